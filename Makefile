@@ -1,0 +1,65 @@
+# Everything a developer does. `make` lists it. Needs Python 3.11 or newer; the rest is installed into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+UV_VERSION := 0.13.9
+
+.PHONY: help setup run test unit lint types arch lock bench bench-smtp bench-render bench-api gallery chaos chaos-short docs up down clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tocsin needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
+	@echo "preparing $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make virtual environments: install its venv package (Debian: python3-venv)"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.ready ## prepare the environment only
+
+run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail catcher, stages, API
+	@exec $(BIN)/tocsin dev
+
+test: $(VENV)/.ready ## every test, on real parts that it starts itself
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.ready ## the quick tests: no broker
+	$(BIN)/python -m pytest tests/unit tests/architecture tests/properties
+
+lint: $(VENV)/.ready ## style, and the rules of who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.ready ## mypy, strict
+	$(BIN)/mypy
+
+lock: $(VENV)/.ready ## write the lock files anew from pyproject.toml
+	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --group dev -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
+
+bench: $(VENV)/.ready ## events per second through the whole line, beside a peer
+	$(BIN)/python -m bench.line
+
+bench-smtp: $(VENV)/.ready ## the SMTP engine beside smtp-source and aiosmtplib
+	$(BIN)/python -m bench.smtp
+
+bench-render: $(VENV)/.ready ## a rendered mail beside EmailMessage
+	$(BIN)/python -m bench.render
+
+bench-api: $(VENV)/.ready ## the read API beside a bare route
+	$(BIN)/python -m bench.api
+
+up: ## the production shape in containers
+	docker compose up --build --detach --wait
+
+down: ## stop the containers
+	docker compose down
+
+clean: ## remove what was built
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .tocsin

@@ -1,0 +1,1 @@
+"""What flows through Tocsin: plain values, no I/O and no clock."""

@@ -1,0 +1,33 @@
+"""Who may call the API: accounts with a password, services with a key. Only hashes are kept."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCOPES = ("inbox", "tables", "events", "operate")
+"""What a credential may be allowed: read an inbox, change tables, publish events, see what happened and repair it."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Account(_Row):
+    """An account's credential: an argon2id hash in PHC form."""
+
+    id: str = Field(min_length=1, max_length=128)
+    credential: str
+    version: int = 0
+
+
+class ApiKey(_Row):
+    """A service's key. `hash` is SHA-256 in hex: the secret has 256 random bits, so no slow hash is needed.
+
+    Times are milliseconds since the epoch; 0 means never.
+    """
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    hash: str
+    created_ms: int
+    revoked_ms: int = 0
+    version: int = 0

@@ -1,0 +1,144 @@
+"""The catalogue: every notification type, with all that is known about it."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+
+class Channel(StrEnum):
+    """How a recipient hears. The contacts API calls `inbox` medium `api`."""
+
+    email = "email"
+    inbox = "inbox"
+
+
+class Lane(StrEnum):
+    """A priority class; each lane of mail is a topic of its own, so that a burst in one delays no other."""
+
+    high = "high"
+    normal = "normal"
+    bulk = "bulk"
+
+
+class AudienceKind(StrEnum):
+    """The rules by which a type finds its recipients."""
+
+    group = "group"
+    account = "account"
+    users = "users"
+    role = "role"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+FieldType = Literal["string", "integer", "number", "boolean", "datetime", "object", "list"]
+_PYTHON: Mapping[str, Any] = {
+    "string": Annotated[str, Field(max_length=10_000)],
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+    "datetime": AwareDatetime,
+    "object": dict[str, Any],
+    "list": list[Any],
+}
+
+
+class MetaField(_Row):
+    """One documented field of an event's `data`."""
+
+    type: FieldType = "string"
+    required: bool = True
+    description: str = ""
+
+
+class Audience(_Row):
+    """One rule. `field` names the data field that holds a user id; `role` the role whose every holder hears."""
+
+    kind: AudienceKind
+    role: str | None = None
+    field: str | None = None
+
+
+class NotificationType(_Row):
+    """A row of the catalogue. Times are in seconds."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    domain: str
+    number: int | None = None
+    title: str
+    description: str
+    meta: Mapping[str, MetaField] = Field(default_factory=dict)
+    audience: tuple[Audience, ...] = Field(min_length=1)
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    lane: Lane = Lane.normal
+    ttl: int = Field(default=86_400, gt=0)
+    retention: int = Field(default=604_800, gt=0)
+    supersede: str | None = None
+    mandatory: bool = False
+    notify_actor: bool = False
+    actor_field: str | None = None
+    skip_email_if_read: bool = False
+    on_ambiguous: Literal["resend", "hold"] = "resend"
+    sample: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the notification types document: `user` for named users, else the role itself."""
+        found = ("user" if a.kind is AudienceKind.users else a.role for a in self.audience)
+        return tuple(role for role in found if role)
+
+    def needs(self, kind: AudienceKind) -> bool:
+        """Whether this type finds recipients by such a rule."""
+        return any(a.kind is kind for a in self.audience)
+
+    def meta_model(self) -> type[BaseModel]:
+        """A pydantic model of `data`: the documented fields checked, unknown ones kept."""
+        fields: dict[str, Any] = {
+            name: (_PYTHON[f.type], ...) if f.required else (_PYTHON[f.type] | None, None)
+            for name, f in self.meta.items()
+        }
+        config = ConfigDict(extra="allow", strict=True, frozen=True)
+        return create_model(f"Meta_{self.name}", __config__=config, **fields)
+
+
+class Catalogue:
+    """The declared types by name. Adding a type is one row and its templates, no code."""
+
+    def __init__(self, types: Mapping[str, NotificationType]) -> None:
+        self._types = dict(types)
+        self._meta = {name: row.meta_model() for name, row in self._types.items()}
+
+    def get(self, name: str) -> NotificationType | None:
+        """The type of that name, with or without a reverse-DNS prefix (`com.example.overbid`)."""
+        return self._types.get(name) or self._types.get(name.rpartition(".")[2])
+
+    def __getitem__(self, name: str) -> NotificationType:
+        return self._types[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._types
+
+    def __iter__(self) -> Iterator[NotificationType]:
+        return iter(self._types.values())
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def domain(self, domain: str) -> tuple[NotificationType, ...]:
+        """The types of one domain, in the order of their document."""
+        return tuple(row for row in self if row.domain == domain)
+
+    def meta_errors(self, row: NotificationType, data: Mapping[str, Any]) -> str | None:
+        """What is wrong with an event's data, in one line that names the fields; None when nothing is."""
+        try:
+            self._meta[row.name].model_validate(data)
+        except ValidationError as error:
+            return "; ".join(
+                f"{'.'.join(str(part) for part in e['loc']) or 'data'}: {e['msg']}"
+                for e in error.errors(include_url=False, include_input=False)[:5]
+            )
+        return None

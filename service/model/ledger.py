@@ -1,0 +1,150 @@
+"""The ledger's words: the closed sets of states and reasons, and the one place that checks a move."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    queued = "queued"
+    sending = "sending"
+    sent = "sent"
+    delivered = "delivered"
+    skipped = "skipped"
+    held = "held"
+    digested = "digested"
+    deferred = "deferred"
+    ambiguous = "ambiguous"
+    bounced = "bounced"
+    suppressed = "suppressed"
+    expired = "expired"
+    superseded = "superseded"
+    withdrawn = "withdrawn"
+    dead = "dead"
+
+
+_OPEN = frozenset({State.queued, State.sending, State.held, State.digested, State.deferred, State.ambiguous})
+_ENDS = frozenset(
+    {State.suppressed, State.expired, State.superseded, State.withdrawn, State.dead, State.skipped}
+)
+_WAITS = frozenset({State.held, State.digested, State.deferred})
+
+# sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the mail.
+# delivered → withdrawn: the producer takes the inbox entry back.
+# bounced, dead, expired, … → queued happens only by an operator's replay, which says so as its reason.
+MOVES: Mapping[State | None, frozenset[State]] = {
+    None: frozenset({State.queued, State.held, State.digested, *_ENDS}),
+    State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
+    State.held: frozenset({State.queued, State.sending, State.digested, *_ENDS}),
+    State.digested: frozenset({State.queued, State.sending, State.held, *_ENDS}),
+    State.deferred: frozenset(
+        {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
+    ),
+    State.sending: frozenset(
+        {State.sent, State.queued, State.deferred, State.ambiguous, State.bounced, *_ENDS}
+    ),
+    State.ambiguous: frozenset({State.sending, State.sent, State.queued, State.held, State.bounced, *_ENDS}),
+    State.sent: frozenset({State.bounced}),
+    State.delivered: frozenset({State.withdrawn}),
+    **{end: frozenset({State.queued}) for end in (State.bounced, *sorted(_ENDS - {State.withdrawn}))},
+    State.withdrawn: frozenset(),
+}
+
+
+class Reason(StrEnum):
+    """Why a delivery stands where it stands. Empty for the plain way."""
+
+    none = ""
+    # not made, decided by resolve or by the last look before sending
+    preference_off = "preference_off"
+    unsubscribed = "unsubscribed"
+    own_action = "own_action"
+    duplicate_address = "duplicate_address"
+    no_such_recipient = "no_such_recipient"
+    no_address = "no_address"
+    invalid_address = "invalid_address"
+    channel_not_in_type = "channel_not_in_type"
+    not_in_group = "not_in_group"
+    already_read = "already_read"
+    suppressed_address = "suppressed_address"
+    past_deadline = "past_deadline"
+    newer_event = "newer_event"
+    withdrawn_by_source = "withdrawn_by_source"
+    address_changed = "address_changed"
+    # what a relay or the way to it came to
+    greylisted = "greylisted"
+    rate_limited = "rate_limited"
+    mailbox_full = "mailbox_full"
+    mailbox_unknown = "mailbox_unknown"
+    mailbox_disabled = "mailbox_disabled"
+    domain_unknown = "domain_unknown"
+    spam_refused = "spam_refused"
+    policy_refused = "policy_refused"
+    too_big = "too_big"
+    invalid_content = "invalid_content"
+    relaying_denied = "relaying_denied"
+    relay_unavailable = "relay_unavailable"
+    relay_busy = "relay_busy"
+    temporary = "temporary"
+    permanent = "permanent"
+    lost_after_data = "lost_after_data"
+    worker_died = "worker_died"
+    awaiting_operator = "awaiting_operator"
+    smtputf8_unsupported = "smtputf8_unsupported"
+    eightbit_unsupported = "eightbit_unsupported"
+    malformed_reply = "malformed_reply"
+    render_failed = "render_failed"
+    bounce_received = "bounce_received"
+    complaint_received = "complaint_received"
+    # an operator's doing
+    replayed = "replayed"
+    discarded = "discarded"
+
+
+class IllegalMove(ValueError):
+    """A move that the ledger does not allow."""
+
+
+def check_move(current: State | None, to: State) -> None:
+    """Raise IllegalMove unless a delivery may go from `current` (None: not yet in the ledger) to `to`."""
+    if to not in MOVES[current]:
+        raise IllegalMove(f"a delivery cannot go from {current or 'nothing'} to {to}")
+
+
+def may_come_from(to: State) -> frozenset[State]:
+    """The states from which a delivery may go to `to`: what the ledger's script is told."""
+    return frozenset(state for state, targets in MOVES.items() if state is not None and to in targets)
+
+
+def is_open(state: State) -> bool:
+    """Whether something is still to happen without an operator's doing."""
+    return state in _OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a delivery's history."""
+
+    state: State
+    reason: Reason
+    at_ms: int
+    attempt: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A delivery in the ledger: newest step first."""
+
+    event: str
+    delivery: str
+    recipient: str
+    channel: str
+    steps: tuple[Step, ...]
+
+    @property
+    def state(self) -> State:
+        """Where it stands now."""
+        return self.steps[0].state

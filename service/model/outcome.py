@@ -1,0 +1,48 @@
+"""Outcomes: every state change, as `dispatch.outcomes` carries it for operators and for `rebuild`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from service.model.ledger import Reason, State, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One state change of one delivery. Times are milliseconds since the epoch."""
+
+    delivery: str
+    event: str
+    type: str
+    recipient: str
+    channel: str
+    state: State
+    at_ms: int
+    reason: Reason = Reason.none
+    attempt: int = 0
+    detail: str = ""
+    relay: str = ""
+    reply: str = ""
+    next_ms: int = 0
+    event_id: str = ""
+    source: str = ""
+
+    def to_bytes(self) -> bytes:
+        """JSON without empty fields."""
+        return orjson.dumps({name: value for name in self.__slots__ if (value := getattr(self, name))})
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Outcome":
+        """The outcome in a record of `dispatch.outcomes`. Raises ValueError when it is none."""
+        fields: dict[str, Any] = orjson.loads(value)
+        fields["state"] = State(fields["state"])
+        fields["reason"] = Reason(fields.get("reason", ""))
+        try:
+            return cls(**{name: fields[name] for name in cls.__slots__ if name in fields})
+        except TypeError as error:
+            raise ValueError(f"not an outcome: {error}") from error
+
+    def step(self) -> Step:
+        """This outcome as a line of the ledger."""
+        return Step(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)

@@ -1,0 +1,65 @@
+"""Who may hear: rows of the tables, as resolve and the APIs see them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Choice(_Row):
+    """A preference someone has set: on or off, and since when (ms)."""
+
+    on: bool
+    since_ms: int = 0
+    by: str = ""
+
+
+class Recipient(_Row):
+    """A person of the recipients table. `preferences` holds only what was set, by `type:channel`."""
+
+    id: str = Field(min_length=1, max_length=128)
+    address: str = ""
+    name: str = ""
+    locale: str = "en"
+    timezone: str = "UTC"
+    roles: tuple[str, ...] = ()
+    preferences: Mapping[str, Choice] = Field(default_factory=dict)
+    version: int = 0
+
+
+class Contact(_Row):
+    """A contact of an account. `main` is the one that can neither be deleted nor doubled."""
+
+    uuid: str
+    account: str
+    email: str
+    name: str = ""
+    phone: str = ""
+    main: bool = False
+    locale: str = "en"
+    timezone: str = "UTC"
+    preferences: Mapping[str, Choice] = Field(default_factory=dict)
+    version: int = 0
+
+
+class Group(_Row):
+    """The addresses that (external_id, project_id) lists for each group type."""
+
+    external_id: str
+    project_id: str = ""
+    addresses: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    version: int = 0
+
+
+def preference_key(type_name: str, channel: str) -> str:
+    """How a preference is named inside a row."""
+    return f"{type_name}:{channel}"
+
+
+def row_bytes(row: BaseModel) -> bytes:
+    """A row as the tables and their topics hold it."""
+    return row.model_dump_json(exclude_defaults=True).encode()

@@ -1,0 +1,39 @@
+"""What passes between Kafka and the pipeline: plain values, cheap to build, because one is made for every record."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Record(NamedTuple):
+    """A record read from Kafka. `timestamp_ms` is milliseconds since the epoch; a value of None is a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Message(NamedTuple):
+    """A record to be written. `topic` is the full name, prefix included; `key` chooses the partition."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Done(NamedTuple):
+    """What became of some records: they are finished once these messages, and all earlier ones of the batch, are
+    acknowledged. Either part may be empty: messages alone keep a large fan-out bounded."""
+
+    records: Sequence[Record]
+    messages: Sequence[Message] = ()
+
+
+Handler = Callable[[Sequence[Record]], AsyncIterator[Done]]
+"""A stage's work: a batch to outcomes. It finishes every record it was given, in any order, or raises."""

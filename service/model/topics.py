@@ -1,0 +1,35 @@
+"""The names of Tocsin's topics: one prefix before each."""
+
+from dataclasses import dataclass
+
+from service.model.catalogue import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNames:
+    """Full topic names. The events topics are the upstreams' and named in the settings."""
+
+    prefix: str = ""
+
+    def email(self, lane: Lane) -> str:
+        """Where mail of a lane waits for its stage."""
+        return f"{self.prefix}dispatch.email.{lane}"
+
+    @property
+    def inbox(self) -> str:
+        """Inbox deliveries."""
+        return f"{self.prefix}dispatch.inbox"
+
+    @property
+    def outcomes(self) -> str:
+        """Every state change."""
+        return f"{self.prefix}dispatch.outcomes"
+
+    @property
+    def dead_letter(self) -> str:
+        """What no retry can help."""
+        return f"{self.prefix}dispatch.dead-letter"
+
+    def table(self, name: str) -> str:
+        """A compacted table topic: recipients, groups, contacts, preferences, suppressions."""
+        return f"{self.prefix}tables.{name}"

@@ -1,0 +1,105 @@
+"""Audience: who an event is for. Each rule of the type turns rows of the tables into candidates."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from service.model.catalogue import AudienceKind, Channel, NotificationType
+from service.model.delivery import Found
+from service.model.event import Event
+from service.model.ids import address_key
+from service.model.recipient import Choice, Contact, Recipient
+from service.ports import Rows, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody a rule found. `known` is false for an id that the recipients table lacks."""
+
+    recipient: str
+    found: Found
+    scope: str = ""
+    address: str = ""
+    name: str = ""
+    locale: str = "en"
+    timezone: str = "UTC"
+    seen: int = 0
+    preferences: Mapping[str, Choice] = field(default_factory=dict)
+    known: bool = True
+
+
+def want(event: Event, row: NotificationType, wanted: Wanted) -> None:
+    """Note the rows that this event's audience needs."""
+    for rule in row.audience:
+        if rule.kind is AudienceKind.users:
+            wanted.recipients.update(event.recipients or ())
+        elif rule.kind is AudienceKind.group and event.external_id:
+            wanted.groups.add((event.external_id, event.project_id))
+        elif rule.kind is AudienceKind.account and event.account:
+            wanted.accounts.add(event.account)
+        elif rule.role:
+            wanted.roles.add(rule.role)
+
+
+def candidates(event: Event, row: NotificationType, rows: Rows) -> Iterator[Candidate]:
+    """Everybody whom the rules find in these rows, in the order of the rules; twice where two rules do."""
+    for rule in row.audience:
+        if rule.kind is AudienceKind.users:
+            for name in event.recipients or ():
+                yield from_recipient(rows.recipients.get(name), name, Found.users, "")
+        elif rule.kind is AudienceKind.group and event.external_id:
+            yield from group_members(event.external_id, event.project_id, row.name, rows)
+        elif rule.kind is AudienceKind.account and event.account:
+            yield from (from_contact(c) for c in rows.accounts.get(event.account, ()))
+        elif rule.role:
+            page = rows.roles.get(rule.role)
+            yield from role_members(rule.role, page.members if page else ())
+
+
+def role_members(role: str, members: Sequence[Recipient]) -> Iterator[Candidate]:
+    """The holders of a role."""
+    for member in members:
+        yield from_recipient(member, member.id, Found.role, role)
+
+
+def from_recipient(row: Recipient | None, name: str, found: Found, scope: str) -> Candidate:
+    """A row of the recipients table, or its absence."""
+    if row is None:
+        return Candidate(name, found, scope, known=False)
+    return Candidate(
+        row.id, found, scope, row.address, row.name, row.locale, row.timezone, row.version, row.preferences
+    )
+
+
+def from_contact(row: Contact) -> Candidate:
+    """A contact of an account."""
+    return Candidate(
+        row.uuid,
+        Found.account,
+        row.account,
+        row.email,
+        row.name,
+        row.locale,
+        row.timezone,
+        row.version,
+        row.preferences,
+    )
+
+
+def group_members(external_id: str, project_id: str, type_name: str, rows: Rows) -> Iterator[Candidate]:
+    """The addresses a group lists for a type; each is known by a pseudonym, since a list names no persons."""
+    group = rows.groups.get((external_id, project_id))
+    if group is None:
+        return
+    for address in group.addresses.get(type_name, ()):
+        yield Candidate(
+            f"addr-{address_key(address)}",
+            Found.group,
+            f"{external_id}|{project_id}",
+            address,
+            seen=group.version,
+        )
+
+
+def channels(row: NotificationType, candidate: Candidate) -> Sequence[Channel]:
+    """A group's member is an address only, so nothing but mail reaches it."""
+    return (Channel.email,) if candidate.found is Found.group else row.channels

@@ -1,0 +1,36 @@
+"""Reads dispatch records back into deliveries."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from service.model.delivery import Delivery
+from service.model.event import DeadReason, InvalidEvent
+from service.model.record import Done, Record
+from service.pipeline.dead_letter import dead_letter
+
+
+class Batch:
+    """The deliveries of a batch, each once, with the records that stand for it; the rest as dead letters."""
+
+    def __init__(self, records: Sequence[Record], dead_letter_topic: str, stage: str) -> None:
+        self.records: dict[str, list[Record]] = {}
+        self.deliveries: dict[str, Delivery] = {}
+        refused: list[Record] = []
+        letters = []
+        for record in records:
+            try:
+                delivery = Delivery.model_validate_json(record.value or b"")
+            except ValidationError as error:
+                place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+                refused.append(record)
+                reason = InvalidEvent(DeadReason.invalid_data, f"not a delivery: {place}")
+                letters.append(dead_letter(dead_letter_topic, stage, record, reason))
+            else:
+                self.deliveries.setdefault(delivery.id, delivery)
+                self.records.setdefault(delivery.id, []).append(record)
+        self.refused = Done(refused, letters)
+
+    def finish(self, ids: Sequence[str]) -> list[Record]:
+        """All records that stand for these deliveries."""
+        return [record for name in ids for record in self.records[name]]

@@ -1,0 +1,193 @@
+"""Email: deliveries are looked at once more, claimed, rendered, handed to a relay, and marked."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
+from service.model.event import DeadReason, InvalidEvent
+from service.model.ledger import Reason, State
+from service.model.mail import OutgoingMail, SendStatus
+from service.model.record import Done, Message, Record
+from service.model.topics import TopicNames
+from service.pipeline.claim import Claimer
+from service.pipeline.dead_letter import dead_letter
+from service.pipeline.decode import Batch
+from service.pipeline.recheck import recheck
+from service.pipeline.sending import Answer, Answers
+from service.pipeline.settle import Settled, settle
+from service.pipeline.tell import outcome
+from service.ports import (
+    Clock,
+    DueSet,
+    Ledger,
+    MailTransport,
+    Move,
+    Renderer,
+    RenderFailed,
+    Supersedes,
+    Tables,
+    TableWrites,
+    Unavailable,
+    Workers,
+)
+
+_WAIT_FOR_OWNER_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class EmailPorts:
+    """All that the email stage needs from the world."""
+
+    tables: Tables
+    writes: TableWrites
+    ledger: Ledger
+    supersedes: Supersedes
+    due: DueSet
+    workers: Workers
+    transport: MailTransport
+    renderer: Renderer
+    clock: Clock
+
+
+class DeliverEmail:
+    """The handler of the email stage. `sender` is the envelope's MAIL FROM for a delivery."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        ports: EmailPorts,
+        topics: TopicNames,
+        *,
+        owner: str,
+        sender: Callable[[Delivery], str],
+        headers: Callable[[Delivery], Mapping[str, str]],
+        rng: random.Random | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._ports = ports
+        self._topics = topics
+        self._sender = sender
+        self._headers = headers
+        self._rng = rng or random.Random()
+        self._claimer = Claimer(catalogue, ports.ledger, ports.workers, owner, ports.clock)
+
+    async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
+        """Finishes records as their mails are answered. Raises Unavailable for those no relay would take."""
+        batch = Batch(records, self._topics.dead_letter, "email")
+        if batch.refused.records:
+            yield batch.refused
+        checked = await recheck(
+            list(batch.deliveries.values()),
+            self._catalogue,
+            self._ports.tables,
+            self._ports.supersedes,
+            self._ports.clock.now_ms(),
+        )
+        while checked:
+            claims = await self._claimer.claim(checked)
+            told = [self._outcome(delivery, move) for delivery, move in claims.closed]
+            closed = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
+            told += [m for d in claims.settled for m in await self._retell(d)]
+            yield Done(batch.finish(closed), told)
+            async for done in self._send(batch, claims.send):
+                yield done
+            checked = claims.wait
+            if checked:
+                await asyncio.sleep(_WAIT_FOR_OWNER_S)
+
+    async def _send(self, batch: Batch, deliveries: Sequence[Delivery]) -> AsyncIterator[Done]:
+        unsent: list[str] = []
+        by_id = {delivery.id: delivery for delivery in deliveries}
+        mails, broken = self._render(deliveries)
+        if broken:
+            yield await self._bury(batch, broken)
+        answers = Answers({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
+        async for group in answers.groups():
+            settled = self._settle(by_id, group)
+            await self._store(settled)
+            unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
+            yield self._done(batch, settled)
+        if unsent:
+            raise Unavailable("no relay takes mail")
+
+    def _render(self, deliveries: Iterable[Delivery]) -> tuple[list[OutgoingMail], dict[str, Exception]]:
+        mails: list[OutgoingMail] = []
+        broken: dict[str, Exception] = {}
+        for delivery in deliveries:
+            try:
+                content = self._ports.renderer.email(delivery, self._headers(delivery))
+            except RenderFailed as error:
+                broken[delivery.id] = error
+            else:
+                mails.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
+        return mails, broken
+
+    async def _bury(self, batch: Batch, broken: Mapping[str, Exception]) -> Done:
+        """What cannot be rendered goes to the dead letters, and the ledger says so."""
+        now = self._ports.clock.now_ms()
+        moves = [
+            Move(batch.deliveries[name].event, name, State.dead, Reason.render_failed, now) for name in broken
+        ]
+        await self._ports.ledger.move(moves)
+        self._claimer.in_flight.difference_update(broken)
+        messages = [self._outcome(batch.deliveries[move.delivery], move) for move in moves]
+        for name, error in broken.items():
+            failed = InvalidEvent(DeadReason.render_failed, str(error))
+            record = batch.records[name][0]
+            messages.append(dead_letter(self._topics.dead_letter, "email", record, failed))
+        return Done(batch.finish(list(broken)), messages)
+
+    def _settle(self, by_id: Mapping[str, Delivery], group: Sequence[Answer]) -> list[Settled]:
+        now = self._ports.clock.now_ms()
+        return [
+            settle(by_id[name], self._catalogue[by_id[name].type], result, now, self._rng)
+            for name, result in group
+        ]
+
+    async def _store(self, settled: Sequence[Settled]) -> None:
+        """Store what answers mean: when to try again first, then the ledger.
+
+        The mail is out, so this insists for as long as Redis is away: a mark given up is a mail sent twice.
+        """
+        pause = 0.1
+        while True:
+            try:
+                again = [s for s in settled if s.again_ms]
+                if again:
+                    later = [s.delivery.model_copy(update={"attempt": s.move.attempt}) for s in again]
+                    await self._ports.due.add(later, [s.again_ms for s in again])
+                await self._ports.ledger.move([s.move for s in settled])
+                for s in settled:
+                    if s.result.suppress:
+                        await self._ports.writes.suppress(
+                            s.delivery.address, s.move.reason, s.move.at_ms, s.move.detail
+                        )
+            except Unavailable:
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+            else:
+                self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
+                return
+
+    def _done(self, batch: Batch, settled: Sequence[Settled]) -> Done:
+        """What no relay took stays unfinished, so it stays in Kafka."""
+        final = [s for s in settled if s.result.status is not SendStatus.unsent]
+        messages = [outcome(self._topics.outcomes, s.delivery, s.move, s.result, s.again_ms) for s in final]
+        return Done(batch.finish([s.delivery.id for s in final]), messages)
+
+    async def _retell(self, delivery: Delivery) -> list[Message]:
+        """A delivery that was settled before: its telling may have been lost with a worker, so tell it again."""
+        entry = await self._ports.ledger.entry(delivery.event, delivery.id)
+        if entry is None:
+            return []
+        step = entry.steps[0]
+        move = Move(
+            delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
+        )
+        return [self._outcome(delivery, move)]
+
+    def _outcome(self, delivery: Delivery, move: Move) -> Message:
+        return outcome(self._topics.outcomes, delivery, move)

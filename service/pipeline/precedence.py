@@ -1,0 +1,47 @@
+"""Who wins: the one place that decides whether a delivery is made.
+
+mandatory type > suppression > unsubscribe > contact or recipient preference > group list > type default
+"""
+
+from dataclasses import dataclass
+
+from service.model.catalogue import Channel, NotificationType
+from service.model.ledger import Reason, State
+from service.model.recipient import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The first state of a delivery, why, and by which rule in words for `explain`."""
+
+    state: State
+    reason: Reason
+    detail: str
+
+
+def decide(
+    row: NotificationType,
+    channel: Channel,
+    *,
+    choice: Choice | None,
+    suppressed: bool = False,
+    unsubscribed: Choice | None = None,
+    listed: bool = False,
+) -> Verdict:
+    """Whether to deliver. `listed`: the address stands in the group's list for this type."""
+    if row.mandatory:
+        return Verdict(State.queued, Reason.none, "mandatory type")
+    if suppressed and channel is Channel.email:
+        return Verdict(State.suppressed, Reason.suppressed_address, "the address is suppressed")
+    if unsubscribed is not None and not unsubscribed.on:
+        return Verdict(State.skipped, Reason.unsubscribed, _since("unsubscribed", unsubscribed))
+    if choice is not None:
+        if choice.on:
+            return Verdict(State.queued, Reason.none, _since("preference on", choice))
+        return Verdict(State.skipped, Reason.preference_off, _since("preference off", choice))
+    return Verdict(State.queued, Reason.none, "listed in the group" if listed else "on by default")
+
+
+def _since(what: str, choice: Choice) -> str:
+    by = f" by {choice.by}" if choice.by else ""
+    return f"{what} since {choice.since_ms}{by}" if choice.since_ms else f"{what}{by}"

@@ -1,0 +1,304 @@
+"""What the pipeline needs from the world: small Protocols. Each has one behaviour spec that fake and real pass."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from service.model.delivery import Delivery
+from service.model.event import Event
+from service.model.ledger import Entry, Reason, State
+from service.model.mail import OutgoingMail, SendResult
+from service.model.recipient import Contact, Group, Recipient
+
+
+class Unavailable(Exception):
+    """A dependency is away; nothing is wrong with the records. `reason` is one line for readiness."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Clock(Protocol):
+    """The time, so that tests own it."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        ...
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The rows a batch needs: recipient ids, (external_id, project_id) pairs, account ids, roles."""
+
+    recipients: set[str] = field(default_factory=set)
+    groups: set[tuple[str, str]] = field(default_factory=set)
+    accounts: set[str] = field(default_factory=set)
+    roles: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class RolePage:
+    """Some holders of a role; `cursor` asks for those after them, None when there are no more."""
+
+    members: Sequence[Recipient]
+    cursor: str | None
+
+
+@dataclass(slots=True)
+class Rows:
+    """What was found. An absent recipient, group or account is absent here too."""
+
+    recipients: Mapping[str, Recipient] = field(default_factory=dict)
+    groups: Mapping[tuple[str, str], Group] = field(default_factory=dict)
+    accounts: Mapping[str, Sequence[Contact]] = field(default_factory=dict)
+    roles: Mapping[str, RolePage] = field(default_factory=dict)
+
+
+class Tables(Protocol):
+    """The recipient, contact, group and preference tables, read in batches."""
+
+    async def lookup(self, wanted: Wanted) -> Rows:
+        """All wanted rows in one pipeline (two when roles are wanted). Raises Unavailable, also while incomplete."""
+        ...
+
+    async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
+        """The holders of a role after `cursor`, in id order."""
+        ...
+
+    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
+        """For each address whether it must not be mailed."""
+        ...
+
+    async def incomplete(self) -> str | None:
+        """Why nothing may be sent yet; None when the tables are known to be complete."""
+        ...
+
+
+class TableWrites(Protocol):
+    """Rows put by the APIs, the import and the changelog. A lower version never undoes a higher one."""
+
+    async def put_recipients(self, rows: Sequence[Recipient]) -> Sequence[bool]:
+        """Write rows with their role index; False where a newer version stands."""
+        ...
+
+    async def delete_recipient(self, recipient: str, version: int) -> bool:
+        """Remove a row and its index entries."""
+        ...
+
+    async def put_group(self, row: Group) -> bool:
+        """Write a group's map."""
+        ...
+
+    async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
+        """Write contacts with their preferences."""
+        ...
+
+    async def delete_contact(self, account: str, uuid: str, version: int) -> bool:
+        """Remove a contact and its preferences."""
+        ...
+
+    async def suppress(self, address: str, reason: Reason, at_ms: int, detail: str = "") -> None:
+        """Stop mail to an address."""
+        ...
+
+    async def unsuppress(self, address: str) -> bool:
+        """Allow mail again; False when it was not stopped."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A delivery to enter: its first state, and how the recipient was found."""
+
+    event: str
+    delivery: str
+    recipient: str
+    channel: str
+    state: State
+    reason: Reason
+    at_ms: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventHead:
+    """What the ledger keeps of an event itself. `retention_s` is how long its rows are kept, in seconds."""
+
+    event: Event
+    retention_s: int
+    wide: bool = False
+    position: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A move of one delivery. Written only if it stands in a state from which `to` may follow."""
+
+    event: str
+    delivery: str
+    to: State
+    reason: Reason
+    at_ms: int
+    attempt: int = 0
+    detail: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of a move: `state` is where the delivery stands now, `owner` who claimed it."""
+
+    applied: bool
+    state: State | None
+    owner: str = ""
+    attempt: int = 0
+
+
+class Ledger(Protocol):
+    """The state of every delivery. Every call is one script a batch (one a slot on a cluster)."""
+
+    async def open(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Sequence[State]:
+        """Enter deliveries that are not there yet; the state each has now, in order."""
+        ...
+
+    async def move(self, moves: Sequence[Move]) -> Sequence[Moved]:
+        """Make the moves that the ledger allows, in order."""
+        ...
+
+    async def entry(self, event: str, delivery: str) -> Entry | None:
+        """One delivery with its history."""
+        ...
+
+    def entries(self, event: str) -> AsyncIterator[Entry]:
+        """All deliveries of an event, in no order."""
+        ...
+
+    async def head(self, event: str) -> Mapping[str, object] | None:
+        """What is kept of the event: type, source, id, times, position."""
+        ...
+
+    async def withdraw(self, event: str, at_ms: int) -> None:
+        """Mark an event as taken back, whether or not it has been seen; sending checks it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """An inbox entry. `number` is the type's documented number, 0 where it has none."""
+
+    id: str
+    recipient: str
+    type: str
+    number: int
+    created_ms: int
+    meta: Mapping[str, object]
+    line: str = ""
+    event: str = ""
+
+
+class Inbox(Protocol):
+    """Inboxes. The unread count is always the length of the unread list."""
+
+    async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
+        """Add entries; False for one that was there before, read or not."""
+        ...
+
+    async def remove(self, recipient: str, ids: Sequence[str]) -> int:
+        """Take entries out again; how many were there."""
+        ...
+
+    async def counts(self, recipient: str) -> Mapping[str, int]:
+        """Unread entries by type; types with none are absent."""
+        ...
+
+    async def unread(
+        self, recipient: str, *, descending: bool = False, limit: int = 0
+    ) -> Sequence[InboxItem]:
+        """Unread entries by created_at; limit 0 means all."""
+        ...
+
+    async def mark_read(self, recipient: str, ids: Sequence[str], at_ms: int) -> Sequence[bool | None]:
+        """True: now read, False: was read before, None: this recipient has no such entry."""
+        ...
+
+    async def owner(self, item: str) -> str | None:
+        """Whose entry it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery whose time has come, with the token that `settle` wants."""
+
+    delivery: Delivery
+    token: str
+
+
+class DueSet(Protocol):
+    """Deferred, held and digested mail, waiting in Redis for its time."""
+
+    async def add(self, deliveries: Sequence[Delivery], due_ms: Sequence[int]) -> None:
+        """Store or move; one place a delivery id."""
+        ...
+
+    async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
+        """Lease what is due; it comes again after the lease unless settled."""
+        ...
+
+    async def settle(self, due: Sequence[Due]) -> None:
+        """Remove what has been handed on."""
+        ...
+
+    async def oldest_ms(self) -> int | None:
+        """The earliest due time; None when nothing waits."""
+        ...
+
+
+class Workers(Protocol):
+    """Who is alive: a claim of a worker that is not tells an accident."""
+
+    async def beat(self, owner: str, ttl_s: float) -> None:
+        """Say that this worker lives for so long."""
+        ...
+
+    async def alive(self, owners: Sequence[str]) -> Sequence[bool]:
+        """For each worker whether it lives."""
+        ...
+
+
+class Supersedes(Protocol):
+    """For each supersede key the newest event."""
+
+    async def supersede(self, items: Sequence[tuple[str, str, int]]) -> Sequence[str]:
+        """Note (key, event, time in ms); the newest event of each key now."""
+        ...
+
+    async def newest(self, keys: Sequence[str]) -> Sequence[str]:
+        """The newest event of each key; empty where there is none."""
+        ...
+
+
+class MailTransport(Protocol):
+    """Hands mail to relays."""
+
+    def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
+        """Queue a mail; the future never raises but for cancellation."""
+        ...
+
+
+class Renderer(Protocol):
+    """Turns a delivery into what a person reads. Raises RenderFailed."""
+
+    def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
+        """A whole RFC 5322 message, CRLF lines. `headers` are added to the standard ones."""
+        ...
+
+    def inbox_line(self, delivery: Delivery) -> str:
+        """One line of plain text."""
+        ...
+
+
+class RenderFailed(Exception):
+    """A template could not be rendered with this data; retrying does not help."""
