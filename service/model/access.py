@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 SCOPES = ("inbox", "tables", "events", "operate")
-"""What a credential may be allowed: read an inbox, change tables, publish events, see what happened and repair it."""
+"""What a credential may allow: one's inbox, changing tables, publishing events, looking and repairing."""
 
 
 class _Row(BaseModel):

@@ -1,4 +1,4 @@
-"""Addresses as they are accepted: exactly one addr-spec (RFC 5321 Mailbox, RFC 6531), kept as it was given."""
+"""Addresses as they are accepted: exactly one addr-spec (RFC 5321, RFC 6531), kept as it was given."""
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -10,8 +10,8 @@ class InvalidAddress(ValueError):
 def check_address(text: str) -> str:
     """The same text, if mail can be addressed to it by its form alone. Raises InvalidAddress.
 
-    Reserved domains (`.test`, `.local`) are let through, because relays inside a house use them; a domain of a
-    single label and one whose last label is a number are not.
+    Reserved domains (`.test`, `.local`) are let through, because relays inside a house use them; a domain of
+    a single label and one whose last label is a number are not.
     """
     try:
         found = validate_email(text, check_deliverability=False, globally_deliverable=False)

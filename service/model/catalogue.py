@@ -1,10 +1,11 @@
 """The catalogue: every notification type, with all that is known about it."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 
 class Channel(StrEnum):
@@ -35,13 +36,20 @@ class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _moment(value: str) -> str:
+    """A point in time as JSON has it, still as text. Raises ValueError unless it has a zone (RFC 3339)."""
+    if datetime.fromisoformat(value).tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return value
+
+
 FieldType = Literal["string", "integer", "number", "boolean", "datetime", "object", "list"]
 _PYTHON: Mapping[str, Any] = {
     "string": Annotated[str, Field(max_length=10_000)],
     "integer": int,
     "number": float,
     "boolean": bool,
-    "datetime": AwareDatetime,
+    "datetime": Annotated[str, Field(max_length=40), AfterValidator(_moment)],
     "object": dict[str, Any],
     "list": list[Any],
 }
@@ -56,7 +64,7 @@ class MetaField(_Row):
 
 
 class Audience(_Row):
-    """One rule. `field` names the data field that holds a user id; `role` the role whose every holder hears."""
+    """One rule. `field` names the data field that holds a user id; `role` the role whose holders hear."""
 
     kind: AudienceKind
     role: str | None = None

@@ -43,7 +43,7 @@ MOVES: Mapping[State | None, frozenset[State]] = {
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),
     State.sending: frozenset(
-        {State.sent, State.queued, State.deferred, State.ambiguous, State.bounced, *_ENDS}
+        {State.sent, State.queued, State.deferred, State.held, State.ambiguous, State.bounced, *_ENDS}
     ),
     State.ambiguous: frozenset({State.sending, State.sent, State.queued, State.held, State.bounced, *_ENDS}),
     State.sent: frozenset({State.bounced}),

@@ -1,0 +1,1 @@
+"""The world outside: Redis, SMTP relays, templates."""
