@@ -186,7 +186,10 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InboxItem:
-    """An inbox entry. `number` is the type's documented number, 0 where it has none."""
+    """An inbox entry. `number` is the type's documented number, 0 where it has none.
+
+    `expires_ms`: gone after that time, 0 never. `read_ms`: when it was read, 0 not yet.
+    """
 
     id: str
     recipient: str
@@ -196,6 +199,8 @@ class InboxItem:
     meta: Mapping[str, object]
     line: str = ""
     event: str = ""
+    expires_ms: int = 0
+    read_ms: int = 0
 
 
 class Inbox(Protocol):
@@ -275,8 +280,8 @@ class Supersedes(Protocol):
         """Note (key, event, time in ms); the newest event of each key now."""
         ...
 
-    async def newest(self, keys: Sequence[str]) -> Sequence[str]:
-        """The newest event of each key; empty where there is none."""
+    async def newest(self, keys: Sequence[str]) -> Sequence[str | None]:
+        """The newest event of each key; None where there is none."""
         ...
 
 

@@ -3,9 +3,9 @@
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
@@ -64,7 +64,10 @@ class Smtp(RelaySettings):
 
 
 class Mail(BaseModel):
-    """What a mail says about its sender. `site` is the only base of links to the product."""
+    """What a mail says about its sender. `site` is the only base of links to the product.
+
+    `dkim_key` is an RSA private key in PEM for the sender's domain; empty means that nothing is signed.
+    """
 
     sender: str = "notifications@tocsin.test"
     sender_name: str = "Tocsin"
@@ -73,6 +76,8 @@ class Mail(BaseModel):
     product: str = "Tocsin"
     site: str = "https://tocsin.test"
     unsubscribe_base: str = "http://127.0.0.1:8000"
+    dkim_selector: str = "tocsin"
+    dkim_key: SecretStr = SecretStr("")
 
 
 class Http(BaseModel):
@@ -94,6 +99,20 @@ class Auth(BaseModel):
     skew: int = 60
 
 
+class Limits(BaseModel):
+    """How often one caller may ask, as `600/minute`; empty: as often as it likes. All API processes count together.
+
+    `passwords` counts, for each client address, the passwords that have to be verified by their slow hash.
+    """
+
+    inbox: str = "1200/minute"
+    tables: str = "1200/minute"
+    account: str = "1200/minute"
+    events: str = "12000/minute"
+    operate: str = "1200/minute"
+    passwords: str = "30/minute"  # noqa: S105 - a rate
+
+
 class Worker(BaseModel):
     """What a worker runs and how much it holds. Times in seconds."""
 
@@ -102,6 +121,7 @@ class Worker(BaseModel):
     max_batches: int = Field(default=4, ge=1)
     drain: float = 20.0
     stalled_after: float = 120.0
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
 
 
@@ -128,19 +148,45 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", extra="ignore")
 
     mode: Literal["dev", "production"] = "production"
-    kafka: Kafka = Kafka()
-    redis: Redis = Redis()
-    smtp: Smtp = Smtp()
-    mail: Mail = Mail()
-    http: Http = Http()
-    auth: Auth = Auth()
-    worker: Worker = Worker()
-    dev: Dev = Dev()
-    templates: Templates = Templates()
+    kafka: Kafka = Field(default_factory=Kafka)
+    redis: Redis = Field(default_factory=Redis)
+    smtp: Smtp = Field(default_factory=Smtp)
+    mail: Mail = Field(default_factory=Mail)
+    http: Http = Field(default_factory=Http)
+    auth: Auth = Field(default_factory=Auth)
+    limits: Limits = Limits()
+    worker: Worker = Field(default_factory=Worker)
+    dev: Dev = Field(default_factory=Dev)
+    templates: Templates = Field(default_factory=Templates)
     mandatory: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     fault_at: str = ""
+
+    _embedded: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="after")
+    def _follow_dev_ports(self) -> Self:
+        """What is not set is where `tocsin dev` would have it, so that its second terminal needs no settings."""
+        embedded = set()
+        if "bootstrap" not in self.kafka.model_fields_set:
+            embedded.add("kafka")
+            self.kafka.bootstrap = f"127.0.0.1:{self.dev.kafka_port}"
+        if "url" not in self.redis.model_fields_set:
+            embedded.add("redis")
+            self.redis.url = SecretStr(f"redis://127.0.0.1:{self.dev.redis_port}/0")
+        if not {"host", "port"} & self.smtp.model_fields_set:
+            embedded.add("smtp")
+            self.smtp.port = self.dev.smtp_port
+        if "port" not in self.http.model_fields_set:
+            self.http.port = self.dev.http_port
+        self._embedded = frozenset(embedded)
+        return self
+
+    @property
+    def embedded(self) -> frozenset[str]:
+        """Of kafka, redis and smtp those whose place is not set, so that `tocsin dev` starts its own."""
+        return self._embedded
 
 
 def load() -> Settings:

@@ -31,7 +31,7 @@ async def recheck(
     asked = sorted({key for key in keys if key})
     newest = dict(zip(asked, await supersedes.newest(asked) if asked else (), strict=True))
     return [
-        _judge(delivery, candidate, stopped, newest.get(key, ""), catalogue, now_ms)
+        _judge(delivery, candidate, stopped, newest.get(key), catalogue, now_ms)
         for delivery, candidate, stopped, key in zip(deliveries, current, suppressed, keys, strict=True)
     ]
 
@@ -69,7 +69,7 @@ def _judge(
     delivery: Delivery,
     candidate: Candidate | None,
     suppressed: bool,
-    newest: str,
+    newest: str | None,
     catalogue: Catalogue,
     now_ms: int,
 ) -> Checked:

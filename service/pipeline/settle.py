@@ -35,7 +35,7 @@ def settle(
         case SendStatus.unsent:
             state, reason, attempt = State.queued, Reason.relay_unavailable, delivery.attempt
         case SendStatus.ambiguous if row.on_ambiguous == "hold":
-            state, reason = State.ambiguous, Reason.awaiting_operator
+            state, reason = State.held, Reason.awaiting_operator
         case SendStatus.ambiguous | SendStatus.deferred:
             deferred = result.status is SendStatus.deferred
             state = State.deferred if deferred else State.ambiguous

@@ -15,13 +15,13 @@ MAX_DEPTH = 64
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 
 
-def loads(value: bytes) -> Any:
+def loads(value: bytes, max_bytes: int = MAX_BYTES) -> Any:
     """The document in these bytes. Raises InvalidEvent with the reason.
 
     The fast parser accepts duplicate keys, so the keys of its tree are counted against those in the text; only
     where the numbers differ (a colon after a quote inside a string does that too) is the slow parser asked.
     """
-    if len(value) > MAX_BYTES:
+    if len(value) > max_bytes:
         raise InvalidEvent(DeadReason.too_large, f"{len(value)} bytes")
     try:
         document = orjson.loads(value)

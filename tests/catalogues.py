@@ -1,0 +1,44 @@
+"""A small catalogue for tests of the pipeline, so that they do not depend on the shipped one."""
+
+from service.model.catalogue import Audience, AudienceKind, Catalogue, Channel, MetaField, NotificationType
+
+USERS = Audience(kind=AudienceKind.users)
+ADMINS = Audience(kind=AudienceKind.role, role="admin")
+BOTH = (Channel.email, Channel.inbox)
+
+
+def small_catalogue() -> Catalogue:
+    """One type for each rule of audiences and sending."""
+
+    def row(name: str, **fields: object) -> NotificationType:
+        base = {"name": name, "domain": "test", "title": name, "description": "", "channels": BOTH}
+        return NotificationType.model_validate(base | fields)
+
+    rows = [
+        row(
+            "overbid", number=6, audience=(USERS, ADMINS), meta={"lot_id": MetaField()}, supersede="{lot_id}"
+        ),
+        row("winner", number=7, audience=(USERS,), meta={"lot_id": MetaField()}),
+        row("direct_sale_rejected", number=16, audience=(USERS,), meta={"lot_id": MetaField(required=False)}),
+        row(
+            "message_from_buyer",
+            number=17,
+            audience=(Audience(kind=AudienceKind.users, field="receiver_id"), ADMINS),
+            actor_field="sender_id",
+            meta={"sender_id": MetaField(), "receiver_id": MetaField()},
+        ),
+        row("callback_requested", number=19, audience=(ADMINS,)),
+        row(
+            "invoice_available",
+            audience=(Audience(kind=AudienceKind.group),),
+            channels=(Channel.email,),
+            meta={"amount": MetaField(type="number", required=False)},
+        ),
+        row("payment_failed", audience=(Audience(kind=AudienceKind.account),), channels=(Channel.email,)),
+        row("payment_approved", audience=(Audience(kind=AudienceKind.account),), channels=(Channel.inbox,)),
+        row("reset_password", audience=(USERS,), channels=(Channel.email,), mandatory=True),
+        row("held_when_unsure", audience=(USERS,), channels=(Channel.email,), on_ambiguous="hold"),
+        row("own_news", audience=(USERS,), notify_actor=True),
+        row("mixed", audience=(USERS, Audience(kind=AudienceKind.group)), channels=(Channel.email,)),
+    ]
+    return Catalogue({r.name: r for r in rows})
