@@ -1,0 +1,114 @@
+"""Mails in the shapes of Mailpit's API, version 1, field by field."""
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Any
+
+from service.dev.catcher.content import Attachment
+from service.dev.catcher.mail import Address, Mail
+from service.dev.catcher.store import MailStore
+
+Json = dict[str, Any]
+
+
+def listing(store: MailStore, matching: list[Mail], start: int, limit: int) -> Json:
+    """A page of `matching`; `received` is ours: mails ever taken."""
+    page = matching[start : start + limit]
+    return {
+        "total": len(store),
+        "unread": store.unread,
+        "count": len(page),
+        "messages_count": len(matching),
+        "messages_unread": sum(not mail.read for mail in matching),
+        "start": start,
+        "tags": [],
+        "messages": [summary(mail) for mail in page],
+        "received": store.received,
+    }
+
+
+def summary(mail: Mail) -> Json:
+    """A mail as the listing shows it."""
+    return {
+        **_head(mail),
+        "Read": mail.read,
+        "Created": _rfc3339(mail.received),
+        "Attachments": len(mail.content.attachments),
+        "Snippet": mail.snippet,
+    }
+
+
+def message(mail: Mail) -> Json:
+    """A mail with its parts."""
+    attachments = mail.content.attachments
+    return {
+        **_head(mail),
+        "ReturnPath": mail.sender,
+        "Date": _rfc3339(mail.date),
+        "ListUnsubscribe": _unsubscribe(mail),
+        "Text": mail.content.text,
+        "HTML": mail.content.html,
+        "Inline": [_attachment(part) for part in attachments if part.inline],
+        "Attachments": [_attachment(part) for part in attachments if not part.inline],
+    }
+
+
+def headers(mail: Mail) -> dict[str, list[str]]:
+    """Every header by its name, in canonical capitals, values decoded no further than unfolded."""
+    grouped: dict[str, list[str]] = {}
+    for name, value in mail.headers:
+        grouped.setdefault("-".join(word.capitalize() for word in name.split("-")), []).append(value)
+    return grouped
+
+
+def _head(mail: Mail) -> Json:
+    sender = mail.addresses("From") or [Address("", mail.sender)]
+    return {
+        "ID": mail.id,
+        "MessageID": mail.message_id,
+        "From": _address(sender[0]),
+        "To": [_address(one) for one in mail.addresses("To")],
+        "Cc": [_address(one) for one in mail.addresses("Cc")],
+        "Bcc": [_address(one) for one in mail.hidden_recipients],
+        "ReplyTo": [_address(one) for one in mail.addresses("Reply-To")],
+        "Subject": mail.subject,
+        "Username": "",
+        "Tags": [],
+        "Size": len(mail.raw),
+    }
+
+
+def _address(address: Address) -> Json:
+    return {"Name": address.name, "Address": address.address}
+
+
+def _attachment(part: Attachment) -> Json:
+    return {
+        "PartID": part.part_id,
+        "FileName": part.file_name,
+        "ContentType": part.content_type,
+        "ContentID": part.content_id,
+        "Size": len(part.data),
+        "Checksums": {
+            "MD5": hashlib.md5(part.data, usedforsecurity=False).hexdigest(),
+            "SHA1": hashlib.sha1(part.data, usedforsecurity=False).hexdigest(),
+            "SHA256": hashlib.sha256(part.data).hexdigest(),
+        },
+    }
+
+
+def _unsubscribe(mail: Mail) -> Json:
+    header = mail.header("List-Unsubscribe")
+    links = re.findall(r"<([^<>]+)>", header)
+    errors = "" if links or not header else "no link in angle brackets"
+    return {
+        "Header": header,
+        "Links": links,
+        "Errors": errors,
+        "HeaderPost": mail.header("List-Unsubscribe-Post"),
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,77 @@
+"""The SMTP side: takes every mail, except at the simulator's addresses, which fail as documented."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from service.dev.catcher.mail import Mail
+from service.dev.catcher.store import MailStore
+
+SIMULATOR_DOMAIN = "simulator.test"
+_ACCEPTED = "250 2.0.0 Ok: caught"
+_IDENT = "Tocsin mail catcher"
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What happens at one of the simulator's addresses."""
+
+    refusal: str | None
+    outcome: str
+
+
+SIMULATOR = {
+    "delivered": Simulated(None, "accepted"),
+    "deferred": Simulated("451 4.7.1 Try again later", "451 4.7.1 to RCPT, every time"),
+    "bounced": Simulated("550 5.1.1 No such mailbox", "550 5.1.1 to RCPT, every time"),
+    "slow": Simulated(None, "accepted after a pause of some seconds"),
+    "dropped": Simulated(None, "kept, but the connection is cut after the final dot, before the reply"),
+}
+
+
+class CatchingHandler:
+    """aiosmtpd's hooks over a store. `slow_seconds` is the pause at slow@simulator.test."""
+
+    def __init__(self, mails: MailStore, slow_seconds: float) -> None:
+        self._mails = mails
+        self._slow_seconds = slow_seconds
+
+    async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
+        """Accept, unless the simulator refuses this address."""
+        simulated = SIMULATOR.get(_simulated(address))
+        if simulated and simulated.refusal:
+            return simulated.refusal
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(rcpt_options)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Keep the mail and say so, late or never where the simulator wants it."""
+        simulated = {_simulated(address) for address in envelope.rcpt_tos}
+        if "slow" in simulated:
+            await asyncio.sleep(self._slow_seconds)
+        raw = envelope.content if isinstance(envelope.content, bytes) else b""
+        self._mails.add(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw))
+        if "dropped" in simulated:
+            raise ConnectionResetError("simulated: cut before the reply")
+        return _ACCEPTED
+
+
+def protocol(handler: CatchingHandler) -> SMTP:
+    """One connection's protocol, in the running loop."""
+    loop = asyncio.get_running_loop()
+    return SMTP(handler, enable_SMTPUTF8=True, hostname="catcher.localhost", ident=_IDENT, loop=loop)
+
+
+def quiet() -> None:
+    """Keep aiosmtpd's log, which names senders and recipients, to its warnings."""
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
+
+
+def _simulated(address: str) -> str:
+    local, _, domain = address.strip("<>").rpartition("@")
+    return local.lower() if domain.lower() == SIMULATOR_DOMAIN else ""

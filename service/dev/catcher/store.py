@@ -1,0 +1,65 @@
+"""Caught mails, in memory and bounded."""
+
+import asyncio
+from collections.abc import Iterable
+
+from service.dev.catcher.mail import Mail
+
+
+class MailStore:
+    """The last `keep` mails; older ones are dropped, but counted."""
+
+    def __init__(self, keep: int = 20_000) -> None:
+        self.keep = keep
+        self.received = 0
+        """Mails ever taken, also those since dropped or deleted."""
+        self.revision = 0
+        """Grows with every change, for views that refresh."""
+        self._mails: dict[str, Mail] = {}
+        self._arrival = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._mails)
+
+    @property
+    def unread(self) -> int:
+        """Mails nobody has opened."""
+        return sum(not mail.read for mail in self._mails.values())
+
+    def add(self, mail: Mail) -> None:
+        """Keep a mail, and drop the oldest if there are too many."""
+        self._mails[mail.id] = mail
+        if len(self._mails) > self.keep:
+            del self._mails[next(iter(self._mails))]
+        self.received += 1
+        self.revision += 1
+        self._arrival.set()
+        self._arrival = asyncio.Event()
+
+    def get(self, mail_id: str) -> Mail | None:
+        """The mail of that id, or the newest for `latest`."""
+        if mail_id == "latest":
+            return next(reversed(self._mails.values()), None)
+        return self._mails.get(mail_id)
+
+    def newest_first(self) -> list[Mail]:
+        """All of them."""
+        return list(reversed(self._mails.values()))
+
+    def mark_read(self, mail: Mail) -> None:
+        """Somebody opened it."""
+        if not mail.read:
+            mail.read = True
+            self.revision += 1
+
+    def delete(self, ids: Iterable[str] | None = None) -> None:
+        """Delete these mails, or all; ids that are not there are ignored."""
+        for mail_id in list(self._mails if ids is None else ids):
+            self._mails.pop(mail_id, None)
+        self.revision += 1
+
+    async def wait_received(self, count: int, timeout: float) -> None:
+        """Return when `count` mails were ever taken; TimeoutError after `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            while self.received < count:
+                await self._arrival.wait()

@@ -1,0 +1,106 @@
+"""The web view's routes and the headers that keep a hostile mail from acting in the viewer's browser."""
+
+import re
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from service.dev.catcher.api import MailpitApi
+from service.dev.catcher.mail import Mail
+from service.dev.catcher.pages import VIEWS, list_page, mail_list, mail_page
+from service.dev.catcher.search import search
+from service.dev.catcher.store import MailStore
+
+_OURS = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# A mail's HTML: its own styles and embedded pictures; no script, no form, no request; links open outside.
+_THEIRS = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+_SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+_OUTSIDE = '<base target="_blank">'
+
+
+class WebView:
+    """Pages over a store; `smtp_port` is named on the empty page."""
+
+    def __init__(self, mails: MailStore, smtp_port: int) -> None:
+        self._mails = mails
+        self._smtp_port = smtp_port
+
+    def routes(self) -> list[Route]:
+        """To be mounted at the root."""
+        return [
+            Route("/", self._list, methods=["GET"]),
+            Route("/list", self._fragment, methods=["GET"]),
+            Route("/mail/{id}", self._mail, methods=["GET"]),
+            Route("/mail/{id}/html", self._html, methods=["GET"]),
+        ]
+
+    def _list(self, request: Request) -> Response:
+        query, page = _query(request)
+        return _page(list_page(self._mails, self._matching(query), query, page, self._smtp_port))
+
+    def _fragment(self, request: Request) -> Response:
+        query, page = _query(request)
+        tag = f'"{self._mails.revision}"'
+        if request.headers.get("If-None-Match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        answer = _page(mail_list(self._mails, self._matching(query), query, page, self._smtp_port))
+        answer.headers["ETag"] = tag
+        return answer
+
+    async def _mail(self, request: Request) -> Response:
+        mail = self._mails.get(request.path_params["id"])
+        if mail is None:
+            return _page(
+                "<!doctype html><title>Not found</title><p>No such mail. <a href='/'>All mails</a>", 404
+            )
+        self._mails.mark_read(mail)
+        view = request.query_params.get("view", "html" if mail.content.html else "text")
+        return _page(mail_page(mail, view if view in VIEWS else "text"))
+
+    async def _html(self, request: Request) -> Response:
+        mail = self._mails.get(request.path_params["id"])
+        if mail is None:
+            return _page("No such mail.", 404)
+        return HTMLResponse(
+            _opening_outside(mail.content.html), headers={**_SAFE, "Content-Security-Policy": _THEIRS}
+        )
+
+    def _matching(self, query: str) -> list[Mail]:
+        mails = self._mails.newest_first()
+        return search(mails, query) if query else mails
+
+
+def web_app(mails: MailStore, smtp_port: int) -> Starlette:
+    """The view and the API together; answers only to a loopback host name, which defeats DNS rebinding."""
+    static = StaticFiles(directory=Path(__file__).with_name("static"))
+    return Starlette(
+        routes=[*MailpitApi(mails).routes(), *WebView(mails, smtp_port).routes(), Mount("/static", static)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
+    )
+
+
+def _page(html: str, status: int = 200) -> Response:
+    return HTMLResponse(html, status, headers={**_SAFE, "Content-Security-Policy": _OURS})
+
+
+def _query(request: Request) -> tuple[str, int]:
+    page = request.query_params.get("page", "1")
+    return request.query_params.get("q", "").strip(), max(1, int(page)) if page.isdecimal() else 1
+
+
+def _opening_outside(html: str) -> str:
+    """With links that open a new tab; placed in the head so that the doctype stays first."""
+    marked, found = re.subn(r"(?i)<head\b[^>]*>", lambda head: head.group() + _OUTSIDE, html, count=1)
+    return marked if found else html + _OUTSIDE

@@ -1,0 +1,91 @@
+"""What `tocsin dev` fills the tables with, and the events it publishes: the examples of the three API documents."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.model.catalogue import Catalogue
+from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
+
+ACCOUNT = "acme"
+ACCOUNT_PASSWORD = "acme-dev-only"  # noqa: S105 - the documented password of the development seeds
+MAIN_CONTACT = "cc15a0ea-6009-408e-8d47-0d39ad25fd70"
+SECOND_CONTACT = "1f0a3c52-6a4e-4c8e-9a57-2f1b8d6c7e90"
+SAMPLES = ("invoice_available", "payment_failed", "message_from_seller")
+"""One type of each document, in the order of the seeds: group, account, auction."""
+
+RECIPIENTS = (
+    Recipient(id="alice", address="alice@example.com", name="Alice", roles=("user",), version=1),
+    Recipient(id="bob", address="bob@example.com", name="Bob", roles=("user",), version=1),
+    Recipient(id="carol", address="carol@example.com", name="Carol", roles=("admin",), version=1),
+)
+
+GROUP = Group(
+    external_id="12345",
+    project_id="",
+    addresses={
+        "order_confirm": ("admin@example.com", "order@example.com"),
+        "change_status": (),
+        "chat_ongoing": ("chat@example.com",),
+        "service_activated": ("service@example.com",),
+        "order_terminate": ("admin@example.com",),
+        "order_update": ("updates@example.com",),
+        "study_request": ("studies@example.com",),
+        "study_answered": ("studies@example.com",),
+        "fon_offer": ("fon@example.com",),
+        "fon_answered": ("fon@example.com",),
+        "invoice_available": ("billing@example.com",),
+    },
+    version=1,
+)
+
+_OFF = (
+    "out_of_money_soon",
+    "subscription_expire_soon",
+    "subscription_renewal_success",
+    "reset_password",
+    "trial_expire",
+    "drives_delete_soon",
+    "random_upgrade",
+)
+"""What the main contact of the contacts document has switched off."""
+
+
+def contacts(catalogue: Catalogue) -> tuple[Contact, Contact]:
+    """The main contact with the document's preferences, and a second one that wants no mail of the sample type."""
+    preferences = {
+        preference_key(row.name, channel): Choice(on=row.name not in _OFF)
+        for row in catalogue.domain("account")
+        for channel in row.channels
+    }
+    main = Contact(
+        uuid=MAIN_CONTACT,
+        account=ACCOUNT,
+        email="some_email_1@example.com",
+        name="Some Name",
+        main=True,
+        preferences=preferences,
+        version=1,
+    )
+    second = Contact(
+        uuid=SECOND_CONTACT,
+        account=ACCOUNT,
+        email="second.contact@example.com",
+        name="Second Contact",
+        preferences={preference_key("payment_failed", "email"): Choice(on=False)},
+        version=1,
+    )
+    return main, second
+
+
+def event(catalogue: Catalogue, type_name: str, event_id: str, time: str) -> Mapping[str, Any]:
+    """A type's sample as an upstream service would publish it. Raises KeyError for an unknown type."""
+    row = catalogue[type_name]
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "/tocsin/samples",
+        "type": row.name,
+        "time": time,
+        "datacontenttype": "application/json",
+        **row.sample,
+    }

