@@ -10,6 +10,7 @@ ACCOUNT = "acme"
 ACCOUNT_PASSWORD = "acme-dev-only"  # noqa: S105 - the documented password of the development seeds
 MAIN_CONTACT = "cc15a0ea-6009-408e-8d47-0d39ad25fd70"
 SECOND_CONTACT = "1f0a3c52-6a4e-4c8e-9a57-2f1b8d6c7e90"
+SOURCE = "/tocsin/samples"
 SAMPLES = ("invoice_available", "payment_failed", "message_from_seller")
 """One type of each document, in the order of the seeds: group, account, auction."""
 
@@ -83,7 +84,7 @@ def event(catalogue: Catalogue, type_name: str, event_id: str, time: str) -> Map
     return {
         "specversion": "1.0",
         "id": event_id,
-        "source": "/tocsin/samples",
+        "source": SOURCE,
         "type": row.name,
         "time": time,
         "datacontenttype": "application/json",

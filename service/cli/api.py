@@ -1,0 +1,94 @@
+"""`tocsin api`: serve the HTTP API."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from service.cli.output import Failure
+
+if TYPE_CHECKING:
+    from service.api.deps import ApiDeps
+    from service.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def api() -> None:
+    """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM ends it."""
+    import uvloop
+
+    from service.settings import load
+    from service.telemetry import configure
+
+    settings = load()
+    configure(settings.log_level, settings.log_format)
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: "Settings") -> None:
+    import uvicorn
+
+    from service.api.app import create_app
+
+    async with _deps(settings) as deps:
+        try:
+            application = create_app(deps)
+        except ValueError as error:
+            raise Failure(str(error)) from error
+        config = uvicorn.Config(
+            application,
+            host=settings.http.host,
+            port=settings.http.port,
+            forwarded_allow_ips=settings.http.forwarded_allow_ips,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+        await uvicorn.Server(config).serve()
+
+
+@asynccontextmanager
+async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
+    """The API's ports on the real world."""
+    from service.adapters.rate_limits import SharedRateLimits
+    from service.adapters.redis.access import RedisAccounts, RedisApiKeys
+    from service.adapters.redis.directory import RedisDirectory
+    from service.adapters.redis.inbox_changes import RedisInboxChanges
+    from service.adapters.redis.inbox_reads import RedisInboxReads
+    from service.adapters.redis.requests import RedisIdempotency
+    from service.api.deps import ApiDeps
+    from service.bootstrap import bootstrap
+    from streams.connection import connection_of
+    from streams.producer import Producer
+    from streams.publisher import KafkaPublisher
+
+    parts = bootstrap(settings)
+    producer = Producer(connection_of(settings.kafka))
+    await producer.start()
+    publisher = KafkaPublisher(producer)
+    try:
+        yield ApiDeps(
+            settings=settings,
+            catalogue=parts.catalogue,
+            clock=parts.clock,
+            writer=parts.table_writer(publisher),
+            directory=RedisDirectory(parts.store),
+            inbox=parts.inbox,
+            inbox_reads=RedisInboxReads(parts.store, parts.clock),
+            inbox_changes=RedisInboxChanges(parts.store),
+            ledger=parts.ledger,
+            publisher=publisher,
+            accounts=RedisAccounts(parts.store),
+            api_keys=RedisApiKeys(parts.store),
+            rate_limits=SharedRateLimits(settings.redis),
+            idempotency=RedisIdempotency(parts.store),
+            events_topic=settings.kafka.events[0],
+            checks={"redis": parts.tables.incomplete, "kafka": publisher.trouble},
+        )
+    finally:
+        await producer.stop()
+        await parts.store.close()

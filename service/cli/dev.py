@@ -1,0 +1,108 @@
+"""`tocsin dev`: the whole product on one machine, with nothing to install or to set."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.output import Failure, say, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.bootstrap import Parts
+    from service.dev.showing import Shown
+    from service.dev.stack import DevStack
+
+app = typer.Typer()
+_SAMPLES_S = 30.0
+
+
+@app.command()
+def dev(
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Publish the samples, wait for their final states, print them, end."),
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Keep Kafka's and Redis' data in this folder.")
+    ] = None,
+    samples: Annotated[bool, typer.Option(help="Publish one sample event of each API document.")] = True,
+) -> None:
+    """Start Kafka, Valkey, a mail catcher, all stages and the API, and publish sample events."""
+    say("Tocsin, for development on this machine only: every password is public, nothing is kept by default.")
+    asyncio.run(_dev(once, data, samples))
+
+
+async def _dev(once: bool, data: Path | None, samples: bool) -> None:
+    from service.adapters.catalogue_file import CatalogueError
+    from service.adapters.templates import TemplateFault
+    from service.dev.errors import DevStackError
+    from service.dev.stack import DevStack
+    from service.settings import load
+
+    stack = DevStack(load(), data, lambda line: say(f"  {line}"))
+    task = asyncio.current_task()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel if task else lambda: None)
+    try:
+        parts = await stack.start()
+        if samples or once:
+            await _show(parts, must_finish=once)
+        if not once:
+            _links(stack)
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        say("ending")
+    except (DevStackError, CatalogueError, TemplateFault) as error:
+        raise Failure(str(error)) from error
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+        await stack.stop()
+
+
+async def _show(parts: "Parts", *, must_finish: bool) -> None:
+    from service.dev.showing import follow, publish_samples
+
+    say("  publishing one sample event of each API document")
+    shown = await follow(parts, await publish_samples(parts), _SAMPLES_S)
+    _print(shown)
+    unfinished = [s for s in shown if not s.finished]
+    if unfinished and must_finish:
+        lines = [f"{s.type} ({s.event_id}): {_explain(s)}" for s in unfinished]
+        raise Failure("not finished: " + "; ".join(lines))
+
+
+def _print(shown: "Sequence[Shown]") -> None:
+    rows = [
+        (s.type, entry.recipient, entry.channel, entry.state, entry.steps[0].reason, entry.steps[0].detail)
+        for s in shown
+        for entry in s.entries
+    ]
+    say("")
+    table(("event", "recipient", "channel", "state", "reason", "detail"), rows)
+
+
+def _explain(shown: "Shown") -> str:
+    if not shown.entries:
+        return "no recipient was resolved"
+    return ", ".join(f"{e.recipient}/{e.channel} {e.state} {e.steps[0].reason}" for e in shown.entries)
+
+
+def _links(stack: "DevStack") -> None:
+    settings = stack.settings
+    say("")
+    if stack.catcher is not None:
+        say(f"  mail        {stack.catcher.url}")
+    say(f"  API         {stack.http_url}/docs")
+    say(f"  Kafka       {settings.kafka.bootstrap}  (topic {settings.kafka.events[0]})")
+    say(f"  Redis       127.0.0.1:{settings.dev.redis_port}" if "redis" in settings.embedded else "")
+    say("")
+    say("  in a second terminal:  .venv/bin/tocsin publish overbid --sample")
+    say("                         .venv/bin/tocsin tail")
+    say("                         .venv/bin/tocsin token alice")
+    say("")
+    say("Ready. Ctrl-C ends everything.", "bold")

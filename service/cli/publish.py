@@ -1,0 +1,182 @@
+"""`tocsin publish`: an event from the command line, checked here as the resolve stage would check it."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.cli.output import Failure, json_line, listing, note, say
+from service.cli.parts import catalogue_of, kafka_of
+from service.cli.times import iso, moment_ms
+from service.settings import Settings, load
+
+if TYPE_CHECKING:
+    from service.cli.event_draft import Draft
+    from service.model.catalogue import Catalogue, NotificationType
+    from service.model.event import Event
+    from service.model.record import Message
+
+app = typer.Typer(add_completion=False)
+_CHUNK = 500
+
+
+@app.command(no_args_is_help=True)
+def publish(
+    *
+    type_name: Annotated[
+        str, typer.Argument(metavar="TYPE", help="A notification type; --list shows them.")
+    ] = "",
+    sample: Annotated[bool, typer.Option("--sample", help="Begin with the type's sample event.")] = False,
+    data: Annotated[str, typer.Option(help="Data as a JSON object, @FILE, or - for standard input.")] = "",
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Whom it is for; repeatable.")
+    ] = None,
+    external_id: Annotated[str | None, typer.Option(help="The group's external id.")] = None,
+    project_id: Annotated[str | None, typer.Option(help="The group's project.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account whose contacts hear.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Who did it; not notified of it.")] = None,
+    expires: Annotated[str, typer.Option(help="When it loses its worth: 10m, or a time.")] = "",
+    event_id: Annotated[str, typer.Option("--id", help="The event's id; with --count, ID-1, ID-2, …")] = "",
+    source: Annotated[str, typer.Option(help="The event's source.")] = "/tocsin/cli",
+    at: Annotated[str, typer.Option("--time", help="When it happened; now, unless given.")] = "",
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many such events.")] = 1,
+    topic: Annotated[
+        str, typer.Option(help="The topic; the first of TOCSIN_KAFKA__EVENTS, unless given.")
+    ] = "",
+    show_types: Annotated[bool, typer.Option("--list", help="List the notification types.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines.")] = False,
+) -> None:
+    """Publish events of a type; one that would become a dead letter is refused with the reason."""
+    from service.cli.event_draft import draft_of, recipients_text
+
+    settings = load()
+    catalogue = catalogue_of(settings)
+    if show_types:
+        _list(catalogue, as_json)
+        return
+    if not type_name:
+        raise typer.BadParameter("missing; --list shows the types", param_hint="TYPE")
+    now_ms = time.time_ns() // 1_000_000
+    row = _row(catalogue, type_name)
+    audience = {
+        "recipients": recipients_text(recipient or ()),
+        "external_id": external_id,
+        "project_id": project_id,
+        "account": account,
+        "actor": actor,
+        "expires": iso(moment_ms(expires, now_ms, ago=False)) if expires else None,
+    }
+    happened = iso(moment_ms(at, now_ms, ago=True)) if at else iso(now_ms)
+    draft = draft_of(
+        type_name, source, happened, row.sample if sample else {}, _data(data), audience, event_id
+    )
+    asyncio.run(_publish(settings, catalogue, draft, topic or settings.kafka.events[0], count, as_json))
+
+
+async def _publish(
+    settings: Settings, catalogue: "Catalogue", draft: "Draft", topic: str, count: int, as_json: bool
+) -> None:
+    from streams.follow import UnknownTopic
+    from streams.publish import publish as write
+
+    connection = kafka_of(settings)
+    for first in range(1, count + 1, _CHUNK):
+        numbers = range(first, min(first + _CHUNK, count + 1))
+        made = [_checked(catalogue, draft, draft.event_id(n, count), topic) for n in numbers]
+        try:
+            positions = await write(connection, [message for _, message in made])
+        except UnknownTopic as error:
+            raise Failure(str(error), "create it with `tocsin topics apply`") from error
+        for (event, _), position in zip(made, positions, strict=True):
+            if as_json:
+                json_line(
+                    {
+                        "id": event.id,
+                        "source": event.source,
+                        "type": event.type,
+                        "event": event.key,
+                        **position._asdict(),
+                    }
+                )
+            else:
+                say(f"{event.id}  {position.topic} {position.partition}:{position.offset}")
+    if not as_json and count > 1:
+        note(f"{count} events")
+
+
+def _checked(catalogue: "Catalogue", draft: "Draft", event_id: str, topic: str) -> "tuple[Event, Message]":
+    from service.cli.event_draft import checked
+    from service.model.event import InvalidEvent
+
+    try:
+        return checked(draft, event_id, topic, catalogue, time.time_ns() // 1_000_000)
+    except InvalidEvent as error:
+        raise Failure(f"refused: {error.reason}: {error}", _remedy(error.reason)) from error
+
+
+def _remedy(reason: str) -> str:
+    if reason == "missing_audience":
+        return "see --recipient, --external-id, --account, or --sample"
+    return "--sample gives data that fits" if reason == "invalid_data" else ""
+
+
+def _row(catalogue: "Catalogue", name: str) -> "NotificationType":
+    row = catalogue.get(name)
+    if row is None:
+        near = get_close_matches(name.rpartition(".")[2], [row.name for row in catalogue], n=3, cutoff=0.5)
+        raise Failure(
+            f"refused: unknown_type: there is no type {name}",
+            f"did you mean {' or '.join(near)}?" if near else "`tocsin publish --list` shows the types",
+        )
+    return row
+
+
+def _data(given: str) -> dict[str, Any]:
+    """The object that was given. Raises Failure with the reason that a dead letter would have."""
+    from service.model.event import InvalidEvent
+    from service.pipeline import strict_json
+
+    if not given:
+        return {}
+    try:
+        if given == "-":
+            value = sys.stdin.buffer.read()
+        else:
+            value = (
+                Path(given[1:]).read_bytes()
+                if given.startswith("@")
+                else given.encode("utf-8", "surrogateescape")
+            )
+        document = strict_json.loads(value)
+    except InvalidEvent as error:
+        raise Failure(f"refused: --data: {error.reason}: {error}") from error
+    except OSError as error:
+        raise Failure(f"--data: {given[1:]} cannot be read: {error.strerror}") from error
+    if not isinstance(document, dict):
+        raise Failure("refused: --data: invalid_data: it must be a JSON object")
+    return document
+
+
+def _list(catalogue: "Catalogue", as_json: bool) -> None:
+    listing(
+        ("name", "domain", "number", "title", "channels", "audience"), map(_shown, catalogue), as_json=as_json
+    )
+
+
+def _shown(row: "NotificationType") -> dict[str, Any]:
+    audience: Sequence[str] = [
+        f"{rule.kind} {rule.role}" if rule.role else str(rule.kind) for rule in row.audience
+    ]
+    return {
+        "name": row.name,
+        "domain": row.domain,
+        "number": row.number,
+        "title": row.title,
+        "channels": ", ".join(row.channels),
+        "audience": ", ".join(audience),
+    }

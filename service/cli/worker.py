@@ -1,0 +1,34 @@
+"""`tocsin worker`: run stages until told to stop."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.output import Failure
+
+app = typer.Typer()
+
+
+@app.command()
+def worker(
+    stages: Annotated[
+        str, typer.Option(help="Which ones, separated by commas; all when absent. See docs/operations.md.")
+    ] = "",
+) -> None:
+    """Run stages: resolve, inbox, email, schedule, tables, rates. SIGTERM lets them finish what they hold."""
+    from service.adapters.catalogue_file import CatalogueError
+    from service.adapters.templates import TemplateFault
+    from service.bootstrap import bootstrap
+    from service.settings import load
+    from service.telemetry import configure
+    from streams.line import UnknownStage
+    from streams.run import run_worker
+
+    settings = load()
+    if stages:
+        settings.worker.stages = tuple(name.strip() for name in stages.split(",") if name.strip())
+    configure(settings.log_level, settings.log_format)
+    try:
+        run_worker(bootstrap(settings))
+    except (CatalogueError, TemplateFault, UnknownStage) as error:
+        raise Failure(str(error)) from error

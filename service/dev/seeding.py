@@ -1,0 +1,25 @@
+"""Fills empty tables with the development seeds, by the same writers as the API."""
+
+from functools import partial
+
+from service.dev import samples
+from service.model.catalogue import Catalogue
+from service.model.recipient import Recipient
+from service.pipeline.credentials import set_password
+from service.pipeline.table_writes import TableWriter
+
+
+async def seed(writer: TableWriter, catalogue: Catalogue) -> bool:
+    """Write the seeds; False, and nothing changed, where they were written before."""
+    if await writer.read_contacts(samples.ACCOUNT):
+        return False
+    for row in samples.RECIPIENTS:
+        await writer.recipient(row.id, partial(_instead, row))
+    await writer.group(samples.GROUP.external_id, samples.GROUP.project_id, lambda _: samples.GROUP)
+    await set_password(writer, samples.ACCOUNT, samples.ACCOUNT_PASSWORD)
+    await writer.contacts(samples.ACCOUNT, lambda _: samples.contacts(catalogue))
+    return True
+
+
+def _instead(row: Recipient, _: Recipient | None) -> Recipient:
+    return row

@@ -1,0 +1,41 @@
+"""The app that `faust -A streams.app worker` runs: the stages that the settings name."""
+
+from functools import partial
+from typing import Any
+
+from service.bootstrap import Parts, bootstrap
+from service.settings import Settings, load
+from streams.connection import connection_of
+from streams.line import resources, specs
+from streams.probe import Probe
+from streams.shell import RatesApp, Shell, StagesApp, build_app
+
+
+def shell_of(settings: Settings) -> Shell:
+    """What the settings say about the shell. Raises OSError when a certificate file cannot be used."""
+    kafka = settings.kafka
+    return Shell(
+        connection_of(kafka),
+        kafka.prefix,
+        rates="rates" in settings.worker.stages,
+        partitions=kafka.partitions,
+        replication=kafka.replication,
+        fault_at=settings.fault_at,
+    )
+
+
+def app_of(parts: Parts) -> StagesApp | RatesApp:
+    """The app of one worker, with its probe. Raises UnknownStage."""
+    settings = parts.settings
+    app = build_app(shell_of(settings), specs(parts), partial(resources, parts))
+    if settings.worker.metrics_port:
+        app.service(Probe(app, parts, settings.worker.metrics_host, settings.worker.metrics_port))
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """`app` is made when Faust asks for it, so that importing this module reads no settings."""
+    if name != "app":
+        raise AttributeError(name)
+    made = globals()["app"] = app_of(bootstrap(load()))
+    return made
