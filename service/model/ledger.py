@@ -42,8 +42,10 @@ MOVES: Mapping[State | None, frozenset[State]] = {
     State.deferred: frozenset(
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),
+    # a mail in flight cannot be taken back: what happens meanwhile is looked at when its answer is there
     State.sending: frozenset(
-        {State.sent, State.queued, State.deferred, State.held, State.ambiguous, State.bounced, *_ENDS}
+        {State.sent, State.queued, State.deferred, State.held, State.ambiguous}
+        | {State.bounced, State.expired, State.dead}
     ),
     State.ambiguous: frozenset({State.sending, State.sent, State.queued, State.held, State.bounced, *_ENDS}),
     State.sent: frozenset({State.bounced}),
