@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import faust
@@ -9,14 +10,17 @@ import faust
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.record import Handler, Message, Record
+from service.model.topics import TABLES
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.schedule import Schedule
+from streams.connection import connection_of
+from streams.fresh import Gate
 from streams.limits import Limits
 from streams.pulse import Pulse, Ticker
 from streams.producer import Producer
 from streams.stages import StageSpec
 
-STAGES = ("resolve", "inbox", "email", "schedule", "rates")
+STAGES = ("resolve", "inbox", "email", "schedule", "tables", "rates")
 """What a worker can be told to run."""
 
 _LANE_SHARE = {Lane.high: 4000, Lane.normal: 2000, Lane.bulk: 500}
@@ -39,10 +43,24 @@ def specs(parts: Parts) -> list[StageSpec]:
         found.append(_spec(parts, "inbox", (topics.inbox,), parts.deliver_inbox))
     if "email" in wanted:
         found += [
-            _spec(parts, f"email.{lane}", (topics.email(lane),), parts.deliver_email, in_flight=_LANE_SHARE[lane])
+            _spec(
+                parts,
+                f"email.{lane}",
+                (topics.email(lane),),
+                parts.deliver_email,
+                in_flight=_LANE_SHARE[lane],
+            )
             for lane in Lane
         ]
-    return found
+    if "tables" in wanted:
+        found.append(_spec(parts, "tables", [topics.table(name) for name in TABLES], parts.apply_tables))
+    gate = gate_of(parts)
+    return [replace(spec, gate=gate) for spec in found]
+
+
+def gate_of(parts: Parts) -> Gate:
+    """What lets stages run."""
+    return Gate(parts.tables, connection_of(parts.settings.kafka), parts.topics.prefix)
 
 
 def _wanted(parts: Parts) -> Sequence[str]:
@@ -77,7 +95,6 @@ def _spec(
         poison=partial(_poison, parts.topics.dead_letter, name),
         limits=limits,
         pattern=pattern,
-        gate=parts.tables.incomplete,
     )
 
 
@@ -91,12 +108,11 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     wanted = _wanted(parts)
     services: list[faust.Service] = []
     if "email" in wanted:
-        await parts.workers.beat(parts.owner, Pulse.TTL_S)
         services.append(Pulse(parts.workers, parts.owner))
         await parts.transport.start()
     if "schedule" in wanted:
         schedule = Schedule(parts.due, producer.produce, parts.topics, parts.clock)
-        services.append(Ticker("schedule", schedule.run_once, parts.tables.incomplete))
+        services.append(Ticker("schedule", schedule.run_once, gate_of(parts)))
     try:
         yield services
     finally:

@@ -25,12 +25,21 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         super().__init__(**service)
         self._app = app
         self._parts = parts
-        routes = [Route("/livez", self._livez), Route("/readyz", self._readyz), Route("/metrics", self._metrics)]
+        routes = [
+            Route("/livez", self._livez),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics),
+        ]
         if app.rates is not None:
             routes.append(Route("/rates", self._rates))
         self._server = uvicorn.Server(
             uvicorn.Config(
-                Starlette(routes=routes), host=host, port=port, log_config=None, access_log=False, lifespan="off"
+                Starlette(routes=routes),
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
             )
         )
 

@@ -33,14 +33,17 @@ def mask_text(text: str) -> str:
 
 
 def mask_value(value: Any) -> Any:
-    """A JSON value with every address in it masked, in keys and at any depth."""
-    if isinstance(value, str):
-        return mask_text(value)
-    if isinstance(value, Mapping):
-        return {mask_value(key): mask_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask_value(item) for item in value]
-    return value
+    """A value as JSON can hold it, with every address in it masked, in keys and at any depth."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case bytes():
+            return mask_text(value.decode("utf-8", "replace"))
+        case Mapping():
+            return {mask_value(key): mask_value(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [mask_value(item) for item in value]
+    return mask_text(str(value))
 
 
 def mask_name(text: str) -> str:

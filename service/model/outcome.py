@@ -30,12 +30,16 @@ class Outcome:
 
     def to_bytes(self) -> bytes:
         """JSON without empty fields."""
-        return orjson.dumps({name: value for name in self.__slots__ if (value := getattr(self, name))})
+        return orjson.dumps(
+            {name: value for name in self.__slots__ if (value := getattr(self, name)) or name == "at_ms"}
+        )
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "Outcome":
         """The outcome in a record of `dispatch.outcomes`. Raises ValueError when it is none."""
-        fields: dict[str, Any] = orjson.loads(value)
+        fields: Any = orjson.loads(value)
+        if not isinstance(fields, dict) or "state" not in fields:
+            raise ValueError("not an outcome")
         fields["state"] = State(fields["state"])
         fields["reason"] = Reason(fields.get("reason", ""))
         try:
@@ -46,3 +50,25 @@ class Outcome:
     def step(self) -> Step:
         """This outcome as a line of the ledger."""
         return Step(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMark:
+    """Entries of an inbox that their owner has read: the other kind of record on `dispatch.outcomes`."""
+
+    recipient: str
+    ids: tuple[str, ...]
+    at_ms: int
+
+    def to_bytes(self) -> bytes:
+        """JSON with `kind`, which outcomes do not have."""
+        kept = {"kind": "read", "recipient": self.recipient, "ids": self.ids, "at_ms": self.at_ms}
+        return orjson.dumps(kept)
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "ReadMark":
+        """The mark in a record of `dispatch.outcomes`. Raises ValueError when it is none."""
+        match orjson.loads(value):
+            case {"kind": "read", "recipient": str(recipient), "ids": list(ids), "at_ms": int(at_ms)}:
+                return cls(recipient, tuple(map(str, ids)), at_ms)
+        raise ValueError("not a read mark")

@@ -28,8 +28,10 @@ class Message(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of some records: they are finished once these messages, and all earlier ones of the batch, are
-    acknowledged. Either part may be empty: messages alone keep a large fan-out bounded."""
+    """What became of some records: finished once these messages, and all earlier ones of the batch, are acknowledged.
+
+    Either part may be empty: messages alone keep a large fan-out bounded.
+    """
 
     records: Sequence[Record]
     messages: Sequence[Message] = ()

@@ -1,8 +1,14 @@
 """Suppressions: addresses that are not mailed, known only by `address_key`."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
+import orjson
+
+from service.model.ids import address_key
 from service.model.ledger import Reason
+from service.model.mask import mask_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +18,26 @@ class Suppression:
     reason: Reason
     at_ms: int
     detail: str = ""
+
+    def to_bytes(self) -> bytes:
+        """As the table and its topic hold it; the time is the row's version too."""
+        kept = {
+            "reason": self.reason.value,
+            "at_ms": self.at_ms,
+            "detail": self.detail,
+            "version": self.at_ms,
+        }
+        return orjson.dumps(kept)
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Suppression":
+        """A row of the table. Raises ValueError, KeyError or TypeError when it is none."""
+        kept: dict[str, Any] = orjson.loads(value)
+        return cls(Reason(kept["reason"]), int(kept["at_ms"]), str(kept.get("detail", "")))
+
+
+def suppression(address: str, reason: Reason, at_ms: int, detail: str = "") -> tuple[str, Suppression]:
+    """The key and the row for an address. Where `detail` quotes the address, it is left out."""
+    if bare := address.strip():
+        detail = re.sub(re.escape(bare), "…", detail, flags=re.IGNORECASE)
+    return address_key(address), Suppression(reason, at_ms, mask_text(detail)[:300])

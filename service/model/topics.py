@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Lane
 
+TABLES = ("accounts", "api-keys", "recipients", "groups", "contacts", "suppressions", "preferences")
+"""The compacted topics, each a table. `preferences` is for upstream systems only: what they put there is folded into
+the rows of recipients and contacts."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicNames:
@@ -31,5 +35,5 @@ class TopicNames:
         return f"{self.prefix}dispatch.dead-letter"
 
     def table(self, name: str) -> str:
-        """A compacted table topic: recipients, groups, contacts, preferences, suppressions."""
+        """A compacted topic, one of TABLES."""
         return f"{self.prefix}tables.{name}"

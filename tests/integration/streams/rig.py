@@ -1,0 +1,176 @@
+"""What the tests of the stages stand on: topics of their own, numbered records in, and a count of what came out."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from service.model.record import Done, Handler, Message, Record
+from streams.batch_stage import BatchStage, Gate
+from streams.connection import KafkaConnection
+from streams.consumer import Source
+from streams.limits import Limits
+from streams.producer import Producer
+
+ROOT = Path(__file__).parents[3]
+QUICK = Limits(
+    max_records=100,
+    commit_interval=0.05,
+    drain=5.0,
+    retry_first=0.02,
+    retry_most=0.2,
+    session_timeout=6.0,
+)
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return as soon as the condition is true; fail the test when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+class Rig:
+    """One test's topics on one broker: `source` to read from, `sink` to write to, `dead` for dead letters."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.connection = KafkaConnection(bootstrap)
+        self.name = f"t{uuid.uuid4().hex[:12]}"
+        self.source, self.sink, self.dead = (f"{self.name}.{part}" for part in ("source", "sink", "dead"))
+
+    async def create(self, partitions: int = 4) -> None:
+        """Make the topics and wait until they can be used."""
+        admin = AIOKafkaAdminClient(**self.connection.arguments())
+        await admin.start()
+        try:
+            names = [self.source, self.sink, self.dead]
+            await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+            deadline = time.monotonic() + 20
+            while any(topic["error_code"] for topic in await admin.describe_topics(names)):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.05)
+        finally:
+            await admin.close()
+
+    @asynccontextmanager
+    async def producer(self, timeout_s: float = 10.0) -> AsyncIterator[Producer]:
+        """A producer for as long as the block lasts."""
+        producer = Producer(self.connection, timeout_s=timeout_s)
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    async def feed(self, producer: Producer, ids: range, keys: int = 50) -> None:
+        """Write records whose value is their number."""
+        messages = [Message(self.source, b"key-%d" % (i % keys), b"%d" % i) for i in ids]
+        for start in range(0, len(messages), 1000):
+            await producer.produce(messages[start : start + 1000])
+
+    def on(self, record: Record) -> Message:
+        """The record, on its way to the sink."""
+        return Message(self.sink, record.key or b"", record.value)
+
+    def letter(self, record: Record, error: Exception) -> Sequence[Message]:
+        """A dead letter with the kind of the error."""
+        return [
+            Message(self.dead, record.key or b"", record.value, [("error", type(error).__name__.encode())])
+        ]
+
+    async def through(self, records: Sequence[Record]) -> AsyncIterator[Done]:
+        """A handler that passes on what it gets."""
+        yield Done(records, [self.on(record) for record in records])
+
+    @asynccontextmanager
+    async def stage(
+        self,
+        handler: Handler,
+        producer: Producer,
+        *,
+        limits: Limits = QUICK,
+        gate: Gate | None = None,
+        poison: Callable[[Record, Exception], Sequence[Message]] | None = None,
+        pattern: str | None = None,
+    ) -> AsyncIterator[BatchStage]:
+        """A stage that reads the source, or the topics of a pattern, for as long as the block lasts."""
+        source = Source(self.connection, self.name, [] if pattern else [self.source], pattern)
+        stage = BatchStage("test", source, handler, poison or self.letter, producer, limits=limits, gate=gate)
+        await stage.start()
+        try:
+            yield stage
+        finally:
+            await stage.stop()
+
+    async def count(self, topic: str) -> Counter[int]:
+        """How often each number is in a topic, up to its present end."""
+        found: Counter[int] = Counter()
+        consumer = AIOKafkaConsumer(**self.connection.arguments(), isolation_level="read_committed")
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(topic, p) for p in await consumer._client._wait_on_metadata(topic)]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    found.update(int(record.value) for record in records)
+        finally:
+            await consumer.stop()
+        return found
+
+    async def counted(self, topic: str, numbers: int, seconds: float = 60.0) -> Counter[int]:
+        """The count as soon as so many different numbers are in a topic, or when the time is over."""
+        deadline = time.monotonic() + seconds
+        while len(found := await self.count(topic)) < numbers and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+        return found
+
+    async def committed(self, topic: str) -> int:
+        """The sum of the group's committed offsets."""
+        admin = AIOKafkaAdminClient(**self.connection.arguments())
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(self.name)
+        finally:
+            await admin.close()
+        return sum(held.offset for tp, held in offsets.items() if tp.topic == topic and held.offset > 0)
+
+
+class Worker:
+    """`faust worker` in a process of its own, running the stage of `worker_app` on a rig's topics."""
+
+    def __init__(self, rig: Rig, log: Path, **environment: str) -> None:
+        self._log = log.open("ab")
+        command = [sys.executable, "-m", "faust", "-A", "tests.integration.streams.worker_app", "worker"]
+        self.process = subprocess.Popen(
+            [*command, "-l", "info", "--without-web"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "RIG_BOOTSTRAP": rig.connection.bootstrap,
+                "RIG_NAME": rig.name,
+                **environment,
+            },
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def end(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40.0) -> int:
+        """Signal it and wait for its end; its return code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(seconds)
+        self._log.close()
+        return code

@@ -1,0 +1,15 @@
+"""Records as the consumer hands them over, without a broker."""
+
+from collections.abc import Iterable
+
+from aiokafka.structs import ConsumerRecord
+
+
+def fetched(
+    topic: str, partition: int, offsets: Iterable[int], key: bytes | None = None, value: bytes = b"v"
+) -> list[ConsumerRecord[bytes, bytes]]:
+    """Records at these offsets; without `key` each has a key of its own."""
+    return [
+        ConsumerRecord(topic, partition, o, 1, 0, key or b"key-%d" % o, value, None, 0, 0, ())
+        for o in offsets
+    ]
