@@ -116,7 +116,7 @@ class Limits(BaseModel):
 class Worker(BaseModel):
     """What a worker runs and how much it holds. Times in seconds."""
 
-    stages: tuple[str, ...] = ("resolve", "inbox", "email", "schedule")
+    stages: tuple[str, ...] = ("resolve", "inbox", "email", "schedule", "tables")
     max_records: int = Field(default=500, ge=1)
     max_batches: int = Field(default=4, ge=1)
     drain: float = 20.0

@@ -1,0 +1,132 @@
+"""What rendering costs: microseconds of one core for a mail of two parts, some 5 kB.
+
+    python bench/render.py [--rounds N]
+
+`ours` is the whole of what the email stage calls: template, layout, headers, MIME, each mail with data of its
+own. Against it, with the same template, layout and data: Jinja2 and the standard library's EmailMessage as most
+programs use them; and EmailMessage alone, given finished texts. Medians of single calls.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import partial
+from typing import Any
+
+from service.adapters.catalogue_file import load_catalogue
+from service.adapters.templates import TemplateRenderer
+from service.adapters.templates.sample import SAMPLE_MS, sample_delivery
+from service.model.delivery import Delivery
+from service.settings import Mail, Templates, templates_directory
+
+HEADERS = {
+    "List-Unsubscribe": "<http://127.0.0.1:8000/unsubscribe/eyJhbGciOiJIUzI1NiJ9.c2FtcGxlLXRva2Vu>",
+    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+}
+PEERS = ("jinja2+EmailMessage", "EmailMessage")
+CASES = (("overbid", "en"), ("invoice_available", "de"))
+
+
+def deliveries(renderer: TemplateRenderer, type_: str, locale: str, count: int) -> list[Delivery]:
+    """One for each round, no two with the same data."""
+    base = sample_delivery(renderer.library.catalogue[type_], locale)
+    made = []
+    for number in range(count):
+        data = dict(base.data)
+        for name, value in data.items():
+            if isinstance(value, float):
+                data[name] = value + number / 100
+            elif name.endswith("_id"):
+                data[name] = f"{value}-{number}"
+        update = {"data": data, "name": f"Recipient Number {number}", "address": f"r{number}@example.com"}
+        made.append(base.model_copy(update=update))
+    return made
+
+
+def jinja_and_email_message(renderer: TemplateRenderer, delivery: Delivery) -> bytes:
+    """The usual way: render both texts, hand them to EmailMessage."""
+    page = renderer.library.page(delivery.type, delivery.locale)
+    values = renderer._values(page, delivery, HEADERS["List-Unsubscribe"])
+    subject = page.block("subject", values)
+    values["subject"] = subject
+    return email_message(
+        delivery, subject, "".join(page.text_pieces(values)), "".join(page.html_pieces(values))
+    )
+
+
+def email_message(delivery: Delivery, subject: str, text: str, html: str) -> bytes:
+    message = EmailMessage(policy=policy.SMTP)
+    message["From"] = "Tocsin <notifications@tocsin.test>"
+    message["To"] = f"{delivery.name} <{delivery.address}>"
+    message["Subject"] = subject
+    message["Date"] = format_datetime(datetime.fromtimestamp(SAMPLE_MS / 1000, UTC))
+    message["Message-ID"] = f"<{delivery.id}@tocsin.test>"
+    message["Auto-Submitted"] = "auto-generated"
+    for name, value in HEADERS.items():
+        message[name] = value
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    return message.as_bytes()
+
+
+def timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter_ns()
+    work()
+    return (time.perf_counter_ns() - start) / 1000
+
+
+def same(ours: bytes, theirs: bytes) -> bool:
+    """Whether both say the same, so that the race is between equals."""
+    mails = [message_from_bytes(mail, policy=policy.default) for mail in (ours, theirs)]
+    bodies = [[part.get_content().strip() for part in mail.iter_parts()] for mail in mails]
+    return bodies[0] == bodies[1] and mails[0]["Subject"] == mails[1]["Subject"]
+
+
+def race(renderer: TemplateRenderer, type_: str, locale: str, rounds: int) -> dict[str, float]:
+    """Medians by contender, and the size of the mail."""
+    times: dict[str, list[float]] = {name: [] for name in ("ours", *PEERS)}
+    todo = deliveries(renderer, type_, locale, rounds * 20)
+    for delivery in todo[:rounds]:
+        made = renderer.email(delivery, HEADERS)
+        message = message_from_bytes(made, policy=policy.default)
+        text, html = (part.get_content() for part in message.iter_parts())
+        assert same(made, jinja_and_email_message(renderer, delivery))
+        times["jinja2+EmailMessage"].append(timed(partial(jinja_and_email_message, renderer, delivery)))
+        subject = str(message["Subject"])
+        times["EmailMessage"].append(timed(partial(email_message, delivery, subject, text, html)))
+    times["ours"] = [timed(partial(renderer.email, delivery, HEADERS)) for delivery in todo[rounds:]]
+    return {name: round(statistics.median(found), 1) for name, found in times.items()} | {"bytes": len(made)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=200)
+    rounds = parser.parse_args().rounds
+    renderer = TemplateRenderer(Mail(), Templates(), load_catalogue(templates_directory()))
+    found = {f"{type_}/{locale}": race(renderer, type_, locale, rounds) for type_, locale in CASES}
+    print(
+        f"{'median µs a mail':24} {'bytes':>7} {'ours':>8} {'jinja2+EmailMessage':>20} {'EmailMessage':>13}"
+    )
+    for case, row in found.items():
+        ours, usual, alone = row["ours"], row["jinja2+EmailMessage"], row["EmailMessage"]
+        shares = f"{usual:>12} ({usual / ours:4.0f}x) {alone:>6} ({alone / ours:3.0f}x)"
+        print(f"{case:24} {row['bytes']:>7} {ours:>8} {shares}")
+    against = {peer: {case: row[peer] for case, row in found.items()} for peer in PEERS}
+    own = {case: row["ours"] for case, row in found.items()}
+    print(
+        json.dumps(
+            {"bench": "render", "unit": "us", "ours": own, "against": against, "lost": 0, "duplicates": 0}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What a template may see: the event's data, its recipient, the product, links to the product. Nothing else."""
+
+import re
+from urllib.parse import quote
+
+from service.model.delivery import Delivery, Found
+from service.ports import RenderFailed
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9_~-]+").fullmatch
+
+
+def reader(delivery: Delivery, locale: str) -> dict[str, str]:
+    """The recipient, as templates see them; `locale` decides how dates and numbers are written.
+
+    `role` is `admin` for whoever hears as one, else `user`.
+    """
+    role = "admin" if delivery.found is Found.role and delivery.scope == "admin" else "user"
+    name = " ".join(delivery.name.split())
+    return {"name": name, "locale": locale, "role": role, "timezone": delivery.timezone}
+
+
+class Link:
+    """`link("lots", data.lot_id)`: an address below the configured site, and no other.
+
+    Each part is percent-encoded, slashes too, so data can neither leave the site nor climb in its paths. A part
+    that is None is left out.
+    """
+
+    def __init__(self, site: str) -> None:
+        if not site.startswith(("https://", "http://")):
+            raise ValueError(f"mail.site must be an http or https URL, not {site!r}")
+        self._base = site.rstrip("/")
+
+    def __call__(self, *parts: object) -> str:
+        """Raises RenderFailed for a part that would climb."""
+        texts = [str(part) for part in parts if part is not None]
+        if any(text in (".", "..") for text in texts):
+            raise RenderFailed("a part of a link is '.' or '..'")
+        coded = (text if _UNRESERVED(text) else quote(text, safe="", errors="replace") for text in texts)
+        return "/".join((self._base, *coded))

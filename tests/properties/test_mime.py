@@ -1,0 +1,186 @@
+"""Our mails against the standard library's, for whatever content."""
+
+import asyncio
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from email import policy
+from email.message import EmailMessage
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from service.adapters.smtp.content import dot_stuffed
+from service.adapters.templates import TemplateRenderer
+from service.adapters.templates.headers import one_line
+from tests.letters import bodies, letter, parsed, renderer
+
+PLAIN = """\
+{% block subject %}{{ data.title }}{% endblock %}
+{% block preheader %}{% endblock %}
+{% block text %}<<{{ data.body }}>>{% endblock %}
+{% block html %}<pre>{{ data.body }}</pre>{% endblock %}
+{% block inbox %}{{ data.title }}{% endblock %}
+"""
+CORPORA = Path(os.environ.get("TOCSIN_CORPORA") or Path(__file__).parents[3] / "shared" / "corpora")
+END_OF_DATA = [
+    a + "." + b for a in ("\n", "\r", "\r\n", "\n\n", "\x00") for b in ("\n", "\r", "\r\n", "\r\x00\n")
+]
+TEXT = st.one_of(
+    st.text(),
+    st.text(st.sampled_from(".\r\nFrom =?_ \tü€𝄞\x00\u2028-")),
+    st.sampled_from(END_OF_DATA),
+    st.text(st.characters(max_codepoint=126, min_codepoint=32), min_size=200, max_size=2000),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> TemplateRenderer:
+    return renderer(tmp_path_factory.mktemp("mime"), {"note/en": PLAIN})
+
+
+@cache
+def naughty() -> list[str]:
+    path = CORPORA / "naughty_strings.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; TOCSIN_CORPORA names the folder that holds it")
+    return [text for text in json.loads(path.read_text("utf-8")) if isinstance(text, str)]
+
+
+def reference(title: str, text: str, html: str) -> EmailMessage:
+    """What the standard library makes of the same content; the title is given to it without controls."""
+    message = EmailMessage(policy=policy.SMTP)
+    message["To"] = "Alice <alice@example.com>"
+    message["Subject"] = title
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    # Not folded: CPython 3.11 loses spaces where it folds encoded subjects.
+    return parsed(message.as_bytes(policy=policy.SMTP.clone(max_line_length=0)))
+
+
+def lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def agree(made: TemplateRenderer, title: str, body: str) -> None:
+    """One mail, checked whole."""
+    mail = made.email(letter({"title": title, "body": body}), {})
+    message = parsed(mail)
+    text, html = bodies(message)
+
+    assert one_line(title) == message["Subject"]
+    assert [address.addr_spec for address in message["To"].addresses] == ["alice@example.com"]
+    assert f"<<{lf(body)}>>" in text
+    expected = lf(body).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    expected = expected.replace('"', "&#34;").replace("'", "&#39;")
+    assert f"<pre>{expected}</pre>" in html
+
+    if "=?" not in title:  # the standard library would take that for an encoded-word
+        other = reference(one_line(title), text, html)
+        assert other["Subject"] == message["Subject"]
+        assert bodies(other)[0].rstrip("\n") == text.rstrip("\n")
+        assert bodies(other)[1].rstrip("\n") == html.rstrip("\n")
+
+    for line in mail[:-2].split(b"\r\n"):
+        assert len(line) <= 78
+        assert not line.startswith((b".", b"From "))
+    assert mail.isascii()
+    assert mail.count(b"--=_tocsin") == 3
+    assert mail == dot_stuffed(mail)
+
+
+@given(TEXT, TEXT)
+@example("", "")
+@example("=?utf-8?q?a=0ABcc=3A_v=40x?=", "--=_tocsin\r\n\r\n--=_tocsin--")
+@example("a\u2028Bcc: v@x", ".\r\nMAIL FROM:<x@y>\r\n")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_same_as_the_standard_library(made: TemplateRenderer, title: str, body: str) -> None:
+    """The same headers and the same bodies after decoding, whatever they hold; lines fit for SMTP and mbox."""
+    agree(made, title, body)
+
+
+def test_every_naughty_string(made: TemplateRenderer) -> None:
+    """Every string that is known to break programs, as title, as body and as a name."""
+    for text in naughty():
+        agree(made, text, text)
+        (address,) = parsed(made.email(letter(name=text), {}))["To"].addresses
+        assert address.addr_spec == "alice@example.com"
+
+
+@pytest.mark.parametrize("end", END_OF_DATA)
+def test_no_end_of_data_in_any_field(made: TemplateRenderer, end: str) -> None:
+    """No text can end the mail early and begin another one (CVE-2023-51764 and its kin)."""
+    attack = f"a{end}MAIL FROM:<v@x>{end}"
+    mail = made.email(letter({"title": attack, "body": attack}, name=attack), {})
+
+    assert mail == dot_stuffed(mail)
+    assert b"\0" not in mail
+    assert not any(
+        line.startswith((b".", b"MAIL FROM")) for line in mail.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    )
+
+
+def canary(number: int) -> tuple[str, str]:
+    """A word that only one recipient's mail may hold, and another one that no mail but theirs may hold."""
+    return f"canary{number:05d}x", f"kanarie{number:05d}ü"
+
+
+def check_canaries(mails: dict[int, bytes]) -> None:
+    for number, mail in mails.items():
+        text, html = bodies(parsed(mail))
+        own, other = canary(number)
+        for part in (text, html):
+            assert part.count(own) == part.count(other) == 1
+            assert part.count("canary") == part.count("kanarie") == 1
+
+
+def send(made: TemplateRenderer, number: int) -> bytes:
+    return made.email(letter({"title": str(number), "body": " ".join(canary(number))}, name=f"N{number}"), {})
+
+
+def test_threads_share_nothing(tmp_path: Path) -> None:
+    """Mails rendered at the same time in threads, the first of them on cold templates, hold nothing of each other."""
+    fresh = renderer(tmp_path, {"note/en": PLAIN})
+    start = threading.Barrier(8)
+
+    def work(thread: int) -> dict[int, bytes]:
+        start.wait()
+        return {number: send(fresh, number) for number in range(thread, 400, 8)}
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(work, range(8)))
+    check_canaries({number: mail for result in results for number, mail in result.items()})
+
+
+async def test_interleaved_bodies_share_nothing(made: TemplateRenderer) -> None:
+    """Two bodies drawn piece by piece in turns, and mails rendered between, hold nothing of each other."""
+    page = made.library.page("note", "en")
+
+    async def draw(number: int) -> str:
+        pieces = []
+        values = made._values(page, letter({"title": "t", "body": " ".join(canary(number))})) | {
+            "subject": "t"
+        }
+        for piece in page.html_pieces(values):
+            pieces.append(piece)
+            send(made, number + 1000)
+            await asyncio.sleep(0)
+        return "".join(pieces)
+
+    for number, body in enumerate(await asyncio.gather(*map(draw, range(10)))):
+        assert canary(number)[0] in body
+        assert body.count("canary") == 1
+
+
+def test_rendering_leaves_no_trace(made: TemplateRenderer) -> None:
+    """What is kept between mails is the templates' own text only: it does not grow with mails."""
+    page = made.library.page("note", "en")
+    before = dict(page.fixed)
+    for number in range(50):
+        send(made, number)
+
+    assert before == page.fixed

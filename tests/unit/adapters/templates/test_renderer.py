@@ -1,0 +1,239 @@
+"""A delivery becomes a mail or a line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.adapters.templates import TemplateRenderer, render_preview
+from service.model.delivery import Found
+from service.ports import RenderFailed
+from service.settings import Mail, Templates
+from tests.letters import NOTE, bodies, letter, parsed, renderer
+
+UNSUBSCRIBE = {
+    "List-Unsubscribe": "<http://127.0.0.1:8000/unsubscribe/token>",
+    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> TemplateRenderer:
+    return renderer(tmp_path)
+
+
+def test_headers(made: TemplateRenderer) -> None:
+    """Each header once; whoever is written to is alone in To; the id gives the Message-ID."""
+    message = parsed(made.email(letter(), UNSUBSCRIBE))
+
+    assert len(set(message.keys())) == len(message.keys())
+    assert {name: str(value) for name, value in message.items()} == {
+        "From": "Tocsin <notifications@tocsin.test>",
+        "To": "Alice <alice@example.com>",
+        "Subject": "Hello",
+        "Date": "Mon, 21 Sep 2026 14:13:20 +0000",
+        "Message-ID": "<0123456789abcdef01234567@tocsin.test>",
+        **UNSUBSCRIBE,
+        "MIME-Version": "1.0",
+        "Auto-Submitted": "auto-generated",
+        "List-Id": "<note.tocsin.test>",
+        "Feedback-ID": "note:test:en:tocsintest",
+        "Content-Language": "en",
+        "Content-Type": 'multipart/alternative; boundary="=_tocsin"',
+    }
+
+
+def test_parts(made: TemplateRenderer) -> None:
+    """Text first, then HTML, both with greeting, body, and the link to unsubscribe; the preheader only in HTML."""
+    text, html = bodies(parsed(made.email(letter(), UNSUBSCRIBE)))
+
+    assert text.startswith("Hello Alice,\n\nWorld\n\n-- \n")
+    assert "\nhttp://127.0.0.1:8000/unsubscribe/token\n" in text
+    assert "in short" not in text
+    for piece in (
+        ">Hello Alice,</p>",
+        ">World</p>",
+        'href="https://tocsin.test/notes/Hello"',
+        "Hello in short",
+    ):
+        assert piece in html
+    assert 'href="http://127.0.0.1:8000/unsubscribe/token"' in html
+    assert '<html lang="en" dir="ltr"' in html
+
+
+@pytest.mark.parametrize("headers", [{}, {"List-Unsubscribe": "<https://elsewhere.example/x>"}])
+def test_no_link_to_unsubscribe(made: TemplateRenderer, headers: dict[str, str]) -> None:
+    """Without List-Unsubscribe the layout has no such link, and never one to another site."""
+    text, html = bodies(parsed(made.email(letter(), headers)))
+
+    assert "nsubscribe" not in text + html
+    assert "elsewhere" not in text + html
+
+
+def test_greeting_without_a_name(made: TemplateRenderer) -> None:
+    """Who has no name is greeted without one."""
+    assert bodies(parsed(made.email(letter(name=" "), {})))[0].startswith("Hello,\n\n")
+
+
+def test_same_bytes_at_every_attempt(made: TemplateRenderer) -> None:
+    """A retry is the same mail."""
+    assert made.email(letter(), UNSUBSCRIBE) == made.email(letter(attempt=3), UNSUBSCRIBE)
+
+
+@pytest.mark.parametrize(
+    ("found", "scope", "role"),
+    [
+        (Found.role, "admin", "admin"),
+        (Found.users, "", "user"),
+        (Found.users, "admin", "user"),
+        (Found.role, "x", "user"),
+    ],
+)
+def test_role(tmp_path: Path, found: Found, scope: str, role: str) -> None:
+    """Only who was found as an admin reads as one."""
+    source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ recipient.role }}")
+    assert role == renderer(tmp_path, {"note/en": source}).inbox_line(letter(found=found, scope=scope))
+
+
+def test_locale_of_numbers_follows_the_language(tmp_path: Path) -> None:
+    """Numbers are the recipient's own within the language of the text, and the text's where it fell back."""
+    source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ data.amount|number }}")
+    made = renderer(tmp_path, {"note/en": source, "note/de": source})
+
+    assert made.inbox_line(letter({"amount": 1234}, locale="de-CH")) == "1’234"
+    assert made.inbox_line(letter({"amount": 1234}, locale="pl")) == "1,234"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ 7*7 }}", "{% for x in y %}", "{# no #}", "[[ 7*7 ]]", "${7*7}", "{{ data }}"]
+)
+def test_data_is_never_a_template(made: TemplateRenderer, text: str) -> None:
+    """Template syntax in data is text."""
+    delivery = letter({"title": text, "body": text}, name=text)
+    message = parsed(made.email(delivery, {}))
+
+    assert text == message["Subject"] == made.inbox_line(delivery)
+    assert all(f"{text}" in body for body in bodies(message))
+    assert "49" not in bodies(message)[0]
+
+
+def test_html_is_escaped(made: TemplateRenderer) -> None:
+    """Markup in data is text in the HTML part, and is left alone in the text part."""
+    attack = "<script>alert('x')</script>\"><img src=x onerror=y>&amp;"
+    text, html = bodies(parsed(made.email(letter({"title": attack, "body": attack}, name=attack), {})))
+
+    assert attack in text
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+    assert "&amp;amp;" in html
+
+
+@pytest.mark.parametrize("name", ["items", "keys", "_fields", "__class__", "get", "title"])
+def test_fields_do_not_collide(tmp_path: Path, name: str) -> None:
+    """A field may have any name; none shows what is inside the machine."""
+    source = NOTE.replace(
+        "{% block inbox %}{{ data.title }}", "{% block inbox %}{{ data.extra." + name + " }}"
+    )
+    assert renderer(tmp_path, {"note/en": source}).inbox_line(letter({"extra": {name: "found"}})) == "found"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "data.extra.missing",
+        "data.body.__class__.__mro__",
+        "link.__globals__",
+        "recipient.address",
+        "data.title + 1",
+        "1 // 0",
+        "range(10**9)",
+        "link('a', '..')",
+        "self.inbox()",
+    ],
+)
+def test_what_cannot_be_rendered(tmp_path: Path, expression: str) -> None:
+    """Whatever goes wrong in a template is a RenderFailed that names it and tells no data."""
+    source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ " + expression + " }}")
+    made = renderer(tmp_path, {"note/en": source})
+
+    with pytest.raises(RenderFailed) as failure:
+        made.inbox_line(letter({"title": "secret-canary", "extra": {"key": "secret-canary"}}))
+
+    assert "secret-canary" not in str(failure.value)
+
+
+def test_absent_optional_fields(tmp_path: Path) -> None:
+    """A declared field that the event leaves out is nothing, and is written as nothing."""
+    source = NOTE.replace(
+        "{% block inbox %}{{ data.title }}",
+        "{% block inbox %}{% if data.amount is none %}none{% endif %}[{{ data.at|date }}{{ data.amount }}]",
+    )
+    assert renderer(tmp_path, {"note/en": source}).inbox_line(letter()) == "none[]"
+
+
+@pytest.mark.parametrize(
+    ("parts", "url"),
+    [
+        ("'https://evil.example'", "/https%3A%2F%2Fevil.example"),
+        ("'//evil.example', 'x'", "/%2F%2Fevil.example/x"),
+        ("'@evil.example'", "/%40evil.example"),
+        ("'a?b=c#d'", "/a%3Fb%3Dc%23d"),
+        ("'..\\\\x', None, 5", "/..%5Cx/5"),
+        ("'%2e%2e'", "/%252e%252e"),
+        ("'ü\\r\\n'", "/%C3%BC%0D%0A"),
+    ],
+)
+def test_links_stay_on_the_site(tmp_path: Path, parts: str, url: str) -> None:
+    """No part of a link can lead to another site or climb in its paths."""
+    source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ link(" + parts + ") }}")
+    assert f"https://tocsin.test{url}" == renderer(tmp_path, {"note/en": source}).inbox_line(letter())
+
+
+@pytest.mark.parametrize("site", ["javascript:alert(1)", "tocsin.test", ""])
+def test_site_must_be_a_web_address(tmp_path: Path, site: str) -> None:
+    """A base that is no web address does not start."""
+    with pytest.raises(ValueError, match=r"mail\.site"):
+        renderer(tmp_path, site=site)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"address": "a@x.example\r\nBcc: b@y.example"},
+        {"address": "a@x.example,b@y.example"},
+        {"id": "a>\r\nBcc: b@y.example"},
+        {"id": ""},
+    ],
+)
+def test_refused_deliveries(made: TemplateRenderer, change: dict[str, Any]) -> None:
+    """What would have to be changed to be sent is not sent."""
+    with pytest.raises(RenderFailed):
+        made.email(letter(**change), {})
+
+
+def test_signature_comes_first(tmp_path: Path) -> None:
+    """What `sign` makes of the finished message stands before it."""
+    plain = renderer(tmp_path)
+    seen: list[bytes] = []
+
+    def sign(message: bytes) -> bytes:
+        seen.append(message)
+        return b"DKIM-Signature: x\r\n"
+
+    signing = TemplateRenderer(
+        Mail(), Templates(directory=tmp_path / "templates"), plain.library.catalogue, sign
+    )
+    assert b"DKIM-Signature: x\r\n" + plain.email(letter(), {}) == signing.email(letter(), {})
+    assert [plain.email(letter(), {})] == seen
+
+
+def test_preview(made: TemplateRenderer) -> None:
+    """A preview is the sample's mail, taken apart."""
+    seen = render_preview(made, Mail(), "note", "en")
+
+    assert (seen.subject, seen.preheader, seen.inbox) == ("Hello", "Hello in short", "Hello")
+    assert "World" in seen.text
+    assert "World</p>" in seen.html
+    assert "List-Unsubscribe" in dict(seen.headers)
+    assert seen.size > len(seen.text) + len(seen.html)
