@@ -1,0 +1,154 @@
+"""Opens a connection to a relay: TCP here, then aiosmtplib greets, negotiates TLS and authenticates."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import cast
+
+import aiosmtplib
+
+from service.adapters.smtp.envelope import Extensions
+from service.adapters.smtp.health import RelayState
+from service.adapters.smtp.relay import Relay
+from service.model.mail import SendReason
+
+
+class RelayFault(Exception):
+    """A relay could not be made ready for mail; `state` is what that says about it."""
+
+    def __init__(self, state: RelayState, reason: SendReason, detail: str) -> None:
+        super().__init__(detail)
+        self.state = state
+        self.reason = reason
+        self.detail = detail
+
+
+def tls_context(relay: Relay) -> ssl.SSLContext | None:
+    """The TLS settings of a relay, made once: reading the system's certificates takes some 20 ms."""
+    if relay.security == "none":
+        return None
+    context = ssl.create_default_context(cafile=relay.ca_file)
+    if not relay.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def open_connection(
+    relay: Relay, context: ssl.SSLContext | None
+) -> tuple[asyncio.Transport, Extensions]:
+    """A transport ready for MAIL, and what the relay offers. Raises RelayFault; never leaves a socket behind.
+
+    STARTTLS and AUTH are never skipped: a relay that does not offer what the settings ask for is misconfigured.
+    """
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        local_hostname=relay.local_hostname,
+        timeout=relay.timeouts.greeting,
+        use_tls=relay.security == "tls",
+        start_tls=relay.security == "starttls",
+        username=relay.username or None,
+        password=relay.password if relay.username else None,
+        tls_context=context,
+    )
+    try:
+        await client.connect(port=None, sock=await _tcp(relay))
+        if client.is_ehlo_or_helo_needed:
+            await _greet(client)
+    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        client.close()
+        raise _fault(error) from error
+    except BaseException:
+        client.close()
+        raise
+    transport = client.transport
+    if transport is None or transport.is_closing():
+        client.close()
+        raise RelayFault(RelayState.breaker_open, SendReason.relay_unavailable, "closed after the greeting")
+    return cast(asyncio.Transport, transport), _offered(client)  # uvloop's are none by name
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError as error:
+        if error.code < 500 or not client.is_connected:
+            raise
+        await client.helo()
+
+
+async def _tcp(relay: Relay) -> socket.socket:
+    """A connected socket: each address in turn, each with its own time."""
+    loop = asyncio.get_running_loop()
+    error: OSError = ConnectionError("no address")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(
+        relay.host, relay.port, type=socket.SOCK_STREAM
+    ):
+        candidate = socket.socket(family, kind, protocol)
+        with _closed_on_failure(candidate):
+            candidate.setblocking(False)
+            try:
+                async with asyncio.timeout(relay.timeouts.connect):
+                    await loop.sock_connect(candidate, address)
+            except OSError as failed:  # TimeoutError is one
+                error = failed
+                candidate.close()
+                continue
+            return candidate
+    raise error
+
+
+@contextlib.contextmanager
+def _closed_on_failure(candidate: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        candidate.close()
+        raise
+
+
+def _offered(client: aiosmtplib.SMTP) -> Extensions:
+    offers = client.esmtp_extensions
+    size = offers.get("size")
+    return Extensions(
+        pipelining="pipelining" in offers,
+        eightbit="8bitmime" in offers,
+        smtputf8="smtputf8" in offers,
+        dsn="dsn" in offers,
+        size=None if size is None else int(size) if size.isascii() and size.isdigit() else 0,
+    )
+
+
+def _fault(error: Exception) -> RelayFault:
+    """What a failure before the first MAIL says about the relay."""
+    detail = _detail(error)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        if not 500 <= error.code <= 599:
+            gone = error.code < 400
+            state = RelayState.breaker_open if gone else RelayState.resting
+            return RelayFault(state, SendReason.relay_unavailable, detail)
+        refused = isinstance(error, aiosmtplib.SMTPAuthenticationError)
+        reason = SendReason.auth_failed if refused else SendReason.misconfigured
+        return RelayFault(RelayState.misconfigured, reason, detail)
+    if _is_tls(error) or not isinstance(error, OSError):
+        return RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail)
+    return RelayFault(RelayState.breaker_open, SendReason.relay_unavailable, detail)
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _detail(error: Exception) -> str:
+    """One line for readiness; a reply's text, never what we sent."""
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        text = f"{error.code} {error.message}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return "".join(character if character.isprintable() else " " for character in text)[:200]

@@ -1,0 +1,99 @@
+"""How many mails a second may go to a relay or a domain: asked of a port, so that workers can share the limit."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+from service.adapters.smtp.waiting import Pending
+from service.model.mail import SendReason, SendResult, SendStatus
+
+_CHUNK = 20  # mails reserved at once
+_PATIENCE_S = 30.0  # longer waits belong in the due set
+
+
+class RateLimit(Protocol):
+    """Reserves the right to send."""
+
+    async def acquire(self, relay: str, domain: str, n: int) -> float:
+        """Reserve `n` mails to `domain` through `relay`; the seconds to wait before they may go, 0.0 for now.
+
+        Raises service.ports.Unavailable when the limit cannot be asked.
+        """
+        ...
+
+
+class SteadyRate:
+    """A limit for this process alone: so many mails a second, evenly, with a burst of a tenth of a second."""
+
+    def __init__(self, per_second: float, now: Callable[[], float] = monotonic) -> None:
+        self._interval = 1.0 / per_second
+        self._now = now
+        self._next = 0.0
+
+    async def acquire(self, relay: str, domain: str, n: int) -> float:
+        """As RateLimit; the domain does not matter here."""
+        now = self._now()
+        start = max(self._next, now - 0.1)
+        self._next = start + n * self._interval
+        return max(0.0, start - now)
+
+
+class Gate:
+    """Holds mails until their rate allows; a domain that must wait holds up no other."""
+
+    def __init__(self, relay: str, limit: RateLimit, chunk: int, admit: Callable[[Pending], None]) -> None:
+        self._relay = relay
+        self._limit = limit
+        self._chunk = max(1, min(_CHUNK, chunk))
+        self._admit = admit
+        self._domains: dict[str, deque[Pending]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._domains.values()))
+
+    def enter(self, pending: Pending) -> None:
+        """Hold a mail until it may go."""
+        queue = self._domains.get(pending.domain_name)
+        if queue is not None:
+            queue.append(pending)
+            return
+        self._domains[pending.domain_name] = deque((pending,))
+        task = asyncio.get_running_loop().create_task(self._serve(pending.domain_name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def drain(self) -> list[Pending]:
+        """Take out everything that is held."""
+        held = [pending for queue in self._domains.values() for pending in queue]
+        for queue in self._domains.values():
+            queue.clear()
+        return held
+
+    def close(self) -> None:
+        """Hold nothing any more; what is held comes back unsent."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _serve(self, domain: str) -> None:
+        queue = self._domains[domain]
+        delay = 1.0  # what is asked for should the limit itself be away
+        try:
+            while queue:
+                n = min(len(queue), self._chunk)
+                delay = await self._limit.acquire(self._relay, domain, n)
+                if delay > _PATIENCE_S:
+                    break
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                for _ in range(min(n, len(queue))):
+                    self._admit(queue.popleft())
+        finally:
+            del self._domains[domain]
+            result = SendResult(
+                SendStatus.unsent, SendReason.rate_limited, relay=self._relay, retry_after_s=max(delay, 1.0)
+            )
+            for pending in queue:
+                pending.resolve(result)

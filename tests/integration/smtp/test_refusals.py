@@ -1,0 +1,170 @@
+"""Refusals: each mail gets its own verdict, and the next one on the connection is not hurt."""
+
+import pytest
+
+from service.model.mail import SendReason, SendStatus
+from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results
+from tests.smtp_server import Answer, Do, Script, ScriptedServer, Session
+
+both_ways = pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP], ids=["pipelining", "lock step"])
+
+
+def refusing(at: str, reply: bytes) -> Script:
+    """Refuse the second mail of a connection at a step, take all others."""
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        return reply if verb == at and session.verbs.count("MAIL") == 2 else None
+
+    return script
+
+
+@both_ways
+@pytest.mark.parametrize("reply", [b"550 5.1.1 No such user\r\n", b"450 4.2.0 Later\r\n"])
+async def test_recipient_refused(extensions: tuple[str, ...], reply: bytes) -> None:
+    """RCPT refused, DATA answered 503: one verdict, one RSET, and the others arrive on the same connection."""
+    async with (
+        ScriptedServer(refusing("RCPT", reply), extensions=extensions) as server,
+        engine(relay(server)) as transport,
+    ):
+        before, refused, after = await results(transport, *map(mail, range(3)))
+
+        assert before.status is after.status is SendStatus.accepted
+        assert refused.status is (SendStatus.bounced if reply.startswith(b"5") else SendStatus.deferred)
+        assert refused.phase == "rcpt"
+        assert refused.suppress is reply.startswith(b"5")
+        assert len(server.arrived) == 2
+        assert len(server.sessions) == 1
+        assert server.sessions[0].verbs.count("RSET") == 1
+
+
+@pytest.mark.parametrize("final", [None, b"250 2.0.0 Ok\r\n", b"554 5.5.1 No valid recipients\r\n"])
+async def test_recipient_refused_but_data_invited(final: bytes | None) -> None:
+    """Where 354 follows a refused RCPT the dot goes alone: nobody gets anything, the next mail is whole."""
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        if verb == "RCPT" and "user1@" in line:
+            return b"550 5.1.1 No such user\r\n"
+        if verb == "DATA" and not session.recipients:
+            return (b"354 Go on\r\n", Do.invite)
+        if verb == "END" and not session.arrived[-1:] and final:
+            return final
+        return None
+
+    async with ScriptedServer(script) as server, engine(relay(server)) as transport:
+        refused, after = await results(transport, mail(1), mail(2))
+
+        assert (refused.status, refused.reason) == (SendStatus.bounced, SendReason.mailbox_unknown)
+        assert after.status is SendStatus.accepted
+        assert [message.recipients for message in server.arrived] == [["RCPT TO:<user2@example.com>"]]
+        assert server.arrived[0].content == mail().content
+        assert len(server.sessions) == 1
+
+
+async def test_mail_refused_but_recipient_taken() -> None:
+    """MAIL refused, yet RCPT taken and DATA invited: a dot would deliver an empty mail, so the connection ends."""
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        if session.number:
+            return None
+        if verb == "MAIL":
+            return b"452 4.3.1 Out of space\r\n"
+        if verb == "RCPT":
+            return b"250 2.1.5 Ok\r\n"
+        return None
+
+    async with ScriptedServer(script) as server, engine(relay(server)) as transport:
+        refused, after = await results(transport, mail(1), mail(2))
+
+        assert (refused.status, refused.phase) == (SendStatus.deferred, "mail")
+        assert after.status is SendStatus.accepted
+        assert server.sessions[0].arrived == []
+        assert len(server.arrived) == 1
+
+
+@both_ways
+async def test_sender_refused_for_this_mail(extensions: tuple[str, ...]) -> None:
+    """A temporary refusal of MAIL defers the mail and leaves the connection clean."""
+    async with (
+        ScriptedServer(refusing("MAIL", b"451 4.3.0 Try later\r\n"), extensions=extensions) as server,
+        engine(relay(server)) as transport,
+    ):
+        before, refused, after = await results(transport, *map(mail, range(3)))
+
+        assert (refused.status, refused.phase) == (SendStatus.deferred, "mail")
+        assert before.status is after.status is SendStatus.accepted
+        assert len(server.sessions) == 1
+
+
+@both_ways
+@pytest.mark.parametrize("reply", [b"554 5.7.1 Message policy\r\n", b"451 4.3.0 Try later\r\n"])
+async def test_data_refused(extensions: tuple[str, ...], reply: bytes) -> None:
+    """DATA refused: the transaction is reset, and the next mail goes on the same connection."""
+    async with (
+        ScriptedServer(refusing("DATA", reply), extensions=extensions) as server,
+        engine(relay(server)) as transport,
+    ):
+        before, refused, after = await results(transport, *map(mail, range(3)))
+
+        assert refused.status is (SendStatus.bounced if reply.startswith(b"5") else SendStatus.deferred)
+        assert (before.status, after.status, refused.phase) == (
+            SendStatus.accepted,
+            SendStatus.accepted,
+            "data",
+        )
+        assert len(server.sessions) == 1
+
+
+@both_ways
+@pytest.mark.parametrize("reply", [b"554 5.7.1 Spam\r\n", b"451 4.7.1 Greylisted\r\n"])
+async def test_final_refused(extensions: tuple[str, ...], reply: bytes) -> None:
+    """The final reply decides about its own mail only, though the next envelope is out already."""
+    async with (
+        ScriptedServer(refusing("END", reply), extensions=extensions) as server,
+        engine(relay(server)) as transport,
+    ):
+        before, refused, after = await results(transport, *map(mail, range(3)))
+
+        assert refused.status is (SendStatus.bounced if reply.startswith(b"5") else SendStatus.deferred)
+        assert (before.status, after.status, refused.phase) == (
+            SendStatus.accepted,
+            SendStatus.accepted,
+            "final",
+        )
+        assert len(server.sessions) == 1
+
+
+async def test_bad_sequence_does_not_cascade() -> None:
+    """A connection that answers 503 to everything is left; the batch goes through another one."""
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        confused = session.number == 0 and len(session.arrived) >= 1
+        return (
+            b"503 5.5.1 Bad sequence\r\n" if confused and verb in ("MAIL", "RCPT", "DATA", "RSET") else None
+        )
+
+    async with ScriptedServer(script) as server, engine(relay(server)) as transport:
+        outcomes = await results(transport, *map(mail, range(10)))
+
+        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert len(server.arrived) == 10
+        assert len(server.sessions) == 2
+
+
+async def test_mixed_fates() -> None:
+    """Hundreds of mails, each with a fate by its address, over several connections: each gets its own."""
+    fates = {
+        "ok": (b"", SendStatus.accepted),
+        "unknown": (b"550 5.1.1 User unknown\r\n", SendStatus.bounced),
+        "grey": (b"451 4.7.1 Greylisted, try again in 60 seconds\r\n", SendStatus.deferred),
+    }
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        return next((fates[fate][0] for fate in fates if verb == "RCPT" and f"{fate}." in line), b"") or None
+
+    names = [f"{fate}.{number}@example.com" for number in range(100) for fate in fates]
+    async with ScriptedServer(script) as server, engine(relay(server, max_connections=3)) as transport:
+        outcomes = await results(transport, *(mail(0, name) for name in names))
+
+        expected = [fates[name.split(".")[0]][1] for name in names]
+        assert [outcome.status for outcome in outcomes] == expected
+        assert len(server.arrived) == 100

@@ -1,0 +1,61 @@
+"""Everything at once: a relay that greylists, refuses, drops, says 421 and rotates, with a second one behind it."""
+
+import random
+from collections import Counter
+
+from service.adapters.smtp import Rests
+from service.model.mail import SendReason, SendStatus
+from tests.integration.smtp.rig import engine, mail, relay, results, until
+from tests.smtp_server import Answer, Do, ScriptedServer, Session
+
+MAILS = 1500
+
+
+async def test_every_mail_has_the_one_right_fate() -> None:
+    """Accepted = told 250 and arrived once; ambiguous = dropped after the dot; nothing is lost or doubled."""
+    dice = random.Random(7)
+    told: Counter[str] = Counter()
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        if verb == "MAIL" and session.accepted and session.accepted % 100 == 0:
+            return (b"421 4.7.0 Max messages per connection\r\n", Do.close)
+        if verb == "RCPT":
+            number = int(line.partition("user")[2].partition("@")[0])
+            if number % 10 < 3:
+                return b"451 4.7.1 Greylisted, try again in 60 seconds\r\n"
+            if number % 20 == 5:
+                return b"550 5.1.1 User unknown\r\n"
+        if verb == "END" and session.arrived:
+            recipient = session.arrived[-1].recipients[0]
+            if dice.random() < 0.01:
+                told[f"dropped {recipient}"] += 1
+                return Do.reset
+            told[f"taken {recipient}"] += 1
+        return None
+
+    async with ScriptedServer(script) as first, ScriptedServer(script) as second:
+        relays = (
+            relay(first, max_connections=4, rests=Rests(away=0.05)),
+            relay(second, "second", max_connections=4),
+        )
+        async with engine(*relays) as transport:
+            mails = [mail(number, f"user{number}@example{number % 7}.com") for number in range(MAILS)]
+            outcomes = []
+            for start in range(0, MAILS, 500):
+                outcomes += await results(transport, *mails[start : start + 500], within_s=60)
+                await until(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
+
+    expected_grey = sum(number % 10 < 3 for number in range(MAILS))
+    statuses = Counter(outcome.status for outcome in outcomes)
+    assert statuses[SendStatus.unsent] == 0
+    assert statuses[SendStatus.deferred] == expected_grey
+    assert {one.reason for one in outcomes if one.status is SendStatus.deferred} == {SendReason.greylisted}
+    assert statuses[SendStatus.bounced] == sum(n % 10 >= 3 and n % 20 == 5 for n in range(MAILS))
+    for one, outcome in zip(mails, outcomes, strict=True):
+        recipient = f"RCPT TO:<{one.recipient}>"
+        taken, dropped = told[f"taken {recipient}"], told[f"dropped {recipient}"]
+        assert (taken, dropped) == {
+            SendStatus.accepted: (1, 0),
+            SendStatus.ambiguous: (0, 1),
+        }.get(outcome.status, (0, 0))
+    assert statuses[SendStatus.ambiguous] > 0

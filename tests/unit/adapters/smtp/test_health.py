@@ -1,0 +1,78 @@
+"""The circuit breaker and the rests of a relay, on a clock of our own."""
+
+import pytest
+
+from service.adapters.smtp.health import Health, RelayState
+from service.adapters.smtp.relay import Rests
+from service.model.mail import SendReason
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def health(clock: Hand) -> Health:
+    return Health(Rests(away=1.0, busy=5.0, fault=30.0, longest=60.0, failures=3), clock)
+
+
+def test_it_opens_after_failures_in_a_row(health: Health) -> None:
+    """Three in a row open it; one dialogue that came to its end starts the count anew."""
+    assert [health.broke("x"), health.broke("x")] == [False, False]
+    health.answered()
+    assert [health.broke("x"), health.broke("x"), health.broke("x")] == [False, False, True]
+    assert (health.state, health.usable) == (RelayState.breaker_open, False)
+
+
+def test_rests_double_up_to_the_longest(health: Health) -> None:
+    """Every rest in a row doubles, with a tenth of jitter, up to the longest; success forgets them."""
+    found = []
+    for _ in range(8):
+        health.rest(RelayState.resting, SendReason.relay_busy, "")
+        found.append(health.rests_for())
+        health.try_again()
+    health.worked()
+    health.rest(RelayState.resting, SendReason.relay_busy, "")
+
+    for seconds, expected in zip(found, [5, 10, 20, 40, 60, 60, 60, 60], strict=True):
+        assert seconds == pytest.approx(expected, rel=0.11)
+    assert health.rests_for() == pytest.approx(5, rel=0.11)
+
+
+def test_a_trial_that_breaks_is_over_at_once(health: Health) -> None:
+    """In a trial one failure is enough."""
+    health.rest(RelayState.breaker_open, SendReason.relay_unavailable, "", 1.0)
+    health.try_again()
+
+    assert (health.state, health.usable) == (RelayState.trial, True)
+    assert health.broke("again")
+    assert not health.usable
+
+
+def test_a_refused_sender_is_well_only_when_accepted(health: Health) -> None:
+    """That it answers proves nothing when it refused our sender; an accepted mail does."""
+    health.rest(RelayState.misconfigured, SendReason.sender_refused, "")
+    health.try_again()
+    health.answered()
+    assert health.state is RelayState.trial
+    health.worked()
+    assert (health.state, health.pristine, health.reason) == (RelayState.ok, True, None)
+
+
+def test_suspicions(health: Health) -> None:
+    """Three denials without an accepted mail between them are our fault."""
+    assert [health.suspect("x"), health.suspect("x")] == [False, False]
+    health.worked()
+    assert [health.suspect("x"), health.suspect("x"), health.suspect("x")] == [False, False, True]
+    assert health.state is RelayState.misconfigured

@@ -1,0 +1,107 @@
+"""The reply parser: the same replies however the stream is cut, and an end to everything that has none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.adapters.smtp.replies import MAX_LINE, MAX_TEXT, ReplyParser, to_reply
+
+texts = st.binary(max_size=60).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b""))
+codes = st.integers(200, 559).filter(lambda code: code // 10 % 10 < 6)
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> tuple[int, list[bytes]]:
+    return draw(codes), draw(st.lists(texts, min_size=1, max_size=4))
+
+
+def wire(code: int, lines: list[bytes]) -> bytes:
+    marks = [b"-"] * (len(lines) - 1) + [b" "]
+    return b"".join(b"%d%s%s\r\n" % (code, mark, line) for mark, line in zip(marks, lines, strict=True))
+
+
+@given(st.lists(replies(), max_size=6), st.data())
+def test_any_cut_gives_the_same_replies(
+    given_replies: list[tuple[int, list[bytes]]], data: st.DataObject
+) -> None:
+    """Replies come out whole and in order, whatever the pieces."""
+    stream = b"".join(wire(*reply) for reply in given_replies)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
+    parser, found = ReplyParser(), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += parser.feed(stream[start:end])
+
+    assert found == [(code, b"\n".join(lines)) for code, lines in given_replies]
+    assert not parser.fault
+    assert not parser.partial
+
+
+@given(st.lists(st.binary(max_size=200), max_size=30))
+def test_anything_is_replies_or_a_fault(pieces: list[bytes]) -> None:
+    """No input raises; what is held stays bounded; after a fault nothing more is taken."""
+    parser = ReplyParser()
+    for piece in pieces:
+        before = parser.fault
+        found = parser.feed(piece)
+        assert all(200 <= code <= 559 for code, _ in found)
+        if before:
+            assert found == []
+
+
+@given(st.lists(replies(), max_size=3), st.binary(min_size=1, max_size=30), st.data())
+def test_what_was_whole_before_a_fault_counts(
+    good: list[tuple[int, list[bytes]]], junk: bytes, data: st.DataObject
+) -> None:
+    """A malformed line takes nothing from the replies before it."""
+    bad = b"2x" + junk.replace(b"\r", b"").replace(b"\n", b"") + data.draw(st.sampled_from([b"\r\n", b"\n"]))
+    parser = ReplyParser()
+    found = parser.feed(b"".join(wire(*reply) for reply in good) + bad)
+
+    assert found == [(code, b"\n".join(lines)) for code, lines in good]
+    assert parser.fault
+
+
+@pytest.mark.parametrize("bad", [
+    b"hello\r\n", b"25 x\r\n", b"250\n", b"250 x\n", b"999 x\r\n", b"150 x\r\n", b"260 x\r\n", b"250_x\r\n", b"\r\n",
+    b"250-a\r\n251 b\r\n", b"250 " + b"x" * MAX_LINE + b"\r\n", b"250 " + b"x" * 2 * MAX_LINE, b"250-x\r\n" * 200,
+    b"\xb2\xb5\xb0 x\r\n", b" 250 x\r\n", b"+25 x\r\n",
+], ids=repr)  # fmt: skip
+def test_strict(bad: bytes) -> None:
+    """Anything but a well-formed, bounded reply is a fault."""
+    parser = ReplyParser()
+
+    assert parser.feed(bad) == []
+    assert parser.fault
+
+
+def test_code_alone() -> None:
+    """A line may hold the code alone (RFC 5321 section 4.2.1)."""
+    assert ReplyParser().feed(b"250\r\n250-\r\n250 x\r\n") == [(250, b""), (250, b"\nx")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "enhanced", "text"),
+    [
+        (b"2.0.0 Ok: queued as 1", "2.0.0", "Ok: queued as 1"),
+        (b"Ok", "", "Ok"),
+        (b"2.1.5", "2.1.5", ""),
+        (b"5.1.1 not ours", "", "5.1.1 not ours"),
+        (b"2.0.0 first\n2.0.0 second", "2.0.0", "first second"),
+        (b"2.0.0 a\x00\x1b[31mb\x7f\xe2\x80\xa8c", "2.0.0", "a  [31mb  c"),
+        (b"\xff\xfe", "", "��"),
+    ],
+)
+def test_reply(raw: bytes, enhanced: str, text: str) -> None:
+    """The enhanced code stands apart when it is of the code's class; controls never come through."""
+    reply = to_reply(250, raw)
+
+    assert (reply.enhanced, reply.text) == (enhanced, text)
+
+
+@given(st.binary(max_size=3000))
+def test_texts_are_bounded_and_printable(raw: bytes) -> None:
+    """Whatever a server says fits a line of the ledger."""
+    reply = to_reply(550, raw)
+
+    assert len(reply.text) <= MAX_TEXT
+    assert reply.text.isprintable()
