@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from service.adapters.catalogue_file import load_catalogue
+from service.adapters.dkim import dkim_signer
 from service.adapters.redis.access import RedisAccounts, RedisApiKeys
 from service.adapters.redis.client import Store
 from service.adapters.redis.due import RedisDueSet
 from service.adapters.redis.inbox import RedisInbox
 from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.sending_rate import RedisSendingRate
+from service.adapters.redis.soft_bounces import RedisSoftBounces
 from service.adapters.redis.requests import RedisRowLocks
 from service.adapters.redis.supersede import RedisSupersede
 from service.adapters.redis.table_writes import RedisTableWrites
 from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.withdrawals import RedisWithdrawals
 from service.adapters.redis.workers import RedisWorkers
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.transport import SmtpTransport
@@ -26,10 +30,17 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
+from service.model.verp import Verp
+from service.pipeline.bounces import Bounces, Produce
+from service.pipeline.soft_bounces import SoftBounces
+from service.pipeline.unsubscribe_tokens import UnsubscribeTokens
+from service.pipeline.apply_tables import ApplyTables
 from service.pipeline.deliver_email import DeliverEmail, EmailPorts
 from service.pipeline.deliver_inbox import DeliverInbox
+from service.pipeline.fed_preferences import FedPreferences
 from service.pipeline.resolve import Resolve
 from service.pipeline.table_writes import Stores, TableWriter
+from service.pipeline.withdraw import Withdraw
 from service.settings import RelaySettings, Settings, templates_directory
 
 
@@ -54,16 +65,31 @@ class Parts:
     writes: RedisTableWrites
     ledger: RedisLedger
     supersedes: RedisSupersede
+    withdrawals: RedisWithdrawals
     inbox: RedisInbox
     due: RedisDueSet
     workers: RedisWorkers
+    scores: RedisSoftBounces
     renderer: TemplateRenderer
     transport: SmtpTransport
     owner: str
+    unsubscribe_tokens: UnsubscribeTokens | None
+    verp: Verp | None
 
     def resolve(self) -> Handler:
         """Events to deliveries."""
-        return Resolve(self.catalogue, self.tables, self.ledger, self.supersedes, self.topics, self.clock)
+        withdraw = Withdraw(
+            self.ledger, self.inbox, self.due, self.withdrawals, self.topics, self.clock
+        )
+        return Resolve(
+            self.catalogue,
+            self.tables,
+            self.ledger,
+            self.supersedes,
+            withdraw,
+            self.topics,
+            self.clock,
+        )
 
     def deliver_inbox(self) -> Handler:
         """Deliveries to inbox entries."""
@@ -78,6 +104,8 @@ class Parts:
             writes=self.writes,
             ledger=self.ledger,
             supersedes=self.supersedes,
+            inbox=self.inbox,
+            scores=self.scores,
             due=self.due,
             workers=self.workers,
             transport=self.transport,
@@ -93,26 +121,56 @@ class Parts:
             headers=self._headers,
         )
 
+    def bounces(self, produce: Produce) -> Bounces | None:
+        """What comes back to the senders of mails; None without a domain for them."""
+        if self.verp is None:
+            return None
+        soft = SoftBounces(self.scores, self.tables, self.writes, self.topics, self.clock)
+        return Bounces(
+            self.verp, self.ledger, self.tables, self.writes, soft, self.topics, self.clock, produce
+        )
+
     def table_writer(self, publisher: Publisher) -> TableWriter:
         """Writes to the tables, which go through their topics."""
-        stores = Stores(self.tables, self.writes, RedisAccounts(self.store), RedisApiKeys(self.store))
-        return TableWriter(stores, publisher, RedisRowLocks(self.store), self.topics, self.clock)
+        return TableWriter(
+            self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock
+        )
 
-    def _sender(self, _: Delivery) -> str:
+    def apply_tables(self) -> Handler:
+        """Records of `tables.*` to rows."""
+        stores, locks = self.table_stores(), RedisRowLocks(self.store)
+        preferences = FedPreferences(stores, locks, self.catalogue, self.topics, self.clock)
+        return ApplyTables(stores, preferences, self.topics)
+
+    def table_stores(self) -> Stores:
+        """Where rows are kept."""
+        return Stores(self.tables, self.writes, RedisAccounts(self.store), RedisApiKeys(self.store))
+
+    def _sender(self, delivery: Delivery) -> str:
+        if self.verp is not None:
+            return self.verp.address(delivery)
         return self.settings.mail.bounce_address or self.settings.mail.sender
 
-    def _headers(self, _: Delivery) -> Mapping[str, str]:
-        return {}
+    def _headers(self, delivery: Delivery) -> Mapping[str, str]:
+        """One-click unsubscribe (RFC 8058), for types that one may turn off."""
+        if self.unsubscribe_tokens is None or self.catalogue[delivery.type].mandatory:
+            return {}
+        token = self.unsubscribe_tokens.token(delivery)
+        return {
+            "List-Unsubscribe": f"<{self.settings.mail.unsubscribe_base}/unsubscribe/{token}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
 
 
-def bootstrap(settings: Settings) -> Parts:
-    """Load catalogue and templates and check them against each other. Raises CatalogueError or TemplateError.
+def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
+    """Load catalogue and templates. Raises CatalogueError, TemplateFault, or ValueError for a DKIM key that is none.
 
-    Connects to nothing: adapters do that when they are first used.
+    `renderer.check()` renders every template once, which takes a second: for who sends. Connects to nothing: adapters do that when they are first used. Only who is `rebuilding` Redis may write deliveries
+    into one that is not complete.
     """
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
-    store, clock = Store(settings.redis), SystemClock()
+    store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
     return Parts(
         settings=settings,
         catalogue=catalogue,
@@ -123,13 +181,39 @@ def bootstrap(settings: Settings) -> Parts:
         writes=RedisTableWrites(store),
         ledger=RedisLedger(store),
         supersedes=RedisSupersede(store),
+        withdrawals=RedisWithdrawals(store),
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
         workers=RedisWorkers(store),
-        renderer=TemplateRenderer(settings.mail, settings.templates, catalogue),
-        transport=SmtpTransport(relays(settings)),
+        scores=RedisSoftBounces(store),
+        renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),
+        transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         owner=f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}",
+        unsubscribe_tokens=unsubscribe_tokens(settings),
+        verp=_verp(settings),
     )
+
+
+def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
+    """What makes and reads the tokens of unsubscribe links; None without a secret."""
+    secrets = settings.mail_secrets
+    return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def _verp(settings: Settings) -> Verp | None:
+    domain, secrets = settings.mail.bounce_domain, settings.mail_secrets
+    if domain and not secrets:
+        raise ValueError("TOCSIN_MAIL__BOUNCE_DOMAIN needs TOCSIN_MAIL__SECRETS: unsigned bounces are not believed")
+    return Verp(secrets, domain) if domain else None
+
+
+def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
+    """What all workers together keep to; None where no rate is set."""
+    smtp = settings.smtp
+    rates = {relay.name: relay.rate for relay in relays(settings) if relay.rate}
+    if not (rates or smtp.domain_rates or smtp.domain_rate):
+        return None
+    return RedisSendingRate(store, rates, smtp.domain_rates, smtp.domain_rate)
 
 
 def relays(settings: Settings) -> Sequence[Relay]:

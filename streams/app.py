@@ -5,7 +5,9 @@ from typing import Any
 
 from service.bootstrap import Parts, bootstrap
 from service.settings import Settings, load
+from streams.armed import armed
 from streams.connection import connection_of
+from streams.faults import killer
 from streams.line import resources, specs
 from streams.probe import Probe
 from streams.shell import RatesApp, Shell, StagesApp, build_app
@@ -27,6 +29,8 @@ def shell_of(settings: Settings) -> Shell:
 def app_of(parts: Parts) -> StagesApp | RatesApp:
     """The app of one worker, with its probe. Raises UnknownStage."""
     settings = parts.settings
+    if settings.fault_at:
+        parts = armed(parts, killer(settings.fault_at))
     app = build_app(shell_of(settings), specs(parts), partial(resources, parts))
     if settings.worker.metrics_port:
         app.service(Probe(app, parts, settings.worker.metrics_host, settings.worker.metrics_port))

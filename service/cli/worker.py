@@ -29,6 +29,8 @@ def worker(
         settings.worker.stages = tuple(name.strip() for name in stages.split(",") if name.strip())
     configure(settings.log_level, settings.log_format)
     try:
-        run_worker(bootstrap(settings))
+        parts = bootstrap(settings)
+        parts.renderer.check()
+        run_worker(parts)
     except (CatalogueError, TemplateFault, UnknownStage) as error:
         raise Failure(str(error)) from error

@@ -1,0 +1,71 @@
+"""A TCP proxy that tests can cut, stall and heal: a network between two programs on one machine."""
+
+import asyncio
+from contextlib import suppress
+from typing import Self
+
+_CHUNK = 65_536
+
+
+class TcpProxy:
+    """Forwards `port` to `target`. `cut` closes and refuses, `stall` swallows nothing but passes nothing on."""
+
+    def __init__(self, target: int) -> None:
+        self.port = 0
+        self._target = target
+        self._open = asyncio.Event()
+        self._open.set()
+        self._refusing = False
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.delay_s = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cut()
+        if self._server is not None:
+            self._server.close()
+
+    def cut(self) -> None:
+        """Reset every connection and let no new one through."""
+        self._refusing = True
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def stall(self) -> None:
+        """Half-open: connections stay, bytes do not move."""
+        self._open.clear()
+
+    def heal(self) -> None:
+        """All is well again."""
+        self._refusing = False
+        self._open.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            if self._refusing:
+                writer.transport.abort()
+                return
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            self._writers.add(far_writer)
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+        except OSError:
+            writer.transport.abort()
+        finally:
+            self._writers.discard(writer)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await self._open.wait()
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                writer.write(data)
+                await writer.drain()
+        self._writers.discard(writer)
+        writer.close()
