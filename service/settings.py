@@ -1,9 +1,10 @@
 """Settings: the only place that reads the environment. `TOCSIN_`, nested by `__`, secrets also from files."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,19 +53,29 @@ class RelaySettings(BaseModel):
     verify: bool = True
     max_connections: int = Field(default=10, ge=1)
     max_mails_per_connection: int = Field(default=1000, ge=1)
-    rate: float | None = None
+    rate: float | None = Field(default=None, gt=0)
 
 
 class Smtp(RelaySettings):
-    """The first relay, and in `fallbacks` those that are tried after it, in order."""
+    """The first relay, and in `fallbacks` those that are tried after it, in order.
+
+    Rates in mails a second, kept by all workers together: each relay's `rate`; `domain_rates` by destination domain, and
+    `domain_rate` for domains that are not named there.
+    """
 
     fallbacks: tuple[RelaySettings, ...] = ()
     local_hostname: str = "localhost"
     domain_concurrency: int = Field(default=20, ge=1)
+    domain_rate: float | None = Field(default=None, gt=0)
+    domain_rates: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Mail(BaseModel):
     """What a mail says about its sender. `site` is the only base of links to the product.
+
+    `secrets` sign unsubscribe links and bounce addresses: the first signs, all of them verify, so that one can be replaced.
+    Without any, mails have no unsubscribe link. With `bounce_domain`, each mail has an envelope sender of its own there,
+    by which a bounce can be believed. Links live `unsubscribe_days` days.
 
     `dkim_key` is an RSA private key in PEM for the sender's domain; empty means that nothing is signed.
     """
@@ -72,12 +83,23 @@ class Mail(BaseModel):
     sender: str = "notifications@tocsin.test"
     sender_name: str = "Tocsin"
     bounce_address: str = ""
+    bounce_domain: str = ""
+    secrets: tuple[Annotated[SecretStr, Field(min_length=16)], ...] = ()
     list_domain: str = "tocsin.test"
     product: str = "Tocsin"
     site: str = "https://tocsin.test"
     unsubscribe_base: str = "http://127.0.0.1:8000"
+    unsubscribe_days: int = Field(default=90, ge=1)
     dkim_selector: str = "tocsin"
     dkim_key: SecretStr = SecretStr("")
+
+
+class Bounces(BaseModel):
+    """Where the stage `bounces` listens for bounces and complaints by SMTP. `max_bytes`: the largest mail it takes."""
+
+    host: str = "127.0.0.1"
+    port: int = 2525
+    max_bytes: int = Field(default=1_048_576, ge=1024)
 
 
 class Http(BaseModel):
@@ -152,6 +174,7 @@ class Settings(BaseSettings):
     redis: Redis = Field(default_factory=Redis)
     smtp: Smtp = Field(default_factory=Smtp)
     mail: Mail = Field(default_factory=Mail)
+    bounces: Bounces = Field(default_factory=Bounces)
     http: Http = Field(default_factory=Http)
     auth: Auth = Field(default_factory=Auth)
     limits: Limits = Limits()
@@ -182,6 +205,12 @@ class Settings(BaseSettings):
             self.http.port = self.dev.http_port
         self._embedded = frozenset(embedded)
         return self
+
+    @property
+    def mail_secrets(self) -> tuple[str, ...]:
+        """What signs links and bounce addresses, the newest first; in dev there is always one."""
+        named = tuple(secret.get_secret_value() for secret in self.mail.secrets)
+        return named or ((DEV_SECRET,) if self.mode == "dev" else ())
 
     @property
     def embedded(self) -> frozenset[str]:

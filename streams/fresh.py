@@ -19,8 +19,8 @@ _LOOK_SECONDS = 5.0
 class Gate:
     """Why nothing may be sent; None when it may.
 
-    Where Redis has no mark and nothing was ever written to any topic of Tocsin's, there is nothing that could be missing:
-    Redis is marked complete. In every other case an absent mark means lost data, and it stays closed until `rebuild`.
+    Where Redis has no mark and nothing was ever written to any topic of Tocsin's, there is nothing that could be
+    missing: Redis is marked complete. Else an absent mark means lost data, and it stays closed until `rebuild`.
     """
 
     def __init__(self, tables: RedisTables, connection: KafkaConnection, prefix: str) -> None:
@@ -51,7 +51,7 @@ class Gate:
 
 
 async def written(connection: KafkaConnection, topics: Sequence[str]) -> bool:
-    """Whether a record was ever written to one of these topics; a topic that is not there has none. Raises Unavailable."""
+    """Whether a record was ever written to one of these topics, as far as they exist. Raises Unavailable."""
     there = await partitions(connection)
     every = [TopicPartition(topic, n) for topic in topics for n in range(there.get(topic, 0))]
     if not every:

@@ -1,10 +1,13 @@
 """Runs a worker until it is told to stop."""
 
+import gc
 from typing import Any
 
 import mode.loop
 
 from service.bootstrap import Parts
+
+_YOUNG = 50_000  # objects between collections: a batch makes that many, and nearly all are freed by their counts
 
 
 def run_worker(parts: Parts) -> None:
@@ -15,5 +18,7 @@ def run_worker(parts: Parts) -> None:
     from streams.app import app_of  # noqa: PLC0415
 
     app = app_of(parts)
+    gc.freeze()  # catalogue, templates and modules stay for good: no collection need look at them
+    gc.set_threshold(_YOUNG, 20, 20)
     options: dict[str, Any] = {"loglevel": parts.settings.log_level, "redirect_stdouts": False, "quiet": True}
     faust.Worker(app, override_logging=False, **options).execute_from_commandline()

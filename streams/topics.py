@@ -51,6 +51,7 @@ TOPICS = (
     Topic("tables.contacts", "account and contact id"),
     Topic("tables.preferences", "recipient, type and channel"),
     Topic("tables.suppressions", "hash of the address"),
+    Topic("tables.unsubscribes", "hash of recipient and type"),
     Topic("tables.accounts", "account id"),
     Topic("tables.api-keys", "key id"),
 )

@@ -19,7 +19,9 @@ from aiokafka import AIOKafkaConsumer
 from service.bootstrap import Parts, bootstrap
 from service.dev import samples
 from service.dev.catcher import Catcher
+from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
+from service.dev.valkey import EmbeddedValkey
 from service.model.ids import event_key
 from service.model.ledger import Entry, is_open
 from service.model.outcome import Outcome
@@ -38,19 +40,26 @@ ROOT = Path(__file__).parent.parent
 class Line:
     """`async with Line() as line:` starts topics, tables and the catcher; workers are started by the test."""
 
-    def __init__(self, partitions: int = 3, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        partitions: int = 3,
+        variables: Mapping[str, str] | None = None,
+        *,
+        kafka: EmbeddedKafka | None = None,
+        valkey: EmbeddedValkey | None = None,
+    ) -> None:
         name = uuid.uuid4().hex[:8]
         self.name = name
         self.catcher = Catcher()
         self.variables = dict(variables or {})
         self.settings = Settings(
             kafka=Kafka(
-                bootstrap=shared_kafka().bootstrap,
+                bootstrap=(kafka or shared_kafka()).bootstrap,
                 prefix=f"{name}.",
                 events=(f"{name}.events",),
                 partitions=partitions,
             ),
-            redis=Redis(url=shared_valkey().url, prefix=f"{name}:"),
+            redis=Redis(url=(valkey or shared_valkey()).url, prefix=f"{name}:"),
             smtp=Smtp(host="127.0.0.1", port=self.catcher.smtp_port, max_connections=4),
             worker=Worker(),
         )
@@ -90,8 +99,17 @@ class Line:
         self, stages: str = "resolve,inbox,email,schedule", **variables: str
     ) -> subprocess.Popen[bytes]:
         """A worker process; it inherits nothing but its own settings."""
+        probe = {"TOCSIN_WORKER__METRICS_PORT": str(free_port())}
+        env = self.environment(**{**probe, **variables})
+        command = [sys.executable, "-m", "service.cli", "worker", "--stages", stages]
+        worker = subprocess.Popen(command, cwd=ROOT, env=env)
+        self.workers.append(worker)
+        return worker
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """This line's settings, for a process of its own."""
         settings = self.settings
-        env = {
+        return {
             **{k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")},
             "TOCSIN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
             "TOCSIN_KAFKA__PREFIX": settings.kafka.prefix,
@@ -101,15 +119,10 @@ class Line:
             "TOCSIN_SMTP__HOST": settings.smtp.host,
             "TOCSIN_SMTP__PORT": str(settings.smtp.port),
             "TOCSIN_SMTP__MAX_CONNECTIONS": str(settings.smtp.max_connections),
-            "TOCSIN_WORKER__METRICS_PORT": str(free_port()),
             "TOCSIN_LOG_LEVEL": "WARNING",
             **self.variables,
             **variables,
         }
-        command = [sys.executable, "-m", "service.cli", "worker", "--stages", stages]
-        worker = subprocess.Popen(command, cwd=ROOT, env=env)
-        self.workers.append(worker)
-        return worker
 
     async def publish(
         self, *events: Mapping[str, Any] | bytes, headers: Sequence[tuple[str, bytes]] = ()

@@ -12,7 +12,7 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 it failed and one line on stderr says why, 2 wrong usage."""
     # Whatever libraries log while a verb fails would bury the one line; verbs that serve set their own logging up.
     logging.getLogger().addHandler(logging.NullHandler())
-    app()
+    app(prog_name="tocsin")
 
 
 def _version(wanted: bool) -> None:

@@ -29,26 +29,15 @@ def api() -> None:
 
 
 async def _serve(settings: "Settings") -> None:
-    import uvicorn
-
     from service.api.app import create_app
+    from service.api.server import ApiServer
 
     async with _deps(settings) as deps:
         try:
             application = create_app(deps)
         except ValueError as error:
             raise Failure(str(error)) from error
-        config = uvicorn.Config(
-            application,
-            host=settings.http.host,
-            port=settings.http.port,
-            forwarded_allow_ips=settings.http.forwarded_allow_ips,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
-        await uvicorn.Server(config).serve()
+        await ApiServer(application, settings.http).serve()
 
 
 @asynccontextmanager

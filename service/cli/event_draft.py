@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 
 from service.model.catalogue import Catalogue
-from service.model.event import Event
+from service.model.event import Event, Withdrawal
 from service.model.record import Message
 from service.pipeline.ingest import parse
 
@@ -50,11 +50,12 @@ class Draft:
 
 def draft_of(
     type_name: str,
-    source: str,
-    time: str,
     sample: Mapping[str, Any],
     data: Mapping[str, Any],
     audience: Mapping[str, str | None],
+    *,
+    source: str,
+    time: str,
     event_id: str = "",
 ) -> Draft:
     """A draft: the sample's fields, over them what was given; `audience` holds only what an option may hold.
@@ -63,18 +64,21 @@ def draft_of(
     """
     given = {**{name: value for name, value in sample.items() if name != "data"}, **_present(audience)}
     attributes = {name.replace("_", ""): _text(value) for name, value in given.items()}
-    return Draft(type_name, source, time, {**sample.get("data", {}), **data}, attributes, event_id)
+    merged = {**sample.get("data", {}), **data}
+    return Draft(type_name, source, time, merged, attributes, event_id)
 
 
 def checked(
     draft: Draft, event_id: str, topic: str, catalogue: Catalogue, now_ms: int
-) -> tuple[Event, Message]:
+) -> tuple[Event | Withdrawal, Message]:
     """The event as it will be understood, and its record. Raises InvalidEvent with the dead letter's reason.
 
     The key is whom the event is about, so that what concerns one recipient, group or account keeps its order.
     """
     value = draft.value(event_id)
     event = parse(value, (CONTENT_TYPE,), catalogue, now_ms)
+    if isinstance(event, Withdrawal):
+        return event, Message(topic, event.id.encode(), value, (CONTENT_TYPE,))
     about = (event.recipients or ("",))[0] or event.account or event.external_id or event.id
     return event, Message(topic, about.encode(), value, (CONTENT_TYPE,))
 

@@ -31,3 +31,11 @@ def kafka_of(settings: Settings) -> "KafkaConnection":
         raise Failure(
             f"Kafka's certificate files cannot be used: {error}", "see TOCSIN_KAFKA__CA_FILE"
         ) from error
+
+
+async def require_topic(connection: "KafkaConnection", topic: str) -> None:
+    """Raises Failure where there is no such topic: a producer would wait for it. Raises Unavailable."""
+    from streams.reach import partitions
+
+    if topic not in await partitions(connection):
+        raise Failure(f"there is no topic {topic}", "create it with `tocsin topics apply`")

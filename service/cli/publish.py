@@ -3,14 +3,17 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.output import Failure, json_line, listing, note, say
+from service.cli.output import Failure, json_line, listing, say
 from service.cli.parts import catalogue_of, kafka_of
 from service.cli.times import iso, moment_ms
 from service.settings import Settings, load
@@ -18,8 +21,9 @@ from service.settings import Settings, load
 if TYPE_CHECKING:
     from service.cli.event_draft import Draft
     from service.model.catalogue import Catalogue, NotificationType
-    from service.model.event import Event
+    from service.model.event import Event, Withdrawal
     from service.model.record import Message
+    from streams.publish import Position
 
 app = typer.Typer(add_completion=False)
 _CHUNK = 500
@@ -27,9 +31,9 @@ _CHUNK = 500
 
 @app.command(no_args_is_help=True)
 def publish(
-    *
+    *,
     type_name: Annotated[
-        str, typer.Argument(metavar="TYPE", help="A notification type; --list shows them.")
+        str, typer.Argument(metavar="TYPE", help="A notification type, or withdraw; --list shows them.")
     ] = "",
     sample: Annotated[bool, typer.Option("--sample", help="Begin with the type's sample event.")] = False,
     data: Annotated[str, typer.Option(help="Data as a JSON object, @FILE, or - for standard input.")] = "",
@@ -61,55 +65,75 @@ def publish(
         return
     if not type_name:
         raise typer.BadParameter("missing; --list shows the types", param_hint="TYPE")
+    reserved = type_name.rpartition(".")[2] == "withdraw"
+    row = None if reserved else _row(catalogue, type_name)
     now_ms = time.time_ns() // 1_000_000
-    row = _row(catalogue, type_name)
-    audience = {
+    given = {
         "recipients": recipients_text(recipient or ()),
         "external_id": external_id,
         "project_id": project_id,
-        "account": account,
-        "actor": actor,
-        "expires": iso(moment_ms(expires, now_ms, ago=False)) if expires else None,
     }
-    happened = iso(moment_ms(at, now_ms, ago=True)) if at else iso(now_ms)
-    draft = draft_of(
-        type_name, source, happened, row.sample if sample else {}, _data(data), audience, event_id
+    given |= {"account": account, "actor": actor, "expires": _time(expires, now_ms, ago=False) or None}
+    happened, begin = _time(at, now_ms, ago=True) or iso(now_ms), row.sample if row and sample else {}
+    draft = draft_of(type_name, begin, _data(data), given, source=source, time=happened, event_id=event_id)
+    asyncio.run(
+        _publish(settings, _Made(catalogue, draft, topic or settings.kafka.events[0], count), as_json)
     )
-    asyncio.run(_publish(settings, catalogue, draft, topic or settings.kafka.events[0], count, as_json))
 
 
-async def _publish(
-    settings: Settings, catalogue: "Catalogue", draft: "Draft", topic: str, count: int, as_json: bool
-) -> None:
+def _time(text: str, now_ms: int, *, ago: bool) -> str:
+    return iso(moment_ms(text, now_ms, ago=ago)) if text else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The events of a command in batches, each made only when the one before it is written."""
+
+    catalogue: "Catalogue"
+    draft: "Draft"
+    topic: str
+    count: int
+
+    def __iter__(self) -> "Iterator[list[tuple[Event | Withdrawal, Message]]]":
+        for first in range(1, self.count + 1, _CHUNK):
+            numbers = range(first, min(first + _CHUNK, self.count + 1))
+            yield [
+                _checked(self.catalogue, self.draft, self.draft.event_id(n, self.count), self.topic)
+                for n in numbers
+            ]
+
+
+async def _publish(settings: Settings, made: "_Made", as_json: bool) -> None:
     from streams.follow import UnknownTopic
     from streams.publish import publish as write
 
-    connection = kafka_of(settings)
-    for first in range(1, count + 1, _CHUNK):
-        numbers = range(first, min(first + _CHUNK, count + 1))
-        made = [_checked(catalogue, draft, draft.event_id(n, count), topic) for n in numbers]
-        try:
-            positions = await write(connection, [message for _, message in made])
-        except UnknownTopic as error:
-            raise Failure(str(error), "create it with `tocsin topics apply`") from error
-        for (event, _), position in zip(made, positions, strict=True):
-            if as_json:
-                json_line(
-                    {
-                        "id": event.id,
-                        "source": event.source,
-                        "type": event.type,
-                        "event": event.key,
-                        **position._asdict(),
-                    }
-                )
-            else:
-                say(f"{event.id}  {position.topic} {position.partition}:{position.offset}")
-    if not as_json and count > 1:
-        note(f"{count} events")
+    under_way: deque[list[Event | Withdrawal]] = deque()
+
+    def messages() -> "Iterator[list[Message]]":
+        for batch in made:
+            under_way.append([event for event, _ in batch])
+            yield [message for _, message in batch]
+
+    try:
+        async with aclosing(write(kafka_of(settings), made.topic, messages())) as written:
+            async for positions in written:
+                for event, position in zip(under_way.popleft(), positions, strict=True):
+                    _told(event, position, as_json)
+    except UnknownTopic as error:
+        raise Failure(str(error), "create it with `tocsin topics apply`") from error
 
 
-def _checked(catalogue: "Catalogue", draft: "Draft", event_id: str, topic: str) -> "tuple[Event, Message]":
+def _told(event: "Event | Withdrawal", position: "Position", as_json: bool) -> None:
+    if as_json:
+        told = {"id": event.id, "source": event.source, "type": event.type, "event": event.key}
+        json_line({**told, **position._asdict()})
+    else:
+        say(f"{event.id}  {position.topic} {position.partition}:{position.offset}")
+
+
+def _checked(
+    catalogue: "Catalogue", draft: "Draft", event_id: str, topic: str
+) -> "tuple[Event | Withdrawal, Message]":
     from service.cli.event_draft import checked
     from service.model.event import InvalidEvent
 

@@ -14,6 +14,7 @@ from service.model.topics import TopicNames
 
 _PERSONAL = ("name", "phone")
 _DEAD = "tocsin-"
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class Sight:
             "offset": record.offset,
             "time": iso(record.timestamp_ms),
             "key": None if record.key is None else record.key.decode("utf-8", "backslashreplace"),
-            **{name: self.first(name) for name in ("type", "recipient", "channel", "state", "reason", "event")},
+            **{
+                name: self.first(name)
+                for name in ("type", "recipient", "channel", "state", "reason", "event")
+            },
             "headers": dict(self.headers),
             "value": self.value,
         }
@@ -55,7 +59,9 @@ def sight_of(record: Record, topics: TopicNames) -> Sight:
     elif record.topic.startswith(f"{topics.prefix}tables."):
         fields = {"recipient": _texts(told.get("id") or told.get("uuid") or _key(record))}
     elif record.topic.startswith(f"{topics.prefix}dispatch."):
-        fields = {name: _texts(told.get(name)) for name in ("type", "recipient", "channel", "state", "reason")}
+        fields = {
+            name: _texts(told.get(name)) for name in ("type", "recipient", "channel", "state", "reason")
+        }
         fields["event"] = _texts(told.get("event"), told.get("event_id"))
     else:
         fields = _event(told, headers)
@@ -65,11 +71,15 @@ def sight_of(record: Record, topics: TopicNames) -> Sight:
 def _event(told: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The fields of an event in any of its forms; it may be a wrong one."""
     lower = {name.lower(): value for name, value in headers.items()}
-    attribute = {name: told.get(name) or lower.get(f"ce_{name}") for name in ("id", "source", "type", "recipients")}
+    attribute = {
+        name: told.get(name) or lower.get(f"ce_{name}") for name in ("id", "source", "type", "recipients")
+    }
     data = told.get("data")
     named = attribute["recipients"] or (data.get("recipients") if isinstance(data, dict) else None)
     if isinstance(named, str):
-        named = _value(named.encode()) if named.startswith("[") else [name.strip() for name in named.split(",")]
+        named = (
+            _value(named.encode()) if named.startswith("[") else [name.strip() for name in named.split(",")]
+        )
     identity = _texts(attribute["id"])
     if identity and isinstance(attribute["source"], str):
         identity = (event_key(attribute["source"], identity[0]), *identity)
@@ -115,7 +125,9 @@ def line_of(sight: Sight, topics: TopicNames, *, personal: bool) -> str:
     record, name = sight.record, sight.record.topic.removeprefix(topics.prefix).removeprefix("dispatch.")
     told = sight.value if isinstance(sight.value, dict) else {}
     if record.topic == topics.dead_letter:
-        from_ = ":".join(sight.headers.get(f"{_DEAD}{part}", "?") for part in ("topic", "partition", "offset"))
+        from_ = ":".join(
+            sight.headers.get(f"{_DEAD}{part}", "?") for part in ("topic", "partition", "offset")
+        )
         said = f"{sight.headers.get(f'{_DEAD}detail', '')} (from {from_}, by {sight.headers.get(f'{_DEAD}stage', '?')})"
     elif record.value is None:
         said = "deleted"
@@ -123,6 +135,8 @@ def line_of(sight: Sight, topics: TopicNames, *, personal: bool) -> str:
         said = " ".join(_texts(told.get("detail"), told.get("relay"), told.get("reply"), told.get("address")))
     if not said and not sight.fields:
         said = str(sight.value)
-    middle = (sight.first(part) for part in ("type", "channel", "recipient", "state", "reason"))
+    named = sight.fields.get("recipient", ())
+    who = ",".join(named[:_NAMED]) + (f" and {len(named) - _NAMED} more" if len(named) > _NAMED else "")
+    middle = (sight.first("type"), sight.first("channel"), who, sight.first("state"), sight.first("reason"))
     line = "  ".join(filter(None, (f"{name:<12}", *middle, said, sight.first("event"))))
     return f"{iso(record.timestamp_ms)[11:23]}  {line if personal else mask_text(line)}"

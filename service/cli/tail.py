@@ -64,10 +64,14 @@ def tail(
     channel: Annotated[Texts, typer.Option(help="email or inbox.")] = None,
     reason: Annotated[Texts, typer.Option(help="Only these reason codes.")] = None,
     since: Annotated[str, typer.Option(help="From then on: 10m ago, or a time.")] = "",
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="All that Kafka has kept.")] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="All that Kafka has kept.")
+    ] = False,
     until_end: Annotated[bool, typer.Option("--until-end", help="Stop when all is read.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
-    show_personal: Annotated[bool, typer.Option("--show-personal", help="Do not mask addresses and names.")] = False,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Do not mask addresses and names.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines.")] = False,
 ) -> None:
     """Follow dispatch topics: outcomes and dead letters, unless topics are named. Ctrl-C ends it."""
@@ -75,16 +79,29 @@ def tail(
         raise typer.BadParameter("not together with --from-beginning", param_hint="--since")
     asked = {"type": type_name, "recipient": recipient, "state": state, "event": event}
     asked |= {"channel": channel, "reason": reason}
-    begin = moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0 if from_beginning else None
-    wish = Wish({name: frozenset(values) for name, values in asked.items() if values}, begin, until_end, limit)
+    begin = (
+        moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0 if from_beginning else None
+    )
+    wish = Wish(
+        {name: frozenset(values) for name, values in asked.items() if values}, begin, until_end, limit
+    )
     settings = load()
     try:
-        asyncio.run(_tail(settings, topic or ["outcomes", "dead-letter"], wish, _printer(settings, show_personal, as_json)))
+        asyncio.run(
+            _tail(
+                settings,
+                topic or ["outcomes", "dead-letter"],
+                wish,
+                _printer(settings, show_personal, as_json),
+            )
+        )
     except KeyboardInterrupt:
         raise typer.Exit from None  # the usual way to end it
 
 
-async def _tail(settings: Settings, asked: Sequence[str], wish: Wish, show: "Callable[[Sight], None]") -> None:
+async def _tail(
+    settings: Settings, asked: Sequence[str], wish: Wish, show: "Callable[[Sight], None]"
+) -> None:
     from service.cli.sight import sight_of
     from streams.follow import UnknownTopic, follow
 
@@ -101,7 +118,9 @@ async def _tail(settings: Settings, asked: Sequence[str], wish: Wish, show: "Cal
                     if shown == wish.limit:
                         return
     except UnknownTopic as error:
-        raise Failure(str(error), "`tocsin topics list` shows them, `tocsin topics apply` creates them") from error
+        raise Failure(
+            str(error), "`tocsin topics list` shows them, `tocsin topics apply` creates them"
+        ) from error
 
 
 def _printer(settings: Settings, personal: bool, as_json: bool) -> "Callable[[Sight], None]":

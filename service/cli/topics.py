@@ -23,16 +23,12 @@ def topics() -> None:
 
 @app.command()
 def apply(as_json: Json = False) -> None:
-    """Create what is missing, add partitions, set what differs. Never deletes, never shrinks; harmless when repeated."""
+    """Create what is missing, add partitions, set what differs; never deletes or shrinks. Harmless when repeated."""
     changes = asyncio.run(_apply(load()))
     listing(("topic", "done"), (change._asdict() for change in changes), as_json=as_json)
     if not as_json:
         changed = sum(change.done != "unchanged" for change in changes)
-        note(
-            f"{len(changes)} topics, {changed} changed"
-            if changed
-            else f"{len(changes)} topics, all as they should be"
-        )
+        note(f"{len(changes)} topics, {changed or 'none'} changed")
 
 
 @app.command("list")

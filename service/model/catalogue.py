@@ -103,6 +103,15 @@ class NotificationType(_Row):
         """Whether this type finds recipients by such a rule."""
         return any(a.kind is kind for a in self.audience)
 
+    def supersede_key(self, data: Mapping[str, Any], given: str | None = None) -> str:
+        """`TYPE|KEY`: events that share it replace each other. Empty for one that nothing replaces."""
+        if given is None:
+            if self.supersede is None:
+                return ""
+            known = dict.fromkeys(self.meta, "") | {name: str(value) for name, value in data.items()}
+            given = self.supersede.format_map(known)
+        return f"{self.name}|{given}"
+
     def meta_model(self) -> type[BaseModel]:
         """A pydantic model of `data`: the documented fields checked, unknown ones kept."""
         fields: dict[str, Any] = {

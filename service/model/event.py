@@ -10,7 +10,8 @@ from typing import Any
 class Event:
     """A validated event. Times are milliseconds since the epoch.
 
-    `recipients` is None when the event names none, empty when it names nobody on purpose.
+    `recipients` is None when the event names none, empty when it names nobody on purpose. `supersede` stands in
+    for the supersede key that the type would give.
     """
 
     key: str
@@ -28,6 +29,35 @@ class Event:
     expires_ms: int | None = None
     traceparent: str | None = None
     extensions: Mapping[str, Any] = field(default_factory=dict)
+    supersede: str | None = None
+
+
+WITHDRAW = "withdraw"
+"""The reserved type by which a producer takes events back, with or without a reverse-DNS prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A producer's word that events are void. Times are milliseconds since the epoch.
+
+    Either `event`, the key of the one that is meant, or `supersede` (`TYPE|KEY`): then all that have it and are not
+    newer than `time_ms`, whether they have come already or come later. `keep_s`: how long the word stands, in seconds.
+    """
+
+    key: str
+    id: str
+    source: str
+    time_ms: int
+    received_ms: int
+    event: str = ""
+    supersede: str = ""
+    keep_s: int = 604_800
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        """As an event has it."""
+        return WITHDRAW
 
 
 class DeadReason(StrEnum):
@@ -49,6 +79,7 @@ class DeadReason(StrEnum):
     unknown_type = "unknown_type"
     invalid_data = "invalid_data"
     missing_audience = "missing_audience"
+    invalid_withdrawal = "invalid_withdrawal"
     render_failed = "render_failed"
     unprocessable = "unprocessable"
 
@@ -70,6 +101,7 @@ DEAD_REASON_TEXT: Mapping[DeadReason, str] = {
     DeadReason.unknown_type: "the type is not in the catalogue",
     DeadReason.invalid_data: "the data does not fit the type's documented fields",
     DeadReason.missing_audience: "the event does not say whom to notify",
+    DeadReason.invalid_withdrawal: "the withdrawal does not say what is withdrawn",
     DeadReason.render_failed: "a template could not be rendered with this data",
     DeadReason.unprocessable: "processing it failed for a reason no retry can help",
 }

@@ -101,6 +101,7 @@ class Reason(StrEnum):
     bounce_received = "bounce_received"
     complaint_received = "complaint_received"
     # an operator's doing
+    by_operator = "by_operator"
     replayed = "replayed"
     discarded = "discarded"
 
@@ -138,13 +139,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A delivery in the ledger: newest step first."""
+    """A delivery in the ledger: newest step first. `found`, `scope`: the rule and the row it was found by."""
 
     event: str
     delivery: str
     recipient: str
     channel: str
     steps: tuple[Step, ...]
+    found: str = ""
+    scope: str = ""
 
     @property
     def state(self) -> State:

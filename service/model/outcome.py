@@ -1,15 +1,14 @@
 """Outcomes: every state change, as `dispatch.outcomes` carries it for operators and for `rebuild`."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from service.model.ledger import Reason, State, Step
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One state change of one delivery. Times are milliseconds since the epoch."""
 
     delivery: str
@@ -27,11 +26,13 @@ class Outcome:
     next_ms: int = 0
     event_id: str = ""
     source: str = ""
+    found: str = ""
+    scope: str = ""
 
     def to_bytes(self) -> bytes:
         """JSON without empty fields."""
         return orjson.dumps(
-            {name: value for name in self.__slots__ if (value := getattr(self, name)) or name == "at_ms"}
+            {name: value for name, value in zip(self._fields, self, strict=True) if value or name == "at_ms"}
         )
 
     @classmethod
@@ -43,13 +44,41 @@ class Outcome:
         fields["state"] = State(fields["state"])
         fields["reason"] = Reason(fields.get("reason", ""))
         try:
-            return cls(**{name: fields[name] for name in cls.__slots__ if name in fields})
+            return cls(**{name: fields[name] for name in cls._fields if name in fields})
         except TypeError as error:
             raise ValueError(f"not an outcome: {error}") from error
 
     def step(self) -> Step:
         """This outcome as a line of the ledger."""
         return Step(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionNote:
+    """That an operator has stopped or allowed mail to an address: for people, on `dispatch.outcomes`. No rebuild needs it."""
+
+    address_key: str
+    added: bool
+    by: str
+    why: str
+    at_ms: int
+
+    def to_bytes(self) -> bytes:
+        """JSON with `kind`, which outcomes do not have."""
+        kept = {
+            "kind": "suppression",
+            "action": "added" if self.added else "removed",
+            "address_key": self.address_key,
+            "by": self.by,
+            "detail": self.why,
+            "at_ms": self.at_ms,
+        }
+        return orjson.dumps(kept)
+
+    @staticmethod
+    def is_one(value: bytes) -> bool:
+        """Whether a record of `dispatch.outcomes` is such a note."""
+        return value.startswith(b'{"kind":"suppression",')
 
 
 @dataclass(frozen=True, slots=True)

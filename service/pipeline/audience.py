@@ -1,7 +1,8 @@
 """Audience: who an event is for. Each rule of the type turns rows of the tables into candidates."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from service.model.catalogue import AudienceKind, Channel, NotificationType
 from service.model.delivery import Found
@@ -11,8 +12,7 @@ from service.model.recipient import Choice, Contact, Recipient
 from service.ports import Rows, Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Somebody a rule found. `known` is false for an id that the recipients table lacks."""
 
     recipient: str
@@ -23,7 +23,7 @@ class Candidate:
     locale: str = "en"
     timezone: str = "UTC"
     seen: int = 0
-    preferences: Mapping[str, Choice] = field(default_factory=dict)
+    preferences: Mapping[str, Choice] = MappingProxyType({})
     known: bool = True
 
 

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import DeadReason, InvalidEvent
-from service.model.ledger import Reason, State
+from service.model.ids import address_key
+from service.model.ledger import Reason, State, may_come_from
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.record import Done, Message, Record
+from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.pipeline.claim import Claimer
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.decode import Batch
 from service.pipeline.recheck import recheck
 from service.pipeline.sending import Answer, Answers
+from service.pipeline.soft_bounces import SoftBounces
 from service.pipeline.settle import Settled, settle
 from service.pipeline.tell import outcome
 from service.ports import (
     Clock,
     DueSet,
+    Inbox,
     Ledger,
     MailTransport,
     Move,
@@ -33,8 +37,10 @@ from service.ports import (
     Unavailable,
     Workers,
 )
+from service.ports import SoftBounces as Scores
 
 _WAIT_FOR_OWNER_S = 0.5
+_CLAIMABLE = may_come_from(State.sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class EmailPorts:
     writes: TableWrites
     ledger: Ledger
     supersedes: Supersedes
+    inbox: Inbox
+    scores: Scores
     due: DueSet
     workers: Workers
     transport: MailTransport
@@ -71,6 +79,7 @@ class DeliverEmail:
         self._topics = topics
         self._sender = sender
         self._headers = headers
+        self._soft = SoftBounces(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
         self._claimer = Claimer(catalogue, ports.ledger, ports.workers, owner, ports.clock)
 
@@ -84,6 +93,7 @@ class DeliverEmail:
             self._catalogue,
             self._ports.tables,
             self._ports.supersedes,
+            self._ports.inbox,
             self._ports.clock.now_ms(),
         )
         while checked:
@@ -109,7 +119,7 @@ class DeliverEmail:
             settled = self._settle(by_id, group)
             await self._store(settled)
             unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
-            yield self._done(batch, settled)
+            yield self._done(batch, settled, await self._soft.settled(settled))
         if unsent:
             raise Unavailable("no relay takes mail")
 
@@ -159,12 +169,10 @@ class DeliverEmail:
                 if again:
                     later = [s.delivery.model_copy(update={"attempt": s.move.attempt}) for s in again]
                     await self._ports.due.add(later, [s.again_ms for s in again])
-                await self._ports.ledger.move([s.move for s in settled])
+                await self._mark([s.move for s in settled])
                 for s in settled:
                     if s.result.suppress:
-                        await self._ports.writes.suppress(
-                            s.delivery.address, s.move.reason, s.move.at_ms, s.move.detail
-                        )
+                        await self._ports.writes.put_suppression(*_suppression(s))
             except Unavailable:
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
@@ -172,10 +180,24 @@ class DeliverEmail:
                 self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
                 return
 
-    def _done(self, batch: Batch, settled: Sequence[Settled]) -> Done:
+    async def _mark(self, moves: Sequence[Move]) -> None:
+        """Write the moves. Where Redis was emptied and rebuilt while mail was out, its claim is made anew first."""
+        moved = await self._ports.ledger.move(moves)
+        unclaimed = [
+            move
+            for move, result in zip(moves, moved, strict=True)
+            if not result.applied and result.state in _CLAIMABLE and result.state is not move.to
+        ]
+        claims = [move._replace(to=State.sending, reason=Reason.none, detail="") for move in unclaimed]
+        if unclaimed:
+            await self._ports.ledger.move([m for pair in zip(claims, unclaimed, strict=True) for m in pair])
+
+    def _done(self, batch: Batch, settled: Sequence[Settled], more: Sequence[Message]) -> Done:
         """What no relay took stays unfinished, so it stays in Kafka."""
         final = [s for s in settled if s.result.status is not SendStatus.unsent]
         messages = [outcome(self._topics.outcomes, s.delivery, s.move, s.result, s.again_ms) for s in final]
+        messages += [self._suppressed(*_suppression(s)) for s in final if s.result.suppress]
+        messages += more
         return Done(batch.finish([s.delivery.id for s in final]), messages)
 
     async def _retell(self, delivery: Delivery) -> list[Message]:
@@ -187,7 +209,18 @@ class DeliverEmail:
         move = Move(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )
-        return [self._outcome(delivery, move)]
+        told = [self._outcome(delivery, move)]
+        if step.state is State.bounced and (row := await self._ports.tables.suppression(delivery.address)):
+            told.append(self._suppressed(address_key(delivery.address), row))
+        return told
+
+    def _suppressed(self, key: str, row: Suppression) -> Message:
+        return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
 
     def _outcome(self, delivery: Delivery, move: Move) -> Message:
         return outcome(self._topics.outcomes, delivery, move)
+
+
+def _suppression(settled: Settled) -> tuple[str, Suppression]:
+    move = settled.move
+    return suppression(settled.delivery.address, move.reason, move.at_ms, move.detail)

@@ -46,7 +46,7 @@ class DeliverInbox:
                 state, reason = State.expired, Reason.past_deadline
             else:
                 try:
-                    items.append(self._item(delivery))
+                    items.append(inbox_item(delivery, self._catalogue, self._renderer))
                 except RenderFailed as error:
                     state, reason = State.dead, Reason.render_failed
                     failed = InvalidEvent(DeadReason.render_failed, str(error))
@@ -59,23 +59,14 @@ class DeliverInbox:
         await self._take_back(batch, moves, moved)
         yield Done(records, [*letters, *self._outcomes(batch, moves, moved)])
 
-    def _item(self, delivery: Delivery) -> InboxItem:
-        row = self._catalogue[delivery.type]
-        return InboxItem(
-            id=delivery.id,
-            recipient=delivery.recipient,
-            type=delivery.type,
-            number=row.number or 0,
-            created_ms=delivery.created_ms,
-            meta=delivery.data,
-            line=self._renderer.inbox_line(delivery),
-            event=delivery.event,
-        )
-
     async def _take_back(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> None:
+        """What the ledger calls anything but delivered is in no inbox, also where a rebuild has put it there."""
+        of_recipient: dict[str, list[str]] = {}
         for move, result in zip(moves, moved, strict=True):
-            if move.to is State.delivered and result.state is not State.delivered:
-                await self._inbox.remove(batch.deliveries[move.delivery].recipient, [move.delivery])
+            if result.state is not State.delivered:
+                of_recipient.setdefault(batch.deliveries[move.delivery].recipient, []).append(move.delivery)
+        for recipient, ids in of_recipient.items():
+            await self._inbox.remove(recipient, ids)
 
     def _outcomes(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> list[Message]:
         """Also what was told before, since its telling may have been lost with a worker."""
@@ -84,3 +75,17 @@ class DeliverInbox:
             for move, result in zip(moves, moved, strict=True)
             if result.applied or result.state is move.to
         ]
+
+
+def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> InboxItem:
+    """The entry that a delivery becomes. Raises RenderFailed, and KeyError for a type that there is not."""
+    return InboxItem(
+        id=delivery.id,
+        recipient=delivery.recipient,
+        type=delivery.type,
+        number=catalogue[delivery.type].number or 0,
+        created_ms=delivery.created_ms,
+        meta=delivery.data,
+        line=renderer.inbox_line(delivery),
+        event=delivery.event,
+    )

@@ -7,10 +7,11 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from string import Formatter
 from typing import Any
 
 from service.model.catalogue import AudienceKind, Catalogue, NotificationType
-from service.model.event import DeadReason, Event, InvalidEvent
+from service.model.event import WITHDRAW, DeadReason, Event, InvalidEvent, Withdrawal
 from service.model.ids import event_key
 from service.pipeline import strict_json
 
@@ -30,15 +31,18 @@ _CORE = frozenset(
         "dataschema",
     }
 )
-_AUDIENCE = frozenset(
-    {"recipients", "external_id", "externalid", "project_id", "projectid", "account", "actor", "expires"}
+_SPELLINGS = {"externalid": "external_id", "projectid": "project_id", "supersedekey": "supersede_key"}
+_EXTENSIONS = frozenset(
+    {"recipients", "external_id", "project_id", "account", "actor", "expires", "supersede_key", *_SPELLINGS}
 )
+_KNOWN = _CORE | _EXTENSIONS
 _JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
 _MAX_ATTRIBUTE = 1024
+_USERS, _GROUP, _ACCOUNT = AudienceKind.users, AudienceKind.group, AudienceKind.account
 
 
-def parse(value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int) -> Event:
-    """The event in a record or request. Raises InvalidEvent; nothing else."""
+def parse(value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int) -> Event | Withdrawal:
+    """The event, or the taking back of one, in a record or request. Raises InvalidEvent; nothing else."""
     fields = _fields(value, {name.lower(): content for name, content in headers})
     data = fields.get("data")
     if data is None:
@@ -48,10 +52,22 @@ def parse(value: bytes | None, headers: Headers, catalogue: Catalogue, received_
     event_id, source, name = (_required(fields, attribute) for attribute in ("id", "source", "type"))
     row = catalogue.get(name)
     if row is None:
-        raise InvalidEvent(DeadReason.unknown_type, ascii(name[:128]))
+        if name.rpartition(".")[2] != WITHDRAW:
+            raise InvalidEvent(DeadReason.unknown_type, ascii(name[:128]))
+        when_ms = _time(fields, "time") or received_ms
+        return Withdrawal(
+            key=event_key(source, event_id),
+            id=event_id,
+            source=source,
+            time_ms=when_ms,
+            received_ms=received_ms,
+            extensions={name: fields[name] for name in fields.keys() - _KNOWN},
+            **_withdrawn(data, source, catalogue),
+        )
     if errors := catalogue.meta_errors(row, data):
         raise InvalidEvent(DeadReason.invalid_data, errors)
     time_ms = _time(fields, "time") or received_ms
+    named = _extensions(fields, data)
     event = Event(
         key=event_key(source, event_id),
         id=event_id,
@@ -60,14 +76,15 @@ def parse(value: bytes | None, headers: Headers, catalogue: Catalogue, received_
         time_ms=time_ms,
         received_ms=received_ms,
         data={k: v for k, v in data.items() if k != "recipients"} if "recipients" in data else data,
-        recipients=_recipients(_either(fields, data, "recipients"), row, data),
-        external_id=_text(fields, data, "external_id", "externalid"),
-        project_id=_text(fields, data, "project_id", "projectid") or "",
-        account=_text(fields, data, "account") or None,
-        actor=_text(fields, data, "actor") or (data.get(row.actor_field) if row.actor_field else None),
-        expires_ms=_time({"expires": _either(fields, data, "expires")}, "expires"),
+        recipients=_recipients(named.get("recipients"), row, data),
+        external_id=_text(named, "external_id"),
+        project_id=_text(named, "project_id") or "",
+        account=_text(named, "account") or None,
+        actor=_text(named, "actor") or (data.get(row.actor_field) if row.actor_field else None),
+        expires_ms=_time(named, "expires"),
         traceparent=fields["traceparent"] if isinstance(fields.get("traceparent"), str) else None,
-        extensions={k: v for k, v in fields.items() if k not in _CORE and k not in _AUDIENCE},
+        extensions={name: fields[name] for name in fields.keys() - _KNOWN},
+        supersede=_text(named, "supersede_key") or None,
     )
     _check_audience(event, row)
     return event
@@ -131,20 +148,56 @@ def _clean(value: Any, name: str) -> str:
     return value
 
 
-def _either(fields: Mapping[str, Any], data: Mapping[str, Any], *names: str) -> Any:
-    """An extension by any of its spellings: as an attribute first, else in the data."""
-    for place in (fields, data):
-        for name in names:
-            if place.get(name) is not None:
-                return place[name]
-    return None
+def _withdrawn(data: Mapping[str, Any], source: str, catalogue: Catalogue) -> dict[str, Any]:
+    """What a withdrawal takes back: `event`, or `supersede` with the time for which it is to be remembered."""
+    if ("id" in data) == ("type" in data):
+        raise InvalidEvent(DeadReason.invalid_withdrawal, "data: needs either an id or a type")
+    if "id" in data:
+        return {"event": event_key(_target(data.get("source", source), "source"), _target(data["id"], "id"))}
+    row = catalogue.get(name := _target(data["type"], "type"))
+    if row is None:
+        raise InvalidEvent(DeadReason.unknown_type, ascii(name[:128]))
+    if ("key" in data) == ("data" in data):
+        raise InvalidEvent(DeadReason.invalid_withdrawal, "data: needs either a key or data, beside the type")
+    if "key" in data:
+        key = row.supersede_key({}, _target(_text(data, "key"), "key"))
+    else:
+        key = row.supersede_key(_key_fields(row, data["data"]))
+    return {"supersede": key, "keep_s": row.retention}
 
 
-def _text(fields: Mapping[str, Any], data: Mapping[str, Any], *names: str) -> str | None:
-    value = _either(fields, data, *names)
+def _target(value: Any, name: str) -> str:
+    if not value:
+        raise InvalidEvent(DeadReason.invalid_withdrawal, f"data.{name}: must not be empty")
+    return _clean(value, f"data.{name}")
+
+
+def _key_fields(row: NotificationType, data: Any) -> Mapping[str, Any]:
+    """The data that a type's supersede key is made of, all of it."""
+    if row.supersede is None:
+        detail = f"{row.name} has no supersede key of its own: name one by `key`"
+        raise InvalidEvent(DeadReason.invalid_withdrawal, detail)
+    for _, hole, _, _ in Formatter().parse(row.supersede):
+        if hole is not None and (not isinstance(data, dict) or data.get(hole) is None):
+            raise InvalidEvent(DeadReason.invalid_withdrawal, f"data.data.{hole}: must be given")
+    return dict(data)
+
+
+def _extensions(fields: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Our extensions: an attribute before one in the data, `x_y` before `xy`."""
+    named = {}
+    for place in (data, fields):
+        for name in sorted(place.keys() & _EXTENSIONS, reverse=True):  # what comes last stays
+            if place[name] is not None:
+                named[_SPELLINGS.get(name, name)] = place[name]
+    return named
+
+
+def _text(named: Mapping[str, Any], name: str) -> str | None:
+    value = named.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return None if value is None else _clean(value, names[0])
+    return None if value is None else _clean(value, name)
 
 
 def _time(fields: Mapping[str, Any], name: str) -> int | None:
@@ -182,10 +235,14 @@ def _recipients(value: Any, row: NotificationType, data: Mapping[str, Any]) -> t
 
 
 def _check_audience(event: Event, row: NotificationType) -> None:
-    for kind, given, names in (
-        (AudienceKind.users, event.recipients is not None, "recipients"),
-        (AudienceKind.group, bool(event.external_id), "external_id"),
-        (AudienceKind.account, bool(event.account), "account"),
-    ):
-        if row.needs(kind) and not given:
-            raise InvalidEvent(DeadReason.missing_audience, f"{names} is needed for {row.name}")
+    for rule in row.audience:
+        if rule.kind is _USERS:
+            given, name = event.recipients is not None, "recipients"
+        elif rule.kind is _GROUP:
+            given, name = bool(event.external_id), "external_id"
+        elif rule.kind is _ACCOUNT:
+            given, name = bool(event.account), "account"
+        else:
+            continue
+        if not given:
+            raise InvalidEvent(DeadReason.missing_audience, f"{name} is needed for {row.name}")

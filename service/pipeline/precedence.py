@@ -3,15 +3,14 @@
 mandatory type > suppression > unsubscribe > contact or recipient preference > group list > type default
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.model.catalogue import Channel, NotificationType
 from service.model.ledger import Reason, State
 from service.model.recipient import Choice
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The first state of a delivery, why, and by which rule in words for `explain`."""
 
     state: State

@@ -1,22 +1,22 @@
 """Resolve: events become deliveries. Each recipient × channel enters the ledger, also where nothing is sent."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from service.model.catalogue import Catalogue, Channel, NotificationType
-from service.model.delivery import Delivery, Found
-from service.model.event import Event, InvalidEvent
-from service.model.ids import delivery_id
+from service.model.catalogue import Catalogue, Channel
+from service.model.delivery import Delivery
+from service.model.event import InvalidEvent, Withdrawal
 from service.model.ledger import Reason, State
 from service.model.outcome import Outcome
-from service.model.recipient import preference_key
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline import ingest
-from service.pipeline.audience import Candidate, candidates, channels, role_members, want
+from service.pipeline.audience import Candidate, candidates, role_members, want
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.precedence import Verdict, decide
-from service.ports import Clock, EventHead, Ledger, Opening, Supersedes, Tables, Wanted
+from service.pipeline.judge import Job, judged
+from service.pipeline.withdraw import Withdraw
+from service.ports import Clock, EventHead, Keyed, Ledger, Opening, Supersedes, Tables, Wanted
 
 CHUNK = 500
 """Deliveries that are entered, produced and held in memory at a time."""
@@ -26,15 +26,11 @@ WIDE = 1000
 
 
 @dataclass(slots=True)
-class _Job:
-    """An event on its way, with those already found for it."""
+class _Job(Job):
+    """An event on its way, with the record it came in."""
 
-    record: Record
-    event: Event
-    row: NotificationType
+    record: Record = field(kw_only=True)
     wide: bool = False
-    recipients: set[str] = field(default_factory=set)
-    addresses: dict[str, Found] = field(default_factory=dict)
 
 
 class Resolve:
@@ -46,6 +42,7 @@ class Resolve:
         tables: Tables,
         ledger: Ledger,
         supersedes: Supersedes,
+        withdraw: Withdraw,
         topics: TopicNames,
         clock: Clock,
     ) -> None:
@@ -53,14 +50,19 @@ class Resolve:
         self._tables = tables
         self._ledger = ledger
         self._supersedes = supersedes
+        self._withdraw = withdraw
         self._topics = topics
         self._clock = clock
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Parse, look up, decide, enter, hand on. Raises Unavailable when tables or ledger are away."""
-        jobs, repeats, refused = self._parse(records)
+        jobs, repeats, refused, withdrawals = self._parse(records)
         if refused:
             yield Done([record for record, _ in refused], [message for _, message in refused])
+        for record, withdrawal in withdrawals:
+            async for messages in self._withdraw(withdrawal):
+                yield Done([], messages)
+            yield Done([record])
         wanted = Wanted()
         for job in jobs:
             want(job.event, job.row, wanted)
@@ -69,7 +71,7 @@ class Resolve:
         finished: list[Record] = []
         for job in jobs:
             found = list(candidates(job.event, job.row, rows))
-            pages = {r: rows.roles[r].cursor for r in wanted.roles if r in rows.roles and r in job.row.roles}
+            pages = {r: rows.roles[r].cursor for r in job.row.roles if r in rows.roles} if wanted.roles else {}
             job.wide = len(found) > WIDE or any(cursor is not None for cursor in pages.values())
             for candidate in found or (None,):
                 chunk.append((job, candidate))
@@ -85,9 +87,12 @@ class Resolve:
 
     def _parse(
         self, records: Sequence[Record]
-    ) -> tuple[list[_Job], list[Record], list[tuple[Record, Message]]]:
-        """Events to work on, records that repeat one of them, and dead letters."""
+    ) -> tuple[
+        list[_Job], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]
+    ]:
+        """Events to work on, records that repeat one of them, dead letters, and withdrawals."""
         jobs: dict[str, _Job] = {}
+        withdrawals: list[tuple[Record, Withdrawal]] = []
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
         for record in records:
@@ -96,11 +101,13 @@ class Resolve:
             except InvalidEvent as error:
                 refused.append((record, dead_letter(self._topics.dead_letter, "resolve", record, error)))
                 continue
-            if event.key in jobs:
+            if isinstance(event, Withdrawal):
+                withdrawals.append((record, event))
+            elif event.key in jobs:
                 repeats.append(record)
             else:
-                jobs[event.key] = _Job(record, event, self._catalogue[event.type])
-        return list(jobs.values()), repeats, refused
+                jobs[event.key] = _Job(event, self._catalogue[event.type], record=record)
+        return list(jobs.values()), repeats, refused, withdrawals
 
     async def _more(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
         while cursor is not None:
@@ -120,30 +127,36 @@ class Resolve:
         for job, candidate in chunk:
             if job.event.key not in heads:
                 heads[job.event.key] = self._head(job)
-            if candidate is None or candidate.recipient in job.recipients:
+            if candidate is None:
                 continue
-            job.recipients.add(candidate.recipient)
-            for channel in channels(job.row, candidate):
-                delivery = _delivery(job, candidate, channel)
-                verdict = _first_state(job, candidate, channel, delivery, now)
+            for delivery, verdict in judged(job, candidate, now):
                 deliveries.append(delivery)
                 openings.append(
                     Opening(
                         event=delivery.event,
                         delivery=delivery.id,
                         recipient=delivery.recipient,
-                        channel=channel.value,
+                        channel=delivery.channel.value,
                         state=verdict.state,
                         reason=verdict.reason,
                         at_ms=now,
                         detail=verdict.detail,
+                        found=delivery.found.value,
+                        scope=delivery.scope,
                     )
                 )
         if not heads:
             return []
         replacing = [(d.supersede_key, d.event, d.created_ms) for d in deliveries if d.supersede]
         if replacing:
-            await self._supersedes.supersede(replacing)
+            keyed = {
+                d.event: Keyed(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
+                for d in deliveries
+                if d.supersede
+            }
+            await asyncio.gather(
+                self._supersedes.supersede(replacing), self._withdraw.note(list(keyed.values()))
+            )
         states = await self._ledger.open(list(heads.values()), openings)
         return list(self._messages(deliveries, openings, states))
 
@@ -167,61 +180,6 @@ class Resolve:
             yield Message(self._topics.outcomes, key, _outcome(delivery, opening, state).to_bytes())
 
 
-def _delivery(job: _Job, candidate: Candidate, channel: Channel) -> Delivery:
-    event, row = job.event, job.row
-    return Delivery(
-        id=delivery_id(event.key, candidate.recipient, channel),
-        event=event.key,
-        event_id=event.id,
-        source=event.source,
-        type=event.type,
-        channel=channel,
-        recipient=candidate.recipient,
-        found=candidate.found,
-        scope=candidate.scope,
-        seen=candidate.seen,
-        created_ms=event.time_ms,
-        received_ms=event.received_ms,
-        deadline_ms=event.expires_ms or event.received_ms + row.ttl * 1000,
-        address=candidate.address if channel is Channel.email else "",
-        name=candidate.name,
-        locale=candidate.locale,
-        timezone=candidate.timezone,
-        data=event.data,
-        lane=row.lane,
-        supersede=_supersede_key(row, event),
-        traceparent=event.traceparent or "",
-    )
-
-
-def _supersede_key(row: NotificationType, event: Event) -> str:
-    """What makes a later event of this type replace an earlier one, before the recipient is added."""
-    if row.supersede is None:
-        return ""
-    known = dict.fromkeys(row.meta, "") | {name: str(value) for name, value in event.data.items()}
-    return f"{row.name}|{row.supersede.format_map(known)}"
-
-
-def _first_state(
-    job: _Job, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
-) -> Verdict:
-    """The verdict on one recipient × channel: what rules it out first, then who wins."""
-    if not candidate.known:
-        return Verdict(State.skipped, Reason.no_such_recipient, "not in the recipients table")
-    if job.event.actor == candidate.recipient and not job.row.notify_actor:
-        return Verdict(State.skipped, Reason.own_action, "the recipient did this")
-    if channel is Channel.email:
-        if not candidate.address:
-            return Verdict(State.skipped, Reason.no_address, "the recipient has no address")
-        first = job.addresses.setdefault(candidate.address.lower(), candidate.found)
-        if first is not candidate.found:
-            return Verdict(State.skipped, Reason.duplicate_address, f"already found by {first}")
-    if delivery.deadline_ms <= now_ms:
-        return Verdict(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
-    choice = candidate.preferences.get(preference_key(job.row.name, channel))
-    return decide(job.row, channel, choice=choice, listed=candidate.found is Found.group)
-
-
 def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
     withdrawn = state is State.withdrawn and opening.state is not State.withdrawn
     return Outcome(
@@ -236,4 +194,6 @@ def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
         detail=f"{delivery.found} {delivery.scope}: {opening.detail}" if delivery.scope else opening.detail,
         event_id=delivery.event_id,
         source=delivery.source,
+        found=delivery.found.value,
+        scope=delivery.scope,
     )

@@ -1,7 +1,7 @@
 """What an answer of a relay means for a delivery: its next state, and when it is tried again."""
 
 import random
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.model.catalogue import NotificationType
 from service.model.delivery import Delivery
@@ -11,8 +11,7 @@ from service.pipeline.backoff import next_try_ms
 from service.ports import Move
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A move, and with `again_ms` the time of the next attempt (0: none)."""
 
     delivery: Delivery

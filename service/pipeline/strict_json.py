@@ -13,6 +13,7 @@ MAX_DEPTH = 64
 
 # Every key in a document matches this; so may text inside strings. Equal numbers prove that no key was dropped.
 _KEY = re.compile(rb'"[ \t\r\n]*:')
+_NESTING = frozenset((dict, list))  # the fast parser makes exactly these
 
 
 def loads(value: bytes, max_bytes: int = MAX_BYTES) -> Any:
@@ -41,11 +42,13 @@ def _measure(document: Any) -> int:
             raise InvalidEvent(DeadReason.too_deep)
         below: list[Any] = []
         for node in level:
-            if isinstance(node, dict):
+            children = node
+            if type(node) is dict:
                 keys += len(node)
-                below.extend(v for v in node.values() if isinstance(v, dict | list))
-            elif isinstance(node, list):
-                below.extend(v for v in node if isinstance(v, dict | list))
+                children = node.values()
+            elif type(node) is not list:
+                continue
+            below += [child for child in children if type(child) in _NESTING]
         level = below
     return keys
 

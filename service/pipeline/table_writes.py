@@ -1,7 +1,7 @@
 """Writes to the tables: decide → version → publish → store, in this order, under the row's lock.
 
-The topic is written before Redis, so what was answered can be rebuilt. The lock keeps both in one order, and the
-version keeps a feed that writes to the topic itself from undoing something newer.
+The topic is written before Redis, so what was answered can be rebuilt. The lock keeps both in one order, and
+the version keeps a feed that writes to the topic itself from undoing something newer.
 """
 
 import asyncio
@@ -11,15 +11,24 @@ from typing import TypeVar
 
 from service.api_ports import Accounts, ApiKeys, Publisher, RowLocks
 from service.model.access import Account, ApiKey
+from service.model.ids import address_key
+from service.model.ledger import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Message
+from service.model.suppression import suppression
 from service.model.topics import TopicNames
+from service.model.unsubscribe import Unsubscribe
 from service.ports import Clock, Tables, TableWrites, Unavailable, Wanted
 
 T = TypeVar("T")
 _ATTEMPTS = 8
+_MAX_ROW = 1_000_000
 LONGEST_S = 20.0
 """No write holds its lock longer, so a lock that ends by itself must live longer than this."""
+
+
+class RowTooLarge(ValueError):
+    """A row that its topic would not take: Kafka's limit for a record is 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,57 @@ class TableWriter:
 
         return await self._until_written(f"key:{key}", attempt)
 
+    async def suppress(self, address: str, reason: Reason, detail: str = "") -> None:
+        """Stop mail to an address."""
+        key, row = suppression(address, reason, self._clock.now_ms(), detail)
+
+        async def attempt() -> bool:
+            await self._publish("suppressions", [(key, row.to_bytes())])
+            await self._stores.writes.put_suppression(key, row)
+            return True
+
+        await self._until_written(f"suppression:{key}", attempt)
+
+    async def unsuppress(self, address: str) -> bool:
+        """Allow mail to an address again; False when it was not stopped."""
+        key = address_key(address)
+
+        async def attempt() -> bool | None:
+            standing = await self._stores.tables.suppression(address)
+            if standing is None:
+                return False
+            version = self._after(standing.at_ms)
+            await self._publish("suppressions", [(key, None)], version)
+            return True if await self._stores.writes.delete_suppression(key, version) else None
+
+        return await self._until_written(f"suppression:{key}", attempt)
+
+    async def unsubscribe(self, key: str, type_name: str, by: str) -> Unsubscribe:
+        """Stop a type's mail to the recipient of an `unsubscribe_key`. Done again, it keeps its first time."""
+
+        async def attempt() -> Unsubscribe | None:
+            standing = await self._stores.tables.unsubscribed(key)
+            if standing is not None:
+                return standing
+            row = Unsubscribe(id=key, type=type_name, by=by, version=self._clock.now_ms())
+            await self._publish("unsubscribes", [(key, row_bytes(row))])
+            return row if await self._stores.writes.put_unsubscribe(row) else None
+
+        return await self._until_written(f"unsubscribe:{key}", attempt)
+
+    async def resubscribe(self, key: str) -> bool:
+        """Let it go out again; False when it was not stopped."""
+
+        async def attempt() -> bool | None:
+            standing = await self._stores.tables.unsubscribed(key)
+            if standing is None:
+                return False
+            version = self._after(standing.version)
+            await self._publish("unsubscribes", [(key, None)], version)
+            return True if await self._stores.writes.delete_unsubscribe(key, version) else None
+
+        return await self._until_written(f"unsubscribe:{key}", attempt)
+
     async def read_group(self, external_id: str, project_id: str) -> Group:
         """The group as it stands; an empty one of version 0 where there is none."""
         rows = await self._stores.tables.lookup(Wanted(groups={(external_id, project_id)}))
@@ -187,6 +247,8 @@ class TableWriter:
             () if version is None else (("version", str(version).encode()),)
         )  # a tombstone has no value to hold it
         topic = self._topics.table(table)
+        if any(value is not None and len(value) > _MAX_ROW for _, value in rows):
+            raise RowTooLarge(f"a row of {table} is larger than {_MAX_ROW} bytes")
         await self._publisher.publish([Message(topic, key.encode(), value, headers) for key, value in rows])
 
     async def _until_written(self, row: str, attempt: Callable[[], Awaitable[T | None]]) -> T:

@@ -27,5 +27,7 @@ def outcome(
         next_ms=next_ms,
         event_id=delivery.event_id,
         source=delivery.source,
+        found=delivery.found.value,
+        scope=delivery.scope,
     )
     return Message(topic, delivery.recipient.encode(), told.to_bytes())

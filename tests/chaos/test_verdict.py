@@ -42,5 +42,7 @@ def test_a_wrong_recipient_is_seen() -> None:
 
 def test_a_drifted_count_and_an_open_delivery_are_seen() -> None:
     """The count is the length of the list, and everything ends."""
-    assert planted(unread_counts={"a": 2, "b": 1}) == ["1 unread counts that differ from their lists (at most 0)"]
+    assert planted(unread_counts={"a": 2, "b": 1}) == [
+        "1 unread counts that differ from their lists (at most 0)"
+    ]
     assert planted(open_deliveries=3) == ["3 deliveries left open (at most 0)"]

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.dev.kafka import EmbeddedKafka
+from service.dev.valkey import EmbeddedValkey
 from service.model.ledger import is_open
 from service.model.recipient import Recipient
 from tests.chaos.verdict import Arrived, Expected, Verdict, judge
@@ -41,8 +43,16 @@ class Report:
 class World:
     """Publishes events with canaries in them, and afterwards counts what arrived where."""
 
-    def __init__(self, line: Line, seed: int) -> None:
+    def __init__(
+        self,
+        line: Line,
+        seed: int,
+        kafka: EmbeddedKafka | None = None,
+        valkey: EmbeddedValkey | None = None,
+    ) -> None:
         self.line = line
+        self.kafka = kafka
+        self.valkey = valkey
         self.rng = random.Random(seed)
         self.seed = seed
         self.expected = Expected()
@@ -52,7 +62,10 @@ class World:
     async def prepare(self) -> None:
         """People to notify."""
         await self.line.parts.writes.put_recipients(
-            [Recipient(id=f"p{n}", address=f"p{n}@chaos.test", name=f"P {n}", version=1) for n in range(PEOPLE)]
+            [
+                Recipient(id=f"p{n}", address=f"p{n}@chaos.test", name=f"P {n}", version=1)
+                for n in range(PEOPLE)
+            ]
         )
 
     def event(self) -> dict[str, Any]:
@@ -94,14 +107,18 @@ class World:
                 waiting.pop()
             return True
 
-        await eventually(done, seconds, lambda: f"{len(waiting)} of {len(self.published)} events are not settled")
+        await eventually(
+            done, seconds, lambda: f"{len(waiting)} of {len(self.published)} events are not settled"
+        )
         return loop.time() - started
 
     async def verdict(self) -> Verdict:
         """Count what the sink and the inboxes hold."""
         arrived = Arrived()
         for mail in self.line.catcher.mails.newest_first():
-            found = _CANARY.search(mail.subject.encode()) or _CANARY.search((mail.content.text or "").encode())
+            found = _CANARY.search(mail.subject.encode()) or _CANARY.search(
+                (mail.content.text or "").encode()
+            )
             arrived.mails[found[1].decode() if found else "?", mail.recipients[0]] += 1
         lengths: dict[str, int] = {}
         counts: dict[str, int] = {}

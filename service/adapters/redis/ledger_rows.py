@@ -1,0 +1,89 @@
+"""How a delivery is written in the ledger: its steps, newest first, and last who it is for.
+
+A step is `STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL`, the last line `RECIPIENT⇥CHANNEL⇥FOUND⇥SCOPE`: some 70 bytes at first.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from service.adapters.redis.keys import escape, unescape
+from service.model.ledger import MOVES, Entry, Reason, State, Step, may_come_from
+from service.ports import EventHead, Move, Moved, Opening
+
+LONGEST_ROW = 4096
+_LONGEST_DETAIL = 300
+_OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent")
+
+ALLOWED: Mapping[State, str] = {
+    to: f",{','.join(sorted(may_come_from(to)))}," for to in MOVES if to is not None
+}
+"""For each state those from which it may follow, as the scripts search it."""
+
+STATES: Mapping[bytes, State] = {state.value.encode(): state for state in State}
+
+
+def first_row(opening: Opening) -> str:
+    """The row of a delivery that is entered."""
+    detail = _line(opening.detail) if opening.detail else ""
+    return (
+        f"{opening.state}\t{opening.reason}\t{opening.at_ms}\t0\t\t{detail}\n"
+        f"{escape(opening.recipient)}\t{opening.channel}\t{opening.found}\t{escape(opening.scope)}"
+    )
+
+
+def step_of(move: Move) -> str:
+    """A move as the step it adds."""
+    owner = _line(move.owner) if move.owner else ""
+    detail = _line(move.detail) if move.detail else ""
+    return f"{move.to}\t{move.reason}\t{move.at_ms}\t{move.attempt}\t{owner}\t{detail}"
+
+
+def moved(move: Move, answer: bytes) -> Moved:
+    """What the script said became of a move."""
+    if answer == b"1":
+        return Moved(True, move.to, move.owner, move.attempt)
+    if not answer:
+        return Moved(False, None)
+    state, _, _, attempt, owner, _ = answer.split(b"\t", 5)
+    return Moved(False, STATES[state], owner.decode(), int(attempt))
+
+
+def entry_of(event: str, delivery: str, row: bytes) -> Entry:
+    """A row as it was written."""
+    *steps, person = row.decode(errors="surrogatepass").split("\n")
+    recipient, channel, *rest = person.split("\t")
+    found, scope = rest or ("", "")
+    history = tuple(map(_step, steps))
+    return Entry(event, delivery, unescape(recipient), channel, history, found, unescape(scope))
+
+
+def head_bytes(head: EventHead) -> bytes:
+    """What is kept of an event: not its data, which the log has at `position`."""
+    event = head.event
+    kept: dict[str, Any] = {
+        "type": event.type,
+        "source": event.source,
+        "id": event.id,
+        "time_ms": event.time_ms,
+        "received_ms": event.received_ms,
+    }
+    for name in _OPTIONAL:
+        if (value := getattr(event, name)) is not None and value != "":
+            kept[name] = value
+    if event.recipients is not None:
+        kept["recipients"] = len(event.recipients)
+    if head.position:
+        kept["position"] = head.position
+    return orjson.dumps(kept)
+
+
+def _step(line: str) -> Step:
+    state, reason, at, attempt, _, detail = line.split("\t", 5)
+    return Step(State(state), Reason(reason), int(at), int(attempt), detail)
+
+
+def _line(text: str) -> str:
+    """Without what separates steps and fields, and not too long."""
+    return " ".join(text[:_LONGEST_DETAIL].split())

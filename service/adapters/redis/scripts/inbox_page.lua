@@ -1,0 +1,46 @@
+-- Entries in the order of their creation. KEYS inbox
+-- ARGV  now (ms), which ("unread", "read", "all"), "1" for the newest first, limit (0: all), created_ms and id of the
+--       entry before the page or "" and "", types or nothing
+-- reply id, entry, id, entry, …
+local box, now, list, newest_first, limit = KEYS[1], ARGV[1], KEYS[1] .. ':' .. ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
+local after, after_id = tonumber(ARGV[5]), ARGV[6]
+local changes, out, wanted = {}, {}, {}
+for i = 7, #ARGV do wanted[ARGV[i]] = true end
+purge(box, now, changes)
+finish(box, now, changes)
+
+-- The order of a sorted set among equal scores: by bytes, whatever the server's locale.
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+local function passed(id, created)
+  if created ~= after then return false end
+  return id == after_id or before(id, after_id) ~= newest_first
+end
+
+local rank = 0
+if after then
+  rank = newest_first and redis.call('ZCOUNT', list, '(' .. ARGV[5], '+inf')
+    or redis.call('ZCOUNT', list, '-inf', '(' .. ARGV[5])
+end
+while true do
+  local found = redis.call(newest_first and 'ZREVRANGE' or 'ZRANGE', list, rank, rank + 99, 'WITHSCORES')
+  for i = 1, #found, 2 do
+    local id = found[i]
+    if not passed(id, tonumber(found[i + 1])) then
+      local entry = redis.call('HGET', box, id)
+      if #ARGV == 6 or wanted[select(4, parts(entry))] then
+        out[#out + 1] = id
+        out[#out + 1] = entry
+        if #out == 2 * limit then return out end
+      end
+    end
+  end
+  if #found < 200 then return out end
+  rank = rank + 100
+end

@@ -1,0 +1,1 @@
+"""The HTTP API: what upstreams, applications and people's inboxes call."""

@@ -1,0 +1,99 @@
+"""Bearer JWTs (RFC 7519, RFC 8725): algorithms pinned by the settings, audience and expiry required."""
+
+import math
+import time
+from typing import Any
+
+import jwt
+
+from service.api.auth.jwks import Jwks
+from service.api.auth.principal import BadCredential, Kind, Principal
+from service.settings import DEV_SECRET, Settings
+
+_MAX_TOKEN = 8192
+_MIN_SECRET = 32
+_REMEMBER_S = 30.0
+_REMEMBERED = 10_000
+_NOT_VALID = "the token is not valid"
+
+
+class Tokens:
+    """Verifies by the shared secret (HS256) or the issuer's keys (RS256, ES256), never mixed up."""
+
+    def __init__(self, settings: Settings, jwks: Jwks | None = None) -> None:
+        """Raises ValueError for settings that would let anybody in."""
+        auth = settings.auth
+        secret = auth.secret.get_secret_value()
+        if settings.mode != "dev" and secret == DEV_SECRET:
+            raise ValueError("TOCSIN_AUTH__SECRET is the secret of `tocsin dev`, which everybody knows")
+        if secret and len(secret) < _MIN_SECRET:
+            raise ValueError(
+                f"TOCSIN_AUTH__SECRET must have at least {_MIN_SECRET} characters (RFC 7518, 3.2)"
+            )
+        self._jwks = jwks or (Jwks(auth.jwks_url) if auth.jwks_url else None)
+        self._secret = secret
+        self._algorithms = frozenset(auth.algorithms)
+        self._audience = auth.audience
+        self._skew = auth.skew
+        self._verified: dict[str, tuple[Principal, float]] = {}
+
+    async def principal(self, token: str) -> Principal:
+        """The recipient that a token names, with its scopes. Raises BadCredential, Unavailable.
+
+        What was verified is remembered for half a minute: verifying costs as much as the rest of a small request.
+        """
+        now = time.time()
+        known = self._verified.get(token)
+        if known is not None and known[1] > now:
+            return known[0]
+        principal = await self._verify(token)
+        if len(self._verified) >= _REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = (principal, min(now + _REMEMBER_S, principal.until))
+        return principal
+
+    async def _verify(self, token: str) -> Principal:
+        try:
+            claims = await self._claims(token)
+        except jwt.ExpiredSignatureError:
+            raise BadCredential("the token has expired") from None
+        except jwt.InvalidAudienceError:
+            raise BadCredential("the token is for another audience") from None
+        except jwt.MissingRequiredClaimError as error:
+            raise BadCredential(f"the token has no {error.claim} claim") from None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            raise BadCredential(_NOT_VALID) from None
+        subject, scope = claims["sub"], claims.get("scope", "")
+        if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not subject.isprintable():
+            raise BadCredential("the token's sub claim is not a recipient id")
+        if not isinstance(scope, str):
+            raise BadCredential("the token's scope claim is not a text")
+        return Principal(Kind.recipient, subject, frozenset(scope.split()), float(claims["exp"]))
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        if len(token) > _MAX_TOKEN:
+            raise BadCredential("the token is too long")
+        header = jwt.get_unverified_header(token)
+        algorithm = header.get("alg")
+        if algorithm not in self._algorithms or header.get("crit"):
+            raise BadCredential("the token is signed in a way that is not accepted here")
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            await self._key(str(header.get("kid", "")), str(algorithm)),
+            algorithms=[str(algorithm)],
+            audience=self._audience,
+            leeway=self._skew,
+            options={"require": ["exp", "aud", "sub"], "verify_sub": False},
+        )
+        if not math.isfinite(float(claims["exp"])):
+            raise BadCredential(_NOT_VALID)
+        return claims
+
+    async def _key(self, key_id: str, algorithm: str) -> Any:
+        if algorithm == "HS256":
+            if not self._secret:
+                raise BadCredential("the token is signed in a way that is not accepted here")
+            return self._secret
+        if self._jwks is None:
+            raise BadCredential("the token is signed in a way that is not accepted here")
+        return await self._jwks.key(key_id, algorithm)

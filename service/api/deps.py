@@ -1,0 +1,83 @@
+"""What the API is built from, and how a route reaches it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.api.auth.passwords import Passwords
+from service.api.auth.tokens import Tokens
+from service.api_ports import (
+    Accounts,
+    ApiKeys,
+    Directory,
+    Idempotency,
+    InboxChanges,
+    InboxReads,
+    Publisher,
+    RateLimits,
+)
+from service.model.catalogue import Catalogue
+from service.model.topics import TopicNames
+from service.pipeline.read_marks import ReadMarks
+from service.pipeline.table_writes import TableWriter
+from service.ports import Clock, Inbox, Ledger
+from service.settings import Settings
+
+Check = Callable[[], Awaitable[str | None]]
+"""Why something that the API needs is not ready; None when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    """The ports that the routes use.
+
+    `events_topic` is the full name of the topic that POST /v1/events writes to.
+    """
+
+    settings: Settings
+    catalogue: Catalogue
+    clock: Clock
+    writer: TableWriter
+    directory: Directory
+    inbox: Inbox
+    inbox_reads: InboxReads
+    inbox_changes: InboxChanges
+    ledger: Ledger
+    publisher: Publisher
+    accounts: Accounts
+    api_keys: ApiKeys
+    rate_limits: RateLimits
+    idempotency: Idempotency
+    events_topic: str = "events"
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+    @property
+    def read_marks(self) -> ReadMarks:
+        """Marks entries read, in Redis and in Kafka."""
+        topics = TopicNames(self.settings.kafka.prefix)
+        return ReadMarks(self.inbox, self.inbox_reads, self.publisher, topics, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The verifiers of one application, with what they remember."""
+
+    tokens: Tokens
+    passwords: Passwords
+
+
+def deps_of(request: Request) -> ApiDeps:
+    """What this application was built from."""
+    deps: ApiDeps = request.app.state.deps
+    return deps
+
+
+def doors_of(request: Request) -> Doors:
+    """The verifiers of this application."""
+    doors: Doors = request.app.state.doors
+    return doors
+
+
+Deps = Annotated[ApiDeps, Depends(deps_of)]

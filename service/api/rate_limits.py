@@ -1,0 +1,30 @@
+"""Limits how often a caller may ask, and tells it so (draft-ietf-httpapi-ratelimit-headers, RFC 6585)."""
+
+from starlette.requests import Request
+
+from service.api.deps import deps_of
+from service.api.errors import ApiError
+from service.api.wire import set_headers
+
+
+async def limit(request: Request, name: str, who: str) -> None:
+    """Count this request of `who`. Raises ApiError 429 when there were too many, Unavailable."""
+    deps = deps_of(request)
+    rate = getattr(deps.settings.limits, name)
+    if not rate:
+        return
+    quota = await deps.rate_limits.hit(rate, f"{name}:{who}")
+    set_headers(
+        request.scope,
+        (b"ratelimit-limit", b"%d" % quota.limit),
+        (b"ratelimit-remaining", b"%d" % quota.remaining),
+        (b"ratelimit-reset", b"%d" % quota.reset_s),
+        (b"ratelimit-policy", b"%d;w=%d" % (quota.limit, quota.window_s)),
+    )
+    if not quota.allowed:
+        raise ApiError(
+            429,
+            f"More than {quota.limit} requests in {quota.window_s} seconds.",
+            code="rate-limited",
+            headers={"Retry-After": str(quota.reset_s)},
+        )

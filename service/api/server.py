@@ -1,0 +1,38 @@
+"""uvicorn, with live streams let go before it waits for connections to end."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from service.settings import Http
+
+
+class ApiServer(uvicorn.Server):
+    """Serves the API until SIGTERM or `should_exit`."""
+
+    def __init__(self, app: FastAPI, http: Http, *, port: int | None = None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=http.host,
+                port=http.port if port is None else port,
+                forwarded_allow_ips=http.forwarded_allow_ips,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=10,
+            )
+        )
+        self._app = app
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it has started."""
+        found: int = self.servers[0].sockets[0].getsockname()[1]
+        return found
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams first: uvicorn would wait for them."""
+        await self._app.state.hub.close()
+        await super().shutdown(sockets)

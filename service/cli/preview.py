@@ -1,0 +1,90 @@
+"""`tocsin preview`: a type's mail as its readers will see it."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.output import Failure, note, printable
+from service.cli.parts import catalogue_of
+from service.settings import load
+
+if TYPE_CHECKING:
+    from service.adapters.templates import Preview, TemplateRenderer
+    from service.model.catalogue import NotificationType
+    from service.settings import Mail
+
+app = typer.Typer(add_completion=False)
+
+
+class Part(StrEnum):
+    """What of a mail is shown."""
+
+    html = "html"
+    text = "text"
+    headers = "headers"
+    raw = "raw"
+
+
+@app.command(no_args_is_help=True)
+def preview(
+    *,
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A notification type.")],
+    locale: Annotated[str, typer.Option(help="Whose language; TOCSIN_TEMPLATES__LOCALE, unless given.")] = "",
+    part: Annotated[Part | None, typer.Option(help="Only this; headers and text, unless given.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
+) -> None:
+    """Render the mail of a type from its sample event. Sends nothing."""
+    from service.adapters.templates import TemplateFault, TemplateRenderer, render_preview
+    from service.ports import RenderFailed
+
+    settings = load()
+    catalogue = catalogue_of(settings)
+    row = catalogue.get(type_name)
+    if row is None:
+        raise Failure(f"there is no type {type_name}", "`tocsin publish --list` shows the types")
+    language = locale or settings.templates.locale
+    try:
+        renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
+        if part is Part.raw:
+            _raw(renderer, settings.mail, row, language)
+            return
+        seen = render_preview(renderer, settings.mail, row.name, language)
+    except (TemplateFault, RenderFailed) as fault:
+        raise Failure(str(fault), "mend the template") from fault
+    if show:
+        _open(row.name, seen)
+    else:
+        typer.echo(_shown(seen, part))
+
+
+def _shown(seen: "Preview", part: Part | None) -> str:
+    headers = "\n".join(f"{name}: {printable(value)}" for name, value in seen.headers)
+    if part is Part.html:
+        return seen.html
+    if part is Part.text:
+        return seen.text
+    if part is Part.headers:
+        return headers
+    return f"{headers}\n\n{seen.text}\nInbox: {seen.inbox}\nSize: {seen.size} octets"
+
+
+def _raw(renderer: "TemplateRenderer", mail: "Mail", row: "NotificationType", locale: str) -> None:
+    """The bytes as a relay gets them."""
+    from service.adapters.templates.preview import sample_headers
+    from service.adapters.templates.sample import sample_delivery
+
+    headers = {} if row.mandatory else sample_headers(mail)
+    sys.stdout.buffer.write(renderer.email(sample_delivery(row, locale), headers))
+
+
+def _open(name: str, seen: "Preview") -> None:
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", prefix=f"tocsin-{name}-", suffix=".html", delete=False
+    ) as file:
+        file.write(seen.html)
+    note(file.name)
+    typer.launch(Path(file.name).as_uri())

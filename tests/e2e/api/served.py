@@ -1,0 +1,32 @@
+"""The API behind a real HTTP server, in the test's own loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+
+import httpx
+
+from service.api.server import ApiServer
+from service.settings import Http
+from tests.api_world import World
+
+
+class _Embedded(ApiServer):
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+@asynccontextmanager
+async def served(world: World, within_s: float = 10) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the served API; the server is told to end when the block does, and must within this time."""
+    server = _Embedded(world.app, Http(), port=0)
+    running = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0.01)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+        try:
+            yield client
+        finally:
+            server.should_exit = True
+            await asyncio.wait_for(running, within_s)

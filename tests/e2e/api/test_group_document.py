@@ -1,0 +1,61 @@
+"""Every example of the group notifications document."""
+
+import orjson
+
+from tests.api_world import World
+from tests.e2e.api.seed_documents import GROUP, compact
+
+GET, CONFIGURE = "/api/v1/notification/", "/api/v1/notification/configure/"
+
+
+async def test_retrieve_with_a_body(world: World) -> None:
+    """GET with the document's JSON body answers with all eleven types, in its order, also those without addresses."""
+    headers = world.bearer("ops", "tables")
+    await world.client.patch(CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=headers)
+
+    body = b'{"external_id": "12345", "project_id": ""}'
+    answer = await world.client.request("GET", GET, content=body, headers=headers)
+
+    assert answer.status_code == 200
+    assert answer.content == compact(GROUP)
+
+
+async def test_retrieve_by_query(world: World) -> None:
+    """The same by query parameters; a group that nobody wrote to has every type, empty."""
+    answer = await world.client.get(
+        GET, params={"external_id": "new", "project_id": "p"}, headers=world.bearer("ops", "tables")
+    )
+
+    assert answer.json() == {name: [] for name in orjson.loads(GROUP)}
+
+
+async def test_modify(world: World) -> None:
+    """PATCH with the document's body answers with the full map, byte for byte."""
+    answer = await world.client.patch(
+        CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=world.bearer("ops", "tables")
+    )
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.content == compact(GROUP)
+
+
+async def test_modify_some(world: World) -> None:
+    """Types that PATCH does not name keep their addresses; the group may be named beside them."""
+    headers = world.bearer("ops", "tables")
+    await world.client.patch(CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=headers)
+
+    body = {"external_id": "12345", "project_id": "", "fon_offer": [], "chat_ongoing": ["a@example.com"]}
+    answer = await world.client.patch(CONFIGURE, json=body, headers=headers)
+
+    expected = {**orjson.loads(GROUP), "fon_offer": [], "chat_ongoing": ["a@example.com"]}
+    assert answer.content == orjson.dumps(expected)
+
+
+async def test_projects_are_apart(world: World) -> None:
+    """An empty project is the group's default, not every project's."""
+    headers = world.bearer("ops", "tables")
+    await world.client.patch(CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=headers)
+
+    answer = await world.client.get(GET, params={"external_id": "12345", "project_id": "p1"}, headers=headers)
+
+    assert not any(answer.json().values())

@@ -1,0 +1,223 @@
+"""The live inbox over a real server and a real Valkey."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from service.api import inbox_stream
+from service.api.hub import Hub
+from tests.api_world import World, entry, token
+from tests.e2e.api.served import served
+
+STREAM = "/v1/inbox/stream"
+
+
+class Events:
+    """Server-sent events as a browser would read them."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._lines = answer.aiter_lines()
+        self.last_id = ""
+        self.comments = 0
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event: its name and data."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(10):
+            async for line in self._lines:
+                if line.startswith(":"):
+                    self.comments += 1
+                elif line:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+                elif "event" in fields:
+                    self.last_id = fields["id"]
+                    return fields["event"], orjson.loads(fields["data"])
+                else:
+                    fields.clear()
+        raise EOFError
+
+    async def names(self, count: int) -> list[str]:
+        """The names of the next events."""
+        return [(await self.next())[0] for _ in range(count)]
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(world) as found:
+        yield found
+
+
+@asynccontextmanager
+async def watching(
+    world: World, client: httpx.AsyncClient, sub: str = "alice", **headers: str
+) -> AsyncIterator[Events]:
+    async with client.stream("GET", STREAM, headers={**world.bearer(sub), **headers}) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Events(answer)
+
+
+async def test_snapshot_first_then_changes(world: World, client: httpx.AsyncClient) -> None:
+    """A new watcher gets the unread list and the counts; then what is new and what is read, each with the counts."""
+    await world.add(entry("overbid", id="a", lot_id="1"))
+
+    async with watching(world, client) as events:
+        name, snapshot = await events.next()
+        assert (name, [row["id"] for row in snapshot["data"]]) == ("snapshot", ["a"])
+        assert await events.next() == ("counts", {"data": [count("6", "overbid", 1)]})
+
+        await world.add(entry("winner", id="b", lot_id="1"))
+        name, new = await events.next()
+        assert (name, new["data"]["id"], new["data"]["meta"]) == ("new", "b", {"line": "About winner"})
+        assert await events.next() == (
+            "counts",
+            {"data": [count("6", "overbid", 1), count("7", "winner", 1)]},
+        )
+
+        await client.delete("/notifications/a", headers=world.bearer())
+        assert await events.next() == ("read", {"data": [{"type": "notifications", "id": "a"}]})
+        assert await events.next() == ("counts", {"data": [count("7", "winner", 1)]})
+
+
+async def test_resume(world: World, client: httpx.AsyncClient) -> None:
+    """With Last-Event-ID a watcher gets what it missed, and no snapshot."""
+    async with watching(world, client) as events:
+        await events.names(2)
+        await world.add(entry("overbid", id="a"))
+        await events.names(2)
+        last = events.last_id
+    await world.add(entry("winner", id="b"))
+
+    async with watching(world, client, **{"Last-Event-ID": last}) as events:
+        name, new = await events.next()
+
+    assert (name, new["data"]["id"]) == ("new", "b")
+
+
+@pytest.mark.parametrize("last", ["1-1", "nonsense", "99999999999999999999-0"])
+async def test_snapshot_on_a_gap(world: World, client: httpx.AsyncClient, last: str) -> None:
+    """A position that is no longer known, or never was, gets a snapshot."""
+    await world.add(entry("overbid", id="a"))
+
+    async with watching(world, client, **{"Last-Event-ID": last}) as events:
+        assert await events.names(2) == ["snapshot", "counts"]
+
+
+async def test_only_ones_own(world: World, client: httpx.AsyncClient) -> None:
+    """A watcher hears nothing of other inboxes, and many watchers of one inbox all hear."""
+    async with (
+        watching(world, client) as one,
+        watching(world, client) as two,
+        watching(world, client, "bob") as bob,
+    ):
+        for events in (one, two, bob):
+            await events.names(2)
+        await world.add(entry("winner", "bob", id="bobs"))
+        await world.add(entry("overbid", id="alices"))
+
+        assert [(await events.next())[1]["data"]["id"] for events in (one, two, bob)] == [
+            "alices",
+            "alices",
+            "bobs",
+        ]
+
+
+async def test_heartbeat(world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent stream says now and then that it is alive."""
+    monkeypatch.setattr(inbox_stream, "HEARTBEAT_S", 0.02)
+
+    async with watching(world, client) as events:
+        await events.names(2)
+        async with asyncio.timeout(10):
+            async for line in events._lines:
+                if line.startswith(": alive"):
+                    break
+
+    assert line == ": alive"
+
+
+async def test_ends_with_its_token(world: World, client: httpx.AsyncClient) -> None:
+    """A stream does not outlive the token that opened it."""
+    headers = {"Authorization": f"Bearer {token('alice', 'inbox', exp=time.time() + 0.3)}"}
+    async with asyncio.timeout(10), client.stream("GET", STREAM, headers=headers) as answer:
+        text = await answer.aread()
+
+    assert b"event: snapshot" in text
+
+
+async def test_too_many_watchers(
+    world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inbox has a bounded number of watchers; one more is told to come later."""
+    monkeypatch.setattr("service.api.hub._MOST_A_RECIPIENT", 1)
+
+    async with watching(world, client) as events:
+        await events.next()
+        answer = await client.get(STREAM, headers=world.bearer())
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+
+
+async def test_slow_clients_are_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that takes nothing is let go, with its watch; what it missed it gets by Last-Event-ID."""
+    monkeypatch.setattr(inbox_stream, "_SLOW_S", 0.05)
+    stuck = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await stuck.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            await stuck.wait()
+
+    authorization = world.bearer()["Authorization"].encode()
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "path": STREAM,
+        "raw_path": STREAM.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"authorization", authorization)],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    async with asyncio.timeout(10):
+        await world.app(scope, receive, send)
+
+    hub: Hub = world.app.state.hub
+    assert not hub._watchers
+
+
+async def test_shutdown_ends_streams(world: World) -> None:
+    """A server that is told to end lets its streams go rather than wait for them."""
+    opened = asyncio.Event()
+
+    async def read(client: httpx.AsyncClient) -> int:
+        async with watching(world, client) as events:
+            await events.names(2)
+            opened.set()
+            return len([line async for line in events._lines])
+
+    async with served(world, within_s=3) as client:
+        reading = asyncio.create_task(read(client))
+        await opened.wait()
+
+    assert await reading >= 0
+
+
+def count(number: str, name: str, unread: int) -> dict[str, Any]:
+    """A row of the counts."""
+    return {"type": "notifications", "id": number, "attributes": {"count": unread, "type_str": name}}

@@ -1,0 +1,96 @@
+"""The OpenAPI document holds: generated requests to every route get no 5xx, and nothing that is not documented."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from service.api import inbox_stream
+from service.api.app import bare_app
+from service.api.openapi import document
+from service.api.server import ApiServer
+from service.model.recipient import Contact
+from service.settings import Http
+from tests.api_world import ACCOUNT, MANY, PASSWORD, entry, fake_world, token
+from tests.waiting import until
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+ANSWERED: Counter[int] = Counter()
+
+
+class _Server(ApiServer):
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    """The API over memory, served by a thread of its own, with something in every table."""
+    servers: list[_Server] = []
+
+    async def serve() -> None:
+        async with fake_world(limits=MANY) as world:
+            await world.add(entry("overbid", id="0", lot_id="1"), entry("winner", "bob", id="1"))
+            await world.writes.put_contacts([Contact(uuid="0", account=ACCOUNT, email="a@example.com")])
+            servers.append(_Server(world.app, Http(), port=0))
+            await servers[0].serve()
+
+    longest, inbox_stream._LONGEST_S = inbox_stream._LONGEST_S, 0.05
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    assert until(lambda: bool(servers and servers[0].started))
+    yield f"http://127.0.0.1:{servers[0].port}"
+    servers[0].should_exit = True
+    thread.join(10)
+    inbox_stream._LONGEST_S = longest
+
+
+schema = schemathesis.openapi.from_dict(document(bare_app()))
+
+
+@schema.parametrize()
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_route(base_url: str, case: schemathesis.Case) -> None:
+    """No 5xx, no status, media type or body that the document does not have."""
+    scopes = ("inbox", "tables", "events")
+    if "/2.0/" in case.path:
+        answer = case.call(base_url=base_url, auth=(ACCOUNT, PASSWORD), timeout=20)
+    else:
+        answer = case.call(
+            base_url=base_url, headers={"Authorization": f"Bearer {token('alice', *scopes)}"}, timeout=20
+        )
+
+    ANSWERED[answer.status_code] += 1
+    case.validate_response(answer, checks=CHECKS)
+
+
+def test_most_were_let_in(base_url: str) -> None:
+    """The requests above were not turned away at the door: a few go without a credential, as generated."""
+    assert ANSWERED.total() > 100
+    assert ANSWERED[401] < ANSWERED.total() / 4
+    assert ANSWERED[200] > ANSWERED.total() / 10

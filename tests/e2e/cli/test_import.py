@@ -1,0 +1,169 @@
+"""`tocsin recipients import`: all rows or their reasons, once, in bounded memory, and on from where it stopped."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.tables import RedisTables
+from service.model.recipient import Recipient
+from service.ports import Wanted
+from tests.e2e.cli.tocsin import Tocsin
+
+
+def _rows(tocsin: Tocsin, names: Sequence[str]) -> dict[str, Recipient]:
+    async def look() -> dict[str, Recipient]:
+        store = Store(tocsin.settings.redis)
+        try:
+            return dict((await RedisTables(store).lookup(Wanted(recipients=set(names)))).recipients)
+        finally:
+            await store.close()
+
+    return asyncio.run(look())
+
+
+def _line(number: int) -> str:
+    row = {
+        "id": f"u{number}",
+        "address": f"u{number}@example.com",
+        "name": f"User {number}",
+        "locale": "de-AT",
+        "timezone": "Europe/Vienna",
+        "roles": ["admin"] if number % 1000 == 0 else [],
+        "preferences": {"overbid": {"email": number % 2 == 0}},
+    }
+    return json.dumps(row)
+
+
+def _file(path: Path, count: int) -> Path:
+    path.write_text("\n".join(map(_line, range(count))) + "\n")
+    return path
+
+
+def test_rows_are_in_redis_and_in_the_topic_and_refused_ones_are_told(ready: Tocsin, tmp_path: Path) -> None:
+    """Good rows between bad ones are written; each bad one is told with its line and reason, and kept whole."""
+    file = tmp_path / "rows.jsonl"
+    bad = [
+        '{"id": "b1", "address": "x@@example.com"}',
+        "no json",
+        '{"id": "b2", "timezone": "Mars/Base"}',
+        '{"name": "x"}',
+    ]
+    file.write_text("\n".join([_line(0), bad[0], _line(1), bad[1], bad[2], "", _line(2), bad[3]]))
+    kept = tmp_path / "refused.jsonl"
+
+    ended = ready.run("recipients", "import", str(file), "--refused", str(kept), "--json")
+
+    assert ended.code == 1
+    (counts,) = ended.documents
+    assert (counts["rows"], counts["written"], counts["refused"]) == (7, 3, 4)
+    refused = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [(one["line"], one["row"]) for one in refused] == list(zip((2, 4, 5, 8), bad, strict=True))
+    assert [one["reason"].split(":")[0] for one in refused] == ["address", "invalid_json", "timezone", "id"]
+    assert "example.com" not in ended.err
+    assert ended.err.splitlines()[-1] == "tocsin: 4 of 7 rows were refused"
+    rows = _rows(ready, ["u0", "u1", "u2", "b1", "b2"])
+    assert set(rows) == {"u0", "u1", "u2"}
+    assert (rows["u0"].roles, rows["u1"].preferences["overbid:email"].on) == (("admin",), False)
+    topic = ready.run(
+        "tail", "tables.recipients", "--from-beginning", "--until-end", "--json", "--show-personal"
+    )
+    assert {r["key"]: r["value"]["version"] for r in topic.documents} == {
+        name: r.version for name, r in rows.items()
+    }
+    assert not (tmp_path / "rows.jsonl.checkpoint").exists()
+
+
+def test_csv_and_json_lines_are_the_same_rows(ready: Tocsin, tmp_path: Path) -> None:
+    """What was imported from one is unchanged by the other."""
+    lines, table = tmp_path / "rows.jsonl", tmp_path / "rows.csv"
+    lines.write_text(
+        '{"id": "a", "address": "a@example.com", "name": "Ann, \\"the\\" first", "roles": ["admin", "ops"],'
+        ' "preferences": {"overbid": {"email": false}}}\n{"id": "b"}\n'
+    )
+    table.write_text(
+        'id,address,name,roles,overbid:email\na,a@example.com,"Ann, ""the"" first",admin;ops,off\nb,,,,\n'
+    )
+
+    first = ready.run("recipients", "import", str(lines), "--json")
+    second = ready.run("recipients", "import", str(table), "--json")
+
+    assert (first.code, first.documents[0]["written"]) == (0, 2), first.err
+    assert (second.code, second.documents[0]["written"], second.documents[0]["unchanged"]) == (0, 0, 2), (
+        second.err
+    )
+
+
+def test_a_dry_run_writes_nothing(ready: Tocsin, tmp_path: Path, free_port: int) -> None:
+    """It needs neither Kafka nor Redis."""
+    file = _file(tmp_path / "rows.jsonl", 10)
+    away = {
+        "TOCSIN_KAFKA__BOOTSTRAP": f"127.0.0.1:{free_port}",
+        "TOCSIN_REDIS__URL": f"redis://127.0.0.1:{free_port}",
+    }
+
+    ended = ready.run("recipients", "import", str(file), "--dry-run", **away)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("10 rows, all well")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert ready.run("recipients", "import", str(file), **away).code == 1
+
+
+def test_an_import_that_was_killed_goes_on(ready: Tocsin, tmp_path: Path) -> None:
+    """kill -9 in the middle, then --resume: every row is there, and the counts are those of the whole file."""
+    file, count = _file(tmp_path / "rows.jsonl", 20_000), 20_000
+    checkpoint = tmp_path / "rows.jsonl.checkpoint"
+    process = ready.start("recipients", "import", str(file))
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = json.loads(checkpoint.read_text())["counts"]["rows"]
+    assert 0 < done < count
+
+    ended = ready.run("recipients", "import", str(file), "--resume", "--json")
+
+    assert ended.code == 0, ended.err
+    counts = ended.documents[0]
+    assert (counts["rows"], counts["written"] + counts["unchanged"]) == (count, count)
+    assert counts["lines"] == count
+    assert len(_rows(ready, [f"u{n}" for n in range(count)])) == count
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_of_another_file_is_refused(ready: Tocsin, tmp_path: Path) -> None:
+    """Going on at a place of a file that has changed would skip rows in silence."""
+    file = _file(tmp_path / "rows.jsonl", 10)
+    (tmp_path / "rows.jsonl.checkpoint").write_text(
+        '{"file": "1-abc", "place": {"line": 5, "offset": 50}, "counts": {"rows": 5}}'
+    )
+
+    ended = ready.run("recipients", "import", str(file), "--resume")
+
+    assert ended.code == 1
+    assert "the file is not the one" in ended.err
+
+
+@pytest.mark.timeout(600)
+def test_memory_does_not_grow_with_the_file(ready: Tocsin, tmp_path: Path) -> None:
+    """100,000 rows need no more than some 60 MB over what 1,000 need (the row cache of the adapter included)."""
+    small, large = (_peak_mb(ready, _file(tmp_path / f"{count}.jsonl", count)) for count in (1_000, 100_000))
+
+    assert large - small < 60, f"{small} MB for 1,000 rows, {large} MB for 100,000"
+
+
+def _peak_mb(tocsin: Tocsin, file: Path) -> int:
+    process: subprocess.Popen[bytes] = tocsin.start("recipients", "import", str(file))
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss // 1024

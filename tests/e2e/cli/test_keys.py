@@ -1,0 +1,48 @@
+"""`tocsin keys`: made, listed, revoked, and known to the API's own check."""
+
+import asyncio
+
+import pytest
+
+from service.adapters.redis.access import RedisApiKeys
+from service.adapters.redis.client import Store
+from service.api.auth.keys import service_of
+from service.api.auth.principal import BadCredential, Principal
+from tests.e2e.cli.tocsin import Tocsin
+
+
+def _principal(tocsin: Tocsin, text: str) -> Principal:
+    async def ask() -> Principal:
+        store = Store(tocsin.settings.redis)
+        try:
+            return await service_of(text, RedisApiKeys(store))
+        finally:
+            await store.close()
+
+    return asyncio.run(ask())
+
+
+def test_a_key_opens_until_it_is_revoked(ready: Tocsin) -> None:
+    """The text is printed once; lists never show it; after revocation it opens nothing."""
+    made = ready.run("keys", "create", "billing", "--scope", "events", "--scope", "tables")
+    text = made.out.strip()
+
+    assert made.code == 0, made.err
+    assert _principal(ready, text).scopes == {"events", "tables"}
+    (listed,) = ready.run("keys", "list", "--json").documents
+    assert (listed["name"], listed["scopes"], listed["revoked"]) == ("billing", "events tables", None)
+    assert text.rpartition("_")[2] not in ready.run("keys", "list").out + str(listed)
+
+    assert ready.run("keys", "revoke", listed["id"]).code == 0
+    with pytest.raises(BadCredential):
+        _principal(ready, text)
+    assert ready.run("keys", "list", "--json").documents[0]["revoked"] is not None
+
+
+def test_what_cannot_be_done_is_one_line(ready: Tocsin) -> None:
+    """An unknown key is a failure, an unknown scope wrong usage."""
+    assert (
+        ready.run("keys", "revoke", "nosuch").err
+        == "tocsin: there is no key nosuch; `tocsin keys list` shows them\n"
+    )
+    assert ready.run("keys", "create", "x", "--scope", "everything").code == 2

@@ -1,0 +1,14 @@
+"""A clock that tests set."""
+
+
+class FakeClock:
+    """Stands still until told otherwise."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self.now = now_ms
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def advance(self, by_ms: int) -> None:
+        self.now += by_ms

@@ -1,0 +1,62 @@
+"""The due set in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from service.model.delivery import Delivery
+from service.ports import Due
+from tests.fakes.outage import Outage
+
+
+@dataclass
+class _Waiting:
+    delivery: Delivery
+    due_ms: int
+    token: str = ""
+
+
+class FakeDueSet:
+    """The DueSet port."""
+
+    def __init__(self) -> None:
+        self.outage = Outage()
+        self._waiting: dict[str, _Waiting] = {}
+        self._tokens = count(1)
+
+    async def add(self, deliveries: Sequence[Delivery], due_ms: Sequence[int]) -> None:
+        self.outage.check()
+        for delivery, at in zip(deliveries, due_ms, strict=True):
+            self._waiting[delivery.id] = _Waiting(delivery, at)
+
+    async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
+        self.outage.check()
+        due = sorted((w for w in self._waiting.values() if w.due_ms <= now_ms), key=lambda w: w.due_ms)
+        token = str(next(self._tokens))
+        for waiting in due[:limit]:
+            waiting.due_ms, waiting.token = now_ms + lease_ms, token
+        return [Due(waiting.delivery, token) for waiting in due[:limit]]
+
+    async def settle(self, due: Sequence[Due]) -> None:
+        self.outage.check()
+        for one in due:
+            waiting = self._waiting.get(one.delivery.id)
+            if waiting and waiting.token == one.token:
+                del self._waiting[one.delivery.id]
+
+    async def oldest_ms(self) -> int | None:
+        self.outage.check()
+        return min((waiting.due_ms for waiting in self._waiting.values()), default=None)
+
+    async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
+        self.outage.check()
+        return [self._waiting[i].due_ms if i in self._waiting else None for i in deliveries]
+
+    async def drop(self, deliveries: Sequence[str]) -> None:
+        self.outage.check()
+        for one in deliveries:
+            self._waiting.pop(one, None)
+
+    async def count(self) -> int:
+        self.outage.check()
+        return len(self._waiting)

@@ -1,0 +1,174 @@
+"""Inboxes in memory: for each recipient a plain list of entries."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from service.api_ports import Changed, InboxChange, InboxPage, InboxQuery, Shown
+from service.ports import Clock, InboxItem
+from tests.fakes.outage import Outage
+
+_MOST_CHANGES = 1000
+
+
+class FakeInbox:
+    """Inbox, InboxReads and InboxChanges."""
+
+    def __init__(self, clock: Clock, *, cap: int = 1000) -> None:
+        self.outage = Outage()
+        self._clock = clock
+        self._cap = cap
+        self._items: dict[str, list[InboxItem]] = {}
+        self._gone: dict[str, set[str]] = {}
+        self._owners: dict[str, str] = {}
+        self._changes: dict[str, list[tuple[int, Changed, list[str]]]] = {}
+        self._moved = asyncio.Condition()
+
+    async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
+        added = []
+        for item in items:
+            box = self._box(item.recipient)
+            self._owners[item.id] = item.recipient
+            fresh = item.id not in {i.id for i in box} | self._gone.get(item.recipient, set())
+            if fresh:
+                box.append(item)
+                self._note(item.recipient, Changed.new, [item.id])
+            added.append(fresh)
+        for recipient in {item.recipient for item in items}:
+            box = self._box(recipient)
+            victims = sorted(box, key=lambda i: (not i.read_ms, i.created_ms, i.id))[
+                : max(0, len(box) - self._cap)
+            ]
+            self._drop(recipient, {i.id for i in victims})
+        await self._wake()
+        return added
+
+    async def remove(self, recipient: str, ids: Sequence[str]) -> int:
+        self._box(recipient)
+        found = self._drop(recipient, set(ids))
+        for item in ids:
+            self._owners.pop(item, None)
+        await self._wake()
+        return found
+
+    async def counts(self, recipient: str) -> Mapping[str, int]:
+        return dict(Counter(item.type for item in self._box(recipient) if not item.read_ms))
+
+    async def unread(
+        self, recipient: str, *, descending: bool = False, limit: int = 0
+    ) -> Sequence[InboxItem]:
+        page = await self.page(InboxQuery(recipient, descending=descending, limit=limit or 10**9))
+        return page.items
+
+    async def mark_read(self, recipient: str, ids: Sequence[str], at_ms: int) -> Sequence[bool | None]:
+        marked: list[bool | None] = []
+        for wanted in ids:
+            unread = {i.id: not i.read_ms for i in self._box(recipient)}
+            marked.append(unread.get(wanted))
+            if unread.get(wanted):
+                self._read(recipient, {wanted}, at_ms)
+        await self._wake()
+        return marked
+
+    async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        return [any(i.id == item and i.read_ms for i in self._box(recipient)) for recipient, item in entries]
+
+    async def owner(self, item: str) -> str | None:
+        self.outage.check()
+        return self._owners.get(item)
+
+    async def page(self, query: InboxQuery) -> InboxPage:
+        wanted = [
+            item
+            for item in self._box(query.recipient)
+            if (query.shown is Shown.all or bool(item.read_ms) == (query.shown is Shown.read))
+            and (not query.types or item.type in query.types)
+        ]
+        wanted.sort(key=lambda i: (i.created_ms, i.id), reverse=query.descending)
+        if query.after:
+            created, dot, last = query.after.partition(".")
+            if not dot:
+                raise ValueError("not a cursor of an inbox")
+            edge = (int(created), last)
+            wanted = [
+                i
+                for i in wanted
+                if ((i.created_ms, i.id) < edge if query.descending else (i.created_ms, i.id) > edge)
+            ]
+        shown = wanted[: query.limit]
+        more = len(wanted) > query.limit
+        return InboxPage(shown, f"{shown[-1].created_ms}.{shown[-1].id}" if more else "")
+
+    async def mark_all_read(self, recipient: str, at_ms: int, types: frozenset[str] = frozenset()) -> int:
+        ids = {i.id for i in self._box(recipient) if not i.read_ms and (not types or i.type in types)}
+        self._read(recipient, ids, at_ms)
+        await self._wake()
+        return len(ids)
+
+    async def position(self, recipient: str) -> str:
+        self.outage.check()
+        changes = self._changes.get(recipient)
+        return f"{changes[-1][0]}-0" if changes else "0-0"
+
+    async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
+        items = {item.id: item for item in self._box(recipient)}
+        changes = self._changes.get(recipient, [])
+        number, _, rest = position.partition("-")
+        known = {0} if len(changes) < _MOST_CHANGES else set()
+        if not number.isdigit() or rest != "0" or int(number) not in known | {n for n, _, _ in changes}:
+            return None
+        return [
+            InboxChange(f"{n}-0", kind, ids, items.get(ids[0]) if kind is Changed.new else None)
+            for n, kind, ids in changes
+            if n > int(number)
+        ]
+
+    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+        async def after() -> list[str]:
+            async with self._moved:
+                while not (found := [r for r, p in positions.items() if self._last(r) > _number(p)]):
+                    await self._moved.wait()
+                return found
+
+        try:
+            return await asyncio.wait_for(after(), timeout_s)
+        except TimeoutError:
+            return []
+
+    def _box(self, recipient: str) -> list[InboxItem]:
+        self.outage.check()
+        now, box = self._clock.now_ms(), self._items.setdefault(recipient, [])
+        self._drop(recipient, {i.id for i in box if 0 < i.expires_ms <= now})
+        return self._items[recipient]
+
+    def _drop(self, recipient: str, ids: set[str]) -> int:
+        box = self._items[recipient]
+        there = [i.id for i in box if i.id in ids]
+        self._items[recipient] = [i for i in box if i.id not in ids]
+        self._gone.setdefault(recipient, set()).update(there)
+        self._note(recipient, Changed.removed, there)
+        return len(there)
+
+    def _read(self, recipient: str, ids: set[str], at_ms: int) -> None:
+        box = self._items[recipient]
+        self._items[recipient] = [replace(i, read_ms=max(1, at_ms)) if i.id in ids else i for i in box]
+        self._note(recipient, Changed.read, sorted(ids))
+
+    def _note(self, recipient: str, kind: Changed, ids: list[str]) -> None:
+        if ids:
+            changes = self._changes.setdefault(recipient, [])
+            changes.append((self._last(recipient) + 1, kind, ids))
+            del changes[:-_MOST_CHANGES]
+
+    def _last(self, recipient: str) -> int:
+        changes = self._changes.get(recipient)
+        return changes[-1][0] if changes else 0
+
+    async def _wake(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
+
+
+def _number(position: str) -> int:
+    return int(position.partition("-")[0])

@@ -1,0 +1,22 @@
+"""Renders nothing but the facts that tests look for."""
+
+from collections.abc import Mapping
+
+from service.model.delivery import Delivery
+from service.ports import RenderFailed
+
+
+class FakeRenderer:
+    """Fails for deliveries whose data say so."""
+
+    def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
+        self._check(delivery)
+        return f"To: {delivery.address}\r\nSubject: {delivery.type}\r\n\r\n{delivery.name}\r\n".encode()
+
+    def inbox_line(self, delivery: Delivery) -> str:
+        self._check(delivery)
+        return f"{delivery.type} for {delivery.name}"
+
+    def _check(self, delivery: Delivery) -> None:
+        if "unrenderable" in delivery.data:
+            raise RenderFailed("data.unrenderable is present")

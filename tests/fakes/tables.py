@@ -1,0 +1,174 @@
+"""The tables in memory, to read and to write."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+from service.model.ids import address_key
+from service.model.ledger import Reason
+from service.model.recipient import Contact, Group, Recipient
+from service.model.suppression import Suppression
+from service.model.unsubscribe import Unsubscribe
+from service.ports import Bar, RolePage, Rows, Unavailable, Wanted
+from tests.fakes.outage import Outage
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", Recipient, Group, Contact, Unsubscribe)
+
+
+class FakeTables:
+    """Tables and TableWrites. Complete from the start; `reason` set by `mark_incomplete` makes reads fail."""
+
+    def __init__(self, *, complete: bool = True) -> None:
+        self.outage = Outage()
+        self.reason = None if complete else "Redis is not complete: run `tocsin rebuild`"
+        self.recipients: dict[str, Recipient] = {}
+        self.groups: dict[tuple[str, str], Group] = {}
+        self.contacts: dict[str, dict[str, Contact]] = {}
+        self.suppressions: dict[str, Suppression] = {}
+        self.unsubscribes: dict[str, Unsubscribe] = {}
+        self._gone: dict[tuple[str, ...], int] = {}
+
+    async def lookup(self, wanted: Wanted) -> Rows:
+        self._check()
+        return Rows(
+            recipients=_found(self.recipients, wanted.recipients),
+            groups=_found(self.groups, wanted.groups),
+            accounts={
+                a: tuple(sorted(rows.values(), key=lambda c: c.uuid))
+                for a in wanted.accounts
+                if (rows := self.contacts.get(a))
+            },
+            roles={role: self._page(role, "", 1000) for role in wanted.roles},
+        )
+
+    async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
+        self._check()
+        return self._page(role, cursor, limit)
+
+    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
+        self._check()
+        return [address_key(address) in self.suppressions for address in addresses]
+
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+        self._check()
+        found = [(self.suppressions.get(address_key(a)), self.unsubscribes.get(key)) for a, key in asked]
+        return [Bar(suppression, row.choice() if row else None) for suppression, row in found]
+
+    async def unsubscribed(self, key: str) -> Unsubscribe | None:
+        self.outage.check()
+        return self.unsubscribes.get(key)
+
+    async def suppression(self, address: str) -> Suppression | None:
+        return self.suppressions.get(address_key(address))
+
+    async def incomplete(self) -> str | None:
+        self.outage.check()
+        return self.reason
+
+    async def mark_complete(self) -> None:
+        self.reason = None
+
+    async def mark_incomplete(self, reason: str) -> None:
+        self.reason = reason
+
+    async def put_recipients(self, rows: Sequence[Recipient]) -> Sequence[bool]:
+        self.outage.check()
+        return [self._put(self.recipients, row.id, row, ("recipient", row.id)) for row in rows]
+
+    async def delete_recipient(self, recipient: str, version: int) -> bool:
+        self.outage.check()
+        return self._delete(self.recipients, recipient, version, ("recipient", recipient))
+
+    async def put_group(self, row: Group) -> bool:
+        self.outage.check()
+        key = (row.external_id, row.project_id)
+        return self._put(self.groups, key, row, ("group", *key))
+
+    async def delete_group(self, external_id: str, project_id: str, version: int) -> bool:
+        self.outage.check()
+        key = (external_id, project_id)
+        return self._delete(self.groups, key, version, ("group", *key))
+
+    async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
+        self.outage.check()
+        return [
+            self._put(
+                self.contacts.setdefault(row.account, {}), row.uuid, row, ("contact", row.account, row.uuid)
+            )
+            for row in rows
+        ]
+
+    async def delete_contact(self, account: str, uuid: str, version: int) -> bool:
+        self.outage.check()
+        rows = self.contacts.setdefault(account, {})
+        return self._delete(rows, uuid, version, ("contact", account, uuid))
+
+    async def suppress(self, address: str, reason: Reason, at_ms: int, detail: str = "") -> None:
+        self.outage.check()
+        await self.put_suppression(
+            address_key(address), Suppression(reason, at_ms, _without(address.strip(), detail))
+        )
+
+    async def unsuppress(self, address: str) -> bool:
+        self.outage.check()
+        return self.suppressions.pop(address_key(address), None) is not None
+
+    async def put_suppression(self, key: str, row: Suppression) -> bool:
+        self.outage.check()
+        old = self.suppressions.get(key)
+        if (old.at_ms if old else self._gone.get(("suppression", key), row.at_ms)) > row.at_ms:
+            return False
+        self.suppressions[key] = row
+        return True
+
+    async def delete_suppression(self, key: str, version: int) -> bool:
+        self.outage.check()
+        old = self.suppressions.get(key)
+        if (old.at_ms if old else self._gone.get(("suppression", key), version)) > version:
+            return False
+        self.suppressions.pop(key, None)
+        self._gone["suppression", key] = version
+        return True
+
+    async def put_unsubscribe(self, row: Unsubscribe) -> bool:
+        self.outage.check()
+        return self._put(self.unsubscribes, row.id, row, ("unsubscribe", row.id))
+
+    async def delete_unsubscribe(self, key: str, version: int) -> bool:
+        self.outage.check()
+        return self._delete(self.unsubscribes, key, version, ("unsubscribe", key))
+
+    def _check(self) -> None:
+        self.outage.check()
+        if self.reason:
+            raise Unavailable(self.reason)
+
+    def _page(self, role: str, cursor: str, limit: int) -> RolePage:
+        every = sorted(i for i, row in self.recipients.items() if role in row.roles and i > cursor)
+        members = tuple(self.recipients[i] for i in every[:limit])
+        return RolePage(members, every[limit - 1] if len(every) > limit else None)
+
+    def _put(self, table: dict[K, V], key: K, row: V, name: tuple[str, ...]) -> bool:
+        old = table.get(key)
+        if (old.version if old else self._gone.get(name, row.version)) > row.version:
+            return False
+        table[key] = row
+        self._gone.pop(name, None)
+        return True
+
+    def _delete(self, table: dict[K, V], key: K, version: int, name: tuple[str, ...]) -> bool:
+        old = table.get(key)
+        if (old.version if old else self._gone.get(name, version)) > version:
+            return False
+        table.pop(key, None)
+        self._gone[name] = version
+        return True
+
+
+def _found(table: Mapping[K, V], keys: set[K]) -> dict[K, V]:
+    return {key: table[key] for key in keys if key in table}
+
+
+def _without(address: str, detail: str) -> str:
+    at = detail.lower().find(address.lower()) if address else -1
+    return detail if at < 0 else f"{detail[:at]}…{_without(address, detail[at + len(address) :])}"

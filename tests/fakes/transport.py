@@ -1,0 +1,61 @@
+"""A relay in memory. Its simulator addresses have the outcomes that the mail catcher gives them."""
+
+import asyncio
+from collections import Counter
+
+from service.model.mail import OutgoingMail, Reply, SendReason, SendResult, SendStatus
+
+_SIMULATED = {
+    "deferred@simulator.test": SendResult(
+        SendStatus.deferred, SendReason.temporary, Reply(451, "4.7.1", "try again later"), "fake", "rcpt"
+    ),
+    "bounced@simulator.test": SendResult(
+        SendStatus.bounced,
+        SendReason.mailbox_unknown,
+        Reply(550, "5.1.1", "no such user"),
+        "fake",
+        "rcpt",
+        suppress=True,
+    ),
+    "dropped@simulator.test": SendResult(SendStatus.ambiguous, SendReason.lost_after_data, None, "fake", "final"),
+}
+
+
+class FakeTransport:
+    """Accepts everything else. `away`: takes nothing. `hold`: answers only when `release` is called."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.hold = False
+        self.accepted: list[OutgoingMail] = []
+        self._held: list[tuple[OutgoingMail, asyncio.Future[SendResult]]] = []
+
+    def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
+        future: asyncio.Future[SendResult] = asyncio.get_running_loop().create_future()
+        if self.hold:
+            self._held.append((mail, future))
+        else:
+            self._answer(mail, future)
+        return future
+
+    def release(self) -> None:
+        """Answer what was held."""
+        held, self._held = self._held, []
+        for mail, future in held:
+            self._answer(mail, future)
+
+    @property
+    def copies(self) -> Counter[str]:
+        """How often each delivery was accepted."""
+        return Counter(mail.delivery_id for mail in self.accepted)
+
+    def _answer(self, mail: OutgoingMail, future: "asyncio.Future[SendResult]") -> None:
+        if self.away:
+            future.set_result(SendResult(SendStatus.unsent, SendReason.relay_unavailable))
+            return
+        result = _SIMULATED.get(mail.recipient)
+        if result is None or result.status is SendStatus.ambiguous:
+            self.accepted.append(mail)
+        future.set_result(
+            result or SendResult(SendStatus.accepted, SendReason.accepted, Reply(250, "2.0.0", "ok"), "fake", "final")
+        )

@@ -1,0 +1,25 @@
+"""A Redis with keys of its own, and a plain client to look behind the adapters."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from service import settings
+from service.adapters.redis.client import Store
+from tests.stack import shared_valkey
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    opened = Store(settings.Redis(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[Redis]:
+    async with Redis.from_url(shared_valkey().url) as client:
+        yield client

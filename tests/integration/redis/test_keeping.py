@@ -1,0 +1,136 @@
+"""How long things are kept, and how large they may grow."""
+
+from redis.asyncio import Redis
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.inbox import RedisInbox
+from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.supersede import RedisSupersede
+from service.adapters.redis.table_writes import RedisTableWrites
+from service.model.event import Event
+from service.model.ids import delivery_id
+from service.model.ledger import Reason, State
+from service.ports import EventHead, InboxItem, Move, Opening
+from tests.fakes.clock import FakeClock
+
+DAY_S = 86_400
+
+
+def head(key: str, retention_s: int, *, wide: bool = False) -> EventHead:
+    return EventHead(Event(key, "i", "s", "t", 1, 1, {}), retention_s, wide)
+
+
+def opening(event: str, recipient: str) -> Opening:
+    return Opening(
+        event, delivery_id(event, recipient, "email"), recipient, "email", State.queued, Reason.none, 1
+    )
+
+
+async def lives(raw: Redis, store: Store) -> dict[str, int]:
+    """Every key of this store without its prefix, with the seconds it has to live (-1: for ever)."""
+    names = [name async for name in raw.scan_iter(f"{store.keys.prefix}*", count=10_000)]
+    return {name.decode().removeprefix(store.keys.prefix): await raw.ttl(name) for name in names}
+
+
+async def test_an_event_is_kept_for_its_retention(store: Store, raw: Redis) -> None:
+    """Opening sets the event's expiry; a shorter retention later never shortens it, a longer one extends it."""
+    ledger = RedisLedger(store)
+    for retention, expected in ((100, 100), (50, 100), (200, 200)):
+        await ledger.open([head("e", retention)], [opening("e", "bob")])
+        assert expected - 5 <= (await lives(raw, store))["{e:e}"] <= expected
+
+
+async def test_every_shard_of_a_wide_event_expires(store: Store, raw: Redis) -> None:
+    """A wide event is spread over hashes that live as long as its head, also those that come later."""
+    ledger = RedisLedger(store)
+    await ledger.open([head("e", 1000, wide=True)], [opening("e", f"a{n}") for n in range(40)])
+    await ledger.open([], [opening("e", f"b{n}") for n in range(2000)])
+
+    kept = {name: ttl for name, ttl in (await lives(raw, store)).items() if name.startswith("{e:e}:")}
+    assert len(kept) == 256
+    assert all(900 < ttl <= 1000 for ttl in kept.values())
+
+
+async def test_a_withdrawal_of_the_unseen_expires(store: Store, raw: Redis) -> None:
+    """The mark of a withdrawn event is not kept for ever, and does not shorten the event's life."""
+    ledger = RedisLedger(store)
+    await ledger.withdraw("unseen", 1)
+    await ledger.open([head("long", 30 * DAY_S)], [])
+    await ledger.withdraw("long", 1)
+
+    kept = await lives(raw, store)
+    assert 0 < kept["{e:unseen}"] <= 7 * DAY_S
+    assert kept["{e:long}"] > 29 * DAY_S
+
+
+async def test_rows_stay_small(store: Store, raw: Redis) -> None:
+    """A row of the ledger never exceeds 4 kB, whatever its details."""
+    ledger, one = RedisLedger(store), opening("e", "bob")
+    await ledger.open([head("e", 100)], [one])
+    for n in range(40):
+        await ledger.move([Move("e", one.delivery, State.deferred, Reason.temporary, n, n, "☃" * 500)])
+
+    row = await raw.hget(store.keys.event("e"), one.delivery)
+    assert isinstance(row, bytes)
+    assert len(row) <= 4096
+    assert await ledger.entry("e", one.delivery)
+
+
+async def test_the_index_of_a_recipient_is_bounded(store: Store, raw: Redis) -> None:
+    """Only the newest deliveries are remembered for a recipient, for a while."""
+    ledger = RedisLedger(store, index_size=10, index_s=100)
+    openings = [Opening("e", f"d{n}", "bob", "email", State.queued, Reason.none, n) for n in range(30)]
+    await ledger.open([head("e", 100)], openings)
+
+    assert [delivery for _, delivery in await ledger.recipient_entries("bob")] == [
+        f"d{n}" for n in range(29, 19, -1)
+    ]
+    assert 0 < (await lives(raw, store))["{r:bob}:deliveries"] <= 100
+
+
+async def test_an_inbox_goes_when_all_of_it_has_expired(store: Store, raw: Redis) -> None:
+    """The keys of an inbox whose entries all expire do so a day after the last; an eternal entry keeps them."""
+    clock = FakeClock()
+    inbox = RedisInbox(store, clock)
+    soon = InboxItem("a", "bob", "t", 0, 1, {}, expires_ms=clock.now + 5 * DAY_S * 1000)
+    await inbox.add([soon, InboxItem("c", "eve", "t", 0, 1, {}, expires_ms=clock.now + 1000)])
+    await inbox.mark_read("bob", ["a"], 5)
+    await inbox.remove("eve", ["c"])
+
+    kept = {name: ttl / DAY_S for name, ttl in (await lives(raw, store)).items() if name.startswith("{r:")}
+    entries = {name: days for name, days in kept.items() if not name.endswith((":changes", ":seen"))}
+    assert entries.keys() == {f"{{r:bob}}:inbox{part}" for part in ("", ":all", ":read", ":expires")}
+    assert all(5.9 < days <= 6 for days in entries.values())
+    assert all(30 < days <= 37 for name, days in kept.items() if name not in entries)
+
+    await inbox.add([InboxItem("b", "bob", "t", 0, 1, {})])
+    kept = {name: ttl for name, ttl in (await lives(raw, store)).items() if name.startswith("{r:bob}")}
+    assert set(kept.values()) == {-1}
+
+
+async def test_what_is_remembered_of_gone_entries_is_bounded(store: Store, raw: Redis) -> None:
+    """The ids of entries that were dropped, and the stream of changes, do not grow for ever."""
+    inbox = RedisInbox(store, FakeClock(), cap=10)
+    for start in range(0, 5000, 500):
+        await inbox.add([InboxItem(f"i{n}", "bob", "t", 0, n, {}) for n in range(start, start + 500)])
+
+    key = store.keys.inbox("bob")
+    assert await raw.zcard(f"{key}:seen") == 2000
+    assert await raw.xlen(f"{key}:changes") < 1200
+    assert await raw.hlen(key) == 10
+
+
+async def test_marks_of_the_deleted_and_small_registers_expire(store: Store, raw: Redis) -> None:
+    """What only guards against old records is not kept for ever."""
+    writes = RedisTableWrites(store)
+    await writes.delete_recipient("bob", 1)
+    await writes.delete_contact("acme", "u", 1)
+    await RedisSupersede(store, keep_s=60).supersede([("k", "e", 1)])
+    await RedisInbox(store, FakeClock(), owner_s=60).add([InboxItem("i", "bob", "t", 0, 1, {})])
+
+    kept = await lives(raw, store)
+    assert {name for name, ttl in kept.items() if 0 < ttl <= 60} == {"{s:k}:newest", "{i:i}:owner"}
+    assert {name for name, ttl in kept.items() if 29 * DAY_S < ttl <= 30 * DAY_S} == {
+        "{r:bob}:row",
+        "{a:acme}:contacts:gone",
+    }

@@ -1,0 +1,156 @@
+"""What a caller sees when Redis is away, and that it goes on by itself afterwards."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from service import settings
+from service.adapters.redis.client import Store
+from service.adapters.redis.inbox import RedisInbox
+from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.tables import RedisTables
+from service.dev.valkey import EmbeddedValkey
+from service.ports import InboxItem, Unavailable
+from tests.fakes.clock import FakeClock
+
+PASSWORD = "s3cret-word"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    with EmbeddedValkey(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def store(server: EmbeddedValkey) -> AsyncIterator[Store]:
+    opened = store_of(server)
+    yield opened
+    await opened.close()
+
+
+def store_of(server: EmbeddedValkey, password: str = "") -> Store:
+    url = server.url.replace("redis://", f"redis://:{password}@" if password else "redis://")
+    return Store(settings.Redis(url=SecretStr(url), timeout=0.2))
+
+
+async def write(store: Store, name: str = "a") -> bool:
+    (added,) = await RedisInbox(store, FakeClock()).add([InboxItem(name, "bob", "t", 0, 1, {})])
+    return added
+
+
+async def reason(store: Store) -> str:
+    """Why a write fails, which names no secret."""
+    with pytest.raises(Unavailable) as caught:
+        await write(store, "refused")
+    assert PASSWORD not in str(caught.value)
+    return caught.value.reason
+
+
+async def admin(server: EmbeddedValkey, *command: str | int) -> None:
+    client: Any = Redis.from_url(server.url)
+    async with client:
+        await client.execute_command(*command)
+
+
+async def test_a_killed_server_is_unavailable_until_it_is_back(server: EmbeddedValkey, store: Store) -> None:
+    """Only Unavailable while it is away; the same store works again after its restart, scripts included."""
+    assert await write(store, "a")
+    server.kill()
+    assert await reason(store) == "redis: cannot connect"
+    server.start()
+    async with asyncio.timeout(10):
+        assert await write(store, "b")
+    assert [item.id for item in await RedisInbox(store, FakeClock()).unread("bob")][-1] == "b"
+
+
+async def test_a_server_that_does_not_answer(server: EmbeddedValkey, store: Store) -> None:
+    """A frozen server is given up after bounded time."""
+    await write(store)
+    assert server.pid
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            assert await reason(store) == "redis: no answer in time"
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert await write(store, "b")
+
+
+async def test_a_wrong_password(server: EmbeddedValkey) -> None:
+    """Refused credentials are an outage, not a fault of the records."""
+    await admin(server, "CONFIG SET", "requirepass", "another")
+    store = store_of(server, PASSWORD)
+    assert await reason(store) == "redis: it refuses our credentials"
+    await store.close()
+
+
+async def test_out_of_memory(server: EmbeddedValkey, store: Store) -> None:
+    """A full server refuses writes and still answers reads."""
+    await write(store)
+    await admin(server, "CONFIG SET", "maxmemory", "1")
+    assert await reason(store) == "redis: it is out of memory"
+    assert await RedisLedger(store).head("none") is None
+    await admin(server, "CONFIG SET", "maxmemory", "0")
+    assert await write(store, "b")
+
+
+async def test_a_replica_is_read_only(server: EmbeddedValkey, store: Store) -> None:
+    """A server that has become a replica takes no writes."""
+    await write(store)
+    await admin(server, "REPLICAOF", "127.0.0.1", 1)
+    assert await reason(store) == "redis: it is read-only"
+    await admin(server, "REPLICAOF", "NO", "ONE")
+    assert await write(store, "b")
+
+
+async def test_a_busy_server(server: EmbeddedValkey, store: Store) -> None:
+    """A server in a long script says so."""
+    await write(store)
+    await admin(server, "CONFIG SET", "busy-reply-threshold", 10)
+    endless = asyncio.create_task(admin(server, "EVAL", "while true do end", 0))
+    try:
+        async with asyncio.timeout(5):
+            while await said(store) != "redis: it is busy with a script":
+                pass
+    finally:
+        await admin(server, "SCRIPT KILL")
+        await asyncio.gather(endless, return_exceptions=True)
+
+
+async def said(store: Store) -> str:
+    try:
+        await write(store)
+    except Unavailable as error:
+        return error.reason
+    return ""
+
+
+async def test_forgotten_scripts_are_loaded_again(server: EmbeddedValkey, store: Store) -> None:
+    """A server that has lost its scripts gets them again, within the same call."""
+    await write(store)
+    await admin(server, "SCRIPT", "FLUSH")
+    assert await write(store, "b")
+
+
+async def test_an_emptied_server_is_not_ready(server: EmbeddedValkey, store: Store) -> None:
+    """After FLUSHALL the tables are not complete, so nothing is sent."""
+    tables = RedisTables(store)
+    await tables.mark_complete()
+    assert await tables.incomplete() is None
+    await admin(server, "FLUSHALL")
+    assert await tables.incomplete()
+
+
+async def test_many_callers_share_few_connections(server: EmbeddedValkey, store: Store) -> None:
+    """More callers at once than there are connections wait for their turn."""
+    added = await asyncio.gather(*(write(store, f"i{n}") for n in range(300)))
+
+    assert all(added)

@@ -1,0 +1,90 @@
+"""The ledger against `check_move`: no order of moves brings a delivery where the model forbids it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from service import settings as tocsin
+from service.adapters.redis.client import Store
+from service.adapters.redis.ledger import RedisLedger
+from service.model.event import Event
+from service.model.ids import delivery_id
+from service.model.ledger import MOVES, IllegalMove, Reason, State, check_move
+from service.ports import EventHead, Ledger, Move, Moved, Opening
+from tests.fakes.ledger import FakeLedger
+from tests.stack import shared_valkey
+
+FIRST = [
+    state for state in State if state in {State.queued, State.held, State.skipped, State.dead, State.digested}
+]
+STEPS = st.lists(st.one_of(st.sampled_from(State), st.integers(0, 20), st.just("withdraw")), max_size=15)
+"""A state to try, the number of one that is allowed (so that walks get far), or a withdrawal."""
+
+
+def with_ledger(kind: str, use: Callable[[Ledger], Awaitable[None]]) -> None:
+    """Run with a ledger of its own."""
+
+    async def real() -> None:
+        store = Store(tocsin.Redis(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
+        await use(RedisLedger(store))
+        await store.close()
+
+    async def fake() -> None:
+        await use(FakeLedger())
+
+    asyncio.run(real() if kind == "valkey" else fake())
+
+
+def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
+    """What the model says a move comes to."""
+    try:
+        check_move(current, to)
+    except IllegalMove:
+        return False, current
+    return (False, State.withdrawn) if withdrawn and to is State.sending else (True, to)
+
+
+@pytest.mark.parametrize("kind", ["fake", "valkey"])
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(first=st.sampled_from(FIRST), steps=STEPS, wide=st.booleans(), batched=st.booleans())
+def test_moves_are_those_of_the_model(
+    kind: str, first: State, steps: list[State | int | str], wide: bool, batched: bool
+) -> None:
+    """Every answer and the whole history are what `check_move` allows, singly or in one batch."""
+
+    async def use(ledger: Ledger) -> None:
+        delivery = delivery_id("e", "bob", "email")
+        head = EventHead(Event("e", "i", "s", "t", 1, 1, {}), 60, wide)
+        await ledger.open([head], [Opening("e", delivery, "bob", "email", first, Reason.none, 0)])
+        history, withdrawn = [first], False
+        waiting: list[Move] = []
+        answers: list[Moved] = []
+        forecasts = []
+        for at, chosen in enumerate(steps, start=1):
+            legal = sorted(MOVES[history[-1]])
+            step = legal[chosen % len(legal)] if isinstance(chosen, int) and legal else chosen
+            if isinstance(step, State):
+                forecast = expected(history[-1], step, withdrawn)
+                forecasts.append(forecast)
+                if forecast[1] is not history[-1] or forecast[0]:
+                    history.append(forecast[1])
+                waiting.append(Move("e", delivery, step, Reason.none, at))
+            if not batched or step == "withdraw":
+                answers += await ledger.move(waiting)
+                waiting = []
+            if step == "withdraw":
+                withdrawn = True
+                await ledger.withdraw("e", at)
+        answers += await ledger.move(waiting)
+
+        assert [(answer.applied, answer.state) for answer in answers] == forecasts
+        entry = await ledger.entry("e", delivery)
+        assert entry is not None
+        assert [step.state for step in entry.steps] == history[::-1]
+
+    with_ledger(kind, use)

@@ -1,0 +1,120 @@
+"""The ports of one backend, as the specs see them."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.due import RedisDueSet
+from service.adapters.redis.inbox import RedisInbox
+from service.adapters.redis.inbox_audit import drift
+from service.adapters.redis.inbox_changes import RedisInboxChanges
+from service.adapters.redis.inbox_reads import RedisInboxReads
+from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.supersede import RedisSupersede
+from service.adapters.redis.table_writes import RedisTableWrites
+from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.withdrawals import RedisWithdrawals
+from service.adapters.redis.workers import RedisWorkers
+from service.api_ports import InboxChanges, InboxReads
+from service.model.suppression import Suppression
+from service.ports import (
+    DueSet,
+    Inbox,
+    Ledger,
+    LedgerIndex,
+    Supersedes,
+    Tables,
+    TableWrites,
+    Withdrawals,
+    Workers,
+)
+from tests.fakes.clock import FakeClock
+from tests.fakes.due import FakeDueSet
+from tests.fakes.inbox import FakeInbox
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.supersede import FakeSupersede
+from tests.fakes.tables import FakeTables
+from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.workers import FakeWorkers
+
+CAP = 5
+
+
+class MarkedTables(Tables, Protocol):
+    """Tables with what their loader and an operator use."""
+
+    async def mark_complete(self) -> None: ...
+    async def mark_incomplete(self, reason: str) -> None: ...
+    async def suppression(self, address: str) -> Suppression | None: ...
+
+
+class IndexedLedger(Ledger, LedgerIndex, Protocol):
+    """A ledger with its indexes."""
+
+
+class CountedDueSet(DueSet, Protocol):
+    """A due set that can be counted."""
+
+    async def count(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Every port on one backend; inboxes hold five entries. `drift` names what disagrees in an inbox."""
+
+    clock: FakeClock
+    tables: MarkedTables
+    writes: TableWrites
+    ledger: IndexedLedger
+    supersedes: Supersedes
+    withdrawals: Withdrawals
+    inbox: Inbox
+    reads: InboxReads
+    changes: InboxChanges
+    due: CountedDueSet
+    workers: Workers
+    drift: Callable[[str], Coroutine[Any, Any, list[str]]]
+
+
+def fake_backend() -> Backend:
+    """All in memory; the tables are not marked complete yet."""
+    clock, tables = FakeClock(), FakeTables(complete=False)
+    inbox = FakeInbox(clock, cap=CAP)
+
+    async def no_drift(_: str) -> list[str]:
+        return []
+
+    return Backend(
+        clock,
+        tables,
+        tables,
+        FakeLedger(),
+        FakeSupersede(),
+        FakeWithdrawals(),
+        inbox,
+        inbox,
+        inbox,
+        FakeDueSet(),
+        FakeWorkers(clock),
+        no_drift,
+    )
+
+
+def redis_backend(store: Store, **inbox: Any) -> Backend:
+    """All on one Redis or cluster."""
+    clock = FakeClock()
+    return Backend(
+        clock,
+        RedisTables(store),
+        RedisTableWrites(store),
+        RedisLedger(store),
+        RedisSupersede(store),
+        RedisWithdrawals(store),
+        RedisInbox(store, clock, **{"cap": CAP} | inbox),
+        RedisInboxReads(store, clock),
+        RedisInboxChanges(store),
+        RedisDueSet(store),
+        RedisWorkers(store),
+        lambda recipient: drift(store, clock, recipient),
+    )

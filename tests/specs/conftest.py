@@ -1,0 +1,36 @@
+"""Each spec runs on the fakes, on one real Valkey, and on a real cluster of three."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from service import settings
+from service.adapters.redis.client import Store
+from tests.cluster import shared_cluster
+from tests.specs.backend import Backend, fake_backend, redis_backend
+from tests.stack import shared_valkey
+
+
+@pytest.fixture(params=["valkey", "cluster"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A Redis with keys of its own for this test."""
+    cluster = request.param == "cluster"
+    url = shared_cluster() if cluster else shared_valkey().url
+    opened = Store(settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=["fake", "valkey", "cluster"])
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+    """Every port, empty."""
+    if request.param == "fake":
+        yield fake_backend()
+        return
+    cluster = request.param == "cluster"
+    url = shared_cluster() if cluster else shared_valkey().url
+    opened = Store(settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
+    yield redis_backend(opened)
+    await opened.close()

@@ -1,0 +1,200 @@
+"""What Accounts, ApiKeys, Directory, RowLocks, Idempotency and RateLimits promise."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from service import settings
+from service.adapters.rate_limits import SharedRateLimits
+from service.adapters.redis.access import RedisAccounts, RedisApiKeys
+from service.adapters.redis.client import Store
+from service.adapters.redis.directory import RedisDirectory
+from service.adapters.redis.requests import RedisIdempotency, RedisRowLocks
+from service.adapters.redis.table_writes import RedisTableWrites
+from service.adapters.redis.tables import RedisTables
+from service.api_ports import Accounts, ApiKeys, Directory, Idempotency, RateLimits, Repeat, RowLocks
+from service.model.access import Account, ApiKey
+from service.model.recipient import Recipient
+from service.ports import TableWrites, Unavailable
+from tests.cluster import shared_cluster
+from tests.fakes.access import (
+    FakeAccounts,
+    FakeApiKeys,
+    FakeDirectory,
+    FakeIdempotency,
+    FakeRateLimits,
+    FakeRowLocks,
+)
+from tests.fakes.tables import FakeTables
+from tests.stack import shared_valkey
+
+
+@dataclass(frozen=True)
+class Access:
+    """The ports of one backend."""
+
+    accounts: Accounts
+    api_keys: ApiKeys
+    directory: Directory
+    writes: TableWrites
+    locks: RowLocks
+    idempotency: Idempotency
+    limits: RateLimits
+
+
+@pytest.fixture(params=["fake", "valkey", "cluster"])
+async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
+    if request.param == "fake":
+        tables = FakeTables()
+        yield Access(
+            FakeAccounts(),
+            FakeApiKeys(),
+            FakeDirectory(tables),
+            tables,
+            FakeRowLocks(),
+            FakeIdempotency(),
+            FakeRateLimits(),
+        )
+        return
+    cluster = request.param == "cluster"
+    url = shared_cluster() if cluster else shared_valkey().url
+    redis = settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
+    store = Store(redis)
+    await RedisTables(store).mark_complete()
+    yield Access(
+        RedisAccounts(store),
+        RedisApiKeys(store),
+        RedisDirectory(store),
+        RedisTableWrites(store),
+        RedisRowLocks(store),
+        RedisIdempotency(store),
+        SharedRateLimits(redis, now=lambda: 1_000_000.0),
+    )
+    await store.close()
+
+
+async def test_accounts(access: Access) -> None:
+    """A row is there until it is deleted; an older version undoes neither a newer row nor a deletion."""
+    rows = [Account(id="a{c}", credential=f"hash {version}", version=version) for version in range(4)]
+
+    assert await access.accounts.get("a{c}") is None
+    assert await access.accounts.put(rows[2])
+    assert not await access.accounts.put(rows[1])
+    assert await access.accounts.get("a{c}") == rows[2]
+    assert not await access.accounts.delete("a{c}", 1)
+    assert await access.accounts.delete("a{c}", 3)
+    assert await access.accounts.get("a{c}") is None
+    assert not await access.accounts.put(rows[2])
+
+
+async def test_api_keys(access: Access) -> None:
+    """Keys are found by id and listed by id; an older version undoes nothing."""
+    key = ApiKey(id="b", name="shop", scopes=("events",), hash="00", created_ms=5, version=2)
+    await access.api_keys.put(key)
+    await access.api_keys.put(key.model_copy(update={"id": "a"}))
+
+    assert not await access.api_keys.put(key.model_copy(update={"version": 1, "revoked_ms": 6}))
+    assert await access.api_keys.get("b") == key
+    assert await access.api_keys.get("c") is None
+    assert [row.id for row in await access.api_keys.all()] == ["a", "b"]
+
+
+async def test_directory(access: Access) -> None:
+    """Recipients come in the order of their ids' bytes, each once, whatever their roles; deleted ones do not."""
+    names = ["b", "a", "é", "c", "{x}", "gone"]
+    await access.writes.put_recipients([Recipient(id=name, roles=("admin",), version=1) for name in names])
+    await access.writes.put_recipients([Recipient(id="b", version=2)])
+    await access.writes.delete_recipient("gone", 2)
+
+    first = await access.directory.recipients("", 3)
+    rest = await access.directory.recipients(first[-1].id, 10)
+
+    assert [row.id for row in (*first, *rest)] == ["a", "b", "c", "{x}", "é"]
+
+
+async def test_row_locks(access: Access) -> None:
+    """One holder of a row at a time, others of other rows beside it; an exception gives the row up."""
+    inside: list[str] = []
+
+    async def work(row: str) -> None:
+        async with access.locks.hold(row):
+            assert row not in inside
+            inside.append(row)
+            await asyncio.sleep(0)
+            inside.remove(row)
+
+    await asyncio.gather(*(work(row) for row in "aabbaabb"))
+    with pytest.raises(KeyError):
+        async with access.locks.hold("a"):
+            raise KeyError
+    async with access.locks.hold("a"):
+        pass
+
+
+async def test_idempotency(access: Access) -> None:
+    """A key is the first request's; a twin hears that it runs, then its answer; another that it does not fit."""
+    assert (await access.idempotency.begin("k", "one")).repeat is Repeat.first
+    assert (await access.idempotency.begin("k", "one")).repeat is Repeat.running
+    assert (await access.idempotency.begin("k", "two")).repeat is Repeat.mismatch
+    await access.idempotency.finish("k", "one", b'{"a":\n1}')
+    done = await access.idempotency.begin("k", "one")
+    assert (done.repeat, done.answer) == (Repeat.done, b'{"a":\n1}')
+    await access.idempotency.release("k")
+    assert (await access.idempotency.begin("k", "two")).repeat is Repeat.first
+
+
+async def test_rate_limits(access: Access) -> None:
+    """So many pass as the limit says, each tells what is left, and nobody else is counted with them."""
+    quotas = [await access.limits.hit("3/minute", "a") for _ in range(4)]
+    other = await access.limits.hit("3/minute", "b")
+
+    assert [quota.allowed for quota in quotas] == [True, True, True, False]
+    assert [quota.remaining for quota in quotas] == [2, 1, 0, 0]
+    assert (other.allowed, other.limit, other.window_s) == (True, 3, 60)
+    assert 1 <= other.reset_s <= 60
+
+
+async def test_processes_share_a_limit(valkey_url: str) -> None:
+    """Several processes together let no more pass than the limit; in the next window as many again."""
+    now = 1_000_000.0
+    redis = settings.Redis(url=SecretStr(valkey_url))
+    processes = [SharedRateLimits(redis, now=lambda: now) for _ in range(3)]
+
+    passed = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
+    now += 60
+    again = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
+
+    assert 490 <= passed <= 500  # a lease of five may stay with each process that came last
+    assert 490 <= again <= 500
+
+
+async def test_locks_of_two_processes(valkey_url: str) -> None:
+    """Another process waits for the row, and gives up after its patience."""
+    store = Store(settings.Redis(url=SecretStr(valkey_url)))
+    mine, theirs = RedisRowLocks(store), RedisRowLocks(store, patience_s=0.05)
+    async with mine.hold("a"):
+        with pytest.raises(Unavailable):
+            async with theirs.hold("a"):
+                pass
+    async with theirs.hold("a"):
+        pass
+    await store.close()
+
+
+async def test_a_lock_ends_by_itself(valkey_url: str) -> None:
+    """A row whose holder died is free again after the lock's time; and a late release frees nobody else's lock."""
+    store = Store(settings.Redis(url=SecretStr(valkey_url)))
+    dead, alive = RedisRowLocks(store, ttl_s=0.05), RedisRowLocks(store)
+    other = RedisRowLocks(store, patience_s=0.05)
+    async with dead.hold("a"):
+        entered = alive.hold("a")
+        await entered.__aenter__()
+    with pytest.raises(Unavailable):
+        async with other.hold("a"):
+            pass
+    await entered.__aexit__(None, None, None)
+    await store.close()

@@ -1,0 +1,147 @@
+"""Whatever delivers can neither read nor write deliveries in a Redis that has lost its data, or part of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from service import settings
+from service.adapters.redis.client import Store
+from service.adapters.redis.inventory import holds_rows, inventory
+from service.adapters.redis.tables import RedisTables
+from service.model.catalogue import Channel
+from service.model.delivery import Delivery, Found
+from service.model.event import Event
+from service.model.ledger import Reason, State
+from service.model.recipient import Recipient
+from service.ports import EventHead, InboxItem, Move, Opening, Unavailable, Wanted
+from tests.cluster import shared_cluster
+from tests.specs.backend import Backend, redis_backend
+from tests.stack import shared_valkey
+
+
+@pytest.fixture(params=["valkey", "cluster"])
+async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """A Redis as stages use it."""
+    cluster = request.param == "cluster"
+    url = shared_cluster() if cluster else shared_valkey().url
+    opened = Store(
+        settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"), guarded=True
+    )
+    yield opened
+    await opened.close()
+
+
+def opening(n: int) -> Opening:
+    return Opening(f"event{n}", f"{n:024x}", "alice", "email", State.queued, Reason.none, 1)
+
+
+def head(n: int) -> EventHead:
+    return EventHead(Event(f"event{n}", f"{n}", "/s", "overbid", 1, 1, {}), 3600)
+
+
+def item(n: int) -> InboxItem:
+    return InboxItem(f"{n:024x}", f"person{n}", "overbid", 6, 1, {})
+
+
+def delivery(n: int) -> Delivery:
+    return Delivery(
+        id=f"{n:024x}", event=f"event{n}", event_id=str(n), source="/s", type="overbid", channel=Channel.email,
+        recipient="alice", found=Found.users, created_ms=1, received_ms=1, deadline_ms=10**13,
+    )  # fmt: skip
+
+
+MANY = range(60)
+WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
+    "open": lambda b, n: b.ledger.open([head(n)], [opening(n)]),
+    "move": lambda b, n: b.ledger.move(
+        [Move(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
+    ),
+    "withdraw": lambda b, n: b.ledger.withdraw(f"event{n}", 1),
+    "add": lambda b, n: b.inbox.add([item(n)]),
+    "remove": lambda b, n: b.inbox.remove(f"person{n}", [f"{n:024x}"]),
+    "mark": lambda b, n: b.inbox.mark_read(f"person{n}", [f"{n:024x}"], 3),
+    "mark all": lambda b, n: b.reads.mark_all_read(f"person{n}", 3),
+    "counts": lambda b, n: b.inbox.counts(f"person{n}"),
+    "unread": lambda b, n: b.inbox.unread(f"person{n}"),
+    "supersede": lambda b, n: b.supersedes.supersede([(f"key{n}", "event", 1)]),
+    "due": lambda b, n: b.due.add([delivery(n)], [1]),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_nothing_sneaks_into_an_empty_redis(guarded: Store, name: str) -> None:
+    """Each call is refused as a whole, and leaves no key behind."""
+    backend = redis_backend(guarded)
+    with pytest.raises(Unavailable, match="tocsin rebuild"):
+        await WRITES[name](backend, 1)
+    assert not [keys async for keys in guarded.scan(f"{guarded.keys.prefix}*") if keys]
+
+
+async def test_a_complete_redis_takes_everything(guarded: Store) -> None:
+    """The same calls, once it is marked; and again not, when the mark is taken back."""
+    backend, tables = redis_backend(guarded), RedisTables(guarded)
+    assert await tables.unmarked()
+    assert not await holds_rows(guarded)
+    await tables.mark_complete()
+    assert await tables.incomplete() is None
+    for write in WRITES.values():
+        await write(backend, 1)
+    assert await holds_rows(guarded)
+    assert {s.table: s.rows for s in await inventory(guarded) if s.rows} == {"ledger": 1, "due": 1}
+    await tables.mark_incomplete("an operator says so")
+    with pytest.raises(Unavailable):
+        await backend.ledger.open([head(2)], [opening(2)])
+    assert await tables.incomplete() == "an operator says so"
+
+
+async def test_one_server_of_a_cluster_that_lost_its_data_is_found_out() -> None:
+    """What lives there is refused and read by nobody; what lives elsewhere still counts as incomplete."""
+    url = shared_cluster()
+    opened = Store(settings.Redis(url=SecretStr(url), cluster=True, prefix=f"{uuid4().hex}:"), guarded=True)
+    backend, tables = redis_backend(opened), RedisTables(opened)
+    try:
+        await tables.mark_complete()
+        await backend.writes.put_recipients([Recipient(id=f"person{n}", version=1) for n in MANY])
+        with redis.Redis.from_url(url) as one:
+            one.flushall()
+        refused = 0
+        for n in MANY:
+            try:
+                await backend.inbox.add([item(n)])
+            except Unavailable:
+                refused += 1
+        assert 0 < refused < len(MANY)
+        assert "tocsin rebuild" in (await tables.incomplete() or "")
+        assert not await tables.unmarked()
+        with pytest.raises(Unavailable):
+            await tables.lookup(Wanted(recipients={"person1"}))
+        counted = {s.table: s.rows for s in await inventory(opened)}
+        assert counted["inbox"] == len(MANY) - refused
+        assert 0 < counted["recipients"] < len(MANY)
+    finally:
+        await opened.close()
+
+
+async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) -> None:
+    """Two prefixes filled in different orders have the same sums; one bit more or less, and they differ."""
+    other = Store(guarded._settings.model_copy(update={"prefix": f"{uuid4().hex}:"}))
+    try:
+        for store, order in ((guarded, list(MANY)), (other, list(reversed(MANY)))):
+            await RedisTables(store).mark_complete()
+            backend = redis_backend(store)
+            await backend.writes.put_recipients([Recipient(id=f"p{n}", version=1) for n in order])
+            for n in order:
+                await backend.ledger.open([head(n)], [opening(n)])
+                await backend.inbox.add([item(n)])
+        assert await inventory(guarded) == await inventory(other)
+        backend = redis_backend(other)
+        await backend.inbox.mark_read("person7", [item(7).id], 5)
+        await backend.writes.put_recipients([Recipient(id="p7", version=2)])
+        await backend.ledger.move([Move("event7", f"{7:024x}", State.skipped, Reason.preference_off, 2)])
+        pairs = zip(await inventory(guarded), await inventory(other), strict=True)
+        assert {a.table for a, b in pairs if a != b} == {"recipients", "inbox", "ledger"}
+    finally:
+        await other.close()

@@ -1,0 +1,256 @@
+"""What the Ledger promises."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from service.model.event import Event
+from service.model.ids import delivery_id, event_key
+from service.model.ledger import MOVES, Entry, Reason, State, Step
+from service.ports import EventHead, Move, Opening
+from tests.specs.backend import Backend
+
+E1, E2 = event_key("src", "1"), event_key("src", "2")
+
+
+def head(key: str, *, wide: bool = False) -> EventHead:
+    event = Event(key, "id", "src", "overbid", 1, 2, {"lot_id": "9"}, recipients=("a", "b"), actor="eve")
+    return EventHead(event, 3600, wide, "events/0/7")
+
+
+def opening(event: str, recipient: str, state: State = State.queued, reason: Reason = Reason.none) -> Opening:
+    return Opening(event, delivery_id(event, recipient, "email"), recipient, "email", state, reason, 10)
+
+
+def move(opened: Opening, to: State, at_ms: int = 20, owner: str = "", **more: object) -> Move:
+    return Move(opened.event, opened.delivery, to, Reason.none, at_ms, owner=owner, **more)  # type: ignore[arg-type]
+
+
+async def entry(backend: Backend, opened: Opening) -> Entry:
+    found = await backend.ledger.entry(opened.event, opened.delivery)
+    assert found is not None
+    return found
+
+
+async def states(backend: Backend, openings: Sequence[Opening]) -> list[State]:
+    return [(await entry(backend, one)).state for one in openings]
+
+
+async def test_open_enters_once(backend: Backend) -> None:
+    """A delivery enters once; opened again it keeps its place, and its state now is the answer."""
+    alice, bob = opening(E1, "alice"), opening(E1, "bob", State.skipped, Reason.preference_off)
+
+    assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.queued, State.skipped]
+    await backend.ledger.move([move(alice, State.sending), move(alice, State.sent, 30)])
+    assert await backend.ledger.open([head(E1)], [bob, alice]) == [State.skipped, State.sent]
+    assert await entry(backend, bob) == Entry(
+        E1, bob.delivery, "bob", "email", (Step(State.skipped, Reason.preference_off, 10),)
+    )
+
+
+async def test_history_is_newest_first(backend: Backend) -> None:
+    """An entry has every step with its reason, time, attempt and detail, the newest first."""
+    alice = Opening(
+        E1, delivery_id(E1, "a", "email"), "a", "email", State.queued, Reason.none, 1, "by\trule\nuser"
+    )
+    await backend.ledger.open([head(E1)], [alice])
+    await backend.ledger.move(
+        [
+            Move(E1, alice.delivery, State.sending, Reason.none, 2, 1, owner="w1"),
+            Move(
+                E1, alice.delivery, State.deferred, Reason.greylisted, 3, 1, "relay1 450 4.7.1 try\r\nlater"
+            ),
+        ]
+    )
+
+    assert (await entry(backend, alice)).steps == (
+        Step(State.deferred, Reason.greylisted, 3, 1, "relay1 450 4.7.1 try later"),
+        Step(State.sending, Reason.none, 2, 1),
+        Step(State.queued, Reason.none, 1, 0, "by rule user"),
+    )
+
+
+async def test_a_move_that_is_not_allowed_changes_nothing(backend: Backend) -> None:
+    """Only moves of the table are made; the answer says where the delivery stands."""
+    alice = opening(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+
+    ambiguous, unknown = await backend.ledger.move(
+        [move(alice, State.ambiguous), move(opening(E2, "alice"), State.sending)]
+    )
+
+    assert (ambiguous.applied, ambiguous.state) == (False, State.queued)
+    assert (unknown.applied, unknown.state) == (False, None)
+    assert len((await entry(backend, alice)).steps) == 1
+
+
+def ways() -> dict[State, list[State]]:
+    """For each state the shortest way to it, its first state included."""
+    found = {state: [state] for state in sorted(MOVES[None])}
+    todo = list(found)
+    for state in todo:
+        for to in sorted(MOVES[state] - found.keys()):
+            found[to] = [*found[state], to]
+            todo.append(to)
+    return found
+
+
+async def test_every_pair_of_states_is_as_the_model_says(backend: Backend) -> None:
+    """From each state to each other, the ledger makes a move exactly when the model allows it."""
+    tried = {}
+    for state, (first, *rest) in ways().items():
+        for to in State:
+            one = opening(E1, f"{state}>{to}", first)
+            await backend.ledger.open([head(E1)], [one])
+            await backend.ledger.move([move(one, step, at) for at, step in enumerate(rest, start=11)])
+            (answer,) = await backend.ledger.move([move(one, to, 99)])
+            tried[state, to] = answer.applied
+
+    assert tried == {(state, to): to in MOVES[state] for state in State for to in State}
+
+
+async def test_one_claim_wins(backend: Backend) -> None:
+    """Of two claims the second is told who has it; who asks again is told that it is their own."""
+    alice = opening(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+    claim = move(alice, State.sending, owner="w1", attempt=2)
+
+    first, again, other = await backend.ledger.move([claim, claim, move(alice, State.sending, owner="w2")])
+
+    assert (first.applied, first.state, first.owner, first.attempt) == (True, State.sending, "w1", 2)
+    assert (again.applied, again.state, again.owner, again.attempt) == (False, State.sending, "w1", 2)
+    assert (other.applied, other.owner) == (False, "w1")
+
+
+async def test_the_same_move_twice_is_one_step(backend: Backend) -> None:
+    """A batch that is sent twice counts as made, and leaves one step."""
+    alice = opening(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+    again = Move(E1, alice.delivery, State.deferred, Reason.greylisted, 5, 1)
+
+    answers = await backend.ledger.move([again, again])
+
+    assert [answer.applied for answer in answers] == [True, True]
+    assert len((await entry(backend, alice)).steps) == 2
+
+
+async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
+    """After a withdrawal a claim is refused and the delivery ends as withdrawn; what was sent stays sent."""
+    alice, bob = opening(E1, "alice"), opening(E1, "bob")
+    await backend.ledger.open([head(E1)], [alice, bob])
+    await backend.ledger.move([move(bob, State.sending), move(bob, State.sent)])
+    await backend.ledger.withdraw(E1, 15)
+
+    (refused,) = await backend.ledger.move([move(alice, State.sending, owner="w1", attempt=1)])
+
+    assert (refused.applied, refused.state, refused.owner) == (False, State.withdrawn, "")
+    assert (await entry(backend, alice)).steps[0] == Step(State.withdrawn, Reason.withdrawn_by_source, 20, 1)
+    assert await states(backend, [bob]) == [State.sent]
+
+
+async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
+    """Deliveries of an event that was withdrawn before it was seen enter as withdrawn, unless at an end."""
+    await backend.ledger.withdraw(E1, 5)
+    alice, bob = opening(E1, "alice"), opening(E1, "bob", State.skipped, Reason.own_action)
+
+    assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.withdrawn, State.skipped]
+    assert (await entry(backend, alice)).steps == (Step(State.withdrawn, Reason.withdrawn_by_source, 10),)
+    kept = await backend.ledger.head(E1)
+    assert kept is not None
+    assert (kept["withdrawn_ms"], kept["type"]) == (5, "overbid")
+
+
+async def test_head_keeps_what_explain_needs(backend: Backend) -> None:
+    """The head has the event's attributes and position, not its data; the first one stays."""
+    await backend.ledger.open([head(E1)], [])
+    await backend.ledger.open([EventHead(head(E1).event, 1, position="elsewhere")], [])
+
+    assert await backend.ledger.head(E1) == {
+        "key": E1,
+        "type": "overbid",
+        "source": "src",
+        "id": "id",
+        "time_ms": 1,
+        "received_ms": 2,
+        "actor": "eve",
+        "recipients": 2,
+        "position": "events/0/7",
+    }
+    assert await backend.ledger.head(E2) is None
+
+
+@pytest.mark.parametrize("wide", [False, True])
+async def test_entries_are_all_of_an_event(backend: Backend, wide: bool) -> None:
+    """Every delivery of an event is listed once, whether the event is wide or not, and in chunks or not."""
+    openings = [opening(E1, f"r{n}") for n in range(1203)]
+    await backend.ledger.open([head(E1, wide=wide)], openings[:700])
+    await backend.ledger.open([head(E1, wide=not wide)], openings[700:])  # the first word on it stays
+    await backend.ledger.open([head(E2)], [opening(E2, "other")])
+    moved = await backend.ledger.move([move(one, State.sending) for one in openings])
+
+    listed = [one async for one in backend.ledger.entries(E1)]
+
+    assert all(answer.applied for answer in moved)
+    assert sorted(one.delivery for one in listed) == sorted(one.delivery for one in openings)
+    assert {one.state for one in listed} == {State.sending}
+    assert (await entry(backend, openings[-1])).recipient == "r1202"
+    assert [one async for one in backend.ledger.entries(event_key("src", "3"))] == []
+
+
+async def test_a_long_history_is_bounded(backend: Backend) -> None:
+    """However often a delivery is deferred, its newest steps and its first one are kept."""
+    alice = opening(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+    for n in range(300):
+        await backend.ledger.move(
+            [Move(E1, alice.delivery, State.deferred, Reason.temporary, n, n, "450 " * 60)]
+        )
+
+    steps = (await entry(backend, alice)).steps
+
+    assert (steps[0].attempt, steps[1].attempt) == (299, 298)
+    assert steps[-1] == Step(State.queued, Reason.none, 10)
+    assert len(steps) < 100
+
+
+async def test_recipient_index_is_newest_first(backend: Backend) -> None:
+    """The deliveries of a recipient are found over all events, newest first, from a time on, each once."""
+    early = Opening(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 10)
+    late = Opening(E2, "d2", "odd {id}", "inbox", State.queued, Reason.none, 20)
+    await backend.ledger.open([head(E1), head(E2)], [late, early, opening(E1, "another")])
+    await backend.ledger.open(
+        [head(E1)], [Opening(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 99)]
+    )
+
+    assert await backend.ledger.recipient_entries("odd {id}") == [(E2, "d2"), (E1, "d1")]
+    assert await backend.ledger.recipient_entries("odd {id}", since_ms=11) == [(E2, "d2")]
+    assert await backend.ledger.recipient_entries("odd {id}", limit=1) == [(E2, "d2")]
+    assert await backend.ledger.recipient_entries("nobody") == []
+
+
+async def test_nothing_to_do_is_fine(backend: Backend) -> None:
+    """Empty batches are answered with nothing."""
+    assert await backend.ledger.open([], []) == []
+    assert await backend.ledger.move([]) == []
+
+
+async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
+    """One key a source; an id that was never seen has none."""
+    heads = [
+        EventHead(Event(event_key(source, "{1}"), "{1}", source, "t", 0, 0, {}), 60) for source in ("/a", "/b")
+    ]
+    await backend.ledger.open(heads, [])
+    await backend.ledger.open(heads[:1], [])
+
+    assert list(await backend.ledger.named("{1}")) == sorted(head.event.key for head in heads)
+    assert list(await backend.ledger.named("other")) == []
+
+
+async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None:
+    """With the row it was found in, whatever its name."""
+    opening = Opening("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
+    await backend.ledger.open([], [opening])
+
+    entry = await backend.ledger.entry("e", "ab" * 12)
+    assert entry is not None
+    assert (entry.found, entry.scope) == ("group", "12\t|x\n")

@@ -1,0 +1,195 @@
+"""What Tables and TableWrites promise."""
+
+import pytest
+
+from service.model.ledger import Reason
+from service.model.recipient import Choice, Contact, Group, Recipient
+from service.ports import Unavailable, Wanted
+from tests.specs.backend import Backend
+
+ODD = ["plain", "a}b{c", "{x}", "Ünïcödé ☃", "with space", "a%7Db", "line\nbreak\ttab", "{}", "\x00nul"]
+
+
+def person(name: str, *roles: str, version: int = 1, address: str = "a@example.com") -> Recipient:
+    return Recipient(id=name, address=address, roles=roles, version=version)
+
+
+def contact(uuid: str, account: str = "acme", version: int = 1, name: str = "") -> Contact:
+    return Contact(uuid=uuid, account=account, email=f"{uuid}@example.com", name=name, version=version)
+
+
+@pytest.fixture
+async def full(backend: Backend) -> Backend:
+    await backend.tables.mark_complete()
+    return backend
+
+
+async def test_nothing_is_read_until_complete(backend: Backend) -> None:
+    """Every read that a decision to send rests on raises Unavailable until the tables are marked complete."""
+    await backend.writes.put_recipients([person("alice", "admin")])
+
+    assert await backend.tables.incomplete()
+    for read in (
+        lambda: backend.tables.lookup(Wanted(recipients={"alice"})),
+        lambda: backend.tables.role("admin", ""),
+        lambda: backend.tables.suppressed(["a@example.com"]),
+    ):
+        with pytest.raises(Unavailable):
+            await read()
+
+    await backend.tables.mark_complete()
+
+    assert await backend.tables.incomplete() is None
+    assert (await backend.tables.lookup(Wanted(recipients={"alice"}))).recipients
+
+
+async def test_incomplete_says_why(full: Backend) -> None:
+    """Who marks the tables incomplete says why, and the reads repeat it."""
+    await full.tables.mark_incomplete("an import runs")
+
+    assert await full.tables.incomplete() == "an import runs"
+    with pytest.raises(Unavailable, match="an import runs"):
+        await full.tables.lookup(Wanted())
+
+
+async def test_lookup_finds_all_that_is_wanted(full: Backend) -> None:
+    """A lookup answers with every wanted row that is there and leaves out those that are not."""
+    alice = person("alice", "user").model_copy(update={"preferences": {"overbid:email": Choice(on=False)}})
+    group = Group(external_id="12345", addresses={"overbid": ("x@example.com",)}, version=2)
+    other = Group(external_id="12345", project_id="p", version=1)
+    await full.writes.put_recipients([alice, person("carol", "admin")])
+    await full.writes.put_group(group)
+    await full.writes.put_group(other)
+    await full.writes.put_contacts([contact("u2"), contact("u1"), contact("u1", "other")])
+
+    rows = await full.tables.lookup(
+        Wanted(
+            {"alice", "nobody"}, {("12345", ""), ("12345", "p"), ("9", "")}, {"acme", "none"}, {"admin", "no"}
+        )
+    )
+
+    assert rows.recipients == {"alice": alice}
+    assert rows.groups == {("12345", ""): group, ("12345", "p"): other}
+    assert {a: list(c) for a, c in rows.accounts.items()} == {"acme": [contact("u1"), contact("u2")]}
+    assert {role: [m.id for m in page.members] for role, page in rows.roles.items()} == {
+        "admin": ["carol"],
+        "no": [],
+    }
+
+
+async def test_an_empty_lookup_is_fine(full: Backend) -> None:
+    """Wanting nothing finds nothing."""
+    rows = await full.tables.lookup(Wanted())
+
+    assert [dict(part) for part in (rows.recipients, rows.groups, rows.accounts, rows.roles)] == [{}] * 4
+
+
+async def test_role_pages_in_id_order(full: Backend) -> None:
+    """Paging by cursor visits every holder once, in id order, and ends with None."""
+    names = [f"{n:03d}" for n in range(25)]
+    await full.writes.put_recipients([person(name, "admin") for name in reversed(names)])
+
+    seen, cursor, pages = [], "", 0
+    while True:
+        page = await full.tables.role("admin", cursor, 5)
+        seen += [member.id for member in page.members]
+        pages += 1
+        if page.cursor is None:
+            break
+        cursor = page.cursor
+
+    assert seen == names
+    assert pages == 5
+
+
+async def test_role_index_follows_the_row(full: Backend) -> None:
+    """Losing a role, gaining one and deletion are seen by the next read."""
+    await full.writes.put_recipients([person("alice", "admin", version=1), person("bob", "admin", version=1)])
+    await full.writes.put_recipients([person("alice", "user", version=2)])
+    await full.writes.delete_recipient("bob", 2)
+
+    assert (await full.tables.role("admin", "")).members == ()
+    assert [m.id for m in (await full.tables.role("user", "")).members] == ["alice"]
+
+    await full.writes.put_recipients(
+        [person("alice", "admin", version=3), person("alice", "user", version=4)]
+    )
+    await full.writes.put_recipients([person("alice", "user", "admin", version=5)])
+
+    assert [m.id for m in (await full.tables.role("admin", "")).members] == ["alice"]
+
+
+async def test_an_older_version_undoes_nothing(full: Backend) -> None:
+    """A lower version is refused, an equal one may be written again."""
+    new = person("alice", address="new@example.com", version=2)
+
+    assert await full.writes.put_recipients([new, person("alice", version=1), new]) == [True, False, True]
+    assert (await full.tables.lookup(Wanted({"alice"}))).recipients == {"alice": new}
+    assert await full.writes.put_group(Group(external_id="1", version=2))
+    assert not await full.writes.put_group(Group(external_id="1", version=1))
+    assert await full.writes.put_contacts([contact("u", version=2), contact("u", version=1)]) == [True, False]
+
+
+async def test_an_older_record_does_not_bring_back_what_was_deleted(full: Backend) -> None:
+    """A deletion leaves its version behind; a newer row is welcome. An older deletion deletes nothing."""
+    await full.writes.put_recipients([person("alice", "admin", version=5)])
+    await full.writes.put_contacts([contact("u", version=5)])
+
+    assert not await full.writes.delete_recipient("alice", 4)
+    assert not await full.writes.delete_contact("acme", "u", 4)
+    assert await full.writes.delete_recipient("alice", 6)
+    assert await full.writes.delete_contact("acme", "u", 6)
+    assert await full.writes.put_recipients([person("alice", "admin", version=5)]) == [False]
+    assert await full.writes.put_contacts([contact("u", version=5)]) == [False]
+    gone = await full.tables.lookup(Wanted({"alice"}, accounts={"acme"}, roles={"admin"}))
+    assert (dict(gone.recipients), dict(gone.accounts), gone.roles["admin"].members) == ({}, {}, ())
+
+    assert await full.writes.put_recipients([person("alice", version=7)]) == [True]
+    assert await full.writes.put_contacts([contact("u", version=7)]) == [True]
+    assert (await full.tables.lookup(Wanted({"alice"}))).recipients.keys() == {"alice"}
+
+
+async def test_any_id_is_its_own_row(full: Backend) -> None:
+    """Ids may hold any character; none runs into another or breaks the cluster's hash tags."""
+    await full.writes.put_recipients([person(name, name, address=f"{n}@x.org") for n, name in enumerate(ODD)])
+    await full.writes.put_contacts([contact(name, name, name=name) for name in ODD])
+    for name in ODD:
+        await full.writes.put_group(Group(external_id=name, project_id=name, addresses={"t": (name,)}))
+
+    rows = await full.tables.lookup(Wanted(set(ODD), {(n, n) for n in ODD}, set(ODD), set(ODD)))
+
+    assert {i: row.address for i, row in rows.recipients.items()} == {
+        i: f"{n}@x.org" for n, i in enumerate(ODD)
+    }
+    assert {g: row.addresses["t"] for g, row in rows.groups.items()} == {(n, n): (n,) for n in ODD}
+    assert {a: [c.uuid for c in found] for a, found in rows.accounts.items()} == {n: [n] for n in ODD}
+    assert {role: [m.id for m in page.members] for role, page in rows.roles.items()} == {n: [n] for n in ODD}
+
+
+async def test_a_batch_beyond_one_chunk_is_whole(full: Backend) -> None:
+    """More rows than one script call takes are all written and all found."""
+    names = {f"user{n}" for n in range(1203)}
+
+    written = await full.writes.put_recipients([person(name, "user") for name in sorted(names)])
+
+    assert len(written) == len(names)
+    assert all(written)
+    assert (await full.tables.lookup(Wanted(names))).recipients.keys() == names
+
+
+async def test_suppression_stops_an_address_until_it_is_lifted(full: Backend) -> None:
+    """A suppression holds whatever the letters' case, says why, and never repeats the address."""
+    await full.writes.suppress("Bob@Example.com", Reason.mailbox_unknown, 5, "550 <bob@example.com> unknown")
+
+    assert list(await full.tables.suppressed(["bob@example.com", "eve@example.com", " BOB@EXAMPLE.COM"])) == [
+        True,
+        False,
+        True,
+    ]
+    why = await full.tables.suppression("bob@example.com")
+    assert why is not None
+    assert (why.reason, why.at_ms, why.detail) == (Reason.mailbox_unknown, 5, "550 <…> unknown")
+    assert await full.writes.unsuppress("bob@example.com")
+    assert not await full.writes.unsuppress("bob@example.com")
+    assert list(await full.tables.suppressed(["bob@example.com"])) == [False]
+    assert await full.tables.suppression("bob@example.com") is None

@@ -1,0 +1,151 @@
+"""The rules of JSON:API 1.1 about media types and parameters, and what may not break older clients."""
+
+import pytest
+
+from tests.api_world import World, entry
+
+JSON_API = "application/vnd.api+json"
+DATA = b'{"data": []}'
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        (None, 200),
+        ("*/*", 200),
+        ("application/json", 200),
+        ("text/html", 200),
+        (JSON_API, 200),
+        (f"{JSON_API};q=0.5", 200),
+        (f'{JSON_API}; profile="https://example.com/a,b"', 200),
+        (f"{JSON_API}; charset=utf-8", 406),
+        (f'{JSON_API}; ext="https://jsonapi.org/ext/atomic"', 406),
+        (f"{JSON_API}; charset=utf-8, {JSON_API}", 200),
+        (f"{JSON_API}; charset=utf-8, */*", 406),
+    ],
+)
+async def test_accept(world: World, accept: str | None, status: int) -> None:
+    """406 only where every instance of the media type has parameters that we do not know (section 5.3)."""
+    headers = world.bearer() | ({"Accept": accept} if accept else {})
+
+    answer = await world.client.get("/counts", headers=headers)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, JSON_API)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        (None, 204),
+        ("application/json", 204),
+        ("application/json; charset=utf-8", 204),
+        (JSON_API, 204),
+        (f'{JSON_API}; profile="https://example.com/p"', 204),
+        (f"{JSON_API}; charset=utf-8", 415),
+        (f'{JSON_API}; ext="https://jsonapi.org/ext/atomic"', 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+    ],
+)
+async def test_content_type(world: World, content_type: str | None, status: int) -> None:
+    """415 for the media type with parameters, and for types that are no JSON."""
+    headers = world.bearer() | ({"Content-Type": content_type} if content_type else {})
+
+    answer = await world.client.post("/notifications", content=DATA, headers=headers)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "parameter"),
+    [
+        ("/counts", "include=x", "include"),
+        ("/counts", "fields[notifications]=count", "fields[notifications]"),
+        ("/notifications", "sort=id", "sort"),
+        ("/notifications", "sort=created_at&sort=-created_at", "sort"),
+        ("/notifications", "filter[type]=99", "filter[type]"),
+        ("/notifications", "filter[status]=new", "filter[status]"),
+        ("/notifications", "status=read&filter[status]=read", None),
+        ("/notifications", "page[size]=0", "page[size]"),
+        ("/notifications", "page[size]=1001", "page[size]"),
+        ("/notifications", "page[size]=²", "page[size]"),
+        ("/notifications", "page[number]=2", "page[number]"),
+        ("/notifications", "page[after]=nonsense", "page[after]"),
+    ],
+)
+async def test_parameters(world: World, path: str, query: str, parameter: str | None) -> None:
+    """What we do not know of the specification's own names, or cannot read, is 400 and named (section 6)."""
+    answer = await world.client.get(f"{path}?{query}", headers=world.bearer())
+
+    assert answer.status_code == 400
+    source = answer.json()["errors"][0]["source"]
+    assert source["parameter"] in ([parameter] if parameter else ["status", "filter[status]"])
+
+
+async def test_foreign_parameters_pass(world: World) -> None:
+    """Names that are nobody's, such as a cache buster, break nothing."""
+    assert (await world.client.get("/counts?_=1&camelCase=2", headers=world.bearer())).status_code == 200
+
+
+async def test_pages(world: World) -> None:
+    """Pages hold every entry once, in order; `links` come only with paging, and `next` is null on the last."""
+    await world.add(*(entry("overbid", id=f"n{n}", at_ms=1_000_000 + n // 2) for n in range(7)))
+    path: str | None = "/notifications?page[size]=3"
+    pages = []
+    while path:
+        answer = (await world.client.get(path, headers=world.bearer())).json()
+        pages.append([row["id"] for row in answer["data"]])
+        path = answer["links"]["next"]
+
+    assert pages == [["n0", "n1", "n2"], ["n3", "n4", "n5"], ["n6"]]
+    assert "links" not in (await world.client.get("/notifications", headers=world.bearer())).json()
+
+
+async def test_filters(world: World) -> None:
+    """By type, as number or name, and by status; what was read says when."""
+    await world.add(entry("overbid", id="a"), entry("winner", id="b"), entry("payment_approved", id="c"))
+    await world.client.delete("/notifications/a", headers=world.bearer())
+
+    async def ids(query: str) -> list[str]:
+        answer = await world.client.get(f"/notifications?{query}", headers=world.bearer())
+        return [row["id"] for row in answer.json()["data"]]
+
+    assert await ids("filter[type]=7") == ["b"]
+    assert await ids("filter[type]=overbid,winner&status=all") == ["a", "b"]
+    assert await ids("filter[status]=read") == ["a"]
+    assert await ids("status=unread") == ["b", "c"]
+    read = (await world.client.get("/notifications?status=read", headers=world.bearer())).json()["data"][0]
+    assert read["attributes"]["read_at"] == "2023-11-14T22:13:20Z"
+
+
+async def test_types_without_a_number(world: World) -> None:
+    """Their count's id is their name, they come after those with a number, and their `type` is null."""
+    await world.add(entry("payment_approved", id="c"), entry("winner", id="b"))
+
+    counts = (await world.client.get("/counts", headers=world.bearer())).json()["data"]
+    rows = (await world.client.get("/notifications", headers=world.bearer())).json()["data"]
+
+    assert [row["id"] for row in counts] == ["7", "payment_approved"]
+    assert [row["attributes"]["type"] for row in rows] == [7, None]
+
+
+async def test_read_all(world: World) -> None:
+    """All of the caller's are marked, or those of the types that are named, and how many is told."""
+    await world.add(entry("overbid", id="a"), entry("winner", id="b"), entry("winner", "bob", id="c"))
+    path = "/v1/inbox/read-all"
+
+    first = await world.client.post(f"{path}?filter[type]=winner", headers=world.bearer())
+    second = await world.client.post(path, headers=world.bearer())
+    refused = await world.client.post(f"{path}?filter[type]=x", headers=world.bearer())
+
+    assert [first.json(), second.json(), refused.status_code] == [{"read": 1}, {"read": 1}, 400]
+    assert len(await world.deps.inbox.unread("bob")) == 1
+
+
+async def test_marking_twice(world: World) -> None:
+    """Marking what is read already is no error."""
+    await world.add(entry("overbid", id="a"))
+
+    answers = [await world.client.delete("/notifications/a", headers=world.bearer()) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 204]

@@ -1,0 +1,160 @@
+"""Strings that break programs, through every text field: never a 5xx, and what is accepted comes back as it was."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+
+from service.model.address import InvalidAddress, check_address
+from tests.api_world import MANY, World, basic, fake_world
+
+CORPORA = Path(os.environ.get("TOCSIN_CORPORA") or Path(__file__).parents[4] / "shared" / "corpora")
+pytestmark = pytest.mark.skipif(
+    not CORPORA.is_dir(), reason=f"no corpora in {CORPORA}; TOCSIN_CORPORA names another"
+)
+
+OWN = [
+    "\x00",
+    "a\x00b",
+    "\r\nBcc: x@example.com",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "\u202e",
+    "\ud7ff",
+    "\U0010ffff",
+    "a" * 70_000,
+]
+CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"
+CONFIGURE = "/api/v1/notification/configure/"
+
+
+def strings() -> list[str]:
+    """Those that cannot be printed, every eighth of the others, and our own; all of them with TOCSIN_THOROUGH."""
+    every = json.loads((CORPORA / "naughty_strings.json").read_text())
+    if not os.environ.get("TOCSIN_THOROUGH"):
+        every = [text for n, text in enumerate(every) if n % 8 == 0 or not text.isprintable()]
+    return [*every, *OWN]
+
+
+async def send(world: World, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    given: dict[str, Any] = {"auth": basic()} if "2.0" in path else {}
+    headers = {} if "2.0" in path else {**world.bearer("alice", "inbox", "tables", "events"), **headers}
+    content = None if body is None else orjson.dumps(body)
+    answer = await world.client.request(method, path, content=content, headers=headers, **given)
+    assert answer.status_code < 500, (method, path, body, answer.text)
+    return answer
+
+
+async def test_bodies() -> None:
+    """Every text field of every body."""
+    async with fake_world(limits=MANY) as world:
+        made = await send(world, "POST", CONTACTS, {"objects": [{"email": "a@example.com"}]})
+        uuid = made.json()["objects"][0]["uuid"]
+        for text in strings():
+            await send(world, "POST", "/notifications", {"data": [{"type": "notifications", "id": text}]})
+            await send(world, "POST", "/notifications", {"data": [{"type": text, "id": "a"}]})
+            await send(world, "PATCH", CONFIGURE, {"external_id": text, "project_id": text})
+            await send(world, "PATCH", CONFIGURE, {"external_id": "a", "fon_offer": [text]})
+            await send(world, "PATCH", CONFIGURE, {"external_id": "a", text: [text]})
+            await send(world, "PUT", "/v1/recipients/a", {"address": text, "locale": text, "timezone": text})
+            await send(
+                world, "PUT", "/v1/recipients/a", {"roles": [text], "preferences": {text: {text: True}}}
+            )
+            await send(world, "PUT", "/v1/recipients/a", {text: text})
+            await send(world, "PATCH", "/v1/recipients/a", {text: text})
+            for field in ("contact", "medium", "type", "value"):
+                good = {"contact": f"{CONTACTS}{uuid}/", "medium": "email", "type": "payment", "value": True}
+                await send(world, "PUT", PREFERENCES, {**good, field: text})
+            for field in ("name", "phone"):
+                answer = await send(world, "PUT", f"{CONTACTS}{uuid}/", {field: text})
+                assert answer.status_code == 422 or answer.json()[field] == text
+            answer = await send(world, "PUT", "/v1/recipients/a", {"name": text})
+            assert answer.status_code == 422 or answer.json()["name"] == text
+
+
+async def test_events() -> None:
+    """Every attribute of an event, and its data; each string also as a whole body."""
+    async with fake_world(limits=MANY) as world:
+        good = {"id": "1", "source": "/s", "type": "overbid", "recipients": ["a"], "data": {"lot_id": "1"}}
+        for text in strings():
+            for field in (
+                "id",
+                "source",
+                "type",
+                "time",
+                "actor",
+                "recipients",
+                "data",
+                "expires",
+                "partitionkey",
+            ):
+                await send(world, "POST", "/v1/events", {**good, field: text})
+            await send(world, "POST", "/v1/events", {**good, "data": {"lot_id": text, text: text}})
+            await send(world, "POST", "/v1/events", text)
+
+
+async def test_paths_queries_and_headers() -> None:
+    """Every place of a URL, and every header that is read."""
+    async with fake_world(limits=MANY) as world:
+        for text in strings():
+            world.clock.advance(10)  # a deleted recipient may be made again only later
+            url = quote(text[:2000], safe="")
+            header = text[:2000].encode("utf-8").decode("latin-1").translate(dict.fromkeys(range(32)))
+            await send(world, "DELETE", f"/notifications/{url}")
+            await send(world, "GET", f"/notifications?sort={url}")
+            await send(world, "GET", f"/notifications?filter[type]={url}")
+            await send(world, "GET", f"/notifications?page[size]={url}&page[after]={url}")
+            await send(world, "GET", f"/notifications?page[after]=1.{url}")
+            await send(world, "GET", f"/counts?{url}={url}")
+            await send(world, "GET", f"{CONTACTS}?limit={url}&offset={url}")
+            await send(world, "GET", f"{CONTACTS}{url}/")
+            await send(world, "GET", f"/api/v1/notification/?external_id={url}&project_id={url}")
+            await send(world, "GET", f"/v1/recipients?after={url}&limit={url}")
+            for method in ("GET", "PUT", "DELETE"):
+                await send(world, method, f"/v1/recipients/{url}", {} if method == "PUT" else None)
+            for name in ("Accept", "Content-Type", "Idempotency-Key", "ce-id", "traceparent"):
+                raw = [(name.encode(), header.encode("latin-1"))]
+                raw += [(k.encode(), v.encode()) for k, v in world.bearer("alice", "inbox", "events").items()]
+                for path in ("/notifications", "/v1/events"):
+                    answer = await world.client.post(path, content=b"{}", headers=raw)
+                    assert answer.status_code < 500, (name, text, answer.text)
+            for scheme in ("Bearer", "Basic", ""):
+                raw = [(b"authorization", f"{scheme} {header}".encode("latin-1"))]
+                for path in ("/counts", CONTACTS):
+                    assert (await world.client.get(path, headers=raw)).status_code == 401
+
+
+def _addresses() -> list[tuple[str, bool]]:
+    """The corpora's addresses, with whether a strict parser must refuse them."""
+    found = []
+    for test in ElementTree.parse(CORPORA / "isemail_tests.xml").iter("test"):
+        text = (test.findtext("address") or "").translate({0x2400 + n: n for n in range(32)})
+        found.append((text, test.findtext("category") == "ISEMAIL_ERR"))
+    for name in ("valid", "invalid"):
+        lines = (CORPORA / f"mailbox_{name}.txt").read_text().splitlines()
+        found += [(line, False) for line in lines if line and not line.startswith("#")]
+    return found
+
+
+@pytest.mark.parametrize(("text", "refused"), _addresses() if CORPORA.is_dir() else [])
+def test_addresses(text: str, refused: bool) -> None:
+    """What is no address is refused; what is accepted is one addr-spec without anything that could break a header."""
+    try:
+        taken = check_address(text)
+    except InvalidAddress as error:
+        taken, said = "", str(error)
+        shown = len(text) > 3 and text in said
+    if not taken:
+        assert not shown
+        return
+    assert taken == text
+    assert not refused
+    assert text.count("@") == 1
+    assert text.isprintable()
+    assert not set(text) & set(' ,;:<>()[]"\\')
