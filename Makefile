@@ -55,6 +55,12 @@ bench-render: $(VENV)/.ready ## a rendered mail beside EmailMessage
 bench-api: $(VENV)/.ready ## the read API beside a bare route
 	$(BIN)/python -m bench.api
 
+chaos: $(VENV)/.ready ## every fault, on real parts, with its count of what was lost; writes docs/reliability.md
+	$(BIN)/python -m tests.chaos.run --write
+
+chaos-short: $(VENV)/.ready ## a selection of the faults, some three minutes
+	$(BIN)/python -m tests.chaos.run --short
+
 up: ## the production shape in containers
 	docker compose up --build --detach --wait
 

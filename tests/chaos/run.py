@@ -17,6 +17,7 @@ from rich.table import Table
 from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
 from tests.chaos.scenarios import ALL, SHORT, Scenario
+from tests.chaos.verdict import Arrived, Expected, judge
 from tests.chaos.world import Report, World
 from tests.line import Line
 
@@ -59,7 +60,12 @@ async def run_all(scenarios: Sequence[Scenario], seed: int) -> list[Report]:
 
     async def one(scenario: Scenario, number: int) -> Report:
         async with gate:
-            return await run(scenario, seed + number)
+            try:
+                return await run(scenario, seed + number)
+            except Exception as error:
+                told = f"{type(error).__name__}: {error}"
+                nothing = judge(Expected(), Arrived())
+                return Report(scenario.name, scenario.ref, seed + number, 0, nothing, 0, 0.0, told)
 
     return list(await asyncio.gather(*(one(s, n) for n, s in enumerate(scenarios))))
 

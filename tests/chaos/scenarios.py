@@ -13,8 +13,8 @@ from service.dev.valkey import EmbeddedValkey
 from streams.armed import POINTS as HANDLER_POINTS
 from streams.faults import POINTS as STAGE_POINTS
 from tests.chaos.world import CONNECTIONS, World
+from tests.line import eventually
 from tests.tcp_proxy import TcpProxy
-from tests.waiting import until
 
 CLAIMED = 500
 """Claims of one batch: what a killed worker may have handed to a relay without a mark, at the very most."""
@@ -34,7 +34,7 @@ class Scenario:
     act: Callable[[World], Awaitable[None]]
     mail_bound: int = 0
     own: frozenset[str] = frozenset()
-    settle_s: float = 90.0
+    settle_s: float = 240.0
 
 
 async def plain(world: World) -> None:
@@ -50,7 +50,7 @@ def kill_at(point: str, passed: int) -> Callable[[World], Awaitable[None]]:
         worker = world.line.start_worker(TOCSIN_FAULT_AT=f"{point}:{passed}")
         if "due" in point:
             await _defer_somebody(world)
-        load = asyncio.create_task(world.load(200))
+        load = asyncio.create_task(world.load(200, per_second=80))
         await asyncio.to_thread(worker.wait, 60)
         await load
         assert worker.returncode == -signal.SIGKILL, f"{point} was never passed"
@@ -224,7 +224,10 @@ def _kafka(world: World) -> EmbeddedKafka:
 
 
 async def _mails(world: World, count: int) -> None:
-    await until(lambda: len(world.line.catcher.mails) >= count, 60)
+    async def caught() -> bool:
+        return len(world.line.catcher.mails) >= count
+
+    await eventually(caught, 60)
 
 
 _IN_FLIGHT = CONNECTIONS + 3 * CLAIMED
@@ -232,8 +235,8 @@ _IN_FLIGHT = CONNECTIONS + 3 * CLAIMED
 KILL_POINTS = [
     Scenario(f"kill -9 {point}", "F1 F2", kill_at(point, passed), _IN_FLIGHT)
     for point, passed in {
-        **dict.fromkeys(HANDLER_POINTS, 5),
-        **dict.fromkeys([p for p in STAGE_POINTS if p not in NOT_REACHED], 5),
+        **dict.fromkeys(HANDLER_POINTS, 2),
+        **dict.fromkeys([p for p in STAGE_POINTS if p not in NOT_REACHED], 2),
         "after_due.add_before_mark": 1,
         "after_due.take_before_produce": 1,
         "after_250_before_mark": 40,
@@ -242,11 +245,11 @@ KILL_POINTS = [
 OTHERS = [
     Scenario("no fault", "-", plain),
     Scenario("SIGTERM in mid-load", "F3", sigterm),
-    Scenario("kill -9 at random times, two workers", "F1 F2", random_kills(4), 4 * _IN_FLIGHT, settle_s=150),
-    Scenario("workers join and leave", "F5", rebalance_storm, settle_s=150),
+    Scenario("kill -9 at random times, two workers", "F1 F2", random_kills(4), 4 * _IN_FLIGHT, settle_s=300),
+    Scenario("workers join and leave", "F5", rebalance_storm, settle_s=300),
     Scenario("Redis killed, 2 s away", "F6", redis_kill, _IN_FLIGHT, frozenset({"valkey"})),
     Scenario("Redis out of memory, then read-only", "F8", redis_refuses_writes, 0, frozenset({"valkey"})),
-    Scenario("broker killed, 2 s away", "F4", broker_kill, _IN_FLIGHT, frozenset({"kafka"}), 150),
+    Scenario("broker killed, 2 s away", "F4", broker_kill, _IN_FLIGHT, frozenset({"kafka"}), 300),
     Scenario("poison, oversize, repeats, disorder", "F17 F18 F19", poison_and_repeats),
     Scenario("network to the relay cut", "F14", network("SMTP", "cut"), CONNECTIONS),
     Scenario("network to the relay half-open", "F11 F14", network("SMTP", "stall"), CONNECTIONS),

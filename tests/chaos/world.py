@@ -33,11 +33,12 @@ class Report:
     verdict: Verdict
     mail_bound: int
     recovery_s: float
+    error: str = ""
 
     @property
     def faults(self) -> list[str]:
-        """What is not as promised."""
-        return self.verdict.faults(self.mail_bound)
+        """What is not as promised; a scenario that could not be played to its end is not, either."""
+        return [self.error] if self.error else self.verdict.faults(self.mail_bound)
 
 
 class World:
