@@ -55,6 +55,9 @@ bench-render: $(VENV)/.ready ## a rendered mail beside EmailMessage
 bench-api: $(VENV)/.ready ## the read API beside a bare route
 	$(BIN)/python -m bench.api
 
+gallery: $(VENV)/.ready ## every sample mail as a picture, looked at by Chromium
+	$(BIN)/python -m tests.gallery
+
 chaos: $(VENV)/.ready ## every fault, on real parts, with its count of what was lost; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run --write
 

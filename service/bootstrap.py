@@ -10,13 +10,14 @@ from secrets import token_hex
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
 from service.adapters.redis.access import RedisAccounts, RedisApiKeys
+from service.adapters.redis.address_search import RedisAddressSearch
 from service.adapters.redis.client import Store
 from service.adapters.redis.due import RedisDueSet
 from service.adapters.redis.inbox import RedisInbox
 from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.requests import RedisRowLocks
 from service.adapters.redis.sending_rate import RedisSendingRate
 from service.adapters.redis.soft_bounces import RedisSoftBounces
-from service.adapters.redis.requests import RedisRowLocks
 from service.adapters.redis.supersede import RedisSupersede
 from service.adapters.redis.table_writes import RedisTableWrites
 from service.adapters.redis.tables import RedisTables
@@ -31,15 +32,17 @@ from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
-from service.pipeline.bounces import Bounces, Produce
-from service.pipeline.soft_bounces import SoftBounces
-from service.pipeline.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.apply_tables import ApplyTables
+from service.pipeline.bounces import Bounces, Produce
 from service.pipeline.deliver_email import DeliverEmail, EmailPorts
 from service.pipeline.deliver_inbox import DeliverInbox
+from service.pipeline.explain import Explain
 from service.pipeline.fed_preferences import FedPreferences
 from service.pipeline.resolve import Resolve
+from service.pipeline.soft_bounces import SoftBounces
 from service.pipeline.table_writes import Stores, TableWriter
+from service.pipeline.unsubscribe_tokens import UnsubscribeTokens
+from service.pipeline.what_if import EventLog, WhatIf
 from service.pipeline.withdraw import Withdraw
 from service.settings import RelaySettings, Settings, templates_directory
 
@@ -79,7 +82,7 @@ class Parts:
     def resolve(self) -> Handler:
         """Events to deliveries."""
         withdraw = Withdraw(
-            self.ledger, self.inbox, self.due, self.withdrawals, self.topics, self.clock
+            self.ledger, self.inbox, self.due, self.withdrawals, topics=self.topics, clock=self.clock
         )
         return Resolve(
             self.catalogue,
@@ -87,15 +90,13 @@ class Parts:
             self.ledger,
             self.supersedes,
             withdraw,
-            self.topics,
-            self.clock,
+            topics=self.topics,
+            clock=self.clock,
         )
 
     def deliver_inbox(self) -> Handler:
         """Deliveries to inbox entries."""
-        return DeliverInbox(
-            self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock
-        )
+        return DeliverInbox(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
 
     def deliver_email(self) -> Handler:
         """Deliveries to mail."""
@@ -127,20 +128,34 @@ class Parts:
             return None
         soft = SoftBounces(self.scores, self.tables, self.writes, self.topics, self.clock)
         return Bounces(
-            self.verp, self.ledger, self.tables, self.writes, soft, self.topics, self.clock, produce
+            self.verp,
+            self.ledger,
+            tables=self.tables,
+            writes=self.writes,
+            soft=soft,
+            topics=self.topics,
+            clock=self.clock,
+            produce=produce,
         )
 
     def table_writer(self, publisher: Publisher) -> TableWriter:
         """Writes to the tables, which go through their topics."""
-        return TableWriter(
-            self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock
-        )
+        return TableWriter(self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock)
 
     def apply_tables(self) -> Handler:
         """Records of `tables.*` to rows."""
         stores, locks = self.table_stores(), RedisRowLocks(self.store)
         preferences = FedPreferences(stores, locks, self.catalogue, self.topics, self.clock)
         return ApplyTables(stores, preferences, self.topics)
+
+    def explain(self) -> Explain:
+        """Answers what became of events and recipients."""
+        search = RedisAddressSearch(self.store)
+        return Explain(self.catalogue, self.ledger, self.ledger, self.tables, due=self.due, search=search)
+
+    def what_if(self, log: EventLog) -> WhatIf:
+        """Answers who would be notified."""
+        return WhatIf(self.catalogue, self.tables, self.inbox, log, self.clock)
 
     def table_stores(self) -> Stores:
         """Where rows are kept."""
@@ -165,8 +180,8 @@ class Parts:
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     """Load catalogue and templates. Raises CatalogueError, TemplateFault, or ValueError for a DKIM key that is none.
 
-    `renderer.check()` renders every template once, which takes a second: for who sends. Connects to nothing: adapters do that when they are first used. Only who is `rebuilding` Redis may write deliveries
-    into one that is not complete.
+    `renderer.check()` renders every template once, which takes a second: for who sends. Connects to nothing: adapters
+    do that when they are first used. Only who is `rebuilding` Redis may write deliveries into one that is not complete.
     """
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
@@ -203,7 +218,9 @@ def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
 def _verp(settings: Settings) -> Verp | None:
     domain, secrets = settings.mail.bounce_domain, settings.mail_secrets
     if domain and not secrets:
-        raise ValueError("TOCSIN_MAIL__BOUNCE_DOMAIN needs TOCSIN_MAIL__SECRETS: unsigned bounces are not believed")
+        raise ValueError(
+            "TOCSIN_MAIL__BOUNCE_DOMAIN needs TOCSIN_MAIL__SECRETS: unsigned bounces are not believed"
+        )
     return Verp(secrets, domain) if domain else None
 
 

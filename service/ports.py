@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.model.delivery import Delivery
 from service.model.event import Event
-from service.model.ledger import Entry, Reason, State
+from service.model.ledger import Entry, Reason, Replay, State
 from service.model.mail import OutgoingMail, SendResult
-from service.model.recipient import Contact, Group, Recipient
+from service.model.recipient import Choice, Contact, Group, Recipient
+from service.model.suppression import Suppression
+from service.model.unsubscribe import Unsubscribe
 
 
 class Unavailable(Exception):
@@ -56,6 +58,13 @@ class Rows:
     roles: Mapping[str, RolePage] = field(default_factory=dict)
 
 
+class Bar(NamedTuple):
+    """What stands between a recipient and a type of mail: nothing, a suppression, an unsubscribe."""
+
+    suppression: Suppression | None = None
+    unsubscribed: Choice | None = None
+
+
 class Tables(Protocol):
     """The recipient, contact, group and preference tables, read in batches."""
 
@@ -69,6 +78,18 @@ class Tables(Protocol):
 
     async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
         """For each address whether it must not be mailed."""
+        ...
+
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+        """For each (address, unsubscribe key) what bars it, in one pipeline; an empty one is barred by nothing."""
+        ...
+
+    async def unsubscribed(self, key: str) -> Unsubscribe | None:
+        """The unsubscribe of this `unsubscribe_key`."""
+        ...
+
+    async def suppression(self, address: str) -> Suppression | None:
+        """Why and since when an address is not mailed; None when it is."""
         ...
 
     async def incomplete(self) -> str | None:
@@ -91,6 +112,10 @@ class TableWrites(Protocol):
         """Write a group's map."""
         ...
 
+    async def delete_group(self, external_id: str, project_id: str, version: int) -> bool:
+        """Remove a group's map."""
+        ...
+
     async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
         """Write contacts with their preferences."""
         ...
@@ -107,10 +132,25 @@ class TableWrites(Protocol):
         """Allow mail again; False when it was not stopped."""
         ...
 
+    async def put_suppression(self, key: str, row: Suppression) -> bool:
+        """Stop mail to the address of this `address_key`; the row's time is its version."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A delivery to enter: its first state, and how the recipient was found."""
+    async def delete_suppression(self, key: str, version: int) -> bool:
+        """Allow mail again."""
+        ...
+
+    async def put_unsubscribe(self, row: Unsubscribe) -> bool:
+        """Stop a type's mail to a recipient."""
+        ...
+
+    async def delete_unsubscribe(self, key: str, version: int) -> bool:
+        """Let it go out again."""
+        ...
+
+
+class Opening(NamedTuple):
+    """A delivery to enter: its first state, and by which rule (`found`), in which row (`scope`), it was found."""
 
     event: str
     delivery: str
@@ -120,10 +160,11 @@ class Opening:
     reason: Reason
     at_ms: int
     detail: str = ""
+    found: str = ""
+    scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EventHead:
+class EventHead(NamedTuple):
     """What the ledger keeps of an event itself. `retention_s` is how long its rows are kept, in seconds."""
 
     event: Event
@@ -132,9 +173,11 @@ class EventHead:
     position: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A move of one delivery. Written only if it stands in a state from which `to` may follow."""
+class Move(NamedTuple):
+    """A move of one delivery. Written only if it stands in a state from which `to` may follow.
+
+    `replay`: an operator's move, which has its own table.
+    """
 
     event: str
     delivery: str
@@ -144,10 +187,10 @@ class Move:
     attempt: int = 0
     detail: str = ""
     owner: str = ""
+    replay: Replay = Replay.none
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """What became of a move: `state` is where the delivery stands now, `owner` who claimed it."""
 
     applied: bool
@@ -181,6 +224,28 @@ class Ledger(Protocol):
 
     async def withdraw(self, event: str, at_ms: int) -> None:
         """Mark an event as taken back, whether or not it has been seen; sending checks it."""
+        ...
+
+
+class LedgerIndex(Protocol):
+    """Finds what the ledger holds."""
+
+    async def named(self, event_id: str) -> Sequence[str]:
+        """The keys of the events with this id, one a source; some may have left the ledger."""
+        ...
+
+    async def recipient_entries(
+        self, recipient: str, since_ms: int = 0, limit: int = 100
+    ) -> Sequence[tuple[str, str]]:
+        """(event, delivery), newest first, of what a recipient was due; some may have left the ledger."""
+        ...
+
+
+class AddressSearch(Protocol):
+    """Who has an address. Reads whole tables: for operators, not for stages."""
+
+    async def holders(self, address: str) -> Sequence[str]:
+        """Ids of recipients and contacts with this address, its case aside."""
         ...
 
 
@@ -228,6 +293,10 @@ class Inbox(Protocol):
         """True: now read, False: was read before, None: this recipient has no such entry."""
         ...
 
+    async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """For each (recipient, entry id) whether it stands there and has been read; in one pipeline."""
+        ...
+
     async def owner(self, item: str) -> str | None:
         """Whose entry it is."""
         ...
@@ -260,6 +329,26 @@ class DueSet(Protocol):
         """The earliest due time; None when nothing waits."""
         ...
 
+    async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
+        """For each delivery id when it is due (ms); None where it does not wait."""
+        ...
+
+    async def drop(self, deliveries: Sequence[str]) -> None:
+        """Forget deliveries by their ids, leased or not."""
+        ...
+
+
+class SoftBounces(Protocol):
+    """How often a mailbox could not take mail of late: a score that halves every week."""
+
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[float]:
+        """Add one to each; the scores now. A key named twice counts twice."""
+        ...
+
+    async def clear(self, address_key: str) -> None:
+        """Forget an address."""
+        ...
+
 
 class Workers(Protocol):
     """Who is alive: a claim of a worker that is not tells an accident."""
@@ -282,6 +371,27 @@ class Supersedes(Protocol):
 
     async def newest(self, keys: Sequence[str]) -> Sequence[str | None]:
         """The newest event of each key; None where there is none."""
+        ...
+
+
+class Keyed(NamedTuple):
+    """An event with a supersede key (`TYPE|KEY`). `keep_s`: how long it is to be remembered, in seconds."""
+
+    key: str
+    event: str
+    time_ms: int
+    keep_s: int
+
+
+class Withdrawals(Protocol):
+    """For each supersede key its recent events, and until when they are taken back."""
+
+    async def note(self, items: Sequence[Keyed]) -> Sequence[int | None]:
+        """Remember events; for each the time (ms) up to which its key is withdrawn, None where it is not."""
+        ...
+
+    async def withdraw(self, key: str, until_ms: int, keep_s: int) -> Sequence[str]:
+        """Withdraw a key up to a time, the latest stays; the events of it that were noted up to this one."""
         ...
 
 

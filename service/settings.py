@@ -59,8 +59,8 @@ class RelaySettings(BaseModel):
 class Smtp(RelaySettings):
     """The first relay, and in `fallbacks` those that are tried after it, in order.
 
-    Rates in mails a second, kept by all workers together: each relay's `rate`; `domain_rates` by destination domain, and
-    `domain_rate` for domains that are not named there.
+    Rates in mails a second, kept by all workers together: each relay's `rate`; `domain_rates` by destination
+    domain, and `domain_rate` for domains that are not named there.
     """
 
     fallbacks: tuple[RelaySettings, ...] = ()
@@ -73,9 +73,9 @@ class Smtp(RelaySettings):
 class Mail(BaseModel):
     """What a mail says about its sender. `site` is the only base of links to the product.
 
-    `secrets` sign unsubscribe links and bounce addresses: the first signs, all of them verify, so that one can be replaced.
-    Without any, mails have no unsubscribe link. With `bounce_domain`, each mail has an envelope sender of its own there,
-    by which a bounce can be believed. Links live `unsubscribe_days` days.
+    `secrets` sign unsubscribe links and bounce addresses: the first signs, all of them verify, so that one can be
+    replaced. Without any, mails have no unsubscribe link. With `bounce_domain`, each mail has an envelope sender of
+    its own there, by which a bounce can be believed. Links live `unsubscribe_days` days.
 
     `dkim_key` is an RSA private key in PEM for the sender's domain; empty means that nothing is signed.
     """
@@ -132,7 +132,16 @@ class Limits(BaseModel):
     account: str = "1200/minute"
     events: str = "12000/minute"
     operate: str = "1200/minute"
-    passwords: str = "30/minute"  # noqa: S105 - a rate
+    passwords: str = "30/minute"
+
+
+class Otel(BaseModel):
+    """Where traces go, by OTLP over HTTP; with no endpoint there are none. `ratio`: of the traces that begin here."""
+
+    endpoint: str = ""
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
+    service: str = "tocsin"
+    ratio: float = Field(default=1.0, ge=0, le=1)
 
 
 class Worker(BaseModel):
@@ -179,6 +188,7 @@ class Settings(BaseSettings):
     auth: Auth = Field(default_factory=Auth)
     limits: Limits = Limits()
     worker: Worker = Field(default_factory=Worker)
+    otel: Otel = Field(default_factory=Otel)
     dev: Dev = Field(default_factory=Dev)
     templates: Templates = Field(default_factory=Templates)
     mandatory: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import orjson
 import structlog
 
+from service.flood import Flood
 from service.model.mask import mask_value
 
 Fields = MutableMapping[str, Any]
@@ -21,7 +22,7 @@ def mask(_logger: Any, _method: str, fields: Fields) -> Fields:
 def configure(level: str, form: Literal["json", "console"]) -> None:
     """Set up structlog and the standard library's logging for this process; both end up in the same lines, on stderr.
 
-    Fields bound by `structlog.contextvars.bind_contextvars` (event, delivery) are in every line of that context.
+    Fields bound by `structlog.contextvars.bind_contextvars` (event_id, delivery) are in every line of that context.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -42,6 +43,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Flood("aiokafka", "opentelemetry"))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -49,6 +51,8 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # At INFO its subscriptions and joins would outnumber our own lines; DEBUG shows all.
+    logging.getLogger("aiokafka").setLevel(logging.WARNING if level == "INFO" else logging.NOTSET)
 
 
 def _renderer(form: Literal["json", "console"]) -> structlog.typing.Processor:

@@ -3,14 +3,18 @@
 from functools import partial
 from typing import Any
 
+from service.adapters.tracing import tracing
 from service.bootstrap import Parts, bootstrap
+from service.model.topics import TopicNames
 from service.settings import Settings, load
 from streams.armed import armed
 from streams.connection import connection_of
+from streams.counted import Counted
 from streams.faults import killer
 from streams.line import resources, specs
 from streams.probe import Probe
 from streams.shell import RatesApp, Shell, StagesApp, build_app
+from streams.traced import traced
 
 
 def shell_of(settings: Settings) -> Shell:
@@ -23,15 +27,19 @@ def shell_of(settings: Settings) -> Shell:
         partitions=kafka.partitions,
         replication=kafka.replication,
         fault_at=settings.fault_at,
+        acknowledged=Counted(TopicNames(kafka.prefix), settings.worker.stages),
     )
 
 
 def app_of(parts: Parts) -> StagesApp | RatesApp:
-    """The app of one worker, with its probe. Raises UnknownStage."""
+    """The app of one worker, with its probe. Raises UnknownStage, TracingUnavailable."""
     settings = parts.settings
     if settings.fault_at:
         parts = armed(parts, killer(settings.fault_at))
-    app = build_app(shell_of(settings), specs(parts), partial(resources, parts))
+    stages = specs(parts)
+    if (tracer := tracing(settings.otel)) is not None:
+        stages = [traced(spec, tracer, parts.topics) for spec in stages]
+    app = build_app(shell_of(settings), stages, partial(resources, parts))
     if settings.worker.metrics_port:
         app.service(Probe(app, parts, settings.worker.metrics_host, settings.worker.metrics_port))
     return app

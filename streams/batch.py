@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from structlog.contextvars import bound_contextvars
+
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Unavailable
 from streams.assignment import Share
 from streams.faults import Fault
+from streams.identity import named
 from streams.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -70,6 +73,10 @@ class Batch:
     def light(self) -> bool:
         """Whether so little is left that the batch need not keep another from starting."""
         return len(self._open) * 8 <= self._size
+
+    def oldest_ms(self) -> int | None:
+        """Kafka's timestamp of its oldest record that is not finished."""
+        return min((record.timestamp_ms for record in self._unfinished(self._records)), default=None)
 
     async def run(self) -> None:
         """Return when all records are finished, or early when draining and a dependency is away."""
@@ -140,7 +147,8 @@ class Batch:
 
     async def _bury(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         (record,) = chunk
-        log.error("%s-%d@%d goes to the dead letters: %s", *record[:3], _where(error))
+        with bound_contextvars(**named(record.value, record.headers)):
+            log.error("%s-%d@%d goes to the dead letters: %s", *record[:3], _where(error))
         try:
             letters = self._work.poison(record, error)
             self._work.fault("after_poison_before_produce")

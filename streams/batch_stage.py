@@ -19,6 +19,7 @@ from streams.health import Health, StageState, Tally
 from streams.lag import Lag
 from streams.limits import Limits
 from streams.producer import Producer
+from streams.refusal import refusal
 from streams.session import Session
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             committed={tp: p.mark.committed for tp, p in partitions.items() if p.mark.committed is not None},
             finished=self._tally.finished,
             dead=self._tally.dead,
+            group=self._source.group,
+            oldest_unfinished_s=max(session.oldest_s() if session else 0.0, self._lag.standing_s),
         )
 
     def _state(self) -> StageState:
@@ -126,8 +129,9 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
                 OSError,
                 UnicodeDecodeError,
             ) as error:  # the last: a header name that is no text
-                self._away = f"Kafka: {error!r}"
-                log.warning("%s: another consumer is made after %r", self.name, error)
+                if self._away is None:  # one line an outage, however many attempts it takes
+                    log.warning("%s: consumers are made anew until one works, after %r", self.name, error)
+                self._away = await refusal(self._source.connection, error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_RECONNECT_SECONDS):
                         await self._halt.wait()
@@ -137,7 +141,8 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         while not self._halt.is_set():
             await self._ask_gate()
             if (session := self._session) is not None:
-                if session.assigned:
+                if session.assigned and self._away is not None:
+                    log.info("%s: goes on", self.name)
                     self._away = None
                 if await self._lag.look(session) == 0 or self.reason:
                     self._tally.move()

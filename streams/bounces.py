@@ -19,8 +19,11 @@ _IDLE_S = 60.0
 
 
 class _Handler:
-    """aiosmtpd's hooks. Who is refused hears it at RCPT; what cannot be believed is taken and dropped, for it
-    would only come back to somebody whose address was forged."""
+    """aiosmtpd's hooks.
+
+    Who is refused hears it at RCPT. What cannot be believed is taken and dropped: a refusal would only come back to
+    somebody whose address was forged.
+    """
 
     def __init__(self, bounces: Bounces) -> None:
         self._bounces = bounces

@@ -8,6 +8,7 @@ from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
 from service.ports import Unavailable
+from streams import lenient
 from streams.connection import KafkaConnection
 from streams.reach import partitions, reaching
 
@@ -31,6 +32,7 @@ async def follow(
     `since_ms`: from that time on (milliseconds since the epoch), 0 for all that is kept, None for what is written from
     now on. `until_end`: stop where the topics ended when reading began. Raises UnknownTopic, Unavailable.
     """
+    lenient.install()
     there = await partitions(connection)
     if missing := [topic for topic in topics if topic not in there]:
         raise UnknownTopic(f"there is no topic {missing[0]}")

@@ -31,6 +31,9 @@ class Health:
     committed: Mapping[TopicPartition, int]
     finished: int
     dead: int
+    group: str = ""
+    oldest_unfinished_s: float = 0.0
+    """By Kafka's timestamp, of what is in its hands; of what it has not read, by how long it is known to wait."""
 
     @property
     def ready(self) -> bool:

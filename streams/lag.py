@@ -20,6 +20,13 @@ class Lag:
         """Records not finished, by partition; a partition whose position is not known yet is absent."""
         self.silent_s = 0.0
         """Seconds since Kafka answered a fetch; 0 while there is nothing to fetch from."""
+        self._waiting: dict[TopicPartition, tuple[int, float]] = {}
+
+    @property
+    def standing_s(self) -> float:
+        """For how many seconds a partition with records to read has been seen at the same place."""
+        now = time.monotonic()
+        return max((now - since for _, since in self._waiting.values()), default=0.0)
 
     async def look(self, session: Session) -> int:
         """Look anew; how many records of this session are not finished."""
@@ -36,14 +43,24 @@ class Lag:
             for tp, partition in partitions.items()
             if tp in assigned and (behind := _behind(consumer, tp, partition)) is not None
         }
+        self._waiting = {tp: self._since(tp, partitions[tp]) for tp, behind in self.known.items() if behind}
         self.silent_s = _silence(consumer) if session.assigned else 0.0
         return sum(self.known.values()) + session.assignment.held
+
+    def _since(self, tp: TopicPartition, partition: Partition) -> tuple[int, float]:
+        """Where a partition stands, and since when (monotonic seconds)."""
+        here, before = _next(partition) or 0, self._waiting.get(tp)
+        return before if before is not None and before[0] == here else (here, time.monotonic())
 
 
 def _behind(consumer: AIOKafkaConsumer, tp: TopicPartition, partition: Partition) -> int | None:
     end = consumer.last_stable_offset(tp)
-    here = partition.mark.next if len(partition.mark) else partition.fetched
+    here = _next(partition)
     return None if end is None or end < 0 or here is None else max(end - here, 0)
+
+
+def _next(partition: Partition) -> int | None:
+    return partition.mark.next if len(partition.mark) else partition.fetched
 
 
 def _silence(consumer: AIOKafkaConsumer) -> float:

@@ -13,14 +13,15 @@ from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.schedule import Schedule
+from streams.bounces import BounceListener
 from streams.connection import connection_of
 from streams.fresh import Gate
 from streams.limits import Limits
-from streams.pulse import Pulse, Ticker
 from streams.producer import Producer
+from streams.pulse import Pulse, Ticker
 from streams.stages import StageSpec
 
-STAGES = ("resolve", "inbox", "email", "schedule", "tables", "rates")
+STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
 """What a worker can be told to run."""
 
 _LANE_SHARE = {Lane.high: 4000, Lane.normal: 2000, Lane.bulk: 500}
@@ -113,6 +114,11 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     if "schedule" in wanted:
         schedule = Schedule(parts.due, producer.produce, parts.topics, parts.clock)
         services.append(Ticker("schedule", schedule.run_once, gate_of(parts)))
+    if "bounces" in wanted:
+        bounces = parts.bounces(producer.produce)
+        if bounces is None:
+            raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
+        services.append(BounceListener(bounces, parts.settings.bounces))
     try:
         yield services
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 import faust
 import orjson
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +14,9 @@ from starlette.routing import Route
 
 from service.adapters.smtp import RelayState
 from service.bootstrap import Parts
+from service.metrics import exposition
 from streams.health import Health, StageState
+from streams.measured import measured
 from streams.shell import RatesApp, StagesApp
 
 
@@ -74,7 +76,9 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         return _json(body, 503 if reasons else 200)
 
     async def _metrics(self, _: Request) -> Response:
-        return Response(await asyncio.to_thread(generate_latest), media_type=CONTENT_TYPE_LATEST)
+        families = await measured(self._parts, self._app.stages.health())
+        body = await asyncio.to_thread(exposition, families)
+        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _rates(self, _: Request) -> Response:
         rates = self._app.rates

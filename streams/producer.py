@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
@@ -34,6 +34,7 @@ class Producer:
     again; what was written but not acknowledged is then written twice, which the ledger absorbs.
 
     `limits` are `max.message.bytes` of topics that differ from Kafka's default; `linger_s` is seconds.
+    `acknowledged` is told what Kafka has, for counting; it must not raise.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Producer:
         batch_bytes: int = 262_144,
         compression: str | None = None,
         limits: Mapping[str, int] | None = None,
+        acknowledged: Callable[[Sequence[Message]], None] | None = None,
     ) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
@@ -52,6 +54,7 @@ class Producer:
         self._batch_bytes = batch_bytes
         self._compression = compression
         self._limits = limits or {}
+        self._acknowledged = acknowledged
         self._link: Link | None = None
         self._opening = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -100,6 +103,8 @@ class Producer:
             if failure := batch.exception():
                 raise self._told(messages, failure) from failure
         self.trouble = None
+        if self._acknowledged is not None:
+            self._acknowledged(messages)
 
     async def _live(self) -> Link:
         if self._link is None:

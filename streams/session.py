@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -52,6 +53,12 @@ class Session:
     def reason(self) -> str | None:
         """What a batch waits for, if one does."""
         return next((batch.reason for batch in self.running if batch.reason), None)
+
+    def oldest_s(self) -> float:
+        """Seconds since Kafka got the oldest record that is here and not finished; 0 when there is none."""
+        stamps = [p.waiting[0].timestamp_ms for p in self.assignment.partitions.values() if p.waiting]
+        stamps += [stamp for batch in self.running if (stamp := batch.oldest_ms()) is not None]
+        return max(time.time() - min(stamps) / 1000, 0.0) if stamps else 0.0
 
     async def run(self, halt: asyncio.Event) -> None:
         """Work until `halt`, then end in order. Raises what ended it otherwise: KafkaError, OSError, or a bug."""

@@ -1,7 +1,7 @@
 """Faust is the shell: the app, its worker and its service tree. What must not be lost runs in `BatchStage`."""
 
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 
 import faust
 
+from service.model.record import Message
 from streams import topics
 from streams.connection import KafkaConnection
 from streams.faults import killer
@@ -34,6 +35,7 @@ class Shell:
 
     `prefix` goes before topic names and group ids. `rates` adds the agent for live rates, which needs `partitions` as
     the outcomes topic has. `data` is where Faust keeps its own state, of no value. `fault_at` is for chaos tests.
+    `acknowledged` is told what the producer has written.
     """
 
     connection: KafkaConnection
@@ -44,6 +46,7 @@ class Shell:
     produce_timeout_s: float = 30.0
     data: Path = field(default_factory=_scratch)
     fault_at: str = ""
+    acknowledged: Callable[[Sequence[Message]], None] | None = None
 
 
 class _Bare(faust.App.BootStrategy):  # type: ignore[misc]  # faust has no usable types
@@ -81,7 +84,11 @@ def build_app(
     kind = RatesApp if shell.rates else StagesApp
     app = kind(f"{shell.prefix}tocsin", **_options(shell))
     producer = partial(
-        Producer, shell.connection, timeout_s=shell.produce_timeout_s, limits=topics.limits(shell.prefix)
+        Producer,
+        shell.connection,
+        timeout_s=shell.produce_timeout_s,
+        limits=topics.limits(shell.prefix),
+        acknowledged=shell.acknowledged,
     )
     app.stages = Stages(
         shell.connection,

@@ -46,6 +46,7 @@ TOPICS = (
     Topic("dispatch.inbox", "recipient id", 90),
     Topic("dispatch.outcomes", "recipient id", 90),
     Topic("dispatch.dead-letter", "key of the original", 90, DEAD_LETTER_BYTES),
+    Topic("dispatch.audit", "operation id", 400),
     Topic("tables.recipients", "recipient id"),
     Topic("tables.groups", "external id and project id"),
     Topic("tables.contacts", "account and contact id"),

@@ -1,5 +1,7 @@
 """A small catalogue for tests of the pipeline, so that they do not depend on the shipped one."""
 
+from functools import cache
+
 from service.model.catalogue import Audience, AudienceKind, Catalogue, Channel, MetaField, NotificationType
 
 USERS = Audience(kind=AudienceKind.users)
@@ -7,6 +9,7 @@ ADMINS = Audience(kind=AudienceKind.role, role="admin")
 BOTH = (Channel.email, Channel.inbox)
 
 
+@cache
 def small_catalogue() -> Catalogue:
     """One type for each rule of audiences and sending."""
 
@@ -38,6 +41,7 @@ def small_catalogue() -> Catalogue:
         row("payment_approved", audience=(Audience(kind=AudienceKind.account),), channels=(Channel.inbox,)),
         row("reset_password", audience=(USERS,), channels=(Channel.email,), mandatory=True),
         row("held_when_unsure", audience=(USERS,), channels=(Channel.email,), on_ambiguous="hold"),
+        row("read_or_mailed", audience=(USERS,), skip_email_if_read=True),
         row("own_news", audience=(USERS,), notify_actor=True),
         row("mixed", audience=(USERS, Audience(kind=AudienceKind.group)), channels=(Channel.email,)),
     ]

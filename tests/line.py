@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from aiokafka import AIOKafkaConsumer
 
@@ -96,13 +96,17 @@ class Line:
         await self.parts.writes.put_contacts(samples.contacts(self.parts.catalogue))
 
     def start_worker(
-        self, stages: str = "resolve,inbox,email,schedule", **variables: str
+        self,
+        stages: str = "resolve,inbox,email,schedule",
+        *,
+        output: IO[bytes] | None = None,
+        **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """A worker process; it inherits nothing but its own settings."""
+        """A worker process; it inherits nothing but its own settings. `output` takes what it prints."""
         probe = {"TOCSIN_WORKER__METRICS_PORT": str(free_port())}
         env = self.environment(**{**probe, **variables})
         command = [sys.executable, "-m", "service.cli", "worker", "--stages", stages]
-        worker = subprocess.Popen(command, cwd=ROOT, env=env)
+        worker = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
         self.workers.append(worker)
         return worker
 
@@ -123,6 +127,16 @@ class Line:
             **self.variables,
             **variables,
         }
+
+    async def tocsin(self, *arguments: str, given: bytes = b"") -> tuple[int, list[dict[str, Any]], str]:
+        """Run a verb on this line: its exit code, its JSON Lines, all that it said."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "service.cli", *arguments, cwd=ROOT, env=self.environment(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate(given)
+        documents = [json.loads(row) for row in out.splitlines() if row[:1] == b"{"]
+        return process.returncode or 0, documents, (out + err).decode()
 
     async def publish(
         self, *events: Mapping[str, Any] | bytes, headers: Sequence[tuple[str, bytes]] = ()

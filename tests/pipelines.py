@@ -12,15 +12,18 @@ from service.model.record import Done, Handler, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.deliver_email import DeliverEmail, EmailPorts
 from service.pipeline.deliver_inbox import DeliverInbox
+from service.pipeline.explain import Explain
 from service.pipeline.resolve import Resolve
 from service.pipeline.schedule import Schedule
 from service.pipeline.withdraw import Withdraw
 from tests.catalogues import small_catalogue
+from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.renderer import FakeRenderer
+from tests.fakes.soft_bounces import FakeSoftBounces
 from tests.fakes.supersede import FakeSupersede
 from tests.fakes.tables import FakeTables
 from tests.fakes.transport import FakeTransport
@@ -41,13 +44,18 @@ class Pipeline:
         self.supersedes = FakeSupersede()
         self.inbox = FakeInbox(self.clock)
         self.due = FakeDueSet()
+        self.scores = FakeSoftBounces()
         self.workers = FakeWorkers(self.clock)
         self.transport = FakeTransport()
         self.renderer = FakeRenderer()
         self.topics: dict[str, list[Message]] = {}
         self.withdrawals = FakeWithdrawals()
+        self.build(owner)
+
+    def build(self, owner: str) -> None:
+        """Make the stages of a worker over the ports as they are now."""
         self.withdraw = Withdraw(
-            self.ledger, self.inbox, self.due, self.withdrawals, TOPICS, self.clock
+            self.ledger, self.inbox, self.due, self.withdrawals, topics=TOPICS, clock=self.clock
         )
         self.resolve = Resolve(
             self.catalogue,
@@ -55,14 +63,20 @@ class Pipeline:
             self.ledger,
             self.supersedes,
             self.withdraw,
-            TOPICS,
-            self.clock,
+            topics=TOPICS,
+            clock=self.clock,
         )
         self.deliver_inbox = DeliverInbox(
             self.catalogue, self.inbox, self.ledger, self.renderer, TOPICS, self.clock
         )
         self.schedule = Schedule(self.due, self.produce, TOPICS, self.clock)
         self.deliver_email = self.email_worker(owner)
+
+    @property
+    def explain(self) -> Explain:
+        """Over the same fakes."""
+        search = FakeAddressSearch(self.tables)
+        return Explain(self.catalogue, self.ledger, self.ledger, self.tables, due=self.due, search=search)
 
     def email_worker(self, owner: str) -> DeliverEmail:
         """Another worker's email stage over the same fakes."""
@@ -71,6 +85,8 @@ class Pipeline:
             writes=self.tables,
             ledger=self.ledger,
             supersedes=self.supersedes,
+            inbox=self.inbox,
+            scores=self.scores,
             due=self.due,
             workers=self.workers,
             transport=self.transport,
@@ -97,7 +113,10 @@ class Pipeline:
                 Recipient(id="mute", address="", name="Mute", version=1),
             ]
         )
-        lists = {"invoice_available": ("billing@example.com",), "mixed": ("alice@example.com", "x@example.com")}
+        lists = {
+            "invoice_available": ("billing@example.com",),
+            "mixed": ("alice@example.com", "x@example.com"),
+        }
         await self.tables.put_group(Group(external_id="12345", addresses=lists, version=1))
         await self.tables.put_contacts(
             [

@@ -1,6 +1,7 @@
 """A TCP proxy that tests can cut, stall and heal: a network between two programs on one machine."""
 
 import asyncio
+import ssl
 from contextlib import suppress
 from typing import Self
 
@@ -8,9 +9,10 @@ _CHUNK = 65_536
 
 
 class TcpProxy:
-    """Forwards `port` to `target`. `cut` closes and refuses, `stall` swallows nothing but passes nothing on."""
+    """Forwards `port` to `target`; with `tls`, ends TLS here. `cut` closes and refuses, `stall` passes nothing on."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.port = 0
         self._target = target
         self._open = asyncio.Event()
@@ -21,7 +23,7 @@ class TcpProxy:
         self.delay_s = 0.0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

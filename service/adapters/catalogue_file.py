@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.model.catalogue import AudienceKind, Catalogue, NotificationType
+from service.model.event import WITHDRAW
 
 
 class CatalogueError(Exception):
@@ -87,6 +88,8 @@ def _row(place: str, domain: str, name: str, table: Any, mandatory: bool) -> Not
 
 def _contradictions(row: NotificationType) -> Iterator[tuple[str, str]]:
     """What is well-formed and yet could never work, found now rather than at the first event."""
+    if row.name == WITHDRAW:
+        yield "name", "reserved: with it producers take events back"
     for number, rule in enumerate(row.audience):
         if (rule.kind is AudienceKind.role) != bool(rule.role):
             yield f"audience.{number}.role", "belongs to kind role, and to no other"

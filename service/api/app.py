@@ -8,9 +8,11 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from service.api import (
+    bounces,
     contacts,
     errors,
     events,
+    explain,
     groups,
     health,
     inbox,
@@ -18,21 +20,26 @@ from service.api import (
     openapi,
     preferences,
     recipients,
+    reference,
+    unsubscribe,
 )
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
 from service.api.deps import ApiDeps, Doors
 from service.api.hub import Hub
 from service.api.wire import Wire
+from service.bootstrap import unsubscribe_tokens
 
-_NOUNS = (inbox, inbox_stream, groups, contacts, preferences, recipients, events, health)
+_NOUNS = (inbox, inbox_stream, groups, contacts, preferences, recipients, events, explain, bounces, unsubscribe, health)
 
 
 def create_app(deps: ApiDeps) -> FastAPI:
     """The API over these ports. Raises ValueError for settings that would let anybody in."""
     app = bare_app(deps.settings.http.root_path)
     app.state.deps = deps
-    app.state.doors = Doors(Tokens(deps.settings), Passwords(deps.accounts))
+    app.state.doors = Doors(
+        Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
+    )
     app.state.hub = Hub(deps.inbox_changes)
     return app
 
@@ -42,11 +49,13 @@ def bare_app(root_path: str = "") -> FastAPI:
     app = FastAPI(
         title="Tocsin",
         version="1",
+        docs_url=None,  # ours is in `reference`: FastAPI's loads a script from a host elsewhere
         redoc_url=None,
         lifespan=_lifespan,
     )
     for noun in _NOUNS:
         app.include_router(noun.router)
+    app.include_router(reference.router)
     app.router.routes.insert(0, _Bare("/counts", inbox.counts))
     app.add_middleware(Wire, root_path=root_path)
     errors.install(app)

@@ -20,8 +20,12 @@ from service.api_ports import (
 )
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
+from service.pipeline.bounces import Bounces
+from service.pipeline.explain import Explain
 from service.pipeline.read_marks import ReadMarks
 from service.pipeline.table_writes import TableWriter
+from service.pipeline.unsubscribe_tokens import UnsubscribeTokens
+from service.pipeline.what_if import WhatIf
 from service.ports import Clock, Inbox, Ledger
 from service.settings import Settings
 
@@ -51,6 +55,9 @@ class ApiDeps:
     rate_limits: RateLimits
     idempotency: Idempotency
     events_topic: str = "events"
+    bounces: Bounces | None = None
+    explain: Explain | None = None
+    what_if: WhatIf | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     @property
@@ -66,6 +73,7 @@ class Doors:
 
     tokens: Tokens
     passwords: Passwords
+    unsubscribe: UnsubscribeTokens | None = None
 
 
 def deps_of(request: Request) -> ApiDeps:

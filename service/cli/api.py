@@ -52,6 +52,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from service.api.deps import ApiDeps
     from service.bootstrap import bootstrap
     from streams.connection import connection_of
+    from streams.event_log import KafkaEventLog
     from streams.producer import Producer
     from streams.publisher import KafkaPublisher
 
@@ -76,6 +77,9 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             rate_limits=SharedRateLimits(settings.redis),
             idempotency=RedisIdempotency(parts.store),
             events_topic=settings.kafka.events[0],
+            bounces=parts.bounces(publisher.publish),
+            explain=parts.explain(),
+            what_if=parts.what_if(KafkaEventLog(connection_of(settings.kafka), settings.kafka)),
             checks={"redis": parts.tables.incomplete, "kafka": publisher.trouble},
         )
     finally:

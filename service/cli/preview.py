@@ -32,12 +32,21 @@ class Part(StrEnum):
 @app.command(no_args_is_help=True)
 def preview(
     *,
-    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A notification type.")],
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A notification type.")] = "",
     locale: Annotated[str, typer.Option(help="Whose language; TOCSIN_TEMPLATES__LOCALE, unless given.")] = "",
     part: Annotated[Part | None, typer.Option(help="Only this; headers and text, unless given.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="All types as a page that follows the files.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Where --serve listens, on this machine only.")] = 8026,
 ) -> None:
     """Render the mail of a type from its sample event. Sends nothing."""
+    if serve:
+        _serve(port, type_name, show)
+        return
+    if not type_name:
+        raise typer.BadParameter("name a type, or ask for --serve", param_hint="TYPE")
     from service.adapters.templates import TemplateFault, TemplateRenderer, render_preview
     from service.ports import RenderFailed
 
@@ -59,6 +68,16 @@ def preview(
         _open(row.name, seen)
     else:
         typer.echo(_shown(seen, part))
+
+
+def _serve(port: int, type_name: str, show: bool) -> None:
+    from service.dev.preview_server import serve_previews
+
+    url = f"http://127.0.0.1:{port}/preview" + (f"/{type_name}" if type_name else "")
+    note(f"{url}, until Ctrl-C")
+    if show:
+        typer.launch(url)
+    serve_previews(load(), port)
 
 
 def _shown(seen: "Preview", part: Part | None) -> str:

@@ -54,7 +54,7 @@ def tail(
         Texts,
         typer.Argument(
             metavar="[TOPIC]...",
-            help="outcomes, dead-letter, inbox, email, email.LANE, events, tables.NAME, or a full name.",
+            help="outcomes, dead-letter, audit, inbox, email, email.LANE, events, tables.NAME, or a full name.",
         ),
     ] = None,
     type_name: Annotated[Texts, typer.Option("--type", help="Only these notification types.")] = None,
@@ -139,6 +139,7 @@ def full_names(name: str, settings: Settings) -> Sequence[str]:
         "outcomes": [names.outcomes],
         "dead-letter": [names.dead_letter],
         "dead-letters": [names.dead_letter],
+        "audit": [names.audit],
         "inbox": [names.inbox],
         "email": [names.email(lane) for lane in Lane],
         **{f"email.{lane}": [names.email(lane)] for lane in Lane},

@@ -26,8 +26,10 @@ VERBS: Mapping[str, str] = {
     "audit": "Check that the ledger's sums balance.",
     "topics": "Create Kafka topics, and compare them with the table.",
     "recipients": "Import the recipients table.",
+    "suppressions": "List, add and remove addresses that are not mailed.",
     "token": "Print a token for the API, for development.",
     "keys": "Create, list and revoke the API keys of services.",
+    "privacy": "Export or erase what is kept of a person.",
     "rebuild": "Refill an empty Redis from Kafka.",
     "doctor": "Check settings and everything that Tocsin depends on.",
 }

@@ -15,9 +15,10 @@ def worker(
         str, typer.Option(help="Which ones, separated by commas; all when absent. See docs/operations.md.")
     ] = "",
 ) -> None:
-    """Run stages: resolve, inbox, email, schedule, tables, rates. SIGTERM lets them finish what they hold."""
+    """Run stages: resolve, inbox, email, schedule, tables, bounces, rates. SIGTERM lets them finish what they hold."""
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
+    from service.adapters.tracing import TracingUnavailable
     from service.bootstrap import bootstrap
     from service.settings import load
     from service.telemetry import configure
@@ -32,5 +33,5 @@ def worker(
         parts = bootstrap(settings)
         parts.renderer.check()
         run_worker(parts)
-    except (CatalogueError, TemplateFault, UnknownStage) as error:
+    except (CatalogueError, TemplateFault, TracingUnavailable, UnknownStage) as error:
         raise Failure(str(error)) from error

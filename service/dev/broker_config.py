@@ -1,5 +1,6 @@
 """The embedded broker's configuration: one KRaft node on loopback, small and quick to start."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.dev.ports import LOOPBACK
@@ -8,8 +9,8 @@ _SERVER = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners={listeners},CONTROLLER://{host}:{controller_port}
+advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
@@ -34,6 +35,16 @@ num.network.threads=2
 num.io.threads=4
 """
 
+_SECURED = """\
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={modules}.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config={modules}.plain.PlainLoginModule required user_{username}="{password}";
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+"""
+_MODULES = "org.apache.kafka.common.security"
+
 _LOGGING = """\
 <Configuration status="ERROR">
   <Appenders>
@@ -46,12 +57,38 @@ _LOGGING = """\
 """
 
 
-def write_config(directory: Path, port: int, controller_port: int) -> tuple[Path, Path]:
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """Clients must use TLS and a password, by SCRAM-SHA-512 or PLAIN.
+
+    `keystore` is a PEM file: the private key as PKCS #8 without a password, then its certificates. `plain_port` is a
+    listener without either, for the broker itself.
+    """
+
+    keystore: Path
+    username: str
+    password: str
+    plain_port: int
+
+
+def write_config(
+    directory: Path, port: int, controller_port: int, secured: Secured | None = None
+) -> tuple[Path, Path]:
     """Write the server and the logging configuration into `directory`; their paths."""
     server, logging = directory / "server.properties", directory / "log4j2.xml"
     data = str(directory / "data").replace("\\", "\\\\")
-    server.write_text(
-        _SERVER.format(host=LOOPBACK, port=port, controller_port=controller_port, data=data), "utf-8"
-    )
+    listeners = f"PLAINTEXT://{LOOPBACK}:{secured.plain_port if secured else port}"
+    more = ""
+    if secured is not None:
+        listeners += f",SASL_SSL://{LOOPBACK}:{port}"
+        more = _SECURED.format(
+            modules=_MODULES,
+            username=secured.username,
+            password=secured.password,
+            keystore=secured.keystore,
+        )
+    text = _SERVER.format(host=LOOPBACK, listeners=listeners, controller_port=controller_port, data=data)
+    server.touch(mode=0o600)
+    server.write_text(text + more, "utf-8")
     logging.write_text(_LOGGING, "utf-8")
     return server, logging

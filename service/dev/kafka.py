@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.dev.broker_config import write_config
+from service.dev.broker_config import Secured, write_config
 from service.dev.errors import DevStackError
 from service.dev.jars import Progress, kafka_jars
 from service.dev.ports import LOOPBACK, free_port, require_free
@@ -30,13 +30,22 @@ class EmbeddedKafka:
     """One broker on loopback whose data live in `directory` and survive stop, kill and start.
 
     Topics are not made by accident (no auto-create) and have one replica. `progress` is told, a line at a
-    time, how the one-time download of the jars goes; it may be called from another thread.
+    time, how the one-time download of the jars goes; it may be called from another thread. With `secured`,
+    `bootstrap` takes clients by TLS and password only.
     """
 
-    def __init__(self, directory: Path, port: int = 0, *, progress: Progress = _silent) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int = 0,
+        *,
+        progress: Progress = _silent,
+        secured: Secured | None = None,
+    ) -> None:
         self.directory = directory
         self.port = port or free_port()
         self._progress = progress
+        self._secured = secured
         self._server = ServerProcess("Kafka", directory)
 
     @property
@@ -56,7 +65,7 @@ class EmbeddedKafka:
         require_free(self.port, "Kafka", "TOCSIN_DEV__KAFKA_PORT")
         java = _java(kafka_jars(self._progress))
         directory = self._server.claim()
-        config, logging = write_config(directory, self.port, free_port())
+        config, logging = write_config(directory, self.port, free_port(), self._secured)
         java.append(f"-Dlog4j2.configurationFile={logging}")
         if not (directory / "data" / "meta.properties").exists():
             self._format(java, config)
@@ -73,11 +82,16 @@ class EmbeddedKafka:
     def _format(self, java: list[str], config: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         command = [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
-        self._server.run([*command, f"--cluster-id={cluster}", "--config", str(config)], _START_SECONDS)
+        command += [f"--cluster-id={cluster}", "--config", str(config)]
+        if user := self._secured:
+            credentials = f"[name={user.username},password={user.password}]"
+            command += ["--add-scram", f"SCRAM-SHA-512={credentials}"]
+        self._server.run(command, _START_SECONDS)
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=5) as connection:
+            port = self._secured.plain_port if self._secured else self.port
+            with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
                 connection.sendall(_API_VERSIONS)
                 return len(connection.recv(8)) > 0
         except OSError:

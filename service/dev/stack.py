@@ -20,8 +20,10 @@ from service.dev.valkey import EmbeddedValkey
 from service.settings import DEV_SECRET, Settings
 from streams import topics
 from streams.connection import connection_of
+from streams.line import gate_of
 from streams.producer import Producer
 from streams.publisher import KafkaPublisher
+from streams.rebuild import rebuild
 
 Say = Callable[[str], None]
 
@@ -115,8 +117,11 @@ class DevStack:
             replication=kafka.replication,
             events=kafka.events,
         )
-        if await parts.tables.incomplete():
-            await parts.tables.mark_complete()
+        if await gate_of(parts)():  # Kafka's data were kept and Redis' were not
+            self._say("refilling Redis from Kafka")
+            filling = bootstrap(self.settings, rebuilding=True)
+            self._open.push_async_callback(filling.store.close)
+            await rebuild(filling, connection_of(kafka), lambda *_: None)
         await seed(parts.table_writer(KafkaPublisher(producer)), parts.catalogue)
 
     def _variables(self, probe_port: int) -> Mapping[str, str]:

@@ -42,7 +42,7 @@ class EmbeddedValkey:
         return self._server.pid
 
     def start(self) -> None:
-        """Return when it answers PING; DevStackError if the port is taken or the folder is not writable."""
+        """Return when it answers PING or asks for a password; DevStackError: port taken, or folder not writable."""
         if self.pid is not None:
             return
         require_free(self.port, "Valkey", "TOCSIN_DEV__REDIS_PORT")
@@ -64,7 +64,8 @@ class EmbeddedValkey:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")  # -LOADING while it reads its file
+                # -LOADING while it reads its file; -NOAUTH where only users with a password are let in
+                return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 

@@ -85,6 +85,7 @@ class NotificationType(_Row):
     lane: Lane = Lane.normal
     ttl: int = Field(default=86_400, gt=0)
     retention: int = Field(default=604_800, gt=0)
+    inbox_ttl: int = Field(default=7_776_000, gt=0)
     supersede: str | None = None
     mandatory: bool = False
     notify_actor: bool = False

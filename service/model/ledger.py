@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -52,6 +53,32 @@ MOVES: Mapping[State | None, frozenset[State]] = {
     State.delivered: frozenset({State.withdrawn}),
     **{end: frozenset({State.queued}) for end in (State.bounced, *sorted(_ENDS - {State.withdrawn}))},
     State.withdrawn: frozenset(),
+}
+
+
+class Replay(StrEnum):
+    """What kind of move an operator asks for; empty for every other move."""
+
+    none = ""
+    dead = "dead"
+    """A dead letter is redriven."""
+    missed = "missed"
+    """What was not delivered is sent again."""
+    again = "again"
+    """So is what was delivered."""
+
+
+_MISSED = frozenset(
+    {State.bounced, State.held, State.deferred, State.ambiguous, *(_ENDS - {State.withdrawn})}
+)
+# Apart from MOVES, so that no stage can send a mail twice. `sending` is in none: that mail is on its way.
+REPLAY_MOVES: Mapping[Replay, Mapping[State, frozenset[State]]] = {
+    kind: dict.fromkeys(sorted(states), frozenset({State.queued}))
+    for kind, states in (
+        (Replay.dead, {State.dead}),
+        (Replay.missed, _MISSED),
+        (Replay.again, _MISSED | {State.sent, State.delivered}),
+    )
 }
 
 
@@ -110,15 +137,19 @@ class IllegalMove(ValueError):
     """A move that the ledger does not allow."""
 
 
-def check_move(current: State | None, to: State) -> None:
+def check_move(current: State | None, to: State, replay: Replay = Replay.none) -> None:
     """Raise IllegalMove unless a delivery may go from `current` (None: not yet in the ledger) to `to`."""
-    if to not in MOVES[current]:
+    if to not in _moves(replay).get(current, frozenset()):
         raise IllegalMove(f"a delivery cannot go from {current or 'nothing'} to {to}")
 
 
-def may_come_from(to: State) -> frozenset[State]:
+def may_come_from(to: State, replay: Replay = Replay.none) -> frozenset[State]:
     """The states from which a delivery may go to `to`: what the ledger's script is told."""
-    return frozenset(state for state, targets in MOVES.items() if state is not None and to in targets)
+    return frozenset(state for state, targets in _moves(replay).items() if state is not None and to in targets)
+
+
+def _moves(replay: Replay) -> Mapping[Any, frozenset[State]]:
+    return REPLAY_MOVES[replay] if replay else MOVES
 
 
 def is_open(state: State) -> bool:

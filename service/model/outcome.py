@@ -9,7 +9,7 @@ from service.model.ledger import Reason, State, Step
 
 
 class Outcome(NamedTuple):
-    """One state change of one delivery. Times are milliseconds since the epoch."""
+    """One state change of one delivery. Times are milliseconds since the epoch; `received_ms` is the event's in Kafka."""
 
     delivery: str
     event: str
@@ -28,6 +28,7 @@ class Outcome(NamedTuple):
     source: str = ""
     found: str = ""
     scope: str = ""
+    received_ms: int = 0
 
     def to_bytes(self) -> bytes:
         """JSON without empty fields."""
@@ -51,34 +52,6 @@ class Outcome(NamedTuple):
     def step(self) -> Step:
         """This outcome as a line of the ledger."""
         return Step(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
-
-
-@dataclass(frozen=True, slots=True)
-class SuppressionNote:
-    """That an operator has stopped or allowed mail to an address: for people, on `dispatch.outcomes`. No rebuild needs it."""
-
-    address_key: str
-    added: bool
-    by: str
-    why: str
-    at_ms: int
-
-    def to_bytes(self) -> bytes:
-        """JSON with `kind`, which outcomes do not have."""
-        kept = {
-            "kind": "suppression",
-            "action": "added" if self.added else "removed",
-            "address_key": self.address_key,
-            "by": self.by,
-            "detail": self.why,
-            "at_ms": self.at_ms,
-        }
-        return orjson.dumps(kept)
-
-    @staticmethod
-    def is_one(value: bytes) -> bool:
-        """Whether a record of `dispatch.outcomes` is such a note."""
-        return value.startswith(b'{"kind":"suppression",')
 
 
 @dataclass(frozen=True, slots=True)

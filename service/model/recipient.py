@@ -1,7 +1,6 @@
 """Who may hear: rows of the tables, as resolve and the APIs see them."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 

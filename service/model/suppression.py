@@ -43,7 +43,12 @@ class Suppression:
     def from_bytes(cls, value: bytes) -> "Suppression":
         """A row of the table. Raises ValueError, KeyError or TypeError when it is none."""
         kept: dict[str, Any] = orjson.loads(value)
-        return cls(Reason(kept["reason"]), int(kept["at_ms"]), str(kept.get("detail", "")), int(kept.get("until_ms", 0)))
+        return cls(
+            Reason(kept["reason"]),
+            int(kept["at_ms"]),
+            str(kept.get("detail", "")),
+            int(kept.get("until_ms", 0)),
+        )
 
 
 def suppression(

@@ -34,6 +34,11 @@ class TopicNames:
         """What no retry can help."""
         return f"{self.prefix}dispatch.dead-letter"
 
+    @property
+    def audit(self) -> str:
+        """What operators did."""
+        return f"{self.prefix}dispatch.audit"
+
     def table(self, name: str) -> str:
         """A compacted topic, one of TABLES."""
         return f"{self.prefix}tables.{name}"

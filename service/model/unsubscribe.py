@@ -1,4 +1,4 @@
-"""Unsubscribes: what a recipient has ended by the link in a mail. They stand above preferences and say nothing of who."""
+"""Unsubscribes: what a recipient has ended by the link in a mail. They stand above preferences and name nobody."""
 
 from hashlib import blake2b
 

@@ -1,10 +1,10 @@
-"""Envelope senders that name their delivery (VERP): what comes back to one is believed only if its signature is ours."""
+"""Envelope senders that name their delivery (VERP): what comes back is believed only if the signature is ours."""
 
 import hmac
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from binascii import Error
 from collections.abc import Sequence
-from hashlib import sha256
+from hashlib import blake2b
 from typing import NamedTuple
 
 from service.model.delivery import Delivery
@@ -14,6 +14,8 @@ _ID, _HINT, _SIGNATURE = 12, 6, 8  # octets
 _NAMED = 2 * _ID + _HINT
 _LENGTH = 61  # base32 of all of it: with the prefix 63, where RFC 5321 section 4.5.3.1.1 allows 64
 _PREFIX = "b-"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
 class Origin(NamedTuple):
@@ -33,13 +35,14 @@ class Verp:
 
     def __init__(self, secrets: Sequence[str], domain: str) -> None:
         self.domain = domain.lower()
-        self._keys = [sha256(b"tocsin verp\0" + secret.encode()).digest() for secret in secrets]
+        self._keys = [
+            blake2b(b"tocsin verp\0" + secret.encode(), digest_size=32).digest() for secret in secrets
+        ]
 
     def address(self, delivery: Delivery) -> str:
         """The sender for a delivery; costs some 6 µs."""
         named = bytes.fromhex(delivery.id + delivery.event + address_key(delivery.address)[: 2 * _HINT])
-        coded = b32encode(named + self._signature(self._keys[0], named)).decode("ascii")
-        return f"{_PREFIX}{coded[:_LENGTH].lower()}@{self.domain}"
+        return f"{_PREFIX}{_base32(named + self._signature(self._keys[0], named))}@{self.domain}"
 
     def ours(self, address: str) -> bool:
         """Whether it is at our domain, signed or not."""
@@ -63,4 +66,10 @@ class Verp:
 
     @staticmethod
     def _signature(key: bytes, named: bytes) -> bytes:
-        return hmac.digest(key, named, "sha256")[:_SIGNATURE]
+        return blake2b(named, digest_size=_SIGNATURE, key=key).digest()
+
+
+def _base32(octets: bytes) -> str:
+    """RFC 4648 in lower case, without padding; half of what the standard library takes."""
+    bits = int.from_bytes(octets, "big") << 6  # 304 bits, in 31 times 10
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(300, -1, -10)])[:_LENGTH]

@@ -42,7 +42,10 @@ class ApplyTables:
             except InvalidEvent as error:
                 messages.append(self._letter(record, error))
                 refused.append(Change(table, (record.key or b"").decode(errors="replace"), None, 0))
-        messages += await self._write(newest(changes), refused)
+        rows = newest(changes)
+        last = {(change.table, change.key): change for change in changes}
+        overtaken = [c for c in rows if last[c.table, c.key] is not c]
+        messages += await self._write(rows, [*refused, *(last[c.table, c.key] for c in overtaken)])
         for record in records:
             if self._table_of[record.topic] == "preferences":
                 try:
@@ -51,8 +54,8 @@ class ApplyTables:
                     messages.append(self._letter(record, error))
         yield Done(records, messages)
 
-    async def _write(self, changes: Sequence[Change], refused: Sequence[Change]) -> list[Message]:
-        """Write rows; the messages that put their topics right."""
+    async def _write(self, changes: Sequence[Change], wrong: Sequence[Change]) -> list[Message]:
+        """Write rows; the messages that put their topics right, also after what is `wrong` there."""
         standing = await standing_rows(self._stores, [c for c in changes if c.table in _WITH_PREFERENCES])
         plain: list[Change] = []
         messages: list[Message] = []
@@ -63,7 +66,7 @@ class ApplyTables:
             else:
                 plain.append(change)
         late = await put_changes(self._stores, plain)
-        return messages + await self._restate([c for c in (*late, *refused) if c.table in _RESTATED])
+        return messages + await self._restate([c for c in (*late, *wrong) if c.table in _RESTATED])
 
     async def _restate(self, changes: Sequence[Change]) -> list[Message]:
         """What stands instead of these, as the last record of its key."""

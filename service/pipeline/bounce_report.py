@@ -1,4 +1,4 @@
-"""What comes back as mail: delivery status notifications (RFC 3464) and complaints (ARF, RFC 5965), read with suspicion.
+"""What comes back as mail: delivery status notifications (RFC 3464) and complaints (ARF, RFC 5965).
 
 Whatever is in such a mail was written by others: nothing here is believed, only read, in bounded time and memory.
 """
@@ -84,16 +84,18 @@ def _parts(message: Message) -> Iterator[Message]:
 def _bounce(part: Message) -> Report | None:
     """The recipient who fared worst: our mails have one."""
     payload = part.get_payload()
-    groups = [g for g in payload[:_MOST_GROUPS] if isinstance(g, Message)] if isinstance(payload, list) else []
+    groups = (
+        [g for g in payload[:_MOST_GROUPS] if isinstance(g, Message)] if isinstance(payload, list) else []
+    )
     told = [group for group in groups if group.get("Action") or group.get("Status")]
     if not told:
         return None
-    worst = min(told, key=lambda group: _rank(_field(group, "Action").lower()))
+    worst = min(told, key=lambda group: _rank(_action(group)))
     diagnostic = _field(worst, "Diagnostic-Code").partition(";")[2].strip()
     status = _STATUS.search(_field(worst, "Status")) or _STATUS.search(diagnostic)
     return Report(
         Kind.bounce,
-        action=_field(worst, "Action").lower().partition(" ")[0],
+        action=_action(worst),
         status=status[0] if status else "",
         addresses=tuple(_addresses(worst, "Original-Recipient", "Final-Recipient")),
         detail=diagnostic,
@@ -123,6 +125,10 @@ def _original(part: Message) -> Message:
         return _first(part)
     payload = part.get_payload(decode=True)
     return BytesParser().parsebytes(payload, headersonly=True) if isinstance(payload, bytes) else _first(part)
+
+
+def _action(group: Message) -> str:
+    return _field(group, "Action").lower().partition(" ")[0]
 
 
 def _rank(action: str) -> int:

@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from prometheus_client import Counter
-
+from service.metrics import BOUNCES
 from service.model.ids import address_key
 from service.model.ledger import Entry, Reason, State
 from service.model.mask import mask_text
@@ -19,7 +18,6 @@ from service.ports import Clock, Ledger, Move, Tables, TableWrites, Wanted
 
 Produce = Callable[[Sequence[Message]], Awaitable[None]]
 
-_TAKEN = Counter("tocsin_bounces_total", "Bounces and complaints that came in", ["what", "reason"])
 # RFC 3463: the mailbox, not the mail or the way to it, is at fault; the same codes as for a relay's own replies
 _MAILBOX = {
     "5.1.0": Reason.mailbox_unknown,
@@ -48,6 +46,7 @@ class Bounces:
         self,
         verp: Verp,
         ledger: Ledger,
+        *,
         tables: Tables,
         writes: TableWrites,
         soft: SoftBounces,
@@ -101,7 +100,11 @@ class Bounces:
             messages.append(await self._outcome(origin, entry))
         if suppress is not None and (found := await self._address(origin, report, entry)):
             key, address = found
-            row = suppression(address, suppress, now, detail)[1] if address else Suppression(suppress, now, detail)
+            row = (
+                suppression(address, suppress, now, detail)[1]
+                if address
+                else Suppression(suppress, now, detail)
+            )
             await self._writes.put_suppression(key, row)
             messages.append(Message(self._topics.table("suppressions"), key.encode(), row.to_bytes()))
         if messages:
@@ -158,5 +161,5 @@ class Bounces:
 
 
 def _counted(what: str, reason: str = "") -> Taken:
-    _TAKEN.labels(what, reason).inc()
+    BOUNCES.labels(what, reason).inc()
     return Taken(what, reason)

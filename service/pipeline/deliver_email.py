@@ -19,8 +19,8 @@ from service.pipeline.dead_letter import dead_letter
 from service.pipeline.decode import Batch
 from service.pipeline.recheck import recheck
 from service.pipeline.sending import Answer, Answers
-from service.pipeline.soft_bounces import SoftBounces
 from service.pipeline.settle import Settled, settle
+from service.pipeline.soft_bounces import SoftBounces
 from service.pipeline.tell import outcome
 from service.ports import (
     Clock,
@@ -94,7 +94,7 @@ class DeliverEmail:
             self._ports.tables,
             self._ports.supersedes,
             self._ports.inbox,
-            self._ports.clock.now_ms(),
+            now_ms=self._ports.clock.now_ms(),
         )
         while checked:
             claims = await self._claimer.claim(checked)

@@ -69,23 +69,28 @@ class DeliverInbox:
             await self._inbox.remove(recipient, ids)
 
     def _outcomes(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> list[Message]:
-        """Also what was told before, since its telling may have been lost with a worker."""
-        return [
-            outcome(self._topics.outcomes, batch.deliveries[move.delivery], move)
+        """Also what was told before, since its telling may have been lost with a worker: as it was, not as it would be."""
+        told = [
+            move._replace(to=State.delivered, reason=Reason.none)
+            if not result.applied and result.state is State.delivered
+            else move
             for move, result in zip(moves, moved, strict=True)
-            if result.applied or result.state is move.to
+            if result.applied or result.state in (move.to, State.delivered)
         ]
+        return [outcome(self._topics.outcomes, batch.deliveries[move.delivery], move) for move in told]
 
 
 def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> InboxItem:
     """The entry that a delivery becomes. Raises RenderFailed, and KeyError for a type that there is not."""
+    row = catalogue[delivery.type]
     return InboxItem(
         id=delivery.id,
         recipient=delivery.recipient,
         type=delivery.type,
-        number=catalogue[delivery.type].number or 0,
+        number=row.number or 0,
         created_ms=delivery.created_ms,
         meta=delivery.data,
         line=renderer.inbox_line(delivery),
         event=delivery.event,
+        expires_ms=delivery.received_ms + row.inbox_ttl * 1000,
     )

@@ -41,7 +41,9 @@ _MAX_ATTRIBUTE = 1024
 _USERS, _GROUP, _ACCOUNT = AudienceKind.users, AudienceKind.group, AudienceKind.account
 
 
-def parse(value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int) -> Event | Withdrawal:
+def parse(
+    value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int
+) -> Event | Withdrawal:
     """The event, or the taking back of one, in a record or request. Raises InvalidEvent; nothing else."""
     fields = _fields(value, {name.lower(): content for name, content in headers})
     data = fields.get("data")
@@ -120,7 +122,7 @@ def _header(name: str, content: bytes | None) -> str:
     try:
         return (content or b"").decode()
     except UnicodeDecodeError:
-        raise InvalidEvent(DeadReason.invalid_utf8, f"header {ascii(name[:64])}") from None
+        raise InvalidEvent(DeadReason.invalid_utf8, f"header {name[:64]!a}") from None
 
 
 def _base64(encoded: Any) -> Any:

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from service.model.catalogue import Catalogue, Channel
 from service.model.delivery import Delivery, Found
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import MOVES, Reason, State
-from service.model.outcome import Outcome, ReadMark, SuppressionNote
+from service.model.ledger import MOVES, Reason, Replay, State
+from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
 from service.model.topics import TABLES, TopicNames
 from service.pipeline.deliver_inbox import inbox_item
@@ -185,8 +185,6 @@ class Rebuild:
 
     def _told(self, record: Record) -> Outcome | ReadMark | None:
         value = record.value or b""
-        if SuppressionNote.is_one(value):
-            return None
         for kind in (Outcome, ReadMark):
             try:
                 return kind.from_bytes(value)
@@ -208,6 +206,7 @@ def _moves(told: Outcome) -> list[Move]:
         told.at_ms,
         told.attempt,
         told.detail or told.reply,
+        replay=Replay.again if told.state is State.queued else Replay.none,
     )
     if told.state not in _CLAIMED:
         return [move]

@@ -29,6 +29,7 @@ async def recheck(
     tables: Tables,
     supersedes: Supersedes,
     inbox: Inbox,
+    *,
     now_ms: int,
 ) -> list[Checked]:
     """Look up the rows of a batch once and judge each delivery. Raises Unavailable."""
@@ -40,7 +41,15 @@ async def recheck(
     asked = sorted({key for key in keys if key})
     newest = dict(zip(asked, await supersedes.newest(asked) if asked else (), strict=True))
     return [
-        _judge(delivery, candidate, bar, delivery.id in read, newest.get(key), catalogue, now_ms)
+        _judge(
+            delivery,
+            candidate,
+            bar,
+            read=delivery.id in read,
+            newest=newest.get(key),
+            catalogue=catalogue,
+            now_ms=now_ms,
+        )
         for delivery, candidate, bar, key in zip(deliveries, current, bars, keys, strict=True)
     ]
 
@@ -70,7 +79,9 @@ async def _were_read(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox
     asked = [
         d
         for d in deliveries
-        if (row := catalogue[d.type]).skip_email_if_read and not row.mandatory and Channel.inbox in row.channels
+        if (row := catalogue[d.type]).skip_email_if_read
+        and not row.mandatory
+        and Channel.inbox in row.channels
     ]
     if not asked:
         return set()
@@ -111,6 +122,7 @@ def _judge(
     delivery: Delivery,
     candidate: Candidate | None,
     bar: Bar,
+    *,
     read: bool,
     newest: str | None,
     catalogue: Catalogue,

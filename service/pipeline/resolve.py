@@ -24,6 +24,8 @@ CHUNK = 500
 WIDE = 1000
 """From so many recipients on an event's ledger is split."""
 
+_HANDED_ON = frozenset({State.queued, State.withdrawn})
+
 
 @dataclass(slots=True)
 class _Job(Job):
@@ -43,6 +45,7 @@ class Resolve:
         ledger: Ledger,
         supersedes: Supersedes,
         withdraw: Withdraw,
+        *,
         topics: TopicNames,
         clock: Clock,
     ) -> None:
@@ -71,7 +74,9 @@ class Resolve:
         finished: list[Record] = []
         for job in jobs:
             found = list(candidates(job.event, job.row, rows))
-            pages = {r: rows.roles[r].cursor for r in job.row.roles if r in rows.roles} if wanted.roles else {}
+            pages = (
+                {r: rows.roles[r].cursor for r in job.row.roles if r in rows.roles} if wanted.roles else {}
+            )
             job.wide = len(found) > WIDE or any(cursor is not None for cursor in pages.values())
             for candidate in found or (None,):
                 chunk.append((job, candidate))
@@ -87,9 +92,7 @@ class Resolve:
 
     def _parse(
         self, records: Sequence[Record]
-    ) -> tuple[
-        list[_Job], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]
-    ]:
+    ) -> tuple[list[_Job], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]]:
         """Events to work on, records that repeat one of them, dead letters, and withdrawals."""
         jobs: dict[str, _Job] = {}
         withdrawals: list[tuple[Record, Withdrawal]] = []
@@ -168,9 +171,12 @@ class Resolve:
     def _messages(
         self, deliveries: Sequence[Delivery], openings: Sequence[Opening], states: Sequence[State]
     ) -> Iterator[Message]:
-        """What was entered before and has moved on since needs nothing more: its own stage told the rest."""
+        """What was entered before and has moved on since needs nothing more: its own stage told the rest.
+
+        What is still queued is handed on whatever is thought of it now: it may never have been, and it is looked at again.
+        """
         for delivery, opening, state in zip(deliveries, openings, states, strict=True):
-            if state is not opening.state and state is not State.withdrawn:
+            if state is not opening.state and state not in _HANDED_ON:
                 continue
             key = delivery.recipient.encode()
             if state is State.queued:
@@ -181,7 +187,10 @@ class Resolve:
 
 
 def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
-    withdrawn = state is State.withdrawn and opening.state is not State.withdrawn
+    reason, detail = opening.reason, opening.detail
+    if state is not opening.state:  # entered before, or withdrawn meanwhile: not by what this opening says
+        reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none
+        detail = opening.detail if state is State.withdrawn else ""
     return Outcome(
         delivery=delivery.id,
         event=delivery.event,
@@ -190,8 +199,8 @@ def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
         channel=delivery.channel.value,
         state=state,
         at_ms=opening.at_ms,
-        reason=Reason.withdrawn_by_source if withdrawn else opening.reason,
-        detail=f"{delivery.found} {delivery.scope}: {opening.detail}" if delivery.scope else opening.detail,
+        reason=reason,
+        detail=f"{delivery.found} {delivery.scope}: {detail}" if delivery.scope else detail,
         event_id=delivery.event_id,
         source=delivery.source,
         found=delivery.found.value,

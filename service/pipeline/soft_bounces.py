@@ -1,4 +1,4 @@
-"""Soft bounces: a mailbox that is full today may not be tomorrow, so they score and fade, and only many of them stop mail."""
+"""Soft bounces: a full mailbox may not be so tomorrow, so they score and fade, and only many of them stop mail."""
 
 import logging
 from collections.abc import Sequence

@@ -15,8 +15,8 @@ from service.model.catalogue import Channel
 from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.model.text import ROLE, language_tag, line, name, time_zone
+from service.model.unsubscribe import Unsubscribe
 
 _MOST_ADDRESSES = 1000
 _LAST_VERSION = 2**53  # Redis compares versions as floating point numbers

@@ -185,20 +185,23 @@ async def _put(stores: Stores, change: Change) -> bool:
 
 
 async def _delete(stores: Stores, change: Change) -> bool:
+    writes, key, version = stores.writes, change.key, change.version
     match change.table:
         case "recipients":
-            return await stores.writes.delete_recipient(change.key, change.version)
+            deleting = writes.delete_recipient(key, version)
         case "groups":
-            return await stores.writes.delete_group(*change.pair, change.version)
+            deleting = writes.delete_group(*change.pair, version)
         case "contacts":
-            return await stores.writes.delete_contact(*change.pair, change.version)
+            deleting = writes.delete_contact(*change.pair, version)
         case "suppressions":
-            return await stores.writes.delete_suppression(change.key, change.version)
+            deleting = writes.delete_suppression(key, version)
         case "unsubscribes":
-            return await stores.writes.delete_unsubscribe(change.key, change.version)
+            deleting = writes.delete_unsubscribe(key, version)
         case "accounts":
-            return await stores.accounts.delete(change.key, change.version)
-    return await stores.api_keys.delete(change.key, change.version)
+            deleting = stores.accounts.delete(key, version)
+        case _:
+            deleting = stores.api_keys.delete(key, version)
+    return await deleting
 
 
 def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> Change:

@@ -204,6 +204,10 @@ class TableWriter:
 
         return await self._until_written(f"unsubscribe:{key}", attempt)
 
+    async def read_unsubscribe(self, key: str) -> Unsubscribe | None:
+        """The unsubscribe of a key as it stands."""
+        return await self._stores.tables.unsubscribed(key)
+
     async def resubscribe(self, key: str) -> bool:
         """Let it go out again; False when it was not stopped."""
 

@@ -29,5 +29,6 @@ def outcome(
         source=delivery.source,
         found=delivery.found.value,
         scope=delivery.scope,
+        received_ms=delivery.received_ms,
     )
     return Message(topic, delivery.recipient.encode(), told.to_bytes())

@@ -28,6 +28,7 @@ class Withdraw:
         inbox: Inbox,
         due: DueSet,
         withdrawals: Withdrawals,
+        *,
         topics: TopicNames,
         clock: Clock,
     ) -> None:
@@ -111,6 +112,8 @@ class Withdraw:
             detail=move.detail if move else step.detail,
             event_id=str(head["id"]),
             source=str(head["source"]),
+            found=entry.found,
+            scope=entry.scope,
         )
         return Message(self._topics.outcomes, entry.recipient.encode(), told.to_bytes())
 

@@ -1,4 +1,4 @@
-"""Redis is emptied on a running line: nothing is sent, `tocsin rebuild` brings everything back, and the line goes on."""
+"""Redis is emptied on a running line: nothing is sent, `tocsin rebuild` brings all of it back."""
 
 import asyncio
 import json
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 import redis
 
@@ -22,6 +21,7 @@ from service.model.ids import address_key, event_key
 from service.model.ledger import Reason, State
 from service.pipeline.read_marks import ReadMarks
 from tests.line import ROOT, Line, eventually
+from tests.probing import ready, reasons
 
 ALL = "resolve,inbox,email,schedule,tables"
 SOURCE = "/e2e"
@@ -65,27 +65,6 @@ def flush(line: Line) -> None:
     """FLUSHALL."""
     with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
         client.flushall()
-
-
-async def reasons(probe: str) -> Mapping[str, str]:
-    """Why the worker is not ready."""
-    async with httpx.AsyncClient() as client:
-        try:
-            return dict((await client.get(probe)).json()["reasons"])
-        except httpx.TransportError:
-            return {"worker": "does not answer"}
-
-
-async def ready(probe: str) -> None:
-    """Wait until the worker is ready."""
-    told: Mapping[str, str] = {}
-
-    async def is_ready() -> bool:
-        nonlocal told
-        told = await reasons(probe)
-        return not told
-
-    await eventually(is_ready, 60, lambda: str(told))
 
 
 def marks(line: Line) -> ReadMarks:
@@ -227,3 +206,49 @@ async def test_flushall_stops_everything_and_rebuild_brings_it_back() -> None:
             a.table for a, b in zip(sums_now, await inventory(line.parts.store), strict=True) if a != b
         }
         assert differing == {"suppressions", "inbox"}
+
+
+@pytest.mark.timeout(300)
+async def test_flushall_in_the_middle_of_work_loses_and_doubles_nothing() -> None:
+    """Mail is out and batches are half done when Redis is emptied; the worker stays, the rebuild runs beside it."""
+    async with fed_line() as (line, probe):
+        await ready(probe)
+        count = 900
+        await line.publish(*(overbid(f"m{n}", "alice", "bob", lot=f"m{n}") for n in range(count)))
+        await eventually(lambda: _mails(line, count // 3), 60)
+        flush(line)
+
+        async def paused() -> bool:
+            told = await reasons(probe)
+            return "resolve" in told and "email.high" in told
+
+        await eventually(paused, 20)
+        await settled(line)
+        stopped_at = len(line.catcher.mails)
+        assert stopped_at < 3 * count, "there was nothing left to do"
+        code, _, err = await tocsin(line, "rebuild", "--yes", "--json")
+        assert code == 0, err
+        for n in range(count):
+            await line.finished(SOURCE, f"m{n}", seconds=90)
+
+        mailed = line.mailed()
+        assert len(mailed) == 3 * count
+        assert set(mailed.values()) == {1}
+        states = {(o.delivery, o.state.value) for o in await line.outcomes()}
+        for final in ("sent", "delivered"):
+            assert len({d for d, s in states if s == final}) == 3 * count
+        assert await line.parts.inbox.counts("alice") == {"overbid": count}
+
+
+async def _mails(line: Line, count: int) -> bool:
+    return len(line.catcher.mails) >= count
+
+
+async def settled(line: Line) -> None:
+    """Wait until no mail has come for a while: what was out has been answered."""
+    before, same = -1, 0
+    while same < 10:
+        now = len(line.catcher.mails)
+        same = same + 1 if now == before else 0
+        before = now
+        await asyncio.sleep(0.1)

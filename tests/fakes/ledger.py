@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.model.ledger import Entry, IllegalMove, Reason, State, Step, check_move
+from service.model.ledger import Entry, IllegalMove, Reason, Replay, State, Step, check_move
 from service.ports import EventHead, Move, Moved, Opening
 from tests.fakes.outage import Outage
 
@@ -128,7 +128,7 @@ class FakeLedger:
         )
         if now == step and row.owner == move.owner and move.to is not State.sending:
             return Moved(True, move.to, move.owner, move.attempt)
-        if not _allowed(now.state, move.to):
+        if not _allowed(now.state, move.to, move.replay):
             return Moved(False, now.state, row.owner, now.attempt)
         applied, owner = True, move.owner
         if move.to is State.sending and event.withdrawn_ms is not None:
@@ -141,9 +141,9 @@ class FakeLedger:
         return Moved(applied, step.state, owner, step.attempt)
 
 
-def _allowed(current: State, to: State) -> bool:
+def _allowed(current: State, to: State, replay: Replay = Replay.none) -> bool:
     try:
-        check_move(current, to)
+        check_move(current, to, replay)
     except IllegalMove:
         return False
     return True

@@ -17,16 +17,22 @@ _SIMULATED = {
         "rcpt",
         suppress=True,
     ),
-    "dropped@simulator.test": SendResult(SendStatus.ambiguous, SendReason.lost_after_data, None, "fake", "final"),
+    "dropped@simulator.test": SendResult(
+        SendStatus.ambiguous, SendReason.lost_after_data, None, "fake", "final"
+    ),
 }
 
 
 class FakeTransport:
-    """Accepts everything else. `away`: takes nothing. `hold`: answers only when `release` is called."""
+    """Accepts everything else. `away`: takes nothing. `hold`: answers only when `release` is called.
+
+    `fixed`: what every mail comes to.
+    """
 
     def __init__(self) -> None:
         self.away = False
         self.hold = False
+        self.fixed: SendResult | None = None
         self.accepted: list[OutgoingMail] = []
         self._held: list[tuple[OutgoingMail, asyncio.Future[SendResult]]] = []
 
@@ -53,9 +59,12 @@ class FakeTransport:
         if self.away:
             future.set_result(SendResult(SendStatus.unsent, SendReason.relay_unavailable))
             return
-        result = _SIMULATED.get(mail.recipient)
+        result = self.fixed or _SIMULATED.get(mail.recipient)
         if result is None or result.status is SendStatus.ambiguous:
             self.accepted.append(mail)
         future.set_result(
-            result or SendResult(SendStatus.accepted, SendReason.accepted, Reply(250, "2.0.0", "ok"), "fake", "final")
+            result
+            or SendResult(
+                SendStatus.accepted, SendReason.accepted, Reply(250, "2.0.0", "ok"), "fake", "final"
+            )
         )

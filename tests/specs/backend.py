@@ -11,6 +11,7 @@ from service.adapters.redis.inbox_audit import drift
 from service.adapters.redis.inbox_changes import RedisInboxChanges
 from service.adapters.redis.inbox_reads import RedisInboxReads
 from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.soft_bounces import RedisSoftBounces
 from service.adapters.redis.supersede import RedisSupersede
 from service.adapters.redis.table_writes import RedisTableWrites
 from service.adapters.redis.tables import RedisTables
@@ -23,6 +24,7 @@ from service.ports import (
     Inbox,
     Ledger,
     LedgerIndex,
+    SoftBounces,
     Supersedes,
     Tables,
     TableWrites,
@@ -33,6 +35,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.soft_bounces import FakeSoftBounces
 from tests.fakes.supersede import FakeSupersede
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
@@ -74,6 +77,7 @@ class Backend:
     changes: InboxChanges
     due: CountedDueSet
     workers: Workers
+    scores: SoftBounces
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -97,6 +101,7 @@ def fake_backend() -> Backend:
         inbox,
         FakeDueSet(),
         FakeWorkers(clock),
+        FakeSoftBounces(),
         no_drift,
     )
 
@@ -116,5 +121,6 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisInboxChanges(store),
         RedisDueSet(store),
         RedisWorkers(store),
+        RedisSoftBounces(store),
         lambda recipient: drift(store, clock, recipient),
     )

@@ -111,7 +111,7 @@ async def test_the_cap_drops_read_ones_first(backend: Backend) -> None:
 async def test_entries_expire(backend: Backend) -> None:
     """An entry is gone after its time from every list and count, and a replay does not bring it back."""
     soon = item("a", expires_ms=backend.clock.now + 1000)
-    await backend.inbox.add([soon, item("b", expires_ms=backend.clock.now + 2000), item("c")])
+    await backend.inbox.add([item("b", expires_ms=backend.clock.now + 2000), soon, item("c")])
     await backend.inbox.mark_read(BOB, ["b"], 7)
     backend.clock.advance(1000)
 
@@ -232,3 +232,15 @@ async def test_a_batch_beyond_one_chunk_is_whole(backend: Backend) -> None:
     assert list(await backend.inbox.add(items)) == [n % 3 != 0 for n in range(1203)]
     assert sorted(await unread(backend, "r3")) == ["i3", "i403", "i803"]
     assert await backend.inbox.owner("i1202") == "r2"
+
+
+async def test_what_was_read_is_known_for_many_at_once(backend: Backend) -> None:
+    """An entry counts as read only while it stands in that recipient's inbox, marked."""
+    await backend.inbox.add([item("a"), item("b"), item("c", recipient="alice")])
+    await backend.inbox.mark_read(BOB, ["a"], 9)
+
+    asked = [(BOB, "a"), (BOB, "b"), ("alice", "a"), ("alice", "c"), ("nobody", "a")]
+    assert list(await backend.inbox.were_read(asked)) == [True, False, False, False, False]
+    await backend.inbox.remove(BOB, ["a"])
+    assert list(await backend.inbox.were_read([(BOB, "a")])) == [False]
+    assert list(await backend.inbox.were_read([])) == []

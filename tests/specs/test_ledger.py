@@ -6,7 +6,7 @@ import pytest
 
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import MOVES, Entry, Reason, State, Step
+from service.model.ledger import MOVES, REPLAY_MOVES, Entry, Reason, State, Step
 from service.ports import EventHead, Move, Opening
 from tests.specs.backend import Backend
 
@@ -237,7 +237,8 @@ async def test_nothing_to_do_is_fine(backend: Backend) -> None:
 async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
     """One key a source; an id that was never seen has none."""
     heads = [
-        EventHead(Event(event_key(source, "{1}"), "{1}", source, "t", 0, 0, {}), 60) for source in ("/a", "/b")
+        EventHead(Event(event_key(source, "{1}"), "{1}", source, "t", 0, 0, {}), 60)
+        for source in ("/a", "/b")
     ]
     await backend.ledger.open(heads, [])
     await backend.ledger.open(heads[:1], [])
@@ -254,3 +255,29 @@ async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None
     entry = await backend.ledger.entry("e", "ab" * 12)
     assert entry is not None
     assert (entry.found, entry.scope) == ("group", "12\t|x\n")
+
+
+async def test_an_operators_move_has_a_table_of_its_own(backend: Backend) -> None:
+    """From each state, each kind of replay goes to `queued` where its own table says so, and nowhere else."""
+    for number, (state, kind) in enumerate((s, k) for s in State for k in REPLAY_MOVES):
+        one = opening(E1, f"r{number}")
+        await backend.ledger.open([head(E1)], [one])
+        for to in _way(state):
+            await backend.ledger.move([move(one, to)])
+        assert await states(backend, [one]) == [state]
+
+        (moved,) = await backend.ledger.move([move(one, State.queued, 30, replay=kind)])
+
+        allowed = State.queued in REPLAY_MOVES[kind].get(state, ())
+        assert (moved.applied, moved.state) == (allowed, State.queued if allowed else state)
+
+
+def _way(state: State) -> list[State]:
+    """The moves from `queued` to a state."""
+    if state is State.queued:
+        return []
+    return (
+        [state]
+        if state in MOVES[State.queued]
+        else [State.sending, *([state] if state is not State.sending else [])]
+    )

@@ -4,7 +4,9 @@ import pytest
 
 from service.model.ledger import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient
-from service.ports import Unavailable, Wanted
+from service.model.suppression import suppression
+from service.model.unsubscribe import Unsubscribe, unsubscribe_key
+from service.ports import Bar, Unavailable, Wanted
 from tests.specs.backend import Backend
 
 ODD = ["plain", "a}b{c", "{x}", "Ünïcödé ☃", "with space", "a%7Db", "line\nbreak\ttab", "{}", "\x00nul"]
@@ -33,6 +35,7 @@ async def test_nothing_is_read_until_complete(backend: Backend) -> None:
         lambda: backend.tables.lookup(Wanted(recipients={"alice"})),
         lambda: backend.tables.role("admin", ""),
         lambda: backend.tables.suppressed(["a@example.com"]),
+        lambda: backend.tables.bars([("a@example.com", "0" * 24)]),
     ):
         with pytest.raises(Unavailable):
             await read()
@@ -193,3 +196,32 @@ async def test_suppression_stops_an_address_until_it_is_lifted(full: Backend) ->
     assert not await full.writes.unsuppress("bob@example.com")
     assert list(await full.tables.suppressed(["bob@example.com"])) == [False]
     assert await full.tables.suppression("bob@example.com") is None
+
+
+async def test_an_unsubscribe_bars_until_it_is_lifted(full: Backend) -> None:
+    """It is found beside the suppression, in the order asked; a late writer does not bring it back."""
+    row = Unsubscribe(id=unsubscribe_key("", "bob", "overbid"), type="overbid", by="a link", version=5)
+    other = unsubscribe_key("acme", "bob", "overbid")
+    await full.writes.suppress("eve@example.com", Reason.mailbox_unknown, 7)
+
+    assert await full.writes.put_unsubscribe(row)
+    bars = await full.tables.bars([("bob@example.com", row.id), ("eve@example.com", other), ("", "")])
+    assert bars[0] == Bar(None, Choice(on=False, since_ms=5, by="a link"))
+    assert bars[1].unsubscribed is None
+    assert bars[1].suppression is not None
+    assert bars[2] == Bar()
+    assert await full.tables.unsubscribed(row.id) == row
+    assert await full.writes.delete_unsubscribe(row.id, 6)
+    assert not await full.writes.put_unsubscribe(row)
+    assert await full.tables.bars([("bob@example.com", row.id)]) == [Bar()]
+    assert await full.tables.unsubscribed(row.id) is None
+
+
+async def test_a_suppression_may_end(full: Backend) -> None:
+    """One that ends by itself keeps its end; before that it stands, after it does not."""
+    key, row = suppression("bob@example.com", Reason.mailbox_full, 5, "full", 50)
+    await full.writes.put_suppression(key, row)
+
+    found = await full.tables.suppression("bob@example.com")
+    assert found == row
+    assert [row.stands(now) for now in (49, 50)] == [True, False]

@@ -1,10 +1,12 @@
 """What Redis says when it is away, in words that name no address and no secret."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import exceptions as redis
 
+from service.metrics import REDIS_ERRORS
 from service.ports import Unavailable
 
 _BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (  # the first that fits, so special ones come first
@@ -35,6 +37,8 @@ _BY_CODE = {  # codes for which redis-py has no class: the first word of the rep
 
 def away(error: BaseException) -> str | None:
     """Why Redis is away; None when the error means something else."""
+    if any(isinstance(cause, ssl.SSLError) for cause in (error, error.__cause__, error.__context__)):
+        return "its certificate is not trusted, or it does not speak TLS"
     for kind, words in _BY_CLASS:
         if isinstance(error, kind):
             return words
@@ -52,4 +56,5 @@ def unavailable() -> Iterator[None]:
         words = away(error)
         if words is None:
             raise
+        REDIS_ERRORS.add((words,))
         raise Unavailable(f"redis: {words}") from error

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import CHUNK, Plan, Script, Store, chunks
-from service.adapters.redis.inbox_rows import entry_bytes, items_of
+from service.adapters.redis.inbox_rows import entry_bytes, items_of, unread_counts
 from service.ports import Clock, InboxItem
 
 _ADD, _OWNERS = (
@@ -64,7 +64,7 @@ class RedisInbox:
     async def counts(self, recipient: str) -> Mapping[str, int]:
         """Unread entries by type; types with none are absent."""
         reply = await self._store.script(_COUNTS, self._store.keys.inbox(recipient), self._clock.now_ms())
-        return {kind.decode(): int(count) for kind, count in zip(reply[::2], reply[1::2], strict=True)}
+        return unread_counts(reply)
 
     async def unread(
         self, recipient: str, *, descending: bool = False, limit: int = 0

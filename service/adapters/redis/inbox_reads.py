@@ -1,7 +1,6 @@
 """The inbox as its owner sees it: pages by cursor, and reading all at once."""
 
 import re
-from dataclasses import replace
 
 from service.adapters.redis.client import Script, Store
 from service.adapters.redis.inbox import PAGE
@@ -34,11 +33,12 @@ class RedisInboxReads:
             last,
             *query.types,
         )
-        page = InboxPage(items_of(query.recipient, reply))
-        if len(page.items) <= query.limit:
-            return page
-        edge = page.items[query.limit - 1]
-        return replace(page, items=page.items[: query.limit], cursor=f"{edge.created_ms}.{edge.id}")
+        items = items_of(query.recipient, reply)
+        items.sort(key=lambda item: (item.created_ms, item.id), reverse=query.descending)
+        if len(items) <= query.limit:
+            return InboxPage(items)
+        edge = items[query.limit - 1]
+        return InboxPage(items[: query.limit], f"{edge.created_ms}.{edge.id}")
 
     async def mark_all_read(self, recipient: str, at_ms: int, types: frozenset[str] = frozenset()) -> int:
         """Mark every unread entry (of these types) read, at once; how many there were."""

@@ -1,6 +1,6 @@
 """How an inbox entry is written: `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON`; scripts need not parse the JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -37,3 +37,9 @@ def item_of(recipient: str, item: bytes, entry: bytes) -> InboxItem:
 def items_of(recipient: str, reply: Sequence[bytes]) -> list[InboxItem]:
     """The entries in a script's reply: id, entry, id, entry, …"""
     return [item_of(recipient, i, entry) for i, entry in zip(reply[::2], reply[1::2], strict=True)]
+
+
+def unread_counts(reply: Sequence[bytes]) -> Mapping[str, int]:
+    """The counts in a script's reply: type, count, type, count, …; what starts with @ is no type."""
+    pairs = zip(reply[::2], reply[1::2], strict=True)
+    return {kind.decode(): int(count) for kind, count in pairs if not kind.startswith(b"@")}

@@ -124,7 +124,7 @@ def _contents(table: str, reply: Any) -> Iterator[bytes]:
 def _delivery(delivery: bytes, row: bytes) -> bytes:
     """Who it is for, and where it stands; while it is open, not why."""
     state, reason, _ = row.split(b"\t", 2)
-    person = row[row.rfind(b"\n") + 1 :]
+    person = b"\t".join(row[row.rfind(b"\n") + 1 :].split(b"\t", 2)[:2])
     if is_open(State(state.decode())):
         state, reason = (b"queued" if state == b"sending" else state), b""
     return b"\0".join((delivery, person, state, reason))

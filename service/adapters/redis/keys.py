@@ -10,9 +10,8 @@ may touch all of it. Ids are escaped, because an id with a brace in it would oth
 | `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION` for a while |
 | `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
 | `{r:ID}:inbox` | hash | entry id → `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON` (ms; READ 0: unread, EXPIRES 0: never) |
-| `{r:ID}:inbox:all`, `:unread`, `:read` | sorted set | entry ids by created_ms |
-| `{r:ID}:inbox:counts` | hash | type → unread entries |
-| `{r:ID}:inbox:expires` | sorted set | entry ids by expires_ms, only those that expire |
+| `{r:ID}:inbox:unread`, `:read` | sorted set | entry ids by created_ms |
+| `{r:ID}:inbox:counts` | hash | type → unread entries; `@next`, `@last`: when something, all expires (ms) |
 | `{r:ID}:inbox:seen` | sorted set | ids of entries that are gone: no replay brings them back |
 | `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed` |
 | `{g:EXT\x7fPROJECT}:row` | string | a group, JSON |

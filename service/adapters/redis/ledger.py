@@ -10,6 +10,7 @@ from service.adapters.redis.keys import LEDGER_SHARDS
 from service.adapters.redis.ledger_rows import (
     ALLOWED,
     LONGEST_ROW,
+    REPLAYABLE,
     STATES,
     entry_of,
     first_row,
@@ -65,7 +66,8 @@ class RedisLedger:
                 args.append(len(part))
                 for i in part:
                     move = moves[i]
-                    args += (move.delivery, ALLOWED[move.to], step_of(move))
+                    allowed = REPLAYABLE[move.replay] if move.replay else ALLOWED[move.to]
+                    args += (move.delivery, allowed, step_of(move))
         answers = (await self._store.run(plan))[0]
         return [moved(move, answer) for move, answer in zip(moves, answers, strict=True)]
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from service.adapters.redis.keys import escape, unescape
-from service.model.ledger import MOVES, Entry, Reason, State, Step, may_come_from
+from service.model.ledger import MOVES, REPLAY_MOVES, Entry, Reason, Replay, State, Step, may_come_from
 from service.ports import EventHead, Move, Moved, Opening
 
 LONGEST_ROW = 4096
@@ -20,6 +20,11 @@ ALLOWED: Mapping[State, str] = {
     to: f",{','.join(sorted(may_come_from(to)))}," for to in MOVES if to is not None
 }
 """For each state those from which it may follow, as the scripts search it."""
+
+REPLAYABLE: Mapping[Replay, str] = {
+    kind: f",{','.join(sorted(may_come_from(State.queued, kind)))}," for kind in REPLAY_MOVES
+}
+"""The same for an operator's moves, which all lead to `queued`."""
 
 STATES: Mapping[bytes, State] = {state.value.encode(): state for state in State}
 

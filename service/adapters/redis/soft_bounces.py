@@ -1,4 +1,4 @@
-"""How often mailboxes could not take mail of late. Kept in Redis alone: what it leads to, a suppression, is kept in Kafka."""
+"""How often mailboxes could not take mail of late. In Redis alone: what it leads to, a suppression, is in Kafka."""
 
 from collections.abc import Sequence
 

@@ -99,9 +99,9 @@ async def test_an_inbox_goes_when_all_of_it_has_expired(store: Store, raw: Redis
 
     kept = {name: ttl / DAY_S for name, ttl in (await lives(raw, store)).items() if name.startswith("{r:")}
     entries = {name: days for name, days in kept.items() if not name.endswith((":changes", ":seen"))}
-    assert entries.keys() == {f"{{r:bob}}:inbox{part}" for part in ("", ":all", ":read", ":expires")}
-    assert all(5.9 < days <= 6 for days in entries.values())
-    assert all(30 < days <= 37 for name, days in kept.items() if name not in entries)
+    assert entries.keys() == {f"{{r:bob}}:inbox{part}" for part in ("", ":read", ":counts")}
+    assert all(5.9 < days <= 7 for days in entries.values())
+    assert all(30 < days <= 38 for name, days in kept.items() if name not in entries)
 
     await inbox.add([InboxItem("b", "bob", "t", 0, 1, {})])
     kept = {name: ttl for name, ttl in (await lives(raw, store)).items() if name.startswith("{r:bob}")}

@@ -20,6 +20,7 @@ TABLES = [
 ]
 TABLES += [(method, "/v1/recipients/a") for method in ("GET", "PUT", "PATCH", "DELETE")]
 EVENTS = [("POST", "/v1/events")]
+OPERATE = [("POST", "/v1/bounces")]
 ACCOUNT = [
     (method, f"/api/2.0/notification_{noun}")
     for method, noun in (
@@ -39,7 +40,7 @@ def test_every_route_is_here(world: World) -> None:
     """A route that this file does not know would not be tested."""
     known = {
         (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
-        for m, p in INBOX + TABLES + EVENTS + ACCOUNT
+        for m, p in INBOX + TABLES + EVENTS + OPERATE + ACCOUNT
     }
     there = {
         (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
@@ -51,7 +52,7 @@ def test_every_route_is_here(world: World) -> None:
     assert there == known
 
 
-@pytest.mark.parametrize(("method", "path"), INBOX + TABLES + EVENTS + ACCOUNT)
+@pytest.mark.parametrize(("method", "path"), INBOX + TABLES + EVENTS + OPERATE + ACCOUNT)
 async def test_every_route_wants_a_credential(world: World, method: str, path: str) -> None:
     """Without a credential, with one of the wrong kind, or a worthless one: 401."""
     nobody = await world.client.request(method, path)
@@ -60,7 +61,7 @@ async def test_every_route_wants_a_credential(world: World, method: str, path: s
         method,
         path,
         **(
-            {"headers": world.bearer("a", "inbox", "tables", "events")}
+            {"headers": world.bearer("a", "inbox", "tables", "events", "operate")}
             if "2.0" in path
             else {"auth": basic()}
         ),
@@ -73,7 +74,8 @@ async def test_every_route_wants_a_credential(world: World, method: str, path: s
     ("method", "path", "scope"),
     [(*route, "inbox") for route in INBOX]
     + [(*route, "tables") for route in TABLES]
-    + [(*route, "events") for route in EVENTS],
+    + [(*route, "events") for route in EVENTS]
+    + [(*route, "operate") for route in OPERATE],
 )
 async def test_every_route_wants_its_scope(world: World, method: str, path: str, scope: str) -> None:
     """A token with every scope but the right one is 403, and says which scope is wanted."""

@@ -175,3 +175,14 @@ async def test_sent_twice_at_once(world: World) -> None:
 async def test_keys_have_a_length(world: World, key: str) -> None:
     """An empty or endless key is refused."""
     assert (await post(world, orjson.dumps(EVENT), idempotency_key=key)).status_code == 400
+
+
+async def test_a_withdrawal_is_published_like_an_event(world: World) -> None:
+    """With an id and a key of its own; one that takes nothing back is refused with its reason."""
+    verb = {"id": "w", "source": "/shop", "type": "com.shop.withdraw", "data": {"id": "1"}}
+    answer = await post(world, orjson.dumps(verb))
+    refused = await post(world, orjson.dumps({**verb, "data": {}}))
+
+    assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "w")
+    assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_withdrawal")
+    assert len(world.publisher.messages) == 1

@@ -191,7 +191,9 @@ async def test_a_claim_of_a_dead_worker_is_ambiguous_and_sent_again() -> None:
     await pipeline.run(pipeline.email_worker("worker-2"), pipeline.email_records())
 
     assert await email(pipeline) == ("sent", "")
-    entry = next(e for e in [e async for e in pipeline.ledger.entries(event_key("/t", "1"))] if e.channel == "email")
+    entry = next(
+        e for e in [e async for e in pipeline.ledger.entries(event_key("/t", "1"))] if e.channel == "email"
+    )
     assert [s.state.value for s in entry.steps] == ["sent", "sending", "ambiguous", "sending", "queued"]
 
 

@@ -19,7 +19,12 @@ async def test_an_entry_has_the_events_facts() -> None:
     pipeline = await delivered(EVENT | {"time": "2019-04-08T14:17:37Z"})
 
     (item,) = await pipeline.inbox.unread("alice")
-    assert (item.type, item.number, item.meta, item.created_ms) == ("winner", 7, {"lot_id": "7"}, 1_554_733_057_000)
+    assert (item.type, item.number, item.meta, item.created_ms) == (
+        "winner",
+        7,
+        {"lot_id": "7"},
+        1_554_733_057_000,
+    )
     assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
 
 

@@ -129,7 +129,7 @@ async def test_a_mail_s_way_is_told_again(rig: Rig) -> None:
 
 @pytest.mark.parametrize("apart", [True, False])
 async def test_what_is_told_late_or_twice_changes_nothing(rig: Rig, apart: bool) -> None:
-    """`queued` after `sent`, from a resolve that worked twice; `sent` and `delivered` again, from a dead worker's heir."""
+    """`queued` after `sent`, from a resolve that worked twice; `sent` again."""
     history = [
         sent_to(Channel.email),
         told(Channel.email, State.queued),

@@ -164,7 +164,10 @@ async def test_incomplete_tables_stop_everything(pipeline: Pipeline) -> None:
 
 async def test_a_large_audience_is_handed_on_in_bounded_chunks(pipeline: Pipeline) -> None:
     """One event for 3,000 holders of a role: never more than about a thousand messages at once."""
-    rows = [Recipient(id=f"a{n:04}", address=f"a{n}@example.com", roles=("admin",), version=1) for n in range(3000)]
+    rows = [
+        Recipient(id=f"a{n:04}", address=f"a{n}@example.com", roles=("admin",), version=1)
+        for n in range(3000)
+    ]
     await pipeline.tables.put_recipients(rows)
     done = await pipeline.publish({"id": "1", "type": "callback_requested"})
 

@@ -116,15 +116,36 @@ async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
     await pipeline.publish(
         {"id": "1", "type": "winner", "recipients": ["alice"], "supersede_key": "7", "data": {"lot_id": "x"}},
         OVERBID | {"id": "2"},
-        {"id": "3", "type": "overbid", "recipients": ["alice"], "supersedekey": "other", "data": {"lot_id": "7"}},
+        {
+            "id": "3",
+            "type": "overbid",
+            "recipients": ["alice"],
+            "supersedekey": "other",
+            "data": {"lot_id": "7"},
+        },
     )
     await pipeline.publish({"id": "w", "type": "withdraw", "data": {"type": "winner", "key": "7"}})
 
     assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
     assert set((await pipeline.states("2")).values()) == {("queued", "")}
-    await pipeline.publish({"id": "w2", "type": "withdraw", "data": {"type": "overbid", "key": "7"}})
+    await pipeline.publish(BY_KEY | {"id": "w2"})
     assert set((await pipeline.states("2")).values()) == {WITHDRAWN}
     assert set((await pipeline.states("3")).values()) == {("queued", "")}
+
+
+async def test_an_event_may_bring_its_own_supersede_key(pipeline: Pipeline) -> None:
+    """In place of the type's, or where the type has none: only the newest of a key is mailed."""
+    winner = {"type": "winner", "recipients": ["alice"], "supersede_key": "k", "data": {"lot_id": "x"}}
+    await pipeline.publish(
+        winner | {"id": "1", "time": "2026-01-01T00:00:00Z"},
+        winner | {"id": "2", "time": "2026-01-01T00:00:01Z", "data": {"lot_id": "y"}},
+        OVERBID | {"id": "3", "supersede_key": "a"},
+        OVERBID | {"id": "4", "time": "2026-01-01T00:00:09Z", "data": {"lot_id": "7", "supersedekey": "b"}},
+    )
+    await pipeline.deliver()
+
+    mail = {name: (await pipeline.states(name))["alice", "email"][0] for name in "1234"}
+    assert mail == {"1": "superseded", "2": "sent", "3": "sent", "4": "sent"}
 
 
 async def test_what_was_skipped_stays_skipped(pipeline: Pipeline) -> None:

@@ -1,93 +1,113 @@
--- What the inbox scripts share. `box` is the hash of entries; keys.py names the others.
--- An entry is CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON: READ 0 means unread, EXPIRES 0 never.
-local ENTRIES = {'', ':all', ':unread', ':read', ':counts', ':expires'}
-local TRACES = {':seen', ':changes'}
+-- What the inbox scripts share. An entry is CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON: READ 0 means unread, EXPIRES 0 never.
+-- The counts hold two times beside the types: `@next`, before which nothing expires, and `@last`, a day after which
+-- all has expired, 0 if something never does. So an addition need not look at what is there.
 local DAY = 86400000
 local DROPPED, CHANGES = 2000, 1000 -- ids of gone entries, and changes, that are remembered a recipient
 
-local function parts(entry) return string.match(entry, '^(%-?%d+)\t(%d+)\t(%d+)\t([^\n]*)\n(.*)$') end
-
-local function count(box, kind, by)
-  if redis.call('HINCRBY', box .. ':counts', kind, by) <= 0 then redis.call('HDEL', box .. ':counts', kind) end
+-- An inbox as a script works on it; `finish` ends the work.
+local function open(box, now)
+  local times = redis.call('HMGET', box .. ':counts', '@next', '@last')
+  local next, last = tonumber(times[1]), tonumber(times[2])
+  return {box = box, now = tonumber(now), next = next, last = last, was_next = next, was_last = last, changes = {}, born = {}}
 end
 
-local function note(changes, id, what) changes[#changes + 1] = {id, what} end
+local function parts(entry) return string.match(entry, '^(%-?%d+)\t(%d+)\t(%d+)\t([^\n]*)') end
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function note(at, id, what) at.changes[#at.changes + 1] = {id, what} end
+
+local function count(at, kind, by)
+  local counts = at.box .. ':counts'
+  if redis.call('HINCRBY', counts, kind, by) <= 0 then redis.call('HDEL', counts, kind) end
+end
+
+local function list(at, name, created, id)
+  redis.call('ZADD', at.box .. name, created, id)
+  at.born[name] = true
+end
 
 -- Lists and counts a new entry.
-local function enter(box, id, entry, changes)
+local function enter(at, id, entry)
   local created, read, expires, kind = parts(entry)
-  redis.call('ZADD', box .. ':all', created, id)
-  if expires ~= '0' then redis.call('ZADD', box .. ':expires', expires, id) end
   if read == '0' then
-    redis.call('ZADD', box .. ':unread', created, id)
-    count(box, kind, 1)
+    list(at, ':unread', created, id)
+    count(at, kind, 1)
   else
-    redis.call('ZADD', box .. ':read', created, id)
+    list(at, ':read', created, id)
   end
-  note(changes, id, 'new')
+  local ends = tonumber(expires)
+  if ends == 0 then
+    at.last = 0
+  else
+    at.next = math.min(at.next or ends, ends)
+    if at.last ~= 0 then at.last = math.max(at.last or 0, math.ceil(ends / DAY) * DAY) end
+  end
+  note(at, id, 'new')
 end
 
 -- Takes an entry out and remembers its id. True if it was there.
-local function drop(box, id, now, changes)
-  local entry = redis.call('HGET', box, id)
+local function drop(at, id)
+  local entry = redis.call('HGET', at.box, id)
   if not entry then return false end
-  local _, read, expires, kind = parts(entry)
-  redis.call('HDEL', box, id)
-  redis.call('ZREM', box .. ':all', id)
-  if expires ~= '0' then redis.call('ZREM', box .. ':expires', id) end
+  local _, read, _, kind = parts(entry)
+  redis.call('HDEL', at.box, id)
   if read == '0' then
-    redis.call('ZREM', box .. ':unread', id)
-    count(box, kind, -1)
+    redis.call('ZREM', at.box .. ':unread', id)
+    count(at, kind, -1)
   else
-    redis.call('ZREM', box .. ':read', id)
+    redis.call('ZREM', at.box .. ':read', id)
   end
-  redis.call('ZADD', box .. ':seen', now, id)
-  note(changes, id, 'removed')
+  list(at, ':seen', at.now, id)
+  note(at, id, 'removed')
   return true
 end
 
--- Marks an entry as read. 1: now read, 0: was read before, -1: no such entry.
-local function mark(box, id, at, changes)
-  local entry = redis.call('HGET', box, id)
-  if not entry then return -1 end
-  local created, read, expires, kind, body = parts(entry)
-  if read ~= '0' then return 0 end
-  redis.call('HSET', box, id, table.concat({created, at, expires, kind .. '\n' .. body}, '\t'))
-  redis.call('ZREM', box .. ':unread', id)
-  redis.call('ZADD', box .. ':read', created, id)
-  count(box, kind, -1)
-  note(changes, id, 'read')
-  return 1
-end
-
-local function drop_all(box, ids, now, changes)
-  if #ids == 0 then return 0 end
+local function drop_all(at, ids)
   local found = 0
   for _, id in ipairs(ids) do
-    if drop(box, id, now, changes) then found = found + 1 end
+    if drop(at, id) then found = found + 1 end
   end
-  redis.call('ZREMRANGEBYRANK', box .. ':seen', 0, -DROPPED - 1)
+  if found > 0 then
+    redis.call('ZREMRANGEBYRANK', at.box .. ':seen', 0, -DROPPED - 1)
+    if redis.call('EXISTS', at.box) == 0 then at.next, at.last = nil, nil end
+  end
   return found
 end
 
-local function purge(box, now, changes)
-  drop_all(box, redis.call('ZRANGEBYSCORE', box .. ':expires', '-inf', now), now, changes)
+-- Marks an entry as read. 1: now read, 0: was read before, -1: no such entry.
+local function mark(at, id, time)
+  local entry = redis.call('HGET', at.box, id)
+  if not entry then return -1 end
+  local created, read, _, kind = parts(entry)
+  if read ~= '0' then return 0 end
+  redis.call('HSET', at.box, id, (string.gsub(entry, '\t0\t', '\t' .. time .. '\t', 1)))
+  redis.call('ZREM', at.box .. ':unread', id)
+  list(at, ':read', created, id)
+  count(at, kind, -1)
+  note(at, id, 'read')
+  return 1
 end
 
--- Drops what is over the cap: the oldest that were read, then the oldest.
-local function trim(box, cap, now, changes)
-  local over = redis.call('ZCARD', box .. ':all') - cap
-  if over <= 0 then return end
-  local victims = redis.call('ZRANGE', box .. ':read', 0, over - 1)
-  if #victims < over then
-    for _, id in ipairs(redis.call('ZRANGE', box .. ':unread', 0, over - #victims - 1)) do victims[#victims + 1] = id end
+-- Takes out what has expired.
+local function purge(at)
+  if not at.next or at.next > at.now then return end
+  local entries, gone, next = redis.call('HGETALL', at.box), {}, nil
+  for i = 1, #entries, 2 do
+    local ends = tonumber((select(3, parts(entries[i + 1]))))
+    if ends > 0 and ends <= at.now then
+      gone[#gone + 1] = entries[i]
+    elseif ends > 0 then
+      next = math.min(next or ends, ends)
+    end
   end
-  drop_all(box, victims, now, changes)
+  at.next = next
+  drop_all(at, gone)
 end
 
 -- One entry of the stream is one change: a new entry of the inbox, or up to 500 that were read or removed together.
-local function publish(box, changes)
-  local first = 1
+local function publish(at)
+  local first, changes = 1, at.changes
   while first <= #changes do
     local what, fields = changes[first][2], {}
     local most = what == 'new' and 1 or 500
@@ -96,22 +116,34 @@ local function publish(box, changes)
       fields[#fields + 1] = what
       first = first + 1
     end
-    redis.call('XADD', box .. ':changes', 'MAXLEN', '~', CHANGES, '*', unpack(fields))
+    redis.call('XADD', at.box .. ':changes', 'MAXLEN', '~', CHANGES, '*', unpack(fields))
   end
 end
 
--- Publishes the changes. Where all entries expire, so do their keys, a day after the last; what a replay must meet
--- and a listener may ask for stays a month.
-local function finish(box, now, changes)
-  if #changes == 0 then return end
-  publish(box, changes)
-  if redis.call('ZCARD', box .. ':all') == redis.call('ZCARD', box .. ':expires') then
-    local last = redis.call('ZREVRANGE', box .. ':expires', 0, 0, 'WITHSCORES')[2] or now
-    local left = math.max(0, tonumber(last) - tonumber(now)) + DAY
-    for _, part in ipairs(ENTRIES) do redis.call('PEXPIRE', box .. part, string.format('%.0f', left)) end
-    for _, part in ipairs(TRACES) do redis.call('PEXPIRE', box .. part, string.format('%.0f', left + 30 * DAY)) end
-  elseif redis.call('PTTL', box .. ':changes') >= 0 or redis.call('PTTL', box) >= 0 then
-    for _, part in ipairs(ENTRIES) do redis.call('PERSIST', box .. part) end
-    for _, part in ipairs(TRACES) do redis.call('PERSIST', box .. part) end
+local function live(at, name)
+  if at.last == 0 then
+    redis.call('PERSIST', at.box .. name)
+  else -- what a replay must meet, and a listener may ask for, stays a month longer
+    local left = math.max(0, (at.last or at.now) - at.now) + DAY
+    if name == ':seen' or name == ':changes' then left = left + 30 * DAY end
+    redis.call('PEXPIRE', at.box .. name, whole(left))
+  end
+end
+
+-- Publishes the changes, and lets the keys expire a day after the last entry if all entries do.
+local function finish(at)
+  if #at.changes == 0 and at.next == at.was_next then return end
+  publish(at)
+  for name, pair in pairs({['@next'] = {at.next, at.was_next}, ['@last'] = {at.last, at.was_last}}) do
+    if pair[1] and pair[1] ~= pair[2] then
+      redis.call('HSET', at.box .. ':counts', name, whole(pair[1]))
+    elseif pair[2] and not pair[1] then
+      redis.call('HDEL', at.box .. ':counts', name)
+    end
+  end
+  if at.last ~= at.was_last then
+    for _, name in ipairs({'', ':unread', ':read', ':counts', ':seen', ':changes'}) do live(at, name) end
+  elseif at.last ~= 0 then -- a list that was empty is a new key
+    for name in pairs(at.born) do live(at, name) end
   end
 end

@@ -1,0 +1,115 @@
+"""What both sides run on: one real Kafka, one real Valkey, one mail sink; and the processes of each side."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from redis.asyncio import Redis
+
+from bench import cases
+from bench.cases import Case
+from bench.peers import faststream_service as peer
+from bench.sides import Ours, Peer, Processes
+from bench.sink import Sink
+from service.bootstrap import bootstrap
+from service.dev.kafka import EmbeddedKafka
+from service.dev.valkey import EmbeddedValkey
+from service.settings import Kafka, Settings
+from service.settings import Redis as RedisSettings
+from streams import topics
+from streams.connection import KafkaConnection
+
+
+class Stack:
+    """Started and seeded by `async with`."""
+
+    def __init__(self, directory: Path, partitions: int) -> None:
+        self._directory = directory
+        self._partitions = partitions
+        self._kafka = EmbeddedKafka(directory / "kafka", progress=print)
+        self._valkey = EmbeddedValkey(directory / "valkey")
+        self._sink: Sink | None = None
+
+    async def __aenter__(self) -> Self:
+        print("starting Kafka, Valkey and the mail sink ...")
+        self._kafka.start()
+        self._valkey.start()
+        self.sink.wait()
+        self.redis = Redis.from_url(self._valkey.url)
+        await topics.apply(KafkaConnection(self.bootstrap), partitions=self._partitions)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        names = [f"{topic}.{how}" for how in peer.HOW for topic in (peer.EVENTS, peer.EMAILS)]
+        await admin.create_topics([NewTopic(name, self._partitions, 1) for name in names])
+        await admin.close()
+        settings = Settings(kafka=Kafka(bootstrap=self.bootstrap), redis=RedisSettings(url=self._valkey.url))
+        parts = bootstrap(settings)
+        await cases.seed(parts)
+        await parts.store.close()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.redis.aclose()
+        self.sink.stop()
+        self._valkey.stop()
+        self._kafka.stop()
+
+    @property
+    def sink(self) -> Sink:
+        """Where mail ends."""
+        if self._sink is None:
+            self._sink = Sink(self._directory)
+        return self._sink
+
+    @property
+    def bootstrap(self) -> str:
+        """Where Kafka is."""
+        return self._kafka.bootstrap
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """What both sides use."""
+        pids = {"kafka": self._kafka.pid, "valkey": self._valkey.pid, "sink": self.sink.pid}
+        return {name: pid for name, pid in pids.items() if pid is not None}
+
+    @asynccontextmanager
+    async def ours(self, case: Case, stages: Sequence[str], profile: Path | None) -> AsyncIterator[Ours]:
+        """Our workers, one for each list of stages."""
+        processes = Processes()
+        env = {
+            "TOCSIN_KAFKA__BOOTSTRAP": self.bootstrap,
+            "TOCSIN_KAFKA__PARTITIONS": str(self._partitions),
+            "TOCSIN_REDIS__URL": self._valkey.url,
+            "TOCSIN_SMTP__PORT": str(self.sink.port),
+            "TOCSIN_SMTP__HOST": "127.0.0.1",
+            "TOCSIN_LOG_LEVEL": "WARNING",
+        }
+        try:
+            for number, names in enumerate(stages):
+                listed = '["' + '","'.join(names.split(",")) + '"]'
+                arguments = ["bench.worker"]
+                if profile:
+                    arguments += ["--profile", str(profile / f"{case.name}-{number}.txt")]
+                log = self._directory / f"worker{number}.log"
+                processes.start(names, arguments, {**env, "TOCSIN_WORKER__STAGES": listed}, log)
+            side = Ours(case, self.bootstrap, self.redis, self.sink, processes, self._partitions)
+            async with side:
+                yield side
+        finally:
+            await asyncio.to_thread(processes.stop)
+
+    @asynccontextmanager
+    async def peer(self, case: Case, count: int, how: str) -> AsyncIterator[Peer]:
+        """As many processes of the peer, each with all of it: so its load spreads evenly."""
+        processes = Processes()
+        arguments = [peer.__name__, how, self.bootstrap, self._valkey.url, str(self.sink.port)]
+        try:
+            for number in range(1, count + 1):
+                log = self._directory / f"{how}{number}.log"
+                processes.start(f"{how} {number}", arguments, {}, log)
+            yield Peer(how, case, self.redis, self.sink, processes)
+        finally:
+            await asyncio.to_thread(processes.stop)

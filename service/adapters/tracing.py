@@ -1,0 +1,88 @@
+"""Traces by OpenTelemetry. Its packages (the extra `otel`) are imported only when an endpoint is set."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from service.settings import Otel
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+Attributes = Mapping[str, str | int]
+
+
+class TracingUnavailable(Exception):
+    """An endpoint is set, and the packages that traces need are not installed."""
+
+
+class Tracing:
+    """Makes spans of what has happened. A `traceparent` (W3C Trace Context) names one to others; "" is none.
+
+    Upstreams decide whether their traces are kept (its flag `sampled`); of those that begin here `ratio` are.
+    """
+
+    def __init__(self, processor: "SpanProcessor", service: str, ratio: float = 1.0) -> None:
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - off unless it is wanted
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
+        from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
+            TraceContextTextMapPropagator,
+        )
+
+        resource = Resource.create({"service.name": service})
+        self._provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(ratio)), resource=resource)
+        self._provider.add_span_processor(processor)
+        self._tracer = self._provider.get_tracer("tocsin")
+        self._propagator = TraceContextTextMapPropagator()
+        self._kinds = {"consumer": SpanKind.CONSUMER, "client": SpanKind.CLIENT}
+        self._error = Status(StatusCode.ERROR)
+
+    def span(
+        self,
+        name: str,
+        parent: str,
+        start_ns: int,
+        attributes: Attributes,
+        *,
+        kind: Literal["consumer", "client"] = "consumer",
+        failed: bool = False,
+    ) -> str:
+        """A span from `start_ns` (since the epoch) to now; its traceparent. A malformed parent counts as none."""
+        carrier: dict[str, str] = {"traceparent": parent} if parent else {}
+        span = self._tracer.start_span(
+            name,
+            context=self._propagator.extract(carrier),
+            kind=self._kinds[kind],
+            attributes=dict(attributes),
+            start_time=start_ns,
+        )
+        if failed:
+            span.set_status(self._error)
+        span.end()
+        from opentelemetry.trace import set_span_in_context  # noqa: PLC0415
+
+        carrier = {}
+        self._propagator.inject(carrier, context=set_span_in_context(span))
+        return carrier.get("traceparent", "")
+
+    def close(self) -> None:
+        """Send what is left; blocks for some seconds at most."""
+        self._provider.shutdown()
+
+
+def tracing(otel: Otel) -> Tracing | None:
+    """As set; None without an endpoint. Raises TracingUnavailable."""
+    if not otel.endpoint:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    except ImportError as error:
+        raise TracingUnavailable(
+            "TOCSIN_OTEL__ENDPOINT needs the extra: pip install 'tocsin[otel]'"
+        ) from error
+    headers = {name: value.get_secret_value() for name, value in otel.headers.items()}
+    url = otel.endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
+    exporter = OTLPSpanExporter(endpoint=url, headers=headers, timeout=5)
+    return Tracing(BatchSpanProcessor(exporter), otel.service, otel.ratio)

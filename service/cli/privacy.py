@@ -1,0 +1,187 @@
+"""`tocsin privacy`: what is kept of a person, handed over or erased."""
+
+import os
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from service.cli.operating import agreed, desk
+from service.cli.output import Failure, json_line, note, say
+from service.cli.times import iso
+from service.model.catalogue import Lane
+from service.model.operation import Action, Phase, pseudonym
+from service.model.record import Record
+
+if TYPE_CHECKING:
+    from service.cli.operating import Desk
+    from service.pipeline.person import Person, Trace
+    from service.pipeline.privacy import PrivacyPorts
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+Recipient = Annotated[
+    str, typer.Argument(metavar="[RECIPIENT]", help="A recipient's id, or a contact's uuid.")
+]
+Address = Annotated[str, typer.Option(help="Everybody who goes by this address, also in lists of groups.")]
+
+
+@app.callback()
+def privacy() -> None:
+    """Export or erase what is kept of a person."""
+
+
+@app.command()
+def export(
+    *,
+    recipient: Recipient = "",
+    address: Address = "",
+    out: Annotated[
+        Path | None, typer.Option(help="A file that only you may read; stdout, unless given.")
+    ] = None,
+) -> None:
+    """Write all that is kept of a person as one JSON document: rows, inbox, ledger, waiting mail, Kafka's records."""
+    import uvloop
+
+    _check(recipient, address)
+    document = uvloop.run(_export(recipient, address))
+    if out is None:
+        json_line(document)
+        return
+    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2) + b"\n")
+    say(f"{out}: {', '.join(f'{number} {name}' for name, number in _sums(document).items()) or 'nothing'}")
+
+
+@app.command()
+def erase(
+    *,
+    recipient: Recipient = "",
+    address: Address = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The counts as JSON.")] = False,
+) -> None:
+    """Erase a person: rows, inbox, waiting mail, and who the ledger's deliveries were for.
+
+    Kafka forgets by itself when the retention of its topics is over. Suppressions stay, as hashes.
+    """
+    import uvloop
+
+    _check(recipient, address)
+    uvloop.run(_erase(recipient, address, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+def _check(recipient: str, address: str) -> None:
+    if bool(recipient) == bool(address):
+        raise typer.BadParameter("name either a RECIPIENT or an --address")
+
+
+async def _export(recipient: str, address: str) -> dict[str, Any]:
+    from service.pipeline.privacy import export as gather
+
+    async with desk() as at:
+        person = await _person(at, recipient, address)
+        records = [record async for record in _records(at, person)]
+        document = await gather(person, _traces(at, records), _ports(at))
+        document["kafka"] = [_shown(record) for record in records]
+        trail = at.trail(Action.export, {"person": pseudonym(recipient or address)})
+        await trail.tell(Phase.ended, _sums(document))
+    return document
+
+
+async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    from service.pipeline.privacy import Erase
+    from service.pipeline.privacy import export as gather
+
+    async with desk() as at:
+        person = await _person(at, recipient, address)
+        traces = _traces(at, [record async for record in _records(at, person)])
+        kept = _sums(await gather(person, traces, _ports(at)))
+        note(f"kept: {', '.join(f'{number} {name}' for name, number in kept.items()) or 'nothing'}")
+        if dry_run:
+            note("nothing was done")
+            return
+        agreed("Erase this? It cannot be undone.", yes=yes)
+        trail = at.trail(Action.erase, {"person": pseudonym(recipient or address)})
+        await trail.tell(Phase.begun, kept)
+        counts = await Erase(_ports(at))(person, traces)
+        await trail.tell(Phase.ended, counts)
+    if as_json:
+        json_line(counts)
+    else:
+        say(", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing was left to erase")
+
+
+async def _person(at: "Desk", recipient: str, address: str) -> "Person":
+    from service.pipeline.person import NAMED, Search
+
+    if reason := await at.parts.tables.incomplete():
+        raise Failure(reason)
+    search = Search(at.parts.topics, recipient=recipient, address=address)
+    async for record in at.read(*(at.parts.topics.table(name) for name in NAMED)):
+        search.read(record)
+    return search.person()
+
+
+async def _records(at: "Desk", person: "Person") -> Any:
+    """Kafka's records of this person, within the retention of their topics."""
+    topics = at.parts.topics
+    keys = {name.encode() for name in person.ids}
+    names = (*(topics.email(lane) for lane in Lane), topics.inbox, topics.outcomes, topics.dead_letter)
+    async for record in at.read(*names):
+        if record.key in keys:
+            yield record
+
+
+def _traces(at: "Desk", records: list[Record]) -> "list[Trace]":
+    """Each delivery once."""
+    from service.pipeline.person import trace_of
+
+    found = {
+        trace.delivery: trace
+        for record in records
+        if (trace := trace_of(record, at.parts.topics)) is not None
+    }
+    return list(found.values())
+
+
+def _ports(at: "Desk") -> "PrivacyPorts":
+    from service.adapters.redis.personal import RedisPersonal
+    from service.pipeline.privacy import PrivacyPorts
+    from streams.publisher import KafkaPublisher
+
+    parts = at.parts
+    return PrivacyPorts(
+        tables=parts.tables,
+        ledger=parts.ledger,
+        inbox=parts.inbox,
+        due=parts.due,
+        personal=RedisPersonal(parts.store, parts.ledger, parts.clock),
+        writer=parts.table_writer(KafkaPublisher(at.producer)),
+        produce=at.producer.produce,
+        topics=parts.topics,
+        clock=parts.clock,
+    )
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    value: Any = None if record.value is None else record.value.decode("utf-8", "backslashreplace")
+    with suppress(orjson.JSONDecodeError):
+        value = orjson.loads(record.value or b"")
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "time": iso(record.timestamp_ms),
+        "value": value,
+    }
+
+
+def _sums(document: dict[str, Any]) -> dict[str, int]:
+    """How much there is of each kind; ids and addresses are how it was found."""
+    sums = Counter({k: len(v) for k, v in document.items() if k not in ("ids", "addresses")})
+    return dict(+sums)

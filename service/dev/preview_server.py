@@ -1,0 +1,129 @@
+"""`tocsin preview --serve`: every type's mail in a browser, drawn anew when a template is saved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from service.adapters.catalogue_file import CatalogueError, load_catalogue
+from service.adapters.templates import Preview, TemplateFault, TemplateRenderer, render_preview
+from service.dev.ports import LOOPBACK
+from service.dev.preview_pages import SCRIPT, fault_page, preview_page
+from service.ports import RenderFailed
+from service.settings import Settings, templates_directory
+
+_OURS = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_MAIL = "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-ancestors 'self'; sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    version: str
+    renderer: TemplateRenderer
+
+
+class PreviewServer:
+    """Loads catalogue and templates again whenever a file of theirs has changed; a fault is shown in the page."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._directory: Path = settings.templates.directory or templates_directory()
+        self._loaded: _Loaded | None = None
+
+    def app(self) -> Starlette:
+        """Answers to loopback host names only, which defeats DNS rebinding."""
+        return Starlette(
+            routes=[
+                Route("/", self._first),
+                Route("/preview", self._first),
+                Route("/version", self._version),
+                Route("/reload.js", _script),
+                Route("/preview/{type}", self._page),
+                Route("/preview/{type}/html", self._html),
+            ],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
+        )
+
+    def version(self) -> str:
+        """Changes with every file's name, size or time."""
+        digest = blake2b(digest_size=8)
+        for path in sorted(self._directory.rglob("*")):
+            if path.is_file():
+                stat = path.stat()
+                digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def _renderer(self) -> TemplateRenderer:
+        """Raises CatalogueError, TemplateFault."""
+        version, settings = self.version(), self._settings
+        if self._loaded is None or self._loaded.version != version:
+            catalogue = load_catalogue(self._directory, settings.mandatory, settings.templates.locale)
+            self._loaded = _Loaded(version, TemplateRenderer(settings.mail, settings.templates, catalogue))
+        return self._loaded.renderer
+
+    def _seen(self, name: str, locale: str) -> tuple[Sequence[str], Preview]:
+        """The names of all types, and one of them as it is seen. Raises KeyError, RenderFailed and as `_renderer`."""
+        renderer = self._renderer()
+        names = [row.name for row in renderer.library.catalogue]
+        return names, render_preview(renderer, self._settings.mail, name, locale)
+
+    async def _first(self, _: Request) -> Response:
+        try:
+            renderer = await run_in_threadpool(self._renderer)
+        except (CatalogueError, TemplateFault) as fault:
+            return _answer(fault_page(str(fault)))
+        return RedirectResponse(f"/preview/{next(iter(renderer.library.catalogue)).name}")
+
+    async def _version(self, _: Request) -> Response:
+        return PlainTextResponse(await run_in_threadpool(self.version), headers={"Cache-Control": "no-store"})
+
+    async def _page(self, request: Request) -> Response:
+        name, locale = request.path_params["type"], self._locale(request)
+        try:
+            names, seen = await run_in_threadpool(self._seen, name, locale)
+        except KeyError:
+            return _answer(fault_page("There is no such type."), 404)
+        except (CatalogueError, TemplateFault, RenderFailed) as fault:
+            return _answer(fault_page(str(fault)))
+        return _answer(preview_page(names, name, locale, request.query_params.get("width", ""), seen))
+
+    async def _html(self, request: Request) -> Response:
+        try:
+            _, seen = await run_in_threadpool(self._seen, request.path_params["type"], self._locale(request))
+        except (KeyError, CatalogueError, TemplateFault, RenderFailed):
+            return PlainTextResponse("This mail cannot be rendered.", 404)
+        return _answer(seen.html, policy=_MAIL)
+
+    def _locale(self, request: Request) -> str:
+        return request.query_params.get("locale", "")[:35] or self._settings.templates.locale
+
+
+def serve_previews(settings: Settings, port: int) -> None:
+    """Serve until interrupted. Raises OSError when the port is taken."""
+    uvicorn.run(PreviewServer(settings).app(), host=LOOPBACK, port=port, log_config=None, access_log=False)
+
+
+async def _script(_: Request) -> Response:
+    return Response(SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+
+
+def _answer(html: str, status: int = 200, *, policy: str = _OURS) -> Response:
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return HTMLResponse(html, status, headers)

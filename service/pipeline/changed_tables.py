@@ -1,0 +1,92 @@
+"""The tables as they would be after a change that nobody has made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
+from service.model.suppression import Suppression
+from service.model.unsubscribe import Unsubscribe
+from service.ports import Bar, RolePage, Rows, Tables, Wanted
+
+_Person = TypeVar("_Person", Recipient, Contact)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`preferences`: recipient or contact id → `type:channel` → on. `groups`: whole rows in place of those there are.
+
+    `types`: the types that it can concern.
+    """
+
+    preferences: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    groups: Sequence[Group] = ()
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The notification types that it names."""
+        keys = (key for chosen in self.preferences.values() for key in chosen)
+        listed = (name for group in self.groups for name in group.addresses)
+        return frozenset(key.rpartition(":")[0] for key in keys) | frozenset(listed)
+
+
+def preference_change(recipient: str, type_name: str, channel: str, *, on: bool) -> Change:
+    """One recipient's or contact's choice."""
+    return Change(preferences={recipient: {preference_key(type_name, channel): on}})
+
+
+class ChangedTables:
+    """The Tables port: other tables, seen through a change."""
+
+    def __init__(self, tables: Tables, change: Change) -> None:
+        self._tables = tables
+        self._change = change
+        self._groups = {(group.external_id, group.project_id): group for group in change.groups}
+
+    async def lookup(self, wanted: Wanted) -> Rows:
+        """All wanted rows, changed."""
+        rows = await self._tables.lookup(wanted)
+        groups = {pair: row for pair, row in self._groups.items() if pair in wanted.groups}
+        return Rows(
+            recipients={name: self._changed(row, name) for name, row in rows.recipients.items()},
+            groups={**rows.groups, **groups},
+            accounts={
+                name: tuple(self._changed(contact, contact.uuid) for contact in contacts)
+                for name, contacts in rows.accounts.items()
+            },
+            roles={role: self._page(page) for role, page in rows.roles.items()},
+        )
+
+    async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
+        """The holders of a role, changed."""
+        return self._page(await self._tables.role(role, cursor, limit))
+
+    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
+        """As it is."""
+        return await self._tables.suppressed(addresses)
+
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+        """As it is."""
+        return await self._tables.bars(asked)
+
+    async def unsubscribed(self, key: str) -> Unsubscribe | None:
+        """As it is."""
+        return await self._tables.unsubscribed(key)
+
+    async def suppression(self, address: str) -> Suppression | None:
+        """As it is."""
+        return await self._tables.suppression(address)
+
+    async def incomplete(self) -> str | None:
+        """As it is."""
+        return await self._tables.incomplete()
+
+    def _page(self, page: RolePage) -> RolePage:
+        return RolePage(tuple(self._changed(row, row.id) for row in page.members), page.cursor)
+
+    def _changed(self, row: _Person, name: str) -> _Person:
+        chosen = self._change.preferences.get(name)
+        if not chosen:
+            return row
+        made = {key: Choice(on=on, by="what-if") for key, on in chosen.items()}
+        return row.model_copy(update={"preferences": {**row.preferences, **made}})

@@ -1,0 +1,200 @@
+"""The API, as a process of its own, under those who want it to fall: half-sent requests, idle streams, huge bodies.
+
+Hundreds of connections here; `make load` sets `TOCSIN_LOAD_CONNECTIONS` to 10,000, or fewer where the limit on open files
+is lower. What was measured is printed.
+"""
+
+import asyncio
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+
+import httpx
+import psutil
+import pytest
+
+from service.dev.ports import free_port
+from tests.api_world import entry, token
+from tests.line import Line, eventually
+
+_SPARE_FILES = 1000
+CONNECTIONS = min(
+    int(os.environ.get("TOCSIN_LOAD_CONNECTIONS", "300")),
+    resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES,
+)
+AT_ONCE = 100
+A_RECIPIENT = 20
+"""As many streams as one recipient may open."""
+BODY = 10 * 1024 * 1024
+ANSWERS_WITHIN_S = 2.0
+GROWTH = 64 * 1024 * 1024 + CONNECTIONS * 64 * 1024
+"""Bytes that the process may grow by: 64 KiB a connection, and some for good measure."""
+
+
+@dataclass
+class Api:
+    """The process, where it listens, and its secret."""
+
+    process: "psutil.Process"
+    port: int
+    secret: str
+    line: Line
+
+    def token(self, sub: str) -> str:
+        return token(sub, secret=self.secret)
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        return int(self.process.memory_info().rss)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def slowest(self, requests: int = 50) -> float:
+        """Ask as an ordinary client does, one request after the other; the longest answer in seconds."""
+        times = []
+        headers = {"Authorization": f"Bearer {self.token('alice')}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers) as client:
+            for _ in range(requests):
+                started = time.perf_counter()
+                assert (await client.get("/counts")).status_code == 200
+                times.append(time.perf_counter() - started)
+        return max(times)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with Line(partitions=1) as line:
+        port, secret = free_port(), token_hex(32)
+        env = line.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=secret)
+        server = subprocess.Popen([sys.executable, "-m", "service.cli", "api"], env=env)
+        try:
+            found = Api(psutil.Process(server.pid), port, secret, line)
+            await eventually(lambda: _answers(port), 30, lambda: "the API does not answer")
+            yield found
+        finally:
+            server.terminate()
+            await asyncio.to_thread(server.wait, 30)
+
+
+async def _answers(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+@asynccontextmanager
+async def _closing(writers: list[asyncio.StreamWriter]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for writer in writers:
+            writer.transport.abort()
+
+
+@pytest.mark.timeout(600)
+async def test_half_sent_requests_stop_nobody(api: Api) -> None:
+    """Slow-loris: connections that never finish their headers cost some memory, and others are answered as ever."""
+    before, writers = api.rss(), []
+
+    async def half() -> None:
+        _, writer = await api.connect()
+        writers.append(writer)
+        writer.write(b"GET /counts HTTP/1.1\r\nHost: tocsin\r\nX-Slow: ")
+
+    async with _closing(writers):
+        for _ in range(0, CONNECTIONS, AT_ONCE):
+            await asyncio.gather(*(half() for _ in range(AT_ONCE)))
+        for writer in writers:
+            writer.write(b"more")
+        slowest = await api.slowest()
+        grown = api.rss() - before
+
+    print(f"{len(writers)} half-sent: slowest {slowest * 1000:.0f} ms, {grown / 2**20:.0f} MiB more")
+    assert slowest < ANSWERS_WITHIN_S
+    assert grown < GROWTH
+
+
+@pytest.mark.timeout(900)
+async def test_idle_streams_are_cheap_and_alive(api: Api) -> None:
+    """Each stream opens with its snapshot; news reaches them still; the rest of the API answers."""
+    before, writers, readers = api.rss(), [], {}
+
+    async def watch(number: int) -> None:
+        reader, writer = await api.connect()
+        writers.append(writer)
+        readers[number] = reader
+        sub = f"r{number // A_RECIPIENT}"
+        writer.write(
+            f"GET /v1/inbox/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {api.token(sub)}\r\n\r\n".encode()
+        )
+        async with asyncio.timeout(60):
+            await reader.readuntil(b"event: counts")
+
+    async with _closing(writers):
+        for start in range(0, CONNECTIONS, AT_ONCE):
+            await asyncio.gather(*(watch(n) for n in range(start, min(start + AT_ONCE, CONNECTIONS))))
+        grown = api.rss() - before
+        last = (CONNECTIONS - 1) // A_RECIPIENT
+        started = time.perf_counter()
+        await api.line.parts.inbox.add([entry("overbid", f"r{last}", "0" * 24)])
+        watching = [reader for n, reader in readers.items() if n // A_RECIPIENT == last]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(reader.readuntil(b"event: new") for reader in watching))
+        woken = time.perf_counter() - started
+        slowest = await api.slowest()
+
+    print(
+        f"{len(writers)} streams: {grown / 2**20:.0f} MiB more, news after {woken * 1000:.0f} ms, "
+        f"slowest answer {slowest * 1000:.0f} ms"
+    )
+    assert slowest < ANSWERS_WITHIN_S
+    assert grown < GROWTH
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["content-length", "chunked"])
+async def test_huge_bodies_are_refused_and_not_kept(api: Api, declared: bool) -> None:
+    """10 MB are refused with 413, whether their length was said or not, and memory stays where it was."""
+    before = api.rss()
+    most = 0
+
+    async def send() -> bytes:
+        nonlocal most
+        reader, writer = await api.connect()
+        size = f"Content-Length: {BODY}" if declared else "Transfer-Encoding: chunked"
+        head = f"PATCH /api/v1/notification/configure/ HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}{size}\r\nAuthorization: Bearer {token('x', 'tables', secret=api.secret)}\r\n\r\n".encode())
+        chunk = b" " * 65_536
+        part = chunk if declared else b"10000\r\n" + chunk + b"\r\n"
+        try:
+            for _ in range(BODY // len(chunk)):
+                writer.write(part)
+                await writer.drain()
+                most = max(most, api.rss() - before)
+        except OSError:
+            pass  # it has answered and hung up
+        try:
+            async with asyncio.timeout(20):
+                return await reader.readline()
+        except OSError:
+            return b""
+        finally:
+            writer.transport.abort()
+
+    answers = await asyncio.gather(*(send() for _ in range(10)))
+
+    print(f"10 bodies of 10 MB: {most / 2**20:.0f} MiB more at most")
+    assert {answer for answer in answers if answer} == {b"HTTP/1.1 413 Request Entity Too Large\r\n"} or all(
+        answer.startswith(b"HTTP/1.1 413") for answer in answers if answer
+    )
+    assert any(answers)
+    assert most < 64 * 1024 * 1024
+    assert await api.slowest(5) < ANSWERS_WITHIN_S

@@ -1,0 +1,218 @@
+"""The explaining side on the real line: withdrawals, explain, audit and what-if, as a library and as commands."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from service.model.delivery import Delivery, Found
+from service.model.ids import delivery_id, event_key
+from service.model.ledger import Reason, State, is_open
+from service.pipeline.explain import Ask
+from service.ports import Move
+from tests.agreement import SOURCE, answers, explained, town
+from tests.e2e.cli.tocsin import Tocsin
+from tests.line import Line, eventually
+
+
+def command(line: Line) -> Tocsin:
+    """The command line with the settings of this line."""
+    settings = line.settings
+    return Tocsin(settings.kafka.bootstrap, settings.redis.url.get_secret_value(), name=line.name)
+
+
+def overbid(event_id: str, *recipients: str, lot: str = "9", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": event_id, "source": "/e2e", "type": "overbid", "recipients": list(recipients),
+        "data": {"lot_id": lot}, **fields,
+    }  # fmt: skip
+
+
+@pytest.mark.timeout(180)
+async def test_explain_agrees_with_a_second_opinion_on_the_real_line() -> None:
+    """Random events of all shipped types, some withdrawn before they come: every recipient × channel."""
+    async with Line() as line:
+        parts = line.parts
+        of = town(parts.catalogue, 11, events=30)
+        await parts.writes.put_recipients(
+            [*of.recipients, *[r.model_copy(update={"roles": (), "version": 9}) for r in await _seeded(line)]]
+        )
+        await parts.writes.put_contacts(of.contacts)
+        for group in of.groups:
+            await parts.writes.put_group(group)
+        for address in of.suppressed:
+            await parts.writes.suppress(address, Reason.mailbox_unknown, 5)
+        line.start_worker("resolve")
+        verbs = [
+            {"id": f"w-{n}", "source": SOURCE, "type": "x.withdraw", "data": {"id": n}} for n in of.withdrawn
+        ]
+        await line.publish(*verbs)
+        await eventually(lambda: _known(line, of.withdrawn, "withdrawn_ms"), 60)
+        shuffled = random.Random(1).sample(of.events, k=len(of.events))
+        await line.publish(*shuffled)
+        await eventually(lambda: _known(line, {e["id"] for e in of.events}, "type"), 60)
+        line.start_worker("inbox,email,schedule")
+        explain, expected = parts.explain(), answers(of, parts.catalogue)
+        keys = [event_key(SOURCE, event["id"]) for event in of.events]
+        await eventually(lambda: _closed(line, keys), 60)
+        for event in of.events:
+            asked = (explain(Ask(event["id"], SOURCE, who)) for who in of.everybody)
+            for who, document in zip(of.everybody, await asyncio.gather(*asked), strict=True):
+                for channel in ("email", "inbox"):
+                    said = explained(document, who, channel)
+                    assert said == expected[event["id"], who, channel], (event, who, channel)
+        audited = command(line).run("audit", "--json", "--patience", "0.1")
+        assert audited.code == 0, audited.out
+        (document,) = audited.documents
+        assert document["resolved"] == sum(answer[0] != "nothing" for answer in expected.values())
+        assert document["balanced"]
+        assert not document["open"]
+
+
+async def _seeded(line: Line) -> list[Any]:
+    from service.dev import samples
+
+    return list(samples.RECIPIENTS)
+
+
+async def _known(line: Line, names: set[str], what: str) -> bool:
+    heads = [await line.parts.ledger.head(event_key(SOURCE, name)) for name in names]
+    return all(head is not None and what in head for head in heads)
+
+
+async def _closed(line: Line, keys: list[str]) -> bool:
+    return not any([is_open(e.state) for key in keys async for e in line.parts.ledger.entries(key)])
+
+
+async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
+    """By id and by supersede key, before and after the event; told to operators; explained."""
+    async with Line() as line:
+        line.start_worker()
+        tocsin = command(line)
+        await line.publish(overbid("done", "alice"))
+        await line.finished("/e2e", "done")
+        assert await line.parts.inbox.counts("alice") == {"overbid": 1}
+
+        taken = tocsin.run("publish", "withdraw", "--source", "/e2e", "--data", '{"id": "done"}')
+        assert taken.code == 0, taken.err
+        key = {"id": "w2", "source": "/e2e", "type": "withdraw", "data": {"type": "overbid", "key": "late"}}
+        await line.publish(key)
+        await eventually(lambda: _inbox_is(line, {}), 40)
+        await line.publish(overbid("late", "alice", lot="late", time="2026-01-01T00:00:00Z"))
+        late = await line.finished("/e2e", "late")
+
+        done = {(e.recipient, e.channel): e.state.value for e in await line.entries("/e2e", "done")}
+        assert done["alice", "inbox"] == "withdrawn"
+        assert done["alice", "email"] == "sent"
+        assert {e.state.value for e in late} == {"withdrawn"}
+        told = {(o.event_id, o.state.value) for o in await line.outcomes()}
+        assert {("done", "withdrawn"), ("late", "withdrawn")} <= told
+
+        explained = tocsin.run("explain", "--event", "done", "--recipient", "alice", "--json")
+        (found,) = explained.documents[0]["events"]
+        mail = next(d for d in found["deliveries"] if d["channel"] == "email")
+        assert (mail["found"], mail["steps"][0]["relay"], mail["steps"][0]["reply"][:3]) == (
+            "users",
+            "relay1",
+            "250",
+        )
+        assert explained.documents[0]["people"][0]["address"] == "a•••@e•••.com"
+        by_address = tocsin.run("explain", "--address", "alice@example.com", "--type", "overbid")
+        assert by_address.code == 0, by_address.err
+        assert "alice@example.com" not in by_address.out
+        assert "withdrawn" in by_address.out
+        assert tocsin.run("explain", "--event", "nothing").code == 1
+
+
+async def _inbox_is(line: Line, counts: dict[str, int]) -> bool:
+    return dict(await line.parts.inbox.counts("alice")) == counts
+
+
+async def test_audit_finds_drift_and_repairs_it() -> None:
+    """A due entry of a closed delivery, mail that waits without one, and an inbox that counts wrongly."""
+    async with Line() as line:
+        worker = line.start_worker("resolve,inbox,email")
+        await line.publish(overbid("a", "alice"), overbid("b", "bob", lot="8"))
+        for name in "ab":
+            await line.finished("/e2e", name)
+        worker.terminate()
+        worker.wait()
+        parts, tocsin = line.parts, command(line)
+        assert tocsin.run("audit", "--patience", "0").code == 0
+
+        event = event_key("/e2e", "c")
+        await line.publish(overbid("c", "bob", lot="7"))
+        line.start_worker("resolve")
+        await eventually(lambda: _known_key(line, event), 40)
+        lost = delivery_id(event, "bob", "email")
+        steps = (State.sending, Reason.none), (State.deferred, Reason.greylisted)
+        await parts.ledger.move([Move(event, lost, to, why, 5, 1) for to, why in steps])
+        closed = delivery_id(event_key("/e2e", "a"), "alice", "email")
+        await parts.due.add([_delivery(closed, event_key("/e2e", "a"))], [10**14])
+        counts = f"{parts.store.keys.inbox('alice')}:counts"
+        await parts.store.pipeline([("HINCRBY", counts, "overbid", 3)])
+
+        found = tocsin.run("audit", "--patience", "0.1", "--json")
+        assert found.code == 1
+        kinds = {one["kind"]: one["what"] for one in found.documents[0]["drift"]}
+        assert kinds == {
+            "due missing": f"{event}:{lost}",
+            "due unneeded": f"{event_key('/e2e', 'a')}:{closed}",
+            "inbox": "alice",
+        }
+        repaired = tocsin.run("audit", "--repair", "--patience", "0.1", "--json")
+        assert repaired.code == 0, repaired.out + repaired.err
+        assert repaired.documents[0]["drift_left"] == 0
+        assert tocsin.run("audit", "--patience", "0").code == 0
+        assert await parts.inbox.counts("alice") == {"overbid": 1}
+        assert list(await parts.due.times([closed])) == [None]
+
+        line.start_worker("email,schedule")
+        await eventually(lambda: _is(line, event, lost, State.sent), 60)
+
+
+async def _known_key(line: Line, event: str) -> bool:
+    return len([e async for e in line.parts.ledger.entries(event)]) == 4
+
+
+async def _is(line: Line, event: str, delivery: str, state: State) -> bool:
+    entry = await line.parts.ledger.entry(event, delivery)
+    return entry is not None and entry.state is state
+
+
+def _delivery(name: str, event: str) -> Delivery:
+    return Delivery(
+        id=name, event=event, event_id="a", source="/e2e", type="overbid", channel="email", recipient="alice",
+        found=Found.users, created_ms=0, received_ms=0, deadline_ms=10**14,
+    )  # fmt: skip
+
+
+async def test_what_if_answers_and_sends_nothing() -> None:
+    """An event that nobody published, and a preference that nobody changed, over the events that were."""
+    async with Line() as line:
+        line.start_worker()
+        await line.publish(overbid("a", "alice"), overbid("b", "bob", lot="8"))
+        for name in "ab":
+            await line.finished("/e2e", name)
+        mails, tocsin = line.mailed(), command(line)
+
+        asked = tocsin.run("what-if", "--event", "-", "--json", given=b'{"id":"x","source":"/e","type":"overbid",'
+                           b'"recipients":["alice","ghost"],"data":{"lot_id":"7"}}')  # fmt: skip
+        would = {
+            (w["recipient"], w["channel"]): (w["state"], w["reason"]) for w in asked.documents[0]["would"]
+        }
+        assert would["alice", "email"] == ("queued", "")
+        assert would["ghost", "inbox"] == ("skipped", "no_such_recipient")
+        assert would["carol", "email"] == ("queued", "")
+        changed = tocsin.run("what-if", "--recipient", "carol", "--type", "overbid", "--off", "--json")
+        (document,) = changed.documents
+        assert document["counts"] == {"more": 0, "fewer": 2}
+        assert {(d["event"]["id"], d["recipient"], d["channel"]) for d in document["differences"]} == {
+            ("a", "carol", "email"),
+            ("b", "carol", "email"),
+        }
+        shown = tocsin.run("what-if", "--recipient", "carol", "--type", "overbid")
+        assert "2 events: 0 deliveries more, 2 fewer" in shown.out
+        assert line.mailed() == mails
+        assert not await line.entries("/e", "x")

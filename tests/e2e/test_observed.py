@@ -1,0 +1,238 @@
+"""What operators see of a running line: metrics that dashboard and alerts can rely on, logs, and one trace."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from service.dev.ports import free_port
+from service.metrics import Shown
+from service.model.catalogue import Lane
+from service.model.ledger import Reason, State
+from tests.api_world import fake_world
+from tests.line import ROOT, Line, eventually
+from tests.otlp import Collector
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+UPSTREAM = f"00-{TRACE}-b7ad6b7169203331-01"
+DASHBOARD = ROOT / "ops" / "grafana" / "tocsin.json"
+ALERTS = ROOT / "ops" / "prometheus" / "alerts.yml"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one worker has shown."""
+
+    metrics: str
+    logs: str
+    spans: list[dict[str, Any]]
+    deliveries: dict[tuple[str, str], str]
+
+    def labels(self, name: str) -> list[dict[str, str]]:
+        """The labels of a metric's samples."""
+        found = re.findall(rf"^{name}(?:\{{(.*)\}})? ", self.metrics, re.MULTILINE)
+        return [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in found]
+
+    def value(self, name: str, **labels: str) -> float:
+        """One sample."""
+        wanted = ",".join(f'{label}="{text}"' for label, text in sorted(labels.items()))
+        found = re.search(rf"^{re.escape(f'{name}{{{wanted}}}')} (\S+)$", self.metrics, re.MULTILINE)
+        assert found is not None, f"no {name} {labels}"
+        return float(found[1])
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    """A worker that has seen good, refused and traced events, until it was told to stop."""
+    return asyncio.run(_observe(tmp_path_factory.mktemp("observed") / "log"))
+
+
+async def _observe(log: Path) -> Observed:
+    async with Line() as line, Collector() as collector:
+        port = free_port()
+        env = line.environment(
+            TOCSIN_LOG_LEVEL="INFO",
+            TOCSIN_WORKER__METRICS_PORT=str(port),
+            TOCSIN_OTEL__ENDPOINT=collector.url,
+        )
+        with log.open("wb") as stderr:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "worker"], cwd=ROOT, env=env, stderr=stderr
+            )
+        line.workers.append(worker)
+        both = {"type": "overbid", "source": "/e2e", "recipients": ["alice", "bob"]}
+        group = {"type": "invoice_available", "source": "/e2e", "external_id": "12345", "id": "group"}
+        refused = {"type": "nonsense", "source": "/e2e", "id": "refused", "to": "mallory@example.com"}
+        await line.publish({**both, "id": "plain", "data": {"lot_id": "1"}}, group, refused, b"{")
+        await line.publish(
+            {**both, "id": "traced", "data": {"lot_id": "2"}}, headers=[("traceparent", UPSTREAM.encode())]
+        )
+        for event in ("plain", "group", "traced"):
+            await line.finished("/e2e", event)
+
+        metrics = ""
+
+        async def counted() -> bool:
+            nonlocal metrics
+            async with httpx.AsyncClient() as client:
+                metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            return (
+                'reason="invalid_json",stage="resolve"} 1.0' in metrics
+                and 'tocsin_event_to_final_seconds_count{channel="email"} 7.0' in metrics
+            )
+
+        await eventually(counted, 20, lambda: metrics)
+        entries = await line.entries("/e2e", "traced")
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, 60) == 0
+        await eventually(lambda: _true(len(collector.of(TRACE)) >= 7), 10, lambda: str(collector.spans))
+        deliveries = {(e.recipient, e.channel): e.delivery for e in entries}
+        return Observed(metrics, log.read_text(), collector.spans, deliveries)
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+def named(expression: str) -> set[str]:
+    """The metrics that an expression names, without the suffixes of a histogram."""
+    return {
+        re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\btocsin_[a-z0-9_]+", expression)
+    }
+
+
+def expressions() -> Iterator[str]:
+    """All that dashboard and alerts ask Prometheus."""
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    for group in yaml.safe_load(ALERTS.read_text())["groups"]:
+        yield from (rule["expr"] for rule in group["rules"])
+
+
+async def test_what_dashboard_and_alerts_name_is_shown(observed: Observed) -> None:
+    """Every metric they name is in /metrics of a worker or of the API, and none is shown that neither uses."""
+    async with fake_world() as world:
+        await world.client.get("/livez")
+        api = (await world.client.get("/metrics")).text
+    shown = set(re.findall(r"^# TYPE (tocsin_\w+)", observed.metrics, re.MULTILINE))
+    shown |= {
+        n for n in re.findall(r"^# TYPE (tocsin_\w+)", api, re.MULTILINE) if n.startswith("tocsin_http_")
+    }
+    asked = {name for expression in expressions() for name in named(expression)}
+    assert asked == {name for name in shown if not name.endswith("_created")}
+
+
+def test_what_dashboard_and_alerts_select_exists(observed: Observed) -> None:
+    """Labels they select or group by are labels of that metric, and states, reasons and stages are real ones."""
+    stages = {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
+    known = {"state": {*State, "ok", "trial", "resting", "breaker_open", "misconfigured"}, "reason": {*Reason},
+             "stage": stages, "reply": {"2xx", "4xx", "5xx", "other"}}  # fmt: skip
+    import service.metrics as declared
+
+    labels = {m.name: {*m.labels} for m in vars(declared).values() if isinstance(m, Shown)}
+    for m in vars(declared).values():
+        if not isinstance(m, Shown | type) and hasattr(m, "_declared"):
+            labels[m._declared[0]] = {*m._declared[2]}
+    for counter in (declared.HTTP_REQUESTS, declared.HTTP_SECONDS, declared.BOUNCES):
+        family = next(iter(counter.describe()))
+        labels[family.name if family.name in named(" ".join(expressions())) else f"{family.name}_total"] = {
+            *counter._labelnames
+        }
+    for expression in expressions():
+        for name, selector in re.findall(r"(tocsin_\w+)\{([^}]*)\}", expression):
+            for label, texts in re.findall(r'(\w+)[!=]~?"([^"]*)"', selector):
+                assert label in labels[name], expression
+                if label in known:
+                    assert {*texts.split("|")} <= known[label], expression
+        grouped = {
+            label for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(", ")
+        }
+        have = set().union(*(labels[name] | {"le"} for name in named(expression)))
+        assert grouped <= have, expression
+
+
+def test_alerts_are_explained() -> None:
+    """docs/operations.md has a line for each, and for no other."""
+    rules = [r["alert"] for g in yaml.safe_load(ALERTS.read_text())["groups"] for r in g["rules"]]
+    told = re.findall(r"^\| `(Tocsin\w+)`", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    assert sorted(told) == sorted(rules)
+
+
+def test_everything_is_counted_once(observed: Observed) -> None:
+    """Records by stage, outcomes, dead letters, replies, and the time from event to mail."""
+    assert observed.value("tocsin_records_total", stage="resolve", result="finished") == 5
+    sent = {"channel": "email", "reason": "", "state": "sent"}
+    assert observed.value("tocsin_outcomes_total", **sent, type="overbid") == 6
+    assert observed.value("tocsin_outcomes_total", **sent, type="invoice_available") == 1
+    assert observed.value("tocsin_dead_letters_total", stage="resolve", reason="unknown_type") == 1
+    assert observed.value("tocsin_dead_letters_total", stage="resolve", reason="too_deep") == 0
+    assert observed.value("tocsin_smtp_replies_total", relay="relay1", reply="2xx") == 7
+    assert observed.value("tocsin_event_to_final_seconds_count", channel="email") == 7
+    assert observed.value("tocsin_relay_state", relay="relay1", state="ok") == 1
+    assert {row["group"].split(".", 1)[1] for row in observed.labels("tocsin_consumer_lag")} > {
+        "resolve",
+        "inbox",
+    }
+
+
+def test_labels_are_from_closed_sets(observed: Observed) -> None:
+    """No id, address or other text of an event or a recipient becomes a label."""
+    for text in ("alice", "example.com", "nonsense", "12345", *observed.deliveries.values()):
+        assert text not in observed.metrics
+
+
+def test_no_address_is_logged_and_records_are_named(observed: Observed) -> None:
+    """Every line is JSON; the refused event can be found by its id; nobody's address is in it."""
+    lines = [json.loads(line) for line in observed.logs.splitlines()]
+    assert "example.com" not in observed.logs
+    letters = {line["reason"]: line for line in lines if line["event"] == "dead letter"}
+    assert letters["unknown_type"]["event_id"] == "refused"
+    assert letters.keys() == {"unknown_type", "invalid_json"}
+
+
+def test_one_trace_from_the_upstream_to_the_relay(observed: Observed) -> None:
+    """The upstream's trace holds resolve, and under it every delivery with its id, its state and the relay's reply."""
+    spans = [span for span in observed.spans if span["trace"] == TRACE]
+    (resolve,) = [span for span in spans if span["name"] == "resolve"]
+    assert resolve["parent"] == "b7ad6b7169203331"
+    assert resolve["attributes"]["tocsin.event_id"] == "traced"
+    delivered = {s["attributes"]["tocsin.delivery"]: s for s in spans if s["name"].startswith("deliver ")}
+    assert delivered.keys() == set(observed.deliveries.values())
+    assert {span["parent"] for span in delivered.values()} == {resolve["id"]}
+    for (_, channel), delivery in observed.deliveries.items():
+        told = delivered[delivery]["attributes"]
+        assert delivered[delivery]["name"] == f"deliver {channel}"
+        assert told["tocsin.state"] == ("sent" if channel == "email" else "delivered")
+        assert told.get("smtp.reply_code") == (250 if channel == "email" else None)
+    assert not any("alice" in str(span) for span in observed.spans)
+
+
+def test_events_without_a_trace_begin_one(observed: Observed) -> None:
+    """Each event its own; a refused one has a span that has failed."""
+    begun = [s for s in observed.spans if s["name"] == "resolve" and not s["parent"]]
+    assert len({span["trace"] for span in begun}) == len(begun) == 4
+    assert sorted(s["attributes"].get("tocsin.reason", "") for s in begun if s["failed"]) == [
+        "invalid_json",
+        "unknown_type",
+    ]
+
+
+def test_tracing_costs_nothing_when_it_is_off() -> None:
+    """Without an endpoint nothing of it is imported; the client of Redis imports the part for metrics by itself."""
+    heavy = {"opentelemetry.sdk.trace", "opentelemetry.exporter"}
+    code = f"import sys, streams.app; sys.exit(not {heavy!r}.isdisjoint(sys.modules))"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ}, check=False).returncode
+        == 0
+    )

@@ -1,0 +1,87 @@
+"""What operators see while something is away: ages that grow, stages that are paused, and a log that stays short."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from service.dev.ports import free_port
+from tests.line import ROOT, Line, eventually
+
+STAGES = ["resolve", "inbox", "email.high", "email.normal", "email.bulk", "tables"]
+
+
+async def test_a_relay_that_is_away_shows_as_age() -> None:
+    """The oldest unfinished mail ages by Kafka's clock, its lane is paused, the relay is named; no other lane ages."""
+    async with Line(partitions=1, variables={"TOCSIN_SMTP__PORT": str(free_port())}) as line:
+        port = free_port()
+        line.start_worker(TOCSIN_WORKER__METRICS_PORT=str(port))
+        event = {
+            "id": "1",
+            "source": "/e2e",
+            "type": "overbid",
+            "recipients": ["alice"],
+            "data": {"lot_id": "1"},
+        }
+        await line.publish(event)
+        shown: dict[str, float] = {}
+
+        async def aged() -> bool:
+            shown.update(await _metrics(port))
+            return shown.get('tocsin_oldest_unfinished_seconds{stage="email.high"}', 0) > 3
+
+        await eventually(aged, 60, lambda: str(shown))
+        assert shown['tocsin_stage_paused{stage="email.high"}'] == 1
+        assert shown['tocsin_stage_in_flight{stage="email.high"}'] == 2
+        assert shown['tocsin_relay_state{relay="relay1",state="breaker_open"}'] == 1
+        assert shown['tocsin_oldest_unfinished_seconds{stage="email.bulk"}'] == 0
+        assert shown['tocsin_oldest_unfinished_seconds{stage="inbox"}'] == 0
+
+
+async def test_a_broker_that_is_away_makes_one_line_a_stage(tmp_path: Path) -> None:
+    """However often the client tries and fails."""
+    attempts = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    log = tmp_path / "log"
+    async with Line(partitions=1) as line, server:
+        env = line.environment(TOCSIN_LOG_LEVEL="INFO", TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{port}")
+        with log.open("wb") as stderr:
+            command = [
+                sys.executable,
+                "-m",
+                "service.cli",
+                "worker",
+                "--stages",
+                "resolve,inbox,email,tables",
+            ]
+            line.workers.append(subprocess.Popen(command, cwd=ROOT, env=env, stderr=stderr))
+
+        async def tried_often() -> bool:
+            return attempts > 60
+
+        await eventually(tried_often, 60, lambda: f"{attempts} attempts")
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    troubles = [line for line in logged if line["level"] in ("warning", "error")]
+    ours = [line["event"].partition(":")[0] for line in troubles if line["logger"] == "streams.batch_stage"]
+    assert sorted(ours) == sorted(STAGES)
+    assert len(troubles) < len(STAGES) + 8, [line["event"] for line in troubles]
+
+
+async def _metrics(port: int) -> dict[str, float]:
+    async with httpx.AsyncClient() as client:
+        try:
+            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        except httpx.TransportError:
+            return {}
+    return {name: float(value) for name, value in re.findall(r"^(tocsin_\S+) (\S+)$", text, re.MULTILINE)}

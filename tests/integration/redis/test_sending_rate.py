@@ -1,0 +1,50 @@
+"""The rate that all workers share."""
+
+import asyncio
+from itertools import pairwise
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.sending_rate import RedisSendingRate
+
+
+async def test_two_workers_share_a_relays_rate(store: Store) -> None:
+    """Reservations of both follow each other at the one rate; another relay's are its own."""
+    one, two = (RedisSendingRate(store, {"first": 10.0}, {}) for _ in range(2))
+
+    waits = [await (one, two)[n % 2].acquire("first", "example.com", 5) for n in range(4)]
+
+    assert waits[0] == 0.0
+    assert all(0.3 < later - sooner < 0.51 for sooner, later in pairwise(waits))
+    assert await one.acquire("second", "example.com", 1000) == 0.0
+
+
+async def test_many_at_once_get_each_their_own_time(store: Store) -> None:
+    """No two workers are given the same place, however they interleave."""
+    workers = [RedisSendingRate(store, {"first": 100.0}, {}) for _ in range(8)]
+
+    waits = sorted(await asyncio.gather(*(workers[n % 8].acquire("first", "d", 1) for n in range(100))))
+
+    assert len({round(wait, 3) for wait in waits if wait}) >= 85
+    assert 0.6 < waits[-1] <= 1.0
+
+
+async def test_a_domain_has_its_own_rate(store: Store) -> None:
+    """A named domain, and any other by the common rate, whatever the letters' case; each through each relay."""
+    rate = RedisSendingRate(store, {}, {"Slow.example": 1.0}, 100.0)
+
+    assert await rate.acquire("r", "slow.example", 2) == 0.0
+    assert 1.0 < await rate.acquire("r", "SLOW.example", 1) < 2.0
+    assert await rate.acquire("other", "slow.example", 1) == 0.0
+    await rate.acquire("r", "quick.example", 50)
+    assert 0.1 < await rate.acquire("r", "quick.example", 1) <= 0.5
+
+
+async def test_who_would_wait_too_long_reserves_nothing(store: Store) -> None:
+    """What goes to the due set instead takes no place, neither of the domain nor of the relay."""
+    rate = RedisSendingRate(store, {"r": 1000.0}, {"slow.example": 1.0})
+    await rate.acquire("r", "slow.example", 40)
+
+    waits = [await rate.acquire("r", "slow.example", 20) for _ in range(5)]
+
+    assert all(38 < wait < 40 for wait in waits)
+    assert await rate.acquire("r", "other.example", 1) == 0.0

@@ -1,0 +1,58 @@
+"""Kafka as far as it matters: ordered partitions with holes in their offsets, owners, committed offsets."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import ConsumerRecord
+
+from service.model.record import Message
+from streams.lane import partition_of
+from tests.fakes.clock import FakeClock
+
+PARTITIONS = 2
+Fetched: TypeAlias = ConsumerRecord[bytes, bytes]
+
+
+@dataclass
+class FakeKafka:
+    """`owners` and `committed` are by (group, partition). Every seventh offset is missing, as a marker would be."""
+
+    clock: FakeClock
+    logs: dict[TopicPartition, list[Fetched]] = field(default_factory=lambda: defaultdict(list))
+    owners: dict[tuple[str, TopicPartition], str] = field(default_factory=dict)
+    committed: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
+
+    def append(self, messages: Iterable[Message]) -> None:
+        """What a producer's acknowledged write does."""
+        for topic, key, value, headers in messages:
+            tp = TopicPartition(topic, partition_of(key, PARTITIONS))
+            log = self.logs[tp]
+            offset = log[-1].offset + 1 if log else 0
+            offset += offset % 7 == 3
+            log.append(
+                ConsumerRecord(
+                    topic, tp.partition, offset, self.clock.now, 0, key, value, None, 0, 0, headers
+                )
+            )
+
+    def fetch(self, tp: TopicPartition, position: int, limit: int) -> list[Fetched]:
+        """Up to `limit` records from a position on."""
+        log = self.logs[tp]
+        at = len(log)
+        while at and log[at - 1].offset >= position:
+            at -= 1
+        return log[at : at + limit]
+
+    def commit(self, group: str, owner: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Raise CommitFailedError, with nothing committed, for one who does not own all of it any more."""
+        if any(self.owners.get((group, tp)) != owner for tp in offsets):
+            raise CommitFailedError("not the owner")
+        self.committed.update({(group, tp): offset for tp, offset in offsets.items()})
+
+    def messages(self, topic: str) -> list[Fetched]:
+        """All records of a topic."""
+        return [r for tp, log in self.logs.items() if tp.topic == topic for r in log]

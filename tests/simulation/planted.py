@@ -1,0 +1,63 @@
+"""Faults to plant, each one that somebody has really made: the simulation must find every one."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+from unittest.mock import patch
+
+from service.model.ledger import Reason, State
+from service.pipeline.claim import Claimer, Claims
+from service.pipeline.deliver_email import DeliverEmail
+from service.pipeline.precedence import Verdict
+from service.pipeline.recheck import Checked
+from service.pipeline.settle import Settled
+from service.ports import Unavailable
+from streams.watermark import Watermark
+
+
+class OneHolePasses(Watermark):
+    """Faust's off-by-one: the committed offset is the next one, so one unfinished record at the head is overlooked."""
+
+    __slots__ = ()
+
+    def finish(self, offset: int) -> None:
+        super().finish(offset)
+        if self._finished and min(self._finished) - self._open[0] <= 1:
+            self.position = max(self._finished) + 1
+
+
+def off_by_one_commit() -> AbstractContextManager[Any]:
+    """Commits past one unfinished record."""
+    return patch("streams.partition.Watermark", OneHolePasses)
+
+
+def lost_mark() -> AbstractContextManager[Any]:
+    """Gives up the mark of a mail that is out when Redis is away for a moment."""
+
+    async def store(self: DeliverEmail, settled: Sequence[Settled]) -> None:
+        with suppress(Unavailable):
+            await self._mark([s.move for s in settled])
+        self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
+
+    return patch.object(DeliverEmail, "_store", store)
+
+
+def double_send() -> AbstractContextManager[Any]:
+    """Takes the claim of another worker for its own."""
+
+    async def adopt(self: Claimer, orphans: Sequence[tuple[Checked, Any]], claims: Claims) -> None:
+        claims.send.extend(checked.delivery for checked, _ in orphans)
+
+    return patch.object(Claimer, "_adopt", adopt)
+
+
+def stale_preference() -> AbstractContextManager[Any]:
+    """Does not look at the tables again before sending."""
+
+    async def unchecked(deliveries: Sequence[Any], *_: Any, **__: Any) -> list[Checked]:
+        return [Checked(d, Verdict(State.queued, Reason.none, "")) for d in deliveries]
+
+    return patch("service.pipeline.deliver_email.recheck", unchecked)
+
+
+FAULTS = (off_by_one_commit, lost_mark, double_send, stale_preference)

@@ -1,0 +1,125 @@
+"""The audit over a real Redis and a real cluster: everything is seen once, drift is found, and repaired."""
+
+from collections.abc import Mapping
+
+from service.adapters.redis.address_search import RedisAddressSearch
+from service.adapters.redis.client import Store
+from service.adapters.redis.sweep import RedisSweep
+from service.model.delivery import Delivery, Found
+from service.model.event import Event
+from service.model.ids import delivery_id
+from service.model.ledger import Reason, State
+from service.model.recipient import Contact, Recipient
+from service.pipeline.audit import Audit
+from service.ports import EventHead, InboxItem, Move, Opening
+from tests.fakes.clock import FakeClock
+from tests.specs.backend import Backend, redis_backend
+
+
+class Log:
+    """The DeliveryLog port over a list."""
+
+    def __init__(self, *deliveries: Delivery) -> None:
+        self._all = deliveries
+
+    async def find(self, wanted: frozenset[str]) -> Mapping[str, Delivery]:
+        return {d.id: d for d in self._all if d.id in wanted}
+
+
+def opening(event: str, recipient: str, state: State = State.queued) -> Opening:
+    return Opening(event, delivery_id(event, recipient, "email"), recipient, "email", state, Reason.none, 5)
+
+
+def delivery(event: str, recipient: str) -> Delivery:
+    return Delivery(
+        id=delivery_id(event, recipient, "email"), event=event, event_id="1", source="/t", type="t",
+        channel="email", recipient=recipient, found=Found.users, created_ms=0, received_ms=0, deadline_ms=9,
+    )  # fmt: skip
+
+
+def audit_of(store: Store, backend: Backend) -> Audit:
+    sweep = RedisSweep(store, FakeClock())
+    return Audit(backend.ledger, backend.due, sweep, FakeClock(), patience_s=0)
+
+
+async def test_everything_is_counted_once(store: Store) -> None:
+    """Narrow events and wide ones, in any slot; the oldest of each open state is named."""
+    backend = redis_backend(store)
+    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, wide=True)
+    await backend.ledger.open([wide], [opening(f"{0:024x}", f"r{n}") for n in range(700)])
+    await backend.ledger.open([], [opening(f"{n:024x}", "r", State.skipped) for n in range(1, 300)])
+    done = (await audit_of(store, backend)()).document()
+
+    assert (done["events"], done["resolved"], done["balanced"]) == (300, 999, True)
+    assert (done["final"], done["open"]) == ({"skipped": 299}, {"queued": 700})
+    assert done["oldest_open"]["queued"]["since_ms"] == 5
+    assert done["drift_left"] == 0
+
+
+async def test_drift_is_found_and_repaired(store: Store) -> None:
+    """Mail that nobody waits for, entries of the due set that nobody needs, counts that are wrong."""
+    backend = redis_backend(store)
+    lost, kept, closed, gone = (f"{n:024x}" for n in (1, 2, 3, 4))
+    await backend.ledger.open([], [opening(e, "{r}") for e in (lost, kept, closed, gone)])
+    for event, to in (
+        (lost, State.deferred),
+        (kept, State.deferred),
+        (closed, State.sent),
+        (gone, State.deferred),
+    ):
+        steps = [
+            Move(event, delivery_id(event, "{r}", "email"), s, Reason.none, 6) for s in (State.sending, to)
+        ]
+        await backend.ledger.move(steps)
+    await backend.due.add([delivery(e, "{r}") for e in (kept, closed, "f" * 24)], [10**14] * 3)
+    await backend.inbox.add([InboxItem("i1", "{r}", "t", 1, 5, {}), InboxItem("i2", "{r}", "t", 1, 6, {})])
+    await store.pipeline([("HINCRBY", f"{store.keys.inbox('{r}')}:counts", "t", 7)])
+    audit = audit_of(store, backend)
+    found = await audit()
+
+    assert sorted((one.kind, one.what.partition(":")[0]) for one in found.drift) == [
+        ("due missing", lost), ("due missing", gone), ("due unneeded", closed), ("due unneeded", "f" * 24),
+        ("inbox", "{r}"),
+    ]  # fmt: skip
+    repaired = await audit(Log(delivery(lost, "{r}")))
+    assert [one.what.partition(":")[0] for one in repaired.drift if not one.repaired] == [gone]
+    assert [one.kind for one in (await audit()).drift] == ["due missing"]
+    (at_ms,) = await backend.due.times([delivery_id(lost, "{r}", "email")])
+    assert at_ms == FakeClock().now_ms()
+    assert await backend.inbox.counts("{r}") == {"t": 2}
+    assert await backend.drift("{r}") == []
+    assert await backend.inbox.mark_read("{r}", ["i1"], 9) == [True]
+    assert await backend.drift("{r}") == []
+
+
+async def test_what_the_ledger_does_not_allow_is_drift(store: Store) -> None:
+    """A row that cannot be read, and a history that cannot have happened."""
+    backend = redis_backend(store)
+    await backend.ledger.open([], [opening("a" * 24, "r"), opening("b" * 24, "r")])
+    row = "sent\t\t7\t0\t\t\nqueued\t\t5\t0\t\t\nr\temail\tusers\t"
+    await store.pipeline(
+        [
+            ("HSET", store.keys.event("a" * 24), delivery_id("a" * 24, "r", "email"), row),
+            ("HSET", store.keys.event("b" * 24), delivery_id("b" * 24, "r", "email"), "nonsense"),
+        ]
+    )
+    done = (await audit_of(store, backend)()).document()
+
+    assert sorted(one["said"] for one in done["drift"]) == [
+        "the row cannot be read",
+        "went from queued to sent, which the ledger does not allow",
+    ]
+    assert not done["balanced"]
+
+
+async def test_an_address_is_found_in_every_table(store: Store) -> None:
+    """Recipients and contacts, whatever the case of its letters."""
+    backend = redis_backend(store)
+    await backend.tables.mark_complete()
+    await backend.writes.put_recipients(
+        [Recipient(id=f"r{n}", address=f"A{n % 3}@example.com", version=1) for n in range(6)]
+    )
+    await backend.writes.put_contacts([Contact(uuid="c", account="a", email="a1@Example.com", version=1)])
+
+    assert list(await RedisAddressSearch(store).holders("a1@example.com")) == ["c", "r1", "r4"]
+    assert list(await RedisAddressSearch(store).holders("other@example.com")) == []

@@ -1,0 +1,48 @@
+"""Keys: any id is one key, in the slot of its own hash tag."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.crc import key_slot
+
+from service.adapters.redis.keys import Keys, escape, unescape
+
+KEYS = Keys("tocsin:")
+ANY = st.text(st.characters(), max_size=40)
+
+
+@given(ANY)
+def test_escape_can_be_undone(text: str) -> None:
+    """No id is lost, and what was escaped breaks neither a key nor a line."""
+    assert unescape(escape(text)) == text
+    assert escape(text).isascii()
+    assert not set(escape(text)) & set("{}\n\t \x00")
+
+
+@given(ANY)
+def test_one_recipient_is_one_slot(name: str) -> None:
+    """All keys of a recipient are in one slot, whatever the id; so are a wide event's."""
+    keys = [KEYS.recipient(name), KEYS.inbox(name), KEYS.deliveries(name), f"{KEYS.inbox(name)}:unread"]
+    assert len({key_slot(key.encode()) for key in keys}) == 1
+    assert len({key_slot(key.encode()) for key in (KEYS.event(name), f"{KEYS.event(name)}:0f")}) == 1
+
+
+@given(ANY, ANY)
+def test_two_ids_are_two_keys(one: str, other: str) -> None:
+    """Different ids never share a key, nor do a recipient, an account and a group of the same name."""
+    made = {
+        KEYS.recipient(one),
+        KEYS.contacts(one),
+        KEYS.group(one, other),
+        KEYS.holders(one),
+        KEYS.event(one),
+    }
+    assert len(made) == 5
+    assert (KEYS.group(one, other) == KEYS.group(other, one)) == (one == other)
+    assert (KEYS.inbox(one) == KEYS.inbox(other)) == (one == other)
+
+
+def test_a_prefix_must_not_choose_the_slot() -> None:
+    """A brace in the prefix would put everything into one slot."""
+    with pytest.raises(ValueError, match="braces"):
+        Keys("a{b}")

@@ -1,0 +1,58 @@
+"""Envelope senders that name their delivery."""
+
+import pytest
+
+from service.model.ids import address_key, delivery_id, event_key
+from service.model.verp import Verp
+from tests.unit.pipeline.test_unsubscribe_tokens import delivery
+
+OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
+EVENT = event_key("/t", "1")
+DELIVERY = delivery(id=delivery_id(EVENT, "alice", "email"), event=EVENT)
+
+
+def test_a_sender_names_its_delivery_and_nobody() -> None:
+    """It can be read back by us, in any case of letters, fits RFC 5321, and holds no address."""
+    verp = Verp([NEW], "Bounces.tocsin.test")
+    sender = verp.address(DELIVERY)
+
+    local, _, domain = sender.partition("@")
+    assert domain == "bounces.tocsin.test"
+    assert len(local) <= 64
+    assert "alice" not in sender
+    for text in (sender, sender.upper(), f"<{sender}>"):
+        origin = verp.read(text)
+        assert origin
+        assert (origin.delivery, origin.event) == (DELIVERY.id, EVENT)
+        assert origin.went_to("Alice@example.com")
+        assert not origin.went_to("bob@example.com")
+        assert address_key("alice@example.com").startswith(origin.hint)
+
+
+def test_secrets_can_be_replaced() -> None:
+    """The first signs, all verify."""
+    before = Verp([OLD], "b.test").address(DELIVERY)
+
+    assert Verp([NEW, OLD], "b.test").read(before)
+    assert Verp([NEW], "b.test").read(before) is None
+    assert Verp([NEW, OLD], "b.test").address(DELIVERY) == Verp([NEW], "b.test").address(DELIVERY)
+
+
+def test_a_sender_that_was_changed_is_not_believed() -> None:
+    """No character but the last one's spare bits may differ."""
+    verp = Verp([NEW], "b.test")
+    sender = verp.address(DELIVERY)
+    at = sender.index("@")
+
+    for n in range(2, at - 1):
+        other = "a" if sender[n] != "a" else "b"
+        assert verp.read(sender[:n] + other + sender[n + 1 :]) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "@", "x", "b-@b.test", f"b-{'a' * 61}@b.test", f"b-{'ä' * 61}@b.test", f"b-{'1' * 61}@b.test"],
+)
+def test_other_addresses_are_none(address: str) -> None:
+    """Whatever comes, None and no error."""
+    assert Verp([NEW], "b.test").read(address) is None

@@ -1,0 +1,58 @@
+"""How long what a stage has not read is known to wait."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from streams import lag as module
+from streams.lag import Lag
+from streams.partition import Partition
+from tests.unit.streams.records import fetched
+
+TP = TopicPartition("t", 0)
+
+
+class Broker:
+    """A consumer's view of one partition."""
+
+    def __init__(self) -> None:
+        self.end = self.at = 0
+
+    async def position(self, _: TopicPartition) -> int:
+        return self.at
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset({TP})
+
+    paused = assignment
+
+    def last_stable_offset(self, _: TopicPartition) -> int:
+        return self.end
+
+
+async def test_a_partition_that_stands_still_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first look that found records behind its place; moving on, or having read all, ends it."""
+    now = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    broker, partition, lag = Broker(), Partition(), Lag()
+    assignment = SimpleNamespace(partitions={TP: partition}, held=0)
+    session: Any = SimpleNamespace(consumer=broker, assignment=assignment, assigned=True)
+
+    assert (await lag.look(session), lag.standing_s) == (0, 0.0)
+    broker.end = 5
+    assert await lag.look(session) == 5
+    now = 130.0
+    await lag.look(session)
+    assert lag.standing_s == 30.0
+    partition.accept(fetched("t", 0, [0, 1, 2]))
+    for record in list(partition.take(3)):
+        partition.finish(record)
+    broker.at = 3
+    await lag.look(session)
+    assert (lag.known[TP], lag.standing_s) == (2, 0.0)
+    now = 131.0
+    broker.at = broker.end = 3
+    await lag.look(session)
+    assert lag.standing_s == 0.0
