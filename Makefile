@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test unit lint types arch lock bench bench-smtp bench-render bench-api gallery chaos chaos-short docs up down clean
+.PHONY: help setup run test unit lint types arch lock bench bench-smtp bench-render bench-api gallery chaos chaos-short docs up down clean audit load
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -63,6 +63,12 @@ chaos: $(VENV)/.ready ## every fault, on real parts, with its count of what was 
 
 chaos-short: $(VENV)/.ready ## a selection of the faults, some three minutes
 	$(BIN)/python -m tests.chaos.run --short
+
+audit: $(VENV)/.ready ## known vulnerabilities in the locked dependencies, as far as a service can be asked
+	@$(BIN)/python .ci/audit.py requirements.lock
+
+load: $(VENV)/.ready ## the API under 10,000 half-sent requests, idle streams, huge bodies
+	TOCSIN_LOAD_CONNECTIONS=10000 $(BIN)/python -m pytest -s tests/e2e/api/test_load.py
 
 up: ## the production shape in containers
 	docker compose up --build --detach --wait

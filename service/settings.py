@@ -213,6 +213,8 @@ class Settings(BaseSettings):
             self.smtp.port = self.dev.smtp_port
         if "port" not in self.http.model_fields_set:
             self.http.port = self.dev.http_port
+        if "unsubscribe_base" not in self.mail.model_fields_set:
+            self.mail.unsubscribe_base = f"http://127.0.0.1:{self.http.port}"
         self._embedded = frozenset(embedded)
         return self
 

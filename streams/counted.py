@@ -36,7 +36,7 @@ class Counted:
                 self._outcome(value)
             elif topic == self._dead_letter:
                 ours = dict(headers)
-                stage, reason = (ours[f"tocsin-{name}"].decode() for name in ("stage", "reason"))
+                stage, reason = (ours.get(f"tocsin-{name}", b"").decode() for name in ("stage", "reason"))
                 DEAD_LETTERS.add((stage, reason))
                 log.info("dead letter", stage=stage, reason=reason, **named(value, headers))
 
@@ -44,8 +44,8 @@ class Counted:
         told = orjson.loads(value or b"{}")
         if (state := told.get("state")) is None:
             return  # a read mark, or an operator's note
-        channel = told["channel"]
-        OUTCOMES.add((state, channel, told["type"], told.get("reason", "")))
+        channel = told.get("channel", "")
+        OUTCOMES.add((state, channel, told.get("type", ""), told.get("reason", "")))
         if state in _FINAL and (received := told.get("received_ms")):
             EVENT_TO_FINAL.observe((channel,), max(told["at_ms"] - received, 0) / 1000)
         if reply := told.get("reply"):

@@ -30,7 +30,19 @@ from service.api.hub import Hub
 from service.api.wire import Wire
 from service.bootstrap import unsubscribe_tokens
 
-_NOUNS = (inbox, inbox_stream, groups, contacts, preferences, recipients, events, explain, bounces, unsubscribe, health)
+_NOUNS = (
+    inbox,
+    inbox_stream,
+    groups,
+    contacts,
+    preferences,
+    recipients,
+    events,
+    explain,
+    bounces,
+    unsubscribe,
+    health,
+)
 
 
 def create_app(deps: ApiDeps) -> FastAPI:

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from service.pipeline.privacy import PrivacyPorts
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-Recipient = Annotated[
-    str, typer.Argument(metavar="[RECIPIENT]", help="A recipient's id, or a contact's uuid.")
-]
+Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
 Address = Annotated[str, typer.Option(help="Everybody who goes by this address, also in lists of groups.")]
 
 

@@ -145,7 +145,9 @@ def check_move(current: State | None, to: State, replay: Replay = Replay.none) -
 
 def may_come_from(to: State, replay: Replay = Replay.none) -> frozenset[State]:
     """The states from which a delivery may go to `to`: what the ledger's script is told."""
-    return frozenset(state for state, targets in _moves(replay).items() if state is not None and to in targets)
+    return frozenset(
+        state for state, targets in _moves(replay).items() if state is not None and to in targets
+    )
 
 
 def _moves(replay: Replay) -> Mapping[Any, frozenset[State]]:

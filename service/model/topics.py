@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Lane
 
-TABLES = ("accounts", "api-keys", "recipients", "groups", "contacts", "suppressions", "unsubscribes", "preferences")
+TABLES = (
+    "accounts",
+    "api-keys",
+    "recipients",
+    "groups",
+    "contacts",
+    "suppressions",
+    "unsubscribes",
+    "preferences",
+)
 """The compacted topics, each a table. `preferences` is for upstream systems only: what they put there is folded into
 the rows of recipients and contacts."""
 

@@ -1,7 +1,7 @@
 """The API, as a process of its own, under those who want it to fall: half-sent requests, idle streams, huge bodies.
 
-Hundreds of connections here; `make load` sets `TOCSIN_LOAD_CONNECTIONS` to 10,000, or fewer where the limit on open files
-is lower. What was measured is printed.
+Hundreds of connections here; `make load` sets `TOCSIN_LOAD_CONNECTIONS` to 10,000, or fewer where the limit on open
+files is lower. What was measured is printed.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from service.dev.ports import free_port
@@ -133,9 +133,8 @@ async def test_idle_streams_are_cheap_and_alive(api: Api) -> None:
         writers.append(writer)
         readers[number] = reader
         sub = f"r{number // A_RECIPIENT}"
-        writer.write(
-            f"GET /v1/inbox/stream HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {api.token(sub)}\r\n\r\n".encode()
-        )
+        head = "GET /v1/inbox/stream HTTP/1.1\r\nHost: t\r\n"
+        writer.write(f"{head}Authorization: Bearer {api.token(sub)}\r\n\r\n".encode())
         async with asyncio.timeout(60):
             await reader.readuntil(b"event: counts")
 
@@ -170,31 +169,33 @@ async def test_huge_bodies_are_refused_and_not_kept(api: Api, declared: bool) ->
         nonlocal most
         reader, writer = await api.connect()
         size = f"Content-Length: {BODY}" if declared else "Transfer-Encoding: chunked"
-        head = f"PATCH /api/v1/notification/configure/ HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
-        writer.write(f"{head}{size}\r\nAuthorization: Bearer {token('x', 'tables', secret=api.secret)}\r\n\r\n".encode())
+        head = (
+            "PATCH /api/v1/notification/configure/ HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
+        )
+        bearer = token("x", "tables", secret=api.secret)
+        writer.write(f"{head}{size}\r\nAuthorization: Bearer {bearer}\r\n\r\n".encode())
+        answer = asyncio.create_task(reader.readline())
         chunk = b" " * 65_536
         part = chunk if declared else b"10000\r\n" + chunk + b"\r\n"
-        try:
+        with suppress(OSError):  # it has answered and hung up
             for _ in range(BODY // len(chunk)):
+                if answer.done():
+                    break
                 writer.write(part)
                 await writer.drain()
+                await asyncio.sleep(0.001)  # lets the answer be read before the reset that follows it
                 most = max(most, api.rss() - before)
-        except OSError:
-            pass  # it has answered and hung up
         try:
-            async with asyncio.timeout(20):
-                return await reader.readline()
+            return await asyncio.wait_for(answer, 20)
         except OSError:
-            return b""
+            return b"reset"  # the answer was lost with the connection
         finally:
             writer.transport.abort()
 
     answers = await asyncio.gather(*(send() for _ in range(10)))
 
     print(f"10 bodies of 10 MB: {most / 2**20:.0f} MiB more at most")
-    assert {answer for answer in answers if answer} == {b"HTTP/1.1 413 Request Entity Too Large\r\n"} or all(
-        answer.startswith(b"HTTP/1.1 413") for answer in answers if answer
-    )
-    assert any(answers)
+    assert {answer[:12] for answer in answers} <= {b"HTTP/1.1 413", b"reset"}
+    assert b"HTTP/1.1 413" in {answer[:12] for answer in answers}
     assert most < 64 * 1024 * 1024
     assert await api.slowest(5) < ANSWERS_WITHIN_S

@@ -156,6 +156,26 @@ async def test_an_operator_s_replay_is_followed(rig: Rig) -> None:
     assert (await rig.states(Channel.email))[0] == (State.queued, Reason.replayed, 0)
 
 
+async def test_what_was_sent_again_is_told_again(rig: Rig) -> None:
+    """An operator may send twice what was sent; read twice, it comes to the same end."""
+    history = [
+        told(Channel.email, State.queued),
+        told(Channel.email, State.sent, attempt=1),
+        told(Channel.email, State.queued, NOW + 5, reason=Reason.replayed, attempt=1),
+        told(Channel.email, State.sent, NOW + 9, attempt=2),
+    ]
+    await rig.rebuild.history(history)
+    once = await rig.states(Channel.email)
+    assert [(state, attempt) for state, _, attempt in once] == [
+        (State.sent, 2),
+        (State.queued, 1),
+        (State.sent, 1),
+        (State.queued, 0),
+    ]
+    await rig.rebuild.history(history)
+    assert (await rig.states(Channel.email))[0] == (State.sent, Reason.none, 2)
+
+
 async def test_what_the_ledger_no_longer_holds_stays_forgotten(rig: Rig) -> None:
     """Older than the type's retention: neither entered nor moved, while the inbox keeps its entry."""
     old = NOW - 8 * DAY

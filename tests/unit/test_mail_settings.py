@@ -1,0 +1,48 @@
+"""How the settings of mail are put together."""
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from service.bootstrap import bootstrap
+from service.settings import DEV_SECRET, Dev, Mail, RelaySettings, Settings, Smtp
+
+SECRET = SecretStr("a-secret-of-this-test")
+
+
+def test_links_need_a_secret_except_in_dev() -> None:
+    """In production nothing is signed by accident; a secret must have some length."""
+    assert Settings().mail_secrets == ()
+    assert bootstrap(Settings()).unsubscribe_tokens is None
+    assert Settings(mode="dev").mail_secrets == (DEV_SECRET,)
+    assert Settings(mode="dev", mail=Mail(secrets=(SECRET,))).mail_secrets == (SECRET.get_secret_value(),)
+    with pytest.raises(ValidationError):
+        Mail(secrets=(SecretStr("short"),))
+
+
+def test_bounces_need_a_secret() -> None:
+    """A bounce domain without one is refused at the start: nothing that comes back could be believed."""
+    with pytest.raises(ValueError, match="TOCSIN_MAIL__SECRETS"):
+        bootstrap(Settings(mail=Mail(bounce_domain="b.test")))
+    assert bootstrap(Settings(mail=Mail(bounce_domain="b.test", secrets=(SECRET,)))).verp
+
+
+def test_links_follow_the_dev_port() -> None:
+    """Unless the base is set."""
+    assert Settings(dev=Dev(http_port=8123)).mail.unsubscribe_base == "http://127.0.0.1:8123"
+    mail = Mail(unsubscribe_base="https://mail.example")
+    assert Settings(mail=mail, dev=Dev(http_port=8123)).mail.unsubscribe_base == "https://mail.example"
+
+
+@pytest.mark.parametrize(
+    ("smtp", "limited"),
+    [
+        (Smtp(), False),
+        (Smtp(rate=10), True),
+        (Smtp(fallbacks=(RelaySettings(rate=5),)), True),
+        (Smtp(domain_rate=1), True),
+        (Smtp(domain_rates={"example.com": 2}), True),
+    ],
+)
+def test_rates_are_shared_where_any_is_set(smtp: Smtp, limited: bool) -> None:
+    """All workers ask Redis then; without any, nobody is asked."""
+    assert (bootstrap(Settings(smtp=smtp)).transport._limit is not None) is limited
