@@ -1,4 +1,4 @@
-"""`make audit`: pip-audit over the locked dependencies. Green means audited; what could not be asked is said, not hidden."""
+"""`make audit`: pip-audit over the locked dependencies. Green means audited; what could not be asked is said."""
 
 import json
 import subprocess
@@ -36,7 +36,7 @@ def main(requirements: str) -> int:
         sys.stderr.write(run.stderr[-2000:])
         dependencies = None
     code, said = verdict(dependencies)
-    print(f"{requirements}: {said}")
+    sys.stdout.write(f"{requirements}: {said}\n")
     return code
 
 

@@ -9,7 +9,7 @@ from service.model.ledger import Reason, State, Step
 
 
 class Outcome(NamedTuple):
-    """One state change of one delivery. Times are milliseconds since the epoch; `received_ms` is the event's in Kafka."""
+    """One state change of one delivery. Times are ms since the epoch; `received_ms` is the event's in Kafka."""
 
     delivery: str
     event: str

@@ -17,7 +17,7 @@ from service.ports import Clock, Inbox, InboxItem, Ledger, Move, Moved, Renderer
 class DeliverInbox:
     """The handler of the inbox stage."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the ports, in the order of their use
         self,
         catalogue: Catalogue,
         inbox: Inbox,
@@ -69,7 +69,7 @@ class DeliverInbox:
             await self._inbox.remove(recipient, ids)
 
     def _outcomes(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> list[Message]:
-        """Also what was told before, since its telling may have been lost with a worker: as it was, not as it would be."""
+        """Also what was told before, since its telling may have been lost with a worker: as it was."""
         told = [
             move._replace(to=State.delivered, reason=Reason.none)
             if not result.applied and result.state is State.delivered

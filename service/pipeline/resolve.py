@@ -173,7 +173,7 @@ class Resolve:
     ) -> Iterator[Message]:
         """What was entered before and has moved on since needs nothing more: its own stage told the rest.
 
-        What is still queued is handed on whatever is thought of it now: it may never have been, and it is looked at again.
+        What is still queued is handed on whatever is thought of it now: it may never have been.
         """
         for delivery, opening, state in zip(deliveries, openings, states, strict=True):
             if state is not opening.state and state not in _HANDED_ON:

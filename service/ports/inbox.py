@@ -1,0 +1,58 @@
+"""Inboxes: entries added, read, counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """An inbox entry. `number` is the type's documented number, 0 where it has none.
+
+    `expires_ms`: gone after that time, 0 never. `read_ms`: when it was read, 0 not yet.
+    """
+
+    id: str
+    recipient: str
+    type: str
+    number: int
+    created_ms: int
+    meta: Mapping[str, object]
+    line: str = ""
+    event: str = ""
+    expires_ms: int = 0
+    read_ms: int = 0
+
+
+class Inbox(Protocol):
+    """Inboxes. The unread count is always the length of the unread list."""
+
+    async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
+        """Add entries; False for one that was there before, read or not."""
+        ...
+
+    async def remove(self, recipient: str, ids: Sequence[str]) -> int:
+        """Take entries out again; how many were there."""
+        ...
+
+    async def counts(self, recipient: str) -> Mapping[str, int]:
+        """Unread entries by type; types with none are absent."""
+        ...
+
+    async def unread(
+        self, recipient: str, *, descending: bool = False, limit: int = 0
+    ) -> Sequence[InboxItem]:
+        """Unread entries by created_at; limit 0 means all."""
+        ...
+
+    async def mark_read(self, recipient: str, ids: Sequence[str], at_ms: int) -> Sequence[bool | None]:
+        """True: now read, False: was read before, None: this recipient has no such entry."""
+        ...
+
+    async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """For each (recipient, entry id) whether it stands there and has been read; in one pipeline."""
+        ...
+
+    async def owner(self, item: str) -> str | None:
+        """Whose entry it is."""
+        ...

@@ -1,0 +1,44 @@
+"""Rendering mail, handing it to relays, and what addresses remember."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from service.model.delivery import Delivery
+from service.model.mail import OutgoingMail, SendResult
+
+
+class MailTransport(Protocol):
+    """Hands mail to relays."""
+
+    def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
+        """Queue a mail; the future never raises but for cancellation."""
+        ...
+
+
+class Renderer(Protocol):
+    """Turns a delivery into what a person reads. Raises RenderFailed."""
+
+    def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
+        """A whole RFC 5322 message, CRLF lines. `headers` are added to the standard ones."""
+        ...
+
+    def inbox_line(self, delivery: Delivery) -> str:
+        """One line of plain text."""
+        ...
+
+
+class RenderFailed(Exception):
+    """A template could not be rendered with this data; retrying does not help."""
+
+
+class SoftBounces(Protocol):
+    """How often a mailbox could not take mail of late: a score that halves every week."""
+
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[float]:
+        """Add one to each; the scores now. A key named twice counts twice."""
+        ...
+
+    async def clear(self, address_key: str) -> None:
+        """Forget an address."""
+        ...

@@ -1,0 +1,76 @@
+"""What waits or is replaced: the due set, supersede keys, withdrawals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from service.model.delivery import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery whose time has come, with the token that `settle` wants."""
+
+    delivery: Delivery
+    token: str
+
+
+class DueSet(Protocol):
+    """Deferred, held and digested mail, waiting in Redis for its time."""
+
+    async def add(self, deliveries: Sequence[Delivery], due_ms: Sequence[int]) -> None:
+        """Store or move; one place a delivery id."""
+        ...
+
+    async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
+        """Lease what is due; it comes again after the lease unless settled."""
+        ...
+
+    async def settle(self, due: Sequence[Due]) -> None:
+        """Remove what has been handed on."""
+        ...
+
+    async def oldest_ms(self) -> int | None:
+        """The earliest due time; None when nothing waits."""
+        ...
+
+    async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
+        """For each delivery id when it is due (ms); None where it does not wait."""
+        ...
+
+    async def drop(self, deliveries: Sequence[str]) -> None:
+        """Forget deliveries by their ids, leased or not."""
+        ...
+
+
+class Supersedes(Protocol):
+    """For each supersede key the newest event."""
+
+    async def supersede(self, items: Sequence[tuple[str, str, int]]) -> Sequence[str]:
+        """Note (key, event, time in ms); the newest event of each key now."""
+        ...
+
+    async def newest(self, keys: Sequence[str]) -> Sequence[str | None]:
+        """The newest event of each key; None where there is none."""
+        ...
+
+
+class Keyed(NamedTuple):
+    """An event with a supersede key (`TYPE|KEY`). `keep_s`: how long it is to be remembered, in seconds."""
+
+    key: str
+    event: str
+    time_ms: int
+    keep_s: int
+
+
+class Withdrawals(Protocol):
+    """For each supersede key its recent events, and until when they are taken back."""
+
+    async def note(self, items: Sequence[Keyed]) -> Sequence[int | None]:
+        """Remember events; for each the time (ms) up to which its key is withdrawn, None where it is not."""
+        ...
+
+    async def withdraw(self, key: str, until_ms: int, keep_s: int) -> Sequence[str]:
+        """Withdraw a key up to a time, the latest stays; the events of it that were noted up to this one."""
+        ...
