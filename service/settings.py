@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
 
@@ -197,6 +202,21 @@ class Settings(BaseSettings):
     fault_at: str = ""
 
     _embedded: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files are named as the variables are, nested ones too."""
+        files = NestedSecretsSettingsSource(
+            file_secret_settings, secrets_prefix="TOCSIN_", secrets_nested_delimiter="__"
+        )
+        return init_settings, env_settings, files
 
     @model_validator(mode="after")
     def _follow_dev_ports(self) -> Self:

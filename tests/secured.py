@@ -55,7 +55,8 @@ def fortress(directory: Path) -> Iterator[Fortress]:
     authority.cert_pem.write_to_path(ca_file)
     trustme.CA().cert_pem.write_to_path(stranger)
     secured = Secured(_keystore(authority, directory / "kafka.pem"), "tocsin", password, free_port())
-    users = ["--user", "default", "off", "--user", "tocsin", "on", f">{password}", "~*", "&*", "+@all"]
+    rights = ["~*", "&*", "+@all", "-@dangerous", "+info"]  # as docs/security.md advises
+    users = ["--user", "default", "off", "--user", "tocsin", "on", f">{password}", *rights]
     with (
         EmbeddedKafka(directory / "kafka", secured=secured) as kafka,
         EmbeddedValkey(directory / "valkey", extra=users) as valkey,

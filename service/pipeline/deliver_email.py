@@ -81,6 +81,7 @@ class DeliverEmail:
         self._headers = headers
         self._soft = SoftBounces(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
+        self._marking: set[asyncio.Task[None]] = set()
         self._claimer = Claimer(catalogue, ports.ledger, ports.workers, owner, ports.clock)
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -115,13 +116,29 @@ class DeliverEmail:
         if broken:
             yield await self._bury(batch, broken)
         answers = Answers({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
-        async for group in answers.groups():
-            settled = self._settle(by_id, group)
-            await self._store(settled)
+        async for settled in self._marked(by_id, answers):
             unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
             yield self._done(batch, settled, await self._soft.settled(settled))
         if unsent:
             raise Unavailable("no relay takes mail")
+
+    async def _marked(self, by_id: Mapping[str, Delivery], answers: Answers) -> AsyncIterator[list[Settled]]:
+        """Answers, stored. A batch that is cancelled leaves this to a task: nobody else may touch what we claim."""
+        groups: asyncio.Queue[list[Settled] | None] = asyncio.Queue()
+
+        async def mark() -> None:
+            async for group in answers.groups():
+                settled = self._settle(by_id, group)
+                await self._store(settled)
+                groups.put_nowait(settled)
+
+        marking = asyncio.create_task(mark())
+        self._marking.add(marking)
+        marking.add_done_callback(self._marking.discard)
+        marking.add_done_callback(lambda _: groups.put_nowait(None))
+        while (settled := await groups.get()) is not None:
+            yield settled
+        marking.result()
 
     def _render(self, deliveries: Iterable[Delivery]) -> tuple[list[OutgoingMail], dict[str, Exception]]:
         mails: list[OutgoingMail] = []

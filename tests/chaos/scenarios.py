@@ -235,8 +235,8 @@ _IN_FLIGHT = CONNECTIONS + 3 * CLAIMED
 KILL_POINTS = [
     Scenario(f"kill -9 {point}", "F1 F2", kill_at(point, passed), _IN_FLIGHT)
     for point, passed in {
-        **dict.fromkeys(HANDLER_POINTS, 2),
-        **dict.fromkeys([p for p in STAGE_POINTS if p not in NOT_REACHED], 2),
+        **dict.fromkeys(HANDLER_POINTS, 1),
+        **dict.fromkeys([p for p in STAGE_POINTS if p not in NOT_REACHED], 1),
         "after_due.add_before_mark": 1,
         "after_due.take_before_produce": 1,
         "after_250_before_mark": 40,

@@ -9,7 +9,7 @@ from service.model.ledger import Reason, State
 from service.pipeline.claim import Claimer, Claims
 from service.pipeline.deliver_email import DeliverEmail
 from service.pipeline.precedence import Verdict
-from service.pipeline.recheck import Checked
+from service.pipeline.recheck import Checked, recheck
 from service.pipeline.settle import Settled
 from service.ports import Unavailable
 from streams.watermark import Watermark
@@ -52,12 +52,13 @@ def double_send() -> AbstractContextManager[Any]:
 
 
 def stale_preference() -> AbstractContextManager[Any]:
-    """Does not look at the tables again before sending."""
+    """Looks at the tables again before sending, and goes by what resolve thought."""
 
-    async def unchecked(deliveries: Sequence[Any], *_: Any, **__: Any) -> list[Checked]:
+    async def ignored(deliveries: Sequence[Any], *args: Any, **named: Any) -> list[Checked]:
+        await recheck(deliveries, *args, **named)
         return [Checked(d, Verdict(State.queued, Reason.none, "")) for d in deliveries]
 
-    return patch("service.pipeline.deliver_email.recheck", unchecked)
+    return patch("service.pipeline.deliver_email.recheck", ignored)
 
 
 FAULTS = (off_by_one_commit, lost_mark, double_send, stale_preference)
