@@ -40,6 +40,7 @@ from service.ports import (
 from service.ports import SoftBounces as Scores
 
 _WAIT_FOR_OWNER_S = 0.5
+_Group = tuple[list[Settled], set[str]]
 _CLAIMABLE = may_come_from(State.sending)
 
 
@@ -116,28 +117,34 @@ class DeliverEmail:
         if broken:
             yield await self._bury(batch, broken)
         answers = Answers({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
-        async for settled in self._marked(by_id, answers):
+        async for settled, overtaken in self._marked(by_id, answers):
             unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
-            yield self._done(batch, settled, await self._soft.settled(settled))
+            stood = [s for s in settled if s.delivery.id not in overtaken]
+            yield self._done(batch, stood, await self._soft.settled(stood))
+            for s in settled:
+                if s.delivery.id in overtaken and s.result.status is not SendStatus.unsent:
+                    yield Done(batch.finish([s.delivery.id]), await self._retell(s.delivery))
         if unsent:
             raise Unavailable("no relay takes mail")
 
-    async def _marked(self, by_id: Mapping[str, Delivery], answers: Answers) -> AsyncIterator[list[Settled]]:
-        """Answers, stored. A batch that is cancelled leaves this to a task: nobody else may touch what we claim."""
-        groups: asyncio.Queue[list[Settled] | None] = asyncio.Queue()
+    async def _marked(self, by_id: Mapping[str, Delivery], answers: Answers) -> AsyncIterator[_Group]:
+        """Answers, stored, and which of them the ledger would not have, because another worker had been faster.
+
+        A batch that is cancelled leaves this to a task: nobody else may touch what we claim.
+        """
+        groups: asyncio.Queue[_Group | None] = asyncio.Queue()
 
         async def mark() -> None:
             async for group in answers.groups():
                 settled = self._settle(by_id, group)
-                await self._store(settled)
-                groups.put_nowait(settled)
+                groups.put_nowait((settled, await self._store(settled)))
 
         marking = asyncio.create_task(mark())
         self._marking.add(marking)
         marking.add_done_callback(self._marking.discard)
         marking.add_done_callback(lambda _: groups.put_nowait(None))
-        while (settled := await groups.get()) is not None:
-            yield settled
+        while (stored := await groups.get()) is not None:
+            yield stored
         marking.result()
 
     def _render(self, deliveries: Iterable[Delivery]) -> tuple[list[OutgoingMail], dict[str, Exception]]:
@@ -174,8 +181,8 @@ class DeliverEmail:
             for name, result in group
         ]
 
-    async def _store(self, settled: Sequence[Settled]) -> None:
-        """Store what answers mean: when to try again first, then the ledger.
+    async def _store(self, settled: Sequence[Settled]) -> set[str]:
+        """Store what answers mean: when to try again first, then the ledger; the ids of those it refused.
 
         The mail is out, so this insists for as long as Redis is away: a mark given up is a mail sent twice.
         """
@@ -186,7 +193,7 @@ class DeliverEmail:
                 if again:
                     later = [s.delivery.model_copy(update={"attempt": s.move.attempt}) for s in again]
                     await self._ports.due.add(later, [s.again_ms for s in again])
-                await self._mark([s.move for s in settled])
+                overtaken = await self._mark([s.move for s in settled])
                 for s in settled:
                     if s.result.suppress:
                         await self._ports.writes.put_suppression(*_suppression(s))
@@ -195,19 +202,24 @@ class DeliverEmail:
                 pause = min(2.0, pause * 2)
             else:
                 self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
-                return
+                return overtaken
 
-    async def _mark(self, moves: Sequence[Move]) -> None:
-        """Write the moves. Where Redis was emptied and rebuilt while mail was out, its claim is made anew first."""
+    async def _mark(self, moves: Sequence[Move]) -> set[str]:
+        """Write the moves; the deliveries that stand elsewhere by now.
+
+        Where Redis was emptied and rebuilt while mail was out, its claim is made anew first.
+        """
         moved = await self._ports.ledger.move(moves)
-        unclaimed = [
-            move
+        refused = [
+            (move, result.state)
             for move, result in zip(moves, moved, strict=True)
-            if not result.applied and result.state in _CLAIMABLE and result.state is not move.to
+            if not result.applied and result.state is not move.to
         ]
+        unclaimed = [move for move, state in refused if state in _CLAIMABLE]
         claims = [move._replace(to=State.sending, reason=Reason.none, detail="") for move in unclaimed]
         if unclaimed:
             await self._ports.ledger.move([m for pair in zip(claims, unclaimed, strict=True) for m in pair])
+        return {move.delivery for move, state in refused if state not in _CLAIMABLE}
 
     def _done(self, batch: Batch, settled: Sequence[Settled], more: Sequence[Message]) -> Done:
         """What no relay took stays unfinished, so it stays in Kafka."""

@@ -247,3 +247,25 @@ async def die_while_sending(pipeline: Pipeline) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     pipeline.transport.hold = False
+
+
+async def test_an_answer_that_came_too_late_tells_what_stands() -> None:
+    """A worker thought dead was faster: the other one's answer changes nothing, and it says so."""
+    pipeline = await resolved()
+    pipeline.transport.hold = True
+    records = pipeline.email_records()
+    first = asyncio.create_task(pipeline.run(pipeline.deliver_email, records))
+    while (await email(pipeline))[0] != "sending":
+        await asyncio.sleep(0)
+    await readdress(pipeline, "deferred@simulator.test")
+    pipeline.clock.advance(86_400_000 - 1)  # the next try would be too late, so this answer means expired
+    second = asyncio.create_task(pipeline.run(pipeline.email_worker("worker-2"), records))
+    while len(pipeline.transport._held) < 2:
+        await asyncio.sleep(0)
+    pipeline.transport.release()
+    await asyncio.gather(first, second)
+
+    assert await email(pipeline) == ("sent", "")
+    told = [o.state.value for o in pipeline.outcomes() if o.channel == "email"]
+    assert "expired" not in told
+    assert told[-1] == "sent"
