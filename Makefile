@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test unit lint types arch lock bench bench-smtp bench-render bench-api gallery chaos chaos-short docs up down clean audit load
+.PHONY: help setup run test unit lint types lock bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench-api: $(VENV)/.ready ## the read API beside a bare route
 
 gallery: $(VENV)/.ready ## every sample mail as a picture, looked at by Chromium
 	$(BIN)/python -m tests.gallery
+
+simulate: $(VENV)/.ready ## the deterministic simulation of the pipeline, from a new seed, ten times as long
+	TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py
 
 chaos: $(VENV)/.ready ## every fault, on real parts, with its count of what was lost; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run --write

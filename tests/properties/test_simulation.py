@@ -1,8 +1,8 @@
 """The pipeline in a simulated world: whatever happens in whatever order, nothing is lost and nobody is wronged.
 
 `TOCSIN_SIMULATION_STEPS` sets the length of the random walks (default 90,000), `TOCSIN_SIMULATION_EXAMPLES` the
-number of runs of the state machine (default 200, of 50 steps), `TOCSIN_SIMULATION_SEED` where both begin; a failure
-names its seed.
+number of runs of the state machine (default 200, of 50 steps), `TOCSIN_SIMULATION_SEED` where both begin: fixed, so
+that a change is not blamed for another's seed; `make simulate` takes ever new ones. A failure names its seed.
 """
 
 import logging
@@ -25,7 +25,7 @@ from tests.simulation.world import PEOPLE, TYPES, Spec, World
 
 STEPS = int(os.environ.get("TOCSIN_SIMULATION_STEPS", "90000"))
 EXAMPLES = int(os.environ.get("TOCSIN_SIMULATION_EXAMPLES", "200"))
-SEED = int(os.environ.get("TOCSIN_SIMULATION_SEED") or int.from_bytes(os.urandom(4), "big"))
+SEED = int(os.environ.get("TOCSIN_SIMULATION_SEED", "20261123"))
 WALK = 100
 """Steps in one world."""
 

@@ -34,10 +34,11 @@ def off_by_one_commit() -> AbstractContextManager[Any]:
 def lost_mark() -> AbstractContextManager[Any]:
     """Gives up the mark of a mail that is out when Redis is away for a moment."""
 
-    async def store(self: DeliverEmail, settled: Sequence[Settled]) -> None:
+    async def store(self: DeliverEmail, settled: Sequence[Settled]) -> set[str]:
         with suppress(Unavailable):
             await self._mark([s.move for s in settled])
         self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
+        return set()
 
     return patch.object(DeliverEmail, "_store", store)
 
