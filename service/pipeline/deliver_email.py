@@ -17,7 +17,7 @@ from service.model.topics import TopicNames
 from service.pipeline.claim import Claimer
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.decode import Batch
-from service.pipeline.recheck import recheck
+from service.pipeline.recheck import Checked, recheck
 from service.pipeline.sending import Answer, Answers
 from service.pipeline.settle import Settled, settle
 from service.pipeline.soft_bounces import SoftBounces
@@ -90,30 +90,37 @@ class DeliverEmail:
         batch = Batch(records, self._topics.dead_letter, "email")
         if batch.refused.records:
             yield batch.refused
-        checked = await recheck(
-            list(batch.deliveries.values()),
-            self._catalogue,
-            self._ports.tables,
-            self._ports.supersedes,
-            self._ports.inbox,
-            now_ms=self._ports.clock.now_ms(),
-        )
-        while checked:
-            claims = await self._claimer.claim(checked)
+        pending = list(batch.deliveries.values())
+        while pending:
+            claims = await self._claimer.claim(await self._look(pending))
             told = [self._outcome(delivery, move) for delivery, move in claims.closed]
             closed = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
             told += [m for d in claims.settled for m in await self._retell(d)]
             yield Done(batch.finish(closed), told)
             async for done in self._send(batch, claims.send):
                 yield done
-            checked = claims.wait
-            if checked:
+            pending = [checked.delivery for checked in claims.wait]
+            if pending:
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
+
+    async def _look(self, deliveries: Sequence[Delivery]) -> list[Checked]:
+        """The last look; again after each wait, since what was true before it may be no more."""
+        return await recheck(
+            deliveries,
+            self._catalogue,
+            self._ports.tables,
+            self._ports.supersedes,
+            self._ports.inbox,
+            now_ms=self._ports.clock.now_ms(),
+        )
 
     async def _send(self, batch: Batch, deliveries: Sequence[Delivery]) -> AsyncIterator[Done]:
         unsent: list[str] = []
-        by_id = {delivery.id: delivery for delivery in deliveries}
-        mails, broken = self._render(deliveries)
+        now = self._ports.clock.now_ms()
+        if late := [delivery for delivery in deliveries if delivery.deadline_ms <= now]:
+            yield await self._expire(batch, late, now)
+        by_id = {delivery.id: delivery for delivery in deliveries if delivery.deadline_ms > now}
+        mails, broken = self._render(by_id.values())
         if broken:
             yield await self._bury(batch, broken)
         answers = Answers({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
@@ -158,6 +165,16 @@ class DeliverEmail:
             else:
                 mails.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
         return mails, broken
+
+    async def _expire(self, batch: Batch, late: Sequence[Delivery], now: int) -> Done:
+        """What was claimed in time, but the claim took too long."""
+        moves = [Move(d.event, d.id, State.expired, Reason.past_deadline, now, d.attempt) for d in late]
+        await self._ports.ledger.move(moves)
+        self._claimer.in_flight.difference_update(d.id for d in late)
+        return Done(
+            batch.finish([d.id for d in late]),
+            [self._outcome(delivery, move) for delivery, move in zip(late, moves, strict=True)],
+        )
 
     async def _bury(self, batch: Batch, broken: Mapping[str, Exception]) -> Done:
         """What cannot be rendered goes to the dead letters, and the ledger says so."""
