@@ -38,8 +38,9 @@ _WAITS = frozenset({State.held, State.digested, State.deferred})
 MOVES: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.queued, State.held, State.digested, *_ENDS}),
     State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
-    State.held: frozenset({State.queued, State.sending, State.digested, *_ENDS}),
-    State.digested: frozenset({State.queued, State.sending, State.held, *_ENDS}),
+    # what is held or gathered is queued before it is sent: a record read again must not send it
+    State.held: frozenset({State.queued, State.digested, *_ENDS}),
+    State.digested: frozenset({State.queued, State.held, *_ENDS}),
     State.deferred: frozenset(
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),

@@ -202,6 +202,7 @@ async def test_a_type_may_leave_what_is_ambiguous_to_an_operator() -> None:
     pipeline = await resolved({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})
     await die_while_sending(pipeline)
     await pipeline.run(pipeline.email_worker("worker-2"), pipeline.email_records())
+    await pipeline.run(pipeline.email_worker("worker-3"), pipeline.email_records())
 
     assert await email(pipeline) == ("held", "awaiting_operator")
     assert not pipeline.transport.accepted
