@@ -26,7 +26,7 @@ run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail cat
 	@exec $(BIN)/tocsin dev
 
 test: $(VENV)/.ready ## every test, on real parts that it starts itself
-	$(BIN)/python -m pytest
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest
 
 unit: $(VENV)/.ready ## the quick tests: no broker
 	$(BIN)/python -m pytest tests/unit tests/architecture tests/properties
@@ -59,7 +59,7 @@ gallery: $(VENV)/.ready ## every sample mail as a picture, looked at by Chromium
 	$(BIN)/python -m tests.gallery
 
 simulate: $(VENV)/.ready ## the deterministic simulation of the pipeline, from a new seed, ten times as long
-	TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py
+	export PYTHONHASHSEED=$$RANDOM; echo PYTHONHASHSEED=$$PYTHONHASHSEED; TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py
 
 chaos: $(VENV)/.ready ## every fault, on real parts, with its count of what was lost; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run --write

@@ -25,6 +25,7 @@ WIDE = 1000
 """From so many recipients on an event's ledger is split."""
 
 _HANDED_ON = frozenset({State.queued, State.withdrawn})
+_CLOSED_HERE = frozenset({State.skipped, State.expired})
 
 
 @dataclass(slots=True)
@@ -161,7 +162,21 @@ class Resolve:
                 self._supersedes.supersede(replacing), self._withdraw.note(list(keyed.values()))
             )
         states = await self._ledger.open(list(heads.values()), openings)
-        return list(self._messages(deliveries, openings, states))
+        messages = list(self._messages(deliveries, openings, states))
+        for delivery, opening, state in zip(deliveries, openings, states, strict=True):
+            if state is not opening.state and state in _CLOSED_HERE:
+                messages += await self._retell(delivery, opening)
+        return messages
+
+    async def _retell(self, delivery: Delivery, opening: Opening) -> list[Message]:
+        """What resolve itself closed before, for another reason than now: its telling may have been lost."""
+        entry = await self._ledger.entry(delivery.event, delivery.id)
+        if entry is None:
+            return []
+        step = entry.steps[0]
+        stood = opening._replace(state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail)
+        told = _outcome(delivery, stood, step.state)
+        return [Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())]
 
     def _head(self, job: _Job) -> EventHead:
         record = job.record

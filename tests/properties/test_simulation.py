@@ -2,7 +2,8 @@
 
 `TOCSIN_SIMULATION_STEPS` sets the length of the random walks (default 90,000), `TOCSIN_SIMULATION_EXAMPLES` the
 number of runs of the state machine (default 200, of 50 steps), `TOCSIN_SIMULATION_SEED` where both begin: fixed, so
-that a change is not blamed for another's seed; `make simulate` takes ever new ones. A failure names its seed.
+that a change is not blamed for another's seed; `make simulate` takes ever new ones. A failure names its seed; with it
+and the same PYTHONHASHSEED the run is the same.
 """
 
 import logging

@@ -187,3 +187,18 @@ async def test_a_new_event_supersedes_the_pending_one(pipeline: Pipeline) -> Non
     assert (await pipeline.states("1"))["alice", "email"] == ("superseded", "newer_event")
     assert (await pipeline.states("2"))["alice", "email"] == ("sent", "")
     assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
+
+
+async def test_what_was_closed_but_not_told_is_told_again(pipeline: Pipeline) -> None:
+    """A worker that died after closing a delivery; when its record comes again, the verdict would be another."""
+    bob = pipeline.tables.recipients["bob"]
+    off = {"overbid:email": Choice(on=False, since_ms=5)}
+    await pipeline.tables.put_recipients([bob.model_copy(update={"preferences": off, "version": 2})])
+    await pipeline.publish(OVERBID)
+    pipeline.topics.clear()
+    await pipeline.tables.put_recipients([bob.model_copy(update={"version": 3})])
+    await pipeline.publish(OVERBID)
+
+    told = [o for o in pipeline.outcomes() if (o.recipient, o.channel) == ("bob", "email")]
+    assert [(o.state, o.reason) for o in told] == [("skipped", "preference_off")]
+    assert (await pipeline.states("1"))["bob", "email"] == ("skipped", "preference_off")
