@@ -179,7 +179,7 @@ class Line:
         return await self.read(self.parts.topics.dead_letter)
 
     async def read(self, topic: str) -> list[tuple[bytes, dict[str, bytes]]]:
-        """All records of a topic up to its present end."""
+        """All records of a topic up to its present end, in the order of their times."""
         consumer = AIOKafkaConsumer(
             topic,
             bootstrap_servers=self.settings.kafka.bootstrap,
@@ -189,11 +189,12 @@ class Line:
         await consumer.start()
         try:
             ends = await consumer.end_offsets(list(consumer.assignment()))
-            found: list[tuple[bytes, dict[str, bytes]]] = []
+            found: list[Any] = []
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [(r.value or b"", dict(r.headers)) for r in records]
-            return found
+                    found += records
+            found.sort(key=lambda record: record.timestamp)  # partitions come in any order
+            return [(r.value or b"", dict(r.headers)) for r in found]
         finally:
             await consumer.stop()
 
