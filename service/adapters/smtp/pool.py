@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 from service.adapters.smtp.classify import Effect, Phase, Verdict, classify
@@ -39,8 +40,6 @@ class Pool:
             limit = SteadyRate(relay.rate)
         chunk = int((relay.rate or 200.0) / 10)
         self._gate = None if limit is None else Gate(relay.name, limit, chunk, self._admit)
-
-    # what the transport asks
 
     def start(self) -> None:
         """Open the first connection, so that a fault in the settings shows at once."""
@@ -93,8 +92,6 @@ class Pool:
         for connection in [*self._connections]:
             connection.abort("closing")
 
-    # what a connection tells
-
     def take(self, behind: Pending | None) -> Pending | None:
         """The next mail, unless the relay is left alone; in a trial only one at a time."""
         health = self.health
@@ -125,8 +122,11 @@ class Pool:
         self._waiting.release(pending)
         if not self.health.pristine:
             self.health.worked()
-        reply = to_reply(code, text)
-        pending.resolve(SendResult(SendStatus.accepted, SendReason.accepted, reply, self.relay.name, "final"))
+        pending.resolve(
+            SendResult(
+                SendStatus.accepted, SendReason.accepted, to_reply(code, text), self.relay.name, "final"
+            )
+        )
         if self._quiet is not None or (
             self._waiting.ready and (self._idle or len(self._connections) < self.relay.max_connections)
         ):
@@ -166,8 +166,6 @@ class Pool:
         self._waiting.release(pending)
         pending.resolve(SendResult(SendStatus.ambiguous, reason, relay=self.relay.name, phase="final"))
 
-    # inside
-
     def _again(
         self, pending: Pending, reason: SendReason, reply: Reply | None, phase: Phase, counts: bool
     ) -> None:
@@ -196,9 +194,18 @@ class Pool:
     def _stand_down(self) -> None:
         """Give back what waits, let idle connections go, and come back when the rest is over."""
         self._retire_idle()
-        self._timers["return"] = self._loop.call_later(self.health.rests_for(), self._open)
+        self._return()
         for pending in self._drain():
             self._place(pending)
+
+    def _return(self) -> None:
+        """Open a connection when the rest is over; a loop's timer may come a little before its time."""
+        if (left := self.health.rests_for()) > 0:
+            if "return" in self._timers:
+                self._timers["return"].cancel()
+            self._timers["return"] = self._loop.call_later(left, self._return)
+        else:
+            self._open()
 
     def _retire_idle(self) -> None:
         idle, self._idle = self._idle, []
@@ -290,8 +297,5 @@ class Pool:
 
 
 async def _within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,21 @@ async def test_no_relay_answers() -> None:
 
 async def test_it_comes_back_by_itself() -> None:
     """A relay that was away is used again soon after it answers, without mail being spent on finding out."""
+    await _away_and_back()
+
+
+def test_it_comes_back_though_timers_come_early() -> None:
+    """A loop that rounds its timers down (uvloop: to a millisecond) does not leave a relay resting for ever."""
+
+    class Early(asyncio.SelectorEventLoop):
+        def call_later(self, delay: float, *args: Any, **named: Any) -> asyncio.TimerHandle:
+            return super().call_later(max(0.0, delay - 0.01), *args, **named)
+
+    with asyncio.Runner(loop_factory=Early) as runner:
+        runner.run(_away_and_back())
+
+
+async def _away_and_back() -> None:
     async with ScriptedServer() as server:
         await server.stop()
         async with engine(relay(server)) as transport:
