@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from contextvars import Context
 from time import monotonic
 from typing import Any
 
@@ -53,8 +55,10 @@ def test_it_comes_back_though_timers_come_early() -> None:
     """A loop that rounds its timers down (uvloop: to a millisecond) does not leave a relay resting for ever."""
 
     class Early(asyncio.SelectorEventLoop):
-        def call_later(self, delay: float, *args: Any, **named: Any) -> asyncio.TimerHandle:
-            return super().call_later(max(0.0, delay - 0.01), *args, **named)
+        def call_later(
+            self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        ) -> asyncio.TimerHandle:
+            return super().call_later(max(0.0, delay - 0.01), callback, *args, context=context)
 
     with asyncio.Runner(loop_factory=Early) as runner:
         runner.run(_away_and_back())
