@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
-from typing import Any
+from typing import TypeVarTuple
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.integration.smtp.rig import QUICK, SOON, engine, mail, relay, results
 from tests.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
 
 LONG = Rests(away=30.0, busy=30.0, fault=30.0)
+Some = TypeVarTuple("Some")
 
 
 async def test_the_first_relay_is_preferred_and_the_second_steps_in() -> None:
@@ -55,10 +56,14 @@ def test_it_comes_back_though_timers_come_early() -> None:
     """A loop that rounds its timers down (uvloop: to a millisecond) does not leave a relay resting for ever."""
 
     class Early(asyncio.SelectorEventLoop):
-        def call_later(
-            self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        def call_at(
+            self,
+            when: float,
+            callback: Callable[[*Some], object],
+            *args: *Some,
+            context: Context | None = None,
         ) -> asyncio.TimerHandle:
-            return super().call_later(max(0.0, delay - 0.01), callback, *args, context=context)
+            return super().call_at(when - 0.01, callback, *args, context=context)
 
     with asyncio.Runner(loop_factory=Early) as runner:
         runner.run(_away_and_back())
