@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,7 @@ class OutgoingMail:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a server said: the code, the enhanced code (RFC 3463, or empty), the text without controls."""
 
     code: int
@@ -54,7 +54,8 @@ class SendReason(StrEnum):
     spam_refused = "spam_refused"
     policy_refused = "policy_refused"
     too_big = "too_big"
-    relaying_denied = "relaying_denied"
+    relaying_denied = "relaying_denied"  # this and the next also as `unsent`, once they pause the channel
+    sender_refused = "sender_refused"
     relay_busy = "relay_busy"
     temporary = "temporary"
     permanent = "permanent"
@@ -68,13 +69,11 @@ class SendReason(StrEnum):
     lost_after_data = "lost_after_data"
     # unsent: the channel pauses, no attempt is burned
     auth_failed = "auth_failed"
-    sender_refused = "sender_refused"
     misconfigured = "misconfigured"
     closing = "closing"
 
 
-@dataclass(frozen=True, slots=True)
-class SendResult:
+class SendResult(NamedTuple):
     """What became of one mail.
 
     `phase` is the step of the SMTP dialogue that decided it: "" where none did. `suppress`: the mailbox is at

@@ -27,7 +27,7 @@ class Effect(StrEnum):
     rotate = "rotate"  # this connection is over; that is no failure
     rest = "rest"  # the relay wants to be left alone
     fault = "fault"  # we are set up wrongly: pause until an operator helps
-    suspect = "suspect"  # a fault if it goes on
+    suspect = "suspect"  # a fault if the next mails fare no better
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,10 @@ _DISABLED = (
     r"not active|blocked from receiving)|(disabled|inactive|suspended) (mail ?box|account|user|recipient)"
 )
 _RELAYING = r"relay(ing)?( access| is| was)? (denied|not (permitted|allowed)|prohibited)|(unable|not (permitted|allowed)) to relay"
+_NOT_OURS = (
+    r"not owned by|(not|n.t) (have )?(permission|permissions|permitted|allowed|authori[sz]ed) to (send|use)|"
+    r"send as|sender.{0,40}not (verified|authori[sz]ed|permitted|allowed)"
+)
 _AUTHENTICATE = r"authenticat\w* (is )?(required|needed|failed)|(must|need to|not) (be )?(authenticated?|log ?in)|smtp auth"
 _SIZE = r"(message|mail|size|content).{0,40}(too (big|large|long)|exceed)|(exceed|too).{0,30}(message|mail|maximum) size"
 
@@ -102,17 +106,20 @@ TABLE: tuple[Row, ...] = (
     _row("421 before the recipient", r"^421 ", _U, _R.relay_busy, _MAIL, effect=_E.rest),
     _row("421", r"^421 ", _D, _R.relay_busy, effect=_E.rest),
     _row("authentication code", r"^(530|534|535|538) ", _U, _R.auth_failed, effect=_E.fault),
-    _row("authentication enhanced", r"^5\d\d 5\.7\.(8|9|11|13|14) ", _U, _R.auth_failed, _MAIL, effect=_E.fault),
+    _row("sending rate", rf"^5\d\d .*({_RATE})", _U, _R.rate_limited, _MAIL, after=_MINUTE, effect=_E.rest),
+    _row("authentication enhanced", r"^5\d\d 5\.7\.(0|8|9|11|13|14) ", _U, _R.auth_failed, _MAIL, effect=_E.fault),
     _row("authentication text", rf"^5\d\d .*({_AUTHENTICATE})", _U, _R.auth_failed, _MAIL, _RCPT, effect=_E.fault),
     _row("454 authentication", r"^454 (4\.7\.0|-) .*(auth|tls|credential)", _U, _R.relay_unavailable, effect=_E.rest),
     _row("sending quota", r"^[45]\d\d (5\.4\.5|.*((daily|hourly|monthly|sending).{0,20}(sending|message|mail)"
          r".{0,10}(quota|limit)|sending (quota|limit)|maximum sending rate))",
          _U, _R.rate_limited, after=10 * _MINUTE, effect=_E.rest),
     _row("503", r"^503 ", _U, _R.relay_busy, effect=_E.rotate),
-    # the sender: what is not about this mail's size or form is our set-up
+    # the sender: what is not about this mail's size or form may be our set-up; unless the reply says so, it takes
+    # several mails to show it, and each of them is tried again rather than given up
     _row("sender: size", rf"^(552 (?!5\.2\.)|5\d\d (5\.3\.4 |.*({_SIZE})))", _B, _R.too_big, _MAIL),
     _row("sender: smtputf8", r"^5\d\d 5\.6\.7 ", _B, _R.smtputf8_unsupported, _MAIL),
-    _row("sender refused", r"^5\d\d ", _U, _R.sender_refused, _MAIL, effect=_E.fault),
+    _row("sender not ours", rf"^5\d\d (5\.7\.(57|60) |.*({_NOT_OURS}))", _U, _R.sender_refused, _MAIL, effect=_E.fault),
+    _row("sender refused", r"^5\d\d ", _D, _R.sender_refused, _MAIL, after=5 * _MINUTE, effect=_E.suspect),
     # the right to send through this relay
     _row("relaying denied", rf"^[45]\d\d .*({_RELAYING})", _D, _R.relaying_denied, after=5 * _MINUTE, effect=_E.suspect),
     # temporary

@@ -12,6 +12,7 @@ from collections import deque
 from time import monotonic
 
 from service.adapters.smtp.classify import Phase
+from service.adapters.smtp.content import dot_stuffed
 from service.adapters.smtp.envelope import Extensions, envelope
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import ReplyParser, group_accepted
@@ -22,6 +23,7 @@ from service.model.mail import SendReason
 
 _SLOW_S = 1.0  # a domain that takes longer after the dot gets no envelope behind its mails
 _RCPT, _DATA, _FINAL, _DOT = Step.rcpt, Step.data, Step.final, Step.dot
+_GROUP = (_FINAL, *ENVELOPE)
 
 
 class Connection(Wire):
@@ -57,7 +59,7 @@ class Connection(Wire):
     def retire(self) -> None:
         """Say goodbye. Only for an idle connection."""
         if not self._over:
-            self._ask(b"QUIT\r\n", Step.quit)
+            self._ask(b"QUIT\r\n", (Step.quit,))
 
     @property
     def busy(self) -> bool:
@@ -169,7 +171,7 @@ class Connection(Wire):
             self._give_up_current()
         elif self._commands:
             step, command = self._commands.popleft()
-            self._ask(command, step)
+            self._ask(command, (step,))
         else:
             self._begin_body()
 
@@ -195,9 +197,12 @@ class Connection(Wire):
     def _take(self) -> bytes | None:
         """The next mail becomes the current one: its envelope."""
         while self._left > 0 and (pending := self._owner.take(self._ending)) is not None:
+            if (body := dot_stuffed(pending.mail.content)) is None:
+                self._owner.impossible(pending, SendReason.invalid_content)
+                continue
             found = envelope(pending.mail, self._offered, self._relay.dsn)
-            if not isinstance(found, SendReason):
-                self._current = pending
+            if isinstance(found, bytes):
+                self._current, pending.body = pending, body
                 self._has_recipient = self._invited = False
                 self._left -= 1
                 return found
@@ -209,19 +214,19 @@ class Connection(Wire):
         taken = self._take()
         if taken is None:
             if step is not None:
-                self._ask(first, step)
+                self._ask(first, (step,))
             elif self._left <= 0:
                 self.retire()
             else:
                 self._deadline = monotonic() + self._relay.idle_close_s
                 self._owner.idle(self)
         elif self._offered.pipelining:
-            self._ask(first + taken, *(ENVELOPE if step is None else (step, *ENVELOPE)))
+            self._ask(first + taken, ENVELOPE if step is None else (step, *ENVELOPE))
         else:
             self._commands.extend(zip(ENVELOPE, taken.splitlines(keepends=True), strict=True))
             if step is None:
                 step, first = self._commands.popleft()
-            self._ask(first, step)
+            self._ask(first, (step,))
 
     def _begin_body(self) -> None:
         pending = self._ending = self._current
@@ -244,9 +249,9 @@ class Connection(Wire):
         taken = None if alone else self._take()
         pending.dot_at = monotonic()
         if taken is None:
-            self._ask(b"".join((last, b".\r\n")), _FINAL)
+            self._ask(b"".join((last, b".\r\n")), (_FINAL,))
         else:
-            self._ask(b"".join((last, b".\r\n", taken)), _FINAL, *ENVELOPE)
+            self._ask(b"".join((last, b".\r\n", taken)), _GROUP)
         if self._transport.is_closing():  # the write failed at once, or was not made: no dot has left
             self._rest = memoryview(b"")
 

@@ -35,7 +35,10 @@ class RelayHealth:
 
 
 class Health:
-    """The state of one relay. `failures` counts dialogues in a row that broke off; `strikes` rests in a row."""
+    """The state of one relay. `failures` counts dialogues in a row that broke off; `strikes` rests in a row.
+
+    `suspicious`: the first mails since the last accepted one that were refused as if we had no right to send.
+    """
 
     def __init__(self, rests: Rests, now: Callable[[], float] = monotonic) -> None:
         self.state = RelayState.ok
@@ -47,14 +50,15 @@ class Health:
         self._now = now
         self._failures = 0
         self._strikes = 0
-        self._suspicions = 0
+        self._suspicious: set[str] = set()
         self.pristine = True
 
     def worked(self) -> None:
         """A mail was accepted. Call only when not `pristine`: this is on the way of every mail."""
         self.pristine = True
         self.state, self.usable, self.reason, self.detail = RelayState.ok, True, None, ""
-        self._failures = self._strikes = self._suspicions = 0
+        self._failures = self._strikes = 0
+        self._suspicious.clear()
 
     def answered(self) -> None:
         """A dialogue came to its end, whatever the relay said: it is there."""
@@ -71,13 +75,17 @@ class Health:
         self.rest(RelayState.breaker_open, SendReason.relay_unavailable, detail, self._rests.away)
         return True
 
-    def suspect(self, detail: str) -> bool:
-        """Refused as if we had no right to send. True when this is the third in a row, with none accepted."""
+    def suspect(self, mail: str, reason: SendReason, detail: str) -> bool:
+        """Refused as if we had no right to send. True when this is the third mail in a row, with none accepted.
+
+        A mail that is refused again and again bears witness once: the fault may be its own.
+        """
         self.pristine = False
-        self._suspicions += 1
-        if self._suspicions < 3:
+        if len(self._suspicious) < _WITNESSES:
+            self._suspicious.add(mail)
+        if not self.usable or len(self._suspicious) < _WITNESSES:
             return False
-        self.rest(RelayState.misconfigured, SendReason.relaying_denied, detail)
+        self.rest(RelayState.misconfigured, reason, detail)
         return True
 
     def rest(self, state: RelayState, reason: SendReason, detail: str, base: float | None = None) -> None:
@@ -99,4 +107,5 @@ class Health:
         return 0.0 if self.usable else max(0.0, self.until - self._now())
 
 
+_WITNESSES = 3
 _PROVEN_BY_ACCEPTANCE = (SendReason.sender_refused, SendReason.relaying_denied)

@@ -11,7 +11,7 @@ from service.adapters.smtp.connection import Connection
 from service.adapters.smtp.health import Health, RelayHealth, RelayState
 from service.adapters.smtp.rate import Gate, RateLimit, SteadyRate
 from service.adapters.smtp.relay import Relay
-from service.adapters.smtp.replies import to_reply
+from service.adapters.smtp.replies import taken, to_reply
 from service.adapters.smtp.waiting import Pending, Waiting
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
 
@@ -39,7 +39,7 @@ class Pool:
         if limit is None and relay.rate:
             limit = SteadyRate(relay.rate)
         chunk = int((relay.rate or 200.0) / 10)
-        self._gate = None if limit is None else Gate(relay.name, limit, chunk, self._admit)
+        self._gate = None if limit is None else Gate(relay.name, limit, chunk, self._admit, self._more)
 
     def start(self) -> None:
         """Open the first connection, so that a fault in the settings shows at once."""
@@ -122,11 +122,7 @@ class Pool:
         self._waiting.release(pending)
         if not self.health.pristine:
             self.health.worked()
-        pending.resolve(
-            SendResult(
-                SendStatus.accepted, SendReason.accepted, to_reply(code, text), self.relay.name, "final"
-            )
-        )
+        pending.resolve(taken(code, text, self.relay.name))
         if self._quiet is not None or (
             self._waiting.ready and (self._idle or len(self._connections) < self.relay.max_connections)
         ):
@@ -137,7 +133,7 @@ class Pool:
         reply = to_reply(code, text)
         verdict = classify(reply, phase)
         self._waiting.release(pending)
-        self._react(verdict, reply)
+        self._react(pending, verdict, reply)
         if verdict.status is SendStatus.unsent:
             self._again(pending, verdict.reason, reply, phase, counts=verdict.effect is Effect.rotate)
         else:
@@ -175,7 +171,8 @@ class Pool:
         else:
             pending.resolve(SendResult(SendStatus.deferred, reason, reply, self.relay.name, phase.value))
 
-    def _react(self, verdict: Verdict, reply: Reply) -> None:
+    def _react(self, pending: Pending, verdict: Verdict, reply: Reply) -> None:
+        mail = pending.mail.delivery_id
         if verdict.effect is Effect.none:
             if not self.health.pristine:
                 self.health.answered()
@@ -183,7 +180,7 @@ class Pool:
             self._rest(RelayState.resting, verdict.reason, str(reply), verdict.retry_after_s)
         elif verdict.effect is Effect.fault:
             self._rest(RelayState.misconfigured, verdict.reason, str(reply))
-        elif verdict.effect is Effect.suspect and self.health.usable and self.health.suspect(str(reply)):
+        elif verdict.effect is Effect.suspect and self.health.suspect(mail, verdict.reason, str(reply)):
             self._stand_down()
 
     def _rest(self, state: RelayState, reason: SendReason, detail: str, base: float | None = None) -> None:
@@ -298,4 +295,5 @@ class Pool:
 
 async def _within(event: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation (fixed in Python 3.12)
+            await event.wait()

@@ -41,13 +41,24 @@ class SteadyRate:
 
 
 class Gate:
-    """Holds mails until their rate allows; a domain that must wait holds up no other."""
+    """Holds mails until their rate allows; a domain that must wait holds up no other.
 
-    def __init__(self, relay: str, limit: RateLimit, chunk: int, admit: Callable[[Pending], None]) -> None:
+    `refused` is told when some have come back, which nobody need wait for any more.
+    """
+
+    def __init__(
+        self,
+        relay: str,
+        limit: RateLimit,
+        chunk: int,
+        admit: Callable[[Pending], None],
+        refused: Callable[[], None],
+    ) -> None:
         self._relay = relay
         self._limit = limit
         self._chunk = max(1, min(_CHUNK, chunk))
         self._admit = admit
+        self._refused = refused
         self._domains: dict[str, deque[Pending]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -97,3 +108,4 @@ class Gate:
             )
             for pending in queue:
                 pending.resolve(result)
+            self._refused()

@@ -2,37 +2,43 @@
 
 import re
 
-from service.model.mail import Reply
+from service.model.mail import Reply, SendReason, SendResult, SendStatus
 
 MAX_LINE = 8192
 MAX_LINES = 128
 MAX_REPLY = 32768
 MAX_TEXT = 500
+_MAX_RAW = 4 * MAX_TEXT
+_STATUS, _REASON = (
+    SendStatus.accepted,
+    SendReason.accepted,
+)  # looked up once: they are on the way of every mail
 
 RawReply = tuple[int, bytes]
 
 _CODES = {
     b"%d%d%d" % (a, b, c): 100 * a + 10 * b + c for a in range(2, 6) for b in range(6) for c in range(10)
 }
+_TEXT = rb"[^\r\n]*+\r\n"
+_GROUP = re.compile(rb"250 ([^\r\n]*+)\r\n250 %b250 %b354 %b" % (_TEXT, _TEXT, _TEXT)).fullmatch
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 
 
 class ReplyParser:
-    """Cuts the stream into replies. A fault is final: what was whole before it is still returned."""
+    """Cuts the stream into replies. A fault is final: what was whole before it is still returned.
 
-    __slots__ = ("_held", "_held_bytes", "_held_code", "_rest", "fault")
+    `partial`: a reply has begun and is not complete.
+    """
+
+    __slots__ = ("_held", "_held_bytes", "_held_code", "_rest", "fault", "partial")
 
     def __init__(self) -> None:
         self.fault = ""
+        self.partial = False
         self._rest = b""
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._held_code = 0
-
-    @property
-    def partial(self) -> bool:
-        """Whether a reply has begun and is not complete."""
-        return bool(self._rest or self._held)
 
     def feed(self, data: bytes) -> list[RawReply]:
         """The replies that are whole now: code, and the text of all lines joined by LF."""
@@ -46,7 +52,9 @@ class ReplyParser:
         self._rest = lines.pop()
         if len(data) > MAX_LINE and len(self._rest) > MAX_LINE:
             self.fault = "endless reply line"
-        return self._cut(lines)
+        replies = self._cut(lines)
+        self.partial = bool(self._rest or self._held)
+        return replies
 
     def _cut(self, lines: list[bytes]) -> list[RawReply]:
         """Whole lines, without their ends, into replies."""
@@ -94,27 +102,25 @@ def group_accepted(data: bytes) -> bytes | None:
 
     What the parser would say too, in one look: this is what a whole group comes back as when all is well.
     """
-    if data[:4] != b"250 " or len(data) > MAX_LINE:
-        return None
-    lines = data.split(b"\r\n")
-    if (
-        len(lines) != 5 or lines[4] or data.count(b"\n") != 4
-        or lines[1][:4] != b"250 " or lines[2][:4] != b"250 " or lines[3][:4] != b"354 "
-    ):  # fmt: skip
-        return None
-    return lines[0][4:]
+    match = _GROUP(data) if len(data) <= MAX_LINE else None
+    return None if match is None else match[1]
 
 
 def to_reply(code: int, raw: bytes) -> Reply:
     """A reply for people and for the classification: enhanced code apart, text in one line, bounded, no controls."""
-    text = raw[: 4 * MAX_TEXT].decode("utf-8", "replace")
+    text = raw[:_MAX_RAW].decode("utf-8", "replace")
     enhanced = ""
-    if (match := _ENHANCED.match(text)) and match[1][0] == str(code)[0]:
+    if (match := _ENHANCED.match(text)) and raw[0] == ord("0") + code // 100:
         enhanced = match[1]
         text = text[match.end() :]
     if not text.isprintable():
         text = _one_line(text, enhanced)
     return Reply(code, enhanced, text[:MAX_TEXT])
+
+
+def taken(code: int, raw: bytes, relay: str) -> SendResult:
+    """The result of a mail that the relay answers for, by its reply to the dot."""
+    return SendResult(_STATUS, _REASON, to_reply(code, raw), relay, "final")
 
 
 def _one_line(text: str, enhanced: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 from service.adapters.smtp.addresses import address_domain, sender_fits
-from service.adapters.smtp.content import dot_stuffed
 from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.pool import Pool
 from service.adapters.smtp.rate import RateLimit
@@ -42,13 +41,10 @@ class SmtpTransport:
         if domain is None or not sender_fits(mail.sender):
             future.set_result(SendResult(SendStatus.bounced, SendReason.invalid_address))
             return future
-        body = dot_stuffed(mail.content)
-        if body is None:
-            future.set_result(SendResult(SendStatus.bounced, SendReason.invalid_content))
-        elif not self._accepting:
+        if not self._accepting:
             future.set_result(SendResult(SendStatus.unsent, SendReason.closing))
         else:
-            self._place(Pending(mail, body, domain, future))
+            self._place(Pending(mail, domain, future))
         return future
 
     def state(self) -> list[RelayHealth]:

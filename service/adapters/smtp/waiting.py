@@ -21,7 +21,7 @@ class Domain:
 
 
 class Pending:
-    """A submitted mail. `body`: dot-stuffed content. `attempted`: a relay has seen its envelope.
+    """A submitted mail. `body`: dot-stuffed content, once it is on its way. `attempted`: a relay has seen its envelope.
 
     `domain` is set while it is on its way; a `rider` follows its `front` to the same domain on one connection,
     and the two take one place of the domain's. `dot_at` is the loop's time when the final dot was written.
@@ -40,11 +40,9 @@ class Pending:
         "tries",
     )
 
-    def __init__(
-        self, mail: OutgoingMail, body: bytes, domain: str, future: "asyncio.Future[SendResult]"
-    ) -> None:
+    def __init__(self, mail: OutgoingMail, domain: str, future: "asyncio.Future[SendResult]") -> None:
         self.mail = mail
-        self.body = body
+        self.body = b""
         self.domain_name = domain
         self.future = future
         self.domain: Domain | None = None
@@ -86,7 +84,8 @@ class Waiting:
 
         One whose future was cancelled is forgotten: nothing was sent.
         """
-        while pending := self._next(behind):
+        ready = self.ready
+        while pending := ready.popleft() if ready else self._parked_behind(behind):
             if pending.future.done():
                 continue
             name, parked_before = pending.domain_name, pending.domain is not None
@@ -94,7 +93,7 @@ class Waiting:
             if behind is not None and behind.domain is domain:
                 if domain.parked and not parked_before:  # those that were parked before it go first
                     domain.parked.append(pending)
-                    self.ready.appendleft(domain.parked.popleft())
+                    ready.appendleft(domain.parked.popleft())
                     continue
                 behind.rider, pending.front = pending, behind
             elif domain.active < (self._slow_limit if domain.slow else self._limit):
@@ -107,10 +106,8 @@ class Waiting:
             return pending
         return None
 
-    def _next(self, behind: Pending | None) -> Pending | None:
-        """What is ready; else what is parked but may follow a mail to its own domain."""
-        if self.ready:
-            return self.ready.popleft()
+    def _parked_behind(self, behind: Pending | None) -> Pending | None:
+        """What is parked but may follow a mail to its own domain."""
         if behind is None or behind.domain is None or not behind.domain.parked:
             return None
         self._parked -= 1

@@ -22,6 +22,8 @@ class Wire(asyncio.Protocol):
         self._rest: memoryview | None = None  # of the body: not yet written, nor is its dot
         self._paused = False
         transport.set_protocol(self)
+        if transport.get_extra_info("sslcontext") is None:
+            transport.set_write_buffer_limits(0)  # uvloop too writes at once: the relay works while we go on
 
     def pause_writing(self) -> None:
         """The relay reads slower than we write."""
@@ -36,7 +38,7 @@ class Wire(asyncio.Protocol):
     def _body_flows(self) -> None:
         """There is room for more of the body."""
 
-    def _ask(self, data: bytes, *steps: Step) -> None:
+    def _ask(self, data: bytes, steps: tuple[Step, ...]) -> None:
         """Write a group of commands, or what ends a body, and expect the replies to it."""
         self._expected.extend(steps)
         self._deadline = monotonic() + self._limits[self._expected[0]]

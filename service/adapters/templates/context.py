@@ -33,8 +33,12 @@ class Link:
 
     def __call__(self, *parts: object) -> str:
         """Raises RenderFailed for a part that would climb."""
-        texts = [str(part) for part in parts if part is not None]
-        if any(text in (".", "..") for text in texts):
-            raise RenderFailed("a part of a link is '.' or '..'")
-        coded = (text if _UNRESERVED(text) else quote(text, safe="", errors="replace") for text in texts)
-        return "/".join((self._base, *coded))
+        url = self._base
+        for part in parts:
+            if part is None:
+                continue
+            text = str(part)
+            if text in (".", ".."):
+                raise RenderFailed("a part of a link is '.' or '..'")
+            url += "/" + (text if _UNRESERVED(text) else quote(text, safe="", errors="replace"))
+        return url

@@ -1,10 +1,12 @@
 """The Jinja2 environments: sandboxed and strict. Event data is a value in them, never a template."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
@@ -15,11 +17,65 @@ from service.adapters.templates.context import Link
 Button = Sequence[nodes.Expr]
 
 
+_MARKUP = re.compile("[&<>'\"]").search
+
+
+class Code(CodeGenerator):
+    """Jinja2's own code, but for what templates do most: `data.name`, `is none`, and a value that is shown.
+
+    They mean what they would without it.
+    """
+
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - the visitor's name
+        """`name.attribute`: a look-up where `name` is a dict that has it, else what the sandbox says."""
+        if not isinstance(node.node, nodes.Name):
+            super().visit_Getattr(node, frame)
+            return
+        self.write(f"(held[{node.attr!r}] if type(held := ")
+        self.visit(node.node, frame)
+        self.write(f") is dict and {node.attr!r} in held else environment.getattr(held, {node.attr!r}))")
+
+    def visit_Test(self, node: nodes.Test, frame: Frame) -> None:  # noqa: N802 - the visitor's name
+        """`is none`, without a call."""
+        if node.name != "none":
+            super().visit_Test(node, frame)
+            return
+        self.write("(")
+        self.visit(node.node, frame)
+        self.write(" is None)")
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if frame.eval_ctx.volatile:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write(f"environment.{'html' if frame.eval_ctx.autoescape else 'text'}(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if frame.eval_ctx.volatile:
+            super()._output_child_post(node, frame, finalize)
+        else:
+            self.write(")")
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja2's sandbox, with short ways for what templates do most.
 
     An object of the event's data has its fields and nothing else: `data.items` is a field, never a method.
     """
+
+    code_generator_class: type[CodeGenerator] = Code
+
+    @staticmethod
+    def html(value: object) -> str:
+        """A shown value, escaped; None is nothing to read."""
+        if type(value) is str and not _MARKUP(value):
+            return value
+        return "" if value is None else str(escape(value))
+
+    @staticmethod
+    def text(value: object) -> str:
+        """A shown value as it is; None is nothing to read."""
+        return value if type(value) is str else "" if value is None else str(value)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`"""

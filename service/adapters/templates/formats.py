@@ -13,6 +13,8 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
+_NUMERIC = (int, float, str, Decimal)
+_LARGE, _HUGE = Decimal(10) ** 15, Decimal(10) ** 30
 _MILLISECONDS = 100_000_000_000  # as seconds that would be the year 5138
 
 
@@ -128,7 +130,7 @@ def _money(value: object, locale: str, currency: str) -> str:
 
 
 def _group(number: Decimal, shape: _Shape) -> str:
-    if shape.group is None or number < 0 or number >= 10**15:
+    if shape.group is None or number.is_signed() or number >= _LARGE:
         return _by_babel(number, shape)
     whole, _, fraction = f"{number:,.{shape.decimals}f}".partition(".")
     grouped = whole.replace(",", shape.group)
@@ -223,11 +225,11 @@ def _parsed(text: str) -> datetime | date | None:
 
 def _number(value: object) -> Decimal | None:
     """A finite number of a size that a mail can show, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMERIC):
         return None
     text = str(value)
     try:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and len(text) <= 40 and abs(number) < 10**30 else None
+    return number if number.is_finite() and len(text) <= 40 and -_HUGE < number < _HUGE else None

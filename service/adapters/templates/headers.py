@@ -12,13 +12,13 @@ from functools import lru_cache
 from service.adapters.smtp.addresses import address_domain, ascii_address
 from service.ports import RenderFailed
 
+_BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search
 _BREAKS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_READABLE = re.compile("[!-~]{1,60}(?: [!-~]{1,60})*").fullmatch
+_READABLE = re.compile("[!-~]{1,60}+(?: [!-~]{1,60}+)*+").fullmatch
 _ATOMS = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,40}(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,40})*"
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,40}+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,40}+)*+"
 ).fullmatch
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}").fullmatch
-_VALUE = re.compile(r"[!-~]+(?: [!-~]+)*").fullmatch
 _LINE = 76  # RFC 2047 section 2; RFC 5322 section 2.1.1 asks for 78
 _OWN = re.compile(
     r"(?i)from|to|cc|bcc|sender|subject|date|message-id|mime-version|content-.*|auto-submitted|list-id|feedback-id"
@@ -28,7 +28,10 @@ _OWN = re.compile(
 
 def one_line(text: str) -> str:
     """Text for a header or an inbox: control characters and line ends of any kind become single spaces."""
-    return text if _READABLE(text) else _BREAKS.sub(" ", text).strip(" ")
+    if _READABLE(text):
+        return text
+    broken = "  " in text or _BREAK(text)
+    return (_BREAKS.sub(" ", text) if broken else text).strip(" ")
 
 
 def unstructured(name: str, text: str) -> bytes:
@@ -61,13 +64,19 @@ def mailbox(header: str, name: str, address: str) -> bytes:
 
 def given(name: str, value: str) -> bytes:
     """A header that another part of Tocsin made, as it stands. Raises RenderFailed when it could be more than one."""
-    if not _NAME(name) or _OWN(name):
+    if not _may_add(name):
         raise RenderFailed(f"the header name {name[:64]!r} may not be added")
-    if not _VALUE(value) or len(value) > 950 or "=?" in value:
+    plain = value.isascii() and value.isprintable() and "  " not in value and value == value.strip()
+    if not plain or not 0 < len(value) <= 950 or "=?" in value:
         raise RenderFailed(f"the value of {name} is not one line of printable ASCII")
-    if len(name) + len(value) <= 76:
+    if len(name) + len(value) <= 76 or " " not in value:
         return f"{name}: {value}\r\n".encode("ascii")
     return _folded(f"{name}:", value.split(" "))
+
+
+@lru_cache(maxsize=256)
+def _may_add(name: str) -> bool:
+    return bool(_NAME(name)) and not _OWN(name)
 
 
 @lru_cache(maxsize=256)
@@ -93,7 +102,7 @@ def _folded(start: str, words: list[str]) -> bytes:
 
 def _encoded_words(text: str, column: int) -> list[str]:
     """RFC 2047 encoded-words of whole characters: Q while that is shorter, else B; the first begins at `column`."""
-    coded = text.encode().decode("latin-1").translate(_Q)
+    coded = "".join(map(_Q.__getitem__, text.encode()))
     if len(coded) >= 2 * len(text):
         # Nine characters are at most 36 octets, so 48 of base64.
         return [f"=?utf-8?b?{_base64(text[at : at + 9])}?=" for at in range(0, len(text), 9)]
@@ -114,5 +123,8 @@ def _base64(text: str) -> str:
 
 # What may stand for itself even in a display name (RFC 2047 section 5).
 _SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
-_Q = {octet: f"={octet:02X}" for octet in range(256) if chr(octet) not in _SAFE} | {ord(" "): "_"}
+_Q = [
+    "_" if octet == ord(" ") else chr(octet) if chr(octet) in _SAFE else f"={octet:02X}"
+    for octet in range(256)
+]
 _CONTINUES = ("=8", "=9", "=A", "=B")  # the octets of a character after its first

@@ -51,8 +51,9 @@ def message(
     `own` are the finished headers of this mail.
     """
     out = [frame.first, *own, frame.last, _TEXT]
-    write(text, fixed, out)
+    holes: dict[str, Coded] = {}  # both parts say much the same
+    write(text, fixed, holes, out)
     out.append(_HTML)
-    write(html, fixed, out)
+    write(html, fixed, holes, out)
     out.append(_END)
     return b"".join(out)

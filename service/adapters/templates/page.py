@@ -1,7 +1,7 @@
 """A type's template in one locale, compiled: pieces of text that never change, and holes."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -13,6 +13,7 @@ from service.adapters.templates.environment import Button, compiled
 from service.adapters.templates.quoted import Coded, encode
 from service.adapters.templates.styles import inlined
 
+Blocks = dict[str, list[Callable[[Context], Iterator[str]]]]
 BLOCKS = ("subject", "preheader", "text", "html", "inbox")
 _BLOCK = re.compile(r"\{%-?\s*block\s+(\w+)\s*-?%\}(.*?)\{%-?\s*endblock(?:\s+\w+)?\s*-?%\}", re.DOTALL)
 
@@ -30,7 +31,10 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One type in one locale. `fixed` holds its unchanging pieces, encoded once; rendering adds nothing to it."""
+    """One type in one locale. `fixed` holds its unchanging pieces, encoded once; rendering adds nothing to it.
+
+    `html_blocks` and `text_blocks` are those of the layout and of the type together.
+    """
 
     type: str
     locale: str
@@ -38,26 +42,24 @@ class Page:
     text: Template
     frame: Compiled
     fixed: Mapping[str, Coded]
+    html_blocks: Blocks
+    text_blocks: Blocks
 
     def html_pieces(self, values: dict[str, Any]) -> Iterator[str]:
         """The HTML part: the layout with the type's blocks in it."""
-        return self._whole(self.frame.html, self.html, values)
+        return self._whole(self.frame.html, self.html_blocks, values)
 
     def text_pieces(self, values: dict[str, Any]) -> Iterator[str]:
         """The text part."""
-        return self._whole(self.frame.text, self.text, values)
+        return self._whole(self.frame.text, self.text_blocks, values)
 
     def block(self, name: str, values: dict[str, Any]) -> str:
         """One block as plain text."""
-        context = self.text.new_context(values)
-        return "".join(self.text.blocks[name](context))
+        return "".join(self.text.blocks[name](_context(self.text, self.text_blocks, values)))
 
-    def _whole(self, layout: Template, inner: Template, values: dict[str, Any]) -> Iterator[str]:
+    def _whole(self, layout: Template, blocks: Blocks, values: dict[str, Any]) -> Iterator[str]:
         # What `extends` would do, had the type's template to name its layout.
-        context = Context(
-            layout.environment, {**layout.globals, **values}, layout.name, layout.blocks | inner.blocks
-        )
-        return layout.root_render_func(context)
+        return layout.root_render_func(_context(layout, blocks, values))
 
 
 def blocks_of(source: str, name: str) -> dict[str, str]:
@@ -88,7 +90,19 @@ def make_page(type_: str, locale: str, source: str, frame: Compiled) -> Page:
     except TemplateSyntaxError:
         compiled(frame.html.environment, source, name, frame.button)
         raise
-    return Page(type_, locale, html, text, frame, {**frame.fixed, **coded(html), **coded(text)})
+    fixed = {**frame.fixed, **coded(html), **coded(text)}
+    return Page(type_, locale, html, text, frame, fixed, _blocks(frame.html, html), _blocks(frame.text, text))
+
+
+def _blocks(layout: Template, inner: Template) -> Blocks:
+    return {name: [block] for name, block in (layout.blocks | inner.blocks).items()}
+
+
+def _context(template: Template, blocks: Blocks, values: dict[str, Any]) -> Context:
+    """A context of one mail. Nothing is added to its blocks: none of our templates extends another."""
+    context = Context(template.environment, {**template.globals, **values}, template.name, {})
+    context.blocks = blocks
+    return context
 
 
 def _only(blocks: dict[str, str], *names: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 CRLF = b"\r\n"
 _SOFT = b"=\r\n"
 _WIDTH = 75  # 76 with the "=" of a soft break
+_DELICATE = " .F"  # what a piece must not begin with to be safe at the start of a line
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
-_PLAIN = re.compile(r"[!-\-/-<>-EG-~](?:[ -<>-~]{0,73}[!-<>-~])?").fullmatch
 # An mbox store would write ">From "; a piece may end in the middle of the word.
 _FROM = frozenset((b"F", b"Fr", b"Fro", b"From", b"From "))
 
@@ -20,22 +20,29 @@ Coded = tuple[bytes, int, int]
 
 def encode(piece: str) -> Coded:
     """Safe at any column and before or after any other piece; line ends become CRLF. A lone surrogate becomes "?"."""
-    if _PLAIN(piece):
+    if (
+        piece.isascii() and piece.isprintable() and "=" not in piece
+        and len(piece) <= _WIDTH and piece[:1] not in _DELICATE and piece[-1] != " "
+    ):  # fmt: skip
         return piece.encode("ascii"), len(piece), -1
-    lines = [_line(line) for line in _NEWLINE.split(piece.encode("utf-8", "replace"))]
-    data = CRLF.join(lines)
+    raw = piece.encode("utf-8", "replace")
+    several = b"\n" in raw or b"\r" in raw
+    data = CRLF.join(map(_line, _NEWLINE.split(raw))) if several else _line(raw)
     cut = data.find(CRLF)
     if cut < 0:
         return data, len(data), -1
     return data, cut, len(data) - data.rfind(CRLF) - 2
 
 
-def write(pieces: Iterable[str], fixed: Mapping[str, Coded], out: list[bytes]) -> None:
-    """Append a body to `out`. Pieces found in `fixed` cost a look-up; the others are encoded."""
+def write(pieces: Iterable[str], fixed: Mapping[str, Coded], own: dict[str, Coded], out: list[bytes]) -> None:
+    """Append a body to `out`. Pieces found in `fixed` cost a look-up; others are encoded once a mail, into `own`."""
     column = 0
     append, known = out.append, fixed.get
     for piece in pieces:
-        data, first, last = known(piece) or encode(piece)
+        coded = known(piece) or own.get(piece)
+        if coded is None:
+            coded = own[piece] = encode(piece)
+        data, first, last = coded
         if column + first > _WIDTH and column:
             append(_SOFT)
             column = 0
@@ -46,7 +53,7 @@ def write(pieces: Iterable[str], fixed: Mapping[str, Coded], out: list[bytes]) -
 def quoted(text: str) -> bytes:
     """A whole body at once."""
     out: list[bytes] = []
-    write((text,), {}, out)
+    write((text,), {}, {}, out)
     return b"".join(out)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,10 @@ class TemplateRenderer:
             raise RenderFailed(str(fault)) from fault
 
     def _values(self, page: Page, delivery: Delivery, list_unsubscribe: str = "") -> dict[str, Any]:
-        same = locale_of(delivery.locale).language == locale_of(page.locale).language
+        same = _same_language(delivery.locale, page.locale)
         link = self._unsubscribe(list_unsubscribe) if list_unsubscribe else None
         return {
-            "data": self._optional[page.type] | dict(delivery.data),
+            "data": {**self._optional[page.type], **delivery.data},
             "recipient": reader(delivery, delivery.locale if same else page.locale),
             "unsubscribe": link[1] if link else "",
         }
@@ -106,6 +107,11 @@ class TemplateRenderer:
             domain = self.library.catalogue[page.type].domain
             self._frames[key] = frame(self._mail, page.type, domain, page.locale)
         return self._frames[key]
+
+
+@lru_cache(maxsize=512)
+def _same_language(one: str, other: str) -> bool:
+    return locale_of(one).language == locale_of(other).language
 
 
 def _failed(page: Page, error: Exception) -> RenderFailed:

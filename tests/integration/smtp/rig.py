@@ -10,7 +10,7 @@ from service.adapters.smtp import RateLimit, Relay, Rests, SmtpTransport, Timeou
 from service.model.mail import OutgoingMail, SendResult
 from tests.smtp_server import ScriptedServer
 
-QUICK = Timeouts(*([2.0] * 8))
+PATIENT = Timeouts(*([60.0] * 8))
 SOON = Rests(away=0.05, busy=0.05, fault=0.1, longest=0.2)
 BODY = b"Subject: hello\r\n\r\nOne line.\r\n"
 LOCK_STEP = ("SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN")
@@ -18,9 +18,9 @@ PIPELINING = ("PIPELINING", *LOCK_STEP)
 
 
 def relay(server: ScriptedServer, name: str = "first", **changes: Any) -> Relay:
-    """A relay on a scripted server, with short times and one connection unless told otherwise."""
+    """A relay on a scripted server, with short rests and one connection unless told otherwise."""
     base = Relay(
-        name, "127.0.0.1", server.port, security="none", max_connections=1, timeouts=QUICK, rests=SOON
+        name, "127.0.0.1", server.port, security="none", max_connections=1, timeouts=PATIENT, rests=SOON
     )
     return replace(base, **changes)
 
@@ -43,13 +43,13 @@ async def engine(*relays: Relay, limit: RateLimit | None = None) -> AsyncIterato
         await transport.close(0)
 
 
-async def results(transport: SmtpTransport, *mails: OutgoingMail, within_s: float = 10.0) -> list[SendResult]:
+async def results(transport: SmtpTransport, *mails: OutgoingMail, within_s: float = 30.0) -> list[SendResult]:
     """Submit all at once and wait for every result."""
     async with asyncio.timeout(within_s):
         return list(await asyncio.gather(*(transport.submit(one) for one in mails)))
 
 
-async def until(condition: Callable[[], object], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     """Poll until the condition holds; fail when it does not come."""
     async with asyncio.timeout(within_s):
         while not condition():

@@ -39,7 +39,13 @@ SAMPLES: list[tuple[str, Phase, str]] = [
     ("sender: size", M, "552 Message size exceeds fixed maximum message size"),
     ("sender: smtputf8", M, "553 5.6.7 Non-ASCII addresses not permitted"),
     ("sender refused", M, "550 5.1.0 Sender rejected"),
-    ("sender refused", M, "553 5.7.1 Sender address rejected: not owned by user app"),
+    ("sender refused", M, "550 5.1.8 Sender address rejected: Domain not found"),
+    ("sender refused", M, "554 Transaction failed"),
+    ("sender not ours", M, "553 5.7.1 Sender address rejected: not owned by user app"),
+    ("sender not ours", M, "550 5.7.60 SMTP; Client does not have permissions to send as this sender"),
+    ("sender not ours", M, "550 Sender address not verified"),
+    ("sending rate", M, "550 5.7.0 Requested action not taken: too many emails per second"),
+    ("authentication enhanced", M, "550 5.7.0 Denied"),
     ("sender refused", M, "554 5.7.1 Service unavailable; Client host blocked using zen.spamhaus.org"),
     ("relaying denied", R, "554 5.7.1 <u@example.com>: Relay access denied"),
     ("relaying denied", R, "550 relay not permitted"),
@@ -153,7 +159,9 @@ def test_every_row_has_a_sample() -> None:
         ("451 4.7.1 Greylisted", R, SendStatus.deferred, SendReason.greylisted, False),
         ("550 Denied", R, SendStatus.bounced, SendReason.permanent, False),
         ("535 5.7.8 No", M, SendStatus.unsent, SendReason.auth_failed, False),
-        ("550 5.1.0 Sender rejected", M, SendStatus.unsent, SendReason.sender_refused, False),
+        ("550 5.1.0 Sender rejected", M, SendStatus.deferred, SendReason.sender_refused, False),
+        ("553 5.7.1 Sender not owned by user", M, SendStatus.unsent, SendReason.sender_refused, False),
+        ("550 5.7.0 Denied", M, SendStatus.unsent, SendReason.auth_failed, False),
     ],
 )
 def test_verdicts(text: str, phase: Phase, status: SendStatus, reason: SendReason, suppress: bool) -> None:
@@ -208,8 +216,7 @@ def test_a_waiting_time_in_the_text_is_heeded(text: str, seconds: float | None) 
 
 def test_reasons_of_attempts_are_reasons_of_the_ledger() -> None:
     """What an attempt came to can be written down as it is."""
-    apart = {SendReason.accepted, SendReason.auth_failed, SendReason.sender_refused, SendReason.misconfigured,
-             SendReason.closing}  # fmt: skip
+    apart = {SendReason.accepted, SendReason.auth_failed, SendReason.misconfigured, SendReason.closing}
     assert {reason.value for reason in set(SendReason) - apart} <= {reason.value for reason in Reason}
     for row in TABLE:
         if row.verdict.status is not SendStatus.unsent:
@@ -218,8 +225,8 @@ def test_reasons_of_attempts_are_reasons_of_the_ledger() -> None:
 
 def test_hostile_texts_take_no_time() -> None:
     """Five hundred octets of anything are classified within milliseconds."""
-    began = time.perf_counter()
+    began = time.process_time()
     for seed in ("mailbox ", "too many ", "message size ", "quota over ", "a", "user unknown recipient "):
         classify(Reply(559, "", (seed * 500)[:500]), F)
 
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5

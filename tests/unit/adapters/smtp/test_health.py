@@ -70,9 +70,29 @@ def test_a_refused_sender_is_well_only_when_accepted(health: Health) -> None:
     assert (health.state, health.pristine, health.reason) == (RelayState.ok, True, None)
 
 
+def suspect(health: Health, *mails: str) -> list[bool]:
+    return [health.suspect(mail, SendReason.sender_refused, "x") for mail in mails]
+
+
 def test_suspicions(health: Health) -> None:
-    """Three denials without an accepted mail between them are our fault."""
-    assert [health.suspect("x"), health.suspect("x")] == [False, False]
+    """Three mails refused without an accepted one between them are our fault, and the reason is told."""
+    assert suspect(health, "a", "b") == [False, False]
     health.worked()
-    assert [health.suspect("x"), health.suspect("x"), health.suspect("x")] == [False, False, True]
-    assert health.state is RelayState.misconfigured
+    assert suspect(health, "c", "d", "e") == [False, False, True]
+    assert (health.state, health.reason) == (RelayState.misconfigured, SendReason.sender_refused)
+
+
+def test_one_mail_is_one_witness(health: Health) -> None:
+    """A mail that is refused again and again pauses nobody else; two more that are do."""
+    assert not any(suspect(health, *["a"] * 20))
+    assert suspect(health, "b", "a", "c") == [False, False, True]
+
+
+def test_a_suspicion_that_a_trial_confirms_pauses_at_once(health: Health) -> None:
+    """After the pause the next refusal is enough, until a mail is accepted."""
+    suspect(health, "a", "b", "c")
+    health.try_again()
+    assert suspect(health, "d") == [True]
+    health.try_again()
+    health.worked()
+    assert suspect(health, "e", "f") == [False, False]

@@ -1,10 +1,10 @@
 """The reply parser: the same replies however the stream is cut, and an end to everything that has none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.adapters.smtp.replies import MAX_LINE, MAX_TEXT, ReplyParser, to_reply
+from service.adapters.smtp.replies import MAX_LINE, MAX_TEXT, ReplyParser, group_accepted, to_reply
 
 texts = st.binary(max_size=60).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b""))
 codes = st.integers(200, 559).filter(lambda code: code // 10 % 10 < 6)
@@ -105,3 +105,31 @@ def test_texts_are_bounded_and_printable(raw: bytes) -> None:
 
     assert len(reply.text) <= MAX_TEXT
     assert reply.text.isprintable()
+
+
+@given(st.lists(st.one_of(texts, st.binary(max_size=20)), min_size=4, max_size=4), st.binary(max_size=3))
+@example([b"2.0.0 Ok", b"", b"a\rb", b"Go on"], b"")
+@example([b"Ok", b"Ok", b"Ok", b"Go on"], b"250")
+@example([b"x" * MAX_LINE, b"", b"", b""], b"")
+def test_a_group_taken_in_one_look_is_what_the_parser_says(said: list[bytes], more: bytes) -> None:
+    """The quick look takes nothing that the parser would not, and finds the same text."""
+    codes = (250, 250, 250, 354)
+    data = b"".join(b"%d %b\r\n" % pair for pair in zip(codes, said, strict=True)) + more
+    parser = ReplyParser()
+    found = parser.feed(data)
+
+    if (first := group_accepted(data)) is not None:
+        assert [code for code, _ in found] == [*codes]
+        assert found[0][1] == first
+        assert not parser.fault
+        assert not parser.partial
+
+
+@pytest.mark.parametrize("changed", [b"251 ", b"250-", b"450 ", b"250", b" 250 "])
+@pytest.mark.parametrize("place", range(4))
+def test_a_group_with_another_reply_is_not_taken(changed: bytes, place: int) -> None:
+    """Any other code or mark, at any of the four places, goes through the parser."""
+    lines = [b"250 Ok", b"250 Ok", b"250 Ok", b"354 Go on"]
+    assert group_accepted(b"\r\n".join([*lines, b""])) == b"Ok"
+    lines[place] = changed + b"Ok"
+    assert group_accepted(b"\r\n".join([*lines, b""])) is None

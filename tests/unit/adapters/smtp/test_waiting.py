@@ -9,7 +9,7 @@ from service.model.mail import OutgoingMail
 
 def pending(name: str, domain: str) -> Pending:
     future = asyncio.get_running_loop().create_future()
-    return Pending(OutgoingMail(name, "", f"{name}@{domain}", b"\r\n"), b"\r\n", domain, future)
+    return Pending(OutgoingMail(name, "", f"{name}@{domain}", b"\r\n"), domain, future)
 
 
 async def test_a_domain_gets_its_share_and_no_more() -> None:

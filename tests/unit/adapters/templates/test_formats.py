@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from babel import Locale
+from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_currency, format_decimal
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -49,6 +50,24 @@ def test_money_is_what_babel_writes(amount: Decimal, locale: str, currency: str)
 def test_numbers_are_what_babel_writes(number: Decimal, locale: str) -> None:
     """The quick way writes the same as Babel, for every locale and number."""
     assert format_decimal(number, locale=Locale.parse(locale)) == show_number(number, locale)
+
+
+@given(
+    st.datetimes(), st.sampled_from(LOCALES), st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
+)
+def test_dates_and_times_are_what_babel_writes(moment: datetime, locale: str, zone: str) -> None:
+    """Told in pieces that are kept, a date and a time are what Babel writes at once, in every zone."""
+    try:
+        local = moment.replace(tzinfo=UTC).astimezone(get_timezone(zone))
+    except OverflowError:
+        local = moment.replace(tzinfo=UTC)
+    known = Locale.parse(locale)
+    day, clock = format_date(local, "long", locale=known), format_time(local.time(), "short", locale=known)
+
+    assert show_date(moment, locale, zone) == day
+    assert show_date(moment.isoformat() + "Z", locale, zone) == day
+    shown = show_datetime(moment, locale, zone)
+    assert all(part in shown for part in (day, clock, local.tzname() or ""))
 
 
 @pytest.mark.parametrize(

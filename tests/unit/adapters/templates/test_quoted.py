@@ -24,7 +24,7 @@ def lf(text: str) -> bytes:
 def test_pieces_survive(pieces: list[str]) -> None:
     """Whatever the pieces, known or not, what is decoded is their text, and every line is fit for SMTP and mbox."""
     out: list[bytes] = []
-    write(pieces, {piece: encode(piece) for piece in pieces[::2] if piece}, out)
+    write(pieces, {piece: encode(piece) for piece in pieces[::2] if piece}, {}, out)
     coded = b"".join(out)
 
     # A CR and an LF in two pieces are two line ends, so each piece is brought to LF on its own.
