@@ -1,63 +1,87 @@
-"""How long GET /counts takes at a fixed rate, beside a bare route: python -m bench.api (make bench-api).
+"""How long the API takes at fixed rates, beside a bare route: python -m bench.api (make bench-api).
 
-The real API as `tocsin api` runs it, on a real Kafka and Valkey: authentication, rate limit, content negotiation, one
-script in Redis. The bare route is Starlette on the same uvicorn. Both are asked in turns, in the same run, by the
-clock: a request's time begins when it should have been sent, so a slow answer cannot hide the next ones.
+The real API as `tocsin api` runs it, on a real Kafka and Valkey, over an account of 10,000 contacts with 20,000
+preferences and 100,000 inbox entries. The bare route is Starlette on the same server with the same settings. Both are
+asked in turns, in the same run, by the clock: a request's time begins when it should have been sent, so a slow answer
+cannot hide the next ones.
 """
 
 import argparse
 import asyncio
-import json
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
 
-import jwt
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
+from bench.api_data import Requests, fill
+from bench.api_report import Side, report
+from bench.cpu import Meter
 from bench.http_load import HttpLoad
 from bench.sides import Processes
 from service.bootstrap import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
-from service.ports import InboxItem
-from service.settings import Redis, Settings
+from service.settings import Kafka, Redis, Settings
+from streams import topics
+from streams.connection import connection_of
 
-_RECIPIENTS = 500
-_ENTRIES = ("overbid", "overbid", "winner", "payment_approved")
-_SECONDS = 10
+COUNTS, EVERY = "counts at {:g}/s", "contacts, limit 0"
+_WARM_SECONDS, _BARE_SHARE = 1.0, 0.5
 _START_SECONDS = 40.0
+_SECRET = token_hex(32)
+_OFTEN = "120000/minute"  # counted as ever, but never reached
+
+
+@dataclass(slots=True)
+class Server:
+    """One of the two: where it is, and what it does for a request."""
+
+    load: HttpLoad
+    meter: Meter
+    side: Side = field(default_factory=Side)
+
+    async def run(self, case: str, requests: Iterator[bytes], rate: float, seconds: float) -> None:
+        """One round of a case, noted."""
+        count = max(1, round(rate * seconds))
+        self.meter.start()
+        await self.load.run(requests, rate, count)
+        self.side.note(case, self.load.seconds, self.load.failed, self.meter.stop(count)["server"])
 
 
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rate", type=float, default=1000.0, help="requests a second")
-    parser.add_argument("--rounds", type=int, default=3, help="of ten seconds each; the median counts")
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second, each case")
+    parser.add_argument(
+        "--counts-rate", type=float, default=1000.0, help="requests a second, GET /counts alone"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="the median counts")
+    parser.add_argument("--seconds", type=float, default=2.5, help="of a round of a case")
+    parser.add_argument("--only", default="", help="cases with this text")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as directory, ExitStack() as opened:
-        ports = _start(Path(directory), opened)
-        results = uvloop.run(_measure(ports, options))
-    _report(results, options)
+        listening = _start(Path(directory), opened)
+        ours, bare = uvloop.run(_measure(listening, options))
+    report(ours, bare, f"{options.rate:g} requests a second, median of {options.rounds} rounds")
 
 
-_SECRET = token_hex(32)
-
-
-def _start(directory: Path, opened: ExitStack) -> dict[str, int]:
-    """Kafka, Valkey with inboxes in it, and both servers; their ports."""
+def _start(directory: Path, opened: ExitStack) -> Mapping[str, tuple[int, int]]:
+    """Kafka, Valkey with the data in it, and both servers: by name their ports and process ids."""
     kafka = opened.enter_context(EmbeddedKafka(directory / "kafka", progress=print))
     valkey = opened.enter_context(EmbeddedValkey(directory / "valkey"))
-    asyncio.run(_fill(valkey.url))
+    began = time.monotonic()
+    asyncio.run(_prepare(Settings(kafka=Kafka(bootstrap=kafka.bootstrap), redis=Redis(url=valkey.url))))
+    print(f"filled in {time.monotonic() - began:.1f} s")
     ports = {"tocsin": free_port(), "starlette": free_port()}
     processes = Processes()
     opened.callback(processes.stop)
@@ -66,62 +90,47 @@ def _start(directory: Path, opened: ExitStack) -> dict[str, int]:
         "TOCSIN_REDIS__URL": valkey.url,
         "TOCSIN_HTTP__PORT": str(ports["tocsin"]),
         "TOCSIN_AUTH__SECRET": _SECRET,
+        "TOCSIN_LIMITS__INBOX": _OFTEN,
+        "TOCSIN_LIMITS__ACCOUNT": _OFTEN,
         "TOCSIN_LOG_LEVEL": "WARNING",
     }
     processes.start("tocsin", ["service.cli", "api"], env, directory / "api.log")
-    bare = ["uvicorn", "bench.bare_app:app", "--port", str(ports["starlette"]), "--no-access-log"]
-    processes.start("starlette", [*bare, "--log-level", "warning"], {}, directory / "bare.log")
-    return ports
+    processes.start("starlette", ["bench.bare_app", str(ports["starlette"])], {}, directory / "bare.log")
+    return {name: (port, processes.pids[name]) for name, port in ports.items()}
 
 
-async def _fill(url: str) -> None:
-    """Some unread entries for every recipient."""
-    parts = bootstrap(Settings(redis=Redis(url=url)))
-    await parts.tables.mark_complete()
-    now = parts.clock.now_ms()
-    await parts.inbox.add(
-        [
-            InboxItem(f"{number:020x}{n:04x}", f"user-{number}", kind, 0, now, {})
-            for number in range(_RECIPIENTS)
-            for n, kind in enumerate(_ENTRIES)
-        ]
-    )
+async def _prepare(settings: Settings) -> None:
+    await topics.apply(connection_of(settings.kafka), partitions=3)
+    parts = bootstrap(settings)
+    await fill(parts)
     await parts.store.close()
 
 
-def _requests() -> Sequence[bytes]:
-    """One for each recipient, with its own token."""
-    expires = int(time.time()) + 3600
-    claims = [
-        {"sub": f"user-{n}", "scope": "inbox", "aud": "tocsin", "exp": expires, "iat": expires - 3600}
-        for n in range(_RECIPIENTS)
-    ]
-    head = "GET /counts HTTP/1.1\r\nHost: bench.test\r\nAccept: application/vnd.api+json\r\nAuthorization: Bearer "
-    return [f"{head}{jwt.encode(claim, _SECRET)}\r\n\r\n".encode() for claim in claims]
-
-
 async def _measure(
-    ports: Mapping[str, int], options: argparse.Namespace
-) -> Mapping[str, tuple[list[float], list[float], int]]:
-    """By server the p50 and the p99 of each round (ms), and how many requests failed in all."""
-    requests = _requests()
-    loads = {name: HttpLoad(LOOPBACK, port) for name, port in ports.items()}
-    results: dict[str, tuple[list[float], list[float], int]] = {name: ([], [], 0) for name in ports}
-    for name, port in ports.items():
-        await _listening(name, port)
-        await loads[name].run(requests, options.rate, int(options.rate * _SECONDS / 2))
+    listening: Mapping[str, tuple[int, int]], options: argparse.Namespace
+) -> tuple[Side, Side]:
+    """Ours and the bare route's."""
+    for name, (port, _) in listening.items():
+        await _listens(name, port)
+    ours, bare = (
+        Server(HttpLoad(LOOPBACK, port), Meter({"server": pid})) for port, pid in listening.values()
+    )
+    requests, plain = Requests(_SECRET), repeat(b"GET /counts HTTP/1.1\r\nHost: bench.test\r\n\r\n")
+    counts = COUNTS.format(options.counts_rate)
+    plan = {case: (sent, options.rate) for case, sent in requests.cases().items()}
+    plan |= {counts: (requests.counts(), options.counts_rate), EVERY: (requests.every_contact(), 2.0)}
+    plan = {case: one for case, one in plan.items() if options.only in case}
+    for sent, rate in plan.values():
+        await ours.load.run(sent, rate, round(rate * _WARM_SECONDS))
+    await bare.load.run(plain, options.rate, round(options.rate * _WARM_SECONDS))
     for _ in range(options.rounds):
-        for name, load in loads.items():
-            await load.run(requests, options.rate, int(options.rate * _SECONDS))
-            times = sorted(load.seconds)
-            medians, tails, failed = results[name]
-            medians.append(times[len(times) // 2] * 1000)
-            tails.append(times[int((len(times) - 1) * 0.99)] * 1000)
-            results[name] = (medians, tails, failed + load.failed)
-    return results
+        for case, (sent, rate) in plan.items():
+            await ours.run(case, sent, rate, options.seconds)
+            await bare.run(case, plain, rate, options.seconds * (1 if case == counts else _BARE_SHARE))
+    return ours.side, bare.side
 
 
-async def _listening(name: str, port: int) -> None:
+async def _listens(name: str, port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -132,30 +141,6 @@ async def _listening(name: str, port: int) -> None:
             writer.close()
             return
     sys.exit(f"{name} does not listen")
-
-
-def _report(results: Mapping[str, tuple[list[float], list[float], int]], options: argparse.Namespace) -> None:
-    table = Table(
-        title=f"GET /counts at {options.rate:g} requests a second, median of {options.rounds} rounds"
-    )
-    for heading in ("server", "p50 ms", "p99 ms", "p99 of each round", "failed"):
-        table.add_column(heading, justify="left" if heading == "server" else "right")
-    told: dict[str, dict[str, float]] = {}
-    for name, (medians, tails, failed) in results.items():
-        middle = {"p50": sorted(medians)[len(medians) // 2], "p99": sorted(tails)[len(tails) // 2]}
-        told[name] = {share: round(ms, 2) for share, ms in middle.items()}
-        each = " ".join(f"{ms:.1f}" for ms in tails)
-        table.add_row(name, f"{middle['p50']:.2f}", f"{middle['p99']:.2f}", each, str(failed))
-    Console().print(table)
-    line = {
-        "bench": "api",
-        "unit": "ms",
-        "ours": told["tocsin"],
-        "against": {"starlette": told["starlette"]},
-        "lost": results["tocsin"][2],
-        "duplicates": 0,
-    }
-    print(json.dumps(line))
 
 
 if __name__ == "__main__":

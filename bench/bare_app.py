@@ -1,5 +1,9 @@
-"""A route that does nothing: what any API on this server costs at least."""
+"""A route that does nothing, served as `tocsin api` serves: what any API costs at least."""
 
+import sys
+
+import uvicorn
+import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -12,3 +16,15 @@ async def counts(_: Request) -> JSONResponse:
 
 
 app = Starlette(routes=[Route("/counts", counts)])
+
+
+def main() -> None:
+    """Serve until SIGTERM, on the port that is given."""
+    config = uvicorn.Config(
+        app, port=int(sys.argv[1]), http="httptools", log_config=None, access_log=False, server_header=False
+    )
+    uvloop.run(uvicorn.Server(config).serve())
+
+
+if __name__ == "__main__":
+    main()

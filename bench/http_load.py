@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import cast
 
@@ -34,10 +34,11 @@ class _Connection(asyncio.Protocol):
         head, found, body = self._buffer.partition(b"\r\n\r\n")
         if not found:
             return
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0)
         if len(body) >= length:
             self._buffer = b""
-            self._load.answered(self, head.split(b" ", 2)[1] == b"200", time.perf_counter() - self._due)
+            good = head.split(b" ", 2)[1] in (b"200", b"204")
+            self._load.answered(self, good, time.perf_counter() - self._due)
 
 
 class HttpLoad:
@@ -64,8 +65,8 @@ class HttpLoad:
         if connection in self._free:
             self._free.remove(connection)
 
-    async def run(self, requests: Sequence[bytes], rate: float, count: int) -> None:
-        """`count` requests in turn; returns when all are answered, or some seconds after the last."""
+    async def run(self, requests: Iterator[bytes], rate: float, count: int) -> None:
+        """The next `count` requests; returns when all are answered, or some seconds after the last."""
         loop = asyncio.get_running_loop()
         self.seconds.clear()
         self.failed = self._wanted = sent = 0
@@ -76,7 +77,7 @@ class HttpLoad:
                 if not self._free:
                     _, new = await loop.create_connection(lambda: _Connection(self), self._host, self._port)
                     self._free.append(new)
-                self._free.pop().ask(requests[sent % len(requests)], due)
+                self._free.pop().ask(next(requests), due)
                 sent += 1
             await asyncio.sleep(_TICK_S)
         self._wanted = count

@@ -16,7 +16,10 @@ async def read_final(
     final: str,
 ) -> tuple[dict[int, int], int]:
     """When each event of the run came to `final` (ms, by its number), and how many final states there are too many."""
-    consumer.assign([tp for tp in start if end[tp] > start[tp]])
+    written = [tp for tp in start if end[tp] > start[tp]]
+    if not written:
+        return {}, 0
+    consumer.assign(written)
     for tp in consumer.assignment():
         consumer.seek(tp, start[tp])
     finished: dict[int, int] = {}

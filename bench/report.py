@@ -2,12 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from rich.console import Console
 from rich.table import Table
+
+OURS = "tocsin"
 
 
 @dataclass(slots=True)
@@ -39,6 +41,11 @@ class Result:
     def spent(self) -> dict[str, float]:
         """CPU µs an event by process: the medians."""
         return {name: median(run[name] for run in self.cpu) for name in self.cpu[0]}
+
+    @property
+    def cost(self) -> float:
+        """CPU µs an event of all processes but the load."""
+        return sum(value for name, value in self.spent.items() if name != "load")
 
     def percentile(self, share: float) -> int | None:
         """A latency in ms."""
@@ -75,15 +82,29 @@ def report(results: Sequence[Result], options: argparse.Namespace) -> None:
             str(result.duplicates),
             str(result.percentile(0.5) or "–"),
             str(result.percentile(0.99) or "–"),
-            f"{sum(spent.values()) - spent['load']:.0f}: {by_process}",
+            f"{result.cost:.0f}: {by_process}",
         )
     Console(width=170).print(table)
+    for line in _ratios(results):
+        print(line)
     print(json.dumps(_line(results)))
 
 
+def _ratios(results: Sequence[Result]) -> Iterator[str]:
+    """Ours beside each peer: by rate, and by the CPU that all processes but the load spend on an event."""
+    ours = {result.case: result for result in results if result.side == OURS}
+    for peer in results:
+        if peer.side != OURS:
+            us = ours[peer.case]
+            yield (
+                f"{peer.case}: {us.rate / peer.rate:.2f} x the rate of {peer.side},"
+                f" {peer.cost / us.cost:.2f} x by CPU"
+            )
+
+
 def _line(results: Sequence[Result]) -> dict[str, object]:
-    ours = [result for result in results if result.side == "tocsin"]
-    peers = [result for result in results if result.side != "tocsin"]
+    ours = [result for result in results if result.side == OURS]
+    peers = [result for result in results if result.side != OURS]
     against: dict[str, dict[str, float]] = {}
     for result in peers:
         against.setdefault(result.side, {})[result.case] = round(result.rate)

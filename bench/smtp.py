@@ -1,47 +1,47 @@
 """How fast mail is handed to a relay: ours, aiosmtplib's `sendmail`, Postfix's `smtp-source -d`, one smtp-sink.
 
 Mails of 5 kB; 1 and 10 connections; 0 and 20 ms of added round trip. The rounds interleave the clients, so that
-all meet the same machine; rates and ratios are medians over the rounds. `lost` and `duplicates` are what the
-sinks counted.
+all meet the same machine; rates and ratios are medians over the rounds. Ours runs on uvloop, as in a worker, and
+on asyncio's own loop; so does aiosmtplib, whose users mostly run the second: `x aiosmtplib` is the ratio to the
+faster of its two in each round. All Python clients collect garbage as a worker does. `sink` is the share of a core
+that smtp-sink used while ours sent, and `its most` what it could take if it never waited: near 100 % no client
+could be much faster. `lost` and `duplicates` are what the sinks counted.
 """
 
 import argparse
 import json
-import re
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
 
-POSTFIX = "/usr/sbin:/usr/local/sbin:/usr/libexec/postfix"
+from bench.postfix import PostfixSink, running, smtp_source
+
 LONGEST_S = 120  # a client that takes longer hangs
-CLIENTS = ("ours", "ours (asyncio)", "smtp-source -d", "aiosmtplib")
-# (connections, added round trip in ms): how many mails each client sends
-CASES = {
-    (10, 0): {"ours": 30_000, "smtp-source -d": 30_000, "aiosmtplib": 6_000},
-    (1, 0): {"ours": 12_000, "smtp-source -d": 6_000, "aiosmtplib": 2_500},
-    (10, 20): {"ours": 1_200, "smtp-source -d": 300, "aiosmtplib": 300},
-    (1, 20): {"ours": 120, "smtp-source -d": 30, "aiosmtplib": 30},
+OURS, OURS_SLOW, SOURCE = "ours", "ours (asyncio)", "smtp-source -d"
+THEIRS = ("aiosmtplib (uvloop)", "aiosmtplib (asyncio)")
+PEERS = (SOURCE, "aiosmtplib")  # the second: the faster of its two
+CLIENTS = (OURS, OURS_SLOW, SOURCE, *THEIRS)
+# (connections, added round trip in ms): how many mails each client sends; where the round trip rules, the loop does not
+CASES: dict[tuple[int, int], dict[str, int]] = {
+    (10, 0): dict(zip(CLIENTS, (30_000, 15_000, 30_000, 6_000, 4_000), strict=True)),
+    (1, 0): dict(zip(CLIENTS, (12_000, 6_000, 6_000, 2_500, 1_500), strict=True)),
+    (10, 20): {OURS: 1_200, SOURCE: 250, THEIRS[0]: 250},
+    (1, 20): {OURS: 120, SOURCE: 25, THEIRS[0]: 25},
 }
 
 
-def tool(name: str) -> str:
-    found = shutil.which(name, path=POSTFIX)
-    if found is None:
-        sys.exit(f"{name} is missing: install Postfix")
-    return found
+class Run(NamedTuple):
+    """One client in one round: mails a second, its CPU a mail in µs (0 where it does not tell), and the sink's."""
+
+    rate: float
+    cpu_us: float
+    sink_us: float
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+Runs = dict[str, dict[str, list[Run]]]  # by case, by client
 
 
 def python(module: str, *arguments: object, **options: object) -> "subprocess.Popen[str]":
@@ -49,81 +49,28 @@ def python(module: str, *arguments: object, **options: object) -> "subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
 
-@contextmanager
-def running(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-class PostfixSink:
-    """smtp-sink with its own counter, which it writes to a file."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self.port = free_port()
-        self._counter = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "counter"
-        output = stack.enter_context(self._counter.open("wb"))
-        command = [tool("smtp-sink"), "-u", "nobody", "-c", f"127.0.0.1:{self.port}", "200"]
-        stack.enter_context(running(subprocess.Popen(command, stdout=output, text=True)))
-        deadline = time.monotonic() + 10
-        while socket.socket().connect_ex(("127.0.0.1", self.port)):
-            if time.monotonic() > deadline:
-                sys.exit("smtp-sink does not listen")
-            time.sleep(0.02)
-
-    def counted(self) -> int:
-        """Messages so far, once the counter stands still."""
-        last = -1
-        while last != (now := self._read()):
-            last = now
-            time.sleep(0.1)
-        return now
-
-    def _read(self) -> int:
-        with self._counter.open("rb") as file:
-            file.seek(max(0, self._counter.stat().st_size - 400))
-            return int((re.findall(rb"mesg=(\d+)", file.read()) or [b"0"])[-1])
-
-
-def rate(client: str, port: int, connections: int, mails: int) -> tuple[int, float, float]:
-    """Mails accepted, mails a second, CPU a mail in µs (0 where the client does not tell)."""
-    if client == "smtp-source -d":
-        addresses = ["-f", "bounces@tocsin.test", "-t", "user@example.test"]
-        command = [
-            tool("smtp-source"),
-            "-d",
-            "-s",
-            str(connections),
-            "-m",
-            str(mails),
-            "-l",
-            "5000",
-            *addresses,
-        ]
-        began = time.perf_counter()
-        subprocess.run([*command, f"127.0.0.1:{port}"], check=True, timeout=LONGEST_S)
-        return mails, mails / (time.perf_counter() - began), 0.0
+def sent(client: str, port: int, connections: int, mails: int) -> tuple[int, float, float]:
+    """Mails accepted, seconds, CPU a mail in µs."""
+    if client == SOURCE:
+        return mails, smtp_source(port, connections, mails, LONGEST_S), 0.0
     loop = "asyncio" if "asyncio" in client else "uvloop"
     process = python("bench.smtp_clients", client.partition(" ")[0], loop, port, connections, mails)
     found = json.loads(process.communicate(timeout=LONGEST_S)[0])
-    return found["accepted"], found["accepted"] / found["seconds"], found["cpu_us"]
+    return found["accepted"], found["seconds"], found["cpu_us"]
 
 
 def by_identity(mails: int) -> tuple[int, int]:
     """(lost, duplicates) of ours over 10 connections, by Message-ID, at a sink that writes them all down."""
     with running(python("bench.counting_sink", stdin=subprocess.PIPE)) as sink:
         assert sink.stdout is not None
-        accepted, _, _ = rate("ours", int(sink.stdout.readline()), 10, mails)
+        accepted, _, _ = sent(OURS, int(sink.stdout.readline()), 10, mails)
         counted = json.loads(sink.communicate(input="")[0])
     return accepted - counted["distinct"], counted["doubled"]
 
 
-def measure(rounds: int) -> tuple[dict[tuple[str, str], list[float]], dict[str, list[float]], int, int]:
-    """Rates by (client, case), our CPU by case, and what the sink's counter says was lost and doubled."""
-    rates: dict[tuple[str, str], list[float]] = {}
-    cpu: dict[str, list[float]] = {}
+def measure(rounds: int) -> tuple[Runs, int, int]:
+    """Every run, and what the sink's counter says was lost and doubled."""
+    runs: Runs = {}
     lost = doubled = 0
     with ExitStack() as stack:
         sink = PostfixSink(stack)
@@ -133,48 +80,75 @@ def measure(rounds: int) -> tuple[dict[tuple[str, str], list[float]], dict[str, 
         ports[20] = int(proxy.stdout.readline())
         for _ in range(rounds):
             for (connections, delay), sizes in CASES.items():
-                case = f"{connections} connection{'s' * (connections > 1)}, {delay} ms"
-                for client in CLIENTS:
-                    before = sink.counted()
-                    size = sizes["ours" if client.startswith("ours") else client]
-                    accepted, found, used = rate(client, ports[delay], connections, size)
-                    rates.setdefault((client, case), []).append(found)
-                    cpu.setdefault(f"{client}|{case}", []).append(used)
+                case = runs.setdefault(f"{connections} connection{'s' * (connections > 1)}, {delay} ms", {})
+                for client, size in sizes.items():
+                    before, spent = sink.counted(), sink.cpu_s()
+                    accepted, seconds, cpu_us = sent(client, ports[delay], connections, size)
                     difference = accepted - (sink.counted() - before)
-                    if client.startswith("ours"):
+                    run = Run(accepted / seconds, cpu_us, (sink.cpu_s() - spent) / size * 1e6)
+                    case.setdefault(client, []).append(run)
+                    if client in (OURS, OURS_SLOW):
                         lost, doubled = lost + max(0, difference), doubled + max(0, -difference)
-    return rates, cpu, lost, doubled
+    return runs, lost, doubled
 
 
-def ratio(rates: dict[tuple[str, str], list[float]], case: str, peer: str) -> float:
-    """Ours to a peer's, round by round, since what else the machine does changes from round to round: the median."""
-    return statistics.median(a / b for a, b in zip(rates["ours", case], rates[peer, case], strict=True))
+def ratio(case: dict[str, list[Run]], peers: Sequence[str]) -> float:
+    """Ours to the fastest of the peers, round by round, since what else the machine does changes: the median."""
+    fastest = [
+        max(run.rate for run in row) for row in zip(*(case[p] for p in peers if p in case), strict=True)
+    ]
+    return float(statistics.median(run.rate / peer for run, peer in zip(case[OURS], fastest, strict=True)))
+
+
+def median(found: Sequence[Run], field: str) -> float:
+    return float(statistics.median(getattr(run, field) for run in found))
+
+
+def table(runs: Runs, ratios: dict[str, dict[str, float]]) -> None:
+    """What was measured, and then what it means for ours."""
+    print(f"{'mails/s, median':23}" + "".join(f"{client:>21}" for client in CLIENTS))
+    for case, found in runs.items():
+        cells = (f"{median(found[c], 'rate'):,.0f}" if c in found else "" for c in CLIENTS)
+        print(f"{case:23}" + "".join(f"{cell:>21}" for cell in cells))
+    print(
+        f"\n{'ours':23}{'x smtp-source -d':>18}{'x aiosmtplib':>14}{'x on asyncio':>14}"
+        f"{'CPU µs a mail':>15}{'sink':>7}{'its most':>10}"
+    )
+    for case, found in runs.items():
+        shown = [f"{ratios[case][peer]:.2f}" if peer in ratios[case] else "" for peer in (*PEERS, THEIRS[1])]
+        sink_us = median(found[OURS], "sink_us")
+        share = median(found[OURS], "rate") * sink_us / 1e6
+        sink = f"{share:>7.0%}{1e6 / sink_us:>10,.0f}{'  limited by the sink' if share > 0.9 else ''}"
+        print(
+            f"{case:23}{shown[0]:>18}{shown[1]:>14}{shown[2]:>14}{median(found[OURS], 'cpu_us'):>15.1f}"
+            + (
+                sink if THEIRS[1] in found else ""
+            )  # with a round trip, the sink's clock is too coarse for so few
+        )
+
+
+def ratios_of(case: dict[str, list[Run]]) -> dict[str, float]:
+    found = {SOURCE: ratio(case, (SOURCE,)), PEERS[1]: ratio(case, THEIRS)}
+    return found | ({THEIRS[1]: ratio(case, THEIRS[1:])} if THEIRS[1] in case else {})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    rates, cpu, lost, doubled = measure(parser.parse_args().rounds)
+    runs, lost, doubled = measure(parser.parse_args().rounds)
     missing, twice = by_identity(20_000)
-    cases = list(dict.fromkeys(case for _, case in rates))
-    median = {key: statistics.median(values) for key, values in rates.items()}
-    print(
-        f"{'mails/s, median':24}"
-        + "".join(f"{client:>18}" for client in CLIENTS)
-        + "   /source    /aio   µs CPU"
-    )
-    for case in cases:
-        row = [median[client, case] for client in CLIENTS]
-        to_source, to_aio = (ratio(rates, case, peer) for peer in CLIENTS[2:])
-        ratios = f"{to_source:>10.2f}{to_aio:>8.2f}{statistics.median(cpu[f'ours|{case}']):>9.1f}"
-        print(f"{case:24}" + "".join(f"{value:>18,.1f}" for value in row) + ratios)
-    print(
-        f"each round: {json.dumps({f'{a} | {b}': [round(v, 1) for v in found] for (a, b), found in rates.items()})}"
-    )
-    ours = {case: round(median["ours", case], 1) for case in cases}
-    against = {peer: {case: round(median[peer, case], 1) for case in cases} for peer in CLIENTS[1:]}
-    line = {"bench": "smtp", "unit": "per_s", "ours": ours, "against": against}
-    print(json.dumps({**line, "lost": lost + missing, "duplicates": doubled + twice}))
+    ratios = {case: ratios_of(found) for case, found in runs.items()}
+    table(runs, ratios)
+    rounds = {
+        case: {c: [round(run.rate, 1) for run in found[c]] for c in found} for case, found in runs.items()
+    }
+    print(f"\neach round: {json.dumps(rounds)}")
+    rates = {c: {case: round(median(f[c], "rate"), 1) for case, f in runs.items() if c in f} for c in CLIENTS}
+    line = {"bench": "smtp", "unit": "per_s", "ours": rates.pop(OURS), "against": rates}
+    shown = {case: {peer: round(value, 2) for peer, value in row.items()} for case, row in ratios.items()}
+    print(json.dumps({**line, "ratios": shown, "lost": lost + missing, "duplicates": doubled + twice}))
 
 
 if __name__ == "__main__":

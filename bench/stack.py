@@ -14,6 +14,7 @@ from bench.cases import Case
 from bench.peers import faststream_service as peer
 from bench.sides import Ours, Peer, Processes
 from bench.sink import Sink
+from bench.warm import warm
 from service.bootstrap import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
@@ -49,6 +50,8 @@ class Stack:
         parts = bootstrap(settings)
         await cases.seed(parts)
         await parts.store.close()
+        print("warming the broker up ...", flush=True)
+        await warm(self.bootstrap)
         return self
 
     async def __aexit__(self, *_: object) -> None:
