@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from streams.line import STAGES
+
 ROOT = Path(__file__).parents[2]
 IMAGE = (ROOT / "Dockerfile").read_text("utf-8")
 FINAL_STAGE = IMAGE[IMAGE.rindex("\nFROM ") :]
@@ -22,6 +24,22 @@ def test_the_image_runs_as_nobody_special() -> None:
     assert users[-1].split(":")[0].isdecimal()
     assert int(users[-1].split(":")[0]) > 0
     assert "RUN" not in FINAL_STAGE.split("\nUSER")[-1]
+
+
+def test_every_image_is_pinned_by_a_tag() -> None:
+    """What is built or run today is what was tried: no `latest`, also where no tag stands."""
+    named = re.findall(r"^FROM (\S+)", IMAGE, re.MULTILINE)
+    named += [service["image"] for service in SERVICES.values()]
+
+    assert len(named) >= 5
+    assert all(re.fullmatch(r"[a-z0-9/.-]+:(?!latest)\S+", name) for name in named)
+
+
+def test_the_image_knows_whether_it_is_well() -> None:
+    """A health check of its own, tried in tests/e2e/test_contained.py; every container of ours that stays has one."""
+    assert re.search(r'^HEALTHCHECK .*CMD \["python"', FINAL_STAGE, re.MULTILINE)
+    staying = [SERVICES[name] for name in OURS if SERVICES[name].get("restart") != "no"]
+    assert all("healthcheck" in service for service in staying)
 
 
 def test_the_image_writes_nothing_of_its_own() -> None:
@@ -59,6 +77,28 @@ def test_containers_may_write_to_tmp_only(name: str) -> None:
     assert "volumes" not in service
     assert "privileged" not in service
     assert "user" not in service
+
+
+def test_every_stage_is_run_by_some_service() -> None:
+    """Nobody forgets one: what a worker can be told to run, a container does, and each has a health check."""
+    commands = {name: service.get("command", []) for name, service in SERVICES.items() if name in OURS}
+    run = {name: command[2].split(",") for name, command in commands.items() if command[:1] == ["worker"]}
+
+    assert sorted(stage for stages in run.values() for stage in stages) == sorted(STAGES)
+    assert all(SERVICES[name]["healthcheck"]["test"][0] == "CMD" for name in run)
+
+
+def test_the_bounce_listener_can_be_reached_and_believed() -> None:
+    """It listens beyond its container, where its port is published, and has the domain and secrets of all workers."""
+    service = SERVICES["bounces"]
+    settings, theirs = service["environment"], SERVICES["email"]["environment"]
+
+    port = settings["TOCSIN_BOUNCES__PORT"]
+    assert settings["TOCSIN_BOUNCES__HOST"] == "0.0.0.0"
+    assert [published.split(":")[-1] for published in service["ports"]] == [port]
+    assert port in service["healthcheck"]["test"][-1]
+    for name in ("TOCSIN_MAIL__BOUNCE_DOMAIN", "TOCSIN_MAIL__SECRETS"):
+        assert settings[name] == theirs[name] == SERVICES["api"]["environment"][name]
 
 
 def test_nothing_listens_beyond_this_machine() -> None:

@@ -1,0 +1,121 @@
+"""What runs in containers runs as image and compose file say: as nobody special, writing nowhere but /tmp."""
+
+import asyncio
+import json
+import re
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from service.dev.ports import free_port
+from tests.contained import contained, limits, may_unshare
+from tests.line import ROOT, Line, eventually
+
+IMAGE = (ROOT / "Dockerfile").read_text()
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+WORKERS = [service for service in SERVICES.values() if service.get("command", [""])[0] == "worker"]
+LIMITS = limits(IMAGE, SERVICES["api"])
+HEALTH: list[str] = json.loads(re.findall(r"^HEALTHCHECK .*?CMD (\[.*\])$", IMAGE, re.MULTILINE)[-1])
+TOCSIN = str(Path(sys.executable).with_name("tocsin"))
+
+pytestmark = pytest.mark.skipif(
+    not may_unshare(),
+    reason="no mount namespace can be made here (unshare --mount needs root and CAP_SYS_ADMIN)",
+)
+TRY = """
+import json, os, sys, tempfile
+def may(place):
+    try:
+        with tempfile.TemporaryFile(dir=place): return True
+    except OSError: return False
+rows = open("/proc/self/status").read().splitlines()
+status = dict(row.split(":\\t", 1) for row in rows if ":\\t" in row)
+told = {name: status[name] for name in ("Uid", "Groups", "CapEff", "CapBnd", "NoNewPrivs")}
+print(json.dumps({"wrote": [p for p in sys.argv[1:] if may(p)], **told}))
+"""
+
+
+def test_nothing_may_be_written_and_nothing_may_be_done() -> None:
+    """Only /tmp takes a file; the process has no capability, cannot get one, and is in no group."""
+    places = [
+        "/",
+        "/tmp",
+        "/etc",
+        "/var/tmp",
+        "/run",
+        "/home",
+        str(ROOT),
+        str(ROOT / "templates"),
+        sys.prefix,
+    ]
+    ran = subprocess.run(
+        contained(LIMITS, sys.executable, "-c", TRY, *places), capture_output=True, text=True, check=True
+    )
+    told = json.loads(ran.stdout)
+
+    assert told["wrote"] == SERVICES["api"]["tmpfs"] == ["/tmp"]
+    assert {*told["Uid"].split()} == {str(LIMITS["user"])} != {"0"}
+    assert (told["Groups"].strip(), told["NoNewPrivs"]) == ("", "1")
+    assert {int(told[name], 16) for name in ("CapEff", "CapBnd")} == {0}
+
+
+def test_the_limits_are_those_of_every_container() -> None:
+    """What is tried here with two processes holds for each of ours."""
+    ours = [service for service in SERVICES.values() if service.get("image") == "tocsin:local"]
+    assert len(ours) >= 6
+    assert all(limits(IMAGE, service) == LIMITS for service in ours)
+
+
+async def test_api_and_worker_run_so() -> None:
+    """They get ready, an event goes through, the image's own health check agrees, and they end in order."""
+    metrics, http = free_port(), free_port()
+    stages = ",".join(service["command"][2] for service in WORKERS)
+    async with Line(partitions=1) as line:
+        env = line.environment(
+            TOCSIN_WORKER__METRICS_PORT=str(metrics),
+            TOCSIN_HTTP__PORT=str(http),
+            TOCSIN_AUTH__SECRET=secrets.token_hex(32),
+            TOCSIN_MAIL__SECRETS=json.dumps([secrets.token_hex(16)]),
+            TOCSIN_MAIL__BOUNCE_DOMAIN="bounces.tocsin.test",
+            TOCSIN_BOUNCES__PORT=str(free_port()),
+            HOME="/nonexistent",
+            PYTHONDONTWRITEBYTECODE="1",
+        )
+        started = [
+            subprocess.Popen(contained(LIMITS, TOCSIN, *command), env=env, cwd="/")
+            for command in (["api"], ["worker", "--stages", stages])
+        ]
+        line.workers += started
+        async with httpx.AsyncClient() as client:
+            await eventually(lambda: _ready(client, metrics), 60, lambda: "the worker is not ready")
+            await eventually(lambda: _ready(client, http), 60, lambda: "the API is not ready")
+        data = {"id": "1", "source": "/contained", "type": "overbid", "recipients": ["alice"]}
+        await line.publish(data | {"data": {"lot_id": "1"}})
+        assert {e.state.value for e in await line.finished("/contained", "1")} == {"sent", "delivered"}
+
+        for role in ({"TOCSIN_WORKER__METRICS_PORT": "1"}, {"TOCSIN_HTTP__PORT": "1"}, {}):
+            assert await _health(env | role) == 0
+        assert await _health(env | {"TOCSIN_WORKER__METRICS_PORT": "1", "TOCSIN_HTTP__PORT": "1"}) == 1
+        for process in started:
+            process.terminate()
+        api, worker = [await asyncio.to_thread(process.wait, 60) for process in started]
+        assert (worker, api) in ((0, 0), (0, -signal.SIGTERM))  # uvicorn ends by the signal that it was sent
+
+
+async def _ready(client: httpx.AsyncClient, port: int) -> bool:
+    try:
+        return (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def _health(env: dict[str, str]) -> int:
+    checking = await asyncio.create_subprocess_exec(sys.executable, *HEALTH[1:], env=env)
+    return await checking.wait()
