@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service.model.access import Account, ApiKey
-from service.model.recipient import Recipient
+from service.model.recipient import Contact, Recipient
 from service.model.record import Message
 from service.ports import InboxItem
 
@@ -72,6 +72,21 @@ class Directory(Protocol):
         ...
 
 
+class ContactPage(NamedTuple):
+    """Some of an account's contacts, and how many it has in all."""
+
+    total: int
+    rows: Sequence[Contact]
+
+
+class Contacts(Protocol):
+    """The contacts of an account, for who reads through them."""
+
+    async def page(self, account: str, offset: int, limit: int) -> ContactPage:
+        """The main contact first, then by uuid; at most `limit`, 0 means all. Raises Unavailable."""
+        ...
+
+
 class Shown(StrEnum):
     """Which inbox entries a reader wants."""
 
@@ -123,10 +138,6 @@ class InboxReads(Protocol):
 
     async def page(self, query: InboxQuery) -> InboxPage:
         """One page. Raises ValueError for a cursor that no page gave."""
-        ...
-
-    async def mark_all_read(self, recipient: str, at_ms: int, types: frozenset[str] = frozenset()) -> int:
-        """Mark every unread entry (of these types) read; how many there were."""
         ...
 
 

@@ -15,6 +15,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.access import RedisAccounts, RedisApiKeys
 from service.adapters.redis.client import Store
+from service.adapters.redis.contacts import RedisContacts
 from service.adapters.redis.directory import RedisDirectory
 from service.adapters.redis.inbox import RedisInbox
 from service.adapters.redis.inbox_changes import RedisInboxChanges
@@ -121,6 +122,7 @@ async def fake_world(**fields: Any) -> AsyncIterator[World]:
         catalogue=CATALOGUE,
         clock=clock,
         writer=TableWriter(stores, publisher, FakeRowLocks(), TopicNames(), clock),
+        contacts=tables,
         directory=FakeDirectory(tables),
         inbox=inbox,
         inbox_reads=inbox,
@@ -168,6 +170,7 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         catalogue=CATALOGUE,
         clock=clock,
         writer=TableWriter(stores, publisher, RedisRowLocks(store), TopicNames(settings.kafka.prefix), clock),
+        contacts=RedisContacts(store),
         directory=RedisDirectory(store),
         inbox=RedisInbox(store, clock),
         inbox_reads=RedisInboxReads(store, clock),

@@ -63,6 +63,8 @@ def bare_app(root_path: str = "") -> FastAPI:
         version="1",
         docs_url=None,  # ours is in `reference`: FastAPI's loads a script from a host elsewhere
         redoc_url=None,
+        # Wire has ours, and asking costs each request
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
     for noun in _NOUNS:

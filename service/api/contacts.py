@@ -78,8 +78,8 @@ class ContactShown(BaseModel):
 )
 async def contacts(request: Request, account: OfAccount, deps: Deps, part: Part) -> Response:
     """The main contact first."""
-    found = await deps.writer.read_contacts(account.id)
-    return listing(part, len(found), [shown(request, row) for row in found[part.of(len(found))]])
+    page = await deps.contacts.page(account.id, part.offset, part.limit)
+    return listing(part, page.total, [shown(request, row) for row in page.rows])
 
 
 @router.post(
@@ -123,7 +123,10 @@ async def add(request: Request, account: OfAccount, deps: Deps) -> Response:
 )
 async def contact(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) -> Response:
     """As the listing shows it."""
-    return AccountJson(shown(request, one(await deps.writer.read_contacts(account.id), uuid)))
+    row = await deps.writer.read_contact(account.id, uuid)
+    if row is None:
+        raise not_found("contact")
+    return AccountJson(shown(request, row))
 
 
 @router.put(

@@ -11,6 +11,7 @@ from service.api.auth.tokens import Tokens
 from service.api_ports import (
     Accounts,
     ApiKeys,
+    Contacts,
     Directory,
     Idempotency,
     InboxChanges,
@@ -44,6 +45,7 @@ class ApiDeps:
     catalogue: Catalogue
     clock: Clock
     writer: TableWriter
+    contacts: Contacts
     directory: Directory
     inbox: Inbox
     inbox_reads: InboxReads
@@ -88,4 +90,9 @@ def doors_of(request: Request) -> Doors:
     return doors
 
 
-Deps = Annotated[ApiDeps, Depends(deps_of)]
+async def _deps(request: Request) -> ApiDeps:
+    """As a coroutine: FastAPI hands every other function to a thread, which costs more than most routes."""
+    return deps_of(request)
+
+
+Deps = Annotated[ApiDeps, Depends(_deps)]

@@ -27,6 +27,7 @@ router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
 HEARTBEAT_S = 15.0
 _SLOW_S = 10.0  # a client that takes nothing for so long is cut off; it comes back with its Last-Event-ID
 _LONGEST_S = 3600.0
+_AGAIN_S = 1.0
 _RETRY_MS = 2000
 _TYPES = parameter(
     "filter[type]", {"type": "string"}, "Types by number or name, separated by commas; else all."
@@ -119,7 +120,9 @@ class _Follower:
             self._watcher.woken.clear()
             try:
                 text = await self._news()
-            except Unavailable:  # the client keeps what it has; the next wake-up tells the rest
+            except Unavailable:  # the client keeps what it has, and hears the rest as soon as it can be read
+                await asyncio.sleep(_AGAIN_S)
+                self._watcher.woken.set()
                 continue
             if text:
                 yield text

@@ -37,12 +37,14 @@ def negotiate(request: Request, known: Iterable[str] = ()) -> None:
     read JSON.
     """
     accept = request.headers.get("accept", "")
-    if JSON_API in accept.lower():
+    if accept != JSON_API and JSON_API in accept.lower():
         ours = [part for part in _split(accept) if _media_type(part) == JSON_API]
         if ours and not any(_parameters(part) <= {"profile", "q"} for part in ours):
             raise ApiError(406, f"{JSON_API} is sent without the parameters that Accept asks for.")
     if request.method == "POST":
         _check_content_type(request.headers.get("content-type", ""))
+    if not request.scope["query_string"]:
+        return
     allowed = frozenset(known)
     for name in request.query_params:
         if name not in allowed and _RESERVED.fullmatch(name):
@@ -75,7 +77,7 @@ def resource(item: InboxItem, *, with_read: bool = False) -> dict[str, Any]:
 
 def timestamp(at_ms: int) -> str:
     """Whole seconds in UTC: `2019-04-08T14:17:37Z`."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(at_ms // 1000, UTC).isoformat()[:-6]}Z"
 
 
 def document(data: Any, links: Mapping[str, str | None] | None = None) -> JsonApiResponse:

@@ -1,8 +1,7 @@
 """Listings by limit and offset, as the contacts document has them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import Depends, Query
@@ -24,19 +23,21 @@ class AccountJson(JSONResponse):
         return orjson.dumps(content)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The part of a listing that is asked for; a limit of 0 means all."""
 
-    limit: Annotated[int, Query(ge=0, le=_BIGGEST, description="How many at most; 0 for all.")] = 20
-    offset: Annotated[int, Query(ge=0, le=_BIGGEST, description="How many to pass over.")] = 0
-
-    def of(self, total: int) -> slice:
-        """The part of so many."""
-        return slice(self.offset, self.offset + self.limit if self.limit else total)
+    limit: int
+    offset: int
 
 
-Part = Annotated[Window, Depends()]
+async def _window(
+    limit: Annotated[int, Query(ge=0, le=_BIGGEST, description="How many at most; 0 for all.")] = 20,
+    offset: Annotated[int, Query(ge=0, le=_BIGGEST, description="How many to pass over.")] = 0,
+) -> Window:
+    return Window(limit, offset)
+
+
+Part = Annotated[Window, Depends(_window)]
 
 
 def listing(window: Window, total: int, objects: Sequence[Any]) -> AccountJson:

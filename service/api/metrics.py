@@ -13,9 +13,9 @@ def observe(scope: Scope, status: int, seconds: float) -> None:
     """Count one answered request."""
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
+    metrics.HTTP_REQUESTS.add((method, route, str(status)))
     if route != "/v1/inbox/stream":
-        metrics.HTTP_SECONDS.labels(route).observe(seconds)
+        metrics.HTTP_SECONDS.observe((route,), seconds)
 
 
 def exposition() -> Response:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -46,12 +47,14 @@ _ONE_OR_MANY = {"oneOf": [ref(Preference), {"type": "array", "items": ref(Prefer
 )
 async def preferences(request: Request, account: OfAccount, deps: Deps, part: Part) -> Response:
     """All there are: what nobody has set is on."""
-    contacts = await deps.writer.read_contacts(account.id)
     pairs = _pairs(deps.catalogue)
     kinds = len(pairs)
-    total = len(contacts) * kinds
-    objects = [_shown(request, contacts[i // kinds], *pairs[i % kinds]) for i in range(total)[part.of(total)]]
-    return listing(part, total, objects)
+    first, skipped = divmod(part.offset, kinds)
+    contacts = -(-(skipped + part.limit) // kinds) if part.limit else 0
+    page = await deps.contacts.page(account.id, first, contacts)
+    every = [(row, *pair) for row in page.rows for pair in pairs]
+    objects = [_shown(request, *one) for one in every[skipped : skipped + part.limit if part.limit else None]]
+    return listing(part, page.total * kinds, objects)
 
 
 @router.put(
@@ -91,14 +94,15 @@ async def change(request: Request, account: OfAccount, deps: Deps) -> Response:
     return AccountJson({"objects": objects}, 202)
 
 
-def _pairs(catalogue: Catalogue) -> list[tuple[str, Channel]]:
+@lru_cache(maxsize=8)
+def _pairs(catalogue: Catalogue) -> Sequence[tuple[str, Channel]]:
     """Every account type with each of its channels, in the order of the catalogue."""
-    return [
+    return tuple(
         (row.name, channel)
         for row in catalogue
         if row.needs(AudienceKind.account)
         for channel in row.channels
-    ]
+    )
 
 
 def _shown(request: Request, contact: Contact, name: str, channel: Channel) -> dict[str, Any]:

@@ -94,7 +94,8 @@ def _page(
     shown: Shown, request: Request, deps: ApiDeps, link: Link | None = None, *, status: int | None = None
 ) -> HTMLResponse:
     row = deps.catalogue.get(link.type) if link else None
-    what = row.title if row else link.type if link else ""
-    text = page(shown, language(request.headers.get("accept-language", "")), deps.settings.mail.product, what)
+    reads = language(request.headers.get("accept-language", ""))
+    what = row.title_in(reads) if row else link.type if link else ""
+    text = page(shown, reads, deps.settings.mail.product, what)
     headers = HEADERS | ({"Retry-After": "5"} if shown is Shown.away else {})
     return HTMLResponse(text, status or _STATUS.get(shown, 200), headers)

@@ -1,7 +1,9 @@
 """Bearer JWTs (RFC 7519, RFC 8725): algorithms pinned by the settings, audience and expiry required."""
 
 import math
+import secrets
 import time
+from hashlib import blake2b
 from typing import Any
 
 import jwt
@@ -35,22 +37,27 @@ class Tokens:
         self._algorithms = frozenset(auth.algorithms)
         self._audience = auth.audience
         self._skew = auth.skew
-        self._verified: dict[str, tuple[Principal, float]] = {}
+        self._verified: dict[bytes, tuple[Principal, float]] = {}
+        self._mark_key = secrets.token_bytes(32)
 
     async def principal(self, token: str) -> Principal:
         """The recipient that a token names, with its scopes. Raises BadCredential, Unavailable.
 
-        What was verified is remembered for half a minute: verifying costs as much as the rest of a small request.
+        What was verified is remembered for half a minute, or until it expires, under a hash with a key of this process:
+        verifying costs as much as the rest of a small request.
         """
-        now = time.time()
-        known = self._verified.get(token)
+        now, mark = time.time(), self._mark(token)
+        known = self._verified.get(mark)
         if known is not None and known[1] > now:
             return known[0]
         principal = await self._verify(token)
         if len(self._verified) >= _REMEMBERED:
             self._verified.clear()
-        self._verified[token] = (principal, min(now + _REMEMBER_S, principal.until))
+        self._verified[mark] = (principal, min(now + _REMEMBER_S, principal.until))
         return principal
+
+    def _mark(self, token: str) -> bytes:
+        return blake2b(token.encode(errors="surrogatepass"), key=self._mark_key, digest_size=16).digest()
 
     async def _verify(self, token: str) -> Principal:
         try:

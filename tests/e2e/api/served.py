@@ -17,14 +17,15 @@ class _Embedded(ApiServer):
 
 
 @asynccontextmanager
-async def served(world: World, within_s: float = 10) -> AsyncIterator[httpx.AsyncClient]:
+async def served(world: World, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the served API; the server is told to end when the block does, and must within this time."""
     server = _Embedded(world.app, Http(), port=0)
+    server.config.timeout_graceful_shutdown = 600  # it must end by itself, not because it gives up waiting
     running = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not server.started:
             await asyncio.sleep(0.01)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=30) as client:
         try:
             yield client
         finally:

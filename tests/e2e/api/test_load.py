@@ -32,7 +32,7 @@ AT_ONCE = 100
 A_RECIPIENT = 20
 """As many streams as one recipient may open."""
 BODY = 10 * 1024 * 1024
-ANSWERS_WITHIN_S = 2.0
+ANSWERS_WITHIN_S = 10.0
 GROWTH = 64 * 1024 * 1024 + CONNECTIONS * 64 * 1024
 """Bytes that the process may grow by: 64 KiB a connection, and some for good measure."""
 
@@ -60,7 +60,9 @@ class Api:
         """Ask as an ordinary client does, one request after the other; the longest answer in seconds."""
         times = []
         headers = {"Authorization": f"Bearer {self.token('alice')}"}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", headers=headers) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30
+        ) as client:
             for _ in range(requests):
                 started = time.perf_counter()
                 assert (await client.get("/counts")).status_code == 200
@@ -76,7 +78,7 @@ async def api() -> AsyncIterator[Api]:
         server = subprocess.Popen([sys.executable, "-m", "service.cli", "api"], env=env)
         try:
             found = Api(psutil.Process(server.pid), port, secret, line)
-            await eventually(lambda: _answers(port), 30, lambda: "the API does not answer")
+            await eventually(lambda: _answers(port), 60, lambda: "the API does not answer")
             yield found
         finally:
             server.terminate()
@@ -146,7 +148,7 @@ async def test_idle_streams_are_cheap_and_alive(api: Api) -> None:
         started = time.perf_counter()
         await api.line.parts.inbox.add([entry("overbid", f"r{last}", "0" * 24)])
         watching = [reader for n, reader in readers.items() if n // A_RECIPIENT == last]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(reader.readuntil(b"event: new") for reader in watching))
         woken = time.perf_counter() - started
         slowest = await api.slowest()
@@ -186,7 +188,7 @@ async def test_huge_bodies_are_refused_and_not_kept(api: Api, declared: bool) ->
                 await asyncio.sleep(0.001)  # lets the answer be read before the reset that follows it
                 most = max(most, api.rss() - before)
         try:
-            return await asyncio.wait_for(answer, 20)
+            return await asyncio.wait_for(answer, 60)
         except OSError:
             return b"reset"  # the answer was lost with the connection
         finally:

@@ -91,6 +91,8 @@ def test_every_route(base_url: str, case: schemathesis.Case) -> None:
 
 def test_most_were_let_in(base_url: str) -> None:
     """The requests above were not turned away at the door: a few go without a credential, as generated."""
+    if not ANSWERED:
+        pytest.skip("is about the requests of this run, and there were none")
     assert ANSWERED.total() > 100
     assert ANSWERED[401] < ANSWERED.total() / 4
     assert ANSWERED[200] > ANSWERED.total() / 10

@@ -61,7 +61,7 @@ async def test_every_operation_is_shown_and_can_be_tried(world: World) -> None:
         await page.locator("details[open] pre", has_text=re.compile(r"^200")).wait_for()
         for box in await page.locator("details").all():
             await box.evaluate("box => { box.hidden = false; box.open = true }")
-        await expect(page.locator("details:not(:has(> div))")).to_have_count(0)
+        await expect(page.locator("details:not(:has(> div))")).to_have_count(0, timeout=30_000)
         await browser.close()
     assert (foreign, complaints) == ([], [])
 

@@ -151,3 +151,19 @@ async def test_behind_a_prefix() -> None:
     assert shown["resource_uri"] == f"/tocsin{CONTACTS}{uuid}/"
     assert whole.json()["objects"] == [shown]
     assert (put.status_code, put.json()) == (202, {"objects": [off]})
+
+
+async def test_any_window_of_preferences_is_a_part_of_all(world: World) -> None:
+    """A window may begin and end in the middle of a contact; the count is always of all."""
+    for _ in range(3):
+        await add(world)
+    every = (await world.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()
+    total = every["meta"]["total_count"]
+    kinds = total // 3
+
+    for offset in (0, 1, kinds - 1, kinds, kinds + 1, total - 1, total, total + 5):
+        for limit in (0, 1, 2, kinds, kinds + 1, 2 * kinds + 1):
+            query = f"{PREFERENCES}?limit={limit}&offset={offset}"
+            found = (await world.client.get(query, auth=basic())).json()
+            assert found["meta"]["total_count"] == total
+            assert found["objects"] == every["objects"][offset : offset + limit if limit else None]

@@ -33,7 +33,7 @@ async def asking(world: World) -> World:
     log = Log(EVENT, at_ms=deps.clock.now_ms())
     _ = [done async for done in resolve(log.records)]
     search = FakeAddressSearch(tables)  # type: ignore[arg-type]
-    explain = Explain(deps.catalogue, ledger, ledger, tables, due=due, search=search)  # type: ignore[arg-type]
+    explain = Explain(deps.catalogue, ledger, ledger, tables, due=due, search=search, clock=deps.clock)  # type: ignore[arg-type]
     asked = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
     world.app.state.deps = replace(deps, explain=explain, what_if=asked)
     return world

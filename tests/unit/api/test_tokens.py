@@ -93,6 +93,34 @@ async def test_wrong_claims(fields: Mapping[str, Any], says: str) -> None:
     assert says in await refusal(Tokens(settings()), jwt.encode(given, SECRET, "HS256"))
 
 
+async def test_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good token is verified once, then again after half a minute or when it has expired; a bad one each time."""
+    verified, begun, decode = 0, time.time(), jwt.decode
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal verified
+        verified += 1
+        return decode(*args, **kwargs)
+
+    def at(seconds: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: begun + seconds)
+
+    monkeypatch.setattr(jwt, "decode", counted)
+    tokens, long, short = (
+        Tokens(settings()),
+        *(jwt.encode(claims(exp=begun + seconds), SECRET, "HS256") for seconds in (60, 10)),
+    )
+    for moment, token, expected in (
+        (0, long, 1), (29, long, 1), (31, long, 2), (31, short, 3), (0, short, 3), (11, short, 4),
+    ):  # fmt: skip
+        at(moment)
+        assert (await tokens.principal(token)).id == "alice"
+        assert verified == expected, (moment, expected)
+    for _ in range(2):
+        assert await refusal(tokens, f"{long}x")
+    assert verified == 6
+
+
 async def test_skew() -> None:
     """Clocks may differ by the configured skew."""
     text = jwt.encode(claims(exp=time.time() - 10), SECRET, "HS256")

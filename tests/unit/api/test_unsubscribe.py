@@ -132,6 +132,8 @@ async def test_the_page_is_safe_and_in_the_readers_language(world: World) -> Non
 
     assert '<html lang="de">' in answer.text
     assert "Abbestellen" in answer.text
+    assert "„Neues Höchstgebot“" in answer.text
+    assert "“New high bidder”" in (await world.client.get(link())).text
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
