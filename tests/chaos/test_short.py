@@ -3,7 +3,8 @@
 import pytest
 
 from tests.chaos.run import run
-from tests.chaos.scenarios import SHORT, Scenario
+from tests.chaos.scenario import Scenario
+from tests.chaos.scenarios import SHORT
 
 
 @pytest.mark.chaos

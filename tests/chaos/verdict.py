@@ -36,10 +36,15 @@ class Verdict:
     unread_drift: int
     open_deliveries: int
 
+    @property
+    def lost(self) -> int:
+        """Of both kinds."""
+        return self.lost_mails + self.lost_entries
+
     def faults(self, mail_bound: int) -> list[str]:
         """What is not as promised, in words."""
         found = [
-            (self.lost_mails + self.lost_entries, 0, "lost"),
+            (self.lost, 0, "lost"),
             (self.inbox_duplicates, 0, "inbox duplicates"),
             (self.mail_duplicates, mail_bound, "mail duplicates"),
             (self.strangers, 0, "to somebody it was not for"),

@@ -1,0 +1,57 @@
+"""A worker with something of ours bent, for what the world cannot be made to do: `python -m tests.chaos.worker`.
+
+Takes the arguments of `tocsin`. TOCSIN_CHAOS_PLANT names a fault to plant in our own code, to see whether the harness
+finds it. TOCSIN_CHAOS_CLOCK names a file with an offset to the wall clock in seconds, read again and again.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+
+def commit_one_too_far() -> None:
+    """Kafka is told of one record more than is finished, as Faust's own consumer does."""
+    from streams.watermark import Watermark
+
+    def pending(mark: Watermark) -> int | None:
+        if mark.position is None or mark.position + 1 == mark.committed:
+            return None
+        return mark.position + 1
+
+    Watermark.pending = property(pending)  # type: ignore[assignment]
+
+
+PLANTS: Mapping[str, Callable[[], None]] = {"commit one too far": commit_one_too_far}
+
+
+def bend_the_clock(file: Path) -> None:
+    """The wall clock is off by what the file says; the monotonic one is not."""
+    true_ns, offset, read_at = time.time_ns, 0, 0.0
+
+    def now_ns() -> int:
+        nonlocal offset, read_at
+        if time.monotonic() - read_at > 0.2:
+            read_at = time.monotonic()
+            with suppress(ValueError):  # it is being written
+                offset = round(float(file.read_text()) * 1e9)
+        return true_ns() + offset
+
+    time.time_ns = now_ns
+    time.time = lambda: now_ns() / 1e9
+
+
+def main() -> None:
+    """Bend, then be `tocsin`."""
+    if plant := os.environ.get("TOCSIN_CHAOS_PLANT"):
+        PLANTS[plant]()
+    if file := os.environ.get("TOCSIN_CHAOS_CLOCK"):
+        bend_the_clock(Path(file))
+    from service.cli import main as tocsin
+
+    tocsin()
+
+
+if __name__ == "__main__":
+    main()
