@@ -15,6 +15,7 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.due import RedisDueSet
 from service.adapters.redis.inbox import RedisInbox
 from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.open_ages import RedisOpenAges
 from service.adapters.redis.requests import RedisRowLocks
 from service.adapters.redis.sending_rate import RedisSendingRate
 from service.adapters.redis.soft_bounces import RedisSoftBounces
@@ -38,6 +39,7 @@ from service.pipeline.deliver_email import DeliverEmail, EmailPorts
 from service.pipeline.deliver_inbox import DeliverInbox
 from service.pipeline.explain import Explain
 from service.pipeline.fed_preferences import FedPreferences
+from service.pipeline.in_flight import InFlight
 from service.pipeline.resolve import Resolve
 from service.pipeline.soft_bounces import SoftBounces
 from service.pipeline.table_writes import Stores, TableWriter
@@ -71,6 +73,8 @@ class Parts:
     withdrawals: RedisWithdrawals
     inbox: RedisInbox
     due: RedisDueSet
+    open_ages: RedisOpenAges
+    in_flight: InFlight
     workers: RedisWorkers
     scores: RedisSoftBounces
     renderer: TemplateRenderer
@@ -120,6 +124,7 @@ class Parts:
             owner=self.owner,
             sender=self._sender,
             headers=self._headers,
+            in_flight=self.in_flight,
         )
 
     def bounces(self, produce: Produce) -> Bounces | None:
@@ -151,7 +156,15 @@ class Parts:
     def explain(self) -> Explain:
         """Answers what became of events and recipients."""
         search = RedisAddressSearch(self.store)
-        return Explain(self.catalogue, self.ledger, self.ledger, self.tables, due=self.due, search=search)
+        return Explain(
+            self.catalogue,
+            self.ledger,
+            self.ledger,
+            self.tables,
+            due=self.due,
+            search=search,
+            clock=self.clock,
+        )
 
     def what_if(self, log: EventLog) -> WhatIf:
         """Answers who would be notified."""
@@ -186,6 +199,8 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
+    ledger = RedisLedger(store)
+    owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
     return Parts(
         settings=settings,
         catalogue=catalogue,
@@ -194,16 +209,18 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         store=store,
         tables=RedisTables(store),
         writes=RedisTableWrites(store),
-        ledger=RedisLedger(store),
+        ledger=ledger,
         supersedes=RedisSupersede(store),
         withdrawals=RedisWithdrawals(store),
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
+        open_ages=RedisOpenAges(store, ledger),
+        in_flight=InFlight(owner),
         workers=RedisWorkers(store),
         scores=RedisSoftBounces(store),
         renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
-        owner=f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}",
+        owner=owner,
         unsubscribe_tokens=unsubscribe_tokens(settings),
         verp=_verp(settings),
     )

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -147,12 +147,15 @@ BOUNCES = Counter("tocsin_bounces_total", "Bounces and complaints that came in",
 REDIS_ERRORS = Counts(
     "tocsin_redis_errors_total", "Commands that Redis did not answer, by why", ("why",), REGISTRY
 )
-HTTP_REQUESTS = Counter("tocsin_http_requests_total", "Requests answered", ["method", "route", "status"])
-HTTP_SECONDS = Histogram(
+HTTP_REQUESTS = Counts(
+    "tocsin_http_requests_total", "Requests answered", ("method", "route", "status"), REGISTRY
+)
+HTTP_SECONDS = Durations(
     "tocsin_http_request_seconds",
     "Time to answer",
-    ["route"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    ("route",),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+    REGISTRY,
 )
 
 # looked up by a worker's probe; a stage of the mail has its lane in its name
@@ -161,6 +164,11 @@ OLDEST_UNFINISHED = Shown(
     "tocsin_oldest_unfinished_seconds",
     "Age of the oldest record a stage has not finished; 0 when it has finished all",
     ("stage",),
+)
+OLDEST_OPEN = Shown(
+    "tocsin_oldest_open_seconds",
+    "For how long the oldest open delivery stands in this state; of what is put off, the event's age; 0: none",
+    ("stage", "lane", "state"),
 )
 IN_FLIGHT = Shown("tocsin_stage_in_flight", "Records a stage has in its hands", ("stage",))
 STAGE_PAUSED = Shown("tocsin_stage_paused", "1 while a stage waits; /readyz says for what", ("stage",))

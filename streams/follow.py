@@ -8,9 +8,9 @@ from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
 from service.ports import Unavailable
-from streams import lenient
 from streams.connection import KafkaConnection
 from streams.reach import partitions, reaching
+from streams.reader import reader
 
 _POLL_MS = 250
 _STALLED_S = 30.0
@@ -32,17 +32,11 @@ async def follow(
     `since_ms`: from that time on (milliseconds since the epoch), 0 for all that is kept, None for what is written from
     now on. `until_end`: stop where the topics ended when reading began. Raises UnknownTopic, Unavailable.
     """
-    lenient.install()
     there = await partitions(connection)
     if missing := [topic for topic in topics if topic not in there]:
         raise UnknownTopic(f"there is no topic {missing[0]}")
     assigned = [TopicPartition(topic, n) for topic in topics for n in range(there[topic])]
-    consumer = AIOKafkaConsumer(
-        **connection.arguments(),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
+    consumer = reader(connection)
     try:
         async with reaching(connection):
             await consumer.start()

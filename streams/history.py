@@ -5,12 +5,13 @@ import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from service.model.record import Record
 from service.ports import Unavailable
 from streams.connection import KafkaConnection
 from streams.reach import partitions, reaching
+from streams.reader import reader
 
 BATCH = 500
 _FETCHED = 2000
@@ -29,12 +30,7 @@ class History:
         """Records still to be read, about."""
         self._connection = connection
         self._rank = {topic: rank for rank, topic in enumerate(topics)}
-        self._consumer = AIOKafkaConsumer(
-            **connection.arguments(),
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        )
+        self._consumer = reader(connection)
         self._waiting: dict[TopicPartition, deque[Record]] = {}
         self._open: dict[TopicPartition, int] = {}
 

@@ -21,6 +21,7 @@ class Lag:
         self.silent_s = 0.0
         """Seconds since Kafka answered a fetch; 0 while there is nothing to fetch from."""
         self._waiting: dict[TopicPartition, tuple[int, float]] = {}
+        self._heard = (0, 0.0)
 
     @property
     def standing_s(self) -> float:
@@ -44,13 +45,24 @@ class Lag:
             if tp in assigned and (behind := _behind(consumer, tp, partition)) is not None
         }
         self._waiting = {tp: self._since(tp, partitions[tp]) for tp, behind in self.known.items() if behind}
-        self.silent_s = _silence(consumer) if session.assigned else 0.0
+        self.silent_s = self._silence(consumer) if session.assigned else 0.0
         return sum(self.known.values()) + session.assignment.held
 
     def _since(self, tp: TopicPartition, partition: Partition) -> tuple[int, float]:
         """Where a partition stands, and since when (monotonic seconds)."""
         here, before = _next(partition) or 0, self._waiting.get(tp)
         return before if before is not None and before[0] == here else (here, time.monotonic())
+
+    def _silence(self, consumer: AIOKafkaConsumer) -> float:
+        """Fetches are answered twice a second, with or without records.
+
+        The client stamps them by the wall clock, which may jump; so only that a stamp has changed is believed.
+        """
+        reading = consumer.assignment().difference(consumer.paused())
+        newest = max((consumer.last_poll_timestamp(tp) or 0 for tp in reading), default=0)
+        if newest != self._heard[0] or not newest:
+            self._heard = (newest, time.monotonic())
+        return time.monotonic() - self._heard[1]
 
 
 def _behind(consumer: AIOKafkaConsumer, tp: TopicPartition, partition: Partition) -> int | None:
@@ -61,10 +73,3 @@ def _behind(consumer: AIOKafkaConsumer, tp: TopicPartition, partition: Partition
 
 def _next(partition: Partition) -> int | None:
     return partition.mark.next if len(partition.mark) else partition.fetched
-
-
-def _silence(consumer: AIOKafkaConsumer) -> float:
-    """Fetches are answered twice a second, with or without records."""
-    reading = consumer.assignment().difference(consumer.paused())
-    heard = [stamp for tp in reading if (stamp := consumer.last_poll_timestamp(tp))]
-    return max(time.time() - max(heard) / 1000, 0.0) if heard else 0.0

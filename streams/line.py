@@ -109,7 +109,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     wanted = _wanted(parts)
     services: list[faust.Service] = []
     if "email" in wanted:
-        services.append(Pulse(parts.workers, parts.owner))
+        services.append(Pulse(parts.workers, parts.in_flight.names))
         await parts.transport.start()
     if "schedule" in wanted:
         schedule = Schedule(parts.due, producer.produce, parts.topics, parts.clock)

@@ -87,6 +87,8 @@ class Link:
         with suppress(Exception):
             await client.client.close()
         await asyncio.wait([sender.sender_task], timeout=_STOP_SECONDS)
+        if sender.sender_task.done() and not sender.sender_task.cancelled():
+            sender.sender_task.exception()  # about what was given up; asked for, so that nobody logs it
         with suppress(Exception, asyncio.CancelledError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await client.stop()

@@ -12,6 +12,7 @@ from service.adapters.smtp import RelayHealth, RelayState
 from service.bootstrap import Parts
 from service.ports import Unavailable
 from streams.health import Health, StageState
+from streams.open_ages import open_ages
 
 _DUE_S = 1.0
 
@@ -22,6 +23,7 @@ async def measured(parts: Parts, stages: Sequence[Health]) -> list[Metric]:
     families = list(_stages(stages))
     families += _relays(parts.transport.state() if "email" in wanted else ())
     families += await _due(parts.due) if "schedule" in wanted else ()
+    families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
     return families
 
 

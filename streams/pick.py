@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.model.record import Record
-from streams import lenient
 from streams.connection import KafkaConnection
 from streams.reach import partitions, reaching
+from streams.reader import reader
 
 _POLL_MS = 500
 
@@ -16,17 +16,11 @@ async def pick(
     connection: KafkaConnection, topic: str, places: Iterable[tuple[int, int]]
 ) -> AsyncIterator[Record]:
     """The records at these (partition, offset); one that is not there, or no more, is left out. Raises Unavailable."""
-    lenient.install()
     there = (await partitions(connection)).get(topic, 0)
     wanted = [(TopicPartition(topic, n), offset) for n, offset in places if 0 <= n < there]
     if not wanted:
         return
-    client = AIOKafkaConsumer(
-        **connection.arguments(),
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
+    client = reader(connection)
     try:
         async with reaching(connection):
             await client.start()

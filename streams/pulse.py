@@ -2,32 +2,34 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar
 
 import faust
 
+from service.pipeline.in_flight import ALIVE_S
 from service.ports import Unavailable, Workers
 
 log = logging.getLogger(__name__)
 
 
 class Pulse(faust.Service):  # type: ignore[misc]  # faust has no usable types
-    """Says that this worker lives, so that nobody takes its claims. A dead worker's are taken after the TTL."""
+    """Says that this worker lives, by all the names that it claims under, so that nobody takes its claims."""
 
-    TTL_S: ClassVar[float] = 8.0
+    TTL_S: ClassVar[float] = ALIVE_S
     _EVERY_S: ClassVar[float] = 2.0
 
-    def __init__(self, workers: Workers, owner: str, **service: Any) -> None:
+    def __init__(self, workers: Workers, names: Callable[[], Iterable[str]], **service: Any) -> None:
         super().__init__(**service)
         self._workers = workers
-        self._owner = owner
+        self._names = names
 
     @faust.Service.task  # type: ignore[untyped-decorator]
     async def _beat(self) -> None:
         while not self.should_stop:
             try:
-                await self._workers.beat(self._owner, self.TTL_S)
+                for name in self._names():
+                    await self._workers.beat(name, self.TTL_S)
             except Unavailable as error:
                 log.warning("pulse: %s", error.reason)
             await self.sleep(self._EVERY_S)

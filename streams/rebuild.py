@@ -1,4 +1,4 @@
-"""Fills a Redis from Kafka: the tables, then what was delivered and read, then what waits for its next attempt."""
+"""Fills a Redis from Kafka: the tables, what was delivered and read, what was taken back, what is tried again."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +39,8 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
         inbox=parts.inbox,
         ledger=parts.ledger,
         supersedes=parts.supersedes,
+        withdrawals=parts.withdrawals,
+        scores=parts.scores,
         due=parts.due,
         notes=notes,
         renderer=parts.renderer,
@@ -49,6 +51,8 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
     phases: Sequence[tuple[str, Sequence[str], Callable[[Sequence[Record]], Awaitable[None]]]] = (
         ("tables", [topics.table(name) for name in TABLES if name != "preferences"], work.tables),
         ("history", [*lanes, topics.inbox, topics.outcomes], work.history),
+        ("withdrawals", [topics.withdrawals], work.withdrawals),
+        ("scores", [topics.soft_bounces], work.scores),
         ("due", lanes, work.due),
     )
     await parts.tables.mark_incomplete(UNDER_WAY)

@@ -7,9 +7,7 @@ import mode.loop
 
 from service.bootstrap import Parts
 
-_YOUNG = (
-    50_000  # objects between collections: a batch makes that many, and nearly all are freed by their counts
-)
+_YOUNG = 200_000  # objects between collections: batches make that many, nearly all freed by their counts
 
 
 def run_worker(parts: Parts) -> None:

@@ -65,11 +65,11 @@ class Session:
         tasks = [asyncio.create_task(self._read(halt)), asyncio.create_task(self.committer.run())]
         stop = asyncio.create_task(halt.wait())
         try:
-            await asyncio.wait([tasks[0], stop], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
             # Reading ends within a poll, unless the group is rebalancing: then there is nothing to wait for.
             await asyncio.wait(tasks[:1], timeout=_HALT_SECONDS if halt.is_set() else 0)
-            if tasks[0].done():
-                tasks[0].result()
+            for ended in filter(asyncio.Task.done, tasks):
+                ended.result()
         finally:
             for task in (*tasks, stop):
                 task.cancel()

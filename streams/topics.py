@@ -22,18 +22,23 @@ DEAD_LETTER_BYTES = 8 * _MIB
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`retention_days` None: compacted, the last row of each key stays. `limit_bytes` None: Kafka's default, 1 MiB."""
+    """`retention_days` None: compacted, the last row of each key stays; with `compact`, it stays for so many days.
+
+    `limit_bytes` None: Kafka's default, 1 MiB.
+    """
 
     name: str
     key: str
     retention_days: int | None = None
     limit_bytes: int | None = None
+    compact: bool = False
 
     def config(self) -> dict[str, str]:
         """The topic's settings, in Kafka's names."""
         config = {"cleanup.policy": "compact"}
         if self.retention_days is not None:
-            config = {"cleanup.policy": "delete", "retention.ms": str(self.retention_days * _DAY_MS)}
+            policy = "compact,delete" if self.compact else "delete"
+            config = {"cleanup.policy": policy, "retention.ms": str(self.retention_days * _DAY_MS)}
         if self.limit_bytes is not None:
             config["max.message.bytes"] = str(self.limit_bytes)
         return config
@@ -46,6 +51,8 @@ TOPICS = (
     Topic("dispatch.inbox", "recipient id", 90),
     Topic("dispatch.outcomes", "recipient id", 90),
     Topic("dispatch.dead-letter", "key of the original", 90, DEAD_LETTER_BYTES),
+    Topic("dispatch.withdrawals", "event or supersede key", 90),
+    Topic("dispatch.soft-bounces", "hash of the address", 56, compact=True),
     Topic("dispatch.audit", "operation id", 400),
     Topic("tables.recipients", "recipient id"),
     Topic("tables.groups", "external id and project id"),

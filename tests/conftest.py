@@ -2,9 +2,15 @@
 
 import pytest
 import redis
+from hypothesis import settings
 
 from service.dev import ports
 from tests.stack import shared_kafka, shared_valkey
+
+# The same examples in every run, whatever was found before, and no deadline: a change is not blamed for another's
+# luck, nor for a busy machine. `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("same", derandomize=True, database=None, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture

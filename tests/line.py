@@ -10,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -100,13 +100,18 @@ class Line:
         stages: str = "resolve,inbox,email,schedule",
         *,
         output: IO[bytes] | None = None,
+        module: str = "service.cli",
+        home: Path = ROOT,
         **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """A worker process; it inherits nothing but its own settings. `output` takes what it prints."""
+        """A worker process; it inherits nothing but its own settings. `output` takes what it prints.
+
+        `module` is run in place of `tocsin`, `home` is the checkout whose code it runs.
+        """
         probe = {"TOCSIN_WORKER__METRICS_PORT": str(free_port())}
         env = self.environment(**{**probe, **variables})
-        command = [sys.executable, "-m", "service.cli", "worker", "--stages", stages]
-        worker = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+        command = [sys.executable, "-m", module, "worker", "--stages", stages]
+        worker = subprocess.Popen(command, cwd=home, env=env, stdout=output, stderr=output)
         self.workers.append(worker)
         return worker
 
@@ -152,7 +157,7 @@ class Line:
         """What the ledger says of an event."""
         return [e async for e in self.parts.ledger.entries(event_key(source, event_id))]
 
-    async def finished(self, source: str, event_id: str, seconds: float = 40.0) -> list[Entry]:
+    async def finished(self, source: str, event_id: str, seconds: float = 90.0) -> list[Entry]:
         """Wait until an event has deliveries and none of them is open."""
         found: list[Entry] = []
 
@@ -167,12 +172,23 @@ class Line:
         return found
 
     async def outcomes(self) -> list[Outcome]:
-        """Every outcome so far."""
+        """Every outcome so far. A stage writes the ledger first: what `finished` has seen may come a little later."""
         return [
             Outcome.from_bytes(value)
             for value, _ in await self.read(self.parts.topics.outcomes)
             if b'"state"' in value
         ]
+
+    async def told(self, wanted: Callable[[Sequence[Outcome]], bool], seconds: float = 90.0) -> None:
+        """Wait until the outcomes are as wanted."""
+        found: list[Outcome] = []
+
+        async def are() -> bool:
+            nonlocal found
+            found = await self.outcomes()
+            return wanted(found)
+
+        await eventually(are, seconds, lambda: str(Counter((o.channel, o.state.value) for o in found)))
 
     async def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
         """Every dead letter so far: value and headers."""

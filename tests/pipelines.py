@@ -76,7 +76,15 @@ class Pipeline:
     def explain(self) -> Explain:
         """Over the same fakes."""
         search = FakeAddressSearch(self.tables)
-        return Explain(self.catalogue, self.ledger, self.ledger, self.tables, due=self.due, search=search)
+        return Explain(
+            self.catalogue,
+            self.ledger,
+            self.ledger,
+            self.tables,
+            due=self.due,
+            search=search,
+            clock=self.clock,
+        )
 
     def email_worker(self, owner: str) -> DeliverEmail:
         """Another worker's email stage over the same fakes."""

@@ -15,12 +15,13 @@ class TcpProxy:
         self._tls = tls
         self.port = 0
         self._target = target
-        self._open = asyncio.Event()
-        self._open.set()
+        self._requests = asyncio.Event()
+        self._answers = asyncio.Event()
         self._refusing = False
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.delay_s = 0.0
+        self.heal()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
@@ -38,14 +39,18 @@ class TcpProxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
-    def stall(self) -> None:
-        """Half-open: connections stay, bytes do not move."""
-        self._open.clear()
+    def stall(self, *, requests: bool = True, answers: bool = True) -> None:
+        """Half-open: connections stay, bytes do not move, in both directions or in one."""
+        if requests:
+            self._requests.clear()
+        if answers:
+            self._answers.clear()
 
     def heal(self) -> None:
         """All is well again."""
         self._refusing = False
-        self._open.set()
+        self._requests.set()
+        self._answers.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -55,16 +60,20 @@ class TcpProxy:
                 return
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
             self._writers.add(far_writer)
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            await asyncio.gather(
+                self._pump(reader, far_writer, self._requests), self._pump(far_reader, writer, self._answers)
+            )
         except OSError:
             writer.transport.abort()
         finally:
             self._writers.discard(writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, may_pass: asyncio.Event
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(_CHUNK):
-                await self._open.wait()
+                await may_pass.wait()
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 writer.write(data)

@@ -21,17 +21,22 @@ _MOST = 50_000
 
 @dataclass(slots=True)
 class _Lease:
-    """What a process may still let pass in a window without asking, and what all have taken together."""
+    """What a process may still let pass in a window without asking, and what all have taken together.
+
+    `owed`: what it took on credit, and tells with its next request.
+    """
 
     window: int
     left: int
     taken: int
+    owed: int
 
 
 class SharedRateLimits:
     """The RateLimits port, by fixed windows that begin at multiples of their length.
 
-    A process takes a hundredth of a limit at a time, so most requests ask nobody; and who was refused once is
+    A process takes a hundredth of a limit at a time, the first of them on credit: who asks now and then costs Redis
+    nothing, and a limit of a hundred or more may be exceeded by a hundredth for each process. Who was refused once is
     refused for the rest of the window without asking again.
     """
 
@@ -61,7 +66,8 @@ class SharedRateLimits:
         window = int(now // length)
         lease = self._leases.get((limit, who))
         if lease is None or lease.window != window:
-            lease = self._leases[limit, who] = _Lease(window, 0, 0)
+            credit = item.amount // _SHARES
+            lease = self._leases[limit, who] = _Lease(window, credit, credit, credit)
             self._tidy(now)
         if lease.left == 0 and lease.taken < item.amount:
             await self._take(item, who, lease)
@@ -73,11 +79,13 @@ class SharedRateLimits:
 
     async def _take(self, item: RateLimitItem, who: str, lease: _Lease) -> None:
         share = max(1, item.amount // _SHARES)
+        owed, lease.owed = lease.owed, 0
         try:
             taken = await self._storage.incr(
-                item.key_for(who, str(lease.window)), item.get_expiry(), amount=share
+                item.key_for(who, str(lease.window)), item.get_expiry(), amount=share + owed
             )
         except StorageError as error:
+            lease.owed += owed
             raise Unavailable("redis: rate limits cannot be counted") from error
         lease.taken = taken
         lease.left += max(0, min(share, item.amount - (taken - share)))

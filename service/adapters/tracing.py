@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
+from service.model.mask import mask_value
 from service.settings import Otel
 
 if TYPE_CHECKING:
@@ -48,13 +49,16 @@ class Tracing:
         kind: Literal["consumer", "client"] = "consumer",
         failed: bool = False,
     ) -> str:
-        """A span from `start_ns` (since the epoch) to now; its traceparent. A malformed parent counts as none."""
+        """A span from `start_ns` (since the epoch) to now; its traceparent. A malformed parent counts as none.
+
+        What looks like an address in an attribute is masked, as in logs: ids are the upstreams' to choose.
+        """
         carrier: dict[str, str] = {"traceparent": parent} if parent else {}
         span = self._tracer.start_span(
             name,
             context=self._propagator.extract(carrier),
             kind=self._kinds[kind],
-            attributes=dict(attributes),
+            attributes={name: mask_value(value) for name, value in attributes.items()},
             start_time=start_ns,
         )
         if failed:

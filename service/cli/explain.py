@@ -1,7 +1,7 @@
 """`tocsin explain`: what became of an event or a recipient, and why."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -77,16 +77,28 @@ def _show(document: Mapping[str, Any]) -> None:
 
 def _show_person(person: Mapping[str, Any]) -> None:
     if not person["known"]:
-        say(f"{person['recipient']}: not in the recipients table")
+        say(f"{person['recipient']}: {'; '.join(['not in the recipients table', *_stops(person)])}")
         return
     chosen = ", ".join(
-        f"{key} {'on' if choice['on'] else 'off'}" for key, choice in person["preferences"].items()
+        f"{key} {'on' if choice['on'] else 'off'}{_since(choice)}"
+        for key, choice in person["preferences"].items()
     )
     parts = [person["address"] or "no address", f"roles {', '.join(person['roles']) or 'none'}", chosen]
-    if person["suppressed"]:
-        stopped = person["suppressed"]
-        parts.append(f"suppressed since {iso(stopped['since_ms'])}: {stopped['reason']}")
-    say(f"{person['recipient']}: {'; '.join(filter(None, parts))}")
+    say(f"{person['recipient']}: {'; '.join([*filter(None, parts), *_stops(person)])}")
+
+
+def _stops(person: Mapping[str, Any]) -> Iterator[str]:
+    """What stops their mail, and since when."""
+    if stopped := person["suppressed"]:
+        until = f" until {iso(stopped['until_ms'])}" if "until_ms" in stopped else ""
+        yield f"suppressed{_since(stopped)}{until}: {stopped['reason']}"
+    for name, choice in person["unsubscribed"].items():
+        yield f"unsubscribed from {name}{_since(choice)}"
+
+
+def _since(choice: Mapping[str, Any]) -> str:
+    by = f" by {choice['by']}" if choice.get("by") else ""
+    return f" since {iso(choice['since_ms'])}{by}" if choice["since_ms"] else by
 
 
 def _show_event(found: Mapping[str, Any]) -> None:
@@ -107,11 +119,25 @@ def _show_event(found: Mapping[str, Any]) -> None:
     if found["deliveries"]:
         columns = ("recipient", "channel", "found by", "state", "reason", "since", "attempts", "next", "why")
         table(columns, (_cells(delivery) for delivery in found["deliveries"]))
+    for delivery in found["deliveries"]:
+        for what in _now(delivery):
+            say(f"  {delivery['recipient']} by {delivery['channel']}, as it stands now: {what}")
     for one in found["not_made"]:
         say(f"  {one['recipient']} not by {one['channel']}: {one['reason']}: {one['words']}")
     counted = ", ".join(f"{n} {state}" for state, n in {**sums["final"], **sums["open"]}.items())
     equal = "=" if sums["balanced"] else "≠"
     say(f"  {sums['resolved']} deliveries to {sums['recipients']} recipients {equal} {counted or 'none'}")
+
+
+def _now(delivery: Mapping[str, Any]) -> Iterator[str]:
+    """What would stop the same delivery today."""
+    stopped = delivery["stopped"] or {}
+    if "suppressed" in stopped:
+        yield f"suppressed{_since(stopped['suppressed'])}: {stopped['suppressed']['reason']}"
+    if "unsubscribed" in stopped:
+        yield f"unsubscribed{_since(stopped['unsubscribed'])}"
+    if (choice := delivery["preference"]) and not choice["on"]:
+        yield f"preference off{_since(choice)}"
 
 
 def _cells(delivery: Mapping[str, Any]) -> tuple[Any, ...]:

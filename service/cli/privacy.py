@@ -163,6 +163,7 @@ def _ports(at: "Desk") -> "PrivacyPorts":
         produce=at.producer.produce,
         topics=parts.topics,
         clock=parts.clock,
+        types=[row.name for row in parts.catalogue],
     )
 
 

@@ -1,18 +1,17 @@
 """`tocsin publish`: an event from the command line, checked here as the resolve stage would check it."""
 
 import asyncio
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.given import bytes_of
 from service.cli.output import Failure, json_line, listing, say
 from service.cli.parts import catalogue_of, kafka_of
 from service.cli.times import iso, moment_ms
@@ -168,19 +167,9 @@ def _data(given: str) -> dict[str, Any]:
     if not given:
         return {}
     try:
-        if given == "-":
-            value = sys.stdin.buffer.read()
-        else:
-            value = (
-                Path(given[1:]).read_bytes()
-                if given.startswith("@")
-                else given.encode("utf-8", "surrogateescape")
-            )
-        document = strict_json.loads(value)
+        document = strict_json.loads(bytes_of("--data", given))
     except InvalidEvent as error:
         raise Failure(f"refused: --data: {error.reason}: {error}") from error
-    except OSError as error:
-        raise Failure(f"--data: {given[1:]} cannot be read: {error.strerror}") from error
     if not isinstance(document, dict):
         raise Failure("refused: --data: invalid_data: it must be a JSON object")
     return document

@@ -31,7 +31,7 @@ def rebuild(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Refill an empty Redis: tables, suppressions, inboxes with what was read, the ledger, mail that waits.
+    """Refill an empty Redis: tables, suppressions, inboxes with what was read, the ledger, withdrawals, due mail.
 
     Stages may run; they send nothing until it is done. Ends with the rows and a checksum of each table.
     """

@@ -132,7 +132,8 @@ def line_of(sight: Sight, topics: TopicNames, *, personal: bool) -> str:
     elif record.value is None:
         said = "deleted"
     else:
-        said = " ".join(_texts(told.get("detail"), told.get("relay"), told.get("reply"), told.get("address")))
+        answer, detail = " ".join(_texts(told.get("relay"), told.get("reply"))), told.get("detail")
+        said = " ".join(_texts(None if detail == answer else detail, answer, told.get("address")))
     if not said and not sight.fields:
         said = str(sight.value)
     named = sight.fields.get("recipient", ())

@@ -87,6 +87,7 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
     from service.model.ledger import Reason
     from service.model.mask import mask_text
     from service.model.operation import Action, Phase, pseudonym
+    from service.model.record import Message
     from streams.publisher import KafkaPublisher
 
     try:
@@ -104,6 +105,8 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
             await writer.suppress(address, Reason.by_operator, told)
         else:
             changed = await writer.unsuppress(address)
-            await parts.scores.clear(address_key(address))
+            key = address_key(address)
+            await at.producer.produce([Message(parts.topics.soft_bounces, key.encode(), None)])
+            await parts.scores.clear(key)
         await trail.tell(Phase.ended, {"changed": int(changed)})
         return changed

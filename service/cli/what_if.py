@@ -1,13 +1,12 @@
 """`tocsin what-if`: who would be notified, without notifying anybody."""
 
-import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.given import bytes_of
 from service.cli.output import Failure, json_line, say, table
 from service.cli.times import seconds
 
@@ -103,15 +102,9 @@ def _event(given: str, parts: "Parts") -> "Event":
     from service.pipeline.ingest import parse
 
     try:
-        if given == "-":
-            value = sys.stdin.buffer.read()
-        else:
-            value = Path(given[1:]).read_bytes() if given.startswith("@") else given.encode()
-        event = parse(value, (), parts.catalogue, time.time_ns() // 1_000_000)
+        event = parse(bytes_of("--event", given), (), parts.catalogue, time.time_ns() // 1_000_000)
     except InvalidEvent as error:
         raise Failure(f"refused: {error.reason}: {error}") from error
-    except OSError as error:
-        raise Failure(f"--event: {given[1:]} cannot be read: {error.strerror}") from error
     if not isinstance(event, Event):
         raise Failure("a withdrawal notifies nobody")
     return event

@@ -1,5 +1,6 @@
 """The embedded broker's configuration: one KRaft node on loopback, small and quick to start."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +73,13 @@ class Secured:
 
 
 def write_config(
-    directory: Path, port: int, controller_port: int, secured: Secured | None = None
+    directory: Path,
+    port: int,
+    controller_port: int,
+    secured: Secured | None = None,
+    extra: Sequence[str] = (),
 ) -> tuple[Path, Path]:
-    """Write the server and the logging configuration into `directory`; their paths."""
+    """Write the server and the logging configuration into `directory`; their paths. Later lines override."""
     server, logging = directory / "server.properties", directory / "log4j2.xml"
     data = str(directory / "data").replace("\\", "\\\\")
     listeners = f"PLAINTEXT://{LOOPBACK}:{secured.plain_port if secured else port}"
@@ -89,6 +94,6 @@ def write_config(
         )
     text = _SERVER.format(host=LOOPBACK, listeners=listeners, controller_port=controller_port, data=data)
     server.touch(mode=0o600)
-    server.write_text(text + more, "utf-8")
+    server.write_text(text + more + "".join(f"{line}\n" for line in extra), "utf-8")
     logging.write_text(_LOGGING, "utf-8")
     return server, logging

@@ -7,26 +7,23 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
+from service.dev.embedded import EmbeddedServer
 from service.dev.ports import require_free
 from service.dev.process import ServerProcess
 
 _START_S = 60.0
-_STOP_S = 30.0
 
 
-class Role:
+class Role(EmbeddedServer):
     """One `tocsin` verb as a child process with its own settings; ready when its probe says so."""
+
+    GRACE_S = 30.0
 
     def __init__(self, verb: str, port: int, directory: Path, variables: Mapping[str, str]) -> None:
         self.verb = verb
         self.port = port
         self._variables = variables
         self._server = ServerProcess(f"tocsin-{verb}", directory / verb)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs, else None."""
-        return self._server.pid
 
     def start(self) -> None:
         """Return when it is ready; DevStackError if it ends first or its port is taken."""
@@ -35,14 +32,6 @@ class Role:
         pairs = [f"{name}={value}" for name, value in self._variables.items()]
         command = ["/usr/bin/env", *pairs, sys.executable, "-m", "service.cli", self.verb]
         self._server.start(command, self._ready, _START_S)
-
-    def stop(self) -> None:
-        """SIGTERM, and time to drain."""
-        self._server.stop(_STOP_S)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self._server.kill()
 
     def _ready(self) -> bool:
         try:

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import SecretStr
 
 from service.bootstrap import Parts, bootstrap
 from service.dev.catcher import Catcher
+from service.dev.embedded import EmbeddedServer
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
 from service.dev.processes import Role
@@ -26,11 +26,6 @@ from streams.publisher import KafkaPublisher
 from streams.rebuild import rebuild
 
 Say = Callable[[str], None]
-
-
-class _Part(Protocol):
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
 
 
 class DevStack:
@@ -73,7 +68,7 @@ class DevStack:
     async def _start_servers(self, directory: Path) -> None:
         """Broker and Redis side by side, since the broker takes seconds; the catcher in this process."""
         dev, embedded = self.settings.dev, self.settings.embedded
-        starting: list[_Part] = []
+        starting: list[EmbeddedServer] = []
         if "redis" in embedded:
             valkey = EmbeddedValkey(directory / "valkey", dev.redis_port)
             self.settings.redis.url = SecretStr(valkey.url)
@@ -98,7 +93,7 @@ class DevStack:
         self._say("starting the stages and the API")
         await self._begin(worker, api)
 
-    async def _begin(self, *parts: _Part) -> None:
+    async def _begin(self, *parts: EmbeddedServer) -> None:
         """Start parts side by side. What has started is ended again also when another one fails."""
         for part in parts:
             self._open.push_async_callback(asyncio.to_thread, part.stop)

@@ -4,23 +4,23 @@ import importlib.util
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from service.dev.embedded import EmbeddedServer
 from service.dev.errors import DevStackError
 from service.dev.ports import LOOPBACK, free_port, require_free
 from service.dev.process import ServerProcess
 
 _START_SECONDS = 20.0
-_STOP_SECONDS = 10.0
 
 
-class EmbeddedValkey:
+class EmbeddedValkey(EmbeddedServer):
     """One server on loopback whose data live in `directory` and survive stop, kill and start.
 
     Appends every write to a file synced each second; refuses writes rather than evict when memory is short.
     `cluster=True` starts it in cluster mode, without slots. `extra` goes to the server as arguments.
     """
+
+    GRACE_S = 10.0
 
     def __init__(
         self, directory: Path, port: int = 0, *, cluster: bool = False, extra: Sequence[str] = ()
@@ -36,11 +36,6 @@ class EmbeddedValkey:
         """For `redis.asyncio.from_url`."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs, else None."""
-        return self._server.pid
-
     def start(self) -> None:
         """Return when it answers PING or asks for a password; DevStackError: port taken, or folder not writable."""
         if self.pid is not None:
@@ -52,14 +47,6 @@ class EmbeddedValkey:
         command += ["--maxmemory-policy", "noeviction", *self._cluster, *self._extra]
         self._server.start(command, self._answers, _START_SECONDS)
 
-    def stop(self) -> None:
-        """End it, with everything on disk; harmless when it does not run."""
-        self._server.stop(_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """SIGKILL; `start()` afterwards finds the data again."""
-        self._server.kill()
-
     def _answers(self) -> bool:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
@@ -68,15 +55,6 @@ class EmbeddedValkey:
                 return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _binary() -> Path:

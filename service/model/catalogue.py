@@ -72,12 +72,13 @@ class Audience(_Row):
 
 
 class NotificationType(_Row):
-    """A row of the catalogue. Times are in seconds."""
+    """A row of the catalogue. Times are in seconds. `title` is in the default locale, `titles` in others by locale."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     domain: str
     number: int | None = None
     title: str
+    titles: Mapping[str, str] = Field(default_factory=dict)
     description: str
     meta: Mapping[str, MetaField] = Field(default_factory=dict)
     audience: tuple[Audience, ...] = Field(min_length=1)
@@ -99,6 +100,11 @@ class NotificationType(_Row):
         """The roles of the notification types document: `user` for named users, else the role itself."""
         found = ("user" if a.kind is AudienceKind.users else a.role for a in self.audience)
         return tuple(role for role in found if role)
+
+    def title_in(self, locale: str) -> str:
+        """The title for people who read this language, as `de` or `de-AT`; else the default one."""
+        language = locale.replace("_", "-").partition("-")[0].lower()
+        return self.titles.get(locale) or self.titles.get(language) or self.title
 
     def needs(self, kind: AudienceKind) -> bool:
         """Whether this type finds recipients by such a rule."""

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A validated event. Times are milliseconds since the epoch.
+class Event(NamedTuple):
+    """A validated event. Times are milliseconds since the epoch. One is made for every record, so it is a plain tuple.
 
     `recipients` is None when the event names none, empty when it names nobody on purpose. `supersede` stands in
     for the supersede key that the type would give.
@@ -28,7 +28,7 @@ class Event:
     actor: str | None = None
     expires_ms: int | None = None
     traceparent: str | None = None
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = MappingProxyType({})
     supersede: str | None = None
 
 

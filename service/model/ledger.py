@@ -115,6 +115,7 @@ class Reason(StrEnum):
     too_big = "too_big"
     invalid_content = "invalid_content"
     relaying_denied = "relaying_denied"
+    sender_refused = "sender_refused"
     relay_unavailable = "relay_unavailable"
     relay_busy = "relay_busy"
     temporary = "temporary"

@@ -44,6 +44,16 @@ class TopicNames:
         return f"{self.prefix}dispatch.dead-letter"
 
     @property
+    def withdrawals(self) -> str:
+        """What producers took back."""
+        return f"{self.prefix}dispatch.withdrawals"
+
+    @property
+    def soft_bounces(self) -> str:
+        """The score of each mailbox that could not take mail of late."""
+        return f"{self.prefix}dispatch.soft-bounces"
+
+    @property
     def audit(self) -> str:
         """What operators did."""
         return f"{self.prefix}dispatch.audit"

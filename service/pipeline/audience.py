@@ -11,6 +11,11 @@ from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Recipient
 from service.ports import Rows, Wanted
 
+# an attribute of an enum's class costs a call each time in Python 3.11
+_USERS, _GROUP, _ACCOUNT = AudienceKind.users, AudienceKind.group, AudienceKind.account
+_BY_GROUP, _BY_ACCOUNT = Found.group, Found.account
+_MAIL_ONLY = (Channel.email,)
+
 
 class Candidate(NamedTuple):
     """Somebody a rule found. `known` is false for an id that the recipients table lacks."""
@@ -30,11 +35,11 @@ class Candidate(NamedTuple):
 def want(event: Event, row: NotificationType, wanted: Wanted) -> None:
     """Note the rows that this event's audience needs."""
     for rule in row.audience:
-        if rule.kind is AudienceKind.users:
+        if rule.kind is _USERS:
             wanted.recipients.update(event.recipients or ())
-        elif rule.kind is AudienceKind.group and event.external_id:
+        elif rule.kind is _GROUP and event.external_id:
             wanted.groups.add((event.external_id, event.project_id))
-        elif rule.kind is AudienceKind.account and event.account:
+        elif rule.kind is _ACCOUNT and event.account:
             wanted.accounts.add(event.account)
         elif rule.role:
             wanted.roles.add(rule.role)
@@ -43,12 +48,12 @@ def want(event: Event, row: NotificationType, wanted: Wanted) -> None:
 def candidates(event: Event, row: NotificationType, rows: Rows) -> Iterator[Candidate]:
     """Everybody whom the rules find in these rows, in the order of the rules; twice where two rules do."""
     for rule in row.audience:
-        if rule.kind is AudienceKind.users:
+        if rule.kind is _USERS:
             for name in event.recipients or ():
                 yield from_recipient(rows.recipients.get(name), name, Found.users, "")
-        elif rule.kind is AudienceKind.group and event.external_id:
+        elif rule.kind is _GROUP and event.external_id:
             yield from group_members(event.external_id, event.project_id, row.name, rows)
-        elif rule.kind is AudienceKind.account and event.account:
+        elif rule.kind is _ACCOUNT and event.account:
             yield from (from_contact(c) for c in rows.accounts.get(event.account, ()))
         elif rule.role:
             page = rows.roles.get(rule.role)
@@ -74,7 +79,7 @@ def from_contact(row: Contact) -> Candidate:
     """A contact of an account."""
     return Candidate(
         row.uuid,
-        Found.account,
+        _BY_ACCOUNT,
         row.account,
         row.email,
         row.name,
@@ -93,7 +98,7 @@ def group_members(external_id: str, project_id: str, type_name: str, rows: Rows)
     for address in group.addresses.get(type_name, ()):
         yield Candidate(
             f"addr-{address_key(address)}",
-            Found.group,
+            _BY_GROUP,
             f"{external_id}|{project_id}",
             address,
             seen=group.version,
@@ -102,4 +107,4 @@ def group_members(external_id: str, project_id: str, type_name: str, rows: Rows)
 
 def channels(row: NotificationType, candidate: Candidate) -> Sequence[Channel]:
     """A group's member is an address only, so nothing but mail reaches it."""
-    return (Channel.email,) if candidate.found is Found.group else row.channels
+    return _MAIL_ONLY if candidate.found is _BY_GROUP else row.channels

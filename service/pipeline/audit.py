@@ -165,7 +165,7 @@ class Audit:
             delivery = found.get(entry.delivery)
             if delivery is not None:
                 again = delivery.model_copy(update={"attempt": entry.steps[0].attempt})
-                await self._due.add([again], [self._clock.now_ms()])
+                await self._due.add([again], [self._clock.now_ms()], [entry.state])
             said = f"{entry.state} since {entry.steps[0].at_ms}, and not in the due set"
             if log and delivery is None:
                 said += "; Kafka has the delivery no more"

@@ -55,15 +55,12 @@ class ChangedTables:
                 for name, contacts in rows.accounts.items()
             },
             roles={role: self._page(page) for role, page in rows.roles.items()},
+            contacts={pair: self._changed(row, row.uuid) for pair, row in rows.contacts.items()},
         )
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
         """The holders of a role, changed."""
         return self._page(await self._tables.role(role, cursor, limit))
-
-    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
-        """As it is."""
-        return await self._tables.suppressed(addresses)
 
     async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
         """As it is."""

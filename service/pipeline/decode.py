@@ -11,7 +11,10 @@ from service.pipeline.dead_letter import dead_letter
 
 
 class Batch:
-    """The deliveries of a batch, each once, with the records that stand for it; the rest as dead letters."""
+    """The deliveries of a batch, each once, with the records that stand for it; the rest as dead letters.
+
+    A record that comes again may meet the one of the next attempt: this one is what is still to be done.
+    """
 
     def __init__(self, records: Sequence[Record], dead_letter_topic: str, stage: str) -> None:
         self.records: dict[str, list[Record]] = {}
@@ -27,7 +30,8 @@ class Batch:
                 reason = InvalidEvent(DeadReason.invalid_data, f"not a delivery: {place}")
                 letters.append(dead_letter(dead_letter_topic, stage, record, reason))
             else:
-                self.deliveries.setdefault(delivery.id, delivery)
+                if delivery.attempt > self.deliveries.setdefault(delivery.id, delivery).attempt:
+                    self.deliveries[delivery.id] = delivery
                 self.records.setdefault(delivery.id, []).append(record)
         self.refused = Done(refused, letters)
 

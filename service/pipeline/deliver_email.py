@@ -14,9 +14,10 @@ from service.model.mail import OutgoingMail, SendStatus
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
-from service.pipeline.claim import Claimer
+from service.pipeline.claim import Claimer, Claims
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.decode import Batch
+from service.pipeline.in_flight import InFlight
 from service.pipeline.recheck import Checked, recheck
 from service.pipeline.sending import Answer, Answers
 from service.pipeline.settle import Settled, settle
@@ -42,6 +43,7 @@ from service.ports import SoftBounces as Scores
 _WAIT_FOR_OWNER_S = 0.5
 _Group = tuple[list[Settled], set[str]]
 _CLAIMABLE = may_come_from(State.sending)
+_WAITING = frozenset({State.deferred, State.ambiguous})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class DeliverEmail:
         sender: Callable[[Delivery], str],
         headers: Callable[[Delivery], Mapping[str, str]],
         rng: random.Random | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._ports = ports
@@ -83,7 +86,10 @@ class DeliverEmail:
         self._soft = SoftBounces(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
         self._marking: set[asyncio.Task[None]] = set()
-        self._claimer = Claimer(catalogue, ports.ledger, ports.workers, owner, ports.clock)
+        claimed = in_flight or InFlight(owner)
+        self._claimer = Claimer(
+            catalogue, ports.ledger, ports.workers, ports.due, clock=ports.clock, in_flight=claimed
+        )
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Finishes records as their mails are answered. Raises Unavailable for those no relay would take."""
@@ -93,12 +99,13 @@ class DeliverEmail:
         pending = list(batch.deliveries.values())
         while pending:
             claims = await self._claimer.claim(await self._look(pending))
-            told = [self._outcome(delivery, move) for delivery, move in claims.closed]
-            closed = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
-            told += [m for d in claims.settled for m in await self._retell(d)]
-            yield Done(batch.finish(closed), told)
-            async for done in self._send(batch, claims.send):
-                yield done
+            try:
+                yield await self._close(batch, claims)
+                async for done in self._send(batch, claims):
+                    yield done
+            finally:
+                if claims.send:  # cut off before their mails were begun
+                    self._claimer.in_flight.disown(delivery.id for delivery in claims.send)
             pending = [checked.delivery for checked in claims.wait]
             if pending:
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
@@ -114,8 +121,15 @@ class DeliverEmail:
             now_ms=self._ports.clock.now_ms(),
         )
 
-    async def _send(self, batch: Batch, deliveries: Sequence[Delivery]) -> AsyncIterator[Done]:
-        unsent: list[str] = []
+    async def _close(self, batch: Batch, claims: Claims) -> Done:
+        """What needs no mail, now or any more."""
+        await self._hold(claims.closed)
+        told = [self._outcome(delivery, move) for delivery, move in claims.closed]
+        told += [m for d in claims.settled for m in await self._retell(d)]
+        return Done(batch.finish([d.id for d, _ in claims.closed] + [d.id for d in claims.settled]), told)
+
+    async def _send(self, batch: Batch, claims: Claims) -> AsyncIterator[Done]:
+        deliveries, unsent = claims.send, list[str]()
         now = self._ports.clock.now_ms()
         if late := [delivery for delivery in deliveries if delivery.deadline_ms <= now]:
             yield await self._expire(batch, late, now)
@@ -124,6 +138,7 @@ class DeliverEmail:
         if broken:
             yield await self._bury(batch, broken)
         answers = Answers({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
+        claims.send = []
         async for settled, overtaken in self._marked(by_id, answers):
             unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
             stood = [s for s in settled if s.delivery.id not in overtaken]
@@ -209,7 +224,9 @@ class DeliverEmail:
                 again = [s for s in settled if s.again_ms]
                 if again:
                     later = [s.delivery.model_copy(update={"attempt": s.move.attempt}) for s in again]
-                    await self._ports.due.add(later, [s.again_ms for s in again])
+                    states = [s.move.to for s in again]
+                    await self._ports.due.add(later, [s.again_ms for s in again], states)
+                await self._hold([s[:2] for s in settled])
                 overtaken = await self._mark([s.move for s in settled])
                 for s in settled:
                     if s.result.suppress:
@@ -220,6 +237,10 @@ class DeliverEmail:
             else:
                 self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
                 return overtaken
+
+    async def _hold(self, moved: Sequence[tuple[Delivery, Move]]) -> None:
+        if held := [delivery for delivery, move in moved if move.to is State.held]:
+            await self._ports.due.hold(held, self._ports.clock.now_ms())
 
     async def _mark(self, moves: Sequence[Move]) -> set[str]:
         """Write the moves; the deliveries that stand elsewhere by now.
@@ -249,13 +270,14 @@ class DeliverEmail:
     async def _retell(self, delivery: Delivery) -> list[Message]:
         """A delivery that was settled before: its telling may have been lost with a worker, so tell it again."""
         entry = await self._ports.ledger.entry(delivery.event, delivery.id)
-        if entry is None:
+        if entry is None or entry.state is State.sending:
             return []
         step = entry.steps[0]
+        (again_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
         move = Move(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )
-        told = [self._outcome(delivery, move)]
+        told = [outcome(self._topics.outcomes, delivery, move, None, again_ms or 0)]
         if step.state is State.bounced and (row := await self._ports.tables.suppression(delivery.address)):
             told.append(self._suppressed(address_key(delivery.address), row))
         return told

@@ -14,7 +14,8 @@ from service.model.ids import delivery_id, event_key
 from service.model.ledger import Entry, State, Step, is_open
 from service.model.recipient import Choice, preference_key
 from service.pipeline.absent import Missing, not_found, not_made, pseudonym, rows_for
-from service.ports import AddressSearch, DueSet, Ledger, LedgerIndex, Rows, Tables, Wanted
+from service.pipeline.standing import Standing, rows_of
+from service.ports import AddressSearch, Clock, DueSet, Ledger, LedgerIndex, Rows, Tables, Wanted
 
 _REPLY = re.compile(r"(\S+) (\d{3}(?: .*)?)")
 _ANSWERED = frozenset({State.sent, State.deferred, State.bounced, State.ambiguous, State.expired, State.held})
@@ -54,6 +55,7 @@ class Explain:
         *,
         due: DueSet,
         search: AddressSearch,
+        clock: Clock,
     ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
@@ -61,6 +63,8 @@ class Explain:
         self._tables = tables
         self._due = due
         self._search = search
+        self._clock = clock
+        self._standing = Standing(catalogue, tables)
 
     async def __call__(self, ask: Ask) -> dict[str, Any]:
         """`events` is empty where nothing is known. Raises Unavailable."""
@@ -72,6 +76,8 @@ class Explain:
             if len(events) == min(ask.limit, _MOST_EVENTS):
                 break
         named = [await self._person(name) for name in people if not name.startswith("addr-")]
+        if ask.address:
+            named += await self._listed(ask.address)
         return {"asked": {n: v for n, v in asdict(ask).items() if v}, "people": named, "events": events}
 
     async def _people(self, ask: Ask) -> list[str]:
@@ -152,7 +158,8 @@ class Explain:
 
     async def _deliveries(self, entries: Sequence[Entry], type_name: str) -> list[dict[str, Any]]:
         times = await self._due.times([entry.delivery for entry in entries])
-        rows = await self._tables.lookup(_wanted(entries))
+        rows = await self._tables.lookup(rows_of(entries))
+        stops = await self._standing.of_entries(entries, type_name, rows, self._clock.now_ms())
         return [
             {
                 "recipient": entry.recipient,
@@ -165,27 +172,34 @@ class Explain:
                 "reason": entry.steps[0].reason.value,
                 "decided": entry.steps[-1].detail,
                 "preference": _preference(_choice(entry, type_name, rows)),
+                "stopped": stopped,
                 "attempts": max(step.attempt for step in entry.steps),
                 "next_ms": next_ms,
                 "steps": [_step(step) for step in entry.steps],
             }
-            for entry, next_ms in zip(entries, times, strict=True)
+            for entry, next_ms, stopped in zip(entries, times, stops, strict=True)
         ]
 
     async def _person(self, name: str) -> dict[str, Any]:
         """Somebody as the recipients table has them now."""
         row = (await self._tables.lookup(Wanted(recipients={name}))).recipients.get(name)
+        address = row.address if row else ""
+        stops = await self._standing.of_person(name, address, self._clock.now_ms())
         if row is None:
-            return {"recipient": name, "known": False}
-        stopped = await self._tables.suppression(row.address) if row.address else None
+            return {"recipient": name, "known": False, **stops}
         return {
             "recipient": name,
             "known": True,
-            "address": row.address,
+            "address": address,
             "roles": list(row.roles),
             "preferences": {key: _preference(choice) for key, choice in row.preferences.items()},
-            "suppressed": {"reason": stopped.reason.value, "since_ms": stopped.at_ms} if stopped else None,
+            **stops,
         }
+
+    async def _listed(self, address: str) -> list[dict[str, Any]]:
+        """An address as groups list it, if its mail is stopped."""
+        stops = await self._standing.of_person(pseudonym(address), address, self._clock.now_ms())
+        return [{"recipient": pseudonym(address), "known": False, **stops}] if any(stops.values()) else []
 
 
 class _Sums:
@@ -227,16 +241,6 @@ def _rule(kind: AudienceKind, role: str | None, head: Mapping[str, object]) -> d
         "external_id": head.get("external_id"),
         "project_id": head.get("project_id", ""),
     }
-
-
-def _wanted(entries: Iterable[Entry]) -> Wanted:
-    wanted = Wanted()
-    for entry in entries:
-        if entry.found == "account":
-            wanted.accounts.add(entry.scope)
-        elif entry.found != "group":
-            wanted.recipients.add(entry.recipient)
-    return wanted
 
 
 def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:

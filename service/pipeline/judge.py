@@ -14,7 +14,7 @@ from service.pipeline.precedence import Verdict, decide
 
 
 @dataclass(slots=True)
-class Job:
+class Case:
     """An event with those already found for it: a person or an address found twice hears once."""
 
     event: Event
@@ -23,18 +23,18 @@ class Job:
     addresses: dict[str, Found] = field(default_factory=dict)
 
 
-def judged(job: Job, candidate: Candidate, now_ms: int) -> Iterator[tuple[Delivery, Verdict]]:
+def judged(case: Case, candidate: Candidate, now_ms: int) -> Iterator[tuple[Delivery, Verdict]]:
     """The deliveries to somebody a rule found, one a channel; none where an earlier rule has found them."""
-    if candidate.recipient in job.recipients:
+    if candidate.recipient in case.recipients:
         return
-    job.recipients.add(candidate.recipient)
-    for channel in channels(job.row, candidate):
-        delivery = _delivery(job, candidate, channel)
-        yield delivery, _first_state(job, candidate, channel, delivery, now_ms)
+    case.recipients.add(candidate.recipient)
+    for channel in channels(case.row, candidate):
+        delivery = _delivery(case, candidate, channel)
+        yield delivery, _first_state(case, candidate, channel, delivery, now_ms)
 
 
-def _delivery(job: Job, candidate: Candidate, channel: Channel) -> Delivery:
-    event, row = job.event, job.row
+def _delivery(case: Case, candidate: Candidate, channel: Channel) -> Delivery:
+    event, row = case.event, case.row
     return Delivery(
         id=delivery_id(event.key, candidate.recipient, channel),
         event=event.key,
@@ -61,20 +61,20 @@ def _delivery(job: Job, candidate: Candidate, channel: Channel) -> Delivery:
 
 
 def _first_state(
-    job: Job, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
+    case: Case, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
 ) -> Verdict:
     """The verdict on one recipient × channel: what rules it out first, then who wins."""
     if not candidate.known:
         return Verdict(State.skipped, Reason.no_such_recipient, "not in the recipients table")
-    if job.event.actor == candidate.recipient and not job.row.notify_actor:
+    if case.event.actor == candidate.recipient and not case.row.notify_actor:
         return Verdict(State.skipped, Reason.own_action, "the recipient did this")
     if channel is Channel.email:
         if not candidate.address:
             return Verdict(State.skipped, Reason.no_address, "the recipient has no address")
-        first = job.addresses.setdefault(candidate.address.lower(), candidate.found)
+        first = case.addresses.setdefault(candidate.address.lower(), candidate.found)
         if first is not candidate.found:
             return Verdict(State.skipped, Reason.duplicate_address, f"already found by {first}")
     if delivery.deadline_ms <= now_ms:
         return Verdict(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
-    choice = candidate.preferences.get(preference_key(job.row.name, channel))
-    return decide(job.row, channel, choice=choice, listed=candidate.found is Found.group)
+    choice = candidate.preferences.get(preference_key(case.row.name, channel))
+    return decide(case.row, channel, choice=choice, listed=candidate.found is Found.group)

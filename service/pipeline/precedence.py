@@ -8,6 +8,7 @@ from typing import NamedTuple
 from service.model.catalogue import Channel, NotificationType
 from service.model.ledger import Reason, State
 from service.model.recipient import Choice
+from service.model.suppression import Suppression
 
 
 class Verdict(NamedTuple):
@@ -23,15 +24,16 @@ def decide(
     channel: Channel,
     *,
     choice: Choice | None,
-    suppressed: bool = False,
+    suppressed: Suppression | None = None,
     unsubscribed: Choice | None = None,
     listed: bool = False,
 ) -> Verdict:
-    """Whether to deliver. `listed`: the address stands in the group's list for this type."""
+    """Whether to deliver. `suppressed`: what stands against the address; `listed`: a group lists it for this type."""
     if row.mandatory:
         return Verdict(State.queued, Reason.none, "mandatory type")
-    if suppressed and channel is Channel.email:
-        return Verdict(State.suppressed, Reason.suppressed_address, "the address is suppressed")
+    if suppressed is not None and channel is Channel.email:
+        said = f"suppressed since {suppressed.at_ms}: {suppressed.reason}"
+        return Verdict(State.suppressed, Reason.suppressed_address, said)
     if unsubscribed is not None and not unsubscribed.on:
         return Verdict(State.skipped, Reason.unsubscribed, _since("unsubscribed", unsubscribed))
     if choice is not None:

@@ -11,6 +11,7 @@ from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group
 from service.model.record import Message
 from service.model.topics import TopicNames
+from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.person import Person, Trace
 from service.pipeline.schedule import Produce
 from service.pipeline.table_writes import TableWriter
@@ -42,7 +43,7 @@ class Personal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PrivacyPorts:
-    """All that export and erase look at."""
+    """All that export and erase look at. `types`: the names of the catalogue."""
 
     tables: Tables
     ledger: Ledger
@@ -53,6 +54,7 @@ class PrivacyPorts:
     produce: Produce
     topics: TopicNames
     clock: Clock
+    types: Sequence[str] = ()
 
 
 async def export(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -> dict[str, Any]:
@@ -77,6 +79,7 @@ async def export(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -
             for group in person.groups
         ],
         "suppressions": {address: row for address, row in suppressions.items() if row},
+        "unsubscribes": await _unsubscribes(person, ports),
         "inbox": [item for name in sorted(person.ids) for item in await ports.personal.entries(name)],
         "ledger": [entry for entry in entries if entry],
         "due": {delivery: at for (_, delivery), at in zip(pairs, times, strict=True) if at is not None},
@@ -179,6 +182,14 @@ class Erase:
                 for one in traces[start : start + _CHUNK]
             ]
             await self._ports.produce([Message(topic, o.recipient.encode(), o.to_bytes()) for o in told])
+
+
+async def _unsubscribes(person: Person, ports: PrivacyPorts) -> list[dict[str, Any]]:
+    """They are known by hashes only, so each one that there could be is looked up."""
+    names = [("", name) for name in sorted(person.ids)] + [(c.account, c.uuid) for c in person.contacts]
+    keys = [unsubscribe_key(account, name, type_name) for account, name in names for type_name in ports.types]
+    rows = [await ports.tables.unsubscribed(key) for key in keys]
+    return [row.model_dump(mode="json") for row in rows if row]
 
 
 async def _pairs(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -> list[tuple[str, str]]:

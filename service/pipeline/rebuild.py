@@ -12,14 +12,17 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from service.model.catalogue import Catalogue, Channel
-from service.model.delivery import Delivery, Found
+from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import MOVES, Reason, Replay, State
+from service.model.ledger import MOVES, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
+from service.model.score import Score
 from service.model.topics import TABLES, TopicNames
+from service.model.withdrawn import Withdrawn
 from service.pipeline.deliver_inbox import inbox_item
-from service.pipeline.table_log import Change, newest, put_changes, read_change
+from service.pipeline.retold import event_of, event_told, moves_of, opening_of
+from service.pipeline.table_log import Change, key_of, newest, put_changes, read_change
 from service.pipeline.table_writes import Stores
 from service.ports import (
     Clock,
@@ -27,16 +30,15 @@ from service.ports import (
     EventHead,
     Inbox,
     InboxItem,
+    Keyed,
     Ledger,
-    Move,
-    Opening,
     Renderer,
     RenderFailed,
+    SoftBounces,
     Supersedes,
+    Withdrawals,
 )
 
-_CLAIMED = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
-"""States that follow `sending`, which no outcome tells."""
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
 
 
@@ -64,6 +66,8 @@ class RebuildPorts:
     inbox: Inbox
     ledger: Ledger
     supersedes: Supersedes
+    withdrawals: Withdrawals
+    scores: SoftBounces
     due: DueSet
     notes: DueNotes
     renderer: Renderer
@@ -108,6 +112,37 @@ class Rebuild:
             await self._ports.inbox.mark_read(mark.recipient, mark.ids, mark.at_ms)
         await self._note(outcomes)
 
+    async def withdrawals(self, records: Sequence[Record]) -> None:
+        """Records of `dispatch.withdrawals`, after all history: a mark would stop what had been sent before it."""
+        for record in records:
+            try:
+                word = Withdrawn.from_bytes(record.value or b"")
+            except ValueError:
+                self.refused[record.topic] += 1
+                continue
+            left_ms = record.timestamp_ms + word.keep_s * 1000 - self._ports.clock.now_ms()
+            left_s = max(0, -(-left_ms // 1000))
+            events: Sequence[str] = (word.event,)
+            if word.supersede:
+                events = await self._ports.withdrawals.withdraw(word.supersede, word.until_ms, left_s)
+            for event in events:
+                await self._ports.ledger.withdraw(event, word.until_ms, left_s)
+
+    async def scores(self, records: Sequence[Record]) -> None:
+        """Records of `dispatch.soft-bounces`: the last one of each address counts."""
+        latest: dict[str, Score | None] = {}
+        for record in records:
+            try:
+                key = key_of(record)
+                latest[key] = None if record.value is None else Score.from_bytes(record.value)
+            except ValueError:
+                self.refused[record.topic] += 1
+        standing = {key: score for key, score in latest.items() if score is not None}
+        for key in latest.keys() - standing.keys():
+            await self._ports.scores.clear(key)
+        if standing:
+            await self._ports.scores.put(standing, self._ports.clock.now_ms())
+
     async def due(self, records: Sequence[Record]) -> None:
         """Email deliveries once more: those that wait for their next attempt are put into the due set."""
         found = [d for record in records if (d := self._delivery(record)) is not None]
@@ -126,23 +161,36 @@ class Rebuild:
         """Events, the newest of those that replace each other, and where each delivery stands."""
         ports, heads = self._ports, dict[str, EventHead]()
         for delivery, record in deliveries:
-            self._head(heads, _event(delivery), record.timestamp_ms)
+            self._head(heads, event_of(delivery), record.timestamp_ms)
         replacing = [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]
         if replacing:
             await ports.supersedes.supersede(replacing)
+            await self._keyed(deliveries, heads)
         first: dict[str, Outcome] = {}
         for told in outcomes:
             if told.state not in MOVES[None] or told.delivery in first:
                 continue
-            if self._head(heads, _event_of(told), told.at_ms):
+            if self._head(heads, event_told(told), told.at_ms):
                 first[told.delivery] = told
-        openings = [_opening(told) for told in first.values()]
+        openings = [opening_of(told) for told in first.values()]
         states = await ports.ledger.open(list(heads.values()), openings) if heads else []
         entered = [told for told, state in zip(first.values(), states, strict=True) if told.state is state]
         known = {id(told) for told in entered}
-        moves = [move for told in outcomes if id(told) not in known for move in _moves(told)]
+        moves = [move for told in outcomes if id(told) not in known for move in moves_of(told)]
         if moves:
             await ports.ledger.move(moves)
+
+    async def _keyed(
+        self, deliveries: Sequence[tuple[Delivery, Record]], heads: Mapping[str, EventHead]
+    ) -> None:
+        """Which events have a supersede key, as far as the ledger holds them: it may be withdrawn."""
+        items = {
+            d.event: Keyed(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
+            for d, _ in deliveries
+            if d.supersede and d.event in heads
+        }
+        if items:
+            await self._ports.withdrawals.note(list(items.values()))
 
     def _head(self, heads: dict[str, EventHead], event: Event, at_ms: int) -> bool:
         """Note an event that the ledger would still hold; False for one that it would not."""
@@ -192,61 +240,3 @@ class Rebuild:
                 continue
         self.refused[record.topic] += 1
         return None
-
-
-def _moves(told: Outcome) -> list[Move]:
-    """The moves that an outcome tells of. `queued` may be told late and twice, an operator's with a reason."""
-    if told.state is State.queued and told.reason is not Reason.replayed:
-        return []
-    move = Move(
-        told.event,
-        told.delivery,
-        told.state,
-        told.reason,
-        told.at_ms,
-        told.attempt,
-        told.detail or told.reply,
-        replay=Replay.again if told.state is State.queued else Replay.none,
-    )
-    if told.state not in _CLAIMED:
-        return [move]
-    claim = Move(told.event, told.delivery, State.sending, Reason.none, told.at_ms, told.attempt)
-    return [claim, move]
-
-
-def _opening(told: Outcome) -> Opening:
-    return Opening(
-        told.event,
-        told.delivery,
-        told.recipient,
-        told.channel,
-        told.state,
-        told.reason,
-        told.at_ms,
-        told.detail,
-        told.found,
-        told.scope,
-    )
-
-
-def _event(delivery: Delivery) -> Event:
-    """What a delivery tells of its event."""
-    external_id, _, project_id = delivery.scope.rpartition("|")
-    group = delivery.found is Found.group
-    return Event(
-        key=delivery.event,
-        id=delivery.event_id,
-        source=delivery.source,
-        type=delivery.type,
-        time_ms=delivery.created_ms,
-        received_ms=delivery.received_ms,
-        data={},
-        external_id=external_id if group else None,
-        project_id=project_id if group else "",
-        account=delivery.scope if delivery.found is Found.account else None,
-    )
-
-
-def _event_of(told: Outcome) -> Event:
-    """What an outcome tells of its event: not its own times."""
-    return Event(told.event, told.event_id, told.source, told.type, told.at_ms, told.at_ms, {})

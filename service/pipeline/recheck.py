@@ -95,7 +95,7 @@ def _wanted(deliveries: Iterable[Delivery]) -> Wanted:
         if delivery.found is Found.group:
             wanted.groups.add(_group(delivery))
         elif delivery.found is Found.account:
-            wanted.accounts.add(delivery.scope)
+            wanted.contacts.add((delivery.scope, delivery.recipient))
         else:
             wanted.recipients.add(delivery.recipient)
     return wanted
@@ -112,8 +112,8 @@ def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
         members = group_members(*_group(delivery), delivery.type, rows)
         return next((m for m in members if m.recipient == delivery.recipient), None)
     if delivery.found is Found.account:
-        contacts = rows.accounts.get(delivery.scope, ())
-        return next((from_contact(c) for c in contacts if c.uuid == delivery.recipient), None)
+        contact = rows.contacts.get((delivery.scope, delivery.recipient))
+        return from_contact(contact) if contact else None
     row = rows.recipients.get(delivery.recipient)
     return from_recipient(row, delivery.recipient, delivery.found, delivery.scope) if row else None
 
@@ -146,7 +146,7 @@ def _judge(
         row,
         Channel.email,
         choice=candidate.preferences.get(preference_key(row.name, Channel.email)),
-        suppressed=bar.suppression is not None and bar.suppression.stands(now_ms),
+        suppressed=bar.suppression if bar.suppression and bar.suppression.stands(now_ms) else None,
         unsubscribed=bar.unsubscribed,
         listed=delivery.found is Found.group,
     )

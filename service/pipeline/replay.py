@@ -16,10 +16,10 @@ from service.model.catalogue import Catalogue, Channel, Lane
 from service.model.delivery import Delivery
 from service.model.ledger import REPLAY_MOVES, Reason, Replay, State
 from service.model.outcome import Outcome
-from service.model.record import Message, Record
+from service.model.record import Record
 from service.model.topics import TopicNames
 from service.pipeline.schedule import Produce
-from service.pipeline.tell import outcome
+from service.pipeline.tell import handed_on, outcome
 from service.pipeline.trail import Trail
 from service.ports import Clock, DueSet, Ledger, Move
 
@@ -175,7 +175,7 @@ class Resend:
                 counts["not in the ledger any more"] += 1
             else:
                 counts[f"{result.state} by now"] += 1
-        await self._produce([self._again(delivery) for delivery, _ in going])
+        await self._produce([handed_on(self._topics, delivery) for delivery, _ in going])
         await self._produce([outcome(self._topics.outcomes, delivery, move) for delivery, move in going])
         await self._due.drop([delivery.id for delivery, _ in going if delivery.channel is Channel.email])
         counts[REPLAYED] = len(going)
@@ -199,11 +199,6 @@ class Resend:
         ttl_ms = self._catalogue[one.delivery.type].ttl * 1000
         changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": one.standing.attempt}
         return one.delivery.model_copy(update=changed)
-
-    def _again(self, delivery: Delivery) -> Message:
-        email = delivery.channel is Channel.email
-        topic = self._topics.email(delivery.lane) if email else self._topics.inbox
-        return Message(topic, delivery.recipient.encode(), delivery.to_bytes())
 
 
 class Pace:

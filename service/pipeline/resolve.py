@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from service.model.catalogue import Catalogue, Channel
+from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent, Withdrawal
 from service.model.ledger import Reason, State
@@ -14,7 +14,8 @@ from service.model.topics import TopicNames
 from service.pipeline import ingest
 from service.pipeline.audience import Candidate, candidates, role_members, want
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.judge import Job, judged
+from service.pipeline.judge import Case, judged
+from service.pipeline.tell import handed_on
 from service.pipeline.withdraw import Withdraw
 from service.ports import Clock, EventHead, Keyed, Ledger, Opening, Supersedes, Tables, Wanted
 
@@ -29,7 +30,7 @@ _CLOSED_HERE = frozenset({State.skipped, State.expired})
 
 
 @dataclass(slots=True)
-class _Job(Job):
+class _Case(Case):
     """An event on its way, with the record it came in."""
 
     record: Record = field(kw_only=True)
@@ -60,7 +61,7 @@ class Resolve:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Parse, look up, decide, enter, hand on. Raises Unavailable when tables or ledger are away."""
-        jobs, repeats, refused, withdrawals = self._parse(records)
+        cases, repeats, refused, withdrawals = self._parse(records)
         if refused:
             yield Done([record for record, _ in refused], [message for _, message in refused])
         for record, withdrawal in withdrawals:
@@ -68,34 +69,34 @@ class Resolve:
                 yield Done([], messages)
             yield Done([record])
         wanted = Wanted()
-        for job in jobs:
-            want(job.event, job.row, wanted)
+        for case in cases:
+            want(case.event, case.row, wanted)
         rows = await self._tables.lookup(wanted)
-        chunk: list[tuple[_Job, Candidate | None]] = []
+        chunk: list[tuple[_Case, Candidate | None]] = []
         finished: list[Record] = []
-        for job in jobs:
-            found = list(candidates(job.event, job.row, rows))
+        for case in cases:
+            found = list(candidates(case.event, case.row, rows))
             pages = (
-                {r: rows.roles[r].cursor for r in job.row.roles if r in rows.roles} if wanted.roles else {}
+                {r: rows.roles[r].cursor for r in case.row.roles if r in rows.roles} if wanted.roles else {}
             )
-            job.wide = len(found) > WIDE or any(cursor is not None for cursor in pages.values())
+            case.wide = len(found) > WIDE or any(cursor is not None for cursor in pages.values())
             for candidate in found or (None,):
-                chunk.append((job, candidate))
+                chunk.append((case, candidate))
                 if len(chunk) >= CHUNK:
                     yield Done(finished, await self._enter(chunk))
                     chunk, finished = [], []
             for role, cursor in pages.items():
                 async for members in self._more(role, cursor):
-                    yield Done(finished, await self._enter(chunk + [(job, c) for c in members]))
+                    yield Done(finished, await self._enter(chunk + [(case, c) for c in members]))
                     chunk, finished = [], []
-            finished.append(job.record)
+            finished.append(case.record)
         yield Done(finished + repeats, await self._enter(chunk))
 
     def _parse(
         self, records: Sequence[Record]
-    ) -> tuple[list[_Job], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]]:
+    ) -> tuple[list[_Case], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]]:
         """Events to work on, records that repeat one of them, dead letters, and withdrawals."""
-        jobs: dict[str, _Job] = {}
+        cases: dict[str, _Case] = {}
         withdrawals: list[tuple[Record, Withdrawal]] = []
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
@@ -107,11 +108,11 @@ class Resolve:
                 continue
             if isinstance(event, Withdrawal):
                 withdrawals.append((record, event))
-            elif event.key in jobs:
+            elif event.key in cases:
                 repeats.append(record)
             else:
-                jobs[event.key] = _Job(event, self._catalogue[event.type], record=record)
-        return list(jobs.values()), repeats, refused, withdrawals
+                cases[event.key] = _Case(event, self._catalogue[event.type], record=record)
+        return list(cases.values()), repeats, refused, withdrawals
 
     async def _more(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
         while cursor is not None:
@@ -119,7 +120,7 @@ class Resolve:
             yield role_members(role, page.members)
             cursor = page.cursor
 
-    async def _enter(self, chunk: Sequence[tuple[_Job, Candidate | None]]) -> list[Message]:
+    async def _enter(self, chunk: Sequence[tuple[_Case, Candidate | None]]) -> list[Message]:
         """Write a chunk to the ledger; the messages for what is to be delivered and for operators.
 
         An event that found nobody comes with None, so that the ledger can say so.
@@ -128,41 +129,42 @@ class Resolve:
         heads: dict[str, EventHead] = {}
         openings: list[Opening] = []
         deliveries: list[Delivery] = []
-        for job, candidate in chunk:
-            if job.event.key not in heads:
-                heads[job.event.key] = self._head(job)
+        for case, candidate in chunk:
+            if case.event.key not in heads:
+                heads[case.event.key] = self._head(case)
             if candidate is None:
                 continue
-            for delivery, verdict in judged(job, candidate, now):
+            for delivery, verdict in judged(case, candidate, now):
                 deliveries.append(delivery)
                 openings.append(
                     Opening(
                         event=delivery.event,
                         delivery=delivery.id,
                         recipient=delivery.recipient,
-                        channel=delivery.channel.value,
+                        channel=delivery.channel,
                         state=verdict.state,
                         reason=verdict.reason,
                         at_ms=now,
                         detail=verdict.detail,
-                        found=delivery.found.value,
+                        found=delivery.found,
                         scope=delivery.scope,
                     )
                 )
         if not heads:
             return []
         replacing = [(d.supersede_key, d.event, d.created_ms) for d in deliveries if d.supersede]
+        messages: list[Message] = []
         if replacing:
             keyed = {
                 d.event: Keyed(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
                 for d in deliveries
                 if d.supersede
             }
-            await asyncio.gather(
+            _, messages = await asyncio.gather(
                 self._supersedes.supersede(replacing), self._withdraw.note(list(keyed.values()))
             )
         states = await self._ledger.open(list(heads.values()), openings)
-        messages = list(self._messages(deliveries, openings, states))
+        messages += self._messages(deliveries, openings, states)
         for delivery, opening, state in zip(deliveries, openings, states, strict=True):
             if state is not opening.state and state in _CLOSED_HERE:
                 messages += await self._retell(delivery, opening)
@@ -178,10 +180,10 @@ class Resolve:
         told = _outcome(delivery, stood, step.state)
         return [Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())]
 
-    def _head(self, job: _Job) -> EventHead:
-        record = job.record
+    def _head(self, case: _Case) -> EventHead:
+        record = case.record
         position = f"{record.topic}:{record.partition}:{record.offset}"
-        return EventHead(job.event, job.row.retention, job.wide, position)
+        return EventHead(case.event, case.row.retention, case.wide, position)
 
     def _messages(
         self, deliveries: Sequence[Delivery], openings: Sequence[Opening], states: Sequence[State]
@@ -193,12 +195,10 @@ class Resolve:
         for delivery, opening, state in zip(deliveries, openings, states, strict=True):
             if state is not opening.state and state not in _HANDED_ON:
                 continue
-            key = delivery.recipient.encode()
             if state is State.queued:
-                email = delivery.channel is Channel.email
-                topic = self._topics.email(delivery.lane) if email else self._topics.inbox
-                yield Message(topic, key, delivery.to_bytes())
-            yield Message(self._topics.outcomes, key, _outcome(delivery, opening, state).to_bytes())
+                yield handed_on(self._topics, delivery)
+            told = _outcome(delivery, opening, state)
+            yield Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())
 
 
 def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
@@ -211,13 +211,13 @@ def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
         event=delivery.event,
         type=delivery.type,
         recipient=delivery.recipient,
-        channel=delivery.channel.value,
+        channel=delivery.channel,
         state=state,
         at_ms=opening.at_ms,
         reason=reason,
         detail=f"{delivery.found} {delivery.scope}: {detail}" if delivery.scope else detail,
         event_id=delivery.event_id,
         source=delivery.source,
-        found=delivery.found.value,
+        found=delivery.found,
         scope=delivery.scope,
     )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from service.model.record import Message
 from service.model.topics import TopicNames
+from service.pipeline.tell import handed_on
 from service.ports import Clock, DueSet
 
 Produce = Callable[[Sequence[Message]], Awaitable[None]]
@@ -22,15 +23,6 @@ class Schedule:
         """Hand on up to `limit` deliveries; how many. Raises Unavailable when Redis or Kafka is away."""
         due = await self._due.take(self._clock.now_ms(), limit)
         if due:
-            await self._produce(
-                [
-                    Message(
-                        self._topics.email(d.delivery.lane),
-                        d.delivery.recipient.encode(),
-                        d.delivery.to_bytes(),
-                    )
-                    for d in due
-                ]
-            )
+            await self._produce([handed_on(self._topics, one.delivery) for one in due])
             await self._due.settle(due)
         return len(due)

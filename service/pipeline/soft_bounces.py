@@ -31,7 +31,8 @@ class SoftBounces:
         self._scores = scores
         self._tables = tables
         self._writes = writes
-        self._topic = topics.table("suppressions")
+        self._suppressions = topics.table("suppressions")
+        self._kept = topics.soft_bounces
         self._clock = clock
 
     async def settled(self, group: Sequence[Settled]) -> list[Message]:
@@ -53,14 +54,17 @@ class SoftBounces:
             return []
 
     async def count(self, found: Sequence[tuple[str, Reason]]) -> list[Message]:
-        """Add one for each (address, reason); the messages for those that have reached the threshold.
+        """Add one for each (address, reason); the messages with the scores, and for those at the threshold.
 
-        A suppression without an end, by an operator or a permanent error, is not replaced by one that ends.
+        A score that was not told, since a worker died, is told with the next one of its address. A suppression
+        without an end, by an operator or a permanent error, is not replaced by one that ends.
         """
         now = self._clock.now_ms()
-        messages = []
-        scores = await self._scores.add([address_key(address) for address, _ in found], now)
-        for (address, reason), score in zip(found, scores, strict=True):
+        keys = [address_key(address) for address, _ in found]
+        scores = await self._scores.add(keys, now)
+        latest = dict(zip(keys, scores, strict=True))
+        messages = [Message(self._kept, key.encode(), score.to_bytes()) for key, score in latest.items()]
+        for (address, reason), (score, _) in zip(found, scores, strict=True):
             if score < THRESHOLD:
                 continue
             until = now + int(_WEEK_MS * log2(2 * score / THRESHOLD))
@@ -69,5 +73,5 @@ class SoftBounces:
                 continue
             key, row = suppression(address, reason, now, f"soft bounces, score {score:.1f}", until)
             if await self._writes.put_suppression(key, row):
-                messages.append(Message(self._topic, key.encode(), row.to_bytes()))
+                messages.append(Message(self._suppressions, key.encode(), row.to_bytes()))
         return messages

@@ -146,12 +146,12 @@ async def standing_rows(
         elif change.table == "groups":
             wanted.groups.add(change.pair)
         elif change.table == "contacts":
-            wanted.accounts.add(change.pair[0])
+            wanted.contacts.add(change.pair)
     rows = await stores.tables.lookup(wanted)
     found: dict[tuple[str, str], Recipient | Contact | Group | Account | ApiKey] = {
         **{("recipients", key): row for key, row in rows.recipients.items()},
         **{("groups", "|".join(pair)): row for pair, row in rows.groups.items()},
-        **{("contacts", f"{c.account}|{c.uuid}"): c for held in rows.accounts.values() for c in held},
+        **{("contacts", "|".join(pair)): row for pair, row in rows.contacts.items()},
     }
     for change in changes:
         if change.table in ("accounts", "api-keys"):

@@ -134,9 +134,7 @@ class TableWriter:
             version = self._after(row.version)
             await self._publish("contacts", [(f"{account}|{row.uuid}", None)], version)
             gone = await self._stores.writes.delete_contact(account, row.uuid, version)
-            return (
-                True if gone or row.uuid not in {c.uuid for c in await self.read_contacts(account)} else None
-            )
+            return True if gone or await self.read_contact(account, row.uuid) is None else None
 
         await self._until_written(f"account:{account}", attempt)
 
@@ -235,6 +233,11 @@ class TableWriter:
         """The contacts of an account: the main one first, then by uuid."""
         rows = await self._stores.tables.lookup(Wanted(accounts={account}))
         return sorted(rows.accounts.get(account, ()), key=lambda contact: (not contact.main, contact.uuid))
+
+    async def read_contact(self, account: str, uuid: str) -> Contact | None:
+        """One contact as it stands."""
+        rows = await self._stores.tables.lookup(Wanted(contacts={(account, uuid)}))
+        return rows.contacts.get((account, uuid))
 
     async def _stand(self, account: str, rows: Sequence[Contact]) -> bool:
         standing = await self.read_contacts(account)

@@ -1,10 +1,18 @@
-"""Tells operators: a move of the ledger as a record of `dispatch.outcomes`."""
+"""What stages write: a delivery to the topic of its stage, and for operators each move of the ledger."""
 
+from service.model.catalogue import Channel
 from service.model.delivery import Delivery
 from service.model.mail import SendResult
 from service.model.outcome import Outcome
 from service.model.record import Message
+from service.model.topics import TopicNames
 from service.ports import Move
+
+
+def handed_on(topics: TopicNames, delivery: Delivery) -> Message:
+    """The message that brings a delivery to its stage: mail in its lane, the rest to the inbox."""
+    topic = topics.email(delivery.lane) if delivery.channel is Channel.email else topics.inbox
+    return Message(topic, delivery.recipient.encode(), delivery.to_bytes())
 
 
 def outcome(
@@ -16,7 +24,7 @@ def outcome(
         event=delivery.event,
         type=delivery.type,
         recipient=delivery.recipient,
-        channel=delivery.channel.value,
+        channel=delivery.channel,
         state=move.to,
         at_ms=move.at_ms,
         reason=move.reason,
@@ -27,7 +35,7 @@ def outcome(
         next_ms=next_ms,
         event_id=delivery.event_id,
         source=delivery.source,
-        found=delivery.found.value,
+        found=delivery.found,
         scope=delivery.scope,
         received_ms=delivery.received_ms,
     )

@@ -14,7 +14,7 @@ from service.model.record import Record
 from service.pipeline import ingest
 from service.pipeline.audience import Candidate, candidates, role_members, want
 from service.pipeline.changed_tables import Change, ChangedTables
-from service.pipeline.judge import Job, judged
+from service.pipeline.judge import Case, judged
 from service.pipeline.precedence import Verdict
 from service.pipeline.recheck import recheck
 from service.ports import Clock, Inbox, Tables, Wanted
@@ -110,21 +110,21 @@ class WhatIf:
     async def _wouldbe(self, event: Event, tables: Tables, now_ms: int | None) -> AsyncIterator[Would]:
         """Everybody's verdict; without a time, as of when the event came."""
         at_ms = event.received_ms if now_ms is None else now_ms
-        job = Job(event, self._catalogue[event.type])
-        async for found in self._found(job, tables):
-            verdicts = [pair for candidate in found for pair in judged(job, candidate, at_ms)]
+        case = Case(event, self._catalogue[event.type])
+        async for found in self._found(case, tables):
+            verdicts = [pair for candidate in found for pair in judged(case, candidate, at_ms)]
             mail = [d for d, v in verdicts if v.state is State.queued and d.channel is Channel.email]
             last = await recheck(mail, self._catalogue, tables, _NothingNewer(), self._inbox, now_ms=at_ms)
             looked = {checked.delivery.id: checked.verdict for checked in last}
             for delivery, verdict in verdicts:
                 yield Would(delivery, looked.get(delivery.id, verdict))
 
-    async def _found(self, job: Job, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
+    async def _found(self, case: Case, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
         """The candidates of an event, some hundreds at a time."""
         wanted = Wanted()
-        want(job.event, job.row, wanted)
+        want(case.event, case.row, wanted)
         rows = await tables.lookup(wanted)
-        first = list(candidates(job.event, job.row, rows))
+        first = list(candidates(case.event, case.row, rows))
         for start in range(0, len(first), _CHUNK):
             yield first[start : start + _CHUNK]
         for role, page in rows.roles.items():

@@ -12,6 +12,7 @@ from service.model.ledger import Entry, Reason, State, may_come_from
 from service.model.outcome import Outcome
 from service.model.record import Message
 from service.model.topics import TopicNames
+from service.model.withdrawn import Withdrawn
 from service.ports import Clock, DueSet, Inbox, Keyed, Ledger, Move, Withdrawals
 
 _CHUNK = 500
@@ -39,32 +40,43 @@ class Withdraw:
         self._topics = topics
         self._clock = clock
 
-    async def note(self, items: Sequence[Keyed]) -> None:
-        """Remember events by their supersede keys, before they enter the ledger; those withdrawn enter as such."""
+    async def note(self, items: Sequence[Keyed]) -> list[Message]:
+        """Remember events by their supersede keys, before they enter the ledger; those withdrawn enter as such.
+
+        The messages tell of these, for `rebuild`.
+        """
         untils = await self._withdrawals.note(items)
+        messages = []
         for item, until_ms in zip(items, untils, strict=True):
             if until_ms is not None and item.time_ms <= until_ms:
-                await self._ledger.withdraw(item.event, until_ms)
+                await self._ledger.withdraw(item.event, until_ms, item.keep_s)
+                messages.append(self._kept(Withdrawn(item.event, "", until_ms, item.keep_s)))
+        return messages
 
     async def __call__(self, withdrawal: Withdrawal) -> AsyncIterator[list[Message]]:
-        """Take back what is meant; the outcomes, some hundreds at a time. Doing it again tells the same again.
+        """Take back what is meant; the messages, some hundreds at a time. Doing it again tells the same again.
 
-        Events are marked first, since the mark alone already keeps their pending mail from going out.
+        The word itself is the first of them: its record is not finished before Kafka has it. Events are marked
+        first, since the mark alone already keeps their pending mail from going out.
         """
-        events: Sequence[str] = (withdrawal.event,)
-        if withdrawal.supersede:
-            events = await self._withdrawals.withdraw(
-                withdrawal.supersede, withdrawal.time_ms, withdrawal.keep_s
-            )
+        word = Withdrawn(withdrawal.event, withdrawal.supersede, withdrawal.time_ms, withdrawal.keep_s)
+        yield [self._kept(word)]
+        events: Sequence[str] = (word.event,)
+        if word.supersede:
+            events = await self._withdrawals.withdraw(word.supersede, word.until_ms, word.keep_s)
         for start in range(0, len(events), _AT_ONCE):
             part = events[start : start + _AT_ONCE]
-            await asyncio.gather(*(self._ledger.withdraw(event, withdrawal.time_ms) for event in part))
+            marks = (self._ledger.withdraw(event, word.until_ms, word.keep_s) for event in part)
+            await asyncio.gather(*marks)
         for event in events:
             head = await self._ledger.head(event)
             if head is None or "type" not in head:
                 continue  # not seen yet
             async for entries in _parts(self._ledger.entries(event)):
                 yield await self._stop(entries, head, withdrawal)
+
+    def _kept(self, word: Withdrawn) -> Message:
+        return Message(self._topics.withdrawals, word.key, word.to_bytes())
 
     async def _stop(
         self, entries: Sequence[Entry], head: Mapping[str, object], withdrawal: Withdrawal

@@ -34,6 +34,8 @@ class EventHead(NamedTuple):
 class Move(NamedTuple):
     """A move of one delivery. Written only if it stands in a state from which `to` may follow.
 
+    With `owner` it is a worker's claim. What is deferred or ambiguous may be claimed only as its next attempt: a record
+    that was tried already and comes again, since it was not committed, must not be tried before its time.
     `replay`: an operator's move, which has its own table.
     """
 
@@ -80,8 +82,11 @@ class Ledger(Protocol):
         """What is kept of the event: type, source, id, times, position."""
         ...
 
-    async def withdraw(self, event: str, at_ms: int) -> None:
-        """Mark an event as taken back, whether or not it has been seen; sending checks it."""
+    async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
+        """Mark an event as taken back, whether or not it has been seen; sending checks it.
+
+        The mark stays with the event, for one that is not there at least `keep_s` seconds.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from service.model.delivery import Delivery
 from service.model.mail import OutgoingMail, SendResult
+from service.model.score import Score
 
 
 class MailTransport(Protocol):
@@ -35,8 +36,12 @@ class RenderFailed(Exception):
 class SoftBounces(Protocol):
     """How often a mailbox could not take mail of late: a score that halves every week."""
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[float]:
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[Score]:
         """Add one to each; the scores now. A key named twice counts twice."""
+        ...
+
+    async def put(self, scores: Mapping[str, Score], now_ms: int) -> None:
+        """Put scores back by their address keys, but for those that a newer one stands for, or that have faded."""
         ...
 
     async def clear(self, address_key: str) -> None:

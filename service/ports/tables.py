@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from service.model.ledger import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
@@ -12,12 +11,16 @@ from service.model.unsubscribe import Unsubscribe
 
 @dataclass(slots=True)
 class Wanted:
-    """The rows a batch needs: recipient ids, (external_id, project_id) pairs, account ids, roles."""
+    """The rows a batch needs: recipient ids, (external_id, project_id) pairs, account ids, roles.
+
+    `accounts` means all their contacts; `contacts` are some, as (account, uuid).
+    """
 
     recipients: set[str] = field(default_factory=set)
     groups: set[tuple[str, str]] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
+    contacts: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,13 @@ class RolePage:
 
 @dataclass(slots=True)
 class Rows:
-    """What was found. An absent recipient, group or account is absent here too."""
+    """What was found. An absent recipient, group, account or contact is absent here too."""
 
     recipients: Mapping[str, Recipient] = field(default_factory=dict)
     groups: Mapping[tuple[str, str], Group] = field(default_factory=dict)
     accounts: Mapping[str, Sequence[Contact]] = field(default_factory=dict)
     roles: Mapping[str, RolePage] = field(default_factory=dict)
+    contacts: Mapping[tuple[str, str], Contact] = field(default_factory=dict)
 
 
 class Bar(NamedTuple):
@@ -54,10 +58,6 @@ class Tables(Protocol):
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
         """The holders of a role after `cursor`, in id order."""
-        ...
-
-    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
-        """For each address whether it must not be mailed."""
         ...
 
     async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
@@ -102,14 +102,6 @@ class TableWrites(Protocol):
 
     async def delete_contact(self, account: str, uuid: str, version: int) -> bool:
         """Remove a contact and its preferences."""
-        ...
-
-    async def suppress(self, address: str, reason: Reason, at_ms: int, detail: str = "") -> None:
-        """Stop mail to an address."""
-        ...
-
-    async def unsuppress(self, address: str) -> bool:
-        """Allow mail again; False when it was not stopped."""
         ...
 
     async def put_suppression(self, key: str, row: Suppression) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from service.model.delivery import Delivery
+from service.model.ledger import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,14 @@ class Due:
 class DueSet(Protocol):
     """Deferred, held and digested mail, waiting in Redis for its time."""
 
-    async def add(self, deliveries: Sequence[Delivery], due_ms: Sequence[int]) -> None:
-        """Store or move; one place a delivery id."""
+    async def add(
+        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+    ) -> None:
+        """Store or move; one place a delivery id. `states`: in which they wait, `deferred` where it is left out."""
+        ...
+
+    async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
+        """Remember since when these wait for an operator; only so that their age can be told."""
         ...
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
@@ -36,6 +43,10 @@ class DueSet(Protocol):
 
     async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
         """For each delivery id when it is due (ms); None where it does not wait."""
+        ...
+
+    async def waiting(self, deliveries: Sequence[str]) -> Sequence[Delivery | None]:
+        """The deliveries of these ids as they wait, handed out or not; None for one that does not."""
         ...
 
     async def drop(self, deliveries: Sequence[str]) -> None:

@@ -57,7 +57,7 @@ async def stands(line: Line, who: str, **fields: Any) -> None:
         found = await row(line, who)
         return found is not None and all(getattr(found, field) == value for field, value in fields.items())
 
-    await eventually(right, 40, lambda: str(found))
+    await eventually(right, 60, lambda: str(found))
 
 
 async def last_values(line: Line, table: str, key: str) -> Sequence[bytes]:
@@ -65,7 +65,7 @@ async def last_values(line: Line, table: str, key: str) -> Sequence[bytes]:
     return [value for value, _ in await line.read(line.parts.topics.table(table)) if key.encode() in value]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_fed_recipient_is_reached() -> None:
     """Rows, preferences and suppressions by a foreign producer; an old record after a newer write is ignored."""
     async with Line() as line, upstream(line) as producer:
@@ -94,10 +94,10 @@ async def test_a_fed_recipient_is_reached() -> None:
             return found is not None and "winner:email" in found.preferences
 
         async def suppressed() -> bool:
-            return list(await line.parts.tables.suppressed(["erin@example.com"])) == [True]
+            return await line.parts.tables.suppression("erin@example.com") is not None
 
-        await eventually(preference, 20)
-        await eventually(suppressed, 20)
+        await eventually(preference, 60)
+        await eventually(suppressed, 60)
 
         winner = {
             "id": "w",
@@ -127,9 +127,16 @@ async def test_a_fed_recipient_is_reached() -> None:
         assert told["erin", "email", "o"] == ("suppressed", "suppressed_address")
         assert told["frank", "email", "o"] == ("skipped", "no_such_recipient")
         assert ("fed@example.com",) in [m.recipients for m in line.catcher.mails.newest_first()]
-        letters = [
-            (h["tocsin-stage"], h["tocsin-reason"], h["tocsin-detail"]) for _, h in await line.dead_letters()
-        ]
+        letters: list[tuple[bytes, bytes, bytes]] = []
+
+        async def buried() -> bool:
+            letters[:] = [
+                (h["tocsin-stage"], h["tocsin-reason"], h["tocsin-detail"])
+                for _, h in await line.dead_letters()
+            ]
+            return bool(letters)
+
+        await eventually(buried, 60)
         assert len(letters) == 1
         assert letters[0][:2] == (b"tables", b"invalid_data")
         assert b"address" in letters[0][2]
@@ -144,7 +151,7 @@ async def test_a_fed_recipient_is_reached() -> None:
             ("suppressions", address_key("erin@example.com"), None, None),
             ("recipients", "marker", {"id": "marker"}, None),
         )
-        await eventually(lambda: _not(suppressed), 40)
+        await eventually(lambda: _not(suppressed), 60)
         await stands(line, "marker")
         await stands(line, "dave", address="new@example.com", version=new.version)
 
@@ -152,14 +159,14 @@ async def test_a_fed_recipient_is_reached() -> None:
             values = await last_values(line, "recipients", "new@example.com")
             return len(values) >= 2  # the writer's own, and what stands in answer to the old ones
 
-        await eventually(restated, 20)
+        await eventually(restated, 60)
 
 
 async def _not(condition: Any) -> bool:
     return not await condition()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_only_a_new_installation_opens_by_itself() -> None:
     """Nothing in Redis and nothing in any topic: it runs. The same Redis beside a topic with a record: it does not."""
     async with Line() as line:
@@ -179,11 +186,11 @@ async def test_only_a_new_installation_opens_by_itself() -> None:
         async def paused() -> bool:
             return "tocsin rebuild" in (await reasons(probe)).get("resolve", "")
 
-        await eventually(paused, 20)
+        await eventually(paused, 60)
         await asyncio.gather(*(line.parts.tables.incomplete() for _ in range(3)))
         worker = line.workers[0]
         worker.terminate()
-        await asyncio.to_thread(worker.wait, 30)
+        await asyncio.to_thread(worker.wait, 60)
         line.start_worker(ALL, TOCSIN_WORKER__METRICS_PORT=str(port))
-        await eventually(paused, 40)
+        await eventually(paused, 60)
         assert await line.parts.tables.unmarked()

@@ -87,7 +87,7 @@ async def test_a_bounce_that_comes_back_by_smtp_stops_the_address() -> None:
                 return False
             return True
 
-        await eventually(taken, 30)
+        await eventually(taken, 60)
         assert (await states(line, "first"))["email"] == ("bounced", "bounce_received")
         await line.publish(event("second"))
         assert (await states(line, "second"))["email"] == ("suppressed", "suppressed_address")

@@ -64,7 +64,7 @@ async def test_who_is_not_let_in_says_so_and_waits(case: str, servers: Fortress,
             seen = _reasons(port)
             return any(reason in why for why in seen.values())
 
-        await eventually(refused, 40, lambda: f"{seen} {log.read_text()[-2000:]}")
+        await eventually(refused, 90, lambda: f"{seen} {log.read_text()[-2000:]}")
 
         assert worker.poll() is None
         text = log.read_text() + json.dumps(seen)
@@ -100,7 +100,7 @@ def _start(line: Line, port: int, log: Path, wrong: dict[str, str]) -> "subproce
 
 def _reasons(port: int) -> dict[str, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
             body = json.load(answer)
     except urllib.error.HTTPError as refused:
         body = json.load(refused)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from service.model.delivery import Delivery
+from service.model.ledger import State
 from service.ports import Due
 from tests.fakes.outage import Outage
 
@@ -23,11 +24,19 @@ class FakeDueSet:
         self.outage = Outage()
         self._waiting: dict[str, _Waiting] = {}
         self._tokens = count(1)
+        self.held: dict[str, int] = {}
 
-    async def add(self, deliveries: Sequence[Delivery], due_ms: Sequence[int]) -> None:
+    async def add(
+        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+    ) -> None:
         self.outage.check()
+        assert len(states) in (0, len(deliveries))
         for delivery, at in zip(deliveries, due_ms, strict=True):
             self._waiting[delivery.id] = _Waiting(delivery, at)
+
+    async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
+        self.outage.check()
+        self.held.update(dict.fromkeys((delivery.id for delivery in deliveries), at_ms))
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
         self.outage.check()
@@ -51,6 +60,10 @@ class FakeDueSet:
     async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
         self.outage.check()
         return [self._waiting[i].due_ms if i in self._waiting else None for i in deliveries]
+
+    async def waiting(self, deliveries: Sequence[str]) -> Sequence[Delivery | None]:
+        self.outage.check()
+        return [self._waiting[i].delivery if i in self._waiting else None for i in deliveries]
 
     async def drop(self, deliveries: Sequence[str]) -> None:
         self.outage.check()

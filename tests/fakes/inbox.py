@@ -100,12 +100,6 @@ class FakeInbox:
         more = len(wanted) > query.limit
         return InboxPage(shown, f"{shown[-1].created_ms}.{shown[-1].id}" if more else "")
 
-    async def mark_all_read(self, recipient: str, at_ms: int, types: frozenset[str] = frozenset()) -> int:
-        ids = {i.id for i in self._box(recipient) if not i.read_ms and (not types or i.type in types)}
-        self._read(recipient, ids, at_ms)
-        await self._wake()
-        return len(ids)
-
     async def position(self, recipient: str) -> str:
         self.outage.check()
         changes = self._changes.get(recipient)

@@ -8,6 +8,7 @@ from service.ports import EventHead, Move, Moved, Opening
 from tests.fakes.outage import Outage
 
 _MOST_STEPS = 40
+_WAITING = frozenset({State.deferred, State.ambiguous})
 
 
 @dataclass
@@ -75,8 +76,10 @@ class FakeLedger:
             kept["withdrawn_ms"] = known.withdrawn_ms
         return kept
 
-    async def withdraw(self, event: str, at_ms: int) -> None:
+    async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
         self.outage.check()
+        if not keep_s and event not in self._events:
+            return
         known = self._event(event)
         if known.withdrawn_ms is None:
             known.withdrawn_ms = at_ms
@@ -128,6 +131,9 @@ class FakeLedger:
         )
         if now == step and row.owner == move.owner and move.to is not State.sending:
             return Moved(True, move.to, move.owner, move.attempt)
+        behind = move.owner and now.state in _WAITING and now.attempt + 1 != move.attempt
+        if move.to is State.sending and behind and event.withdrawn_ms is None:
+            return Moved(False, now.state, row.owner, now.attempt)
         if not _allowed(now.state, move.to, move.replay):
             return Moved(False, now.state, row.owner, now.attempt)
         applied, owner = True, move.owner

@@ -1,7 +1,8 @@
 """Scores of mailboxes in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from service.model.score import Score
 from tests.fakes.outage import Outage
 
 _WEEK_MS = 7 * 86_400_000
@@ -12,18 +13,25 @@ class FakeSoftBounces:
 
     def __init__(self) -> None:
         self.outage = Outage()
-        self.scores: dict[str, tuple[float, int]] = {}
+        self.scores: dict[str, Score] = {}
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[float]:
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[Score]:
         self.outage.check()
         found = []
         for key in address_keys:
             score, before = self.scores.get(key, (0.0, at_ms))
             at = max(at_ms, before)
-            score = score * 0.5 ** ((at - before) / _WEEK_MS) + 1
-            self.scores[key] = (score, at)
-            found.append(score)
+            self.scores[key] = Score(round(score * 0.5 ** ((at - before) / _WEEK_MS) + 1, 6), at)
+            found.append(self.scores[key])
         return found
+
+    async def put(self, scores: Mapping[str, Score], now_ms: int) -> None:
+        self.outage.check()
+        for key, score in scores.items():
+            standing = self.scores.get(key)
+            newer = standing is not None and standing.at_ms > score.at_ms
+            if not newer and now_ms - score.at_ms < 8 * _WEEK_MS:
+                self.scores[key] = score
 
     async def clear(self, address_key: str) -> None:
         self.outage.check()

@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from service.api_ports import ContactPage
 from service.model.ids import address_key
-from service.model.ledger import Reason
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
@@ -39,15 +39,22 @@ class FakeTables:
                 if (rows := self.contacts.get(a))
             },
             roles={role: self._page(role, "", 1000) for role in wanted.roles},
+            contacts={
+                (account, uuid): row
+                for account, uuid in wanted.contacts
+                if (row := self.contacts.get(account, {}).get(uuid))
+            },
         )
+
+    async def page(self, account: str, offset: int, limit: int) -> ContactPage:
+        """The Contacts port."""
+        self._check()
+        rows = sorted(self.contacts.get(account, {}).values(), key=lambda c: (not c.main, c.uuid))
+        return ContactPage(len(rows), rows[offset : offset + limit if limit else None])
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
         self._check()
         return self._page(role, cursor, limit)
-
-    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
-        self._check()
-        return [address_key(address) in self.suppressions for address in addresses]
 
     async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
         self._check()
@@ -103,16 +110,6 @@ class FakeTables:
         rows = self.contacts.setdefault(account, {})
         return self._delete(rows, uuid, version, ("contact", account, uuid))
 
-    async def suppress(self, address: str, reason: Reason, at_ms: int, detail: str = "") -> None:
-        self.outage.check()
-        await self.put_suppression(
-            address_key(address), Suppression(reason, at_ms, _without(address.strip(), detail))
-        )
-
-    async def unsuppress(self, address: str) -> bool:
-        self.outage.check()
-        return self.suppressions.pop(address_key(address), None) is not None
-
     async def put_suppression(self, key: str, row: Suppression) -> bool:
         self.outage.check()
         old = self.suppressions.get(key)
@@ -167,8 +164,3 @@ class FakeTables:
 
 def _found(table: Mapping[K, V], keys: set[K]) -> dict[K, V]:
     return {key: table[key] for key in keys if key in table}
-
-
-def _without(address: str, detail: str) -> str:
-    at = detail.lower().find(address.lower()) if address else -1
-    return detail if at < 0 else f"{detail[:at]}…{_without(address, detail[at + len(address) :])}"

@@ -22,5 +22,6 @@ class FakeWithdrawals:
 
     async def withdraw(self, key: str, until_ms: int, keep_s: int) -> Sequence[str]:
         self.outage.check()
-        self._until[key] = max(until_ms, self._until.get(key, until_ms))
+        if keep_s or key in self._until:
+            self._until[key] = max(until_ms, self._until.get(key, until_ms))
         return [event for event, time_ms in self._events.get(key, {}).items() if time_ms <= until_ms]

@@ -117,13 +117,6 @@ class InboxMachine(RuleBasedStateMachine):
         expected = [self.model.mark(one, at_ms) for one in ids]
         assert list(self.runner.run(self.backend.inbox.mark_read(BOB, ids, at_ms))) == expected
 
-    @rule(kinds=st.frozensets(TYPES), at_ms=st.integers(1, 9))
-    def mark_all_read(self, kinds: frozenset[str], at_ms: int) -> None:
-        self.model.purge()
-        wanted = [one.id for one in self.model.listed(Shown.unread) if not kinds or one.type in kinds]
-        expected = sum(bool(self.model.mark(one, at_ms)) for one in wanted)
-        assert self.runner.run(self.backend.reads.mark_all_read(BOB, at_ms, kinds)) == expected
-
     @rule(ids=st.lists(IDS, max_size=3, unique=True))
     def remove(self, ids: list[str]) -> None:
         self.model.purge()

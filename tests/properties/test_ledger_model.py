@@ -79,7 +79,7 @@ def test_moves_are_those_of_the_model(
                 waiting = []
             if step == "withdraw":
                 withdrawn = True
-                await ledger.withdraw("e", at)
+                await ledger.withdraw("e", at, 60)
         answers += await ledger.move(waiting)
 
         assert [(answer.applied, answer.state) for answer in answers] == forecasts

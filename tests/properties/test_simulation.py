@@ -210,3 +210,23 @@ def test_a_claim_left_by_a_cancelled_batch_is_taken_over() -> None:
         judge.settle(world, fresh=False)
     finally:
         world.close()
+
+
+@pytest.mark.parametrize("kind", ["lost", "away"])
+def test_a_claim_whose_answer_was_lost_is_taken_over_from_a_living_worker(kind: Kind) -> None:
+    """Its partition moves before it is asked for again: the other worker does not wait for the first one's death."""
+    for after in range(12):
+        world = World()
+        world.rebalance(1.0)
+        world.publish(Spec("reset_password", 1, ("alice", "bob")))
+        world.work(0, "resolve")
+        world.work(0, "email", Trouble(kind, after))
+        world.rebalance(0.0)
+
+        try:
+            judge.settle(world, fresh=False)
+            judge.after_step(world)
+            judge.at_rest(world)
+            assert set(world.relay.accepted.values()) == {1}
+        finally:
+            world.close()

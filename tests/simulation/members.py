@@ -35,6 +35,7 @@ class Member:
     ) -> None:
         self.process = Process(owner, loop, on_crash)
         mine = _over(real, self.process, relay)
+        self.in_flight = mine.deliver_email._claimer.in_flight
         handlers: dict[str, Handler] = {
             "resolve": mine.resolve,
             "inbox": mine.deliver_inbox,

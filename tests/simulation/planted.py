@@ -62,4 +62,9 @@ def stale_preference() -> AbstractContextManager[Any]:
     return patch("service.pipeline.deliver_email.recheck", ignored)
 
 
-FAULTS = (off_by_one_commit, lost_mark, double_send, stale_preference)
+def tried_early() -> AbstractContextManager[Any]:
+    """Claims what waits for its next attempt by whatever record of it comes."""
+    return patch("tests.fakes.ledger._WAITING", frozenset())
+
+
+FAULTS = (off_by_one_commit, lost_mark, double_send, stale_preference, tried_early)

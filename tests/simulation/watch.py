@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import address_key
 from service.model.ledger import MOVES, State
@@ -12,6 +13,7 @@ from service.model.mail import OutgoingMail
 from service.model.suppression import Suppression
 from service.ports import EventHead, Move, Moved, Opening, Rows, Wanted
 from tests.fakes.clock import FakeClock
+from tests.fakes.due import FakeDueSet
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.supersede import FakeSupersede
 from tests.fakes.tables import FakeTables
@@ -72,9 +74,9 @@ class WatchedLedger(FakeLedger):
                 self.claimed_at[move.delivery] = self._ticks.next()
         return moved
 
-    async def withdraw(self, event: str, at_ms: int) -> None:
+    async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
         self.withdrawn_at.setdefault(event, self._ticks.next())
-        await super().withdraw(event, at_ms)
+        await super().withdraw(event, at_ms, keep_s)
 
     def event(self, key: str) -> Event:
         """What was opened under this key."""
@@ -89,7 +91,8 @@ class WatchedLedger(FakeLedger):
 
     def claims(self, owner: str) -> list[str]:
         """What this worker has claimed and not answered for."""
-        return [d for d, o in self.known.items() if self.standing(o) == (State.sending, owner)]
+        standing = {d: self.standing(opening) for d, opening in self.known.items()}
+        return [d for d, (s, o) in standing.items() if s is State.sending and o.partition("+")[0] == owner]
 
     def check_touched(self) -> None:
         """Every step of what has changed may follow the one before it."""
@@ -119,9 +122,9 @@ class WatchedTables(FakeTables):
             self.barred[key] = self._ticks.next(), row
         return put
 
-    async def unsuppress(self, address: str) -> bool:
-        self.barred.pop(address_key(address), None)
-        return await super().unsuppress(address)
+    async def delete_suppression(self, key: str, version: int) -> bool:
+        self.barred.pop(key, None)
+        return await super().delete_suppression(key, version)
 
 
 class WatchedSupersedes(FakeSupersede):
@@ -139,16 +142,36 @@ class WatchedSupersedes(FakeSupersede):
         return newest
 
 
+class WatchedDueSet(FakeDueSet):
+    """Remembers which time each delivery was last put off to (ms)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_off: dict[str, int] = {}
+
+    async def add(
+        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+    ) -> None:
+        await super().add(deliveries, due_ms, states)
+        self.put_off.update(zip((delivery.id for delivery in deliveries), due_ms, strict=True))
+
+
 class Rules:
     """Judges each mail at the moment it is handed to a relay."""
 
     def __init__(
-        self, ticks: Ticks, ledger: WatchedLedger, tables: WatchedTables, supersedes: WatchedSupersedes
+        self,
+        ticks: Ticks,
+        ledger: WatchedLedger,
+        tables: WatchedTables,
+        supersedes: WatchedSupersedes,
+        due: WatchedDueSet,
     ) -> None:
         self._ticks = ticks
         self._ledger = ledger
         self._tables = tables
         self._supersedes = supersedes
+        self._due = due
         self._off: dict[tuple[str, str], int] = {}
         self._addresses: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         self.crashes: Counter[str] = Counter()
@@ -174,12 +197,15 @@ class Rules:
         event, looked = self._ledger.event(opening.event), LOOKED.get()
         name = f"{event.type} {event.id} to {opening.recipient}"
         standing = self._ledger.standing(opening)
-        assert standing == (State.sending, process.owner), f"{name} was mailed though it is {standing}"
+        mine = (standing[0], standing[1].partition("+")[0]) == (State.sending, process.owner)
+        assert mine, f"{name} was mailed though it is {standing}"
         withdrawn = self._ledger.withdrawn_at.get(opening.event)
         late = withdrawn is not None and withdrawn < self._ledger.claimed_at[mail.delivery_id]
         assert not late, f"{name} was mailed after it was withdrawn"
         expired = event.expires_ms is not None and event.expires_ms <= looked.at_ms
         assert not expired, f"{name} was mailed after its deadline"
+        early = self._due.put_off.get(mail.delivery_id, 0) - self._ticks.moment().at_ms
+        assert early <= 0, f"{name} was tried {early} ms before its time"
         known = [address for at, address in self._addresses[opening.recipient] if at <= looked.tick]
         assert not known or known[-1] == mail.recipient, f"{name} was mailed to an old address"
         key = f"{event.type}|{event.data.get('lot_id')}|{opening.recipient}"

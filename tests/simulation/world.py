@@ -9,18 +9,26 @@ from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
 
-from service.model.ids import event_key
+from service.model.ids import address_key, event_key
 from service.model.ledger import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Message
+from service.model.suppression import suppression
+from service.pipeline.in_flight import ALIVE_S
 from service.ports import Unavailable
-from streams.pulse import Pulse
 from tests.pipelines import Pipeline
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.members import STAGES, Member, all_partitions
 from tests.simulation.relay import Answer, ScriptedRelay
-from tests.simulation.watch import Rules, Ticks, WatchedLedger, WatchedSupersedes, WatchedTables
+from tests.simulation.watch import (
+    Rules,
+    Ticks,
+    WatchedDueSet,
+    WatchedLedger,
+    WatchedSupersedes,
+    WatchedTables,
+)
 from tests.simulation.worker import Kind, Process, Trouble
 
 PEOPLE = ("alice", "bob", "carol")
@@ -29,10 +37,13 @@ SOURCE = "/sim"
 
 
 class DyingWorkers:
-    """The Workers port: a dead worker is believed alive until its last sign of life is too old."""
+    """The Workers port: a name is believed to live until its last sign of life is too old."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
+
+    async def beat(self, owner: str, ttl_s: float) -> None:
+        """As the pulse does all the time."""
 
     async def alive(self, owners: list[str]) -> list[bool]:
         return [self._world.believed_alive(owner) for owner in owners]
@@ -67,12 +78,14 @@ class World:
         self.ledger = real.ledger = WatchedLedger(ticks)
         self.tables = real.tables = WatchedTables(ticks)
         supersedes = real.supersedes = WatchedSupersedes(ticks)
+        due = real.due = WatchedDueSet()
         real.workers = DyingWorkers(self)  # type: ignore[assignment]  # only what the pipeline asks
         self.kafka = FakeKafka(self.clock)
-        self.rules = Rules(ticks, self.ledger, self.tables, supersedes)
+        self.rules = Rules(ticks, self.ledger, self.tables, supersedes, due)
         self.broken: list[AssertionError] = []
         self.relay = ScriptedRelay(self._judge)
         self.died_ms: dict[str, int] = {}
+        self.given_up_ms: dict[str, int] = {}
         self.published: dict[str, Spec] = {}
         self.withdrawn: set[str] = set()
         self.invalid = 0
@@ -99,9 +112,14 @@ class World:
         self.rules.died(process)
 
     def believed_alive(self, owner: str) -> bool:
-        """As the signs of life in Redis tell it."""
-        died = self.died_ms.get(owner)
-        return died is None or self.clock.now < died + Pulse.TTL_S * 1000
+        """As the signs of life in Redis tell it: of a worker's names, those live that it needs."""
+        died = self.died_ms.get(owner.partition("+")[0])
+        if died is None:
+            names = {name for m in self.members if m.process.alive for name in m.in_flight.names()}
+            if owner in names:
+                return True
+            died = self.given_up_ms.setdefault(owner, self.clock.now)
+        return self.clock.now < died + ALIVE_S * 1000
 
     def close(self) -> None:
         """End all processes."""
@@ -256,9 +274,11 @@ class World:
         """An operator stops mail to an address, or allows it."""
         address = self.tables.recipients[person].address
         if on:
-            self.loop.done(self.tables.suppress(address, Reason.by_operator, self.clock.now))
+            self.loop.done(
+                self.tables.put_suppression(*suppression(address, Reason.by_operator, self.clock.now))
+            )
         else:
-            self.loop.done(self.tables.unsuppress(address))
+            self.loop.done(self.tables.delete_suppression(address_key(address), self.clock.now))
 
     def read(self, person: str) -> None:
         """Somebody reads their oldest entry."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.contacts import RedisContacts
 from service.adapters.redis.due import RedisDueSet
 from service.adapters.redis.inbox import RedisInbox
 from service.adapters.redis.inbox_audit import drift
@@ -17,7 +18,7 @@ from service.adapters.redis.table_writes import RedisTableWrites
 from service.adapters.redis.tables import RedisTables
 from service.adapters.redis.withdrawals import RedisWithdrawals
 from service.adapters.redis.workers import RedisWorkers
-from service.api_ports import InboxChanges, InboxReads
+from service.api_ports import Contacts, InboxChanges, InboxReads
 from service.model.suppression import Suppression
 from service.ports import (
     DueSet,
@@ -31,6 +32,7 @@ from service.ports import (
     Withdrawals,
     Workers,
 )
+from tests.cluster import mark_complete
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
@@ -69,6 +71,7 @@ class Backend:
     clock: FakeClock
     tables: MarkedTables
     writes: TableWrites
+    contacts: Contacts
     ledger: IndexedLedger
     supersedes: Supersedes
     withdrawals: Withdrawals
@@ -93,6 +96,7 @@ def fake_backend() -> Backend:
         clock,
         tables,
         tables,
+        tables,
         FakeLedger(),
         FakeSupersede(),
         FakeWithdrawals(),
@@ -113,6 +117,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         clock,
         RedisTables(store),
         RedisTableWrites(store),
+        RedisContacts(store),
         RedisLedger(store),
         RedisSupersede(store),
         RedisWithdrawals(store),
@@ -124,3 +129,11 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisSoftBounces(store),
         lambda recipient: drift(store, clock, recipient),
     )
+
+
+async def complete(store: Store) -> None:
+    """Mark a Redis as complete, for tests of something else."""
+    if store.cluster:
+        mark_complete(store)
+    else:
+        await RedisTables(store).mark_complete()

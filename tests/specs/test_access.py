@@ -15,8 +15,8 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.directory import RedisDirectory
 from service.adapters.redis.requests import RedisIdempotency, RedisRowLocks
 from service.adapters.redis.table_writes import RedisTableWrites
-from service.adapters.redis.tables import RedisTables
 from service.api_ports import Accounts, ApiKeys, Directory, Idempotency, RateLimits, Repeat, RowLocks
+from service.dev.ports import free_port
 from service.model.access import Account, ApiKey
 from service.model.recipient import Recipient
 from service.ports import TableWrites, Unavailable
@@ -30,6 +30,7 @@ from tests.fakes.access import (
     FakeRowLocks,
 )
 from tests.fakes.tables import FakeTables
+from tests.specs.backend import complete
 from tests.stack import shared_valkey
 
 
@@ -64,7 +65,7 @@ async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
     url = shared_cluster() if cluster else shared_valkey().url
     redis = settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
     store = Store(redis)
-    await RedisTables(store).mark_complete()
+    await complete(store)
     yield Access(
         RedisAccounts(store),
         RedisApiKeys(store),
@@ -170,6 +171,22 @@ async def test_processes_share_a_limit(valkey_url: str) -> None:
 
     assert 490 <= passed <= 500  # a lease of five may stay with each process that came last
     assert 490 <= again <= 500
+
+
+async def test_who_asks_now_and_then_costs_nothing() -> None:
+    """A hundredth of a limit passes without asking Redis, in each window anew; a small limit is always asked for."""
+    now = 1_000_000.0
+    away = settings.Redis(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
+    limits = SharedRateLimits(away, now=lambda: now)
+
+    for _ in range(2):
+        quotas = [await limits.hit("500/minute", "a") for _ in range(5)]
+        assert [quota.remaining for quota in quotas] == [499, 498, 497, 496, 495]
+        with pytest.raises(Unavailable):
+            await limits.hit("500/minute", "a")
+        now += 60
+    with pytest.raises(Unavailable):
+        await limits.hit("99/minute", "a")
 
 
 async def test_locks_of_two_processes(valkey_url: str) -> None:

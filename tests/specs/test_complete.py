@@ -16,9 +16,10 @@ from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ledger import Reason, State
 from service.model.recipient import Recipient
-from service.ports import EventHead, InboxItem, Move, Opening, Unavailable, Wanted
+from service.model.score import Score
+from service.ports import EventHead, InboxItem, Keyed, Move, Opening, Unavailable, Wanted
 from tests.cluster import shared_cluster
-from tests.specs.backend import Backend, redis_backend
+from tests.specs.backend import Backend, complete, redis_backend
 from tests.stack import shared_valkey
 
 
@@ -59,11 +60,14 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "move": lambda b, n: b.ledger.move(
         [Move(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
     ),
-    "withdraw": lambda b, n: b.ledger.withdraw(f"event{n}", 1),
+    "note": lambda b, n: b.withdrawals.note([Keyed(f"t|{n}", "event", 1, 60)]),
+    "withdraw key": lambda b, n: b.withdrawals.withdraw(f"t|{n}", 1, 60),
+    "score": lambda b, n: b.scores.add([f"{n:024x}"], 1),
+    "put score": lambda b, n: b.scores.put({f"{n:024x}": Score(1.0, 1)}, 1),
+    "withdraw": lambda b, n: b.ledger.withdraw(f"event{n}", 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
     "remove": lambda b, n: b.inbox.remove(f"person{n}", [f"{n:024x}"]),
     "mark": lambda b, n: b.inbox.mark_read(f"person{n}", [f"{n:024x}"], 3),
-    "mark all": lambda b, n: b.reads.mark_all_read(f"person{n}", 3),
     "counts": lambda b, n: b.inbox.counts(f"person{n}"),
     "unread": lambda b, n: b.inbox.unread(f"person{n}"),
     "supersede": lambda b, n: b.supersedes.supersede([(f"key{n}", "event", 1)]),
@@ -90,7 +94,12 @@ async def test_a_complete_redis_takes_everything(guarded: Store) -> None:
     for write in WRITES.values():
         await write(backend, 1)
     assert await holds_rows(guarded)
-    assert {s.table: s.rows for s in await inventory(guarded) if s.rows} == {"ledger": 1, "due": 1}
+    assert {s.table: s.rows for s in await inventory(guarded) if s.rows} == {
+        "ledger": 1,
+        "withdrawals": 2,
+        "soft-bounces": 1,
+        "due": 1,
+    }
     await tables.mark_incomplete("an operator says so")
     with pytest.raises(Unavailable):
         await backend.ledger.open([head(2)], [opening(2)])
@@ -130,7 +139,7 @@ async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) 
     other = Store(guarded._settings.model_copy(update={"prefix": f"{uuid4().hex}:"}))
     try:
         for store, order in ((guarded, list(MANY)), (other, list(reversed(MANY)))):
-            await RedisTables(store).mark_complete()
+            await complete(store)
             backend = redis_backend(store)
             await backend.writes.put_recipients([Recipient(id=f"p{n}", version=1) for n in order])
             for n in order:

@@ -91,3 +91,15 @@ async def test_oldest_is_the_earliest_of_all(backend: Backend) -> None:
     assert await backend.due.oldest_ms() is None
     await backend.due.add([], [])
     assert await backend.due.count() == 0
+
+
+async def test_what_waits_can_be_looked_at(backend: Backend) -> None:
+    """By its id, whole, as it was put there last, also while it is leased; None for what does not wait."""
+    one, two = delivery(1), delivery(2, "Zoë")
+    tried = one.model_copy(update={"attempt": 3})
+    await backend.due.add([one, two], [5, 6])
+    await backend.due.take(5, 10, lease_ms=100)
+    await backend.due.add([tried], [9])
+
+    assert list(await backend.due.waiting([two.id, "none", one.id])) == [two, None, tried]
+    assert list(await backend.due.waiting([])) == []

@@ -166,18 +166,6 @@ async def test_pages_filter_by_type(backend: Backend) -> None:
     assert await ids(backend, types=frozenset({"winner", "other"})) == ["b", "c", "d"]
 
 
-async def test_mark_all_read(backend: Backend) -> None:
-    """All, or all of some types, at once; what was read before is not counted."""
-    await backend.inbox.add([item("a"), item("b", kind="winner"), item("c", kind="other"), item("d")])
-    await backend.inbox.mark_read(BOB, ["d"], 5)
-
-    assert await backend.reads.mark_all_read(BOB, 7, frozenset({"winner", "other"})) == 2
-    assert await unread(backend) == ["a"]
-    assert await backend.reads.mark_all_read(BOB, 8) == 1
-    assert await backend.reads.mark_all_read(BOB, 9) == 0
-    assert await unread(backend) == []
-
-
 async def test_changes_can_be_followed(backend: Backend) -> None:
     """From a position on, every change comes in order: new entries whole, read and removed ones by id."""
     start = await backend.changes.position(BOB)

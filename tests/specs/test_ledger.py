@@ -134,12 +134,29 @@ async def test_the_same_move_twice_is_one_step(backend: Backend) -> None:
     assert len((await entry(backend, alice)).steps) == 2
 
 
+@pytest.mark.parametrize("waits", [State.deferred, State.ambiguous])
+async def test_what_waits_is_claimed_as_its_next_attempt_only(backend: Backend, waits: State) -> None:
+    """A worker's claim by a record of another attempt is refused; one without an owner only notes what happened."""
+    alice = opening(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+    await backend.ledger.move(
+        [move(alice, State.sending, owner="w1", attempt=1), move(alice, waits, attempt=1)]
+    )
+
+    early, later = [move(alice, State.sending, owner="w1", attempt=n) for n in (1, 3)]
+    for refused in await backend.ledger.move([early, later]):
+        assert (refused.applied, refused.state, refused.attempt) == (False, waits, 1)
+    noted, _ = await backend.ledger.move([early._replace(owner=""), move(alice, waits, 21, attempt=1)])
+    (claimed,) = await backend.ledger.move([move(alice, State.sending, owner="w1", attempt=2)])
+    assert (noted.applied, claimed.applied) == (True, True)
+
+
 async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
     """After a withdrawal a claim is refused and the delivery ends as withdrawn; what was sent stays sent."""
     alice, bob = opening(E1, "alice"), opening(E1, "bob")
     await backend.ledger.open([head(E1)], [alice, bob])
     await backend.ledger.move([move(bob, State.sending), move(bob, State.sent)])
-    await backend.ledger.withdraw(E1, 15)
+    await backend.ledger.withdraw(E1, 15, 60)
 
     (refused,) = await backend.ledger.move([move(alice, State.sending, owner="w1", attempt=1)])
 
@@ -150,7 +167,7 @@ async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
 
 async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
     """Deliveries of an event that was withdrawn before it was seen enter as withdrawn, unless at an end."""
-    await backend.ledger.withdraw(E1, 5)
+    await backend.ledger.withdraw(E1, 5, 60)
     alice, bob = opening(E1, "alice"), opening(E1, "bob", State.skipped, Reason.own_action)
 
     assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.withdrawn, State.skipped]
@@ -158,6 +175,16 @@ async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
     kept = await backend.ledger.head(E1)
     assert kept is not None
     assert (kept["withdrawn_ms"], kept["type"]) == (5, "overbid")
+
+
+async def test_a_mark_without_time_to_stand_stays_with_an_event_that_is_there(backend: Backend) -> None:
+    """A rebuild marks what is still in the ledger, and makes nothing of what has left it."""
+    await backend.ledger.open([head(E1)], [])
+    for event in (E1, E2):
+        await backend.ledger.withdraw(event, 5, 0)
+
+    marked = [(await backend.ledger.head(event) or {}).get("withdrawn_ms") for event in (E1, E2)]
+    assert marked == [5, None]
 
 
 async def test_head_keeps_what_explain_needs(backend: Backend) -> None:

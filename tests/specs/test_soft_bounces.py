@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.score import Score
 from tests.specs.backend import Backend
 
 WEEK_MS = 7 * 86_400_000
@@ -12,10 +13,28 @@ async def test_scores_add_up_and_halve_every_week(backend: Backend) -> None:
     """Each address has its own score; a key named twice counts twice; a clock that goes back adds nothing."""
     now = backend.clock.now_ms()
 
-    assert list(await backend.scores.add([KEY, OTHER, KEY], now)) == [1, 1, 2]
-    assert list(await backend.scores.add([KEY], now + WEEK_MS)) == pytest.approx([2.0], abs=0.002)
-    assert list(await backend.scores.add([KEY], now)) == pytest.approx([3.0], abs=0.002)
-    assert list(await backend.scores.add([OTHER], now + 20 * WEEK_MS)) == pytest.approx([1.0], abs=0.002)
+    async def added(keys: list[str], at_ms: int) -> list[float]:
+        return [score.value for score in await backend.scores.add(keys, at_ms)]
+
+    assert await added([KEY, OTHER, KEY], now) == [1, 1, 2]
+    assert await added([KEY], now + WEEK_MS) == [2.0]
+    assert await added([KEY], now) == [3.0]
+    assert await added([OTHER], now + 20 * WEEK_MS) == pytest.approx([1.0], abs=0.002)
     await backend.scores.clear(KEY)
-    assert list(await backend.scores.add([KEY], now)) == [1]
-    assert list(await backend.scores.add([], now)) == []
+    assert await added([KEY], now) == [1]
+    assert await added([], now) == []
+
+
+async def test_scores_are_put_back_as_they_were(backend: Backend) -> None:
+    """To the last digit, and fading on from where they were; a newer one stays, and one that has faded does too."""
+    now = backend.clock.now_ms()
+    (kept,) = await backend.scores.add([KEY], now - WEEK_MS // 3)
+    (kept,) = await backend.scores.add([KEY], now)
+    await backend.scores.clear(KEY)
+
+    await backend.scores.put({KEY: kept, OTHER: Score(4.0, now - 9 * WEEK_MS)}, now)
+    await backend.scores.put({KEY: Score(9.0, now - 1)}, now)
+    await backend.scores.put({}, now)
+
+    added = await backend.scores.add([KEY, OTHER], now)
+    assert list(added) == [Score(round(kept.value + 1, 6), now), Score(1.0, now)]

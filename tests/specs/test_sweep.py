@@ -13,7 +13,7 @@ from service.model.recipient import Contact, Recipient
 from service.pipeline.audit import Audit
 from service.ports import EventHead, InboxItem, Move, Opening
 from tests.fakes.clock import FakeClock
-from tests.specs.backend import Backend, redis_backend
+from tests.specs.backend import Backend, complete, redis_backend
 
 
 class Log:
@@ -115,7 +115,7 @@ async def test_what_the_ledger_does_not_allow_is_drift(store: Store) -> None:
 async def test_an_address_is_found_in_every_table(store: Store) -> None:
     """Recipients and contacts, whatever the case of its letters."""
     backend = redis_backend(store)
-    await backend.tables.mark_complete()
+    await complete(store)
     await backend.writes.put_recipients(
         [Recipient(id=f"r{n}", address=f"A{n % 3}@example.com", version=1) for n in range(6)]
     )

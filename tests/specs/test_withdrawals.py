@@ -34,6 +34,14 @@ async def test_the_latest_time_stays(backend: Backend) -> None:
     assert list(await backend.withdrawals.note([])) == []
 
 
+async def test_a_word_without_time_to_stand_names_its_events_and_is_forgotten(backend: Backend) -> None:
+    """A rebuild finds what an old withdrawal meant, and does not give it a new life."""
+    await backend.withdrawals.note([Keyed("k", "a", 15, 60)])
+
+    assert list(await backend.withdrawals.withdraw("k", 20, 0)) == ["a"]
+    assert list(await backend.withdrawals.note([Keyed("k", "b", 15, 60)])) == [None]
+
+
 async def test_many_keys_at_once_keep_their_order(backend: Backend) -> None:
     """Answers come in the order of the items, over slots and chunks."""
     await backend.withdrawals.withdraw("{odd}|3", 5, 60)

@@ -57,6 +57,23 @@ def test_all_63_types_are_there() -> None:
     assert not any(row.mandatory for row in found)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_type_has_a_title_in_each_of_its_languages(name: str) -> None:
+    """Where its mail is German, the page that ends it is too; no two types of a domain look the same there."""
+    row = catalogue()[name]
+    languages = {file.stem for file in (ROOT / "templates" / name).glob("*.j2")}
+
+    assert languages == {"en", *row.titles}
+    for locale in row.titles:
+        same = [
+            other.name
+            for other in catalogue().domain(row.domain)
+            if other.title_in(locale) == row.titles[locale]
+        ]
+        assert same == [name]
+    assert row.title_in("de-AT") == row.title_in("de") == row.titles["de"] != row.title_in("fr") == row.title
+
+
 @pytest.mark.parametrize("seed", ["auction_inbox.txt"], indirect=True)
 def test_auction_types_are_as_documented(seed: str) -> None:
     """Number, name, description, fields of data and roles agree with the document's table, row by row."""

@@ -7,10 +7,11 @@ from secrets import token_hex
 from service.adapters.redis.client import Plan, Script, Store, chunks
 from service.adapters.redis.keys import DUE_SHARDS
 from service.model.delivery import Delivery
+from service.model.ledger import State
 from service.ports import Due
 
-_ADD, _TAKE, _SETTLE = Script("due_add", complete_only=True), Script("due_take"), Script("due_settle")
-_DROP = Script("due_drop")
+_ADD, _TAKE = Script("due_add", complete_only=True), Script("due_lib", "due_take")
+_SETTLE, _DROP = Script("due_lib", "due_settle"), Script("due_lib", "due_drop")
 
 
 class RedisDueSet:
@@ -21,7 +22,9 @@ class RedisDueSet:
         self._parts = [store.keys.due(shard) for shard in range(DUE_SHARDS)]
         self._turns = count()
 
-    async def add(self, deliveries: Sequence[Delivery], due_ms: Sequence[int]) -> None:
+    async def add(
+        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+    ) -> None:
         """Store or move; one place a delivery id. A move ends the lease of whoever has taken it."""
         plan = Plan(_ADD, self._store.cluster)
         for key, items in self._by_part([delivery.id for delivery in deliveries]).items():
@@ -29,8 +32,16 @@ class RedisDueSet:
                 args = plan.place(key, part).args
                 args.append(len(part))
                 for i in part:
-                    args += (deliveries[i].id, due_ms[i], deliveries[i].to_bytes())
+                    one, state = deliveries[i], states[i] if states else State.deferred
+                    args += (one.id, due_ms[i], one.to_bytes(), one.received_ms, f"{one.lane}:{state}")
         await self._store.run(plan)
+
+    async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
+        """Remember since when these wait for an operator; `RedisOpenAges` forgets it when the ledger says otherwise."""
+        keys = self._store.keys
+        await self._store.pipeline(
+            [("ZADD", keys.held(d.lane), at_ms, f"{d.event}:{d.id}") for d in deliveries]
+        )
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
         """Lease what is due, at most `limit`; it comes again after the lease unless settled."""
@@ -77,6 +88,12 @@ class RedisDueSet:
         keys = self._store.keys
         scores = await self._store.pipeline([("ZSCORE", keys.due_of(i), i) for i in deliveries])
         return [None if score is None else int(score) for score in scores]
+
+    async def waiting(self, deliveries: Sequence[str]) -> Sequence[Delivery | None]:
+        """The deliveries of these ids as they wait, leased or not; None for one that does not."""
+        keys = self._store.keys
+        rows = await self._store.pipeline([("HGET", f"{keys.due_of(i)}:deliveries", i) for i in deliveries])
+        return [None if row is None else Delivery.model_validate_json(row) for row in rows]
 
     async def drop(self, deliveries: Sequence[str]) -> None:
         """Forget deliveries by their ids, leased or not."""

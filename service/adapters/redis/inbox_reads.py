@@ -1,14 +1,13 @@
-"""The inbox as its owner sees it: pages by cursor, and reading all at once."""
+"""The inbox as its owner sees it: pages by cursor."""
 
 import re
 
-from service.adapters.redis.client import Script, Store
+from service.adapters.redis.client import Store
 from service.adapters.redis.inbox import PAGE
 from service.adapters.redis.inbox_rows import items_of
 from service.api_ports import InboxPage, InboxQuery
 from service.ports import Clock
 
-_READ_ALL = Script("inbox_lib", "inbox_read_all", complete_only=True)
 _CREATED = re.compile(r"-?\d{1,16}")
 
 
@@ -39,12 +38,6 @@ class RedisInboxReads:
             return InboxPage(items)
         edge = items[query.limit - 1]
         return InboxPage(items[: query.limit], f"{edge.created_ms}.{edge.id}")
-
-    async def mark_all_read(self, recipient: str, at_ms: int, types: frozenset[str] = frozenset()) -> int:
-        """Mark every unread entry (of these types) read, at once; how many there were."""
-        key, now = self._store.keys.inbox(recipient), self._clock.now_ms()
-        (marked,) = await self._store.script(_READ_ALL, key, now, max(1, at_ms), *types)
-        return int(marked)
 
 
 def _cursor(after: str) -> tuple[int | str, str]:

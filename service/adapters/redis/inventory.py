@@ -25,6 +25,8 @@ TABLES = (
     "unsubscribes",
     "inbox",
     "ledger",
+    "withdrawals",
+    "soft-bounces",
     "due",
 )
 _KEYS_A_CALL = 100
@@ -35,6 +37,8 @@ _KINDS: Mapping[
     ("g", "row"): ("groups", "GET"),
     ("c", "credential"): ("accounts", "GET"),
     ("x", "suppressed"): ("suppressions", "GET"),
+    ("x", "soft"): ("soft-bounces", "GET"),
+    ("v", "events:withdrawn"): ("withdrawals", "GET"),
     ("n", "unsubscribed"): ("unsubscribes", "GET"),
     ("a", "contacts"): ("contacts", "HGETALL"),
     ("k", "keys"): ("api-keys", "HGETALL"),
@@ -65,8 +69,8 @@ async def inventory(store: Store) -> list[Sum]:
         for start in range(0, len(fresh), _KEYS_A_CALL):
             part = fresh[start : start + _KEYS_A_CALL]
             replies = await store.pipeline([_read(name, how) for name, _, how in part])
-            for (name, table, _), reply in zip(part, replies, strict=True):
-                for content in _contents(table, reply):
+            for (name, under, _), reply in zip(part, replies, strict=True):
+                for table, content in _contents(under, reply):
                     rows[table] += 1
                     sums[table] += _hash(f"{table}\0{_owner(name, table)}\0".encode() + content)
     return [Sum(table, rows[table], f"{sums[table] % 2**64:016x}") for table in TABLES]
@@ -107,18 +111,21 @@ def _read(name: str, how: str) -> Command:
     return (how, key, 0, -1) if how == "ZRANGE" else (how, key)
 
 
-def _contents(table: str, reply: Any) -> Iterator[bytes]:
+def _contents(table: str, reply: Any) -> Iterator[tuple[str, bytes]]:
+    """The rows under one key, each with its table: an event's ledger also knows whether it was withdrawn."""
     match table:
         case "contacts" | "api-keys":
-            yield from reply.values()
+            yield from ((table, row) for row in reply.values())
         case "inbox":
-            yield from (item + b"\0" + entry for item, entry in reply.items())
+            yield from ((table, item + b"\0" + entry) for item, entry in reply.items())
         case "ledger":
-            yield from (_delivery(i, row) for i, row in reply.items() if not i.startswith(b"@"))
+            yield from ((table, _delivery(i, row)) for i, row in reply.items() if not i.startswith(b"@"))
+            if mark := reply.get(b"@x"):
+                yield "withdrawals", mark
         case "due":
-            yield from reply
+            yield from ((table, delivery) for delivery in reply)
         case _ if reply is not None and stands(reply):
-            yield reply
+            yield table, reply
 
 
 def _delivery(delivery: bytes, row: bytes) -> bytes:

@@ -16,11 +16,12 @@ may touch all of it. Ids are escaped, because an id with a brace in it would oth
 | `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed` |
 | `{g:EXT\x7fPROJECT}:row` | string | a group, JSON |
 | `{a:ACCOUNT}:contacts` | hash | uuid → contact, JSON |
+| `{a:ACCOUNT}:contacts:order` | sorted set | uuids, the main contact's with score 0, the others' with 1 |
 | `{a:ACCOUNT}:contacts:gone` | hash | uuid → version of a deleted contact |
 | `{h:ROLE}:holders` | sorted set | recipient ids with score 0, in id order; without a role: everyone |
 | `{e:EVENT}` | hash | the ledger: delivery → row; `@` the head, `@w` 1 when wide, `@x` withdrawn at (ms) |
 | `{e:EVENT}:00` … `:ff` | hash | rows of a wide event, by the first two digits of the delivery id |
-| `{n:ID}:events` | set | keys of the events with this id, one a source: the ledger's index by id |
+| `{n:ID}:keys` | string | keys of the events with this id, one a source, blanks between: the ledger's index by id |
 | `{s:KEY}:newest` | string | `TIME⇥EVENT`: the newest event of a supersede key |
 | `{v:KEY}:events` | sorted set | recent events of a supersede key by time (ms) |
 | `{v:KEY}:events:withdrawn` | string | up to which time (ms) a supersede key is withdrawn |
@@ -31,13 +32,17 @@ may touch all of it. Ids are escaped, because an id with a brace in it would oth
 | `{v:RELAY}:rate`, `{v:RELAY\x7fDOMAIN}:rate` | string | when the next mail may go there (µs) |
 | `{d:SHARD}:due` | sorted set | delivery id → when it is due, or its lease ends (ms) |
 | `{d:SHARD}:due:deliveries`, `:tokens` | hash | delivery id → delivery, JSON; → token of its lease |
+| `{d:SHARD}:due:standing` | hash | delivery id → `LANE:STATE`, the list below that it is in |
+| `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event came in (ms) |
+| `{d:LANE}:held` | sorted set | `EVENT:DELIVERY` of what an operator decides, or has, by when it was held (ms) |
 | `{w:OWNER}:alive` | string | a worker's sign of life |
 | `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion `-VERSION` for a while |
-| `{k}:keys` | hash | API key id → API key, JSON |
+| `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; as an account's contacts are kept |
 | `{l:ROW}:lock` | string | who writes the row; ends by itself |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while it runs |
 """
 
+import re
 from functools import lru_cache
 from urllib.parse import quote, unquote
 from zlib import crc32
@@ -47,9 +52,12 @@ LEDGER_SHARDS = tuple(f"{byte:02x}" for byte in range(256))
 _KEPT = "!\"#$&'()*+,-./:;<=>?@[]^_`|~"  # printable ASCII but space, braces, backslash and the percent sign
 
 
+_PLAIN = re.compile(r"[\w!\"#$&'()*+,\-./:;<=>?@\[\]^`|~]*", re.ASCII).fullmatch  # nothing to be escaped
+
+
 def escape(text: str) -> str:
     """Percent-encoded wherever a character could break a key or a line. `unescape` undoes it."""
-    return text if text.isascii() and text.isalnum() else _escape(text)
+    return text if (text.isascii() and text.isalnum()) or _PLAIN(text) else _escape(text)
 
 
 @lru_cache(maxsize=65_536)
@@ -112,7 +120,7 @@ class Keys:
 
     def named(self, event_id: str) -> str:
         """The ledger's index by an event's own id."""
-        return f"{self.prefix}{{n:{escape(event_id)}}}:events"
+        return f"{self.prefix}{{n:{escape(event_id)}}}:keys"
 
     def newest(self, key: str) -> str:
         """The newest event of a supersede key."""
@@ -146,6 +154,10 @@ class Keys:
     def due(self, shard: int) -> str:
         """One part of the due set."""
         return f"{self.prefix}{{d:{shard:02d}}}:due"
+
+    def held(self, lane: str) -> str:
+        """What was held for an operator."""
+        return f"{self.prefix}{{d:{lane}}}:held"
 
     def due_of(self, delivery: str) -> str:
         """The part of the due set in which a delivery waits."""

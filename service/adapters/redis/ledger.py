@@ -30,12 +30,14 @@ _WEEK_S = 7 * 86_400
 class RedisLedger:
     """The Ledger and LedgerIndex ports.
 
-    `index_size`: deliveries remembered a recipient. `index_s`: how long after the last one, in seconds.
+    `index_size`: deliveries remembered a recipient. `index_s`: how long after the last one, in seconds, at most; a
+    thirtieth less at least.
     """
 
     def __init__(self, store: Store, *, index_size: int = 2000, index_s: int = 30 * 86_400) -> None:
         self._store = store
-        self._index_limits = (index_size, index_s)
+        # a key's expiry is moved only when it has lost a thirtieth, because each write also goes to the server's log
+        self._index_limits = (-index_size - 1, index_s, index_s - index_s // 30)
 
     async def open(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Sequence[State]:
         """Enter deliveries that are not there yet; the state each has now, in order.
@@ -110,9 +112,9 @@ class RedisLedger:
             kept["withdrawn_ms"] = int(withdrawn)
         return kept
 
-    async def withdraw(self, event: str, at_ms: int) -> None:
+    async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
         """Mark an event as taken back, seen or not; sending checks it. The first time stays."""
-        await self._store.script(_WITHDRAW, self._store.keys.event(event), at_ms, _WEEK_S)
+        await self._store.script(_WITHDRAW, self._store.keys.event(event), at_ms, keep_s)
 
     async def recipient_entries(
         self, recipient: str, since_ms: int = 0, limit: int = 100
@@ -127,8 +129,8 @@ class RedisLedger:
 
     async def named(self, event_id: str) -> Sequence[str]:
         """The keys of the events with this id, one a source; some may have left the ledger."""
-        (members,) = await self._store.pipeline([("SMEMBERS", self._store.keys.named(event_id))])
-        return sorted(member.decode() for member in members)
+        (found,), _ = await self._store.fetch([self._store.keys.named(event_id)])
+        return sorted(found.decode().split()) if found else []
 
     def _naming(self, heads: Sequence[EventHead]) -> Plan:
         plan = Plan(_NAME, self._store.cluster)

@@ -1,10 +1,11 @@
-"""How often mailboxes could not take mail of late. In Redis alone: what it leads to, a suppression, is in Kafka."""
+"""How often mailboxes could not take mail of late."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import Plan, Script, Store
+from service.model.score import Score
 
-_ADD = Script("soft_bounce")
+_ADD, _PUT = Script("soft_bounce", complete_only=True), Script("soft_bounce_put", complete_only=True)
 WEEK_MS = 7 * 86_400_000
 _KEEP_S = 8 * 7 * 86_400  # by then a score is 1/256 of what it was
 
@@ -15,13 +16,23 @@ class RedisSoftBounces:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[float]:
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[Score]:
         """Add one to each; the scores now. A key named twice counts twice."""
         plan = Plan(_ADD, self._store.cluster)
         for i, key in enumerate(address_keys):
             plan.place(self._store.keys.soft_bounces(key), (i,)).args += (at_ms, WEEK_MS, _KEEP_S)
-        (scores,) = await self._store.run(plan)
-        return [score / 1000 for score in scores]
+        (rows,) = await self._store.run(plan)
+        pairs = [row.split(b"\t") for row in rows]
+        return [Score(float(value), int(at)) for value, at in pairs]
+
+    async def put(self, scores: Mapping[str, Score], now_ms: int) -> None:
+        """Put scores back by their address keys, but for those that a newer one stands for, or that have faded."""
+        plan = Plan(_PUT, self._store.cluster)
+        for i, (key, score) in enumerate(scores.items()):
+            left_s = max(0, _KEEP_S - (now_ms - score.at_ms) // 1000)
+            args = plan.place(self._store.keys.soft_bounces(key), (i,)).args
+            args += (f"{score.value:.6f}", score.at_ms, left_s)
+        await self._store.run(plan)
 
     async def clear(self, address_key: str) -> None:
         """Forget an address."""

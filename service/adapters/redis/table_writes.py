@@ -7,10 +7,8 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Plan, Script, Store, chunks
 from service.adapters.redis.table_rows import recipient_of, stands
-from service.model.ids import address_key
-from service.model.ledger import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
-from service.model.suppression import Suppression, suppression
+from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 
 _PUT, _DELETE = Script("row_put"), Script("row_delete")
@@ -79,15 +77,6 @@ class RedisTableWrites:
         key = self._store.keys.contacts(account)
         (deleted,) = await self._store.script(_DELETE_CONTACT, key, uuid, version, _GONE_S)
         return bool(deleted)
-
-    async def suppress(self, address: str, reason: Reason, at_ms: int, detail: str = "") -> None:
-        """Stop mail to an address. Where `detail` quotes the address, it is left out."""
-        await self.put_suppression(*suppression(address, reason, at_ms, detail))
-
-    async def unsuppress(self, address: str) -> bool:
-        """Allow mail again; False when it was not stopped."""
-        (row,) = await self._store.pipeline([("GETDEL", self._store.keys.suppressed(address_key(address)))])
-        return stands(row)
 
     async def put_suppression(self, key: str, row: Suppression) -> bool:
         """Stop mail to the address of this `address_key`; False where something newer stands."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Command, Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
-from service.adapters.redis.table_rows import contact_of, group_of, recipient_of, stands
+from service.adapters.redis.contacts import ContactsAsked
+from service.adapters.redis.table_rows import group_of, recipient_of, stands
 from service.model.ids import address_key
-from service.model.recipient import Contact, Recipient
+from service.model.recipient import Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.ports import Bar, RolePage, Rows, Wanted
@@ -25,14 +26,17 @@ class RedisTables:
     async def lookup(self, wanted: Wanted) -> Rows:
         """All wanted rows in one pipeline, two with roles. Raises Unavailable, also while incomplete."""
         keys, ids = self._store.keys, list(wanted.recipients)
-        groups, accounts, roles = list(wanted.groups), list(wanted.accounts), list(wanted.roles)
+        groups, roles = list(wanted.groups), list(wanted.roles)
+        contacts = ContactsAsked(self._store, wanted)
         strings, replies = await self._store.fetch(
             [*(keys.recipient(i) for i in ids), *(keys.group(*g) for g in groups)],
-            *(("HVALS", keys.contacts(account)) for account in accounts),
+            *contacts.commands,
             *(self._holders(role, "", _PAGE) for role in roles),
             *self._marks(),
+            plans=contacts.plans,
         )
-        asked = len(accounts) + len(roles)
+        first = len(contacts.commands)
+        asked = first + len(roles)
         require_complete(replies[asked:])
         found = strings[: len(ids)]
         return Rows(
@@ -44,8 +48,9 @@ class RedisTables:
                 for g, row in zip(groups, strings[len(ids) :], strict=True)
                 if row and stands(row)
             },
-            accounts={a: _contacts(rows) for a, rows in zip(accounts, replies, strict=False) if rows},
-            roles=await self._pages(roles, replies[len(accounts) : asked]),
+            accounts=contacts.accounts(replies[:first]),
+            roles=await self._pages(roles, replies[first:asked]),
+            contacts=contacts.contacts(replies[:first]),
         )
 
     async def role(self, role: str, cursor: str, limit: int = _PAGE) -> RolePage:
@@ -53,15 +58,6 @@ class RedisTables:
         names, *marks = await self._store.pipeline([self._holders(role, cursor, limit), *self._marks()])
         require_complete(marks)
         return (await self._pages([role], [names], limit))[role]
-
-    async def suppressed(self, addresses: Sequence[str]) -> Sequence[bool]:
-        """For each address whether it must not be mailed."""
-        keys = self._store.keys
-        rows, marks = await self._store.fetch(
-            [keys.suppressed(address_key(address)) for address in addresses], *self._marks()
-        )
-        require_complete(marks)
-        return [stands(row) for row in rows]
 
     async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
         """For each (address, unsubscribe key) what bars it, in one pipeline."""
@@ -141,10 +137,6 @@ class RedisTables:
             )
             for role, names in zip(roles, ids, strict=True)
         }
-
-
-def _contacts(rows: Sequence[bytes]) -> tuple[Contact, ...]:
-    return tuple(sorted(map(contact_of, rows), key=lambda contact: contact.uuid))
 
 
 def _bar(suppressed: bytes | None, unsubscribed: bytes | None) -> Bar:

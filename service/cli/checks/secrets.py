@@ -12,8 +12,8 @@ _HERE = ("127.", "localhost", "::1", "[::1]")
 
 
 def check_secrets(settings: Settings) -> Sequence[Finding]:
-    """Tokens, then the ways to Kafka and Redis; relays refuse a password without TLS themselves."""
-    return [*_tokens(settings), *_ways(settings)]
+    """Tokens, mail, then the ways to Kafka and Redis; relays refuse a password without TLS themselves."""
+    return [*_tokens(settings), _mail(settings), *_ways(settings)]
 
 
 def _tokens(settings: Settings) -> Iterator[Finding]:
@@ -34,6 +34,25 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
         yield ok("tokens", f"{', '.join(auth.algorithms)}{' by JWKS' if auth.jwks_url else ''}")
     if auth.jwks_url.startswith("http:") and not _is_here(urlsplit(auth.jwks_url).hostname or ""):
         yield fail("jwks", f"{auth.jwks_url} can be changed on its way", "use https")
+
+
+def _mail(settings: Settings) -> Finding:
+    """What signs unsubscribe links and bounce addresses: who knows it can end anybody's mail, and suppress anybody."""
+    mail, secrets = settings.mail, [secret.get_secret_value() for secret in settings.mail.secrets]
+    new = 'set TOCSIN_MAIL__SECRETS to a JSON list of random secrets, ["…"], the same for all workers and the API'
+    if settings.mode == "dev":
+        return ok("mail secrets", "dev mode: the dev secret, which everybody knows, where none is set")
+    if mail.bounce_domain and not secrets:
+        return fail("mail secrets", "none, and TOCSIN_MAIL__BOUNCE_DOMAIN needs one: no worker starts", new)
+    if not secrets:
+        return warn("mail secrets", "none: mails have no unsubscribe link, and no bounce is believed", new)
+    if DEV_SECRET in secrets:
+        return warn("mail secrets", "one is that of `tocsin dev`, which everybody knows", new)
+    if weak := sum(len(set(secret)) < _FEWEST for secret in secrets):
+        return warn(
+            "mail secrets", f"{weak} of {len(secrets)} have fewer than {_FEWEST} different characters", new
+        )
+    return ok("mail secrets", f"{len(secrets)}, the first one signs")
 
 
 def _ways(settings: Settings) -> Iterator[Finding]:

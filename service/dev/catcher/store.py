@@ -1,6 +1,5 @@
 """Caught mails, in memory and bounded."""
 
-import asyncio
 from collections.abc import Iterable
 
 from service.dev.catcher.mail import Mail
@@ -16,7 +15,6 @@ class MailStore:
         self.revision = 0
         """Grows with every change, for views that refresh."""
         self._mails: dict[str, Mail] = {}
-        self._arrival = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._mails)
@@ -33,8 +31,6 @@ class MailStore:
             del self._mails[next(iter(self._mails))]
         self.received += 1
         self.revision += 1
-        self._arrival.set()
-        self._arrival = asyncio.Event()
 
     def get(self, mail_id: str) -> Mail | None:
         """The mail of that id, or the newest for `latest`."""
@@ -57,9 +53,3 @@ class MailStore:
         for mail_id in list(self._mails if ids is None else ids):
             self._mails.pop(mail_id, None)
         self.revision += 1
-
-    async def wait_received(self, count: int, timeout: float) -> None:
-        """Return when `count` mails were ever taken; TimeoutError after `timeout` seconds."""
-        async with asyncio.timeout(timeout):
-            while self.received < count:
-                await self._arrival.wait()

@@ -1,10 +1,15 @@
 """`tocsin dead-letters` on a real line: mended and sent back, or set aside; nothing is forgotten."""
 
+import asyncio
 import getpass
+import shutil
+from pathlib import Path
 
 import pytest
 
+from service.model.ledger import Reason
 from service.model.operation import Operation, Phase
+from service.settings import templates_directory
 from tests.line import Line, eventually
 
 
@@ -23,7 +28,7 @@ async def test_listed_shown_redriven_and_discarded() -> None:
         await line.publish(
             wrong, b"{\xff", {"id": "2", "source": "/e2e", "type": "no_such"}, headers=[("trace", b"t1")]
         )
-        await eventually(lambda: _letters(line, 3), 40)
+        await eventually(lambda: _letters(line, 3), 60)
 
         assert await listed(line) == {"invalid_data": "open", "invalid_utf8": "open", "unknown_type": "open"}
         assert await listed(line, "--type", "overbid") == {"invalid_data": "open"}
@@ -51,7 +56,7 @@ async def test_listed_shown_redriven_and_discarded() -> None:
 
         code, (done,), said = await line.tocsin("dead-letters", "redrive", one["id"], "--yes", "--json")
         assert (code, done) == (0, {"redriven": 1}), said
-        await eventually(lambda: _letters(line, 4), 40)  # still wrong: it dies anew, as a letter of its own
+        await eventually(lambda: _letters(line, 4), 60)  # still wrong: it dies anew, as a letter of its own
         events = await line.read(line.settings.kafka.events[0])
         assert events.count((wrong, {"trace": b"t1"})) == 2
 
@@ -78,6 +83,67 @@ async def test_listed_shown_redriven_and_discarded() -> None:
         assert next(o for o in told if o.phase is Phase.part and o.action == "redrive").items == (one["id"],)
         code, _, said = await line.tocsin("dead-letters", "show", "0:999")
         assert (code, "there is no dead letter 0:999" in said) == (1, True)
+
+
+@pytest.mark.timeout(180)
+async def test_a_mail_that_died_is_redriven_and_arrives_once(tmp_path: Path) -> None:
+    """Its template broke on this data; it is mended, an operator redrives the mail, and twice is once; audited."""
+    templates = shutil.copytree(templates_directory(), tmp_path / "templates")
+    good = (page := templates / "overbid" / "en.j2").read_text()
+    page.write_text(
+        good.replace("{% block subject %}", "{% block subject %}{{ 1 // (data.lot_id|length - 4) }}")
+    )
+    async with Line(variables={"TOCSIN_TEMPLATES__DIRECTORY": str(templates)}) as line:
+        worker = line.start_worker()
+        event = {
+            "id": "1",
+            "source": "/e2e",
+            "type": "overbid",
+            "recipients": ["alice"],
+            "data": {"lot_id": "dead"},
+        }
+        await line.publish(event)
+        dead = {(e.recipient, e.channel): e.state.value for e in await line.finished("/e2e", "1")}
+        assert dead == {
+            (who, way): state
+            for who in ("alice", "carol")
+            for way, state in (("email", "dead"), ("inbox", "delivered"))
+        }
+        await eventually(lambda: _letters(line, 2), 60)
+        worker.terminate()
+        assert await asyncio.to_thread(worker.wait, 60) == 0
+        page.write_text(good)
+        line.start_worker()
+
+        redrive = ("dead-letters", "redrive", "--reason", "render_failed", "--yes", "--json")
+        code, (done,), said = await line.tocsin(*redrive)
+        assert (code, done) == (0, {"redriven": 2}), said
+        await eventually(lambda: _mails(line, 2), 60)
+        sent = await line.finished("/e2e", "1")
+        await line.tocsin(*redrive)
+        await line.publish(event, {**event, "id": "after"})
+        await line.finished("/e2e", "after")
+
+        assert list(line.mailed().values()) == [1] * 4
+        mail = next(e for e in sent if (e.recipient, e.channel) == ("alice", "email"))
+        assert [step.state.value for step in mail.steps] == [
+            "sent",
+            "sending",
+            "queued",
+            "dead",
+            "sending",
+            "queued",
+        ]
+        assert mail.steps[2].reason is Reason.replayed
+        assert f"redriven by {getpass.getuser()}" in mail.steps[2].detail
+        assert await listed(line) == {"render_failed": "redriven"}
+        told = await _operations(line)
+        assert [(o.action, o.phase) for o in told] == [("redrive", phase) for phase in Phase]
+        assert len(next(o for o in told if o.phase is Phase.part).items) == 2
+
+
+async def _mails(line: Line, number: int) -> bool:
+    return len(line.catcher.mails) >= number
 
 
 async def _letters(line: Line, number: int) -> bool:

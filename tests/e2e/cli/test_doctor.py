@@ -19,7 +19,7 @@ from service.cli.checks.redis import check_redis
 from service.cli.checks.secrets import check_secrets
 from service.cli.checks.smtp import check_smtp
 from service.dev import ports
-from service.settings import DEV_SECRET, Auth, Kafka, Redis, Settings, Smtp, Templates
+from service.settings import DEV_SECRET, Auth, Kafka, Mail, Redis, Settings, Smtp, Templates
 from tests.e2e.cli.tocsin import Tocsin
 
 SECRET = "0123456789abcdefghijklmnopqrstuv"
@@ -45,12 +45,19 @@ def _one(findings: Sequence[Finding], check: str) -> Finding:
 def test_all_is_well(ready: Tocsin) -> None:
     """Exit code 0, every check told, and no mail sent."""
     with _smtp() as port:
-        ended = ready.run("doctor", "--json", TOCSIN_SMTP__PORT=str(port), TOCSIN_AUTH__SECRET=SECRET)
+        ended = ready.run(
+            "doctor",
+            "--json",
+            TOCSIN_SMTP__PORT=str(port),
+            TOCSIN_AUTH__SECRET=SECRET,
+            TOCSIN_MAIL__SECRETS=f'["{SECRET}"]',
+        )
 
     assert ended.code == 0, ended.out
     status = {finding["check"]: finding["status"] for finding in ended.documents}
     wanted = (
         "tokens",
+        "mail secrets",
         "kafka",
         "topics",
         "redis",
@@ -79,7 +86,9 @@ def test_everything_is_away(tocsin: Tocsin, free_port: int, tmp_path: Path) -> N
     assert (ended.code, ended.err) == (1, "")
     failed = [line.split()[1] for line in ended.out.splitlines() if line.startswith("fail")]
     assert failed == ["tokens", "kafka", "redis", "smtp", "catalogue"]
-    assert ended.out.count("→") == 5
+    warned = [line for line in ended.out.splitlines() if line.startswith("warn")]
+    assert [line[6:18] for line in warned] == ["mail secrets"]
+    assert ended.out.count("→") == 6
 
 
 def test_settings_are_shown_without_secrets(tocsin: Tocsin) -> None:
@@ -210,6 +219,25 @@ def test_a_broken_catalogue_and_a_broken_template(tmp_path: Path) -> None:
 def test_secrets(auth: dict[str, Any], check: str, status: Status) -> None:
     """Weak, public and missing ones are told."""
     assert _one(check_secrets(Settings(auth=Auth(**auth))), check).status is status
+
+
+@pytest.mark.parametrize(
+    ("mail", "status", "said"),
+    [
+        ({"secrets": [SECRET, SECRET[::-1]]}, Status.ok, "2, the first"),
+        ({}, Status.warn, "no unsubscribe link"),
+        ({"secrets": [SECRET, DEV_SECRET]}, Status.warn, "everybody knows"),
+        ({"secrets": ["ab" * 20]}, Status.warn, "1 of 1"),
+        ({"bounce_domain": "bounces.example.com"}, Status.fail, "no worker starts"),
+    ],
+)
+def test_secrets_of_mail(mail: dict[str, Any], status: Status, said: str) -> None:
+    """Who knows what signs unsubscribe links and bounce addresses can stop anybody's mail."""
+    found = _one(check_secrets(Settings(mail=Mail(**mail))), "mail secrets")
+
+    assert (found.status, said in found.detail) == (status, True)
+    assert ("TOCSIN_MAIL__SECRETS" in found.remedy) is (status is not Status.ok)
+    assert not any(secret in found.detail + found.remedy for secret in (SECRET, DEV_SECRET))
 
 
 def test_ways_that_others_can_read() -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from service.adapters.redis.tables import RedisTables
 from service.model.recipient import Recipient
 from service.ports import Wanted
 from tests.e2e.cli.tocsin import Tocsin
+from tests.waiting import until
 
 
 def _rows(tocsin: Tocsin, names: Sequence[str]) -> dict[str, Recipient]:
@@ -122,9 +122,7 @@ def test_an_import_that_was_killed_goes_on(ready: Tocsin, tmp_path: Path) -> Non
     file, count = _file(tmp_path / "rows.jsonl", 20_000), 20_000
     checkpoint = tmp_path / "rows.jsonl.checkpoint"
     process = ready.start("recipients", "import", str(file))
-    deadline = time.monotonic() + 60
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        pass
+    assert until(checkpoint.exists, 60)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = json.loads(checkpoint.read_text())["counts"]["rows"]

@@ -1,10 +1,7 @@
-"""`tocsin privacy` on a real line, and what the worker's log says of persons: nothing."""
+"""`tocsin privacy` on a real line."""
 
-import asyncio
 import json
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +9,8 @@ import pytest
 from service.model.ledger import Reason
 from service.model.operation import Action, Operation
 from service.model.recipient import Recipient
-from tests.line import ROOT, Line, eventually
-from tests.smtp_server import Answer, ScriptedServer, Session
+from tests.holding import holding
+from tests.line import Line, eventually
 
 ALICE = "alice@example.com"
 
@@ -35,7 +32,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         }
         await line.publish(event)
         await line.finished("/e2e", "1")
-        await eventually(lambda: _told(line, 6), 30)
+        await eventually(lambda: _told(line, 6), 60)
 
         out = tmp_path / "alice.json"
         code, _, said = await line.tocsin("privacy", "export", "--address", ALICE.upper(), "--out", str(out))
@@ -54,8 +51,8 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         code, (counts,), said = await line.tocsin("privacy", "erase", "--address", ALICE, "--yes", "--json")
         assert (code, counts["recipients"], counts["inbox"], counts["ledger"]) == (0, 1, 1, 2), said
 
-        assert await _holding(line, ALICE) == []
-        named = [key for key in await _holding(line, "alice") if b"{r:alice}:row" not in key]
+        assert await holding(line.parts.store, ALICE) == []
+        named = [key for key in await holding(line.parts.store, "alice") if b"{r:alice}:row" not in key]
         assert [key for key in named if b":newest" not in key] == []
         states = sorted(
             (e.recipient.partition("-")[0], e.state.value) for e in await line.entries("/e2e", "1")
@@ -86,79 +83,3 @@ def _renamed(row: Recipient | None) -> Recipient:
 
 async def _told(line: Line, number: int) -> bool:
     return sum(o.state.value in ("sent", "delivered") for o in await line.outcomes()) >= number
-
-
-async def _holding(line: Line, text: str) -> list[bytes]:
-    """The keys of this line whose name or content has the text."""
-    store, found = line.parts.store, list[bytes]()
-    async for keys in store.scan(f"{line.settings.redis.prefix}*"):
-        for key in keys:
-            (dump,) = await store.pipeline([("DUMP", key)])
-            if text.encode() in key or text.encode() in (dump or b""):
-                found.append(key)
-    return found
-
-
-def _rude(session: Session, verb: str, line: str) -> Answer:
-    """A relay that quotes the address in what it says, and fails in several ways."""
-    address = line.partition(":")[2].strip()
-    if verb == "RCPT":
-        for name, reply in (
-            ("bounced", f"550 5.1.1 {address}: no such user\r\n"),
-            ("greylisted", f"451 4.7.1 {address} come back later\r\n"),
-            ("rude", f"{address} is not for us\r\n"),  # no reply at all
-        ):
-            if name in address:
-                return reply.encode()
-    return None
-
-
-@pytest.mark.timeout(180)
-async def test_no_address_is_logged_at_info(tmp_path: Path) -> None:
-    """Over bounces, refusals, a relay that speaks no SMTP, and dead letters full of addresses."""
-    names = ("fine", "bounced", "greylisted", "rude")
-    rows = [
-        Recipient(id=n, address=f"{n}.person@secret.example", name="Pat Secret", version=2) for n in names
-    ]
-    log = tmp_path / "worker.log"
-    async with ScriptedServer(_rude) as relay, Line(partitions=2) as line:
-        await line.parts.writes.put_recipients(rows)
-        environment = line.environment(
-            TOCSIN_LOG_LEVEL="INFO", TOCSIN_SMTP__PORT=str(relay.port), TOCSIN_WORKER__METRICS_PORT="0"
-        )
-        with log.open("wb") as file:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "worker"],
-                cwd=ROOT,
-                env=environment,
-                stdout=file,
-                stderr=file,
-            )
-        line.workers.append(worker)
-        data = {"lot_id": "mail me at data.person@secret.example"}
-        wrong = {"id": "wrong", "source": "/log", "type": "overbid", "recipients": ["x"]}
-        await line.publish(
-            *({"id": n, "source": "/log", "type": "winner", "recipients": [n], "data": data} for n in names),
-            {**wrong, "data": {"a": "dead.person@secret.example"}},
-            b'{"id": "broken.person@secret.example", ',
-        )
-        await eventually(lambda: _states(line, {"sent", "bounced", "deferred"}), 60)
-        await eventually(lambda: _dead(line, 2), 30)
-        worker.terminate()
-        await asyncio.get_running_loop().run_in_executor(None, worker.wait, 30)
-
-        said = log.read_text()
-        assert '"level":"info"' in said
-        for person in (*names, "data", "dead", "broken"):
-            assert f"{person}.person" not in said, person
-        assert "secret.example" not in said
-        assert "Pat Secret" not in said
-        assert [m for m in relay.arrived if "fine.person" in m.recipients[0]]
-
-
-async def _states(line: Line, wanted: set[str]) -> bool:
-    return wanted <= {o.state.value for o in await line.outcomes()}
-
-
-async def _dead(line: Line, number: int) -> bool:
-    return len(await line.dead_letters()) >= number

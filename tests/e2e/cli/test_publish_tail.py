@@ -129,7 +129,7 @@ def test_tail_follows_until_it_is_told_to_stop(ready: Tocsin) -> None:
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["value"]["id"] == name
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert last_words(process) == []
     finally:
         process.kill()
@@ -144,7 +144,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(ready: Tocsin) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
         assert last_words(process) == []
     finally:
         process.kill()

@@ -24,7 +24,7 @@ async def test_mended_and_sent_once() -> None:
         }
         await line.publish(event)
         await line.finished("/e2e", "1")
-        await eventually(lambda: _told(line, "bounced"), 30)
+        await eventually(lambda: _told(line, "bounced"), 60)
 
         code, rows, said = await line.tocsin("replay", "--event", "1", "--dry-run", "--json")
         assert (code, rows) == (
@@ -44,7 +44,7 @@ async def test_mended_and_sent_once() -> None:
             "replay", "--state", "bounced", "--yes", "--rate", "10", "--json"
         )
         assert (code, done) == (0, {"replayed": 1}), said
-        await eventually(lambda: _mailed(line, "bob.new@example.com", 1), 30)
+        await eventually(lambda: _mailed(line, "bob.new@example.com", 1), 60)
         await line.finished("/e2e", "1")
         assert len(await line.read(line.parts.topics.email("bulk"))) == 1  # type: ignore[arg-type]
         queued = next(o for o in await line.outcomes() if o.reason is Reason.replayed)
@@ -56,7 +56,7 @@ async def test_mended_and_sent_once() -> None:
             "replay", "--recipient", "alice", "--channel", "email", "--again", "--yes", "--json"
         )
         assert (code, done) == (0, {"replayed": 1}), said
-        await eventually(lambda: _mailed(line, "alice@example.com", 2), 30)
+        await eventually(lambda: _mailed(line, "alice@example.com", 2), 60)
         assert sorted(line.mailed().values()) == [1, 1, 2]  # carol, bob; alice twice with one Message-ID
 
 

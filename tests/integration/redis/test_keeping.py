@@ -54,9 +54,9 @@ async def test_every_shard_of_a_wide_event_expires(store: Store, raw: Redis) -> 
 async def test_a_withdrawal_of_the_unseen_expires(store: Store, raw: Redis) -> None:
     """The mark of a withdrawn event is not kept for ever, and does not shorten the event's life."""
     ledger = RedisLedger(store)
-    await ledger.withdraw("unseen", 1)
+    await ledger.withdraw("unseen", 1, 60)
     await ledger.open([head("long", 30 * DAY_S)], [])
-    await ledger.withdraw("long", 1)
+    await ledger.withdraw("long", 1, 60)
 
     kept = await lives(raw, store)
     assert 0 < kept["{e:unseen}"] <= 7 * DAY_S

@@ -8,12 +8,13 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from service.model.record import Done, Handler, Message, Record
 from streams.batch_stage import BatchStage, Gate
@@ -41,6 +42,13 @@ async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> No
         await asyncio.sleep(0.01)
 
 
+class _Careless(str):
+    """A header name that is encoded to no text."""
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff\xfe"
+
+
 class Rig:
     """One test's topics on one broker: `source` to read from, `sink` to write to, `dead` for dead letters."""
 
@@ -56,15 +64,18 @@ class Rig:
         try:
             names = [self.source, self.sink, self.dead]
             await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
-            deadline = time.monotonic() + 20
-            while any(topic["error_code"] for topic in await admin.describe_topics(names)):
+            deadline = time.monotonic() + 30
+            while any(
+                topic["error_code"] or any(one["leader"] < 0 for one in topic["partitions"])
+                for topic in await admin.describe_topics(names)
+            ):
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
         finally:
             await admin.close()
 
     @asynccontextmanager
-    async def producer(self, timeout_s: float = 10.0) -> AsyncIterator[Producer]:
+    async def producer(self, timeout_s: float = 30.0) -> AsyncIterator[Producer]:
         """A producer for as long as the block lasts."""
         producer = Producer(self.connection, timeout_s=timeout_s)
         await producer.start()
@@ -78,6 +89,19 @@ class Rig:
         messages = [Message(self.source, b"key-%d" % (i % keys), b"%d" % i) for i in ids]
         for start in range(0, len(messages), 1000):
             await producer.produce(messages[start : start + 1000])
+
+    async def feed_careless(self, ids: range, odd: Collection[int], codec: int = 0) -> None:
+        """Write records in batches of ten to one partition; the odd ones have a header name that is no text."""
+        writer = AIOKafkaProducer(**self.connection.arguments())
+        await writer.start()
+        for start in range(ids.start, ids.stop, 10):
+            batch = writer.create_batch()
+            batch._builder = _DefaultRecordBatchBuilderPy(2, codec, False, -1, -1, 0, 100_000)
+            for i in range(start, start + 10):
+                headers = [("ce_id", b"1"), *([(_Careless("x"), b"2")] if i in odd else [])]
+                batch.append(timestamp=None, key=b"k", value=b"%d" % i, headers=headers)
+            await (await writer.send_batch(batch, self.source, partition=0))
+        await writer.stop()
 
     def on(self, record: Record) -> Message:
         """The record, on its way to the sink."""

@@ -22,7 +22,7 @@ async def listening(pipeline: Pipeline, **settings: int) -> AsyncIterator[aiosmt
     await listener.maybe_start()
     client = aiosmtplib.SMTP(hostname="127.0.0.1", port=listener.port, start_tls=False)
     try:
-        async with asyncio.timeout(10), client:
+        async with asyncio.timeout(30), client:
             yield client
     finally:
         await listener.stop()

@@ -50,7 +50,7 @@ async def test_mends_what_differs_and_keeps_what_it_does_not_know(kafka: str) ->
     admin = AIOKafkaAdminClient(**connection.arguments())
     await admin.start()
     await admin.create_topics([NewTopic(name, 1, 1, topic_configs=theirs) for name in (groups, events)])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while not {groups, events} <= set(await admin.list_topics()):
         assert time.monotonic() < deadline
     await admin.close()

@@ -29,7 +29,7 @@ async def end(worker: Worker, how: signal.Signals = signal.SIGTERM) -> int:
 
 async def test_sigterm_in_mid_batch_loses_and_repeats_nothing(rig: Rig, tmp_path: Path) -> None:
     """A worker that is told to stop ends its batches, commits and leaves; the next one continues where it ended."""
-    first = Worker(rig, tmp_path / "first", RIG_DELAY="0.05")
+    first = Worker(rig, tmp_path / "first", RIG_DELAY="0.2")
     try:
         assert await rig.counted(rig.sink, 200)
     finally:
@@ -91,7 +91,7 @@ async def test_kill_between_any_two_effects_loses_nothing(rig: Rig, tmp_path: Pa
     """A worker killed at a named point leaves nothing behind that the next one does not handle."""
     first = Worker(rig, tmp_path / "first", RIG_FAULT=f"{point}:3")
     try:
-        assert await asyncio.to_thread(first.process.wait, 30) == -signal.SIGKILL
+        assert await asyncio.to_thread(first.process.wait, 60) == -signal.SIGKILL
     finally:
         await end(first, signal.SIGKILL)
     await finish(rig, tmp_path)
@@ -111,7 +111,7 @@ async def test_kill_while_it_leaves_loses_nothing(rig: Rig, tmp_path: Path) -> N
 
 async def test_kill_while_it_hands_over_loses_nothing(rig: Rig, tmp_path: Path) -> None:
     """A worker killed in a rebalance, before it could drain, leaves its records to the one that joined."""
-    first = Worker(rig, tmp_path / "first", RIG_DELAY="0.1", RIG_FAULT="after_revoke_before_drain:2")
+    first = Worker(rig, tmp_path / "first", RIG_DELAY="0.3", RIG_FAULT="after_revoke_before_drain:2")
     try:
         await rig.counted(rig.sink, 100)
         await finish(rig, tmp_path)

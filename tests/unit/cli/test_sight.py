@@ -110,6 +110,16 @@ def test_an_outcome_is_found_by_state_and_reason() -> None:
     assert "550 no" in line_of(sight, TOPICS, personal=False)
 
 
+def test_what_a_relay_said_is_shown_once() -> None:
+    """The ledger's detail repeats relay and reply, which the outcome has apart; other details stand beside them."""
+    said = {"relay": "relay1", "reply": "250 2.0.0 Ok"}
+    same = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "relay1 250 2.0.0 Ok"}))
+    more = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "at last"}))
+
+    assert line_of(sight_of(same, TOPICS), TOPICS, personal=False).count("250 2.0.0 Ok") == 1
+    assert "at last relay1 250 2.0.0 Ok" in line_of(sight_of(more, TOPICS), TOPICS, personal=False)
+
+
 @pytest.mark.parametrize("topic", ALL)
 def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
     """In the key, headers, replies, details and nested data; shown only when asked for."""

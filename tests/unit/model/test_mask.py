@@ -121,7 +121,7 @@ def test_masking_reaches_keys_and_every_depth() -> None:
 
 def test_masking_takes_linear_time() -> None:
     """A hostile text cannot stop a log line: 100,000 characters in well under a second."""
-    started = time.perf_counter()
+    started = time.process_time()
     for hostile in (
         "a" * 100_000,
         '"' * 100_000,
@@ -132,7 +132,7 @@ def test_masking_takes_linear_time() -> None:
     ):
         mask_text(hostile + "@")
 
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_name_keeps_its_first_letter() -> None:

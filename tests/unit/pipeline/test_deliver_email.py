@@ -7,6 +7,7 @@ import pytest
 from service.model.ids import event_key
 from service.model.ledger import Reason
 from service.model.recipient import Choice, Recipient
+from service.model.suppression import suppression
 from service.ports import Unavailable
 from tests.pipelines import Pipeline
 
@@ -125,7 +126,7 @@ async def test_a_deleted_contact_and_a_dropped_address_are_not_mailed() -> None:
 async def test_a_mandatory_type_passes_suppression() -> None:
     """What must arrive is sent to a suppressed address too."""
     pipeline = await resolved({"id": "1", "type": "reset_password", "recipients": ["alice"]})
-    await pipeline.tables.suppress("alice@example.com", Reason.mailbox_unknown, 1)
+    await pipeline.tables.put_suppression(*suppression("alice@example.com", Reason.mailbox_unknown, 1))
     await pipeline.deliver()
 
     assert await email(pipeline) == ("sent", "")
@@ -144,7 +145,7 @@ async def test_an_expired_mail_is_not_sent() -> None:
 async def test_a_withdrawn_mail_is_not_sent() -> None:
     """The claim itself checks it."""
     pipeline = await resolved()
-    await pipeline.ledger.withdraw(event_key("/t", "1"), pipeline.clock.now_ms())
+    await pipeline.ledger.withdraw(event_key("/t", "1"), pipeline.clock.now_ms(), 60)
     await pipeline.deliver()
 
     assert not pipeline.transport.accepted
@@ -240,7 +241,7 @@ async def test_what_cannot_be_rendered_is_dead_and_kept() -> None:
 
 
 async def die_while_sending(pipeline: Pipeline) -> None:
-    """Worker 1 claims, submits, and is cut off."""
+    """Worker 1 claims, submits, and is cut off; its last sign of life is too old."""
     pipeline.transport.hold = True
     task = asyncio.create_task(pipeline.run(pipeline.deliver_email, pipeline.email_records()))
     while (await email(pipeline))[0] != "sending":
@@ -248,6 +249,7 @@ async def die_while_sending(pipeline: Pipeline) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     pipeline.transport.hold = False
+    pipeline.clock.advance(9_000)
 
 
 async def test_an_answer_that_came_too_late_tells_what_stands() -> None:

@@ -54,7 +54,7 @@ async def test_a_withdrawn_event_leaves_no_entry() -> None:
     """The ledger refuses the delivery, so the entry is taken out again."""
     pipeline = Pipeline()
     await pipeline.seed()
-    await pipeline.ledger.withdraw(event_key("/t", "1"), 1)
+    await pipeline.ledger.withdraw(event_key("/t", "1"), 1, 60)
     await pipeline.publish(EVENT)
     await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
 

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
+from service.model.ids import address_key
+from service.model.ledger import Reason
 from service.model.recipient import Choice
+from service.model.suppression import suppression
+from service.model.unsubscribe import Unsubscribe, unsubscribe_key
+from service.pipeline.absent import pseudonym
 from service.pipeline.explain import Ask
 from tests.pipelines import Pipeline
 
@@ -125,3 +130,65 @@ async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline
     assert len((await pipeline.explain(Ask("1", "/other")))["events"]) == 1
     assert (await pipeline.explain(Ask(both[0]["event"]["key"])))["events"] == [both[0]]
     assert (await pipeline.explain(Ask("unknown")))["events"] == []
+
+
+async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> None:
+    """Suppression, unsubscribe and preference: why they decided, and that they stand; the inbox is not stopped."""
+    off = {"winner:email": Choice(on=False, since_ms=7, by="alice")}
+    row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
+    await pipeline.tables.put_recipients([row])
+    key = unsubscribe_key("", "alice", "overbid")
+    await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type="overbid", by="the link", version=8))
+    await pipeline.tables.put_suppression(*suppression("bob@example.com", Reason.complaint_received, 9))
+    await pipeline.publish(
+        OVERBID | {"recipients": ["alice", "bob"]}, OVERBID | {"id": "2", "type": "winner"}
+    )
+    await pipeline.deliver()
+
+    mails = [
+        await one(pipeline, "alice"),
+        await one(pipeline, "alice", event="2"),
+        await one(pipeline, "bob"),
+    ]
+    decided = [(mail["reason"], mail["steps"][0]["detail"]) for mail in mails]
+    assert decided == [
+        ("unsubscribed", "unsubscribed since 8 by the link"),
+        ("preference_off", "preference off since 7 by alice"),
+        ("suppressed_address", "suppressed since 9: complaint_received"),
+    ]
+    complaint = {"reason": "complaint_received", "since_ms": 9}
+    assert [(mail["stopped"], mail["preference"]) for mail in mails] == [
+        ({"unsubscribed": {"since_ms": 8, "by": "the link"}}, None),
+        (None, {"on": False, "since_ms": 7, "by": "alice"}),
+        ({"suppressed": complaint}, None),
+    ]
+    assert (await one(pipeline, "alice", "inbox"))["stopped"] is None
+    people = [(await pipeline.explain(Ask(recipient=who)))["people"][0] for who in ("alice", "bob")]
+    assert [(p["suppressed"], set(p["unsubscribed"])) for p in people] == [
+        (None, {"overbid"}),
+        (complaint, set()),
+    ]
+
+
+async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: Pipeline) -> None:
+    """Of contacts and of addresses in groups too; a suppression whose time is over does not stand."""
+    await pipeline.publish({"id": "g", "type": "invoice_available", "external_id": "12345"})
+    await pipeline.publish({"id": "a", "type": "payment_failed", "account": "acme"})
+    listed = pseudonym("billing@example.com")
+    for account, who, name in (("", listed, "invoice_available"), ("acme", "c1", "payment_failed")):
+        key = unsubscribe_key(account, who, name)
+        await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type=name, version=8))
+    _, over = suppression("c2@example.com", Reason.mailbox_full, 1, until_ms=2)
+    await pipeline.tables.put_suppression(address_key("c2@example.com"), over)
+
+    stopped = {"unsubscribed": {"since_ms": 8, "by": ""}}
+    assert (await one(pipeline, listed, event="g"))["stopped"] == stopped
+    assert (await one(pipeline, "c1", event="a"))["stopped"] == stopped
+    assert (await one(pipeline, "c2", event="a"))["stopped"] is None
+    (person,) = (await pipeline.explain(Ask(address="billing@example.com")))["people"]
+    assert person == {
+        "recipient": listed,
+        "known": False,
+        "suppressed": None,
+        "unsubscribed": {"invoice_available": {"since_ms": 8, "by": ""}},
+    }

@@ -154,7 +154,7 @@ async def test_one_delivery_counts_once_however_often_it_is_tried() -> None:
 async def test_a_lasting_suppression_is_not_replaced_by_one_that_ends() -> None:
     """What an operator or a permanent error set stays; mandatory mail may still meet a full mailbox."""
     pipeline = await resolved()
-    await pipeline.tables.suppress("alice@example.com", Reason.by_operator, 1)
+    await pipeline.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 1))
     await full_mailbox(pipeline, *"abcdef", type_name="reset_password")
 
     row = pipeline.tables.suppressions[address_key("alice@example.com")]

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from service.model.catalogue import Channel
+from service.model.ledger import Reason
 from service.model.recipient import Choice
+from service.model.suppression import Suppression
 from service.pipeline.precedence import decide
 from tests.catalogues import small_catalogue
 
 CATALOGUE = small_catalogue()
+BOUNCED = Suppression(Reason.mailbox_unknown, 5)
 OFF, ON = Choice(on=False, since_ms=5, by="alice"), Choice(on=True, since_ms=5)
 
 
@@ -22,7 +25,7 @@ OFF, ON = Choice(on=False, since_ms=5, by="alice"), Choice(on=True, since_ms=5)
         ({"choice": OFF}, "skipped", "preference_off"),
         ({"choice": OFF, "listed": True}, "skipped", "preference_off"),
         ({"choice": ON, "unsubscribed": OFF}, "skipped", "unsubscribed"),
-        ({"choice": ON, "unsubscribed": OFF, "suppressed": True}, "suppressed", "suppressed_address"),
+        ({"choice": ON, "unsubscribed": OFF, "suppressed": BOUNCED}, "suppressed", "suppressed_address"),
     ],
 )
 def test_the_stronger_rule_wins(given: dict[str, Any], state: str, reason: str) -> None:
@@ -35,7 +38,7 @@ def test_the_stronger_rule_wins(given: dict[str, Any], state: str, reason: str) 
 def test_a_mandatory_type_overrides_everything() -> None:
     """Nothing switches off a mandatory type."""
     verdict = decide(
-        CATALOGUE["reset_password"], Channel.email, choice=OFF, suppressed=True, unsubscribed=OFF
+        CATALOGUE["reset_password"], Channel.email, choice=OFF, suppressed=BOUNCED, unsubscribed=OFF
     )
 
     assert verdict.state == "queued"
@@ -43,7 +46,7 @@ def test_a_mandatory_type_overrides_everything() -> None:
 
 def test_a_suppressed_address_still_has_its_inbox() -> None:
     """Suppression is about an address, not about a person."""
-    assert decide(CATALOGUE["winner"], Channel.inbox, choice=None, suppressed=True).state == "queued"
+    assert decide(CATALOGUE["winner"], Channel.inbox, choice=None, suppressed=BOUNCED).state == "queued"
 
 
 def test_the_verdict_says_since_when_and_by_whom() -> None:

@@ -13,6 +13,8 @@ from service.model.ids import event_key
 from service.model.ledger import Reason, State
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Record
+from service.model.suppression import suppression
+from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.person import NAMED, Person, Search, Trace, trace_of
 from service.pipeline.privacy import Erase, PrivacyPorts, export
 from service.pipeline.table_writes import Stores, TableWriter
@@ -65,13 +67,17 @@ async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
     await line.publish({"id": "2", "type": "own_news", "recipients": ["alice"]})
     (waiting,) = [d for r in line.email_records() if (d := _delivery(r)).event_id == "2"]
     await line.due.add([waiting], [line.clock.now_ms() + 1000])
-    await line.tables.suppress(ALICE, Reason.mailbox_full, 5)
+    await line.tables.put_suppression(*suppression(ALICE, Reason.mailbox_full, 5))
+    for at_ms, (account, name) in enumerate((("", "alice"), ("acme", "c9"), ("", "bob")), 5):
+        row = Unsubscribe(id=unsubscribe_key(account, name, "winner"), type="winner", version=at_ms)
+        await line.tables.put_unsubscribe(row)
     publisher = FakePublisher()
     stores = Stores(line.tables, line.tables, FakeAccounts(), FakeApiKeys())
     writer = TableWriter(stores, publisher, FakeRowLocks(), TOPICS, line.clock)
     ports = PrivacyPorts(
         tables=line.tables, ledger=line.ledger, inbox=line.inbox, due=line.due, personal=FakePersonal(line),
         writer=writer, produce=line.produce, topics=TOPICS, clock=line.clock,
+        types=[row.name for row in line.catalogue],
     )  # fmt: skip
     return ports, publisher
 
@@ -137,6 +143,10 @@ async def test_export_holds_everything() -> None:
     ]
     assert len(document["due"]) == 1
     assert list(document["suppressions"]) == [ALICE]
+    assert [(row["type"], row["version"]) for row in document["unsubscribes"]] == [
+        ("winner", 5),
+        ("winner", 6),
+    ]
     assert {"external_id": "g", "project_id": "", "types": ["invoice_available"]} in document["groups"]
     assert "bob" not in json.dumps(document)
 
@@ -161,7 +171,7 @@ async def test_erase_leaves_nothing_but_states() -> None:
     assert len(await line.states("1")) == len(before)
     assert "alice" not in str(await line.states("1")) + str(await line.states("2"))
     assert (await line.states("1"))["bob", "email"] == ("sent", "")
-    assert await line.tables.suppressed([ALICE]) == [True]
+    assert await line.tables.suppression(ALICE)
     assert await Erase(ports)(searched(line, address=ALICE), []) == {}
 
 

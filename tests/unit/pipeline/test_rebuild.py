@@ -11,9 +11,12 @@ from service.model.ids import delivery_id, event_key
 from service.model.ledger import Reason, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
+from service.model.score import Score
 from service.model.topics import TopicNames
+from service.model.withdrawn import Withdrawn
 from service.pipeline.rebuild import Rebuild, RebuildPorts
 from service.pipeline.table_writes import Stores
+from service.ports import Keyed
 from tests.catalogues import small_catalogue
 from tests.fakes.access import FakeAccounts, FakeApiKeys
 from tests.fakes.clock import FakeClock
@@ -21,8 +24,10 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.renderer import FakeRenderer
+from tests.fakes.soft_bounces import FakeSoftBounces
 from tests.fakes.supersede import FakeSupersede
 from tests.fakes.tables import FakeTables
+from tests.fakes.withdrawals import FakeWithdrawals
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
@@ -55,11 +60,14 @@ class Rig:
         self.clock, self.tables = FakeClock(NOW), FakeTables()
         self.inbox, self.ledger = FakeInbox(self.clock), FakeLedger()
         self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersede()
+        self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounces()
         ports = RebuildPorts(
             stores=Stores(self.tables, self.tables, FakeAccounts(), FakeApiKeys()),
             inbox=self.inbox,
             ledger=self.ledger,
             supersedes=self.supersedes,
+            withdrawals=self.withdrawals,
+            scores=self.scores,
             due=self.due,
             notes=self.notes,
             renderer=FakeRenderer(),
@@ -225,6 +233,47 @@ async def test_inboxes_have_what_was_delivered_and_know_what_was_read(rig: Rig) 
     assert await rig.inbox.mark_read("alice", [ident], 1) == [None]
 
 
+def taken_back(word: Withdrawn, at: int = NOW - 500) -> Record:
+    return record(TOPICS.withdrawals, word.to_bytes(), at)
+
+
+async def test_what_was_withdrawn_stays_withdrawn(rig: Rig) -> None:
+    """By its key or by its supersede key, seen or not; what had been sent before stays sent."""
+    await rig.rebuild.history(
+        [
+            sent_to(Channel.email),
+            told(Channel.email, State.queued),
+            told(Channel.email, State.sent, attempt=1),
+        ]
+    )
+    words = [Withdrawn("unseen", "", NOW - 5, 60), Withdrawn("", "overbid|9", NOW - 7, 60)]
+    await rig.rebuild.withdrawals([taken_back(word) for word in words])
+
+    assert (await rig.states(Channel.email))[0][0] is State.sent
+    heads = [await rig.ledger.head(event) for event in ("unseen", EVENT)]
+    assert [head and head["withdrawn_ms"] for head in heads] == [NOW - 5, NOW - 7]
+    assert list(await rig.withdrawals.note([Keyed("overbid|9", "late", NOW - 9, 60)])) == [NOW - 7]
+    assert set(await rig.withdrawals.withdraw("overbid|9", NOW, 60)) == {EVENT, "late"}
+
+
+async def test_a_word_that_no_longer_stands_is_not_given_again(rig: Rig) -> None:
+    """Its time is over, and the ledger does not hold its event any more."""
+    await rig.rebuild.withdrawals([taken_back(Withdrawn("old", "", 1, 60), NOW - 61_000)])
+    assert await rig.ledger.head("old") is None
+
+
+async def test_scores_are_those_that_were_told_last(rig: Rig) -> None:
+    """An operator who cleared one cleared it."""
+    scores = {"a": Score(1.0, NOW - 9), "b": Score(2.5, NOW - 5)}
+    records = [record(TOPICS.soft_bounces, one.to_bytes()) for one in scores.values()]
+    keyed = [one._replace(key=key.encode()) for one, key in zip(records, "ab", strict=True)]
+    await rig.rebuild.scores([*keyed, keyed[1]._replace(value=Score(3.25, NOW).to_bytes())])
+    assert rig.scores.scores == scores | {"b": Score(3.25, NOW)}
+
+    await rig.rebuild.scores([keyed[1], keyed[0]._replace(value=None)])
+    assert rig.scores.scores == {"b": Score(3.25, NOW)}
+
+
 async def test_records_that_mean_nothing_are_counted(rig: Rig) -> None:
     """They stop nothing."""
     await rig.rebuild.history(
@@ -236,5 +285,13 @@ async def test_records_that_mean_nothing_are_counted(rig: Rig) -> None:
         ]
     )
     await rig.rebuild.tables([record(TOPICS.table("recipients"), b'{"id": "bob"}')])
-    assert rig.rebuild.refused == {TOPICS.outcomes: 2, TOPICS.inbox: 1, TOPICS.table("recipients"): 1}
+    await rig.rebuild.withdrawals([record(TOPICS.withdrawals, b'{"event": 1}')])
+    await rig.rebuild.scores([record(TOPICS.soft_bounces, b'{"score": "1"}')])
+    assert rig.rebuild.refused == {
+        TOPICS.outcomes: 2,
+        TOPICS.inbox: 1,
+        TOPICS.table("recipients"): 1,
+        TOPICS.withdrawals: 1,
+        TOPICS.soft_bounces: 1,
+    }
     assert await rig.inbox.counts("alice") == {"overbid": 1}

@@ -7,6 +7,7 @@ from service.model.ledger import REPLAY_MOVES, IllegalMove, Reason, Replay, Stat
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
 from service.model.operation import Action
 from service.model.record import Record
+from service.model.suppression import suppression
 from service.pipeline.replay import Candidates, Pace, Planned, Resend, Wish, planned
 from service.pipeline.trail import Trail
 from service.ports import Move
@@ -86,7 +87,7 @@ async def test_what_was_withdrawn_stays_withdrawn() -> None:
     line = Pipeline()
     await mailed(line, REFUSED)
     (one,) = plan(line, ALWAYS)
-    await line.ledger.withdraw(one.delivery.event, 1)
+    await line.ledger.withdraw(one.delivery.event, 1, 60)
 
     assert await replay(line, Wish(again=True)) == {"replayed": 1}
     assert (await line.states("1"))["alice", "email"] == ("withdrawn", "withdrawn_by_source")
@@ -102,7 +103,7 @@ async def test_who_may_not_be_mailed_is_not_mailed() -> None:
     await line.publish({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
     await line.deliver()
     line.transport.fixed = None
-    await line.tables.suppress("alice@example.com", Reason.by_operator, 5)
+    await line.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 5))
 
     assert await replay(line, Wish(channels=frozenset({"email"}))) == {"replayed": 1}
     assert (await line.states("1"))["alice", "email"] == ("suppressed", "suppressed_address")

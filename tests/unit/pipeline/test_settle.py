@@ -29,6 +29,7 @@ def delivery(deadline_ms: int = NOW + 86_400_000, attempt: int = 0, type_name: s
         (SendStatus.accepted, SendReason.accepted, "sent", False, 1),
         (SendStatus.bounced, SendReason.mailbox_unknown, "bounced", False, 1),
         (SendStatus.deferred, SendReason.greylisted, "deferred", True, 1),
+        (SendStatus.deferred, SendReason.sender_refused, "deferred", True, 1),
         (SendStatus.ambiguous, SendReason.lost_after_data, "ambiguous", True, 1),
         (SendStatus.unsent, SendReason.auth_failed, "queued", False, 0),
     ],

@@ -10,6 +10,7 @@ from service.model.event import Event
 from service.model.ledger import Reason
 from service.model.recipient import Group
 from service.model.record import Record
+from service.model.suppression import suppression
 from service.pipeline.changed_tables import Change, preference_change
 from service.pipeline.explain import Ask
 from service.pipeline.ingest import parse
@@ -61,7 +62,7 @@ async def test_it_agrees_with_what_then_happens() -> None:
     for group in of.groups:
         await pipeline.tables.put_group(group)
     for address in of.suppressed:
-        await pipeline.tables.suppress(address, Reason.mailbox_unknown, 5)
+        await pipeline.tables.put_suppression(*suppression(address, Reason.mailbox_unknown, 5))
     ends = {"sent": "queued", "delivered": "queued"}
     for n, event in enumerate(of.events):
         fields = event | ({"data": {**event["data"], "lot_id": str(n)}} if "lot_id" in event["data"] else {})

@@ -7,6 +7,7 @@ import pytest
 
 from service.model.event import InvalidEvent, Withdrawal
 from service.model.ids import event_key
+from service.model.withdrawn import Withdrawn
 from service.pipeline.ingest import parse
 from tests.catalogues import small_catalogue
 from tests.pipelines import Pipeline
@@ -200,3 +201,20 @@ def test_bad_withdrawals_are_refused(data: Any, reason: str) -> None:
         withdrawal(data=data)
 
     assert refused.value.reason == reason
+
+
+async def test_what_is_taken_back_is_told_for_a_rebuild(pipeline: Pipeline) -> None:
+    """The word itself, and each event that comes under it later; the upstream's topic may be gone by then."""
+    await pipeline.publish(BY_KEY)
+    await pipeline.publish(OVERBID)
+    await pipeline.publish(BY_ID)
+
+    records = pipeline.topics["dispatch.withdrawals"]
+    words = [Withdrawn.from_bytes(record.value or b"") for record in records]
+    until_ms, week_s, event = words[0].until_ms, 604_800, event_key("/t", "1")
+    assert words[:2] == [
+        Withdrawn("", "overbid|7", until_ms, week_s),
+        Withdrawn(event, "", until_ms, week_s),
+    ]
+    assert (words[2].event, words[2].supersede) == (event, "")
+    assert [record.key for record in records] == [b"overbid|7", event.encode(), event.encode()]

@@ -169,16 +169,20 @@ async def test_a_handler_that_cancels_itself_is_at_fault() -> None:
 async def test_cancelling_finishes_nothing() -> None:
     """Also when the handler swallows the cancellation, and when writes are under way."""
 
+    waiting = asyncio.Event()
+
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         yield Done(records[:1], [message(b"1")])
         try:
+            waiting.set()
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             raise ValueError("swallowed") from None
 
     made, partition, _ = batch(handler, Kafka())
     run = asyncio.create_task(made.run())
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        await waiting.wait()
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run

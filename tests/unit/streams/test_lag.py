@@ -27,6 +27,10 @@ class Broker:
         return frozenset({TP})
 
     paused = assignment
+    heard_ms = 0
+
+    def last_poll_timestamp(self, _: TopicPartition) -> int | None:
+        return self.heard_ms or None
 
     def last_stable_offset(self, _: TopicPartition) -> int:
         return self.end
@@ -56,3 +60,28 @@ async def test_a_partition_that_stands_still_ages(monkeypatch: pytest.MonkeyPatc
     broker.at = broker.end = 3
     await lag.look(session)
     assert lag.standing_s == 0.0
+
+
+async def test_silence_is_counted_by_the_clock_that_does_not_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's stamps are of the wall clock: that one changes ends a silence, whichever way it goes."""
+    now = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    broker, lag = Broker(), Lag()
+    monkeypatch.setattr(broker, "paused", frozenset)
+    assignment = SimpleNamespace(partitions={TP: Partition()}, held=0)
+    session: Any = SimpleNamespace(consumer=broker, assignment=assignment, assigned=True)
+    silences = []
+    for later, heard_ms in (
+        (5, 0),
+        (5, 1_000),
+        (1, 9_000_000),
+        (1, 2_000),
+        (10, 2_000),
+        (10, 2_000),
+        (1, 3_000),
+    ):
+        now += later
+        broker.heard_ms = heard_ms
+        await lag.look(session)
+        silences.append(lag.silent_s)
+    assert silences == [0, 0, 0, 0, 10, 20, 0]

@@ -1,4 +1,5 @@
 -- Writes contacts, except over a newer version or a newer deletion.
+-- Beside them stands their order, the main one first, for pages.
 -- KEYS  accounts; ARGV for each: n, and n times: uuid, version, JSON; reply 1 if written, 0 where something newer stands
 local a, out = 1, {}
 for _, account in ipairs(KEYS) do
@@ -14,6 +15,7 @@ for _, account in ipairs(KEYS) do
       out[#out + 1] = 0
     else
       redis.call('HSET', account, uuid, row)
+      redis.call('ZADD', account .. ':order', cjson.decode(row).main and 0 or 1, uuid)
       redis.call('HDEL', account .. ':gone', uuid)
       out[#out + 1] = 1
     end

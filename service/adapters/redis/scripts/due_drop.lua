@@ -5,9 +5,7 @@ for _, due in ipairs(KEYS) do
   local n = tonumber(ARGV[a])
   a = a + 1
   for _ = 1, n do
-    redis.call('ZREM', due, ARGV[a])
-    redis.call('HDEL', due .. ':deliveries', ARGV[a])
-    redis.call('HDEL', due .. ':tokens', ARGV[a])
+    forget(due, ARGV[a])
     a = a + 1
     out[#out + 1] = 1
   end

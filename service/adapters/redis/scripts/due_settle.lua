@@ -8,9 +8,7 @@ for _, due in ipairs(KEYS) do
     local id, token = ARGV[a], ARGV[a + 1]
     a = a + 2
     if redis.call('HGET', due .. ':tokens', id) == token then
-      redis.call('ZREM', due, id)
-      redis.call('HDEL', due .. ':deliveries', id)
-      redis.call('HDEL', due .. ':tokens', id)
+      forget(due, id)
       out[#out + 1] = 1
     else
       out[#out + 1] = 0

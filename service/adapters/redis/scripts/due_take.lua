@@ -9,7 +9,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', ARGV[1], 'LIMIT', 0
     out[#out + 1] = id
     out[#out + 1] = delivery
   else
-    redis.call('ZREM', due, id)
+    forget(due, id)
   end
 end
 return out

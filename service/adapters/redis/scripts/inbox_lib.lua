@@ -2,13 +2,17 @@
 -- The counts hold two times beside the types: `@next`, before which nothing expires, and `@last`, a day after which
 -- all has expired, 0 if something never does. So an addition need not look at what is there.
 local DAY = 86400000
-local DROPPED, CHANGES = 2000, 1000 -- ids of gone entries, and changes, that are remembered a recipient
+local DROPPED, CHANGES = 2000, '1000' -- ids of gone entries, and changes, that are remembered a recipient
 
 -- An inbox as a script works on it; `finish` ends the work.
 local function open(box, now)
-  local times = redis.call('HMGET', box .. ':counts', '@next', '@last')
+  local counts = box .. ':counts'
+  local times = redis.call('HMGET', counts, '@next', '@last')
   local next, last = tonumber(times[1]), tonumber(times[2])
-  return {box = box, now = tonumber(now), next = next, last = last, was_next = next, was_last = last, changes = {}, born = {}}
+  return {
+    box = box, counts = counts, now = tonumber(now), changes = {}, born = {},
+    next = next, last = last, was_next = next, was_last = last,
+  }
 end
 
 local function parts(entry) return string.match(entry, '^(%-?%d+)\t(%d+)\t(%d+)\t([^\n]*)') end
@@ -18,23 +22,24 @@ local function whole(number) return string.format('%.0f', number) end
 local function note(at, id, what) at.changes[#at.changes + 1] = {id, what} end
 
 local function count(at, kind, by)
-  local counts = at.box .. ':counts'
-  if redis.call('HINCRBY', counts, kind, by) <= 0 then redis.call('HDEL', counts, kind) end
+  local left = redis.call('HINCRBY', at.counts, kind, by)
+  if left <= 0 then redis.call('HDEL', at.counts, kind) end
+  return left
 end
 
-local function list(at, name, created, id)
+-- `new`: the list may have been empty before, so its key may be a new one.
+local function list(at, name, created, id, new)
   redis.call('ZADD', at.box .. name, created, id)
-  at.born[name] = true
+  if new then at.born[name] = true end
 end
 
 -- Lists and counts a new entry.
 local function enter(at, id, entry)
   local created, read, expires, kind = parts(entry)
   if read == '0' then
-    list(at, ':unread', created, id)
-    count(at, kind, 1)
+    list(at, ':unread', created, id, count(at, kind, '1') == 1)
   else
-    list(at, ':read', created, id)
+    list(at, ':read', created, id, true)
   end
   local ends = tonumber(expires)
   if ends == 0 then
@@ -54,11 +59,11 @@ local function drop(at, id)
   redis.call('HDEL', at.box, id)
   if read == '0' then
     redis.call('ZREM', at.box .. ':unread', id)
-    count(at, kind, -1)
+    count(at, kind, '-1')
   else
     redis.call('ZREM', at.box .. ':read', id)
   end
-  list(at, ':seen', at.now, id)
+  list(at, ':seen', at.now, id, true)
   note(at, id, 'removed')
   return true
 end
@@ -83,8 +88,8 @@ local function mark(at, id, time)
   if read ~= '0' then return 0 end
   redis.call('HSET', at.box, id, (string.gsub(entry, '\t0\t', '\t' .. time .. '\t', 1)))
   redis.call('ZREM', at.box .. ':unread', id)
-  list(at, ':read', created, id)
-  count(at, kind, -1)
+  list(at, ':read', created, id, true)
+  count(at, kind, '-1')
   note(at, id, 'read')
   return 1
 end
@@ -130,17 +135,20 @@ local function live(at, name)
   end
 end
 
+local function keep_time(at, name, time, was)
+  if time and time ~= was then
+    redis.call('HSET', at.counts, name, whole(time))
+  elseif was and not time then
+    redis.call('HDEL', at.counts, name)
+  end
+end
+
 -- Publishes the changes, and lets the keys expire a day after the last entry if all entries do.
 local function finish(at)
   if #at.changes == 0 and at.next == at.was_next then return end
   publish(at)
-  for name, pair in pairs({['@next'] = {at.next, at.was_next}, ['@last'] = {at.last, at.was_last}}) do
-    if pair[1] and pair[1] ~= pair[2] then
-      redis.call('HSET', at.box .. ':counts', name, whole(pair[1]))
-    elseif pair[2] and not pair[1] then
-      redis.call('HDEL', at.box .. ':counts', name)
-    end
-  end
+  keep_time(at, '@next', at.next, at.was_next)
+  keep_time(at, '@last', at.last, at.was_last)
   if at.last ~= at.was_last then
     for _, name in ipairs({'', ':unread', ':read', ':counts', ':seen', ':changes'}) do live(at, name) end
   elseif at.last ~= 0 then -- a list that was empty is a new key

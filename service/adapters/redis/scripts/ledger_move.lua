@@ -19,6 +19,14 @@ local function bounded(row)
   return table.concat(lines, '\n')
 end
 
+-- What waits for its next attempt is claimed by the record of that attempt. One that was left behind by an attempt and
+-- comes again would try it before its time. Claims without an owner only note what has happened.
+local function left_behind(now, step)
+  local tried = string.match(now, '^%a+\t[^\t]*\t[^\t]*\t(%d+)')
+  local attempt, owner = string.match(step, '^sending\t[^\t]*\t[^\t]*\t(%d+)\t([^\t]*)')
+  return owner ~= '' and tonumber(attempt) ~= tonumber(tried) + 1
+end
+
 for _, event in ipairs(KEYS) do
   local n = tonumber(ARGV[a])
   a = a + 1
@@ -35,10 +43,13 @@ for _, event in ipairs(KEYS) do
       out[#out + 1] = ''
     else
       local now = string.match(row, '^[^\n]*')
-      local claims = string.find(step, '^sending\t')
+      local claims, state = string.find(step, '^sending\t'), string.match(now, '^%a+')
+      local waits = state == 'deferred' or state == 'ambiguous'
       if now == step and not claims then
         out[#out + 1] = '1' -- the same move, sent twice
-      elseif string.find(from, ',' .. string.match(now, '^%a+') .. ',', 1, true) then
+      elseif claims and waits and not about[2] and left_behind(now, step) then
+        out[#out + 1] = now
+      elseif string.find(from, ',' .. state .. ',', 1, true) then
         local made = '1'
         if claims and about[2] then
           step = string.gsub(step, '^sending\t[^\t]*\t(%-?%d+)\t(%d+)\t.*$', 'withdrawn\twithdrawn_by_source\t%1\t%2\t\t')

@@ -3,15 +3,15 @@
 -- ARGV  the states from which `withdrawn` may follow, as ",queued,held,"; retention (s) of events without a head;
 --       then for each event: head or "", "1" if wide, retention (s), n, and n times: delivery, row
 -- reply the state of each delivery now
-local withdrawable, default_keep = ARGV[1], tonumber(ARGV[2])
+local withdrawable, default_keep = ARGV[1], ARGV[2]
 local a, out = 3, {}
 
 local function keep_for(key, seconds)
-  if redis.call('TTL', key) < seconds then redis.call('EXPIRE', key, seconds) end
+  if redis.call('TTL', key) < tonumber(seconds) then redis.call('EXPIRE', key, seconds) end
 end
 
 for _, event in ipairs(KEYS) do
-  local head, wide, keep, n = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
+  local head, wide, keep, n = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
   a = a + 4
   local had = redis.call('HMGET', event, '@', '@w', '@x')
   local fresh, new = not had[1] and not had[2], {} -- fields to be written at once: of a fresh event no row is there
@@ -21,7 +21,7 @@ for _, event in ipairs(KEYS) do
   else
     wide = had[2] or '0'
   end
-  if head == '' then keep = had[1] and 0 or default_keep end
+  if head == '' then keep = had[1] and '0' or default_keep end
   local shards, entered = {}, {}
   for _ = 1, n do
     local delivery, row = ARGV[a], ARGV[a + 1]

@@ -1,6 +1,6 @@
 -- Adds one to a score that halves every week. A key named twice counts twice.
 -- KEYS scores; ARGV for each: now (ms), half-life (ms), how long to keep it (s)
--- reply for each the score in thousandths
+-- reply for each "SCORE⇥AT"
 local a, out = 1, {}
 for _, key in ipairs(KEYS) do
   local now, half, keep = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), ARGV[a + 2]
@@ -12,7 +12,8 @@ for _, key in ipairs(KEYS) do
     now = math.max(now, tonumber(at))
   end
   score = score + 1
-  redis.call('SET', key, string.format('%.6f\t%.0f', score, now), 'EX', keep)
-  out[#out + 1] = math.floor(score * 1000 + 0.5)
+  local row = string.format('%.6f\t%.0f', score, now)
+  redis.call('SET', key, row, 'EX', keep)
+  out[#out + 1] = row
 end
 return out

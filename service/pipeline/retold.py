@@ -1,0 +1,69 @@
+"""What deliveries and outcomes say, as the ledger takes it: for who fills a ledger from what was told."""
+
+from service.model.delivery import Delivery, Found
+from service.model.event import Event
+from service.model.ledger import Reason, Replay, State
+from service.model.outcome import Outcome
+from service.ports import Move, Opening
+
+_CLAIMED = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
+"""States that follow `sending`, which no outcome tells."""
+
+
+def moves_of(told: Outcome) -> list[Move]:
+    """The moves that an outcome tells of. `queued` may be told late and twice, an operator's with a reason."""
+    if told.state is State.queued and told.reason is not Reason.replayed:
+        return []
+    move = Move(
+        told.event,
+        told.delivery,
+        told.state,
+        told.reason,
+        told.at_ms,
+        told.attempt,
+        told.detail or told.reply,
+        replay=Replay.again if told.state is State.queued else Replay.none,
+    )
+    if told.state not in _CLAIMED:
+        return [move]
+    claim = Move(told.event, told.delivery, State.sending, Reason.none, told.at_ms, told.attempt)
+    return [claim, move]
+
+
+def opening_of(told: Outcome) -> Opening:
+    """The first state of a delivery."""
+    return Opening(
+        told.event,
+        told.delivery,
+        told.recipient,
+        told.channel,
+        told.state,
+        told.reason,
+        told.at_ms,
+        told.detail,
+        told.found,
+        told.scope,
+    )
+
+
+def event_of(delivery: Delivery) -> Event:
+    """What a delivery tells of its event."""
+    external_id, _, project_id = delivery.scope.rpartition("|")
+    group = delivery.found is Found.group
+    return Event(
+        key=delivery.event,
+        id=delivery.event_id,
+        source=delivery.source,
+        type=delivery.type,
+        time_ms=delivery.created_ms,
+        received_ms=delivery.received_ms,
+        data={},
+        external_id=external_id if group else None,
+        project_id=project_id if group else "",
+        account=delivery.scope if delivery.found is Found.account else None,
+    )
+
+
+def event_told(told: Outcome) -> Event:
+    """What an outcome tells of its event: not its own times."""
+    return Event(told.event, told.event_id, told.source, told.type, told.at_ms, told.at_ms, {})

@@ -1,0 +1,24 @@
+"""The order that pages of contacts are read by."""
+
+from redis.asyncio import Redis
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.contacts import RedisContacts
+from service.adapters.redis.table_writes import RedisTableWrites
+from service.adapters.redis.tables import RedisTables
+from service.model.recipient import Contact
+
+
+async def test_an_order_that_is_missing_is_made_anew(store: Store, raw: Redis) -> None:
+    """Rows that were written without it, and an order of which a part is lost, are read in full."""
+    await RedisTables(store).mark_complete()
+    rows = [Contact(uuid=f"u{n}", account="acme", email="a@x.org", main=n == 2) for n in range(4)]
+    await RedisTableWrites(store).put_contacts(rows)
+    order = f"{store.keys.contacts('acme')}:order"
+    contacts = RedisContacts(store)
+
+    await raw.zrem(order, "u1")
+    assert [row.uuid for row in (await contacts.page("acme", 0, 0)).rows] == ["u2", "u0", "u1", "u3"]
+    await raw.delete(order)
+    assert [row.uuid for row in (await contacts.page("acme", 1, 2)).rows] == ["u0", "u1"]
+    assert await raw.zcard(order) == 4

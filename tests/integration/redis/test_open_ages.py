@@ -1,0 +1,94 @@
+"""How old the oldest waiting delivery is, by lane and state: told from sorted sets that follow the due set."""
+
+import pytest
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.due import RedisDueSet
+from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.open_ages import RedisOpenAges
+from service.adapters.redis.tables import RedisTables
+from service.model.catalogue import Channel, Lane
+from service.model.delivery import Delivery, Found
+from service.model.ids import delivery_id
+from service.model.ledger import Reason, State
+from service.ports import Move, Opening
+
+HIGH, BULK = Lane.high, Lane.bulk
+
+
+def delivery(n: int, lane: Lane = HIGH) -> Delivery:
+    """The one whose event came in at 1000 + n."""
+    return Delivery(
+        id=delivery_id("e", str(n), "email"), event="e", event_id="1", source="s", type="overbid",
+        channel=Channel.email, recipient=str(n), found=Found.users, created_ms=1, received_ms=1000 + n,
+        deadline_ms=99, lane=lane,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def ledger(store: Store) -> RedisLedger:
+    await RedisTables(store).mark_complete()
+    return RedisLedger(store)
+
+
+@pytest.fixture
+def ages(store: Store, ledger: RedisLedger) -> RedisOpenAges:
+    return RedisOpenAges(store, ledger)
+
+
+async def test_the_oldest_of_each_lane_and_state(store: Store, ages: RedisOpenAges) -> None:
+    """By when the event came in, whatever the time of the next attempt."""
+    due = RedisDueSet(store)
+    waiting = [*(delivery(n) for n in range(50, 10, -1)), delivery(5, BULK), delivery(7)]
+    states = [*[State.deferred] * 41, State.ambiguous]
+    await due.add(waiting, range(len(waiting)), states)
+
+    assert await ages.waiting() == {
+        (HIGH, State.deferred): 1011,
+        (HIGH, State.ambiguous): 1007,
+        (BULK, State.deferred): 1005,
+    }
+
+
+async def test_what_is_put_off_again_stands_in_one_state(store: Store, ages: RedisOpenAges) -> None:
+    """An ambiguous mail that is deferred the next time has left the ambiguous ones."""
+    due = RedisDueSet(store)
+    await due.add([delivery(1)], [5], [State.ambiguous])
+    await due.add([delivery(1)], [9])
+
+    assert await ages.waiting() == {(HIGH, State.deferred): 1001}
+
+
+async def test_what_has_left_the_due_set_has_no_age(store: Store, ages: RedisOpenAges) -> None:
+    """Handed on or dropped; a lease alone changes nothing, and nothing is left behind in Redis."""
+    due = RedisDueSet(store)
+    await due.add([delivery(n) for n in range(3)], [1, 1, 10**14])
+    taken = await due.take(5, 10)
+    assert await ages.waiting() == {(HIGH, State.deferred): 1000}
+
+    await due.settle(taken)
+    assert await ages.waiting() == {(HIGH, State.deferred): 1002}
+    await due.drop([delivery(2).id])
+    assert await ages.waiting() == {}
+    left = [name async for names in store.scan(f"{store.keys.prefix}*due*") for name in names]
+    assert left == []
+
+
+async def test_what_an_operator_decided_is_no_longer_held(
+    store: Store, ledger: RedisLedger, ages: RedisOpenAges
+) -> None:
+    """The ledger knows: what it has moved on, or has no more, is forgotten when it is met."""
+    held = [delivery(n) for n in range(3)]
+    for n, one in enumerate([*held, delivery(9, BULK)]):
+        await RedisDueSet(store).hold([one], 1000 + n)
+    openings = [
+        Opening(d.event, d.id, d.recipient, "email", State.held, Reason.awaiting_operator, 5)
+        for d in held[1:]
+    ]
+    await ledger.open([], openings)
+    assert await ages.held() == {HIGH: 1001}
+
+    await ledger.move([Move("e", held[1].id, State.queued, Reason.replayed, 6)])
+    assert await ages.held() == {HIGH: 1002}
+    (left,) = await store.pipeline([("ZCARD", store.keys.held(HIGH))])
+    assert left == 1
