@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test unit lint types lock bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
+.PHONY: help setup run test unit lint types lock docs bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ types: $(VENV)/.ready ## mypy, strict
 lock: $(VENV)/.ready ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
+
+docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI
+	$(BIN)/python -m service.api.openapi > docs/api/openapi.json
+	$(BIN)/python -m streams.asyncapi > docs/events/asyncapi.json
 
 bench: $(VENV)/.ready ## events per second through the whole line, beside a peer
 	$(BIN)/python -m bench.line
