@@ -8,7 +8,10 @@ from service.model.recipient import Choice, Contact, Group, Recipient, preferenc
 
 ACCOUNT = "acme"
 ACCOUNT_PASSWORD = "acme-dev-only"  # noqa: S105 - the documented password of the development seeds
-MAIN_CONTACT = "cc15a0ea-6009-408e-8d47-0d39ad25fd70"
+DOCUMENT_ACCOUNT = "If you found this, have a cookie, you deserve it "
+DOCUMENT_PASSWORD = ")"  # noqa: S105 - what the contacts document's Authorization header says
+DOCUMENT_CONTACT = "cc15a0ea-6009-408e-8d47-0d39ad25fd70"
+MAIN_CONTACT = "7b2f6f0e-3a51-4d0f-8a7e-5c9d1e2f4a60"
 SECOND_CONTACT = "1f0a3c52-6a4e-4c8e-9a57-2f1b8d6c7e90"
 SOURCE = "/tocsin/samples"
 SAMPLES = ("invoice_available", "payment_failed", "message_from_seller")
@@ -52,21 +55,7 @@ _OFF = (
 
 
 def contacts(catalogue: Catalogue) -> tuple[Contact, Contact]:
-    """The main contact with the document's preferences, and a second one that wants no mail of the sample type."""
-    preferences = {
-        preference_key(row.name, channel): Choice(on=row.name not in _OFF)
-        for row in catalogue.domain("account")
-        for channel in row.channels
-    }
-    main = Contact(
-        uuid=MAIN_CONTACT,
-        account=ACCOUNT,
-        email="some_email_1@example.com",
-        name="Some Name",
-        main=True,
-        preferences=preferences,
-        version=1,
-    )
+    """A main contact with the document's preferences, and a second one that wants no mail of the sample type."""
     second = Contact(
         uuid=SECOND_CONTACT,
         account=ACCOUNT,
@@ -75,7 +64,29 @@ def contacts(catalogue: Catalogue) -> tuple[Contact, Contact]:
         preferences={preference_key("payment_failed", "email"): Choice(on=False)},
         version=1,
     )
-    return main, second
+    return _main(catalogue, ACCOUNT, MAIN_CONTACT), second
+
+
+def document_contact(catalogue: Catalogue) -> Contact:
+    """The one contact of the contacts document, so that its examples answer as printed."""
+    return _main(catalogue, DOCUMENT_ACCOUNT, DOCUMENT_CONTACT)
+
+
+def _main(catalogue: Catalogue, account: str, uuid: str) -> Contact:
+    preferences = {
+        preference_key(row.name, channel): Choice(on=row.name not in _OFF)
+        for row in catalogue.domain("account")
+        for channel in row.channels
+    }
+    return Contact(
+        uuid=uuid,
+        account=account,
+        email="some_email_1@example.com",
+        name="Some Name",
+        main=True,
+        preferences=preferences,
+        version=1,
+    )
 
 
 def event(catalogue: Catalogue, type_name: str, event_id: str, time: str) -> Mapping[str, Any]:

@@ -18,6 +18,8 @@ async def seed(writer: TableWriter, catalogue: Catalogue) -> bool:
     await writer.group(samples.GROUP.external_id, samples.GROUP.project_id, lambda _: samples.GROUP)
     await set_password(writer, samples.ACCOUNT, samples.ACCOUNT_PASSWORD)
     await writer.contacts(samples.ACCOUNT, lambda _: samples.contacts(catalogue))
+    await set_password(writer, samples.DOCUMENT_ACCOUNT, samples.DOCUMENT_PASSWORD)
+    await writer.contacts(samples.DOCUMENT_ACCOUNT, lambda _: (samples.document_contact(catalogue),))
     return True
 
 

@@ -7,7 +7,7 @@ from tests.chaos.world import World
 _KILLS = 3
 _COMMITS = 4
 _ENOUGH = 35
-"""Of fifty later events, to know that nothing of before will still come; the first of each partition may be lost too."""
+"""Of fifty later events, to know that nothing of before will still come; the first of a partition may be lost too."""
 
 
 async def commit_one_too_far(world: World) -> None:
