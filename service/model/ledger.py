@@ -95,14 +95,12 @@ class Reason(StrEnum):
     no_such_recipient = "no_such_recipient"
     no_address = "no_address"
     invalid_address = "invalid_address"
-    channel_not_in_type = "channel_not_in_type"
     not_in_group = "not_in_group"
     already_read = "already_read"
     suppressed_address = "suppressed_address"
     past_deadline = "past_deadline"
     newer_event = "newer_event"
     withdrawn_by_source = "withdrawn_by_source"
-    address_changed = "address_changed"
     # what a relay or the way to it came to
     greylisted = "greylisted"
     rate_limited = "rate_limited"
@@ -132,7 +130,6 @@ class Reason(StrEnum):
     # an operator's doing
     by_operator = "by_operator"
     replayed = "replayed"
-    discarded = "discarded"
 
 
 class IllegalMove(ValueError):
