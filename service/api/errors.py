@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from service.pipeline.table_writes import RowTooLarge
+from service.pipeline.table_writes import RowRefused, RowTooLarge
 from service.ports import Unavailable
 
 log = logging.getLogger(__name__)
@@ -172,11 +172,12 @@ def install(app: FastAPI) -> None:
         headers = {"Retry-After": _RETRY_AFTER_S}
         return respond(request.scope, ApiError(503, _AWAY, code="unavailable", headers=headers))
 
-    async def too_large(request: Request, error: Exception) -> Response:
-        return respond(request.scope, ApiError(422, f"{error}.".capitalize(), code="row-too-large"))
+    async def unwritable(request: Request, error: Exception) -> Response:
+        code = "row-too-large" if isinstance(error, RowTooLarge) else "row-refused"
+        return respond(request.scope, ApiError(422, f"{str(error).rstrip('.')}.".capitalize(), code=code))
 
     app.add_exception_handler(HTTPException, refused)
-    app.add_exception_handler(RowTooLarge, too_large)
+    app.add_exception_handler(RowRefused, unwritable)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(Unavailable, away)
     app.add_exception_handler(Exception, refused)

@@ -18,6 +18,13 @@ def line(text: str) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """A user-id of Basic authentication, which may begin or end with a space (RFC 7617)."""
+    if not text.isprintable():
+        raise ValueError("Must be printable.")
+    return text
+
+
 def name(text: str) -> str:
     """An id: printable, without a space at either end."""
     if not text.isprintable() or text.strip() != text:

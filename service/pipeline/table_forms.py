@@ -5,9 +5,9 @@ Names of notification types are not looked at: a row may be older than a type's 
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
@@ -15,7 +15,7 @@ from service.model.catalogue import Channel
 from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
-from service.model.text import ROLE, language_tag, line, name, time_zone
+from service.model.text import ROLE, language_tag, line, name, printable, time_zone
 from service.model.unsubscribe import Unsubscribe
 
 _MOST_ADDRESSES = 1000
@@ -24,6 +24,7 @@ _PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
 
 Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
 _Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(name)]
+_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(printable)]
 _Version = Annotated[int, Field(ge=0, le=_LAST_VERSION)]
 _Address = Annotated[str, Field(max_length=254), AfterValidator(check_address)]
 _Line = Annotated[str, Field(max_length=256), AfterValidator(line)]
@@ -85,7 +86,7 @@ class ContactForm(Contact):
     """A row of `tables.contacts`."""
 
     uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(name)]
-    account: _Id
+    account: _Account
     email: _Address
     name: _Line = ""
     phone: Annotated[str, Field(max_length=64), AfterValidator(line)] = ""
@@ -132,7 +133,7 @@ class GroupForm(Group):
 class AccountForm(Account):
     """A row of `tables.accounts`."""
 
-    id: _Id
+    id: _Account
     version: _Version = 0
 
     def key(self) -> str:
@@ -168,3 +169,16 @@ FORMS: Mapping[str, Any] = {
     "unsubscribes": Unsubscribe,
 }
 """The form of each table whose rows are pydantic models."""
+
+
+def read_row(table: str, value: bytes) -> Form:
+    """A row of a table of `FORMS`, checked.
+
+    Raises ValueError that names the first field at fault. What stands in it is not repeated: it may be an address.
+    """
+    try:
+        return cast(Form, FORMS[table].model_validate_json(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "row"
+        raise ValueError(f"{place[:200]}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from service.model.access import Account, ApiKey
 from service.model.event import DeadReason, InvalidEvent
@@ -33,7 +33,7 @@ from service.model.record import Record
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.pipeline.strict_json import loads
-from service.pipeline.table_forms import FORMS, Form, Row
+from service.pipeline.table_forms import Row, read_row
 from service.pipeline.table_writes import Stores
 from service.ports import Wanted
 
@@ -72,9 +72,9 @@ def read_change(table: str, record: Record) -> Change:
     if table == "suppressions":
         return _suppression(key, document, record.timestamp_ms)
     try:
-        form = cast(Form, FORMS[table].model_validate_json(record.value))
-    except ValidationError as error:
-        raise _fault(error) from None
+        form = read_row(table, record.value)
+    except ValueError as error:
+        raise InvalidEvent(DeadReason.invalid_data, str(error)) from None
     if form.key() != key:
         raise bad_field("key", "is not that of the row")
     row = cast(BaseModel, form.row())
@@ -222,10 +222,3 @@ def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> Ch
         orjson.dumps({**document, "detail": mask_text(detail)[:300], "at_ms": times[0], "until_ms": times[1]})
     )
     return Change("suppressions", key, row, row.at_ms)
-
-
-def _fault(error: ValidationError) -> InvalidEvent:
-    """The first field at fault. What stands in it is not repeated: it may be an address."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "row"
-    return bad_field(place[:200], first["msg"].removeprefix("Value error, "))

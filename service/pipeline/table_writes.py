@@ -18,6 +18,7 @@ from service.model.record import Message
 from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.model.unsubscribe import Unsubscribe
+from service.pipeline.table_forms import FORMS, read_row
 from service.ports import Clock, Tables, TableWrites, Unavailable, Wanted
 
 T = TypeVar("T")
@@ -27,7 +28,11 @@ LONGEST_S = 20.0
 """No write holds its lock longer, so a lock that ends by itself must live longer than this."""
 
 
-class RowTooLarge(ValueError):
+class RowRefused(ValueError):
+    """A row that could not be read back from its topic."""
+
+
+class RowTooLarge(RowRefused):
     """A row that its topic would not take: Kafka's limit for a record is 1 MiB."""
 
 
@@ -44,7 +49,8 @@ class Stores:
 class TableWriter:
     """Changes rows. Whatever a `change` raises passes through, with nothing written.
 
-    Every method raises Unavailable; the change may then have been made or not, and may be asked for again.
+    Every method raises Unavailable; the change may then have been made or not, and may be asked for again. Those
+    that write a row raise RowRefused, with nothing written.
     """
 
     def __init__(
@@ -254,8 +260,9 @@ class TableWriter:
             () if version is None else (("version", str(version).encode()),)
         )  # a tombstone has no value to hold it
         topic = self._topics.table(table)
-        if any(value is not None and len(value) > _MAX_ROW for _, value in rows):
-            raise RowTooLarge(f"a row of {table} is larger than {_MAX_ROW} bytes")
+        for _, value in rows:
+            if value is not None:
+                _check(table, value)
         await self._publisher.publish([Message(topic, key.encode(), value, headers) for key, value in rows])
 
     async def _until_written(self, row: str, attempt: Callable[[], Awaitable[T | None]]) -> T:
@@ -268,3 +275,13 @@ class TableWriter:
             except TimeoutError:
                 raise Unavailable("writing a row took too long") from None
         raise Unavailable("a row is changed too often to change it too")
+
+
+def _check(table: str, value: bytes) -> None:
+    if len(value) > _MAX_ROW:
+        raise RowTooLarge(f"a row of {table} is larger than {_MAX_ROW} bytes")
+    if table in FORMS:
+        try:
+            read_row(table, value)
+        except ValueError as error:
+            raise RowRefused(str(error)) from None

@@ -144,3 +144,13 @@ async def test_incomplete_tables(world: World) -> None:
     answer = await world.client.get(GET, params={"external_id": "g"}, headers=world.bearer("ops", "tables"))
 
     assert answer.status_code == 503
+
+
+async def test_a_name_that_its_topic_would_not_take(world: World) -> None:
+    """The row could not be rebuilt, so it is refused and nothing is written."""
+    answer = await patch(world, {"fon_offer": ["a@example.com"]}, external_id="12 ")
+
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:tocsin:problem:row-refused"
+    assert "external_id" in answer.json()["detail"].lower()
+    assert not world.publisher.messages

@@ -190,6 +190,25 @@ async def test_what_was_refused_is_followed_by_what_stands(rig: Rig) -> None:
     ]
 
 
+async def test_what_stands_but_would_be_refused_is_not_written_again(rig: Rig) -> None:
+    """It would come round as a record, be refused, be written again, and so on for ever."""
+    rig.tables.recipients[" a"] = Recipient(id=" a", version=5)
+    (letter,) = await rig.apply(rig.record("recipients", " a", {"id": " a", "version": 6}))
+    assert letter.topic == TOPICS.dead_letter
+
+
+async def test_an_account_may_end_with_a_space(rig: Rig) -> None:
+    """As the one of the contacts document does, and RFC 7617 allows."""
+    account, contact = (
+        {"id": "it ", "credential": "x"},
+        {"uuid": "u", "account": "it ", "email": "c@example.com"},
+    )
+    assert not await rig.apply(
+        rig.record("accounts", "it ", account), rig.record("contacts", "it |u", contact)
+    )
+    assert set(rig.accounts.rows) == {"it "}
+
+
 OVERBID = preference_key("overbid", Channel.email)
 
 

@@ -10,7 +10,7 @@ from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.pipeline import table_writes
-from service.pipeline.table_writes import RowTooLarge, Stores, TableWriter
+from service.pipeline.table_writes import RowRefused, RowTooLarge, Stores, TableWriter
 from service.ports import Unavailable
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
@@ -116,6 +116,16 @@ async def test_a_row_too_large() -> None:
         await writer(FakeTables(), publisher).recipient(
             "a", lambda _: Recipient(id="a", name="x" * 1_000_001)
         )
+
+    assert not publisher.messages
+
+
+async def test_a_row_that_its_reader_would_refuse() -> None:
+    """It could not be read back after a loss of Redis, so it is refused before anything is written."""
+    publisher = FakePublisher()
+
+    with pytest.raises(RowRefused, match="id: Must be printable"):
+        await writer(FakeTables(), publisher).recipient(" a", lambda _: Recipient(id=" a"))
 
     assert not publisher.messages
 
