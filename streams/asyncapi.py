@@ -74,7 +74,7 @@ def _channel(name: str, key: str, messages: tuple[str, ...], topic: Topic | None
     kafka: Schema = {"topic": name, "bindingVersion": _BINDING}
     if topic is not None:
         kafka["topicConfiguration"] = {
-            setting: value.split(",") if setting == "cleanup.policy" else int(value)
+            setting: value.split(",") if setting == "cleanup.policy" else int(value) if value.isdigit() else value
             for setting, value in topic.config().items()
         }
     return {

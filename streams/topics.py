@@ -35,10 +35,14 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """The topic's settings, in Kafka's names."""
-        config = {"cleanup.policy": "compact"}
+        policy = "compact" if self.retention_days is None else "compact,delete" if self.compact else "delete"
+        config = {"cleanup.policy": policy}
+        if self.name.startswith("dispatch."):
+            # The broker's clock, not the writer's: Kafka refuses what is over an hour ahead of its own (KIP-937).
+            # In tables.* the time is the writer's, since it may stand for the row's version.
+            config["message.timestamp.type"] = "LogAppendTime"
         if self.retention_days is not None:
-            policy = "compact,delete" if self.compact else "delete"
-            config = {"cleanup.policy": policy, "retention.ms": str(self.retention_days * _DAY_MS)}
+            config["retention.ms"] = str(self.retention_days * _DAY_MS)
         if self.limit_bytes is not None:
             config["max.message.bytes"] = str(self.limit_bytes)
         return config

@@ -87,6 +87,9 @@ class Hub:
             except Unavailable as error:
                 log.warning("live inboxes wait: %s", error)
                 await asyncio.sleep(_AWAY_S)
+            except Exception:  # nobody else would start it again for those who watch already
+                log.exception("live inboxes stumbled and go on")
+                await asyncio.sleep(_AWAY_S)
 
     async def _moved_or_joined(self) -> list[str]:
         """Whose streams have moved; nobody's when somebody has joined, who must be waited for too."""

@@ -60,4 +60,3 @@ async def relay_troubles(world: World) -> None:
             world.healed()
         world.mail_bound += relay.in_doubt
         world.note = ", ".join(f"{count} at {verb}" for verb, count in sorted(relay.done.items()))
-        await world.settled(world.published, 240)

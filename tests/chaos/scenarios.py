@@ -40,7 +40,7 @@ WORKERS = [
     Scenario("kill -9 at random times, two workers", "F1 F2", kills.random_kills(6)),
     Scenario("workers join and leave", "F5", kills.rebalance_storm),
     Scenario("rolling upgrade, and back", "F22", versions.rolling_upgrade),
-    Scenario("clock jumps 50 min on, 2 h on, 1 h back", "F16", clock.jumps),
+    Scenario("clock jumps 2 h on, 1 h back", "F16", clock.jumps),
 ]
 SERVERS = [
     Scenario("Redis stopped, 30 s away", "F6", outages.redis_away(clean=True), servers=_REDIS),
@@ -53,7 +53,7 @@ SERVERS = [
     Scenario("broker stopped, 30 s away", "F4", outages.broker_away(clean=True), servers=_BROKER),
     Scenario("broker killed, 30 s away", "F4", outages.broker_away(clean=False), servers=_BROKER),
     Scenario("broker's disk full", "F15", outages.broker_disk_full, servers=servers.kafka(disk_mb=160)),
-    Scenario("relay refuses and breaks off", "F9 F12 F13", relay.relay_troubles),
+    Scenario("relay refuses and breaks off", "F9 F12 F13", relay.relay_troubles, settle_s=900),
 ]
 NETWORK = [
     Scenario("network to the relay cut", "F14", between("relay", cut), CONNECTIONS),

@@ -111,13 +111,17 @@ async def test_kill_while_it_leaves_loses_nothing(rig: Rig, tmp_path: Path) -> N
 
 async def test_kill_while_it_hands_over_loses_nothing(rig: Rig, tmp_path: Path) -> None:
     """A worker killed in a rebalance, before it could drain, leaves its records to the one that joined."""
-    first = Worker(rig, tmp_path / "first", RIG_DELAY="0.3", RIG_FAULT="after_revoke_before_drain:2")
+    first = Worker(rig, tmp_path / "first", RIG_STUCK="0", RIG_FAULT="after_revoke_before_drain:2")
+    second = None
     try:
         await rig.counted(rig.sink, 100)
-        await finish(rig, tmp_path)
-        assert await end(first) == -signal.SIGKILL
+        second = Worker(rig, tmp_path / "second")
+        assert await asyncio.to_thread(first.process.wait, 60) == -signal.SIGKILL
+        assert set(await rig.counted(rig.sink, N)) == set(range(N))
     finally:
         await end(first, signal.SIGKILL)
+        if second:
+            await end(second)
 
 
 async def finish(rig: Rig, tmp_path: Path) -> None:
