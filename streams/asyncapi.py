@@ -74,7 +74,7 @@ def _channel(name: str, key: str, messages: tuple[str, ...], topic: Topic | None
     kafka: Schema = {"topic": name, "bindingVersion": _BINDING}
     if topic is not None:
         kafka["topicConfiguration"] = {
-            setting: value.split(",") if setting == "cleanup.policy" else int(value) if value.isdigit() else value
+            setting: value.split(",") if setting == "cleanup.policy" else _plain(value)
             for setting, value in topic.config().items()
         }
     return {
@@ -83,6 +83,10 @@ def _channel(name: str, key: str, messages: tuple[str, ...], topic: Topic | None
         "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in messages},
         "bindings": {"kafka": kafka},
     }
+
+
+def _plain(value: str) -> int | str:
+    return int(value) if value.isdigit() else value
 
 
 def _operations() -> Iterator[tuple[str, Schema]]:
