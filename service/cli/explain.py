@@ -114,8 +114,13 @@ def _show_event(found: Mapping[str, Any]) -> None:
     if "withdrawn_ms" in head:
         say(f"  withdrawn by its source, {iso(head['withdrawn_ms'])}")
     for rule in found["audience"]:
-        given = ", ".join(f"{name} {value}" for name, value in rule.items() if name != "rule" and value)
-        say(f"  audience: {rule['rule']} {given}")
+        kind = rule["rule"]
+        given = (
+            f"{name} {value}".removeprefix(f"{kind} ")
+            for name, value in rule.items()
+            if name != "rule" and value
+        )
+        say(f"  audience: {kind} {', '.join(given)}")
     if found["deliveries"]:
         columns = ("recipient", "channel", "found by", "state", "reason", "since", "attempts", "next", "why")
         table(columns, (_cells(delivery) for delivery in found["deliveries"]))
