@@ -21,4 +21,6 @@ def run_worker(parts: Parts) -> None:
     gc.freeze()  # catalogue, templates and modules stay for good: no collection need look at them
     gc.set_threshold(_YOUNG, 20, 20)
     options: dict[str, Any] = {"loglevel": parts.settings.log_level, "redirect_stdouts": False, "quiet": True}
-    faust.Worker(app, override_logging=False, **options).execute_from_commandline()
+    worker = faust.Worker(app, override_logging=False, **options)
+    worker.spinner = None  # it would write terminal codes into the log
+    worker.execute_from_commandline()

@@ -70,6 +70,7 @@ async def test_who_is_not_let_in_says_so_and_waits(case: str, servers: Fortress,
         text = log.read_text() + json.dumps(seen)
         assert servers.password not in text
         assert "not-the-password" not in text
+        assert all(json.loads(row)["event"] for row in log.read_text().splitlines())
 
 
 def _picky(password: str) -> Script:
