@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Unavailable
 from streams.assignment import Share
+from streams.cancelled import unless_cancelled
 from streams.faults import Fault
 from streams.identity import named
 from streams.limits import Limits
@@ -97,10 +98,10 @@ class Batch:
         except Unavailable as error:
             return await self._rest(error.reason, chunk)
         except asyncio.CancelledError as error:
-            _unless_cancelled()
+            unless_cancelled()
             return await self._narrow(chunk, Unfinished(f"the handler was cancelled: {error!r}"))
         except Exception as error:
-            _unless_cancelled()
+            unless_cancelled()
             return await self._narrow(chunk, error)
         return []
 
@@ -192,12 +193,6 @@ class Batch:
 
     def _unfinished(self, records: list[Record]) -> list[Record]:
         return [record for record in records if record[:3] in self._open]
-
-
-def _unless_cancelled() -> None:
-    """Raise CancelledError if this task was cancelled, whatever a handler made of it."""
-    if (task := asyncio.current_task()) is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def _close(outcomes: AsyncIterator[Done]) -> None:

@@ -14,6 +14,7 @@ from service.model.record import Handler
 from service.ports import Unavailable
 from streams import faults
 from streams.batch import Poison, Work
+from streams.cancelled import unless_cancelled
 from streams.consumer import Source
 from streams.health import Health, StageState, Tally
 from streams.lag import Lag
@@ -124,17 +125,24 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             self._session = Session(self._source, self._work, self._tally, self._blocked)
             try:
                 await self._session.run(self._halt)
+            except asyncio.CancelledError as error:
+                unless_cancelled()
+                await self._reconnect(KafkaConnectionError(f"the client ended itself: {error!r}"))
             except (
                 KafkaError,
                 OSError,
                 UnicodeDecodeError,
             ) as error:  # the last: a header name that is no text
-                if self._away is None:  # one line an outage, however many attempts it takes
-                    log.warning("%s: consumers are made anew until one works, after %r", self.name, error)
-                self._away = await refusal(self._source.connection, error)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_RECONNECT_SECONDS):
-                        await self._halt.wait()
+                await self._reconnect(error)
+
+    async def _reconnect(self, error: Exception) -> None:
+        """Say what is in the way, and wait a moment before the next consumer."""
+        if self._away is None:  # one line an outage, however many attempts it takes
+            log.warning("%s: consumers are made anew until one works, after %r", self.name, error)
+        self._away = await refusal(self._source.connection, error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RECONNECT_SECONDS):
+                await self._halt.wait()
 
     async def _watch(self) -> None:
         """Ask the gate, and look whether the consumer still hears from Kafka."""
@@ -146,10 +154,12 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
                     self._away = None
                 if await self._lag.look(session) == 0 or self.reason:
                     self._tally.move()
-                if self._lag.silent_s > self._work.limits.silent_after:
-                    session.fail(
-                        KafkaConnectionError(f"no fetch was answered for {self._lag.silent_s:.0f} s")
-                    )
+                for what, seconds in (
+                    ("fetch was answered", self._lag.silent_s),
+                    ("commit was taken", session.committer.refused_s),
+                ):
+                    if seconds > self._work.limits.silent_after:
+                        session.fail(KafkaConnectionError(f"no {what} for {seconds:.0f} s"))
                 session.start_batches()
             await asyncio.sleep(_GATE_CLOSED_SECONDS if self._closed else _GATE_OPEN_SECONDS)
 
@@ -160,6 +170,7 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             self._closed = await self._gate()
         except Unavailable as error:
             self._closed = error.reason
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            unless_cancelled()
             log.exception("%s: its gate cannot be asked", self.name)
             self._closed = f"the gate cannot be asked: {type(error).__name__}"

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.cancelled import unless_cancelled
 from streams.faults import Fault
 from streams.limits import Limits
 from streams.partition import Partition
@@ -32,8 +34,14 @@ class Committer:
         self._limits = limits
         self._fault = fault
         self._since = 0
+        self._refused_since: float | None = None
         self._many = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()  # a retry of an earlier commit must not undo a later one
+
+    @property
+    def refused_s(self) -> float:
+        """For how many seconds every commit has failed; 0 when the last one did not."""
+        return 0.0 if self._refused_since is None else time.monotonic() - self._refused_since
 
     def finished(self, records: int) -> None:
         """Count; `commit_every` of them do not wait for the interval."""
@@ -58,14 +66,18 @@ class Committer:
                 tp: offset for tp, part in partitions.items() if (offset := part.mark.pending) is not None
             }
             if not owed:
+                self._refused_since = None
                 return
             self._fault("after_finish_before_commit")
             try:
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await self._consumer.commit(owed)
-            except (KafkaError, TimeoutError) as error:
+            except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
+                unless_cancelled()
                 log.warning("commit failed, the records may come again: %r", error)
+                self._refused_since = self._refused_since or time.monotonic()
                 return
+            self._refused_since = None
             self._fault("after_commit")
             for tp, offset in owed.items():
                 partitions[tp].mark.committed = offset

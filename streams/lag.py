@@ -6,6 +6,7 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.cancelled import unless_cancelled
 from streams.partition import Partition
 from streams.session import Session
 
@@ -36,8 +37,8 @@ class Lag:
             async with asyncio.timeout(_LOOK_SECONDS):
                 for tp, partition in partitions.items():
                     partition.fetched = await consumer.position(tp)
-        except (TimeoutError, KafkaError):
-            pass  # a rebalance, or Kafka is slow: what is known stays
+        except (TimeoutError, KafkaError, asyncio.CancelledError):
+            unless_cancelled()  # else a rebalance, or Kafka is slow: what is known stays
         assigned = consumer.assignment()
         self.known = {
             tp: behind

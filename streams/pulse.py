@@ -9,6 +9,7 @@ import faust
 
 from service.pipeline.in_flight import ALIVE_S
 from service.ports import Unavailable, Workers
+from streams.cancelled import unless_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +65,8 @@ class Ticker(faust.Service):  # type: ignore[misc]
                     worked = await self._step()
             except Unavailable as error:
                 self.reason = error.reason
-            except asyncio.CancelledError:
-                raise
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                unless_cancelled()
                 log.exception("%s: a step failed and is tried again", self.name)
                 self.reason = "a step failed"
             if not worked:

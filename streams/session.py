@@ -179,9 +179,11 @@ class Session:
                 await asyncio.wait(late, timeout=_CANCEL_SECONDS)
 
     async def _leave(self) -> None:
-        await self._hand_over(list(self.assignment.partitions))
-        self._fault("after_drain_before_leave")
-        leaving = asyncio.create_task(self.consumer.stop())
-        await asyncio.wait([leaving], timeout=_LEAVE_SECONDS)
-        if not leaving.done() or leaving.exception():
+        try:
+            await self._hand_over(list(self.assignment.partitions))
+            self._fault("after_drain_before_leave")
+        finally:  # a consumer that is left alone would keep its partitions for ever
+            leaving = asyncio.create_task(self.consumer.stop())
+            await asyncio.wait([leaving], timeout=_LEAVE_SECONDS)
+        if not leaving.done() or leaving.cancelled() or leaving.exception():
             log.warning("could not leave the group, which will notice by itself")

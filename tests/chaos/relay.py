@@ -12,7 +12,7 @@ _SHARE = 0.02
 _TROUBLE: dict[str, Sequence[Answer]] = {
     "CONNECT": [(b"421 4.3.2 Too busy\r\n", Do.close)],
     "MAIL": [b"450 4.3.0 Try again later\r\n", Do.reset],
-    "RCPT": [b"451 4.7.1 Greylisted\r\n", b"452 4.2.2 Mailbox full\r\n", Do.close],
+    "RCPT": [b"451 4.7.1 Greylisted\r\n", b"452 4.3.1 Insufficient system storage\r\n", Do.close],
     "DATA": [b"451 4.3.0 Local error\r\n", Do.reset],
     "END": [b"451 4.3.0 Local error\r\n", Do.close, Do.reset, (b"250 2.0.0 Ok\r\n", Do.reset)],
 }
