@@ -149,7 +149,7 @@ class Batch:
     async def _bury(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         (record,) = chunk
         with bound_contextvars(**named(record.value, record.headers)):
-            log.error("%s-%d@%d goes to the dead letters: %s", *record[:3], _where(error))
+            log.error("%s-%d:%d goes to the dead letters: %s", *record[:3], _where(error))
         try:
             letters = self._work.poison(record, error)
             self._work.fault("after_poison_before_produce")

@@ -1,12 +1,18 @@
 """Events that are broken, too large, repeated or out of order; and a dead-letter topic that takes none of them."""
 
-import asyncio
+from contextlib import suppress
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 
+from service.dev.ports import free_port
+from streams import topics
+from streams.connection import connection_of
 from tests.chaos.world import World
 from tests.line import eventually
+from tests.probing import reasons
 
 
 async def poison_and_repeats(world: World) -> None:
@@ -17,28 +23,48 @@ async def poison_and_repeats(world: World) -> None:
 
 
 async def dead_letters_refused(world: World) -> None:
-    """The dead-letter topic takes nothing: the stage waits rather than drop, and goes on when it can."""
+    """The dead-letter topic takes nothing: the stage waits rather than drop, says so, and goes on when it can."""
     world.poison, world.poison_share = 10, 1.0
-    await _need_replicas(world, 2)  # of one, so that acks=all cannot be had
-    world.line.start_worker()
+    probe, taken = free_port(), await _refuse(world)
+    world.line.start_worker(TOCSIN_WORKER__METRICS_PORT=str(probe))
     await world.load(100)
-    await asyncio.sleep(3.0)
-    assert await world.line.dead_letters() == []
-    await _need_replicas(world, 1)
+
+    async def waiting() -> bool:
+        told = await reasons(f"http://127.0.0.1:{probe}/readyz")
+        return "a dead letter cannot be written" in told.get("resolve", "")
+
+    await eventually(waiting, 120, lambda: "the stage does not say that it waits")
+    assert len(await world.line.dead_letters()) == taken
+    await _mend(world)
     world.healed()
 
     async def kept() -> bool:
-        return len(await world.line.dead_letters()) >= 5
+        return len(await world.line.dead_letters()) >= taken + 5
 
     await eventually(kept, 90)
 
 
-async def _need_replicas(world: World, count: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=world.line.settings.kafka.bootstrap)
+async def _refuse(world: World) -> int:
+    """Let the topic take records of one byte at most; how many it took until it did."""
+    kafka, topic, taken = world.line.settings.kafka, world.line.parts.topics.dead_letter, 0
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "1"})])
+    await admin.close()
+    writer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all")
+    await writer.start()
     try:
-        topic = world.line.parts.topics.dead_letter
-        configs = {"min.insync.replicas": str(count)}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+        for partition in await writer.partitions_for(topic):
+            with suppress(MessageSizeTooLargeError):
+                while True:  # until the change has reached the broker's logs
+                    await writer.send_and_wait(topic, b"probe", partition=partition)
+                    taken += 1
     finally:
-        await admin.close()
+        await writer.stop()
+    return taken
+
+
+async def _mend(world: World) -> None:
+    """As an operator does: `tocsin topics apply`."""
+    kafka = world.line.settings.kafka
+    await topics.apply(connection_of(kafka), kafka.prefix, partitions=1, events=kafka.events)

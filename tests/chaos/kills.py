@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from service.model.recipient import Recipient
 from tests.chaos.nest import Forked, Nest
 from tests.chaos.scenario import Act
+from tests.chaos.worker import STUMBLE
 from tests.chaos.world import World
 from tests.line import eventually
 
@@ -28,14 +30,41 @@ def kill_at(point: str, passed: int, how: Callable[[World], Awaitable[None]] | N
         load = asyncio.create_task(world.load(200, per_second=80))
         if how is not None:
             await how(world)
-        await asyncio.to_thread(worker.wait, _DEATH_SECONDS)
-        assert worker.returncode == -signal.SIGKILL, f"{point} was never passed"
+        await _dead(worker, point)
         await world.count_claims()
         await load
         world.restart_all()
         world.healed()
 
     return act
+
+
+async def over_poison(world: World) -> None:
+    """Die when a handler has stumbled over a record, before that is a dead letter; the next worker writes it."""
+    bent = {"module": "tests.chaos.worker", "TOCSIN_CHAOS_PLANT": "stumble"}
+    worker = world.line.start_worker(TOCSIN_FAULT_AT="after_poison_before_produce", **bent)  # type: ignore[arg-type]
+    load = asyncio.create_task(world.load(200, per_second=80))
+    await world.publish([STUMBLE])
+    await _dead(worker, "after_poison_before_produce")
+    await world.count_claims()
+    await load
+    world.line.workers.clear()
+    world.line.start_worker(**bent)  # type: ignore[arg-type]
+    world.healed()
+    letters = []
+
+    async def written() -> bool:
+        nonlocal letters
+        letters = await world.line.dead_letters()
+        return bool(letters)
+
+    await eventually(written, 90)
+    assert [value for value, _ in letters] == [STUMBLE]
+
+
+async def _dead(worker: subprocess.Popen[bytes], point: str) -> None:
+    await asyncio.to_thread(worker.wait, _DEATH_SECONDS)
+    assert worker.returncode == -signal.SIGKILL, f"{point} was never passed"
 
 
 async def defer_somebody(world: World) -> None:
@@ -50,11 +79,6 @@ async def defer_somebody(world: World) -> None:
         "data": {"lot_id": "d"},
     }
     await world.publish([event])
-
-
-async def send_poison(world: World) -> None:
-    """Something that is no event."""
-    await world.publish([b'{"broken": '])
 
 
 async def a_second_joins(world: World) -> None:

@@ -12,7 +12,6 @@ _REDIS = servers.valkey()
 _QUICK_BROKER = servers.kafka("group.min.session.timeout.ms=1000")
 
 _LED = {
-    "after_poison_before_produce": kills.send_poison,
     "after_revoke_before_drain": kills.a_second_joins,
     "after_drain_before_leave": kills.terminate,
     "after_due.add_before_mark": kills.defer_somebody,
@@ -25,6 +24,8 @@ _PASSED = {"after_250_before_mark": 40, "after_revoke_before_drain": 6}
 
 def _kill_at(point: str) -> Scenario:
     act: Act = kills.kill_at(point, _PASSED.get(point, 1), _LED.get(point))
+    if point == "after_poison_before_produce":
+        act = kills.over_poison
     return Scenario(f"kill -9 {point}", "F1 F2", act, points=frozenset({point}))
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def commit_one_too_far() -> None:
@@ -23,7 +24,22 @@ def commit_one_too_far() -> None:
     Watermark.pending = property(pending)  # type: ignore[assignment]
 
 
-PLANTS: Mapping[str, Callable[[], None]] = {"commit one too far": commit_one_too_far}
+def stumble() -> None:
+    """Resolving fails in a way that nobody foresaw, for an event that has `STUMBLE` in it."""
+    from service.pipeline import ingest
+
+    parse = ingest.parse
+
+    def stumbling(value: bytes | None, *more: Any) -> Any:
+        if STUMBLE in (value or b""):
+            raise RuntimeError("planted")
+        return parse(value, *more)
+
+    ingest.parse = stumbling  # type: ignore[assignment]
+
+
+STUMBLE = b"stumble here"
+PLANTS: Mapping[str, Callable[[], None]] = {"commit one too far": commit_one_too_far, "stumble": stumble}
 
 
 def bend_the_clock(file: Path) -> None:
