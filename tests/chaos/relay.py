@@ -8,6 +8,8 @@ from tests.chaos.world import World
 from tests.smtp_server import Answer, Do, ScriptedServer, Session
 
 _SHARE = 0.02
+_PATIENCE_SECONDS = 900
+"""Who is greylisted, or meets a full disk, waits for five minutes."""
 
 _TROUBLE: dict[str, Sequence[Answer]] = {
     "CONNECT": [(b"421 4.3.2 Too busy\r\n", Do.close)],
@@ -60,3 +62,4 @@ async def relay_troubles(world: World) -> None:
             world.healed()
         world.mail_bound += relay.in_doubt
         world.note = ", ".join(f"{count} at {verb}" for verb, count in sorted(relay.done.items()))
+        await world.settled(world.published, _PATIENCE_SECONDS)

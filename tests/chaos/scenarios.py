@@ -54,7 +54,7 @@ SERVERS = [
     Scenario("broker stopped, 30 s away", "F4", outages.broker_away(clean=True), servers=_BROKER),
     Scenario("broker killed, 30 s away", "F4", outages.broker_away(clean=False), servers=_BROKER),
     Scenario("broker's disk full", "F15", outages.broker_disk_full, servers=servers.kafka(disk_mb=160)),
-    Scenario("relay refuses and breaks off", "F9 F12 F13", relay.relay_troubles, settle_s=900),
+    Scenario("relay refuses and breaks off", "F9 F12 F13", relay.relay_troubles),
 ]
 NETWORK = [
     Scenario("network to the relay cut", "F14", between("relay", cut), CONNECTIONS),

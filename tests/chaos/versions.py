@@ -85,4 +85,5 @@ def _worker(world: World, home: Path, stages: str = STAGES) -> "Popen[bytes]":
 
 async def _stop(worker: "Popen[bytes]") -> None:
     worker.terminate()
-    assert await asyncio.to_thread(worker.wait, 60) == 0
+    code = await asyncio.to_thread(worker.wait, 60)
+    assert code == 0, f"{worker.args} ended with {code}"
