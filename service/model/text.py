@@ -18,7 +18,7 @@ def line(text: str) -> str:
     return text
 
 
-def printable(text: str) -> str:
+def user_id(text: str) -> str:
     """A user-id of Basic authentication, which may begin or end with a space (RFC 7617)."""
     if not text.isprintable():
         raise ValueError("Must be printable.")

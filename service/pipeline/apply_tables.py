@@ -12,7 +12,7 @@ from service.model.record import Done, Message, Record
 from service.model.topics import TABLES, TopicNames
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.fed_preferences import FedPreferences, carried
-from service.pipeline.table_forms import read_row
+from service.pipeline.table_forms import RowRefused, read_row
 from service.pipeline.table_log import Change, newest, put_changes, read_change, standing_rows
 from service.pipeline.table_writes import Stores
 
@@ -76,8 +76,8 @@ class ApplyTables:
         for change in changes:
             topic, key = self._topics.table(change.table), change.key.encode()
             if row := standing.get((change.table, change.key)):
-                if _readable(change.table, row_bytes(row)):
-                    messages.append(Message(topic, key, row_bytes(row)))
+                if _readable(change.table, value := row_bytes(row)):
+                    messages.append(Message(topic, key, value))
             elif change.row is not None:  # it was deleted by something newer
                 messages.append(Message(topic, key, None, (("version", str(change.version).encode()),)))
         return messages
@@ -90,6 +90,6 @@ def _readable(table: str, value: bytes) -> bool:
     """Whether this stage would take it: what it refuses and writes again would go round for ever."""
     try:
         read_row(table, value)
-    except ValueError:
+    except RowRefused:
         return False
     return True

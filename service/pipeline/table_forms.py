@@ -15,7 +15,7 @@ from service.model.catalogue import Channel
 from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
-from service.model.text import ROLE, language_tag, line, name, printable, time_zone
+from service.model.text import ROLE, language_tag, line, name, time_zone, user_id
 from service.model.unsubscribe import Unsubscribe
 
 _MOST_ADDRESSES = 1000
@@ -24,13 +24,17 @@ _PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
 
 Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
 _Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(name)]
-_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(printable)]
+_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(user_id)]
 _Version = Annotated[int, Field(ge=0, le=_LAST_VERSION)]
 _Address = Annotated[str, Field(max_length=254), AfterValidator(check_address)]
 _Line = Annotated[str, Field(max_length=256), AfterValidator(line)]
 _Locale = Annotated[str, Field(max_length=64), AfterValidator(language_tag)]
 _Zone = Annotated[str, Field(max_length=64), AfterValidator(time_zone)]
 _Role = Annotated[str, StringConstraints(pattern=ROLE)]
+
+
+class RowRefused(ValueError):
+    """A row that could not be read back from its topic."""
 
 
 class Form(Protocol):
@@ -174,11 +178,11 @@ FORMS: Mapping[str, Any] = {
 def read_row(table: str, value: bytes) -> Form:
     """A row of a table of `FORMS`, checked.
 
-    Raises ValueError that names the first field at fault. What stands in it is not repeated: it may be an address.
+    Raises RowRefused, which names the first field at fault. What stands in it is not repeated: it may be an address.
     """
     try:
         return cast(Form, FORMS[table].model_validate_json(value))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "row"
-        raise ValueError(f"{place[:200]}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise RowRefused(f"{place[:200]}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -33,7 +33,7 @@ from service.model.record import Record
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.pipeline.strict_json import loads
-from service.pipeline.table_forms import Row, read_row
+from service.pipeline.table_forms import Row, RowRefused, read_row
 from service.pipeline.table_writes import Stores
 from service.ports import Wanted
 
@@ -73,7 +73,7 @@ def read_change(table: str, record: Record) -> Change:
         return _suppression(key, document, record.timestamp_ms)
     try:
         form = read_row(table, record.value)
-    except ValueError as error:
+    except RowRefused as error:
         raise InvalidEvent(DeadReason.invalid_data, str(error)) from None
     if form.key() != key:
         raise bad_field("key", "is not that of the row")

@@ -2,9 +2,9 @@
 
 import asyncio
 import signal
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from service.model.recipient import Recipient
 from tests.chaos.nest import Forked, Nest
@@ -22,18 +22,24 @@ async def plain(world: World) -> None:
     await world.load(300)
 
 
-def kill_at(point: str, passed: int, how: Callable[[World], Awaitable[None]] | None = None) -> Act:
-    """Die at a point, the n-th time it is passed, and come back. `how` leads the worker there, if load does not."""
+def kill_at(
+    point: str, passed: int, how: Callable[[World], Awaitable[None]] | None = None, **worker: Any
+) -> Act:
+    """Die at a point, the n-th time it is passed, and come back.
+
+    `how` leads the worker there, if load does not. `worker` is what both workers are started with.
+    """
 
     async def act(world: World) -> None:
-        worker = world.line.start_worker(TOCSIN_FAULT_AT=f"{point}:{passed}")
+        first = world.line.start_worker(TOCSIN_FAULT_AT=f"{point}:{passed}", **worker)
         load = asyncio.create_task(world.load(200, per_second=80))
         if how is not None:
             await how(world)
-        await _dead(worker, point)
+        await asyncio.to_thread(first.wait, _DEATH_SECONDS)
+        assert first.returncode == -signal.SIGKILL, f"{point} was never passed"
         await world.count_claims()
         await load
-        world.restart_all()
+        world.restart_all(**worker)
         world.healed()
 
     return act
@@ -42,29 +48,19 @@ def kill_at(point: str, passed: int, how: Callable[[World], Awaitable[None]] | N
 async def over_poison(world: World) -> None:
     """Die when a handler has stumbled over a record, before that is a dead letter; the next worker writes it."""
     bent = {"module": "tests.chaos.worker", "TOCSIN_CHAOS_PLANT": "stumble"}
-    worker = world.line.start_worker(TOCSIN_FAULT_AT="after_poison_before_produce", **bent)  # type: ignore[arg-type]
-    load = asyncio.create_task(world.load(200, per_second=80))
-    await world.publish([STUMBLE])
-    await _dead(worker, "after_poison_before_produce")
-    await world.count_claims()
-    await load
-    world.line.workers.clear()
-    world.line.start_worker(**bent)  # type: ignore[arg-type]
-    world.healed()
-    letters = []
+    await kill_at("after_poison_before_produce", 1, _send_poison, **bent)(world)
+    letters: list[bytes] = []
 
     async def written() -> bool:
-        nonlocal letters
-        letters = await world.line.dead_letters()
+        letters[:] = [value for value, _ in await world.line.dead_letters()]
         return bool(letters)
 
     await eventually(written, 90)
-    assert [value for value, _ in letters] == [STUMBLE]
+    assert letters == [STUMBLE]
 
 
-async def _dead(worker: subprocess.Popen[bytes], point: str) -> None:
-    await asyncio.to_thread(worker.wait, _DEATH_SECONDS)
-    assert worker.returncode == -signal.SIGKILL, f"{point} was never passed"
+async def _send_poison(world: World) -> None:
+    await world.publish([STUMBLE])
 
 
 async def defer_somebody(world: World) -> None:

@@ -1,5 +1,7 @@
 """The table of scenarios. The references are those of docs/reliability.md."""
 
+from collections.abc import Mapping
+
 from streams.armed import POINTS as HANDLER_POINTS
 from streams.faults import POINTS as STAGE_POINTS
 from tests.chaos import clock, inputs, kills, outages, people, planted, relay, servers, versions
@@ -21,11 +23,12 @@ _LED = {
 _PASSED = {"after_250_before_mark": 40, "after_revoke_before_drain": 6}
 """Which time the worker dies there, where it is not the first: five groups are joined with nothing to revoke."""
 
+_OWN: Mapping[str, Act] = {"after_poison_before_produce": kills.over_poison}
+"""Points that take more than a kill."""
+
 
 def _kill_at(point: str) -> Scenario:
-    act: Act = kills.kill_at(point, _PASSED.get(point, 1), _LED.get(point))
-    if point == "after_poison_before_produce":
-        act = kills.over_poison
+    act = _OWN.get(point) or kills.kill_at(point, _PASSED.get(point, 1), _LED.get(point))
     return Scenario(f"kill -9 {point}", "F1 F2", act, points=frozenset({point}))
 
 

@@ -154,11 +154,11 @@ class World:
         self.mail_bound += len(claims - self._claims)
         self._claims |= claims
 
-    def restart_all(self) -> None:
-        """A new worker for each that has ended."""
-        for worker in [w for w in self.line.workers if w.poll() is not None]:
-            self.line.workers.remove(worker)
-            self.line.start_worker()
+    def restart_all(self, **worker: Any) -> None:
+        """A new worker for each that has ended, started as `Line.start_worker` is told."""
+        for ended in [w for w in self.line.workers if w.poll() is not None]:
+            self.line.workers.remove(ended)
+            self.line.start_worker(**worker)
 
     def healed(self) -> None:
         """The fault is over. From here counts how long it takes until all that was published before is settled."""

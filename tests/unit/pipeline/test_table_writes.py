@@ -10,7 +10,8 @@ from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.pipeline import table_writes
-from service.pipeline.table_writes import RowRefused, RowTooLarge, Stores, TableWriter
+from service.pipeline.table_forms import RowRefused
+from service.pipeline.table_writes import RowTooLarge, Stores, TableWriter
 from service.ports import Unavailable
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
