@@ -45,7 +45,7 @@ lock: $(VENV)/.ready ## write the lock files anew from pyproject.toml
 
 docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI
 	$(BIN)/python -m service.api.openapi > docs/api/openapi.json
-	$(BIN)/python -m streams.asyncapi > docs/events/asyncapi.json
+	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
 
 bench: $(VENV)/.ready ## events per second through the whole line, beside a peer
 	$(BIN)/python -m bench.line
@@ -60,7 +60,7 @@ bench-api: $(VENV)/.ready ## the read API beside a bare route
 	$(BIN)/python -m bench.api
 
 gallery: $(VENV)/.ready ## every sample mail as a picture, looked at by Chromium
-	$(BIN)/python -m tests.gallery
+	$(BIN)/python -m tests.support.gallery
 
 simulate: $(VENV)/.ready ## the deterministic simulation of the pipeline, from a new seed, ten times as long
 	export PYTHONHASHSEED=$$RANDOM; echo PYTHONHASHSEED=$$PYTHONHASHSEED; TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py

@@ -31,8 +31,8 @@ from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
 from service.settings import Kafka, Redis, Settings
-from streams import topics
-from streams.connection import connection_of
+from streams.kafka.connection import connection_of
+from streams.topics import table as topics
 
 COUNTS, EVERY = "counts at {:g}/s", "contacts, limit 0"
 _WARM_SECONDS, _BARE_SHARE = 1.0, 0.5

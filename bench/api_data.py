@@ -10,8 +10,8 @@ import jwt
 import orjson
 from argon2 import PasswordHasher
 
-from service.adapters.redis.access import RedisAccounts
-from service.adapters.redis.inbox import RedisInbox
+from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.tables.access import RedisAccounts
 from service.bootstrap import Parts
 from service.model.access import Account
 from service.model.recipient import Choice, Contact

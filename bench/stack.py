@@ -20,8 +20,8 @@ from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
 from service.settings import Kafka, Settings
 from service.settings import Redis as RedisSettings
-from streams import topics
-from streams.connection import KafkaConnection
+from streams.kafka.connection import KafkaConnection
+from streams.topics import table as topics
 
 
 class Stack:

@@ -9,21 +9,21 @@ from secrets import token_hex
 
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
-from service.adapters.redis.access import RedisAccounts, RedisApiKeys
-from service.adapters.redis.address_search import RedisAddressSearch
 from service.adapters.redis.client import Store
-from service.adapters.redis.due import RedisDueSet
-from service.adapters.redis.inbox import RedisInbox
-from service.adapters.redis.ledger import RedisLedger
-from service.adapters.redis.open_ages import RedisOpenAges
-from service.adapters.redis.requests import RedisRowLocks
-from service.adapters.redis.sending_rate import RedisSendingRate
-from service.adapters.redis.soft_bounces import RedisSoftBounces
-from service.adapters.redis.supersede import RedisSupersede
-from service.adapters.redis.table_writes import RedisTableWrites
-from service.adapters.redis.tables import RedisTables
-from service.adapters.redis.withdrawals import RedisWithdrawals
-from service.adapters.redis.workers import RedisWorkers
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.sending_rate import RedisSendingRate
+from service.adapters.redis.delivery.soft_bounces import RedisSoftBounces
+from service.adapters.redis.delivery.supersede import RedisSupersede
+from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
+from service.adapters.redis.delivery.workers import RedisWorkers
+from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.operate.address_search import RedisAddressSearch
+from service.adapters.redis.operate.open_ages import RedisOpenAges
+from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.requests import RedisRowLocks
+from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.templates import TemplateRenderer
@@ -33,19 +33,19 @@ from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
-from service.pipeline.apply_tables import ApplyTables
-from service.pipeline.bounces import Bounces, Produce
-from service.pipeline.deliver_email import DeliverEmail, EmailPorts
-from service.pipeline.deliver_inbox import DeliverInbox
-from service.pipeline.explain import Explain
-from service.pipeline.fed_preferences import FedPreferences
-from service.pipeline.in_flight import InFlight
-from service.pipeline.resolve import Resolve
-from service.pipeline.soft_bounces import SoftBounces
-from service.pipeline.table_writes import Stores, TableWriter
-from service.pipeline.unsubscribe_tokens import UnsubscribeTokens
-from service.pipeline.what_if import EventLog, WhatIf
-from service.pipeline.withdraw import Withdraw
+from service.pipeline.bounces.process import Bounces, Produce
+from service.pipeline.email.in_flight import InFlight
+from service.pipeline.email.soft_bounces import SoftBounces
+from service.pipeline.email.stage import DeliverEmail, EmailPorts
+from service.pipeline.inbox.stage import DeliverInbox
+from service.pipeline.operate.explain import Explain
+from service.pipeline.operate.what_if import EventLog, WhatIf
+from service.pipeline.resolve.stage import Resolve
+from service.pipeline.resolve.withdraw import Withdraw
+from service.pipeline.tables.preference_records import FedPreferences
+from service.pipeline.tables.stage import ApplyTables
+from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
+from service.pipeline.tables.writer import Stores, TableWriter
 from service.settings import RelaySettings, Settings, templates_directory
 
 

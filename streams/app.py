@@ -7,14 +7,14 @@ from service.adapters.tracing import tracing
 from service.bootstrap import Parts, bootstrap
 from service.model.topics import TopicNames
 from service.settings import Settings, load
-from streams.armed import armed
-from streams.connection import connection_of
-from streams.counted import Counted
-from streams.faults import killer
-from streams.line import resources, specs
-from streams.probe import Probe
-from streams.shell import RatesApp, Shell, StagesApp, build_app
-from streams.traced import traced
+from streams.faults.points import killer
+from streams.faults.ports import armed
+from streams.kafka.connection import connection_of
+from streams.observability.counters import Counted
+from streams.observability.probe import Probe
+from streams.observability.tracing import traced
+from streams.worker.faust_app import RatesApp, Shell, StagesApp, build_app
+from streams.worker.stage_table import resources, specs
 
 
 def shell_of(settings: Settings) -> Shell:

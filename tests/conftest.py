@@ -1,11 +1,11 @@
-"""Fixtures that any test may ask for; what they start is in `tests/stack.py`."""
+"""Fixtures that any test may ask for; what they start is in `tests/support/stack.py`."""
 
 import pytest
 import redis
 from hypothesis import settings
 
 from service.dev import ports
-from tests.stack import shared_kafka, shared_valkey
+from tests.support.stack import shared_kafka, shared_valkey
 
 # The same examples in every run, whatever was found before, and no deadline: a change is not blamed for another's
 # luck, nor for a busy machine. `--hypothesis-profile=default` looks for new ones.

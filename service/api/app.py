@@ -7,27 +7,25 @@ from fastapi import FastAPI, Request, Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from service.api import (
+from service.api import errors, openapi, reference
+from service.api.auth.passwords import Passwords
+from service.api.auth.tokens import Tokens
+from service.api.deps import ApiDeps, Doors
+from service.api.hub import Hub
+from service.api.middleware import Wire
+from service.api.routes import (
     bounces,
     contacts,
-    errors,
     events,
     explain,
     groups,
     health,
     inbox,
     inbox_stream,
-    openapi,
     preferences,
     recipients,
-    reference,
     unsubscribe,
 )
-from service.api.auth.passwords import Passwords
-from service.api.auth.tokens import Tokens
-from service.api.deps import ApiDeps, Doors
-from service.api.hub import Hub
-from service.api.wire import Wire
 from service.bootstrap import unsubscribe_tokens
 
 _NOUNS = (

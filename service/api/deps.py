@@ -21,12 +21,12 @@ from service.api_ports import (
 )
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
-from service.pipeline.bounces import Bounces
-from service.pipeline.explain import Explain
-from service.pipeline.read_marks import ReadMarks
-from service.pipeline.table_writes import TableWriter
-from service.pipeline.unsubscribe_tokens import UnsubscribeTokens
-from service.pipeline.what_if import WhatIf
+from service.pipeline.bounces.process import Bounces
+from service.pipeline.inbox.mark_read import ReadMarks
+from service.pipeline.operate.explain import Explain
+from service.pipeline.operate.what_if import WhatIf
+from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
+from service.pipeline.tables.writer import TableWriter
 from service.ports import Clock, Inbox, Ledger
 from service.settings import Settings
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from service.pipeline.table_forms import RowRefused
-from service.pipeline.table_writes import RowTooLarge
+from service.pipeline.tables.schema import RowRefused
+from service.pipeline.tables.writer import RowTooLarge
 from service.ports import Unavailable
 
 log = logging.getLogger(__name__)

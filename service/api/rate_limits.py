@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from service.api.deps import deps_of
 from service.api.errors import ApiError
-from service.api.wire import set_headers
+from service.api.middleware import set_headers
 
 
 async def limit(request: Request, name: str, who: str) -> None:

@@ -9,7 +9,7 @@ from service.api.errors import invalid, pointer_to
 from service.model.address import check_address
 from service.model.catalogue import Catalogue
 from service.model.recipient import Choice, Recipient, preference_key
-from service.model.text import ROLE, language_tag, line, time_zone
+from service.model.validators import ROLE, language_tag, line, time_zone
 
 Role = Annotated[str, StringConstraints(pattern=ROLE)]
 

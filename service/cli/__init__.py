@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.verbs import Verbs
+from service.cli.support.command_group import Verbs
 
 
 def main() -> None:

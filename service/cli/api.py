@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.output import Failure
+from service.cli.support.output import Failure
 
 if TYPE_CHECKING:
     from service.api.deps import ApiDeps
@@ -23,8 +23,8 @@ def api() -> None:
     """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM ends it."""
     import uvloop
 
+    from service.observability.logs import configure
     from service.settings import load
-    from service.telemetry import configure
 
     settings = load()
     configure(settings.log_level, settings.log_format)
@@ -49,18 +49,18 @@ async def _serve(settings: "Settings") -> None:
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """The API's ports on the real world."""
     from service.adapters.rate_limits import SharedRateLimits
-    from service.adapters.redis.access import RedisAccounts, RedisApiKeys
-    from service.adapters.redis.contacts import RedisContacts
-    from service.adapters.redis.directory import RedisDirectory
-    from service.adapters.redis.inbox_changes import RedisInboxChanges
-    from service.adapters.redis.inbox_reads import RedisInboxReads
-    from service.adapters.redis.requests import RedisIdempotency
+    from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
+    from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+    from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+    from service.adapters.redis.tables.contacts import RedisContacts
+    from service.adapters.redis.tables.directory import RedisDirectory
+    from service.adapters.redis.tables.requests import RedisIdempotency
     from service.api.deps import ApiDeps
     from service.bootstrap import bootstrap
-    from streams.connection import connection_of
-    from streams.event_log import KafkaEventLog
-    from streams.producer import Producer
-    from streams.publisher import KafkaPublisher
+    from streams.kafka.connection import connection_of
+    from streams.producer.producer import Producer
+    from streams.producer.publisher import KafkaPublisher
+    from streams.reader.event_log import KafkaEventLog
 
     parts = bootstrap(settings)
     producer = Producer(connection_of(settings.kafka))

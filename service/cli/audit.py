@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.output import json_line, note, say, table
-from service.cli.times import iso
+from service.cli.support.output import json_line, note, say, table
+from service.cli.support.times import iso
 
 app = typer.Typer(add_completion=False)
 
@@ -37,12 +37,12 @@ def audit(
 
 
 async def _audit(repair: bool, patience: float) -> dict[str, Any]:
-    from service.adapters.redis.sweep import RedisSweep
+    from service.adapters.redis.operate.sweep import RedisSweep
     from service.bootstrap import bootstrap
-    from service.cli.parts import kafka_of
-    from service.pipeline.audit import Audit
+    from service.cli.support.factories import kafka_of
+    from service.pipeline.operate.audit import Audit
     from service.settings import load
-    from streams.delivery_log import KafkaDeliveryLog
+    from streams.reader.delivery_log import KafkaDeliveryLog
 
     settings = load()
     parts = bootstrap(settings)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.letters import STATES, Asked, meant, open_parts, row_of
-from service.cli.operating import agreed, desk
-from service.cli.output import json_line, listing, note, say
-from service.cli.parts import require_topic
-from service.model.letter import Letter
+from service.cli.support.dead_letter_query import STATES, Asked, meant, open_parts, row_of
+from service.cli.support.factories import require_topic
+from service.cli.support.operator_session import agreed, desk
+from service.cli.support.output import json_line, listing, note, say
+from service.model.dead_letter import Letter
 from service.model.mask import mask_value
 from service.model.operation import Action, Phase
 
 if TYPE_CHECKING:
-    from service.cli.operating import Desk
-    from service.pipeline.trail import Fate
+    from service.cli.support.operator_session import Desk
+    from service.pipeline.operate.audit_log import Fate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines.")]
@@ -158,7 +158,7 @@ def _act(action: Action, asked: Asked, dry_run: bool, yes: bool, as_json: bool) 
 
 async def _run(action: Action, asked: Asked, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Say what it would be, ask, do it, say what it was. Letters are read again when they are acted on."""
-    from service.pipeline.redrive import CHUNK
+    from service.pipeline.operate.redrive import CHUNK
 
     async with desk() as at:
         counts, topics, left = await _survey(at, asked)
@@ -183,7 +183,7 @@ async def _run(action: Action, asked: Asked, dry_run: bool, yes: bool, as_json: 
 
 
 async def _do(at: "Desk", action: Action, asked: Asked, total: int, size: int) -> dict[str, int]:
-    from service.pipeline.redrive import Redrive, discard
+    from service.pipeline.operate.redrive import Redrive, discard
 
     parts, trail = at.parts, at.trail(action, asked.told())
     await trail.tell(Phase.begun, {"letters": total})

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.output import Failure, say, table
+from service.cli.support.output import Failure, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.bootstrap import Parts
-    from service.dev.showing import Shown
+    from service.dev.sample_run import Shown
     from service.dev.stack import DevStack
 
 app = typer.Typer()
@@ -65,7 +65,7 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
 
 
 async def _show(parts: "Parts", *, must_finish: bool) -> None:
-    from service.dev.showing import follow, publish_samples
+    from service.dev.sample_run import follow, publish_samples
 
     say("  publishing one sample event of each API document")
     shown = await follow(parts, await publish_samples(parts), _SAMPLES_S)

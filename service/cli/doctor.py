@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from service.cli.checks import Finding, Status, fail
-from service.cli.output import json_line, say, table
+from service.cli.support.output import json_line, say, table
 from service.settings import Settings, load
 
 app = typer.Typer(add_completion=False)

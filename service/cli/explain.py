@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.output import Failure, json_line, say, table
-from service.cli.times import iso, moment_ms
+from service.cli.support.output import Failure, json_line, say, table
+from service.cli.support.times import iso, moment_ms
 
 if TYPE_CHECKING:
-    from service.pipeline.explain import Ask
+    from service.pipeline.operate.explain import Ask
 
 app = typer.Typer(add_completion=False)
 
@@ -35,7 +35,7 @@ def explain(
     import uvloop
 
     from service.model.mask import mask_value
-    from service.pipeline.explain import Ask
+    from service.pipeline.operate.explain import Ask
 
     if recipient and address:
         raise typer.BadParameter("not together with --recipient", param_hint="--address")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.output import Failure, json_line, listing, note, say
-from service.cli.parts import kafka_of, require_topic
-from service.cli.times import iso
+from service.cli.support.factories import kafka_of, require_topic
+from service.cli.support.output import Failure, json_line, listing, note, say
+from service.cli.support.times import iso
 from service.settings import load
 
 if TYPE_CHECKING:
     from service.bootstrap import SystemClock
     from service.model.access import ApiKey
-    from service.pipeline.table_writes import TableWriter
+    from service.pipeline.tables.writer import TableWriter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON.")]
@@ -59,7 +59,7 @@ def revoke(*, key: Annotated[str, typer.Argument(metavar="ID", help="The key's i
 
 
 async def _create(name: str, scopes: list[str]) -> "tuple[ApiKey, str]":
-    from service.pipeline.credentials import create_key
+    from service.pipeline.tables.credentials import create_key
 
     async with _writing() as (writer, clock):
         try:
@@ -69,7 +69,7 @@ async def _create(name: str, scopes: list[str]) -> "tuple[ApiKey, str]":
 
 
 async def _revoke(key: str) -> "ApiKey":
-    from service.pipeline.credentials import revoke_key
+    from service.pipeline.tables.credentials import revoke_key
 
     async with _writing() as (writer, clock):
         try:
@@ -79,8 +79,8 @@ async def _revoke(key: str) -> "ApiKey":
 
 
 async def _all() -> "list[ApiKey]":
-    from service.adapters.redis.access import RedisApiKeys
     from service.adapters.redis.client import Store
+    from service.adapters.redis.tables.access import RedisApiKeys
 
     store = Store(load().redis)
     try:
@@ -93,8 +93,8 @@ async def _all() -> "list[ApiKey]":
 async def _writing() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
     """The writer that the API uses: the topic first, then Redis."""
     from service.bootstrap import bootstrap
-    from streams.producer import Producer
-    from streams.publisher import KafkaPublisher
+    from streams.producer.producer import Producer
+    from streams.producer.publisher import KafkaPublisher
 
     settings = load()
     parts = bootstrap(settings)

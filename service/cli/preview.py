@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.output import Failure, note, printable
-from service.cli.parts import catalogue_of
+from service.cli.support.factories import catalogue_of
+from service.cli.support.output import Failure, note, printable
 from service.settings import load
 
 if TYPE_CHECKING:

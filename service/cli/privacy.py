@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from service.cli.operating import agreed, desk
-from service.cli.output import Failure, json_line, note, say
-from service.cli.times import iso
+from service.cli.support.operator_session import agreed, desk
+from service.cli.support.output import Failure, json_line, note, say
+from service.cli.support.times import iso
 from service.model.catalogue import Lane
 from service.model.operation import Action, Phase, pseudonym
 from service.model.record import Record
 
 if TYPE_CHECKING:
-    from service.cli.operating import Desk
-    from service.pipeline.person import Person, Trace
-    from service.pipeline.privacy import PrivacyPorts
+    from service.cli.support.operator_session import Desk
+    from service.pipeline.operate.data_subject import Person, Trace
+    from service.pipeline.operate.privacy import PrivacyPorts
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
@@ -79,7 +79,7 @@ def _check(recipient: str, address: str) -> None:
 
 
 async def _export(recipient: str, address: str) -> dict[str, Any]:
-    from service.pipeline.privacy import export as gather
+    from service.pipeline.operate.privacy import export as gather
 
     async with desk() as at:
         person = await _person(at, recipient, address)
@@ -92,8 +92,8 @@ async def _export(recipient: str, address: str) -> dict[str, Any]:
 
 
 async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    from service.pipeline.privacy import Erase
-    from service.pipeline.privacy import export as gather
+    from service.pipeline.operate.privacy import Erase
+    from service.pipeline.operate.privacy import export as gather
 
     async with desk() as at:
         person = await _person(at, recipient, address)
@@ -115,7 +115,7 @@ async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_j
 
 
 async def _person(at: "Desk", recipient: str, address: str) -> "Person":
-    from service.pipeline.person import NAMED, Search
+    from service.pipeline.operate.data_subject import NAMED, Search
 
     if reason := await at.parts.tables.incomplete():
         raise Failure(reason)
@@ -137,7 +137,7 @@ async def _records(at: "Desk", person: "Person") -> Any:
 
 def _traces(at: "Desk", records: list[Record]) -> "list[Trace]":
     """Each delivery once."""
-    from service.pipeline.person import trace_of
+    from service.pipeline.operate.data_subject import trace_of
 
     found = {
         trace.delivery: trace
@@ -148,9 +148,9 @@ def _traces(at: "Desk", records: list[Record]) -> "list[Trace]":
 
 
 def _ports(at: "Desk") -> "PrivacyPorts":
-    from service.adapters.redis.personal import RedisPersonal
-    from service.pipeline.privacy import PrivacyPorts
-    from streams.publisher import KafkaPublisher
+    from service.adapters.redis.operate.personal import RedisPersonal
+    from service.pipeline.operate.privacy import PrivacyPorts
+    from streams.producer.publisher import KafkaPublisher
 
     parts = at.parts
     return PrivacyPorts(

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.given import bytes_of
-from service.cli.output import Failure, json_line, listing, say
-from service.cli.parts import catalogue_of, kafka_of
-from service.cli.times import iso, moment_ms
+from service.cli.support.factories import catalogue_of, kafka_of
+from service.cli.support.option_input import bytes_of
+from service.cli.support.output import Failure, json_line, listing, say
+from service.cli.support.times import iso, moment_ms
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.cli.event_draft import Draft
+    from service.cli.support.event_draft import Draft
     from service.model.catalogue import Catalogue, NotificationType
     from service.model.event import Event, Withdrawal
     from service.model.record import Message
-    from streams.publish import Position
+    from streams.reader.publish_once import Position
 
 app = typer.Typer(add_completion=False)
 _CHUNK = 500
@@ -55,7 +55,7 @@ def publish(
     as_json: Annotated[bool, typer.Option("--json", help="JSON Lines.")] = False,
 ) -> None:
     """Publish events of a type; one that would become a dead letter is refused with the reason."""
-    from service.cli.event_draft import draft_of, recipients_text
+    from service.cli.support.event_draft import draft_of, recipients_text
 
     settings = load()
     catalogue = catalogue_of(settings)
@@ -103,8 +103,8 @@ class _Made:
 
 
 async def _publish(settings: Settings, made: "_Made", as_json: bool) -> None:
-    from streams.follow import UnknownTopic
-    from streams.publish import publish as write
+    from streams.reader.follow import UnknownTopic
+    from streams.reader.publish_once import publish as write
 
     under_way: deque[list[Event | Withdrawal]] = deque()
 
@@ -133,7 +133,7 @@ def _told(event: "Event | Withdrawal", position: "Position", as_json: bool) -> N
 def _checked(
     catalogue: "Catalogue", draft: "Draft", event_id: str, topic: str
 ) -> "tuple[Event | Withdrawal, Message]":
-    from service.cli.event_draft import checked
+    from service.cli.support.event_draft import checked
     from service.model.event import InvalidEvent
 
     try:
@@ -162,7 +162,7 @@ def _row(catalogue: "Catalogue", name: str) -> "NotificationType":
 def _data(given: str) -> dict[str, Any]:
     """The object that was given. Raises Failure with the reason that a dead letter would have."""
     from service.model.event import InvalidEvent
-    from service.pipeline import strict_json
+    from service.pipeline.resolve import strict_json
 
     if not given:
         return {}

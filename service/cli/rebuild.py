@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.output import Failure, json_line, listing, note
+from service.cli.support.output import Failure, json_line, listing, note
 
 if TYPE_CHECKING:
-    from service.adapters.redis.inventory import Sum
+    from service.adapters.redis.operate.inventory import Sum
     from service.bootstrap import Parts
-    from streams.rebuild import Rebuilt
+    from streams.reader.rebuild import Rebuilt
 
 app = typer.Typer()
 
@@ -59,7 +59,7 @@ def _parts() -> "Parts":
 
 
 async def _sums() -> "Sequence[Sum]":
-    from service.adapters.redis.inventory import inventory
+    from service.adapters.redis.operate.inventory import inventory
 
     parts = _parts()
     try:
@@ -70,8 +70,8 @@ async def _sums() -> "Sequence[Sum]":
 
 async def _check(force: bool) -> None:
     """Raises Failure where a rebuild was not what this Redis needs."""
-    from service.adapters.redis.inventory import holds_rows
-    from streams.rebuild import UNDER_WAY
+    from service.adapters.redis.operate.inventory import holds_rows
+    from streams.reader.rebuild import UNDER_WAY
 
     parts = _parts()
     try:
@@ -93,8 +93,8 @@ async def _check(force: bool) -> None:
 
 
 async def _rebuild() -> "Rebuilt":
-    from service.cli.parts import kafka_of
-    from streams.rebuild import rebuild as refill
+    from service.cli.support.factories import kafka_of
+    from streams.reader.rebuild import rebuild as refill
 
     parts = _parts()
     try:

@@ -13,8 +13,8 @@ import typer
 
 from service.cli.importing.checkpoint import Checkpoint, beside, fresh, saved
 from service.cli.importing.reading import BadFile, Format
-from service.cli.output import Failure, console, json_line, note, say
-from service.cli.parts import kafka_of, require_topic
+from service.cli.support.factories import kafka_of, require_topic
+from service.cli.support.output import Failure, console, json_line, note, say
 from service.ports import Unavailable
 from service.settings import Settings, load
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from service.bootstrap import Parts
     from service.cli.importing.running import Put, Refused
     from service.model.recipient import Recipient
-    from service.pipeline.table_feed import Fed
+    from service.pipeline.tables.bulk_import import Fed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _SHOWN = 10
@@ -99,8 +99,8 @@ async def _import(
 
 async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "Put":
     """What writes a batch, to the topic and then to Redis."""
-    from service.pipeline.table_feed import RecipientFeed
-    from streams.producer import Producer
+    from service.pipeline.tables.bulk_import import RecipientFeed
+    from streams.producer.producer import Producer
 
     connection = kafka_of(settings)
     stack.push_async_callback(parts.store.close)
@@ -111,7 +111,7 @@ async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "P
 
 
 async def _pretend(rows: "Sequence[Recipient]") -> "Fed":
-    from service.pipeline.table_feed import Fed
+    from service.pipeline.tables.bulk_import import Fed
 
     return Fed()
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.operating import agreed, desk
-from service.cli.output import json_line, listing, note, say
-from service.cli.times import moment_ms
+from service.cli.support.operator_session import agreed, desk
+from service.cli.support.output import json_line, listing, note, say
+from service.cli.support.times import moment_ms
 from service.model.catalogue import Lane
 from service.model.ledger import State
 from service.model.operation import Action, Phase, pseudonym
 
 if TYPE_CHECKING:
-    from service.cli.operating import Desk
-    from service.pipeline.replay import Candidates, Planned, Wish
+    from service.cli.support.operator_session import Desk
+    from service.pipeline.operate.replay import Candidates, Planned, Wish
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
@@ -54,7 +54,7 @@ def replay(
     """
     import uvloop
 
-    from service.pipeline.replay import REPLAYABLE, Wish
+    from service.pipeline.operate.replay import REPLAYABLE, Wish
 
     if wrong := sorted(set(state or ()) - REPLAYABLE):
         may = ", ".join(sorted(REPLAYABLE))
@@ -114,7 +114,7 @@ async def _survey(at: "Desk", wish: "Wish") -> tuple[Counter[tuple[str, str, str
 
 async def _do(at: "Desk", wish: "Wish", rate: float, total: int) -> dict[str, int]:
     """Read again what is meant, since time has passed with the question, and send it."""
-    from service.pipeline.replay import Pace, Resend
+    from service.pipeline.operate.replay import Pace, Resend
 
     parts, trail = at.parts, at.trail(Action.replay, _told(wish, rate))
     await trail.tell(Phase.begun, {"deliveries": total})
@@ -147,7 +147,7 @@ async def _do(at: "Desk", wish: "Wish", rate: float, total: int) -> dict[str, in
 
 
 async def _candidates(at: "Desk", wish: "Wish") -> "Candidates":
-    from service.pipeline.replay import Candidates
+    from service.pipeline.operate.replay import Candidates
 
     candidates = Candidates(wish)
     async for record in at.read(at.parts.topics.outcomes, since_ms=wish.since_ms):
@@ -156,7 +156,7 @@ async def _candidates(at: "Desk", wish: "Wish") -> "Candidates":
 
 
 async def _planned(at: "Desk", candidates: "Candidates") -> "AsyncGenerator[Planned, None]":
-    from service.pipeline.replay import planned
+    from service.pipeline.operate.replay import planned
 
     if not candidates.found:
         return

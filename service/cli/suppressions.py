@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.output import Failure, listing, note, say
-from service.cli.times import iso
+from service.cli.support.output import Failure, listing, note, say
+from service.cli.support.times import iso
 from service.settings import load
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def remove(*, address: Address, reason: Why = "") -> None:
 
 
 async def _rows(address: str) -> list[dict[str, Any]]:
-    from service.adapters.redis.suppressions import suppressions as every
+    from service.adapters.redis.operate.suppressions import suppressions as every
     from service.bootstrap import bootstrap
     from service.model.ids import address_key
 
@@ -81,14 +81,14 @@ def _shown(key: str, row: "Suppression") -> dict[str, Any]:
 
 async def _change(address: str, *, stop: bool, why: str) -> bool:
     """Write the row between two records of the audit, so that nothing is done unseen."""
-    from service.cli.operating import desk
+    from service.cli.support.operator_session import desk
     from service.model.address import check_address
     from service.model.ids import address_key
     from service.model.ledger import Reason
     from service.model.mask import mask_text
     from service.model.operation import Action, Phase, pseudonym
     from service.model.record import Message
-    from streams.publisher import KafkaPublisher
+    from streams.producer.publisher import KafkaPublisher
 
     try:
         check_address(address)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.output import Failure, json_line, say
-from service.cli.parts import kafka_of
-from service.cli.times import moment_ms
+from service.cli.support.factories import kafka_of
+from service.cli.support.output import Failure, json_line, say
+from service.cli.support.times import moment_ms
 from service.model.catalogue import Lane
 from service.model.topics import TopicNames
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.cli.sight import Sight
+    from service.cli.support.record_view import Sight
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
@@ -102,8 +102,8 @@ def tail(
 async def _tail(
     settings: Settings, asked: Sequence[str], wish: Wish, show: "Callable[[Sight], None]"
 ) -> None:
-    from service.cli.sight import sight_of
-    from streams.follow import UnknownTopic, follow
+    from service.cli.support.record_view import sight_of
+    from streams.reader.follow import UnknownTopic, follow
 
     connection, names, shown = kafka_of(settings), TopicNames(settings.kafka.prefix), 0
     wanted = list(dict.fromkeys(full for name in asked for full in full_names(name, settings)))
@@ -124,7 +124,7 @@ async def _tail(
 
 
 def _printer(settings: Settings, personal: bool, as_json: bool) -> "Callable[[Sight], None]":
-    from service.cli.sight import line_of
+    from service.cli.support.record_view import line_of
 
     names = TopicNames(settings.kafka.prefix)
     if as_json:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.output import Failure, json_line, note, say
-from service.cli.times import iso, seconds
+from service.cli.support.output import Failure, json_line, note, say
+from service.cli.support.times import iso, seconds
 from service.settings import DEV_SECRET, Settings, load
 
 app = typer.Typer(add_completion=False)

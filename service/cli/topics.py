@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.output import listing, note
-from service.cli.parts import kafka_of
+from service.cli.support.factories import kafka_of
+from service.cli.support.output import listing, note
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from streams.topics import Change
+    from streams.topics.table import Change
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines.")]
@@ -34,7 +34,7 @@ def apply(as_json: Json = False) -> None:
 @app.command("list")
 def show(as_json: Json = False) -> None:
     """Every topic of the table, as it stands and as `apply` would change it."""
-    from streams.standing import standing
+    from streams.topics.status import standing
 
     settings = load()
     kafka = settings.kafka
@@ -46,8 +46,8 @@ def show(as_json: Json = False) -> None:
 
 
 async def _apply(settings: Settings) -> "list[Change]":
-    from streams.reach import reaching
-    from streams.topics import apply as make
+    from streams.kafka.errors import reaching
+    from streams.topics.table import apply as make
 
     kafka, connection = settings.kafka, kafka_of(settings)
     async with reaching(connection, 60.0):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.given import bytes_of
-from service.cli.output import Failure, json_line, say, table
-from service.cli.times import seconds
+from service.cli.support.option_input import bytes_of
+from service.cli.support.output import Failure, json_line, say, table
+from service.cli.support.times import seconds
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
     from service.model.event import Event
-    from service.pipeline.changed_tables import Change
+    from service.pipeline.operate.table_overlay import Change
 
 app = typer.Typer(add_completion=False)
 
@@ -65,23 +65,23 @@ def what_if(
 
 
 def _choice(recipient: str, type_name: str, channel: str, *, on: bool) -> "Change":
-    from service.pipeline.changed_tables import preference_change
+    from service.pipeline.operate.table_overlay import preference_change
 
     return preference_change(recipient, type_name, channel, on=on)
 
 
 def _group(external_id: str, project_id: str, lists: Mapping[str, tuple[str, ...]]) -> "Change":
     from service.model.recipient import Group
-    from service.pipeline.changed_tables import Change
+    from service.pipeline.operate.table_overlay import Change
 
     return Change(groups=[Group(external_id=external_id, project_id=project_id, addresses=lists)])
 
 
 async def _ask(event: str, change: "Change | None", days: float) -> dict[str, Any]:
     from service.bootstrap import bootstrap
-    from service.cli.parts import kafka_of
+    from service.cli.support.factories import kafka_of
     from service.settings import load
-    from streams.event_log import KafkaEventLog
+    from streams.reader.event_log import KafkaEventLog
 
     settings = load()
     parts = bootstrap(settings)
@@ -99,7 +99,7 @@ async def _ask(event: str, change: "Change | None", days: float) -> dict[str, An
 
 def _event(given: str, parts: "Parts") -> "Event":
     from service.model.event import Event, InvalidEvent
-    from service.pipeline.ingest import parse
+    from service.pipeline.resolve.ingest import parse
 
     try:
         event = parse(bytes_of("--event", given), (), parts.catalogue, time.time_ns() // 1_000_000)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.output import Failure
+from service.cli.support.output import Failure
 
 app = typer.Typer()
 
@@ -20,10 +20,10 @@ def worker(
     from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable
     from service.bootstrap import bootstrap
+    from service.observability.logs import configure
     from service.settings import load
-    from service.telemetry import configure
-    from streams.line import UnknownStage
     from streams.run import run_worker
+    from streams.worker.stage_table import UnknownStage
 
     settings = load()
     if stages:

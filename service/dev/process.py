@@ -16,7 +16,7 @@ from typing import IO
 
 from service.dev.errors import DevStackError
 
-_LEASH = Path(__file__).with_name("leash.py")
+_LEASH = Path(__file__).with_name("die_with_parent.py")
 _POLL_SECONDS = 0.02
 
 

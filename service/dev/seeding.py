@@ -5,8 +5,8 @@ from functools import partial
 from service.dev import samples
 from service.model.catalogue import Catalogue
 from service.model.recipient import Recipient
-from service.pipeline.credentials import set_password
-from service.pipeline.table_writes import TableWriter
+from service.pipeline.tables.credentials import set_password
+from service.pipeline.tables.writer import TableWriter
 
 
 async def seed(writer: TableWriter, catalogue: Catalogue) -> bool:

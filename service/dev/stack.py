@@ -18,12 +18,12 @@ from service.dev.processes import Role
 from service.dev.seeding import seed
 from service.dev.valkey import EmbeddedValkey
 from service.settings import DEV_SECRET, Settings
-from streams import topics
-from streams.connection import connection_of
-from streams.line import gate_of
-from streams.producer import Producer
-from streams.publisher import KafkaPublisher
-from streams.rebuild import rebuild
+from streams.kafka.connection import connection_of
+from streams.producer.producer import Producer
+from streams.producer.publisher import KafkaPublisher
+from streams.reader.rebuild import rebuild
+from streams.topics import table as topics
+from streams.worker.stage_table import gate_of
 
 Say = Callable[[str], None]
 

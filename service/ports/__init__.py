@@ -1,11 +1,11 @@
 """What the pipeline needs from the world: small Protocols. Each has one behaviour spec that fake and real pass."""
 
+from service.ports.due import Due, DueSet, Keyed, Supersedes, Withdrawals
+from service.ports.errors import Clock, Unavailable
 from service.ports.inbox import Inbox, InboxItem
 from service.ports.ledger import AddressSearch, EventHead, Ledger, LedgerIndex, Move, Moved, Opening, Workers
 from service.ports.mail import MailTransport, Renderer, RenderFailed, SoftBounces
 from service.ports.tables import Bar, RolePage, Rows, Tables, TableWrites, Wanted
-from service.ports.trouble import Clock, Unavailable
-from service.ports.waiting import Due, DueSet, Keyed, Supersedes, Withdrawals
 
 __all__ = [
     "AddressSearch",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from service.model.delivery import Delivery
 from service.model.mail import OutgoingMail, SendResult
-from service.model.score import Score
+from service.model.soft_bounce import Score
 
 
 class MailTransport(Protocol):

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.line import ROOT
+from tests.support.paths import ROOT
 
 FOLDER = ROOT / "ops" / "prometheus"
 PROMTOOL = shutil.which("promtool")

@@ -1,15 +1,14 @@
 """What the image and its compose file promise about who runs, and what may be written."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from streams.line import STAGES
+from streams.worker.stage_table import STAGES
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 IMAGE = (ROOT / "Dockerfile").read_text("utf-8")
 FINAL_STAGE = IMAGE[IMAGE.rindex("\nFROM ") :]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

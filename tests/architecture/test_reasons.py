@@ -1,12 +1,10 @@
 """The closed set of reasons holds nothing that no line of the product gives."""
 
 import re
-from pathlib import Path
 
 from service.model.ledger import Reason
 from service.model.mail import SendReason
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 def test_every_reason_is_given_somewhere() -> None:

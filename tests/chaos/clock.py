@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from service.dev.ports import free_port
-from tests.chaos.world import STAGES, World
-from tests.line import eventually
+from tests.chaos.environment import STAGES, World
+from tests.support.real_pipeline import eventually
 
 _MINUTE = 60
 _SOON = timedelta(minutes=40)

@@ -8,11 +8,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
 from service.dev.ports import free_port
-from streams import topics
-from streams.connection import connection_of
-from tests.chaos.world import World
-from tests.line import eventually
-from tests.probing import reasons
+from streams.kafka.connection import connection_of
+from streams.topics import table as topics
+from tests.chaos.environment import World
+from tests.support.readiness import reasons
+from tests.support.real_pipeline import eventually
 
 
 async def poison_and_repeats(world: World) -> None:

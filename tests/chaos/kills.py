@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from service.model.recipient import Recipient
+from tests.chaos.environment import World
 from tests.chaos.nest import Forked, Nest
 from tests.chaos.scenario import Act
 from tests.chaos.worker import STUMBLE
-from tests.chaos.world import World
-from tests.line import eventually
+from tests.support.real_pipeline import eventually
 
 _DEATH_SECONDS = 240
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.line import ROOT, Line
+from tests.support.paths import ROOT
+from tests.support.real_pipeline import Line
 
 _SESSION_SECONDS = 1.5
 _PULSE_SECONDS = 3.0
@@ -83,15 +84,15 @@ def main() -> None:
 
     mode.loop.use("uvloop")
     import streams.app
-    import streams.line
     import streams.run
+    import streams.worker.stage_table
     from service.bootstrap import bootstrap
     from service.settings import load
-    from streams.limits import Limits
-    from streams.pulse import Pulse
+    from streams.consumer.limits import Limits
+    from streams.worker.heartbeat import Pulse
 
     Pulse.TTL_S, Pulse._EVERY_S = _PULSE_SECONDS, _PULSE_SECONDS / 6
-    streams.line.Limits = partial(Limits, session_timeout=_SESSION_SECONDS)  # type: ignore[assignment]
+    streams.worker.stage_table.Limits = partial(Limits, session_timeout=_SESSION_SECONDS)  # type: ignore[assignment]
     bootstrap(load()).renderer.check()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with open(0, "rb", buffering=0) as orders:  # a fork must not inherit what was read ahead
@@ -105,9 +106,9 @@ def _be_a_worker(variables: dict[str, str]) -> None:
     import ctypes
 
     from service.bootstrap import bootstrap
-    from service.dev.leash import PR_SET_PDEATHSIG
+    from service.dev.die_with_parent import PR_SET_PDEATHSIG
+    from service.observability.logs import configure
     from service.settings import load
-    from service.telemetry import configure
     from streams.run import run_worker
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from tests.chaos.environment import World
 from tests.chaos.scenario import Act
-from tests.chaos.world import World
-from tests.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy
 
 _SHORT_SECONDS = 4.0
 _LONG_SECONDS = 30.0

@@ -8,11 +8,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.dev.ports import free_port
+from tests.chaos.environment import STAGES, World
 from tests.chaos.scenario import Act
-from tests.chaos.world import STAGES, World
-from tests.line import eventually
-from tests.probing import ready, reasons
-from tests.tcp_proxy import TcpProxy
+from tests.support.readiness import ready, reasons
+from tests.support.real_pipeline import eventually
+from tests.support.tcp_proxy import TcpProxy
 
 _DOWN_SECONDS = 30.0
 _PADDING = 40_000

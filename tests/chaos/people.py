@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from service.model.recipient import Choice, Recipient, preference_key
-from tests.chaos.world import World
+from tests.chaos.environment import World
 
 _EACH = 10
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.chaos.world import World
+from tests.chaos.environment import World
 
 _KILLS = 3
 _COMMITS = 4

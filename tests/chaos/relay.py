@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from service.dev.catcher import Mail
-from tests.chaos.world import World
-from tests.smtp_server import Answer, Do, ScriptedServer, Session
+from tests.chaos.environment import World
+from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
 _SHARE = 0.02
 _PATIENCE_SECONDS = 900

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Verdict
-from tests.line import ROOT
+from tests.support.paths import ROOT
 
 RESULTS = ROOT / "docs" / "reliability.md"
 COLUMNS = (

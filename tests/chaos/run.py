@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos.environment import World
 from tests.chaos.report import COLUMNS, Report, write
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
 from tests.chaos.servers import Servers
-from tests.chaos.world import World
-from tests.line import Line
+from tests.support.real_pipeline import Line
 
 _AT_ONCE = 3
 _LONGEST_SECONDS = 1200

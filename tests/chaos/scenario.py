@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.chaos.environment import World
     from tests.chaos.servers import Make
-    from tests.chaos.world import World
 
 Act = Callable[["World"], Awaitable[None]]
 

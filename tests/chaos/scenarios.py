@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from streams.armed import POINTS as HANDLER_POINTS
-from streams.faults import POINTS as STAGE_POINTS
+from streams.faults.points import POINTS as STAGE_POINTS
+from streams.faults.ports import POINTS as HANDLER_POINTS
 from tests.chaos import clock, inputs, kills, outages, people, planted, relay, servers, versions
+from tests.chaos.environment import CONNECTIONS
 from tests.chaos.network import answers_held, before_the_broker, between, cut, half_open, requests_held
 from tests.chaos.scenario import Act, Scenario
-from tests.chaos.world import CONNECTIONS
 
 _BROKER = servers.kafka()
 _REDIS = servers.valkey()

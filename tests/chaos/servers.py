@@ -10,7 +10,7 @@ from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
 from tests.chaos.disk import SmallDisk
-from tests.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from streams.armed import POINTS as HANDLER_POINTS
-from streams.faults import POINTS as STAGE_POINTS
+from streams.faults.points import POINTS as STAGE_POINTS
+from streams.faults.ports import POINTS as HANDLER_POINTS
 from tests.chaos.disk import SmallDisk
 from tests.chaos.report import Report
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
 from tests.chaos.verdict import Arrived, Expected, judge
 from tests.chaos.versions import older
-from tests.line import ROOT
+from tests.support.paths import ROOT
 
 _FINE = judge(Expected(), Arrived())
 _NAMED = re.compile(r"""["'](?:before|after)_[a-z0-9_.]+["']""")

@@ -8,9 +8,9 @@ from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
 
+from tests.chaos.environment import STAGES, World
 from tests.chaos.scenario import Skipped
-from tests.chaos.world import STAGES, World
-from tests.line import ROOT
+from tests.support.paths import ROOT
 
 _FIRST = "Changelog of the first version"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 def commit_one_too_far() -> None:
     """Kafka is told of one record more than is finished, as Faust's own consumer does."""
-    from streams.watermark import Watermark
+    from streams.consumer.offset_tracker import Watermark
 
     def pending(mark: Watermark) -> int | None:
         if mark.position is None or mark.position + 1 == mark.committed:
@@ -26,7 +26,7 @@ def commit_one_too_far() -> None:
 
 def stumble() -> None:
     """Resolving fails in a way that nobody foresaw, for an event that has `STUMBLE` in it."""
-    from service.pipeline import ingest
+    from service.pipeline.resolve import ingest
 
     parse = ingest.parse
 

@@ -13,8 +13,8 @@ import pytest
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import Lane
 from service.settings import templates_directory
-from tests.canary import ERASED, NAME, PEOPLE, STEM, TELLTALES, Seen, address, look
-from tests.described import messages_of
+from tests.support.asyncapi_schema import messages_of
+from tests.support.personal_data import ERASED, NAME, PEOPLE, STEM, TELLTALES, Seen, address, look
 
 pytestmark = pytest.mark.timeout(300)  # whichever comes first waits for the whole line
 

@@ -11,8 +11,8 @@ from service.dev import samples
 from service.dev.seeding import seed
 from service.model.ledger import Entry, State
 from service.model.recipient import Choice, Contact, Recipient
-from tests.line import Line, eventually
-from tests.timed_sink import Taken, TimedSink, timed_sink
+from tests.support.real_pipeline import Line, eventually
+from tests.support.timed_sink import Taken, TimedSink, timed_sink
 
 RATE = 1000
 SECONDS = 6

@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from service.dev.ports import free_port
-from tests.contained import contained, limits, may_unshare
-from tests.line import ROOT, Line, eventually
+from tests.support.container_limits import contained, limits, may_unshare
+from tests.support.paths import ROOT
+from tests.support.real_pipeline import Line, eventually
 
 IMAGE = (ROOT / "Dockerfile").read_text()
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

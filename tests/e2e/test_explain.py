@@ -10,11 +10,11 @@ from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import Reason, State, is_open
 from service.model.suppression import suppression
-from service.pipeline.explain import Ask
+from service.pipeline.operate.explain import Ask
 from service.ports import Move
-from tests.agreement import SOURCE, answers, explained, town
 from tests.e2e.cli.tocsin import Tocsin
-from tests.line import Line, eventually
+from tests.support.real_pipeline import Line, eventually
+from tests.support.resolve_oracle import SOURCE, answers, explained, town
 
 
 def command(line: Line) -> Tocsin:

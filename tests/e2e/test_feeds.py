@@ -13,8 +13,8 @@ from service.dev.ports import free_port
 from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.ports import Wanted
-from tests.line import Line, eventually
-from tests.probing import ready, reasons
+from tests.support.readiness import ready, reasons
+from tests.support.real_pipeline import Line, eventually
 
 ALL = "resolve,inbox,email,schedule,tables"
 SOURCE = "/e2e"

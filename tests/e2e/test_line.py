@@ -8,8 +8,8 @@ import pytest
 from service.model.ledger import State
 from service.model.recipient import Choice
 from service.ports import Wanted
-from tests.line import Line, eventually
-from tests.malformed import MALFORMED
+from tests.support.malformed_events import MALFORMED
+from tests.support.real_pipeline import Line, eventually
 
 
 def overbid(event_id: str, *recipients: str, **fields: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from service.api.app import create_app
 from service.dev.ports import free_port
 from service.model.unsubscribe import unsubscribe_key
 from service.settings import Auth, Mail
-from tests.api_world import real_deps
-from tests.line import Line, eventually
-from tests.returned_mail import dsn
+from tests.support.api_fixture import real_deps
+from tests.support.bounce_messages import dsn
+from tests.support.real_pipeline import Line, eventually
 
 SECRET = "a-secret-of-this-test-only"
 VARIABLES = {"TOCSIN_MAIL__SECRETS": f'["{SECRET}"]', "TOCSIN_MAIL__BOUNCE_DOMAIN": "bounces.tocsin.test"}

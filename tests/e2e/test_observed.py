@@ -17,12 +17,13 @@ import pytest
 import yaml
 
 from service.dev.ports import free_port
-from service.metrics import Shown
 from service.model.catalogue import Lane
 from service.model.ledger import Reason, State
-from tests.api_world import fake_world
-from tests.line import ROOT, Line, eventually
-from tests.otlp import Collector
+from service.observability.metrics import Shown
+from tests.support.api_fixture import fake_world
+from tests.support.otlp_collector import Collector
+from tests.support.paths import ROOT
+from tests.support.real_pipeline import Line, eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 UPSTREAM = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -138,7 +139,7 @@ def test_what_dashboard_and_alerts_select_exists(observed: Observed) -> None:
     stages = {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
     known = {"state": {*State, "ok", "trial", "resting", "breaker_open", "misconfigured"}, "reason": {*Reason},
              "stage": stages, "reply": {"2xx", "4xx", "5xx", "other"}}  # fmt: skip
-    import service.metrics as declared
+    import service.observability.metrics as declared
 
     labels = {m.name: {*m.labels} for m in vars(declared).values() if isinstance(m, Shown)}
     for m in vars(declared).values():

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 
-from service.adapters.redis.inbox_reads import RedisInboxReads
-from service.adapters.redis.inventory import Sum, inventory
+from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.operate.inventory import Sum, inventory
 from service.api_ports import InboxQuery, Shown
 from service.bootstrap import Parts
 from service.dev import samples
@@ -19,9 +19,10 @@ from service.dev.ports import free_port
 from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
 from service.model.ledger import Reason, State
-from service.pipeline.read_marks import ReadMarks
-from tests.line import ROOT, Line, eventually
-from tests.probing import ready, reasons
+from service.pipeline.inbox.mark_read import ReadMarks
+from tests.support.paths import ROOT
+from tests.support.readiness import ready, reasons
+from tests.support.real_pipeline import Line, eventually
 
 ALL = "resolve,inbox,email,schedule,tables"
 SOURCE = "/e2e"

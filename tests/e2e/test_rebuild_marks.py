@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import redis
 
-from service.adapters.redis.inventory import inventory
+from service.adapters.redis.operate.inventory import inventory
 from service.dev import samples
 from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
 from service.model.ledger import Reason, State
-from service.pipeline.soft_bounces import SoftBounces
-from tests.line import Line, eventually
+from service.pipeline.email.soft_bounces import SoftBounces
+from tests.support.real_pipeline import Line, eventually
 
 SOURCE = "/e2e"
 ALL = "resolve,inbox,email,schedule,tables"

@@ -12,9 +12,9 @@ import pytest
 
 from service.dev import samples
 from service.dev.ports import free_port
-from tests.line import Line, eventually
-from tests.secured import Fortress, fortress, secured_line
-from tests.smtp_server import Answer, Script, Session
+from tests.support.real_pipeline import Line, eventually
+from tests.support.smtp_server import Answer, Script, Session
+from tests.support.tls_stack import Fortress, fortress, secured_line
 
 
 @pytest.fixture(scope="module")

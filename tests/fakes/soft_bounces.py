@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.model.score import Score
+from service.model.soft_bounce import Score
 from tests.fakes.outage import Outage
 
 _WEEK_MS = 7 * 86_400_000

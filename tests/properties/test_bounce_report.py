@@ -5,8 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.pipeline.bounce_report import read_report
-from tests.returned_mail import auto_reply, complaint, dsn
+from service.pipeline.bounces.dsn import read_report
+from tests.support.bounce_messages import auto_reply, complaint, dsn
 
 SENDER = "b-abc@bounces.tocsin.test"
 CORPUS = (dsn(SENDER), complaint(SENDER), auto_reply(SENDER))

@@ -21,9 +21,9 @@ from service import settings as tocsin
 from service.adapters.redis.client import Store
 from service.api_ports import InboxQuery, Shown
 from service.ports import InboxItem
-from tests.cluster import shared_cluster
 from tests.specs.backend import Backend, fake_backend, redis_backend
-from tests.stack import shared_valkey
+from tests.support.redis_cluster import shared_cluster
+from tests.support.stack import shared_valkey
 
 CAP = 5
 BOB = "bob"

@@ -11,13 +11,13 @@ from pydantic import SecretStr
 
 from service import settings as tocsin
 from service.adapters.redis.client import Store
-from service.adapters.redis.ledger import RedisLedger
+from service.adapters.redis.ledger.ledger import RedisLedger
 from service.model.event import Event
 from service.model.ids import delivery_id
 from service.model.ledger import MOVES, IllegalMove, Reason, State, check_move
 from service.ports import EventHead, Ledger, Move, Moved, Opening
 from tests.fakes.ledger import FakeLedger
-from tests.stack import shared_valkey
+from tests.support.stack import shared_valkey
 
 FIRST = [
     state for state in State if state in {State.queued, State.held, State.skipped, State.dead, State.digested}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from email import policy
@@ -17,7 +16,8 @@ from hypothesis import strategies as st
 from service.adapters.smtp.content import dot_stuffed
 from service.adapters.templates import TemplateRenderer
 from service.adapters.templates.headers import one_line
-from tests.letters import bodies, letter, parsed, renderer
+from tests.support.paths import CORPORA
+from tests.support.rendering import bodies, letter, parsed, renderer
 
 PLAIN = """\
 {% block subject %}{{ data.title }}{% endblock %}
@@ -26,7 +26,6 @@ PLAIN = """\
 {% block html %}<pre>{{ data.body }}</pre>{% endblock %}
 {% block inbox %}{{ data.title }}{% endblock %}
 """
-CORPORA = Path(os.environ.get("TOCSIN_CORPORA") or Path(__file__).parents[3] / "shared" / "corpora")
 END_OF_DATA = [
     a + "." + b for a in ("\n", "\r", "\r\n", "\n\n", "\x00") for b in ("\n", "\r", "\r\n", "\r\x00\n")
 ]

@@ -10,7 +10,7 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Message
-from streams.lane import partition_of
+from streams.producer.partition_queue import partition_of
 from tests.fakes.clock import FakeClock
 
 PARTITIONS = 2

@@ -7,12 +7,12 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from service.model.record import Handler
-from service.pipeline.schedule import Schedule
-from tests.pipelines import TOPICS, Pipeline
+from service.pipeline.email.schedule import Schedule
 from tests.simulation.kafka import PARTITIONS, FakeKafka
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.relay import ScriptedRelay, Transport
 from tests.simulation.worker import Process, Stage, Through
+from tests.support.fake_pipeline import TOPICS, Pipeline
 
 STAGES = {
     "resolve": ("events",),

@@ -6,13 +6,13 @@ from typing import Any
 from unittest.mock import patch
 
 from service.model.ledger import Reason, State
-from service.pipeline.claim import Claimer, Claims
-from service.pipeline.deliver_email import DeliverEmail
-from service.pipeline.precedence import Verdict
-from service.pipeline.recheck import Checked, recheck
-from service.pipeline.settle import Settled
+from service.pipeline.email.claim import Claimer, Claims
+from service.pipeline.email.recheck import Checked, recheck
+from service.pipeline.email.settle import Settled
+from service.pipeline.email.stage import DeliverEmail
+from service.pipeline.resolve.precedence import Verdict
 from service.ports import Unavailable
-from streams.watermark import Watermark
+from streams.consumer.offset_tracker import Watermark
 
 
 class OneHolePasses(Watermark):
@@ -28,7 +28,7 @@ class OneHolePasses(Watermark):
 
 def off_by_one_commit() -> AbstractContextManager[Any]:
     """Commits past one unfinished record."""
-    return patch("streams.partition.Watermark", OneHolePasses)
+    return patch("streams.consumer.partition.Watermark", OneHolePasses)
 
 
 def lost_mark() -> AbstractContextManager[Any]:
@@ -59,7 +59,7 @@ def stale_preference() -> AbstractContextManager[Any]:
         await recheck(deliveries, *args, **named)
         return [Checked(d, Verdict(State.queued, Reason.none, "")) for d in deliveries]
 
-    return patch("service.pipeline.deliver_email.recheck", ignored)
+    return patch("service.pipeline.email.stage.recheck", ignored)
 
 
 def tried_early() -> AbstractContextManager[Any]:

@@ -12,10 +12,10 @@ from aiokafka import TopicPartition
 from service.model.record import Handler, Message, Record
 from service.pipeline.dead_letter import dead_letter
 from service.ports import Unavailable
-from streams.assignment import Assignment
-from streams.batch import Batch, Work
-from streams.committer import Committer
-from streams.limits import Limits
+from streams.consumer.assignment import Assignment
+from streams.consumer.batch import Batch, Work
+from streams.consumer.committer import Committer
+from streams.consumer.limits import Limits
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
 

@@ -14,9 +14,8 @@ from service.model.ledger import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Message
 from service.model.suppression import suppression
-from service.pipeline.in_flight import ALIVE_S
+from service.pipeline.email.in_flight import ALIVE_S
 from service.ports import Unavailable
-from tests.pipelines import Pipeline
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.members import STAGES, Member, all_partitions
@@ -30,6 +29,7 @@ from tests.simulation.watch import (
     WatchedTables,
 )
 from tests.simulation.worker import Kind, Process, Trouble
+from tests.support.fake_pipeline import Pipeline
 
 PEOPLE = ("alice", "bob", "carol")
 TYPES = ("overbid", "winner", "reset_password", "held_when_unsure", "payment_failed")

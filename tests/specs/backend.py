@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.contacts import RedisContacts
-from service.adapters.redis.due import RedisDueSet
-from service.adapters.redis.inbox import RedisInbox
-from service.adapters.redis.inbox_audit import drift
-from service.adapters.redis.inbox_changes import RedisInboxChanges
-from service.adapters.redis.inbox_reads import RedisInboxReads
-from service.adapters.redis.ledger import RedisLedger
-from service.adapters.redis.soft_bounces import RedisSoftBounces
-from service.adapters.redis.supersede import RedisSupersede
-from service.adapters.redis.table_writes import RedisTableWrites
-from service.adapters.redis.tables import RedisTables
-from service.adapters.redis.withdrawals import RedisWithdrawals
-from service.adapters.redis.workers import RedisWorkers
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.soft_bounces import RedisSoftBounces
+from service.adapters.redis.delivery.supersede import RedisSupersede
+from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
+from service.adapters.redis.delivery.workers import RedisWorkers
+from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
+from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.operate.inbox_audit import drift
+from service.adapters.redis.tables.contacts import RedisContacts
+from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.tables import RedisTables
 from service.api_ports import Contacts, InboxChanges, InboxReads
 from service.model.suppression import Suppression
 from service.ports import (
@@ -32,7 +32,6 @@ from service.ports import (
     Withdrawals,
     Workers,
 )
-from tests.cluster import mark_complete
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
@@ -42,6 +41,7 @@ from tests.fakes.supersede import FakeSupersede
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.workers import FakeWorkers
+from tests.support.redis_cluster import mark_complete
 
 CAP = 5
 

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from service import settings
 from service.adapters.redis.client import Store
-from tests.cluster import shared_cluster
 from tests.specs.backend import Backend, fake_backend, redis_backend
-from tests.stack import shared_valkey
+from tests.support.redis_cluster import shared_cluster
+from tests.support.stack import shared_valkey
 
 
 @pytest.fixture(params=["valkey", "cluster"])

@@ -10,17 +10,16 @@ from pydantic import SecretStr
 
 from service import settings
 from service.adapters.rate_limits import SharedRateLimits
-from service.adapters.redis.access import RedisAccounts, RedisApiKeys
 from service.adapters.redis.client import Store
-from service.adapters.redis.directory import RedisDirectory
-from service.adapters.redis.requests import RedisIdempotency, RedisRowLocks
-from service.adapters.redis.table_writes import RedisTableWrites
+from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.directory import RedisDirectory
+from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
+from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.api_ports import Accounts, ApiKeys, Directory, Idempotency, RateLimits, Repeat, RowLocks
 from service.dev.ports import free_port
 from service.model.access import Account, ApiKey
 from service.model.recipient import Recipient
 from service.ports import TableWrites, Unavailable
-from tests.cluster import shared_cluster
 from tests.fakes.access import (
     FakeAccounts,
     FakeApiKeys,
@@ -31,7 +30,8 @@ from tests.fakes.access import (
 )
 from tests.fakes.tables import FakeTables
 from tests.specs.backend import complete
-from tests.stack import shared_valkey
+from tests.support.redis_cluster import shared_cluster
+from tests.support.stack import shared_valkey
 
 
 @dataclass(frozen=True)

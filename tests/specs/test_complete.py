@@ -9,18 +9,18 @@ from pydantic import SecretStr
 
 from service import settings
 from service.adapters.redis.client import Store
-from service.adapters.redis.inventory import holds_rows, inventory
-from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.operate.inventory import holds_rows, inventory
+from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import Channel
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ledger import Reason, State
 from service.model.recipient import Recipient
-from service.model.score import Score
+from service.model.soft_bounce import Score
 from service.ports import EventHead, InboxItem, Keyed, Move, Opening, Unavailable, Wanted
-from tests.cluster import shared_cluster
 from tests.specs.backend import Backend, complete, redis_backend
-from tests.stack import shared_valkey
+from tests.support.redis_cluster import shared_cluster
+from tests.support.stack import shared_valkey
 
 
 @pytest.fixture(params=["valkey", "cluster"])

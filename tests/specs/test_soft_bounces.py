@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.score import Score
+from service.model.soft_bounce import Score
 from tests.specs.backend import Backend
 
 WEEK_MS = 7 * 86_400_000

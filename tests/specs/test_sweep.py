@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from service.adapters.redis.address_search import RedisAddressSearch
 from service.adapters.redis.client import Store
-from service.adapters.redis.sweep import RedisSweep
+from service.adapters.redis.operate.address_search import RedisAddressSearch
+from service.adapters.redis.operate.sweep import RedisSweep
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ids import delivery_id
 from service.model.ledger import Reason, State
 from service.model.recipient import Contact, Recipient
-from service.pipeline.audit import Audit
+from service.pipeline.operate.audit import Audit
 from service.ports import EventHead, InboxItem, Move, Opening
 from tests.fakes.clock import FakeClock
 from tests.specs.backend import Backend, complete, redis_backend

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.tables.tables import RedisTables
 from service.model.ids import address_key
 from service.model.ledger import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient

@@ -1,12 +1,13 @@
 """What `make audit` says: green only for what was really asked."""
 
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-SPEC = importlib.util.spec_from_file_location("audit", Path(__file__).parents[2] / ".ci" / "audit.py")
+from tests.support.paths import ROOT
+
+SPEC = importlib.util.spec_from_file_location("audit", ROOT / ".ci" / "audit.py")
 assert SPEC is not None
 assert SPEC.loader is not None
 audit = importlib.util.module_from_spec(SPEC)

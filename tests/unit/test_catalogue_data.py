@@ -9,8 +9,8 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import AudienceKind, Catalogue, Channel, Lane
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SEEDS = ROOT.parent / "shared" / "seeds"
 HOUR = 3600
 

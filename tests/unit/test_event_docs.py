@@ -1,12 +1,12 @@
 """docs/events.md tells the truth about what an event may hold."""
 
 import re
-from pathlib import Path
 
 from service.model.event import DEAD_REASON_TEXT, WITHDRAW
-from service.pipeline import ingest
+from service.pipeline.resolve import ingest
+from tests.support.paths import ROOT
 
-TEXT = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+TEXT = (ROOT / "docs" / "events.md").read_text()
 
 
 def test_every_dead_letter_reason_is_listed_with_its_sentence() -> None:

@@ -5,15 +5,14 @@ import functools
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, SecretStr
 
 from service.settings import Settings
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `(TOCSIN_\w+)` \|.*\| (?:`(.*?)`|none)[^|`]*\|$", re.MULTILINE)
 READ_AS = {"smtp": {"smtp", "one"}, "bounces": {"_settings"}}
 """What a section is called where it is read, other than by its own name."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,9 @@ from markupsafe import Markup, escape
 
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import Catalogue, NotificationType
+from tests.support.paths import ROOT
 
-TEMPLATES = Path(__file__).parents[2] / "templates"
+TEMPLATES = ROOT / "templates"
 LOCALES = ("en", "de")
 BLOCKS = ("subject", "preheader", "text", "html", "inbox")
 ONE_LINE = ("subject", "preheader", "inbox")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from redis import exceptions as redis
 
-from service.metrics import REDIS_ERRORS
+from service.observability.metrics import REDIS_ERRORS
 from service.ports import Unavailable
 
 _BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (  # the first that fits, so special ones come first

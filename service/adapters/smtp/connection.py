@@ -14,11 +14,11 @@ from time import monotonic
 from service.adapters.smtp.classify import Phase
 from service.adapters.smtp.content import dot_stuffed
 from service.adapters.smtp.envelope import Extensions, envelope
+from service.adapters.smtp.queue import Pending
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import ReplyParser, group_accepted
 from service.adapters.smtp.steps import ENVELOPE, Owner, Step
-from service.adapters.smtp.waiting import Pending
-from service.adapters.smtp.wire import CHUNK, Wire
+from service.adapters.smtp.writer import CHUNK, Wire
 from service.model.mail import SendReason
 
 _SLOW_S = 1.0  # a domain that takes longer after the dot gets no envelope behind its mails

@@ -9,10 +9,10 @@ from service.adapters.smtp.classify import Effect, Phase, Verdict, classify
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import Connection
 from service.adapters.smtp.health import Health, RelayHealth, RelayState
+from service.adapters.smtp.queue import Pending, Waiting
 from service.adapters.smtp.rate import Gate, RateLimit, SteadyRate
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import taken, to_reply
-from service.adapters.smtp.waiting import Pending, Waiting
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
 
 _MOST_TRIES = 3  # of a mail whose connections break before its final dot

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from service.adapters.smtp.waiting import Pending
+from service.adapters.smtp.queue import Pending
 from service.model.mail import SendReason, SendResult, SendStatus
 
 _CHUNK = 20  # mails reserved at once

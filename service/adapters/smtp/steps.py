@@ -4,8 +4,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from service.adapters.smtp.classify import Phase
+from service.adapters.smtp.queue import Pending
 from service.adapters.smtp.relay import Timeouts
-from service.adapters.smtp.waiting import Pending
 from service.model.mail import SendReason
 
 if TYPE_CHECKING:

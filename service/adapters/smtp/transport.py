@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from service.adapters.smtp.addresses import address_domain, sender_fits
 from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.pool import Pool
+from service.adapters.smtp.queue import Pending
 from service.adapters.smtp.rate import RateLimit
 from service.adapters.smtp.relay import Relay
-from service.adapters.smtp.waiting import Pending
 from service.model.mail import OutgoingMail, SendReason, SendResult, SendStatus
 
 

@@ -13,7 +13,7 @@ from service.api.auth.principal import BadCredential, Kind, Principal
 from service.api.deps import deps_of, doors_of
 from service.api.errors import ApiError
 from service.api.rate_limits import limit
-from service.pipeline.credentials import looks_like_key
+from service.pipeline.tables.credentials import looks_like_key
 
 _BASIC = {"WWW-Authenticate": 'Basic realm="tocsin", charset="UTF-8"'}
 

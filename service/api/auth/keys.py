@@ -4,7 +4,7 @@ from hmac import compare_digest
 
 from service.api.auth.principal import BadCredential, Kind, Principal
 from service.api_ports import ApiKeys
-from service.pipeline.credentials import split_key
+from service.pipeline.tables.credentials import split_key
 
 
 async def service_of(text: str, keys: ApiKeys) -> Principal:

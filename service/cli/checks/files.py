@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from service.cli.checks import Finding, fail, ok
-from service.cli.output import Failure
-from service.cli.parts import catalogue_of
+from service.cli.support.factories import catalogue_of
+from service.cli.support.output import Failure
 from service.settings import Settings
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from service.cli.checks import Finding, fail, ok, warn
-from service.cli.output import Failure
-from service.cli.parts import kafka_of
+from service.cli.support.factories import kafka_of
+from service.cli.support.output import Failure
 from service.ports import Unavailable
 from service.settings import Settings
 
 
 async def check_kafka(settings: Settings) -> Sequence[Finding]:
     """Brokers, then topics."""
-    from streams.reach import brokers
-    from streams.standing import standing
+    from streams.kafka.errors import brokers
+    from streams.topics.status import standing
 
     kafka = settings.kafka
     try:

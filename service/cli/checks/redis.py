@@ -8,14 +8,14 @@ from service.ports import Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.adapters.redis.inspect import Server
+    from service.adapters.redis.operate.inspect import Server
 
 _OLDEST = {"Redis": (6, 2), "Valkey": (7, 2)}
 
 
 async def check_redis(settings: Settings) -> Sequence[Finding]:
     """The servers, then the tables."""
-    from service.adapters.redis.inspect import servers
+    from service.adapters.redis.operate.inspect import servers
 
     try:
         found = [finding for server in await servers(settings.redis) for finding in _server(server)]
@@ -52,7 +52,7 @@ def _server(server: "Server") -> Iterator[Finding]:
 
 async def _tables(settings: Settings) -> Finding:
     from service.adapters.redis.client import Store
-    from service.adapters.redis.tables import RedisTables
+    from service.adapters.redis.tables.tables import RedisTables
 
     store = Store(settings.redis)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from service.model.event import InvalidEvent
-from service.pipeline import strict_json
+from service.pipeline.resolve import strict_json
 
 LONGEST_LINE = 64 * 1024
 _COLUMNS = frozenset({"id", "address", "name", "locale", "timezone", "roles"})

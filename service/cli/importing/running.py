@@ -10,7 +10,7 @@ from service.cli.importing.checkpoint import Checkpoint, Counts
 from service.cli.importing.reading import Format, Refusal, Row, rows_of
 from service.model.catalogue import Catalogue
 from service.model.recipient import Recipient
-from service.pipeline.table_feed import Fed
+from service.pipeline.tables.bulk_import import Fed
 
 BATCH = 1_000
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api_world import World, real_world
+from tests.support.api_fixture import World, real_world
 
 
 @pytest.fixture

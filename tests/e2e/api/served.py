@@ -8,7 +8,7 @@ import httpx
 
 from service.api.server import ApiServer
 from service.settings import Http
-from tests.api_world import World
+from tests.support.api_fixture import World
 
 
 class _Embedded(ApiServer):

@@ -6,7 +6,6 @@ import orjson
 import pytest
 
 from service.model.recipient import Choice, Contact
-from tests.api_world import World, basic
 from tests.e2e.api.seed_documents import (
     CONTACTS,
     MAIN,
@@ -16,6 +15,7 @@ from tests.e2e.api.seed_documents import (
     preferences,
     switched_off,
 )
+from tests.support.api_fixture import World, basic
 
 JSON = "application/json; charset=utf-8"
 MAIN_CONTACT = Contact(

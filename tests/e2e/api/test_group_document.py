@@ -2,8 +2,8 @@
 
 import orjson
 
-from tests.api_world import World
 from tests.e2e.api.seed_documents import GROUP, compact
+from tests.support.api_fixture import World
 
 GET, CONFIGURE = "/api/v1/notification/", "/api/v1/notification/configure/"
 

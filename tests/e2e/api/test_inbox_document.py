@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.api_world import World, entry
 from tests.e2e.api.seed_documents import COUNTS, NOTIFICATIONS, compact
+from tests.support.api_fixture import World, entry
 
 JSON_API = "application/vnd.api+json"
 SELLER = entry(

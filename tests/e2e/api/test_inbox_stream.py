@@ -10,12 +10,12 @@ import httpx
 import orjson
 import pytest
 
-from service.api import inbox_stream
 from service.api.hub import Hub
+from service.api.routes import inbox_stream
 from service.api_ports import InboxChange
 from service.ports import Unavailable
-from tests.api_world import World, entry, token
 from tests.e2e.api.served import served
+from tests.support.api_fixture import World, entry, token
 
 STREAM = "/v1/inbox/stream"
 

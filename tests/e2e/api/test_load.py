@@ -20,8 +20,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from service.dev.ports import free_port
-from tests.api_world import entry, token
-from tests.line import Line, eventually
+from tests.support.api_fixture import entry, token
+from tests.support.real_pipeline import Line, eventually
 
 _SPARE_FILES = 1000
 CONNECTIONS = min(

@@ -10,13 +10,13 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from service.pipeline.credentials import create_key, set_password
+from service.pipeline.tables.credentials import create_key, set_password
 from service.settings import Kafka
-from streams.connection import KafkaConnection
-from streams.producer import Producer
-from streams.publisher import KafkaPublisher
-from streams.topics import apply
-from tests.api_world import World, basic, real_world
+from streams.kafka.connection import KafkaConnection
+from streams.producer.producer import Producer
+from streams.producer.publisher import KafkaPublisher
+from streams.topics.table import apply
+from tests.support.api_fixture import World, basic, real_world
 
 TYPES = (
     "order_confirm",

@@ -17,14 +17,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.api import inbox_stream
 from service.api.app import bare_app
 from service.api.openapi import document
+from service.api.routes import inbox_stream
 from service.api.server import ApiServer
 from service.model.recipient import Contact
 from service.settings import Http
-from tests.api_world import ACCOUNT, MANY, PASSWORD, entry, fake_world, token
-from tests.waiting import until
+from tests.support.api_fixture import ACCOUNT, MANY, PASSWORD, entry, fake_world, token
+from tests.support.wait import until
 
 CHECKS = [
     not_a_server_error,

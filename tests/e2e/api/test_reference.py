@@ -2,15 +2,15 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, Route, async_playwright, expect
 
-from tests.api_world import World, fake_world
 from tests.e2e.api.served import served
+from tests.support.api_fixture import World, fake_world
+from tests.support.paths import ROOT
 
-_STATIC = Path(__file__).parents[3] / "service" / "api" / "static"
+_STATIC = ROOT / "service" / "api" / "static"
 _CHROMIUM = shutil.which("chromium")
 
 

@@ -10,7 +10,7 @@ import pytest
 from service.model.ledger import Reason
 from service.model.operation import Operation, Phase
 from service.settings import templates_directory
-from tests.line import Line, eventually
+from tests.support.real_pipeline import Line, eventually
 
 
 async def listed(line: Line, *filters: str) -> dict[str, str]:

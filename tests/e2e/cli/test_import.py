@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.tables.tables import RedisTables
 from service.model.recipient import Recipient
 from service.ports import Wanted
 from tests.e2e.cli.tocsin import Tocsin
-from tests.waiting import until
+from tests.support.wait import until
 
 
 def _rows(tocsin: Tocsin, names: Sequence[str]) -> dict[str, Recipient]:

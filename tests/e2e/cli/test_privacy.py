@@ -9,8 +9,8 @@ import pytest
 from service.model.ledger import Reason
 from service.model.operation import Action, Operation
 from service.model.recipient import Recipient
-from tests.holding import holding
-from tests.line import Line, eventually
+from tests.support.real_pipeline import Line, eventually
+from tests.support.redis_dump import holding
 
 ALICE = "alice@example.com"
 

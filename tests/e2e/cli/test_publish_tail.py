@@ -9,8 +9,8 @@ from service.model.ledger import Reason, State
 from service.model.outcome import Outcome
 from service.model.record import Message
 from service.model.topics import TopicNames
-from streams.connection import connection_of
-from streams.publish import publish
+from streams.kafka.connection import connection_of
+from streams.reader.publish_once import publish
 from tests.e2e.cli.tocsin import Tocsin, last_words
 
 

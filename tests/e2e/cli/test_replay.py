@@ -5,7 +5,7 @@ import pytest
 from service.model.ledger import Reason
 from service.model.operation import Operation, Phase
 from service.model.recipient import Recipient
-from tests.line import Line, eventually
+from tests.support.real_pipeline import Line, eventually
 
 
 @pytest.mark.timeout(180)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.tables.tables import RedisTables
 from service.settings import Kafka, Redis, Settings
 
 COMMAND = (sys.executable, "-c", "from service.cli import main; main()")

@@ -6,7 +6,7 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.settings import Settings, templates_directory
-from tests.gallery import View, chromium, faults, looking, mails
+from tests.support.gallery import View, chromium, faults, looking, mails
 
 LONG = "<p>A paragraph that is long enough to count as something that can be read.</p>"
 BROKEN = {

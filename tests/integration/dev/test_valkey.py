@@ -12,7 +12,7 @@ import redis
 
 from service.dev.errors import DevStackError
 from service.dev.valkey import EmbeddedValkey
-from tests.waiting import until
+from tests.support.wait import until
 
 _PARENT = """
 import sys, threading

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from service import settings
 from service.adapters.redis.client import Store
-from tests.stack import shared_valkey
+from tests.support.stack import shared_valkey
 
 
 @pytest.fixture

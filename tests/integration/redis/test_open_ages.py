@@ -3,10 +3,10 @@
 import pytest
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.due import RedisDueSet
-from service.adapters.redis.ledger import RedisLedger
-from service.adapters.redis.open_ages import RedisOpenAges
-from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.operate.open_ages import RedisOpenAges
+from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import Channel, Lane
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id

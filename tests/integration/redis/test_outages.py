@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from service import settings
 from service.adapters.redis.client import Store
-from service.adapters.redis.inbox import RedisInbox
-from service.adapters.redis.ledger import RedisLedger
-from service.adapters.redis.tables import RedisTables
+from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.tables.tables import RedisTables
 from service.dev.valkey import EmbeddedValkey
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock

@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.sending_rate import RedisSendingRate
+from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 
 
 async def test_two_workers_share_a_relays_rate(store: Store) -> None:

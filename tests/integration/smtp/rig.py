@@ -8,7 +8,7 @@ from typing import Any
 
 from service.adapters.smtp import RateLimit, Relay, Rests, SmtpTransport, Timeouts
 from service.model.mail import OutgoingMail, SendResult
-from tests.smtp_server import ScriptedServer
+from tests.support.smtp_server import ScriptedServer
 
 PATIENT = Timeouts(*([60.0] * 8))
 SOON = Rests(away=0.05, busy=0.05, fault=0.1, longest=0.2)

@@ -18,7 +18,7 @@ from tests.integration.smtp.rig import (
     results,
     until,
 )
-from tests.smtp_server import Answer, Do, Script, ScriptedServer, Session
+from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
 
 both_ways = pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP], ids=["pipelining", "lock step"])
 SHORT = Timeouts(*([0.5] * 8))

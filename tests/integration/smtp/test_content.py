@@ -1,7 +1,6 @@
 """What the server received: one message, byte for byte, to the address that was given."""
 
 import json
-import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,9 +8,9 @@ import pytest
 
 from service.model.mail import OutgoingMail, SendReason, SendStatus
 from tests.integration.smtp.rig import PIPELINING, engine, mail, relay, results
-from tests.smtp_server import ScriptedServer
+from tests.support.paths import CORPORA
+from tests.support.smtp_server import ScriptedServer
 
-CORPORA = Path(os.environ.get("TOCSIN_CORPORA") or Path(__file__).parents[4] / "shared" / "corpora")
 HEAD = b"Subject: x\r\n\r\n"
 SECOND = b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n"
 # Every way to write an end of data that some server has been known to take for one.

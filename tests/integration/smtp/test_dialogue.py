@@ -4,7 +4,7 @@ import pytest
 
 from service.model.mail import SendReason, SendStatus
 from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results, until
-from tests.smtp_server import Answer, ScriptedServer, Session
+from tests.support.smtp_server import Answer, ScriptedServer, Session
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP, ()], ids=["pipelining", "lock step", "bare"])

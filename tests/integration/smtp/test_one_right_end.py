@@ -18,8 +18,8 @@ from service.model.recipient import Recipient
 from service.model.record import Record
 from service.ports import Unavailable
 from tests.integration.smtp.rig import engine, relay, until
-from tests.pipelines import Pipeline
-from tests.smtp_server import Answer, Do, ScriptedServer, Session
+from tests.support.fake_pipeline import Pipeline
+from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
 BATCH = 500
 SHORT, TIGHT = 20, 75  # seconds to the deadline: before any second try, and perhaps before it

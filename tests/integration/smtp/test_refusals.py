@@ -4,7 +4,7 @@ import pytest
 
 from service.model.mail import SendReason, SendStatus
 from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results
-from tests.smtp_server import Answer, Do, Script, ScriptedServer, Session
+from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
 
 both_ways = pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP], ids=["pipelining", "lock step"])
 

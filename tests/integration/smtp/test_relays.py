@@ -13,7 +13,7 @@ from service.adapters.smtp import Relay, Rests
 from service.model.mail import SendReason, SendStatus
 from service.ports import Unavailable
 from tests.integration.smtp.rig import PATIENT, engine, mail, relay, results, until
-from tests.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
+from tests.support.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
 
 LONG = Rests(away=30.0, busy=30.0, fault=30.0)
 Some = TypeVarTuple("Some")

@@ -6,7 +6,7 @@ from collections import Counter
 from service.adapters.smtp import Rests
 from service.model.mail import SendReason, SendStatus
 from tests.integration.smtp.rig import engine, mail, relay, results, until
-from tests.smtp_server import Answer, Do, ScriptedServer, Session
+from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
 MAILS = 1500
 

@@ -9,7 +9,7 @@ import trustme
 
 from service.model.mail import SendReason, SendStatus
 from tests.integration.smtp.rig import PIPELINING, engine, mail, relay, results
-from tests.smtp_server import Answer, Do, ScriptedServer, Session
+from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
 
 @pytest.fixture(scope="module")

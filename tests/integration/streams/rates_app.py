@@ -5,8 +5,8 @@ from pathlib import Path
 
 import orjson
 
-from streams.connection import KafkaConnection
-from streams.shell import Shell, build_app
+from streams.kafka.connection import KafkaConnection
+from streams.worker.faust_app import Shell, build_app
 
 _directory = Path(os.environ["RIG_DATA"])
 app = build_app(

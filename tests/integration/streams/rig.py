@@ -17,13 +17,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from service.model.record import Done, Handler, Message, Record
-from streams.batch_stage import BatchStage, Gate
-from streams.connection import KafkaConnection
-from streams.consumer import Source
-from streams.limits import Limits
-from streams.producer import Producer
+from streams.consumer.client import Source
+from streams.consumer.limits import Limits
+from streams.consumer.stage import BatchStage, Gate
+from streams.kafka.connection import KafkaConnection
+from streams.producer.producer import Producer
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 QUICK = Limits(
     max_records=100,
     commit_interval=0.05,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from service.model.record import Done, Record
-from streams.shell import Shell, build_app
-from streams.stages import StageSpec
+from streams.worker.faust_app import Shell, build_app
+from streams.worker.stages import StageSpec
 from tests.integration.streams.rig import QUICK, Rig
 
 _rig = Rig(os.environ["RIG_BOOTSTRAP"])

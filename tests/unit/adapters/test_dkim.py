@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from service.adapters.dkim import dkim_signer
 from service.adapters.templates import TemplateRenderer
 from service.settings import Mail, Templates
-from tests.letters import letter, renderer
+from tests.support.rendering import letter, renderer
 
 KEY = rsa.generate_private_key(65537, 2048)
 UNSUBSCRIBE = {

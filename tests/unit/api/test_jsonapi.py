@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api_world import World, entry
+from tests.support.api_fixture import World, entry
 
 JSON_API = "application/vnd.api+json"
 DATA = b'{"data": []}'

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -11,9 +10,9 @@ import orjson
 import pytest
 
 from service.model.address import InvalidAddress, check_address
-from tests.api_world import MANY, World, basic, fake_world
+from tests.support.api_fixture import MANY, World, basic, fake_world
+from tests.support.paths import CORPORA
 
-CORPORA = Path(os.environ.get("TOCSIN_CORPORA") or Path(__file__).parents[4] / "shared" / "corpora")
 pytestmark = pytest.mark.skipif(
     not CORPORA.is_dir(), reason=f"no corpora in {CORPORA}; TOCSIN_CORPORA names another"
 )

@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from service.api.auth.tokens import Tokens
-from service.cli import app, output
+from service.cli import app
+from service.cli.support import output
 from service.settings import DEV_SECRET, Auth, Settings
 
 RUN = CliRunner()

@@ -4,8 +4,8 @@ from service.adapters.catalogue_file import load_catalogue
 from service.dev.seeding import seed
 from service.model.record import Record
 from service.model.topics import TABLES, TopicNames
-from service.pipeline.table_log import read_change
-from service.pipeline.table_writes import Stores, TableWriter
+from service.pipeline.tables.records import read_change
+from service.pipeline.tables.writer import Stores, TableWriter
 from service.settings import templates_directory
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock

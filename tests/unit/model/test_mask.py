@@ -1,7 +1,6 @@
 """Addresses do not survive masking, wherever they stand."""
 
 import time
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -9,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.model.mask import mask_name, mask_text, mask_value
+from tests.support.paths import CORPORA
 
-CORPORA = Path(__file__).parents[3].parent / "shared" / "corpora"
 FRAMES = (
     "{}",
     "550 5.1.1 <{}>: no such user",

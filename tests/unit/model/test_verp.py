@@ -4,7 +4,7 @@ import pytest
 
 from service.model.ids import address_key, delivery_id, event_key
 from service.model.verp import Verp
-from tests.unit.pipeline.test_unsubscribe_tokens import delivery
+from tests.unit.pipeline.tables.test_unsubscribe_tokens import delivery
 
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
 EVENT = event_key("/t", "1")

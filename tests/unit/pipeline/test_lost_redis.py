@@ -8,7 +8,7 @@ from service.model.recipient import Recipient
 from service.model.suppression import Suppression
 from service.ports import Move
 from tests.fakes.ledger import FakeLedger
-from tests.pipelines import Pipeline
+from tests.support.fake_pipeline import Pipeline
 
 WINNER = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "9"}}
 

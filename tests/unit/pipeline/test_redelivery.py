@@ -8,7 +8,7 @@ import pytest
 
 from service.model.ids import delivery_id, event_key
 from service.model.record import Record
-from tests.pipelines import Pipeline
+from tests.support.fake_pipeline import Pipeline
 
 EVENT = {"id": "e", "source": "/t", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}}
 

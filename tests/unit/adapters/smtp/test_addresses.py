@@ -1,7 +1,5 @@
 """Addresses: exactly one addr-spec, as RFC 5321 and RFC 6531 have it."""
 
-import os
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -9,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.adapters.smtp.addresses import address_domain, ascii_address, sender_fits
+from tests.support.paths import CORPORA
 
-CORPORA = Path(os.environ.get("TOCSIN_CORPORA") or Path(__file__).parents[5] / "shared" / "corpora")
 VALID = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN", "ISEMAIL_RFC5321"}
 
 

@@ -8,7 +8,7 @@ from service.adapters.templates import TemplateFault, TemplateRenderer
 from service.model.catalogue import Catalogue
 from service.ports import RenderFailed
 from service.settings import Mail, Templates
-from tests.letters import NOTE, directory, letter, renderer, row
+from tests.support.rendering import NOTE, directory, letter, renderer, row
 
 
 def note(locale: str) -> str:

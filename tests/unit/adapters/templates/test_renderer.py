@@ -9,7 +9,7 @@ from service.adapters.templates import TemplateRenderer, render_preview
 from service.model.delivery import Found
 from service.ports import RenderFailed
 from service.settings import Mail, Templates
-from tests.letters import NOTE, bodies, letter, parsed, renderer
+from tests.support.rendering import NOTE, bodies, letter, parsed, renderer
 
 UNSUBSCRIBE = {
     "List-Unsubscribe": "<http://127.0.0.1:8000/unsubscribe/token>",

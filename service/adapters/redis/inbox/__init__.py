@@ -1,0 +1,1 @@
+"""Inboxes in Redis: entries, pages and the changes stream."""

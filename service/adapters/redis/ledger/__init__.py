@@ -1,0 +1,1 @@
+"""The ledger in Redis: one hash an event."""

@@ -1,0 +1,1 @@
+"""Scans of a whole Redis, for operators and never for stages."""

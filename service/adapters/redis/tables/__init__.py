@@ -1,0 +1,1 @@
+"""The recipient, contact, group, preference and credential tables in Redis."""

@@ -1,0 +1,18 @@
+"""What an option is given: the text itself, `@FILE`, or `-` for standard input."""
+
+import sys
+from pathlib import Path
+
+from service.cli.support.output import Failure
+
+
+def bytes_of(option: str, text: str) -> bytes:
+    """The content. Raises Failure that names the option when a file cannot be read."""
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode("utf-8", "surrogateescape")
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise Failure(f"{option}: {text[1:]} cannot be read: {error.strerror}") from error

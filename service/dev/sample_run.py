@@ -1,0 +1,64 @@
+"""Publishes the samples and follows them to their final states."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+
+from service.bootstrap import Parts
+from service.dev import samples
+from service.model.ids import event_key
+from service.model.ledger import Entry, is_open
+from service.model.record import Message
+from streams.kafka.connection import connection_of
+from streams.producer.producer import Producer
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A sample event, and what the ledger says of it."""
+
+    type: str
+    event_id: str
+    entries: Sequence[Entry]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was resolved and nothing is open any more."""
+        return bool(self.entries) and not any(is_open(entry.state) for entry in self.entries)
+
+
+async def publish_samples(parts: Parts) -> dict[str, str]:
+    """Publish one event of each document; ids by type. Raises Unavailable."""
+    now = datetime.now(UTC)
+    ids = {name: f"sample-{name}-{now:%Y%m%dT%H%M%S.%f}" for name in samples.SAMPLES}
+    stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    events = [samples.event(parts.catalogue, name, ids[name], stamp) for name in samples.SAMPLES]
+    producer = Producer(connection_of(parts.settings.kafka))
+    await producer.start()
+    try:
+        topic = parts.settings.kafka.events[0]
+        await producer.produce([Message(topic, b"", orjson.dumps(event)) for event in events])
+    finally:
+        await producer.stop()
+    return ids
+
+
+async def follow(parts: Parts, ids: dict[str, str], timeout_s: float) -> list[Shown]:
+    """What became of the samples, when all are finished or the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        shown = [Shown(name, event_id, await _entries(parts, event_id)) for name, event_id in ids.items()]
+        if all(s.finished for s in shown) or time.monotonic() > deadline:
+            return shown
+        await asyncio.sleep(_POLL_S)
+
+
+async def _entries(parts: Parts, event_id: str) -> list[Entry]:
+    key = event_key(samples.SOURCE, event_id)
+    return sorted([e async for e in parts.ledger.entries(key)], key=lambda e: (e.recipient, e.channel))

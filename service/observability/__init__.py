@@ -1,0 +1,1 @@
+"""Logs and metrics, used by every process."""

@@ -1,0 +1,1 @@
+"""Returned mail: read the delivery status notification and record what it says."""

@@ -1,0 +1,1 @@
+"""Email deliveries to SMTP: recheck, claim, send, settle the result."""

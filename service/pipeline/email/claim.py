@@ -1,0 +1,157 @@
+"""Claims: a delivery is `sending` in the ledger, with its owner, before its mail goes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
+from service.model.ledger import Reason, State
+from service.pipeline.email.in_flight import ALIVE_S, InFlight
+from service.pipeline.email.recheck import Checked
+from service.ports import Clock, DueSet, Ledger, Move, Moved, Workers
+
+
+@dataclass(slots=True)
+class Claims:
+    """What a batch may do: `send` now, `closed` for good (with the move that did it), `wait` for another owner.
+
+    `name`: whom it claims for.
+    """
+
+    name: str
+    send: list[Delivery] = field(default_factory=list)
+    closed: list[tuple[Delivery, Move]] = field(default_factory=list)
+    settled: list[Delivery] = field(default_factory=list)
+    wait: list[Checked] = field(default_factory=list)
+
+
+class Claimer:
+    """Moves deliveries to `sending`, and finds those whose owner died with mail in its hands."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        workers: Workers,
+        due: DueSet,
+        *,
+        clock: Clock,
+        in_flight: InFlight,
+    ) -> None:
+        self._catalogue = catalogue
+        self._ledger = ledger
+        self._workers = workers
+        self._due = due
+        self._clock = clock
+        self.in_flight = in_flight
+        self._living = ""
+
+    async def claim(self, checked: Sequence[Checked]) -> Claims:
+        """One script for the batch; a second one only where a dead owner's claims are met."""
+        claims = Claims(await self._live())
+        with self.in_flight.asking(claims.name):
+            await self._claim(checked, claims)
+        return claims
+
+    async def _claim(self, checked: Sequence[Checked], claims: Claims) -> None:
+        moves = [self._move(c, claims.name) for c in checked]
+        orphans: list[tuple[Checked, Moved]] = []
+        for check, move, moved in zip(checked, moves, await self._make(moves), strict=True):
+            if (
+                moved.state is State.sending
+                and not moved.applied
+                and moved.attempt <= check.delivery.attempt + 1
+            ):
+                orphans.append((check, moved))
+            else:  # a later attempt than this record's has its own record
+                self._sort(check, move, moved, claims)
+        if orphans:
+            await self._adopt(orphans, claims)
+
+    async def _live(self) -> str:
+        """The name to claim under: one that was said to live."""
+        while (name := self.in_flight.name) != self._living:
+            await self._workers.beat(name, ALIVE_S)
+            self._living = name
+        return name
+
+    async def _make(self, moves: Sequence[Move]) -> Sequence[Moved]:
+        """Make moves of which some are claims; where the answer is lost, whoever comes next may take these."""
+        try:
+            return await self._ledger.move(moves)
+        except BaseException:
+            self.in_flight.disown(())
+            raise
+
+    def _move(self, checked: Checked, name: str) -> Move:
+        delivery, verdict = checked.delivery, checked.verdict
+        to = State.sending if verdict.state is State.queued else verdict.state
+        return Move(
+            event=delivery.event,
+            delivery=delivery.id,
+            to=to,
+            reason=verdict.reason,
+            at_ms=self._clock.now_ms(),
+            attempt=delivery.attempt + (to is State.sending),
+            detail="" if to is State.sending else verdict.detail,
+            owner=name if to is State.sending else "",
+        )
+
+    def _sort(self, checked: Checked, move: Move, moved: Moved, claims: Claims) -> None:
+        if moved.applied and move.to is State.sending:
+            self.in_flight.add(checked.delivery, move.at_ms, move.owner)
+            claims.send.append(checked.delivery)
+        elif moved.applied or moved.state is move.to:
+            claims.closed.append((checked.delivery, move))
+        else:
+            claims.settled.append(checked.delivery)
+
+    async def _adopt(self, orphans: Sequence[tuple[Checked, Moved]], claims: Claims) -> None:
+        """A claim of a dead worker is ambiguous: its mail may or may not have left. The type says what then.
+
+        So is a claim of our own that is not in flight: its answer was lost with an error.
+        """
+        alive = await self._workers.alive([moved.owner for _, moved in orphans])
+        left: list[tuple[Checked, Moved]] = []
+        for (checked, moved), lives in zip(orphans, alive, strict=True):
+            ours = self.in_flight.ours(moved.owner)
+            if checked.delivery.id in self.in_flight if ours else lives:
+                claims.wait.append(checked)
+            else:
+                left.append((checked, moved))
+        dead = await self._unanswered(left, claims) if left else []
+        if not dead:
+            return
+        now = self._clock.now_ms()
+        await self._ledger.move([_died(c, State.ambiguous, c.delivery.attempt, now) for c in dead])
+        moves = [self._move(c, claims.name) if self._resend(c) else self._hold(c, now) for c in dead]
+        for checked, move, moved in zip(dead, moves, await self._make(moves), strict=True):
+            self._sort(checked, move, moved, claims)
+
+    async def _unanswered(self, left: Sequence[tuple[Checked, Moved]], claims: Claims) -> list[Checked]:
+        """Those without a stored next attempt. For the others the relay had answered before their worker died."""
+        waiting = await self._due.waiting([checked.delivery.id for checked, _ in left])
+        answered = [
+            (checked, moved.attempt)
+            for (checked, moved), waits in zip(left, waiting, strict=True)
+            if waits is not None and waits.attempt >= moved.attempt
+        ]
+        if answered:
+            now = self._clock.now_ms()
+            await self._ledger.move([_died(c, State.deferred, attempt, now) for c, attempt in answered])
+            claims.settled += [checked.delivery for checked, _ in answered]
+        known = {checked.delivery.id for checked, _ in answered}
+        return [checked for checked, _ in left if checked.delivery.id not in known]
+
+    def _resend(self, checked: Checked) -> bool:
+        return self._catalogue[checked.delivery.type].on_ambiguous == "resend"
+
+    def _hold(self, checked: Checked, now_ms: int) -> Move:
+        delivery = checked.delivery
+        return Move(
+            delivery.event, delivery.id, State.held, Reason.awaiting_operator, now_ms, delivery.attempt
+        )
+
+
+def _died(checked: Checked, to: State, attempt: int, now_ms: int) -> Move:
+    return Move(checked.delivery.event, checked.delivery.id, to, Reason.worker_died, now_ms, attempt)

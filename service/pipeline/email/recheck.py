@@ -1,0 +1,162 @@
+"""The last look before sending: what has changed since resolve is decided anew, by the same rules."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from service.model.catalogue import Catalogue, Channel
+from service.model.delivery import Delivery, Found
+from service.model.ids import delivery_id
+from service.model.ledger import Reason, State
+from service.model.recipient import preference_key
+from service.model.unsubscribe import key_of
+from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members
+from service.pipeline.resolve.precedence import Verdict, decide
+from service.ports import Bar, Inbox, Rows, Supersedes, Tables, Wanted
+
+_NO_BAR = Bar()
+
+
+class Checked(NamedTuple):
+    """A delivery as it must be sent now, and the verdict on it."""
+
+    delivery: Delivery
+    verdict: Verdict
+
+
+async def recheck(
+    deliveries: Sequence[Delivery],
+    catalogue: Catalogue,
+    tables: Tables,
+    supersedes: Supersedes,
+    inbox: Inbox,
+    *,
+    now_ms: int,
+) -> list[Checked]:
+    """Look up the rows of a batch once and judge each delivery. Raises Unavailable."""
+    rows = await tables.lookup(_wanted(deliveries))
+    current = [_current(delivery, rows) for delivery in deliveries]
+    bars = await _bars(deliveries, current, catalogue, tables)
+    read = await _were_read(deliveries, catalogue, inbox)
+    keys = [d.supersede_key for d in deliveries]
+    asked = sorted({key for key in keys if key})
+    newest = dict(zip(asked, await supersedes.newest(asked) if asked else (), strict=True))
+    return [
+        _judge(
+            delivery,
+            candidate,
+            bar,
+            read=delivery.id in read,
+            newest=newest.get(key),
+            catalogue=catalogue,
+            now_ms=now_ms,
+        )
+        for delivery, candidate, bar, key in zip(deliveries, current, bars, keys, strict=True)
+    ]
+
+
+async def _bars(
+    deliveries: Sequence[Delivery],
+    current: Sequence[Candidate | None],
+    catalogue: Catalogue,
+    tables: Tables,
+) -> list[Bar]:
+    """What bars each delivery; nothing bars a mandatory type, so nobody is asked."""
+    bars = [_NO_BAR] * len(deliveries)
+    asked = [
+        (place, candidate.address, key_of(delivery))
+        for place, (delivery, candidate) in enumerate(zip(deliveries, current, strict=True))
+        if candidate is not None and not catalogue[delivery.type].mandatory
+    ]
+    if asked:
+        found = await tables.bars([(address, key) for _, address, key in asked])
+        for (place, _, _), bar in zip(asked, found, strict=True):
+            bars[place] = bar
+    return bars
+
+
+async def _were_read(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox) -> set[str]:
+    """The deliveries whose recipient has read the same in the inbox, of the types that say so."""
+    asked = [
+        d
+        for d in deliveries
+        if (row := catalogue[d.type]).skip_email_if_read
+        and not row.mandatory
+        and Channel.inbox in row.channels
+    ]
+    if not asked:
+        return set()
+    entries = [(d.recipient, delivery_id(d.event, d.recipient, Channel.inbox)) for d in asked]
+    return {d.id for d, read in zip(asked, await inbox.were_read(entries), strict=True) if read}
+
+
+def _wanted(deliveries: Iterable[Delivery]) -> Wanted:
+    wanted = Wanted()
+    for delivery in deliveries:
+        if delivery.found is Found.group:
+            wanted.groups.add(_group(delivery))
+        elif delivery.found is Found.account:
+            wanted.contacts.add((delivery.scope, delivery.recipient))
+        else:
+            wanted.recipients.add(delivery.recipient)
+    return wanted
+
+
+def _group(delivery: Delivery) -> tuple[str, str]:
+    external_id, _, project_id = delivery.scope.rpartition("|")
+    return external_id, project_id
+
+
+def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
+    """The recipient as the tables have it now; None when it is there no more."""
+    if delivery.found is Found.group:
+        members = group_members(*_group(delivery), delivery.type, rows)
+        return next((m for m in members if m.recipient == delivery.recipient), None)
+    if delivery.found is Found.account:
+        contact = rows.contacts.get((delivery.scope, delivery.recipient))
+        return from_contact(contact) if contact else None
+    row = rows.recipients.get(delivery.recipient)
+    return from_recipient(row, delivery.recipient, delivery.found, delivery.scope) if row else None
+
+
+def _judge(
+    delivery: Delivery,
+    candidate: Candidate | None,
+    bar: Bar,
+    *,
+    read: bool,
+    newest: str | None,
+    catalogue: Catalogue,
+    now_ms: int,
+) -> Checked:
+    if delivery.deadline_ms <= now_ms:
+        return Checked(
+            delivery, Verdict(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
+        )
+    if newest and newest != delivery.event:
+        return Checked(delivery, Verdict(State.superseded, Reason.newer_event, f"by event {newest}"))
+    if read:
+        return Checked(delivery, Verdict(State.skipped, Reason.already_read, "read in the inbox"))
+    if candidate is None:
+        reason = Reason.not_in_group if delivery.found is Found.group else Reason.no_such_recipient
+        return Checked(delivery, Verdict(State.skipped, reason, "no longer in the table"))
+    if not candidate.address:
+        return Checked(delivery, Verdict(State.skipped, Reason.no_address, "the recipient has no address"))
+    row = catalogue[delivery.type]
+    verdict = decide(
+        row,
+        Channel.email,
+        choice=candidate.preferences.get(preference_key(row.name, Channel.email)),
+        suppressed=bar.suppression if bar.suppression and bar.suppression.stands(now_ms) else None,
+        unsubscribed=bar.unsubscribed,
+        listed=delivery.found is Found.group,
+    )
+    changed = delivery.model_copy(
+        update={
+            "address": candidate.address,
+            "name": candidate.name,
+            "locale": candidate.locale,
+            "timezone": candidate.timezone,
+            "seen": candidate.seen,
+        }
+    )
+    return Checked(changed if candidate.seen != delivery.seen else delivery, verdict)

@@ -1,0 +1,1 @@
+"""Inbox deliveries to inbox entries, and marking entries as read."""

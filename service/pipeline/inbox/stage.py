@@ -1,0 +1,96 @@
+"""Inbox: deliveries become entries that a recipient can read."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
+from service.model.event import DeadReason, InvalidEvent
+from service.model.ledger import Reason, State
+from service.model.record import Done, Message, Record
+from service.model.topics import TopicNames
+from service.pipeline.dead_letter import dead_letter
+from service.pipeline.delivery_batch import Batch
+from service.pipeline.messages import outcome
+from service.ports import Clock, Inbox, InboxItem, Ledger, Move, Moved, Renderer, RenderFailed
+
+
+class DeliverInbox:
+    """The handler of the inbox stage."""
+
+    def __init__(  # noqa: PLR0917 - the ports, in the order of their use
+        self,
+        catalogue: Catalogue,
+        inbox: Inbox,
+        ledger: Ledger,
+        renderer: Renderer,
+        topics: TopicNames,
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._inbox = inbox
+        self._ledger = ledger
+        self._renderer = renderer
+        self._topics = topics
+        self._clock = clock
+
+    async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
+        """Add, then tell the ledger. An entry that the ledger refuses, a withdrawn one, is taken out again."""
+        batch = Batch(records, self._topics.dead_letter, "inbox")
+        now = self._clock.now_ms()
+        items: list[InboxItem] = []
+        moves: list[Move] = []
+        letters: list[Message] = list(batch.refused.messages)
+        for delivery in batch.deliveries.values():
+            state, reason = State.delivered, Reason.none
+            if delivery.deadline_ms <= now:
+                state, reason = State.expired, Reason.past_deadline
+            else:
+                try:
+                    items.append(inbox_item(delivery, self._catalogue, self._renderer))
+                except RenderFailed as error:
+                    state, reason = State.dead, Reason.render_failed
+                    failed = InvalidEvent(DeadReason.render_failed, str(error))
+                    record = batch.records[delivery.id][0]
+                    letters.append(dead_letter(self._topics.dead_letter, "inbox", record, failed))
+            moves.append(Move(delivery.event, delivery.id, state, reason, now))
+        if items:
+            await self._inbox.add(items)
+        moved = await self._ledger.move(moves) if moves else []
+        await self._take_back(batch, moves, moved)
+        yield Done(records, [*letters, *self._outcomes(batch, moves, moved)])
+
+    async def _take_back(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> None:
+        """What the ledger calls anything but delivered is in no inbox, also where a rebuild has put it there."""
+        of_recipient: dict[str, list[str]] = {}
+        for move, result in zip(moves, moved, strict=True):
+            if result.state is not State.delivered:
+                of_recipient.setdefault(batch.deliveries[move.delivery].recipient, []).append(move.delivery)
+        for recipient, ids in of_recipient.items():
+            await self._inbox.remove(recipient, ids)
+
+    def _outcomes(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> list[Message]:
+        """Also what was told before, since its telling may have been lost with a worker: as it was."""
+        told = [
+            move._replace(to=State.delivered, reason=Reason.none)
+            if not result.applied and result.state is State.delivered
+            else move
+            for move, result in zip(moves, moved, strict=True)
+            if result.applied or result.state in (move.to, State.delivered)
+        ]
+        return [outcome(self._topics.outcomes, batch.deliveries[move.delivery], move) for move in told]
+
+
+def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> InboxItem:
+    """The entry that a delivery becomes. Raises RenderFailed, and KeyError for a type that there is not."""
+    row = catalogue[delivery.type]
+    return InboxItem(
+        id=delivery.id,
+        recipient=delivery.recipient,
+        type=delivery.type,
+        number=row.number or 0,
+        created_ms=delivery.created_ms,
+        meta=delivery.data,
+        line=renderer.inbox_line(delivery),
+        event=delivery.event,
+        expires_ms=delivery.received_ms + row.inbox_ttl * 1000,
+    )

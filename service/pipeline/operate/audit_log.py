@@ -1,0 +1,61 @@
+"""The trail of an operation on `dispatch.audit`: begun before anything is done, so that nothing is done unseen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+from service.model.operation import Action, Operation, Phase
+from service.model.record import Message, Record
+from service.pipeline.email.schedule import Produce
+from service.ports import Clock
+
+
+class Trail:
+    """One operation of one operator. `asked` is the filter, without anything that names a person."""
+
+    def __init__(
+        self,
+        produce: Produce,
+        topic: str,
+        clock: Clock,
+        *,
+        who: str,
+        action: Action,
+        asked: Mapping[str, Any],
+    ) -> None:
+        self.id = token_hex(6)
+        self.who = who
+        self.action = action
+        self._produce = produce
+        self._topic = topic
+        self._clock = clock
+        self._asked = asked
+
+    async def tell(self, phase: Phase, counts: Mapping[str, int], items: Sequence[str] = ()) -> None:
+        """Write one record. Raises Unavailable."""
+        now = self._clock.now_ms()
+        said = Operation(self.id, self.action, phase, self.who, now, self._asked, dict(counts), tuple(items))
+        await self._produce([Message(self._topic, self.id.encode(), said.to_bytes())])
+
+
+class Fate(NamedTuple):
+    """What was done to a dead letter, by whom and when (ms)."""
+
+    action: Action
+    who: str
+    at_ms: int
+
+
+def fates(records: Iterable[Record]) -> dict[str, Fate]:
+    """What `dispatch.audit` says of each dead letter by its id; one that is not in it is open."""
+    found: dict[str, Fate] = {}
+    for record in records:
+        try:
+            told = Operation.from_bytes(record.value or b"")
+        except ValueError:
+            continue
+        for item in told.items:
+            known = found.get(item)
+            if known is None or known.at_ms <= told.at_ms:
+                found[item] = Fate(told.action, told.who, told.at_ms)
+    return found

@@ -1,0 +1,94 @@
+"""Standing: what stops a recipient's mail as the tables have it now, and since when. For `explain`."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from service.model.catalogue import Catalogue, Channel
+from service.model.delivery import Found
+from service.model.ledger import Entry
+from service.model.unsubscribe import unsubscribe_key
+from service.pipeline.operate.not_notified import pseudonym
+from service.ports import Bar, Rows, Tables, Wanted
+
+_NOTHING = Bar()
+
+
+def rows_of(entries: Iterable[Entry]) -> Wanted:
+    """The rows by which these were found."""
+    wanted = Wanted()
+    for entry in entries:
+        if entry.found == Found.account:
+            wanted.accounts.add(entry.scope)
+        elif entry.found == Found.group:
+            external_id, _, project_id = entry.scope.rpartition("|")
+            wanted.groups.add((external_id, project_id))
+        else:
+            wanted.recipients.add(entry.recipient)
+    return wanted
+
+
+class Standing:
+    """Looks up suppressions and unsubscribes."""
+
+    def __init__(self, catalogue: Catalogue, tables: Tables) -> None:
+        self._catalogue = catalogue
+        self._tables = tables
+
+    async def of_entries(
+        self, entries: Sequence[Entry], type_name: str, rows: Rows, now_ms: int
+    ) -> list[dict[str, Any] | None]:
+        """For each delivery what would stop its mail now; None for other channels and for what nothing stops."""
+        row = self._catalogue.get(type_name)
+        if row is not None and row.mandatory:
+            return [None] * len(entries)
+        asked = [
+            (_address(entry, type_name, rows), _key(entry, type_name))
+            for entry in entries
+            if entry.channel == Channel.email
+        ]
+        found = iter(await self._tables.bars(asked) if asked else ())
+        bars = (next(found) if entry.channel == Channel.email else _NOTHING for entry in entries)
+        return [_shown(bar, now_ms) or None for bar in bars]
+
+    async def of_person(self, name: str, address: str, now_ms: int) -> dict[str, Any]:
+        """What stops all mail to an address, and the types that this recipient has unsubscribed from."""
+        types = [row.name for row in self._catalogue if Channel.email in row.channels and not row.mandatory]
+        bars = await self._tables.bars([(address, unsubscribe_key("", name, one)) for one in types])
+        shown = [_shown(bar, now_ms) for bar in bars]
+        return {
+            "suppressed": next((one["suppressed"] for one in shown if "suppressed" in one), None),
+            "unsubscribed": {
+                one: told["unsubscribed"]
+                for one, told in zip(types, shown, strict=True)
+                if "unsubscribed" in told
+            },
+        }
+
+
+def _shown(bar: Bar, now_ms: int) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if (stopped := bar.suppression) is not None and stopped.stands(now_ms):
+        told["suppressed"] = {"reason": stopped.reason.value, "since_ms": stopped.at_ms}
+        if stopped.until_ms:
+            told["suppressed"]["until_ms"] = stopped.until_ms
+    if bar.unsubscribed is not None:
+        told["unsubscribed"] = {"since_ms": bar.unsubscribed.since_ms, "by": bar.unsubscribed.by}
+    return told
+
+
+def _key(entry: Entry, type_name: str) -> str:
+    return unsubscribe_key(entry.scope if entry.found == Found.account else "", entry.recipient, type_name)
+
+
+def _address(entry: Entry, type_name: str, rows: Rows) -> str:
+    """As the tables have it now; empty where they have none."""
+    if entry.found == Found.account:
+        held = rows.accounts.get(entry.scope, ())
+        return next((contact.email for contact in held if contact.uuid == entry.recipient), "")
+    if entry.found == Found.group:
+        external_id, _, project_id = entry.scope.rpartition("|")
+        group = rows.groups.get((external_id, project_id))
+        listed: Iterable[str] = group.addresses.get(type_name, ()) if group else ()
+        return next((address for address in listed if pseudonym(address) == entry.recipient), "")
+    person = rows.recipients.get(entry.recipient)
+    return person.address if person else ""

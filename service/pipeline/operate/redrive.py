@@ -1,0 +1,104 @@
+"""Dead letters go back to where they came from, once the cause is mended; or are set aside for good."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from service.model.catalogue import Lane
+from service.model.dead_letter import Letter
+from service.model.delivery import Delivery
+from service.model.ledger import Reason, Replay, State, is_open
+from service.model.operation import Phase
+from service.model.topics import TopicNames
+from service.pipeline.email.schedule import Produce
+from service.pipeline.messages import outcome
+from service.pipeline.operate.audit_log import Trail
+from service.ports import Clock, Ledger, Move
+
+CHUNK = 100
+REDRIVEN = "redriven"
+
+
+class Redrive:
+    """Publishes originals again, byte for byte.
+
+    Doing it twice does no harm: events and deliveries meet the ledger rows that they made before.
+    """
+
+    def __init__(self, ledger: Ledger, produce: Produce, topics: TopicNames, clock: Clock) -> None:
+        self._ledger = ledger
+        self._produce = produce
+        self._topics = topics
+        self._clock = clock
+        self._stages = {topics.inbox, *(topics.email(lane) for lane in Lane)}
+
+    async def __call__(self, letters: Sequence[Letter], trail: Trail) -> Counter[str]:
+        """Redrive these; how many, and why the others were left alone. Raises Unavailable.
+
+        A letter counts as redriven once Kafka has its original; what is cut off before that stays open.
+        """
+        counts: Counter[str] = Counter()
+        for start in range(0, len(letters), CHUNK):
+            part = letters[start : start + CHUNK]
+            moves = await self._moves(part, trail)
+            hindered = await self._move(moves)
+            ready = [letter for letter in part if letter.id not in hindered]
+            counts.update(hindered.values())
+            await self._produce([letter.original() for letter in ready])
+            told = [
+                outcome(self._topics.outcomes, delivery, move)
+                for name, (delivery, move) in moves.items()
+                if name not in hindered
+            ]
+            await self._produce(told)
+            counts[REDRIVEN] += len(ready)
+            await trail.tell(Phase.part, {REDRIVEN: len(ready)}, [letter.id for letter in ready])
+        return counts
+
+    async def _moves(self, letters: Sequence[Letter], trail: Trail) -> dict[str, tuple[Delivery, Move]]:
+        """For each letter that is a delivery the move out of `dead`."""
+        now, found = self._clock.now_ms(), dict[str, tuple[Delivery, Move]]()
+        for letter in letters:
+            if letter.topic not in self._stages:
+                continue
+            try:
+                delivery = Delivery.model_validate_json(letter.record.value or b"")
+            except ValidationError:
+                continue  # it was no delivery before either: its stage will say so again
+            found[letter.id] = (
+                delivery,
+                Move(
+                    delivery.event,
+                    delivery.id,
+                    State.queued,
+                    Reason.replayed,
+                    now,
+                    delivery.attempt,
+                    f"redriven by {trail.who}, {trail.id}",
+                    replay=Replay.dead,
+                ),
+            )
+        return found
+
+    async def _move(self, moves: dict[str, tuple[Delivery, Move]]) -> dict[str, str]:
+        """Make the moves; the letters that must not go back, with the reason. What is open needs no move."""
+        hindered = {}
+        moved = await self._ledger.move([move for _, move in moves.values()]) if moves else []
+        for name, result in zip(list(moves), moved, strict=True):
+            if result.applied:
+                continue
+            if result.state is None:
+                hindered[name] = "not in the ledger any more"
+            elif not is_open(result.state):
+                hindered[name] = f"stands at {result.state}"
+            else:
+                del moves[name]  # nobody was told that it had died
+        return hindered
+
+
+async def discard(letters: Sequence[Letter], trail: Trail) -> None:
+    """Set letters aside for good; they stay readable until their topic's retention is over."""
+    for start in range(0, len(letters), CHUNK):
+        part = letters[start : start + CHUNK]
+        await trail.tell(Phase.part, {"discarded": len(part)}, [letter.id for letter in part])

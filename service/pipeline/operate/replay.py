@@ -1,0 +1,221 @@
+"""Replay: what was not delivered is sent again, chosen by what became of it; what was delivered, only where asked.
+
+The outcomes say what to send, the delivery records how, and the ledger whether: a delivery that has moved on since
+is left alone. Suppressions, preferences and withdrawals hold, because the email stage looks again.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from service.model.catalogue import Catalogue, Channel, Lane
+from service.model.delivery import Delivery
+from service.model.ledger import REPLAY_MOVES, Reason, Replay, State
+from service.model.outcome import Outcome
+from service.model.record import Record
+from service.model.topics import TopicNames
+from service.pipeline.email.schedule import Produce
+from service.pipeline.messages import handed_on, outcome
+from service.pipeline.operate.audit_log import Trail
+from service.ports import Clock, DueSet, Ledger, Move
+
+REPLAYABLE = frozenset(REPLAY_MOVES[Replay.again])
+"""The states that can be asked for."""
+_DONE = frozenset({State.sent, State.delivered})
+_UNDER_WAY = frozenset({State.deferred, State.ambiguous})
+REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which deliveries are meant, by their latest outcome; an empty set lets everything through.
+
+    Without `states`: what has ended undelivered, and what waits for an operator. Times are milliseconds.
+    """
+
+    events: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    recipients: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    states: frozenset[State] = frozenset()
+    relays: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
+    reasons: frozenset[str] = frozenset()
+    since_ms: int = 0
+    until_ms: int = 2**63
+    again: bool = False
+
+    @property
+    def replay(self) -> Replay:
+        """The table of moves that this wish may use."""
+        return Replay.again if self.again else Replay.missed
+
+    def names(self, told: Outcome) -> bool:
+        """Whether it is about such a delivery, wherever it stands."""
+        return (
+            (not self.events or told.event in self.events or told.event_id in self.events)
+            and (not self.sources or told.source in self.sources)
+            and (not self.types or told.type in self.types)
+            and (not self.recipients or told.recipient in self.recipients)
+            and (not self.channels or told.channel in self.channels)
+        )
+
+    def wants(self, told: Outcome) -> bool:
+        """Whether a delivery with this latest outcome is meant, were it not for having been delivered."""
+        return (
+            self._stands(told)
+            and self.since_ms <= told.at_ms < self.until_ms
+            and (not self.relays or told.relay in self.relays)
+            and (not self.codes or not self.codes.isdisjoint(told.reply.split(" ", 2)[:2]))
+            and (not self.reasons or told.reason in self.reasons)
+        )
+
+    def _stands(self, told: Outcome) -> bool:
+        if self.states:
+            return told.state in self.states
+        if told.state is State.held:
+            return told.reason is Reason.awaiting_operator
+        return told.state in REPLAYABLE - _UNDER_WAY
+
+
+class Standing(NamedTuple):
+    """Where a delivery that is meant stands, by its latest outcome."""
+
+    state: State
+    reason: Reason
+    channel: str
+    attempt: int
+
+
+class Candidates:
+    """Reads `dispatch.outcomes` in its order; holds no more than the deliveries that are meant."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.found: dict[str, Standing] = {}
+        self.delivered: set[str] = set()
+        """Meant, but delivered, and so left alone."""
+        self._wish = wish
+
+    def read(self, record: Record) -> None:
+        """Take one record in; other kinds than outcomes are passed over."""
+        try:
+            told = Outcome.from_bytes(record.value or b"")
+        except ValueError:
+            return
+        if not self._wish.names(told):
+            return
+        self.found.pop(told.delivery, None)
+        self.delivered.discard(told.delivery)
+        if not self._wish.wants(told):
+            return
+        if told.state in _DONE and not self._wish.again:
+            self.delivered.add(told.delivery)
+        else:
+            self.found[told.delivery] = Standing(told.state, told.reason, told.channel, told.attempt)
+
+
+class Planned(NamedTuple):
+    """A delivery as it was recorded, and where it stands."""
+
+    delivery: Delivery
+    standing: Standing
+
+
+def planned(candidates: Candidates, record: Record) -> Planned | None:
+    """What a delivery record adds to the plan; each candidate once. What is left in `found` has no record."""
+    try:
+        delivery = Delivery.model_validate_json(record.value or b"")
+    except ValidationError:
+        return None
+    standing = candidates.found.pop(delivery.id, None)
+    return None if standing is None else Planned(delivery, standing)
+
+
+class Resend:
+    """Puts planned deliveries back: the ledger, then their topic, then the outcome.
+
+    Cut off between them, a delivery stands at `queued` while its outcome tells the old state: a replay of the same
+    finds it again, and publishes what is missing.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        due: DueSet,
+        produce: Produce,
+        *,
+        topics: TopicNames,
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._ledger = ledger
+        self._due = due
+        self._produce = produce
+        self._topics = topics
+        self._clock = clock
+
+    async def __call__(self, plan: Sequence[Planned], replay: Replay, trail: Trail) -> Counter[str]:
+        """Send these again; how many, and why the others were left alone. Raises Unavailable."""
+        known = [one for one in plan if one.delivery.type in self._catalogue]
+        counts = Counter({"of a type that is no more": len(plan) - len(known)})
+        now = self._clock.now_ms()
+        moves = [self._move(one, replay, trail, now) for one in known]
+        moved = await self._ledger.move(moves) if moves else []
+        going: list[tuple[Delivery, Move]] = []
+        for one, move, result in zip(known, moves, moved, strict=True):
+            if result.applied or result.state is State.queued:
+                going.append((self._fresh(one, now), move))
+            elif result.state is None:
+                counts["not in the ledger any more"] += 1
+            else:
+                counts[f"{result.state} by now"] += 1
+        await self._produce([handed_on(self._topics, delivery) for delivery, _ in going])
+        await self._produce([outcome(self._topics.outcomes, delivery, move) for delivery, move in going])
+        await self._due.drop([delivery.id for delivery, _ in going if delivery.channel is Channel.email])
+        counts[REPLAYED] = len(going)
+        return +counts
+
+    def _move(self, one: Planned, replay: Replay, trail: Trail, now_ms: int) -> Move:
+        delivery = one.delivery
+        return Move(
+            delivery.event,
+            delivery.id,
+            State.queued,
+            Reason.replayed,
+            now_ms,
+            one.standing.attempt,
+            f"replayed by {trail.who}, {trail.id}",
+            replay=replay,
+        )
+
+    def _fresh(self, one: Planned, now_ms: int) -> Delivery:
+        """With a whole time to live, behind everything that is not a replay."""
+        ttl_ms = self._catalogue[one.delivery.type].ttl * 1000
+        changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": one.standing.attempt}
+        return one.delivery.model_copy(update=changed)
+
+
+class Pace:
+    """Keeps to so many a second on the whole. `now`: seconds of any clock that does not go back."""
+
+    def __init__(
+        self, rate: float, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self.batch = max(1, min(500, int(rate)))
+        self._rate = rate
+        self._now = now
+        self._sleep = sleep
+        self._free = now()
+
+    async def wait(self, count: int) -> None:
+        """Wait until these may go."""
+        begin = max(self._free, self._now())
+        if begin > self._now():
+            await self._sleep(begin - self._now())
+        self._free = begin + count / self._rate

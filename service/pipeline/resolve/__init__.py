@@ -1,0 +1,1 @@
+"""Events to deliveries: read the event, find its audience, decide each delivery, write the ledger."""

@@ -1,0 +1,223 @@
+"""Resolve: events become deliveries. Each recipient × channel enters the ledger, also where nothing is sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
+from service.model.event import InvalidEvent, Withdrawal
+from service.model.ledger import Reason, State
+from service.model.outcome import Outcome
+from service.model.record import Done, Message, Record
+from service.model.topics import TopicNames
+from service.pipeline.dead_letter import dead_letter
+from service.pipeline.messages import handed_on
+from service.pipeline.resolve import ingest
+from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
+from service.pipeline.resolve.decide import Case, judged
+from service.pipeline.resolve.withdraw import Withdraw
+from service.ports import Clock, EventHead, Keyed, Ledger, Opening, Supersedes, Tables, Wanted
+
+CHUNK = 500
+"""Deliveries that are entered, produced and held in memory at a time."""
+
+WIDE = 1000
+"""From so many recipients on an event's ledger is split."""
+
+_HANDED_ON = frozenset({State.queued, State.withdrawn})
+_CLOSED_HERE = frozenset({State.skipped, State.expired})
+
+
+@dataclass(slots=True)
+class _Case(Case):
+    """An event on its way, with the record it came in."""
+
+    record: Record = field(kw_only=True)
+    wide: bool = False
+
+
+class Resolve:
+    """The handler of the resolve stage."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        tables: Tables,
+        ledger: Ledger,
+        supersedes: Supersedes,
+        withdraw: Withdraw,
+        *,
+        topics: TopicNames,
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._tables = tables
+        self._ledger = ledger
+        self._supersedes = supersedes
+        self._withdraw = withdraw
+        self._topics = topics
+        self._clock = clock
+
+    async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
+        """Parse, look up, decide, enter, hand on. Raises Unavailable when tables or ledger are away."""
+        cases, repeats, refused, withdrawals = self._parse(records)
+        if refused:
+            yield Done([record for record, _ in refused], [message for _, message in refused])
+        for record, withdrawal in withdrawals:
+            async for messages in self._withdraw(withdrawal):
+                yield Done([], messages)
+            yield Done([record])
+        wanted = Wanted()
+        for case in cases:
+            want(case.event, case.row, wanted)
+        rows = await self._tables.lookup(wanted)
+        chunk: list[tuple[_Case, Candidate | None]] = []
+        finished: list[Record] = []
+        for case in cases:
+            found = list(candidates(case.event, case.row, rows))
+            pages = (
+                {r: rows.roles[r].cursor for r in case.row.roles if r in rows.roles} if wanted.roles else {}
+            )
+            case.wide = len(found) > WIDE or any(cursor is not None for cursor in pages.values())
+            for candidate in found or (None,):
+                chunk.append((case, candidate))
+                if len(chunk) >= CHUNK:
+                    yield Done(finished, await self._enter(chunk))
+                    chunk, finished = [], []
+            for role, cursor in pages.items():
+                async for members in self._more(role, cursor):
+                    yield Done(finished, await self._enter(chunk + [(case, c) for c in members]))
+                    chunk, finished = [], []
+            finished.append(case.record)
+        yield Done(finished + repeats, await self._enter(chunk))
+
+    def _parse(
+        self, records: Sequence[Record]
+    ) -> tuple[list[_Case], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]]:
+        """Events to work on, records that repeat one of them, dead letters, and withdrawals."""
+        cases: dict[str, _Case] = {}
+        withdrawals: list[tuple[Record, Withdrawal]] = []
+        repeats: list[Record] = []
+        refused: list[tuple[Record, Message]] = []
+        for record in records:
+            try:
+                event = ingest.parse(record.value, record.headers, self._catalogue, record.timestamp_ms)
+            except InvalidEvent as error:
+                refused.append((record, dead_letter(self._topics.dead_letter, "resolve", record, error)))
+                continue
+            if isinstance(event, Withdrawal):
+                withdrawals.append((record, event))
+            elif event.key in cases:
+                repeats.append(record)
+            else:
+                cases[event.key] = _Case(event, self._catalogue[event.type], record=record)
+        return list(cases.values()), repeats, refused, withdrawals
+
+    async def _more(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
+        while cursor is not None:
+            page = await self._tables.role(role, cursor, CHUNK)
+            yield role_members(role, page.members)
+            cursor = page.cursor
+
+    async def _enter(self, chunk: Sequence[tuple[_Case, Candidate | None]]) -> list[Message]:
+        """Write a chunk to the ledger; the messages for what is to be delivered and for operators.
+
+        An event that found nobody comes with None, so that the ledger can say so.
+        """
+        now = self._clock.now_ms()
+        heads: dict[str, EventHead] = {}
+        openings: list[Opening] = []
+        deliveries: list[Delivery] = []
+        for case, candidate in chunk:
+            if case.event.key not in heads:
+                heads[case.event.key] = self._head(case)
+            if candidate is None:
+                continue
+            for delivery, verdict in judged(case, candidate, now):
+                deliveries.append(delivery)
+                openings.append(
+                    Opening(
+                        event=delivery.event,
+                        delivery=delivery.id,
+                        recipient=delivery.recipient,
+                        channel=delivery.channel,
+                        state=verdict.state,
+                        reason=verdict.reason,
+                        at_ms=now,
+                        detail=verdict.detail,
+                        found=delivery.found,
+                        scope=delivery.scope,
+                    )
+                )
+        if not heads:
+            return []
+        replacing = [(d.supersede_key, d.event, d.created_ms) for d in deliveries if d.supersede]
+        messages: list[Message] = []
+        if replacing:
+            keyed = {
+                d.event: Keyed(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
+                for d in deliveries
+                if d.supersede
+            }
+            _, messages = await asyncio.gather(
+                self._supersedes.supersede(replacing), self._withdraw.note(list(keyed.values()))
+            )
+        states = await self._ledger.open(list(heads.values()), openings)
+        messages += self._messages(deliveries, openings, states)
+        for delivery, opening, state in zip(deliveries, openings, states, strict=True):
+            if state is not opening.state and state in _CLOSED_HERE:
+                messages += await self._retell(delivery, opening)
+        return messages
+
+    async def _retell(self, delivery: Delivery, opening: Opening) -> list[Message]:
+        """What resolve itself closed before, for another reason than now: its telling may have been lost."""
+        entry = await self._ledger.entry(delivery.event, delivery.id)
+        if entry is None:
+            return []
+        step = entry.steps[0]
+        stood = opening._replace(state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail)
+        told = _outcome(delivery, stood, step.state)
+        return [Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())]
+
+    def _head(self, case: _Case) -> EventHead:
+        record = case.record
+        position = f"{record.topic}:{record.partition}:{record.offset}"
+        return EventHead(case.event, case.row.retention, case.wide, position)
+
+    def _messages(
+        self, deliveries: Sequence[Delivery], openings: Sequence[Opening], states: Sequence[State]
+    ) -> Iterator[Message]:
+        """What was entered before and has moved on since needs nothing more: its own stage told the rest.
+
+        What is still queued is handed on whatever is thought of it now: it may never have been.
+        """
+        for delivery, opening, state in zip(deliveries, openings, states, strict=True):
+            if state is not opening.state and state not in _HANDED_ON:
+                continue
+            if state is State.queued:
+                yield handed_on(self._topics, delivery)
+            told = _outcome(delivery, opening, state)
+            yield Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())
+
+
+def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
+    reason, detail = opening.reason, opening.detail
+    if state is not opening.state:  # entered before, or withdrawn meanwhile: not by what this opening says
+        reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none
+        detail = opening.detail if state is State.withdrawn else ""
+    return Outcome(
+        delivery=delivery.id,
+        event=delivery.event,
+        type=delivery.type,
+        recipient=delivery.recipient,
+        channel=delivery.channel,
+        state=state,
+        at_ms=opening.at_ms,
+        reason=reason,
+        detail=f"{delivery.found} {delivery.scope}: {detail}" if delivery.scope else detail,
+        event_id=delivery.event_id,
+        source=delivery.source,
+        found=delivery.found,
+        scope=delivery.scope,
+    )

@@ -1,0 +1,62 @@
+"""Makes the credentials that callers show: API keys of services, passwords of accounts.
+
+Only hashes are kept.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+
+from argon2 import PasswordHasher
+
+from service.model.access import SCOPES, Account, ApiKey
+from service.pipeline.tables.writer import TableWriter
+from service.ports import Clock
+
+_KEY = re.compile(r"tocsin_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+
+
+def split_key(text: str) -> tuple[str, str] | None:
+    """The id of an API key and the hash of its secret; None when the text is no API key."""
+    match = _KEY.fullmatch(text)
+    return (match[1], _hash(match[2])) if match else None
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether it means to be an API key."""
+    return text.startswith("tocsin_")
+
+
+async def create_key(
+    writer: TableWriter, clock: Clock, name: str, scopes: Sequence[str]
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is shown once and kept nowhere.
+
+    Raises ValueError for a scope there is not.
+    """
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise ValueError(f"no such scope: {', '.join(unknown)}; there are {', '.join(SCOPES)}")
+    key, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    row = ApiKey(id=key, name=name, scopes=tuple(scopes), hash=_hash(secret), created_ms=clock.now_ms())
+    return await writer.api_key(key, lambda _: row), f"tocsin_{key}_{secret}"
+
+
+async def revoke_key(writer: TableWriter, clock: Clock, key: str) -> ApiKey:
+    """Let a key open nothing any more. Raises KeyError when there is none of that id."""
+
+    def revoked(standing: ApiKey | None) -> ApiKey:
+        if standing is None:
+            raise KeyError(key)
+        return standing.model_copy(update={"revoked_ms": standing.revoked_ms or clock.now_ms()})
+
+    return await writer.api_key(key, revoked)
+
+
+async def set_password(writer: TableWriter, account: str, password: str) -> Account:
+    """Give an account a password; the one before opens nothing any more."""
+    return await writer.account(account, PasswordHasher().hash(password))
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

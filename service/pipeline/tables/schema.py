@@ -1,0 +1,188 @@
+"""What a row must look like to enter a table from its topic: what the API would accept, field for field.
+
+Names of notification types are not looked at: a row may be older than a type's end, and must survive a rebuild then.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol, cast
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
+
+from service.model.access import Account, ApiKey
+from service.model.address import check_address
+from service.model.catalogue import Channel
+from service.model.ids import address_key
+from service.model.recipient import Choice, Contact, Group, Recipient
+from service.model.suppression import Suppression
+from service.model.unsubscribe import Unsubscribe
+from service.model.validators import ROLE, language_tag, line, name, time_zone, user_id
+
+_MOST_ADDRESSES = 1000
+_LAST_VERSION = 2**53  # Redis compares versions as floating point numbers
+_PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
+
+Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
+_Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(name)]
+_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(user_id)]
+_Version = Annotated[int, Field(ge=0, le=_LAST_VERSION)]
+_Address = Annotated[str, Field(max_length=254), AfterValidator(check_address)]
+_Line = Annotated[str, Field(max_length=256), AfterValidator(line)]
+_Locale = Annotated[str, Field(max_length=64), AfterValidator(language_tag)]
+_Zone = Annotated[str, Field(max_length=64), AfterValidator(time_zone)]
+_Role = Annotated[str, StringConstraints(pattern=ROLE)]
+
+
+class RowRefused(ValueError):
+    """A row that could not be read back from its topic."""
+
+
+class Form(Protocol):
+    """A checked row."""
+
+    version: int
+
+    def key(self) -> str:
+        """The key that its record must have."""
+        ...
+
+    def row(self) -> Row:
+        """The row itself."""
+        ...
+
+
+def _set(choices: Mapping[str, Choice]) -> Mapping[str, Choice]:
+    if not all(_PREFERENCE.fullmatch(key) for key in choices):
+        raise ValueError("Must have keys such as overbid:email.")
+    return choices
+
+
+_Preferences = Annotated[Mapping[str, Choice], AfterValidator(_set)]
+
+
+class RecipientForm(Recipient):
+    """A row of `tables.recipients`."""
+
+    id: _Id
+    address: Annotated[str, Field(max_length=254)] = ""
+    name: _Line = ""
+    locale: _Locale = "en"
+    timezone: _Zone = "UTC"
+    roles: Annotated[tuple[_Role, ...], Field(max_length=64)] = ()
+    preferences: _Preferences = Field(default_factory=dict)
+    version: _Version = 0
+
+    @field_validator("address")
+    @classmethod
+    def _one_addr_spec(cls, address: str) -> str:
+        return check_address(address) if address else ""
+
+    def key(self) -> str:
+        """Its id."""
+        return self.id
+
+    def row(self) -> Recipient:
+        """The row itself."""
+        return Recipient(**dict(self))
+
+
+class ContactForm(Contact):
+    """A row of `tables.contacts`."""
+
+    uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(name)]
+    account: _Account
+    email: _Address
+    name: _Line = ""
+    phone: Annotated[str, Field(max_length=64), AfterValidator(line)] = ""
+    locale: _Locale = "en"
+    timezone: _Zone = "UTC"
+    preferences: _Preferences = Field(default_factory=dict)
+    version: _Version = 0
+
+    def key(self) -> str:
+        """Its account and its id."""
+        return f"{self.account}|{self.uuid}"
+
+    def row(self) -> Contact:
+        """The row itself."""
+        return Contact(**dict(self))
+
+
+class GroupForm(Group):
+    """A row of `tables.groups`."""
+
+    external_id: _Id
+    project_id: Annotated[str, Field(pattern=r"^[^|]{0,128}$"), AfterValidator(name)] = ""
+    addresses: Mapping[str, Annotated[tuple[_Address, ...], Field(max_length=_MOST_ADDRESSES)]] = Field(
+        default_factory=dict
+    )
+    version: _Version = 0
+
+    @field_validator("addresses")
+    @classmethod
+    def _once_each(cls, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        if any(len(set(map(address_key, addresses))) < len(addresses) for addresses in lists.values()):
+            raise ValueError("An address stands twice in a list.")
+        return lists
+
+    def key(self) -> str:
+        """Its ids."""
+        return f"{self.external_id}|{self.project_id}"
+
+    def row(self) -> Group:
+        """The row itself."""
+        return Group(**dict(self))
+
+
+class AccountForm(Account):
+    """A row of `tables.accounts`."""
+
+    id: _Account
+    version: _Version = 0
+
+    def key(self) -> str:
+        """Its id."""
+        return self.id
+
+    def row(self) -> Account:
+        """The row itself."""
+        return Account(**dict(self))
+
+
+class ApiKeyForm(ApiKey):
+    """A row of `tables.api-keys`."""
+
+    id: _Id
+    version: _Version = 0
+
+    def key(self) -> str:
+        """Its id."""
+        return self.id
+
+    def row(self) -> ApiKey:
+        """The row itself."""
+        return ApiKey(**dict(self))
+
+
+FORMS: Mapping[str, Any] = {
+    "recipients": RecipientForm,
+    "contacts": ContactForm,
+    "groups": GroupForm,
+    "accounts": AccountForm,
+    "api-keys": ApiKeyForm,
+    "unsubscribes": Unsubscribe,
+}
+"""The form of each table whose rows are pydantic models."""
+
+
+def read_row(table: str, value: bytes) -> Form:
+    """A row of a table of `FORMS`, checked.
+
+    Raises RowRefused, which names the first field at fault. What stands in it is not repeated: it may be an address.
+    """
+    try:
+        return cast(Form, FORMS[table].model_validate_json(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "row"
+        raise RowRefused(f"{place[:200]}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,1 @@
+"""The loss-free batch consumer."""

@@ -1,0 +1,89 @@
+"""The partitions a stage has: which may be read from, and what the next batch is made of. No I/O."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+
+from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from service.model.record import Record
+from streams.consumer.limits import Limits
+from streams.consumer.partition import Partition
+
+log = logging.getLogger(__name__)
+
+Share = tuple[Partition, list[Record]]
+"""The part of a batch that comes from one partition."""
+
+
+class Assignment:
+    """All partitions of one stage. Topics named earlier are served first; partitions of one topic take turns."""
+
+    def __init__(self, topics: Sequence[str], limits: Limits) -> None:
+        self.partitions: dict[TopicPartition, Partition] = {}
+        self._limits = limits
+        self._rank = {topic: rank for rank, topic in enumerate(topics)}
+        self._turns = count()
+        self._served: dict[TopicPartition, int] = {}
+
+    @property
+    def held(self) -> int:
+        """Records accepted whose batch has not ended."""
+        return sum(partition.held for partition in self.partitions.values())
+
+    def add(self, assigned: Iterable[TopicPartition]) -> None:
+        """Start anew with these partitions."""
+        for tp in assigned:
+            self.partitions[tp] = Partition()
+
+    def accept(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
+        """Take in what was read. A partition not seen before is added: nothing that was read may be forgotten."""
+        for tp, records in fetched.items():
+            partition = self.partitions.get(tp)
+            if partition is None:
+                partition = self.partitions[tp] = Partition()
+            try:
+                partition.accept(records)
+            except ValueError as error:
+                log.warning("%s-%d was truncated or made anew: %s", tp.topic, tp.partition, error)
+                self.partitions[tp] = Partition()
+                self.partitions[tp].accept(records)
+
+    def drop(self, revoked: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
+        """Take partitions out, with what waits in them; their running records can still finish and be committed."""
+        dropped = {tp: self.partitions.pop(tp) for tp in list(revoked) if tp in self.partitions}
+        for tp, partition in dropped.items():
+            partition.waiting.clear()
+            self._served.pop(tp, None)
+        return dropped
+
+    def full(self) -> list[TopicPartition]:
+        """The partitions that must not be read from now. One that holds nothing always may, so none starves."""
+        limits, partitions = self._limits, self.partitions.values()
+        room = (
+            sum(p.held for p in partitions) < limits.max_in_flight
+            and sum(p.held_bytes for p in partitions) < limits.max_bytes
+        )
+        return [
+            tp
+            for tp, p in self.partitions.items()
+            if len(p.mark) >= limits.max_uncommitted or not (room or p.held == 0)
+        ]
+
+    def take(self) -> list[Share]:
+        """The shares of the next batch, at most `max_records` in all; empty when nothing can be started."""
+        shares: list[Share] = []
+        room = self._limits.max_records
+        waiting = [tp for tp, partition in self.partitions.items() if partition.waiting]
+        for tp in sorted(waiting, key=self._precedence):
+            if taken := self.partitions[tp].take(room):
+                shares.append((self.partitions[tp], taken))
+                self._served[tp] = next(self._turns)
+                room -= len(taken)
+            if room == 0:
+                break
+        return shares
+
+    def _precedence(self, tp: TopicPartition) -> tuple[int, int]:
+        return self._rank.get(tp.topic, 0), self._served.get(tp, -1)

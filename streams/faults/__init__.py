@@ -1,0 +1,1 @@
+"""Fault injection for the chaos tests; nothing of it is active in production."""

@@ -1,0 +1,94 @@
+"""Kill points inside a handler: ports that call a fault between the effects. Used only when a chaos test arms one."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from inspect import iscoroutinefunction
+from typing import Any
+
+from service.bootstrap import Parts
+from service.model.mail import SendStatus
+from streams.faults.points import Fault
+
+POINTS = (
+    "before_ledger.open",
+    "after_ledger.open",
+    "after_inbox.add_before_mark",
+    "after_claim_before_send",
+    "after_250_before_mark",
+    "after_mark_before_outcome",
+    "after_due.add_before_mark",
+    "after_due.take_before_produce",
+)
+
+
+class _Armed:
+    """A port whose methods pass the points of a table on their way."""
+
+    def __init__(self, port: Any, before: dict[str, str], after: dict[str, str], fault: Fault) -> None:
+        self._port = port
+        self._before = before
+        self._after = after
+        self._fault = fault
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if not iscoroutinefunction(method) or (name not in self._before and name not in self._after):
+            return method
+        return self._wrapped(method, self._before.get(name), self._after.get(name))
+
+    def _wrapped(
+        self, method: Callable[..., Awaitable[Any]], before: str | None, after: str | None
+    ) -> Callable[..., Awaitable[Any]]:
+        async def called(*args: Any, **kwargs: Any) -> Any:
+            if before:
+                self._fault(before)
+            answer = await method(*args, **kwargs)
+            if after:
+                self._fault(after)
+            return answer
+
+        return called
+
+
+class _ArmedTransport:
+    """Passes a point when a relay has taken a mail, before anybody else knows."""
+
+    def __init__(self, transport: Any, fault: Fault) -> None:
+        self._transport = transport
+        self._fault = fault
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def submit(self, mail: Any) -> Any:
+        self._fault("after_claim_before_send")
+        future = self._transport.submit(mail)
+        future.add_done_callback(self._answered)
+        return future
+
+    def _answered(self, done: Any) -> None:
+        if not done.cancelled() and done.result().status is SendStatus.accepted:
+            self._fault("after_250_before_mark")
+
+
+class _ArmedLedger(_Armed):
+    """Tells the mark after sending from the claim before it."""
+
+    async def move(self, moves: Any) -> Any:
+        answer = await self._port.move(moves)
+        if any(move.to in ("sent", "delivered") for move in moves):
+            self._fault("after_mark_before_outcome")
+        return answer
+
+
+def armed(parts: Parts, fault: Fault) -> Parts:
+    """The same parts with their kill points in place."""
+    opening = ({"open": "before_ledger.open"}, {"open": "after_ledger.open"})
+    due = {"add": "after_due.add_before_mark", "take": "after_due.take_before_produce"}
+    ports: dict[str, Any] = {
+        "ledger": _ArmedLedger(parts.ledger, *opening, fault),
+        "inbox": _Armed(parts.inbox, {}, {"add": "after_inbox.add_before_mark"}, fault),
+        "due": _Armed(parts.due, {}, due, fault),
+        "transport": _ArmedTransport(parts.transport, fault),
+    }
+    return replace(parts, **ports)

@@ -1,0 +1,1 @@
+"""Connections to Kafka, its errors, and patches of aiokafka."""

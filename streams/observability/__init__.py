@@ -1,0 +1,1 @@
+"""Counters, traces, scrapes and the probe of a worker."""

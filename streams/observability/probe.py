@@ -1,0 +1,102 @@
+"""The probe of a worker: whether it lives, whether it is ready and why not, and what it measures."""
+
+import asyncio
+from typing import Any
+
+import faust
+import orjson
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.adapters.smtp import RelayState
+from service.bootstrap import Parts
+from service.observability.metrics import exposition
+from streams.consumer.health import Health, StageState
+from streams.observability.scrape import measured
+from streams.worker.faust_app import RatesApp, StagesApp
+
+
+class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
+    """/livez fails when a stage no longer moves, /readyz says what each stage waits for, /metrics is for Prometheus."""
+
+    def __init__(self, app: StagesApp | RatesApp, parts: Parts, host: str, port: int, **service: Any) -> None:
+        super().__init__(**service)
+        self._app = app
+        self._parts = parts
+        routes = [
+            Route("/livez", self._livez),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics),
+        ]
+        if app.rates is not None:
+            routes.append(Route("/rates", self._rates))
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Starlette(routes=routes),
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+            )
+        )
+
+    async def on_start(self) -> None:
+        """Listen; the worker's own signal handlers stay as they are."""
+        self._server.config.load()
+        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
+        await self._server.startup()
+        self.add_future(self._server.main_loop())
+
+    async def on_stop(self) -> None:
+        """Answer until the stages have stopped, then close."""
+        self._server.should_exit = True
+        await self._server.shutdown()
+
+    async def _livez(self, _: Request) -> Response:
+        alive = self._app.stages.alive()
+        return _json({"status": "ok" if alive else "stalled"}, 200 if alive else 503)
+
+    async def _readyz(self, _: Request) -> Response:
+        stages = self._app.stages.health()
+        reasons = {h.name: h.reason or h.state.value for h in stages if h.state is not StageState.running}
+        if "email" in self._parts.settings.worker.stages:
+            for relay in self._parts.transport.state():
+                if relay.state is not RelayState.ok:
+                    reasons[f"relay {relay.relay}"] = relay.detail or relay.state.value
+        body = {
+            "status": "not ready" if reasons else "ready",
+            "reasons": reasons,
+            "stages": {h.name: _stage(h) for h in stages},
+        }
+        return _json(body, 503 if reasons else 200)
+
+    async def _metrics(self, _: Request) -> Response:
+        families = await measured(self._parts, self._app.stages.health())
+        body = await asyncio.to_thread(exposition, families)
+        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _rates(self, _: Request) -> Response:
+        rates = self._app.rates
+        counted = rates.last_minute() if rates is not None else {}
+        return _json({f"{state}/{type_}": n for (state, type_), n in counted.items()}, 200)
+
+
+def _stage(health: Health) -> dict[str, Any]:
+    return {
+        "state": health.state.value,
+        "in_flight": health.in_flight,
+        "finished": health.finished,
+        "dead_letters": health.dead,
+        "lag": sum(health.lag.values()),
+        "oldest_in_flight_s": round(health.oldest_in_flight_s, 3),
+        "last_progress_s": round(health.last_progress_s, 3),
+    }
+
+
+def _json(body: Any, status: int) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")

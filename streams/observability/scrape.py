@@ -1,0 +1,58 @@
+"""What a worker's probe looks up for each scrape: how old, how far behind, how many, and how the relays are."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+from prometheus_client.metrics_core import Metric
+
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.smtp import RelayHealth, RelayState
+from service.bootstrap import Parts
+from service.observability import metrics
+from service.ports import Unavailable
+from streams.consumer.health import Health, StageState
+from streams.observability.open_ages import open_ages
+
+_DUE_S = 1.0
+
+
+async def measured(parts: Parts, stages: Sequence[Health]) -> list[Metric]:
+    """Every family that is looked up. Never raises: what cannot be looked up is absent."""
+    wanted = parts.settings.worker.stages
+    families = list(_stages(stages))
+    families += _relays(parts.transport.state() if "email" in wanted else ())
+    families += await _due(parts.due) if "schedule" in wanted else ()
+    families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
+    return families
+
+
+def _stages(stages: Sequence[Health]) -> Iterator[Metric]:
+    done = [((h.name, "finished"), h.finished - h.dead) for h in stages]
+    yield metrics.RECORDS.counter(done + [((h.name, "dead_letter"), h.dead) for h in stages])
+    yield metrics.OLDEST_UNFINISHED.gauge(((h.name,), h.oldest_unfinished_s) for h in stages)
+    yield metrics.IN_FLIGHT.gauge(((h.name,), h.in_flight) for h in stages)
+    yield metrics.STAGE_PAUSED.gauge(((h.name,), h.state is StageState.paused) for h in stages)
+    yield metrics.STAGE_PROGRESS.gauge(((h.name,), h.last_progress_s) for h in stages)
+    yield metrics.LAG.gauge(
+        ((tp.topic, str(tp.partition), h.group), n) for h in stages for tp, n in h.lag.items()
+    )
+
+
+def _relays(relays: Sequence[RelayHealth]) -> Iterator[Metric]:
+    yield metrics.RELAY_STATE.gauge(
+        ((r.relay, state.value), state is r.state) for r in relays for state in RelayState
+    )
+    yield metrics.RELAY_CONNECTIONS.gauge(((r.relay,), r.connections) for r in relays)
+    yield metrics.RELAY_IN_FLIGHT.gauge(((r.relay,), r.in_flight) for r in relays)
+    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.waiting) for r in relays)
+
+
+async def _due(due: RedisDueSet) -> list[Metric]:
+    try:
+        async with asyncio.timeout(_DUE_S):
+            oldest, waiting = await asyncio.gather(due.oldest_ms(), due.count())
+    except (TimeoutError, Unavailable):
+        return []
+    overdue = max(time.time() - oldest / 1000, 0.0) if oldest is not None else 0.0
+    return [metrics.DUE.gauge([((), waiting)]), metrics.DUE_OVERDUE.gauge([((), overdue)])]

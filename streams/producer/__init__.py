@@ -1,0 +1,1 @@
+"""The idempotent producer with batches of our own."""

@@ -1,0 +1,1 @@
+"""Reading topics outside a consumer group: follow, merge, fetch single records."""

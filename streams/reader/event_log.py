@@ -1,0 +1,34 @@
+"""The upstreams' events as Kafka keeps them, for questions about the past."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from service.model.record import Record
+from service.settings import Kafka
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import partitions
+from streams.reader.follow import follow
+
+
+class KafkaEventLog:
+    """The EventLog port."""
+
+    def __init__(self, connection: KafkaConnection, kafka: Kafka) -> None:
+        self._connection = connection
+        self._kafka = kafka
+
+    async def since(self, since_ms: int) -> AsyncIterator[Record]:
+        """Records from that time (ms) on, to where the topics end now. Raises Unavailable, UnknownTopic."""
+        topics = await self._topics()
+        reading = follow(self._connection, topics, since_ms=since_ms, until_end=True)
+        async with aclosing(reading):
+            async for record in reading:
+                yield record
+
+    async def _topics(self) -> Sequence[str]:
+        if not self._kafka.events_pattern:
+            return self._kafka.events
+        pattern = re.compile(self._kafka.events_pattern)
+        there = await partitions(self._connection)
+        return [*self._kafka.events, *(t for t in there if pattern.match(t) and t not in self._kafka.events)]

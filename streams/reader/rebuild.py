@@ -1,0 +1,69 @@
+"""Fills a Redis from Kafka: the tables, what was delivered and read, what was taken back, what is tried again."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from service.adapters.redis.operate.inventory import Sum, inventory
+from service.adapters.redis.operate.rebuilding import RedisDueNotes
+from service.bootstrap import Parts
+from service.model.catalogue import Lane
+from service.model.record import Record
+from service.model.topics import TABLES
+from service.pipeline.operate.rebuild import Rebuild, RebuildPorts
+from streams.kafka.connection import KafkaConnection
+from streams.reader.history import History
+
+UNDER_WAY = "Redis is being rebuilt; if nobody does, run `tocsin rebuild` again"
+
+Progress = Callable[[str, int, int], None]
+"""Told what is read, how many records were read of it, and how many are left, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was done: records read by phase, those that mean nothing by topic, and what Redis holds now."""
+
+    read: Mapping[str, int]
+    refused: Mapping[str, int]
+    sums: Sequence[Sum]
+
+
+async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress) -> Rebuilt:
+    """Fill Redis and mark it complete; what is there already stays. `parts` must be made for rebuilding.
+
+    Nothing is sent meanwhile. May be ended at any time and run again. Raises Unavailable.
+    """
+    topics, notes = parts.topics, RedisDueNotes(parts.store)
+    ports = RebuildPorts(
+        stores=parts.table_stores(),
+        inbox=parts.inbox,
+        ledger=parts.ledger,
+        supersedes=parts.supersedes,
+        withdrawals=parts.withdrawals,
+        scores=parts.scores,
+        due=parts.due,
+        notes=notes,
+        renderer=parts.renderer,
+        clock=parts.clock,
+    )
+    work = Rebuild(parts.catalogue, ports, topics)
+    lanes = [topics.email(lane) for lane in Lane]
+    phases: Sequence[tuple[str, Sequence[str], Callable[[Sequence[Record]], Awaitable[None]]]] = (
+        ("tables", [topics.table(name) for name in TABLES if name != "preferences"], work.tables),
+        ("history", [*lanes, topics.inbox, topics.outcomes], work.history),
+        ("withdrawals", [topics.withdrawals], work.withdrawals),
+        ("scores", [topics.soft_bounces], work.scores),
+        ("due", lanes, work.due),
+    )
+    await parts.tables.mark_incomplete(UNDER_WAY)
+    await notes.clear()
+    read = dict.fromkeys((name for name, _, _ in phases), 0)
+    for name, names, step in phases:
+        history = History(connection, names)
+        async for batch in history.batches():
+            await step(batch)
+            read[name] += len(batch)
+            progress(name, read[name], history.left)
+    await notes.clear()
+    await parts.tables.mark_complete()
+    return Rebuilt(read, work.refused, await inventory(parts.store))

@@ -1,0 +1,1 @@
+"""The topic table, its plan and status, and the AsyncAPI document."""

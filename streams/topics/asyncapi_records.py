@@ -1,0 +1,144 @@
+"""What Tocsin's own topics hold, as JSON Schema made from the code: deliveries, outcomes, dead letters, rows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, create_model
+
+from service.model.delivery import Delivery
+from service.model.event import DEAD_REASON_TEXT
+from service.model.ledger import Reason
+from service.model.operation import Operation
+from service.model.outcome import Outcome
+from service.model.topics import TABLES
+from service.model.withdrawal import Withdrawn
+from service.pipeline.tables.schema import FORMS
+from streams.topics.asyncapi_events import SCHEMAS, Schema
+
+_TIME = {"type": "integer", "minimum": 0}
+_TOLD: Mapping[Any, Mapping[str, Any]] = {
+    Outcome: {},
+    Operation: {"asked": {}, "counts": {}},
+    Withdrawn: {"event": "", "supersede": ""},
+}
+"""NamedTuples that are written as objects without their empty fields; and which of those have no default."""
+_WRITTEN: Mapping[str, Schema] = {
+    "ReadMark": {
+        "description": "Entries of an inbox that their owner has read.",
+        "type": "object",
+        "required": ["kind", "recipient", "ids", "at_ms"],
+        "properties": {
+            "kind": {"const": "read"},
+            "recipient": {"type": "string"},
+            "ids": {"type": "array", "items": {"type": "string"}},
+            "at_ms": _TIME,
+        },
+    },
+    "Score": {
+        "description": "The soft-bounce score of an address as it was at a time; it halves every week.",
+        "type": "object",
+        "required": ["score", "at_ms"],
+        "properties": {"score": {"type": "number"}, "at_ms": _TIME},
+    },
+    "Suppression": {
+        "description": "Why an address is not mailed; the record's key is its hash, in 24 hex digits.",
+        "type": "object",
+        "required": ["reason"],
+        "properties": {
+            "reason": {"enum": [reason.value for reason in Reason if reason]},
+            "at_ms": _TIME,
+            "until_ms": _TIME | {"description": "Mailed again from then on; 0: until an operator allows it."},
+            "detail": {"type": ["string", "null"]},
+            "version": _TIME,
+        },
+    },
+    "Preference": {
+        "description": "On or off; a tombstone asks for the default.",
+        "type": "object",
+        "required": ["on"],
+        "properties": {"on": {"type": "boolean"}},
+    },
+}
+_ROWS = {name: form.__name__ for name, form in FORMS.items()} | {
+    "suppressions": "Suppression",
+    "preferences": "Preference",
+}
+_PLAIN: Mapping[str, tuple[str, ...]] = {
+    "dispatch.email": ("Delivery",),
+    "dispatch.inbox": ("Delivery",),
+    "dispatch.outcomes": ("Outcome", "ReadMark"),
+    "dispatch.dead-letter": ("DeadLetter",),
+    "dispatch.withdrawals": ("Withdrawn",),
+    "dispatch.soft-bounces": ("Score", "Tombstone"),
+    "dispatch.audit": ("Operation",),
+    **{f"tables.{name}": (_ROWS[name], "Tombstone") for name in TABLES},
+}
+_DEAD_LETTER: Schema = {
+    "description": "A record that no retry can help: its own bytes and headers, and why and where it was refused.",
+    "contentType": "application/octet-stream",
+    "headers": {
+        "type": "object",
+        "required": [f"tocsin-{name}" for name in ("reason", "stage", "topic", "partition", "offset")],
+        "properties": {
+            "tocsin-reason": {
+                "type": "string",
+                "oneOf": [
+                    {"const": reason.value, "description": said} for reason, said in DEAD_REASON_TEXT.items()
+                ],
+            },
+            "tocsin-detail": {"type": "string", "maxLength": 1000},
+            "tocsin-stage": {"type": "string"},
+            "tocsin-topic": {"type": "string"},
+            **{
+                f"tocsin-{name}": {"type": "string", "pattern": "^-?[0-9]+$"}
+                for name in ("partition", "offset", "timestamp")
+            },
+        },
+    },
+    "payload": {},
+}
+_TOMBSTONE: Schema = {
+    "description": "The row is gone.",
+    "headers": {
+        "type": "object",
+        "properties": {
+            "version": {
+                "type": "string",
+                "pattern": "^[0-9]{1,15}$",
+                "description": "As of when (ms); the record's time where it is left out.",
+            }
+        },
+    },
+    "payload": {"type": "null"},
+}
+
+
+def record_models() -> Iterable[type[BaseModel]]:
+    """The models that are, or that stand for, what the code reads and writes."""
+    return (Delivery, *FORMS.values(), *(_model(told, empty) for told, empty in _TOLD.items()))
+
+
+def record_schemas() -> Mapping[str, Schema]:
+    """Those that no model stands for."""
+    return _WRITTEN
+
+
+def record_messages() -> dict[str, Schema]:
+    """Every message by name."""
+    kinds = {kind for kinds in _PLAIN.values() for kind in kinds} - {"DeadLetter", "Tombstone"}
+    plain: dict[str, Schema] = {
+        kind: {"contentType": "application/json", "payload": {"$ref": f"{SCHEMAS}{kind}"}}
+        for kind in sorted(kinds)
+    }
+    return {**plain, "DeadLetter": _DEAD_LETTER, "Tombstone": _TOMBSTONE}
+
+
+def messages_of(topic: str) -> tuple[str, ...]:
+    """What a topic of the table holds. Raises KeyError for one that is not described here."""
+    return _PLAIN["dispatch.email" if topic.startswith("dispatch.email.") else topic]
+
+
+def _model(told: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
+    defaults = told._field_defaults | empty
+    fields: Any = {name: (hint, defaults.get(name, ...)) for name, hint in get_type_hints(told).items()}
+    return create_model(told.__name__, __doc__=told.__doc__, **fields)

@@ -1,0 +1,32 @@
+"""A broker that is killed and comes back: the stage waits, says so, and loses nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from service.dev.kafka import EmbeddedKafka
+from streams.consumer.health import StageState
+from tests.integration.streams.rig import QUICK, Rig, eventually
+
+
+async def test_kill_of_the_broker_before_the_commit_loses_nothing(tmp_path: Path) -> None:
+    """While Kafka is away nothing is finished and the reason is shown; when it is back everything comes out."""
+    with EmbeddedKafka(tmp_path) as kafka:
+        rig = Rig(kafka.bootstrap)
+        await rig.create()
+        limits = replace(
+            QUICK, silent_after=5.0, commit_interval=60.0, commit_every=1_000_000, max_records=20
+        )
+        async with rig.producer(timeout_s=2.0) as producer:
+            await rig.feed(producer, range(2000))
+            async with rig.stage(rig.through, producer, limits=limits) as stage:
+                await eventually(lambda: stage.health().finished > 100)
+                kafka.kill()
+                await eventually(lambda: stage.health().state is StageState.paused)
+                assert stage.alive()
+                assert producer.trouble
+                kafka.start()
+                await eventually(lambda: stage.health().finished >= 2000, 60)
+                await eventually(lambda: stage.health().state is StageState.running)
+
+        assert set(await rig.count(rig.sink)) == set(range(2000))
+        assert await rig.committed(rig.source) == 2000

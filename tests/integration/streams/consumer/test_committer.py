@@ -1,0 +1,37 @@
+"""Commits on a real broker, when something goes wrong with them."""
+
+from collections.abc import Mapping
+
+import pytest
+from aiokafka import TopicPartition
+
+from streams.consumer.committer import Committer
+from streams.consumer.partition import Partition
+from tests.integration.streams.rig import Rig
+from tests.integration.streams.rig import eventually as soon
+from tests.support.real_pipeline import eventually
+
+
+async def test_a_committer_that_fails_is_noticed(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that is not Kafka's ends the session, not only the commits: the next one commits all the same."""
+    rig = Rig(kafka)
+    await rig.create()
+    commit, failed = Committer.commit, []
+
+    async def once(self: Committer, partitions: Mapping[TopicPartition, Partition]) -> None:
+        if not failed and any(partition.mark.pending is not None for partition in partitions.values()):
+            failed.append(True)
+            raise OSError("no route")
+        await commit(self, partitions)
+
+    monkeypatch.setattr(Committer, "commit", once)
+
+    async def all_committed() -> bool:
+        return await rig.committed(rig.source) == 200
+
+    async with rig.producer() as producer:
+        await rig.feed(producer, range(100))
+        async with rig.stage(rig.through, producer):
+            await soon(lambda: bool(failed), 60)
+            await rig.feed(producer, range(100, 200))
+            await eventually(all_committed, 90)

@@ -1,0 +1,64 @@
+"""`apply` makes Kafka look like the table, and changes nothing when it does already."""
+
+import time
+import uuid
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from streams.kafka.connection import KafkaConnection
+from streams.topics.table import TOPICS, apply, limits
+
+
+async def settings(connection: KafkaConnection, topic: str) -> tuple[int, dict[str, str]]:
+    """Partitions of a topic, and what is set on it."""
+    admin = AIOKafkaAdminClient(**connection.arguments())
+    await admin.start()
+    try:
+        (described,) = await admin.describe_topics([topic])
+        (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    finally:
+        await admin.close()
+    return len(described["partitions"]), {
+        entry[0]: entry[1] for entry in response.resources[0][4] if entry[3] == 1
+    }
+
+
+async def test_creates_what_is_missing_and_then_leaves_it_alone(kafka: str) -> None:
+    """The first run creates all topics as the table says; the second finds nothing to do."""
+    connection, prefix = KafkaConnection(kafka), f"{uuid.uuid4().hex[:8]}."
+    events = f"{prefix}events"
+
+    first = await apply(connection, prefix, partitions=2, events=[events])
+    second = await apply(connection, prefix, partitions=2, events=[events])
+
+    assert {change.topic for change in first} == {events, *(prefix + topic.name for topic in TOPICS)}
+    assert {change.done for change in first} == {"created"}
+    assert {change.topic for change in second} == {change.topic for change in first}
+    assert {change.done for change in second} == {"unchanged"}
+    partitions, config = await settings(connection, f"{prefix}dispatch.dead-letter")
+    assert partitions == 2
+    assert config["max.message.bytes"] == str(limits(prefix)[f"{prefix}dispatch.dead-letter"])
+    assert (await settings(connection, f"{prefix}tables.groups"))[1] == {"cleanup.policy": "compact"}
+
+
+async def test_mends_what_differs_and_keeps_what_it_does_not_know(kafka: str) -> None:
+    """Partitions are added, our settings are set, those that an operator added stay; the upstreams' topic is theirs."""
+    connection, prefix = KafkaConnection(kafka), f"{uuid.uuid4().hex[:8]}."
+    groups, events = f"{prefix}tables.groups", f"{prefix}events"
+    theirs = {"cleanup.policy": "delete", "segment.ms": "600000"}
+    admin = AIOKafkaAdminClient(**connection.arguments())
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=theirs) for name in (groups, events)])
+    deadline = time.monotonic() + 30
+    while not {groups, events} <= set(await admin.list_topics()):
+        assert time.monotonic() < deadline
+    await admin.close()
+
+    done = dict(await apply(connection, prefix, partitions=3, events=[events]))
+
+    assert done[groups] == "partitions 1 -> 3, cleanup.policy delete -> compact"
+    assert done[events] == "unchanged"
+    assert await settings(connection, groups) == (3, {"cleanup.policy": "compact", "segment.ms": "600000"})
+    assert await settings(connection, events) == (1, theirs)
+    assert dict(await apply(connection, prefix, partitions=3, events=[events]))[groups] == "unchanged"

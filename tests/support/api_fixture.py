@@ -1,0 +1,184 @@
+"""The whole API with something behind it: memory for unit tests, a real Valkey for the others."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import jwt
+from argon2 import PasswordHasher
+from pydantic import SecretStr
+
+from service.adapters.catalogue_file import load_catalogue
+from service.adapters.rate_limits import SharedRateLimits
+from service.adapters.redis.client import Store
+from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
+from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.contacts import RedisContacts
+from service.adapters.redis.tables.directory import RedisDirectory
+from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
+from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.tables import RedisTables
+from service.api.app import create_app
+from service.api.deps import ApiDeps
+from service.api_ports import Publisher
+from service.model.access import Account
+from service.model.topics import TopicNames
+from service.pipeline.tables.writer import Stores, TableWriter
+from service.ports import Clock, InboxItem, Tables, TableWrites
+from service.settings import DEV_SECRET, Auth, Limits, Redis, Settings, templates_directory
+from tests.fakes.access import (
+    FakeAccounts,
+    FakeApiKeys,
+    FakeDirectory,
+    FakeIdempotency,
+    FakePublisher,
+    FakeRateLimits,
+    FakeRowLocks,
+)
+from tests.fakes.clock import FakeClock
+from tests.fakes.inbox import FakeInbox
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.tables import FakeTables
+
+CATALOGUE = load_catalogue(templates_directory())
+ACCOUNT, PASSWORD = "acme", "acme-dev-only"
+_HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+MANY = Limits(
+    inbox="100000/minute", tables="100000/minute", account="100000/minute", passwords="100000/minute"
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """An API, a client of it, and what stands behind it."""
+
+    deps: ApiDeps
+    app: Any
+    client: httpx.AsyncClient
+    tables: Tables
+    writes: TableWrites
+    publisher: Any
+    clock: Any
+
+    def bearer(self, sub: str = "alice", *scopes: str) -> dict[str, str]:
+        """The header of a token for these scopes; `inbox` where none is given."""
+        return {"Authorization": f"Bearer {token(sub, *scopes)}"}
+
+    async def add(self, *items: InboxItem) -> None:
+        """Put entries into inboxes."""
+        assert all(await self.deps.inbox.add(items))
+
+
+def basic(account: str = ACCOUNT, password: str = PASSWORD) -> tuple[str, str]:
+    """For httpx's `auth`."""
+    return account, password
+
+
+def token(sub: str, *scopes: str, secret: str = DEV_SECRET, **claims: Any) -> str:
+    """A token of the dev secret."""
+    fields = {"sub": sub, "aud": "tocsin", "exp": time.time() + 300, "scope": " ".join(scopes or ("inbox",))}
+    return jwt.encode({**fields, **claims}, secret, "HS256")
+
+
+def entry(
+    name: str, recipient: str = "alice", id: str = "", at_ms: int = 1_554_733_057_000, **meta: Any
+) -> InboxItem:
+    """An inbox entry; the time is that of the inbox document."""
+    number = CATALOGUE[name].number or 0
+    return InboxItem(id or f"{name}-{recipient}", recipient, name, number, at_ms, meta, f"About {name}")
+
+
+def settings_for(url: str = "", **fields: Any) -> Settings:
+    """Settings of dev mode."""
+    fields.setdefault("limits", MANY)
+    redis = Redis(url=SecretStr(url)) if url else Redis()
+    return Settings(mode="dev", auth=Auth(secret=SecretStr(DEV_SECRET)), redis=redis, **fields)
+
+
+@asynccontextmanager
+async def _world(deps: ApiDeps, tables: Tables, writes: TableWrites) -> AsyncIterator[World]:
+    app = create_app(deps)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tocsin.test") as client:
+        yield World(deps, app, client, tables, writes, deps.publisher, deps.clock)
+    await app.state.hub.close()
+
+
+@asynccontextmanager
+async def fake_world(**fields: Any) -> AsyncIterator[World]:
+    """The API over memory."""
+    clock, tables, publisher, accounts = FakeClock(), FakeTables(), FakePublisher(), FakeAccounts()
+    keys, inbox = FakeApiKeys(), FakeInbox(clock)
+    accounts.rows[ACCOUNT] = Account(id=ACCOUNT, credential=_HASH, version=1)
+    stores = Stores(tables, tables, accounts, keys)
+    deps = ApiDeps(
+        settings=settings_for(**fields),
+        catalogue=CATALOGUE,
+        clock=clock,
+        writer=TableWriter(stores, publisher, FakeRowLocks(), TopicNames(), clock),
+        contacts=tables,
+        directory=FakeDirectory(tables),
+        inbox=inbox,
+        inbox_reads=inbox,
+        inbox_changes=inbox,
+        ledger=FakeLedger(),
+        publisher=publisher,
+        accounts=accounts,
+        api_keys=keys,
+        rate_limits=FakeRateLimits(),
+        idempotency=FakeIdempotency(),
+    )
+    async with _world(deps, tables, tables) as world:
+        yield world
+
+
+class _Now:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def real_world(
+    url: str, publisher: Publisher | None = None, events_topic: str = "events", **fields: Any
+) -> AsyncIterator[World]:
+    """The API over a real Valkey; Kafka is real too where `publisher` is."""
+    settings = settings_for(url, **fields)
+    store, clock = Store(settings.redis), _Now()
+    deps = real_deps(settings, store, clock, publisher or FakePublisher())
+    tables = RedisTables(store)
+    await tables.mark_complete()
+    await deps.accounts.put(Account(id=ACCOUNT, credential=_HASH, version=1))
+    try:
+        async with _world(replace(deps, events_topic=events_topic), tables, RedisTableWrites(store)) as world:
+            yield world
+    finally:
+        await store.close()
+
+
+def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publisher) -> ApiDeps:
+    """Every port on Redis."""
+    accounts, keys = RedisAccounts(store), RedisApiKeys(store)
+    stores = Stores(RedisTables(store), RedisTableWrites(store), accounts, keys)
+    return ApiDeps(
+        settings=settings,
+        catalogue=CATALOGUE,
+        clock=clock,
+        writer=TableWriter(stores, publisher, RedisRowLocks(store), TopicNames(settings.kafka.prefix), clock),
+        contacts=RedisContacts(store),
+        directory=RedisDirectory(store),
+        inbox=RedisInbox(store, clock),
+        inbox_reads=RedisInboxReads(store, clock),
+        inbox_changes=RedisInboxChanges(store),
+        ledger=RedisLedger(store),
+        publisher=publisher,
+        accounts=accounts,
+        api_keys=keys,
+        rate_limits=SharedRateLimits(settings.redis),
+        idempotency=RedisIdempotency(store),
+    )

@@ -1,0 +1,190 @@
+"""The pipeline on fakes: stages as plain functions, records in lists."""
+
+import json
+import random
+from collections.abc import Iterable
+from typing import Any
+
+from service.model.ledger import Entry
+from service.model.outcome import Outcome
+from service.model.recipient import Contact, Group, Recipient
+from service.model.record import Done, Handler, Message, Record
+from service.model.topics import TopicNames
+from service.pipeline.email.schedule import Schedule
+from service.pipeline.email.stage import DeliverEmail, EmailPorts
+from service.pipeline.inbox.stage import DeliverInbox
+from service.pipeline.operate.explain import Explain
+from service.pipeline.resolve.stage import Resolve
+from service.pipeline.resolve.withdraw import Withdraw
+from tests.fakes.address_search import FakeAddressSearch
+from tests.fakes.clock import FakeClock
+from tests.fakes.due import FakeDueSet
+from tests.fakes.inbox import FakeInbox
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.renderer import FakeRenderer
+from tests.fakes.soft_bounces import FakeSoftBounces
+from tests.fakes.supersede import FakeSupersede
+from tests.fakes.tables import FakeTables
+from tests.fakes.transport import FakeTransport
+from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.workers import FakeWorkers
+from tests.support.catalogues import small_catalogue
+
+TOPICS = TopicNames("")
+
+
+class Pipeline:
+    """All stages over one set of fakes. `topics` holds what was produced, by topic."""
+
+    def __init__(self, owner: str = "worker-1") -> None:
+        self.catalogue = small_catalogue()
+        self.clock = FakeClock()
+        self.tables = FakeTables()
+        self.ledger = FakeLedger()
+        self.supersedes = FakeSupersede()
+        self.inbox = FakeInbox(self.clock)
+        self.due = FakeDueSet()
+        self.scores = FakeSoftBounces()
+        self.workers = FakeWorkers(self.clock)
+        self.transport = FakeTransport()
+        self.renderer = FakeRenderer()
+        self.topics: dict[str, list[Message]] = {}
+        self.withdrawals = FakeWithdrawals()
+        self.build(owner)
+
+    def build(self, owner: str) -> None:
+        """Make the stages of a worker over the ports as they are now."""
+        self.withdraw = Withdraw(
+            self.ledger, self.inbox, self.due, self.withdrawals, topics=TOPICS, clock=self.clock
+        )
+        self.resolve = Resolve(
+            self.catalogue,
+            self.tables,
+            self.ledger,
+            self.supersedes,
+            self.withdraw,
+            topics=TOPICS,
+            clock=self.clock,
+        )
+        self.deliver_inbox = DeliverInbox(
+            self.catalogue, self.inbox, self.ledger, self.renderer, TOPICS, self.clock
+        )
+        self.schedule = Schedule(self.due, self.produce, TOPICS, self.clock)
+        self.deliver_email = self.email_worker(owner)
+
+    @property
+    def explain(self) -> Explain:
+        """Over the same fakes."""
+        search = FakeAddressSearch(self.tables)
+        return Explain(
+            self.catalogue,
+            self.ledger,
+            self.ledger,
+            self.tables,
+            due=self.due,
+            search=search,
+            clock=self.clock,
+        )
+
+    def email_worker(self, owner: str) -> DeliverEmail:
+        """Another worker's email stage over the same fakes."""
+        ports = EmailPorts(
+            tables=self.tables,
+            writes=self.tables,
+            ledger=self.ledger,
+            supersedes=self.supersedes,
+            inbox=self.inbox,
+            scores=self.scores,
+            due=self.due,
+            workers=self.workers,
+            transport=self.transport,
+            renderer=self.renderer,
+            clock=self.clock,
+        )
+        return DeliverEmail(
+            self.catalogue,
+            ports,
+            TOPICS,
+            owner=owner,
+            sender=lambda _: "from@example.com",
+            headers=lambda _: {},
+            rng=random.Random(1),
+        )
+
+    async def seed(self) -> None:
+        """alice and bob are users, carol is an admin; one group; one account with two contacts."""
+        await self.tables.put_recipients(
+            [
+                Recipient(id="alice", address="alice@example.com", name="Alice", roles=("user",), version=1),
+                Recipient(id="bob", address="bob@example.com", name="Bob", roles=("user",), version=1),
+                Recipient(id="carol", address="carol@example.com", name="Carol", roles=("admin",), version=1),
+                Recipient(id="mute", address="", name="Mute", version=1),
+            ]
+        )
+        lists = {
+            "invoice_available": ("billing@example.com",),
+            "mixed": ("alice@example.com", "x@example.com"),
+        }
+        await self.tables.put_group(Group(external_id="12345", addresses=lists, version=1))
+        await self.tables.put_contacts(
+            [
+                Contact(uuid="c1", account="acme", email="c1@example.com", name="One", main=True, version=1),
+                Contact(uuid="c2", account="acme", email="c2@example.com", name="Two", version=1),
+            ]
+        )
+
+    async def publish(self, *events: dict[str, Any] | bytes) -> list[Done]:
+        """Resolve these events in one batch."""
+        values = [e if isinstance(e, bytes) else json.dumps({"source": "/t"} | e).encode() for e in events]
+        now = self.clock.now_ms()
+        return await self.run(
+            self.resolve, [Record("events", 0, n, now, None, value) for n, value in enumerate(values)]
+        )
+
+    async def run(self, handler: Handler, records: Iterable[Record]) -> list[Done]:
+        """Run a batch and keep what it produces; every record must be finished once."""
+        batch = list(records)
+        done = [d async for d in handler(batch)]
+        for d in done:
+            await self.produce(d.messages)
+        finished = [r.offset for d in done for r in d.records]
+        assert sorted(finished) == sorted(r.offset for r in batch)
+        return done
+
+    async def produce(self, messages: Iterable[Message]) -> None:
+        """What a producer does."""
+        for message in messages:
+            self.topics.setdefault(message.topic, []).append(message)
+
+    def records(self, topic: str) -> list[Record]:
+        """The records of a topic."""
+        return [
+            Record(topic, 0, n, self.clock.now_ms(), m.key, m.value, m.headers)
+            for n, m in enumerate(self.topics.get(topic, []))
+        ]
+
+    def email_records(self) -> list[Record]:
+        """The records of all lanes."""
+        found = [r for lane in ("high", "normal", "bulk") for r in self.records(f"dispatch.email.{lane}")]
+        return [r._replace(offset=n) for n, r in enumerate(found)]
+
+    async def deliver(self) -> None:
+        """Run inbox and email over everything produced so far."""
+        await self.run(self.deliver_inbox, self.records("dispatch.inbox"))
+        await self.run(self.deliver_email, self.email_records())
+
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome told."""
+        return [Outcome.from_bytes(m.value or b"") for m in self.topics.get("dispatch.outcomes", [])]
+
+    def reasons(self) -> list[str]:
+        """The reasons of the dead letters."""
+        letters = self.topics.get("dispatch.dead-letter", [])
+        return [dict(m.headers)["tocsin-reason"].decode() for m in letters]
+
+    async def states(self, event_id: str, source: str = "/t") -> dict[tuple[str, str], tuple[str, str]]:
+        """(recipient, channel) → (state, reason) of an event."""
+        from service.model.ids import event_key
+
+        entries: list[Entry] = [e async for e in self.ledger.entries(event_key(source, event_id))]
+        return {(e.recipient, e.channel): (e.state.value, e.steps[0].reason.value) for e in entries}

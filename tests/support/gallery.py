@@ -1,0 +1,184 @@
+"""Every sample mail as a picture: `make gallery`. Looks at each for what makes a mail broken, and fails when one is.
+
+Writes `build/gallery/index.html` with a contact sheet for each language, width and colour scheme.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from service.adapters.catalogue_file import load_catalogue
+from service.adapters.templates import TemplateRenderer, render_preview
+from service.model.catalogue import Catalogue
+from service.settings import Settings, templates_directory
+from tests.support.paths import ROOT
+
+LOCALES = ("en", "de")
+WIDTHS = (360, 800)
+SCHEMES = ("light", "dark")
+FOLDER = ROOT / "build" / "gallery"
+
+# Runs in the page: what a reader could not see. A mail's own hidden preheader is meant to be hidden.
+_FAULTS = """() => {
+  const faults = [], root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) faults.push(`${root.scrollWidth - root.clientWidth} px too wide`);
+  const channel = v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4 };
+  const parse = text => { const n = text.match(/[\\d.]+/g).map(Number); return [...n.slice(0, 3), n[3] ?? 1] };
+  const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const behind = e => {
+    for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0.5) return c }
+    return matchMedia('(prefers-color-scheme: dark)').matches && getComputedStyle(root).colorScheme.includes('dark')
+      ? [18, 18, 18, 1] : [255, 255, 255, 1];
+  };
+  const hidden = e => {
+    for (; e; e = e.parentElement) {
+      const s = getComputedStyle(e);
+      if (s.display === 'none' || s.visibility === 'hidden' || s.opacity === '0') return true;
+      if (parseFloat(s.maxHeight) === 0) return true;
+    }
+    return false;
+  };
+  let seen = 0;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, text = node.textContent.trim(), parent = node.parentElement;
+    if (!text || hidden(parent)) continue;
+    const range = document.createRange(); range.selectNodeContents(node);
+    const box = range.getBoundingClientRect(), style = getComputedStyle(parent);
+    const what = JSON.stringify(text.slice(0, 30));
+    if (box.width < 1 || box.height < 1) { faults.push(`${what} has no size`); continue }
+    if (box.right > innerWidth + 1 || box.left < -1) faults.push(`${what} runs out of the page`);
+    if (parseFloat(style.fontSize) < 11) faults.push(`${what} is ${style.fontSize} small`);
+    const a = light(parse(style.color)), b = light(behind(parent));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 3) faults.push(`${what} has contrast ${ratio.toFixed(1)}`);
+    seen += text.length;
+  }
+  if (seen < 40) faults.push(`only ${seen} characters can be seen`);
+  for (const image of document.images)
+    if (image.complete && !image.naturalWidth && !image.src.startsWith('http')) faults.push('a picture is missing');
+  return [...new Set(faults)];
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to look at all mails."""
+
+    locale: str
+    width: int
+    scheme: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.locale}-{self.width}-{self.scheme}"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium. Raises RuntimeError where there is none."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        raise RuntimeError("Chromium is needed: install it (Debian: chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def looking(browser: Browser, view: View) -> Iterator[Page]:
+    """A page of this width and scheme that reaches nothing outside."""
+    scheme: Any = view.scheme
+    context = browser.new_context(
+        viewport={"width": view.width, "height": 900}, color_scheme=scheme, java_script_enabled=True
+    )
+    context.route("**/*", lambda route: route.abort())
+    yield context.new_page()
+    context.close()
+
+
+def faults(page: Page, html: str) -> list[str]:
+    """Show a mail; what is broken about it."""
+    page.set_content(html, wait_until="domcontentloaded")
+    found: list[str] = page.evaluate(_FAULTS)
+    return found
+
+
+def shoot(browser: Browser, view: View, mails: dict[str, str], folder: Path) -> dict[str, list[str]]:
+    """A picture of each mail and one of all; the faults of those that have any."""
+    place = folder / view.name
+    place.mkdir(parents=True, exist_ok=True)
+    broken: dict[str, list[str]] = {}
+    with looking(browser, view) as page:
+        for name, html in mails.items():
+            if found := faults(page, html):
+                broken[name] = found
+            page.screenshot(path=place / f"{name}.jpeg", type="jpeg", quality=70, full_page=True)
+    sheet = _sheet(view, list(mails), broken)
+    (folder / f"{view.name}.html").write_text(sheet, encoding="utf-8")
+    with browser.new_context(viewport={"width": 1600, "height": 900}) as context:
+        overview = context.new_page()
+        overview.goto((folder / f"{view.name}.html").as_uri())
+        overview.screenshot(path=folder / f"{view.name}.png", full_page=True)
+    return broken
+
+
+def mails(catalogue: Catalogue, settings: Settings, locale: str) -> dict[str, str]:
+    """The HTML of each type's sample."""
+    renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
+    return {row.name: render_preview(renderer, settings.mail, row.name, locale).html for row in catalogue}
+
+
+def _sheet(view: View, names: Sequence[str], broken: dict[str, list[str]]) -> str:
+    cells = "".join(
+        f'<figure class="{"bad" if name in broken else ""}"><a href="{view.name}/{name}.jpeg">'
+        f'<img src="{view.name}/{name}.jpeg" alt=""></a><figcaption>{name}'
+        f"{''.join(f'<br>{escape(fault)}' for fault in broken.get(name, []))}</figcaption></figure>"
+        for name in names
+    )
+    return f"""<!doctype html><meta charset="utf-8"><title>{view.name}</title><style>
+body {{ font: 13px system-ui, sans-serif; margin: 16px; background: #ddd; display: grid; gap: 12px;
+  grid-template-columns: repeat(7, 1fr); }}
+figure {{ margin: 0; background: #fff; padding: 6px; }} figure.bad {{ outline: 4px solid #c00; }}
+img {{ width: 100%; height: 260px; object-fit: cover; object-position: top; display: block; }}
+figcaption {{ padding-top: 6px; overflow-wrap: anywhere; }}</style>{cells}"""
+
+
+def main() -> int:
+    """Exit code 1 when a mail is broken, with a line for each."""
+    settings, started = Settings(), time.monotonic()
+    catalogue = load_catalogue(templates_directory())
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    views = [View(locale, width, scheme) for locale in LOCALES for width in WIDTHS for scheme in SCHEMES]
+    found: dict[str, dict[str, list[str]]] = {}
+    with chromium() as browser:
+        html = {locale: mails(catalogue, settings, locale) for locale in LOCALES}
+        for view in views:
+            found[view.name] = shoot(browser, view, html[view.locale], FOLDER)
+    links = "".join(f'<li><a href="{view.name}.html">{view.name}</a></li>' for view in views)
+    (FOLDER / "index.html").write_text(
+        f"<!doctype html><title>Gallery</title><ul>{links}</ul>", encoding="utf-8"
+    )
+    for name, broken in found.items():
+        for mail, told in broken.items():
+            print(f"{name} {mail}: {'; '.join(told)}", file=sys.stderr)
+    pictures = len(views) * len(catalogue)
+    bad = sum(map(len, found.values()))
+    print(
+        f"{pictures} pictures, {bad} broken, in {time.monotonic() - started:.0f} s: {FOLDER / 'index.html'}"
+    )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""A whole line for end-to-end tests: real broker, real Redis, a real SMTP server, stages in worker processes.
+
+Everything has a prefix of its own, so that many lines share one broker and one Redis.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Self
+
+from aiokafka import AIOKafkaConsumer
+
+from service.bootstrap import Parts, bootstrap
+from service.dev import samples
+from service.dev.catcher import Catcher
+from service.dev.kafka import EmbeddedKafka
+from service.dev.ports import free_port
+from service.dev.valkey import EmbeddedValkey
+from service.model.ids import event_key
+from service.model.ledger import Entry, is_open
+from service.model.outcome import Outcome
+from service.model.record import Message
+from service.settings import Kafka, Redis, Settings, Smtp, Worker
+from streams.kafka.connection import connection_of
+from streams.producer.producer import Producer
+from streams.producer.publisher import KafkaPublisher
+from streams.topics import table as topics
+from tests.support.paths import ROOT
+from tests.support.stack import shared_kafka, shared_valkey
+from tests.support.wait import until
+
+
+class Line:
+    """`async with Line() as line:` starts topics, tables and the catcher; workers are started by the test."""
+
+    def __init__(
+        self,
+        partitions: int = 3,
+        variables: Mapping[str, str] | None = None,
+        *,
+        kafka: EmbeddedKafka | None = None,
+        valkey: EmbeddedValkey | None = None,
+    ) -> None:
+        name = uuid.uuid4().hex[:8]
+        self.name = name
+        self.catcher = Catcher()
+        self.variables = dict(variables or {})
+        self.settings = Settings(
+            kafka=Kafka(
+                bootstrap=(kafka or shared_kafka()).bootstrap,
+                prefix=f"{name}.",
+                events=(f"{name}.events",),
+                partitions=partitions,
+            ),
+            redis=Redis(url=(valkey or shared_valkey()).url, prefix=f"{name}:"),
+            smtp=Smtp(host="127.0.0.1", port=self.catcher.smtp_port, max_connections=4),
+            worker=Worker(),
+        )
+        self.parts: Parts
+        self.producer: Producer
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    async def __aenter__(self) -> Self:
+        await self.catcher.start()
+        kafka = self.settings.kafka
+        await topics.apply(
+            connection_of(kafka), kafka.prefix, partitions=kafka.partitions, events=kafka.events
+        )
+        self.parts = bootstrap(self.settings)
+        await self.parts.tables.mark_complete()
+        self.producer = Producer(connection_of(kafka))
+        await self.producer.start()
+        await self.seed()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+        await self.producer.stop()
+        await self.catcher.stop()
+        await self.parts.store.close()
+
+    async def seed(self) -> None:
+        """The development seeds."""
+        await self.parts.writes.put_recipients(samples.RECIPIENTS)
+        await self.parts.writes.put_group(samples.GROUP)
+        await self.parts.writes.put_contacts(samples.contacts(self.parts.catalogue))
+
+    def start_worker(
+        self,
+        stages: str = "resolve,inbox,email,schedule",
+        *,
+        output: IO[bytes] | None = None,
+        module: str = "service.cli",
+        home: Path = ROOT,
+        **variables: str,
+    ) -> subprocess.Popen[bytes]:
+        """A worker process; it inherits nothing but its own settings. `output` takes what it prints.
+
+        `module` is run in place of `tocsin`, `home` is the checkout whose code it runs.
+        """
+        probe = {"TOCSIN_WORKER__METRICS_PORT": str(free_port())}
+        env = self.environment(**{**probe, **variables})
+        command = [sys.executable, "-m", module, "worker", "--stages", stages]
+        worker = subprocess.Popen(command, cwd=home, env=env, stdout=output, stderr=output)
+        self.workers.append(worker)
+        return worker
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """This line's settings, for a process of its own."""
+        settings = self.settings
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")},
+            "TOCSIN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+            "TOCSIN_KAFKA__PREFIX": settings.kafka.prefix,
+            "TOCSIN_KAFKA__EVENTS": json.dumps(settings.kafka.events),
+            "TOCSIN_REDIS__URL": settings.redis.url.get_secret_value(),
+            "TOCSIN_REDIS__PREFIX": settings.redis.prefix,
+            "TOCSIN_SMTP__HOST": settings.smtp.host,
+            "TOCSIN_SMTP__PORT": str(settings.smtp.port),
+            "TOCSIN_SMTP__MAX_CONNECTIONS": str(settings.smtp.max_connections),
+            "TOCSIN_LOG_LEVEL": "WARNING",
+            **self.variables,
+            **variables,
+        }
+
+    async def tocsin(self, *arguments: str, given: bytes = b"") -> tuple[int, list[dict[str, Any]], str]:
+        """Run a verb on this line: its exit code, its JSON Lines, all that it said."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "service.cli", *arguments, cwd=ROOT, env=self.environment(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate(given)
+        documents = [json.loads(row) for row in out.splitlines() if row[:1] == b"{"]
+        return process.returncode or 0, documents, (out + err).decode()
+
+    async def publish(
+        self, *events: Mapping[str, Any] | bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Publish events to the upstream topic, as bytes or as JSON."""
+        values = [e if isinstance(e, bytes) else json.dumps(e).encode() for e in events]
+        topic = self.settings.kafka.events[0]
+        await self.producer.produce(
+            [Message(topic, str(n).encode(), v, headers) for n, v in enumerate(values)]
+        )
+
+    async def entries(self, source: str, event_id: str) -> list[Entry]:
+        """What the ledger says of an event."""
+        return [e async for e in self.parts.ledger.entries(event_key(source, event_id))]
+
+    async def finished(self, source: str, event_id: str, seconds: float = 90.0) -> list[Entry]:
+        """Wait until an event has deliveries and none of them is open."""
+        found: list[Entry] = []
+
+        async def done() -> bool:
+            nonlocal found
+            found = await self.entries(source, event_id)
+            return bool(found) and not any(is_open(e.state) for e in found)
+
+        await eventually(
+            done, seconds, lambda: f"{event_id}: {[(e.recipient, e.channel, e.state) for e in found]}"
+        )
+        return found
+
+    async def outcomes(self) -> list[Outcome]:
+        """Every outcome so far. A stage writes the ledger first: what `finished` has seen may come a little later."""
+        return [
+            Outcome.from_bytes(value)
+            for value, _ in await self.read(self.parts.topics.outcomes)
+            if b'"state"' in value
+        ]
+
+    async def told(self, wanted: Callable[[Sequence[Outcome]], bool], seconds: float = 90.0) -> None:
+        """Wait until the outcomes are as wanted."""
+        found: list[Outcome] = []
+
+        async def are() -> bool:
+            nonlocal found
+            found = await self.outcomes()
+            return wanted(found)
+
+        await eventually(are, seconds, lambda: str(Counter((o.channel, o.state.value) for o in found)))
+
+    async def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
+        """Every dead letter so far: value and headers."""
+        return await self.read(self.parts.topics.dead_letter)
+
+    async def read(self, topic: str) -> list[tuple[bytes, dict[str, bytes]]]:
+        """All records of a topic up to its present end, in the order of their times."""
+        consumer = AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=self.settings.kafka.bootstrap,
+            auto_offset_reset="earliest",
+            group_id=None,
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(list(consumer.assignment()))
+            found: list[Any] = []
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += records
+            found.sort(key=lambda record: record.timestamp)  # partitions come in any order
+            return [(r.value or b"", dict(r.headers)) for r in found]
+        finally:
+            await consumer.stop()
+
+    def mailed(self) -> Counter[tuple[str, str]]:
+        """How often each (address, Message-ID) was accepted by the relay."""
+        return Counter((m.recipients[0], m.message_id) for m in self.catcher.mails.newest_first())
+
+    @property
+    def publisher(self) -> KafkaPublisher:
+        """For the table writer."""
+        return KafkaPublisher(self.producer)
+
+
+async def eventually(condition: Any, seconds: float, told: Any = lambda: "") -> None:
+    """Poll an async condition; fails with what `told` says."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not await condition():
+        if loop.time() > deadline:
+            raise AssertionError(f"not within {seconds} s: {told()}")
+        await asyncio.sleep(0.05)
+
+
+__all__ = ["Line", "eventually", "until"]

@@ -1,0 +1,29 @@
+"""Rows of the tables and of the ledger."""
+
+from service.adapters.redis.ledger.ledger_rows import ALLOWED
+from service.adapters.redis.tables.table_rows import recipient_of
+from service.model.ledger import State, may_come_from
+from service.model.recipient import Recipient, row_bytes
+
+
+def test_the_same_bytes_are_the_same_object() -> None:
+    """A row that has not changed is not parsed again."""
+    row = Recipient(id="bob", address="bob@example.com", version=3)
+
+    first = recipient_of(row_bytes(row))
+
+    assert first == row
+    assert recipient_of(bytes(bytearray(row_bytes(row)))) is first
+
+
+def test_what_may_be_claimed_may_be_withdrawn() -> None:
+    """The ledger's script turns a claim on a withdrawn event into a withdrawal: each such move must be allowed."""
+    assert may_come_from(State.sending) <= may_come_from(State.withdrawn)
+
+
+def test_scripts_are_told_the_moves_of_the_model() -> None:
+    """What the script searches is exactly the model's table."""
+    told = {
+        to: {State(name) for name in allowed.strip(",").split(",") if name} for to, allowed in ALLOWED.items()
+    }
+    assert told == {to: set(may_come_from(to)) for to in State}

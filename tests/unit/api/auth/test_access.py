@@ -1,0 +1,178 @@
+"""Who may do what, and what the refusals look like."""
+
+import pytest
+
+from service.pipeline.tables.credentials import create_key, revoke_key, set_password
+from service.settings import Limits
+from tests.support.api_fixture import World, basic, fake_world
+
+INBOX = [
+    ("GET", "/counts"),
+    ("GET", "/notifications"),
+    ("DELETE", "/notifications/x"),
+    ("POST", "/notifications"),
+]
+INBOX += [("POST", "/v1/inbox/read-all"), ("GET", "/v1/inbox/stream")]
+TABLES = [
+    ("GET", "/api/v1/notification/"),
+    ("PATCH", "/api/v1/notification/configure/"),
+    ("GET", "/v1/recipients"),
+]
+TABLES += [(method, "/v1/recipients/a") for method in ("GET", "PUT", "PATCH", "DELETE")]
+EVENTS = [("POST", "/v1/events")]
+OPERATE = [("POST", "/v1/bounces"), ("GET", "/v1/explain"), ("POST", "/v1/what-if")]
+ACCOUNT = [
+    (method, f"/api/2.0/notification_{noun}")
+    for method, noun in (
+        ("GET", "contacts/"),
+        ("POST", "contacts/"),
+        ("GET", "contacts/x/"),
+        ("PUT", "contacts/x/"),
+        ("DELETE", "contacts/x/"),
+        ("GET", "preferences/"),
+        ("PUT", "preferences/"),
+    )
+]
+OPEN = {"/livez", "/readyz", "/metrics"}
+
+
+def test_every_route_is_here(world: World) -> None:
+    """A route that this file does not know would not be tested."""
+    known = {
+        (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
+        for m, p in INBOX + TABLES + EVENTS + OPERATE + ACCOUNT
+    }
+    there = {
+        (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
+        for path, operations in world.app.openapi()["paths"].items()
+        for method in operations
+        if path not in OPEN
+    }
+
+    assert there == known
+
+
+@pytest.mark.parametrize(("method", "path"), INBOX + TABLES + EVENTS + OPERATE + ACCOUNT)
+async def test_every_route_wants_a_credential(world: World, method: str, path: str) -> None:
+    """Without a credential, with one of the wrong kind, or a worthless one: 401."""
+    nobody = await world.client.request(method, path)
+    worthless = await world.client.request(method, path, headers={"Authorization": "Bearer x"})
+    wrong_kind = await world.client.request(
+        method,
+        path,
+        **(
+            {"headers": world.bearer("a", "inbox", "tables", "events", "operate")}
+            if "2.0" in path
+            else {"auth": basic()}
+        ),
+    )
+
+    assert [answer.status_code for answer in (nobody, worthless, wrong_kind)] == [401] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [(*route, "inbox") for route in INBOX]
+    + [(*route, "tables") for route in TABLES]
+    + [(*route, "events") for route in EVENTS]
+    + [(*route, "operate") for route in OPERATE],
+)
+async def test_every_route_wants_its_scope(world: World, method: str, path: str, scope: str) -> None:
+    """A token with every scope but the right one is 403, and says which scope is wanted."""
+    others = {"inbox", "tables", "events", "operate"} - {scope}
+
+    answer = await world.client.request(method, path, headers=world.bearer("alice", *sorted(others)))
+
+    assert answer.status_code == 403
+    assert f'scope="{scope}"' in answer.headers["www-authenticate"]
+
+
+async def test_api_key(world: World) -> None:
+    """A service's key opens what its scopes say, and no inbox; revoked it opens nothing."""
+    row, text = await create_key(world.deps.writer, world.clock, "shop", ["tables", "inbox"])
+    headers = {"Authorization": f"Bearer {text}"}
+
+    assert text.partition("_")[2].rpartition("_")[2] not in row.model_dump_json()
+    assert (await world.client.get("/v1/recipients", headers=headers)).status_code == 200
+    assert (await world.client.post("/v1/events", headers=headers)).status_code == 403
+    assert (await world.client.get("/counts", headers=headers)).status_code == 403
+    await revoke_key(world.deps.writer, world.clock, row.id)
+    revoked = await world.client.get("/v1/recipients", headers=headers)
+    assert (revoked.status_code, revoked.json()["detail"]) == (401, "The API key is revoked.")
+    assert [m.topic for m in world.publisher.messages] == ["tables.api-keys"] * 2
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), lambda t: t[:-1], lambda t: t + "A"]
+)
+async def test_almost_an_api_key(world: World, change) -> None:  # type: ignore[no-untyped-def]
+    """A key that is not whole opens nothing."""
+    _, text = await create_key(world.deps.writer, world.clock, "shop", ["tables"])
+
+    answer = await world.client.get("/v1/recipients", headers={"Authorization": f"Bearer {change(text)}"})
+
+    assert answer.status_code == 401
+
+
+async def test_unknown_scope(world: World) -> None:
+    """A key for a scope that there is not is not made."""
+    with pytest.raises(ValueError, match="root"):
+        await create_key(world.deps.writer, world.clock, "shop", ["root"])
+
+
+async def test_new_password(world: World) -> None:
+    """A new password is in force at once, though the old one was verified just now."""
+    path = "/api/2.0/notification_contacts/"
+    assert (await world.client.get(path, auth=basic())).status_code == 200
+
+    await set_password(world.deps.writer, "acme", "another")
+
+    assert (await world.client.get(path, auth=basic())).status_code == 401
+    assert (await world.client.get(path, auth=basic(password="another"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", ["Basic", "Basic !", "Basic YQ==", "Basic OnB3", "Basic //8=", "Basic YWNtZTo="]
+)
+async def test_malformed_basic(world: World, header: str) -> None:
+    """What is no account and password is 401."""
+    answer = await world.client.get("/api/2.0/notification_contacts/", headers={"Authorization": header})
+
+    assert answer.status_code == 401
+
+
+async def test_verified_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A right password is verified by the slow hash once a minute, a wrong one each time."""
+    verified = []
+    passwords = world.app.state.doors.passwords
+    slow = passwords._verify
+    monkeypatch.setattr(passwords, "_verify", lambda *given: verified.append(given) or slow(*given))
+
+    for password in ("acme-dev-only", "acme-dev-only", "x", "x"):
+        await world.client.get("/api/2.0/notification_contacts/", auth=basic(password=password))
+
+    assert len(verified) == 3
+
+
+async def test_guessing_is_slowed_down() -> None:
+    """After so many passwords to verify, a client address gets 429 before any is looked at."""
+    async with fake_world(limits=Limits(passwords="2/minute")) as world:
+        path = "/api/2.0/notification_contacts/"
+        found = [(await world.client.get(path, auth=basic(password=str(n)))).status_code for n in range(3)]
+        right = await world.client.get(path, auth=basic())
+
+    assert found == [401, 401, 429]
+    assert (right.status_code, right.headers["retry-after"]) == (429, "60")
+
+
+async def test_rate_limit() -> None:
+    """Answers to a known caller carry what is left; one too many is 429 with Retry-After; another caller is not hit."""
+    async with fake_world(limits=Limits(inbox="2/minute")) as world:
+        answers = [await world.client.get("/counts", headers=world.bearer()) for _ in range(3)]
+        other = await world.client.get("/counts", headers=world.bearer("bob"))
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+    assert {answer.headers["ratelimit-limit"] for answer in answers} == {"2"}
+    assert answers[2].headers["retry-after"] == answers[2].headers["ratelimit-reset"] == "60"
+    assert other.status_code == 200

@@ -1,0 +1,62 @@
+"""POST /v1/bounces."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.api_fixture import World
+from tests.support.bounce_messages import dsn
+from tests.unit.pipeline.bounces.test_process import KEY, bounces_of, email, sent
+
+PATH = "/v1/bounces"
+
+
+async def test_a_mail_and_a_notice(world: World) -> None:
+    """A whole mail, and the same as JSON, by who may operate."""
+    pipeline, bounces, sender = await sent()
+    world.app.state.deps = replace(world.deps, bounces=bounces)
+    headers = world.bearer("ops", "operate")
+
+    notice = {"sender": sender, "status": "4.2.2", "address": "alice@example.com"}
+    scored = await world.client.post(PATH, json=notice, headers=headers)
+    answer = await world.client.post(
+        PATH,
+        content=dsn("x@y.z"),
+        params={"recipient": sender},
+        headers=headers | {"Content-Type": "message/rfc822"},
+    )
+
+    assert scored.json() == {"what": "scored", "reason": "4"}
+    assert (answer.status_code, answer.json()) == (200, {"what": "bounced", "reason": "5"})
+    assert await email(pipeline) == ("bounced", "bounce_received")
+    assert KEY in pipeline.tables.suppressions
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"{}", "application/json", 422),
+        (b'{"sender": "x", "status": "9"}', "application/json", 422),
+        (b"x", "text/plain", 415),
+    ],
+)
+async def test_what_is_not_as_documented(world: World, content: bytes, media_type: str, status: int) -> None:
+    """Is refused, and names the fault."""
+    pipeline, _, _ = await sent()
+    world.app.state.deps = replace(world.deps, bounces=bounces_of(pipeline))
+    headers = world.bearer("ops", "operate") | {"Content-Type": media_type}
+
+    assert (await world.client.post(PATH, content=content, headers=headers)).status_code == status
+
+
+async def test_what_is_not_believed_is_said(world: World) -> None:
+    """Dropped with its reason; without a bounce domain there is nothing to believe by."""
+    headers = world.bearer("ops", "operate")
+    assert (await world.client.post(PATH, json={"sender": "x"}, headers=headers)).status_code == 404
+    pipeline, _, _ = await sent()
+    world.app.state.deps = replace(world.deps, bounces=bounces_of(pipeline))
+
+    answer = await world.client.post(PATH, json={"sender": "b-x@bounces.tocsin.test"}, headers=headers)
+
+    assert answer.json() == {"what": "dropped", "reason": "bad_signature"}

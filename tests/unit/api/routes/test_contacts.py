@@ -1,0 +1,169 @@
+"""Contacts and preferences beyond their document's examples."""
+
+from typing import Any
+
+import pytest
+
+from service.model.recipient import Choice, Contact
+from tests.support.api_fixture import World, basic, fake_world
+
+CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"
+NEW = {"email": "a@example.com", "name": "A"}
+
+
+async def add(world: World, **fields: Any) -> str:
+    answer = await world.client.post(CONTACTS, json={"objects": [{**NEW, **fields}]}, auth=basic())
+    uuid: str = answer.json()["objects"][0]["uuid"]
+    return uuid
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/objects"),
+        ({"objects": []}, "#/objects"),
+        ({"objects": [{"name": "A"}]}, "#/objects/0/email"),
+        ({"objects": [NEW, {"email": "nobody"}]}, "#/objects/1/email"),
+        ({"objects": [{**NEW, "email": ""}]}, "#/objects/0/email"),
+        ({"objects": [{**NEW, "email": None}]}, "#/objects/0/email"),
+        ({"objects": [{**NEW, "name": "a\nBcc: b"}]}, "#/objects/0/name"),
+        ({"objects": [{**NEW, "phone": 5}]}, "#/objects/0/phone"),
+        ({"objects": [{**NEW, "main": "yes"}]}, "#/objects/0/main"),
+        ({"objects": [{**NEW, "emial": "x"}]}, "#/objects/0/emial"),
+        ([], "#"),
+    ],
+)
+async def test_refused_contacts(world: World, body: Any, pointer: str) -> None:
+    """422 names the field; none of the objects is made."""
+    answer = await world.client.post(CONTACTS, json=body, auth=basic())
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert not world.publisher.messages
+
+
+async def test_round_trip(world: World) -> None:
+    """What a listing shows may be sent back as it is, and changes nothing."""
+    uuid = await add(world, main=True)
+    shown = (await world.client.get(f"{CONTACTS}{uuid}/", auth=basic())).json()
+
+    answer = await world.client.put(f"{CONTACTS}{uuid}/", json=shown, auth=basic())
+
+    assert answer.json() == {**shown, "pk": uuid}
+    assert len(world.publisher.messages) == 1
+
+
+async def test_the_first_may_be_the_main_contact(world: World) -> None:
+    """An account without a main contact may be given one, but not two at once."""
+    both = await world.client.post(
+        CONTACTS, json={"objects": [{**NEW, "main": True}, {**NEW, "main": True}]}, auth=basic()
+    )
+
+    assert both.status_code == 409
+    await add(world, main=True)
+    assert (await world.client.get(CONTACTS, auth=basic())).json()["objects"][0]["main"] is True
+
+
+async def test_another_accounts_contact(world: World) -> None:
+    """Another's contact is 404 on every route, just like none, and stays as it is."""
+    theirs = Contact(
+        uuid="11111111-1111-4111-8111-111111111111", account="other", email="o@example.com", version=1
+    )
+    await world.writes.put_contacts([theirs])
+    preference = {
+        "contact": f"{CONTACTS}{theirs.uuid}/",
+        "medium": "email",
+        "type": "payment",
+        "value": False,
+    }
+
+    for uuid in (theirs.uuid, "nothing", "22222222-2222-4222-8222-222222222222"):
+        path = f"{CONTACTS}{uuid}/"
+        got = await world.client.get(path, auth=basic())
+        put = await world.client.put(path, json={"name": "x"}, auth=basic())
+        deleted = await world.client.delete(path, auth=basic())
+        changed = await world.client.put(
+            PREFERENCES, json={**preference, "contact": f"{CONTACTS}{uuid}/"}, auth=basic()
+        )
+        assert [a.status_code for a in (got, put, deleted, changed)] == [404] * 4
+        assert got.json() == put.json() == deleted.json() == changed.json()
+    assert world.tables.contacts["other"][theirs.uuid] == theirs  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"type": "overbid"}, "#/1/type"),
+        ({"type": "payment", "medium": "api"}, "#/1/medium"),
+        ({"medium": "sms"}, "#/1/medium"),
+        ({"value": "true"}, "#/1/value"),
+        ({"value": 1}, "#/1/value"),
+        ({"extra": 1}, "#/1/extra"),
+    ],
+)
+async def test_refused_preferences(world: World, change: Any, pointer: str) -> None:
+    """One wrong object and none is applied."""
+    uuid = await add(world)
+    good = {"contact": f"{CONTACTS}{uuid}/", "medium": "email", "type": "payment", "value": False}
+
+    answer = await world.client.put(PREFERENCES, json=[good, {**good, **change}], auth=basic())
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    listed = (await world.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()["objects"]
+    assert all(row["value"] for row in listed)
+
+
+async def test_a_choice_keeps_its_date(world: World) -> None:
+    """A preference that is set to what it is says nothing new: no record, and the date stays."""
+    uuid = await add(world)
+    off = {"contact": f"{CONTACTS}{uuid}/", "medium": "api", "type": "payment_withheld", "value": False}
+
+    for _ in range(2):
+        await world.client.put(PREFERENCES, json=off, auth=basic())
+        world.clock.advance(1000)
+
+    assert len(world.publisher.messages) == 2
+    row = world.tables.contacts["acme"][uuid]  # type: ignore[attr-defined]
+    assert row.preferences == {
+        "payment_withheld:inbox": Choice(on=False, since_ms=1_700_000_000_000, by="account:acme")
+    }
+
+
+async def test_deletion_is_a_tombstone(world: World) -> None:
+    """Deleting publishes the key without a value; the version goes in a header."""
+    uuid = await add(world)
+
+    await world.client.delete(f"{CONTACTS}{uuid}/", auth=basic())
+
+    message = world.publisher.messages[-1]
+    assert (message.topic, message.key, message.value) == ("tables.contacts", f"acme|{uuid}".encode(), None)
+    assert message.headers == (("version", b"1700000000001"),)
+
+
+async def test_behind_a_prefix() -> None:
+    """Behind a proxy that takes a prefix away, URIs have the prefix, and are understood with it."""
+    async with fake_world(http={"root_path": "/tocsin"}) as world:
+        uuid = await add(world)
+        shown = (await world.client.get(CONTACTS, auth=basic())).json()["objects"][0]
+        whole = await world.client.get(f"/tocsin{CONTACTS}", auth=basic())
+        off = {"contact": shown["resource_uri"], "medium": "email", "type": "payment", "value": False}
+        put = await world.client.put(PREFERENCES, json=off, auth=basic())
+
+    assert shown["resource_uri"] == f"/tocsin{CONTACTS}{uuid}/"
+    assert whole.json()["objects"] == [shown]
+    assert (put.status_code, put.json()) == (202, {"objects": [off]})
+
+
+async def test_any_window_of_preferences_is_a_part_of_all(world: World) -> None:
+    """A window may begin and end in the middle of a contact; the count is always of all."""
+    for _ in range(3):
+        await add(world)
+    every = (await world.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()
+    total = every["meta"]["total_count"]
+    kinds = total // 3
+
+    for offset in (0, 1, kinds - 1, kinds, kinds + 1, total - 1, total, total + 5):
+        for limit in (0, 1, 2, kinds, kinds + 1, 2 * kinds + 1):
+            query = f"{PREFERENCES}?limit={limit}&offset={offset}"
+            found = (await world.client.get(query, auth=basic())).json()
+            assert found["meta"]["total_count"] == total
+            assert found["objects"] == every["objects"][offset : offset + limit if limit else None]

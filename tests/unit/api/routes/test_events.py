@@ -1,0 +1,188 @@
+"""Events over HTTP: the forms they come in, what is told of wrong ones, and requests sent twice."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.support.api_fixture import World
+
+EVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "overbid"}
+EVENT |= {"recipients": ["alice"], "data": {"lot_id": "7"}}
+STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+
+
+async def post(world: World, content: bytes, **headers: str) -> Any:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await world.client.post(
+        "/v1/events", content=content, headers={**world.bearer("shop", "events"), **names}
+    )
+
+
+@pytest.mark.parametrize("content_type", [STRUCTURED, f"{STRUCTURED}; charset=utf-8", "application/json"])
+async def test_structured_and_bare(world: World, content_type: str) -> None:
+    """202 with the event's key; the bytes go to Kafka as they came."""
+    content = orjson.dumps(EVENT)
+
+    answer = await post(world, content, content_type=content_type)
+
+    assert answer.status_code == 202
+    (accepted,) = answer.json()["accepted"]
+    assert (accepted["source"], accepted["id"]) == ("/shop", "1")
+    (message,) = world.publisher.messages
+    assert (message.topic, message.value, message.key) == ("events", content, accepted["key"].encode())
+    assert dict(message.headers)["content-type"] == content_type.encode()
+
+
+async def test_binary(world: World) -> None:
+    """ce- headers become ce_ headers, without percent-encoding; trace context goes along, credentials do not."""
+    answer = await post(
+        world,
+        b'{"lot_id": "7"}',
+        ce_specversion="1.0",
+        ce_id="caf%C3%A9",
+        ce_source="/shop",
+        ce_type="overbid",
+        ce_recipients="alice,bob",
+        ce_partitionkey="lot-7",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+
+    assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "café")
+    (message,) = world.publisher.messages
+    headers = dict(message.headers)
+    assert (headers["ce_id"], headers["content-type"], message.key) == (
+        "café".encode(),
+        b"application/json",
+        b"lot-7",
+    )
+    assert set(headers) == {
+        "content-type",
+        "traceparent",
+        *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "recipients", "partitionkey")),
+    }
+
+
+async def test_batch(world: World) -> None:
+    """A batch is published in its order, each event structured."""
+    batch = [{**EVENT, "id": str(n)} for n in range(3)]
+
+    answer = await post(world, orjson.dumps(batch), content_type=BATCH)
+
+    assert [row["id"] for row in answer.json()["accepted"]] == ["0", "1", "2"]
+    assert [orjson.loads(m.value) for m in world.publisher.messages] == batch
+    assert {dict(m.headers)["content-type"] for m in world.publisher.messages} == {STRUCTURED.encode()}
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "reason"),
+    [
+        (b"", 422, "empty"),
+        (b"{", 422, "invalid_json"),
+        (b"\xff", 422, "invalid_utf8"),
+        (b'{"id": "1", "id": "2"}', 422, "duplicate_key"),
+        (b'{"id": NaN}', 422, "not_a_number"),
+        (b'{"id": "\\ud800"}', 422, "lone_surrogate"),
+        (b"[" * 100_000, 422, "too_deep"),
+        (b"[]", 422, "not_an_object"),
+        (orjson.dumps({**EVENT, "type": "nope"}), 422, "unknown_type"),
+        (orjson.dumps({**EVENT, "id": ""}), 422, "missing_attribute"),
+        (orjson.dumps({**EVENT, "data": {"lot_id": 7}}), 422, "invalid_data"),
+        (orjson.dumps({**EVENT, "specversion": "0.3"}), 422, "unsupported_specversion"),
+        (orjson.dumps({k: v for k, v in EVENT.items() if k != "recipients"}), 422, "missing_audience"),
+        (orjson.dumps({**EVENT, "data": {"lot_id": "x" * 300_000}}), 413, "too_large"),
+    ],
+)
+async def test_wrong_events(world: World, content: bytes, status: int, reason: str) -> None:
+    """A wrong event is refused with the reason that its dead letter would have, and is not published."""
+    answer = await post(world, content, content_type=STRUCTURED)
+
+    assert (answer.status_code, answer.json().get("reason")) == (status, reason)
+    assert not world.publisher.messages
+
+
+async def test_wrong_content_type(world: World) -> None:
+    """Protobuf or XML is 415."""
+    answer = await post(world, orjson.dumps(EVENT), content_type="application/cloudevents+protobuf")
+
+    assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_content_type")
+
+
+@pytest.mark.parametrize("wrong", [{**EVENT, "type": "nope"}, 5, None])
+async def test_a_batch_with_a_wrong_event(world: World, wrong: Any) -> None:
+    """One wrong event and none is published; the answer says which it is."""
+    answer = await post(world, orjson.dumps([EVENT, wrong]), content_type=BATCH)
+
+    assert (answer.status_code, answer.json()["index"]) == (422, 1)
+    assert not world.publisher.messages
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"{}", 400), (b"[", 422), (b'[{"id": 1, "id": 2}]', 422), (b"[]", 202)]
+)
+async def test_batches_that_are_none(world: World, content: bytes, status: int) -> None:
+    """A batch is a JSON array in which no object has a key twice; an empty one is accepted."""
+    assert (await post(world, content, content_type=BATCH)).status_code == status
+
+
+async def test_sent_twice(world: World) -> None:
+    """With the same Idempotency-Key the second request gets the first one's answer, and publishes nothing."""
+    answers = [await post(world, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)]
+
+    assert answers[0].content == answers[1].content
+    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true"]
+    assert len(world.publisher.messages) == 1
+
+
+async def test_key_for_another_request(world: World) -> None:
+    """The same key with another body is 422; another caller's same key is another key."""
+    await post(world, orjson.dumps(EVENT), idempotency_key="k")
+
+    other_body = await post(world, orjson.dumps({**EVENT, "id": "2"}), idempotency_key="k")
+    headers = {**world.bearer("another", "events"), "Idempotency-Key": "k"}
+    other_caller = await world.client.post(
+        "/v1/events", content=orjson.dumps({**EVENT, "id": "2"}), headers=headers
+    )
+
+    assert (other_body.status_code, other_body.json()["type"]) == (
+        422,
+        "urn:tocsin:problem:idempotency-key-reused",
+    )
+    assert other_caller.status_code == 202
+
+
+async def test_a_refused_request_frees_its_key(world: World) -> None:
+    """A request that published nothing may be sent again under its key, mended."""
+    refused = await post(world, b"{", idempotency_key="k")
+    world.publisher.outage.reason = "away"
+    away = await post(world, orjson.dumps(EVENT), idempotency_key="k")
+    world.publisher.outage.reason = None
+    mended = await post(world, orjson.dumps(EVENT), idempotency_key="k")
+
+    assert [answer.status_code for answer in (refused, away, mended)] == [422, 503, 202]
+
+
+async def test_sent_twice_at_once(world: World) -> None:
+    """While the first request runs, its twin is told to wait."""
+    answers = await asyncio.gather(*(post(world, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)))
+
+    assert sorted(answer.status_code for answer in answers) in ([202, 409], [202, 202])
+    assert len(world.publisher.messages) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+async def test_keys_have_a_length(world: World, key: str) -> None:
+    """An empty or endless key is refused."""
+    assert (await post(world, orjson.dumps(EVENT), idempotency_key=key)).status_code == 400
+
+
+async def test_a_withdrawal_is_published_like_an_event(world: World) -> None:
+    """With an id and a key of its own; one that takes nothing back is refused with its reason."""
+    verb = {"id": "w", "source": "/shop", "type": "com.shop.withdraw", "data": {"id": "1"}}
+    answer = await post(world, orjson.dumps(verb))
+    refused = await post(world, orjson.dumps({**verb, "data": {}}))
+
+    assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "w")
+    assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_withdrawal")
+    assert len(world.publisher.messages) == 1

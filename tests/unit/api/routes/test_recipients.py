@@ -1,0 +1,117 @@
+"""The recipients table over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.api_fixture import World
+
+ALICE = {
+    "address": "alice@example.com",
+    "name": "Alice",
+    "locale": "de-AT",
+    "timezone": "Europe/Vienna",
+    "roles": ["admin"],
+    "preferences": {"overbid": {"email": False}},
+}
+
+
+async def call(world: World, method: str, recipient: str, body: Any = None) -> Any:
+    headers = world.bearer("ops", "tables")
+    return await world.client.request(method, f"/v1/recipients/{recipient}", json=body, headers=headers)
+
+
+async def test_write_and_read(world: World) -> None:
+    """PUT is 201 for a new one and 200 for one that stands; GET shows the same."""
+    new = await call(world, "PUT", "alice", ALICE)
+    again = await call(world, "PUT", "alice", ALICE)
+    got = await call(world, "GET", "alice")
+
+    assert [new.status_code, again.status_code, got.status_code] == [201, 200, 200]
+    assert new.json() == again.json() == got.json() == {"id": "alice", **ALICE, "version": 1_700_000_000_000}
+    assert len(world.publisher.messages) == 1
+
+
+async def test_merge_patch(world: World) -> None:
+    """PATCH changes what it names, null takes away, the rest stays."""
+    await call(world, "PUT", "alice", ALICE)
+
+    answer = await call(
+        world, "PATCH", "alice", {"name": None, "preferences": {"overbid": None, "winner": {"inbox": False}}}
+    )
+
+    expected = {**ALICE, "name": "", "preferences": {"winner": {"inbox": False}}}
+    assert answer.json() == {"id": "alice", **expected, "version": 1_700_000_000_001}
+
+
+async def test_delete(world: World) -> None:
+    """DELETE is 204, then 404; the tombstone carries its version; it may be made again."""
+    await call(world, "PUT", "alice", ALICE)
+
+    answers = [await call(world, "DELETE", "alice") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [204, 404]
+    assert world.publisher.messages[-1].headers == (("version", b"1700000000001"),)
+    world.clock.advance(10)
+    assert (await call(world, "PUT", "alice", ALICE)).status_code == 201
+
+
+async def test_versions(world: World) -> None:
+    """A version in the body must be the one that stands: nobody overwrites what they have not seen."""
+    version = (await call(world, "PUT", "alice", ALICE)).json()["version"]
+
+    stale = await call(world, "PUT", "alice", {**ALICE, "version": version - 1})
+    right = await call(world, "PATCH", "alice", {"name": "A", "version": version})
+
+    assert [stale.status_code, right.status_code] == [409, 200]
+    assert stale.json()["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"address": "nobody"}, "#/address"),
+        ({"address": 5}, "#/address"),
+        ({"name": "a\r\nb"}, "#/name"),
+        ({"name": "x" * 257}, "#/name"),
+        ({"locale": "english please"}, "#/locale"),
+        ({"timezone": "Mars/Base"}, "#/timezone"),
+        ({"timezone": "../../etc/passwd"}, "#/timezone"),
+        ({"roles": ["a b"]}, "#/roles/0"),
+        ({"roles": "admin"}, "#/roles"),
+        ({"preferences": {"nope": {"email": True}}}, "#/preferences/nope"),
+        ({"preferences": {"overbid": {"sms": True}}}, "#/preferences/overbid/sms"),
+        ({"preferences": {"overbid": {"email": "no"}}}, "#/preferences/overbid/email"),
+        ({"id": "bob"}, "#/id"),
+    ],
+)
+async def test_refused(world: World, change: Any, pointer: str) -> None:
+    """422 names the field, for PUT and for PATCH."""
+    await call(world, "PUT", "bob", ALICE)
+    answers = [
+        await call(world, "PUT", "alice", {**ALICE, **change}),
+        await call(world, "PATCH", "bob", change),
+    ]
+
+    assert [(a.status_code, a.json()["errors"][0]["pointer"]) for a in answers] == [(422, pointer)] * 2
+
+
+async def test_pages(world: World) -> None:
+    """The listing is in the order of ids, each once; `next` is null on the last page."""
+    for name in ("b", "a", "é", "c"):
+        await call(world, "PUT", name, {})
+    headers, after, seen = world.bearer("ops", "tables"), "", []
+    while after is not None:
+        answer = await world.client.get(
+            "/v1/recipients", params={"limit": 3, "after": after}, headers=headers
+        )
+        seen += [row["id"] for row in answer.json()["recipients"]]
+        after = answer.json()["next"]
+
+    assert seen == ["a", "b", "c", "é"]
+
+
+@pytest.mark.parametrize("recipient", ["%0A", "a%00b", "%20a", "x" * 129])
+async def test_ids(world: World, recipient: str) -> None:
+    """An id is printable, at most 128 characters, without space around it."""
+    assert (await call(world, "PUT", recipient, {})).status_code == 400

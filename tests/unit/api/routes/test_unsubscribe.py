@@ -1,0 +1,155 @@
+"""The page behind the unsubscribe link."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from service.adapters.catalogue_file import load_catalogue
+from service.api.routes.unsubscribe_page import HEADERS, Shown, page
+from service.model.unsubscribe import unsubscribe_key
+from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
+from service.settings import DEV_SECRET, Mail, templates_directory
+from tests.support.api_fixture import World, fake_world
+from tests.unit.pipeline.tables.test_unsubscribe_tokens import DAY_MS, delivery
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+KEY = unsubscribe_key("", "alice", "overbid")
+
+
+def link(type_name: str = "overbid", recipient: str = "alice", secret: str = DEV_SECRET) -> str:
+    return "/unsubscribe/" + UnsubscribeTokens([secret], 90).token(
+        delivery(type=type_name, recipient=recipient)
+    )
+
+
+async def test_get_asks_and_changes_nothing(world: World) -> None:
+    """Mail scanners follow links: the page has a form, no script, and nothing is written."""
+    answer = await world.client.get(link())
+
+    assert answer.status_code == 200
+    assert "Stop these mails?" in answer.text
+    assert '<form method="post"' in answer.text
+    assert "<script" not in answer.text
+    assert not world.tables.unsubscribes
+    assert not world.publisher.messages
+    assert (await world.client.head(link())).status_code == 200
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_one_click_acts_without_login(world: World, known: bool) -> None:
+    """The POST of a mail program (RFC 8058) stops the type; known and unknown recipients get the same answer."""
+    answer = await world.client.post(link(recipient="alice" if known else "nobody"), data=ONE_CLICK)
+
+    assert (answer.status_code, "You are unsubscribed" in answer.text) == (200, True)
+    key = KEY if known else unsubscribe_key("", "nobody", "overbid")
+    assert (row := await world.tables.unsubscribed(key))
+    assert (row.type, row.by) == ("overbid", "the link in a mail")
+    assert [(m.topic, m.key) for m in world.publisher.messages] == [("tables.unsubscribes", key.encode())]
+
+
+async def test_a_multipart_form_is_one_click_too(world: World) -> None:
+    """RFC 8058 section 3.1 allows both kinds of form."""
+    answer = await world.client.post(link(), files={"List-Unsubscribe": (None, "One-Click")})
+
+    assert "You are unsubscribed" in answer.text
+    assert await world.tables.unsubscribed(KEY)
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"List-Unsubscribe=", b"\xff\xfe", b"&" * 500, b"a=b&" * 2000])
+async def test_another_post_changes_nothing(world: World, body: bytes) -> None:
+    """What is not the field of a button is asked again."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await world.client.post(link(), content=body, headers=headers)
+
+    assert (answer.status_code, "Stop these mails?" in answer.text) == (400, True)
+    assert not world.tables.unsubscribes
+
+
+async def test_twice_is_once_and_back_again(world: World) -> None:
+    """The first time stays; the page's other button lets the mails come again; GET shows how it stands."""
+    await world.client.post(link(), data=ONE_CLICK)
+    first = await world.tables.unsubscribed(KEY)
+    world.clock.advance(1000)
+    await world.client.post(link(), data=ONE_CLICK)
+    assert await world.tables.unsubscribed(KEY) == first
+    standing = await world.client.get(link())
+    assert "Subscribe again" in standing.text
+    field = re.search(r'name="([^"]+)" value="([^"]+)"', standing.text)
+    assert field
+
+    back = await world.client.post(link(), data={field[1]: field[2]})
+
+    assert "You are subscribed again" in back.text
+    assert await world.tables.unsubscribed(KEY) is None
+    assert world.publisher.messages[-1].value is None
+    assert "Stop these mails?" in (await world.client.get(link())).text
+    world.clock.advance(1000)
+    await world.client.post(link(), data=ONE_CLICK)
+    assert await world.tables.unsubscribed(KEY)
+
+
+async def test_a_mandatory_type_is_refused_with_an_explanation() -> None:
+    """Nothing is written; the page says why."""
+    async with fake_world() as world:
+        catalogue = load_catalogue(templates_directory(), ("overbid",))
+        world.app.state.deps = replace(world.deps, catalogue=catalogue)
+        shown = await world.client.get(link())
+        answer = await world.client.post(link(), data=ONE_CLICK)
+
+    assert [shown.status_code, answer.status_code] == [403, 403]
+    assert "cannot be turned off" in answer.text
+    assert not world.tables.unsubscribes
+
+
+async def test_forged_and_expired_links_say_so(world: World) -> None:
+    """Both are a clear page, whoever they are for, and act on nothing."""
+    for method in (world.client.get, world.client.post):
+        forged = await method(link(secret="another secret here"))
+        assert (forged.status_code, "does not work" in forged.text) == (404, True)
+        assert (await method("/unsubscribe/x")).text == forged.text
+    good = link()
+    world.clock.advance(92 * DAY_MS)
+    expired = await world.client.post(good, data=ONE_CLICK)
+    assert (expired.status_code, "has expired" in expired.text) == (410, True)
+    assert not world.tables.unsubscribes
+
+
+async def test_a_redis_that_is_away_is_said_kindly(world: World) -> None:
+    """Asking still works; acting says to try again, and does not claim to have acted."""
+    good = link()
+    world.tables.outage.reason = "redis: away"
+
+    assert (await world.client.get(good)).status_code == 200
+    answer = await world.client.post(good, data=ONE_CLICK)
+    assert (answer.status_code, "try again shortly" in answer.text) == (503, True)
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_the_page_is_safe_and_in_the_readers_language(world: World) -> None:
+    """No store, its own style only, no referrer (the address holds the token), German where wanted."""
+    answer = await world.client.get(link(), headers={"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"})
+
+    assert '<html lang="de">' in answer.text
+    assert "Abbestellen" in answer.text
+    assert "„Neues Höchstgebot“" in answer.text
+    assert "“New high bidder”" in (await world.client.get(link())).text
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert "script" not in HEADERS["Content-Security-Policy"]
+
+
+async def test_names_cannot_break_out() -> None:
+    """The product's name and the type's title are text, whatever is in them."""
+    evil = "<script>alert(1)</script>{0}{x}"
+    for shown in Shown:
+        assert "<script" not in page(shown, "en", evil, evil)
+
+
+async def test_without_a_secret_no_link_works() -> None:
+    """In production nothing signs by accident."""
+    async with fake_world(mail=Mail()) as world:
+        doors = world.app.state.doors
+        world.app.state.doors = type(doors)(doors.tokens, doors.passwords, None)
+        assert (await world.client.post(link(), data=ONE_CLICK)).status_code == 404

@@ -1,0 +1,171 @@
+"""Records as operators see them: what filters find, what is hidden, and nothing that breaks the view."""
+
+import json
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.cli.support.record_view import line_of, sight_of
+from service.model.event import DeadReason, InvalidEvent
+from service.model.ids import event_key
+from service.model.ledger import Reason, State
+from service.model.outcome import Outcome
+from service.model.record import Record
+from service.model.topics import TopicNames
+from service.pipeline.dead_letter import dead_letter
+
+TOPICS = TopicNames("p.")
+EVENT = {
+    "id": "e1",
+    "source": "/s",
+    "type": "com.example.overbid",
+    "recipients": ["alice", "bob"],
+    "data": {"lot_id": "1"},
+}
+KEY = event_key("/s", "e1")
+ALL = (TOPICS.outcomes, TOPICS.inbox, TOPICS.dead_letter, TOPICS.table("recipients"), "events")
+
+
+def _record(
+    topic: str, value: bytes | None, headers: tuple[tuple[str, bytes], ...] = (), key: bytes = b"k"
+) -> Record:
+    return Record(topic, 1, 2, 1_790_000_000_000, key, value, headers)
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (orjson.dumps(EVENT), ()),
+        (orjson.dumps({**EVENT, "recipients": '["alice","bob"]'}), ()),
+        (orjson.dumps({**EVENT, "recipients": "alice, bob"}), ()),
+        (
+            orjson.dumps(
+                {"id": "e1", "source": "/s", "type": "overbid", "data": {"recipients": ["alice", "bob"]}}
+            ),
+            (),
+        ),
+        (
+            b"{}",
+            (
+                ("ce_id", b"e1"),
+                ("ce_source", b"/s"),
+                ("CE_Type", b"overbid"),
+                ("ce_recipients", b"alice,bob"),
+            ),
+        ),
+    ],
+)
+def test_an_event_is_found_by_its_fields_in_every_form(
+    value: bytes, headers: tuple[tuple[str, bytes], ...]
+) -> None:
+    """Structured, bare and binary; by id or key, by type with or without prefix, by any of its recipients."""
+    fields = sight_of(_record("events", value, headers), TOPICS).fields
+
+    assert {KEY, "e1"} <= set(fields["event"])
+    assert "overbid" in fields["type"]
+    assert fields["recipient"] == ("alice", "bob")
+
+
+def test_a_dead_letter_shows_the_reason_and_the_original() -> None:
+    """Also where the original is no JSON."""
+    original = _record("events", orjson.dumps(EVENT))
+    letter = dead_letter(
+        TOPICS.dead_letter, "resolve", original, InvalidEvent(DeadReason.invalid_data, "lot_id: missing")
+    )
+
+    sight = sight_of(_record(letter.topic, letter.value, tuple(letter.headers)), TOPICS)
+
+    assert (sight.first("reason"), sight.first("state")) == ("invalid_data", "dead")
+    assert "overbid" in sight.fields["type"]
+    assert "from events:1:2, by resolve" in line_of(sight, TOPICS, personal=False)
+
+
+def test_an_outcome_is_found_by_state_and_reason() -> None:
+    """The record of a bounce, with the relay's reply."""
+    told = Outcome(
+        "d",
+        KEY,
+        "overbid",
+        "alice",
+        "email",
+        State.bounced,
+        1,
+        Reason.mailbox_unknown,
+        reply="550 no",
+        relay="r1",
+    )
+
+    sight = sight_of(_record(TOPICS.outcomes, told.to_bytes()), TOPICS)
+
+    assert [sight.first(name) for name in ("type", "recipient", "channel", "state", "reason", "event")] == [
+        "overbid",
+        "alice",
+        "email",
+        "bounced",
+        "mailbox_unknown",
+        KEY,
+    ]
+    assert "550 no" in line_of(sight, TOPICS, personal=False)
+
+
+def test_what_a_relay_said_is_shown_once() -> None:
+    """The ledger's detail repeats relay and reply, which the outcome has apart; other details stand beside them."""
+    said = {"relay": "relay1", "reply": "250 2.0.0 Ok"}
+    same = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "relay1 250 2.0.0 Ok"}))
+    more = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "at last"}))
+
+    assert line_of(sight_of(same, TOPICS), TOPICS, personal=False).count("250 2.0.0 Ok") == 1
+    assert "at last relay1 250 2.0.0 Ok" in line_of(sight_of(more, TOPICS), TOPICS, personal=False)
+
+
+@pytest.mark.parametrize("topic", ALL)
+def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
+    """In the key, headers, replies, details and nested data; shown only when asked for."""
+    value = {
+        "id": "alice@example.com",
+        "address": "alice@example.com",
+        "name": "Alice Example",
+        "reply": "550 <alice@example.com> unknown",
+        "data": {"deep": [{"alice@example.com": "to alice@example.com"}]},
+        "data_base64": "YWxpY2VAZXhhbXBsZS5jb20=",
+    }
+    headers = (("tocsin-detail", b"alice@example.com"), ("x", b"alice%40example.com"))
+    sight = sight_of(_record(topic, orjson.dumps(value), headers, b"alice@example.com"), TOPICS)
+
+    hidden = json.dumps(sight.document(personal=False)) + line_of(sight, TOPICS, personal=False)
+
+    assert not any(word in hidden for word in ("alice", "lice", "Example", "example", "YWxp"))
+    assert json.dumps(sight.document(personal=True)).count("alice@example.com") >= 6
+
+
+@given(value=st.binary(max_size=200) | st.none(), header=st.binary(max_size=50), topic=st.sampled_from(ALL))
+def test_nothing_in_a_record_breaks_the_view(value: bytes | None, header: bytes, topic: str) -> None:
+    """Any bytes can be shown, as a line and as JSON."""
+    sight = sight_of(_record(topic, value, (("ce_id", header), ("tocsin-reason", header)), header), TOPICS)
+
+    line_of(sight, TOPICS, personal=False)
+    assert orjson.loads(orjson.dumps(sight.document(personal=False)))["offset"] == 2
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda s: (
+        st.lists(s, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "type", "recipients", "data", "source", "event", "state", "name", "x"]),
+            s,
+            max_size=4,
+        )
+    ),
+)
+
+
+@given(value=_JSON, topic=st.sampled_from(ALL))
+def test_nothing_in_a_document_breaks_the_view(value: object, topic: str) -> None:
+    """Fields may have any shape."""
+    sight = sight_of(_record(topic, orjson.dumps(value)), TOPICS)
+
+    line_of(sight, TOPICS, personal=True)
+    assert sight.document(personal=True)["value"] == value

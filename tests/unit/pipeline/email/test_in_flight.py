@@ -1,0 +1,57 @@
+"""What is being sent, and what is held for an operator, is known with its time."""
+
+import asyncio
+
+import pytest
+
+from tests.support.fake_pipeline import Pipeline
+
+EVENT = {"id": "1", "type": "winner", "recipients": ["alice", "bob"], "data": {"lot_id": "7"}}
+
+
+async def _begun(*events: dict[str, object]) -> tuple[Pipeline, "asyncio.Task[None]"]:
+    """Mail that is with a relay, which does not answer yet."""
+    pipeline = Pipeline()
+    await pipeline.seed()
+    await pipeline.publish(*events)
+    pipeline.transport.hold = True
+    delivering = asyncio.create_task(pipeline.deliver())
+    async with asyncio.timeout(20):
+        while not pipeline.transport._held:
+            await asyncio.sleep(0)
+    return pipeline, delivering
+
+
+async def test_a_claim_is_in_flight_until_it_is_marked() -> None:
+    """Since it was claimed, in its lane; with the last mark there is none."""
+    pipeline, delivering = await _begun(EVENT)
+    in_flight = pipeline.deliver_email._claimer.in_flight
+    claimed_ms = pipeline.clock.now_ms()
+    pipeline.clock.advance(60_000)
+
+    assert in_flight.oldest_ms() == {pipeline.catalogue["winner"].lane: claimed_ms}
+    pipeline.transport.release()
+    await delivering
+    assert in_flight.oldest_ms() == {}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["its answer was lost", "its worker died"])
+async def test_what_is_held_is_known_since_when(killed: bool) -> None:
+    """Whichever way it came to be held, its age can be told."""
+    pipeline = Pipeline()
+    await pipeline.seed()
+    if killed:
+        pipeline, delivering = await _begun({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})
+        delivering.cancel()
+        pipeline.clock.advance(60_000)
+        pipeline.transport.hold = False
+        pipeline.build("worker-2")
+    else:
+        row = pipeline.tables.recipients["alice"]
+        dropped = row.model_copy(update={"address": "dropped@simulator.test", "version": 9})
+        await pipeline.tables.put_recipients([dropped])
+        await pipeline.publish({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})
+    await pipeline.deliver()
+
+    assert (await pipeline.states("1"))["alice", "email"] == ("held", "awaiting_operator")
+    assert list(pipeline.due.held.values()) == [pipeline.clock.now_ms()]

@@ -1,0 +1,79 @@
+"""What an answer of a relay means for a delivery."""
+
+import random
+
+import pytest
+
+from service.model.catalogue import Channel
+from service.model.delivery import Delivery, Found
+from service.model.ledger import State, check_move
+from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.pipeline.backoff import next_try_ms
+from service.pipeline.email.settle import settle
+from tests.support.catalogues import small_catalogue
+
+CATALOGUE = small_catalogue()
+NOW = 1_000_000
+
+
+def delivery(deadline_ms: int = NOW + 86_400_000, attempt: int = 0, type_name: str = "winner") -> Delivery:
+    return Delivery(
+        id="d", event="e", event_id="1", source="s", type=type_name, channel=Channel.email, recipient="alice",
+        found=Found.users, created_ms=0, received_ms=0, deadline_ms=deadline_ms, attempt=attempt,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "state", "retried", "attempt"),
+    [
+        (SendStatus.accepted, SendReason.accepted, "sent", False, 1),
+        (SendStatus.bounced, SendReason.mailbox_unknown, "bounced", False, 1),
+        (SendStatus.deferred, SendReason.greylisted, "deferred", True, 1),
+        (SendStatus.deferred, SendReason.sender_refused, "deferred", True, 1),
+        (SendStatus.ambiguous, SendReason.lost_after_data, "ambiguous", True, 1),
+        (SendStatus.unsent, SendReason.auth_failed, "queued", False, 0),
+    ],
+)
+def test_each_status_has_its_state(
+    status: SendStatus, reason: SendReason, state: str, retried: bool, attempt: int
+) -> None:
+    """Only what was attempted burns an attempt; only what may still succeed is tried again."""
+    settled = settle(delivery(), CATALOGUE["winner"], SendResult(status, reason), NOW, random.Random(1))
+
+    assert (settled.move.to, bool(settled.again_ms), settled.move.attempt) == (state, retried, attempt)
+
+
+def test_what_cannot_be_tried_before_its_deadline_expires() -> None:
+    """The budget is a span of time."""
+    result = SendResult(SendStatus.deferred, SendReason.temporary, Reply(451, "4.3.0", "later"), "main")
+    settled = settle(delivery(deadline_ms=NOW + 1000), CATALOGUE["winner"], result, NOW, random.Random(1))
+
+    assert settled.move.to == "expired"
+    assert "451 4.3.0 later" in settled.move.detail
+
+
+def test_a_type_may_hold_what_is_ambiguous() -> None:
+    """A type that must never arrive twice waits for an operator."""
+    result = SendResult(SendStatus.ambiguous, SendReason.lost_after_data)
+    settled = settle(
+        delivery(type_name="held_when_unsure"), CATALOGUE["held_when_unsure"], result, NOW, random.Random(1)
+    )
+
+    check_move(State.sending, settled.move.to)
+    assert (settled.move.to, settled.move.reason, settled.again_ms) == ("held", "awaiting_operator", 0)
+
+
+def test_back_off_doubles_up_to_hours_with_jitter() -> None:
+    """About one minute at first, four hours at most, never twice the same."""
+    rng = random.Random(7)
+    waits = [[next_try_ms(n, 0, None, rng) / 1000 for _ in range(50)] for n in (1, 2, 12, 400)]
+
+    assert 30 <= min(waits[0]) < max(waits[0]) <= 90
+    assert min(waits[1]) >= 60
+    assert max(waits[3]) <= 6 * 3600
+    assert len(set(waits[2])) > 40
+
+
+def test_what_the_other_side_asks_for_is_never_undercut() -> None:
+    """A relay that says when is believed."""
+    assert next_try_ms(1, 0, 600.0, random.Random(1)) == 600_000

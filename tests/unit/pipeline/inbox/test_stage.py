@@ -1,0 +1,82 @@
+"""The inbox stage: every delivery becomes one entry, or the ledger says why not."""
+
+from service.model.ids import event_key
+from tests.support.fake_pipeline import Pipeline
+
+EVENT = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
+
+
+async def delivered(*events: dict[str, object]) -> Pipeline:
+    pipeline = Pipeline()
+    await pipeline.seed()
+    await pipeline.publish(*(events or (EVENT,)))
+    await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
+    return pipeline
+
+
+async def test_an_entry_has_the_events_facts() -> None:
+    """Type, number, meta and the event's own time."""
+    pipeline = await delivered(EVENT | {"time": "2019-04-08T14:17:37Z"})
+
+    (item,) = await pipeline.inbox.unread("alice")
+    assert (item.type, item.number, item.meta, item.created_ms) == (
+        "winner",
+        7,
+        {"lot_id": "7"},
+        1_554_733_057_000,
+    )
+    assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
+
+
+async def test_delivering_again_changes_nothing() -> None:
+    """Redelivered records meet the same entry, read or not."""
+    pipeline = await delivered()
+    (item,) = await pipeline.inbox.unread("alice")
+    await pipeline.inbox.mark_read("alice", [item.id], 5)
+    await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
+
+    assert await pipeline.inbox.counts("alice") == {}
+
+
+async def test_an_expired_delivery_makes_no_entry() -> None:
+    """What has lost its use is not shown as news."""
+    pipeline = Pipeline()
+    await pipeline.seed()
+    await pipeline.publish(EVENT)
+    pipeline.clock.advance(86_400_000)
+    await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
+
+    assert (await pipeline.states("1"))["alice", "inbox"] == ("expired", "past_deadline")
+    assert await pipeline.inbox.counts("alice") == {}
+
+
+async def test_a_withdrawn_event_leaves_no_entry() -> None:
+    """The ledger refuses the delivery, so the entry is taken out again."""
+    pipeline = Pipeline()
+    await pipeline.seed()
+    await pipeline.ledger.withdraw(event_key("/t", "1"), 1, 60)
+    await pipeline.publish(EVENT)
+    await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
+
+    assert (await pipeline.states("1"))["alice", "inbox"][0] == "withdrawn"
+    assert await pipeline.inbox.counts("alice") == {}
+
+
+async def test_what_cannot_be_rendered_is_dead_and_kept() -> None:
+    """The rest of the batch goes on."""
+    broken = EVENT | {"id": "2", "data": {"lot_id": "7", "unrenderable": True}}
+    pipeline = await delivered(EVENT, broken)
+
+    assert (await pipeline.states("2"))["alice", "inbox"] == ("dead", "render_failed")
+    assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
+    assert pipeline.reasons() == ["render_failed"]
+
+
+async def test_foreign_bytes_on_the_topic_are_dead_letters() -> None:
+    """A record that is no delivery stops nothing."""
+    from service.model.record import Record
+
+    pipeline = await delivered()
+    await pipeline.run(pipeline.deliver_inbox, [Record("dispatch.inbox", 0, 0, 0, b"", b"[]")])
+
+    assert pipeline.reasons() == ["invalid_data"]

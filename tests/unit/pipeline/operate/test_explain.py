@@ -1,0 +1,194 @@
+"""What `explain` says beyond states: rules, preferences, relays, next attempts, and negative answers in words."""
+
+from typing import Any
+
+import pytest
+
+from service.model.ids import address_key
+from service.model.ledger import Reason
+from service.model.recipient import Choice
+from service.model.suppression import suppression
+from service.model.unsubscribe import Unsubscribe, unsubscribe_key
+from service.pipeline.operate.explain import Ask
+from service.pipeline.operate.not_notified import pseudonym
+from tests.support.fake_pipeline import Pipeline
+
+OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
+
+
+@pytest.fixture
+async def pipeline() -> Pipeline:
+    made = Pipeline()
+    await made.seed()
+    return made
+
+
+async def one(pipeline: Pipeline, recipient: str, channel: str = "email", event: str = "1") -> dict[str, Any]:
+    (found,) = (await pipeline.explain(Ask(event, recipient=recipient)))["events"]
+    return next(d for d in found["deliveries"] if (d["recipient"], d["channel"]) == (recipient, channel))
+
+
+async def words(pipeline: Pipeline, recipient: str, event: str = "1") -> str:
+    (found,) = (await pipeline.explain(Ask(event, recipient=recipient)))["events"]
+    return str(found["not_made"][0]["words"])
+
+
+async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
+    """When it came and where it is; which rules looked for whom; what they came to."""
+    await pipeline.publish(OVERBID)
+    await pipeline.deliver()
+    (found,) = (await pipeline.explain(Ask("1")))["events"]
+
+    assert found["event"]["position"] == "events:0:0"
+    assert found["audience"] == [{"rule": "users", "named": 1}, {"rule": "role", "role": "admin"}]
+    assert {(d["recipient"], d["found"], d["scope"]) for d in found["deliveries"]} == {
+        ("alice", "users", ""),
+        ("carol", "role", "admin"),
+    }
+    assert found["sums"] == {
+        "recipients": 2, "resolved": 4, "final": {"sent": 2, "delivered": 2}, "open": {}, "balanced": True
+    }  # fmt: skip
+
+
+async def test_a_relays_answer_is_taken_apart(pipeline: Pipeline) -> None:
+    """Relay, reply, attempts, and the time of the next one."""
+    row = pipeline.tables.recipients["alice"].model_copy(
+        update={"address": "deferred@simulator.test", "version": 2}
+    )
+    await pipeline.tables.put_recipients([row])
+    await pipeline.publish(OVERBID)
+    await pipeline.deliver()
+    mail = await one(pipeline, "alice")
+
+    assert (mail["state"], mail["open"], mail["attempts"]) == ("deferred", True, 1)
+    assert mail["next_ms"] > pipeline.clock.now_ms()
+    assert [step["state"] for step in mail["steps"]] == ["deferred", "sending", "queued"]
+    assert (mail["steps"][0]["relay"], mail["steps"][0]["reply"]) == ("fake", "451 4.7.1 try again later")
+
+
+async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
+    """As it was when it decided, and as it is now."""
+    off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
+    row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
+    await pipeline.tables.put_recipients([row])
+    await pipeline.publish(OVERBID)
+    await pipeline.tables.put_recipients([row.model_copy(update={"preferences": {}, "version": 3})])
+    mail = await one(pipeline, "alice")
+
+    assert (mail["reason"], mail["decided"]) == ("preference_off", "preference off since 7 by alice")
+    assert mail["preference"] is None
+
+
+async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
+    """Rule by rule, from the tables as they are now."""
+    await pipeline.publish(OVERBID, {"id": "g", "type": "invoice_available", "external_id": "12345"})
+    await pipeline.publish({"id": "h", "type": "invoice_available", "external_id": "none"})
+
+    assert (
+        await words(pipeline, "bob") == "not among the 1 that the event names; does not have the role admin"
+    )
+    assert (await words(pipeline, "ghost")).startswith("not in the recipients table; ")
+    assert await words(pipeline, "bob", "g") == "not listed by group 12345 for invoice_available"
+    assert await words(pipeline, "bob", "h") == "group none is not in the table"
+    row = pipeline.tables.recipients["bob"].model_copy(update={"roles": ("admin",), "version": 2})
+    await pipeline.tables.put_recipients([row])
+    assert "has the role admin now" in await words(pipeline, "bob")
+
+
+async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipeline) -> None:
+    """Whoever asks for alice sees the mail that went to her address by a group's list, and so does her address."""
+    await pipeline.publish({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
+
+    for ask in (Ask("1", recipient="alice"), Ask("1", address="ALICE@example.com"), Ask(recipient="alice")):
+        (found,) = (await pipeline.explain(ask))["events"]
+        assert [(d["found"], d["scope"], d["state"]) for d in found["deliveries"]] == [
+            ("group", "12345|", "queued")
+        ]
+
+
+async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
+    """Every event of a recipient, by type and time, with the person as the tables have them."""
+    await pipeline.publish(
+        OVERBID, {"id": "2", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
+    )
+    everything = await pipeline.explain(Ask(recipient="alice"))
+
+    assert {e["event"]["id"] for e in everything["events"]} == {"1", "2"}
+    assert everything["people"][0]["address"] == "alice@example.com"
+    only = await pipeline.explain(Ask(recipient="alice", type="winner"))
+    assert [e["event"]["id"] for e in only["events"]] == ["2"]
+    later = await pipeline.explain(Ask(recipient="alice", since_ms=pipeline.clock.now_ms() + 1))
+    assert later["events"] == []
+
+
+async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline) -> None:
+    """Unless the source is named; the ledger's own key is understood too."""
+    await pipeline.publish(OVERBID, OVERBID | {"source": "/other"})
+    both = (await pipeline.explain(Ask("1")))["events"]
+
+    assert {e["event"]["source"] for e in both} == {"/t", "/other"}
+    assert len((await pipeline.explain(Ask("1", "/other")))["events"]) == 1
+    assert (await pipeline.explain(Ask(both[0]["event"]["key"])))["events"] == [both[0]]
+    assert (await pipeline.explain(Ask("unknown")))["events"] == []
+
+
+async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> None:
+    """Suppression, unsubscribe and preference: why they decided, and that they stand; the inbox is not stopped."""
+    off = {"winner:email": Choice(on=False, since_ms=7, by="alice")}
+    row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
+    await pipeline.tables.put_recipients([row])
+    key = unsubscribe_key("", "alice", "overbid")
+    await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type="overbid", by="the link", version=8))
+    await pipeline.tables.put_suppression(*suppression("bob@example.com", Reason.complaint_received, 9))
+    await pipeline.publish(
+        OVERBID | {"recipients": ["alice", "bob"]}, OVERBID | {"id": "2", "type": "winner"}
+    )
+    await pipeline.deliver()
+
+    mails = [
+        await one(pipeline, "alice"),
+        await one(pipeline, "alice", event="2"),
+        await one(pipeline, "bob"),
+    ]
+    decided = [(mail["reason"], mail["steps"][0]["detail"]) for mail in mails]
+    assert decided == [
+        ("unsubscribed", "unsubscribed since 8 by the link"),
+        ("preference_off", "preference off since 7 by alice"),
+        ("suppressed_address", "suppressed since 9: complaint_received"),
+    ]
+    complaint = {"reason": "complaint_received", "since_ms": 9}
+    assert [(mail["stopped"], mail["preference"]) for mail in mails] == [
+        ({"unsubscribed": {"since_ms": 8, "by": "the link"}}, None),
+        (None, {"on": False, "since_ms": 7, "by": "alice"}),
+        ({"suppressed": complaint}, None),
+    ]
+    assert (await one(pipeline, "alice", "inbox"))["stopped"] is None
+    people = [(await pipeline.explain(Ask(recipient=who)))["people"][0] for who in ("alice", "bob")]
+    assert [(p["suppressed"], set(p["unsubscribed"])) for p in people] == [
+        (None, {"overbid"}),
+        (complaint, set()),
+    ]
+
+
+async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: Pipeline) -> None:
+    """Of contacts and of addresses in groups too; a suppression whose time is over does not stand."""
+    await pipeline.publish({"id": "g", "type": "invoice_available", "external_id": "12345"})
+    await pipeline.publish({"id": "a", "type": "payment_failed", "account": "acme"})
+    listed = pseudonym("billing@example.com")
+    for account, who, name in (("", listed, "invoice_available"), ("acme", "c1", "payment_failed")):
+        key = unsubscribe_key(account, who, name)
+        await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type=name, version=8))
+    _, over = suppression("c2@example.com", Reason.mailbox_full, 1, until_ms=2)
+    await pipeline.tables.put_suppression(address_key("c2@example.com"), over)
+
+    stopped = {"unsubscribed": {"since_ms": 8, "by": ""}}
+    assert (await one(pipeline, listed, event="g"))["stopped"] == stopped
+    assert (await one(pipeline, "c1", event="a"))["stopped"] == stopped
+    assert (await one(pipeline, "c2", event="a"))["stopped"] is None
+    (person,) = (await pipeline.explain(Ask(address="billing@example.com")))["people"]
+    assert person == {
+        "recipient": listed,
+        "known": False,
+        "suppressed": None,
+        "unsubscribed": {"invoice_available": {"since_ms": 8, "by": ""}},
+    }

@@ -1,0 +1,297 @@
+"""Rebuild on ports in memory: what history comes to, told twice, late, or too old."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from service.model.catalogue import Channel
+from service.model.delivery import Delivery, Found
+from service.model.ids import delivery_id, event_key
+from service.model.ledger import Reason, State
+from service.model.outcome import Outcome, ReadMark
+from service.model.record import Record
+from service.model.soft_bounce import Score
+from service.model.topics import TopicNames
+from service.model.withdrawal import Withdrawn
+from service.pipeline.operate.rebuild import Rebuild, RebuildPorts
+from service.pipeline.tables.writer import Stores
+from service.ports import Keyed
+from tests.fakes.access import FakeAccounts, FakeApiKeys
+from tests.fakes.clock import FakeClock
+from tests.fakes.due import FakeDueSet
+from tests.fakes.inbox import FakeInbox
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.renderer import FakeRenderer
+from tests.fakes.soft_bounces import FakeSoftBounces
+from tests.fakes.supersede import FakeSupersede
+from tests.fakes.tables import FakeTables
+from tests.fakes.withdrawals import FakeWithdrawals
+from tests.support.catalogues import small_catalogue
+
+NOW = 1_700_000_000_000
+DAY = 86_400_000
+TOPICS = TopicNames()
+EVENT = event_key("/s", "1")
+
+
+class FakeNotes:
+    """DueNotes."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[int, int]] = {}
+
+    async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
+        self.kept |= waiting
+        for delivery in over:
+            self.kept.pop(delivery, None)
+
+    async def noted(self, ids: Sequence[str]) -> Sequence[tuple[int, int] | None]:
+        return [self.kept.get(delivery) for delivery in ids]
+
+    async def clear(self) -> None:
+        self.kept.clear()
+
+
+class Rig:
+    """A rebuild, and records of history for it."""
+
+    def __init__(self) -> None:
+        self.clock, self.tables = FakeClock(NOW), FakeTables()
+        self.inbox, self.ledger = FakeInbox(self.clock), FakeLedger()
+        self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersede()
+        self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounces()
+        ports = RebuildPorts(
+            stores=Stores(self.tables, self.tables, FakeAccounts(), FakeApiKeys()),
+            inbox=self.inbox,
+            ledger=self.ledger,
+            supersedes=self.supersedes,
+            withdrawals=self.withdrawals,
+            scores=self.scores,
+            due=self.due,
+            notes=self.notes,
+            renderer=FakeRenderer(),
+            clock=self.clock,
+        )
+        self.rebuild = Rebuild(small_catalogue(), ports, TOPICS)
+
+    async def states(self, channel: Channel) -> list[tuple[State, Reason, int]]:
+        """Alice's delivery, newest step first, without claims."""
+        entry = await self.ledger.entry(EVENT, delivery_id(EVENT, "alice", channel))
+        steps = entry.steps if entry else ()
+        return [(s.state, s.reason, s.attempt) for s in steps if s.state is not State.sending]
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def record(topic: str, value: bytes, at: int = NOW) -> Record:
+    return Record(topic, 0, 0, at, b"alice", value)
+
+
+def delivery(channel: Channel, at: int = NOW - 1000) -> Delivery:
+    return Delivery(
+        id=delivery_id(EVENT, "alice", channel), event=EVENT, event_id="1", source="/s", type="overbid",
+        channel=channel, recipient="alice", found=Found.users, created_ms=at, received_ms=at,
+        deadline_ms=NOW + DAY, address="alice@example.com", data={"lot_id": "9"}, supersede="overbid|9",
+    )  # fmt: skip
+
+
+def sent_to(channel: Channel, at: int = NOW - 1000) -> Record:
+    topic = TOPICS.inbox if channel is Channel.inbox else "dispatch.email.normal"
+    return record(topic, delivery(channel, at).to_bytes(), at)
+
+
+def told(channel: Channel, state: State, at: int = NOW, **fields: Any) -> Record:
+    outcome = Outcome(
+        delivery=delivery_id(EVENT, "alice", channel), event=EVENT, type="overbid", recipient="alice",
+        channel=channel.value, state=state, at_ms=at, event_id="1", source="/s", **fields,
+    )  # fmt: skip
+    return record(TOPICS.outcomes, outcome.to_bytes(), at)
+
+
+async def test_a_mail_s_way_is_told_again(rig: Rig) -> None:
+    """Queued, deferred and sent, with the claims in between that no outcome tells; the event has its times."""
+    history = [
+        sent_to(Channel.email),
+        told(Channel.email, State.queued, detail="on by default"),
+        told(Channel.email, State.deferred, attempt=1, reason=Reason.greylisted, next_ms=NOW + 60),
+        told(Channel.email, State.sent, attempt=2),
+    ]
+    await rig.rebuild.history(history)
+    once = await rig.states(Channel.email)
+    assert once == [
+        (State.sent, Reason.none, 2),
+        (State.deferred, Reason.greylisted, 1),
+        (State.queued, Reason.none, 0),
+    ]
+    head = await rig.ledger.head(EVENT)
+    assert head is not None
+    assert (head["type"], head["id"], head["time_ms"]) == ("overbid", "1", NOW - 1000)
+    assert await rig.supersedes.newest(["overbid|9|alice"]) == [EVENT]
+    await rig.rebuild.due(history[:1])
+    assert await rig.due.count() == 0
+
+
+@pytest.mark.parametrize("apart", [True, False])
+async def test_what_is_told_late_or_twice_changes_nothing(rig: Rig, apart: bool) -> None:
+    """`queued` after `sent`, from a resolve that worked twice; `sent` again."""
+    history = [
+        sent_to(Channel.email),
+        told(Channel.email, State.queued),
+        told(Channel.email, State.sent, attempt=1),
+        told(Channel.email, State.queued),
+        sent_to(Channel.email),
+        told(Channel.email, State.sent, attempt=1),
+    ]
+    for batch in [[one] for one in history] if apart else [history]:
+        await rig.rebuild.history(batch)
+    await rig.rebuild.history(history)
+    assert await rig.states(Channel.email) == [(State.sent, Reason.none, 1), (State.queued, Reason.none, 0)]
+
+
+async def test_an_operator_s_replay_is_followed(rig: Rig) -> None:
+    """`queued` after an end counts when it says that it was replayed."""
+    await rig.rebuild.history(
+        [
+            told(Channel.email, State.queued),
+            told(Channel.email, State.bounced, attempt=1, reason=Reason.mailbox_full),
+            told(Channel.email, State.queued, reason=Reason.replayed),
+        ]
+    )
+    assert (await rig.states(Channel.email))[0] == (State.queued, Reason.replayed, 0)
+
+
+async def test_what_was_sent_again_is_told_again(rig: Rig) -> None:
+    """An operator may send twice what was sent; read twice, it comes to the same end."""
+    history = [
+        told(Channel.email, State.queued),
+        told(Channel.email, State.sent, attempt=1),
+        told(Channel.email, State.queued, NOW + 5, reason=Reason.replayed, attempt=1),
+        told(Channel.email, State.sent, NOW + 9, attempt=2),
+    ]
+    await rig.rebuild.history(history)
+    once = await rig.states(Channel.email)
+    assert [(state, attempt) for state, _, attempt in once] == [
+        (State.sent, 2),
+        (State.queued, 1),
+        (State.sent, 1),
+        (State.queued, 0),
+    ]
+    await rig.rebuild.history(history)
+    assert (await rig.states(Channel.email))[0] == (State.sent, Reason.none, 2)
+
+
+async def test_what_the_ledger_no_longer_holds_stays_forgotten(rig: Rig) -> None:
+    """Older than the type's retention: neither entered nor moved, while the inbox keeps its entry."""
+    old = NOW - 8 * DAY
+    await rig.rebuild.history(
+        [
+            sent_to(Channel.inbox, old),
+            told(Channel.inbox, State.queued, old),
+            told(Channel.inbox, State.delivered, old),
+        ]
+    )
+    assert await rig.states(Channel.inbox) == []
+    assert await rig.inbox.counts("alice") == {"overbid": 1}
+
+
+async def test_only_what_waits_is_due(rig: Rig) -> None:
+    """A deferred mail is due at its time, with its attempts counted; done twice it is there once."""
+    history = [
+        sent_to(Channel.email),
+        told(Channel.email, State.queued),
+        told(Channel.email, State.deferred, attempt=3, next_ms=NOW + 60),
+    ]
+    await rig.rebuild.history(history)
+    await rig.rebuild.due(history[:1])
+    await rig.rebuild.due(history[:1])
+    assert await rig.due.oldest_ms() == NOW + 60
+    (due,) = await rig.due.take(NOW + 61, 10)
+    assert (due.delivery.attempt, due.delivery.address) == (3, "alice@example.com")
+
+
+async def test_inboxes_have_what_was_delivered_and_know_what_was_read(rig: Rig) -> None:
+    """Read entries are read, with their time; what was withdrawn or expired is in no inbox."""
+    ident = delivery_id(EVENT, "alice", Channel.inbox)
+    history = [
+        sent_to(Channel.inbox),
+        told(Channel.inbox, State.queued),
+        told(Channel.inbox, State.delivered),
+    ]
+    await rig.rebuild.history(history)
+    assert await rig.inbox.counts("alice") == {"overbid": 1}
+
+    mark = ReadMark("alice", (ident, "nobody's"), NOW + 5)
+    await rig.rebuild.history([record(TOPICS.outcomes, mark.to_bytes())])
+    await rig.rebuild.history(history)
+    assert await rig.inbox.counts("alice") == {}
+
+    await rig.rebuild.history([told(Channel.inbox, State.withdrawn)])
+    assert await rig.inbox.mark_read("alice", [ident], 1) == [None]
+
+
+def taken_back(word: Withdrawn, at: int = NOW - 500) -> Record:
+    return record(TOPICS.withdrawals, word.to_bytes(), at)
+
+
+async def test_what_was_withdrawn_stays_withdrawn(rig: Rig) -> None:
+    """By its key or by its supersede key, seen or not; what had been sent before stays sent."""
+    await rig.rebuild.history(
+        [
+            sent_to(Channel.email),
+            told(Channel.email, State.queued),
+            told(Channel.email, State.sent, attempt=1),
+        ]
+    )
+    words = [Withdrawn("unseen", "", NOW - 5, 60), Withdrawn("", "overbid|9", NOW - 7, 60)]
+    await rig.rebuild.withdrawals([taken_back(word) for word in words])
+
+    assert (await rig.states(Channel.email))[0][0] is State.sent
+    heads = [await rig.ledger.head(event) for event in ("unseen", EVENT)]
+    assert [head and head["withdrawn_ms"] for head in heads] == [NOW - 5, NOW - 7]
+    assert list(await rig.withdrawals.note([Keyed("overbid|9", "late", NOW - 9, 60)])) == [NOW - 7]
+    assert set(await rig.withdrawals.withdraw("overbid|9", NOW, 60)) == {EVENT, "late"}
+
+
+async def test_a_word_that_no_longer_stands_is_not_given_again(rig: Rig) -> None:
+    """Its time is over, and the ledger does not hold its event any more."""
+    await rig.rebuild.withdrawals([taken_back(Withdrawn("old", "", 1, 60), NOW - 61_000)])
+    assert await rig.ledger.head("old") is None
+
+
+async def test_scores_are_those_that_were_told_last(rig: Rig) -> None:
+    """An operator who cleared one cleared it."""
+    scores = {"a": Score(1.0, NOW - 9), "b": Score(2.5, NOW - 5)}
+    records = [record(TOPICS.soft_bounces, one.to_bytes()) for one in scores.values()]
+    keyed = [one._replace(key=key.encode()) for one, key in zip(records, "ab", strict=True)]
+    await rig.rebuild.scores([*keyed, keyed[1]._replace(value=Score(3.25, NOW).to_bytes())])
+    assert rig.scores.scores == scores | {"b": Score(3.25, NOW)}
+
+    await rig.rebuild.scores([keyed[1], keyed[0]._replace(value=None)])
+    assert rig.scores.scores == {"b": Score(3.25, NOW)}
+
+
+async def test_records_that_mean_nothing_are_counted(rig: Rig) -> None:
+    """They stop nothing."""
+    await rig.rebuild.history(
+        [
+            record(TOPICS.outcomes, b"{}"),
+            record(TOPICS.inbox, b"x"),
+            record(TOPICS.outcomes, b"[1]"),
+            sent_to(Channel.inbox),
+        ]
+    )
+    await rig.rebuild.tables([record(TOPICS.table("recipients"), b'{"id": "bob"}')])
+    await rig.rebuild.withdrawals([record(TOPICS.withdrawals, b'{"event": 1}')])
+    await rig.rebuild.scores([record(TOPICS.soft_bounces, b'{"score": "1"}')])
+    assert rig.rebuild.refused == {
+        TOPICS.outcomes: 2,
+        TOPICS.inbox: 1,
+        TOPICS.table("recipients"): 1,
+        TOPICS.withdrawals: 1,
+        TOPICS.soft_bounces: 1,
+    }
+    assert await rig.inbox.counts("alice") == {"overbid": 1}

@@ -1,0 +1,204 @@
+"""Replay: chosen by the latest outcome, decided by the ledger, sent once, and never what was taken back."""
+
+import pytest
+
+from service.model.catalogue import Lane
+from service.model.ledger import REPLAY_MOVES, IllegalMove, Reason, Replay, State, check_move, may_come_from
+from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.operation import Action
+from service.model.record import Record
+from service.model.suppression import suppression
+from service.pipeline.operate.audit_log import Trail
+from service.pipeline.operate.replay import Candidates, Pace, Planned, Resend, Wish, planned
+from service.ports import Move
+from tests.support.fake_pipeline import TOPICS, Pipeline
+
+REFUSED = SendResult(SendStatus.bounced, SendReason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
+ALWAYS = Wish()
+
+
+async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: str) -> None:
+    """One mandatory mail each, which comes to `result`."""
+    await line.seed()
+    line.transport.fixed = result
+    await line.publish({"id": "1", "type": "reset_password", "recipients": list(recipients or ("alice",))})
+    await line.deliver()
+    line.transport.fixed = None
+
+
+def plan(line: Pipeline, wish: Wish) -> list[Planned]:
+    candidates = Candidates(wish)
+    for record in line.records(TOPICS.outcomes):
+        candidates.read(record)
+    found = [planned(candidates, record) for record in (*line.email_records(), *line.records(TOPICS.inbox))]
+    return [one for one in found if one is not None]
+
+
+async def replay(line: Pipeline, wish: Wish) -> dict[str, int]:
+    """Replay and deliver what was put back."""
+    before = len(line.records(TOPICS.email(Lane.bulk)))
+    resend = Resend(line.catalogue, line.ledger, line.due, line.produce, topics=TOPICS, clock=line.clock)
+    trail = Trail(line.produce, TOPICS.audit, line.clock, who="ops", action=Action.replay, asked={})
+    counts = await resend(plan(line, wish), wish.replay, trail)
+    added: list[Record] = line.records(TOPICS.email(Lane.bulk))[before:]
+    await line.run(line.deliver_email, added)
+    return dict(counts)
+
+
+async def test_what_bounced_is_sent_once() -> None:
+    """In the bulk lane, with a whole time to live and the attempts it had; then there is nothing left to replay."""
+    line = Pipeline()
+    await mailed(line, REFUSED)
+    line.clock.advance(30 * 86_400_000)  # long past the first deadline
+
+    assert await replay(line, ALWAYS) == {"replayed": 1}
+
+    assert (await line.states("1"))["alice", "email"] == ("sent", "")
+    assert [m.recipient for m in line.transport.accepted] == ["alice@example.com"]
+    assert line.outcomes()[-1].attempt == 2
+    assert plan(line, ALWAYS) == []
+
+
+async def test_what_was_sent_is_sent_again_only_where_it_is_asked_for() -> None:
+    """The same mail with the same id; without `again` it is left alone, whatever state is named."""
+    line = Pipeline()
+    await mailed(line)
+
+    assert plan(line, ALWAYS) == []
+    assert plan(line, Wish(states=frozenset({State.sent}))) == []
+    assert await replay(line, Wish(again=True)) == {"replayed": 1}
+    assert list(line.transport.copies.values()) == [2]
+
+
+async def test_the_ledger_has_the_last_word() -> None:
+    """What has moved on since its outcome was read is left alone: sent, or in a relay's hands."""
+    for state, said in ((State.sent, "sent by now"), (State.sending, "sending by now")):
+        line = Pipeline()
+        await mailed(line, REFUSED)
+        (one,) = plan(line, ALWAYS)
+        for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
+            await line.ledger.move([Move(one.delivery.event, one.delivery.id, to, Reason.none, 9)])
+        assert await replay(line, ALWAYS) == {said: 1}
+        assert line.transport.accepted == []
+
+
+async def test_what_was_withdrawn_stays_withdrawn() -> None:
+    """No replay brings it back, not even `again`; an event withdrawn after a replay stops it before the relay."""
+    line = Pipeline()
+    await mailed(line, REFUSED)
+    (one,) = plan(line, ALWAYS)
+    await line.ledger.withdraw(one.delivery.event, 1, 60)
+
+    assert await replay(line, Wish(again=True)) == {"replayed": 1}
+    assert (await line.states("1"))["alice", "email"] == ("withdrawn", "withdrawn_by_source")
+    assert plan(line, Wish(again=True)) == []
+    assert line.transport.accepted == []
+
+
+async def test_who_may_not_be_mailed_is_not_mailed() -> None:
+    """A suppression that came since holds."""
+    line = Pipeline()
+    await line.seed()
+    line.transport.fixed = REFUSED
+    await line.publish({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
+    await line.deliver()
+    line.transport.fixed = None
+    await line.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 5))
+
+    assert await replay(line, Wish(channels=frozenset({"email"}))) == {"replayed": 1}
+    assert (await line.states("1"))["alice", "email"] == ("suppressed", "suppressed_address")
+    assert line.transport.accepted == []
+
+
+async def test_what_waits_leaves_the_due_set() -> None:
+    """A deferred mail is replayed where its state is named; it is then sent once, not twice."""
+    line = Pipeline()
+    later = SendResult(
+        SendStatus.deferred, SendReason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt"
+    )
+    await mailed(line, later)
+
+    assert plan(line, ALWAYS) == []
+    assert await replay(line, Wish(states=frozenset({State.deferred}))) == {"replayed": 1}
+    assert await line.due.count() == 0
+    assert list(line.transport.copies.values()) == [1]
+
+
+async def test_cut_off_after_the_ledger_it_goes_on() -> None:
+    """Queued by a replay that died before Kafka: the next one publishes what is missing."""
+    line = Pipeline()
+    await mailed(line, REFUSED)
+    (one,) = plan(line, ALWAYS)
+    move = Move(one.delivery.event, one.delivery.id, State.queued, Reason.replayed, 9, replay=Replay.missed)
+    await line.ledger.move([move])
+
+    assert await replay(line, ALWAYS) == {"replayed": 1}
+    assert list(line.transport.copies.values()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("wish", "meant"),
+    [
+        (Wish(events=frozenset({"1"})), True),
+        (Wish(events=frozenset({"2"})), False),
+        (Wish(sources=frozenset({"/t"}), types=frozenset({"reset_password"})), True),
+        (Wish(types=frozenset({"winner"})), False),
+        (Wish(recipients=frozenset({"alice"}), channels=frozenset({"email"})), True),
+        (Wish(channels=frozenset({"inbox"})), False),
+        (Wish(relays=frozenset({"main"}), codes=frozenset({"554"})), True),
+        (Wish(codes=frozenset({"5.7.1"})), True),
+        (Wish(codes=frozenset({"550"})), False),
+        (Wish(relays=frozenset({"other"})), False),
+        (Wish(reasons=frozenset({"policy_refused"})), True),
+        (Wish(reasons=frozenset({"greylisted"})), False),
+        (Wish(states=frozenset({State.dead})), False),
+        (Wish(since_ms=1_700_000_000_001), False),
+        (Wish(until_ms=1_700_000_000_000), False),
+    ],
+)
+async def test_filters(wish: Wish, meant: bool) -> None:
+    """Each lets through what it names, by the latest outcome."""
+    line = Pipeline()
+    await mailed(line, REFUSED)
+    assert [one.delivery.recipient for one in plan(line, wish)] == (["alice"] if meant else [])
+
+
+async def test_what_was_never_handed_on_has_no_record() -> None:
+    """Skipped by resolve: it is meant, and left over, since nothing says how to send it."""
+    line = Pipeline()
+    await line.seed()
+    await line.publish({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
+    candidates = Candidates(ALWAYS)
+    for record in line.records(TOPICS.outcomes):
+        candidates.read(record)
+
+    assert plan(line, ALWAYS) == []
+    assert [standing.state for standing in candidates.found.values()] == [State.skipped]
+
+
+def test_replay_moves_are_apart() -> None:
+    """What no stage may do an operator may; what is in a relay's hands or taken back nobody may."""
+    with pytest.raises(IllegalMove):
+        check_move(State.sent, State.queued)
+    with pytest.raises(IllegalMove):
+        check_move(State.sent, State.queued, Replay.missed)
+    check_move(State.sent, State.queued, Replay.again)
+    for kind in REPLAY_MOVES:
+        assert may_come_from(State.queued, kind).isdisjoint({State.sending, State.withdrawn, State.queued})
+        assert all(targets == {State.queued} for targets in REPLAY_MOVES[kind].values())
+    assert may_come_from(State.queued, Replay.dead) == {State.dead}
+
+
+async def test_pace() -> None:
+    """So many a second on the whole, whatever the size of the batches."""
+    now, slept = [0.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    pace = Pace(100, lambda: now[0], sleep)
+    assert pace.batch == 100
+    for _ in range(4):
+        await pace.wait(50)
+    assert sum(slept) == pytest.approx(1.5)

@@ -1,0 +1,54 @@
+"""mandatory type > suppression > unsubscribe > preference > group list > type default."""
+
+from typing import Any
+
+import pytest
+
+from service.model.catalogue import Channel
+from service.model.ledger import Reason
+from service.model.recipient import Choice
+from service.model.suppression import Suppression
+from service.pipeline.resolve.precedence import decide
+from tests.support.catalogues import small_catalogue
+
+CATALOGUE = small_catalogue()
+BOUNCED = Suppression(Reason.mailbox_unknown, 5)
+OFF, ON = Choice(on=False, since_ms=5, by="alice"), Choice(on=True, since_ms=5)
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "reason"),
+    [
+        ({}, "queued", ""),
+        ({"listed": True}, "queued", ""),
+        ({"choice": ON}, "queued", ""),
+        ({"choice": OFF}, "skipped", "preference_off"),
+        ({"choice": OFF, "listed": True}, "skipped", "preference_off"),
+        ({"choice": ON, "unsubscribed": OFF}, "skipped", "unsubscribed"),
+        ({"choice": ON, "unsubscribed": OFF, "suppressed": BOUNCED}, "suppressed", "suppressed_address"),
+    ],
+)
+def test_the_stronger_rule_wins(given: dict[str, Any], state: str, reason: str) -> None:
+    """Each rule overrides those after it."""
+    verdict = decide(CATALOGUE["winner"], Channel.email, **({"choice": None} | given))
+
+    assert (verdict.state, verdict.reason) == (state, reason)
+
+
+def test_a_mandatory_type_overrides_everything() -> None:
+    """Nothing switches off a mandatory type."""
+    verdict = decide(
+        CATALOGUE["reset_password"], Channel.email, choice=OFF, suppressed=BOUNCED, unsubscribed=OFF
+    )
+
+    assert verdict.state == "queued"
+
+
+def test_a_suppressed_address_still_has_its_inbox() -> None:
+    """Suppression is about an address, not about a person."""
+    assert decide(CATALOGUE["winner"], Channel.inbox, choice=None, suppressed=BOUNCED).state == "queued"
+
+
+def test_the_verdict_says_since_when_and_by_whom() -> None:
+    """explain shows the time and the author of a preference."""
+    assert decide(CATALOGUE["winner"], Channel.email, choice=OFF).detail == "preference off since 5 by alice"

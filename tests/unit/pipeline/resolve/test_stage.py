@@ -1,0 +1,204 @@
+"""Resolve finds everybody an event is for, once, and writes down also those who will not hear."""
+
+import pytest
+
+from service.model.ids import address_key
+from service.model.recipient import Choice, Recipient
+from service.ports import Unavailable
+from tests.support.fake_pipeline import Pipeline
+
+OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice", "bob"], "data": {"lot_id": "7"}}
+
+
+@pytest.fixture
+async def pipeline() -> Pipeline:
+    made = Pipeline()
+    await made.seed()
+    return made
+
+
+async def test_users_and_admins_hear_on_both_channels(pipeline: Pipeline) -> None:
+    """overbid is for its users and for all admins."""
+    await pipeline.publish(OVERBID)
+
+    assert set(await pipeline.states("1")) == {
+        (who, how) for who in ("alice", "bob", "carol") for how in ("email", "inbox")
+    }
+    assert len(pipeline.records("dispatch.inbox")) == 3
+    assert len(pipeline.email_records()) == 3
+
+
+async def test_a_person_found_twice_is_notified_once(pipeline: Pipeline) -> None:
+    """carol is named, twice, and is an admin."""
+    await pipeline.publish(OVERBID | {"recipients": ["carol", "carol"]})
+
+    assert set(await pipeline.states("1")) == {("carol", "email"), ("carol", "inbox")}
+
+
+async def test_an_address_found_by_two_rules_gets_one_mail(pipeline: Pipeline) -> None:
+    """alice is named, and her address is in the group's list."""
+    await pipeline.publish({"id": "1", "type": "mixed", "recipients": ["alice"], "external_id": "12345"})
+
+    states = await pipeline.states("1")
+    assert states["alice", "email"] == ("queued", "")
+    assert states[f"addr-{address_key('alice@example.com')}", "email"] == ("skipped", "duplicate_address")
+    assert states[f"addr-{address_key('x@example.com')}", "email"] == ("queued", "")
+
+
+async def test_nobody_is_told_of_their_own_action(pipeline: Pipeline) -> None:
+    """The actor is skipped unless the type says otherwise."""
+    await pipeline.publish(OVERBID | {"actor": "alice"})
+    await pipeline.publish({"id": "2", "type": "own_news", "recipients": ["alice"], "actor": "alice"})
+
+    assert (await pipeline.states("1"))["alice", "email"] == ("skipped", "own_action")
+    assert (await pipeline.states("2"))["alice", "email"] == ("queued", "")
+
+
+async def test_the_sender_of_a_message_is_its_actor(pipeline: Pipeline) -> None:
+    """message_from_buyer names its actor in sender_id."""
+    data = {"sender_id": "carol", "receiver_id": "alice"}
+    await pipeline.publish({"id": "1", "type": "message_from_buyer", "data": data})
+
+    assert (await pipeline.states("1"))["carol", "inbox"] == ("skipped", "own_action")
+    assert (await pipeline.states("1"))["alice", "inbox"] == ("queued", "")
+
+
+async def test_a_group_is_its_list_of_addresses(pipeline: Pipeline) -> None:
+    """Only the type's list counts; an unknown group and an empty list send nothing, and the event is known."""
+    await pipeline.publish(
+        {"id": "1", "type": "invoice_available", "external_id": "12345"},
+        {"id": "2", "type": "invoice_available", "external_id": "nobody"},
+    )
+
+    assert list((await pipeline.states("1")).values()) == [("queued", "")]
+    assert await pipeline.states("2") == {}
+    from service.model.ids import event_key
+
+    assert await pipeline.ledger.head(event_key("/t", "2"))
+
+
+async def test_an_account_is_its_contacts_by_their_preferences(pipeline: Pipeline) -> None:
+    """Each contact is filtered by type and channel."""
+    contact = pipeline.tables.contacts["acme"]["c2"]
+    off = {"payment_failed:email": Choice(on=False, since_ms=5)}
+    await pipeline.tables.put_contacts([contact.model_copy(update={"preferences": off, "version": 2})])
+    await pipeline.publish({"id": "1", "type": "payment_failed", "account": "acme"})
+
+    assert await pipeline.states("1") == {
+        ("c1", "email"): ("queued", ""),
+        ("c2", "email"): ("skipped", "preference_off"),
+    }
+
+
+async def test_unknown_ids_and_missing_addresses_are_written_down(pipeline: Pipeline) -> None:
+    """An empty row is no reason to guess."""
+    await pipeline.publish(OVERBID | {"recipients": ["ghost", "mute"]})
+
+    states = await pipeline.states("1")
+    assert states["ghost", "email"] == states["ghost", "inbox"] == ("skipped", "no_such_recipient")
+    assert states["mute", "email"] == ("skipped", "no_address")
+    assert states["mute", "inbox"] == ("queued", "")
+
+
+async def test_an_event_past_its_time_expires(pipeline: Pipeline) -> None:
+    """expires counts before the type's time to live."""
+    await pipeline.publish(OVERBID | {"expires": "2020-01-01T00:00:00Z"})
+
+    assert set((await pipeline.states("1")).values()) == {("expired", "past_deadline")}
+    assert not pipeline.email_records()
+
+
+async def test_repeats_have_no_second_effect(pipeline: Pipeline) -> None:
+    """The same event in one batch and in later ones meets the same rows."""
+    await pipeline.publish(OVERBID, OVERBID, OVERBID)
+    assert len(pipeline.email_records()) == 3
+    await pipeline.deliver()
+    await pipeline.publish(OVERBID)
+
+    assert len(pipeline.email_records()) == 3
+    assert set(pipeline.transport.copies.values()) == {1}
+
+
+async def test_what_was_entered_but_not_handed_on_is_handed_on_again(pipeline: Pipeline) -> None:
+    """A worker that died between ledger and Kafka loses nothing."""
+    await pipeline.publish(OVERBID)
+    pipeline.topics.clear()
+    await pipeline.publish(OVERBID)
+
+    assert len(pipeline.email_records()) == 3
+
+
+async def test_bad_events_are_dead_letters_and_good_ones_go_on(pipeline: Pipeline) -> None:
+    """One bad record stops nothing."""
+    await pipeline.publish(b"{", OVERBID, b'{"a":NaN}')
+
+    assert pipeline.reasons() == ["invalid_json", "not_a_number"]
+    assert len(await pipeline.states("1")) == 6
+
+
+async def test_a_dead_letter_keeps_the_original_and_says_where_it_was(pipeline: Pipeline) -> None:
+    """Value, key, headers, topic, partition and offset."""
+    from service.model.record import Record
+
+    record = Record("up", 3, 17, 99, b"key", b"{", [("h", b"v"), ("tocsin-reason", b"forged")])
+    await pipeline.run(pipeline.resolve, [record])
+
+    letter = pipeline.topics["dispatch.dead-letter"][0]
+    assert (letter.key, letter.value) == (b"key", b"{")
+    headers = [(name, value) for name, value in letter.headers]
+    assert ("h", b"v") in headers
+    assert [v for n, v in headers if n == "tocsin-reason"] == [b"invalid_json"]
+    assert {n: v for n, v in headers if n in ("tocsin-topic", "tocsin-partition", "tocsin-offset")} == {
+        "tocsin-topic": b"up", "tocsin-partition": b"3", "tocsin-offset": b"17",
+    }  # fmt: skip
+
+
+async def test_incomplete_tables_stop_everything(pipeline: Pipeline) -> None:
+    """An empty table means not ready, never no preferences."""
+    pipeline.tables.reason = "empty"
+    with pytest.raises(Unavailable):
+        await pipeline.publish(OVERBID)
+
+    assert pipeline.topics == {}
+
+
+async def test_a_large_audience_is_handed_on_in_bounded_chunks(pipeline: Pipeline) -> None:
+    """One event for 3,000 holders of a role: never more than about a thousand messages at once."""
+    rows = [
+        Recipient(id=f"a{n:04}", address=f"a{n}@example.com", roles=("admin",), version=1)
+        for n in range(3000)
+    ]
+    await pipeline.tables.put_recipients(rows)
+    done = await pipeline.publish({"id": "1", "type": "callback_requested"})
+
+    assert len(await pipeline.states("1")) == 2 * 3001
+    assert max(len(d.messages) for d in done) <= 4 * 1001
+    assert [len(d.records) for d in done][:-1] == [0] * (len(done) - 1)
+    assert len(pipeline.records("dispatch.inbox")) == len(pipeline.email_records()) == 3001
+
+
+async def test_a_new_event_supersedes_the_pending_one(pipeline: Pipeline) -> None:
+    """Of two overbids on a lot only the newest is mailed; the inbox has both."""
+    await pipeline.publish(
+        OVERBID | {"time": "2026-01-01T00:00:00Z"}, OVERBID | {"id": "2", "time": "2026-01-01T00:00:01Z"}
+    )
+    await pipeline.deliver()
+
+    assert (await pipeline.states("1"))["alice", "email"] == ("superseded", "newer_event")
+    assert (await pipeline.states("2"))["alice", "email"] == ("sent", "")
+    assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
+
+
+async def test_what_was_closed_but_not_told_is_told_again(pipeline: Pipeline) -> None:
+    """A worker that died after closing a delivery; when its record comes again, the verdict would be another."""
+    bob = pipeline.tables.recipients["bob"]
+    off = {"overbid:email": Choice(on=False, since_ms=5)}
+    await pipeline.tables.put_recipients([bob.model_copy(update={"preferences": off, "version": 2})])
+    await pipeline.publish(OVERBID)
+    pipeline.topics.clear()
+    await pipeline.tables.put_recipients([bob.model_copy(update={"version": 3})])
+    await pipeline.publish(OVERBID)
+
+    told = [o for o in pipeline.outcomes() if (o.recipient, o.channel) == ("bob", "email")]
+    assert [(o.state, o.reason) for o in told] == [("skipped", "preference_off")]
+    assert (await pipeline.states("1"))["bob", "email"] == ("skipped", "preference_off")

@@ -1,0 +1,220 @@
+"""A producer takes events back: what is pending stops, what was delivered to an inbox goes, in any order."""
+
+import json
+from typing import Any
+
+import pytest
+
+from service.model.event import InvalidEvent, Withdrawal
+from service.model.ids import event_key
+from service.model.withdrawal import Withdrawn
+from service.pipeline.resolve.ingest import parse
+from tests.support.catalogues import small_catalogue
+from tests.support.fake_pipeline import Pipeline
+
+OVERBID = {
+    "id": "1", "type": "overbid", "recipients": ["alice"], "time": "2026-01-01T00:00:00Z", "data": {"lot_id": "7"}
+}  # fmt: skip
+BY_ID = {"id": "w", "type": "com.example.withdraw", "data": {"id": "1"}}
+BY_DATA = {
+    "id": "w", "type": "withdraw", "time": "2026-01-01T00:00:05Z",
+    "data": {"type": "overbid", "data": {"lot_id": "7"}},
+}  # fmt: skip
+BY_KEY = BY_DATA | {"data": {"type": "x.overbid", "key": "7"}}
+WITHDRAWN = ("withdrawn", "withdrawn_by_source")
+
+
+@pytest.fixture
+async def pipeline() -> Pipeline:
+    made = Pipeline()
+    await made.seed()
+    return made
+
+
+def withdrawal(**fields: Any) -> Withdrawal:
+    event = {"id": "w", "source": "/t", "type": "withdraw"} | fields
+    found = parse(json.dumps(event).encode(), (), small_catalogue(), 1000)
+    assert isinstance(found, Withdrawal)
+    return found
+
+
+@pytest.mark.parametrize("verb", [BY_ID, BY_DATA, BY_KEY])
+@pytest.mark.parametrize("order", ["before", "after", "twice", "same batch", "other order in the batch"])
+async def test_an_event_and_its_withdrawal_meet_in_any_order(
+    pipeline: Pipeline, verb: dict[str, Any], order: str
+) -> None:
+    """Nothing is mailed, nothing stays in an inbox, and every delivery says withdrawn."""
+    batches = {
+        "before": [[verb], [OVERBID]],
+        "after": [[OVERBID], [verb]],
+        "twice": [[verb], [OVERBID], [verb], [verb | {"id": "w2"}], [OVERBID]],
+        "same batch": [[OVERBID, verb]],
+        "other order in the batch": [[verb, OVERBID]],
+    }[order]
+    for batch in batches:
+        await pipeline.publish(*batch)
+    await pipeline.deliver()
+
+    assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
+    assert not pipeline.transport.copies
+    assert await pipeline.inbox.counts("alice") == {}
+    told = {(o.recipient, o.channel): o.state.value for o in pipeline.outcomes()}
+    assert set(told.values()) == {"withdrawn"}
+    assert len(told) == 4
+
+
+async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipeline: Pipeline) -> None:
+    """A late withdrawal is harmless: mail cannot be taken back."""
+    await pipeline.publish(OVERBID)
+    await pipeline.deliver()
+    assert await pipeline.inbox.counts("alice") == {"overbid": 1}
+    await pipeline.publish(BY_ID)
+
+    states = await pipeline.states("1")
+    assert states["alice", "email"] == ("sent", "")
+    assert states["alice", "inbox"] == WITHDRAWN
+    assert await pipeline.inbox.counts("alice") == {}
+    told = [(o.channel, o.event_id, o.type) for o in pipeline.outcomes() if o.state == "withdrawn"]
+    assert told == [("inbox", "1", "overbid")] * 2  # alice and carol
+    await pipeline.publish(BY_ID)
+    assert await pipeline.states("1") == states
+
+
+async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: Pipeline) -> None:
+    """Deferred moves to withdrawn, and leaves the due set."""
+    row = pipeline.tables.recipients["alice"]
+    address = "deferred@simulator.test"
+    await pipeline.tables.put_recipients([row.model_copy(update={"address": address, "version": 2})])
+    await pipeline.publish(OVERBID)
+    await pipeline.deliver()
+    assert (await pipeline.states("1"))["alice", "email"][0] == "deferred"
+    assert await pipeline.due.count() == 1
+    await pipeline.publish(BY_ID)
+
+    assert (await pipeline.states("1"))["alice", "email"] == WITHDRAWN
+    assert await pipeline.due.count() == 0
+
+
+async def test_a_key_takes_back_what_is_not_newer(pipeline: Pipeline) -> None:
+    """Of three bids the two up to the withdrawal's time; another lot and a later bid stay."""
+    await pipeline.publish(
+        OVERBID,
+        OVERBID | {"id": "2", "time": "2026-01-01T00:00:05Z"},
+        OVERBID | {"id": "3", "time": "2026-01-01T00:00:06Z"},
+        OVERBID | {"id": "4", "data": {"lot_id": "8"}},
+    )
+    await pipeline.publish(BY_DATA)
+    await pipeline.publish(OVERBID | {"id": "5", "time": "2026-01-01T00:00:04Z"})
+
+    for gone in "125":
+        assert set((await pipeline.states(gone)).values()) == {WITHDRAWN}
+    for stays in "34":
+        assert set((await pipeline.states(stays)).values()) == {("queued", "")}
+
+
+async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
+    """A key belongs to its type. Any type may have one, by the extension."""
+    await pipeline.publish(
+        {"id": "1", "type": "winner", "recipients": ["alice"], "supersede_key": "7", "data": {"lot_id": "x"}},
+        OVERBID | {"id": "2"},
+        {
+            "id": "3",
+            "type": "overbid",
+            "recipients": ["alice"],
+            "supersedekey": "other",
+            "data": {"lot_id": "7"},
+        },
+    )
+    await pipeline.publish({"id": "w", "type": "withdraw", "data": {"type": "winner", "key": "7"}})
+
+    assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
+    assert set((await pipeline.states("2")).values()) == {("queued", "")}
+    await pipeline.publish(BY_KEY | {"id": "w2"})
+    assert set((await pipeline.states("2")).values()) == {WITHDRAWN}
+    assert set((await pipeline.states("3")).values()) == {("queued", "")}
+
+
+async def test_an_event_may_bring_its_own_supersede_key(pipeline: Pipeline) -> None:
+    """In place of the type's, or where the type has none: only the newest of a key is mailed."""
+    winner = {"type": "winner", "recipients": ["alice"], "supersede_key": "k", "data": {"lot_id": "x"}}
+    await pipeline.publish(
+        winner | {"id": "1", "time": "2026-01-01T00:00:00Z"},
+        winner | {"id": "2", "time": "2026-01-01T00:00:01Z", "data": {"lot_id": "y"}},
+        OVERBID | {"id": "3", "supersede_key": "a"},
+        OVERBID | {"id": "4", "time": "2026-01-01T00:00:09Z", "data": {"lot_id": "7", "supersedekey": "b"}},
+    )
+    await pipeline.deliver()
+
+    mail = {name: (await pipeline.states(name))["alice", "email"][0] for name in "1234"}
+    assert mail == {"1": "superseded", "2": "sent", "3": "sent", "4": "sent"}
+
+
+async def test_what_was_skipped_stays_skipped(pipeline: Pipeline) -> None:
+    """A delivery that was never to be made is not taken back."""
+    await pipeline.publish(OVERBID | {"recipients": ["ghost"]})
+    await pipeline.publish(BY_ID | {"data": {"id": "1", "source": "/t"}})
+
+    assert (await pipeline.states("1"))["ghost", "email"] == ("skipped", "no_such_recipient")
+    assert (await pipeline.states("1"))["carol", "email"] == WITHDRAWN
+
+
+async def test_another_source_has_other_events(pipeline: Pipeline) -> None:
+    """An id is only unique within its source."""
+    await pipeline.publish(OVERBID)
+    await pipeline.publish(BY_ID | {"source": "/other"})
+    assert set((await pipeline.states("1")).values()) == {("queued", "")}
+
+    await pipeline.publish(BY_ID | {"source": "/other", "data": {"id": "1", "source": "/t"}})
+    assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
+
+
+def test_what_a_withdrawal_means() -> None:
+    """An event by its key, or a supersede key of a type; its own time, or when it came."""
+    assert withdrawal(data={"id": "1"}).event == event_key("/t", "1")
+    assert withdrawal(data={"type": "overbid", "key": 7}).supersede == "overbid|7"
+    assert withdrawal(data={"type": "overbid", "data": {"lot_id": "7", "more": 1}}).supersede == "overbid|7"
+    assert withdrawal(data={"id": "1"}).time_ms == 1000
+    assert withdrawal(data={"id": "1"}, time="1970-01-01T00:00:00Z").time_ms in (0, 1000)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({}, "invalid_withdrawal"),
+        ({"id": "1", "type": "overbid"}, "invalid_withdrawal"),
+        ({"id": ""}, "invalid_withdrawal"),
+        ({"id": 5}, "invalid_attribute"),
+        ({"id": "1", "source": ""}, "invalid_withdrawal"),
+        ({"type": "overbid"}, "invalid_withdrawal"),
+        ({"type": "overbid", "key": "7", "data": {}}, "invalid_withdrawal"),
+        ({"type": "overbid", "key": ""}, "invalid_withdrawal"),
+        ({"type": "overbid", "data": {}}, "invalid_withdrawal"),
+        ({"type": "overbid", "data": "7"}, "invalid_withdrawal"),
+        ({"type": "winner", "data": {"lot_id": "7"}}, "invalid_withdrawal"),
+        ({"type": "none", "key": "7"}, "unknown_type"),
+        ([], "invalid_data"),
+    ],
+)
+def test_bad_withdrawals_are_refused(data: Any, reason: str) -> None:
+    """Each with the reason that its dead letter has."""
+    with pytest.raises(InvalidEvent) as refused:
+        withdrawal(data=data)
+
+    assert refused.value.reason == reason
+
+
+async def test_what_is_taken_back_is_told_for_a_rebuild(pipeline: Pipeline) -> None:
+    """The word itself, and each event that comes under it later; the upstream's topic may be gone by then."""
+    await pipeline.publish(BY_KEY)
+    await pipeline.publish(OVERBID)
+    await pipeline.publish(BY_ID)
+
+    records = pipeline.topics["dispatch.withdrawals"]
+    words = [Withdrawn.from_bytes(record.value or b"") for record in records]
+    until_ms, week_s, event = words[0].until_ms, 604_800, event_key("/t", "1")
+    assert words[:2] == [
+        Withdrawn("", "overbid|7", until_ms, week_s),
+        Withdrawn(event, "", until_ms, week_s),
+    ]
+    assert (words[2].event, words[2].supersede) == (event, "")
+    assert [record.key for record in records] == [b"overbid|7", event.encode(), event.encode()]

@@ -1,0 +1,100 @@
+"""Tokens of unsubscribe links."""
+
+from base64 import urlsafe_b64decode
+
+import pytest
+
+from service.model.catalogue import Channel
+from service.model.delivery import Delivery, Found
+from service.model.unsubscribe import unsubscribe_key
+from service.pipeline.tables.unsubscribe_tokens import Expired, UnsubscribeTokens
+
+DAY_MS = 86_400_000
+NOW = 1_700_000_000_000
+OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
+
+
+def delivery(found: Found = Found.users, **fields: object) -> Delivery:
+    base = {
+        "id": "0" * 24, "event": "1" * 24, "event_id": "1", "source": "/t", "type": "overbid", "channel": Channel.email,
+        "recipient": "alice", "found": found, "created_ms": NOW, "received_ms": NOW, "deadline_ms": NOW + DAY_MS,
+        "address": "alice@example.com",
+    }  # fmt: skip
+    return Delivery.model_validate(base | fields)
+
+
+def test_a_token_stands_for_recipient_and_type_and_names_neither_person_nor_address() -> None:
+    """Only a hash of who is in it; the same delivery has the same token at every attempt."""
+    tokens = UnsubscribeTokens([NEW], 30)
+
+    token = tokens.token(delivery())
+
+    assert tokens.read(token, NOW) == (unsubscribe_key("", "alice", "overbid"), "overbid")
+    assert "alice" not in token
+    assert b"alice" not in urlsafe_b64decode(token.rpartition(".")[2] + "==")
+    assert tokens.token(delivery(attempt=3)) == token
+    assert tokens.token(delivery(recipient="bob")) != token
+    assert tokens.token(delivery(type="winner")) != token
+
+
+def test_a_contact_is_one_of_its_account() -> None:
+    """The same id in another account, or in none, is somebody else; a group's or role's scope does not matter."""
+    tokens = UnsubscribeTokens([NEW], 30)
+    keys = {
+        tokens.read(tokens.token(delivery(found, scope=scope)), NOW).key
+        for found, scope in [(Found.account, "acme"), (Found.account, "other"), (Found.users, "")]
+    }
+
+    assert len(keys) == 3
+    same = {
+        tokens.token(delivery(found, scope=s)) for found, s in [(Found.group, "1|"), (Found.role, "admin")]
+    }
+    assert same == {tokens.token(delivery())}
+
+
+def test_secrets_can_be_replaced() -> None:
+    """The first signs, all verify; one that was taken out does not."""
+    before = UnsubscribeTokens([OLD], 30).token(delivery())
+    both = UnsubscribeTokens([NEW, OLD], 30)
+
+    assert both.read(before, NOW) == both.read(both.token(delivery()), NOW)
+    assert UnsubscribeTokens([NEW], 30).read(both.token(delivery()), NOW)
+    with pytest.raises(ValueError, match="not a token"):
+        UnsubscribeTokens([NEW], 30).read(before, NOW)
+
+
+def test_a_token_expires() -> None:
+    """It lives its days and says then that it has expired."""
+    tokens = UnsubscribeTokens([NEW], 30)
+    token = tokens.token(delivery())
+
+    assert tokens.read(token, NOW + 29 * DAY_MS)
+    with pytest.raises(Expired):
+        tokens.read(token, NOW + 31 * DAY_MS)
+
+
+def test_a_token_that_was_changed_is_none() -> None:
+    """No character of it may differ, and nothing else passes for one."""
+    tokens = UnsubscribeTokens([NEW], 30)
+    token = tokens.token(delivery())
+    forged = [token[:n] + ("1" if token[n] != "1" else "2") + token[n + 1 :] for n in range(len(token) - 1)]
+
+    for text in [
+        *forged,
+        "",
+        ".",
+        "x",
+        token + "=",
+        token * 3,
+        "ü" + token,
+        token.replace("overbid", "winner"),
+    ]:
+        with pytest.raises(ValueError, match="token"):
+            tokens.read(text, NOW)
+
+
+def test_a_secret_is_needed() -> None:
+    """None or an empty one is refused."""
+    for secrets in ([], [""]):
+        with pytest.raises(ValueError, match="secret"):
+            UnsubscribeTokens(secrets, 30)

@@ -1,0 +1,155 @@
+"""Writes to the tables: their order, their versions, and who else writes at the same time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import orjson
+import pytest
+
+from service.model.recipient import Contact, Group, Recipient
+from service.model.record import Message
+from service.model.topics import TopicNames
+from service.pipeline.tables import writer as table_writes
+from service.pipeline.tables.schema import RowRefused
+from service.pipeline.tables.writer import RowTooLarge, Stores, TableWriter
+from service.ports import Unavailable
+from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
+from tests.fakes.clock import FakeClock
+from tests.fakes.tables import FakeTables
+
+
+class Feed(FakePublisher):
+    """A publisher beside whom another system writes a newer row, as often as told."""
+
+    def __init__(self, tables: FakeTables, times: int) -> None:
+        super().__init__()
+        self._tables = tables
+        self._times = times
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        await super().publish(messages)
+        if self._times:
+            self._times -= 1
+            version = orjson.loads(messages[0].value or b"")["version"] + 1000
+            lists = {"fon_answered": (f"v{version}@example.com",)}
+            await self._tables.put_group(Group(external_id="g", addresses=lists, version=version))
+
+
+def writer(tables: FakeTables, publisher: FakePublisher, clock: FakeClock | None = None) -> TableWriter:
+    stores = Stores(tables, tables, FakeAccounts(), FakeApiKeys())
+    return TableWriter(stores, publisher, FakeRowLocks(), TopicNames("x."), clock or FakeClock(5000))
+
+
+def add(name: str) -> Callable[[Group], Group]:
+    def change(group: Group) -> Group:
+        return group.model_copy(update={"addresses": {**group.addresses, name: (f"{name}@example.com",)}})
+
+    return change
+
+
+async def test_published_before_stored() -> None:
+    """What Kafka did not take is not stored; what it took has the version that is stored."""
+    tables, publisher = FakeTables(), FakePublisher()
+    publisher.outage.reason = "away"
+    with pytest.raises(Unavailable):
+        await writer(tables, publisher).group("g", "", add("fon_offer"))
+    assert not tables.groups
+
+    publisher.outage.reason = None
+    row = await writer(tables, publisher).group("g", "", add("fon_offer"))
+
+    (message,) = publisher.messages
+    assert (message.topic, message.key) == ("x.tables.groups", b"g|")
+    assert (
+        orjson.loads(message.value or b"")["version"] == row.version == tables.groups["g", ""].version == 5000
+    )
+
+
+async def test_versions_grow_though_the_clock_does_not() -> None:
+    """A clock that stands or goes back gives no version twice."""
+    tables, clock = FakeTables(), FakeClock(5000)
+    found = []
+    for now in (5000, 5000, 4000):
+        clock.now = now
+        row = await writer(tables, FakePublisher(), clock).group("g", "", add(f"t{len(found)}"))
+        found.append(row.version)
+
+    assert found == [5000, 5001, 5002]
+
+
+async def test_a_newer_row_of_another_system() -> None:
+    """A row that another system wrote meanwhile is read again, and keeps what the change does not name."""
+    tables = FakeTables()
+    publisher = Feed(tables, times=2)
+
+    row = await writer(tables, publisher).group("g", "", add("fon_offer"))
+
+    assert row.addresses == {"fon_answered": ("v7001@example.com",), "fon_offer": ("fon_offer@example.com",)}
+    assert tables.groups["g", ""] == row
+    assert [orjson.loads(m.value or b"")["version"] for m in publisher.messages] == [5000, 6001, 7002]
+
+
+async def test_a_row_that_never_rests() -> None:
+    """A row that is changed all the time is given up after a while, as unavailable."""
+    tables = FakeTables()
+
+    with pytest.raises(Unavailable, match="too often"):
+        await writer(tables, Feed(tables, times=100)).group("g", "", add("fon_offer"))
+
+
+async def test_a_write_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write ends before its lock does."""
+    monkeypatch.setattr(table_writes, "LONGEST_S", 0.02)
+
+    class Hanging(FakePublisher):
+        async def publish(self, messages: Sequence[Message]) -> None:
+            await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match="too long"):
+        await writer(FakeTables(), Hanging()).group("g", "", add("fon_offer"))
+
+
+async def test_a_row_too_large() -> None:
+    """A row that Kafka would refuse is refused before anything is written."""
+    publisher = FakePublisher()
+
+    with pytest.raises(RowTooLarge):
+        await writer(FakeTables(), publisher).recipient(
+            "a", lambda _: Recipient(id="a", name="x" * 1_000_001)
+        )
+
+    assert not publisher.messages
+
+
+async def test_a_row_that_its_reader_would_refuse() -> None:
+    """It could not be read back after a loss of Redis, so it is refused before anything is written."""
+    publisher = FakePublisher()
+
+    with pytest.raises(RowRefused, match="id: Must be printable"):
+        await writer(FakeTables(), publisher).recipient(" a", lambda _: Recipient(id=" a"))
+
+    assert not publisher.messages
+
+
+async def test_no_change_no_record() -> None:
+    """A change that changes nothing writes nothing."""
+    tables, publisher = FakeTables(), FakePublisher()
+    made = await writer(tables, publisher).recipient("a", lambda _: Recipient(id="a"))
+
+    same = await writer(tables, publisher).recipient("a", lambda standing: standing or Recipient(id="a"))
+
+    assert made == same
+    assert len(publisher.messages) == 1
+
+
+async def test_contacts_in_the_order_asked() -> None:
+    """Contacts come back in the order of the change, those that did not change with their old version."""
+    tables, publisher = FakeTables(), FakePublisher()
+    old = Contact(uuid="b", account="acme", email="b@example.com", version=7)
+    await tables.put_contacts([old])
+    new = Contact(uuid="a", account="acme", email="a@example.com")
+
+    rows = await writer(tables, publisher).contacts("acme", lambda standing: [*standing, new])
+
+    assert [(row.uuid, row.version) for row in rows] == [("b", 7), ("a", 5000)]
+    assert [m.key for m in publisher.messages] == [b"acme|a"]

@@ -1,0 +1,163 @@
+"""Which partitions may be read, and what the next batch is made of."""
+
+from aiokafka import TopicPartition
+
+from service.model.record import Record
+from streams.consumer.assignment import Assignment, Share
+from streams.consumer.limits import Limits
+from tests.support.kafka_records import fetched
+
+HIGH, LOW, LOW_2 = TopicPartition("high", 0), TopicPartition("low", 0), TopicPartition("low", 1)
+
+
+def assignment(**limits: int) -> Assignment:
+    """Three partitions of two topics, `high` before `low`."""
+    made = Assignment(["high", "low"], Limits(**{"max_records": 10, **limits}))  # type: ignore[arg-type]
+    made.add([LOW, LOW_2, HIGH])
+    return made
+
+
+def accept(
+    to: Assignment, tp: TopicPartition, *offsets: int, key: bytes | None = None, value: bytes = b"v"
+) -> None:
+    """Records at these offsets have been read."""
+    to.accept({tp: fetched(tp.topic, tp.partition, offsets, key, value)})
+
+
+def places(shares: list[Share]) -> list[tuple[str, int, int]]:
+    """Where the records of a batch come from."""
+    return [record[:3] for _, records in shares for record in records]
+
+
+def end(shares: list[Share]) -> None:
+    """A batch has finished all it had."""
+    for partition, records in shares:
+        for record in records:
+            partition.finish(record)
+        partition.release(records)
+
+
+def test_the_topic_named_first_is_served_first() -> None:
+    """A batch is filled from the more urgent topic before the others get what room is left."""
+    made = assignment(max_records=3)
+    accept(made, LOW, 0, 1)
+    accept(made, HIGH, 7, 8)
+
+    assert places(made.take()) == [("high", 0, 7), ("high", 0, 8), ("low", 0, 0)]
+
+
+def test_partitions_of_a_topic_take_turns() -> None:
+    """One full partition does not keep another of the same topic waiting for ever."""
+    made = assignment(max_records=2)
+    accept(made, LOW, *range(10))
+    accept(made, LOW_2, *range(10))
+
+    turns = [places(made.take())[0][1] for _ in range(4)]
+    assert turns == [0, 1, 0, 1]
+
+
+def test_a_key_is_in_one_batch_at_a_time() -> None:
+    """While a record of a key runs, later ones of that key wait, and others go past them."""
+    made = assignment()
+    accept(made, LOW, 0, 1, key=b"a")
+    first = made.take()
+    accept(made, LOW, 2, 3, key=b"a")
+    accept(made, LOW, 4)
+
+    second = made.take()
+    assert places(second) == [("low", 0, 4)]
+    assert made.take() == []
+    end(first)
+    assert places(made.take()) == [("low", 0, 2), ("low", 0, 3)]
+
+
+def test_records_without_a_key_wait_for_nobody() -> None:
+    """A record that has no key has no order either."""
+    made = assignment()
+    record = fetched("low", 0, [0, 1])
+    for fetch in record:
+        fetch.key = None
+    made.accept({LOW: record[:1]})
+    made.take()
+    made.accept({LOW: record[1:]})
+
+    assert places(made.take()) == [("low", 0, 1)]
+
+
+def test_what_is_held_is_bounded_by_number() -> None:
+    """At the limit, only partitions that hold nothing may be read, until a batch has ended."""
+    made = assignment(max_in_flight=3)
+    accept(made, LOW, 0, 1, 2)
+
+    assert made.full() == [LOW]
+    assert made.held == 3
+    end(made.take())
+    assert made.full() == []
+
+
+def test_what_is_held_is_bounded_by_size() -> None:
+    """The same for bytes: a few large records fill it."""
+    made = assignment(max_bytes=100_000)
+    accept(made, LOW, 0, value=b"x" * 100_000)
+
+    assert made.full() == [LOW]
+    end(made.take())
+    assert made.full() == []
+
+
+def test_a_partition_is_not_read_far_past_an_unfinished_record() -> None:
+    """What would come again after a crash is bounded, by partition."""
+    made = assignment(max_uncommitted=5)
+    accept(made, LOW, *range(5))
+    ((partition, records),) = made.take()
+    for record in records[1:]:
+        partition.finish(record)
+    partition.release(records)
+
+    assert made.full() == [LOW]
+    partition.finish(records[0])
+    assert made.full() == []
+
+
+def test_a_revoked_partition_gives_up_what_waits_and_can_still_finish() -> None:
+    """What was not started is forgotten; what runs can finish and be committed one last time."""
+    made = assignment()
+    accept(made, LOW, 0, 1)
+    shares = made.take()
+    accept(made, LOW, 2, 3)
+
+    dropped = made.drop([LOW])
+    end(shares)
+
+    assert made.take() == []
+    assert dropped[LOW].mark.pending == 2
+    assert LOW not in made.partitions
+
+
+def test_a_partition_read_before_it_was_announced_is_kept() -> None:
+    """Records from a partition that is not known yet are not dropped: a later commit would lose them."""
+    made = Assignment(["low"], Limits())
+    accept(made, LOW, 4)
+
+    assert places(made.take()) == [("low", 0, 4)]
+
+
+def test_a_partition_that_was_made_anew_starts_anew() -> None:
+    """When offsets go back, the old progress is dropped with the old watermark."""
+    made = assignment()
+    accept(made, LOW, 10, 11)
+    old = made.take()
+    accept(made, LOW, 0)
+    end(old)
+
+    assert made.partitions[LOW].mark.position is None
+    assert places(made.take()) == [("low", 0, 0)]
+
+
+def test_a_record_keeps_what_kafka_said() -> None:
+    """Topic, place, time, key, value and headers arrive as they were."""
+    made = assignment()
+    accept(made, LOW, 3, key=b"k", value=b"x")
+
+    ((_, records),) = made.take()
+    assert records == [Record("low", 0, 3, 1, b"k", b"x", ())]

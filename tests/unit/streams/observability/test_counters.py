@@ -1,0 +1,104 @@
+"""What is counted when Kafka has acknowledged it, and by which name a record is logged."""
+
+import json
+from typing import Any
+
+import pytest
+
+from service.model.event import DeadReason, InvalidEvent
+from service.model.ledger import State
+from service.model.outcome import Outcome, ReadMark
+from service.model.record import Message, Record
+from service.model.topics import TopicNames
+from service.observability.metrics import (
+    DEAD_LETTERS,
+    EVENT_TO_FINAL,
+    OUTCOMES,
+    SMTP_REPLIES,
+    Durations,
+    exposition,
+)
+from service.pipeline.dead_letter import dead_letter
+from streams.kafka.record_ids import Identity, identity, named
+from streams.observability.counters import Counted
+
+TOPICS = TopicNames("x.")
+
+
+def told(state: State, **fields: Any) -> Message:
+    """An outcome as a stage writes it."""
+    outcome = Outcome("d1", "e1", "counted", "alice@example.com", "email", state, 5_000, **fields)
+    return Message(TOPICS.outcomes, b"k", outcome.to_bytes())
+
+
+def test_outcomes_replies_and_durations() -> None:
+    """Each state change counts by its closed labels; mail that is sent has its age and its reply."""
+    counted = Counted(TOPICS)
+    counted([told(State.sent, received_ms=3_000, relay="r9", reply="250 2.0.0 ok")])
+    counted(
+        [told(State.deferred, received_ms=3_000, relay="r9", reply="451 4.7.1 later"), told(State.queued)]
+    )
+    counted([Message(TOPICS.outcomes, b"k", ReadMark("alice", ("d1",), 1).to_bytes())])
+    counted([Message(TOPICS.inbox, b"k", b'{"state":"sent"}')])
+
+    states = {
+        state: OUTCOMES.value(state, "email", "counted", "") for state in ("sent", "deferred", "queued")
+    }
+    assert states == {"sent": 1, "deferred": 1, "queued": 1}
+    assert (SMTP_REPLIES.value("r9", "2xx"), SMTP_REPLIES.value("r9", "4xx")) == (1, 1)
+    assert 'tocsin_event_to_final_seconds_bucket{channel="email",le="2.5"}' in exposition().decode()
+    assert EVENT_TO_FINAL.collect()
+
+
+def test_dead_letters_begin_at_zero() -> None:
+    """Prometheus sees no increase in a series that begins with 1."""
+    counted = Counted(TOPICS, ("begun",))
+    assert 'reason="too_deep",stage="begun"} 0.0' in exposition().decode()
+    record = Record("events", 0, 1, 1, None, b"{")
+    counted([dead_letter(TOPICS.dead_letter, "begun", record, InvalidEvent(DeadReason.too_deep))])
+    assert DEAD_LETTERS.value("begun", "too_deep") == 1
+
+
+def test_a_histogram_counts_all_that_is_not_longer() -> None:
+    """Buckets add up, a duration on a bound belongs to it, and the sum is exact."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry()
+    durations = Durations("d_seconds", "text", ("channel",), (1, 2.5), registry)
+    for seconds in (0.5, 1, 2, 9):
+        durations.observe(("email",), seconds)
+    shown = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
+    assert shown == [
+        'd_seconds_bucket{channel="email",le="1"} 2.0',
+        'd_seconds_bucket{channel="email",le="2.5"} 3.0',
+        'd_seconds_bucket{channel="email",le="+Inf"} 4.0',
+        'd_seconds_count{channel="email"} 4.0',
+        'd_seconds_sum{channel="email"} 12.5',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "found"),
+    [
+        (b'{"id":"1","source":"/s","traceparent":"t"}', (), Identity("1", "/s", traceparent="t")),
+        (b'{"id":"1","source":"/s"}', (("traceparent", b"t"),), Identity("1", "/s", traceparent="t")),
+        (b'{"id":"lot"}', (("ce_id", b"1"), ("ce_source", b"/s")), Identity("1", "/s")),
+        (b'{"id":"d","event_id":"1","recipient":"r"}', (), Identity("1", "", "d", "r")),
+        (b"{", (("ce_id", b"\xff"),), Identity("\ufffd")),
+        (None, (), Identity()),
+        (b"[1]", (), Identity()),
+        (b'{"id":7}', (), Identity()),
+    ],
+)
+def test_identity(value: bytes | None, headers: Any, found: Identity) -> None:
+    """An event in each of its forms, and a delivery, say what they are; what is malformed says nothing."""
+    assert identity(value, headers) == found
+
+
+def test_a_recipient_that_could_be_an_address_is_a_digest() -> None:
+    """Members of groups have their address as id; in logs they can be told apart, not read."""
+    plain = named(json.dumps({"event_id": "1", "recipient": "alice"}).encode(), ())
+    address = named(json.dumps({"event_id": "1", "recipient": "a@example.com"}).encode(), ())
+    assert plain["recipient"] == "alice"
+    assert len(address["recipient"]) == 12
+    assert "example" not in str(address)

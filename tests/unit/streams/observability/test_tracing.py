@@ -1,0 +1,114 @@
+"""Spans around stages: parents, attempts, and what a deferred delivery keeps of its trace."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import orjson
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from service.adapters.tracing import Tracing, tracing
+from service.model.ids import event_key
+from service.model.ledger import State
+from service.model.outcome import Outcome
+from service.model.record import Done, Handler, Message, Record
+from service.model.topics import TopicNames
+from service.settings import Otel
+from streams.observability.tracing import Delivering, Resolving
+
+TOPICS = TopicNames()
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+EVENT = event_key("/s", "1")
+
+
+@pytest.fixture
+def spans() -> InMemorySpanExporter:
+    """What was exported."""
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def tracer(spans: InMemorySpanExporter) -> Tracing:
+    """Traces into memory."""
+    return Tracing(SimpleSpanProcessor(spans), "test")
+
+
+def handler(*messages: Message) -> Handler:
+    """A stage that says this of every batch."""
+
+    async def handle(records: Sequence[Record]) -> AsyncIterator[Done]:
+        yield Done(records, messages)
+
+    return handle
+
+
+def run(stage: Handler, value: bytes, *headers: tuple[str, bytes]) -> list[Message]:
+    """One batch of one record; the record must come out as it went in."""
+    record = Record("t", 0, 7, 1, b"k", value, headers)
+
+    async def go() -> list[Message]:
+        done = [d async for d in stage([record])]
+        assert [r for d in done for r in d.records] == [record]
+        return [m for d in done for m in d.messages]
+
+    return asyncio.run(go())
+
+
+def outcome(state: State, **fields: str) -> Message:
+    """As a stage tells it."""
+    told = Outcome("d1", EVENT, "overbid", "alice", "email", state, 1, event_id="1", source="/s", **fields)  # type: ignore[arg-type]
+    return Message(TOPICS.outcomes, b"k", told.to_bytes())
+
+
+DELIVERY = Message(
+    "dispatch.email.high",
+    b"k",
+    orjson.dumps({"id": "d1", "event": EVENT, "event_id": "1", "channel": "email"}),
+)
+
+
+@pytest.mark.parametrize("sampled", ["01", "00"])
+def test_the_trace_goes_on_in_header_and_delivery(
+    tracer: Tracing, spans: InMemorySpanExporter, sampled: str
+) -> None:
+    """Both name the span of resolve, in the upstream's trace; one that is not sampled is handed on and not kept."""
+    upstream = f"00-{TRACE}-b7ad6b7169203331-{sampled}"
+    resolve = Resolving(handler(DELIVERY, outcome(State.queued)), tracer, TOPICS)
+    delivery, told = run(resolve, b'{"id":"1","source":"/s"}', ("traceparent", upstream.encode()))
+
+    (trace,) = [value.decode() for name, value in delivery.headers if name == "traceparent"]
+    assert orjson.loads(delivery.value or b"")["traceparent"] == trace
+    assert trace.split("-")[1] == TRACE
+    assert trace.split("-")[2] != upstream.split("-")[2]
+    assert told == outcome(State.queued)
+    assert len(spans.get_finished_spans()) == (sampled == "01")
+
+
+def test_every_attempt_is_a_child_of_resolve(tracer: Tracing, spans: InMemorySpanExporter) -> None:
+    """Also after a wait in the due set, which keeps no Kafka header."""
+    resolve = Resolving(handler(DELIVERY), tracer, TOPICS)
+    (delivery,) = run(resolve, b'{"id":"1","source":"/s"}')
+    for state, reply in ((State.deferred, "451 4.7.1 later"), (State.sent, "250 2.0.0 ok")):
+        run(
+            Delivering("email.high", handler(outcome(state, reply=reply)), tracer, TOPICS),
+            delivery.value or b"",
+        )
+
+    parent, first, second = spans.get_finished_spans()
+    assert {first.parent.span_id, second.parent.span_id} == {parent.context.span_id}  # type: ignore[union-attr]
+    assert {s.context.trace_id for s in (parent, first, second)} == {parent.context.trace_id}
+    codes = [(s.attributes or {})["smtp.reply_code"] for s in (first, second)]
+    assert codes == [451, 250]
+
+
+def test_a_malformed_traceparent_begins_a_trace(tracer: Tracing, spans: InMemorySpanExporter) -> None:
+    """An upstream's mistake stops nothing."""
+    run(Resolving(handler(DELIVERY), tracer, TOPICS), b'{"id":"1","source":"/s","traceparent":"00-zz"}')
+    (span,) = spans.get_finished_spans()
+    assert span.parent is None
+
+
+def test_off_without_an_endpoint() -> None:
+    """There is nothing to call then."""
+    assert tracing(Otel()) is None

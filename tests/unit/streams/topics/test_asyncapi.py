@@ -1,0 +1,134 @@
+"""docs/events/asyncapi.json tells the truth about the Kafka interface."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service.adapters.catalogue_file import load_catalogue
+from service.dev.samples import event
+from service.model.event import DEAD_REASON_TEXT, InvalidEvent
+from service.model.topics import TABLES
+from service.pipeline.resolve import ingest
+from service.settings import templates_directory
+from streams.topics import asyncapi
+from streams.topics.asyncapi_events import ENVELOPE
+from streams.topics.table import TOPICS
+from tests.support.asyncapi_schema import PATH, committed, fits
+
+CATALOGUE = load_catalogue(templates_directory())
+NAMES = [row.name for row in CATALOGUE]
+WRONG: dict[str, Any] = {
+    "string": 5, "integer": "5", "number": "5", "boolean": "yes", "datetime": "noon", "object": [], "list": {},
+}  # fmt: skip
+
+
+def sample(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(event(CATALOGUE, name, "1", "2026-01-01T00:00:00Z")))
+    return found
+
+
+def accepted(document: dict[str, Any]) -> bool:
+    try:
+        ingest.parse(json.dumps(document).encode(), (), CATALOGUE, 1)
+    except InvalidEvent:
+        return False
+    return True
+
+
+def walk(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from walk(child)
+
+
+def test_the_document_is_committed(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what `python -m streams.topics.asyncapi` prints."""
+    asyncapi.main()
+
+    assert PATH.read_text() == capsys.readouterr().out
+
+
+def test_every_reference_resolves() -> None:
+    """And every message and schema is used by something."""
+    used = {node["$ref"] for node in walk(committed()) if "$ref" in node}
+    for reference in used:
+        found: Any = committed()
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    for kind in ("messages", "schemas"):
+        assert {f"#/components/{kind}/{name}" for name in committed()["components"][kind]} <= used
+
+
+def test_every_topic_is_a_channel() -> None:
+    """Those of the table with their settings, and the events; each can be sent or received."""
+    channels = committed()["channels"]
+    assert channels.keys() == {"events", *(topic.name for topic in TOPICS)}
+    for topic in TOPICS:
+        told = channels[topic.name]["bindings"]["kafka"]["topicConfiguration"]
+        assert {k: ",".join(v) if isinstance(v, list) else str(v) for k, v in told.items()} == topic.config()
+        assert topic.key in channels[topic.name]["description"]
+    reached = {o["channel"]["$ref"].removeprefix("#/channels/") for o in committed()["operations"].values()}
+    assert reached == channels.keys()
+    assert {f"tables.{name}" for name in TABLES} <= reached
+
+
+def test_every_type_is_a_message() -> None:
+    """No more and no fewer, but the verb and binary mode."""
+    assert len(NAMES) == 63
+    assert committed()["channels"]["events"]["messages"].keys() == {*NAMES, "withdraw", "binary"}
+
+
+def test_the_envelope_has_the_names_of_ingest() -> None:
+    """Attributes and extensions, in every spelling; and dead letters have every reason with its sentence."""
+    assert ENVELOPE["properties"].keys() == ingest._KNOWN | {"traceparent"}
+    headers = committed()["components"]["messages"]["DeadLetter"]["headers"]["properties"]
+    told = {one["const"]: one["description"] for one in headers["tocsin-reason"]["oneOf"]}
+    assert told == {reason.value: said for reason, said in DEAD_REASON_TEXT.items()}
+
+
+def test_examples_fit() -> None:
+    """What the document gives as an example is accepted too."""
+    for name, message in committed()["components"]["messages"].items():
+        for example in message.get("examples", ()):
+            assert fits(name, example["payload"])
+            assert accepted(example["payload"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_agrees_with_ingest(name: str) -> None:
+    """The sample fits its own message and no other; less or wrong data fit exactly where ingest accepts them."""
+    good = sample(name)
+    assert [other for other in NAMES if fits(other, good)] == [name]
+    assert accepted(good)
+    changed = [good | {"type": f"com.example.{name}"}, good | {"type": f"x{name}"}, good | {"data": None}]
+    changed += [{k: v for k, v in good.items() if k != left_out} for left_out in good]
+    changed += [good | {left_out: None} for left_out in good]
+    changed += [good | {"recipients": [""]}, good | {"specversion": "0.3"}, good | {"time": "noon"}]
+    changed += [good | {"recipients": "alice,bob"}, good | {"id": ""}, good | {"source": 5}]
+    for field, meta in CATALOGUE[name].meta.items():
+        rest = {k: v for k, v in good.get("data", {}).items() if k != field}
+        changed += [good | {"data": rest}, good | {"data": rest | {field: WRONG[meta.type]}}]
+    for document in changed:
+        assert fits(name, document) == accepted(document), document
+
+
+def test_withdrawals_agree_with_ingest() -> None:
+    """Both forms; neither and both are refused by either."""
+    about = {"id": "1", "source": "/s", "type": "withdraw"}
+    for data in (
+        {"id": "4711"},
+        {"id": "4711", "source": "/auctions"},
+        {"type": "overbid", "data": {"lot_id": "7"}},
+        {"type": "overbid", "key": "7"},
+        {},
+        None,
+        {"id": ""},
+        {"id": "1", "type": "overbid", "key": "7"},
+        {"type": "overbid", "key": "7", "data": {}},
+        {"type": "overbid"},
+    ):
+        document = about | {"data": data}
+        assert fits("withdraw", document) == accepted(document), data
