@@ -30,8 +30,8 @@ from service.bootstrap import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
-from service.settings import Kafka, Redis, Settings
-from streams.kafka.connection import connection_of
+from service.settings import KafkaSettings, RedisSettings, Settings
+from streams.kafka.connection import kafka_connection
 from streams.topics import table as topics
 
 COUNTS, EVERY = "counts at {:g}/s", "contacts, limit 0"
@@ -80,7 +80,11 @@ def _start(directory: Path, opened: ExitStack) -> Mapping[str, tuple[int, int]]:
     kafka = opened.enter_context(EmbeddedKafka(directory / "kafka", progress=print))
     valkey = opened.enter_context(EmbeddedValkey(directory / "valkey"))
     began = time.monotonic()
-    asyncio.run(_prepare(Settings(kafka=Kafka(bootstrap=kafka.bootstrap), redis=Redis(url=valkey.url))))
+    asyncio.run(
+        _prepare(
+            Settings(kafka=KafkaSettings(bootstrap=kafka.bootstrap), redis=RedisSettings(url=valkey.url))
+        )
+    )
     print(f"filled in {time.monotonic() - began:.1f} s")
     ports = {"tocsin": free_port(), "starlette": free_port()}
     processes = Processes()
@@ -100,7 +104,7 @@ def _start(directory: Path, opened: ExitStack) -> Mapping[str, tuple[int, int]]:
 
 
 async def _prepare(settings: Settings) -> None:
-    await topics.apply(connection_of(settings.kafka), partitions=3)
+    await topics.apply(kafka_connection(settings.kafka), partitions=3)
     parts = bootstrap(settings)
     await fill(parts)
     await parts.store.close()

@@ -25,7 +25,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer
 from service.adapters.templates.sample import SAMPLE_MS, sample_delivery
 from service.model.delivery import Delivery
-from service.settings import Mail, Templates, templates_directory
+from service.settings import MailSettings, TemplateSettings, templates_directory
 
 HEADERS = {
     "List-Unsubscribe": "<http://127.0.0.1:8000/unsubscribe/eyJhbGciOiJIUzI1NiJ9.c2FtcGxlLXRva2Vu>",
@@ -127,7 +127,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=200)
     rounds = parser.parse_args().rounds
-    renderer = TemplateRenderer(Mail(), Templates(), load_catalogue(templates_directory()))
+    renderer = TemplateRenderer(MailSettings(), TemplateSettings(), load_catalogue(templates_directory()))
     gc.freeze()
     every = survey(renderer, max(1, rounds // RUN))
     slowest = next(iter(every))

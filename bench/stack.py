@@ -18,8 +18,7 @@ from bench.warm import warm
 from service.bootstrap import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
-from service.settings import Kafka, Settings
-from service.settings import Redis as RedisSettings
+from service.settings import KafkaSettings, RedisSettings, Settings
 from streams.kafka.connection import KafkaConnection
 from streams.topics import table as topics
 
@@ -46,7 +45,9 @@ class Stack:
         names = [f"{topic}.{how}" for how in peer.HOW for topic in (peer.EVENTS, peer.EMAILS)]
         await admin.create_topics([NewTopic(name, self._partitions, 1) for name in names])
         await admin.close()
-        settings = Settings(kafka=Kafka(bootstrap=self.bootstrap), redis=RedisSettings(url=self._valkey.url))
+        settings = Settings(
+            kafka=KafkaSettings(bootstrap=self.bootstrap), redis=RedisSettings(url=self._valkey.url)
+        )
         parts = bootstrap(settings)
         await cases.seed(parts)
         await parts.store.close()

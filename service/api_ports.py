@@ -64,7 +64,7 @@ class ApiKeys(Protocol):
         ...
 
 
-class Directory(Protocol):
+class RecipientDirectory(Protocol):
     """The recipients table in id order."""
 
     async def recipients(self, after: str, limit: int) -> Sequence[Recipient]:
@@ -87,7 +87,7 @@ class Contacts(Protocol):
         ...
 
 
-class Shown(StrEnum):
+class ReadFilter(StrEnum):
     """Which inbox entries a reader wants."""
 
     unread = "unread"
@@ -100,7 +100,7 @@ class InboxQuery:
     """A page of an inbox. `types` empty means every type; `after` is a cursor that a page gave, or empty."""
 
     recipient: str
-    shown: Shown = Shown.unread
+    shown: ReadFilter = ReadFilter.unread
     types: frozenset[str] = frozenset()
     descending: bool = False
     after: str = ""
@@ -115,7 +115,7 @@ class InboxPage:
     cursor: str = ""
 
 
-class Changed(StrEnum):
+class InboxChangeKind(StrEnum):
     """What happened to an inbox."""
 
     new = "new"
@@ -128,7 +128,7 @@ class InboxChange:
     """One change. `position` is where the stream stands after it; `item` is None unless an entry is new."""
 
     position: str
-    kind: Changed
+    kind: InboxChangeKind
     ids: Sequence[str]
     item: InboxItem | None = None
 
@@ -179,7 +179,7 @@ class RateLimits(Protocol):
         ...
 
 
-class Repeat(StrEnum):
+class IdempotencyState(StrEnum):
     """What is known of an idempotency key."""
 
     first = "first"
@@ -189,17 +189,17 @@ class Repeat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class IdempotencyRecord:
     """`answer` is what the first request was told; empty unless it is done."""
 
-    repeat: Repeat
+    repeat: IdempotencyState
     answer: bytes = b""
 
 
 class Idempotency(Protocol):
     """Remembers requests by their Idempotency-Key, for a day."""
 
-    async def begin(self, key: str, fingerprint: str) -> Remembered:
+    async def begin(self, key: str, fingerprint: str) -> IdempotencyRecord:
         """Claim a key for a request with this fingerprint, or tell what became of the request that has it."""
         ...
 

@@ -12,8 +12,8 @@ from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
-from service.adapters.redis.delivery.soft_bounces import RedisSoftBounces
-from service.adapters.redis.delivery.supersede import RedisSupersede
+from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
+from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
@@ -33,19 +33,19 @@ from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
-from service.pipeline.bounces.process import Bounces, Produce
+from service.pipeline.bounces.process import BounceProcessor, Produce
 from service.pipeline.email.in_flight import InFlight
-from service.pipeline.email.soft_bounces import SoftBounces
-from service.pipeline.email.stage import DeliverEmail, EmailPorts
-from service.pipeline.inbox.stage import DeliverInbox
-from service.pipeline.operate.explain import Explain
+from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.email.stage import EmailHandler, EmailPorts
+from service.pipeline.inbox.stage import InboxHandler
+from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import EventLog, WhatIf
-from service.pipeline.resolve.stage import Resolve
-from service.pipeline.resolve.withdraw import Withdraw
-from service.pipeline.tables.preference_records import FedPreferences
-from service.pipeline.tables.stage import ApplyTables
+from service.pipeline.resolve.stage import ResolveHandler
+from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.pipeline.tables.preference_records import PreferenceApplier
+from service.pipeline.tables.stage import TablesHandler
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
-from service.pipeline.tables.writer import Stores, TableWriter
+from service.pipeline.tables.writer import TableStores, TableWriter
 from service.settings import RelaySettings, Settings, templates_directory
 
 
@@ -69,14 +69,14 @@ class Parts:
     tables: RedisTables
     writes: RedisTableWrites
     ledger: RedisLedger
-    supersedes: RedisSupersede
+    supersedes: RedisSupersedeIndex
     withdrawals: RedisWithdrawals
     inbox: RedisInbox
     due: RedisDueSet
     open_ages: RedisOpenAges
     in_flight: InFlight
     workers: RedisWorkers
-    scores: RedisSoftBounces
+    scores: RedisSoftBounceScores
     renderer: TemplateRenderer
     transport: SmtpTransport
     owner: str
@@ -85,10 +85,10 @@ class Parts:
 
     def resolve(self) -> Handler:
         """Events to deliveries."""
-        withdraw = Withdraw(
+        withdraw = WithdrawalProcessor(
             self.ledger, self.inbox, self.due, self.withdrawals, topics=self.topics, clock=self.clock
         )
-        return Resolve(
+        return ResolveHandler(
             self.catalogue,
             self.tables,
             self.ledger,
@@ -100,7 +100,7 @@ class Parts:
 
     def deliver_inbox(self) -> Handler:
         """Deliveries to inbox entries."""
-        return DeliverInbox(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
+        return InboxHandler(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
 
     def deliver_email(self) -> Handler:
         """Deliveries to mail."""
@@ -117,7 +117,7 @@ class Parts:
             renderer=self.renderer,
             clock=self.clock,
         )
-        return DeliverEmail(
+        return EmailHandler(
             self.catalogue,
             ports,
             self.topics,
@@ -127,12 +127,12 @@ class Parts:
             in_flight=self.in_flight,
         )
 
-    def bounces(self, produce: Produce) -> Bounces | None:
+    def bounces(self, produce: Produce) -> BounceProcessor | None:
         """What comes back to the senders of mails; None without a domain for them."""
         if self.verp is None:
             return None
-        soft = SoftBounces(self.scores, self.tables, self.writes, self.topics, self.clock)
-        return Bounces(
+        soft = SoftBounceScorer(self.scores, self.tables, self.writes, self.topics, self.clock)
+        return BounceProcessor(
             self.verp,
             self.ledger,
             tables=self.tables,
@@ -150,13 +150,13 @@ class Parts:
     def apply_tables(self) -> Handler:
         """Records of `tables.*` to rows."""
         stores, locks = self.table_stores(), RedisRowLocks(self.store)
-        preferences = FedPreferences(stores, locks, self.catalogue, self.topics, self.clock)
-        return ApplyTables(stores, preferences, self.topics)
+        preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
+        return TablesHandler(stores, preferences, self.topics)
 
-    def explain(self) -> Explain:
+    def explain(self) -> Explainer:
         """Answers what became of events and recipients."""
         search = RedisAddressSearch(self.store)
-        return Explain(
+        return Explainer(
             self.catalogue,
             self.ledger,
             self.ledger,
@@ -170,9 +170,9 @@ class Parts:
         """Answers who would be notified."""
         return WhatIf(self.catalogue, self.tables, self.inbox, log, self.clock)
 
-    def table_stores(self) -> Stores:
+    def table_stores(self) -> TableStores:
         """Where rows are kept."""
-        return Stores(self.tables, self.writes, RedisAccounts(self.store), RedisApiKeys(self.store))
+        return TableStores(self.tables, self.writes, RedisAccounts(self.store), RedisApiKeys(self.store))
 
     def _sender(self, delivery: Delivery) -> str:
         if self.verp is not None:
@@ -210,14 +210,14 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         tables=RedisTables(store),
         writes=RedisTableWrites(store),
         ledger=ledger,
-        supersedes=RedisSupersede(store),
+        supersedes=RedisSupersedeIndex(store),
         withdrawals=RedisWithdrawals(store),
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
         in_flight=InFlight(owner),
         workers=RedisWorkers(store),
-        scores=RedisSoftBounces(store),
+        scores=RedisSoftBounceScores(store),
         renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         owner=owner,

@@ -17,7 +17,7 @@ from pydantic_settings import (
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
 
 
-class Kafka(BaseModel):
+class KafkaSettings(BaseModel):
     """Where the log is. `prefix` goes before every topic name that Tocsin owns and before group ids."""
 
     bootstrap: str = "127.0.0.1:9092"
@@ -35,7 +35,7 @@ class Kafka(BaseModel):
     key_file: Path | None = None
 
 
-class Redis(BaseModel):
+class RedisSettings(BaseModel):
     """Where tables, ledger and inboxes are. Timeouts in seconds."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
@@ -61,7 +61,7 @@ class RelaySettings(BaseModel):
     rate: float | None = Field(default=None, gt=0)
 
 
-class Smtp(RelaySettings):
+class SmtpSettings(RelaySettings):
     """The first relay, and in `fallbacks` those that are tried after it, in order.
 
     Rates in mails a second, kept by all workers together: each relay's `rate`; `domain_rates` by destination
@@ -75,7 +75,7 @@ class Smtp(RelaySettings):
     domain_rates: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
-class Mail(BaseModel):
+class MailSettings(BaseModel):
     """What a mail says about its sender. `site` is the only base of links to the product.
 
     `secrets` sign unsubscribe links and bounce addresses: the first signs, all of them verify, so that one can be
@@ -99,7 +99,7 @@ class Mail(BaseModel):
     dkim_key: SecretStr = SecretStr("")
 
 
-class Bounces(BaseModel):
+class BounceSettings(BaseModel):
     """Where the stage `bounces` listens for bounces and complaints by SMTP. `max_bytes`: the largest mail it takes."""
 
     host: str = "127.0.0.1"
@@ -107,7 +107,7 @@ class Bounces(BaseModel):
     max_bytes: int = Field(default=1_048_576, ge=1024)
 
 
-class Http(BaseModel):
+class HttpSettings(BaseModel):
     """Where the API listens, and what stands before it."""
 
     host: str = "127.0.0.1"
@@ -116,7 +116,7 @@ class Http(BaseModel):
     forwarded_allow_ips: str = "127.0.0.1"
 
 
-class Auth(BaseModel):
+class AuthSettings(BaseModel):
     """Who may call the API. `skew` in seconds."""
 
     secret: SecretStr = SecretStr("")
@@ -126,7 +126,7 @@ class Auth(BaseModel):
     skew: int = 60
 
 
-class Limits(BaseModel):
+class LimitSettings(BaseModel):
     """How often one caller may ask, as `600/minute`; empty: as often as it likes. All API processes count together.
 
     `passwords` counts, for each client address, the passwords that have to be verified by their slow hash.
@@ -140,7 +140,7 @@ class Limits(BaseModel):
     passwords: str = "30/minute"
 
 
-class Otel(BaseModel):
+class OtelSettings(BaseModel):
     """Where traces go, by OTLP over HTTP; with no endpoint there are none. `ratio`: of the traces that begin here."""
 
     endpoint: str = ""
@@ -149,7 +149,7 @@ class Otel(BaseModel):
     ratio: float = Field(default=1.0, ge=0, le=1)
 
 
-class Worker(BaseModel):
+class WorkerSettings(BaseModel):
     """What a worker runs and how much it holds. Times in seconds."""
 
     stages: tuple[str, ...] = ("resolve", "inbox", "email", "schedule", "tables")
@@ -161,7 +161,7 @@ class Worker(BaseModel):
     metrics_port: int = 0
 
 
-class Dev(BaseModel):
+class DevSettings(BaseModel):
     """Ports of the embedded stack, all on loopback."""
 
     kafka_port: int = 9092
@@ -171,7 +171,7 @@ class Dev(BaseModel):
     http_port: int = 8000
 
 
-class Templates(BaseModel):
+class TemplateSettings(BaseModel):
     """Where templates and catalogue are; None means those that come with Tocsin."""
 
     directory: Path | None = None
@@ -184,18 +184,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", extra="ignore")
 
     mode: Literal["dev", "production"] = "production"
-    kafka: Kafka = Field(default_factory=Kafka)
-    redis: Redis = Field(default_factory=Redis)
-    smtp: Smtp = Field(default_factory=Smtp)
-    mail: Mail = Field(default_factory=Mail)
-    bounces: Bounces = Field(default_factory=Bounces)
-    http: Http = Field(default_factory=Http)
-    auth: Auth = Field(default_factory=Auth)
-    limits: Limits = Limits()
-    worker: Worker = Field(default_factory=Worker)
-    otel: Otel = Field(default_factory=Otel)
-    dev: Dev = Field(default_factory=Dev)
-    templates: Templates = Field(default_factory=Templates)
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    bounces: BounceSettings = Field(default_factory=BounceSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    limits: LimitSettings = LimitSettings()
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    otel: OtelSettings = Field(default_factory=OtelSettings)
+    dev: DevSettings = Field(default_factory=DevSettings)
+    templates: TemplateSettings = Field(default_factory=TemplateSettings)
     mandatory: tuple[str, ...] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"

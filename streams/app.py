@@ -7,27 +7,27 @@ from service.adapters.tracing import tracing
 from service.bootstrap import Parts, bootstrap
 from service.model.topics import TopicNames
 from service.settings import Settings, load
-from streams.faults.points import killer
-from streams.faults.ports import armed
-from streams.kafka.connection import connection_of
-from streams.observability.counters import Counted
+from streams.faults.points import kill_at
+from streams.faults.ports import with_fault_points
+from streams.kafka.connection import kafka_connection
+from streams.observability.counters import MessageCounters
 from streams.observability.probe import Probe
-from streams.observability.tracing import traced
-from streams.worker.faust_app import RatesApp, Shell, StagesApp, build_app
+from streams.observability.tracing import with_tracing
+from streams.worker.faust_app import FaustOptions, RatesApp, StagesApp, build_app
 from streams.worker.stage_table import resources, specs
 
 
-def shell_of(settings: Settings) -> Shell:
+def shell_of(settings: Settings) -> FaustOptions:
     """What the settings say about the shell. Raises OSError when a certificate file cannot be used."""
     kafka = settings.kafka
-    return Shell(
-        connection_of(kafka),
+    return FaustOptions(
+        kafka_connection(kafka),
         kafka.prefix,
         rates="rates" in settings.worker.stages,
         partitions=kafka.partitions,
         replication=kafka.replication,
         fault_at=settings.fault_at,
-        acknowledged=Counted(TopicNames(kafka.prefix), settings.worker.stages),
+        acknowledged=MessageCounters(TopicNames(kafka.prefix), settings.worker.stages),
     )
 
 
@@ -35,10 +35,10 @@ def app_of(parts: Parts) -> StagesApp | RatesApp:
     """The app of one worker, with its probe. Raises UnknownStage, TracingUnavailable."""
     settings = parts.settings
     if settings.fault_at:
-        parts = armed(parts, killer(settings.fault_at))
+        parts = with_fault_points(parts, kill_at(settings.fault_at))
     stages = specs(parts)
     if (tracer := tracing(settings.otel)) is not None:
-        stages = [traced(spec, tracer, parts.topics) for spec in stages]
+        stages = [with_tracing(spec, tracer, parts.topics) for spec in stages]
     app = build_app(shell_of(settings), stages, partial(resources, parts))
     if settings.worker.metrics_port:
         app.service(Probe(app, parts, settings.worker.metrics_host, settings.worker.metrics_port))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.model.catalogue import AudienceKind, Catalogue, NotificationType
+from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.event import WITHDRAW
 
 
@@ -91,9 +91,9 @@ def _contradictions(row: NotificationType) -> Iterator[tuple[str, str]]:
     if row.name == WITHDRAW:
         yield "name", "reserved: with it producers take events back"
     for number, rule in enumerate(row.audience):
-        if (rule.kind is AudienceKind.role) != bool(rule.role):
+        if (rule.kind is AudienceRule.role) != bool(rule.role):
             yield f"audience.{number}.role", "belongs to kind role, and to no other"
-        if rule.field and rule.kind is not AudienceKind.users:
+        if rule.field and rule.kind is not AudienceRule.users:
             yield f"audience.{number}.field", "belongs to kind users"
         if rule.field and rule.field not in row.meta:
             yield f"audience.{number}.field", f"{rule.field} is not in meta"

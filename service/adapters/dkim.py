@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from service.settings import Mail
+from service.settings import MailSettings
 
 # A name more often than it occurs (RFC 6376 section 5.4.2): nobody can add another one on the way.
 _TWICE = ("from", "to", "subject", "list-unsubscribe", "list-unsubscribe-post")
@@ -25,7 +25,7 @@ _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _SPACES = re.compile(rb"[ \t]+")
 
 
-def dkim_signer(mail: Mail) -> Callable[[bytes], bytes] | None:
+def dkim_signer(mail: MailSettings) -> Callable[[bytes], bytes] | None:
     """What signs for the domain of `mail.sender`; None when no key is set. Raises ValueError for an unusable key."""
     pem = mail.dkim_key.get_secret_value()
     if not pem:

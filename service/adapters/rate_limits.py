@@ -40,7 +40,7 @@ class SharedRateLimits:
     refused for the rest of the window without asking again.
     """
 
-    def __init__(self, redis: settings.Redis, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: settings.RedisSettings, now: Callable[[], float] = time.time) -> None:
         url = redis.url.get_secret_value()
         scheme, _, rest = url.partition("://")
         options: dict[str, Any] = {"socket_timeout": redis.timeout, "socket_connect_timeout": redis.timeout}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from service.model.mask import mask_value
-from service.settings import Otel
+from service.settings import OtelSettings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -16,7 +16,7 @@ class TracingUnavailable(Exception):
     """An endpoint is set, and the packages that traces need are not installed."""
 
 
-class Tracing:
+class Tracer:
     """Makes spans of what has happened. A `traceparent` (W3C Trace Context) names one to others; "" is none.
 
     Upstreams decide whether their traces are kept (its flag `sampled`); of those that begin here `ratio` are.
@@ -75,7 +75,7 @@ class Tracing:
         self._provider.shutdown()
 
 
-def tracing(otel: Otel) -> Tracing | None:
+def tracing(otel: OtelSettings) -> Tracer | None:
     """As set; None without an endpoint. Raises TracingUnavailable."""
     if not otel.endpoint:
         return None
@@ -89,4 +89,4 @@ def tracing(otel: Otel) -> Tracing | None:
     headers = {name: value.get_secret_value() for name, value in otel.headers.items()}
     url = otel.endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
     exporter = OTLPSpanExporter(endpoint=url, headers=headers, timeout=5)
-    return Tracing(BatchSpanProcessor(exporter), otel.service, otel.ratio)
+    return Tracer(BatchSpanProcessor(exporter), otel.service, otel.ratio)

@@ -10,9 +10,9 @@ from starlette.types import Scope
 from service.api import errors, openapi, reference
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
-from service.api.deps import ApiDeps, Doors
+from service.api.deps import ApiDeps, Authenticators
 from service.api.hub import Hub
-from service.api.middleware import Wire
+from service.api.middleware import ApiMiddleware
 from service.api.routes import (
     bounces,
     contacts,
@@ -47,7 +47,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     """The API over these ports. Raises ValueError for settings that would let anybody in."""
     app = bare_app(deps.settings.http.root_path)
     app.state.deps = deps
-    app.state.doors = Doors(
+    app.state.doors = Authenticators(
         Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
     )
     app.state.hub = Hub(deps.inbox_changes)
@@ -69,7 +69,7 @@ def bare_app(root_path: str = "") -> FastAPI:
         app.include_router(noun.router)
     app.include_router(reference.router)
     app.router.routes.insert(0, _Bare("/counts", inbox.counts))
-    app.add_middleware(Wire, root_path=root_path)
+    app.add_middleware(ApiMiddleware, root_path=root_path)
     errors.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

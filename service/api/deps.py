@@ -12,18 +12,18 @@ from service.api_ports import (
     Accounts,
     ApiKeys,
     Contacts,
-    Directory,
     Idempotency,
     InboxChanges,
     InboxReads,
     Publisher,
     RateLimits,
+    RecipientDirectory,
 )
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
-from service.pipeline.bounces.process import Bounces
-from service.pipeline.inbox.mark_read import ReadMarks
-from service.pipeline.operate.explain import Explain
+from service.pipeline.bounces.process import BounceProcessor
+from service.pipeline.inbox.mark_read import ReadMarker
+from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
@@ -46,7 +46,7 @@ class ApiDeps:
     clock: Clock
     writer: TableWriter
     contacts: Contacts
-    directory: Directory
+    directory: RecipientDirectory
     inbox: Inbox
     inbox_reads: InboxReads
     inbox_changes: InboxChanges
@@ -57,20 +57,20 @@ class ApiDeps:
     rate_limits: RateLimits
     idempotency: Idempotency
     events_topic: str = "events"
-    bounces: Bounces | None = None
-    explain: Explain | None = None
+    bounces: BounceProcessor | None = None
+    explain: Explainer | None = None
     what_if: WhatIf | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     @property
-    def read_marks(self) -> ReadMarks:
+    def read_marks(self) -> ReadMarker:
         """Marks entries read, in Redis and in Kafka."""
         topics = TopicNames(self.settings.kafka.prefix)
-        return ReadMarks(self.inbox, self.inbox_reads, self.publisher, topics, self.clock)
+        return ReadMarker(self.inbox, self.inbox_reads, self.publisher, topics, self.clock)
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Authenticators:
     """The verifiers of one application, with what they remember."""
 
     tokens: Tokens
@@ -84,9 +84,9 @@ def deps_of(request: Request) -> ApiDeps:
     return deps
 
 
-def doors_of(request: Request) -> Doors:
+def authenticators_of(request: Request) -> Authenticators:
     """The verifiers of this application."""
-    doors: Doors = request.app.state.doors
+    doors: Authenticators = request.app.state.doors
     return doors
 
 

@@ -27,7 +27,7 @@ _AWAY = "A part that this request needs is away just now; try again shortly."
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One thing that is wrong: where in the body (a JSON pointer), or in which parameter of the query."""
 
     detail: str
@@ -47,7 +47,7 @@ class ApiError(HTTPException):
         detail: str,
         *,
         code: str = "",
-        faults: Sequence[Fault] = (),
+        faults: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
@@ -61,13 +61,13 @@ def invalid(
     detail: str, pointer: str | None = None, *, status: int = 422, code: str = "invalid-body"
 ) -> ApiError:
     """A body that cannot be accepted, with the place at fault."""
-    faults = (Fault(detail, pointer),) if pointer is not None else ()
+    faults = (FieldError(detail, pointer),) if pointer is not None else ()
     return ApiError(status, detail, code=code, faults=faults)
 
 
 def bad_parameter(name: str, detail: str) -> ApiError:
     """A query parameter that cannot be accepted."""
-    fault = Fault(detail, parameter=name)
+    fault = FieldError(detail, parameter=name)
     return ApiError(400, f"{name}: {detail}", code="invalid-parameter", faults=(fault,))
 
 
@@ -129,10 +129,10 @@ def _problem(error: ApiError) -> dict[str, Any]:
 
 
 def _json_api(error: ApiError) -> dict[str, Any]:
-    return {"errors": [_error_object(error, fault) for fault in error.faults or (Fault(error.detail),)]}
+    return {"errors": [_error_object(error, fault) for fault in error.faults or (FieldError(error.detail),)]}
 
 
-def _error_object(error: ApiError, fault: Fault) -> dict[str, Any]:
+def _error_object(error: ApiError, fault: FieldError) -> dict[str, Any]:
     status = error.status_code
     shown: dict[str, Any] = {"status": str(status), "title": _title(status), "detail": fault.detail}
     if error.code:
@@ -147,7 +147,7 @@ def _error_object(error: ApiError, fault: Fault) -> dict[str, Any]:
 def _from_validation(error: RequestValidationError) -> ApiError:
     """Bodies are checked elsewhere, so this is about parameters of the query or the path."""
     faults = [
-        Fault(found["msg"], parameter=".".join(str(part) for part in found["loc"][1:]))
+        FieldError(found["msg"], parameter=".".join(str(part) for part in found["loc"][1:]))
         for found in error.errors()[:20]
     ]
     return ApiError(400, "A parameter is not as documented.", code="invalid-parameter", faults=faults)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import ApiError, Fault, invalid, pointer_to, respond
+from service.api.errors import ApiError, FieldError, invalid, pointer_to, respond
 from service.api.metrics import observe
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,7 +26,7 @@ def too_large() -> ApiError:
     return ApiError(413, "The body is larger than 1 MiB.", code="too-large", headers={"Connection": "close"})
 
 
-class Wire:
+class ApiMiddleware:
     """The one middleware. Counts body bytes as they come, so that a length that lies is of no use."""
 
     def __init__(self, app: ASGIApp, root_path: str = "") -> None:
@@ -102,7 +102,7 @@ def checked(model: type[M], data: Any, *place: object, status: int = 422) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        faults = [Fault(_plain(e["msg"]), pointer_to(*place, *e["loc"])) for e in found]
+        faults = [FieldError(_plain(e["msg"]), pointer_to(*place, *e["loc"])) for e in found]
         raise ApiError(status, faults[0].detail, code="invalid-body", faults=faults) from None
 
 

@@ -5,13 +5,13 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from service.settings import Http
+from service.settings import HttpSettings
 
 
 class ApiServer(uvicorn.Server):
     """Serves the API until SIGTERM or `should_exit`."""
 
-    def __init__(self, app: FastAPI, http: Http, *, port: int | None = None) -> None:
+    def __init__(self, app: FastAPI, http: HttpSettings, *, port: int | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.support.command_group import Verbs
+from service.cli.support.command_group import CommandGroup
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(
-    cls=Verbs,
+    cls=CommandGroup,
     name="tocsin",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

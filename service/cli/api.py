@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 
 if TYPE_CHECKING:
     from service.api.deps import ApiDeps
@@ -39,7 +39,7 @@ async def _serve(settings: "Settings") -> None:
         try:
             application = create_app(deps)
         except ValueError as error:
-            raise Failure(str(error)) from error
+            raise CliError(str(error)) from error
         gc.freeze()  # what is there now stays: to look through it all would hold up requests for 0.1 s
         gc.set_threshold(_YOUNG, 20, 50)
         await ApiServer(application, settings.http).serve()
@@ -53,17 +53,17 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
     from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
     from service.adapters.redis.tables.contacts import RedisContacts
-    from service.adapters.redis.tables.directory import RedisDirectory
+    from service.adapters.redis.tables.directory import RedisRecipientDirectory
     from service.adapters.redis.tables.requests import RedisIdempotency
     from service.api.deps import ApiDeps
     from service.bootstrap import bootstrap
-    from streams.kafka.connection import connection_of
+    from streams.kafka.connection import kafka_connection
     from streams.producer.producer import Producer
     from streams.producer.publisher import KafkaPublisher
     from streams.reader.event_log import KafkaEventLog
 
     parts = bootstrap(settings)
-    producer = Producer(connection_of(settings.kafka))
+    producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
     publisher = KafkaPublisher(producer)
     try:
@@ -73,7 +73,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             clock=parts.clock,
             writer=parts.table_writer(publisher),
             contacts=RedisContacts(parts.store),
-            directory=RedisDirectory(parts.store),
+            directory=RedisRecipientDirectory(parts.store),
             inbox=parts.inbox,
             inbox_reads=RedisInboxReads(parts.store, parts.clock),
             inbox_changes=RedisInboxChanges(parts.store),
@@ -86,7 +86,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(publisher.publish),
             explain=parts.explain(),
-            what_if=parts.what_if(KafkaEventLog(connection_of(settings.kafka), settings.kafka)),
+            what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
             checks={"redis": parts.tables.incomplete, "kafka": publisher.trouble},
         )
     finally:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.support.output import json_line, note, say, table
+from service.cli.support.output import json_line, print_note, print_text, table
 from service.cli.support.times import iso
 
 app = typer.Typer(add_completion=False)
@@ -37,18 +37,18 @@ def audit(
 
 
 async def _audit(repair: bool, patience: float) -> dict[str, Any]:
-    from service.adapters.redis.operate.sweep import RedisSweep
+    from service.adapters.redis.operate.sweep import RedisLedgerScan
     from service.bootstrap import bootstrap
     from service.cli.support.factories import kafka_of
-    from service.pipeline.operate.audit import Audit
+    from service.pipeline.operate.audit import Auditor
     from service.settings import load
     from streams.reader.delivery_log import KafkaDeliveryLog
 
     settings = load()
     parts = bootstrap(settings)
     try:
-        sweep = RedisSweep(parts.store, parts.clock)
-        run = Audit(parts.ledger, parts.due, sweep, parts.clock, patience_s=patience)
+        sweep = RedisLedgerScan(parts.store, parts.clock)
+        run = Auditor(parts.ledger, parts.due, sweep, parts.clock, patience_s=patience)
         log = KafkaDeliveryLog(kafka_of(settings), parts.topics) if repair else None
         return (await run(log)).document()
     finally:
@@ -59,14 +59,14 @@ def _show(document: Mapping[str, Any]) -> None:
     counted = {**document["final"], **document["open"]}
     equal = "=" if document["balanced"] else "≠"
     said = " + ".join(f"{n} {state}" for state, n in counted.items())
-    say(f"{document['events']} events, {document['resolved']} deliveries {equal} {said or 'none'}")
-    say(f"{document['waiting']} wait in the due set; {document['inboxes']} inboxes")
+    print_text(f"{document['events']} events, {document['resolved']} deliveries {equal} {said or 'none'}")
+    print_text(f"{document['waiting']} wait in the due set; {document['inboxes']} inboxes")
     for state, oldest in document["oldest_open"].items():
-        say(f"oldest {state}: {iso(oldest['since_ms'])}  {oldest['delivery']}")
+        print_text(f"oldest {state}: {iso(oldest['since_ms'])}  {oldest['delivery']}")
     if document["drift"]:
         rows = (
             (one["kind"], one["what"], one["said"], "repaired" if one["repaired"] else "")
             for one in document["drift"]
         )
         table(("drift", "of", "said", ""), rows)
-    note(f"{document['drift_left']} disagree" if document["drift_left"] else "everything agrees")
+    print_note(f"{document['drift_left']} disagree" if document["drift_left"] else "everything agrees")

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.dead_letter_query import STATES, Asked, meant, open_parts, row_of
+from service.cli.support.dead_letter_query import STATES, DeadLetterFilter, open_parts, row_of, select
 from service.cli.support.factories import require_topic
-from service.cli.support.operator_session import agreed, desk
-from service.cli.support.output import json_line, listing, note, say
-from service.model.dead_letter import Letter
+from service.cli.support.operator_session import confirm, operator_session
+from service.cli.support.output import json_line, listing, print_note, print_text
+from service.model.dead_letter import DeadLetter
 from service.model.mask import mask_value
-from service.model.operation import Action, Phase
+from service.model.operation import OperationKind, OperationPhase
 
 if TYPE_CHECKING:
-    from service.cli.support.operator_session import Desk
-    from service.pipeline.operate.audit_log import Fate
+    from service.cli.support.operator_session import OperatorSession
+    from service.pipeline.operate.audit_log import DeadLetterStatus
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines.")]
@@ -60,7 +60,7 @@ def show_all(
     listing(columns, (row_of(letter, fate) for letter, fate in found), as_json=as_json)
     if not as_json:
         more = f", the newest {len(found)} are shown" if total > len(found) else ""
-        note(f"{total} dead letters{more}")
+        print_note(f"{total} dead letters{more}")
 
 
 @app.command()
@@ -90,12 +90,12 @@ def show(
     headers: Mapping[str, str] = document.pop("headers")
     value = document.pop("value")
     for field, told in document.items():
-        say(f"{field:<10} {told}")
+        print_text(f"{field:<10} {told}")
     for field, told in headers.items():
-        say(f"header     {field}: {told}")
-    say("no value" if value is None else f"{len(letter.record.value or b'')} bytes")
+        print_text(f"header     {field}: {told}")
+    print_text("no value" if value is None else f"{len(letter.record.value or b'')} bytes")
     if value is not None:
-        say(value)
+        print_text(value)
 
 
 @app.command()
@@ -114,7 +114,7 @@ def redrive(
 ) -> None:
     """Write originals back to where they came from, byte for byte; after the catalogue or the data is mended."""
     fields = {"reason": reason, "type": type_name, "stage": stage, "topic": topic}
-    _act(Action.redrive, _meant(ids, since=since, every=every, **fields), dry_run, yes, as_json)
+    _act(OperationKind.redrive, _meant(ids, since=since, every=every, **fields), dry_run, yes, as_json)
 
 
 @app.command()
@@ -133,14 +133,18 @@ def discard(
 ) -> None:
     """Set dead letters aside for good. Nothing is deleted: they can be shown for as long as Kafka keeps them."""
     fields = {"reason": reason, "type": type_name, "stage": stage, "topic": topic}
-    _act(Action.discard, _meant(ids, since=since, every=every, **fields), dry_run, yes, as_json)
+    _act(OperationKind.discard, _meant(ids, since=since, every=every, **fields), dry_run, yes, as_json)
 
 
-def _asked(ids: Sequence[str] | None, since: str = "", **fields: Sequence[str] | None) -> Asked:
-    return Asked(frozenset(ids or ()), {name: values for name, values in fields.items() if values}, since)
+def _asked(ids: Sequence[str] | None, since: str = "", **fields: Sequence[str] | None) -> DeadLetterFilter:
+    return DeadLetterFilter(
+        frozenset(ids or ()), {name: values for name, values in fields.items() if values}, since
+    )
 
 
-def _meant(ids: Sequence[str] | None, *, since: str, every: bool, **fields: Sequence[str] | None) -> Asked:
+def _meant(
+    ids: Sequence[str] | None, *, since: str, every: bool, **fields: Sequence[str] | None
+) -> DeadLetterFilter:
     """What is to be changed: it has to be named."""
     asked = _asked(ids, since, **fields)
     if asked.ids and (asked.fields or since or every):
@@ -150,61 +154,67 @@ def _meant(ids: Sequence[str] | None, *, since: str, every: bool, **fields: Sequ
     return asked
 
 
-def _act(action: Action, asked: Asked, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _act(action: OperationKind, asked: DeadLetterFilter, dry_run: bool, yes: bool, as_json: bool) -> None:
     import uvloop
 
     uvloop.run(_run(action, asked, dry_run, yes, as_json))
 
 
-async def _run(action: Action, asked: Asked, dry_run: bool, yes: bool, as_json: bool) -> None:
+async def _run(
+    action: OperationKind, asked: DeadLetterFilter, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Say what it would be, ask, do it, say what it was. Letters are read again when they are acted on."""
     from service.pipeline.operate.redrive import CHUNK
 
-    async with desk() as at:
+    async with operator_session() as at:
         counts, topics, left = await _survey(at, asked)
         total = sum(counts.values())
         rows = [{"reason": r, "stage": s, "type": t, "letters": n} for (r, s, t), n in sorted(counts.items())]
         if not as_json or dry_run:
             listing(("reason", "stage", "type", "letters"), rows, as_json=as_json)
         if left:
-            note(f"{left} were redriven or discarded before; they are left alone")
+            print_note(f"{left} were redriven or discarded before; they are left alone")
         if dry_run or not total:
-            note(f"{total} letters would be {STATES[action]}; nothing was done")
+            print_note(f"{total} letters would be {STATES[action]}; nothing was done")
             return
-        for topic in topics if action is Action.redrive else ():
+        for topic in topics if action is OperationKind.redrive else ():
             await require_topic(at.connection, topic)
-    agreed(f"{total} letters: {action.value}?", yes=yes)
-    async with desk(sorted(topics)) as at:
+    confirm(f"{total} letters: {action.value}?", yes=yes)
+    async with operator_session(sorted(topics)) as at:
         done = await _do(at, action, asked, total, CHUNK)
     if as_json:
         json_line(done)
     else:
-        say(", ".join(f"{number} {name}" for name, number in done.items()))
+        print_text(", ".join(f"{number} {name}" for name, number in done.items()))
 
 
-async def _do(at: "Desk", action: Action, asked: Asked, total: int, size: int) -> dict[str, int]:
-    from service.pipeline.operate.redrive import Redrive, discard
+async def _do(
+    at: "OperatorSession", action: OperationKind, asked: DeadLetterFilter, total: int, size: int
+) -> dict[str, int]:
+    from service.pipeline.operate.redrive import Redriver, discard
 
     parts, trail = at.parts, at.trail(action, asked.told())
-    await trail.tell(Phase.begun, {"letters": total})
-    work = Redrive(parts.ledger, at.producer.produce, parts.topics, parts.clock)
+    await trail.tell(OperationPhase.begun, {"letters": total})
+    work = Redriver(parts.ledger, at.producer.produce, parts.topics, parts.clock)
     counts: Counter[str] = Counter()
     async for part in open_parts(at, asked, size):
-        if action is Action.redrive:
+        if action is OperationKind.redrive:
             counts += await work(part, trail)
         else:
             await discard(part, trail)
             counts["discarded"] += len(part)
-    await trail.tell(Phase.ended, counts)
+    await trail.tell(OperationPhase.ended, counts)
     return dict(counts)
 
 
-async def _survey(at: "Desk", asked: Asked) -> tuple[Counter[tuple[str, str, str]], set[str], int]:
+async def _survey(
+    at: "OperatorSession", asked: DeadLetterFilter
+) -> tuple[Counter[tuple[str, str, str]], set[str], int]:
     """Open letters by reason, stage and type; where they go; how many are meant that are not open."""
     counts: Counter[tuple[str, str, str]] = Counter()
     topics: set[str] = set()
     left = 0
-    async with aclosing(meant(at, asked)) as letters:
+    async with aclosing(select(at, asked)) as letters:
         async for letter, fate in letters:
             if fate is None:
                 counts[letter.reason, letter.stage, letter.type] += 1
@@ -214,15 +224,17 @@ async def _survey(at: "Desk", asked: Asked) -> tuple[Counter[tuple[str, str, str
     return counts, topics, left
 
 
-async def _named(ids: Sequence[str]) -> "list[tuple[Letter, Fate | None]]":
-    async with desk() as at:
-        return [pair async for pair in meant(at, Asked(frozenset(ids), {}))]
+async def _named(ids: Sequence[str]) -> "list[tuple[DeadLetter, DeadLetterStatus | None]]":
+    async with operator_session() as at:
+        return [pair async for pair in select(at, DeadLetterFilter(frozenset(ids), {}))]
 
 
-async def _list(asked: Asked, limit: int) -> "tuple[list[tuple[Letter, Fate | None]], int]":
-    total, newest = 0, deque[tuple[Letter, "Fate | None"]](maxlen=limit)
-    async with desk() as at:
-        async for pair in meant(at, asked):
+async def _list(
+    asked: DeadLetterFilter, limit: int
+) -> "tuple[list[tuple[DeadLetter, DeadLetterStatus | None]], int]":
+    total, newest = 0, deque[tuple[DeadLetter, "DeadLetterStatus | None"]](maxlen=limit)
+    async with operator_session() as at:
+        async for pair in select(at, asked):
             total += 1
             newest.append(pair)
     return sorted(newest, key=lambda pair: pair[0].record.timestamp_ms), total

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.output import Failure, say, table
+from service.cli.support.output import CliError, print_text, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.bootstrap import Parts
-    from service.dev.sample_run import Shown
+    from service.dev.sample_run import SampleResult
     from service.dev.stack import DevStack
 
 app = typer.Typer()
@@ -32,7 +32,9 @@ def dev(
     samples: Annotated[bool, typer.Option(help="Publish one sample event of each API document.")] = True,
 ) -> None:
     """Start Kafka, Valkey, a mail catcher, all stages and the API, and publish sample events."""
-    say("Tocsin, for development on this machine only: every password is public, nothing is kept by default.")
+    print_text(
+        "Tocsin, for development on this machine only: every password is public, nothing is kept by default."
+    )
     asyncio.run(_dev(once, data, samples))
 
 
@@ -43,7 +45,7 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
     from service.dev.stack import DevStack
     from service.settings import load
 
-    stack = DevStack(load(), data, lambda line: say(f"  {line}"))
+    stack = DevStack(load(), data, lambda line: print_text(f"  {line}"))
     task = asyncio.current_task()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel if task else lambda: None)
@@ -55,9 +57,9 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
             _links(stack)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
-        say("ending")
+        print_text("ending")
     except (DevStackError, CatalogueError, TemplateFault) as error:
-        raise Failure(str(error)) from error
+        raise CliError(str(error)) from error
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
@@ -67,26 +69,26 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
 async def _show(parts: "Parts", *, must_finish: bool) -> None:
     from service.dev.sample_run import follow, publish_samples
 
-    say("  publishing one sample event of each API document")
+    print_text("  publishing one sample event of each API document")
     shown = await follow(parts, await publish_samples(parts), _SAMPLES_S)
     _print(shown)
     unfinished = [s for s in shown if not s.finished]
     if unfinished and must_finish:
         lines = [f"{s.type} ({s.event_id}): {_explain(s)}" for s in unfinished]
-        raise Failure("not finished: " + "; ".join(lines))
+        raise CliError("not finished: " + "; ".join(lines))
 
 
-def _print(shown: "Sequence[Shown]") -> None:
+def _print(shown: "Sequence[SampleResult]") -> None:
     rows = [
         (s.type, entry.recipient, entry.channel, entry.state, entry.steps[0].reason, entry.steps[0].detail)
         for s in shown
         for entry in s.entries
     ]
-    say("")
+    print_text("")
     table(("event", "recipient", "channel", "state", "reason", "detail"), rows)
 
 
-def _explain(shown: "Shown") -> str:
+def _explain(shown: "SampleResult") -> str:
     if not shown.entries:
         return "no recipient was resolved"
     return ", ".join(f"{e.recipient}/{e.channel} {e.state} {e.steps[0].reason}" for e in shown.entries)
@@ -94,15 +96,15 @@ def _explain(shown: "Shown") -> str:
 
 def _links(stack: "DevStack") -> None:
     settings = stack.settings
-    say("")
+    print_text("")
     if stack.catcher is not None:
-        say(f"  mail        {stack.catcher.url}")
-    say(f"  API         {stack.http_url}/docs")
-    say(f"  Kafka       {settings.kafka.bootstrap}  (topic {settings.kafka.events[0]})")
-    say(f"  Redis       127.0.0.1:{settings.dev.redis_port}" if "redis" in settings.embedded else "")
-    say("")
-    say("  in a second terminal:  .venv/bin/tocsin publish overbid --sample")
-    say("                         .venv/bin/tocsin tail")
-    say("                         .venv/bin/tocsin token alice")
-    say("")
-    say("Ready. Ctrl-C ends everything.", "bold")
+        print_text(f"  mail        {stack.catcher.url}")
+    print_text(f"  API         {stack.http_url}/docs")
+    print_text(f"  Kafka       {settings.kafka.bootstrap}  (topic {settings.kafka.events[0]})")
+    print_text(f"  Redis       127.0.0.1:{settings.dev.redis_port}" if "redis" in settings.embedded else "")
+    print_text("")
+    print_text("  in a second terminal:  .venv/bin/tocsin publish overbid --sample")
+    print_text("                         .venv/bin/tocsin tail")
+    print_text("                         .venv/bin/tocsin token alice")
+    print_text("")
+    print_text("Ready. Ctrl-C ends everything.", "bold")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from service.cli.checks import Finding, Status, fail
-from service.cli.support.output import json_line, say, table
+from service.cli.support.output import json_line, print_text, table
 from service.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
@@ -38,9 +38,9 @@ def doctor(
         if as_json:
             json_line(asdict(finding))
             continue
-        say(f"{finding.status:<5} {finding.check:<18} {finding.detail}", _STYLES[finding.status])
+        print_text(f"{finding.status:<5} {finding.check:<18} {finding.detail}", _STYLES[finding.status])
         if finding.remedy:
-            say(f"      {'':<18} → {finding.remedy}")
+            print_text(f"      {'':<18} → {finding.remedy}")
     if any(finding.status is Status.fail for finding in found):
         raise typer.Exit(1)
 
@@ -87,7 +87,7 @@ def _show(settings: Settings, as_json: bool) -> None:
             json_line({"setting": name, "value": value})
     else:
         table(("setting", "value"), rows)
-        say("")
+        print_text("")
 
 
 def _hidden(settings: Settings) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.output import Failure, json_line, say, table
+from service.cli.support.output import CliError, json_line, print_text, table
 from service.cli.support.times import iso, moment_ms
 
 if TYPE_CHECKING:
-    from service.pipeline.operate.explain import Ask
+    from service.pipeline.operate.explain import ExplainQuery
 
 app = typer.Typer(add_completion=False)
 
@@ -35,21 +35,21 @@ def explain(
     import uvloop
 
     from service.model.mask import mask_value
-    from service.pipeline.operate.explain import Ask
+    from service.pipeline.operate.explain import ExplainQuery
 
     if recipient and address:
         raise typer.BadParameter("not together with --recipient", param_hint="--address")
     if not (event or recipient or address):
         raise typer.BadParameter("name an --event, a --recipient or an --address")
     since_ms = moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0
-    document = uvloop.run(_ask(Ask(event, source, recipient, address, type_name, since_ms, limit)))
+    document = uvloop.run(_ask(ExplainQuery(event, source, recipient, address, type_name, since_ms, limit)))
     shown = document if show_personal else mask_value(document)
     if as_json:
         json_line(shown)
     else:
         _show(shown)
     if not document["events"]:
-        raise Failure(
+        raise CliError(
             "the ledger knows no such event" if event else "the ledger holds nothing for them",
             "`tocsin tail dead-letter --from-beginning --until-end` shows events that were refused"
             if event
@@ -57,7 +57,7 @@ def explain(
         )
 
 
-async def _ask(ask: "Ask") -> dict[str, Any]:
+async def _ask(ask: "ExplainQuery") -> dict[str, Any]:
     from service.bootstrap import bootstrap
     from service.settings import load
 
@@ -77,14 +77,14 @@ def _show(document: Mapping[str, Any]) -> None:
 
 def _show_person(person: Mapping[str, Any]) -> None:
     if not person["known"]:
-        say(f"{person['recipient']}: {'; '.join(['not in the recipients table', *_stops(person)])}")
+        print_text(f"{person['recipient']}: {'; '.join(['not in the recipients table', *_stops(person)])}")
         return
     chosen = ", ".join(
         f"{key} {'on' if choice['on'] else 'off'}{_since(choice)}"
         for key, choice in person["preferences"].items()
     )
     parts = [person["address"] or "no address", f"roles {', '.join(person['roles']) or 'none'}", chosen]
-    say(f"{person['recipient']}: {'; '.join([*filter(None, parts), *_stops(person)])}")
+    print_text(f"{person['recipient']}: {'; '.join([*filter(None, parts), *_stops(person)])}")
 
 
 def _stops(person: Mapping[str, Any]) -> Iterator[str]:
@@ -103,16 +103,16 @@ def _since(choice: Mapping[str, Any]) -> str:
 
 def _show_event(found: Mapping[str, Any]) -> None:
     head, sums = found["event"], found["sums"]
-    say("")
+    print_text("")
     if "type" in head:
-        say(f"{head['type']}  {head['id']} of {head['source']}  ({head['key']})", "bold")
-        say(
+        print_text(f"{head['type']}  {head['id']} of {head['source']}  ({head['key']})", "bold")
+        print_text(
             f"  happened {iso(head['time_ms'])}, received {iso(head['received_ms'])}, {head.get('position', '')}"
         )
     else:
-        say(f"{head['key']}: withdrawn before it came", "bold")
+        print_text(f"{head['key']}: withdrawn before it came", "bold")
     if "withdrawn_ms" in head:
-        say(f"  withdrawn by its source, {iso(head['withdrawn_ms'])}")
+        print_text(f"  withdrawn by its source, {iso(head['withdrawn_ms'])}")
     for rule in found["audience"]:
         kind = rule["rule"]
         given = (
@@ -120,18 +120,20 @@ def _show_event(found: Mapping[str, Any]) -> None:
             for name, value in rule.items()
             if name != "rule" and value
         )
-        say(f"  audience: {kind} {', '.join(given)}")
+        print_text(f"  audience: {kind} {', '.join(given)}")
     if found["deliveries"]:
         columns = ("recipient", "channel", "found by", "state", "reason", "since", "attempts", "next", "why")
         table(columns, (_cells(delivery) for delivery in found["deliveries"]))
     for delivery in found["deliveries"]:
         for what in _now(delivery):
-            say(f"  {delivery['recipient']} by {delivery['channel']}, as it stands now: {what}")
+            print_text(f"  {delivery['recipient']} by {delivery['channel']}, as it stands now: {what}")
     for one in found["not_made"]:
-        say(f"  {one['recipient']} not by {one['channel']}: {one['reason']}: {one['words']}")
+        print_text(f"  {one['recipient']} not by {one['channel']}: {one['reason']}: {one['words']}")
     counted = ", ".join(f"{n} {state}" for state, n in {**sums["final"], **sums["open"]}.items())
     equal = "=" if sums["balanced"] else "≠"
-    say(f"  {sums['resolved']} deliveries to {sums['recipients']} recipients {equal} {counted or 'none'}")
+    print_text(
+        f"  {sums['resolved']} deliveries to {sums['recipients']} recipients {equal} {counted or 'none'}"
+    )
 
 
 def _now(delivery: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.support.factories import kafka_of, require_topic
-from service.cli.support.output import Failure, json_line, listing, note, say
+from service.cli.support.output import CliError, json_line, listing, print_note, print_text
 from service.cli.support.times import iso
 from service.settings import load
 
@@ -40,8 +40,8 @@ def create(
     if as_json:
         json_line({**_shown(row), "key": text})
     else:
-        say(text)
-        note(f"key {row.id} of {row.name}, for {', '.join(row.scopes)}; it is not shown again")
+        print_text(text)
+        print_note(f"key {row.id} of {row.name}, for {', '.join(row.scopes)}; it is not shown again")
 
 
 @app.command("list")
@@ -55,7 +55,7 @@ def show(*, as_json: Json = False) -> None:
 def revoke(*, key: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
     """Let a key open nothing any more."""
     row = asyncio.run(_revoke(key))
-    say(f"{row.id} of {row.name} is revoked")
+    print_text(f"{row.id} of {row.name} is revoked")
 
 
 async def _create(name: str, scopes: list[str]) -> "tuple[ApiKey, str]":
@@ -75,7 +75,7 @@ async def _revoke(key: str) -> "ApiKey":
         try:
             return await revoke_key(writer, clock, key)
         except KeyError as error:
-            raise Failure(f"there is no key {key}", "`tocsin keys list` shows them") from error
+            raise CliError(f"there is no key {key}", "`tocsin keys list` shows them") from error
 
 
 async def _all() -> "list[ApiKey]":

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.factories import catalogue_of
-from service.cli.support.output import Failure, note, printable
+from service.cli.support.output import CliError, print_note, printable
 from service.settings import load
 
 if TYPE_CHECKING:
     from service.adapters.templates import Preview, TemplateRenderer
     from service.model.catalogue import NotificationType
-    from service.settings import Mail
+    from service.settings import MailSettings
 
 app = typer.Typer(add_completion=False)
 
 
-class Part(StrEnum):
+class PreviewPart(StrEnum):
     """What of a mail is shown."""
 
     html = "html"
@@ -34,7 +34,9 @@ def preview(
     *,
     type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A notification type.")] = "",
     locale: Annotated[str, typer.Option(help="Whose language; TOCSIN_TEMPLATES__LOCALE, unless given.")] = "",
-    part: Annotated[Part | None, typer.Option(help="Only this; headers and text, unless given.")] = None,
+    part: Annotated[
+        PreviewPart | None, typer.Option(help="Only this; headers and text, unless given.")
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
     serve: Annotated[
         bool, typer.Option("--serve", help="All types as a page that follows the files.")
@@ -54,16 +56,16 @@ def preview(
     catalogue = catalogue_of(settings)
     row = catalogue.get(type_name)
     if row is None:
-        raise Failure(f"there is no type {type_name}", "`tocsin publish --list` shows the types")
+        raise CliError(f"there is no type {type_name}", "`tocsin publish --list` shows the types")
     language = locale or settings.templates.locale
     try:
         renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
-        if part is Part.raw:
+        if part is PreviewPart.raw:
             _raw(renderer, settings.mail, row, language)
             return
         seen = render_preview(renderer, settings.mail, row.name, language)
     except (TemplateFault, RenderFailed) as fault:
-        raise Failure(str(fault), "mend the template") from fault
+        raise CliError(str(fault), "mend the template") from fault
     if show:
         _open(row.name, seen)
     else:
@@ -74,24 +76,24 @@ def _serve(port: int, type_name: str, show: bool) -> None:
     from service.dev.preview_server import serve_previews
 
     url = f"http://127.0.0.1:{port}/preview" + (f"/{type_name}" if type_name else "")
-    note(f"{url}, until Ctrl-C")
+    print_note(f"{url}, until Ctrl-C")
     if show:
         typer.launch(url)
     serve_previews(load(), port)
 
 
-def _shown(seen: "Preview", part: Part | None) -> str:
+def _shown(seen: "Preview", part: PreviewPart | None) -> str:
     headers = "\n".join(f"{name}: {printable(value)}" for name, value in seen.headers)
-    if part is Part.html:
+    if part is PreviewPart.html:
         return seen.html
-    if part is Part.text:
+    if part is PreviewPart.text:
         return seen.text
-    if part is Part.headers:
+    if part is PreviewPart.headers:
         return headers
     return f"{headers}\n\n{seen.text}\nInbox: {seen.inbox}\nSize: {seen.size} octets"
 
 
-def _raw(renderer: "TemplateRenderer", mail: "Mail", row: "NotificationType", locale: str) -> None:
+def _raw(renderer: "TemplateRenderer", mail: "MailSettings", row: "NotificationType", locale: str) -> None:
     """The bytes as a relay gets them."""
     from service.adapters.templates.preview import sample_headers
     from service.adapters.templates.sample import sample_delivery
@@ -105,5 +107,5 @@ def _open(name: str, seen: "Preview") -> None:
         "w", encoding="utf-8", prefix=f"tocsin-{name}-", suffix=".html", delete=False
     ) as file:
         file.write(seen.html)
-    note(file.name)
+    print_note(file.name)
     typer.launch(Path(file.name).as_uri())

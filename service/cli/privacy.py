@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from service.cli.support.operator_session import agreed, desk
-from service.cli.support.output import Failure, json_line, note, say
+from service.cli.support.operator_session import confirm, operator_session
+from service.cli.support.output import CliError, json_line, print_note, print_text
 from service.cli.support.times import iso
 from service.model.catalogue import Lane
-from service.model.operation import Action, Phase, pseudonym
+from service.model.operation import OperationKind, OperationPhase, pseudonym
 from service.model.record import Record
 
 if TYPE_CHECKING:
-    from service.cli.support.operator_session import Desk
-    from service.pipeline.operate.data_subject import Person, Trace
+    from service.cli.support.operator_session import OperatorSession
+    from service.pipeline.operate.data_subject import DataSubject, DeliveryRef
     from service.pipeline.operate.privacy import PrivacyPorts
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -51,7 +51,9 @@ def export(
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2) + b"\n")
-    say(f"{out}: {', '.join(f'{number} {name}' for name, number in _sums(document).items()) or 'nothing'}")
+    print_text(
+        f"{out}: {', '.join(f'{number} {name}' for name, number in _sums(document).items()) or 'nothing'}"
+    )
 
 
 @app.command()
@@ -81,51 +83,53 @@ def _check(recipient: str, address: str) -> None:
 async def _export(recipient: str, address: str) -> dict[str, Any]:
     from service.pipeline.operate.privacy import export as gather
 
-    async with desk() as at:
+    async with operator_session() as at:
         person = await _person(at, recipient, address)
         records = [record async for record in _records(at, person)]
         document = await gather(person, _traces(at, records), _ports(at))
         document["kafka"] = [_shown(record) for record in records]
-        trail = at.trail(Action.export, {"person": pseudonym(recipient or address)})
-        await trail.tell(Phase.ended, _sums(document))
+        trail = at.trail(OperationKind.export, {"person": pseudonym(recipient or address)})
+        await trail.tell(OperationPhase.ended, _sums(document))
     return document
 
 
 async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    from service.pipeline.operate.privacy import Erase
+    from service.pipeline.operate.privacy import Eraser
     from service.pipeline.operate.privacy import export as gather
 
-    async with desk() as at:
+    async with operator_session() as at:
         person = await _person(at, recipient, address)
         traces = _traces(at, [record async for record in _records(at, person)])
         kept = _sums(await gather(person, traces, _ports(at)))
-        note(f"kept: {', '.join(f'{number} {name}' for name, number in kept.items()) or 'nothing'}")
+        print_note(f"kept: {', '.join(f'{number} {name}' for name, number in kept.items()) or 'nothing'}")
         if dry_run:
-            note("nothing was done")
+            print_note("nothing was done")
             return
-        agreed("Erase this? It cannot be undone.", yes=yes)
-        trail = at.trail(Action.erase, {"person": pseudonym(recipient or address)})
-        await trail.tell(Phase.begun, kept)
-        counts = await Erase(_ports(at))(person, traces)
-        await trail.tell(Phase.ended, counts)
+        confirm("Erase this? It cannot be undone.", yes=yes)
+        trail = at.trail(OperationKind.erase, {"person": pseudonym(recipient or address)})
+        await trail.tell(OperationPhase.begun, kept)
+        counts = await Eraser(_ports(at))(person, traces)
+        await trail.tell(OperationPhase.ended, counts)
     if as_json:
         json_line(counts)
     else:
-        say(", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing was left to erase")
+        print_text(
+            ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing was left to erase"
+        )
 
 
-async def _person(at: "Desk", recipient: str, address: str) -> "Person":
-    from service.pipeline.operate.data_subject import NAMED, Search
+async def _person(at: "OperatorSession", recipient: str, address: str) -> "DataSubject":
+    from service.pipeline.operate.data_subject import NAMED, SubjectFinder
 
     if reason := await at.parts.tables.incomplete():
-        raise Failure(reason)
-    search = Search(at.parts.topics, recipient=recipient, address=address)
+        raise CliError(reason)
+    search = SubjectFinder(at.parts.topics, recipient=recipient, address=address)
     async for record in at.read(*(at.parts.topics.table(name) for name in NAMED)):
         search.read(record)
     return search.person()
 
 
-async def _records(at: "Desk", person: "Person") -> Any:
+async def _records(at: "OperatorSession", person: "DataSubject") -> Any:
     """Kafka's records of this person, within the retention of their topics."""
     topics = at.parts.topics
     keys = {name.encode() for name in person.ids}
@@ -135,7 +139,7 @@ async def _records(at: "Desk", person: "Person") -> Any:
             yield record
 
 
-def _traces(at: "Desk", records: list[Record]) -> "list[Trace]":
+def _traces(at: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]":
     """Each delivery once."""
     from service.pipeline.operate.data_subject import trace_of
 
@@ -147,8 +151,8 @@ def _traces(at: "Desk", records: list[Record]) -> "list[Trace]":
     return list(found.values())
 
 
-def _ports(at: "Desk") -> "PrivacyPorts":
-    from service.adapters.redis.operate.personal import RedisPersonal
+def _ports(at: "OperatorSession") -> "PrivacyPorts":
+    from service.adapters.redis.operate.personal import RedisPersonalData
     from service.pipeline.operate.privacy import PrivacyPorts
     from streams.producer.publisher import KafkaPublisher
 
@@ -158,7 +162,7 @@ def _ports(at: "Desk") -> "PrivacyPorts":
         ledger=parts.ledger,
         inbox=parts.inbox,
         due=parts.due,
-        personal=RedisPersonal(parts.store, parts.ledger, parts.clock),
+        personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
         writer=parts.table_writer(KafkaPublisher(at.producer)),
         produce=at.producer.produce,
         topics=parts.topics,

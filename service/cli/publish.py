@@ -13,7 +13,7 @@ import typer
 
 from service.cli.support.factories import catalogue_of, kafka_of
 from service.cli.support.option_input import bytes_of
-from service.cli.support.output import Failure, json_line, listing, say
+from service.cli.support.output import CliError, json_line, listing, print_text
 from service.cli.support.times import iso, moment_ms
 from service.settings import Settings, load
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from service.model.catalogue import Catalogue, NotificationType
     from service.model.event import Event, Withdrawal
     from service.model.record import Message
-    from streams.reader.publish_once import Position
+    from streams.reader.publish_once import RecordPosition
 
 app = typer.Typer(add_completion=False)
 _CHUNK = 500
 
 
 @app.command(no_args_is_help=True)
-def publish(
+def publish_once(
     *,
     type_name: Annotated[
         str, typer.Argument(metavar="TYPE", help="A notification type, or withdraw; --list shows them.")
@@ -104,7 +104,7 @@ class _Made:
 
 async def _publish(settings: Settings, made: "_Made", as_json: bool) -> None:
     from streams.reader.follow import UnknownTopic
-    from streams.reader.publish_once import publish as write
+    from streams.reader.publish_once import publish_once as write
 
     under_way: deque[list[Event | Withdrawal]] = deque()
 
@@ -119,15 +119,15 @@ async def _publish(settings: Settings, made: "_Made", as_json: bool) -> None:
                 for event, position in zip(under_way.popleft(), positions, strict=True):
                     _told(event, position, as_json)
     except UnknownTopic as error:
-        raise Failure(str(error), "create it with `tocsin topics apply`") from error
+        raise CliError(str(error), "create it with `tocsin topics apply`") from error
 
 
-def _told(event: "Event | Withdrawal", position: "Position", as_json: bool) -> None:
+def _told(event: "Event | Withdrawal", position: "RecordPosition", as_json: bool) -> None:
     if as_json:
         told = {"id": event.id, "source": event.source, "type": event.type, "event": event.key}
         json_line({**told, **position._asdict()})
     else:
-        say(f"{event.id}  {position.topic} {position.partition}:{position.offset}")
+        print_text(f"{event.id}  {position.topic} {position.partition}:{position.offset}")
 
 
 def _checked(
@@ -139,7 +139,7 @@ def _checked(
     try:
         return checked(draft, event_id, topic, catalogue, time.time_ns() // 1_000_000)
     except InvalidEvent as error:
-        raise Failure(f"refused: {error.reason}: {error}", _remedy(error.reason)) from error
+        raise CliError(f"refused: {error.reason}: {error}", _remedy(error.reason)) from error
 
 
 def _remedy(reason: str) -> str:
@@ -152,7 +152,7 @@ def _row(catalogue: "Catalogue", name: str) -> "NotificationType":
     row = catalogue.get(name)
     if row is None:
         near = get_close_matches(name.rpartition(".")[2], [row.name for row in catalogue], n=3, cutoff=0.5)
-        raise Failure(
+        raise CliError(
             f"refused: unknown_type: there is no type {name}",
             f"did you mean {' or '.join(near)}?" if near else "`tocsin publish --list` shows the types",
         )
@@ -169,9 +169,9 @@ def _data(given: str) -> dict[str, Any]:
     try:
         document = strict_json.loads(bytes_of("--data", given))
     except InvalidEvent as error:
-        raise Failure(f"refused: --data: {error.reason}: {error}") from error
+        raise CliError(f"refused: --data: {error.reason}: {error}") from error
     if not isinstance(document, dict):
-        raise Failure("refused: --data: invalid_data: it must be a JSON object")
+        raise CliError("refused: --data: invalid_data: it must be a JSON object")
     return document
 
 

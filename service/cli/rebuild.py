@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.output import Failure, json_line, listing, note
+from service.cli.support.output import CliError, json_line, listing, print_note
 
 if TYPE_CHECKING:
-    from service.adapters.redis.operate.inventory import Sum
+    from service.adapters.redis.operate.inventory import TableCount
     from service.bootstrap import Parts
-    from streams.reader.rebuild import Rebuilt
+    from streams.reader.rebuild import RebuildReport
 
 app = typer.Typer()
 
@@ -45,7 +45,7 @@ def rebuild(
         raise typer.Exit(1)
     done = uvloop.run(_rebuild())
     for topic, records in done.refused.items():
-        note(f"{records} records of {topic} were passed over: they mean nothing")
+        print_note(f"{records} records of {topic} were passed over: they mean nothing")
     if as_json:
         json_line({"read": dict(done.read), "refused": dict(done.refused)})
     _show(done.sums, as_json)
@@ -58,7 +58,7 @@ def _parts() -> "Parts":
     return bootstrap(load(), rebuilding=True)
 
 
-async def _sums() -> "Sequence[Sum]":
+async def _sums() -> "Sequence[TableCount]":
     from service.adapters.redis.operate.inventory import inventory
 
     parts = _parts()
@@ -79,12 +79,12 @@ async def _check(force: bool) -> None:
         if force or reason == UNDER_WAY:
             return
         if reason is None:
-            raise Failure(
+            raise CliError(
                 "Redis is complete, so nothing needs to be rebuilt",
                 "--force adds what is missing, if anything is",
             )
         if await holds_rows(parts.store):
-            raise Failure(
+            raise CliError(
                 "Redis is neither complete nor empty: part of its data was lost, or was written by something else",
                 "empty it with FLUSHALL, or keep what is there and add the rest with --force",
             )
@@ -92,7 +92,7 @@ async def _check(force: bool) -> None:
         await parts.store.close()
 
 
-async def _rebuild() -> "Rebuilt":
+async def _rebuild() -> "RebuildReport":
     from service.cli.support.factories import kafka_of
     from streams.reader.rebuild import rebuild as refill
 
@@ -113,5 +113,5 @@ class _Progress:
             sys.stderr.flush()
 
 
-def _show(sums: "Sequence[Sum]", as_json: bool) -> None:
+def _show(sums: "Sequence[TableCount]", as_json: bool) -> None:
     listing(("table", "rows", "checksum"), map(asdict, sums), as_json=as_json)

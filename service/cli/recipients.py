@@ -14,15 +14,15 @@ import typer
 from service.cli.importing.checkpoint import Checkpoint, beside, fresh, saved
 from service.cli.importing.reading import BadFile, Format
 from service.cli.support.factories import kafka_of, require_topic
-from service.cli.support.output import Failure, console, json_line, note, say
+from service.cli.support.output import CliError, console, json_line, print_note, print_text
 from service.ports import Unavailable
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
-    from service.cli.importing.running import Put, Refused
+    from service.cli.importing.running import Put, RefusedRow
     from service.model.recipient import Recipient
-    from service.pipeline.tables.bulk_import import Fed
+    from service.pipeline.tables.bulk_import import ImportResult
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _SHOWN = 10
@@ -62,17 +62,17 @@ def load_file(
                 _import(file=file, form=form, begin=begin, refuse=refuse, moved=moved, dry_run=dry_run)
             )
     except BadFile as error:
-        raise Failure(f"{file}: {error}") from error
+        raise CliError(f"{file}: {error}") from error
     except KeyboardInterrupt:
-        note("stopped; --resume goes on from the last batch")
+        print_note("stopped; --resume goes on from the last batch")
         raise typer.Exit(130) from None
     except Unavailable as away:
-        raise Failure(away.reason, "" if dry_run else "--resume goes on from the last batch") from away
+        raise CliError(away.reason, "" if dry_run else "--resume goes on from the last batch") from away
     if not dry_run:
         place.unlink(missing_ok=True)
     _report(end, time.monotonic() - started, as_json=as_json, dry_run=dry_run)
     if end.counts.refused:
-        raise Failure(
+        raise CliError(
             f"{end.counts.refused} of {end.counts.rows} rows were refused",
             "" if refused else "--refused FILE keeps them",
         )
@@ -83,7 +83,7 @@ async def _import(
     file: Path,
     form: Format,
     begin: Checkpoint,
-    refuse: "Callable[[Refused], None]",
+    refuse: "Callable[[RefusedRow], None]",
     moved: Callable[[Checkpoint], None],
     dry_run: bool,
 ) -> Checkpoint:
@@ -99,7 +99,7 @@ async def _import(
 
 async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "Put":
     """What writes a batch, to the topic and then to Redis."""
-    from service.pipeline.tables.bulk_import import RecipientFeed
+    from service.pipeline.tables.bulk_import import RecipientImporter
     from streams.producer.producer import Producer
 
     connection = kafka_of(settings)
@@ -107,13 +107,13 @@ async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "P
     await require_topic(connection, parts.topics.table("recipients"))
     producer = Producer(connection)
     stack.push_async_callback(producer.stop)
-    return RecipientFeed(parts.tables, parts.writes, producer.produce, parts.topics, parts.clock).put
+    return RecipientImporter(parts.tables, parts.writes, producer.produce, parts.topics, parts.clock).put
 
 
-async def _pretend(rows: "Sequence[Recipient]") -> "Fed":
-    from service.pipeline.tables.bulk_import import Fed
+async def _pretend(rows: "Sequence[Recipient]") -> "ImportResult":
+    from service.pipeline.tables.bulk_import import ImportResult
 
-    return Fed()
+    return ImportResult()
 
 
 def _moved(place: Path | None, shown: Callable[[Checkpoint], None]) -> Callable[[Checkpoint], None]:
@@ -126,17 +126,17 @@ def _moved(place: Path | None, shown: Callable[[Checkpoint], None]) -> Callable[
 
 
 @contextmanager
-def _refusals(path: Path | None, *, append: bool) -> "Iterator[Callable[[Refused], None]]":
+def _refusals(path: Path | None, *, append: bool) -> "Iterator[Callable[[RefusedRow], None]]":
     """Refused rows go to a file whole, and the first few of them, without what they hold, to stderr."""
     count = 0
 
-    def refuse(one: "Refused") -> None:
+    def refuse(one: "RefusedRow") -> None:
         nonlocal count
         count += 1
         if count <= _SHOWN:
-            note(f"line {one.line}: {one.reason}")
+            print_note(f"line {one.line}: {one.reason}")
         elif count == _SHOWN + 1:
-            note("and more")
+            print_note("and more")
         if file is not None:
             file.write(
                 orjson.dumps({"line": one.line, "reason": one.reason, "row": one.text}, default=str) + b"\n"
@@ -168,4 +168,4 @@ def _report(end: Checkpoint, seconds: float, *, as_json: bool, dry_run: bool) ->
         return
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if name != "rows" and number)
     said = f": {told}" if told else ", all well" if dry_run else ""
-    say(f"{counts['rows']} rows{said}, in {seconds:.1f} s{'; nothing was written' if dry_run else ''}")
+    print_text(f"{counts['rows']} rows{said}, in {seconds:.1f} s{'; nothing was written' if dry_run else ''}")

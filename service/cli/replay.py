@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.operator_session import agreed, desk
-from service.cli.support.output import json_line, listing, note, say
+from service.cli.support.operator_session import confirm, operator_session
+from service.cli.support.output import json_line, listing, print_note, print_text
 from service.cli.support.times import moment_ms
 from service.model.catalogue import Lane
 from service.model.ledger import State
-from service.model.operation import Action, Phase, pseudonym
+from service.model.operation import OperationKind, OperationPhase, pseudonym
 
 if TYPE_CHECKING:
-    from service.cli.support.operator_session import Desk
-    from service.pipeline.operate.replay import Candidates, Planned, Wish
+    from service.cli.support.operator_session import OperatorSession
+    from service.pipeline.operate.replay import PlannedReplay, ReplayCandidates, ReplayFilter
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
@@ -54,13 +54,13 @@ def replay(
     """
     import uvloop
 
-    from service.pipeline.operate.replay import REPLAYABLE, Wish
+    from service.pipeline.operate.replay import REPLAYABLE, ReplayFilter
 
     if wrong := sorted(set(state or ()) - REPLAYABLE):
         may = ", ".join(sorted(REPLAYABLE))
         raise typer.BadParameter(f"{wrong[0]} cannot be replayed; {may} can", param_hint="--state")
     now_ms = time.time_ns() // 1_000_000
-    wish = Wish(
+    wish = ReplayFilter(
         events=frozenset(event or ()),
         sources=frozenset(source or ()),
         types=frozenset(type_name or ()),
@@ -77,8 +77,8 @@ def replay(
     uvloop.run(_run(wish, rate, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
-async def _run(wish: "Wish", rate: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    async with desk() as at:
+async def _run(wish: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    async with operator_session() as at:
         counts, delivered, lost = await _survey(at, wish)
         total = sum(counts.values())
         rows = [
@@ -88,21 +88,25 @@ async def _run(wish: "Wish", rate: float, *, dry_run: bool, yes: bool, as_json: 
         if dry_run or not as_json:
             listing(("state", "reason", "channel", "deliveries"), rows, as_json=as_json)
         if delivered:
-            note(f"{delivered} were delivered and are left alone; --again sends them too")
+            print_note(f"{delivered} were delivered and are left alone; --again sends them too")
         if lost:
-            note(f"{lost} were never handed to a channel, or are no longer in Kafka, and cannot be replayed")
+            print_note(
+                f"{lost} were never handed to a channel, or are no longer in Kafka, and cannot be replayed"
+            )
         if dry_run or not total:
-            note(f"{total} deliveries would be replayed; nothing was done")
+            print_note(f"{total} deliveries would be replayed; nothing was done")
             return
-        agreed(f"Replay {total} deliveries at {rate:g} a second?", yes=yes)
+        confirm(f"Replay {total} deliveries at {rate:g} a second?", yes=yes)
         done = await _do(at, wish, rate, total)
     if as_json:
         json_line(done)
     else:
-        say(", ".join(f"{number} {name}" for name, number in done.items()))
+        print_text(", ".join(f"{number} {name}" for name, number in done.items()))
 
 
-async def _survey(at: "Desk", wish: "Wish") -> tuple[Counter[tuple[str, str, str]], int, int]:
+async def _survey(
+    at: "OperatorSession", wish: "ReplayFilter"
+) -> tuple[Counter[tuple[str, str, str]], int, int]:
     """How many by state, reason and channel; how many were delivered; how many have no record."""
     candidates = await _candidates(at, wish)
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -112,13 +116,13 @@ async def _survey(at: "Desk", wish: "Wish") -> tuple[Counter[tuple[str, str, str
     return counts, len(candidates.delivered), len(candidates.found)
 
 
-async def _do(at: "Desk", wish: "Wish", rate: float, total: int) -> dict[str, int]:
+async def _do(at: "OperatorSession", wish: "ReplayFilter", rate: float, total: int) -> dict[str, int]:
     """Read again what is meant, since time has passed with the question, and send it."""
-    from service.pipeline.operate.replay import Pace, Resend
+    from service.pipeline.operate.replay import Pacer, Replayer
 
-    parts, trail = at.parts, at.trail(Action.replay, _told(wish, rate))
-    await trail.tell(Phase.begun, {"deliveries": total})
-    resend = Resend(
+    parts, trail = at.parts, at.trail(OperationKind.replay, _told(wish, rate))
+    await trail.tell(OperationPhase.begun, {"deliveries": total})
+    resend = Replayer(
         parts.catalogue,
         parts.ledger,
         parts.due,
@@ -126,9 +130,9 @@ async def _do(at: "Desk", wish: "Wish", rate: float, total: int) -> dict[str, in
         topics=parts.topics,
         clock=parts.clock,
     )
-    pace = Pace(rate, asyncio.get_running_loop().time)
+    pace = Pacer(rate, asyncio.get_running_loop().time)
     counts: Counter[str] = Counter()
-    batch: list[Planned] = []
+    batch: list[PlannedReplay] = []
 
     async def flush() -> None:
         await pace.wait(len(batch))
@@ -142,31 +146,33 @@ async def _do(at: "Desk", wish: "Wish", rate: float, total: int) -> dict[str, in
                 await flush()
     if batch:
         await flush()
-    await trail.tell(Phase.ended, counts)
+    await trail.tell(OperationPhase.ended, counts)
     return dict(counts)
 
 
-async def _candidates(at: "Desk", wish: "Wish") -> "Candidates":
-    from service.pipeline.operate.replay import Candidates
+async def _candidates(at: "OperatorSession", wish: "ReplayFilter") -> "ReplayCandidates":
+    from service.pipeline.operate.replay import ReplayCandidates
 
-    candidates = Candidates(wish)
+    candidates = ReplayCandidates(wish)
     async for record in at.read(at.parts.topics.outcomes, since_ms=wish.since_ms):
         candidates.read(record)
     return candidates
 
 
-async def _planned(at: "Desk", candidates: "Candidates") -> "AsyncGenerator[Planned, None]":
-    from service.pipeline.operate.replay import planned
+async def _planned(
+    at: "OperatorSession", candidates: "ReplayCandidates"
+) -> "AsyncGenerator[PlannedReplay, None]":
+    from service.pipeline.operate.replay import plan_replay
 
     if not candidates.found:
         return
     topics = at.parts.topics
     async for record in at.read(*(topics.email(lane) for lane in Lane), topics.inbox):
-        if (one := planned(candidates, record)) is not None:
+        if (one := plan_replay(candidates, record)) is not None:
             yield one
 
 
-def _told(wish: "Wish", rate: float) -> dict[str, Any]:
+def _told(wish: "ReplayFilter", rate: float) -> dict[str, Any]:
     """The wish for the audit, which names no persons."""
     given = {
         name: sorted(map(str, value)) if isinstance(value, frozenset) else value

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.output import Failure, listing, note, say
+from service.cli.support.output import CliError, listing, print_note, print_text
 from service.cli.support.times import iso
 from service.settings import load
 
@@ -31,7 +31,7 @@ def show(
     """Every suppression, newest first: why, since when, and until when."""
     rows = asyncio.run(_rows(address))
     if address and not rows:
-        raise Failure("this address is not suppressed")
+        raise CliError("this address is not suppressed")
     listing(("address_key", "reason", "since", "until", "detail"), rows, as_json=as_json)
 
 
@@ -39,15 +39,15 @@ def show(
 def add(*, address: Address, reason: Why = "") -> None:
     """Stop mail to an address, but for mandatory types. The audit keeps who did it and why."""
     asyncio.run(_change(address, stop=True, why=reason))
-    say("suppressed")
+    print_text("suppressed")
 
 
 @app.command()
 def remove(*, address: Address, reason: Why = "") -> None:
     """Allow mail to an address again, and forget its soft bounces."""
     if not asyncio.run(_change(address, stop=False, why=reason)):
-        note("the address was not suppressed")
-    say("mailed again")
+        print_note("the address was not suppressed")
+    print_text("mailed again")
 
 
 async def _rows(address: str) -> list[dict[str, Any]]:
@@ -81,12 +81,12 @@ def _shown(key: str, row: "Suppression") -> dict[str, Any]:
 
 async def _change(address: str, *, stop: bool, why: str) -> bool:
     """Write the row between two records of the audit, so that nothing is done unseen."""
-    from service.cli.support.operator_session import desk
+    from service.cli.support.operator_session import operator_session
     from service.model.address import check_address
     from service.model.ids import address_key
     from service.model.ledger import Reason
     from service.model.mask import mask_text
-    from service.model.operation import Action, Phase, pseudonym
+    from service.model.operation import OperationKind, OperationPhase, pseudonym
     from service.model.record import Message
     from streams.producer.publisher import KafkaPublisher
 
@@ -94,11 +94,11 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
         check_address(address)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ADDRESS") from error
-    async with desk() as at:
-        parts, action = at.parts, Action.suppress if stop else Action.unsuppress
+    async with operator_session() as at:
+        parts, action = at.parts, OperationKind.suppress if stop else OperationKind.unsuppress
         trail = at.trail(action, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
         writer = parts.table_writer(KafkaPublisher(at.producer))
-        await trail.tell(Phase.begun, {})
+        await trail.tell(OperationPhase.begun, {})
         changed = True
         if stop:
             told = f"by {trail.who}: {why}" if why else f"by {trail.who}"
@@ -108,5 +108,5 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
             key = address_key(address)
             await at.producer.produce([Message(parts.topics.soft_bounces, key.encode(), None)])
             await parts.scores.clear(key)
-        await trail.tell(Phase.ended, {"changed": int(changed)})
+        await trail.tell(OperationPhase.ended, {"changed": int(changed)})
         return changed

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.factories import kafka_of
-from service.cli.support.output import Failure, json_line, say
+from service.cli.support.output import CliError, json_line, print_text
 from service.cli.support.times import moment_ms
 from service.model.catalogue import Lane
 from service.model.topics import TopicNames
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.cli.support.record_view import Sight
+    from service.cli.support.record_view import RecordView
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
@@ -34,7 +34,7 @@ _STYLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TailFilter:
     """What is to be shown: for each field the values that are let through, and when to stop."""
 
     fields: Mapping[str, frozenset[str]]
@@ -42,7 +42,7 @@ class Wish:
     until_end: bool
     limit: int
 
-    def wants(self, sight: "Sight") -> bool:
+    def wants(self, sight: "RecordView") -> bool:
         """Whether every field that was asked for has one of its values."""
         return all(not values.isdisjoint(sight.fields.get(name, ())) for name, values in self.fields.items())
 
@@ -82,7 +82,7 @@ def tail(
     begin = (
         moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0 if from_beginning else None
     )
-    wish = Wish(
+    wish = TailFilter(
         {name: frozenset(values) for name, values in asked.items() if values}, begin, until_end, limit
     )
     settings = load()
@@ -100,9 +100,9 @@ def tail(
 
 
 async def _tail(
-    settings: Settings, asked: Sequence[str], wish: Wish, show: "Callable[[Sight], None]"
+    settings: Settings, asked: Sequence[str], wish: TailFilter, show: "Callable[[RecordView], None]"
 ) -> None:
-    from service.cli.support.record_view import sight_of
+    from service.cli.support.record_view import record_view
     from streams.reader.follow import UnknownTopic, follow
 
     connection, names, shown = kafka_of(settings), TopicNames(settings.kafka.prefix), 0
@@ -111,25 +111,27 @@ async def _tail(
     try:
         async with aclosing(reading):
             async for record in reading:
-                sight = sight_of(record, names)
+                sight = record_view(record, names)
                 if wish.wants(sight):
                     show(sight)
                     shown += 1
                     if shown == wish.limit:
                         return
     except UnknownTopic as error:
-        raise Failure(
+        raise CliError(
             str(error), "`tocsin topics list` shows them, `tocsin topics apply` creates them"
         ) from error
 
 
-def _printer(settings: Settings, personal: bool, as_json: bool) -> "Callable[[Sight], None]":
-    from service.cli.support.record_view import line_of
+def _printer(settings: Settings, personal: bool, as_json: bool) -> "Callable[[RecordView], None]":
+    from service.cli.support.record_view import view_line
 
     names = TopicNames(settings.kafka.prefix)
     if as_json:
         return lambda sight: json_line(sight.document(personal=personal), flush=True)
-    return lambda sight: say(line_of(sight, names, personal=personal), _STYLES.get(sight.first("state"), ""))
+    return lambda sight: print_text(
+        view_line(sight, names, personal=personal), _STYLES.get(sight.first("state"), "")
+    )
 
 
 def full_names(name: str, settings: Settings) -> Sequence[str]:

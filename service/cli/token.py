@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.support.output import Failure, json_line, note, say
+from service.cli.support.output import CliError, json_line, print_note, print_text
 from service.cli.support.times import iso, seconds
 from service.settings import DEV_SECRET, Settings, load
 
@@ -46,20 +46,20 @@ def token(
     if as_json:
         json_line({"token": text, **claims})
     else:
-        say(text)
-        note(f"for {recipient}, {claims['scope']}, until {iso(claims['exp'] * 1000)}")
+        print_text(text)
+        print_note(f"for {recipient}, {claims['scope']}, until {iso(claims['exp'] * 1000)}")
 
 
 def _key(settings: Settings) -> str:
     """The secret that the API verifies with. Raises Failure where tokens are another's business."""
     auth = settings.auth
     if auth.jwks_url and settings.mode != "dev":
-        raise Failure(f"tokens come from the issuer whose keys are at {auth.jwks_url}", "ask it for one")
+        raise CliError(f"tokens come from the issuer whose keys are at {auth.jwks_url}", "ask it for one")
     if "HS256" not in auth.algorithms:
-        raise Failure("HS256 is not among TOCSIN_AUTH__ALGORITHMS, so the API would not accept this token")
+        raise CliError("HS256 is not among TOCSIN_AUTH__ALGORITHMS, so the API would not accept this token")
     secret = auth.secret.get_secret_value()
     if not secret and settings.mode != "dev":
-        note(
+        print_note(
             "TOCSIN_AUTH__SECRET is not set: this token is signed with the dev secret; only `tocsin dev` accepts it"
         )
     return secret or DEV_SECRET

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.factories import kafka_of
-from service.cli.support.output import listing, note
+from service.cli.support.output import listing, print_note
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from streams.topics.table import Change
+    from streams.topics.table import TopicChange
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines.")]
@@ -28,29 +28,29 @@ def apply(as_json: Json = False) -> None:
     listing(("topic", "done"), (change._asdict() for change in changes), as_json=as_json)
     if not as_json:
         changed = sum(change.done != "unchanged" for change in changes)
-        note(f"{len(changes)} topics, {changed or 'none'} changed")
+        print_note(f"{len(changes)} topics, {changed or 'none'} changed")
 
 
 @app.command("list")
 def show(as_json: Json = False) -> None:
     """Every topic of the table, as it stands and as `apply` would change it."""
-    from streams.topics.status import standing
+    from streams.topics.status import topic_status
 
     settings = load()
     kafka = settings.kafka
     found = asyncio.run(
-        standing(kafka_of(settings), kafka.prefix, wanted=kafka.partitions, events=kafka.events)
+        topic_status(kafka_of(settings), kafka.prefix, wanted=kafka.partitions, events=kafka.events)
     )
     columns = ("topic", "partitions", "replication", "cleanup", "retention_days", "key", "differs")
     listing(columns, (topic._asdict() for topic in found), as_json=as_json)
 
 
-async def _apply(settings: Settings) -> "list[Change]":
-    from streams.kafka.errors import reaching
+async def _apply(settings: Settings) -> "list[TopicChange]":
+    from streams.kafka.errors import kafka_errors
     from streams.topics.table import apply as make
 
     kafka, connection = settings.kafka, kafka_of(settings)
-    async with reaching(connection, 60.0):
+    async with kafka_errors(connection, 60.0):
         return await make(
             connection,
             kafka.prefix,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.support.option_input import bytes_of
-from service.cli.support.output import Failure, json_line, say, table
+from service.cli.support.output import CliError, json_line, print_text, table
 from service.cli.support.times import seconds
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
     from service.model.event import Event
-    from service.pipeline.operate.table_overlay import Change
+    from service.pipeline.operate.table_overlay import TableOverlay
 
 app = typer.Typer(add_completion=False)
 
@@ -64,20 +64,20 @@ def what_if(
         _show_change(shown)
 
 
-def _choice(recipient: str, type_name: str, channel: str, *, on: bool) -> "Change":
+def _choice(recipient: str, type_name: str, channel: str, *, on: bool) -> "TableOverlay":
     from service.pipeline.operate.table_overlay import preference_change
 
     return preference_change(recipient, type_name, channel, on=on)
 
 
-def _group(external_id: str, project_id: str, lists: Mapping[str, tuple[str, ...]]) -> "Change":
+def _group(external_id: str, project_id: str, lists: Mapping[str, tuple[str, ...]]) -> "TableOverlay":
     from service.model.recipient import Group
-    from service.pipeline.operate.table_overlay import Change
+    from service.pipeline.operate.table_overlay import TableOverlay
 
-    return Change(groups=[Group(external_id=external_id, project_id=project_id, addresses=lists)])
+    return TableOverlay(groups=[Group(external_id=external_id, project_id=project_id, addresses=lists)])
 
 
-async def _ask(event: str, change: "Change | None", days: float) -> dict[str, Any]:
+async def _ask(event: str, change: "TableOverlay | None", days: float) -> dict[str, Any]:
     from service.bootstrap import bootstrap
     from service.cli.support.factories import kafka_of
     from service.settings import load
@@ -91,7 +91,7 @@ async def _ask(event: str, change: "Change | None", days: float) -> dict[str, An
             return await what_if.event(_event(event, parts))
         unknown = sorted(name for name in change.types if name not in parts.catalogue)
         if unknown:
-            raise Failure(f"there is no type {unknown[0]}", "`tocsin publish --list` shows the types")
+            raise CliError(f"there is no type {unknown[0]}", "`tocsin publish --list` shows the types")
         return await what_if.change(change, days)
     finally:
         await parts.store.close()
@@ -104,9 +104,9 @@ def _event(given: str, parts: "Parts") -> "Event":
     try:
         event = parse(bytes_of("--event", given), (), parts.catalogue, time.time_ns() // 1_000_000)
     except InvalidEvent as error:
-        raise Failure(f"refused: {error.reason}: {error}") from error
+        raise CliError(f"refused: {error.reason}: {error}") from error
     if not isinstance(event, Event):
-        raise Failure("a withdrawal notifies nobody")
+        raise CliError("a withdrawal notifies nobody")
     return event
 
 
@@ -117,7 +117,7 @@ def _show_event(document: Mapping[str, Any]) -> None:
     )
     table(("recipient", "channel", "found by", "address", "would be", "reason", "why"), rows)
     counts = ", ".join(f"{n} {state}" for state, n in document["counts"].items())
-    say(f"{document['event']['type']}: {counts or 'nobody'}")
+    print_text(f"{document['event']['type']}: {counts or 'nobody'}")
 
 
 def _said(verdict: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -135,4 +135,4 @@ def _show_change(document: Mapping[str, Any]) -> None:
     )
     table(("event", "type", "recipient", "channel", "now", "why", "then", "why then"), rows)
     counts = document["counts"]
-    say(f"{document['events']} events: {counts['more']} deliveries more, {counts['fewer']} fewer")
+    print_text(f"{document['events']} events: {counts['more']} deliveries more, {counts['fewer']} fewer")

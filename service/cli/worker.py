@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 
 app = typer.Typer()
 
@@ -34,4 +34,4 @@ def worker(
         parts.renderer.check()
         run_worker(parts)
     except (CatalogueError, TemplateFault, TracingUnavailable, UnknownStage) as error:
-        raise Failure(str(error)) from error
+        raise CliError(str(error)) from error

@@ -59,7 +59,7 @@ _LOGGING = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Secured:
+class BrokerSecurity:
     """Clients must use TLS and a password, by SCRAM-SHA-512 or PLAIN.
 
     `keystore` is a PEM file: the private key as PKCS #8 without a password, then its certificates. `plain_port` is a
@@ -76,7 +76,7 @@ def write_config(
     directory: Path,
     port: int,
     controller_port: int,
-    secured: Secured | None = None,
+    secured: BrokerSecurity | None = None,
     extra: Sequence[str] = (),
 ) -> tuple[Path, Path]:
     """Write the server and the logging configuration into `directory`; their paths. Later lines override."""

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.dev.broker_config import Secured, write_config
+from service.dev.broker_config import BrokerSecurity, write_config
 from service.dev.embedded import EmbeddedServer
 from service.dev.errors import DevStackError
 from service.dev.jars import Progress, kafka_jars
@@ -42,7 +42,7 @@ class EmbeddedKafka(EmbeddedServer):
         port: int = 0,
         *,
         progress: Progress = _silent,
-        secured: Secured | None = None,
+        secured: BrokerSecurity | None = None,
         extra: Sequence[str] = (),
     ) -> None:
         self.directory = directory

@@ -14,7 +14,7 @@ from service.dev.process import ServerProcess
 _START_S = 60.0
 
 
-class Role(EmbeddedServer):
+class ProcessRole(EmbeddedServer):
     """One `tocsin` verb as a child process with its own settings; ready when its probe says so."""
 
     GRACE_S = 30.0

@@ -13,14 +13,14 @@ from service.dev import samples
 from service.model.ids import event_key
 from service.model.ledger import Entry, is_open
 from service.model.record import Message
-from streams.kafka.connection import connection_of
+from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 
 _POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class SampleResult:
     """A sample event, and what the ledger says of it."""
 
     type: str
@@ -39,7 +39,7 @@ async def publish_samples(parts: Parts) -> dict[str, str]:
     ids = {name: f"sample-{name}-{now:%Y%m%dT%H%M%S.%f}" for name in samples.SAMPLES}
     stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
     events = [samples.event(parts.catalogue, name, ids[name], stamp) for name in samples.SAMPLES]
-    producer = Producer(connection_of(parts.settings.kafka))
+    producer = Producer(kafka_connection(parts.settings.kafka))
     await producer.start()
     try:
         topic = parts.settings.kafka.events[0]
@@ -49,11 +49,13 @@ async def publish_samples(parts: Parts) -> dict[str, str]:
     return ids
 
 
-async def follow(parts: Parts, ids: dict[str, str], timeout_s: float) -> list[Shown]:
+async def follow(parts: Parts, ids: dict[str, str], timeout_s: float) -> list[SampleResult]:
     """What became of the samples, when all are finished or the time is over."""
     deadline = time.monotonic() + timeout_s
     while True:
-        shown = [Shown(name, event_id, await _entries(parts, event_id)) for name, event_id in ids.items()]
+        shown = [
+            SampleResult(name, event_id, await _entries(parts, event_id)) for name, event_id in ids.items()
+        ]
         if all(s.finished for s in shown) or time.monotonic() > deadline:
             return shown
         await asyncio.sleep(_POLL_S)

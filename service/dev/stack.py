@@ -14,11 +14,11 @@ from service.dev.catcher import Catcher
 from service.dev.embedded import EmbeddedServer
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
-from service.dev.processes import Role
+from service.dev.processes import ProcessRole
 from service.dev.seeding import seed
 from service.dev.valkey import EmbeddedValkey
 from service.settings import DEV_SECRET, Settings
-from streams.kafka.connection import connection_of
+from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.producer.publisher import KafkaPublisher
 from streams.reader.rebuild import rebuild
@@ -54,7 +54,7 @@ class DevStack:
         await self._start_servers(directory)
         parts = bootstrap(self.settings)
         self._open.push_async_callback(parts.store.close)
-        producer = Producer(connection_of(self.settings.kafka))
+        producer = Producer(kafka_connection(self.settings.kafka))
         await producer.start()
         self._open.push_async_callback(producer.stop)
         await self._prepare(parts, producer)
@@ -86,10 +86,10 @@ class DevStack:
         await self._begin(*starting)
 
     async def _start_roles(self, directory: Path) -> None:
-        worker = Role("worker", free_port(), directory, {})
+        worker = ProcessRole("worker", free_port(), directory, {})
         variables = self._variables(worker.port)
-        worker = Role("worker", worker.port, directory, variables)
-        api = Role("api", self.settings.http.port, directory, variables)
+        worker = ProcessRole("worker", worker.port, directory, variables)
+        api = ProcessRole("api", self.settings.http.port, directory, variables)
         self._say("starting the stages and the API")
         await self._begin(worker, api)
 
@@ -106,7 +106,7 @@ class DevStack:
         kafka = self.settings.kafka
         self._say("creating topics, seeding tables")
         await topics.apply(
-            connection_of(kafka),
+            kafka_connection(kafka),
             kafka.prefix,
             partitions=kafka.partitions,
             replication=kafka.replication,
@@ -116,7 +116,7 @@ class DevStack:
             self._say("refilling Redis from Kafka")
             filling = bootstrap(self.settings, rebuilding=True)
             self._open.push_async_callback(filling.store.close)
-            await rebuild(filling, connection_of(kafka), lambda *_: None)
+            await rebuild(filling, kafka_connection(kafka), lambda *_: None)
         await seed(parts.table_writer(KafkaPublisher(producer)), parts.catalogue)
 
     def _variables(self, probe_port: int) -> Mapping[str, str]:

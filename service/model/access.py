@@ -6,11 +6,11 @@ SCOPES = ("inbox", "tables", "events", "operate")
 """What a credential may allow: one's inbox, changing tables, publishing events, looking and repairing."""
 
 
-class _Row(BaseModel):
+class _CredentialRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Account(_Row):
+class Account(_CredentialRow):
     """An account's credential: an argon2id hash in PHC form."""
 
     id: str = Field(min_length=1, max_length=128)
@@ -18,7 +18,7 @@ class Account(_Row):
     version: int = 0
 
 
-class ApiKey(_Row):
+class ApiKey(_CredentialRow):
     """A service's key. `hash` is SHA-256 in hex: the secret has 256 random bits, so no slow hash is needed.
 
     Times are milliseconds since the epoch; 0 means never.

@@ -23,7 +23,7 @@ class Lane(StrEnum):
     bulk = "bulk"
 
 
-class AudienceKind(StrEnum):
+class AudienceRule(StrEnum):
     """The rules by which a type finds its recipients."""
 
     group = "group"
@@ -32,7 +32,7 @@ class AudienceKind(StrEnum):
     role = "role"
 
 
-class _Row(BaseModel):
+class _CatalogueRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -55,7 +55,7 @@ _PYTHON: Mapping[str, Any] = {
 }
 
 
-class MetaField(_Row):
+class MetaField(_CatalogueRow):
     """One documented field of an event's `data`."""
 
     type: FieldType = "string"
@@ -63,15 +63,15 @@ class MetaField(_Row):
     description: str = ""
 
 
-class Audience(_Row):
+class Audience(_CatalogueRow):
     """One rule. `field` names the data field that holds a user id; `role` the role whose holders hear."""
 
-    kind: AudienceKind
+    kind: AudienceRule
     role: str | None = None
     field: str | None = None
 
 
-class NotificationType(_Row):
+class NotificationType(_CatalogueRow):
     """A row of the catalogue. Times are in seconds. `title` is in the default locale, `titles` in others by locale."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
@@ -98,7 +98,7 @@ class NotificationType(_Row):
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles of the notification types document: `user` for named users, else the role itself."""
-        found = ("user" if a.kind is AudienceKind.users else a.role for a in self.audience)
+        found = ("user" if a.kind is AudienceRule.users else a.role for a in self.audience)
         return tuple(role for role in found if role)
 
     def title_in(self, locale: str) -> str:
@@ -106,7 +106,7 @@ class NotificationType(_Row):
         language = locale.replace("_", "-").partition("-")[0].lower()
         return self.titles.get(locale) or self.titles.get(language) or self.title
 
-    def needs(self, kind: AudienceKind) -> bool:
+    def needs(self, kind: AudienceRule) -> bool:
         """Whether this type finds recipients by such a rule."""
         return any(a.kind is kind for a in self.audience)
 

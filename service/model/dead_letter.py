@@ -12,7 +12,7 @@ _OURS = "tocsin-"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """`id` is where the dead letter is kept, `TOPIC:PARTITION:OFFSET`; `topic` and `place` where the original was."""
 
     id: str
@@ -34,11 +34,11 @@ class Letter:
         return Message(self.topic, self.record.key or b"", self.record.value, self.headers)
 
 
-def letter_of(record: Record) -> Letter:
+def letter_of(record: Record) -> DeadLetter:
     """The dead letter in a record. Nothing that it may hold makes this fail."""
     said = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
     ours = {name.removeprefix(_OURS): value for name, value in said.items() if name.startswith(_OURS)}
-    return Letter(
+    return DeadLetter(
         id=f"{record.topic}:{record.partition}:{record.offset}",
         record=record,
         reason=ours.get("reason", ""),

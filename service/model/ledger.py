@@ -35,7 +35,7 @@ _WAITS = frozenset({State.held, State.digested, State.deferred})
 # sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the mail.
 # delivered → withdrawn: the producer takes the inbox entry back.
 # bounced, dead, expired, … → queued happens only by an operator's replay, which says so as its reason.
-MOVES: Mapping[State | None, frozenset[State]] = {
+TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.queued, State.held, State.digested, *_ENDS}),
     State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
     # what is held or gathered is queued before it is sent: a record read again must not send it
@@ -57,7 +57,7 @@ MOVES: Mapping[State | None, frozenset[State]] = {
 }
 
 
-class Replay(StrEnum):
+class ReplayKind(StrEnum):
     """What kind of move an operator asks for; empty for every other move."""
 
     none = ""
@@ -73,12 +73,12 @@ _MISSED = frozenset(
     {State.bounced, State.held, State.deferred, State.ambiguous, *(_ENDS - {State.withdrawn})}
 )
 # Apart from MOVES, so that no stage can send a mail twice. `sending` is in none: that mail is on its way.
-REPLAY_MOVES: Mapping[Replay, Mapping[State, frozenset[State]]] = {
+REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
     kind: dict.fromkeys(sorted(states), frozenset({State.queued}))
     for kind, states in (
-        (Replay.dead, {State.dead}),
-        (Replay.missed, _MISSED),
-        (Replay.again, _MISSED | {State.sent, State.delivered}),
+        (ReplayKind.dead, {State.dead}),
+        (ReplayKind.missed, _MISSED),
+        (ReplayKind.again, _MISSED | {State.sent, State.delivered}),
     )
 }
 
@@ -132,25 +132,25 @@ class Reason(StrEnum):
     replayed = "replayed"
 
 
-class IllegalMove(ValueError):
+class IllegalTransition(ValueError):
     """A move that the ledger does not allow."""
 
 
-def check_move(current: State | None, to: State, replay: Replay = Replay.none) -> None:
-    """Raise IllegalMove unless a delivery may go from `current` (None: not yet in the ledger) to `to`."""
+def check_transition(current: State | None, to: State, replay: ReplayKind = ReplayKind.none) -> None:
+    """Raise IllegalTransition unless a delivery may go from `current` (None: not yet in the ledger) to `to`."""
     if to not in _moves(replay).get(current, frozenset()):
-        raise IllegalMove(f"a delivery cannot go from {current or 'nothing'} to {to}")
+        raise IllegalTransition(f"a delivery cannot go from {current or 'nothing'} to {to}")
 
 
-def may_come_from(to: State, replay: Replay = Replay.none) -> frozenset[State]:
+def sources_of(to: State, replay: ReplayKind = ReplayKind.none) -> frozenset[State]:
     """The states from which a delivery may go to `to`: what the ledger's script is told."""
     return frozenset(
         state for state, targets in _moves(replay).items() if state is not None and to in targets
     )
 
 
-def _moves(replay: Replay) -> Mapping[Any, frozenset[State]]:
-    return REPLAY_MOVES[replay] if replay else MOVES
+def _moves(replay: ReplayKind) -> Mapping[Any, frozenset[State]]:
+    return REPLAY_TRANSITIONS[replay] if replay else TRANSITIONS
 
 
 def is_open(state: State) -> bool:
@@ -159,7 +159,7 @@ def is_open(state: State) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class HistoryStep:
     """One line of a delivery's history."""
 
     state: State
@@ -177,7 +177,7 @@ class Entry:
     delivery: str
     recipient: str
     channel: str
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryStep, ...]
     found: str = ""
     scope: str = ""
 

@@ -13,7 +13,7 @@ def pseudonym(person: str) -> str:
     return blake2b(person.strip().lower().encode(), digest_size=12, person=b"operation").hexdigest()
 
 
-class Action(StrEnum):
+class OperationKind(StrEnum):
     """What an operator may do to deliveries, dead letters and persons."""
 
     redrive = "redrive"
@@ -25,7 +25,7 @@ class Action(StrEnum):
     unsuppress = "unsuppress"
 
 
-class Phase(StrEnum):
+class OperationPhase(StrEnum):
     """`begun` is written before anything is done, `part` after some of it, `ended` after all of it."""
 
     begun = "begun"
@@ -37,8 +37,8 @@ class Operation(NamedTuple):
     """One record of an operation. `asked`: the filter; `items`: the dead letters that this part has settled."""
 
     id: str
-    action: Action
-    phase: Phase
+    action: OperationKind
+    phase: OperationPhase
     who: str
     at_ms: int
     asked: Mapping[str, Any]
@@ -60,8 +60,8 @@ class Operation(NamedTuple):
         try:
             return cls(
                 str(told["id"]),
-                Action(told["action"]),
-                Phase(told["phase"]),
+                OperationKind(told["action"]),
+                OperationPhase(told["phase"]),
                 str(told["who"]),
                 int(told["at_ms"]),
                 told.get("asked", {}),

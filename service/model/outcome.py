@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from service.model.ledger import Reason, State, Step
+from service.model.ledger import HistoryStep, Reason, State
 
 
 class Outcome(NamedTuple):
@@ -49,9 +49,9 @@ class Outcome(NamedTuple):
         except TypeError as error:
             raise ValueError(f"not an outcome: {error}") from error
 
-    def step(self) -> Step:
+    def step(self) -> HistoryStep:
         """This outcome as a line of the ledger."""
-        return Step(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
+        return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Row(BaseModel):
+class _TableRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Choice(_Row):
+class Choice(_TableRow):
     """A preference someone has set: on or off, and since when (ms)."""
 
     on: bool
@@ -17,7 +17,7 @@ class Choice(_Row):
     by: str = ""
 
 
-class Recipient(_Row):
+class Recipient(_TableRow):
     """A person of the recipients table. `preferences` holds only what was set, by `type:channel`."""
 
     id: str = Field(min_length=1, max_length=128)
@@ -30,7 +30,7 @@ class Recipient(_Row):
     version: int = 0
 
 
-class Contact(_Row):
+class Contact(_TableRow):
     """A contact of an account. `main` is the one that can neither be deleted nor doubled."""
 
     uuid: str
@@ -45,7 +45,7 @@ class Contact(_Row):
     version: int = 0
 
 
-class Group(_Row):
+class Group(_TableRow):
     """The addresses that (external_id, project_id) lists for each group type."""
 
     external_id: str

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 
-class Score(NamedTuple):
+class SoftBounceScore(NamedTuple):
     """As it was at `at_ms`; it halves every week from then on. Rounded to six digits, as Redis keeps it."""
 
     value: float
@@ -16,7 +16,7 @@ class Score(NamedTuple):
         return orjson.dumps({"score": self.value, "at_ms": self.at_ms})
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> "Score":
+    def from_bytes(cls, value: bytes) -> "SoftBounceScore":
         """A row of the topic. Raises ValueError when it is none."""
         told: Any = orjson.loads(value)
         match told:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 
-class Withdrawn(NamedTuple):
+class WithdrawalRecord(NamedTuple):
     """Either an event, by its key, or a supersede key (`TYPE|KEY`) up to a time (ms).
 
     `keep_s`: how long the word stands from its record's time on, in seconds.
@@ -26,7 +26,7 @@ class Withdrawn(NamedTuple):
         return orjson.dumps({name: value for name, value in self._asdict().items() if value != ""})
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> "Withdrawn":
+    def from_bytes(cls, value: bytes) -> "WithdrawalRecord":
         """The word in a record. Raises ValueError when it is none."""
         told: Any = orjson.loads(value)
         match told:

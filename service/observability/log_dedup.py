@@ -8,7 +8,7 @@ _EVERY_S = 60.0
 _KEPT = 256
 
 
-class Flood(logging.Filter):
+class LogDedup(logging.Filter):
     """A filter for handlers: of these loggers, each warning or error comes once a minute, with how many were left out.
 
     What is the same is told by the text before its arguments are put in, so node numbers and stages do not count.

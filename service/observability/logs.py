@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from service.model.mask import mask_value
-from service.observability.log_dedup import Flood
+from service.observability.log_dedup import LogDedup
 
 Fields = MutableMapping[str, Any]
 
@@ -43,7 +43,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Flood("aiokafka", "opentelemetry"))
+    handler.addFilter(LogDedup("aiokafka", "opentelemetry"))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 Labels = tuple[str, ...]
 
 
-class Counts(Collector):
+class FastCounter(Collector):
     """A counter; `add` is one step in a dictionary."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
@@ -44,7 +44,7 @@ class Counts(Collector):
         yield family
 
 
-class Durations(Collector):
+class FastHistogram(Collector):
     """A histogram of seconds."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Durations(Collector):
         yield family
 
 
-class Shown(NamedTuple):
+class GaugeFamily(NamedTuple):
     """A metric that is looked up when somebody asks."""
 
     name: str
@@ -103,7 +103,7 @@ class Shown(NamedTuple):
         return family
 
 
-class Now(Collector):
+class ScrapeCollector(Collector):
     """What was looked up for this scrape."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -117,24 +117,24 @@ class Now(Collector):
 def exposition(families: Iterable[Metric] = ()) -> bytes:
     """Every metric of this process as Prometheus reads it, and after them those that were looked up."""
     looked_up = CollectorRegistry(auto_describe=False)
-    looked_up.register(Now(families))
+    looked_up.register(ScrapeCollector(families))
     return generate_latest(REGISTRY) + generate_latest(looked_up)
 
 
 # counted by a worker as Kafka acknowledges what its stages wrote
-OUTCOMES = Counts(
+OUTCOMES = FastCounter(
     "tocsin_outcomes_total",
     "State changes of deliveries",
     ("state", "channel", "type", "reason"),
     REGISTRY,
 )
-DEAD_LETTERS = Counts(
+DEAD_LETTERS = FastCounter(
     "tocsin_dead_letters_total", "Records that no retry can help", ("stage", "reason"), REGISTRY
 )
-SMTP_REPLIES = Counts(
+SMTP_REPLIES = FastCounter(
     "tocsin_smtp_replies_total", "Final replies to mails, by their class", ("relay", "reply"), REGISTRY
 )
-EVENT_TO_FINAL = Durations(
+EVENT_TO_FINAL = FastHistogram(
     "tocsin_event_to_final_seconds",
     "From the event in Kafka to mail taken by a relay or entry in the inbox",
     ("channel",),
@@ -144,13 +144,13 @@ EVENT_TO_FINAL = Durations(
 
 # counted where it happens
 BOUNCES = Counter("tocsin_bounces_total", "Bounces and complaints that came in", ["what", "reason"])
-REDIS_ERRORS = Counts(
+REDIS_ERRORS = FastCounter(
     "tocsin_redis_errors_total", "Commands that Redis did not answer, by why", ("why",), REGISTRY
 )
-HTTP_REQUESTS = Counts(
+HTTP_REQUESTS = FastCounter(
     "tocsin_http_requests_total", "Requests answered", ("method", "route", "status"), REGISTRY
 )
-HTTP_SECONDS = Durations(
+HTTP_SECONDS = FastHistogram(
     "tocsin_http_request_seconds",
     "Time to answer",
     ("route",),
@@ -159,26 +159,28 @@ HTTP_SECONDS = Durations(
 )
 
 # looked up by a worker's probe; a stage of the mail has its lane in its name
-RECORDS = Shown("tocsin_records_total", "Records a stage is done with", ("stage", "result"))
-OLDEST_UNFINISHED = Shown(
+RECORDS = GaugeFamily("tocsin_records_total", "Records a stage is done with", ("stage", "result"))
+OLDEST_UNFINISHED = GaugeFamily(
     "tocsin_oldest_unfinished_seconds",
     "Age of the oldest record a stage has not finished; 0 when it has finished all",
     ("stage",),
 )
-OLDEST_OPEN = Shown(
+OLDEST_OPEN = GaugeFamily(
     "tocsin_oldest_open_seconds",
     "For how long the oldest open delivery stands in this state; of what is put off, the event's age; 0: none",
     ("stage", "lane", "state"),
 )
-IN_FLIGHT = Shown("tocsin_stage_in_flight", "Records a stage has in its hands", ("stage",))
-STAGE_PAUSED = Shown("tocsin_stage_paused", "1 while a stage waits; /readyz says for what", ("stage",))
-STAGE_PROGRESS = Shown(
+IN_FLIGHT = GaugeFamily("tocsin_stage_in_flight", "Records a stage has in its hands", ("stage",))
+STAGE_PAUSED = GaugeFamily("tocsin_stage_paused", "1 while a stage waits; /readyz says for what", ("stage",))
+STAGE_PROGRESS = GaugeFamily(
     "tocsin_stage_last_progress_seconds", "Since a stage moved, or had nothing to move", ("stage",)
 )
-LAG = Shown("tocsin_consumer_lag", "Records not finished", ("topic", "partition", "group"))
-DUE = Shown("tocsin_due_deliveries", "Deliveries that wait for their time", ())
-DUE_OVERDUE = Shown("tocsin_due_overdue_seconds", "How long the oldest due delivery is overdue; 0: none", ())
-RELAY_STATE = Shown("tocsin_relay_state", "1 for the state a relay is in", ("relay", "state"))
-RELAY_CONNECTIONS = Shown("tocsin_relay_connections", "Open connections", ("relay",))
-RELAY_IN_FLIGHT = Shown("tocsin_relay_in_flight", "Mails begun and not answered", ("relay",))
-RELAY_WAITING = Shown("tocsin_relay_waiting", "Mails that wait for a connection", ("relay",))
+LAG = GaugeFamily("tocsin_consumer_lag", "Records not finished", ("topic", "partition", "group"))
+DUE = GaugeFamily("tocsin_due_deliveries", "Deliveries that wait for their time", ())
+DUE_OVERDUE = GaugeFamily(
+    "tocsin_due_overdue_seconds", "How long the oldest due delivery is overdue; 0: none", ()
+)
+RELAY_STATE = GaugeFamily("tocsin_relay_state", "1 for the state a relay is in", ("relay", "state"))
+RELAY_CONNECTIONS = GaugeFamily("tocsin_relay_connections", "Open connections", ("relay",))
+RELAY_IN_FLIGHT = GaugeFamily("tocsin_relay_in_flight", "Mails begun and not answered", ("relay",))
+RELAY_WAITING = GaugeFamily("tocsin_relay_waiting", "Mails that wait for a connection", ("relay",))

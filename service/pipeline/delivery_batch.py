@@ -10,7 +10,7 @@ from service.model.record import Done, Record
 from service.pipeline.dead_letter import dead_letter
 
 
-class Batch:
+class DeliveryBatch:
     """The deliveries of a batch, each once, with the records that stand for it; the rest as dead letters.
 
     A record that comes again may meet the one of the next attempt: this one is what is still to be done.

@@ -2,19 +2,19 @@
 
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
-from service.model.ledger import Reason, Replay, State
+from service.model.ledger import Reason, ReplayKind, State
 from service.model.outcome import Outcome
-from service.ports import Move, Opening
+from service.ports import NewEntry, Transition
 
 _CLAIMED = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
 """States that follow `sending`, which no outcome tells."""
 
 
-def moves_of(told: Outcome) -> list[Move]:
+def moves_of(told: Outcome) -> list[Transition]:
     """The moves that an outcome tells of. `queued` may be told late and twice, an operator's with a reason."""
     if told.state is State.queued and told.reason is not Reason.replayed:
         return []
-    move = Move(
+    move = Transition(
         told.event,
         told.delivery,
         told.state,
@@ -22,17 +22,17 @@ def moves_of(told: Outcome) -> list[Move]:
         told.at_ms,
         told.attempt,
         told.detail or told.reply,
-        replay=Replay.again if told.state is State.queued else Replay.none,
+        replay=ReplayKind.again if told.state is State.queued else ReplayKind.none,
     )
     if told.state not in _CLAIMED:
         return [move]
-    claim = Move(told.event, told.delivery, State.sending, Reason.none, told.at_ms, told.attempt)
+    claim = Transition(told.event, told.delivery, State.sending, Reason.none, told.at_ms, told.attempt)
     return [claim, move]
 
 
-def opening_of(told: Outcome) -> Opening:
+def opening_of(told: Outcome) -> NewEntry:
     """The first state of a delivery."""
-    return Opening(
+    return NewEntry(
         told.event,
         told.delivery,
         told.recipient,

@@ -6,17 +6,17 @@ from service.model.mail import SendResult
 from service.model.outcome import Outcome
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.ports import Move
+from service.ports import Transition
 
 
-def handed_on(topics: TopicNames, delivery: Delivery) -> Message:
+def dispatch_message(topics: TopicNames, delivery: Delivery) -> Message:
     """The message that brings a delivery to its stage: mail in its lane, the rest to the inbox."""
     topic = topics.email(delivery.lane) if delivery.channel is Channel.email else topics.inbox
     return Message(topic, delivery.recipient.encode(), delivery.to_bytes())
 
 
-def outcome(
-    topic: str, delivery: Delivery, move: Move, result: SendResult | None = None, next_ms: int = 0
+def outcome_message(
+    topic: str, delivery: Delivery, move: Transition, result: SendResult | None = None, next_ms: int = 0
 ) -> Message:
     """The message for one move, with the relay and its reply where there was one."""
     told = Outcome(

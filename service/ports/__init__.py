@@ -1,38 +1,47 @@
 """What the pipeline needs from the world: small Protocols. Each has one behaviour spec that fake and real pass."""
 
-from service.ports.due import Due, DueSet, Keyed, Supersedes, Withdrawals
+from service.ports.due import Due, DueSet, SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.errors import Clock, Unavailable
 from service.ports.inbox import Inbox, InboxItem
-from service.ports.ledger import AddressSearch, EventHead, Ledger, LedgerIndex, Move, Moved, Opening, Workers
-from service.ports.mail import MailTransport, Renderer, RenderFailed, SoftBounces
-from service.ports.tables import Bar, RolePage, Rows, Tables, TableWrites, Wanted
+from service.ports.ledger import (
+    AddressSearch,
+    EventHead,
+    Ledger,
+    LedgerIndex,
+    NewEntry,
+    Transition,
+    TransitionResult,
+    Workers,
+)
+from service.ports.mail import MailTransport, Renderer, RenderFailed, SoftBounceScores
+from service.ports.tables import LookupKeys, MailBlock, RolePage, Rows, Tables, TableWrites
 
 __all__ = [
     "AddressSearch",
-    "Bar",
     "Clock",
     "Due",
     "DueSet",
     "EventHead",
     "Inbox",
     "InboxItem",
-    "Keyed",
     "Ledger",
     "LedgerIndex",
+    "LookupKeys",
+    "MailBlock",
     "MailTransport",
-    "Move",
-    "Moved",
-    "Opening",
+    "NewEntry",
     "RenderFailed",
     "Renderer",
     "RolePage",
     "Rows",
-    "SoftBounces",
-    "Supersedes",
+    "SoftBounceScores",
+    "SupersedableEvent",
+    "SupersedeIndex",
     "TableWrites",
     "Tables",
+    "Transition",
+    "TransitionResult",
     "Unavailable",
-    "Wanted",
     "Withdrawals",
     "Workers",
 ]

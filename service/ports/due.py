@@ -54,7 +54,7 @@ class DueSet(Protocol):
         ...
 
 
-class Supersedes(Protocol):
+class SupersedeIndex(Protocol):
     """For each supersede key the newest event."""
 
     async def supersede(self, items: Sequence[tuple[str, str, int]]) -> Sequence[str]:
@@ -66,7 +66,7 @@ class Supersedes(Protocol):
         ...
 
 
-class Keyed(NamedTuple):
+class SupersedableEvent(NamedTuple):
     """An event with a supersede key (`TYPE|KEY`). `keep_s`: how long it is to be remembered, in seconds."""
 
     key: str
@@ -78,7 +78,7 @@ class Keyed(NamedTuple):
 class Withdrawals(Protocol):
     """For each supersede key its recent events, and until when they are taken back."""
 
-    async def note(self, items: Sequence[Keyed]) -> Sequence[int | None]:
+    async def note(self, items: Sequence[SupersedableEvent]) -> Sequence[int | None]:
         """Remember events; for each the time (ms) up to which its key is withdrawn, None where it is not."""
         ...
 

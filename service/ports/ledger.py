@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from service.model.event import Event
-from service.model.ledger import Entry, Reason, Replay, State
+from service.model.ledger import Entry, Reason, ReplayKind, State
 
 
-class Opening(NamedTuple):
+class NewEntry(NamedTuple):
     """A delivery to enter: its first state, and by which rule (`found`), in which row (`scope`), it was found."""
 
     event: str
@@ -31,7 +31,7 @@ class EventHead(NamedTuple):
     position: str = ""
 
 
-class Move(NamedTuple):
+class Transition(NamedTuple):
     """A move of one delivery. Written only if it stands in a state from which `to` may follow.
 
     With `owner` it is a worker's claim. What is deferred or ambiguous may be claimed only as its next attempt: a record
@@ -47,10 +47,10 @@ class Move(NamedTuple):
     attempt: int = 0
     detail: str = ""
     owner: str = ""
-    replay: Replay = Replay.none
+    replay: ReplayKind = ReplayKind.none
 
 
-class Moved(NamedTuple):
+class TransitionResult(NamedTuple):
     """What became of a move: `state` is where the delivery stands now, `owner` who claimed it."""
 
     applied: bool
@@ -62,11 +62,11 @@ class Moved(NamedTuple):
 class Ledger(Protocol):
     """The state of every delivery. Every call is one script a batch (one a slot on a cluster)."""
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Sequence[State]:
+    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
         """Enter deliveries that are not there yet; the state each has now, in order."""
         ...
 
-    async def move(self, moves: Sequence[Move]) -> Sequence[Moved]:
+    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make the moves that the ledger allows, in order."""
         ...
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from service.model.delivery import Delivery
 from service.model.mail import OutgoingMail, SendResult
-from service.model.soft_bounce import Score
+from service.model.soft_bounce import SoftBounceScore
 
 
 class MailTransport(Protocol):
@@ -33,14 +33,14 @@ class RenderFailed(Exception):
     """A template could not be rendered with this data; retrying does not help."""
 
 
-class SoftBounces(Protocol):
+class SoftBounceScores(Protocol):
     """How often a mailbox could not take mail of late: a score that halves every week."""
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[Score]:
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
         """Add one to each; the scores now. A key named twice counts twice."""
         ...
 
-    async def put(self, scores: Mapping[str, Score], now_ms: int) -> None:
+    async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:
         """Put scores back by their address keys, but for those that a newer one stands for, or that have faded."""
         ...
 

@@ -10,7 +10,7 @@ from service.model.unsubscribe import Unsubscribe
 
 
 @dataclass(slots=True)
-class Wanted:
+class LookupKeys:
     """The rows a batch needs: recipient ids, (external_id, project_id) pairs, account ids, roles.
 
     `accounts` means all their contacts; `contacts` are some, as (account, uuid).
@@ -42,7 +42,7 @@ class Rows:
     contacts: Mapping[tuple[str, str], Contact] = field(default_factory=dict)
 
 
-class Bar(NamedTuple):
+class MailBlock(NamedTuple):
     """What stands between a recipient and a type of mail: nothing, a suppression, an unsubscribe."""
 
     suppression: Suppression | None = None
@@ -52,7 +52,7 @@ class Bar(NamedTuple):
 class Tables(Protocol):
     """The recipient, contact, group and preference tables, read in batches."""
 
-    async def lookup(self, wanted: Wanted) -> Rows:
+    async def lookup(self, wanted: LookupKeys) -> Rows:
         """All wanted rows in one pipeline (two when roles are wanted). Raises Unavailable, also while incomplete."""
         ...
 
@@ -60,7 +60,7 @@ class Tables(Protocol):
         """The holders of a role after `cursor`, in id order."""
         ...
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """For each (address, unsubscribe key) what bars it, in one pipeline; an empty one is barred by nothing."""
         ...
 

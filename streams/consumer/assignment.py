@@ -8,19 +8,19 @@ from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
-from streams.consumer.limits import Limits
+from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
 
 log = logging.getLogger(__name__)
 
-Share = tuple[Partition, list[Record]]
+PartitionSlice = tuple[Partition, list[Record]]
 """The part of a batch that comes from one partition."""
 
 
 class Assignment:
     """All partitions of one stage. Topics named earlier are served first; partitions of one topic take turns."""
 
-    def __init__(self, topics: Sequence[str], limits: Limits) -> None:
+    def __init__(self, topics: Sequence[str], limits: StageLimits) -> None:
         self.partitions: dict[TopicPartition, Partition] = {}
         self._limits = limits
         self._rank = {topic: rank for rank, topic in enumerate(topics)}
@@ -71,9 +71,9 @@ class Assignment:
             if len(p.mark) >= limits.max_uncommitted or not (room or p.held == 0)
         ]
 
-    def take(self) -> list[Share]:
+    def take(self) -> list[PartitionSlice]:
         """The shares of the next batch, at most `max_records` in all; empty when nothing can be started."""
-        shares: list[Share] = []
+        shares: list[PartitionSlice] = []
         room = self._limits.max_records
         waiting = [tp for tp, partition in self.partitions.items() if partition.waiting]
         for tp in sorted(waiting, key=self._precedence):

@@ -14,15 +14,15 @@ from structlog.contextvars import bound_contextvars
 
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Unavailable
-from streams.consumer.assignment import Share
-from streams.consumer.limits import Limits
+from streams.consumer.assignment import PartitionSlice
+from streams.consumer.limits import StageLimits
 from streams.faults.points import Fault
-from streams.kafka.cancellation import unless_cancelled
-from streams.kafka.record_ids import named
+from streams.kafka.cancellation import raise_if_cancelled
+from streams.kafka.record_ids import log_fields
 
 log = logging.getLogger(__name__)
 
-Poison = Callable[[Record, Exception], Sequence[Message]]
+ToDeadLetter = Callable[[Record, Exception], Sequence[Message]]
 """The dead letter for a record that failed alone, with what it failed with."""
 
 
@@ -30,22 +30,22 @@ class Unfinished(Exception):
     """A handler broke its contract: it ended, or was cancelled by its own doing, and left records unfinished."""
 
 
-class _GivenUp(Exception):
+class _DrainStarted(Exception):
     """The stage drains, so there will be no further attempt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class StageConfig:
     """What a stage does with every batch."""
 
     handler: Handler
-    poison: Poison
+    poison: ToDeadLetter
     produce: Callable[[Sequence[Message]], Awaitable[None]]
-    limits: Limits
+    limits: StageLimits
     fault: Fault
 
 
-class Batch:
+class RecordBatch:
     """Records on their way through a handler.
 
     A record is finished when the messages it caused are acknowledged, and never otherwise: not by an exception and
@@ -54,7 +54,9 @@ class Batch:
     is told how many records have just finished.
     """
 
-    def __init__(self, shares: Sequence[Share], work: Work, moved: Callable[[int], None]) -> None:
+    def __init__(
+        self, shares: Sequence[PartitionSlice], work: StageConfig, moved: Callable[[int], None]
+    ) -> None:
         self.shares = shares
         self.started = time.monotonic()
         self.reason: str | None = None
@@ -86,7 +88,7 @@ class Batch:
             while chunks:
                 if chunk := self._unfinished(chunks.popleft()):
                     chunks.extendleft(reversed(await self._attempt(chunk)))
-        except _GivenUp:
+        except _DrainStarted:
             log.info("%d records are left for the next owner", len(self._open))
 
     async def _attempt(self, chunk: list[Record]) -> list[list[Record]]:
@@ -98,10 +100,10 @@ class Batch:
         except Unavailable as error:
             return await self._rest(error.reason, chunk)
         except asyncio.CancelledError as error:
-            unless_cancelled()
+            raise_if_cancelled()
             return await self._narrow(chunk, Unfinished(f"the handler was cancelled: {error!r}"))
         except Exception as error:
-            unless_cancelled()
+            raise_if_cancelled()
             return await self._narrow(chunk, error)
         return []
 
@@ -148,7 +150,7 @@ class Batch:
 
     async def _bury(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         (record,) = chunk
-        with bound_contextvars(**named(record.value, record.headers)):
+        with bound_contextvars(**log_fields(record.value, record.headers)):
             log.error("%s-%d:%d goes to the dead letters: %s", *record[:3], _where(error))
         try:
             letters = self._work.poison(record, error)
@@ -167,7 +169,7 @@ class Batch:
     async def _rest(self, reason: str, chunk: list[Record]) -> list[list[Record]]:
         """Wait before the next attempt at what is left, longer each time nothing could be finished."""
         if self.draining:
-            raise _GivenUp
+            raise _DrainStarted
         if self.reason is None:
             log.warning("paused: %s", reason)
         self.reason = reason

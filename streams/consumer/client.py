@@ -6,14 +6,14 @@ from re import escape
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from streams.consumer.limits import Limits
+from streams.consumer.limits import StageLimits
 from streams.kafka import aiokafka_patches as lenient
 from streams.kafka.connection import KafkaConnection
 
 FETCH_BYTES = 8 * 1024 * 1024
 
 
-class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Passes a rebalance on; aiokafka waits for `revoked` before it lets the group go on."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Subscription:
     """What a consumer group reads: topics in order of precedence, and those that match a regular expression."""
 
     connection: KafkaConnection
@@ -43,7 +43,7 @@ class Source:
     pattern: str | None = None
 
 
-def make_consumer(source: Source, limits: Limits, listener: Listener) -> AIOKafkaConsumer:
+def make_consumer(source: Subscription, limits: StageLimits, listener: RebalanceListener) -> AIOKafkaConsumer:
     """A consumer that is subscribed and not started.
 
     It reads only what was committed by transactional upstreams. The group waits for a member's drain: rebalancing takes

@@ -9,10 +9,10 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.consumer.limits import Limits
+from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
 from streams.faults.points import Fault
-from streams.kafka.cancellation import unless_cancelled
+from streams.kafka.cancellation import raise_if_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Committer:
         self,
         consumer: AIOKafkaConsumer,
         partitions: Mapping[TopicPartition, Partition],
-        limits: Limits,
+        limits: StageLimits,
         fault: Fault,
     ) -> None:
         self._consumer = consumer
@@ -73,7 +73,7 @@ class Committer:
                 async with asyncio.timeout(_COMMIT_SECONDS):
                     await self._consumer.commit(owed)
             except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
-                unless_cancelled()
+                raise_if_cancelled()
                 log.warning("commit failed, the records may come again: %r", error)
                 self._refused_since = self._refused_since or time.monotonic()
                 return

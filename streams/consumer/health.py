@@ -18,7 +18,7 @@ class StageState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class StageHealth:
     """Ages are seconds. `lag` counts records not finished, where it is known yet; `committed` is the next offset."""
 
     name: str
@@ -42,7 +42,7 @@ class Health:
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """What a stage has done since it was made. `moved_at` is monotonic seconds."""
 
     finished: int = 0

@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.consumer.partition import Partition
-from streams.consumer.session import Session
-from streams.kafka.cancellation import unless_cancelled
+from streams.consumer.session import ConsumerSession
+from streams.kafka.cancellation import raise_if_cancelled
 
 _LOOK_SECONDS = 0.5
 
@@ -30,7 +30,7 @@ class Lag:
         now = time.monotonic()
         return max((now - since for _, since in self._waiting.values()), default=0.0)
 
-    async def look(self, session: Session) -> int:
+    async def look(self, session: ConsumerSession) -> int:
         """Look anew; how many records of this session are not finished."""
         consumer, partitions = session.consumer, dict(session.assignment.partitions)
         try:
@@ -38,7 +38,7 @@ class Lag:
                 for tp, partition in partitions.items():
                     partition.fetched = await consumer.position(tp)
         except (TimeoutError, KafkaError, asyncio.CancelledError):
-            unless_cancelled()  # else a rebalance, or Kafka is slow: what is known stays
+            raise_if_cancelled()  # else a rebalance, or Kafka is slow: what is known stays
         assigned = consumer.assignment()
         self.known = {
             tp: behind

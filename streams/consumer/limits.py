@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StageLimits:
     """Times are seconds. Memory is bounded by `max_bytes`, plus one fetch (8 MiB) a broker, plus the handler's own."""
 
     max_records: int = 500

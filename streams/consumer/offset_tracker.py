@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 
 
-class Watermark:
+class OffsetTracker:
     """The contiguous finished prefix of one partition, for one assignment.
 
     It works on the offsets that were *delivered*, in order, so holes that no record will ever fill (transaction

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
-from streams.consumer.offset_tracker import Watermark
+from streams.consumer.offset_tracker import OffsetTracker
 
 _FRAMING_BYTES = 200
 """What a record of no size costs in memory, roughly."""
@@ -27,7 +27,7 @@ class Partition:
     __slots__ = ("_busy_keys", "fetched", "held", "held_bytes", "mark", "waiting")
 
     def __init__(self) -> None:
-        self.mark = Watermark()
+        self.mark = OffsetTracker()
         self.waiting: deque[Record] = deque()
         self.held = 0
         self.held_bytes = 0
@@ -36,7 +36,7 @@ class Partition:
         self._busy_keys: dict[bytes, int] = {}
 
     def accept(self, fetched: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Take records in. Raises ValueError when their offsets go back, as `Watermark.deliver` does."""
+        """Take records in. Raises ValueError when their offsets go back, as `OffsetTracker.deliver` does."""
         self.mark.deliver([record.offset for record in fetched])
         new = tuple.__new__  # three times as fast as calling the class, for every record there is
         records = [

@@ -11,10 +11,10 @@ from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from streams.consumer.assignment import Assignment
-from streams.consumer.batch import Batch, Work
-from streams.consumer.client import Listener, Source, make_consumer
+from streams.consumer.batch import RecordBatch, StageConfig
+from streams.consumer.client import RebalanceListener, Subscription, make_consumer
 from streams.consumer.committer import Committer
-from streams.consumer.health import Tally
+from streams.consumer.health import Counters
 from streams.consumer.partition import Partition
 
 log = logging.getLogger(__name__)
@@ -27,26 +27,30 @@ _CANCEL_SECONDS = 5.0
 _LEAVE_SECONDS = 10.0
 
 
-class Session:
+class ConsumerSession:
     """Reads, starts batches, commits, and hands over. `blocked` is asked before every read and every batch.
 
     It polls without pause, so that it stays in its group: what must not be read now is left in the client's buffer, and
     paused at Kafka when nothing may be read for longer than a moment.
     """
 
-    def __init__(self, source: Source, work: Work, tally: Tally, blocked: Callable[[], str | None]) -> None:
+    def __init__(
+        self, source: Subscription, work: StageConfig, tally: Counters, blocked: Callable[[], str | None]
+    ) -> None:
         self.assignment = Assignment(source.topics, work.limits)
-        self.running: dict[Batch, asyncio.Task[None]] = {}
+        self.running: dict[RecordBatch, asyncio.Task[None]] = {}
         self.assigned = False
         self._limits = work.limits
         self._fault = work.fault
         self._work = work
         self._tally = tally
         self._blocked = blocked
-        self._busy: set[Batch] = set()
+        self._busy: set[RecordBatch] = set()
         self._failure: BaseException | None = None
         self._changed = asyncio.Event()
-        self.consumer = make_consumer(source, work.limits, Listener(self._on_revoked, self._on_assigned))
+        self.consumer = make_consumer(
+            source, work.limits, RebalanceListener(self._on_revoked, self._on_assigned)
+        )
         self.committer = Committer(self.consumer, self.assignment.partitions, work.limits, work.fault)
 
     @property
@@ -86,7 +90,7 @@ class Session:
             shares = self.assignment.take()
             if not shares:
                 return
-            batch = Batch(shares, self._work, self._moved)
+            batch = RecordBatch(shares, self._work, self._moved)
             self._busy.add(batch)
             self.running[batch] = task = asyncio.create_task(self._run(batch))
             task.add_done_callback(partial(self._ended, batch))
@@ -97,11 +101,11 @@ class Session:
         self._busy.difference_update([batch for batch in self._busy if batch.light])
         self.start_batches()
 
-    async def _run(self, batch: Batch) -> None:
+    async def _run(self, batch: RecordBatch) -> None:
         self._fault("after_accept_before_handle")
         await batch.run()
 
-    def _ended(self, batch: Batch, task: "asyncio.Task[None]") -> None:
+    def _ended(self, batch: RecordBatch, task: "asyncio.Task[None]") -> None:
         del self.running[batch]
         self._busy.discard(batch)
         self._tally.dead += batch.dead

@@ -12,20 +12,20 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from service.model.record import Handler
 from service.ports import Unavailable
-from streams.consumer.batch import Poison, Work
-from streams.consumer.client import Source
-from streams.consumer.health import Health, StageState, Tally
+from streams.consumer.batch import StageConfig, ToDeadLetter
+from streams.consumer.client import Subscription
+from streams.consumer.health import Counters, StageHealth, StageState
 from streams.consumer.lag import Lag
-from streams.consumer.limits import Limits
-from streams.consumer.session import Session
+from streams.consumer.limits import StageLimits
+from streams.consumer.session import ConsumerSession
 from streams.faults import points as faults
-from streams.kafka.cancellation import unless_cancelled
-from streams.kafka.diagnose import refusal
+from streams.kafka.cancellation import raise_if_cancelled
+from streams.kafka.diagnose import diagnose
 from streams.producer.producer import Producer
 
 log = logging.getLogger(__name__)
 
-Gate = Callable[[], Awaitable[str | None]]
+ReadinessCheck = Callable[[], Awaitable[str | None]]
 """Asked again and again: the reason why the stage must not run now, or None."""
 
 _GATE_CLOSED_SECONDS = 0.25
@@ -46,23 +46,23 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
     def __init__(
         self,
         name: str,
-        source: Source,
+        source: Subscription,
         handler: Handler,
-        poison: Poison,
+        poison: ToDeadLetter,
         producer: Producer,
         *,
-        limits: Limits | None = None,
-        gate: Gate | None = None,
-        fault: faults.Fault = faults.none,
+        limits: StageLimits | None = None,
+        gate: ReadinessCheck | None = None,
+        fault: faults.Fault = faults.no_fault,
         **service: Any,
     ) -> None:
         super().__init__(**service)
         self.name = name
         self._source = source
-        self._work = Work(handler, poison, producer.produce, limits or Limits(), fault)
+        self._work = StageConfig(handler, poison, producer.produce, limits or StageLimits(), fault)
         self._gate = gate
-        self._tally = Tally()
-        self._session: Session | None = None
+        self._tally = Counters()
+        self._session: ConsumerSession | None = None
         self._lag = Lag()
         self._halt = asyncio.Event()
         self._serving: asyncio.Future[Any] | None = None
@@ -90,12 +90,12 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         still = time.monotonic() - self._tally.moved_at
         return self.reason is not None or still < self._work.limits.stalled_after
 
-    def health(self) -> Health:
+    def health(self) -> StageHealth:
         """How it is now."""
         session, now = self._session, time.monotonic()
         partitions = session.assignment.partitions if session else {}
         started = [batch.started for batch in session.running] if session else []
-        return Health(
+        return StageHealth(
             name=self.name,
             state=self._state(),
             reason=self.reason,
@@ -122,11 +122,11 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
 
     async def _serve(self) -> None:
         while not self._halt.is_set():
-            self._session = Session(self._source, self._work, self._tally, self._blocked)
+            self._session = ConsumerSession(self._source, self._work, self._tally, self._blocked)
             try:
                 await self._session.run(self._halt)
             except asyncio.CancelledError as error:
-                unless_cancelled()
+                raise_if_cancelled()
                 await self._reconnect(KafkaConnectionError(f"the client ended itself: {error!r}"))
             except (
                 KafkaError,
@@ -139,7 +139,7 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         """Say what is in the way, and wait a moment before the next consumer."""
         if self._away is None:  # one line an outage, however many attempts it takes
             log.warning("%s: consumers are made anew until one works, after %r", self.name, error)
-        self._away = await refusal(self._source.connection, error)
+        self._away = await diagnose(self._source.connection, error)
         with suppress(TimeoutError):
             async with asyncio.timeout(_RECONNECT_SECONDS):
                 await self._halt.wait()
@@ -171,6 +171,6 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         except Unavailable as error:
             self._closed = error.reason
         except (Exception, asyncio.CancelledError) as error:
-            unless_cancelled()
+            raise_if_cancelled()
             log.exception("%s: its gate cannot be asked", self.name)
             self._closed = f"the gate cannot be asked: {type(error).__name__}"

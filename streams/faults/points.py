@@ -20,17 +20,17 @@ POINTS = (
 """The points of a stage; the adapters have their own."""
 
 
-def none(name: str) -> None:
+def no_fault(name: str) -> None:
     """No fault: what runs in production."""
 
 
-def killer(armed: str) -> Fault:
-    """SIGKILL this process at a point: `name`, or `name:3` for the third time it is passed; an empty string is `none`.
+def kill_at(armed: str) -> Fault:
+    """Return a fault that kills this process with SIGKILL at a point: `name`, or `name:3` for the third pass.
 
-    Raises ValueError when the count is no number.
+    An empty string gives `no_fault`. Raise ValueError when the count is not a number.
     """
     if not armed:
-        return none
+        return no_fault
     name, _, count = armed.partition(":")
     left = int(count or 1)
 

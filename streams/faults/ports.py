@@ -21,7 +21,7 @@ POINTS = (
 )
 
 
-class _Armed:
+class _FaultPort:
     """A port whose methods pass the points of a table on their way."""
 
     def __init__(self, port: Any, before: dict[str, str], after: dict[str, str], fault: Fault) -> None:
@@ -50,7 +50,7 @@ class _Armed:
         return called
 
 
-class _ArmedTransport:
+class _FaultTransport:
     """Passes a point when a relay has taken a mail, before anybody else knows."""
 
     def __init__(self, transport: Any, fault: Fault) -> None:
@@ -71,7 +71,7 @@ class _ArmedTransport:
             self._fault("after_250_before_mark")
 
 
-class _ArmedLedger(_Armed):
+class _FaultLedger(_FaultPort):
     """Tells the mark after sending from the claim before it."""
 
     async def move(self, moves: Any) -> Any:
@@ -81,14 +81,14 @@ class _ArmedLedger(_Armed):
         return answer
 
 
-def armed(parts: Parts, fault: Fault) -> Parts:
+def with_fault_points(parts: Parts, fault: Fault) -> Parts:
     """The same parts with their kill points in place."""
     opening = ({"open": "before_ledger.open"}, {"open": "after_ledger.open"})
     due = {"add": "after_due.add_before_mark", "take": "after_due.take_before_produce"}
     ports: dict[str, Any] = {
-        "ledger": _ArmedLedger(parts.ledger, *opening, fault),
-        "inbox": _Armed(parts.inbox, {}, {"add": "after_inbox.add_before_mark"}, fault),
-        "due": _Armed(parts.due, {}, due, fault),
-        "transport": _ArmedTransport(parts.transport, fault),
+        "ledger": _FaultLedger(parts.ledger, *opening, fault),
+        "inbox": _FaultPort(parts.inbox, {}, {"add": "after_inbox.add_before_mark"}, fault),
+        "due": _FaultPort(parts.due, {}, due, fault),
+        "transport": _FaultTransport(parts.transport, fault),
     }
     return replace(parts, **ports)

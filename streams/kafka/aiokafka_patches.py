@@ -12,18 +12,18 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 
-class _Text(bytearray):
+class _EscapingBytes(bytearray):
     """Bytes that decode whatever they are."""
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
-        return _Text(found) if isinstance(index, slice) else found
+        return _EscapingBytes(found) if isinstance(index, slice) else found
 
     def decode(self, *_: Any) -> str:
         return bytes(self).decode("utf-8", "backslashreplace")
 
 
-class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
+class _RereadableRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
     """What was fetched, with its bytes, so that it can be read a second time."""
 
     def __init__(self, data: bytes) -> None:
@@ -31,7 +31,7 @@ class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no type
         self.data = data
 
 
-class LenientRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+class HeaderTolerantRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     """aiokafka's iterator over what was fetched, that goes on where it would have failed."""
 
     next_fetch_offset: int
@@ -61,12 +61,12 @@ def _batch_at(data: bytes, offset: int) -> Any:
         batch = _DefaultRecordBatchPy(part)
         if offset < batch.next_offset:
             batch._maybe_uncompress()
-            batch._buffer = _Text(batch._buffer)
+            batch._buffer = _EscapingBytes(batch._buffer)
             return batch
     raise ValueError(f"no batch holds offset {offset}")  # it has just failed there, so there is one
 
 
 def install() -> None:
     """Make every consumer of this process lenient; harmless when done again."""
-    fetcher.MemoryRecords = _KeptRecords
-    fetcher.PartitionRecords = LenientRecords
+    fetcher.MemoryRecords = _RereadableRecords
+    fetcher.PartitionRecords = HeaderTolerantRecords

@@ -3,7 +3,7 @@
 import asyncio
 
 
-def unless_cancelled() -> None:
+def raise_if_cancelled() -> None:
     """Raise CancelledError if this task was cancelled; return if a CancelledError came from elsewhere."""
     if (task := asyncio.current_task()) is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.settings import Kafka
+from service.settings import KafkaSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class KafkaConnection:
         return {"bootstrap_servers": self.bootstrap, "client_id": self.client_id, **self.security}
 
 
-def connection_of(kafka: Kafka) -> KafkaConnection:
+def kafka_connection(kafka: KafkaSettings) -> KafkaConnection:
     """The connection that the settings describe. OSError or ssl.SSLError when a certificate file cannot be used."""
     security: dict[str, Any] = {"security_protocol": kafka.security}
     if kafka.security.endswith("SSL"):

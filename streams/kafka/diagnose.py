@@ -24,7 +24,7 @@ _WORDS: Mapping[type[BaseException], str] = {
 }
 
 
-async def refusal(connection: KafkaConnection, error: BaseException) -> str:
+async def diagnose(connection: KafkaConnection, error: BaseException) -> str:
     """`error` in words for readiness: where it is a failed connection, what the first server that answers says."""
     if isinstance(error, KafkaConnectionError):
         for host, port, _ in collect_hosts(connection.bootstrap):

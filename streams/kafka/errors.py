@@ -31,7 +31,9 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 @asynccontextmanager
-async def reaching(connection: KafkaConnection, patience_s: float | None = PATIENCE_S) -> AsyncIterator[None]:
+async def kafka_errors(
+    connection: KafkaConnection, patience_s: float | None = PATIENCE_S
+) -> AsyncIterator[None]:
     """Within it, whatever Kafka does wrong, or not in time, is Unavailable. `patience_s` None: no limit."""
     try:
         async with asyncio.timeout(patience_s):
@@ -52,13 +54,13 @@ async def admin(connection: KafkaConnection) -> AsyncIterator[Any]:
         await client.close()
 
 
-async def partitions(connection: KafkaConnection) -> dict[str, int]:
+async def partition_counts(connection: KafkaConnection) -> dict[str, int]:
     """Every topic there is, with its number of partitions. Raises Unavailable."""
-    async with reaching(connection), admin(connection) as client:
+    async with kafka_errors(connection), admin(connection) as client:
         return {found["topic"]: len(found["partitions"]) for found in await client.describe_topics()}
 
 
-async def brokers(connection: KafkaConnection) -> int:
+async def broker_count(connection: KafkaConnection) -> int:
     """How many brokers there are. Raises Unavailable."""
-    async with reaching(connection), admin(connection) as client:
+    async with kafka_errors(connection), admin(connection) as client:
         return len((await client.describe_cluster())["brokers"])

@@ -8,7 +8,7 @@ import orjson
 from service.model.record import Headers
 
 
-class Identity(NamedTuple):
+class RecordIds(NamedTuple):
     """Empty where the record does not say. `event_id` and `source` are the upstream's own."""
 
     event_id: str = ""
@@ -18,7 +18,7 @@ class Identity(NamedTuple):
     traceparent: str = ""
 
 
-def identity(value: bytes | None, headers: Headers) -> Identity:
+def record_ids(value: bytes | None, headers: Headers) -> RecordIds:
     """Of an event in any of its forms, a delivery, or an outcome. Never raises."""
     told = {name.lower(): (content or b"").decode("utf-8", "replace") for name, content in headers}
     binary = "ce_id" in told and not told.get("content-type", "").startswith("application/cloudevents")
@@ -27,7 +27,7 @@ def identity(value: bytes | None, headers: Headers) -> Identity:
         fields.setdefault(_HEADERS[name], told[name])
     fields.setdefault("traceparent", told.get("traceparent"))
     ours = "event_id" in fields
-    return Identity(
+    return RecordIds(
         event_id=_text(fields, "event_id" if ours else "id"),
         source=_text(fields, "source"),
         delivery=_text(fields, "delivery") or _text(fields, "id") if ours else "",
@@ -36,9 +36,9 @@ def identity(value: bytes | None, headers: Headers) -> Identity:
     )
 
 
-def named(value: bytes | None, headers: Headers) -> dict[str, str]:
+def log_fields(value: bytes | None, headers: Headers) -> dict[str, str]:
     """The identity as fields of a log line. A recipient that could be an address is a digest of it."""
-    found = identity(value, headers)
+    found = record_ids(value, headers)
     recipient = found.recipient
     if "@" in recipient or "%40" in recipient:
         recipient = sha256(recipient.encode("utf-8", "replace")).hexdigest()[:12]

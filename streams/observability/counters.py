@@ -11,7 +11,7 @@ from service.model.event import DeadReason
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.observability.metrics import DEAD_LETTERS, EVENT_TO_FINAL, OUTCOMES, SMTP_REPLIES
-from streams.kafka.record_ids import named
+from streams.kafka.record_ids import log_fields
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ _FINAL = frozenset({"sent", "delivered"})
 _CLASS = {"2": "2xx", "4": "4xx", "5": "5xx"}
 
 
-class Counted:
+class MessageCounters:
     """Reads acknowledged messages. What is told again after a crash is counted again: the ledger counts exactly."""
 
     def __init__(self, topics: TopicNames, stages: Sequence[str] = ()) -> None:
@@ -38,7 +38,7 @@ class Counted:
                 ours = dict(headers)
                 stage, reason = (ours.get(f"tocsin-{name}", b"").decode() for name in ("stage", "reason"))
                 DEAD_LETTERS.add((stage, reason))
-                log.info("dead letter", stage=stage, reason=reason, **named(value, headers))
+                log.info("dead letter", stage=stage, reason=reason, **log_fields(value, headers))
 
     def _outcome(self, value: bytes | None) -> None:
         told = orjson.loads(value or b"{}")
@@ -51,4 +51,4 @@ class Counted:
         if reply := told.get("reply"):
             SMTP_REPLIES.add((told.get("relay", ""), _CLASS.get(reply[0], "other")))
         if self._each:
-            log.debug(state, reason=told.get("reason", ""), **named(value, ()))
+            log.debug(state, reason=told.get("reason", ""), **log_fields(value, ()))

@@ -13,13 +13,13 @@ from service.model.catalogue import Lane
 from service.model.ledger import State
 from service.observability.metrics import Labels
 from service.ports import Unavailable
-from streams.consumer.health import Health
+from streams.consumer.health import StageHealth
 
 _LOOK_S = 1.0
 _PUT_OFF = (State.deferred, State.ambiguous)
 
 
-async def open_ages(parts: Parts, stages: Sequence[Health]) -> list[tuple[Labels, float]]:
+async def open_ages(parts: Parts, stages: Sequence[StageHealth]) -> list[tuple[Labels, float]]:
     """A row for every stage, lane and state that this worker can tell, in seconds. Never raises."""
     wanted = parts.settings.worker.stages
     rows = list(_queued(stages))
@@ -31,7 +31,7 @@ async def open_ages(parts: Parts, stages: Sequence[Health]) -> list[tuple[Labels
     return rows
 
 
-def _queued(stages: Sequence[Health]) -> Iterator[tuple[Labels, float]]:
+def _queued(stages: Sequence[StageHealth]) -> Iterator[tuple[Labels, float]]:
     for health in stages:
         stage, _, lane = health.name.partition(".")
         if stage in ("inbox", "email"):

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from service.adapters.smtp import RelayState
 from service.bootstrap import Parts
 from service.observability.metrics import exposition
-from streams.consumer.health import Health, StageState
-from streams.observability.scrape import measured
+from streams.consumer.health import StageHealth, StageState
+from streams.observability.scrape import scrape
 from streams.worker.faust_app import RatesApp, StagesApp
 
 
@@ -76,7 +76,7 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         return _json(body, 503 if reasons else 200)
 
     async def _metrics(self, _: Request) -> Response:
-        families = await measured(self._parts, self._app.stages.health())
+        families = await scrape(self._parts, self._app.stages.health())
         body = await asyncio.to_thread(exposition, families)
         return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -86,7 +86,7 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         return _json({f"{state}/{type_}": n for (state, type_), n in counted.items()}, 200)
 
 
-def _stage(health: Health) -> dict[str, Any]:
+def _stage(health: StageHealth) -> dict[str, Any]:
     return {
         "state": health.state.value,
         "in_flight": health.in_flight,

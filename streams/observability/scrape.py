@@ -11,13 +11,13 @@ from service.adapters.smtp import RelayHealth, RelayState
 from service.bootstrap import Parts
 from service.observability import metrics
 from service.ports import Unavailable
-from streams.consumer.health import Health, StageState
+from streams.consumer.health import StageHealth, StageState
 from streams.observability.open_ages import open_ages
 
 _DUE_S = 1.0
 
 
-async def measured(parts: Parts, stages: Sequence[Health]) -> list[Metric]:
+async def scrape(parts: Parts, stages: Sequence[StageHealth]) -> list[Metric]:
     """Every family that is looked up. Never raises: what cannot be looked up is absent."""
     wanted = parts.settings.worker.stages
     families = list(_stages(stages))
@@ -27,7 +27,7 @@ async def measured(parts: Parts, stages: Sequence[Health]) -> list[Metric]:
     return families
 
 
-def _stages(stages: Sequence[Health]) -> Iterator[Metric]:
+def _stages(stages: Sequence[StageHealth]) -> Iterator[Metric]:
     done = [((h.name, "finished"), h.finished - h.dead) for h in stages]
     yield metrics.RECORDS.counter(done + [((h.name, "dead_letter"), h.dead) for h in stages])
     yield metrics.OLDEST_UNFINISHED.gauge(((h.name,), h.oldest_unfinished_s) for h in stages)

@@ -11,30 +11,30 @@ from typing import Any
 
 import orjson
 
-from service.adapters.tracing import Tracing
+from service.adapters.tracing import Tracer
 from service.model.ids import event_key
 from service.model.record import Done, Handler, Headers, Message, Record
 from service.model.topics import TopicNames
-from streams.kafka.record_ids import identity
+from streams.kafka.record_ids import record_ids
 from streams.worker.stages import StageSpec
 
 _CHANNELS = ("inbox", "email")
 
 
-def traced(spec: StageSpec, tracing: Tracing, topics: TopicNames) -> StageSpec:
+def with_tracing(spec: StageSpec, tracing: Tracer, topics: TopicNames) -> StageSpec:
     """The stage with spans; what handles no events or deliveries stays as it is."""
     kind = spec.name.partition(".")[0]
     if kind == "resolve":
-        return replace(spec, handler=lambda: Resolving(spec.handler(), tracing, topics))
+        return replace(spec, handler=lambda: ResolveTracer(spec.handler(), tracing, topics))
     if kind in _CHANNELS:
-        return replace(spec, handler=lambda: Delivering(spec.name, spec.handler(), tracing, topics))
+        return replace(spec, handler=lambda: DeliveryTracer(spec.name, spec.handler(), tracing, topics))
     return spec
 
 
-class Resolving:
+class ResolveTracer:
     """The resolve stage: a span `resolve` for each event, which the spans of its deliveries have as their parent."""
 
-    def __init__(self, handler: Handler, tracing: Tracing, topics: TopicNames) -> None:
+    def __init__(self, handler: Handler, tracing: Tracer, topics: TopicNames) -> None:
         self._handler = handler
         self._tracing = tracing
         self._topics = topics
@@ -49,14 +49,14 @@ class Resolving:
 class _Events:
     """The events of one batch. A span's end is when its event's first messages are there."""
 
-    def __init__(self, tracing: Tracing, topics: TopicNames, records: Sequence[Record]) -> None:
+    def __init__(self, tracing: Tracer, topics: TopicNames, records: Sequence[Record]) -> None:
         self._tracing = tracing
         self._topics = topics
         self._started = time.time_ns()
         self._parents = {}
         self._spans: dict[str, str] = {}
         for record in records:
-            found = identity(record.value, record.headers)
+            found = record_ids(record.value, record.headers)
             self._parents[event_key(found.source, found.event_id)] = found.traceparent
 
     def passed(self, message: Message) -> Message:
@@ -83,16 +83,16 @@ class _Events:
         return self._spans[event]
 
     def _refused(self, message: Message) -> None:
-        found = identity(message.value, message.headers)
+        found = record_ids(message.value, message.headers)
         reason = dict(message.headers).get("tocsin-reason", b"").decode()
         attributes = {"tocsin.event_id": found.event_id, "tocsin.reason": reason}
         self._tracing.span("resolve", found.traceparent, self._started, attributes, failed=True)
 
 
-class Delivering:
+class DeliveryTracer:
     """A channel's stage: a span for each attempt at a delivery, with what it came to and what the relay said."""
 
-    def __init__(self, stage: str, handler: Handler, tracing: Tracing, topics: TopicNames) -> None:
+    def __init__(self, stage: str, handler: Handler, tracing: Tracer, topics: TopicNames) -> None:
         self._stage = stage
         self._handler = handler
         self._tracing = tracing
@@ -103,7 +103,7 @@ class Delivering:
         started = time.time_ns()
         parents: dict[str, str] = {}
         for record in records:
-            found = identity(record.value, record.headers)
+            found = record_ids(record.value, record.headers)
             parents[found.delivery] = found.traceparent
         async for done in self._handler(records):
             for message in done.messages:

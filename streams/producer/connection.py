@@ -10,23 +10,26 @@ from aiokafka.errors import KafkaError
 
 from service.model.record import Message
 from streams.kafka.connection import KafkaConnection
-from streams.producer.partition_queue import Lane, partition_of
+from streams.producer.partition_queue import PartitionQueue, partition_of
 
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
 
 
-class Link:
+class ProducerConnection:
     """A live connection for producing. `failed` is called once, with what made it useless."""
 
     def __init__(
-        self, client: AIOKafkaProducer, linger_s: float, failed: Callable[["Link", Exception], None]
+        self,
+        client: AIOKafkaProducer,
+        linger_s: float,
+        failed: Callable[["ProducerConnection", Exception], None],
     ) -> None:
         self._client = client
         self._linger_s = linger_s
         self._failed = failed
-        self._lanes: dict[str, list[Lane]] = {}
+        self._lanes: dict[str, list[PartitionQueue]] = {}
 
     @classmethod
     async def open(
@@ -35,8 +38,8 @@ class Link:
         linger_s: float,
         batch_bytes: int,
         compression: str | None,
-        failed: Callable[["Link", Exception], None],
-    ) -> "Link":
+        failed: Callable[["ProducerConnection", Exception], None],
+    ) -> "ProducerConnection":
         """Connect. Raises KafkaError when no broker answers; waits as long as none hands out a producer id."""
         client = AIOKafkaProducer(
             **connection.arguments(),
@@ -59,7 +62,9 @@ class Link:
             partitions = len(await self._client.partitions_for(topic))
             lanes = self._lanes.setdefault(topic, [])
             for partition in range(len(lanes), partitions):
-                lanes.append(Lane(self._client, topic, partition, self._linger_s, self._lane_failed))
+                lanes.append(
+                    PartitionQueue(self._client, topic, partition, self._linger_s, self._lane_failed)
+                )
         batches = set()
         for message in messages:
             lanes = self._lanes[message.topic]

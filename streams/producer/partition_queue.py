@@ -16,7 +16,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     return crc32(key) % partitions
 
 
-class Lane:
+class PartitionQueue:
     """The batches of one partition, sent strictly one after the other, so order holds and small writes gather.
 
     A batch is sent as soon as the one before it is acknowledged: under load batches fill, at rest nothing waits but

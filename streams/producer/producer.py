@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from service.model.record import Message
 from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
-from streams.producer.connection import Link
+from streams.producer.connection import ProducerConnection
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Producer:
         self._compression = compression
         self._limits = limits or {}
         self._acknowledged = acknowledged
-        self._link: Link | None = None
+        self._link: ProducerConnection | None = None
         self._opening = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
         self.trouble: str | None = None
@@ -106,16 +106,16 @@ class Producer:
         if self._acknowledged is not None:
             self._acknowledged(messages)
 
-    async def _live(self) -> Link:
+    async def _live(self) -> ProducerConnection:
         if self._link is None:
             async with self._opening:
                 if self._link is None:
-                    self._link = await Link.open(
+                    self._link = await ProducerConnection.open(
                         self._connection, self._linger_s, self._batch_bytes, self._compression, self._replace
                     )
         return self._link
 
-    def _replace(self, link: Link, error: Exception) -> None:
+    def _replace(self, link: ProducerConnection, error: Exception) -> None:
         if self._link is link:
             log.warning("kafka producer is replaced: %r", error)
             self._link = None

@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from service.model.record import Record
-from service.settings import Kafka
+from service.settings import KafkaSettings
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import partitions
+from streams.kafka.errors import partition_counts
 from streams.reader.follow import follow
 
 
 class KafkaEventLog:
     """The EventLog port."""
 
-    def __init__(self, connection: KafkaConnection, kafka: Kafka) -> None:
+    def __init__(self, connection: KafkaConnection, kafka: KafkaSettings) -> None:
         self._connection = connection
         self._kafka = kafka
 
@@ -30,5 +30,5 @@ class KafkaEventLog:
         if not self._kafka.events_pattern:
             return self._kafka.events
         pattern = re.compile(self._kafka.events_pattern)
-        there = await partitions(self._connection)
+        there = await partition_counts(self._connection)
         return [*self._kafka.events, *(t for t in there if pattern.match(t) and t not in self._kafka.events)]

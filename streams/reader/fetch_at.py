@@ -6,30 +6,30 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.model.record import Record
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import partitions, reaching
+from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import reader
 
 _POLL_MS = 500
 
 
-async def pick(
+async def fetch_at(
     connection: KafkaConnection, topic: str, places: Iterable[tuple[int, int]]
 ) -> AsyncIterator[Record]:
     """The records at these (partition, offset); one that is not there, or no more, is left out. Raises Unavailable."""
-    there = (await partitions(connection)).get(topic, 0)
+    there = (await partition_counts(connection)).get(topic, 0)
     wanted = [(TopicPartition(topic, n), offset) for n, offset in places if 0 <= n < there]
     if not wanted:
         return
     client = reader(connection)
     try:
-        async with reaching(connection):
+        async with kafka_errors(connection):
             await client.start()
             every = list(dict.fromkeys(tp for tp, _ in wanted))
             client.assign(every)
             begins, ends = await client.beginning_offsets(every), await client.end_offsets(every)
         for tp, offset in wanted:
             if begins[tp] <= offset < ends[tp]:
-                async with reaching(connection):
+                async with kafka_errors(connection):
                     found = await _at(client, tp, offset)
                 if found is not None:
                     yield found

@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 from service.model.record import Record
 from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import partitions, reaching
+from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import reader
 
 _POLL_MS = 250
@@ -32,19 +32,19 @@ async def follow(
     `since_ms`: from that time on (milliseconds since the epoch), 0 for all that is kept, None for what is written from
     now on. `until_end`: stop where the topics ended when reading began. Raises UnknownTopic, Unavailable.
     """
-    there = await partitions(connection)
+    there = await partition_counts(connection)
     if missing := [topic for topic in topics if topic not in there]:
         raise UnknownTopic(f"there is no topic {missing[0]}")
     assigned = [TopicPartition(topic, n) for topic in topics for n in range(there[topic])]
     consumer = reader(connection)
     try:
-        async with reaching(connection):
+        async with kafka_errors(connection):
             await consumer.start()
             consumer.assign(assigned)
             ends = await consumer.end_offsets(assigned)
             await _seek(consumer, ends, since_ms)
         left = dict(ends) if until_end else None
-        async with reaching(connection, None):
+        async with kafka_errors(connection, None):
             async for record in _read(consumer, left):
                 yield record
     finally:

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from service.model.record import Record
 from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import partitions, reaching
+from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import reader
 
 BATCH = 500
@@ -19,7 +19,7 @@ _POLL_MS = 250
 _STALLED_S = 30.0
 
 
-class History:
+class MergedReader:
     """Reads topics from their beginnings to where they end, and on to where they end by then, until nothing is new.
 
     Records come by time; of the same millisecond, those of the topic named first. A topic that is not there is empty.
@@ -36,13 +36,13 @@ class History:
 
     async def batches(self) -> AsyncIterator[list[Record]]:
         """At most 500 records at a time. Raises Unavailable."""
-        there = await partitions(self._connection)
+        there = await partition_counts(self._connection)
         every = [TopicPartition(topic, n) for topic in self._rank for n in range(there.get(topic, 0))]
         if not every:
             return
         self._waiting = {tp: deque() for tp in every}
         try:
-            async with reaching(self._connection):
+            async with kafka_errors(self._connection):
                 await self._consumer.start()
                 self._consumer.assign(every)
                 await self._consumer.seek_to_beginning(*every)
@@ -54,7 +54,7 @@ class History:
 
     async def _ahead(self, every: Sequence[TopicPartition]) -> bool:
         """Look where the topics end now; whether there is anything before that."""
-        async with reaching(self._connection):
+        async with kafka_errors(self._connection):
             ends = await self._consumer.end_offsets(every)
             places = {tp: await self._consumer.position(tp) for tp in every}
         self._open = {tp: end for tp, end in ends.items() if places[tp] < end}
@@ -91,7 +91,7 @@ class History:
         """Read until each of these has a record waiting, or has come to its end."""
         loop = asyncio.get_running_loop()
         moved = loop.time()
-        async with reaching(self._connection, None):
+        async with kafka_errors(self._connection, None):
             while needed := [tp for tp in wanted if tp in self._open and not self._waiting[tp]]:
                 fetched = await self._consumer.getmany(*needed, timeout_ms=_POLL_MS, max_records=_FETCHED)
                 for tp, records in fetched.items():

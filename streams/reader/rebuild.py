@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.adapters.redis.operate.inventory import Sum, inventory
-from service.adapters.redis.operate.rebuilding import RedisDueNotes
+from service.adapters.redis.operate.inventory import TableCount, inventory
+from service.adapters.redis.operate.rebuilding import RedisPendingRetries
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.record import Record
 from service.model.topics import TABLES
-from service.pipeline.operate.rebuild import Rebuild, RebuildPorts
+from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from streams.kafka.connection import KafkaConnection
-from streams.reader.history import History
+from streams.reader.history import MergedReader
 
 UNDER_WAY = "Redis is being rebuilt; if nobody does, run `tocsin rebuild` again"
 
@@ -20,20 +20,20 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class RebuildReport:
     """What was done: records read by phase, those that mean nothing by topic, and what Redis holds now."""
 
     read: Mapping[str, int]
     refused: Mapping[str, int]
-    sums: Sequence[Sum]
+    sums: Sequence[TableCount]
 
 
-async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress) -> Rebuilt:
+async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress) -> RebuildReport:
     """Fill Redis and mark it complete; what is there already stays. `parts` must be made for rebuilding.
 
     Nothing is sent meanwhile. May be ended at any time and run again. Raises Unavailable.
     """
-    topics, notes = parts.topics, RedisDueNotes(parts.store)
+    topics, notes = parts.topics, RedisPendingRetries(parts.store)
     ports = RebuildPorts(
         stores=parts.table_stores(),
         inbox=parts.inbox,
@@ -46,7 +46,7 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
         renderer=parts.renderer,
         clock=parts.clock,
     )
-    work = Rebuild(parts.catalogue, ports, topics)
+    work = Rebuilder(parts.catalogue, ports, topics)
     lanes = [topics.email(lane) for lane in Lane]
     phases: Sequence[tuple[str, Sequence[str], Callable[[Sequence[Record]], Awaitable[None]]]] = (
         ("tables", [topics.table(name) for name in TABLES if name != "preferences"], work.tables),
@@ -59,11 +59,11 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
     await notes.clear()
     read = dict.fromkeys((name for name, _, _ in phases), 0)
     for name, names, step in phases:
-        history = History(connection, names)
+        history = MergedReader(connection, names)
         async for batch in history.batches():
             await step(batch)
             read[name] += len(batch)
             progress(name, read[name], history.left)
     await notes.clear()
     await parts.tables.mark_complete()
-    return Rebuilt(read, work.refused, await inventory(parts.store))
+    return RebuildReport(read, work.refused, await inventory(parts.store))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.model.catalogue import Audience, AudienceKind, Catalogue, NotificationType
+from service.model.catalogue import Audience, AudienceRule, Catalogue, NotificationType
 from service.model.event import WITHDRAW
 
 Schema = dict[str, Any]
@@ -127,7 +127,7 @@ def _message(name: str, title: str, description: str, sample: Mapping[str, Any])
 
 def _event(row: NotificationType) -> Schema:
     data = {"$ref": f"{SCHEMAS}Meta_{row.name}"}
-    needs = [_found(rule, row) for rule in row.audience if rule.kind is not AudienceKind.role]
+    needs = [_found(rule, row) for rule in row.audience if rule.kind is not AudienceRule.role]
     if any(field.required for field in row.meta.values()):
         return _typed(row.name, [{"anyOf": [_given("data"), _given("data_base64")]}, *needs], data)
     return _typed(row.name, needs, {"anyOf": [data, {"type": "null"}]})
@@ -140,11 +140,11 @@ def _typed(name: str, needs: list[Schema], data: Schema) -> Schema:
 
 def _found(rule: Audience, row: NotificationType) -> Schema:
     """That an event says whom a rule finds. What `data_base64` holds cannot be seen."""
-    if rule.kind is AudienceKind.users:
+    if rule.kind is AudienceRule.users:
         ways = [_given("recipients", None), _given("recipients", None, inside=True)]
         ways += [_given(a.field, "", inside=True) for a in row.audience if a.field]
     else:
-        names = _SPELLINGS["external_id" if rule.kind is AudienceKind.group else "account"]
+        names = _SPELLINGS["external_id" if rule.kind is AudienceRule.group else "account"]
         ways = [_given(name, "", inside=inside) for name in names for inside in (False, True)]
     return {"anyOf": [*ways, _given("data_base64")]}
 

@@ -11,15 +11,15 @@ from service.model.ledger import Reason
 from service.model.operation import Operation
 from service.model.outcome import Outcome
 from service.model.topics import TABLES
-from service.model.withdrawal import Withdrawn
-from service.pipeline.tables.schema import FORMS
-from streams.topics.asyncapi_events import SCHEMAS, Schema
+from service.model.withdrawal import WithdrawalRecord
+from service.pipeline.tables.schema import ROW_MODELS
+from streams.topics.asyncapi_events import ROW_MODELS, Schema
 
 _TIME = {"type": "integer", "minimum": 0}
 _TOLD: Mapping[Any, Mapping[str, Any]] = {
     Outcome: {},
     Operation: {"asked": {}, "counts": {}},
-    Withdrawn: {"event": "", "supersede": ""},
+    WithdrawalRecord: {"event": "", "supersede": ""},
 }
 """NamedTuples that are written as objects without their empty fields; and which of those have no default."""
 _WRITTEN: Mapping[str, Schema] = {
@@ -59,7 +59,7 @@ _WRITTEN: Mapping[str, Schema] = {
         "properties": {"on": {"type": "boolean"}},
     },
 }
-_ROWS = {name: form.__name__ for name, form in FORMS.items()} | {
+_ROWS = {name: form.__name__ for name, form in ROW_MODELS.items()} | {
     "suppressions": "Suppression",
     "preferences": "Preference",
 }
@@ -68,7 +68,7 @@ _PLAIN: Mapping[str, tuple[str, ...]] = {
     "dispatch.inbox": ("Delivery",),
     "dispatch.outcomes": ("Outcome", "ReadMark"),
     "dispatch.dead-letter": ("DeadLetter",),
-    "dispatch.withdrawals": ("Withdrawn",),
+    "dispatch.withdrawals": ("WithdrawalRecord",),
     "dispatch.soft-bounces": ("Score", "Tombstone"),
     "dispatch.audit": ("Operation",),
     **{f"tables.{name}": (_ROWS[name], "Tombstone") for name in TABLES},
@@ -115,7 +115,7 @@ _TOMBSTONE: Schema = {
 
 def record_models() -> Iterable[type[BaseModel]]:
     """The models that are, or that stand for, what the code reads and writes."""
-    return (Delivery, *FORMS.values(), *(_model(told, empty) for told, empty in _TOLD.items()))
+    return (Delivery, *ROW_MODELS.values(), *(_model(told, empty) for told, empty in _TOLD.items()))
 
 
 def record_schemas() -> Mapping[str, Schema]:
@@ -127,7 +127,7 @@ def record_messages() -> dict[str, Schema]:
     """Every message by name."""
     kinds = {kind for kinds in _PLAIN.values() for kind in kinds} - {"DeadLetter", "Tombstone"}
     plain: dict[str, Schema] = {
-        kind: {"contentType": "application/json", "payload": {"$ref": f"{SCHEMAS}{kind}"}}
+        kind: {"contentType": "application/json", "payload": {"$ref": f"{ROW_MODELS}{kind}"}}
         for kind in sorted(kinds)
     }
     return {**plain, "DeadLetter": _DEAD_LETTER, "Tombstone": _TOMBSTONE}

@@ -7,11 +7,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import admin, reaching
+from streams.kafka.errors import admin, kafka_errors
 from streams.topics.table import TOPICS, Topic
 
 
-class Standing(NamedTuple):
+class TopicStatus(NamedTuple):
     """A topic. `partitions` is 0 where it is missing; `differs` says what `apply` would change."""
 
     topic: str
@@ -23,14 +23,14 @@ class Standing(NamedTuple):
     differs: str = ""
 
 
-async def standing(
+async def topic_status(
     connection: KafkaConnection, prefix: str = "", *, wanted: int = 6, events: Sequence[str] = ("events",)
-) -> list[Standing]:
+) -> list[TopicStatus]:
     """The upstreams' topics and every topic of the table; `wanted` is the least number of partitions.
 
     Raises Unavailable.
     """
-    async with reaching(connection), admin(connection) as client:
+    async with kafka_errors(connection), admin(connection) as client:
         there = {found["topic"]: found["partitions"] for found in await client.describe_topics()}
         table: dict[str, Topic | None] = dict.fromkeys(events)
         table |= {prefix + topic.name: topic for topic in TOPICS}
@@ -43,10 +43,10 @@ async def standing(
 
 def _stand(
     name: str, topic: Topic | None, partitions: Sequence[Any], settings: dict[str, str], wanted: int
-) -> Standing:
+) -> TopicStatus:
     key = topic.key if topic else "upstream's choice"
     if not partitions:
-        return Standing(name, key, 0, 0, "", None, "missing")
+        return TopicStatus(name, key, 0, 0, "", None, "missing")
     differs = []
     if topic is not None:
         differs = [
@@ -58,7 +58,7 @@ def _stand(
             differs.append(f"partitions {len(partitions)} -> {wanted}")
     retention = int(settings.get("retention.ms", -1))
     cleanup = settings.get("cleanup.policy", "")
-    return Standing(
+    return TopicStatus(
         name,
         key,
         len(partitions),

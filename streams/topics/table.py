@@ -75,7 +75,7 @@ def limits(prefix: str) -> Mapping[str, int]:
     return {prefix + topic.name: topic.limit_bytes for topic in TOPICS if topic.limit_bytes is not None}
 
 
-class Change(NamedTuple):
+class TopicChange(NamedTuple):
     """What `apply` did: `created`, `unchanged`, or what was changed."""
 
     topic: str
@@ -89,7 +89,7 @@ async def apply(
     partitions: int = 6,
     replication: int = 1,
     events: Sequence[str] = ("events",),
-) -> list[Change]:
+) -> list[TopicChange]:
     """Create what is missing, add partitions, set what differs; never delete, never shrink. Idempotent.
 
     `events` are the upstreams' topics: created for convenience where they are missing, else left alone. Settings of a
@@ -102,14 +102,14 @@ async def apply(
         there = {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
         missing = [name for name in (*events, *wanted) if name not in there]
         await _create(admin, missing, wanted, partitions, replication)
-        changes = [Change(name, "created") for name in missing]
-        changes += [Change(name, "unchanged") for name in events if name in there]
+        changes = [TopicChange(name, "created") for name in missing]
+        changes += [TopicChange(name, "unchanged") for name in events if name in there]
         known = [name for name in wanted if name in there]
         settings = await _settings(admin, known)
         for name in known:
             done = await _grow(admin, name, there[name], partitions)
             done += await _alter(admin, name, settings[name], wanted[name])
-            changes.append(Change(name, ", ".join(done) or "unchanged"))
+            changes.append(TopicChange(name, ", ".join(done) or "unchanged"))
         if any(change.done != "unchanged" for change in changes):
             await _until_visible(admin, missing, wanted, partitions)
         return changes

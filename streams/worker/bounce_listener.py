@@ -7,9 +7,9 @@ from typing import Any
 import faust
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from service.pipeline.bounces.process import Bounces
+from service.pipeline.bounces.process import BounceProcessor
 from service.ports import Unavailable
-from service.settings import Bounces as Settings
+from service.settings import BounceSettings
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class _Handler:
     somebody whose address was forged.
     """
 
-    def __init__(self, bounces: Bounces) -> None:
+    def __init__(self, bounces: BounceProcessor) -> None:
         self._bounces = bounces
 
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
@@ -53,7 +53,7 @@ class _Handler:
 class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usable types
     """Listens in the worker's event loop while the worker runs."""
 
-    def __init__(self, bounces: Bounces, settings: Settings, **service: Any) -> None:
+    def __init__(self, bounces: BounceProcessor, settings: BounceSettings, **service: Any) -> None:
         super().__init__(**service)
         self._handler = _Handler(bounces)
         self._settings = settings

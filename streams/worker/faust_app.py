@@ -11,7 +11,7 @@ from typing import Any
 import faust
 
 from service.model.record import Message
-from streams.faults.points import killer
+from streams.faults.points import kill_at
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
 from streams.topics import table as topics
@@ -30,7 +30,7 @@ def _scratch() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Shell:
+class FaustOptions:
     """What the app needs beside its stages.
 
     `prefix` goes before topic names and group ids. `rates` adds the agent for live rates, which needs `partitions` as
@@ -49,7 +49,7 @@ class Shell:
     acknowledged: Callable[[Sequence[Message]], None] | None = None
 
 
-class _Bare(faust.App.BootStrategy):  # type: ignore[misc]  # faust has no usable types
+class _WithoutAgents(faust.App.BootStrategy):  # type: ignore[misc]  # faust has no usable types
     """Without agents Faust's own consumer would fail for want of a topic, and nobody would use its producer."""
 
     enable_kafka = False
@@ -63,7 +63,7 @@ class _WithAgents(faust.App.BootStrategy):  # type: ignore[misc]
 class StagesApp(faust.App):  # type: ignore[misc]
     """A Faust app without agents: it runs our services, and waits for no table."""
 
-    BootStrategy = _Bare
+    BootStrategy = _WithoutAgents
     producer_only = True
     stages: Stages
     rates: Rates | None = None
@@ -78,7 +78,7 @@ class RatesApp(faust.App):  # type: ignore[misc]
 
 
 def build_app(
-    shell: Shell, specs: Sequence[StageSpec], resources: Resources = no_resources
+    shell: FaustOptions, specs: Sequence[StageSpec], resources: Resources = no_resources
 ) -> StagesApp | RatesApp:
     """The app for `faust worker`. `app.stages` has the health of the stages, `app.rates` the live rates if wanted."""
     kind = RatesApp if shell.rates else StagesApp
@@ -96,7 +96,7 @@ def build_app(
         specs,
         producer=producer,
         resources=resources,
-        fault=killer(shell.fault_at),
+        fault=kill_at(shell.fault_at),
     )
     app.service(app.stages)
     if shell.rates:
@@ -104,7 +104,7 @@ def build_app(
     return app
 
 
-def _options(shell: Shell) -> dict[str, Any]:
+def _options(shell: FaustOptions) -> dict[str, Any]:
     return {
         "broker": [f"kafka://{address}" for address in shell.connection.bootstrap.split(",")],
         "broker_credentials": _credentials(shell.connection),

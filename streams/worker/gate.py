@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.adapters.redis.tables.tables import RedisTables
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import partitions, reaching
+from streams.kafka.errors import kafka_errors, partition_counts
 from streams.topics.table import TOPICS
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 5.0
 
 
-class Gate:
+class ReadinessGate:
     """Why nothing may be sent; None when it may.
 
     Where Redis has no mark and nothing was ever written to any topic of Tocsin's, there is nothing that could be
@@ -52,13 +52,13 @@ class Gate:
 
 async def written(connection: KafkaConnection, topics: Sequence[str]) -> bool:
     """Whether a record was ever written to one of these topics, as far as they exist. Raises Unavailable."""
-    there = await partitions(connection)
+    there = await partition_counts(connection)
     every = [TopicPartition(topic, n) for topic in topics for n in range(there.get(topic, 0))]
     if not every:
         return False
     consumer = AIOKafkaConsumer(**connection.arguments(), enable_auto_commit=False)
     try:
-        async with reaching(connection):
+        async with kafka_errors(connection):
             await consumer.start()
             return any((await consumer.end_offsets(every)).values())
     finally:

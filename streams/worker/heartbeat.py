@@ -9,12 +9,12 @@ import faust
 
 from service.pipeline.email.in_flight import ALIVE_S
 from service.ports import Unavailable, Workers
-from streams.kafka.cancellation import unless_cancelled
+from streams.kafka.cancellation import raise_if_cancelled
 
 log = logging.getLogger(__name__)
 
 
-class Pulse(faust.Service):  # type: ignore[misc]  # faust has no usable types
+class Heartbeat(faust.Service):  # type: ignore[misc]  # faust has no usable types
     """Says that this worker lives, by all the names that it claims under, so that nobody takes its claims."""
 
     TTL_S: ClassVar[float] = ALIVE_S
@@ -36,7 +36,7 @@ class Pulse(faust.Service):  # type: ignore[misc]  # faust has no usable types
             await self.sleep(self._EVERY_S)
 
 
-class Ticker(faust.Service):  # type: ignore[misc]
+class PeriodicTask(faust.Service):  # type: ignore[misc]
     """Runs a step again and again: at once while it has work, else after a pause."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Ticker(faust.Service):  # type: ignore[misc]
             except Unavailable as error:
                 self.reason = error.reason
             except (Exception, asyncio.CancelledError):
-                unless_cancelled()
+                raise_if_cancelled()
                 log.exception("%s: a step failed and is tried again", self.name)
                 self.reason = "a step failed"
             if not worked:

@@ -12,13 +12,13 @@ from service.model.catalogue import Lane
 from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.email.schedule import Schedule
-from streams.consumer.limits import Limits
-from streams.kafka.connection import connection_of
+from service.pipeline.email.schedule import Scheduler
+from streams.consumer.limits import StageLimits
+from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
-from streams.worker.gate import Gate
-from streams.worker.heartbeat import Pulse, Ticker
+from streams.worker.gate import ReadinessGate
+from streams.worker.heartbeat import Heartbeat, PeriodicTask
 from streams.worker.stages import StageSpec
 
 STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
@@ -59,9 +59,9 @@ def specs(parts: Parts) -> list[StageSpec]:
     return [replace(spec, gate=gate) for spec in found]
 
 
-def gate_of(parts: Parts) -> Gate:
+def gate_of(parts: Parts) -> ReadinessGate:
     """What lets stages run."""
-    return Gate(parts.tables, connection_of(parts.settings.kafka), parts.topics.prefix)
+    return ReadinessGate(parts.tables, kafka_connection(parts.settings.kafka), parts.topics.prefix)
 
 
 def _wanted(parts: Parts) -> Sequence[str]:
@@ -82,7 +82,7 @@ def _spec(
     in_flight: int = 5000,
 ) -> StageSpec:
     worker = parts.settings.worker
-    limits = Limits(
+    limits = StageLimits(
         max_records=min(worker.max_records, in_flight),
         max_batches=worker.max_batches,
         max_in_flight=in_flight,
@@ -109,11 +109,11 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     wanted = _wanted(parts)
     services: list[faust.Service] = []
     if "email" in wanted:
-        services.append(Pulse(parts.workers, parts.in_flight.names))
+        services.append(Heartbeat(parts.workers, parts.in_flight.names))
         await parts.transport.start()
     if "schedule" in wanted:
-        schedule = Schedule(parts.due, producer.produce, parts.topics, parts.clock)
-        services.append(Ticker("schedule", schedule.run_once, gate_of(parts)))
+        schedule = Scheduler(parts.due, producer.produce, parts.topics, parts.clock)
+        services.append(PeriodicTask("schedule", schedule.run_once, gate_of(parts)))
     if "bounces" in wanted:
         bounces = parts.bounces(producer.produce)
         if bounces is None:

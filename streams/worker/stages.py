@@ -10,11 +10,11 @@ from typing import Any
 import faust
 
 from service.model.record import Handler
-from streams.consumer.batch import Poison
-from streams.consumer.client import Source
-from streams.consumer.health import Health
-from streams.consumer.limits import Limits
-from streams.consumer.stage import BatchStage, Gate
+from streams.consumer.batch import ToDeadLetter
+from streams.consumer.client import Subscription
+from streams.consumer.health import StageHealth
+from streams.consumer.limits import StageLimits
+from streams.consumer.stage import BatchStage, ReadinessCheck
 from streams.faults.points import Fault
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
@@ -33,10 +33,10 @@ class StageSpec:
     name: str
     topics: Sequence[str]
     handler: Callable[[], Handler]
-    poison: Poison
-    limits: Limits = field(default_factory=Limits)
+    poison: ToDeadLetter
+    limits: StageLimits = field(default_factory=StageLimits)
     pattern: str | None = None
-    gate: Gate | None = None
+    gate: ReadinessCheck | None = None
 
 
 Resources = Callable[[Producer], AbstractAsyncContextManager[Sequence[faust.Service]]]
@@ -87,7 +87,7 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         for health in self.health():
             log.info("%s: %d records finished, %d dead letters", health.name, health.finished, health.dead)
 
-    def health(self) -> list[Health]:
+    def health(self) -> list[StageHealth]:
         """How every stage is."""
         return [stage.health() for stage in self.running]
 
@@ -98,7 +98,7 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
     def _stage(self, spec: StageSpec, producer: Producer) -> BatchStage:
         return BatchStage(
             spec.name,
-            Source(self._connection, self._prefix + spec.name, spec.topics, spec.pattern),
+            Subscription(self._connection, self._prefix + spec.name, spec.topics, spec.pattern),
             spec.handler(),
             spec.poison,
             producer,

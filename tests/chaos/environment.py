@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from service.adapters.redis.ledger.ledger_rows import entry_of
-from service.dev.catcher import Mail
+from service.dev.catcher import CaughtMail
 from service.model.ids import event_key
 from service.model.ledger import Entry, State, is_open
 from service.model.recipient import Recipient
 from service.ports import Unavailable
 from tests.chaos.servers import Servers
 from tests.chaos.verdict import Arrived, Expected, Verdict, judge
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 PEOPLE = 40
 SOURCE = "/chaos"
@@ -46,7 +46,9 @@ class World:
     table. `older` names the revision that stands for the version before.
     """
 
-    def __init__(self, line: Line, seed: int, servers: Servers, mail_bound: int = 0, older: str = "") -> None:
+    def __init__(
+        self, line: RealPipeline, seed: int, servers: Servers, mail_bound: int = 0, older: str = ""
+    ) -> None:
         self.line = line
         self.servers = servers
         self.rng = random.Random(seed)
@@ -58,7 +60,7 @@ class World:
         self.poison_share = 0.01
         self.mail_bound = mail_bound
         self.note = ""
-        self.mails: Callable[[], Sequence[Mail]] = line.catcher.mails.newest_first
+        self.mails: Callable[[], Sequence[CaughtMail]] = line.catcher.mails.newest_first
         self.received: Callable[[], int] = lambda: line.catcher.mails.received
         self._unsettled: set[str] = set()
         self._claims: set[tuple[str, int]] = set()
@@ -155,7 +157,7 @@ class World:
         self._claims |= claims
 
     def restart_all(self, **worker: Any) -> None:
-        """A new worker for each that has ended, started as `Line.start_worker` is told."""
+        """A new worker for each that has ended, started as `RealPipeline.start_worker` is told."""
         for ended in [w for w in self.line.workers if w.poll() is not None]:
             self.line.workers.remove(ended)
             self.line.start_worker(**worker)

@@ -8,7 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
 from service.dev.ports import free_port
-from streams.kafka.connection import connection_of
+from streams.kafka.connection import kafka_connection
 from streams.topics import table as topics
 from tests.chaos.environment import World
 from tests.support.readiness import reasons
@@ -67,4 +67,4 @@ async def _refuse(world: World) -> int:
 async def _mend(world: World) -> None:
     """As an operator does: `tocsin topics apply`."""
     kafka = world.line.settings.kafka
-    await topics.apply(connection_of(kafka), kafka.prefix, partitions=1, events=kafka.events)
+    await topics.apply(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import Line
+from tests.support.real_pipeline import RealPipeline
 
 _SESSION_SECONDS = 1.5
 _PULSE_SECONDS = 3.0
@@ -49,7 +49,7 @@ class Forked:
 class Nest:
     """`async with Nest(line) as nest: worker = await nest.hatch()`. Who is left dies with it."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: RealPipeline) -> None:
         self._line = line
 
     async def __aenter__(self) -> Self:
@@ -88,11 +88,11 @@ def main() -> None:
     import streams.worker.stage_table
     from service.bootstrap import bootstrap
     from service.settings import load
-    from streams.consumer.limits import Limits
-    from streams.worker.heartbeat import Pulse
+    from streams.consumer.limits import StageLimits
+    from streams.worker.heartbeat import Heartbeat
 
-    Pulse.TTL_S, Pulse._EVERY_S = _PULSE_SECONDS, _PULSE_SECONDS / 6
-    streams.worker.stage_table.Limits = partial(Limits, session_timeout=_SESSION_SECONDS)  # type: ignore[assignment]
+    Heartbeat.TTL_S, Heartbeat._EVERY_S = _PULSE_SECONDS, _PULSE_SECONDS / 6
+    streams.worker.stage_table.Limits = partial(StageLimits, session_timeout=_SESSION_SECONDS)  # type: ignore[assignment]
     bootstrap(load()).renderer.check()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with open(0, "rb", buffering=0) as orders:  # a fork must not inherit what was read ahead

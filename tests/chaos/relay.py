@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from service.dev.catcher import Mail
+from service.dev.catcher import CaughtMail
 from tests.chaos.environment import World
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
@@ -26,7 +26,7 @@ class UnreliableRelay:
 
     def __init__(self, world: World) -> None:
         self.done: Counter[str] = Counter()
-        self.mails: list[Mail] = []
+        self.mails: list[CaughtMail] = []
         self.in_doubt = 0
         self.troubled = False
         self._rng = world.rng
@@ -45,7 +45,7 @@ class UnreliableRelay:
     def _take(self, session: Session) -> None:
         message = session.arrived[-1]
         address = message.recipients[0].partition("<")[2].partition(">")[0]
-        self.mails.append(Mail("", (address,), message.content))
+        self.mails.append(CaughtMail("", (address,), message.content))
 
 
 async def relay_troubles(world: World) -> None:

@@ -20,7 +20,7 @@ from tests.chaos.report import COLUMNS, Report, write
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
 from tests.chaos.servers import Servers
-from tests.support.real_pipeline import Line
+from tests.support.real_pipeline import RealPipeline
 
 _AT_ONCE = 3
 _LONGEST_SECONDS = 1200
@@ -32,7 +32,7 @@ async def run(scenario: Scenario, seed: int, older: str = "") -> Report:
         await stack.enter_async_context(asyncio.timeout(_LONGEST_SECONDS))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-chaos-")))
         servers = await scenario.servers(stack, folder) if scenario.servers else Servers()
-        line = Line(kafka=servers.own_kafka, valkey=servers.own_valkey)
+        line = RealPipeline(kafka=servers.own_kafka, valkey=servers.own_valkey)
         world = World(await stack.enter_async_context(line), seed, servers, scenario.mail_bound, older)
         await world.prepare()
         await scenario.act(world)

@@ -14,14 +14,14 @@ from typing import Any
 
 def commit_one_too_far() -> None:
     """Kafka is told of one record more than is finished, as Faust's own consumer does."""
-    from streams.consumer.offset_tracker import Watermark
+    from streams.consumer.offset_tracker import OffsetTracker
 
-    def pending(mark: Watermark) -> int | None:
+    def pending(mark: OffsetTracker) -> int | None:
         if mark.position is None or mark.position + 1 == mark.committed:
             return None
         return mark.position + 1
 
-    Watermark.pending = property(pending)  # type: ignore[assignment]
+    OffsetTracker.pending = property(pending)  # type: ignore[assignment]
 
 
 def stumble() -> None:

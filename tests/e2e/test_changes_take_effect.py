@@ -11,7 +11,7 @@ from service.dev import samples
 from service.dev.seeding import seed
 from service.model.ledger import Entry, State
 from service.model.recipient import Choice, Contact, Recipient
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.timed_sink import Taken, TimedSink, timed_sink
 
 RATE = 1000
@@ -33,7 +33,7 @@ def event(number: int) -> dict[str, Any]:
     return {**head, "type": "winner", "recipients": [recipient], "data": {"lot_id": str(number)}}
 
 
-async def load(line: Line, sink: TimedSink, ended: asyncio.Event) -> tuple[int, float]:
+async def load(line: RealPipeline, sink: TimedSink, ended: asyncio.Event) -> tuple[int, float]:
     """Publish at the rate until told to end; how many, and how many a second.
 
     A machine that cannot keep up gets no more than it has room for: mails to the main contact tell how far it is.
@@ -71,7 +71,7 @@ async def test_after_the_answer_nothing_more_goes_to_the_old_state(
     Nothing that is resolved after the answer goes to the old state. Of what was resolved before, only mails that were
     being looked at or claimed already may still leave: at most the batches in flight.
     """
-    async with timed_sink() as sink, Line(variables={"TOCSIN_SMTP__PORT": str(sink.port)}) as line:
+    async with timed_sink() as sink, RealPipeline(variables={"TOCSIN_SMTP__PORT": str(sink.port)}) as line:
         writer = line.parts.table_writer(line.publisher)
         await seed(writer, line.parts.catalogue)
         line.start_worker("resolve,inbox,email,schedule,tables")
@@ -134,7 +134,7 @@ async def more(sink: TimedSink, address: str, count: int) -> None:
     await eventually(have, 60)
 
 
-async def finished(line: Line, published: int) -> Mapping[str, Entry]:
+async def finished(line: RealPipeline, published: int) -> Mapping[str, Entry]:
     """Wait for all events; every delivery by its id."""
     found: dict[str, Entry] = {}
     for start in range(0, published, BATCH):

@@ -17,7 +17,7 @@ import yaml
 from service.dev.ports import free_port
 from tests.support.container_limits import contained, limits, may_unshare
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 IMAGE = (ROOT / "Dockerfile").read_text()
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -78,7 +78,7 @@ async def test_api_and_worker_run_so() -> None:
     """They get ready, an event goes through, the image's own health check agrees, and they end in order."""
     metrics, http = free_port(), free_port()
     stages = ",".join(service["command"][2] for service in WORKERS)
-    async with Line(partitions=1) as line:
+    async with RealPipeline(partitions=1) as line:
         env = line.environment(
             TOCSIN_WORKER__METRICS_PORT=str(metrics),
             TOCSIN_HTTP__PORT=str(http),

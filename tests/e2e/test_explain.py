@@ -10,14 +10,14 @@ from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import Reason, State, is_open
 from service.model.suppression import suppression
-from service.pipeline.operate.explain import Ask
-from service.ports import Move
+from service.pipeline.operate.explain import ExplainQuery
+from service.ports import Transition
 from tests.e2e.cli.tocsin import Tocsin
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.resolve_oracle import SOURCE, answers, explained, town
 
 
-def command(line: Line) -> Tocsin:
+def command(line: RealPipeline) -> Tocsin:
     """The command line with the settings of this line."""
     settings = line.settings
     return Tocsin(settings.kafka.bootstrap, settings.redis.url.get_secret_value(), name=line.name)
@@ -33,7 +33,7 @@ def overbid(event_id: str, *recipients: str, lot: str = "9", **fields: Any) -> d
 @pytest.mark.timeout(180)
 async def test_explain_agrees_with_a_second_opinion_on_the_real_line() -> None:
     """Random events of all shipped types, some withdrawn before they come: every recipient × channel."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         parts = line.parts
         of = town(parts.catalogue, 11, events=30)
         await parts.writes.put_recipients(
@@ -58,7 +58,7 @@ async def test_explain_agrees_with_a_second_opinion_on_the_real_line() -> None:
         keys = [event_key(SOURCE, event["id"]) for event in of.events]
         await eventually(lambda: _closed(line, keys), 60)
         for event in of.events:
-            asked = (explain(Ask(event["id"], SOURCE, who)) for who in of.everybody)
+            asked = (explain(ExplainQuery(event["id"], SOURCE, who)) for who in of.everybody)
             for who, document in zip(of.everybody, await asyncio.gather(*asked), strict=True):
                 for channel in ("email", "inbox"):
                     said = explained(document, who, channel)
@@ -71,24 +71,24 @@ async def test_explain_agrees_with_a_second_opinion_on_the_real_line() -> None:
         assert not document["open"]
 
 
-async def _seeded(line: Line) -> list[Any]:
+async def _seeded(line: RealPipeline) -> list[Any]:
     from service.dev import samples
 
     return list(samples.RECIPIENTS)
 
 
-async def _known(line: Line, names: set[str], what: str) -> bool:
+async def _known(line: RealPipeline, names: set[str], what: str) -> bool:
     heads = [await line.parts.ledger.head(event_key(SOURCE, name)) for name in names]
     return all(head is not None and what in head for head in heads)
 
 
-async def _closed(line: Line, keys: list[str]) -> bool:
+async def _closed(line: RealPipeline, keys: list[str]) -> bool:
     return not any([is_open(e.state) for key in keys async for e in line.parts.ledger.entries(key)])
 
 
 async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
     """By id and by supersede key, before and after the event; told to operators; explained."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         line.start_worker()
         tocsin = command(line)
         await line.publish(overbid("done", "alice"))
@@ -126,13 +126,13 @@ async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
         assert tocsin.run("explain", "--event", "nothing").code == 1
 
 
-async def _inbox_is(line: Line, counts: dict[str, int]) -> bool:
+async def _inbox_is(line: RealPipeline, counts: dict[str, int]) -> bool:
     return dict(await line.parts.inbox.counts("alice")) == counts
 
 
 async def test_audit_finds_drift_and_repairs_it() -> None:
     """A due entry of a closed delivery, mail that waits without one, and an inbox that counts wrongly."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         worker = line.start_worker("resolve,inbox,email")
         await line.publish(overbid("a", "alice"), overbid("b", "bob", lot="8"))
         for name in "ab":
@@ -148,7 +148,7 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         await eventually(lambda: _known_key(line, event), 60)
         lost = delivery_id(event, "bob", "email")
         steps = (State.sending, Reason.none), (State.deferred, Reason.greylisted)
-        await parts.ledger.move([Move(event, lost, to, why, 5, 1) for to, why in steps])
+        await parts.ledger.move([Transition(event, lost, to, why, 5, 1) for to, why in steps])
         closed = delivery_id(event_key("/e2e", "a"), "alice", "email")
         await parts.due.add([_delivery(closed, event_key("/e2e", "a"))], [10**14])
         counts = f"{parts.store.keys.inbox('alice')}:counts"
@@ -173,11 +173,11 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         await eventually(lambda: _is(line, event, lost, State.sent), 60)
 
 
-async def _known_key(line: Line, event: str) -> bool:
+async def _known_key(line: RealPipeline, event: str) -> bool:
     return len([e async for e in line.parts.ledger.entries(event)]) == 4
 
 
-async def _is(line: Line, event: str, delivery: str, state: State) -> bool:
+async def _is(line: RealPipeline, event: str, delivery: str, state: State) -> bool:
     entry = await line.parts.ledger.entry(event, delivery)
     return entry is not None and entry.state is state
 
@@ -191,7 +191,7 @@ def _delivery(name: str, event: str) -> Delivery:
 
 async def test_what_if_answers_and_sends_nothing() -> None:
     """An event that nobody published, and a preference that nobody changed, over the events that were."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         line.start_worker()
         await line.publish(overbid("a", "alice"), overbid("b", "bob", lot="8"))
         for name in "ab":

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 from service.dev.ports import free_port
 from service.model.ids import address_key
 from service.model.recipient import Recipient
-from service.ports import Wanted
+from service.ports import LookupKeys
 from tests.support.readiness import ready, reasons
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 ALL = "resolve,inbox,email,schedule,tables"
 SOURCE = "/e2e"
@@ -24,7 +24,7 @@ Fed = tuple[str, str, Any, int | None]
 
 
 @asynccontextmanager
-async def upstream(line: Line) -> AsyncIterator[AIOKafkaProducer]:
+async def upstream(line: RealPipeline) -> AsyncIterator[AIOKafkaProducer]:
     """A producer that is not ours: its own partitioner, no idempotence, no headers."""
     producer = AIOKafkaProducer(bootstrap_servers=line.settings.kafka.bootstrap)
     await producer.start()
@@ -34,7 +34,7 @@ async def upstream(line: Line) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def feed(line: Line, producer: AIOKafkaProducer, *fed: Fed) -> None:
+async def feed(line: RealPipeline, producer: AIOKafkaProducer, *fed: Fed) -> None:
     """Write records to tables' topics, one after the other."""
     for table, key, value, version in fed:
         headers = [] if version is None else [("version", str(version).encode())]
@@ -44,11 +44,11 @@ async def feed(line: Line, producer: AIOKafkaProducer, *fed: Fed) -> None:
         )
 
 
-async def row(line: Line, name: str) -> Recipient | None:
-    return (await line.parts.tables.lookup(Wanted(recipients={name}))).recipients.get(name)
+async def row(line: RealPipeline, name: str) -> Recipient | None:
+    return (await line.parts.tables.lookup(LookupKeys(recipients={name}))).recipients.get(name)
 
 
-async def stands(line: Line, who: str, **fields: Any) -> None:
+async def stands(line: RealPipeline, who: str, **fields: Any) -> None:
     """Wait until a recipient's row has these fields."""
     found: Recipient | None = None
 
@@ -60,7 +60,7 @@ async def stands(line: Line, who: str, **fields: Any) -> None:
     await eventually(right, 60, lambda: str(found))
 
 
-async def last_values(line: Line, table: str, key: str) -> Sequence[bytes]:
+async def last_values(line: RealPipeline, table: str, key: str) -> Sequence[bytes]:
     """The values of a table's topic, tombstones empty."""
     return [value for value, _ in await line.read(line.parts.topics.table(table)) if key.encode() in value]
 
@@ -68,7 +68,7 @@ async def last_values(line: Line, table: str, key: str) -> Sequence[bytes]:
 @pytest.mark.timeout(300)
 async def test_a_fed_recipient_is_reached() -> None:
     """Rows, preferences and suppressions by a foreign producer; an old record after a newer write is ignored."""
-    async with Line() as line, upstream(line) as producer:
+    async with RealPipeline() as line, upstream(line) as producer:
         line.start_worker(ALL)
         dave = {"id": "dave", "address": "dave@example.com", "name": "Dave"}
         await feed(
@@ -169,7 +169,7 @@ async def _not(condition: Any) -> bool:
 @pytest.mark.timeout(300)
 async def test_only_a_new_installation_opens_by_itself() -> None:
     """Nothing in Redis and nothing in any topic: it runs. The same Redis beside a topic with a record: it does not."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         mark = line.parts.store.keys.complete
         await line.parts.store.pipeline([("DEL", mark)])
         port = free_port()

@@ -7,9 +7,9 @@ import pytest
 
 from service.model.ledger import State
 from service.model.recipient import Choice
-from service.ports import Wanted
+from service.ports import LookupKeys
 from tests.support.malformed_events import MALFORMED
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 
 def overbid(event_id: str, *recipients: str, **fields: Any) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def overbid(event_id: str, *recipients: str, **fields: Any) -> dict[str, Any]:
 
 async def test_three_forms_published_three_times_arrive_once() -> None:
     """Bare JSON, structured and binary events reach their recipients once each, however often they are published."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         line.start_worker()
         group = {
             "specversion": "1.0",
@@ -53,7 +53,7 @@ async def test_three_forms_published_three_times_arrive_once() -> None:
 
 async def test_malformed_events_between_good_ones_stop_nothing() -> None:
     """Every good event is delivered; every bad one is a dead letter with its reason and its original bytes."""
-    async with Line(partitions=1) as line:
+    async with RealPipeline(partitions=1) as line:
         line.start_worker()
         for number, (value, _) in enumerate(MALFORMED):
             await line.publish(overbid(f"good-{number}", "alice"), value)
@@ -70,9 +70,9 @@ async def test_malformed_events_between_good_ones_stop_nothing() -> None:
 
 async def test_every_recipient_and_channel_has_one_line_in_the_ledger() -> None:
     """Also those who are not notified: switched off, own action, unknown, no address."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         line.start_worker()
-        rows = (await line.parts.tables.lookup(Wanted(recipients={"bob"}))).recipients
+        rows = (await line.parts.tables.lookup(LookupKeys(recipients={"bob"}))).recipients
         off = {"overbid:email": Choice(on=False, since_ms=7, by="bob")}
         await line.parts.writes.put_recipients(
             [rows["bob"].model_copy(update={"preferences": off, "version": 2})]
@@ -96,7 +96,7 @@ async def test_every_recipient_and_channel_has_one_line_in_the_ledger() -> None:
 @pytest.mark.timeout(240)
 async def test_kill_9_during_many_events_loses_nothing() -> None:
     """0 lost, 0 doubled in the inbox; mails doubled at most as many as were in flight."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         worker = line.start_worker()
         count, in_flight = 3000, 500 * 4 + 64
         events = [overbid(f"k{n}", "alice", data={"lot_id": f"lot {n}"}) for n in range(count)]
@@ -118,7 +118,7 @@ async def test_kill_9_during_many_events_loses_nothing() -> None:
             )
 
 
-async def _some_mailed(line: Line, count: int) -> bool:
+async def _some_mailed(line: RealPipeline, count: int) -> bool:
     return len(line.catcher.mails) >= count
 
 

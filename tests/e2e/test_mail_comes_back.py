@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from service.api.app import create_app
 from service.dev.ports import free_port
 from service.model.unsubscribe import unsubscribe_key
-from service.settings import Auth, Mail
+from service.settings import AuthSettings, MailSettings
 from tests.support.api_fixture import real_deps
 from tests.support.bounce_messages import dsn
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 SECRET = "a-secret-of-this-test-only"
 VARIABLES = {"TOCSIN_MAIL__SECRETS": f'["{SECRET}"]', "TOCSIN_MAIL__BOUNCE_DOMAIN": "bounces.tocsin.test"}
@@ -27,7 +27,7 @@ def event(event_id: str, type_name: str = "overbid", **data: Any) -> dict[str, A
     }  # fmt: skip
 
 
-async def states(line: Line, event_id: str) -> dict[str, tuple[str, str]]:
+async def states(line: RealPipeline, event_id: str) -> dict[str, tuple[str, str]]:
     """Of bob's email and inbox deliveries."""
     entries = await line.finished("/e2e", event_id)
     return {e.channel: (e.state.value, e.steps[0].reason.value) for e in entries if e.recipient == "bob"}
@@ -35,7 +35,7 @@ async def states(line: Line, event_id: str) -> dict[str, tuple[str, str]]:
 
 async def test_the_link_in_a_mail_stops_that_mail() -> None:
     """The header of the mail that arrived is posted to, as a mail program does; the next event is not mailed."""
-    async with Line(variables=VARIABLES) as line:
+    async with RealPipeline(variables=VARIABLES) as line:
         line.start_worker()
         await line.publish(event("first"))
         await line.finished("/e2e", "first")
@@ -48,7 +48,10 @@ async def test_the_link_in_a_mail_stops_that_mail() -> None:
         assert mail.sender.endswith("@bounces.tocsin.test")
 
         settings = line.settings.model_copy(
-            update={"mail": Mail(secrets=(SecretStr(SECRET),)), "auth": Auth(secret=SecretStr("x" * 40))}
+            update={
+                "mail": MailSettings(secrets=(SecretStr(SECRET),)),
+                "auth": AuthSettings(secret=SecretStr("x" * 40)),
+            }
         )
         deps = real_deps(settings, line.parts.store, line.parts.clock, line.publisher)
         app = create_app(replace(deps, catalogue=line.parts.catalogue))
@@ -71,7 +74,7 @@ async def test_the_link_in_a_mail_stops_that_mail() -> None:
 async def test_a_bounce_that_comes_back_by_smtp_stops_the_address() -> None:
     """The worker's listener takes the report for the sender of the mail that went out."""
     port = free_port()
-    async with Line(variables=VARIABLES | {"TOCSIN_BOUNCES__PORT": str(port)}) as line:
+    async with RealPipeline(variables=VARIABLES | {"TOCSIN_BOUNCES__PORT": str(port)}) as line:
         line.start_worker()
         line.start_worker("bounces")
         await line.publish(event("first"))

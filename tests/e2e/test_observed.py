@@ -19,11 +19,11 @@ import yaml
 from service.dev.ports import free_port
 from service.model.catalogue import Lane
 from service.model.ledger import Reason, State
-from service.observability.metrics import Shown
+from service.observability.metrics import GaugeFamily
 from tests.support.api_fixture import fake_world
 from tests.support.otlp_collector import Collector
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 UPSTREAM = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -60,7 +60,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
 
 
 async def _observe(log: Path) -> Observed:
-    async with Line() as line, Collector() as collector:
+    async with RealPipeline() as line, Collector() as collector:
         port = free_port()
         env = line.environment(
             TOCSIN_LOG_LEVEL="INFO",
@@ -141,9 +141,9 @@ def test_what_dashboard_and_alerts_select_exists(observed: Observed) -> None:
              "stage": stages, "reply": {"2xx", "4xx", "5xx", "other"}}  # fmt: skip
     import service.observability.metrics as declared
 
-    labels = {m.name: {*m.labels} for m in vars(declared).values() if isinstance(m, Shown)}
+    labels = {m.name: {*m.labels} for m in vars(declared).values() if isinstance(m, GaugeFamily)}
     for m in vars(declared).values():
-        if not isinstance(m, Shown | type) and hasattr(m, "_declared"):
+        if not isinstance(m, GaugeFamily | type) and hasattr(m, "_declared"):
             labels[m._declared[0]] = {*m._declared[2]}
     labels["tocsin_bounces_total"] = {*declared.BOUNCES._labelnames}
     for expression in expressions():

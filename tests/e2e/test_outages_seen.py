@@ -11,14 +11,14 @@ import httpx
 
 from service.dev.ports import free_port
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 STAGES = ["resolve", "inbox", "email.high", "email.normal", "email.bulk", "tables"]
 
 
 async def test_a_relay_that_is_away_shows_as_age() -> None:
     """The oldest unfinished mail ages by Kafka's clock, its lane is paused, the relay is named; no other lane ages."""
-    async with Line(partitions=1, variables={"TOCSIN_SMTP__PORT": str(free_port())}) as line:
+    async with RealPipeline(partitions=1, variables={"TOCSIN_SMTP__PORT": str(free_port())}) as line:
         port = free_port()
         line.start_worker(TOCSIN_WORKER__METRICS_PORT=str(port))
         event = {
@@ -55,7 +55,7 @@ async def test_a_broker_that_is_away_makes_one_line_a_stage(tmp_path: Path) -> N
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     log = tmp_path / "log"
-    async with Line(partitions=1) as line, server:
+    async with RealPipeline(partitions=1) as line, server:
         env = line.environment(TOCSIN_LOG_LEVEL="INFO", TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{port}")
         with log.open("wb") as stderr:
             command = [

@@ -11,18 +11,18 @@ import pytest
 import redis
 
 from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
-from service.adapters.redis.operate.inventory import Sum, inventory
-from service.api_ports import InboxQuery, Shown
+from service.adapters.redis.operate.inventory import TableCount, inventory
+from service.api_ports import InboxQuery, ReadFilter
 from service.bootstrap import Parts
 from service.dev import samples
 from service.dev.ports import free_port
 from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
 from service.model.ledger import Reason, State
-from service.pipeline.inbox.mark_read import ReadMarks
+from service.pipeline.inbox.mark_read import ReadMarker
 from tests.support.paths import ROOT
 from tests.support.readiness import ready, reasons
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 ALL = "resolve,inbox,email,schedule,tables"
 SOURCE = "/e2e"
@@ -36,9 +36,9 @@ def overbid(event_id: str, *recipients: str, lot: str = "9") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def fed_line(**variables: str) -> AsyncIterator[tuple[Line, str]]:
+async def fed_line(**variables: str) -> AsyncIterator[tuple[RealPipeline, str]]:
     """A line whose tables were filled as the API fills them, with a worker; and where that worker is probed."""
-    async with Line(variables=variables) as line:
+    async with RealPipeline(variables=variables) as line:
         with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
             client.flushall()
         await line.parts.tables.mark_complete()
@@ -48,7 +48,7 @@ async def fed_line(**variables: str) -> AsyncIterator[tuple[Line, str]]:
         yield line, f"http://127.0.0.1:{port}/readyz"
 
 
-async def tocsin(line: Line, *arguments: str) -> tuple[int, list[Mapping[str, Any]], str]:
+async def tocsin(line: RealPipeline, *arguments: str) -> tuple[int, list[Mapping[str, Any]], str]:
     """Run a verb: its exit code, its JSON Lines, its stderr."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "service.cli", *arguments,
@@ -62,17 +62,17 @@ async def tocsin(line: Line, *arguments: str) -> tuple[int, list[Mapping[str, An
     )
 
 
-def flush(line: Line) -> None:
+def flush(line: RealPipeline) -> None:
     """FLUSHALL."""
     with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
         client.flushall()
 
 
-def marks(line: Line) -> ReadMarks:
+def marks(line: RealPipeline) -> ReadMarker:
     """As the API marks entries read."""
     parts = line.parts
     reads = RedisInboxReads(parts.store, parts.clock)
-    return ReadMarks(parts.inbox, reads, line.publisher, parts.topics, parts.clock)
+    return ReadMarker(parts.inbox, reads, line.publisher, parts.topics, parts.clock)
 
 
 async def reads_of(parts: Parts) -> dict[str, Any]:
@@ -82,13 +82,13 @@ async def reads_of(parts: Parts) -> dict[str, Any]:
         name: (
             await parts.inbox.counts(name),
             await parts.inbox.unread(name),
-            (await reads.page(InboxQuery(name, Shown.read, limit=10_000))).items,
+            (await reads.page(InboxQuery(name, ReadFilter.read, limit=10_000))).items,
         )
         for name in ("alice", "bob", "carol")
     }
 
 
-async def told_of(line: Line) -> dict[str, Any]:
+async def told_of(line: RealPipeline) -> dict[str, Any]:
     """What `explain` shows of some events: their heads, and every delivery's steps but for their details."""
     told: dict[str, Any] = {}
     for event_id in ("h0", "g", "r1", "later"):
@@ -102,9 +102,9 @@ async def told_of(line: Line) -> dict[str, Any]:
     return told
 
 
-async def quiet(line: Line) -> list[Sum]:
+async def quiet(line: RealPipeline) -> list[TableCount]:
     """The sums, as soon as they have not changed for a while."""
-    before: list[Sum] = []
+    before: list[TableCount] = []
     same = 0
     while same < 5:
         now = await inventory(line.parts.store)
@@ -114,7 +114,7 @@ async def quiet(line: Line) -> list[Sum]:
     return before
 
 
-async def busy_history(line: Line) -> None:
+async def busy_history(line: RealPipeline) -> None:
     """Sent, bounced, deferred and skipped mail, inbox entries read one by one and all at once, a withdrawn one."""
     writer = line.parts.table_writer(line.publisher)
     for name, address in (("bouncing", _REFUSED), ("waiting", _DEFERRED)):
@@ -242,11 +242,11 @@ async def test_flushall_in_the_middle_of_work_loses_and_doubles_nothing() -> Non
         assert await line.parts.inbox.counts("alice") == {"overbid": count}
 
 
-async def _mails(line: Line, count: int) -> bool:
+async def _mails(line: RealPipeline, count: int) -> bool:
     return len(line.catcher.mails) >= count
 
 
-async def settled(line: Line) -> None:
+async def settled(line: RealPipeline) -> None:
     """Wait until no mail has come for a while: what was out has been answered."""
     before, same = -1, 0
     while same < 10:

@@ -11,8 +11,8 @@ from service.dev import samples
 from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
 from service.model.ledger import Reason, State
-from service.pipeline.email.soft_bounces import SoftBounces
-from tests.support.real_pipeline import Line, eventually
+from service.pipeline.email.soft_bounces import SoftBounceScorer
+from tests.support.real_pipeline import RealPipeline, eventually
 
 SOURCE = "/e2e"
 ALL = "resolve,inbox,email,schedule,tables"
@@ -30,7 +30,7 @@ def withdraw(number: int, **data: Any) -> dict[str, Any]:
     return {"id": f"w{number}", "source": SOURCE, "type": "withdraw", "data": data}
 
 
-async def prepared(line: Line) -> None:
+async def prepared(line: RealPipeline) -> None:
     """Only what goes through Kafka is in Redis; `waiting` has a mailbox that is never ready."""
     with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
         client.flushall()
@@ -41,12 +41,12 @@ async def prepared(line: Line) -> None:
     await writer.recipient("waiting", lambda _: waiting)
 
 
-async def state(line: Line, event_id: str, recipient: str, channel: str) -> State | None:
+async def state(line: RealPipeline, event_id: str, recipient: str, channel: str) -> State | None:
     found = {(e.recipient, e.channel): e.state for e in await line.entries(SOURCE, event_id)}
     return found.get((recipient, channel))
 
 
-async def withdrawn(line: Line, event_id: str, *recipients: str) -> None:
+async def withdrawn(line: RealPipeline, event_id: str, *recipients: str) -> None:
     """Wait until no delivery of these is anything but withdrawn."""
 
     async def all_are() -> bool:
@@ -56,7 +56,7 @@ async def withdrawn(line: Line, event_id: str, *recipients: str) -> None:
     await eventually(all_are, 90, lambda: event_id)
 
 
-async def taken_back(line: Line) -> None:
+async def taken_back(line: RealPipeline) -> None:
     """Pending mail withdrawn by id; an event that has not come; a key with one that came late; and one that stands."""
     await line.publish(*(overbid(name, "waiting", lot=name) for name in ("seen", "open")))
     for name in ("seen", "open"):
@@ -79,10 +79,10 @@ async def taken_back(line: Line) -> None:
     await withdrawn(line, "late", "alice", "carol")
 
 
-async def full_mailboxes(line: Line) -> None:
+async def full_mailboxes(line: RealPipeline) -> None:
     """As the stages count them."""
     parts = line.parts
-    soft = SoftBounces(parts.scores, parts.tables, parts.writes, parts.topics, parts.clock)
+    soft = SoftBounceScorer(parts.scores, parts.tables, parts.writes, parts.topics, parts.clock)
     for address in ("alice@example.com", "bob@example.com", "alice@example.com"):
         await line.producer.produce(await soft.count([(address, Reason.mailbox_full)]))
 
@@ -90,7 +90,7 @@ async def full_mailboxes(line: Line) -> None:
 @pytest.mark.timeout(300)
 async def test_what_was_taken_back_stays_taken_back() -> None:
     """All sums are equal; records that come again, come at last, or are still to be withdrawn meet their marks."""
-    async with Line() as line:
+    async with RealPipeline() as line:
         await prepared(line)
         worker = line.start_worker(ALL)
         await taken_back(line)

@@ -12,7 +12,7 @@ import pytest
 
 from service.dev import samples
 from service.dev.ports import free_port
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.smtp_server import Answer, Script, Session
 from tests.support.tls_stack import Fortress, fortress, secured_line
 
@@ -84,7 +84,7 @@ def _picky(password: str) -> Script:
     return script
 
 
-def _made(servers: Fortress, line: Line, name: str, value: str) -> str:
+def _made(servers: Fortress, line: RealPipeline, name: str, value: str) -> str:
     if value == "stranger":
         return str(servers.stranger)
     if name.endswith("URL"):
@@ -92,7 +92,7 @@ def _made(servers: Fortress, line: Line, name: str, value: str) -> str:
     return "not-the-password"
 
 
-def _start(line: Line, port: int, log: Path, wrong: dict[str, str]) -> "subprocess.Popen[bytes]":
+def _start(line: RealPipeline, port: int, log: Path, wrong: dict[str, str]) -> "subprocess.Popen[bytes]":
     with log.open("wb") as out:
         return line.start_worker(
             output=out, TOCSIN_WORKER__METRICS_PORT=str(port), TOCSIN_LOG_LEVEL="INFO", **wrong

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from service.api_ports import Quota, Remembered, Repeat
+from service.api_ports import IdempotencyRecord, IdempotencyState, Quota
 from service.model.access import Account, ApiKey
 from service.model.recipient import Recipient
 from service.model.record import Message
@@ -108,14 +108,18 @@ class FakeIdempotency:
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, bytes]] = {}
 
-    async def begin(self, key: str, fingerprint: str) -> Remembered:
+    async def begin(self, key: str, fingerprint: str) -> IdempotencyRecord:
         if key not in self._known:
             self._known[key] = (fingerprint, b"")
-            return Remembered(Repeat.first)
+            return IdempotencyRecord(IdempotencyState.first)
         known, answer = self._known[key]
         if known != fingerprint:
-            return Remembered(Repeat.mismatch)
-        return Remembered(Repeat.done, answer) if answer else Remembered(Repeat.running)
+            return IdempotencyRecord(IdempotencyState.mismatch)
+        return (
+            IdempotencyRecord(IdempotencyState.done, answer)
+            if answer
+            else IdempotencyRecord(IdempotencyState.running)
+        )
 
     async def finish(self, key: str, fingerprint: str, answer: bytes) -> None:
         self._known[key] = (fingerprint, answer)

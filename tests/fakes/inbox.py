@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from service.api_ports import Changed, InboxChange, InboxPage, InboxQuery, Shown
+from service.api_ports import InboxChange, InboxChangeKind, InboxPage, InboxQuery, ReadFilter
 from service.ports import Clock, InboxItem
 from tests.fakes.outage import Outage
 
@@ -22,7 +22,7 @@ class FakeInbox:
         self._items: dict[str, list[InboxItem]] = {}
         self._gone: dict[str, set[str]] = {}
         self._owners: dict[str, str] = {}
-        self._changes: dict[str, list[tuple[int, Changed, list[str]]]] = {}
+        self._changes: dict[str, list[tuple[int, InboxChangeKind, list[str]]]] = {}
         self._moved = asyncio.Condition()
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
@@ -33,7 +33,7 @@ class FakeInbox:
             fresh = item.id not in {i.id for i in box} | self._gone.get(item.recipient, set())
             if fresh:
                 box.append(item)
-                self._note(item.recipient, Changed.new, [item.id])
+                self._note(item.recipient, InboxChangeKind.new, [item.id])
             added.append(fresh)
         for recipient in {item.recipient for item in items}:
             box = self._box(recipient)
@@ -82,7 +82,7 @@ class FakeInbox:
         wanted = [
             item
             for item in self._box(query.recipient)
-            if (query.shown is Shown.all or bool(item.read_ms) == (query.shown is Shown.read))
+            if (query.shown is ReadFilter.all or bool(item.read_ms) == (query.shown is ReadFilter.read))
             and (not query.types or item.type in query.types)
         ]
         wanted.sort(key=lambda i: (i.created_ms, i.id), reverse=query.descending)
@@ -113,7 +113,7 @@ class FakeInbox:
         if not number.isdigit() or rest != "0" or int(number) not in known | {n for n, _, _ in changes}:
             return None
         return [
-            InboxChange(f"{n}-0", kind, ids, items.get(ids[0]) if kind is Changed.new else None)
+            InboxChange(f"{n}-0", kind, ids, items.get(ids[0]) if kind is InboxChangeKind.new else None)
             for n, kind, ids in changes
             if n > int(number)
         ]
@@ -141,15 +141,15 @@ class FakeInbox:
         there = [i.id for i in box if i.id in ids]
         self._items[recipient] = [i for i in box if i.id not in ids]
         self._gone.setdefault(recipient, set()).update(there)
-        self._note(recipient, Changed.removed, there)
+        self._note(recipient, InboxChangeKind.removed, there)
         return len(there)
 
     def _read(self, recipient: str, ids: set[str], at_ms: int) -> None:
         box = self._items[recipient]
         self._items[recipient] = [replace(i, read_ms=max(1, at_ms)) if i.id in ids else i for i in box]
-        self._note(recipient, Changed.read, sorted(ids))
+        self._note(recipient, InboxChangeKind.read, sorted(ids))
 
-    def _note(self, recipient: str, kind: Changed, ids: list[str]) -> None:
+    def _note(self, recipient: str, kind: InboxChangeKind, ids: list[str]) -> None:
         if ids:
             changes = self._changes.setdefault(recipient, [])
             changes.append((self._last(recipient) + 1, kind, ids))

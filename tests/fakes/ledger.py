@@ -1,10 +1,18 @@
-"""The ledger in memory. Every move goes through `check_move`."""
+"""The ledger in memory. Every move goes through `check_transition`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.model.ledger import Entry, IllegalMove, Reason, Replay, State, Step, check_move
-from service.ports import EventHead, Move, Moved, Opening
+from service.model.ledger import (
+    Entry,
+    HistoryStep,
+    IllegalTransition,
+    Reason,
+    ReplayKind,
+    State,
+    check_transition,
+)
+from service.ports import EventHead, NewEntry, Transition, TransitionResult
 from tests.fakes.outage import Outage
 
 _MOST_STEPS = 40
@@ -32,14 +40,14 @@ class FakeLedger:
         self._events: dict[str, _Event] = {}
         self._index: dict[str, dict[tuple[str, str], int]] = {}
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Sequence[State]:
+    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
         self.outage.check()
         for head in heads:
             event = self._event(head.event.key)
             event.head = event.head or head
         return [self._open(opening) for opening in openings]
 
-    async def move(self, moves: Sequence[Move]) -> Sequence[Moved]:
+    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         self.outage.check()
         return [self._move(move) for move in moves]
 
@@ -99,14 +107,14 @@ class FakeLedger:
     def _event(self, event: str) -> _Event:
         return self._events.setdefault(event, _Event())
 
-    def _open(self, opening: Opening) -> State:
+    def _open(self, opening: NewEntry) -> State:
         event = self._event(opening.event)
         pair = (opening.event, opening.delivery)
         self._index.setdefault(opening.recipient, {}).setdefault(pair, opening.at_ms)
         if opening.delivery not in event.rows:
-            step = Step(opening.state, opening.reason, opening.at_ms, 0, _line(opening.detail))
+            step = HistoryStep(opening.state, opening.reason, opening.at_ms, 0, _line(opening.detail))
             if event.withdrawn_ms is not None and _allowed(opening.state, State.withdrawn):
-                step = Step(State.withdrawn, Reason.withdrawn_by_source, opening.at_ms)
+                step = HistoryStep(State.withdrawn, Reason.withdrawn_by_source, opening.at_ms)
             event.rows[opening.delivery] = _Row(
                 Entry(
                     opening.event,
@@ -120,37 +128,37 @@ class FakeLedger:
             )
         return event.rows[opening.delivery].entry.state
 
-    def _move(self, move: Move) -> Moved:
+    def _move(self, move: Transition) -> TransitionResult:
         event = self._event(move.event)
         row = event.rows.get(move.delivery)
         if row is None:
-            return Moved(False, None)
+            return TransitionResult(False, None)
         now, step = (
             row.entry.steps[0],
-            Step(move.to, move.reason, move.at_ms, move.attempt, _line(move.detail)),
+            HistoryStep(move.to, move.reason, move.at_ms, move.attempt, _line(move.detail)),
         )
         if now == step and row.owner == move.owner and move.to is not State.sending:
-            return Moved(True, move.to, move.owner, move.attempt)
+            return TransitionResult(True, move.to, move.owner, move.attempt)
         behind = move.owner and now.state in _WAITING and now.attempt + 1 != move.attempt
         if move.to is State.sending and behind and event.withdrawn_ms is None:
-            return Moved(False, now.state, row.owner, now.attempt)
+            return TransitionResult(False, now.state, row.owner, now.attempt)
         if not _allowed(now.state, move.to, move.replay):
-            return Moved(False, now.state, row.owner, now.attempt)
+            return TransitionResult(False, now.state, row.owner, now.attempt)
         applied, owner = True, move.owner
         if move.to is State.sending and event.withdrawn_ms is not None:
             applied, owner = False, ""
-            step = Step(State.withdrawn, Reason.withdrawn_by_source, move.at_ms, move.attempt)
+            step = HistoryStep(State.withdrawn, Reason.withdrawn_by_source, move.at_ms, move.attempt)
         steps = (step, *row.entry.steps)
         if len(steps) > _MOST_STEPS:
             steps = (*steps[: _MOST_STEPS - 1], steps[-1])
         event.rows[move.delivery] = _Row(replace(row.entry, steps=steps), owner)
-        return Moved(applied, step.state, owner, step.attempt)
+        return TransitionResult(applied, step.state, owner, step.attempt)
 
 
-def _allowed(current: State, to: State, replay: Replay = Replay.none) -> bool:
+def _allowed(current: State, to: State, replay: ReplayKind = ReplayKind.none) -> bool:
     try:
-        check_move(current, to, replay)
-    except IllegalMove:
+        check_transition(current, to, replay)
+    except IllegalTransition:
         return False
     return True
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.model.soft_bounce import Score
+from service.model.soft_bounce import SoftBounceScore
 from tests.fakes.outage import Outage
 
 _WEEK_MS = 7 * 86_400_000
@@ -13,19 +13,19 @@ class FakeSoftBounces:
 
     def __init__(self) -> None:
         self.outage = Outage()
-        self.scores: dict[str, Score] = {}
+        self.scores: dict[str, SoftBounceScore] = {}
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[Score]:
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
         self.outage.check()
         found = []
         for key in address_keys:
             score, before = self.scores.get(key, (0.0, at_ms))
             at = max(at_ms, before)
-            self.scores[key] = Score(round(score * 0.5 ** ((at - before) / _WEEK_MS) + 1, 6), at)
+            self.scores[key] = SoftBounceScore(round(score * 0.5 ** ((at - before) / _WEEK_MS) + 1, 6), at)
             found.append(self.scores[key])
         return found
 
-    async def put(self, scores: Mapping[str, Score], now_ms: int) -> None:
+    async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:
         self.outage.check()
         for key, score in scores.items():
             standing = self.scores.get(key)

@@ -8,7 +8,7 @@ from service.model.ids import address_key
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import Bar, RolePage, Rows, Unavailable, Wanted
+from service.ports import LookupKeys, MailBlock, RolePage, Rows, Unavailable
 from tests.fakes.outage import Outage
 
 K = TypeVar("K", bound=Hashable)
@@ -28,7 +28,7 @@ class FakeTables:
         self.unsubscribes: dict[str, Unsubscribe] = {}
         self._gone: dict[tuple[str, ...], int] = {}
 
-    async def lookup(self, wanted: Wanted) -> Rows:
+    async def lookup(self, wanted: LookupKeys) -> Rows:
         self._check()
         return Rows(
             recipients=_found(self.recipients, wanted.recipients),
@@ -56,10 +56,10 @@ class FakeTables:
         self._check()
         return self._page(role, cursor, limit)
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()
         found = [(self.suppressions.get(address_key(a)), self.unsubscribes.get(key)) for a, key in asked]
-        return [Bar(suppression, row.choice() if row else None) for suppression, row in found]
+        return [MailBlock(suppression, row.choice() if row else None) for suppression, row in found]
 
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
         self.outage.check()

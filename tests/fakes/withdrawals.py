@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.ports import Keyed
+from service.ports import SupersedableEvent
 from tests.fakes.outage import Outage
 
 
@@ -14,7 +14,7 @@ class FakeWithdrawals:
         self._events: dict[str, dict[str, int]] = {}
         self._until: dict[str, int] = {}
 
-    async def note(self, items: Sequence[Keyed]) -> Sequence[int | None]:
+    async def note(self, items: Sequence[SupersedableEvent]) -> Sequence[int | None]:
         self.outage.check()
         for item in items:
             self._events.setdefault(item.key, {})[item.event] = item.time_ms

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from service import settings as tocsin
 from service.adapters.redis.client import Store
-from service.api_ports import InboxQuery, Shown
+from service.api_ports import InboxQuery, ReadFilter
 from service.ports import InboxItem
 from tests.specs.backend import Backend, fake_backend, redis_backend
 from tests.support.redis_cluster import shared_cluster
@@ -68,8 +68,8 @@ class PlainInbox:
                 return item.read_ms == 0
         return None
 
-    def listed(self, shown: Shown) -> list[InboxItem]:
-        fits = {Shown.all: (True, False), Shown.read: (True,), Shown.unread: (False,)}[shown]
+    def listed(self, shown: ReadFilter) -> list[InboxItem]:
+        fits = {ReadFilter.all: (True, False), ReadFilter.read: (True,), ReadFilter.unread: (False,)}[shown]
         found = [item for item in self.items if bool(item.read_ms) in fits]
         return sorted(found, key=lambda item: (item.created_ms, item.id))
 
@@ -93,7 +93,7 @@ class InboxMachine(RuleBasedStateMachine):
         else:
             cluster = self.kind == "cluster"
             url = shared_cluster() if cluster else shared_valkey().url
-            redis = tocsin.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
+            redis = tocsin.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
             self.store = self.runner.run(_open(redis))
             self.backend = redis_backend(self.store)
         self.backend.clock.now = START
@@ -128,15 +128,15 @@ class InboxMachine(RuleBasedStateMachine):
         self.model.now += by_ms
         self.backend.clock.advance(by_ms)
 
-    @rule(shown=st.sampled_from(Shown), descending=st.booleans(), limit=st.integers(1, 3))
-    def pages(self, shown: Shown, descending: bool, limit: int) -> None:
+    @rule(shown=st.sampled_from(ReadFilter), descending=st.booleans(), limit=st.integers(1, 3))
+    def pages(self, shown: ReadFilter, descending: bool, limit: int) -> None:
         self.model.purge()
         expected = self.model.listed(shown)
         assert self.runner.run(self._paged(shown, descending, limit)) == (
             expected[::-1] if descending else expected
         )
 
-    async def _paged(self, shown: Shown, descending: bool, limit: int) -> list[InboxItem]:
+    async def _paged(self, shown: ReadFilter, descending: bool, limit: int) -> list[InboxItem]:
         seen: list[InboxItem] = []
         after = ""
         while True:
@@ -152,13 +152,13 @@ class InboxMachine(RuleBasedStateMachine):
         if not hasattr(self, "backend"):
             return
         self.model.purge()
-        unread = self.model.listed(Shown.unread)
+        unread = self.model.listed(ReadFilter.unread)
         assert list(self.runner.run(self.backend.inbox.unread(BOB))) == unread
         assert self.runner.run(self.backend.inbox.counts(BOB)) == Counter(one.type for one in unread)
         assert self.runner.run(self.backend.drift(BOB)) == []
 
 
-async def _open(redis: tocsin.Redis) -> Store:
+async def _open(redis: tocsin.RedisSettings) -> Store:
     return Store(redis)
 
 

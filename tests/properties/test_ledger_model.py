@@ -1,4 +1,4 @@
-"""The ledger against `check_move`: no order of moves brings a delivery where the model forbids it."""
+"""The ledger against `check_transition`: no order of moves brings a delivery where the model forbids it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,8 +14,8 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import MOVES, IllegalMove, Reason, State, check_move
-from service.ports import EventHead, Ledger, Move, Moved, Opening
+from service.model.ledger import TRANSITIONS, IllegalTransition, Reason, State, check_transition
+from service.ports import EventHead, Ledger, NewEntry, Transition, TransitionResult
 from tests.fakes.ledger import FakeLedger
 from tests.support.stack import shared_valkey
 
@@ -30,7 +30,7 @@ def with_ledger(kind: str, use: Callable[[Ledger], Awaitable[None]]) -> None:
     """Run with a ledger of its own."""
 
     async def real() -> None:
-        store = Store(tocsin.Redis(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
+        store = Store(tocsin.RedisSettings(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
         await use(RedisLedger(store))
         await store.close()
 
@@ -43,8 +43,8 @@ def with_ledger(kind: str, use: Callable[[Ledger], Awaitable[None]]) -> None:
 def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
     """What the model says a move comes to."""
     try:
-        check_move(current, to)
-    except IllegalMove:
+        check_transition(current, to)
+    except IllegalTransition:
         return False, current
     return (False, State.withdrawn) if withdrawn and to is State.sending else (True, to)
 
@@ -55,25 +55,25 @@ def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
 def test_moves_are_those_of_the_model(
     kind: str, first: State, steps: list[State | int | str], wide: bool, batched: bool
 ) -> None:
-    """Every answer and the whole history are what `check_move` allows, singly or in one batch."""
+    """Every answer and the whole history are what `check_transition` allows, singly or in one batch."""
 
     async def use(ledger: Ledger) -> None:
         delivery = delivery_id("e", "bob", "email")
         head = EventHead(Event("e", "i", "s", "t", 1, 1, {}), 60, wide)
-        await ledger.open([head], [Opening("e", delivery, "bob", "email", first, Reason.none, 0)])
+        await ledger.open([head], [NewEntry("e", delivery, "bob", "email", first, Reason.none, 0)])
         history, withdrawn = [first], False
-        waiting: list[Move] = []
-        answers: list[Moved] = []
+        waiting: list[Transition] = []
+        answers: list[TransitionResult] = []
         forecasts = []
         for at, chosen in enumerate(steps, start=1):
-            legal = sorted(MOVES[history[-1]])
+            legal = sorted(TRANSITIONS[history[-1]])
             step = legal[chosen % len(legal)] if isinstance(chosen, int) and legal else chosen
             if isinstance(step, State):
                 forecast = expected(history[-1], step, withdrawn)
                 forecasts.append(forecast)
                 if forecast[1] is not history[-1] or forecast[0]:
                     history.append(forecast[1])
-                waiting.append(Move("e", delivery, step, Reason.none, at))
+                waiting.append(Transition("e", delivery, step, Reason.none, at))
             if not batched or step == "withdraw":
                 answers += await ledger.move(waiting)
                 waiting = []

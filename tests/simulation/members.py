@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from service.model.record import Handler
-from service.pipeline.email.schedule import Schedule
+from service.pipeline.email.schedule import Scheduler
 from tests.simulation.kafka import PARTITIONS, FakeKafka
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.relay import ScriptedRelay, Transport
@@ -44,7 +44,7 @@ class Member:
         self.stages = {
             name: Stage(name, topics, handlers[name], self.process, kafka) for name, topics in STAGES.items()
         }
-        self.schedule = Schedule(mine.due, self.stages["email"].produce, TOPICS, real.clock)
+        self.schedule = Scheduler(mine.due, self.stages["email"].produce, TOPICS, real.clock)
 
     def partitions(self, stage: str) -> set[TopicPartition]:
         """What this worker believes to own."""

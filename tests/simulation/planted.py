@@ -6,16 +6,16 @@ from typing import Any
 from unittest.mock import patch
 
 from service.model.ledger import Reason, State
-from service.pipeline.email.claim import Claimer, Claims
-from service.pipeline.email.recheck import Checked, recheck
-from service.pipeline.email.settle import Settled
-from service.pipeline.email.stage import DeliverEmail
-from service.pipeline.resolve.precedence import Verdict
+from service.pipeline.email.claim import Claimer, ClaimResults
+from service.pipeline.email.recheck import RecheckedDelivery, recheck
+from service.pipeline.email.settle import SettledDelivery
+from service.pipeline.email.stage import EmailHandler
+from service.pipeline.resolve.precedence import Decision
 from service.ports import Unavailable
-from streams.consumer.offset_tracker import Watermark
+from streams.consumer.offset_tracker import OffsetTracker
 
 
-class OneHolePasses(Watermark):
+class OneHolePasses(OffsetTracker):
     """Faust's off-by-one: the committed offset is the next one, so one unfinished record at the head is overlooked."""
 
     __slots__ = ()
@@ -28,25 +28,27 @@ class OneHolePasses(Watermark):
 
 def off_by_one_commit() -> AbstractContextManager[Any]:
     """Commits past one unfinished record."""
-    return patch("streams.consumer.partition.Watermark", OneHolePasses)
+    return patch("streams.consumer.partition.OffsetTracker", OneHolePasses)
 
 
 def lost_mark() -> AbstractContextManager[Any]:
     """Gives up the mark of a mail that is out when Redis is away for a moment."""
 
-    async def store(self: DeliverEmail, settled: Sequence[Settled]) -> set[str]:
+    async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
             await self._mark([s.move for s in settled])
         self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
         return set()
 
-    return patch.object(DeliverEmail, "_store", store)
+    return patch.object(EmailHandler, "_store", store)
 
 
 def double_send() -> AbstractContextManager[Any]:
     """Takes the claim of another worker for its own."""
 
-    async def adopt(self: Claimer, orphans: Sequence[tuple[Checked, Any]], claims: Claims) -> None:
+    async def adopt(
+        self: Claimer, orphans: Sequence[tuple[RecheckedDelivery, Any]], claims: ClaimResults
+    ) -> None:
         claims.send.extend(checked.delivery for checked, _ in orphans)
 
     return patch.object(Claimer, "_adopt", adopt)
@@ -55,9 +57,9 @@ def double_send() -> AbstractContextManager[Any]:
 def stale_preference() -> AbstractContextManager[Any]:
     """Looks at the tables again before sending, and goes by what resolve thought."""
 
-    async def ignored(deliveries: Sequence[Any], *args: Any, **named: Any) -> list[Checked]:
+    async def ignored(deliveries: Sequence[Any], *args: Any, **named: Any) -> list[RecheckedDelivery]:
         await recheck(deliveries, *args, **named)
-        return [Checked(d, Verdict(State.queued, Reason.none, "")) for d in deliveries]
+        return [RecheckedDelivery(d, Decision(State.queued, Reason.none, "")) for d in deliveries]
 
     return patch("service.pipeline.email.stage.recheck", ignored)
 

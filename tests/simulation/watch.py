@@ -8,10 +8,10 @@ from typing import NamedTuple
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import address_key
-from service.model.ledger import MOVES, State
+from service.model.ledger import TRANSITIONS, State
 from service.model.mail import OutgoingMail
 from service.model.suppression import Suppression
-from service.ports import EventHead, Move, Moved, Opening, Rows, Wanted
+from service.ports import EventHead, LookupKeys, NewEntry, Rows, Transition, TransitionResult
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.ledger import FakeLedger
@@ -54,19 +54,19 @@ class WatchedLedger(FakeLedger):
 
     def __init__(self, ticks: Ticks) -> None:
         super().__init__()
-        self.known: dict[str, Opening] = {}
+        self.known: dict[str, NewEntry] = {}
         self.touched: dict[str, str] = {}
         self.claimed_at: dict[str, int] = {}
         self.withdrawn_at: dict[str, int] = {}
         self._ticks = ticks
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Sequence[State]:
+    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
         for opening in openings:
             self.known.setdefault(opening.delivery, opening)
             self.touched[opening.delivery] = opening.event
         return await super().open(heads, openings)
 
-    async def move(self, moves: Sequence[Move]) -> Sequence[Moved]:
+    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         moved = await super().move(moves)
         for move, result in zip(moves, moved, strict=True):
             self.touched[move.delivery] = move.event
@@ -84,7 +84,7 @@ class WatchedLedger(FakeLedger):
         assert head is not None
         return head.event
 
-    def standing(self, opening: Opening) -> tuple[State, str]:
+    def standing(self, opening: NewEntry) -> tuple[State, str]:
         """Where a delivery stands, and who has claimed it."""
         row = self._events[opening.event].rows[opening.delivery]
         return row.entry.state, row.owner
@@ -100,7 +100,7 @@ class WatchedLedger(FakeLedger):
             row = self._events[event].rows.get(delivery)
             states = [step.state for step in row.entry.steps][::-1] if row else []
             for before, after in zip([None, *states], states, strict=False):
-                assert after in MOVES[before], f"{delivery} went from {before} to {after}"
+                assert after in TRANSITIONS[before], f"{delivery} went from {before} to {after}"
         self.touched.clear()
 
 
@@ -112,7 +112,7 @@ class WatchedTables(FakeTables):
         self.barred: dict[str, tuple[int, Suppression]] = {}
         self._ticks = ticks
 
-    async def lookup(self, wanted: Wanted) -> Rows:
+    async def lookup(self, wanted: LookupKeys) -> Rows:
         LOOKED.set(self._ticks.moment())
         return await super().lookup(wanted)
 
@@ -214,7 +214,7 @@ class Rules:
         if event.type != "reset_password":
             self._judge_wishes(mail, event, opening, looked)
 
-    def _judge_wishes(self, mail: OutgoingMail, event: Event, opening: Opening, looked: Moment) -> None:
+    def _judge_wishes(self, mail: OutgoingMail, event: Event, opening: NewEntry, looked: Moment) -> None:
         name = f"{event.type} {event.id} to {opening.recipient}"
         off = self._off.get((opening.recipient, event.type))
         assert off is None or off > looked.tick, f"{name} was mailed after its preference was switched off"

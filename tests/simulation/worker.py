@@ -13,14 +13,14 @@ from service.model.record import Handler, Message, Record
 from service.pipeline.dead_letter import dead_letter
 from service.ports import Unavailable
 from streams.consumer.assignment import Assignment
-from streams.consumer.batch import Batch, Work
+from streams.consumer.batch import RecordBatch, StageConfig
 from streams.consumer.committer import Committer
-from streams.consumer.limits import Limits
+from streams.consumer.limits import StageLimits
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
 
 Kind = Literal["crash", "away", "lost", "stall"]
-LIMITS = Limits(max_records=4, max_batches=2, retry_first=0.2, retry_most=1.0)
+LIMITS = StageLimits(max_records=4, max_batches=2, retry_first=0.2, retry_most=1.0)
 
 
 class Crash(BaseException):
@@ -142,8 +142,8 @@ class Stage:
         self._position: dict[TopicPartition, int] = {}
         self._process = process
         self._kafka = kafka
-        self._running: dict[Batch, asyncio.Task[None]] = {}
-        self._work = Work(handler, self._poison, self.produce, LIMITS, lambda _: None)
+        self._running: dict[RecordBatch, asyncio.Task[None]] = {}
+        self._work = StageConfig(handler, self._poison, self.produce, LIMITS, lambda _: None)
         consumer: Any = self  # the committer only calls `commit`
         self._committer = Committer(consumer, self.assignment.partitions, LIMITS, lambda _: None)
 
@@ -178,11 +178,11 @@ class Stage:
                 self.assignment.accept({tp: records})
                 self._position[tp] = records[-1].offset + 1
         while len(self._running) < LIMITS.max_batches and (shares := self.assignment.take()):
-            batch = Batch(shares, self._work, lambda _: None)
+            batch = RecordBatch(shares, self._work, lambda _: None)
             self._running[batch] = task = self._process.spawn(batch.run())
             task.add_done_callback(partial(self._ended, batch))
 
-    def _ended(self, batch: Batch, task: "asyncio.Task[None]") -> None:
+    def _ended(self, batch: RecordBatch, task: "asyncio.Task[None]") -> None:
         del self._running[batch]
         for partition, records in batch.shares:
             partition.release(records)

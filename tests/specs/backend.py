@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
-from service.adapters.redis.delivery.soft_bounces import RedisSoftBounces
-from service.adapters.redis.delivery.supersede import RedisSupersede
+from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
+from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
@@ -25,8 +25,8 @@ from service.ports import (
     Inbox,
     Ledger,
     LedgerIndex,
-    SoftBounces,
-    Supersedes,
+    SoftBounceScores,
+    SupersedeIndex,
     Tables,
     TableWrites,
     Withdrawals,
@@ -73,14 +73,14 @@ class Backend:
     writes: TableWrites
     contacts: Contacts
     ledger: IndexedLedger
-    supersedes: Supersedes
+    supersedes: SupersedeIndex
     withdrawals: Withdrawals
     inbox: Inbox
     reads: InboxReads
     changes: InboxChanges
     due: CountedDueSet
     workers: Workers
-    scores: SoftBounces
+    scores: SoftBounceScores
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -119,14 +119,14 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisTableWrites(store),
         RedisContacts(store),
         RedisLedger(store),
-        RedisSupersede(store),
+        RedisSupersedeIndex(store),
         RedisWithdrawals(store),
         RedisInbox(store, clock, **{"cap": CAP} | inbox),
         RedisInboxReads(store, clock),
         RedisInboxChanges(store),
         RedisDueSet(store),
         RedisWorkers(store),
-        RedisSoftBounces(store),
+        RedisSoftBounceScores(store),
         lambda recipient: drift(store, clock, recipient),
     )
 

@@ -18,7 +18,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """A Redis with keys of its own for this test."""
     cluster = request.param == "cluster"
     url = shared_cluster() if cluster else shared_valkey().url
-    opened = Store(settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
+    opened = Store(settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
     yield opened
     await opened.close()
 
@@ -31,6 +31,6 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
         return
     cluster = request.param == "cluster"
     url = shared_cluster() if cluster else shared_valkey().url
-    opened = Store(settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
+    opened = Store(settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
     yield redis_backend(opened)
     await opened.close()

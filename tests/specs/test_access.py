@@ -12,10 +12,18 @@ from service import settings
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
-from service.adapters.redis.tables.directory import RedisDirectory
+from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
 from service.adapters.redis.tables.table_writes import RedisTableWrites
-from service.api_ports import Accounts, ApiKeys, Directory, Idempotency, RateLimits, Repeat, RowLocks
+from service.api_ports import (
+    Accounts,
+    ApiKeys,
+    Idempotency,
+    IdempotencyState,
+    RateLimits,
+    RecipientDirectory,
+    RowLocks,
+)
 from service.dev.ports import free_port
 from service.model.access import Account, ApiKey
 from service.model.recipient import Recipient
@@ -40,7 +48,7 @@ class Access:
 
     accounts: Accounts
     api_keys: ApiKeys
-    directory: Directory
+    directory: RecipientDirectory
     writes: TableWrites
     locks: RowLocks
     idempotency: Idempotency
@@ -63,13 +71,13 @@ async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
         return
     cluster = request.param == "cluster"
     url = shared_cluster() if cluster else shared_valkey().url
-    redis = settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
+    redis = settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
     store = Store(redis)
     await complete(store)
     yield Access(
         RedisAccounts(store),
         RedisApiKeys(store),
-        RedisDirectory(store),
+        RedisRecipientDirectory(store),
         RedisTableWrites(store),
         RedisRowLocks(store),
         RedisIdempotency(store),
@@ -138,14 +146,14 @@ async def test_row_locks(access: Access) -> None:
 
 async def test_idempotency(access: Access) -> None:
     """A key is the first request's; a twin hears that it runs, then its answer; another that it does not fit."""
-    assert (await access.idempotency.begin("k", "one")).repeat is Repeat.first
-    assert (await access.idempotency.begin("k", "one")).repeat is Repeat.running
-    assert (await access.idempotency.begin("k", "two")).repeat is Repeat.mismatch
+    assert (await access.idempotency.begin("k", "one")).repeat is IdempotencyState.first
+    assert (await access.idempotency.begin("k", "one")).repeat is IdempotencyState.running
+    assert (await access.idempotency.begin("k", "two")).repeat is IdempotencyState.mismatch
     await access.idempotency.finish("k", "one", b'{"a":\n1}')
     done = await access.idempotency.begin("k", "one")
-    assert (done.repeat, done.answer) == (Repeat.done, b'{"a":\n1}')
+    assert (done.repeat, done.answer) == (IdempotencyState.done, b'{"a":\n1}')
     await access.idempotency.release("k")
-    assert (await access.idempotency.begin("k", "two")).repeat is Repeat.first
+    assert (await access.idempotency.begin("k", "two")).repeat is IdempotencyState.first
 
 
 async def test_rate_limits(access: Access) -> None:
@@ -162,7 +170,7 @@ async def test_rate_limits(access: Access) -> None:
 async def test_processes_share_a_limit(valkey_url: str) -> None:
     """Several processes together let no more pass than the limit; in the next window as many again."""
     now = 1_000_000.0
-    redis = settings.Redis(url=SecretStr(valkey_url))
+    redis = settings.RedisSettings(url=SecretStr(valkey_url))
     processes = [SharedRateLimits(redis, now=lambda: now) for _ in range(3)]
 
     passed = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
@@ -176,7 +184,7 @@ async def test_processes_share_a_limit(valkey_url: str) -> None:
 async def test_who_asks_now_and_then_costs_nothing() -> None:
     """A hundredth of a limit passes without asking Redis, in each window anew; a small limit is always asked for."""
     now = 1_000_000.0
-    away = settings.Redis(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
+    away = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
     limits = SharedRateLimits(away, now=lambda: now)
 
     for _ in range(2):
@@ -191,7 +199,7 @@ async def test_who_asks_now_and_then_costs_nothing() -> None:
 
 async def test_locks_of_two_processes(valkey_url: str) -> None:
     """Another process waits for the row, and gives up after its patience."""
-    store = Store(settings.Redis(url=SecretStr(valkey_url)))
+    store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
     mine, theirs = RedisRowLocks(store), RedisRowLocks(store, patience_s=0.05)
     async with mine.hold("a"):
         with pytest.raises(Unavailable):
@@ -204,7 +212,7 @@ async def test_locks_of_two_processes(valkey_url: str) -> None:
 
 async def test_a_lock_ends_by_itself(valkey_url: str) -> None:
     """A row whose holder died is free again after the lock's time; and a late release frees nobody else's lock."""
-    store = Store(settings.Redis(url=SecretStr(valkey_url)))
+    store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
     dead, alive = RedisRowLocks(store, ttl_s=0.05), RedisRowLocks(store)
     other = RedisRowLocks(store, patience_s=0.05)
     async with dead.hold("a"):

@@ -16,8 +16,16 @@ from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ledger import Reason, State
 from service.model.recipient import Recipient
-from service.model.soft_bounce import Score
-from service.ports import EventHead, InboxItem, Keyed, Move, Opening, Unavailable, Wanted
+from service.model.soft_bounce import SoftBounceScore
+from service.ports import (
+    EventHead,
+    InboxItem,
+    LookupKeys,
+    NewEntry,
+    SupersedableEvent,
+    Transition,
+    Unavailable,
+)
 from tests.specs.backend import Backend, complete, redis_backend
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
@@ -29,14 +37,14 @@ async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     cluster = request.param == "cluster"
     url = shared_cluster() if cluster else shared_valkey().url
     opened = Store(
-        settings.Redis(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"), guarded=True
+        settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"), guarded=True
     )
     yield opened
     await opened.close()
 
 
-def opening(n: int) -> Opening:
-    return Opening(f"event{n}", f"{n:024x}", "alice", "email", State.queued, Reason.none, 1)
+def opening(n: int) -> NewEntry:
+    return NewEntry(f"event{n}", f"{n:024x}", "alice", "email", State.queued, Reason.none, 1)
 
 
 def head(n: int) -> EventHead:
@@ -58,12 +66,12 @@ MANY = range(60)
 WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "open": lambda b, n: b.ledger.open([head(n)], [opening(n)]),
     "move": lambda b, n: b.ledger.move(
-        [Move(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
+        [Transition(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
     ),
-    "note": lambda b, n: b.withdrawals.note([Keyed(f"t|{n}", "event", 1, 60)]),
+    "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
     "withdraw key": lambda b, n: b.withdrawals.withdraw(f"t|{n}", 1, 60),
     "score": lambda b, n: b.scores.add([f"{n:024x}"], 1),
-    "put score": lambda b, n: b.scores.put({f"{n:024x}": Score(1.0, 1)}, 1),
+    "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
     "withdraw": lambda b, n: b.ledger.withdraw(f"event{n}", 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
     "remove": lambda b, n: b.inbox.remove(f"person{n}", [f"{n:024x}"]),
@@ -109,7 +117,9 @@ async def test_a_complete_redis_takes_everything(guarded: Store) -> None:
 async def test_one_server_of_a_cluster_that_lost_its_data_is_found_out() -> None:
     """What lives there is refused and read by nobody; what lives elsewhere still counts as incomplete."""
     url = shared_cluster()
-    opened = Store(settings.Redis(url=SecretStr(url), cluster=True, prefix=f"{uuid4().hex}:"), guarded=True)
+    opened = Store(
+        settings.RedisSettings(url=SecretStr(url), cluster=True, prefix=f"{uuid4().hex}:"), guarded=True
+    )
     backend, tables = redis_backend(opened), RedisTables(opened)
     try:
         await tables.mark_complete()
@@ -126,7 +136,7 @@ async def test_one_server_of_a_cluster_that_lost_its_data_is_found_out() -> None
         assert "tocsin rebuild" in (await tables.incomplete() or "")
         assert not await tables.unmarked()
         with pytest.raises(Unavailable):
-            await tables.lookup(Wanted(recipients={"person1"}))
+            await tables.lookup(LookupKeys(recipients={"person1"}))
         counted = {s.table: s.rows for s in await inventory(opened)}
         assert counted["inbox"] == len(MANY) - refused
         assert 0 < counted["recipients"] < len(MANY)
@@ -149,7 +159,9 @@ async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) 
         backend = redis_backend(other)
         await backend.inbox.mark_read("person7", [item(7).id], 5)
         await backend.writes.put_recipients([Recipient(id="p7", version=2)])
-        await backend.ledger.move([Move("event7", f"{7:024x}", State.skipped, Reason.preference_off, 2)])
+        await backend.ledger.move(
+            [Transition("event7", f"{7:024x}", State.skipped, Reason.preference_off, 2)]
+        )
         pairs = zip(await inventory(guarded), await inventory(other), strict=True)
         assert {a.table for a, b in pairs if a != b} == {"recipients", "inbox", "ledger"}
     finally:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.api_ports import Changed, InboxQuery, Shown
+from service.api_ports import InboxChangeKind, InboxQuery, ReadFilter
 from service.ports import InboxItem
 from tests.specs.backend import CAP, Backend
 
@@ -71,7 +71,7 @@ async def test_mark_read_tells_apart(backend: Backend) -> None:
     ]
     assert await unread(backend) == ["b"]
     assert await unread(backend, "eve") == ["other"]
-    page = await backend.reads.page(InboxQuery(BOB, Shown.read))
+    page = await backend.reads.page(InboxQuery(BOB, ReadFilter.read))
     assert [(one.id, one.read_ms) for one in page.items] == [("a", 7)]
     assert list(await backend.inbox.mark_read("nobody", [], 7)) == []
 
@@ -101,7 +101,7 @@ async def test_the_cap_drops_read_ones_first(backend: Backend) -> None:
     await backend.inbox.mark_read(BOB, ["i3", "i4"], 7)
     await backend.inbox.add([item("j0", 10)])
 
-    assert await ids(backend, shown=Shown.all) == ["i0", "i1", "i2", "i4", "j0"]
+    assert await ids(backend, shown=ReadFilter.all) == ["i0", "i1", "i2", "i4", "j0"]
     await backend.inbox.add([item("j1", 11), item("j2", 12)])
     assert await unread(backend) == ["i1", "i2", "j0", "j1", "j2"]
     assert list(await backend.inbox.add([item(f"i{n}", n) for n in range(CAP)])) == [False] * CAP
@@ -116,20 +116,20 @@ async def test_entries_expire(backend: Backend) -> None:
     backend.clock.advance(1000)
 
     assert await unread(backend) == ["c"]
-    assert await ids(backend, shown=Shown.all) == ["b", "c"]
+    assert await ids(backend, shown=ReadFilter.all) == ["b", "c"]
     assert list(await backend.inbox.mark_read(BOB, ["a"], 9)) == [None]
     assert list(await backend.inbox.add([soon])) == [False]
     backend.clock.advance(1000)
-    assert await ids(backend, shown=Shown.all) == ["c"]
+    assert await ids(backend, shown=ReadFilter.all) == ["c"]
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("shown", list(Shown))
-async def test_pages_visit_each_entry_once(backend: Backend, shown: Shown, descending: bool) -> None:
+@pytest.mark.parametrize("shown", list(ReadFilter))
+async def test_pages_visit_each_entry_once(backend: Backend, shown: ReadFilter, descending: bool) -> None:
     """Following the cursor visits what was asked for once, in order, also among equal times."""
     await backend.inbox.add([item(n, at) for n, at in (("e", 1), ("a", 2), ("d", 2), ("c", 2), ("b", 3))])
     await backend.inbox.mark_read(BOB, ["d", "b"], 7)
-    wanted = {Shown.all: "eacdb", Shown.read: "db", Shown.unread: "eac"}[shown]
+    wanted = {ReadFilter.all: "eacdb", ReadFilter.read: "db", ReadFilter.unread: "eac"}[shown]
 
     seen, after = "", ""
     for _ in range(9):
@@ -177,15 +177,15 @@ async def test_changes_can_be_followed(backend: Backend) -> None:
     every = await backend.changes.since(BOB, start)
     assert every is not None
     assert [(change.kind, list(change.ids)) for change in every] == [
-        (Changed.new, ["a"]),
-        (Changed.new, ["b"]),
-        (Changed.read, ["a"]),
-        (Changed.removed, ["b"]),
+        (InboxChangeKind.new, ["a"]),
+        (InboxChangeKind.new, ["b"]),
+        (InboxChangeKind.read, ["a"]),
+        (InboxChangeKind.removed, ["b"]),
     ]
     assert every[0].item == item("a", read_ms=7)
     later = await backend.changes.since(BOB, middle)
     assert later is not None
-    assert [change.kind for change in later] == [Changed.read, Changed.removed]
+    assert [change.kind for change in later] == [InboxChangeKind.read, InboxChangeKind.removed]
     assert list(await backend.changes.since(BOB, every[-1].position) or []) == []
     assert await backend.changes.position(BOB) == every[-1].position
 

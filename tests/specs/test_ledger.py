@@ -6,8 +6,8 @@ import pytest
 
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import MOVES, REPLAY_MOVES, Entry, Reason, State, Step
-from service.ports import EventHead, Move, Opening
+from service.model.ledger import REPLAY_TRANSITIONS, TRANSITIONS, Entry, HistoryStep, Reason, State
+from service.ports import EventHead, NewEntry, Transition
 from tests.specs.backend import Backend
 
 E1, E2 = event_key("src", "1"), event_key("src", "2")
@@ -18,21 +18,23 @@ def head(key: str, *, wide: bool = False) -> EventHead:
     return EventHead(event, 3600, wide, "events/0/7")
 
 
-def opening(event: str, recipient: str, state: State = State.queued, reason: Reason = Reason.none) -> Opening:
-    return Opening(event, delivery_id(event, recipient, "email"), recipient, "email", state, reason, 10)
+def opening(
+    event: str, recipient: str, state: State = State.queued, reason: Reason = Reason.none
+) -> NewEntry:
+    return NewEntry(event, delivery_id(event, recipient, "email"), recipient, "email", state, reason, 10)
 
 
-def move(opened: Opening, to: State, at_ms: int = 20, owner: str = "", **more: object) -> Move:
-    return Move(opened.event, opened.delivery, to, Reason.none, at_ms, owner=owner, **more)  # type: ignore[arg-type]
+def move(opened: NewEntry, to: State, at_ms: int = 20, owner: str = "", **more: object) -> Transition:
+    return Transition(opened.event, opened.delivery, to, Reason.none, at_ms, owner=owner, **more)  # type: ignore[arg-type]
 
 
-async def entry(backend: Backend, opened: Opening) -> Entry:
+async def entry(backend: Backend, opened: NewEntry) -> Entry:
     found = await backend.ledger.entry(opened.event, opened.delivery)
     assert found is not None
     return found
 
 
-async def states(backend: Backend, openings: Sequence[Opening]) -> list[State]:
+async def states(backend: Backend, openings: Sequence[NewEntry]) -> list[State]:
     return [(await entry(backend, one)).state for one in openings]
 
 
@@ -44,29 +46,29 @@ async def test_open_enters_once(backend: Backend) -> None:
     await backend.ledger.move([move(alice, State.sending), move(alice, State.sent, 30)])
     assert await backend.ledger.open([head(E1)], [bob, alice]) == [State.skipped, State.sent]
     assert await entry(backend, bob) == Entry(
-        E1, bob.delivery, "bob", "email", (Step(State.skipped, Reason.preference_off, 10),)
+        E1, bob.delivery, "bob", "email", (HistoryStep(State.skipped, Reason.preference_off, 10),)
     )
 
 
 async def test_history_is_newest_first(backend: Backend) -> None:
     """An entry has every step with its reason, time, attempt and detail, the newest first."""
-    alice = Opening(
+    alice = NewEntry(
         E1, delivery_id(E1, "a", "email"), "a", "email", State.queued, Reason.none, 1, "by\trule\nuser"
     )
     await backend.ledger.open([head(E1)], [alice])
     await backend.ledger.move(
         [
-            Move(E1, alice.delivery, State.sending, Reason.none, 2, 1, owner="w1"),
-            Move(
+            Transition(E1, alice.delivery, State.sending, Reason.none, 2, 1, owner="w1"),
+            Transition(
                 E1, alice.delivery, State.deferred, Reason.greylisted, 3, 1, "relay1 450 4.7.1 try\r\nlater"
             ),
         ]
     )
 
     assert (await entry(backend, alice)).steps == (
-        Step(State.deferred, Reason.greylisted, 3, 1, "relay1 450 4.7.1 try later"),
-        Step(State.sending, Reason.none, 2, 1),
-        Step(State.queued, Reason.none, 1, 0, "by rule user"),
+        HistoryStep(State.deferred, Reason.greylisted, 3, 1, "relay1 450 4.7.1 try later"),
+        HistoryStep(State.sending, Reason.none, 2, 1),
+        HistoryStep(State.queued, Reason.none, 1, 0, "by rule user"),
     )
 
 
@@ -86,10 +88,10 @@ async def test_a_move_that_is_not_allowed_changes_nothing(backend: Backend) -> N
 
 def ways() -> dict[State, list[State]]:
     """For each state the shortest way to it, its first state included."""
-    found = {state: [state] for state in sorted(MOVES[None])}
+    found = {state: [state] for state in sorted(TRANSITIONS[None])}
     todo = list(found)
     for state in todo:
-        for to in sorted(MOVES[state] - found.keys()):
+        for to in sorted(TRANSITIONS[state] - found.keys()):
             found[to] = [*found[state], to]
             todo.append(to)
     return found
@@ -106,7 +108,7 @@ async def test_every_pair_of_states_is_as_the_model_says(backend: Backend) -> No
             (answer,) = await backend.ledger.move([move(one, to, 99)])
             tried[state, to] = answer.applied
 
-    assert tried == {(state, to): to in MOVES[state] for state in State for to in State}
+    assert tried == {(state, to): to in TRANSITIONS[state] for state in State for to in State}
 
 
 async def test_one_claim_wins(backend: Backend) -> None:
@@ -126,7 +128,7 @@ async def test_the_same_move_twice_is_one_step(backend: Backend) -> None:
     """A batch that is sent twice counts as made, and leaves one step."""
     alice = opening(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
-    again = Move(E1, alice.delivery, State.deferred, Reason.greylisted, 5, 1)
+    again = Transition(E1, alice.delivery, State.deferred, Reason.greylisted, 5, 1)
 
     answers = await backend.ledger.move([again, again])
 
@@ -161,7 +163,9 @@ async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
     (refused,) = await backend.ledger.move([move(alice, State.sending, owner="w1", attempt=1)])
 
     assert (refused.applied, refused.state, refused.owner) == (False, State.withdrawn, "")
-    assert (await entry(backend, alice)).steps[0] == Step(State.withdrawn, Reason.withdrawn_by_source, 20, 1)
+    assert (await entry(backend, alice)).steps[0] == HistoryStep(
+        State.withdrawn, Reason.withdrawn_by_source, 20, 1
+    )
     assert await states(backend, [bob]) == [State.sent]
 
 
@@ -171,7 +175,9 @@ async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
     alice, bob = opening(E1, "alice"), opening(E1, "bob", State.skipped, Reason.own_action)
 
     assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.withdrawn, State.skipped]
-    assert (await entry(backend, alice)).steps == (Step(State.withdrawn, Reason.withdrawn_by_source, 10),)
+    assert (await entry(backend, alice)).steps == (
+        HistoryStep(State.withdrawn, Reason.withdrawn_by_source, 10),
+    )
     kept = await backend.ledger.head(E1)
     assert kept is not None
     assert (kept["withdrawn_ms"], kept["type"]) == (5, "overbid")
@@ -230,23 +236,23 @@ async def test_a_long_history_is_bounded(backend: Backend) -> None:
     await backend.ledger.open([head(E1)], [alice])
     for n in range(300):
         await backend.ledger.move(
-            [Move(E1, alice.delivery, State.deferred, Reason.temporary, n, n, "450 " * 60)]
+            [Transition(E1, alice.delivery, State.deferred, Reason.temporary, n, n, "450 " * 60)]
         )
 
     steps = (await entry(backend, alice)).steps
 
     assert (steps[0].attempt, steps[1].attempt) == (299, 298)
-    assert steps[-1] == Step(State.queued, Reason.none, 10)
+    assert steps[-1] == HistoryStep(State.queued, Reason.none, 10)
     assert len(steps) < 100
 
 
 async def test_recipient_index_is_newest_first(backend: Backend) -> None:
     """The deliveries of a recipient are found over all events, newest first, from a time on, each once."""
-    early = Opening(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 10)
-    late = Opening(E2, "d2", "odd {id}", "inbox", State.queued, Reason.none, 20)
+    early = NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 10)
+    late = NewEntry(E2, "d2", "odd {id}", "inbox", State.queued, Reason.none, 20)
     await backend.ledger.open([head(E1), head(E2)], [late, early, opening(E1, "another")])
     await backend.ledger.open(
-        [head(E1)], [Opening(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 99)]
+        [head(E1)], [NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 99)]
     )
 
     assert await backend.ledger.recipient_entries("odd {id}") == [(E2, "d2"), (E1, "d1")]
@@ -276,7 +282,7 @@ async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
 
 async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None:
     """With the row it was found in, whatever its name."""
-    opening = Opening("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
+    opening = NewEntry("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
     await backend.ledger.open([], [opening])
 
     entry = await backend.ledger.entry("e", "ab" * 12)
@@ -286,7 +292,7 @@ async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None
 
 async def test_an_operators_move_has_a_table_of_its_own(backend: Backend) -> None:
     """From each state, each kind of replay goes to `queued` where its own table says so, and nowhere else."""
-    for number, (state, kind) in enumerate((s, k) for s in State for k in REPLAY_MOVES):
+    for number, (state, kind) in enumerate((s, k) for s in State for k in REPLAY_TRANSITIONS):
         one = opening(E1, f"r{number}")
         await backend.ledger.open([head(E1)], [one])
         for to in _way(state):
@@ -295,7 +301,7 @@ async def test_an_operators_move_has_a_table_of_its_own(backend: Backend) -> Non
 
         (moved,) = await backend.ledger.move([move(one, State.queued, 30, replay=kind)])
 
-        allowed = State.queued in REPLAY_MOVES[kind].get(state, ())
+        allowed = State.queued in REPLAY_TRANSITIONS[kind].get(state, ())
         assert (moved.applied, moved.state) == (allowed, State.queued if allowed else state)
 
 
@@ -305,6 +311,6 @@ def _way(state: State) -> list[State]:
         return []
     return (
         [state]
-        if state in MOVES[State.queued]
+        if state in TRANSITIONS[State.queued]
         else [State.sending, *([state] if state is not State.sending else [])]
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.soft_bounce import Score
+from service.model.soft_bounce import SoftBounceScore
 from tests.specs.backend import Backend
 
 WEEK_MS = 7 * 86_400_000
@@ -32,9 +32,9 @@ async def test_scores_are_put_back_as_they_were(backend: Backend) -> None:
     (kept,) = await backend.scores.add([KEY], now)
     await backend.scores.clear(KEY)
 
-    await backend.scores.put({KEY: kept, OTHER: Score(4.0, now - 9 * WEEK_MS)}, now)
-    await backend.scores.put({KEY: Score(9.0, now - 1)}, now)
+    await backend.scores.put({KEY: kept, OTHER: SoftBounceScore(4.0, now - 9 * WEEK_MS)}, now)
+    await backend.scores.put({KEY: SoftBounceScore(9.0, now - 1)}, now)
     await backend.scores.put({}, now)
 
     added = await backend.scores.add([KEY, OTHER], now)
-    assert list(added) == [Score(round(kept.value + 1, 6), now), Score(1.0, now)]
+    assert list(added) == [SoftBounceScore(round(kept.value + 1, 6), now), SoftBounceScore(1.0, now)]

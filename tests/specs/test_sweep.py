@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.address_search import RedisAddressSearch
-from service.adapters.redis.operate.sweep import RedisSweep
+from service.adapters.redis.operate.sweep import RedisLedgerScan
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ids import delivery_id
 from service.model.ledger import Reason, State
 from service.model.recipient import Contact, Recipient
-from service.pipeline.operate.audit import Audit
-from service.ports import EventHead, InboxItem, Move, Opening
+from service.pipeline.operate.audit import Auditor
+from service.ports import EventHead, InboxItem, NewEntry, Transition
 from tests.fakes.clock import FakeClock
 from tests.specs.backend import Backend, complete, redis_backend
 
@@ -26,8 +26,8 @@ class Log:
         return {d.id: d for d in self._all if d.id in wanted}
 
 
-def opening(event: str, recipient: str, state: State = State.queued) -> Opening:
-    return Opening(event, delivery_id(event, recipient, "email"), recipient, "email", state, Reason.none, 5)
+def opening(event: str, recipient: str, state: State = State.queued) -> NewEntry:
+    return NewEntry(event, delivery_id(event, recipient, "email"), recipient, "email", state, Reason.none, 5)
 
 
 def delivery(event: str, recipient: str) -> Delivery:
@@ -37,9 +37,9 @@ def delivery(event: str, recipient: str) -> Delivery:
     )  # fmt: skip
 
 
-def audit_of(store: Store, backend: Backend) -> Audit:
-    sweep = RedisSweep(store, FakeClock())
-    return Audit(backend.ledger, backend.due, sweep, FakeClock(), patience_s=0)
+def audit_of(store: Store, backend: Backend) -> Auditor:
+    sweep = RedisLedgerScan(store, FakeClock())
+    return Auditor(backend.ledger, backend.due, sweep, FakeClock(), patience_s=0)
 
 
 async def test_everything_is_counted_once(store: Store) -> None:
@@ -68,7 +68,8 @@ async def test_drift_is_found_and_repaired(store: Store) -> None:
         (gone, State.deferred),
     ):
         steps = [
-            Move(event, delivery_id(event, "{r}", "email"), s, Reason.none, 6) for s in (State.sending, to)
+            Transition(event, delivery_id(event, "{r}", "email"), s, Reason.none, 6)
+            for s in (State.sending, to)
         ]
         await backend.ledger.move(steps)
     await backend.due.add([delivery(e, "{r}") for e in (kept, closed, "f" * 24)], [10**14] * 3)

@@ -8,7 +8,7 @@ from service.model.ledger import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
-from service.ports import Bar, Unavailable, Wanted
+from service.ports import LookupKeys, MailBlock, Unavailable
 from tests.specs.backend import Backend, complete
 
 ODD = ["plain", "a}b{c", "{x}", "Ünïcödé ☃", "with space", "a%7Db", "line\nbreak\ttab", "{}", "\x00nul"]
@@ -37,7 +37,7 @@ async def test_nothing_is_read_until_complete(backend: Backend) -> None:
 
     assert await backend.tables.incomplete()
     for read in (
-        lambda: backend.tables.lookup(Wanted(recipients={"alice"})),
+        lambda: backend.tables.lookup(LookupKeys(recipients={"alice"})),
         lambda: backend.tables.role("admin", ""),
         lambda: backend.tables.bars([("a@example.com", "0" * 24)]),
         lambda: backend.contacts.page("acme", 0, 0),
@@ -48,7 +48,7 @@ async def test_nothing_is_read_until_complete(backend: Backend) -> None:
     await backend.tables.mark_complete()
 
     assert await backend.tables.incomplete() is None
-    assert (await backend.tables.lookup(Wanted(recipients={"alice"}))).recipients
+    assert (await backend.tables.lookup(LookupKeys(recipients={"alice"}))).recipients
 
 
 async def test_incomplete_says_why(full: Backend) -> None:
@@ -57,7 +57,7 @@ async def test_incomplete_says_why(full: Backend) -> None:
 
     assert await full.tables.incomplete() == "an import runs"
     with pytest.raises(Unavailable, match="an import runs"):
-        await full.tables.lookup(Wanted())
+        await full.tables.lookup(LookupKeys())
 
 
 async def test_lookup_finds_all_that_is_wanted(full: Backend) -> None:
@@ -71,7 +71,7 @@ async def test_lookup_finds_all_that_is_wanted(full: Backend) -> None:
     await full.writes.put_contacts([contact("u2"), contact("u1"), contact("u1", "other")])
 
     rows = await full.tables.lookup(
-        Wanted(
+        LookupKeys(
             {"alice", "nobody"}, {("12345", ""), ("12345", "p"), ("9", "")}, {"acme", "none"}, {"admin", "no"}
         )
     )
@@ -91,7 +91,7 @@ async def test_contacts_are_found_one_by_one(full: Backend) -> None:
     await full.writes.put_contacts(rows)
     asked = {(f"acme{n % 70}", f"u{n}") for n in range(600)} | {("acme1", "u2"), ("none", "u1")}
 
-    found = await full.tables.lookup(Wanted(accounts={"acme7", "none"}, contacts=asked))
+    found = await full.tables.lookup(LookupKeys(accounts={"acme7", "none"}, contacts=asked))
 
     assert found.contacts == {(row.account, row.uuid): row for row in rows[:600]}
     assert [c.uuid for c in found.accounts["acme7"]] == sorted(r.uuid for r in rows if r.account == "acme7")
@@ -119,7 +119,7 @@ async def test_pages_of_contacts_have_the_main_one_first(full: Backend) -> None:
 
 async def test_an_empty_lookup_is_fine(full: Backend) -> None:
     """Wanting nothing finds nothing."""
-    rows = await full.tables.lookup(Wanted())
+    rows = await full.tables.lookup(LookupKeys())
 
     assert [dict(part) for part in (rows.recipients, rows.groups, rows.accounts, rows.roles)] == [{}] * 4
 
@@ -164,7 +164,7 @@ async def test_an_older_version_undoes_nothing(full: Backend) -> None:
     new = person("alice", address="new@example.com", version=2)
 
     assert await full.writes.put_recipients([new, person("alice", version=1), new]) == [True, False, True]
-    assert (await full.tables.lookup(Wanted({"alice"}))).recipients == {"alice": new}
+    assert (await full.tables.lookup(LookupKeys({"alice"}))).recipients == {"alice": new}
     assert await full.writes.put_group(Group(external_id="1", version=2))
     assert not await full.writes.put_group(Group(external_id="1", version=1))
     assert await full.writes.put_contacts([contact("u", version=2), contact("u", version=1)]) == [True, False]
@@ -181,12 +181,12 @@ async def test_an_older_record_does_not_bring_back_what_was_deleted(full: Backen
     assert await full.writes.delete_contact("acme", "u", 6)
     assert await full.writes.put_recipients([person("alice", "admin", version=5)]) == [False]
     assert await full.writes.put_contacts([contact("u", version=5)]) == [False]
-    gone = await full.tables.lookup(Wanted({"alice"}, accounts={"acme"}, roles={"admin"}))
+    gone = await full.tables.lookup(LookupKeys({"alice"}, accounts={"acme"}, roles={"admin"}))
     assert (dict(gone.recipients), dict(gone.accounts), gone.roles["admin"].members) == ({}, {}, ())
 
     assert await full.writes.put_recipients([person("alice", version=7)]) == [True]
     assert await full.writes.put_contacts([contact("u", version=7)]) == [True]
-    assert (await full.tables.lookup(Wanted({"alice"}))).recipients.keys() == {"alice"}
+    assert (await full.tables.lookup(LookupKeys({"alice"}))).recipients.keys() == {"alice"}
 
 
 async def test_any_id_is_its_own_row(full: Backend) -> None:
@@ -196,7 +196,7 @@ async def test_any_id_is_its_own_row(full: Backend) -> None:
     for name in ODD:
         await full.writes.put_group(Group(external_id=name, project_id=name, addresses={"t": (name,)}))
 
-    rows = await full.tables.lookup(Wanted(set(ODD), {(n, n) for n in ODD}, set(ODD), set(ODD)))
+    rows = await full.tables.lookup(LookupKeys(set(ODD), {(n, n) for n in ODD}, set(ODD), set(ODD)))
 
     assert {i: row.address for i, row in rows.recipients.items()} == {
         i: f"{n}@x.org" for n, i in enumerate(ODD)
@@ -214,7 +214,7 @@ async def test_a_batch_beyond_one_chunk_is_whole(full: Backend) -> None:
 
     assert len(written) == len(names)
     assert all(written)
-    assert (await full.tables.lookup(Wanted(names))).recipients.keys() == names
+    assert (await full.tables.lookup(LookupKeys(names))).recipients.keys() == names
 
 
 async def test_suppression_stops_an_address_until_it_is_lifted(full: Backend) -> None:
@@ -241,14 +241,14 @@ async def test_an_unsubscribe_bars_until_it_is_lifted(full: Backend) -> None:
 
     assert await full.writes.put_unsubscribe(row)
     bars = await full.tables.bars([("bob@example.com", row.id), ("eve@example.com", other), ("", "")])
-    assert bars[0] == Bar(None, Choice(on=False, since_ms=5, by="a link"))
+    assert bars[0] == MailBlock(None, Choice(on=False, since_ms=5, by="a link"))
     assert bars[1].unsubscribed is None
     assert bars[1].suppression is not None
-    assert bars[2] == Bar()
+    assert bars[2] == MailBlock()
     assert await full.tables.unsubscribed(row.id) == row
     assert await full.writes.delete_unsubscribe(row.id, 6)
     assert not await full.writes.put_unsubscribe(row)
-    assert await full.tables.bars([("bob@example.com", row.id)]) == [Bar()]
+    assert await full.tables.bars([("bob@example.com", row.id)]) == [MailBlock()]
     assert await full.tables.unsubscribed(row.id) is None
 
 

@@ -1,15 +1,19 @@
 """What Withdrawals promises, and what the due set and the ledger promise to those who ask for one delivery."""
 
 from service.model.delivery import Delivery, Found
-from service.ports import Keyed
+from service.ports import SupersedableEvent
 from tests.specs.backend import Backend
 
 
 async def test_the_later_one_sees_the_earlier_one(backend: Backend) -> None:
     """An event noted before a withdrawal is named by it; one noted after it is told of it."""
-    assert list(await backend.withdrawals.note([Keyed("t|7", "a", 10, 60)])) == [None]
+    assert list(await backend.withdrawals.note([SupersedableEvent("t|7", "a", 10, 60)])) == [None]
     assert list(await backend.withdrawals.withdraw("t|7", 20, 60)) == ["a"]
-    assert list(await backend.withdrawals.note([Keyed("t|7", "b", 15, 60), Keyed("t|8", "c", 15, 60)])) == [
+    assert list(
+        await backend.withdrawals.note(
+            [SupersedableEvent("t|7", "b", 15, 60), SupersedableEvent("t|8", "c", 15, 60)]
+        )
+    ) == [
         20,
         None,
     ]
@@ -19,7 +23,7 @@ async def test_the_later_one_sees_the_earlier_one(backend: Backend) -> None:
 async def test_newer_events_are_not_named(backend: Backend) -> None:
     """Up to the time, this one included."""
     await backend.withdrawals.note(
-        [Keyed("k", event, at, 60) for event, at in (("a", 1), ("b", 2), ("c", 3))]
+        [SupersedableEvent("k", event, at, 60) for event, at in (("a", 1), ("b", 2), ("c", 3))]
     )
 
     assert sorted(await backend.withdrawals.withdraw("k", 2, 60)) == ["a", "b"]
@@ -30,22 +34,22 @@ async def test_the_latest_time_stays(backend: Backend) -> None:
     await backend.withdrawals.withdraw("k", 20, 60)
     await backend.withdrawals.withdraw("k", 10, 60)
 
-    assert list(await backend.withdrawals.note([Keyed("k", "a", 15, 60)])) == [20]
+    assert list(await backend.withdrawals.note([SupersedableEvent("k", "a", 15, 60)])) == [20]
     assert list(await backend.withdrawals.note([])) == []
 
 
 async def test_a_word_without_time_to_stand_names_its_events_and_is_forgotten(backend: Backend) -> None:
     """A rebuild finds what an old withdrawal meant, and does not give it a new life."""
-    await backend.withdrawals.note([Keyed("k", "a", 15, 60)])
+    await backend.withdrawals.note([SupersedableEvent("k", "a", 15, 60)])
 
     assert list(await backend.withdrawals.withdraw("k", 20, 0)) == ["a"]
-    assert list(await backend.withdrawals.note([Keyed("k", "b", 15, 60)])) == [None]
+    assert list(await backend.withdrawals.note([SupersedableEvent("k", "b", 15, 60)])) == [None]
 
 
 async def test_many_keys_at_once_keep_their_order(backend: Backend) -> None:
     """Answers come in the order of the items, over slots and chunks."""
     await backend.withdrawals.withdraw("{odd}|3", 5, 60)
-    items = [Keyed(f"{{odd}}|{n % 7}", f"e{n}", n, 60) for n in range(1200)]
+    items = [SupersedableEvent(f"{{odd}}|{n % 7}", f"e{n}", n, 60) for n in range(1200)]
 
     answers = await backend.withdrawals.note(items)
 

@@ -20,7 +20,7 @@ from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.contacts import RedisContacts
-from service.adapters.redis.tables.directory import RedisDirectory
+from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
 from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
@@ -29,9 +29,16 @@ from service.api.deps import ApiDeps
 from service.api_ports import Publisher
 from service.model.access import Account
 from service.model.topics import TopicNames
-from service.pipeline.tables.writer import Stores, TableWriter
+from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import Clock, InboxItem, Tables, TableWrites
-from service.settings import DEV_SECRET, Auth, Limits, Redis, Settings, templates_directory
+from service.settings import (
+    DEV_SECRET,
+    AuthSettings,
+    LimitSettings,
+    RedisSettings,
+    Settings,
+    templates_directory,
+)
 from tests.fakes.access import (
     FakeAccounts,
     FakeApiKeys,
@@ -49,7 +56,7 @@ from tests.fakes.tables import FakeTables
 CATALOGUE = load_catalogue(templates_directory())
 ACCOUNT, PASSWORD = "acme", "acme-dev-only"
 _HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-MANY = Limits(
+MANY = LimitSettings(
     inbox="100000/minute", tables="100000/minute", account="100000/minute", passwords="100000/minute"
 )
 
@@ -97,8 +104,8 @@ def entry(
 def settings_for(url: str = "", **fields: Any) -> Settings:
     """Settings of dev mode."""
     fields.setdefault("limits", MANY)
-    redis = Redis(url=SecretStr(url)) if url else Redis()
-    return Settings(mode="dev", auth=Auth(secret=SecretStr(DEV_SECRET)), redis=redis, **fields)
+    redis = RedisSettings(url=SecretStr(url)) if url else RedisSettings()
+    return Settings(mode="dev", auth=AuthSettings(secret=SecretStr(DEV_SECRET)), redis=redis, **fields)
 
 
 @asynccontextmanager
@@ -116,7 +123,7 @@ async def fake_world(**fields: Any) -> AsyncIterator[World]:
     clock, tables, publisher, accounts = FakeClock(), FakeTables(), FakePublisher(), FakeAccounts()
     keys, inbox = FakeApiKeys(), FakeInbox(clock)
     accounts.rows[ACCOUNT] = Account(id=ACCOUNT, credential=_HASH, version=1)
-    stores = Stores(tables, tables, accounts, keys)
+    stores = TableStores(tables, tables, accounts, keys)
     deps = ApiDeps(
         settings=settings_for(**fields),
         catalogue=CATALOGUE,
@@ -164,14 +171,14 @@ async def real_world(
 def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publisher) -> ApiDeps:
     """Every port on Redis."""
     accounts, keys = RedisAccounts(store), RedisApiKeys(store)
-    stores = Stores(RedisTables(store), RedisTableWrites(store), accounts, keys)
+    stores = TableStores(RedisTables(store), RedisTableWrites(store), accounts, keys)
     return ApiDeps(
         settings=settings,
         catalogue=CATALOGUE,
         clock=clock,
         writer=TableWriter(stores, publisher, RedisRowLocks(store), TopicNames(settings.kafka.prefix), clock),
         contacts=RedisContacts(store),
-        directory=RedisDirectory(store),
+        directory=RedisRecipientDirectory(store),
         inbox=RedisInbox(store, clock),
         inbox_reads=RedisInboxReads(store, clock),
         inbox_changes=RedisInboxChanges(store),

@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from service.model.catalogue import Audience, AudienceKind, Catalogue, Channel, MetaField, NotificationType
+from service.model.catalogue import Audience, AudienceRule, Catalogue, Channel, MetaField, NotificationType
 
-USERS = Audience(kind=AudienceKind.users)
-ADMINS = Audience(kind=AudienceKind.role, role="admin")
+USERS = Audience(kind=AudienceRule.users)
+ADMINS = Audience(kind=AudienceRule.role, role="admin")
 BOTH = (Channel.email, Channel.inbox)
 
 
@@ -26,23 +26,23 @@ def small_catalogue() -> Catalogue:
         row(
             "message_from_buyer",
             number=17,
-            audience=(Audience(kind=AudienceKind.users, field="receiver_id"), ADMINS),
+            audience=(Audience(kind=AudienceRule.users, field="receiver_id"), ADMINS),
             actor_field="sender_id",
             meta={"sender_id": MetaField(), "receiver_id": MetaField()},
         ),
         row("callback_requested", number=19, audience=(ADMINS,)),
         row(
             "invoice_available",
-            audience=(Audience(kind=AudienceKind.group),),
+            audience=(Audience(kind=AudienceRule.group),),
             channels=(Channel.email,),
             meta={"amount": MetaField(type="number", required=False)},
         ),
-        row("payment_failed", audience=(Audience(kind=AudienceKind.account),), channels=(Channel.email,)),
-        row("payment_approved", audience=(Audience(kind=AudienceKind.account),), channels=(Channel.inbox,)),
+        row("payment_failed", audience=(Audience(kind=AudienceRule.account),), channels=(Channel.email,)),
+        row("payment_approved", audience=(Audience(kind=AudienceRule.account),), channels=(Channel.inbox,)),
         row("reset_password", audience=(USERS,), channels=(Channel.email,), mandatory=True),
         row("held_when_unsure", audience=(USERS,), channels=(Channel.email,), on_ambiguous="hold"),
         row("read_or_mailed", audience=(USERS,), skip_email_if_read=True),
         row("own_news", audience=(USERS,), notify_actor=True),
-        row("mixed", audience=(USERS, Audience(kind=AudienceKind.group)), channels=(Channel.email,)),
+        row("mixed", audience=(USERS, Audience(kind=AudienceRule.group)), channels=(Channel.email,)),
     ]
     return Catalogue({r.name: r for r in rows})

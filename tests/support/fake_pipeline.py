@@ -10,12 +10,12 @@ from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Done, Handler, Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.email.schedule import Schedule
-from service.pipeline.email.stage import DeliverEmail, EmailPorts
-from service.pipeline.inbox.stage import DeliverInbox
-from service.pipeline.operate.explain import Explain
-from service.pipeline.resolve.stage import Resolve
-from service.pipeline.resolve.withdraw import Withdraw
+from service.pipeline.email.schedule import Scheduler
+from service.pipeline.email.stage import EmailHandler, EmailPorts
+from service.pipeline.inbox.stage import InboxHandler
+from service.pipeline.operate.explain import Explainer
+from service.pipeline.resolve.stage import ResolveHandler
+from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
@@ -54,10 +54,10 @@ class Pipeline:
 
     def build(self, owner: str) -> None:
         """Make the stages of a worker over the ports as they are now."""
-        self.withdraw = Withdraw(
+        self.withdraw = WithdrawalProcessor(
             self.ledger, self.inbox, self.due, self.withdrawals, topics=TOPICS, clock=self.clock
         )
-        self.resolve = Resolve(
+        self.resolve = ResolveHandler(
             self.catalogue,
             self.tables,
             self.ledger,
@@ -66,17 +66,17 @@ class Pipeline:
             topics=TOPICS,
             clock=self.clock,
         )
-        self.deliver_inbox = DeliverInbox(
+        self.deliver_inbox = InboxHandler(
             self.catalogue, self.inbox, self.ledger, self.renderer, TOPICS, self.clock
         )
-        self.schedule = Schedule(self.due, self.produce, TOPICS, self.clock)
+        self.schedule = Scheduler(self.due, self.produce, TOPICS, self.clock)
         self.deliver_email = self.email_worker(owner)
 
     @property
-    def explain(self) -> Explain:
+    def explain(self) -> Explainer:
         """Over the same fakes."""
         search = FakeAddressSearch(self.tables)
-        return Explain(
+        return Explainer(
             self.catalogue,
             self.ledger,
             self.ledger,
@@ -86,7 +86,7 @@ class Pipeline:
             clock=self.clock,
         )
 
-    def email_worker(self, owner: str) -> DeliverEmail:
+    def email_worker(self, owner: str) -> EmailHandler:
         """Another worker's email stage over the same fakes."""
         ports = EmailPorts(
             tables=self.tables,
@@ -101,7 +101,7 @@ class Pipeline:
             renderer=self.renderer,
             clock=self.clock,
         )
-        return DeliverEmail(
+        return EmailHandler(
             self.catalogue,
             ports,
             TOPICS,

@@ -26,7 +26,7 @@ from tests.support.api_fixture import basic, token
 from tests.support.bounce_messages import dsn
 from tests.support.otlp_collector import Collector
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.redis_dump import holding
 from tests.support.smtp_server import Answer, ScriptedServer, Session
 
@@ -81,7 +81,7 @@ def _templates(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def _running(line: Line, folder: Path, *command: str, **env: str) -> AsyncIterator[Path]:
+async def _running(line: RealPipeline, folder: Path, *command: str, **env: str) -> AsyncIterator[Path]:
     """A process of the product, with its log, until it has ended in order."""
     log = folder / f"{command[0]}.log"
     with log.open("wb") as file, log.with_suffix(".out").open("wb") as out:
@@ -111,7 +111,7 @@ async def look(folder: Path) -> Seen:
     async with (
         ScriptedServer(_rude) as relay,
         Collector() as collector,
-        Line(partitions=1, variables=variables | {"TOCSIN_SMTP__PORT": str(relay.port)}) as line,
+        RealPipeline(partitions=1, variables=variables | {"TOCSIN_SMTP__PORT": str(relay.port)}) as line,
     ):
         told = Seen()
         traced = {
@@ -177,7 +177,7 @@ async def _told_the_api(client: httpx.AsyncClient) -> None:
     assert (await client.post("/v1/events", json=wrong)).status_code == 422
 
 
-async def _published(line: Line) -> None:
+async def _published(line: RealPipeline) -> None:
     """Events and rows by Kafka: for everybody, and those that are refused."""
     lot = {"lot_id": "1", "note": address("data")}
     about = {"source": "/canary", "type": "winner"}
@@ -196,15 +196,15 @@ async def _published(line: Line) -> None:
     await line.producer.produce([Message(line.parts.topics.table("recipients"), b"row", row)])
 
 
-async def _states(line: Line, event: str) -> set[str]:
+async def _states(line: RealPipeline, event: str) -> set[str]:
     return {entry.state.value for entry in await line.entries("/canary", event)}
 
 
-async def _has(line: Line, event: str, *states: str) -> bool:
+async def _has(line: RealPipeline, event: str, *states: str) -> bool:
     return {*states} <= await _states(line, event)
 
 
-async def _answered(line: Line) -> None:
+async def _answered(line: RealPipeline) -> None:
     wanted = {
         "fine": "sent",
         "bounced": "bounced",
@@ -255,7 +255,7 @@ async def _asked(client: httpx.AsyncClient) -> None:
     assert answer.is_success, answer.text
 
 
-async def _operated(line: Line, folder: Path, told: Seen) -> None:
+async def _operated(line: RealPipeline, folder: Path, told: Seen) -> None:
     """The export of the one whose mail waits, then everybody is erased, as an operator does."""
     out = folder / "export.json"
     code, _, said = await line.tocsin(
@@ -271,12 +271,12 @@ async def _operated(line: Line, folder: Path, told: Seen) -> None:
         told.erased[who] = documents[0]
 
 
-async def _left(line: Line, who: str) -> list[bytes]:
+async def _left(line: RealPipeline, who: str) -> list[bytes]:
     named = [await holding(line.parts.store, text) for text in (address(who), f"{NAME} {who}")]
     return [key for keys in named for key in keys]
 
 
-async def _records(line: Line) -> list[tuple[str, bytes | None, dict[str, bytes]]]:
+async def _records(line: RealPipeline) -> list[tuple[str, bytes | None, dict[str, bytes]]]:
     """Every record of every topic; the names without the line's prefix."""
     prefix = line.settings.kafka.prefix
     names = [prefix + name for name in ("events", *(topic.name for topic in TOPICS))]

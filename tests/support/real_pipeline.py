@@ -26,8 +26,8 @@ from service.model.ids import event_key
 from service.model.ledger import Entry, is_open
 from service.model.outcome import Outcome
 from service.model.record import Message
-from service.settings import Kafka, Redis, Settings, Smtp, Worker
-from streams.kafka.connection import connection_of
+from service.settings import KafkaSettings, RedisSettings, Settings, SmtpSettings, WorkerSettings
+from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.producer.publisher import KafkaPublisher
 from streams.topics import table as topics
@@ -36,7 +36,7 @@ from tests.support.stack import shared_kafka, shared_valkey
 from tests.support.wait import until
 
 
-class Line:
+class RealPipeline:
     """`async with Line() as line:` starts topics, tables and the catcher; workers are started by the test."""
 
     def __init__(
@@ -52,15 +52,15 @@ class Line:
         self.catcher = Catcher()
         self.variables = dict(variables or {})
         self.settings = Settings(
-            kafka=Kafka(
+            kafka=KafkaSettings(
                 bootstrap=(kafka or shared_kafka()).bootstrap,
                 prefix=f"{name}.",
                 events=(f"{name}.events",),
                 partitions=partitions,
             ),
-            redis=Redis(url=(valkey or shared_valkey()).url, prefix=f"{name}:"),
-            smtp=Smtp(host="127.0.0.1", port=self.catcher.smtp_port, max_connections=4),
-            worker=Worker(),
+            redis=RedisSettings(url=(valkey or shared_valkey()).url, prefix=f"{name}:"),
+            smtp=SmtpSettings(host="127.0.0.1", port=self.catcher.smtp_port, max_connections=4),
+            worker=WorkerSettings(),
         )
         self.parts: Parts
         self.producer: Producer
@@ -70,11 +70,11 @@ class Line:
         await self.catcher.start()
         kafka = self.settings.kafka
         await topics.apply(
-            connection_of(kafka), kafka.prefix, partitions=kafka.partitions, events=kafka.events
+            kafka_connection(kafka), kafka.prefix, partitions=kafka.partitions, events=kafka.events
         )
         self.parts = bootstrap(self.settings)
         await self.parts.tables.mark_complete()
-        self.producer = Producer(connection_of(kafka))
+        self.producer = Producer(kafka_connection(kafka))
         await self.producer.start()
         await self.seed()
         return self
@@ -233,4 +233,4 @@ async def eventually(condition: Any, seconds: float, told: Any = lambda: "") -> 
         await asyncio.sleep(0.05)
 
 
-__all__ = ["Line", "eventually", "until"]
+__all__ = ["RealPipeline", "eventually", "until"]

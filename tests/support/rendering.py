@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from service.adapters.templates import TemplateRenderer
-from service.model.catalogue import Audience, AudienceKind, Catalogue, Channel, MetaField, NotificationType
+from service.model.catalogue import Audience, AudienceRule, Catalogue, Channel, MetaField, NotificationType
 from service.model.delivery import Delivery, Found
-from service.settings import Mail, Templates, templates_directory
+from service.settings import MailSettings, TemplateSettings, templates_directory
 
 NOTE = """\
 {% block subject %}{{ data.title }}{% endblock %}
@@ -41,7 +41,7 @@ def row(name: str = "note", **changes: Any) -> NotificationType:
         "title": "A note",
         "description": "A note",
         "meta": FIELDS,
-        "audience": (Audience(kind=AudienceKind.users),),
+        "audience": (Audience(kind=AudienceRule.users),),
         "channels": (Channel.email, Channel.inbox),
         "sample": {"data": {"title": "Hello", "body": "World"}},
     }
@@ -62,7 +62,9 @@ def directory(tmp_path: Path, templates: Mapping[str, str]) -> Path:
 def renderer(tmp_path: Path, templates: Mapping[str, str] | None = None, **mail: Any) -> TemplateRenderer:
     """A renderer of one type, `note`."""
     root = directory(tmp_path, templates or {"note/en": NOTE})
-    return TemplateRenderer(Mail(**mail), Templates(directory=root), Catalogue({"note": row()}))
+    return TemplateRenderer(
+        MailSettings(**mail), TemplateSettings(directory=root), Catalogue({"note": row()})
+    )
 
 
 def letter(data: Mapping[str, Any] | None = None, **changes: Any) -> Delivery:

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from service.dev.broker_config import Secured
+from service.dev.broker_config import BrokerSecurity
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
 from service.dev.valkey import EmbeddedValkey
-from service.settings import Kafka, Redis
-from tests.support.real_pipeline import Line
+from service.settings import KafkaSettings, RedisSettings
+from tests.support.real_pipeline import RealPipeline
 from tests.support.smtp_server import ScriptedServer
 from tests.support.tcp_proxy import TcpProxy
 
@@ -54,7 +54,7 @@ def fortress(directory: Path) -> Iterator[Fortress]:
     ca_file, stranger = directory / "ca.pem", directory / "stranger.pem"
     authority.cert_pem.write_to_path(ca_file)
     trustme.CA().cert_pem.write_to_path(stranger)
-    secured = Secured(_keystore(authority, directory / "kafka.pem"), "tocsin", password, free_port())
+    secured = BrokerSecurity(_keystore(authority, directory / "kafka.pem"), "tocsin", password, free_port())
     rights = ["~*", "&*", "+@all", "-@dangerous", "+info"]  # as docs/security.md advises
     users = ["--user", "default", "off", "--user", "tocsin", "on", f">{password}", *rights]
     with (
@@ -65,7 +65,7 @@ def fortress(directory: Path) -> Iterator[Fortress]:
 
 
 @asynccontextmanager
-async def secured_line(fortress: Fortress) -> AsyncIterator[tuple[Line, ScriptedServer]]:
+async def secured_line(fortress: Fortress) -> AsyncIterator[tuple[RealPipeline, ScriptedServer]]:
     """A line whose every connection is encrypted and authenticated, and its relay."""
     relay = ScriptedServer(
         tls=fortress.context(),
@@ -73,15 +73,19 @@ async def secured_line(fortress: Fortress) -> AsyncIterator[tuple[Line, Scripted
     )
     async with relay, TcpProxy(fortress.valkey.port, tls=fortress.context()) as redis:
         url = f"rediss://{fortress.username}:{fortress.password}@{LOOPBACK}:{redis.port}/0"
-        line = Line(partitions=1, variables=_variables(fortress, url, relay.port), kafka=fortress.kafka)
+        line = RealPipeline(
+            partitions=1, variables=_variables(fortress, url, relay.port), kafka=fortress.kafka
+        )
         kafka = line.settings.kafka.model_dump() | {
             "security": "SASL_SSL",
             "username": fortress.username,
             "password": fortress.password,
             "ca_file": fortress.ca_file,
         }
-        line.settings.kafka = Kafka.model_validate(kafka)
-        line.settings.redis = Redis(url=SecretStr(url), prefix=f"{line.name}:", ca_file=fortress.ca_file)
+        line.settings.kafka = KafkaSettings.model_validate(kafka)
+        line.settings.redis = RedisSettings(
+            url=SecretStr(url), prefix=f"{line.name}:", ca_file=fortress.ca_file
+        )
         async with line:
             yield line, relay
 

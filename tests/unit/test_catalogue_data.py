@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.adapters.catalogue_file import load_catalogue
-from service.model.catalogue import AudienceKind, Catalogue, Channel, Lane
+from service.model.catalogue import AudienceRule, Catalogue, Channel, Lane
 from tests.support.paths import ROOT
 
 SEEDS = ROOT.parent / "shared" / "seeds"
@@ -142,9 +142,9 @@ def test_audiences_follow_the_domain() -> None:
     found = catalogue()
     kinds = {row.name: [rule.kind for rule in row.audience] for row in found}
 
-    assert {tuple(kinds[r.name]) for r in found.domain("group")} == {(AudienceKind.group,)}
-    assert {tuple(kinds[r.name]) for r in found.domain("account")} == {(AudienceKind.account,)}
-    assert {rule.role for r in found for rule in r.audience if rule.kind is AudienceKind.role} == {"admin"}
+    assert {tuple(kinds[r.name]) for r in found.domain("group")} == {(AudienceRule.group,)}
+    assert {tuple(kinds[r.name]) for r in found.domain("account")} == {(AudienceRule.account,)}
+    assert {rule.role for r in found for rule in r.audience if rule.kind is AudienceRule.role} == {"admin"}
     reading = {r.name: (r.audience[0].field, r.actor_field) for r in found if r.actor_field}
     assert reading == {
         "message_from_buyer": ("receiver_id", "sender_id"),
@@ -191,10 +191,10 @@ def test_a_sample_is_an_event_that_could_be_published(name: str) -> None:
     assert set(sample) <= {"recipients", "external_id", "project_id", "account", "data"}
     assert set(sample["data"]) == set(row.meta)
     assert catalogue().meta_errors(row, sample["data"]) is None
-    assert ("external_id" in sample) == row.needs(AudienceKind.group)
-    assert ("account" in sample) == row.needs(AudienceKind.account)
+    assert ("external_id" in sample) == row.needs(AudienceRule.group)
+    assert ("account" in sample) == row.needs(AudienceRule.account)
     named = "recipients" in sample or any(sample["data"].get(a.field) for a in row.audience)
-    assert named == row.needs(AudienceKind.users)
+    assert named == row.needs(AudienceRule.users)
 
 
 @pytest.mark.parametrize("value", ["2026-10-31", "2026-10-31T12:00:00", "soon", 1793448000, True])

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from service.bootstrap import bootstrap
-from service.settings import DEV_SECRET, Dev, Mail, RelaySettings, Settings, Smtp
+from service.settings import DEV_SECRET, DevSettings, MailSettings, RelaySettings, Settings, SmtpSettings
 
 SECRET = SecretStr("a-secret-of-this-test")
 
@@ -14,35 +14,39 @@ def test_links_need_a_secret_except_in_dev() -> None:
     assert Settings().mail_secrets == ()
     assert bootstrap(Settings()).unsubscribe_tokens is None
     assert Settings(mode="dev").mail_secrets == (DEV_SECRET,)
-    assert Settings(mode="dev", mail=Mail(secrets=(SECRET,))).mail_secrets == (SECRET.get_secret_value(),)
+    assert Settings(mode="dev", mail=MailSettings(secrets=(SECRET,))).mail_secrets == (
+        SECRET.get_secret_value(),
+    )
     with pytest.raises(ValidationError):
-        Mail(secrets=(SecretStr("short"),))
+        MailSettings(secrets=(SecretStr("short"),))
 
 
 def test_bounces_need_a_secret() -> None:
     """A bounce domain without one is refused at the start: nothing that comes back could be believed."""
     with pytest.raises(ValueError, match="TOCSIN_MAIL__SECRETS"):
-        bootstrap(Settings(mail=Mail(bounce_domain="b.test")))
-    assert bootstrap(Settings(mail=Mail(bounce_domain="b.test", secrets=(SECRET,)))).verp
+        bootstrap(Settings(mail=MailSettings(bounce_domain="b.test")))
+    assert bootstrap(Settings(mail=MailSettings(bounce_domain="b.test", secrets=(SECRET,)))).verp
 
 
 def test_links_follow_the_dev_port() -> None:
     """Unless the base is set."""
-    assert Settings(dev=Dev(http_port=8123)).mail.unsubscribe_base == "http://127.0.0.1:8123"
-    mail = Mail(unsubscribe_base="https://mail.example")
-    assert Settings(mail=mail, dev=Dev(http_port=8123)).mail.unsubscribe_base == "https://mail.example"
+    assert Settings(dev=DevSettings(http_port=8123)).mail.unsubscribe_base == "http://127.0.0.1:8123"
+    mail = MailSettings(unsubscribe_base="https://mail.example")
+    assert (
+        Settings(mail=mail, dev=DevSettings(http_port=8123)).mail.unsubscribe_base == "https://mail.example"
+    )
 
 
 @pytest.mark.parametrize(
     ("smtp", "limited"),
     [
-        (Smtp(), False),
-        (Smtp(rate=10), True),
-        (Smtp(fallbacks=(RelaySettings(rate=5),)), True),
-        (Smtp(domain_rate=1), True),
-        (Smtp(domain_rates={"example.com": 2}), True),
+        (SmtpSettings(), False),
+        (SmtpSettings(rate=10), True),
+        (SmtpSettings(fallbacks=(RelaySettings(rate=5),)), True),
+        (SmtpSettings(domain_rate=1), True),
+        (SmtpSettings(domain_rates={"example.com": 2}), True),
     ],
 )
-def test_rates_are_shared_where_any_is_set(smtp: Smtp, limited: bool) -> None:
+def test_rates_are_shared_where_any_is_set(smtp: SmtpSettings, limited: bool) -> None:
     """All workers ask Redis then; without any, nobody is asked."""
     assert (bootstrap(Settings(smtp=smtp)).transport._limit is not None) is limited

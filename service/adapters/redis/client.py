@@ -14,7 +14,7 @@ from redis.crc import key_slot
 from redis.exceptions import NoScriptError, ResponseError
 
 from service import settings
-from service.adapters.redis.completeness import Marks
+from service.adapters.redis.completeness import CompletenessMarks
 from service.adapters.redis.connect import CONNECTIONS, connect, connect_waiting
 from service.adapters.redis.errors import unavailable
 from service.adapters.redis.keys import Keys
@@ -78,7 +78,7 @@ class Plan:
         call.items += items
         return call
 
-    def commands(self, marks: Marks | None = None) -> list[Command]:
+    def commands(self, marks: CompletenessMarks | None = None) -> list[Command]:
         """The calls as Redis commands; with `marks`, those of a script that wants it look at their mark first."""
         if marks is not None and (guarded := self.script.guarded) is not None:
             return [
@@ -120,10 +120,10 @@ class Store:
     delivers must have it, because a Redis that is emptied in the middle of a batch remembers no delivery.
     """
 
-    def __init__(self, redis: settings.Redis, *, guarded: bool = False) -> None:
+    def __init__(self, redis: settings.RedisSettings, *, guarded: bool = False) -> None:
         self.keys = Keys(redis.prefix)
         self.cluster = redis.cluster
-        self.marks = Marks(self.keys.complete, redis.cluster)
+        self.marks = CompletenessMarks(self.keys.complete, redis.cluster)
         self._guard = self.marks if guarded else None
         self._settings = redis
         self._client = connect(redis)

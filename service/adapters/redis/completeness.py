@@ -28,7 +28,7 @@ def _tags() -> tuple[str, ...]:
     return tuple(found[slot] for slot in range(_SLOTS))
 
 
-class Marks:
+class CompletenessMarks:
     """The keys of the marks. `name` is the mark of a single server."""
 
     def __init__(self, name: str, cluster: bool) -> None:

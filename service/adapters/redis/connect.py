@@ -33,7 +33,7 @@ class _PackingSSLConnection(_Packing, SSLConnection):
     pass
 
 
-def connect(redis: settings.Redis) -> "Redis | RedisCluster":
+def connect(redis: settings.RedisSettings) -> "Redis | RedisCluster":
     """A client; it connects at its first command and repeats one that timed out: make writes idempotent."""
     url = redis.url.get_secret_value()
     retry = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), _RETRIES)
@@ -45,7 +45,7 @@ def connect(redis: settings.Redis) -> "Redis | RedisCluster":
     return Redis(connection_pool=_pool(url, retry=retry, max_connections=2 * CONNECTIONS, **kwargs))
 
 
-def connect_waiting(redis: settings.Redis) -> "Redis | RedisCluster":
+def connect_waiting(redis: settings.RedisSettings) -> "Redis | RedisCluster":
     """A client for commands that block on the server: no timeout on answers, no retries."""
     url = redis.url.get_secret_value()
     kwargs: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": redis.timeout}

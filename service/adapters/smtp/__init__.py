@@ -2,15 +2,15 @@
 
 from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.rate import RateLimit, SteadyRate
-from service.adapters.smtp.relay import Relay, Rests, Timeouts
+from service.adapters.smtp.relay import Cooldowns, Relay, Timeouts
 from service.adapters.smtp.transport import SmtpTransport
 
 __all__ = [
+    "Cooldowns",
     "RateLimit",
     "Relay",
     "RelayHealth",
     "RelayState",
-    "Rests",
     "SmtpTransport",
     "SteadyRate",
     "Timeouts",

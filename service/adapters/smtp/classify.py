@@ -11,7 +11,7 @@ from enum import StrEnum
 from service.model.mail import Reply, SendReason, SendStatus
 
 
-class Phase(StrEnum):
+class SmtpPhase(StrEnum):
     """The step of the dialogue that a reply answers."""
 
     mail = "mail"
@@ -31,7 +31,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplyMeaning:
     """What becomes of the mail, and of the relay. `retry_after_s` in seconds."""
 
     status: SendStatus
@@ -42,16 +42,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReplyRule:
     """`pattern` is searched in "code enhanced-or-dash text"; `phases` empty: any."""
 
     name: str
     pattern: re.Pattern[str]
-    verdict: Verdict
-    phases: frozenset[Phase]
+    verdict: ReplyMeaning
+    phases: frozenset[SmtpPhase]
 
 
-_MAIL, _RCPT = Phase.mail, Phase.rcpt
+_MAIL, _RCPT = SmtpPhase.mail, SmtpPhase.rcpt
 _MINUTE, _HOUR = 60.0, 3600.0
 _FULL = r"(mail ?box|quota|inbox|storage).{0,40}(full|exceed|limit|over)|(over|out of|exceed\w*).{0,20}(quota|storage)"
 _SPAM = (
@@ -84,18 +84,18 @@ _SIZE = r"(message|mail|size|content).{0,40}(too (big|large|long)|exceed)|(excee
 
 
 def _row(
-    name: str, pattern: str, status: SendStatus, reason: SendReason, *phases: Phase,
+    name: str, pattern: str, status: SendStatus, reason: SendReason, *phases: SmtpPhase,
     suppress: bool = False, after: float | None = None, effect: Effect = Effect.none,
-) -> Row:  # fmt: skip
-    verdict = Verdict(status, reason, suppress, after, effect)
-    return Row(name, re.compile(pattern, re.IGNORECASE), verdict, frozenset(phases))
+) -> ReplyRule:  # fmt: skip
+    verdict = ReplyMeaning(status, reason, suppress, after, effect)
+    return ReplyRule(name, re.compile(pattern, re.IGNORECASE), verdict, frozenset(phases))
 
 
 _D, _B, _U = SendStatus.deferred, SendStatus.bounced, SendStatus.unsent
 _R, _E = SendReason, Effect
 
 # fmt: off
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[ReplyRule, ...] = (
     # the connection or the relay, not the mail
     _row("421 rotation", r"^421 .*(max\w*|too many|limit).{0,40}(messages?|mails?|transactions?).{0,40}(connection|session)",
          _U, _R.relay_busy, effect=_E.rotate),
@@ -163,7 +163,7 @@ _UNITS = {"s": 1.0, "m": _MINUTE, "h": _HOUR}
 _LONGEST = 4 * _HOUR
 
 
-def row_for(reply: Reply, phase: Phase) -> Row:
+def row_for(reply: Reply, phase: SmtpPhase) -> ReplyRule:
     """The row that decides; the last two take every 4xx and 5xx. ValueError for other codes: they decide nothing."""
     line = f"{reply.code} {reply.enhanced or '-'} {reply.text}"
     for row in TABLE:
@@ -172,10 +172,10 @@ def row_for(reply: Reply, phase: Phase) -> Row:
     raise ValueError(f"{reply.code} is not a refusal")
 
 
-def classify(reply: Reply, phase: Phase) -> Verdict:
+def classify(reply: Reply, phase: SmtpPhase) -> ReplyMeaning:
     """What a 4xx or 5xx reply at this phase means. A waiting time in its text is heeded, up to four hours."""
     verdict = row_for(reply, phase).verdict
     if verdict.status is SendStatus.deferred and (hint := _HINT.search(reply.text)):
         seconds = min(int(hint[1]) * _UNITS[hint[2][0].lower()], _LONGEST)
-        return Verdict(verdict.status, verdict.reason, verdict.suppress, seconds, verdict.effect)
+        return ReplyMeaning(verdict.status, verdict.reason, verdict.suppress, seconds, verdict.effect)
     return verdict

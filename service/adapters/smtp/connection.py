@@ -11,38 +11,40 @@ import asyncio
 from collections import deque
 from time import monotonic
 
-from service.adapters.smtp.classify import Phase
+from service.adapters.smtp.classify import SmtpPhase
 from service.adapters.smtp.content import dot_stuffed
 from service.adapters.smtp.envelope import Extensions, envelope
-from service.adapters.smtp.queue import Pending
+from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import ReplyParser, group_accepted
-from service.adapters.smtp.steps import ENVELOPE, Owner, Step
-from service.adapters.smtp.writer import CHUNK, Wire
+from service.adapters.smtp.steps import ENVELOPE, ConnectionOwner, DialogueStep
+from service.adapters.smtp.writer import CHUNK, ConnectionWriter
 from service.model.mail import SendReason
 
 _SLOW_S = 1.0  # a domain that takes longer after the dot gets no envelope behind its mails
-_RCPT, _DATA, _FINAL, _DOT = Step.rcpt, Step.data, Step.final, Step.dot
+_RCPT, _DATA, _FINAL, _DOT = DialogueStep.rcpt, DialogueStep.data, DialogueStep.final, DialogueStep.dot
 _GROUP = (_FINAL, *ENVELOPE)
 
 
-class Connection(Wire):
+class Connection(ConnectionWriter):
     """Drives one transport that is ready for MAIL. All calls come from the event loop; nothing here awaits.
 
     At most two mails are on it: `_ending`, whose body is being written or whose final reply is awaited, and
     `_current`, whose envelope is out. Only the first can become ambiguous.
     """
 
-    def __init__(self, owner: Owner, relay: Relay, transport: asyncio.Transport, offered: Extensions) -> None:
+    def __init__(
+        self, owner: ConnectionOwner, relay: Relay, transport: asyncio.Transport, offered: Extensions
+    ) -> None:
         super().__init__(transport, relay.timeouts)
         self._owner = owner
         self._relay = relay
         self._offered = offered
         self._parser = ReplyParser()
-        self._commands: deque[tuple[Step, bytes]] = deque()  # still to be written, without PIPELINING
-        self._ending: Pending | None = None
-        self._current: Pending | None = None
-        self._refusal: tuple[Phase, int, bytes] | None = None  # of the current mail
+        self._commands: deque[tuple[DialogueStep, bytes]] = deque()  # still to be written, without PIPELINING
+        self._ending: PendingMail | None = None
+        self._current: PendingMail | None = None
+        self._refusal: tuple[SmtpPhase, int, bytes] | None = None  # of the current mail
         self._has_recipient = False
         self._invited = False  # 354
         self._over = False
@@ -59,7 +61,7 @@ class Connection(Wire):
     def retire(self) -> None:
         """Say goodbye. Only for an idle connection."""
         if not self._over:
-            self._ask(b"QUIT\r\n", (Step.quit,))
+            self._ask(b"QUIT\r\n", (DialogueStep.quit,))
 
     @property
     def busy(self) -> bool:
@@ -78,7 +80,7 @@ class Connection(Wire):
         if self._over or now < (self._deadline if waits or self._left else 0.0):
             return False
         if waits:
-            leaving = Step.quit in self._expected
+            leaving = DialogueStep.quit in self._expected
             self._end("" if leaving else "time-out", SendReason.relay_unavailable)
         else:
             self.retire()
@@ -121,12 +123,12 @@ class Connection(Wire):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Every mail on it is accounted for by how far it came."""
-        busy = bool(self._expected or self._rest is not None) and Step.quit not in self._expected
+        busy = bool(self._expected or self._rest is not None) and DialogueStep.quit not in self._expected
         self._end("connection lost" if busy else "", SendReason.relay_unavailable)
 
     # the dialogue
 
-    def _answer(self, step: Step, code: int, text: bytes) -> bool:
+    def _answer(self, step: DialogueStep, code: int, text: bytes) -> bool:
         """Take one reply; False when the connection is over."""
         if step is _FINAL:
             return self._final(code, text)
@@ -140,10 +142,12 @@ class Connection(Wire):
             return True
         if code >= 400 and step in ENVELOPE:
             if self._refusal is None:
-                self._refusal = (Phase(step.value), code, text)
+                self._refusal = (SmtpPhase(step.value), code, text)
                 self._commands.clear()
             return True
-        self._end("" if step is Step.quit else f"{code} in reply to {step}", SendReason.malformed_reply)
+        self._end(
+            "" if step is DialogueStep.quit else f"{code} in reply to {step}", SendReason.malformed_reply
+        )
         return False
 
     def _final(self, code: int, text: bytes) -> bool:
@@ -158,7 +162,7 @@ class Connection(Wire):
             pending.domain.slow = monotonic() - pending.dot_at > _SLOW_S
         if code < 400:
             self._owner.accepted(pending, code, text)
-        elif self._owner.refused(pending, Phase.final, code, text):
+        elif self._owner.refused(pending, SmtpPhase.final, code, text):
             self._end("", SendReason.relay_busy)
             return False
         return True
@@ -184,7 +188,7 @@ class Connection(Wire):
         elif self._invited:
             self._next(b".\r\n", _DOT)
         else:
-            self._next(b"RSET\r\n", Step.rset)
+            self._next(b"RSET\r\n", DialogueStep.rset)
 
     def _settle_refusal(self) -> bool:
         """Hand back the refused mail; True when this connection should not go on."""
@@ -209,7 +213,7 @@ class Connection(Wire):
             self._owner.impossible(pending, found)
         return None
 
-    def _next(self, first: bytes = b"", step: Step | None = None) -> None:
+    def _next(self, first: bytes = b"", step: DialogueStep | None = None) -> None:
         """Open the next transaction, after `first` (what ends the last one) in the same group."""
         taken = self._take()
         if taken is None:
@@ -242,7 +246,7 @@ class Connection(Wire):
         if self._write_pieces() and self._ending is not None and self._rest is not None:
             self._end_body(self._ending, self._rest)
 
-    def _end_body(self, pending: Pending, last: bytes | memoryview) -> None:
+    def _end_body(self, pending: PendingMail, last: bytes | memoryview) -> None:
         """The last of the body, its dot, and the next envelope in the same group."""
         self._rest = None
         alone = not self._offered.pipelining or (pending.domain is not None and pending.domain.slow)
@@ -261,20 +265,20 @@ class Connection(Wire):
         """A reply to nothing: 421 is a goodbye, a refusal in the midst of a body ends the mail, else a doubt."""
         if self._rest is not None and self._ending is not None and code >= 400:
             pending, self._ending, self._rest = self._ending, None, None
-            self._owner.refused(pending, Phase.final, code, text)
+            self._owner.refused(pending, SmtpPhase.final, code, text)
             self._end("", SendReason.relay_busy)
         elif code == 421:
-            self._dismissed(Step.data, text)
+            self._dismissed(DialogueStep.data, text)
         else:
             self._end(f"{code} in reply to nothing", SendReason.malformed_reply)
 
-    def _dismissed(self, step: Step, text: bytes) -> None:
+    def _dismissed(self, step: DialogueStep, text: bytes) -> None:
         """421: the relay closes. The mail it answers is refused; one whose envelope waited was simply not sent."""
         if step is _FINAL and self._ending is not None:
             pending, self._ending = self._ending, None
-            self._owner.refused(pending, Phase.final, 421, text)
+            self._owner.refused(pending, SmtpPhase.final, 421, text)
         elif step in ENVELOPE and self._refusal is None:
-            self._refusal = (Phase(step.value), 421, text)
+            self._refusal = (SmtpPhase(step.value), 421, text)
         self._end("", SendReason.relay_busy)
 
     def _end(self, broken: str, reason: SendReason) -> None:
@@ -282,7 +286,7 @@ class Connection(Wire):
         if self._over:
             return
         self._over = True
-        phase = next((Phase(step.value) for step in self._expected if step in ENVELOPE), Phase.data)
+        phase = next((SmtpPhase(step.value) for step in self._expected if step in ENVELOPE), SmtpPhase.data)
         if broken:
             self._transport.abort()
         else:
@@ -291,7 +295,7 @@ class Connection(Wire):
         ending, current = self._ending, self._current
         self._ending = self._current = None
         if ending is not None and self._rest is not None:
-            self._owner.unfinished(ending, reason, Phase.data)
+            self._owner.unfinished(ending, reason, SmtpPhase.data)
         elif ending is not None:
             garbled = reason is SendReason.malformed_reply
             self._owner.ambiguous(ending, reason if garbled else SendReason.lost_after_data)

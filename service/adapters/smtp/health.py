@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
 
-from service.adapters.smtp.relay import Rests
+from service.adapters.smtp.relay import Cooldowns
 from service.model.mail import SendReason
 
 
@@ -34,13 +34,13 @@ class RelayHealth:
     waiting: int
 
 
-class Health:
+class RelayHealthTracker:
     """The state of one relay. `failures` counts dialogues in a row that broke off; `strikes` rests in a row.
 
     `suspicious`: the first mails since the last accepted one that were refused as if we had no right to send.
     """
 
-    def __init__(self, rests: Rests, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, rests: Cooldowns, now: Callable[[], float] = monotonic) -> None:
         self.state = RelayState.ok
         self.usable = True
         self.reason: SendReason | None = None

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-from service.adapters.smtp.classify import Effect, Phase, Verdict, classify
+from service.adapters.smtp.classify import Effect, ReplyMeaning, SmtpPhase, classify
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import Connection
-from service.adapters.smtp.health import Health, RelayHealth, RelayState
-from service.adapters.smtp.queue import Pending, Waiting
-from service.adapters.smtp.rate import Gate, RateLimit, SteadyRate
+from service.adapters.smtp.health import RelayHealth, RelayHealthTracker, RelayState
+from service.adapters.smtp.queue import MailQueue, PendingMail
+from service.adapters.smtp.rate import RateLimit, SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import taken, to_reply
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
@@ -21,14 +21,14 @@ _MOST_TRIES = 3  # of a mail whose connections break before its final dot
 class Pool:
     """Everything about one relay. `place` finds a relay again for a mail that this one does not send."""
 
-    def __init__(self, relay: Relay, place: Callable[[Pending], None], limit: RateLimit | None) -> None:
+    def __init__(self, relay: Relay, place: Callable[[PendingMail], None], limit: RateLimit | None) -> None:
         self.relay = relay
         self._loop = asyncio.get_running_loop()
-        self.health = Health(relay.rests)
+        self.health = RelayHealthTracker(relay.rests)
         self._place = place
         self._context = tls_context(relay)
         most = relay.max_connections  # a fifth of them is never for one domain alone
-        self._waiting = Waiting(min(relay.domain_concurrency, max(1, most - most // 5)), max(1, most // 4))
+        self._waiting = MailQueue(min(relay.domain_concurrency, max(1, most - most // 5)), max(1, most // 4))
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
@@ -39,14 +39,14 @@ class Pool:
         if limit is None and relay.rate:
             limit = SteadyRate(relay.rate)
         chunk = int((relay.rate or 200.0) / 10)
-        self._gate = None if limit is None else Gate(relay.name, limit, chunk, self._admit, self._more)
+        self._gate = None if limit is None else Throttle(relay.name, limit, chunk, self._admit, self._more)
 
     def start(self) -> None:
         """Open the first connection, so that a fault in the settings shows at once."""
         self._sweep()
         self._open()
 
-    def offer(self, pending: Pending) -> None:
+    def offer(self, pending: PendingMail) -> None:
         """Send a mail as soon as a connection, its domain and the rate allow."""
         if self._gate is not None and not pending.tries:
             self._gate.enter(pending)
@@ -92,7 +92,7 @@ class Pool:
         for connection in [*self._connections]:
             connection.abort("closing")
 
-    def take(self, behind: Pending | None) -> Pending | None:
+    def take(self, behind: PendingMail | None) -> PendingMail | None:
         """The next mail, unless the relay is left alone; in a trial only one at a time."""
         health = self.health
         if not health.pristine and (
@@ -117,7 +117,7 @@ class Pool:
             self._stand_down()
         self._more()
 
-    def accepted(self, pending: Pending, code: int, text: bytes) -> None:
+    def accepted(self, pending: PendingMail, code: int, text: bytes) -> None:
         """The relay answers for it now."""
         self._waiting.release(pending)
         if not self.health.pristine:
@@ -128,7 +128,7 @@ class Pool:
         ):
             self._more()
 
-    def refused(self, pending: Pending, phase: Phase, code: int, text: bytes) -> bool:
+    def refused(self, pending: PendingMail, phase: SmtpPhase, code: int, text: bytes) -> bool:
         """Do what the table says with the mail and with the relay."""
         reply = to_reply(code, text)
         verdict = classify(reply, phase)
@@ -146,24 +146,24 @@ class Pool:
         self._more()
         return verdict.effect is Effect.rotate
 
-    def impossible(self, pending: Pending, reason: SendReason) -> None:
+    def impossible(self, pending: PendingMail, reason: SendReason) -> None:
         """Nothing was sent, and nothing will be."""
         self._waiting.release(pending)
         pending.resolve(SendResult(SendStatus.bounced, reason, relay=self.relay.name))
 
-    def unfinished(self, pending: Pending, reason: SendReason, phase: Phase) -> None:
+    def unfinished(self, pending: PendingMail, reason: SendReason, phase: SmtpPhase) -> None:
         """Another connection, perhaps another relay; three broken ones are enough for one attempt."""
         self._waiting.release(pending)
         pending.attempted = pending.attempted or reason is not SendReason.relay_busy
         self._again(pending, reason, None, phase, counts=reason is not SendReason.relay_busy)
 
-    def ambiguous(self, pending: Pending, reason: SendReason) -> None:
+    def ambiguous(self, pending: PendingMail, reason: SendReason) -> None:
         """Only the caller can decide whether a second mail is worse than none."""
         self._waiting.release(pending)
         pending.resolve(SendResult(SendStatus.ambiguous, reason, relay=self.relay.name, phase="final"))
 
     def _again(
-        self, pending: Pending, reason: SendReason, reply: Reply | None, phase: Phase, counts: bool
+        self, pending: PendingMail, reason: SendReason, reply: Reply | None, phase: SmtpPhase, counts: bool
     ) -> None:
         pending.tries += counts
         if pending.tries < _MOST_TRIES:
@@ -171,7 +171,7 @@ class Pool:
         else:
             pending.resolve(SendResult(SendStatus.deferred, reason, reply, self.relay.name, phase.value))
 
-    def _react(self, pending: Pending, verdict: Verdict, reply: Reply) -> None:
+    def _react(self, pending: PendingMail, verdict: ReplyMeaning, reply: Reply) -> None:
         mail = pending.mail.delivery_id
         if verdict.effect is Effect.none:
             if not self.health.pristine:
@@ -209,10 +209,10 @@ class Pool:
         for connection in idle:
             connection.retire()
 
-    def _drain(self) -> list[Pending]:
+    def _drain(self) -> list[PendingMail]:
         return self._waiting.drain() + (self._gate.drain() if self._gate is not None else [])
 
-    def _admit(self, pending: Pending) -> None:
+    def _admit(self, pending: PendingMail) -> None:
         if not self.health.usable:  # it was held for its rate, and the relay went away meanwhile
             self._place(pending)
             return

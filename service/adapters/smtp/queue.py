@@ -8,7 +8,7 @@ from service.model.mail import OutgoingMail, SendResult
 _MOST_IDLE_DOMAINS = 10_000
 
 
-class Domain:
+class DomainQueue:
     """A destination domain. `active`: connections that carry mail to it; `parked`: mails that must wait for them."""
 
     __slots__ = ("active", "name", "parked", "slow")
@@ -17,10 +17,10 @@ class Domain:
         self.name = name
         self.active = 0
         self.slow = False
-        self.parked: deque[Pending] = deque()
+        self.parked: deque[PendingMail] = deque()
 
 
-class Pending:
+class PendingMail:
     """A submitted mail. `body`: dot-stuffed content, once it is on its way. `attempted`: a relay has seen its envelope.
 
     `domain` is set while it is on its way; a `rider` follows its `front` to the same domain on one connection,
@@ -45,9 +45,9 @@ class Pending:
         self.body = b""
         self.domain_name = domain
         self.future = future
-        self.domain: Domain | None = None
-        self.front: Pending | None = None
-        self.rider: Pending | None = None
+        self.domain: DomainQueue | None = None
+        self.front: PendingMail | None = None
+        self.rider: PendingMail | None = None
         self.tries = 0
         self.attempted = False
         self.dot_at = 0.0
@@ -58,28 +58,28 @@ class Pending:
             self.future.set_result(result)
 
 
-class Waiting:
+class MailQueue:
     """A queue that lets a domain have at most `limit` connections at a time, `slow_limit` when it is slow."""
 
     def __init__(self, limit: int, slow_limit: int = 1) -> None:
-        self.ready: deque[Pending] = deque()
+        self.ready: deque[PendingMail] = deque()
         self.active = 0
         self._parked = 0
         self._limit = limit
         self._slow_limit = slow_limit
-        self._domains: dict[str, Domain] = {}
+        self._domains: dict[str, DomainQueue] = {}
 
     def __len__(self) -> int:
         return len(self.ready) + self._parked
 
-    def push(self, pending: Pending, *, first: bool = False) -> None:
+    def push(self, pending: PendingMail, *, first: bool = False) -> None:
         """Queue a mail; `first` for one that was taken before."""
         if first:
             self.ready.appendleft(pending)
         else:
             self.ready.append(pending)
 
-    def pop(self, behind: Pending | None = None) -> Pending | None:
+    def pop(self, behind: PendingMail | None = None) -> PendingMail | None:
         """The next mail whose domain has room; `behind`: the mail that it will follow on its connection.
 
         One whose future was cancelled is forgotten: nothing was sent.
@@ -106,14 +106,14 @@ class Waiting:
             return pending
         return None
 
-    def _parked_behind(self, behind: Pending | None) -> Pending | None:
+    def _parked_behind(self, behind: PendingMail | None) -> PendingMail | None:
         """What is parked but may follow a mail to its own domain."""
         if behind is None or behind.domain is None or not behind.domain.parked:
             return None
         self._parked -= 1
         return behind.domain.parked.popleft()
 
-    def release(self, pending: Pending) -> None:
+    def release(self, pending: PendingMail) -> None:
         """A mail that was taken has come to its end here."""
         domain, pending.domain = pending.domain, None
         if domain is None:
@@ -131,7 +131,7 @@ class Waiting:
                 self._parked -= 1
                 self.ready.appendleft(domain.parked.popleft())
 
-    def drain(self) -> list[Pending]:
+    def drain(self) -> list[PendingMail]:
         """Take out everything that waits, in order within a domain."""
         waiting = [*self.ready]
         self.ready.clear()
@@ -141,8 +141,8 @@ class Waiting:
         self._parked = 0
         return waiting
 
-    def _known(self, name: str) -> Domain:
+    def _known(self, name: str) -> DomainQueue:
         if len(self._domains) >= _MOST_IDLE_DOMAINS:
             self._domains = {n: d for n, d in self._domains.items() if d.active or d.parked}
-        domain = self._domains[name] = Domain(name)
+        domain = self._domains[name] = DomainQueue(name)
         return domain

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from service.adapters.smtp.queue import Pending
+from service.adapters.smtp.queue import PendingMail
 from service.model.mail import SendReason, SendResult, SendStatus
 
 _CHUNK = 20  # mails reserved at once
@@ -40,7 +40,7 @@ class SteadyRate:
         return max(0.0, start - now)
 
 
-class Gate:
+class Throttle:
     """Holds mails until their rate allows; a domain that must wait holds up no other.
 
     `refused` is told when some have come back, which nobody need wait for any more.
@@ -51,7 +51,7 @@ class Gate:
         relay: str,
         limit: RateLimit,
         chunk: int,
-        admit: Callable[[Pending], None],
+        admit: Callable[[PendingMail], None],
         refused: Callable[[], None],
     ) -> None:
         self._relay = relay
@@ -59,13 +59,13 @@ class Gate:
         self._chunk = max(1, min(_CHUNK, chunk))
         self._admit = admit
         self._refused = refused
-        self._domains: dict[str, deque[Pending]] = {}
+        self._domains: dict[str, deque[PendingMail]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._domains.values()))
 
-    def enter(self, pending: Pending) -> None:
+    def enter(self, pending: PendingMail) -> None:
         """Hold a mail until it may go."""
         queue = self._domains.get(pending.domain_name)
         if queue is not None:
@@ -76,7 +76,7 @@ class Gate:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def drain(self) -> list[Pending]:
+    def drain(self) -> list[PendingMail]:
         """Take out everything that is held."""
         held = [pending for queue in self._domains.values() for pending in queue]
         for queue in self._domains.values():

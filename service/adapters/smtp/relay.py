@@ -22,7 +22,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Rests:
+class Cooldowns:
     """Seconds that a relay is left alone; each doubles while it stays away, up to `longest`, with jitter.
 
     `away`: it does not answer. `busy`: it said 421 or 4xx to our coming. `fault`: it refuses us, and only an
@@ -61,7 +61,7 @@ class Relay:
     rate: float | None = None
     dsn: bool = False
     timeouts: Timeouts = Timeouts()
-    rests: Rests = Rests()
+    rests: Cooldowns = Cooldowns()
 
     def __post_init__(self) -> None:
         """Refuse settings that would send a password in the clear."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from service.adapters.smtp.addresses import address_domain, sender_fits
 from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.pool import Pool
-from service.adapters.smtp.queue import Pending
+from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.rate import RateLimit
 from service.adapters.smtp.relay import Relay
 from service.model.mail import OutgoingMail, SendReason, SendResult, SendStatus
@@ -44,7 +44,7 @@ class SmtpTransport:
         if not self._accepting:
             future.set_result(SendResult(SendStatus.unsent, SendReason.closing))
         else:
-            self._place(Pending(mail, domain, future))
+            self._place(PendingMail(mail, domain, future))
         return future
 
     def state(self) -> list[RelayHealth]:
@@ -61,7 +61,7 @@ class SmtpTransport:
         self._open = False
         await asyncio.gather(*(pool.close() for pool in self._pools))
 
-    def _place(self, pending: Pending) -> None:
+    def _place(self, pending: PendingMail) -> None:
         if self._open:
             for pool in self._pools:
                 if pool.health.usable:
@@ -69,7 +69,7 @@ class SmtpTransport:
                     return
         pending.resolve(self._nowhere(pending))
 
-    def _nowhere(self, pending: Pending) -> SendResult:
+    def _nowhere(self, pending: PendingMail) -> SendResult:
         """No relay may be used: nobody's fault but the channel's."""
         if not self._open:
             return SendResult(SendStatus.unsent, SendReason.closing)

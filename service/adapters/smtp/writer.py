@@ -5,12 +5,12 @@ from collections import deque
 from time import monotonic
 
 from service.adapters.smtp.relay import Timeouts
-from service.adapters.smtp.steps import Step, limits
+from service.adapters.smtp.steps import DialogueStep, limits
 
 CHUNK = 65_536  # octets of a body written at once
 
 
-class Wire(asyncio.Protocol):
+class ConnectionWriter(asyncio.Protocol):
     """Writes steps and bodies. Deadlines are only noted here; the pool's sweep looks at them."""
 
     def __init__(self, transport: asyncio.Transport, times: Timeouts) -> None:
@@ -18,7 +18,7 @@ class Wire(asyncio.Protocol):
         self._limits = limits(times)
         self._block_s = times.block
         self._deadline = float("inf")
-        self._expected: deque[Step] = deque()
+        self._expected: deque[DialogueStep] = deque()
         self._rest: memoryview | None = None  # of the body: not yet written, nor is its dot
         self._paused = False
         transport.set_protocol(self)
@@ -38,7 +38,7 @@ class Wire(asyncio.Protocol):
     def _body_flows(self) -> None:
         """There is room for more of the body."""
 
-    def _ask(self, data: bytes, steps: tuple[Step, ...]) -> None:
+    def _ask(self, data: bytes, steps: tuple[DialogueStep, ...]) -> None:
         """Write a group of commands, or what ends a body, and expect the replies to it."""
         self._expected.extend(steps)
         self._deadline = monotonic() + self._limits[self._expected[0]]

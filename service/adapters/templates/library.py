@@ -13,7 +13,7 @@ from service.adapters.templates.layout import Layout, read_layout
 from service.adapters.templates.page import Compiled, Page, coded, make_page
 from service.model.catalogue import Catalogue
 from service.ports import RenderFailed
-from service.settings import Mail
+from service.settings import MailSettings
 
 
 class TemplateFault(Exception):
@@ -23,7 +23,7 @@ class TemplateFault(Exception):
 class Library:
     """Pages by type and locale. Compiled when first wanted, kept for good: there are as many as there are files."""
 
-    def __init__(self, directory: Path, catalogue: Catalogue, mail: Mail, locale: str) -> None:
+    def __init__(self, directory: Path, catalogue: Catalogue, mail: MailSettings, locale: str) -> None:
         shared = {"product": mail.product, "site": mail.site.rstrip("/"), "link": Link(mail.site)}
         self.catalogue = catalogue
         self._directory = directory

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from service.adapters.templates.headers import mailbox
 from service.adapters.templates.quoted import Coded, write
-from service.settings import Mail
+from service.settings import MailSettings
 
 _PART = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 _TEXT = b'--=_tocsin\r\nContent-Type: text/plain; charset="utf-8"\r\n' + _PART
@@ -25,7 +25,7 @@ class Frame:
     last: bytes
 
 
-def frame(mail: Mail, type_: str, domain: str, locale: str) -> Frame:
+def frame(mail: MailSettings, type_: str, domain: str, locale: str) -> Frame:
     """Raises RenderFailed when the sender is not one address."""
     sender_id = "".join(filter(str.isalnum, mail.list_domain))[:15]
     last = (

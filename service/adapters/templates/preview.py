@@ -6,7 +6,7 @@ from email import message_from_bytes, policy
 from service.adapters.templates.renderer import TemplateRenderer
 from service.adapters.templates.sample import sample_delivery
 from service.model.delivery import Delivery
-from service.settings import Mail
+from service.settings import MailSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,14 @@ class Preview:
     size: int
 
 
-def render_preview(renderer: TemplateRenderer, mail: Mail, type_: str, locale: str) -> Preview:
+def render_preview(renderer: TemplateRenderer, mail: MailSettings, type_: str, locale: str) -> Preview:
     """The sample of a type in a locale. Raises KeyError for an unknown type, RenderFailed."""
     row = renderer.library.catalogue[type_]
     delivery = sample_delivery(row, locale)
     return preview_of(renderer, delivery, {} if row.mandatory else sample_headers(mail))
 
 
-def sample_headers(mail: Mail) -> dict[str, str]:
+def sample_headers(mail: MailSettings) -> dict[str, str]:
     """What the email stage adds for types that one may turn off (RFC 8058); the token is no real one."""
     return {
         "List-Unsubscribe": f"<{mail.unsubscribe_base}/unsubscribe/sample>",

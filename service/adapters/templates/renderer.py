@@ -18,7 +18,7 @@ from service.adapters.templates.page import Page
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.ports import RenderFailed
-from service.settings import Mail, Templates, templates_directory
+from service.settings import MailSettings, TemplateSettings, templates_directory
 
 Sign = Callable[[bytes], bytes]
 _ID = re.compile(r"[A-Za-z0-9.-]{1,128}").fullmatch
@@ -32,7 +32,7 @@ class TemplateRenderer:
     """
 
     def __init__(
-        self, mail: Mail, templates: Templates, catalogue: Catalogue, sign: Sign | None = None
+        self, mail: MailSettings, templates: TemplateSettings, catalogue: Catalogue, sign: Sign | None = None
     ) -> None:
         directory: Path = templates.directory or templates_directory()
         self.library = Library(directory, catalogue, mail, templates.locale)

@@ -1,6 +1,6 @@
 """A delivery of a type's sample event, for the start-up check and for looking at."""
 
-from service.model.catalogue import AudienceKind, Channel, NotificationType
+from service.model.catalogue import AudienceRule, Channel, NotificationType
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id, event_key
 
@@ -20,7 +20,7 @@ def sample_delivery(row: NotificationType, locale: str, channel: Channel = Chann
         channel=channel,
         recipient="alice",
         found=Found(kind),
-        scope=row.audience[0].role or "" if kind is AudienceKind.role else "",
+        scope=row.audience[0].role or "" if kind is AudienceRule.role else "",
         created_ms=SAMPLE_MS,
         received_ms=SAMPLE_MS,
         deadline_ms=SAMPLE_MS + row.ttl * 1000,

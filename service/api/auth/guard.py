@@ -9,8 +9,8 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
 from service.api.auth.keys import service_of
-from service.api.auth.principal import BadCredential, Kind, Principal
-from service.api.deps import deps_of, doors_of
+from service.api.auth.principal import BadCredential, Principal, PrincipalKind
+from service.api.deps import authenticators_of, deps_of
 from service.api.errors import ApiError
 from service.api.rate_limits import limit
 from service.pipeline.tables.credentials import looks_like_key
@@ -27,11 +27,11 @@ async def allow(request: Request, scope: str) -> Principal:
         if looks_like_key(token):
             principal = await service_of(token, deps_of(request).api_keys)
         else:
-            principal = await doors_of(request).tokens.principal(token)
+            principal = await authenticators_of(request).tokens.principal(token)
     except BadCredential as error:
         text = str(error)
         raise _unauthorized(f"{text[0].upper()}{text[1:]}.", ', error="invalid_token"') from None
-    if scope not in principal.scopes or (scope == "inbox" and principal.kind is not Kind.recipient):
+    if scope not in principal.scopes or (scope == "inbox" and principal.kind is not PrincipalKind.recipient):
         challenge = f'Bearer realm="tocsin", error="insufficient_scope", scope="{scope}"'
         raise ApiError(
             403, f"The scope {scope} is needed.", code="forbidden", headers={"WWW-Authenticate": challenge}
@@ -50,7 +50,7 @@ async def allow_account(request: Request) -> Principal:
         await limit(request, "passwords", request.client.host if request.client else "")
 
     try:
-        principal = await doors_of(request).passwords.principal(encoded, before_verifying)
+        principal = await authenticators_of(request).passwords.principal(encoded, before_verifying)
     except BadCredential:
         detail = "The account or its password is wrong."
         raise ApiError(401, detail, code="unauthorized", headers=_BASIC) from None

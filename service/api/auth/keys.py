@@ -2,7 +2,7 @@
 
 from hmac import compare_digest
 
-from service.api.auth.principal import BadCredential, Kind, Principal
+from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.api_ports import ApiKeys
 from service.pipeline.tables.credentials import split_key
 
@@ -15,4 +15,4 @@ async def service_of(text: str, keys: ApiKeys) -> Principal:
         raise BadCredential("the API key is not known")
     if row.revoked_ms:
         raise BadCredential("the API key is revoked")
-    return Principal(Kind.service, row.id, frozenset(row.scopes))
+    return Principal(PrincipalKind.service, row.id, frozenset(row.scopes))

@@ -13,7 +13,7 @@ from functools import cached_property
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.api.auth.principal import BadCredential, Kind, Principal
+from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.api_ports import Accounts
 
 _REMEMBER_S = 60.0
@@ -53,7 +53,7 @@ class Passwords:
             if not right or row is None:
                 raise BadCredential(_WRONG)
             self._remember(mark)
-        return Principal(Kind.account, account, frozenset({"account"}))
+        return Principal(PrincipalKind.account, account, frozenset({"account"}))
 
     def _verify(self, stored: str, password: str) -> bool:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class PrincipalKind(StrEnum):
     """How a caller has shown who it is."""
 
     recipient = "recipient"  # a JWT; the id is its `sub`
@@ -17,7 +17,7 @@ class Kind(StrEnum):
 class Principal:
     """Who calls, with what it may do. `until` is when the credential ends, in seconds since the epoch."""
 
-    kind: Kind
+    kind: PrincipalKind
     id: str
     scopes: frozenset[str]
     until: float = math.inf

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 
 from service.api.auth.jwks import Jwks
-from service.api.auth.principal import BadCredential, Kind, Principal
+from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.settings import DEV_SECRET, Settings
 
 _MAX_TOKEN = 8192
@@ -75,7 +75,7 @@ class Tokens:
             raise BadCredential("the token's sub claim is not a recipient id")
         if not isinstance(scope, str):
             raise BadCredential("the token's scope claim is not a text")
-        return Principal(Kind.recipient, subject, frozenset(scope.split()), float(claims["exp"]))
+        return Principal(PrincipalKind.recipient, subject, frozenset(scope.split()), float(claims["exp"]))
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > _MAX_TOKEN:

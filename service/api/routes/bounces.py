@@ -11,7 +11,7 @@ from service.api.deps import Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError, not_found
 from service.api.middleware import checked, json_of
-from service.pipeline.bounces.dsn import Kind, Report
+from service.pipeline.bounces.dsn import Report, ReportKind
 
 router = APIRouter(prefix="/v1/bounces", tags=["bounces"])
 
@@ -65,8 +65,8 @@ async def report(
         taken = await deps.bounces.take(await request.body(), envelope)
     elif media_type == "application/json":
         form = checked(BounceForm, await json_of(request))
-        kind = Kind(form.kind)
-        action = "failed" if kind is Kind.bounce else "abuse"
+        kind = ReportKind(form.kind)
+        action = "failed" if kind is ReportKind.bounce else "abuse"
         given = Report(kind, action, form.status, tuple(filter(None, (form.address,))), form.detail)
         taken = await deps.bounces.reported(given, (form.sender, *envelope))
     else:

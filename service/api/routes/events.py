@@ -16,7 +16,7 @@ from service.api.deps import ApiDeps, Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError
 from service.api.middleware import MAX_BODY
-from service.api_ports import Repeat
+from service.api_ports import IdempotencyState
 from service.model.event import DeadReason, Event, InvalidEvent, Withdrawal
 from service.model.record import Headers, Message
 from service.pipeline.resolve import ingest, strict_json
@@ -94,7 +94,7 @@ async def publish(
         raise ApiError(400, "An Idempotency-Key has 1 to 255 characters.", code="idempotency-key")
     key, fingerprint = f"{principal.name}:{idempotency_key}", _fingerprint(request, body)
     known = await deps.idempotency.begin(key, fingerprint)
-    if known.repeat is Repeat.done:
+    if known.repeat is IdempotencyState.done:
         return _accepted(known.answer, repeated=True)
     _refuse_repeat(known.repeat)
     try:
@@ -162,12 +162,12 @@ def _refused(error: InvalidEvent, index: int | None = None) -> ApiError:
     return ApiError(_STATUS.get(error.reason, 422), str(error), code="invalid-event", extra=extra)
 
 
-def _refuse_repeat(repeat: Repeat) -> None:
-    if repeat is Repeat.mismatch:
+def _refuse_repeat(repeat: IdempotencyState) -> None:
+    if repeat is IdempotencyState.mismatch:
         raise ApiError(
             422, "The Idempotency-Key was used for another request.", code="idempotency-key-reused"
         )
-    if repeat is Repeat.running:
+    if repeat is IdempotencyState.running:
         detail = "The request with this Idempotency-Key is not finished yet."
         raise ApiError(409, detail, code="idempotency-key-running", headers={"Retry-After": "1"})
 

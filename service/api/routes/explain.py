@@ -16,8 +16,8 @@ from service.api.middleware import checked, json_of
 from service.model.event import Event, InvalidEvent
 from service.model.mask import mask_value
 from service.model.recipient import Group, preference_key
-from service.pipeline.operate.explain import Ask
-from service.pipeline.operate.table_overlay import Change
+from service.pipeline.operate.explain import ExplainQuery
+from service.pipeline.operate.table_overlay import TableOverlay
 from service.pipeline.resolve import ingest
 
 router = APIRouter(prefix="/v1", tags=["explain"])
@@ -64,12 +64,12 @@ class WhatIfForm(BaseModel):
             raise ValueError("needs either an event, or preferences or groups")
         return self
 
-    def change(self) -> Change:
+    def change(self) -> TableOverlay:
         """The changes that were asked about."""
         chosen: dict[str, dict[str, bool]] = {}
         for one in self.preferences:
             chosen.setdefault(one.recipient, {})[preference_key(one.type, one.channel)] = one.on
-        return Change(chosen, [Group(**group.model_dump()) for group in self.groups])
+        return TableOverlay(chosen, [Group(**group.model_dump()) for group in self.groups])
 
 
 @router.get(
@@ -100,7 +100,9 @@ async def explain(
         raise bad_parameter("event", "an event, a recipient or an address must be named")
     if recipient and address:
         raise bad_parameter("address", "not together with recipient")
-    document = await deps.explain(Ask(event, source, recipient, address, type, _moment_ms(since), limit))
+    document = await deps.explain(
+        ExplainQuery(event, source, recipient, address, type, _moment_ms(since), limit)
+    )
     if not document["events"]:
         raise not_found("event" if event else "delivery")
     return _json(document, personal=personal)

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from service.api.auth.guard import MayChangeTables
 from service.api.deps import Deps
 from service.api.docs import Responses, answer, json_body, parameter, refusals
-from service.api.errors import ApiError, Fault, bad_parameter, pointer_to
+from service.api.errors import ApiError, FieldError, bad_parameter, pointer_to
 from service.api.jsonapi import one_of
 from service.api.middleware import json_of
 from service.model.address import InvalidAddress, check_address
-from service.model.catalogue import AudienceKind, Catalogue
+from service.model.catalogue import AudienceRule, Catalogue
 from service.model.ids import address_key
 from service.model.recipient import Group
 
@@ -82,14 +82,14 @@ async def configure(request: Request, principal: MayChangeTables, deps: Deps) ->
 
 def _shown(group: Group, catalogue: Catalogue) -> Response:
     lists = {
-        row.name: group.addresses.get(row.name, ()) for row in catalogue if row.needs(AudienceKind.group)
+        row.name: group.addresses.get(row.name, ()) for row in catalogue if row.needs(AudienceRule.group)
     }
     return Response(orjson.dumps(lists), media_type="application/json")
 
 
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise _refused([Fault("The body must be a JSON object.", "")])
+        raise _refused([FieldError("The body must be a JSON object.", "")])
     return body
 
 
@@ -118,15 +118,15 @@ def _name(request: Request, body: Mapping[str, Any], name: str) -> str:
 
 def _checked(named: Mapping[str, Any], catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
     """The lists by type. Raises ApiError with every fault there is."""
-    faults: list[Fault] = []
+    faults: list[FieldError] = []
     for name, value in named.items():
         row = catalogue.get(name)
-        if row is None or row.name != name or not row.needs(AudienceKind.group):
-            faults.append(Fault("There is no such group type.", pointer_to(name[:100])))
+        if row is None or row.name != name or not row.needs(AudienceRule.group):
+            faults.append(FieldError("There is no such group type.", pointer_to(name[:100])))
         elif not isinstance(value, list):
-            faults.append(Fault("Must be a list of addresses.", pointer_to(name)))
+            faults.append(FieldError("Must be a list of addresses.", pointer_to(name)))
         elif len(value) > MAX_ADDRESSES:
-            faults.append(Fault(f"Has more than {MAX_ADDRESSES} addresses.", pointer_to(name)))
+            faults.append(FieldError(f"Has more than {MAX_ADDRESSES} addresses.", pointer_to(name)))
         else:
             faults += _faults(name, value)
     if faults:
@@ -134,25 +134,25 @@ def _checked(named: Mapping[str, Any], catalogue: Catalogue) -> dict[str, tuple[
     return {name: tuple(value) for name, value in named.items()}
 
 
-def _faults(name: str, addresses: Sequence[Any]) -> list[Fault]:
-    faults: list[Fault] = []
+def _faults(name: str, addresses: Sequence[Any]) -> list[FieldError]:
+    faults: list[FieldError] = []
     seen: set[str] = set()
     for index, address in enumerate(addresses):
         place = pointer_to(name, index)
         try:
             key = address_key(check_address(address)) if isinstance(address, str) else None
         except InvalidAddress as error:
-            faults.append(Fault(str(error), place))
+            faults.append(FieldError(str(error), place))
             continue
         if key is None:
-            faults.append(Fault("An address must be a text.", place))
+            faults.append(FieldError("An address must be a text.", place))
         elif key in seen:
-            faults.append(Fault("The address stands there twice.", place))
+            faults.append(FieldError("The address stands there twice.", place))
         else:
             seen.add(key)
     return faults
 
 
-def _refused(faults: Sequence[Fault]) -> ApiError:
+def _refused(faults: Sequence[FieldError]) -> ApiError:
     place = f"{faults[0].pointer}: " if faults[0].pointer else ""
     return ApiError(422, f"{place}{faults[0].detail}", code="invalid-body", faults=faults)

@@ -19,7 +19,7 @@ from service.api.docs import COUNTS, MARK, NOTIFICATIONS, NOTIFICATIONS_QUERY, j
 from service.api.errors import ApiError, bad_parameter, invalid, not_found, pointer_to
 from service.api.jsonapi import JsonApiResponse, document, negotiate, one_of, resource
 from service.api.middleware import json_of
-from service.api_ports import InboxQuery, Shown
+from service.api_ports import InboxQuery, ReadFilter
 from service.model.catalogue import Catalogue
 
 router = APIRouter(tags=["inbox"], default_response_class=JsonApiResponse)
@@ -61,7 +61,7 @@ async def notifications(request: Request) -> Response:
     deps = deps_of(request)
     query = _query(request, principal.id, deps.catalogue)
     paged = one_of(request, _PAGE[0]) or one_of(request, _PAGE[1])
-    if not paged and query.shown is Shown.unread and not query.types:
+    if not paged and query.shown is ReadFilter.unread and not query.types:
         return document(
             [resource(i) for i in await deps.inbox.unread(query.recipient, descending=query.descending)]
         )
@@ -70,7 +70,9 @@ async def notifications(request: Request) -> Response:
     except ValueError:
         raise bad_parameter(_PAGE[1], "is not a cursor that a page gave") from None
     links = _links(request, page.cursor) if paged else None
-    return document([resource(item, with_read=query.shown is not Shown.unread) for item in page.items], links)
+    return document(
+        [resource(item, with_read=query.shown is not ReadFilter.unread) for item in page.items], links
+    )
 
 
 @router.delete(
@@ -141,7 +143,7 @@ def _query(request: Request, recipient: str, catalogue: Catalogue) -> InboxQuery
     if sort not in ("created_at", "-created_at"):
         raise bad_parameter("sort", "can be created_at or -created_at")
     status = one_of(request, *_STATUS)
-    if status and status[1] not in Shown.__members__:
+    if status and status[1] not in ReadFilter.__members__:
         raise bad_parameter(status[0], "can be unread, read or all")
     size = one_of(request, _PAGE[0])
     if size and not (size[1].isascii() and size[1].isdigit() and 0 < int(size[1][:9]) <= _MAX_PAGE):
@@ -149,7 +151,7 @@ def _query(request: Request, recipient: str, catalogue: Catalogue) -> InboxQuery
     after = one_of(request, _PAGE[1])
     return InboxQuery(
         recipient=recipient,
-        shown=Shown(status[1]) if status else Shown.unread,
+        shown=ReadFilter(status[1]) if status else ReadFilter.unread,
         types=_types(request, catalogue),
         descending=sort.startswith("-"),
         after=after[1] if after else "",

@@ -19,7 +19,7 @@ from service.api.errors import ApiError
 from service.api.hub import Hub, TooMany, Watcher
 from service.api.jsonapi import resource
 from service.api.routes.inbox import count_resources, types_of
-from service.api_ports import Changed, InboxChange
+from service.api_ports import InboxChange, InboxChangeKind
 from service.ports import Unavailable
 
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
@@ -214,7 +214,7 @@ def _told(changes: Iterable[InboxChange]) -> bytes:
 
 
 def _change(change: InboxChange) -> bytes:
-    if change.kind is Changed.new:
+    if change.kind is InboxChangeKind.new:
         if change.item is None:  # new, and gone again since
             return b""
         data = {**resource(change.item), "meta": {"line": change.item.line}}

@@ -17,7 +17,7 @@ from service.api.listing import AccountJson, Part, listing, listing_schema, obje
 from service.api.middleware import checked, json_of
 from service.api.routes.contacts import PATH as CONTACTS
 from service.api.routes.contacts import one, uri
-from service.model.catalogue import AudienceKind, Catalogue, Channel
+from service.model.catalogue import AudienceRule, Catalogue, Channel
 from service.model.recipient import Choice, Contact, preference_key
 
 router = APIRouter(prefix="/api/2.0/notification_preferences", tags=["preferences"])
@@ -100,7 +100,7 @@ def _pairs(catalogue: Catalogue) -> Sequence[tuple[str, Channel]]:
     return tuple(
         (row.name, channel)
         for row in catalogue
-        if row.needs(AudienceKind.account)
+        if row.needs(AudienceRule.account)
         for channel in row.channels
     )
 
@@ -124,7 +124,7 @@ def _channel(preference: Preference, catalogue: Catalogue, index: int | None) ->
     """The channel of a preference. Raises ApiError for a type or medium that there is not."""
     row = catalogue.get(preference.type)
     place = () if index is None else (index,)
-    if row is None or row.name != preference.type or not row.needs(AudienceKind.account):
+    if row is None or row.name != preference.type or not row.needs(AudienceRule.account):
         raise invalid("There is no such account type.", pointer_to(*place, "type"))
     for channel in row.channels:
         if _MEDIUM[channel] == preference.medium:

@@ -9,15 +9,20 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
-from service.api.deps import ApiDeps, Deps, doors_of
-from service.api.routes.unsubscribe_page import HEADERS, RESUME, STOP, Shown, language, page
-from service.pipeline.tables.unsubscribe_tokens import Expired, Link
+from service.api.deps import ApiDeps, Deps, authenticators_of
+from service.api.routes.unsubscribe_page import HEADERS, RESUME, STOP, UnsubscribePage, language, page
+from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTarget
 from service.ports import Unavailable
 
 router = APIRouter(prefix="/unsubscribe", tags=["unsubscribe"], include_in_schema=False)
 log = logging.getLogger(__name__)
 
-_STATUS = {Shown.mandatory: 403, Shown.expired: 410, Shown.invalid: 404, Shown.away: 503}
+_STATUS = {
+    UnsubscribePage.mandatory: 403,
+    UnsubscribePage.expired: 410,
+    UnsubscribePage.invalid: 404,
+    UnsubscribePage.away: 503,
+}
 _MOST_BYTES = 4096
 
 
@@ -25,7 +30,7 @@ _MOST_BYTES = 4096
 async def show(token: str, request: Request, deps: Deps) -> HTMLResponse:
     """A page that asks, or says how it stands."""
     link = _read(token, request, deps)
-    if isinstance(link, Shown):
+    if isinstance(link, UnsubscribePage):
         return _page(link, request, deps)
     shown = _refusal(link, deps)
     if shown is None:
@@ -33,7 +38,7 @@ async def show(token: str, request: Request, deps: Deps) -> HTMLResponse:
             stopped = await deps.writer.read_unsubscribe(link.key) is not None
         except Unavailable:
             stopped = False  # asking costs nothing: the answer to POST is what counts
-        shown = Shown.done if stopped else Shown.ask
+        shown = UnsubscribePage.done if stopped else UnsubscribePage.ask
     return _page(shown, request, deps, link)
 
 
@@ -41,40 +46,40 @@ async def show(token: str, request: Request, deps: Deps) -> HTMLResponse:
 async def act(token: str, request: Request, deps: Deps) -> HTMLResponse:
     """Stop the mails, or with the page's other button let them come again. Done twice, it is done once."""
     link = _read(token, request, deps)
-    if isinstance(link, Shown):
+    if isinstance(link, UnsubscribePage):
         return _page(link, request, deps)
     shown, wish = _refusal(link, deps), _wish(request, await request.body())
     if shown is None:
         try:
             if wish == STOP:
                 await deps.writer.unsubscribe(link.key, link.type, "the link in a mail")
-                shown = Shown.done
+                shown = UnsubscribePage.done
             elif wish == RESUME:
                 await deps.writer.resubscribe(link.key)
-                shown = Shown.back
+                shown = UnsubscribePage.back
             else:
-                return _page(Shown.ask, request, deps, link, status=400)
+                return _page(UnsubscribePage.ask, request, deps, link, status=400)
         except Unavailable as away:
             log.warning("unavailable: %s", away.reason)
-            shown = Shown.away
+            shown = UnsubscribePage.away
     return _page(shown, request, deps, link)
 
 
-def _read(token: str, request: Request, deps: ApiDeps) -> Link | Shown:
-    tokens = doors_of(request).unsubscribe
+def _read(token: str, request: Request, deps: ApiDeps) -> UnsubscribeTarget | UnsubscribePage:
+    tokens = authenticators_of(request).unsubscribe
     if tokens is None:
-        return Shown.invalid
+        return UnsubscribePage.invalid
     try:
         return tokens.read(token, deps.clock.now_ms())
-    except Expired:
-        return Shown.expired
+    except TokenExpired:
+        return UnsubscribePage.expired
     except ValueError:
-        return Shown.invalid
+        return UnsubscribePage.invalid
 
 
-def _refusal(link: Link, deps: ApiDeps) -> Shown | None:
+def _refusal(link: UnsubscribeTarget, deps: ApiDeps) -> UnsubscribePage | None:
     row = deps.catalogue.get(link.type)
-    return Shown.mandatory if row is not None and row.mandatory else None
+    return UnsubscribePage.mandatory if row is not None and row.mandatory else None
 
 
 def _wish(request: Request, body: bytes) -> tuple[str, str] | None:
@@ -91,11 +96,16 @@ def _wish(request: Request, body: bytes) -> tuple[str, str] | None:
 
 
 def _page(
-    shown: Shown, request: Request, deps: ApiDeps, link: Link | None = None, *, status: int | None = None
+    shown: UnsubscribePage,
+    request: Request,
+    deps: ApiDeps,
+    link: UnsubscribeTarget | None = None,
+    *,
+    status: int | None = None,
 ) -> HTMLResponse:
     row = deps.catalogue.get(link.type) if link else None
     reads = language(request.headers.get("accept-language", ""))
     what = row.title_in(reads) if row else link.type if link else ""
     text = page(shown, reads, deps.settings.mail.product, what)
-    headers = HEADERS | ({"Retry-After": "5"} if shown is Shown.away else {})
+    headers = HEADERS | ({"Retry-After": "5"} if shown is UnsubscribePage.away else {})
     return HTMLResponse(text, status or _STATUS.get(shown, 200), headers)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from html import escape
 
 
-class Shown(StrEnum):
+class UnsubscribePage(StrEnum):
     """What the page says."""
 
     ask = "ask"
@@ -110,7 +110,7 @@ def language(accept: str) -> str:
     return next((tag for tag in wanted if tag in _TEXTS), "en")
 
 
-def page(shown: Shown, language: str, product: str, what: str = "") -> str:
+def page(shown: UnsubscribePage, language: str, product: str, what: str = "") -> str:
     """The whole page. `what`: the type's title, for people."""
     texts = _TEXTS[language]
     title, text = texts[shown]
@@ -123,15 +123,15 @@ def page(shown: Shown, language: str, product: str, what: str = "") -> str:
     )
 
 
-def _form(shown: Shown, texts: Mapping[str, tuple[str, str]]) -> str:
+def _form(shown: UnsubscribePage, texts: Mapping[str, tuple[str, str]]) -> str:
     """The one thing that can be done: posted to the page's own address."""
     once = f'<p class="soft">{escape(texts["once"][0])}</p>'
     match shown:
-        case Shown.ask:
+        case UnsubscribePage.ask:
             return _button("", STOP, texts["stop"][0]) + once
-        case Shown.back:
+        case UnsubscribePage.back:
             return _button("quiet", STOP, texts["stop"][0])
-        case Shown.done:
+        case UnsubscribePage.done:
             return f'<p class="soft">{escape(texts["undo"][0])}</p>{_button("quiet", RESUME, texts["resume"][0])}'
         case _:
             return ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.cli.checks import Finding, fail, ok
 from service.cli.support.factories import catalogue_of
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 from service.settings import Settings
 
 
@@ -14,7 +14,7 @@ def check_files(settings: Settings) -> Sequence[Finding]:
 
     try:
         catalogue = catalogue_of(settings)
-    except Failure as failure:
+    except CliError as failure:
         return [fail("catalogue", str(failure), "mend the file, or set TOCSIN_TEMPLATES__DIRECTORY")]
     found = [ok("catalogue", f"{len(catalogue)} notification types")]
     try:

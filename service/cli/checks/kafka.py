@@ -4,24 +4,27 @@ from collections.abc import Sequence
 
 from service.cli.checks import Finding, fail, ok, warn
 from service.cli.support.factories import kafka_of
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 from service.ports import Unavailable
 from service.settings import Settings
 
 
 async def check_kafka(settings: Settings) -> Sequence[Finding]:
     """Brokers, then topics."""
-    from streams.kafka.errors import brokers
-    from streams.topics.status import standing
+    from streams.kafka.errors import broker_count
+    from streams.topics.status import topic_status
 
     kafka = settings.kafka
     try:
         connection = kafka_of(settings)
         found = [
-            ok("kafka", f"{kafka.bootstrap}, {_many(await brokers(connection), 'broker')}, {kafka.security}")
+            ok(
+                "kafka",
+                f"{kafka.bootstrap}, {_many(await broker_count(connection), 'broker')}, {kafka.security}",
+            )
         ]
-        topics = await standing(connection, kafka.prefix, wanted=kafka.partitions, events=kafka.events)
-    except Failure as failure:
+        topics = await topic_status(connection, kafka.prefix, wanted=kafka.partitions, events=kafka.events)
+    except CliError as failure:
         return [fail("kafka", str(failure), failure.remedy)]
     except Unavailable as away:
         return [

@@ -8,7 +8,7 @@ from service.ports import Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.adapters.redis.operate.inspect import Server
+    from service.adapters.redis.operate.inspect import RedisServer
 
 _OLDEST = {"Redis": (6, 2), "Valkey": (7, 2)}
 
@@ -28,7 +28,7 @@ async def check_redis(settings: Settings) -> Sequence[Finding]:
     return [*found, await _tables(settings)]
 
 
-def _server(server: "Server") -> Iterator[Finding]:
+def _server(server: "RedisServer") -> Iterator[Finding]:
     at = f" at {server.name}" if server.name else ""
     version = tuple(int(part) for part in server.version.split(".")[:2] if part.isdigit())
     if version < _OLDEST[server.product]:

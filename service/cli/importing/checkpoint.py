@@ -7,13 +7,13 @@ from pathlib import Path
 
 import orjson
 
-from service.cli.importing.reading import BadFile, Place
+from service.cli.importing.reading import BadFile, FilePlace
 
 _HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ImportCounts:
     """Rows so far. `newer`: left alone because a newer row stands; `repeated`: came again close by."""
 
     rows: int = 0
@@ -29,8 +29,8 @@ class Checkpoint:
     """`file` tells the input from another of the same name."""
 
     file: str
-    place: Place = field(default_factory=Place)
-    counts: Counts = field(default_factory=Counts)
+    place: FilePlace = field(default_factory=FilePlace)
+    counts: ImportCounts = field(default_factory=ImportCounts)
 
     def save(self, path: Path) -> None:
         """Replace the file at once, so that a crash leaves the one before or this one. Raises OSError."""
@@ -38,7 +38,7 @@ class Checkpoint:
         new.write_bytes(orjson.dumps(asdict(self)))
         new.replace(path)
 
-    def at(self, place: Place, counts: Counts) -> "Checkpoint":
+    def at(self, place: FilePlace, counts: ImportCounts) -> "Checkpoint":
         """The same import, further on."""
         return replace(self, place=place, counts=counts)
 
@@ -62,7 +62,7 @@ def saved(path: Path, checkpoint: Path) -> Checkpoint:
         return begin
     try:
         kept = orjson.loads(checkpoint.read_bytes())
-        found = Checkpoint(kept["file"], Place(**kept["place"]), Counts(**kept["counts"]))
+        found = Checkpoint(kept["file"], FilePlace(**kept["place"]), ImportCounts(**kept["counts"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BadFile(f"{checkpoint} is no checkpoint") from error
     if found.file != begin.file:

@@ -40,7 +40,7 @@ class Refusal(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePlace:
     """After a row: the number of lines, and of bytes, before the next one."""
 
     line: int = 0
@@ -48,16 +48,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImportRow:
     """`fields` as the file gives them, or a refusal. `line` is where the row begins, counted from 1."""
 
     line: int
-    after: Place
+    after: FilePlace
     text: str
     fields: Mapping[str, Any] | Refusal
 
 
-def rows_of(path: Path, form: Format, begin: Place = Place()) -> Iterator[Row]:
+def rows_of(path: Path, form: Format, begin: FilePlace = FilePlace()) -> Iterator[ImportRow]:
     """The rows from a place on. Raises BadFile for a header that cannot be used, OSError."""
     with path.open("rb") as file:
         yield from _csv(file, begin) if form is Format.csv else _jsonl(file, begin)
@@ -66,7 +66,7 @@ def rows_of(path: Path, form: Format, begin: Place = Place()) -> Iterator[Row]:
 class _Lines:
     """Lines with the place after the last one given; one that is too long is cut off and skipped."""
 
-    def __init__(self, file: BinaryIO, begin: Place) -> None:
+    def __init__(self, file: BinaryIO, begin: FilePlace) -> None:
         self._file = file
         self.place = begin
         file.seek(begin.offset)
@@ -76,17 +76,17 @@ class _Lines:
             size, last = len(line), line
             while not last.endswith(b"\n") and (last := self._file.readline(LONGEST_LINE)):
                 size += len(last)
-            self.place = Place(self.place.line + 1, self.place.offset + size)
+            self.place = FilePlace(self.place.line + 1, self.place.offset + size)
             yield line
 
 
-def _jsonl(file: BinaryIO, begin: Place) -> Iterator[Row]:
+def _jsonl(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
     lines = _Lines(file, begin)
     for line in lines:
         value = line.removeprefix(b"\xef\xbb\xbf").strip() if lines.place.line == 1 else line.strip()
         if value:
             text = value[:LONGEST_LINE].decode("utf-8", "backslashreplace")
-            yield Row(lines.place.line, lines.place, text, _object(value, len(line)))
+            yield ImportRow(lines.place.line, lines.place, text, _object(value, len(line)))
 
 
 def _object(value: bytes, size: int) -> Mapping[str, Any] | Refusal:
@@ -99,7 +99,7 @@ def _object(value: bytes, size: int) -> Mapping[str, Any] | Refusal:
     return document if isinstance(document, dict) else Refusal("not a JSON object")
 
 
-def _csv(file: BinaryIO, begin: Place) -> Iterator[Row]:
+def _csv(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
     columns, first = _header(file)
     lines = _Lines(file, begin if begin.offset else first)
     taken: list[str] = []
@@ -125,7 +125,7 @@ def _csv(file: BinaryIO, begin: Place) -> Iterator[Row]:
             if not cells:
                 continue
             fields = _fields(columns, cells)
-        yield Row(line, lines.place, _text(taken), fields)
+        yield ImportRow(line, lines.place, _text(taken), fields)
 
 
 def _text(taken: Sequence[str]) -> str:
@@ -133,7 +133,7 @@ def _text(taken: Sequence[str]) -> str:
     return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _header(file: BinaryIO) -> tuple[Sequence[str], Place]:
+def _header(file: BinaryIO) -> tuple[Sequence[str], FilePlace]:
     line = file.readline(LONGEST_LINE)
     try:
         columns = [name.strip() for name in next(csv.reader([line.decode("utf-8-sig")]), [])]
@@ -148,7 +148,7 @@ def _header(file: BinaryIO) -> tuple[Sequence[str], Place]:
         raise BadFile(
             f"the header names an unknown column, {unknown[0]!r}; there are {known} and TYPE:CHANNEL"
         )
-    return columns, Place(1, len(line))
+    return columns, FilePlace(1, len(line))
 
 
 def _fields(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any] | Refusal:

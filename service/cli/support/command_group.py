@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from service.cli.support.output import Failure, complain
+from service.cli.support.output import CliError, print_error
 
 VERBS: Mapping[str, str] = {
     "dev": "Start everything on this machine: broker, Redis, mail catcher, stages, API.",
@@ -37,7 +37,7 @@ VERBS: Mapping[str, str] = {
 and holds a `typer.Typer` named `app`. A verb without a file is not offered."""
 
 
-class Verbs(TyperGroup):
+class CommandGroup(TyperGroup):
     """Imports a verb's file only when that verb is run, so that the first output comes soon."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own Context
@@ -73,12 +73,12 @@ class Verbs(TyperGroup):
             raise typer.Exit from None  # the reader has seen enough
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except Failure as failure:
-            complain(str(failure), failure.remedy)
+        except CliError as failure:
+            print_error(str(failure), failure.remedy)
         except Exception as error:
             if _is_usage(error) or debug:
                 raise
-            complain(_line(error), "" if _is_expected(error) else "run `tocsin --debug …` to see where")
+            print_error(_line(error), "" if _is_expected(error) else "run `tocsin --debug …` to see where")
         raise typer.Exit(1)
 
 

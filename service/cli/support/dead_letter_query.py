@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 from service.cli.support.times import iso, moment_ms
-from service.model.dead_letter import Letter, letter_of
+from service.model.dead_letter import DeadLetter, letter_of
 from service.model.mask import mask_text
-from service.model.operation import Action
+from service.model.operation import OperationKind
 from service.model.record import Record
 
 if TYPE_CHECKING:
-    from service.cli.support.operator_session import Desk
-    from service.pipeline.operate.audit_log import Fate
+    from service.cli.support.operator_session import OperatorSession
+    from service.pipeline.operate.audit_log import DeadLetterStatus
 
-STATES = {Action.redrive: "redriven", Action.discard: "discarded"}
+STATES = {OperationKind.redrive: "redriven", OperationKind.discard: "discarded"}
 _OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DeadLetterFilter:
     """Which dead letters are meant: those with these ids, or those whose fields have one of the values."""
 
     ids: frozenset[str]
     fields: Mapping[str, Sequence[str]]
     since: str = ""
 
-    def wants(self, letter: Letter, state: str) -> bool:
+    def wants(self, letter: DeadLetter, state: str) -> bool:
         """Whether this one is meant."""
         has = {"reason": letter.reason, "type": letter.type, "topic": letter.topic, "state": state}
         stages = {letter.stage, letter.stage.partition(".")[0]}
@@ -46,37 +46,39 @@ class Asked:
         return {**{k: list(v) for k, v in self.fields.items()}, **more, "ids": sorted(self.ids)[:100]}
 
 
-async def meant(at: "Desk", asked: Asked) -> "AsyncGenerator[tuple[Letter, Fate | None], None]":
+async def select(
+    at: "OperatorSession", asked: DeadLetterFilter
+) -> "AsyncGenerator[tuple[DeadLetter, DeadLetterStatus | None], None]":
     """Letters that are meant, each with what became of it, None for nothing yet."""
-    fates = await at.fates()
+    statuses = await at.dead_letter_statuses()
     if asked.ids:
         async for record in _picked(at, sorted(asked.ids)):
             letter = letter_of(record)
-            yield letter, fates.get(letter.id)
+            yield letter, statuses.get(letter.id)
         return
     async for record in _died(at, asked.since):
         letter = letter_of(record)
-        fate = fates.get(letter.id)
-        if asked.wants(letter, _state(fate)):
-            yield letter, fate
+        status = statuses.get(letter.id)
+        if asked.wants(letter, _state(status)):
+            yield letter, status
 
 
-def _died(at: "Desk", since: str) -> AsyncIterator[Record]:
+def _died(at: "OperatorSession", since: str) -> AsyncIterator[Record]:
     since_ms = moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0
     return at.read(at.parts.topics.dead_letter, since_ms=since_ms)
 
 
-async def _picked(at: "Desk", ids: Sequence[str]) -> AsyncIterator[Record]:
+async def _picked(at: "OperatorSession", ids: Sequence[str]) -> AsyncIterator[Record]:
     """The records with these ids. Raises Failure for one that is not there."""
-    from streams.reader.fetch_at import pick
+    from streams.reader.fetch_at import fetch_at
 
     topic = at.parts.topics.dead_letter
     places = dict(zip((_place(name, topic) for name in ids), ids, strict=True))
-    async for record in pick(at.connection, topic, places):
+    async for record in fetch_at(at.connection, topic, places):
         del places[record.partition, record.offset]
         yield record
     for name in places.values():
-        raise Failure(f"there is no dead letter {name}", "`tocsin dead-letters list` shows them")
+        raise CliError(f"there is no dead letter {name}", "`tocsin dead-letters list` shows them")
 
 
 def _place(name: str, topic: str) -> tuple[int, int]:
@@ -87,12 +89,14 @@ def _place(name: str, topic: str) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-async def open_parts(at: "Desk", asked: Asked, size: int) -> AsyncIterator[list[Letter]]:
+async def open_parts(
+    at: "OperatorSession", asked: DeadLetterFilter, size: int
+) -> AsyncIterator[list[DeadLetter]]:
     """The open letters that are meant, some at a time."""
-    part: list[Letter] = []
-    async with aclosing(meant(at, asked)) as letters:
-        async for letter, fate in letters:
-            if fate is None:
+    part: list[DeadLetter] = []
+    async with aclosing(select(at, asked)) as letters:
+        async for letter, status in letters:
+            if status is None:
                 part.append(letter)
             if len(part) == size:
                 yield part
@@ -101,17 +105,17 @@ async def open_parts(at: "Desk", asked: Asked, size: int) -> AsyncIterator[list[
         yield part
 
 
-def _state(fate: "Fate | None") -> str:
-    return _OPEN if fate is None else STATES.get(fate.action, fate.action)
+def _state(status: "DeadLetterStatus | None") -> str:
+    return _OPEN if status is None else STATES.get(status.action, status.action)
 
 
-def row_of(letter: Letter, fate: "Fate | None") -> dict[str, Any]:
+def row_of(letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, Any]:
     """A letter for a listing: nothing in it is personal."""
     record: Record = letter.record
     row: dict[str, Any] = {
         "id": letter.id,
         "time": iso(record.timestamp_ms),
-        "state": _state(fate),
+        "state": _state(status),
         "reason": letter.reason,
         "type": letter.type,
         "stage": letter.stage,
@@ -119,4 +123,4 @@ def row_of(letter: Letter, fate: "Fate | None") -> dict[str, Any]:
         "place": letter.place,
         "detail": mask_text(letter.detail),
     }
-    return row if fate is None else row | {"by": fate.who, "at": iso(fate.at_ms)}
+    return row if status is None else row | {"by": status.who, "at": iso(status.at_ms)}

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 from service.settings import Settings, templates_directory
 
 if TYPE_CHECKING:
@@ -18,24 +18,24 @@ def catalogue_of(settings: Settings) -> "Catalogue":
     try:
         return load_catalogue(directory, settings.mandatory, settings.templates.locale)
     except CatalogueError as error:
-        raise Failure(f"the catalogue cannot be used: {error}") from error
+        raise CliError(f"the catalogue cannot be used: {error}") from error
 
 
 def kafka_of(settings: Settings) -> "KafkaConnection":
     """The way to Kafka. Raises Failure when a certificate file cannot be used."""
-    from streams.kafka.connection import connection_of
+    from streams.kafka.connection import kafka_connection
 
     try:
-        return connection_of(settings.kafka)
+        return kafka_connection(settings.kafka)
     except OSError as error:  # ssl.SSLError is one
-        raise Failure(
+        raise CliError(
             f"Kafka's certificate files cannot be used: {error}", "see TOCSIN_KAFKA__CA_FILE"
         ) from error
 
 
 async def require_topic(connection: "KafkaConnection", topic: str) -> None:
     """Raises Failure where there is no such topic: a producer would wait for it. Raises Unavailable."""
-    from streams.kafka.errors import partitions
+    from streams.kafka.errors import partition_counts
 
-    if topic not in await partitions(connection):
-        raise Failure(f"there is no topic {topic}", "create it with `tocsin topics apply`")
+    if topic not in await partition_counts(connection):
+        raise CliError(f"there is no topic {topic}", "create it with `tocsin topics apply`")

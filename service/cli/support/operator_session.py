@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from service.cli.support.factories import kafka_of
-from service.cli.support.output import Failure, note
-from service.model.operation import Action
+from service.cli.support.output import CliError, print_note
+from service.model.operation import OperationKind
 from service.model.record import Record
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
-    from service.pipeline.operate.audit_log import Fate, Trail
+    from service.pipeline.operate.audit_log import DeadLetterStatus, OperationLog
     from streams.kafka.connection import KafkaConnection
     from streams.producer.producer import Producer
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class OperatorSession:
     """An operator's way into the line."""
 
     settings: Settings
@@ -31,12 +31,12 @@ class Desk:
     connection: "KafkaConnection"
     producer: "Producer"
 
-    def trail(self, action: Action, asked: Mapping[str, Any]) -> "Trail":
+    def trail(self, action: OperationKind, asked: Mapping[str, Any]) -> "OperationLog":
         """A new operation."""
-        from service.pipeline.operate.audit_log import Trail
+        from service.pipeline.operate.audit_log import OperationLog
 
         parts = self.parts
-        return Trail(
+        return OperationLog(
             self.producer.produce,
             parts.topics.audit,
             parts.clock,
@@ -56,17 +56,17 @@ class Desk:
                 async for record in reading:
                     yield record
         except UnknownTopic as error:
-            raise Failure(str(error), "create it with `tocsin topics apply`") from error
+            raise CliError(str(error), "create it with `tocsin topics apply`") from error
 
-    async def fates(self) -> "dict[str, Fate]":
+    async def dead_letter_statuses(self) -> "dict[str, DeadLetterStatus]":
         """What was done to dead letters."""
-        from service.pipeline.operate.audit_log import fates
+        from service.pipeline.operate.audit_log import dead_letter_statuses
 
-        return fates([record async for record in self.read(self.parts.topics.audit)])
+        return dead_letter_statuses([record async for record in self.read(self.parts.topics.audit)])
 
 
 @asynccontextmanager
-async def desk(to: Sequence[str] = ()) -> AsyncIterator[Desk]:
+async def operator_session(to: Sequence[str] = ()) -> AsyncIterator[OperatorSession]:
     """Open and close everything. `to`: topics that may be written to, with records as large as any original."""
     from service.bootstrap import bootstrap
     from service.settings import load
@@ -78,7 +78,7 @@ async def desk(to: Sequence[str] = ()) -> AsyncIterator[Desk]:
     parts = bootstrap(settings)
     producer = Producer(connection, limits=dict.fromkeys(to, DEAD_LETTER_BYTES))
     try:
-        yield Desk(settings, parts, connection, producer)
+        yield OperatorSession(settings, parts, connection, producer)
     finally:
         await producer.stop()
         await parts.store.close()
@@ -92,8 +92,8 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
-def agreed(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Ask on stderr; ends with exit code 1 unless the answer is yes."""
     if not yes and not typer.confirm(question, err=True):
-        note("nothing was done")
+        print_note("nothing was done")
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 
 
 def bytes_of(option: str, text: str) -> bytes:
@@ -15,4 +15,4 @@ def bytes_of(option: str, text: str) -> bytes:
     try:
         return Path(text[1:]).read_bytes()
     except OSError as error:
-        raise Failure(f"{option}: {text[1:]} cannot be read: {error.strerror}") from error
+        raise CliError(f"{option}: {text[1:]} cannot be read: {error.strerror}") from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 10_000  # a pipe has no width: nothing is cut off or wrapped
 
 
-class Failure(Exception):
+class CliError(Exception):
     """What a verb was asked for cannot be done; `remedy` is what to do about it."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
@@ -33,18 +33,18 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
-def complain(message: str, remedy: str = "") -> None:
+def print_error(message: str, remedy: str = "") -> None:
     """One line on stderr, without addresses."""
     line = printable(mask_text(" ".join(f"{message}; {remedy}".split() if remedy else message.split())))
     console(stderr=True).print(f"tocsin: {line}", style="red", soft_wrap=True)
 
 
-def note(message: str) -> None:
+def print_note(message: str) -> None:
     """A line for people beside the result."""
     console(stderr=True).print(printable(message), style="dim", soft_wrap=True)
 
 
-def say(message: str, style: str = "") -> None:
+def print_text(message: str, style: str = "") -> None:
     """A line of the result."""
     console().print(printable(message), style=style or None, soft_wrap=True)
 

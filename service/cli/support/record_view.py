@@ -18,7 +18,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RecordView:
     """`value` is the JSON in the record, or its text where it is none; `fields` what every kind of record may have."""
 
     record: Record
@@ -49,7 +49,7 @@ class Sight:
         return document if personal else _without_persons(document)
 
 
-def sight_of(record: Record, topics: TopicNames) -> Sight:
+def record_view(record: Record, topics: TopicNames) -> RecordView:
     """What is in a record. Nothing that a record may hold makes it fail."""
     headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
     value = _value(record.value)
@@ -65,7 +65,9 @@ def sight_of(record: Record, topics: TopicNames) -> Sight:
         fields["event"] = _texts(told.get("event"), told.get("event_id"))
     else:
         fields = _event(told, headers)
-    return Sight(record, headers, value, {name: values for name, values in fields.items() if any(values)})
+    return RecordView(
+        record, headers, value, {name: values for name, values in fields.items() if any(values)}
+    )
 
 
 def _event(told: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -120,7 +122,7 @@ def _without_persons(document: dict[str, Any]) -> dict[str, Any]:
     return hidden
 
 
-def line_of(sight: Sight, topics: TopicNames, *, personal: bool) -> str:
+def view_line(sight: RecordView, topics: TopicNames, *, personal: bool) -> str:
     """The record in one line."""
     record, name = sight.record, sight.record.topic.removeprefix(topics.prefix).removeprefix("dispatch.")
     told = sight.value if isinstance(sight.value, dict) else {}

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.dev.catcher import mailpit
-from service.dev.catcher.mail import Mail
+from service.dev.catcher.mail import CaughtMail
 from service.dev.catcher.search import search
 from service.dev.catcher.store import MailStore
 
@@ -44,7 +44,7 @@ class MailpitApi:
             return PlainTextResponse("Error: no search query", 400)
         return self._page(request, search(self._mails.newest_first(), query))
 
-    def _page(self, request: Request, matching: list[Mail]) -> Response:
+    def _page(self, request: Request, matching: list[CaughtMail]) -> Response:
         try:
             start = int(request.query_params.get("start", 0))
             limit = int(request.query_params.get("limit", _LIMIT))

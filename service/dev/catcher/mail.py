@@ -24,7 +24,7 @@ class Address:
 
 
 @dataclass
-class Mail:
+class CaughtMail:
     """What one DATA brought. `raw` is exactly what was received, less the dot-stuffing."""
 
     sender: str

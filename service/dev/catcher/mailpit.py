@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from service.dev.catcher.content import Attachment
-from service.dev.catcher.mail import Address, Mail
+from service.dev.catcher.mail import Address, CaughtMail
 from service.dev.catcher.store import MailStore
 
 Json = dict[str, Any]
 
 
-def listing(store: MailStore, matching: list[Mail], start: int, limit: int) -> Json:
+def listing(store: MailStore, matching: list[CaughtMail], start: int, limit: int) -> Json:
     """A page of `matching`; `received` is ours: mails ever taken."""
     page = matching[start : start + limit]
     return {
@@ -28,7 +28,7 @@ def listing(store: MailStore, matching: list[Mail], start: int, limit: int) -> J
     }
 
 
-def summary(mail: Mail) -> Json:
+def summary(mail: CaughtMail) -> Json:
     """A mail as the listing shows it."""
     return {
         **_head(mail),
@@ -39,7 +39,7 @@ def summary(mail: Mail) -> Json:
     }
 
 
-def message(mail: Mail) -> Json:
+def message(mail: CaughtMail) -> Json:
     """A mail with its parts."""
     attachments = mail.content.attachments
     return {
@@ -54,7 +54,7 @@ def message(mail: Mail) -> Json:
     }
 
 
-def headers(mail: Mail) -> dict[str, list[str]]:
+def headers(mail: CaughtMail) -> dict[str, list[str]]:
     """Every header by its name, in canonical capitals, values decoded no further than unfolded."""
     grouped: dict[str, list[str]] = {}
     for name, value in mail.headers:
@@ -62,7 +62,7 @@ def headers(mail: Mail) -> dict[str, list[str]]:
     return grouped
 
 
-def _head(mail: Mail) -> Json:
+def _head(mail: CaughtMail) -> Json:
     sender = mail.addresses("From") or [Address("", mail.sender)]
     return {
         "ID": mail.id,
@@ -98,7 +98,7 @@ def _attachment(part: Attachment) -> Json:
     }
 
 
-def _unsubscribe(mail: Mail) -> Json:
+def _unsubscribe(mail: CaughtMail) -> Json:
     header = mail.header("List-Unsubscribe")
     links = re.findall(r"<([^<>]+)>", header)
     errors = "" if links or not header else "no link in angle brackets"

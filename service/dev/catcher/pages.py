@@ -2,7 +2,7 @@
 
 from html import escape
 
-from service.dev.catcher.mail import Address, Mail
+from service.dev.catcher.mail import Address, CaughtMail
 from service.dev.catcher.smtp import SIMULATOR, SIMULATOR_DOMAIN
 from service.dev.catcher.store import MailStore
 
@@ -33,7 +33,7 @@ Tocsin <span>mail catcher</span></a>
 """
 
 
-def list_page(store: MailStore, matching: list[Mail], query: str, page: int, smtp_port: int) -> str:
+def list_page(store: MailStore, matching: list[CaughtMail], query: str, page: int, smtp_port: int) -> str:
     """The whole page around the list."""
     body = f'<div id="live" data-query="{escape(query)}" data-page="{page}">'
     body += mail_list(store, matching, query, page, smtp_port) + "</div>"
@@ -42,7 +42,7 @@ def list_page(store: MailStore, matching: list[Mail], query: str, page: int, smt
     )
 
 
-def mail_list(store: MailStore, matching: list[Mail], query: str, page: int, smtp_port: int) -> str:
+def mail_list(store: MailStore, matching: list[CaughtMail], query: str, page: int, smtp_port: int) -> str:
     """The part that refreshes by itself."""
     if not matching:
         return _nothing(query, smtp_port)
@@ -56,7 +56,7 @@ def mail_list(store: MailStore, matching: list[Mail], query: str, page: int, smt
     )
 
 
-def mail_page(mail: Mail, view: str) -> str:
+def mail_page(mail: CaughtMail, view: str) -> str:
     """One mail, with one of its VIEWS open."""
     rows = [("From", _names(mail.addresses("From")) or escape(mail.sender))]
     rows += [("To", _names(mail.addresses("To"))), ("Cc", _names(mail.addresses("Cc")))]
@@ -76,7 +76,7 @@ def mail_page(mail: Mail, view: str) -> str:
     return _FRAME.format(title=subject, query="", body=body, hidden="hidden")
 
 
-def _view(mail: Mail, view: str) -> str:
+def _view(mail: CaughtMail, view: str) -> str:
     if view == "html":
         if not mail.content.html:
             return '<p class="absent">This mail has no HTML part.</p>'
@@ -94,7 +94,7 @@ def _view(mail: Mail, view: str) -> str:
     return f'<pre class="text">{escape(mail.content.text)}</pre>'
 
 
-def _row(mail: Mail) -> str:
+def _row(mail: CaughtMail) -> str:
     sender = next(iter(mail.addresses("From")), Address("", mail.sender))
     to = ", ".join(mail.recipients)
     classes = "" if mail.read else ' class="unread"'
@@ -137,12 +137,12 @@ def _names(addresses: list[Address]) -> str:
     )
 
 
-def _envelope(mail: Mail) -> str:
+def _envelope(mail: CaughtMail) -> str:
     to = ", ".join(mail.recipients)
     return f"<code>{escape(mail.sender or '<>')}</code> → <code>{escape(to)}</code>"
 
 
-def _attachments(mail: Mail) -> str:
+def _attachments(mail: CaughtMail) -> str:
     items = "".join(
         f"<li>{escape(part.file_name or part.content_type)} <span>{len(part.data):,} bytes</span></li>"
         for part in mail.content.attachments

@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Callable
 
-from service.dev.catcher.mail import Mail
+from service.dev.catcher.mail import CaughtMail
 
-_FIELDS: dict[str, Callable[[Mail], str]] = {
+_FIELDS: dict[str, Callable[[CaughtMail], str]] = {
     "to": lambda mail: " ".join((*mail.recipients, mail.header("To"))),
     "from": lambda mail: f"{mail.sender} {mail.header('From')}",
     "subject": lambda mail: mail.subject,
@@ -13,7 +13,7 @@ _FIELDS: dict[str, Callable[[Mail], str]] = {
 }
 
 
-def search(mails: list[Mail], query: str) -> list[Mail]:
+def search(mails: list[CaughtMail], query: str) -> list[CaughtMail]:
     """The mails that match every term; a term with spaces stands in double quotes."""
     terms = [_term(word) for word in _words(query.lower())]
     return [mail for mail in mails if all(wanted in read(mail).lower() for read, wanted in terms)]
@@ -28,7 +28,7 @@ def _words(query: str) -> list[str]:
         return query.replace('"', " ").split()
 
 
-def _term(word: str) -> tuple[Callable[[Mail], str], str]:
+def _term(word: str) -> tuple[Callable[[CaughtMail], str], str]:
     name, colon, wanted = word.partition(":")
     if colon and name in _FIELDS:
         return _FIELDS[name], wanted

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from service.dev.catcher.mail import Mail
+from service.dev.catcher.mail import CaughtMail
 from service.dev.catcher.store import MailStore
 
 SIMULATOR_DOMAIN = "simulator.test"
@@ -15,7 +15,7 @@ _IDENT = "Tocsin mail catcher"
 
 
 @dataclass(frozen=True)
-class Simulated:
+class SimulatedReply:
     """What happens at one of the simulator's addresses."""
 
     refusal: str | None
@@ -23,11 +23,11 @@ class Simulated:
 
 
 SIMULATOR = {
-    "delivered": Simulated(None, "accepted"),
-    "deferred": Simulated("451 4.7.1 Try again later", "451 4.7.1 to RCPT, every time"),
-    "bounced": Simulated("550 5.1.1 No such mailbox", "550 5.1.1 to RCPT, every time"),
-    "slow": Simulated(None, "accepted after a pause of some seconds"),
-    "dropped": Simulated(None, "kept, but the connection is cut after the final dot, before the reply"),
+    "delivered": SimulatedReply(None, "accepted"),
+    "deferred": SimulatedReply("451 4.7.1 Try again later", "451 4.7.1 to RCPT, every time"),
+    "bounced": SimulatedReply("550 5.1.1 No such mailbox", "550 5.1.1 to RCPT, every time"),
+    "slow": SimulatedReply(None, "accepted after a pause of some seconds"),
+    "dropped": SimulatedReply(None, "kept, but the connection is cut after the final dot, before the reply"),
 }
 
 
@@ -55,7 +55,7 @@ class CatchingHandler:
         if "slow" in simulated:
             await asyncio.sleep(self._slow_seconds)
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
-        self._mails.add(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw))
+        self._mails.add(CaughtMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw))
         if "dropped" in simulated:
             raise ConnectionResetError("simulated: cut before the reply")
         return _ACCEPTED

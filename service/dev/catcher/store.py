@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from service.dev.catcher.mail import Mail
+from service.dev.catcher.mail import CaughtMail
 
 
 class MailStore:
@@ -14,7 +14,7 @@ class MailStore:
         """Mails ever taken, also those since dropped or deleted."""
         self.revision = 0
         """Grows with every change, for views that refresh."""
-        self._mails: dict[str, Mail] = {}
+        self._mails: dict[str, CaughtMail] = {}
 
     def __len__(self) -> int:
         return len(self._mails)
@@ -24,7 +24,7 @@ class MailStore:
         """Mails nobody has opened."""
         return sum(not mail.read for mail in self._mails.values())
 
-    def add(self, mail: Mail) -> None:
+    def add(self, mail: CaughtMail) -> None:
         """Keep a mail, and drop the oldest if there are too many."""
         self._mails[mail.id] = mail
         if len(self._mails) > self.keep:
@@ -32,17 +32,17 @@ class MailStore:
         self.received += 1
         self.revision += 1
 
-    def get(self, mail_id: str) -> Mail | None:
+    def get(self, mail_id: str) -> CaughtMail | None:
         """The mail of that id, or the newest for `latest`."""
         if mail_id == "latest":
             return next(reversed(self._mails.values()), None)
         return self._mails.get(mail_id)
 
-    def newest_first(self) -> list[Mail]:
+    def newest_first(self) -> list[CaughtMail]:
         """All of them."""
         return list(reversed(self._mails.values()))
 
-    def mark_read(self, mail: Mail) -> None:
+    def mark_read(self, mail: CaughtMail) -> None:
         """Somebody opened it."""
         if not mail.read:
             mail.read = True

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from service.dev.catcher.api import MailpitApi
-from service.dev.catcher.mail import Mail
+from service.dev.catcher.mail import CaughtMail
 from service.dev.catcher.pages import VIEWS, list_page, mail_list, mail_page
 from service.dev.catcher.search import search
 from service.dev.catcher.store import MailStore
@@ -77,7 +77,7 @@ class WebView:
             _opening_outside(mail.content.html), headers={**_SAFE, "Content-Security-Policy": _THEIRS}
         )
 
-    def _matching(self, query: str) -> list[Mail]:
+    def _matching(self, query: str) -> list[CaughtMail]:
         mails = self._mails.newest_first()
         return search(mails, query) if query else mails
 

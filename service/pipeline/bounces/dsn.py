@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"[^\s<>;,\"()]{1,128}@[^\s<>;,\"()]{1,255}")
 _WORST = ("failed", "delayed", "relayed", "expanded", "delivered")
 
 
-class Kind(StrEnum):
+class ReportKind(StrEnum):
     """What a report is."""
 
     bounce = "bounce"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 class Report:
     """`status`: as RFC 3463, empty where none is given. `senders`: addresses that may be the mail's envelope sender."""
 
-    kind: Kind
+    kind: ReportKind
     action: str = ""
     status: str = ""
     addresses: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def _bounce(part: Message) -> Report | None:
     diagnostic = _field(worst, "Diagnostic-Code").partition(";")[2].strip()
     status = _STATUS.search(_field(worst, "Status")) or _STATUS.search(diagnostic)
     return Report(
-        Kind.bounce,
+        ReportKind.bounce,
         action=_action(worst),
         status=status[0] if status else "",
         addresses=tuple(_addresses(worst, "Original-Recipient", "Final-Recipient")),
@@ -108,7 +108,7 @@ def _complaint(part: Message) -> Report | None:
     if not kind:
         return None
     addresses = tuple(_addresses(fields, "Original-Rcpt-To"))
-    return Report(Kind.complaint, action=kind, addresses=addresses, detail=kind)
+    return Report(ReportKind.complaint, action=kind, addresses=addresses, detail=kind)
 
 
 def _first(part: Message) -> Message:

@@ -12,9 +12,9 @@ from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES
-from service.pipeline.bounces.dsn import Kind, Report, read_report
-from service.pipeline.email.soft_bounces import SoftBounces
-from service.ports import Clock, Ledger, Move, Tables, TableWrites, Wanted
+from service.pipeline.bounces.dsn import Report, ReportKind, read_report
+from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.ports import Clock, Ledger, LookupKeys, Tables, TableWrites, Transition
 
 Produce = Callable[[Sequence[Message]], Awaitable[None]]
 
@@ -32,14 +32,14 @@ _MAILBOX = {
 _NO_COMPLAINTS = frozenset({"not-spam", "auth-failure"})  # RFC 5965 section 3.1, RFC 6591
 
 
-class Taken(NamedTuple):
+class BounceResult(NamedTuple):
     """What was made of a mail: `bounced`, `complained`, `scored`, or `dropped`, and why."""
 
     what: str
     reason: str = ""
 
 
-class Bounces:
+class BounceProcessor:
     """Takes what comes back. The same report again changes nothing more, so whoever gives it may give it again."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Bounces:
         *,
         tables: Tables,
         writes: TableWrites,
-        soft: SoftBounces,
+        soft: SoftBounceScorer,
         topics: TopicNames,
         clock: Clock,
         produce: Produce,
@@ -63,19 +63,19 @@ class Bounces:
         self._clock = clock
         self._produce = produce
 
-    async def take(self, raw: bytes, envelope: Sequence[str] = ()) -> Taken:
+    async def take(self, raw: bytes, envelope: Sequence[str] = ()) -> BounceResult:
         """A whole mail, and the addresses that it came to. Raises Unavailable."""
         report = read_report(raw)
         return await self.reported(report, envelope) if report else _counted("dropped", "no_report")
 
-    async def reported(self, report: Report, envelope: Sequence[str] = ()) -> Taken:
+    async def reported(self, report: Report, envelope: Sequence[str] = ()) -> BounceResult:
         """A report that was read, and the addresses that it came to. Raises Unavailable."""
         named = [*envelope, *report.senders]
         origin = next(filter(None, map(self.verp.read, named)), None)
         if origin is None:
             signed = any(self.verp.ours(address) for address in named)
             return _counted("dropped", "bad_signature" if signed else "not_ours")
-        if report.kind is Kind.complaint:
+        if report.kind is ReportKind.complaint:
             if report.action in _NO_COMPLAINTS:
                 return _counted("dropped", "no_complaint")
             await self._close(origin, report, Reason.complaint_received, Reason.complaint_received)
@@ -91,7 +91,7 @@ class Bounces:
         """Tell the ledger, stop mail where the mailbox is at fault, and tell operators, in this order."""
         now = self._clock.now_ms()
         detail = mask_text(" ".join(filter(None, (report.status, report.detail))))[:300]
-        move = Move(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
+        move = Transition(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
         await self._ledger.move([move])
         entry = await self._ledger.entry(origin.event, origin.delivery)
         messages: list[Message] = []
@@ -110,7 +110,7 @@ class Bounces:
         if messages:
             await self._produce(messages)
 
-    async def _score(self, origin: Origin, report: Report) -> Taken:
+    async def _score(self, origin: Origin, report: Report) -> BounceResult:
         """A failure that may pass: nothing is final, it only counts against the mailbox."""
         entry = await self._ledger.entry(origin.event, origin.delivery)
         found = await self._address(origin, report, entry)
@@ -134,7 +134,7 @@ class Bounces:
         kind, _, key = entry.recipient.partition("-")
         if kind == "addr" and key.startswith(origin.hint):
             return key, ""
-        rows = await self._tables.lookup(Wanted(recipients={entry.recipient}))
+        rows = await self._tables.lookup(LookupKeys(recipients={entry.recipient}))
         row = rows.recipients.get(entry.recipient)
         if row is not None and row.address and origin.went_to(row.address):
             return address_key(row.address), row.address
@@ -160,6 +160,6 @@ class Bounces:
         return Message(self._topics.outcomes, entry.recipient.encode(), told.to_bytes())
 
 
-def _counted(what: str, reason: str = "") -> Taken:
+def _counted(what: str, reason: str = "") -> BounceResult:
     BOUNCES.labels(what, reason).inc()
-    return Taken(what, reason)
+    return BounceResult(what, reason)

@@ -7,12 +7,12 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.ledger import Reason, State
 from service.pipeline.email.in_flight import ALIVE_S, InFlight
-from service.pipeline.email.recheck import Checked
-from service.ports import Clock, DueSet, Ledger, Move, Moved, Workers
+from service.pipeline.email.recheck import RecheckedDelivery
+from service.ports import Clock, DueSet, Ledger, Transition, TransitionResult, Workers
 
 
 @dataclass(slots=True)
-class Claims:
+class ClaimResults:
     """What a batch may do: `send` now, `closed` for good (with the move that did it), `wait` for another owner.
 
     `name`: whom it claims for.
@@ -20,9 +20,9 @@ class Claims:
 
     name: str
     send: list[Delivery] = field(default_factory=list)
-    closed: list[tuple[Delivery, Move]] = field(default_factory=list)
+    closed: list[tuple[Delivery, Transition]] = field(default_factory=list)
     settled: list[Delivery] = field(default_factory=list)
-    wait: list[Checked] = field(default_factory=list)
+    wait: list[RecheckedDelivery] = field(default_factory=list)
 
 
 class Claimer:
@@ -46,16 +46,16 @@ class Claimer:
         self.in_flight = in_flight
         self._living = ""
 
-    async def claim(self, checked: Sequence[Checked]) -> Claims:
+    async def claim(self, checked: Sequence[RecheckedDelivery]) -> ClaimResults:
         """One script for the batch; a second one only where a dead owner's claims are met."""
-        claims = Claims(await self._live())
+        claims = ClaimResults(await self._live())
         with self.in_flight.asking(claims.name):
             await self._claim(checked, claims)
         return claims
 
-    async def _claim(self, checked: Sequence[Checked], claims: Claims) -> None:
+    async def _claim(self, checked: Sequence[RecheckedDelivery], claims: ClaimResults) -> None:
         moves = [self._move(c, claims.name) for c in checked]
-        orphans: list[tuple[Checked, Moved]] = []
+        orphans: list[tuple[RecheckedDelivery, TransitionResult]] = []
         for check, move, moved in zip(checked, moves, await self._make(moves), strict=True):
             if (
                 moved.state is State.sending
@@ -75,7 +75,7 @@ class Claimer:
             self._living = name
         return name
 
-    async def _make(self, moves: Sequence[Move]) -> Sequence[Moved]:
+    async def _make(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make moves of which some are claims; where the answer is lost, whoever comes next may take these."""
         try:
             return await self._ledger.move(moves)
@@ -83,10 +83,10 @@ class Claimer:
             self.in_flight.disown(())
             raise
 
-    def _move(self, checked: Checked, name: str) -> Move:
+    def _move(self, checked: RecheckedDelivery, name: str) -> Transition:
         delivery, verdict = checked.delivery, checked.verdict
         to = State.sending if verdict.state is State.queued else verdict.state
-        return Move(
+        return Transition(
             event=delivery.event,
             delivery=delivery.id,
             to=to,
@@ -97,7 +97,9 @@ class Claimer:
             owner=name if to is State.sending else "",
         )
 
-    def _sort(self, checked: Checked, move: Move, moved: Moved, claims: Claims) -> None:
+    def _sort(
+        self, checked: RecheckedDelivery, move: Transition, moved: TransitionResult, claims: ClaimResults
+    ) -> None:
         if moved.applied and move.to is State.sending:
             self.in_flight.add(checked.delivery, move.at_ms, move.owner)
             claims.send.append(checked.delivery)
@@ -106,13 +108,15 @@ class Claimer:
         else:
             claims.settled.append(checked.delivery)
 
-    async def _adopt(self, orphans: Sequence[tuple[Checked, Moved]], claims: Claims) -> None:
+    async def _adopt(
+        self, orphans: Sequence[tuple[RecheckedDelivery, TransitionResult]], claims: ClaimResults
+    ) -> None:
         """A claim of a dead worker is ambiguous: its mail may or may not have left. The type says what then.
 
         So is a claim of our own that is not in flight: its answer was lost with an error.
         """
         alive = await self._workers.alive([moved.owner for _, moved in orphans])
-        left: list[tuple[Checked, Moved]] = []
+        left: list[tuple[RecheckedDelivery, TransitionResult]] = []
         for (checked, moved), lives in zip(orphans, alive, strict=True):
             ours = self.in_flight.ours(moved.owner)
             if checked.delivery.id in self.in_flight if ours else lives:
@@ -128,7 +132,9 @@ class Claimer:
         for checked, move, moved in zip(dead, moves, await self._make(moves), strict=True):
             self._sort(checked, move, moved, claims)
 
-    async def _unanswered(self, left: Sequence[tuple[Checked, Moved]], claims: Claims) -> list[Checked]:
+    async def _unanswered(
+        self, left: Sequence[tuple[RecheckedDelivery, TransitionResult]], claims: ClaimResults
+    ) -> list[RecheckedDelivery]:
         """Those without a stored next attempt. For the others the relay had answered before their worker died."""
         waiting = await self._due.waiting([checked.delivery.id for checked, _ in left])
         answered = [
@@ -143,15 +149,15 @@ class Claimer:
         known = {checked.delivery.id for checked, _ in answered}
         return [checked for checked, _ in left if checked.delivery.id not in known]
 
-    def _resend(self, checked: Checked) -> bool:
+    def _resend(self, checked: RecheckedDelivery) -> bool:
         return self._catalogue[checked.delivery.type].on_ambiguous == "resend"
 
-    def _hold(self, checked: Checked, now_ms: int) -> Move:
+    def _hold(self, checked: RecheckedDelivery, now_ms: int) -> Transition:
         delivery = checked.delivery
-        return Move(
+        return Transition(
             delivery.event, delivery.id, State.held, Reason.awaiting_operator, now_ms, delivery.attempt
         )
 
 
-def _died(checked: Checked, to: State, attempt: int, now_ms: int) -> Move:
-    return Move(checked.delivery.event, checked.delivery.id, to, Reason.worker_died, now_ms, attempt)
+def _died(checked: RecheckedDelivery, to: State, attempt: int, now_ms: int) -> Transition:
+    return Transition(checked.delivery.event, checked.delivery.id, to, Reason.worker_died, now_ms, attempt)

@@ -10,28 +10,28 @@ from service.model.ledger import Reason, State
 from service.model.recipient import preference_key
 from service.model.unsubscribe import key_of
 from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members
-from service.pipeline.resolve.precedence import Verdict, decide
-from service.ports import Bar, Inbox, Rows, Supersedes, Tables, Wanted
+from service.pipeline.resolve.precedence import Decision, decide
+from service.ports import Inbox, LookupKeys, MailBlock, Rows, SupersedeIndex, Tables
 
-_NO_BAR = Bar()
+_NO_BAR = MailBlock()
 
 
-class Checked(NamedTuple):
+class RecheckedDelivery(NamedTuple):
     """A delivery as it must be sent now, and the verdict on it."""
 
     delivery: Delivery
-    verdict: Verdict
+    verdict: Decision
 
 
 async def recheck(
     deliveries: Sequence[Delivery],
     catalogue: Catalogue,
     tables: Tables,
-    supersedes: Supersedes,
+    supersedes: SupersedeIndex,
     inbox: Inbox,
     *,
     now_ms: int,
-) -> list[Checked]:
+) -> list[RecheckedDelivery]:
     """Look up the rows of a batch once and judge each delivery. Raises Unavailable."""
     rows = await tables.lookup(_wanted(deliveries))
     current = [_current(delivery, rows) for delivery in deliveries]
@@ -59,7 +59,7 @@ async def _bars(
     current: Sequence[Candidate | None],
     catalogue: Catalogue,
     tables: Tables,
-) -> list[Bar]:
+) -> list[MailBlock]:
     """What bars each delivery; nothing bars a mandatory type, so nobody is asked."""
     bars = [_NO_BAR] * len(deliveries)
     asked = [
@@ -89,8 +89,8 @@ async def _were_read(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox
     return {d.id for d, read in zip(asked, await inbox.were_read(entries), strict=True) if read}
 
 
-def _wanted(deliveries: Iterable[Delivery]) -> Wanted:
-    wanted = Wanted()
+def _wanted(deliveries: Iterable[Delivery]) -> LookupKeys:
+    wanted = LookupKeys()
     for delivery in deliveries:
         if delivery.found is Found.group:
             wanted.groups.add(_group(delivery))
@@ -121,26 +121,30 @@ def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
 def _judge(
     delivery: Delivery,
     candidate: Candidate | None,
-    bar: Bar,
+    bar: MailBlock,
     *,
     read: bool,
     newest: str | None,
     catalogue: Catalogue,
     now_ms: int,
-) -> Checked:
+) -> RecheckedDelivery:
     if delivery.deadline_ms <= now_ms:
-        return Checked(
-            delivery, Verdict(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
+        return RecheckedDelivery(
+            delivery, Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
         )
     if newest and newest != delivery.event:
-        return Checked(delivery, Verdict(State.superseded, Reason.newer_event, f"by event {newest}"))
+        return RecheckedDelivery(
+            delivery, Decision(State.superseded, Reason.newer_event, f"by event {newest}")
+        )
     if read:
-        return Checked(delivery, Verdict(State.skipped, Reason.already_read, "read in the inbox"))
+        return RecheckedDelivery(delivery, Decision(State.skipped, Reason.already_read, "read in the inbox"))
     if candidate is None:
         reason = Reason.not_in_group if delivery.found is Found.group else Reason.no_such_recipient
-        return Checked(delivery, Verdict(State.skipped, reason, "no longer in the table"))
+        return RecheckedDelivery(delivery, Decision(State.skipped, reason, "no longer in the table"))
     if not candidate.address:
-        return Checked(delivery, Verdict(State.skipped, Reason.no_address, "the recipient has no address"))
+        return RecheckedDelivery(
+            delivery, Decision(State.skipped, Reason.no_address, "the recipient has no address")
+        )
     row = catalogue[delivery.type]
     verdict = decide(
         row,
@@ -159,4 +163,4 @@ def _judge(
             "seen": candidate.seen,
         }
     )
-    return Checked(changed if candidate.seen != delivery.seen else delivery, verdict)
+    return RecheckedDelivery(changed if candidate.seen != delivery.seen else delivery, verdict)

@@ -9,7 +9,7 @@ from service.model.mail import SendResult
 Answer = tuple[str, SendResult]
 
 
-class Answers:
+class SendResults:
     """The results of mails in flight by delivery id, in the order in which they come."""
 
     def __init__(self, futures: Mapping[str, "asyncio.Future[SendResult]"]) -> None:

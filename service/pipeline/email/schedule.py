@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.pipeline.messages import handed_on
+from service.pipeline.messages import dispatch_message
 from service.ports import Clock, DueSet
 
 Produce = Callable[[Sequence[Message]], Awaitable[None]]
 
 
-class Schedule:
+class Scheduler:
     """Hands on what is due; a delivery leaves the due set only after Kafka has acknowledged it."""
 
     def __init__(self, due: DueSet, produce: Produce, topics: TopicNames, clock: Clock) -> None:
@@ -23,6 +23,6 @@ class Schedule:
         """Hand on up to `limit` deliveries; how many. Raises Unavailable when Redis or Kafka is away."""
         due = await self._due.take(self._clock.now_ms(), limit)
         if due:
-            await self._produce([handed_on(self._topics, one.delivery) for one in due])
+            await self._produce([dispatch_message(self._topics, one.delivery) for one in due])
             await self._due.settle(due)
         return len(due)

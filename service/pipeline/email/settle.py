@@ -8,21 +8,21 @@ from service.model.delivery import Delivery
 from service.model.ledger import Reason, State
 from service.model.mail import SendResult, SendStatus
 from service.pipeline.backoff import next_try_ms
-from service.ports import Move
+from service.ports import Transition
 
 
-class Settled(NamedTuple):
+class SettledDelivery(NamedTuple):
     """A move, and with `again_ms` the time of the next attempt (0: none)."""
 
     delivery: Delivery
-    move: Move
+    move: Transition
     result: SendResult
     again_ms: int = 0
 
 
 def settle(
     delivery: Delivery, row: NotificationType, result: SendResult, now_ms: int, rng: random.Random
-) -> Settled:
+) -> SettledDelivery:
     """The budget of a delivery is its deadline, not a count of attempts."""
     attempt = delivery.attempt + 1
     again_ms = 0
@@ -44,5 +44,5 @@ def settle(
                 state, again_ms = State.expired, 0
             # An ambiguous mail past its deadline is looked at once more, to be closed as expired.
     detail = " ".join(filter(None, (result.relay, str(result.reply or ""))))
-    move = Move(delivery.event, delivery.id, state, reason, now_ms, attempt, detail)
-    return Settled(delivery, move, result, again_ms)
+    move = Transition(delivery.event, delivery.id, state, reason, now_ms, attempt, detail)
+    return SettledDelivery(delivery, move, result, again_ms)

@@ -10,9 +10,8 @@ from service.model.mail import SendReason, SendStatus
 from service.model.record import Message
 from service.model.suppression import suppression
 from service.model.topics import TopicNames
-from service.pipeline.email.settle import Settled
-from service.ports import Clock, Tables, TableWrites, Unavailable
-from service.ports import SoftBounces as Scores
+from service.pipeline.email.settle import SettledDelivery
+from service.ports import Clock, SoftBounceScores, Tables, TableWrites, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +21,11 @@ _WEEK_MS = 7 * 86_400_000
 _MAILBOX = frozenset({SendReason.mailbox_full, SendReason.mailbox_disabled, SendReason.mailbox_unknown})
 
 
-class SoftBounces:
+class SoftBounceScorer:
     """Scores addresses. A delivery counts once, at its first attempt, however often it is tried."""
 
     def __init__(
-        self, scores: Scores, tables: Tables, writes: TableWrites, topics: TopicNames, clock: Clock
+        self, scores: SoftBounceScores, tables: Tables, writes: TableWrites, topics: TopicNames, clock: Clock
     ) -> None:
         self._scores = scores
         self._tables = tables
@@ -35,7 +34,7 @@ class SoftBounces:
         self._kept = topics.soft_bounces
         self._clock = clock
 
-    async def settled(self, group: Sequence[Settled]) -> list[Message]:
+    async def settled(self, group: Sequence[SettledDelivery]) -> list[Message]:
         """Count what was answered; the messages for addresses that have become too bad.
 
         Best effort: what is not counted because Redis was away for a moment is counted at the next failure.

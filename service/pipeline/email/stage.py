@@ -9,40 +9,40 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import DeadReason, InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import Reason, State, may_come_from
+from service.model.ledger import Reason, State, sources_of
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.delivery_batch import Batch
-from service.pipeline.email.claim import Claimer, Claims
+from service.pipeline.delivery_batch import DeliveryBatch
+from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.in_flight import InFlight
-from service.pipeline.email.recheck import Checked, recheck
-from service.pipeline.email.results import Answer, Answers
-from service.pipeline.email.settle import Settled, settle
-from service.pipeline.email.soft_bounces import SoftBounces
-from service.pipeline.messages import outcome
+from service.pipeline.email.recheck import RecheckedDelivery, recheck
+from service.pipeline.email.results import Answer, SendResults
+from service.pipeline.email.settle import SettledDelivery, settle
+from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.messages import outcome_message
 from service.ports import (
     Clock,
     DueSet,
     Inbox,
     Ledger,
     MailTransport,
-    Move,
     Renderer,
     RenderFailed,
-    Supersedes,
+    SoftBounceScores,
+    SupersedeIndex,
     Tables,
     TableWrites,
+    Transition,
     Unavailable,
     Workers,
 )
-from service.ports import SoftBounces as Scores
 
 _WAIT_FOR_OWNER_S = 0.5
-_Group = tuple[list[Settled], set[str]]
-_CLAIMABLE = may_come_from(State.sending)
+_Group = tuple[list[SettledDelivery], set[str]]
+_CLAIMABLE = sources_of(State.sending)
 _WAITING = frozenset({State.deferred, State.ambiguous})
 
 
@@ -53,9 +53,9 @@ class EmailPorts:
     tables: Tables
     writes: TableWrites
     ledger: Ledger
-    supersedes: Supersedes
+    supersedes: SupersedeIndex
     inbox: Inbox
-    scores: Scores
+    scores: SoftBounceScores
     due: DueSet
     workers: Workers
     transport: MailTransport
@@ -63,7 +63,7 @@ class EmailPorts:
     clock: Clock
 
 
-class DeliverEmail:
+class EmailHandler:
     """The handler of the email stage. `sender` is the envelope's MAIL FROM for a delivery."""
 
     def __init__(
@@ -83,7 +83,7 @@ class DeliverEmail:
         self._topics = topics
         self._sender = sender
         self._headers = headers
-        self._soft = SoftBounces(ports.scores, ports.tables, ports.writes, topics, ports.clock)
+        self._soft = SoftBounceScorer(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
         self._marking: set[asyncio.Task[None]] = set()
         claimed = in_flight or InFlight(owner)
@@ -93,7 +93,7 @@ class DeliverEmail:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Finishes records as their mails are answered. Raises Unavailable for those no relay would take."""
-        batch = Batch(records, self._topics.dead_letter, "email")
+        batch = DeliveryBatch(records, self._topics.dead_letter, "email")
         if batch.refused.records:
             yield batch.refused
         pending = list(batch.deliveries.values())
@@ -110,7 +110,7 @@ class DeliverEmail:
             if pending:
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
 
-    async def _look(self, deliveries: Sequence[Delivery]) -> list[Checked]:
+    async def _look(self, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
         """The last look; again after each wait, since what was true before it may be no more."""
         return await recheck(
             deliveries,
@@ -121,14 +121,14 @@ class DeliverEmail:
             now_ms=self._ports.clock.now_ms(),
         )
 
-    async def _close(self, batch: Batch, claims: Claims) -> Done:
+    async def _close(self, batch: DeliveryBatch, claims: ClaimResults) -> Done:
         """What needs no mail, now or any more."""
         await self._hold(claims.closed)
         told = [self._outcome(delivery, move) for delivery, move in claims.closed]
         told += [m for d in claims.settled for m in await self._retell(d)]
         return Done(batch.finish([d.id for d, _ in claims.closed] + [d.id for d in claims.settled]), told)
 
-    async def _send(self, batch: Batch, claims: Claims) -> AsyncIterator[Done]:
+    async def _send(self, batch: DeliveryBatch, claims: ClaimResults) -> AsyncIterator[Done]:
         deliveries, unsent = claims.send, list[str]()
         now = self._ports.clock.now_ms()
         if late := [delivery for delivery in deliveries if delivery.deadline_ms <= now]:
@@ -137,7 +137,7 @@ class DeliverEmail:
         mails, broken = self._render(by_id.values())
         if broken:
             yield await self._bury(batch, broken)
-        answers = Answers({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
+        answers = SendResults({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
         claims.send = []
         async for settled, overtaken in self._marked(by_id, answers):
             unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
@@ -149,7 +149,7 @@ class DeliverEmail:
         if unsent:
             raise Unavailable("no relay takes mail")
 
-    async def _marked(self, by_id: Mapping[str, Delivery], answers: Answers) -> AsyncIterator[_Group]:
+    async def _marked(self, by_id: Mapping[str, Delivery], answers: SendResults) -> AsyncIterator[_Group]:
         """Answers, stored, and which of them the ledger would not have, because another worker had been faster.
 
         A batch that is cancelled leaves this to a task: nobody else may touch what we claim.
@@ -181,9 +181,9 @@ class DeliverEmail:
                 mails.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
         return mails, broken
 
-    async def _expire(self, batch: Batch, late: Sequence[Delivery], now: int) -> Done:
+    async def _expire(self, batch: DeliveryBatch, late: Sequence[Delivery], now: int) -> Done:
         """What was claimed in time, but the claim took too long."""
-        moves = [Move(d.event, d.id, State.expired, Reason.past_deadline, now, d.attempt) for d in late]
+        moves = [Transition(d.event, d.id, State.expired, Reason.past_deadline, now, d.attempt) for d in late]
         await self._ports.ledger.move(moves)
         self._claimer.in_flight.difference_update(d.id for d in late)
         return Done(
@@ -191,11 +191,12 @@ class DeliverEmail:
             [self._outcome(delivery, move) for delivery, move in zip(late, moves, strict=True)],
         )
 
-    async def _bury(self, batch: Batch, broken: Mapping[str, Exception]) -> Done:
+    async def _bury(self, batch: DeliveryBatch, broken: Mapping[str, Exception]) -> Done:
         """What cannot be rendered goes to the dead letters, and the ledger says so."""
         now = self._ports.clock.now_ms()
         moves = [
-            Move(batch.deliveries[name].event, name, State.dead, Reason.render_failed, now) for name in broken
+            Transition(batch.deliveries[name].event, name, State.dead, Reason.render_failed, now)
+            for name in broken
         ]
         await self._ports.ledger.move(moves)
         self._claimer.in_flight.difference_update(broken)
@@ -206,14 +207,14 @@ class DeliverEmail:
             messages.append(dead_letter(self._topics.dead_letter, "email", record, failed))
         return Done(batch.finish(list(broken)), messages)
 
-    def _settle(self, by_id: Mapping[str, Delivery], group: Sequence[Answer]) -> list[Settled]:
+    def _settle(self, by_id: Mapping[str, Delivery], group: Sequence[Answer]) -> list[SettledDelivery]:
         now = self._ports.clock.now_ms()
         return [
             settle(by_id[name], self._catalogue[by_id[name].type], result, now, self._rng)
             for name, result in group
         ]
 
-    async def _store(self, settled: Sequence[Settled]) -> set[str]:
+    async def _store(self, settled: Sequence[SettledDelivery]) -> set[str]:
         """Store what answers mean: when to try again first, then the ledger; the ids of those it refused.
 
         The mail is out, so this insists for as long as Redis is away: a mark given up is a mail sent twice.
@@ -238,11 +239,11 @@ class DeliverEmail:
                 self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
                 return overtaken
 
-    async def _hold(self, moved: Sequence[tuple[Delivery, Move]]) -> None:
+    async def _hold(self, moved: Sequence[tuple[Delivery, Transition]]) -> None:
         if held := [delivery for delivery, move in moved if move.to is State.held]:
             await self._ports.due.hold(held, self._ports.clock.now_ms())
 
-    async def _mark(self, moves: Sequence[Move]) -> set[str]:
+    async def _mark(self, moves: Sequence[Transition]) -> set[str]:
         """Write the moves; the deliveries that stand elsewhere by now.
 
         Where Redis was emptied and rebuilt while mail was out, its claim is made anew first.
@@ -259,10 +260,14 @@ class DeliverEmail:
             await self._ports.ledger.move([m for pair in zip(claims, unclaimed, strict=True) for m in pair])
         return {move.delivery for move, state in refused if state not in _CLAIMABLE}
 
-    def _done(self, batch: Batch, settled: Sequence[Settled], more: Sequence[Message]) -> Done:
+    def _done(
+        self, batch: DeliveryBatch, settled: Sequence[SettledDelivery], more: Sequence[Message]
+    ) -> Done:
         """What no relay took stays unfinished, so it stays in Kafka."""
         final = [s for s in settled if s.result.status is not SendStatus.unsent]
-        messages = [outcome(self._topics.outcomes, s.delivery, s.move, s.result, s.again_ms) for s in final]
+        messages = [
+            outcome_message(self._topics.outcomes, s.delivery, s.move, s.result, s.again_ms) for s in final
+        ]
         messages += [self._suppressed(*_suppression(s)) for s in final if s.result.suppress]
         messages += more
         return Done(batch.finish([s.delivery.id for s in final]), messages)
@@ -274,10 +279,10 @@ class DeliverEmail:
             return []
         step = entry.steps[0]
         (again_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
-        move = Move(
+        move = Transition(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )
-        told = [outcome(self._topics.outcomes, delivery, move, None, again_ms or 0)]
+        told = [outcome_message(self._topics.outcomes, delivery, move, None, again_ms or 0)]
         if step.state is State.bounced and (row := await self._ports.tables.suppression(delivery.address)):
             told.append(self._suppressed(address_key(delivery.address), row))
         return told
@@ -285,10 +290,10 @@ class DeliverEmail:
     def _suppressed(self, key: str, row: Suppression) -> Message:
         return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
 
-    def _outcome(self, delivery: Delivery, move: Move) -> Message:
-        return outcome(self._topics.outcomes, delivery, move)
+    def _outcome(self, delivery: Delivery, move: Transition) -> Message:
+        return outcome_message(self._topics.outcomes, delivery, move)
 
 
-def _suppression(settled: Settled) -> tuple[str, Suppression]:
+def _suppression(settled: SettledDelivery) -> tuple[str, Suppression]:
     move = settled.move
     return suppression(settled.delivery.address, move.reason, move.at_ms, move.detail)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.api_ports import InboxQuery, InboxReads, Publisher, Shown
+from service.api_ports import InboxQuery, InboxReads, Publisher, ReadFilter
 from service.model.outcome import ReadMark
 from service.model.record import Message
 from service.model.topics import TopicNames
@@ -12,7 +12,7 @@ _MOST = 1_000_000  # more than an inbox holds
 _BATCH = 1000  # ids a record: some 30 kB
 
 
-class ReadMarks:
+class ReadMarker:
     """Marks entries read. What was answered is in Kafka; after Unavailable the same may be asked for again."""
 
     def __init__(
@@ -44,7 +44,7 @@ class ReadMarks:
         Told before it is marked: once marked, the same request would find nothing to tell.
         """
         now = self._clock.now_ms()
-        page = await self._reads.page(InboxQuery(recipient, Shown.unread, types, limit=_MOST))
+        page = await self._reads.page(InboxQuery(recipient, ReadFilter.unread, types, limit=_MOST))
         ids = [item.id for item in page.items]
         marked: list[bool | None] = []
         for start in range(0, len(ids), _BATCH):

@@ -9,12 +9,21 @@ from service.model.ledger import Reason, State
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.delivery_batch import Batch
-from service.pipeline.messages import outcome
-from service.ports import Clock, Inbox, InboxItem, Ledger, Move, Moved, Renderer, RenderFailed
+from service.pipeline.delivery_batch import DeliveryBatch
+from service.pipeline.messages import outcome_message
+from service.ports import (
+    Clock,
+    Inbox,
+    InboxItem,
+    Ledger,
+    Renderer,
+    RenderFailed,
+    Transition,
+    TransitionResult,
+)
 
 
-class DeliverInbox:
+class InboxHandler:
     """The handler of the inbox stage."""
 
     def __init__(  # noqa: PLR0917 - the ports, in the order of their use
@@ -35,10 +44,10 @@ class DeliverInbox:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Add, then tell the ledger. An entry that the ledger refuses, a withdrawn one, is taken out again."""
-        batch = Batch(records, self._topics.dead_letter, "inbox")
+        batch = DeliveryBatch(records, self._topics.dead_letter, "inbox")
         now = self._clock.now_ms()
         items: list[InboxItem] = []
-        moves: list[Move] = []
+        moves: list[Transition] = []
         letters: list[Message] = list(batch.refused.messages)
         for delivery in batch.deliveries.values():
             state, reason = State.delivered, Reason.none
@@ -52,14 +61,16 @@ class DeliverInbox:
                     failed = InvalidEvent(DeadReason.render_failed, str(error))
                     record = batch.records[delivery.id][0]
                     letters.append(dead_letter(self._topics.dead_letter, "inbox", record, failed))
-            moves.append(Move(delivery.event, delivery.id, state, reason, now))
+            moves.append(Transition(delivery.event, delivery.id, state, reason, now))
         if items:
             await self._inbox.add(items)
         moved = await self._ledger.move(moves) if moves else []
         await self._take_back(batch, moves, moved)
         yield Done(records, [*letters, *self._outcomes(batch, moves, moved)])
 
-    async def _take_back(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> None:
+    async def _take_back(
+        self, batch: DeliveryBatch, moves: Sequence[Transition], moved: Sequence[TransitionResult]
+    ) -> None:
         """What the ledger calls anything but delivered is in no inbox, also where a rebuild has put it there."""
         of_recipient: dict[str, list[str]] = {}
         for move, result in zip(moves, moved, strict=True):
@@ -68,7 +79,9 @@ class DeliverInbox:
         for recipient, ids in of_recipient.items():
             await self._inbox.remove(recipient, ids)
 
-    def _outcomes(self, batch: Batch, moves: Sequence[Move], moved: Sequence[Moved]) -> list[Message]:
+    def _outcomes(
+        self, batch: DeliveryBatch, moves: Sequence[Transition], moved: Sequence[TransitionResult]
+    ) -> list[Message]:
         """Also what was told before, since its telling may have been lost with a worker: as it was."""
         told = [
             move._replace(to=State.delivered, reason=Reason.none)
@@ -77,7 +90,9 @@ class DeliverInbox:
             for move, result in zip(moves, moved, strict=True)
             if result.applied or result.state in (move.to, State.delivered)
         ]
-        return [outcome(self._topics.outcomes, batch.deliveries[move.delivery], move) for move in told]
+        return [
+            outcome_message(self._topics.outcomes, batch.deliveries[move.delivery], move) for move in told
+        ]
 
 
 def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> InboxItem:

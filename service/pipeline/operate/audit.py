@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from service.model.delivery import Delivery
-from service.model.ledger import MOVES, Entry, State, is_open
+from service.model.ledger import TRANSITIONS, Entry, State, is_open
 from service.ports import Clock, DueSet, Ledger
 
 _WAITING = frozenset({State.deferred, State.ambiguous})
@@ -20,7 +20,7 @@ _CHUNK = 500
 _MOST_SHOWN = 1000
 
 
-class Sweep(Protocol):
+class LedgerScan(Protocol):
     """Everything there is, each once."""
 
     def ledger(self) -> AsyncIterator[tuple[Sequence[Entry], Sequence[str]]]:
@@ -63,7 +63,7 @@ class Drift:
 
 
 @dataclass(slots=True)
-class Audited:
+class AuditReport:
     """What was counted, and what disagrees. `oldest`: for each open state its oldest delivery's time (ms) and name."""
 
     events: int = 0
@@ -100,11 +100,11 @@ class Audited:
         }
 
 
-class Audit:
+class Auditor:
     """`patience_s`: how long a delivery on its way from the due set to its stage may take before it is missed."""
 
     def __init__(
-        self, ledger: Ledger, due: DueSet, sweep: Sweep, clock: Clock, *, patience_s: float = 5.0
+        self, ledger: Ledger, due: DueSet, sweep: LedgerScan, clock: Clock, *, patience_s: float = 5.0
     ) -> None:
         self._ledger = ledger
         self._due = due
@@ -112,9 +112,9 @@ class Audit:
         self._clock = clock
         self._patience_s = patience_s
 
-    async def __call__(self, log: DeliveryLog | None = None) -> Audited:
+    async def __call__(self, log: DeliveryLog | None = None) -> AuditReport:
         """Look at everything; with a log also repair. Raises Unavailable."""
-        done = Audited()
+        done = AuditReport()
         suspects = await self._count(done)
         unneeded = await self._unneeded(done)
         if suspects or unneeded:
@@ -124,7 +124,7 @@ class Audit:
         await self._inboxes(done, repair=log is not None)
         return done
 
-    async def _count(self, done: Audited) -> list[Entry]:
+    async def _count(self, done: AuditReport) -> list[Entry]:
         """Count the ledger; deliveries that should wait in the due set and do not."""
         suspects: list[Entry] = []
         events: set[str] = set()
@@ -138,7 +138,7 @@ class Audit:
         done.events = len(events)
         return suspects
 
-    def _look(self, entry: Entry, done: Audited) -> None:
+    def _look(self, entry: Entry, done: AuditReport) -> None:
         state, at_ms = entry.state, entry.steps[0].at_ms
         done.states[state] += 1
         name = f"{entry.event}:{entry.delivery}"
@@ -147,7 +147,7 @@ class Audit:
         if len(entry.steps) < _WHOLE:
             history = [None, *(step.state for step in reversed(entry.steps))]
             for before, after in pairwise(history):
-                if after is not None and after not in MOVES[before]:
+                if after is not None and after not in TRANSITIONS[before]:
                     said = f"went from {before or 'nothing'} to {after}, which the ledger does not allow"
                     done.drift.append(Drift("ledger", name, said))
 
@@ -159,7 +159,9 @@ class Audit:
         now = [await self._ledger.entry(entry.event, entry.delivery) for entry in suspects]
         return await self._without_due([entry for entry in now if entry and entry.state in _WAITING])
 
-    async def _due_missing(self, done: Audited, missing: Sequence[Entry], log: DeliveryLog | None) -> None:
+    async def _due_missing(
+        self, done: AuditReport, missing: Sequence[Entry], log: DeliveryLog | None
+    ) -> None:
         found = await log.find(frozenset(e.delivery for e in missing)) if log and missing else {}
         for entry in missing:
             delivery = found.get(entry.delivery)
@@ -172,7 +174,7 @@ class Audit:
             name = f"{entry.event}:{entry.delivery}"
             done.drift.append(Drift("due missing", name, said, delivery is not None))
 
-    async def _unneeded(self, done: Audited) -> list[tuple[str, str]]:
+    async def _unneeded(self, done: AuditReport) -> list[tuple[str, str]]:
         """What waits in the due set, although its delivery has come to an end or is in no ledger."""
         found: list[tuple[str, str]] = []
         async for pairs in self._sweep.waiting():
@@ -185,7 +187,7 @@ class Audit:
         return entry is None or not is_open(entry.state)
 
     async def _due_unneeded(
-        self, done: Audited, unneeded: Sequence[tuple[str, str]], *, repair: bool
+        self, done: AuditReport, unneeded: Sequence[tuple[str, str]], *, repair: bool
     ) -> None:
         for start in range(0, len(unneeded), _CHUNK):
             part = unneeded[start : start + _CHUNK]
@@ -199,7 +201,7 @@ class Audit:
                 Drift("due unneeded", f"{event}:{delivery}", said, repair) for event, delivery in ended
             )
 
-    async def _inboxes(self, done: Audited, *, repair: bool) -> None:
+    async def _inboxes(self, done: AuditReport, *, repair: bool) -> None:
         async for recipients in self._sweep.inboxes():
             done.inboxes += len(recipients)
             for recipient in recipients:

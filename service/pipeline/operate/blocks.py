@@ -8,14 +8,14 @@ from service.model.delivery import Found
 from service.model.ledger import Entry
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.operate.not_notified import pseudonym
-from service.ports import Bar, Rows, Tables, Wanted
+from service.ports import LookupKeys, MailBlock, Rows, Tables
 
-_NOTHING = Bar()
+_NOTHING = MailBlock()
 
 
-def rows_of(entries: Iterable[Entry]) -> Wanted:
+def rows_of(entries: Iterable[Entry]) -> LookupKeys:
     """The rows by which these were found."""
-    wanted = Wanted()
+    wanted = LookupKeys()
     for entry in entries:
         if entry.found == Found.account:
             wanted.accounts.add(entry.scope)
@@ -27,7 +27,7 @@ def rows_of(entries: Iterable[Entry]) -> Wanted:
     return wanted
 
 
-class Standing:
+class MailBlocks:
     """Looks up suppressions and unsubscribes."""
 
     def __init__(self, catalogue: Catalogue, tables: Tables) -> None:
@@ -65,7 +65,7 @@ class Standing:
         }
 
 
-def _shown(bar: Bar, now_ms: int) -> dict[str, Any]:
+def _shown(bar: MailBlock, now_ms: int) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if (stopped := bar.suppression) is not None and stopped.stands(now_ms):
         told["suppressed"] = {"reason": stopped.reason.value, "since_ms": stopped.at_ms}

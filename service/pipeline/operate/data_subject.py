@@ -17,7 +17,7 @@ NAMED = ("recipients", "contacts", "groups")
 """The tables whose rows name persons."""
 
 
-class Person(NamedTuple):
+class DataSubject(NamedTuple):
     """The rows that name somebody. `ids`: recipient ids, also of contacts and of addresses in group lists."""
 
     recipients: tuple[Recipient, ...]
@@ -27,7 +27,7 @@ class Person(NamedTuple):
     addresses: frozenset[str]
 
 
-class Search:
+class SubjectFinder:
     """Finds a person in the tables' topics, read in their order.
 
     By a recipient id (a contact's uuid is one too), or by an address in whatever case, which finds all that
@@ -52,7 +52,7 @@ class Search:
         else:
             self._rows.pop((change.table, change.key), None)
 
-    def person(self) -> Person:
+    def person(self) -> DataSubject:
         """Who was found; ids and addresses also where no row is left."""
         rows = self._rows.values()
         recipients = tuple(row for row in rows if isinstance(row, Recipient))
@@ -65,7 +65,7 @@ class Search:
             *(r.address.lower() for r in recipients),
             *(c.email.lower() for c in contacts),
         }
-        return Person(
+        return DataSubject(
             recipients,
             contacts,
             tuple(row for row in rows if isinstance(row, Group)),
@@ -81,7 +81,7 @@ class Search:
         return any(one.lower() == self._address for listed in row.addresses.values() for one in listed)
 
 
-class Trace(NamedTuple):
+class DeliveryRef(NamedTuple):
     """A delivery as Kafka tells of it."""
 
     delivery: str
@@ -93,7 +93,7 @@ class Trace(NamedTuple):
     source: str
 
 
-def trace_of(record: Record, topics: TopicNames) -> Trace | None:
+def trace_of(record: Record, topics: TopicNames) -> DeliveryRef | None:
     """The delivery that a record of `dispatch.*` is about; None where it is about none."""
     told: Outcome | Delivery
     try:
@@ -105,4 +105,6 @@ def trace_of(record: Record, topics: TopicNames) -> Trace | None:
             name = told.id
     except (ValueError, ValidationError):
         return None
-    return Trace(name, told.event, told.type, told.recipient, str(told.channel), told.event_id, told.source)
+    return DeliveryRef(
+        name, told.event, told.type, told.recipient, str(told.channel), told.event_id, told.source
+    )

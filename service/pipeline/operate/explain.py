@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.model.catalogue import AudienceKind, Catalogue, Channel, NotificationType
+from service.model.catalogue import AudienceRule, Catalogue, Channel, NotificationType
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Entry, State, Step, is_open
+from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
-from service.pipeline.operate.blocks import Standing, rows_of
-from service.pipeline.operate.not_notified import Missing, not_found, not_made, pseudonym, rows_for
-from service.ports import AddressSearch, Clock, DueSet, Ledger, LedgerIndex, Rows, Tables, Wanted
+from service.pipeline.operate.blocks import MailBlocks, rows_of
+from service.pipeline.operate.not_notified import NotNotified, not_found, not_made, pseudonym, rows_for
+from service.ports import AddressSearch, Clock, DueSet, Ledger, LedgerIndex, LookupKeys, Rows, Tables
 
 _REPLY = re.compile(r"(\S+) (\d{3}(?: .*)?)")
 _ANSWERED = frozenset({State.sent, State.deferred, State.bounced, State.ambiguous, State.expired, State.held})
@@ -24,7 +24,7 @@ _MOST_REMEMBERED = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ExplainQuery:
     """What is to be explained: an event (by its id or key), a recipient, who has an address, or both.
 
     `source` may be left out. `type` and `since_ms` narrow what a recipient was due. `limit`: deliveries shown an
@@ -40,7 +40,7 @@ class Ask:
     limit: int = 1000
 
 
-class Explain:
+class Explainer:
     """Answers an Ask with a document as JSON can hold it. Times are milliseconds since the epoch.
 
     It holds addresses only where they were asked for or an old detail quotes one: who shows it masks it.
@@ -64,9 +64,9 @@ class Explain:
         self._due = due
         self._search = search
         self._clock = clock
-        self._standing = Standing(catalogue, tables)
+        self._standing = MailBlocks(catalogue, tables)
 
-    async def __call__(self, ask: Ask) -> dict[str, Any]:
+    async def __call__(self, ask: ExplainQuery) -> dict[str, Any]:
         """`events` is empty where nothing is known. Raises Unavailable."""
         people = await self._people(ask)
         events: list[dict[str, Any]] = []
@@ -80,17 +80,17 @@ class Explain:
             named += await self._listed(ask.address)
         return {"asked": {n: v for n, v in asdict(ask).items() if v}, "people": named, "events": events}
 
-    async def _people(self, ask: Ask) -> list[str]:
+    async def _people(self, ask: ExplainQuery) -> list[str]:
         """The ids that were asked for; a person is also the address that a group may list."""
         if ask.address:
             return [*await self._search.holders(ask.address), pseudonym(ask.address)]
         if not ask.recipient:
             return []
-        rows = await self._tables.lookup(Wanted(recipients={ask.recipient}))
+        rows = await self._tables.lookup(LookupKeys(recipients={ask.recipient}))
         person = rows.recipients.get(ask.recipient)
         return [ask.recipient, *([pseudonym(person.address)] if person and person.address else [])]
 
-    async def _events(self, ask: Ask, people: Sequence[str]) -> Sequence[str]:
+    async def _events(self, ask: ExplainQuery, people: Sequence[str]) -> Sequence[str]:
         if ask.event:
             if ask.source:
                 return [event_key(ask.source, ask.event)]
@@ -101,7 +101,7 @@ class Explain:
             found.update((event, None) for event, _ in pairs)
         return list(found)
 
-    async def _event(self, key: str, people: Sequence[str], ask: Ask) -> dict[str, Any] | None:
+    async def _event(self, key: str, people: Sequence[str], ask: ExplainQuery) -> dict[str, Any] | None:
         head = await self._ledger.head(key)
         if head is None or (ask.type and head.get("type") != ask.type):
             return None
@@ -138,7 +138,7 @@ class Explain:
         head: Mapping[str, object],
         people: Sequence[str],
         entries: Sequence[Entry],
-    ) -> list[Missing]:
+    ) -> list[NotNotified]:
         """Those asked for who got nothing, and for those found the channels that were never in question.
 
         A person's pseudonym that no group lists is no answer of its own.
@@ -182,7 +182,7 @@ class Explain:
 
     async def _person(self, name: str) -> dict[str, Any]:
         """Somebody as the recipients table has them now."""
-        row = (await self._tables.lookup(Wanted(recipients={name}))).recipients.get(name)
+        row = (await self._tables.lookup(LookupKeys(recipients={name}))).recipients.get(name)
         address = row.address if row else ""
         stops = await self._standing.of_person(name, address, self._clock.now_ms())
         if row is None:
@@ -227,14 +227,14 @@ class _Sums:
         }
 
 
-def _rule(kind: AudienceKind, role: str | None, head: Mapping[str, object]) -> dict[str, Any]:
+def _rule(kind: AudienceRule, role: str | None, head: Mapping[str, object]) -> dict[str, Any]:
     """A rule of the audience, with what the event gave it."""
     match kind:
-        case AudienceKind.users:
+        case AudienceRule.users:
             return {"rule": kind.value, "named": head.get("recipients", 0)}
-        case AudienceKind.role:
+        case AudienceRule.role:
             return {"rule": kind.value, "role": role}
-        case AudienceKind.account:
+        case AudienceRule.account:
             return {"rule": kind.value, "account": head.get("account")}
     return {
         "rule": kind.value,
@@ -257,7 +257,7 @@ def _preference(choice: Choice | None) -> dict[str, Any] | None:
     return None if choice is None else choice.model_dump()
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: HistoryStep) -> dict[str, Any]:
     """A line of the history; a relay's answer is taken apart."""
     told = {"state": step.state.value, "at_ms": step.at_ms, "attempt": step.attempt}
     told |= {"reason": step.reason.value, "detail": step.detail}

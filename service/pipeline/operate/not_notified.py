@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.model.catalogue import Audience, AudienceKind, Channel, NotificationType
+from service.model.catalogue import Audience, AudienceRule, Channel, NotificationType
 from service.model.delivery import Found
 from service.model.ids import address_key
-from service.ports import Rows, Wanted
+from service.ports import LookupKeys, Rows
 
 
-class Absence(StrEnum):
+class NotNotifiedReason(StrEnum):
     """Why there is no delivery at all. A closed set beside the ledger's reasons, which belong to deliveries."""
 
     channel_not_in_type = "channel_not_in_type"
@@ -21,12 +21,12 @@ class Absence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NotNotified:
     """A recipient × channel that got nothing, and why in words, rule by rule."""
 
     recipient: str
     channel: Channel
-    reason: Absence
+    reason: NotNotifiedReason
     words: str
 
 
@@ -35,9 +35,9 @@ def pseudonym(address: str) -> str:
     return f"addr-{address_key(address)}"
 
 
-def rows_for(head: Mapping[str, object], recipients: set[str]) -> Wanted:
+def rows_for(head: Mapping[str, object], recipients: set[str]) -> LookupKeys:
     """What has to be looked up to say why these are not in an event's audience."""
-    wanted = Wanted(recipients={name for name in recipients if not name.startswith("addr-")})
+    wanted = LookupKeys(recipients={name for name in recipients if not name.startswith("addr-")})
     if external_id := head.get("external_id"):
         wanted.groups.add((str(external_id), str(head.get("project_id", ""))))
     if account := head.get("account"):
@@ -47,55 +47,55 @@ def rows_for(head: Mapping[str, object], recipients: set[str]) -> Wanted:
 
 def not_found(
     recipient: str, row: NotificationType, head: Mapping[str, object], rows: Rows
-) -> Iterator[Missing]:
+) -> Iterator[NotNotified]:
     """For somebody whom no rule found: one answer a channel."""
     words = "; ".join(_why(rule, recipient, row, head, rows) for rule in row.audience)
     known = recipient in rows.recipients or any(
         contact.uuid == recipient for contacts in rows.accounts.values() for contact in contacts
     )
-    if all(rule.kind is AudienceKind.group for rule in row.audience):
-        reason = Absence.not_in_group
+    if all(rule.kind is AudienceRule.group for rule in row.audience):
+        reason = NotNotifiedReason.not_in_group
     elif not known and not recipient.startswith("addr-"):
-        reason, words = Absence.no_such_recipient, f"not in the recipients table; {words}"
+        reason, words = NotNotifiedReason.no_such_recipient, f"not in the recipients table; {words}"
     else:
-        reason = Absence.not_in_audience
+        reason = NotNotifiedReason.not_in_audience
     for channel in Channel:
         if channel in row.channels:
-            yield Missing(recipient, channel, reason, words)
+            yield NotNotified(recipient, channel, reason, words)
         else:
             yield _other_channel(recipient, channel, row)
 
 
-def not_made(recipient: str, found: str, has: set[str], row: NotificationType) -> Iterator[Missing]:
+def not_made(recipient: str, found: str, has: set[str], row: NotificationType) -> Iterator[NotNotified]:
     """For somebody who was found: the channels that the type does not use, or that do not reach them."""
     for channel in Channel:
         if channel.value in has:
             continue
         if channel in row.channels and found == Found.group:
             said = "a group lists addresses, and nothing but mail reaches an address"
-            yield Missing(recipient, channel, Absence.address_only, said)
+            yield NotNotified(recipient, channel, NotNotifiedReason.address_only, said)
         else:
             yield _other_channel(recipient, channel, row)
 
 
-def _other_channel(recipient: str, channel: Channel, row: NotificationType) -> Missing:
+def _other_channel(recipient: str, channel: Channel, row: NotificationType) -> NotNotified:
     said = f"{row.name} goes by {' and '.join(row.channels)} only"
-    return Missing(recipient, channel, Absence.channel_not_in_type, said)
+    return NotNotified(recipient, channel, NotNotifiedReason.channel_not_in_type, said)
 
 
 def _why(
     rule: Audience, recipient: str, row: NotificationType, head: Mapping[str, object], rows: Rows
 ) -> str:
     """Why this rule did not find this recipient."""
-    if rule.kind is AudienceKind.users:
+    if rule.kind is AudienceRule.users:
         named = head.get("recipients", 0)
         return f"not among the {named} that the event names"
-    if rule.kind is AudienceKind.role:
+    if rule.kind is AudienceRule.role:
         person = rows.recipients.get(recipient)
         if person is not None and rule.role in person.roles:
             return f"has the role {rule.role} now, and did not have it then"
         return f"does not have the role {rule.role}"
-    if rule.kind is AudienceKind.group:
+    if rule.kind is AudienceRule.group:
         return _why_not_in_group(recipient, row, head, rows)
     account = str(head.get("account", ""))
     if any(contact.uuid == recipient for contact in rows.accounts.get(account, ())):

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Protocol
 
-from service.model.ledger import Reason, State, may_come_from
+from service.model.ledger import Reason, State, sources_of
 from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.email.schedule import Produce
-from service.pipeline.operate.data_subject import Person, Trace
+from service.pipeline.operate.data_subject import DataSubject, DeliveryRef
 from service.pipeline.tables.writer import TableWriter
-from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, Move, Tables
+from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, Tables, Transition
 
 _CHUNK = 200
-_STOPPABLE = may_come_from(State.withdrawn)
+_STOPPABLE = sources_of(State.withdrawn)
 
 
-class Personal(Protocol):
+class PersonalData(Protocol):
     """What is kept of a recipient beside the tables."""
 
     async def deliveries(self, recipient: str) -> Sequence[tuple[str, str]]:
@@ -49,7 +49,7 @@ class PrivacyPorts:
     ledger: Ledger
     inbox: Inbox
     due: DueSet
-    personal: Personal
+    personal: PersonalData
     writer: TableWriter
     produce: Produce
     topics: TopicNames
@@ -57,7 +57,7 @@ class PrivacyPorts:
     types: Sequence[str] = ()
 
 
-async def export(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -> dict[str, Any]:
+async def export(person: DataSubject, traces: Iterable[DeliveryRef], ports: PrivacyPorts) -> dict[str, Any]:
     """Everything but the records of Kafka, as JSON can hold it. Raises Unavailable."""
     pairs = await _pairs(person, traces, ports)
     entries = [await ports.ledger.entry(event, delivery) for event, delivery in pairs]
@@ -86,7 +86,7 @@ async def export(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -
     }
 
 
-class Erase:
+class Eraser:
     """Erases a person. Rows first, so that nothing new comes; then what is on its way; then what is remembered.
 
     Every step may be done again: cut off, an erasure is repeated. Suppressions stay, as hashes: who was suppressed
@@ -96,7 +96,7 @@ class Erase:
     def __init__(self, ports: PrivacyPorts) -> None:
         self._ports = ports
 
-    async def __call__(self, person: Person, traces: Sequence[Trace]) -> Counter[str]:
+    async def __call__(self, person: DataSubject, traces: Sequence[DeliveryRef]) -> Counter[str]:
         """What was erased, by kind. Raises Unavailable."""
         counts = await self._rows(person)
         pairs = await _pairs(person, traces, self._ports)
@@ -111,7 +111,7 @@ class Erase:
             await self._ports.personal.forget(name)
         return +counts
 
-    async def _rows(self, person: Person) -> Counter[str]:
+    async def _rows(self, person: DataSubject) -> Counter[str]:
         writer, counts = self._ports.writer, Counter[str]()
         for recipient in person.recipients:
             counts["recipients"] += await writer.drop_recipient(recipient.id)
@@ -139,14 +139,14 @@ class Erase:
             return False  # gone meanwhile
         return True
 
-    async def _stop(self, pairs: Sequence[tuple[str, str]], traces: Sequence[Trace]) -> int:
+    async def _stop(self, pairs: Sequence[tuple[str, str]], traces: Sequence[DeliveryRef]) -> int:
         """Withdraw what is still to come, and tell it."""
         known = {trace.delivery: trace for trace in traces}
         now, stopped = self._ports.clock.now_ms(), 0
         for start in range(0, len(pairs), _CHUNK):
             found = [await self._ports.ledger.entry(*pair) for pair in pairs[start : start + _CHUNK]]
             moves = [
-                Move(one.event, one.delivery, State.withdrawn, Reason.by_operator, now)
+                Transition(one.event, one.delivery, State.withdrawn, Reason.by_operator, now)
                 for one in found
                 if one and one.state in _STOPPABLE
             ]
@@ -157,13 +157,13 @@ class Erase:
         return stopped
 
     async def _take_out_of_history(
-        self, traces: Sequence[Trace], boxes: dict[str, Sequence[InboxItem]]
+        self, traces: Sequence[DeliveryRef], boxes: dict[str, Sequence[InboxItem]]
     ) -> None:
         """Tell of each inbox delivery that it is withdrawn, so that no rebuild puts it back."""
         shown = {item.id for items in boxes.values() for item in items}
         await self._tell([one for one in traces if one.channel == "inbox" or one.delivery in shown])
 
-    async def _tell(self, traces: Sequence[Trace]) -> None:
+    async def _tell(self, traces: Sequence[DeliveryRef]) -> None:
         now, topic = self._ports.clock.now_ms(), self._ports.topics.outcomes
         for start in range(0, len(traces), _CHUNK):
             told = [
@@ -184,7 +184,7 @@ class Erase:
             await self._ports.produce([Message(topic, o.recipient.encode(), o.to_bytes()) for o in told])
 
 
-async def _unsubscribes(person: Person, ports: PrivacyPorts) -> list[dict[str, Any]]:
+async def _unsubscribes(person: DataSubject, ports: PrivacyPorts) -> list[dict[str, Any]]:
     """They are known by hashes only, so each one that there could be is looked up."""
     names = [("", name) for name in sorted(person.ids)] + [(c.account, c.uuid) for c in person.contacts]
     keys = [unsubscribe_key(account, name, type_name) for account, name in names for type_name in ports.types]
@@ -192,7 +192,9 @@ async def _unsubscribes(person: Person, ports: PrivacyPorts) -> list[dict[str, A
     return [row.model_dump(mode="json") for row in rows if row]
 
 
-async def _pairs(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -> list[tuple[str, str]]:
+async def _pairs(
+    person: DataSubject, traces: Iterable[DeliveryRef], ports: PrivacyPorts
+) -> list[tuple[str, str]]:
     """(event, delivery) of all that is known, from the ledger's index and from Kafka."""
     pairs = dict.fromkeys((trace.event, trace.delivery) for trace in traces)
     for name in sorted(person.ids):
@@ -200,5 +202,5 @@ async def _pairs(person: Person, traces: Iterable[Trace], ports: PrivacyPorts) -
     return list(pairs)
 
 
-def _without(person: Person, listed: Sequence[str]) -> tuple[str, ...]:
+def _without(person: DataSubject, listed: Sequence[str]) -> tuple[str, ...]:
     return tuple(address for address in listed if address.lower() not in person.addresses)

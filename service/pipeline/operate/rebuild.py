@@ -14,35 +14,35 @@ from pydantic import ValidationError
 from service.model.catalogue import Catalogue, Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import MOVES, State
+from service.model.ledger import TRANSITIONS, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
-from service.model.soft_bounce import Score
+from service.model.soft_bounce import SoftBounceScore
 from service.model.topics import TABLES, TopicNames
-from service.model.withdrawal import Withdrawn
+from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.from_log import event_of, event_told, moves_of, opening_of
 from service.pipeline.inbox.stage import inbox_item
-from service.pipeline.tables.records import Change, key_of, newest, put_changes, read_change
-from service.pipeline.tables.writer import Stores
+from service.pipeline.tables.records import RowChange, key_of, newest, put_changes, read_change
+from service.pipeline.tables.writer import TableStores
 from service.ports import (
     Clock,
     DueSet,
     EventHead,
     Inbox,
     InboxItem,
-    Keyed,
     Ledger,
     Renderer,
     RenderFailed,
-    SoftBounces,
-    Supersedes,
+    SoftBounceScores,
+    SupersedableEvent,
+    SupersedeIndex,
     Withdrawals,
 )
 
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
 
 
-class DueNotes(Protocol):
+class PendingRetries(Protocol):
     """Which deliveries wait for their next attempt, noted while history is read."""
 
     async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
@@ -62,19 +62,19 @@ class DueNotes(Protocol):
 class RebuildPorts:
     """All that a rebuild writes to."""
 
-    stores: Stores
+    stores: TableStores
     inbox: Inbox
     ledger: Ledger
-    supersedes: Supersedes
+    supersedes: SupersedeIndex
     withdrawals: Withdrawals
-    scores: SoftBounces
+    scores: SoftBounceScores
     due: DueSet
-    notes: DueNotes
+    notes: PendingRetries
     renderer: Renderer
     clock: Clock
 
 
-class Rebuild:
+class Rebuilder:
     """Takes batches of records in the order of their times. `refused` counts records that mean nothing, by topic."""
 
     def __init__(self, catalogue: Catalogue, ports: RebuildPorts, topics: TopicNames) -> None:
@@ -86,7 +86,7 @@ class Rebuild:
 
     async def tables(self, records: Sequence[Record]) -> None:
         """Records of the tables' topics."""
-        changes: list[Change] = []
+        changes: list[RowChange] = []
         for record in records:
             try:
                 changes.append(read_change(self._table_of[record.topic], record))
@@ -116,7 +116,7 @@ class Rebuild:
         """Records of `dispatch.withdrawals`, after all history: a mark would stop what had been sent before it."""
         for record in records:
             try:
-                word = Withdrawn.from_bytes(record.value or b"")
+                word = WithdrawalRecord.from_bytes(record.value or b"")
             except ValueError:
                 self.refused[record.topic] += 1
                 continue
@@ -130,11 +130,11 @@ class Rebuild:
 
     async def scores(self, records: Sequence[Record]) -> None:
         """Records of `dispatch.soft-bounces`: the last one of each address counts."""
-        latest: dict[str, Score | None] = {}
+        latest: dict[str, SoftBounceScore | None] = {}
         for record in records:
             try:
                 key = key_of(record)
-                latest[key] = None if record.value is None else Score.from_bytes(record.value)
+                latest[key] = None if record.value is None else SoftBounceScore.from_bytes(record.value)
             except ValueError:
                 self.refused[record.topic] += 1
         standing = {key: score for key, score in latest.items() if score is not None}
@@ -168,7 +168,7 @@ class Rebuild:
             await self._keyed(deliveries, heads)
         first: dict[str, Outcome] = {}
         for told in outcomes:
-            if told.state not in MOVES[None] or told.delivery in first:
+            if told.state not in TRANSITIONS[None] or told.delivery in first:
                 continue
             if self._head(heads, event_told(told), told.at_ms):
                 first[told.delivery] = told
@@ -185,7 +185,7 @@ class Rebuild:
     ) -> None:
         """Which events have a supersede key, as far as the ledger holds them: it may be withdrawn."""
         items = {
-            d.event: Keyed(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
+            d.event: SupersedableEvent(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
             for d, _ in deliveries
             if d.supersede and d.event in heads
         }

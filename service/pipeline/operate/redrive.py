@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from service.model.catalogue import Lane
-from service.model.dead_letter import Letter
+from service.model.dead_letter import DeadLetter
 from service.model.delivery import Delivery
-from service.model.ledger import Reason, Replay, State, is_open
-from service.model.operation import Phase
+from service.model.ledger import Reason, ReplayKind, State, is_open
+from service.model.operation import OperationPhase
 from service.model.topics import TopicNames
 from service.pipeline.email.schedule import Produce
-from service.pipeline.messages import outcome
-from service.pipeline.operate.audit_log import Trail
-from service.ports import Clock, Ledger, Move
+from service.pipeline.messages import outcome_message
+from service.pipeline.operate.audit_log import OperationLog
+from service.ports import Clock, Ledger, Transition
 
 CHUNK = 100
 REDRIVEN = "redriven"
 
 
-class Redrive:
+class Redriver:
     """Publishes originals again, byte for byte.
 
     Doing it twice does no harm: events and deliveries meet the ledger rows that they made before.
@@ -33,7 +33,7 @@ class Redrive:
         self._clock = clock
         self._stages = {topics.inbox, *(topics.email(lane) for lane in Lane)}
 
-    async def __call__(self, letters: Sequence[Letter], trail: Trail) -> Counter[str]:
+    async def __call__(self, letters: Sequence[DeadLetter], trail: OperationLog) -> Counter[str]:
         """Redrive these; how many, and why the others were left alone. Raises Unavailable.
 
         A letter counts as redriven once Kafka has its original; what is cut off before that stays open.
@@ -47,18 +47,20 @@ class Redrive:
             counts.update(hindered.values())
             await self._produce([letter.original() for letter in ready])
             told = [
-                outcome(self._topics.outcomes, delivery, move)
+                outcome_message(self._topics.outcomes, delivery, move)
                 for name, (delivery, move) in moves.items()
                 if name not in hindered
             ]
             await self._produce(told)
             counts[REDRIVEN] += len(ready)
-            await trail.tell(Phase.part, {REDRIVEN: len(ready)}, [letter.id for letter in ready])
+            await trail.tell(OperationPhase.part, {REDRIVEN: len(ready)}, [letter.id for letter in ready])
         return counts
 
-    async def _moves(self, letters: Sequence[Letter], trail: Trail) -> dict[str, tuple[Delivery, Move]]:
+    async def _moves(
+        self, letters: Sequence[DeadLetter], trail: OperationLog
+    ) -> dict[str, tuple[Delivery, Transition]]:
         """For each letter that is a delivery the move out of `dead`."""
-        now, found = self._clock.now_ms(), dict[str, tuple[Delivery, Move]]()
+        now, found = self._clock.now_ms(), dict[str, tuple[Delivery, Transition]]()
         for letter in letters:
             if letter.topic not in self._stages:
                 continue
@@ -68,7 +70,7 @@ class Redrive:
                 continue  # it was no delivery before either: its stage will say so again
             found[letter.id] = (
                 delivery,
-                Move(
+                Transition(
                     delivery.event,
                     delivery.id,
                     State.queued,
@@ -76,12 +78,12 @@ class Redrive:
                     now,
                     delivery.attempt,
                     f"redriven by {trail.who}, {trail.id}",
-                    replay=Replay.dead,
+                    replay=ReplayKind.dead,
                 ),
             )
         return found
 
-    async def _move(self, moves: dict[str, tuple[Delivery, Move]]) -> dict[str, str]:
+    async def _move(self, moves: dict[str, tuple[Delivery, Transition]]) -> dict[str, str]:
         """Make the moves; the letters that must not go back, with the reason. What is open needs no move."""
         hindered = {}
         moved = await self._ledger.move([move for _, move in moves.values()]) if moves else []
@@ -97,8 +99,8 @@ class Redrive:
         return hindered
 
 
-async def discard(letters: Sequence[Letter], trail: Trail) -> None:
+async def discard(letters: Sequence[DeadLetter], trail: OperationLog) -> None:
     """Set letters aside for good; they stay readable until their topic's retention is over."""
     for start in range(0, len(letters), CHUNK):
         part = letters[start : start + CHUNK]
-        await trail.tell(Phase.part, {"discarded": len(part)}, [letter.id for letter in part])
+        await trail.tell(OperationPhase.part, {"discarded": len(part)}, [letter.id for letter in part])

@@ -14,16 +14,16 @@ from pydantic import ValidationError
 
 from service.model.catalogue import Catalogue, Channel, Lane
 from service.model.delivery import Delivery
-from service.model.ledger import REPLAY_MOVES, Reason, Replay, State
+from service.model.ledger import REPLAY_TRANSITIONS, Reason, ReplayKind, State
 from service.model.outcome import Outcome
 from service.model.record import Record
 from service.model.topics import TopicNames
 from service.pipeline.email.schedule import Produce
-from service.pipeline.messages import handed_on, outcome
-from service.pipeline.operate.audit_log import Trail
-from service.ports import Clock, DueSet, Ledger, Move
+from service.pipeline.messages import dispatch_message, outcome_message
+from service.pipeline.operate.audit_log import OperationLog
+from service.ports import Clock, DueSet, Ledger, Transition
 
-REPLAYABLE = frozenset(REPLAY_MOVES[Replay.again])
+REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that can be asked for."""
 _DONE = frozenset({State.sent, State.delivered})
 _UNDER_WAY = frozenset({State.deferred, State.ambiguous})
@@ -31,7 +31,7 @@ REPLAYED = "replayed"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReplayFilter:
     """Which deliveries are meant, by their latest outcome; an empty set lets everything through.
 
     Without `states`: what has ended undelivered, and what waits for an operator. Times are milliseconds.
@@ -51,9 +51,9 @@ class Wish:
     again: bool = False
 
     @property
-    def replay(self) -> Replay:
+    def replay(self) -> ReplayKind:
         """The table of moves that this wish may use."""
-        return Replay.again if self.again else Replay.missed
+        return ReplayKind.again if self.again else ReplayKind.missed
 
     def names(self, told: Outcome) -> bool:
         """Whether it is about such a delivery, wherever it stands."""
@@ -83,7 +83,7 @@ class Wish:
         return told.state in REPLAYABLE - _UNDER_WAY
 
 
-class Standing(NamedTuple):
+class LatestOutcome(NamedTuple):
     """Where a delivery that is meant stands, by its latest outcome."""
 
     state: State
@@ -92,11 +92,11 @@ class Standing(NamedTuple):
     attempt: int
 
 
-class Candidates:
+class ReplayCandidates:
     """Reads `dispatch.outcomes` in its order; holds no more than the deliveries that are meant."""
 
-    def __init__(self, wish: Wish) -> None:
-        self.found: dict[str, Standing] = {}
+    def __init__(self, wish: ReplayFilter) -> None:
+        self.found: dict[str, LatestOutcome] = {}
         self.delivered: set[str] = set()
         """Meant, but delivered, and so left alone."""
         self._wish = wish
@@ -116,27 +116,27 @@ class Candidates:
         if told.state in _DONE and not self._wish.again:
             self.delivered.add(told.delivery)
         else:
-            self.found[told.delivery] = Standing(told.state, told.reason, told.channel, told.attempt)
+            self.found[told.delivery] = LatestOutcome(told.state, told.reason, told.channel, told.attempt)
 
 
-class Planned(NamedTuple):
+class PlannedReplay(NamedTuple):
     """A delivery as it was recorded, and where it stands."""
 
     delivery: Delivery
-    standing: Standing
+    standing: LatestOutcome
 
 
-def planned(candidates: Candidates, record: Record) -> Planned | None:
+def plan_replay(candidates: ReplayCandidates, record: Record) -> PlannedReplay | None:
     """What a delivery record adds to the plan; each candidate once. What is left in `found` has no record."""
     try:
         delivery = Delivery.model_validate_json(record.value or b"")
     except ValidationError:
         return None
     standing = candidates.found.pop(delivery.id, None)
-    return None if standing is None else Planned(delivery, standing)
+    return None if standing is None else PlannedReplay(delivery, standing)
 
 
-class Resend:
+class Replayer:
     """Puts planned deliveries back: the ledger, then their topic, then the outcome.
 
     Cut off between them, a delivery stands at `queued` while its outcome tells the old state: a replay of the same
@@ -160,14 +160,16 @@ class Resend:
         self._topics = topics
         self._clock = clock
 
-    async def __call__(self, plan: Sequence[Planned], replay: Replay, trail: Trail) -> Counter[str]:
+    async def __call__(
+        self, plan: Sequence[PlannedReplay], replay: ReplayKind, trail: OperationLog
+    ) -> Counter[str]:
         """Send these again; how many, and why the others were left alone. Raises Unavailable."""
         known = [one for one in plan if one.delivery.type in self._catalogue]
         counts = Counter({"of a type that is no more": len(plan) - len(known)})
         now = self._clock.now_ms()
         moves = [self._move(one, replay, trail, now) for one in known]
         moved = await self._ledger.move(moves) if moves else []
-        going: list[tuple[Delivery, Move]] = []
+        going: list[tuple[Delivery, Transition]] = []
         for one, move, result in zip(known, moves, moved, strict=True):
             if result.applied or result.state is State.queued:
                 going.append((self._fresh(one, now), move))
@@ -175,15 +177,17 @@ class Resend:
                 counts["not in the ledger any more"] += 1
             else:
                 counts[f"{result.state} by now"] += 1
-        await self._produce([handed_on(self._topics, delivery) for delivery, _ in going])
-        await self._produce([outcome(self._topics.outcomes, delivery, move) for delivery, move in going])
+        await self._produce([dispatch_message(self._topics, delivery) for delivery, _ in going])
+        await self._produce(
+            [outcome_message(self._topics.outcomes, delivery, move) for delivery, move in going]
+        )
         await self._due.drop([delivery.id for delivery, _ in going if delivery.channel is Channel.email])
         counts[REPLAYED] = len(going)
         return +counts
 
-    def _move(self, one: Planned, replay: Replay, trail: Trail, now_ms: int) -> Move:
+    def _move(self, one: PlannedReplay, replay: ReplayKind, trail: OperationLog, now_ms: int) -> Transition:
         delivery = one.delivery
-        return Move(
+        return Transition(
             delivery.event,
             delivery.id,
             State.queued,
@@ -194,14 +198,14 @@ class Resend:
             replay=replay,
         )
 
-    def _fresh(self, one: Planned, now_ms: int) -> Delivery:
+    def _fresh(self, one: PlannedReplay, now_ms: int) -> Delivery:
         """With a whole time to live, behind everything that is not a replay."""
         ttl_ms = self._catalogue[one.delivery.type].ttl * 1000
         changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": one.standing.attempt}
         return one.delivery.model_copy(update=changed)
 
 
-class Pace:
+class Pacer:
     """Keeps to so many a second on the whole. `now`: seconds of any clock that does not go back."""
 
     def __init__(

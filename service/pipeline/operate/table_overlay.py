@@ -7,13 +7,13 @@ from typing import TypeVar
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import Bar, RolePage, Rows, Tables, Wanted
+from service.ports import LookupKeys, MailBlock, RolePage, Rows, Tables
 
 _Person = TypeVar("_Person", Recipient, Contact)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TableOverlay:
     """`preferences`: recipient or contact id → `type:channel` → on. `groups`: whole rows in place of those there are.
 
     `types`: the types that it can concern.
@@ -30,20 +30,20 @@ class Change:
         return frozenset(key.rpartition(":")[0] for key in keys) | frozenset(listed)
 
 
-def preference_change(recipient: str, type_name: str, channel: str, *, on: bool) -> Change:
+def preference_change(recipient: str, type_name: str, channel: str, *, on: bool) -> TableOverlay:
     """One recipient's or contact's choice."""
-    return Change(preferences={recipient: {preference_key(type_name, channel): on}})
+    return TableOverlay(preferences={recipient: {preference_key(type_name, channel): on}})
 
 
-class ChangedTables:
+class OverlaidTables:
     """The Tables port: other tables, seen through a change."""
 
-    def __init__(self, tables: Tables, change: Change) -> None:
+    def __init__(self, tables: Tables, change: TableOverlay) -> None:
         self._tables = tables
         self._change = change
         self._groups = {(group.external_id, group.project_id): group for group in change.groups}
 
-    async def lookup(self, wanted: Wanted) -> Rows:
+    async def lookup(self, wanted: LookupKeys) -> Rows:
         """All wanted rows, changed."""
         rows = await self._tables.lookup(wanted)
         groups = {pair: row for pair, row in self._groups.items() if pair in wanted.groups}
@@ -62,7 +62,7 @@ class ChangedTables:
         """The holders of a role, changed."""
         return self._page(await self._tables.role(role, cursor, limit))
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """As it is."""
         return await self._tables.bars(asked)
 

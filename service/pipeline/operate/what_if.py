@@ -12,12 +12,12 @@ from service.model.event import Event, InvalidEvent
 from service.model.ledger import State
 from service.model.record import Record
 from service.pipeline.email.recheck import recheck
-from service.pipeline.operate.table_overlay import Change, ChangedTables
+from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
-from service.pipeline.resolve.decide import Case, judged
-from service.pipeline.resolve.precedence import Verdict
-from service.ports import Clock, Inbox, Tables, Wanted
+from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
+from service.pipeline.resolve.precedence import Decision
+from service.ports import Clock, Inbox, LookupKeys, Tables
 
 _CHUNK = 500
 _MOST_SHOWN = 1000
@@ -32,11 +32,11 @@ class EventLog(Protocol):
         ...
 
 
-class Would(NamedTuple):
+class PredictedDelivery(NamedTuple):
     """A delivery as it would be, and the verdict on it."""
 
     delivery: Delivery
-    verdict: Verdict
+    verdict: Decision
 
 
 class WhatIf:
@@ -61,12 +61,12 @@ class WhatIf:
                 shown.append(_would(would))
         return {"event": _head(event), "would": shown, "counts": counts}
 
-    async def change(self, change: Change, days: float, limit: int = _MOST_SHOWN) -> dict[str, Any]:
+    async def change(self, change: TableOverlay, days: float, limit: int = _MOST_SHOWN) -> dict[str, Any]:
         """What a change would have changed in the last days' events, judged by the tables as they are now.
 
         Only events of the types that the change names are looked at. Raises Unavailable.
         """
-        changed, types = ChangedTables(self._tables, change), change.types
+        changed, types = OverlaidTables(self._tables, change), change.types
         looked, differences, counts = 0, list[dict[str, Any]](), {"more": 0, "fewer": 0}
         seen: set[str] = set()
         async for record in self._log.since(max(1, self._clock.now_ms() - round(days * _DAY_MS))):
@@ -107,21 +107,23 @@ class WhatIf:
             if _notified(before.get(key)) != _notified(after.get(key))
         ]
 
-    async def _wouldbe(self, event: Event, tables: Tables, now_ms: int | None) -> AsyncIterator[Would]:
+    async def _wouldbe(
+        self, event: Event, tables: Tables, now_ms: int | None
+    ) -> AsyncIterator[PredictedDelivery]:
         """Everybody's verdict; without a time, as of when the event came."""
         at_ms = event.received_ms if now_ms is None else now_ms
-        case = Case(event, self._catalogue[event.type])
+        case = EventInProgress(event, self._catalogue[event.type])
         async for found in self._found(case, tables):
-            verdicts = [pair for candidate in found for pair in judged(case, candidate, at_ms)]
+            verdicts = [pair for candidate in found for pair in decide_deliveries(case, candidate, at_ms)]
             mail = [d for d, v in verdicts if v.state is State.queued and d.channel is Channel.email]
-            last = await recheck(mail, self._catalogue, tables, _NothingNewer(), self._inbox, now_ms=at_ms)
+            last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
             looked = {checked.delivery.id: checked.verdict for checked in last}
             for delivery, verdict in verdicts:
-                yield Would(delivery, looked.get(delivery.id, verdict))
+                yield PredictedDelivery(delivery, looked.get(delivery.id, verdict))
 
-    async def _found(self, case: Case, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
+    async def _found(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
         """The candidates of an event, some hundreds at a time."""
-        wanted = Wanted()
+        wanted = LookupKeys()
         want(case.event, case.row, wanted)
         rows = await tables.lookup(wanted)
         first = list(candidates(case.event, case.row, rows))
@@ -135,7 +137,7 @@ class WhatIf:
                 cursor = more.cursor
 
 
-class _NothingNewer:
+class _NoSupersedes:
     """The Supersedes port where nothing supersedes anything: an event is judged by itself."""
 
     async def supersede(self, items: Sequence[tuple[str, str, int]]) -> Sequence[str]:
@@ -147,7 +149,7 @@ class _NothingNewer:
         return [None] * len(keys)
 
 
-def _notified(would: Would | None) -> bool:
+def _notified(would: PredictedDelivery | None) -> bool:
     return would is not None and would.verdict.state is State.queued
 
 
@@ -161,12 +163,12 @@ def _head(event: Event) -> Mapping[str, Any]:
     }
 
 
-def _verdict(would: Would) -> dict[str, Any]:
+def _verdict(would: PredictedDelivery) -> dict[str, Any]:
     state, reason, why = would.verdict
     return {"state": state.value, "reason": reason.value, "why": why}
 
 
-def _would(would: Would) -> dict[str, Any]:
+def _would(would: PredictedDelivery) -> dict[str, Any]:
     delivery = would.delivery
     return {
         "recipient": delivery.recipient,

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from service.model.catalogue import AudienceKind, Channel, NotificationType
+from service.model.catalogue import AudienceRule, Channel, NotificationType
 from service.model.delivery import Found
 from service.model.event import Event
 from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Recipient
-from service.ports import Rows, Wanted
+from service.ports import LookupKeys, Rows
 
 # an attribute of an enum's class costs a call each time in Python 3.11
-_USERS, _GROUP, _ACCOUNT = AudienceKind.users, AudienceKind.group, AudienceKind.account
+_USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
 _BY_GROUP, _BY_ACCOUNT = Found.group, Found.account
 _MAIL_ONLY = (Channel.email,)
 
@@ -32,7 +32,7 @@ class Candidate(NamedTuple):
     known: bool = True
 
 
-def want(event: Event, row: NotificationType, wanted: Wanted) -> None:
+def want(event: Event, row: NotificationType, wanted: LookupKeys) -> None:
     """Note the rows that this event's audience needs."""
     for rule in row.audience:
         if rule.kind is _USERS:

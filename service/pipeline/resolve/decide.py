@@ -10,11 +10,11 @@ from service.model.ids import delivery_id
 from service.model.ledger import Reason, State
 from service.model.recipient import preference_key
 from service.pipeline.resolve.audience import Candidate, channels
-from service.pipeline.resolve.precedence import Verdict, decide
+from service.pipeline.resolve.precedence import Decision, decide
 
 
 @dataclass(slots=True)
-class Case:
+class EventInProgress:
     """An event with those already found for it: a person or an address found twice hears once."""
 
     event: Event
@@ -23,7 +23,9 @@ class Case:
     addresses: dict[str, Found] = field(default_factory=dict)
 
 
-def judged(case: Case, candidate: Candidate, now_ms: int) -> Iterator[tuple[Delivery, Verdict]]:
+def decide_deliveries(
+    case: EventInProgress, candidate: Candidate, now_ms: int
+) -> Iterator[tuple[Delivery, Decision]]:
     """The deliveries to somebody a rule found, one a channel; none where an earlier rule has found them."""
     if candidate.recipient in case.recipients:
         return
@@ -33,7 +35,7 @@ def judged(case: Case, candidate: Candidate, now_ms: int) -> Iterator[tuple[Deli
         yield delivery, _first_state(case, candidate, channel, delivery, now_ms)
 
 
-def _delivery(case: Case, candidate: Candidate, channel: Channel) -> Delivery:
+def _delivery(case: EventInProgress, candidate: Candidate, channel: Channel) -> Delivery:
     event, row = case.event, case.row
     return Delivery(
         id=delivery_id(event.key, candidate.recipient, channel),
@@ -61,20 +63,20 @@ def _delivery(case: Case, candidate: Candidate, channel: Channel) -> Delivery:
 
 
 def _first_state(
-    case: Case, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
-) -> Verdict:
+    case: EventInProgress, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
+) -> Decision:
     """The verdict on one recipient × channel: what rules it out first, then who wins."""
     if not candidate.known:
-        return Verdict(State.skipped, Reason.no_such_recipient, "not in the recipients table")
+        return Decision(State.skipped, Reason.no_such_recipient, "not in the recipients table")
     if case.event.actor == candidate.recipient and not case.row.notify_actor:
-        return Verdict(State.skipped, Reason.own_action, "the recipient did this")
+        return Decision(State.skipped, Reason.own_action, "the recipient did this")
     if channel is Channel.email:
         if not candidate.address:
-            return Verdict(State.skipped, Reason.no_address, "the recipient has no address")
+            return Decision(State.skipped, Reason.no_address, "the recipient has no address")
         first = case.addresses.setdefault(candidate.address.lower(), candidate.found)
         if first is not candidate.found:
-            return Verdict(State.skipped, Reason.duplicate_address, f"already found by {first}")
+            return Decision(State.skipped, Reason.duplicate_address, f"already found by {first}")
     if delivery.deadline_ms <= now_ms:
-        return Verdict(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
+        return Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
     choice = candidate.preferences.get(preference_key(case.row.name, channel))
     return decide(case.row, channel, choice=choice, listed=candidate.found is Found.group)

@@ -10,7 +10,7 @@ from datetime import datetime
 from string import Formatter
 from typing import Any
 
-from service.model.catalogue import AudienceKind, Catalogue, NotificationType
+from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.event import WITHDRAW, DeadReason, Event, InvalidEvent, Withdrawal
 from service.model.ids import event_key
 from service.pipeline.resolve import strict_json
@@ -38,7 +38,7 @@ _EXTENSIONS = frozenset(
 _KNOWN = _CORE | _EXTENSIONS
 _JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
 _MAX_ATTRIBUTE = 1024
-_USERS, _GROUP, _ACCOUNT = AudienceKind.users, AudienceKind.group, AudienceKind.account
+_USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
 
 
 def parse(

@@ -11,7 +11,7 @@ from service.model.recipient import Choice
 from service.model.suppression import Suppression
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """The first state of a delivery, why, and by which rule in words for `explain`."""
 
     state: State
@@ -27,20 +27,20 @@ def decide(
     suppressed: Suppression | None = None,
     unsubscribed: Choice | None = None,
     listed: bool = False,
-) -> Verdict:
+) -> Decision:
     """Whether to deliver. `suppressed`: what stands against the address; `listed`: a group lists it for this type."""
     if row.mandatory:
-        return Verdict(State.queued, Reason.none, "mandatory type")
+        return Decision(State.queued, Reason.none, "mandatory type")
     if suppressed is not None and channel is Channel.email:
         said = f"suppressed since {suppressed.at_ms}: {suppressed.reason}"
-        return Verdict(State.suppressed, Reason.suppressed_address, said)
+        return Decision(State.suppressed, Reason.suppressed_address, said)
     if unsubscribed is not None and not unsubscribed.on:
-        return Verdict(State.skipped, Reason.unsubscribed, _since("unsubscribed", unsubscribed))
+        return Decision(State.skipped, Reason.unsubscribed, _since("unsubscribed", unsubscribed))
     if choice is not None:
         if choice.on:
-            return Verdict(State.queued, Reason.none, _since("preference on", choice))
-        return Verdict(State.skipped, Reason.preference_off, _since("preference off", choice))
-    return Verdict(State.queued, Reason.none, "listed in the group" if listed else "on by default")
+            return Decision(State.queued, Reason.none, _since("preference on", choice))
+        return Decision(State.skipped, Reason.preference_off, _since("preference off", choice))
+    return Decision(State.queued, Reason.none, "listed in the group" if listed else "on by default")
 
 
 def _since(what: str, choice: Choice) -> str:

@@ -12,12 +12,21 @@ from service.model.outcome import Outcome
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.messages import handed_on
+from service.pipeline.messages import dispatch_message
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
-from service.pipeline.resolve.decide import Case, judged
-from service.pipeline.resolve.withdraw import Withdraw
-from service.ports import Clock, EventHead, Keyed, Ledger, Opening, Supersedes, Tables, Wanted
+from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
+from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.ports import (
+    Clock,
+    EventHead,
+    Ledger,
+    LookupKeys,
+    NewEntry,
+    SupersedableEvent,
+    SupersedeIndex,
+    Tables,
+)
 
 CHUNK = 500
 """Deliveries that are entered, produced and held in memory at a time."""
@@ -30,14 +39,14 @@ _CLOSED_HERE = frozenset({State.skipped, State.expired})
 
 
 @dataclass(slots=True)
-class _Case(Case):
+class _IncomingEvent(EventInProgress):
     """An event on its way, with the record it came in."""
 
     record: Record = field(kw_only=True)
     wide: bool = False
 
 
-class Resolve:
+class ResolveHandler:
     """The handler of the resolve stage."""
 
     def __init__(
@@ -45,8 +54,8 @@ class Resolve:
         catalogue: Catalogue,
         tables: Tables,
         ledger: Ledger,
-        supersedes: Supersedes,
-        withdraw: Withdraw,
+        supersedes: SupersedeIndex,
+        withdraw: WithdrawalProcessor,
         *,
         topics: TopicNames,
         clock: Clock,
@@ -68,11 +77,11 @@ class Resolve:
             async for messages in self._withdraw(withdrawal):
                 yield Done([], messages)
             yield Done([record])
-        wanted = Wanted()
+        wanted = LookupKeys()
         for case in cases:
             want(case.event, case.row, wanted)
         rows = await self._tables.lookup(wanted)
-        chunk: list[tuple[_Case, Candidate | None]] = []
+        chunk: list[tuple[_IncomingEvent, Candidate | None]] = []
         finished: list[Record] = []
         for case in cases:
             found = list(candidates(case.event, case.row, rows))
@@ -94,9 +103,11 @@ class Resolve:
 
     def _parse(
         self, records: Sequence[Record]
-    ) -> tuple[list[_Case], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]]:
+    ) -> tuple[
+        list[_IncomingEvent], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]
+    ]:
         """Events to work on, records that repeat one of them, dead letters, and withdrawals."""
-        cases: dict[str, _Case] = {}
+        cases: dict[str, _IncomingEvent] = {}
         withdrawals: list[tuple[Record, Withdrawal]] = []
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
@@ -111,7 +122,7 @@ class Resolve:
             elif event.key in cases:
                 repeats.append(record)
             else:
-                cases[event.key] = _Case(event, self._catalogue[event.type], record=record)
+                cases[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
         return list(cases.values()), repeats, refused, withdrawals
 
     async def _more(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
@@ -120,24 +131,24 @@ class Resolve:
             yield role_members(role, page.members)
             cursor = page.cursor
 
-    async def _enter(self, chunk: Sequence[tuple[_Case, Candidate | None]]) -> list[Message]:
+    async def _enter(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:
         """Write a chunk to the ledger; the messages for what is to be delivered and for operators.
 
         An event that found nobody comes with None, so that the ledger can say so.
         """
         now = self._clock.now_ms()
         heads: dict[str, EventHead] = {}
-        openings: list[Opening] = []
+        openings: list[NewEntry] = []
         deliveries: list[Delivery] = []
         for case, candidate in chunk:
             if case.event.key not in heads:
                 heads[case.event.key] = self._head(case)
             if candidate is None:
                 continue
-            for delivery, verdict in judged(case, candidate, now):
+            for delivery, verdict in decide_deliveries(case, candidate, now):
                 deliveries.append(delivery)
                 openings.append(
-                    Opening(
+                    NewEntry(
                         event=delivery.event,
                         delivery=delivery.id,
                         recipient=delivery.recipient,
@@ -156,7 +167,7 @@ class Resolve:
         messages: list[Message] = []
         if replacing:
             keyed = {
-                d.event: Keyed(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
+                d.event: SupersedableEvent(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
                 for d in deliveries
                 if d.supersede
             }
@@ -170,7 +181,7 @@ class Resolve:
                 messages += await self._retell(delivery, opening)
         return messages
 
-    async def _retell(self, delivery: Delivery, opening: Opening) -> list[Message]:
+    async def _retell(self, delivery: Delivery, opening: NewEntry) -> list[Message]:
         """What resolve itself closed before, for another reason than now: its telling may have been lost."""
         entry = await self._ledger.entry(delivery.event, delivery.id)
         if entry is None:
@@ -180,13 +191,13 @@ class Resolve:
         told = _outcome(delivery, stood, step.state)
         return [Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())]
 
-    def _head(self, case: _Case) -> EventHead:
+    def _head(self, case: _IncomingEvent) -> EventHead:
         record = case.record
         position = f"{record.topic}:{record.partition}:{record.offset}"
         return EventHead(case.event, case.row.retention, case.wide, position)
 
     def _messages(
-        self, deliveries: Sequence[Delivery], openings: Sequence[Opening], states: Sequence[State]
+        self, deliveries: Sequence[Delivery], openings: Sequence[NewEntry], states: Sequence[State]
     ) -> Iterator[Message]:
         """What was entered before and has moved on since needs nothing more: its own stage told the rest.
 
@@ -196,12 +207,12 @@ class Resolve:
             if state is not opening.state and state not in _HANDED_ON:
                 continue
             if state is State.queued:
-                yield handed_on(self._topics, delivery)
+                yield dispatch_message(self._topics, delivery)
             told = _outcome(delivery, opening, state)
             yield Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())
 
 
-def _outcome(delivery: Delivery, opening: Opening, state: State) -> Outcome:
+def _outcome(delivery: Delivery, opening: NewEntry, state: State) -> Outcome:
     reason, detail = opening.reason, opening.detail
     if state is not opening.state:  # entered before, or withdrawn meanwhile: not by what this opening says
         reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none

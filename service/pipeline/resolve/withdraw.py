@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from service.model.catalogue import Channel
 from service.model.event import Withdrawal
-from service.model.ledger import Entry, Reason, State, may_come_from
+from service.model.ledger import Entry, Reason, State, sources_of
 from service.model.outcome import Outcome
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.model.withdrawal import Withdrawn
-from service.ports import Clock, DueSet, Inbox, Keyed, Ledger, Move, Withdrawals
+from service.model.withdrawal import WithdrawalRecord
+from service.ports import Clock, DueSet, Inbox, Ledger, SupersedableEvent, Transition, Withdrawals
 
 _CHUNK = 500
 _AT_ONCE = 50
-_STOPPABLE = may_come_from(State.withdrawn)
+_STOPPABLE = sources_of(State.withdrawn)
 
 
-class Withdraw:
+class WithdrawalProcessor:
     """What resolve does with withdrawals, and with events that a withdrawal may be waiting for."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Withdraw:
         self._topics = topics
         self._clock = clock
 
-    async def note(self, items: Sequence[Keyed]) -> list[Message]:
+    async def note(self, items: Sequence[SupersedableEvent]) -> list[Message]:
         """Remember events by their supersede keys, before they enter the ledger; those withdrawn enter as such.
 
         The messages tell of these, for `rebuild`.
@@ -50,7 +50,7 @@ class Withdraw:
         for item, until_ms in zip(items, untils, strict=True):
             if until_ms is not None and item.time_ms <= until_ms:
                 await self._ledger.withdraw(item.event, until_ms, item.keep_s)
-                messages.append(self._kept(Withdrawn(item.event, "", until_ms, item.keep_s)))
+                messages.append(self._kept(WithdrawalRecord(item.event, "", until_ms, item.keep_s)))
         return messages
 
     async def __call__(self, withdrawal: Withdrawal) -> AsyncIterator[list[Message]]:
@@ -59,7 +59,7 @@ class Withdraw:
         The word itself is the first of them: its record is not finished before Kafka has it. Events are marked
         first, since the mark alone already keeps their pending mail from going out.
         """
-        word = Withdrawn(withdrawal.event, withdrawal.supersede, withdrawal.time_ms, withdrawal.keep_s)
+        word = WithdrawalRecord(withdrawal.event, withdrawal.supersede, withdrawal.time_ms, withdrawal.keep_s)
         yield [self._kept(word)]
         events: Sequence[str] = (word.event,)
         if word.supersede:
@@ -75,7 +75,7 @@ class Withdraw:
             async for entries in _parts(self._ledger.entries(event)):
                 yield await self._stop(entries, head, withdrawal)
 
-    def _kept(self, word: Withdrawn) -> Message:
+    def _kept(self, word: WithdrawalRecord) -> Message:
         return Message(self._topics.withdrawals, word.key, word.to_bytes())
 
     async def _stop(
@@ -97,8 +97,8 @@ class Withdraw:
             await asyncio.gather(*(self._inbox.remove(*box) for box in boxes[start : start + _AT_ONCE]))
         return [self._told(e, made.get(e.delivery), head) for e in stopped]
 
-    def _move(self, entry: Entry, said: str) -> Move:
-        return Move(
+    def _move(self, entry: Entry, said: str) -> Transition:
+        return Transition(
             entry.event,
             entry.delivery,
             State.withdrawn,
@@ -108,7 +108,7 @@ class Withdraw:
             said,
         )
 
-    def _told(self, entry: Entry, move: Move | None, head: Mapping[str, object]) -> Message:
+    def _told(self, entry: Entry, move: Transition | None, head: Mapping[str, object]) -> Message:
         """The outcome; of a move made before, as it was made, since its telling may have been lost."""
         step = entry.steps[0]
         told = Outcome(

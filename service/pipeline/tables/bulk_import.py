@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from service.model.recipient import Choice, Recipient, row_bytes
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.ports import Clock, Tables, TableWrites, Wanted
+from service.ports import Clock, LookupKeys, Tables, TableWrites
 
 Produce = Callable[[Sequence[Message]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class ImportResult:
     """What became of a batch. `repeated`: rows of an id that comes again in the batch; the last one counts."""
 
     written: int = 0
@@ -25,7 +25,7 @@ class Fed:
     repeated: int = 0
 
 
-class RecipientFeed:
+class RecipientImporter:
     """Writes whole rows; the same rows again change nothing. Every method raises Unavailable."""
 
     def __init__(
@@ -37,7 +37,7 @@ class RecipientFeed:
         self._topic = topics.table("recipients")
         self._clock = clock
 
-    async def put(self, rows: Sequence[Recipient]) -> Fed:
+    async def put(self, rows: Sequence[Recipient]) -> ImportResult:
         """Write a batch of some thousand rows at most; their versions are given here."""
         last = {row.id: row for row in rows}
         standing = await self._standing(list(last))
@@ -48,13 +48,15 @@ class RecipientFeed:
         late = [row.id for row, taken in zip(changed, written, strict=True) if not taken]
         if late:
             await self._restate(late)
-        return Fed(len(changed) - len(late), len(last) - len(changed), len(late), len(rows) - len(last))
+        return ImportResult(
+            len(changed) - len(late), len(last) - len(changed), len(late), len(rows) - len(last)
+        )
 
     async def _standing(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
         """The rows as they stand; while the tables are being filled, none is known."""
         if await self._tables.incomplete() is not None:
             return {}
-        return (await self._tables.lookup(Wanted(recipients=set(ids)))).recipients
+        return (await self._tables.lookup(LookupKeys(recipients=set(ids)))).recipients
 
     async def _restate(self, ids: Sequence[str]) -> None:
         """Write what stands to the topic again, after the older rows that were put there."""

@@ -13,22 +13,29 @@ from service.model.recipient import Choice, Contact, Recipient, preference_key, 
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.resolve.strict_json import loads
-from service.pipeline.tables.records import Change, bad_field, key_of, put_changes, standing_rows, version_of
-from service.pipeline.tables.writer import Stores
+from service.pipeline.tables.records import (
+    RowChange,
+    bad_field,
+    key_of,
+    put_changes,
+    standing_rows,
+    version_of,
+)
+from service.pipeline.tables.writer import TableStores
 from service.ports import Clock, Unavailable
 
-FED = "tables.preferences"
+BY_RECORD = "tables.preferences"
 """Who set a choice that came this way."""
-DEFAULT = "tables.preferences, default"
+BY_TOMBSTONE = "tables.preferences, default"
 _ATTEMPTS = 8
 _STUB_VERSION = 1  # any row that comes later is newer
 
 
-class FedPreferences:
+class PreferenceApplier:
     """Applies records of `tables.preferences`."""
 
     def __init__(
-        self, stores: Stores, locks: RowLocks, catalogue: Catalogue, topics: TopicNames, clock: Clock
+        self, stores: TableStores, locks: RowLocks, catalogue: Catalogue, topics: TopicNames, clock: Clock
     ) -> None:
         self._stores = stores
         self._locks = locks
@@ -52,9 +59,9 @@ class FedPreferences:
         if "|" in who:
             raise bad_field("key", "names no contact and no recipient that there is")
         stub = Recipient(id=who, preferences={key: choice}, version=_STUB_VERSION)
-        return await self._put(Change("recipients", who, stub, stub.version))
+        return await self._put(RowChange("recipients", who, stub, stub.version))
 
-    async def merge(self, change: Change) -> list[Message]:
+    async def merge(self, change: RowChange) -> list[Message]:
         """Write a row with the fed choices of the row that stands; the messages for its topic. Raises Unavailable."""
         async with self._locks.hold(_lock(change)):
             standing = await self._standing(change)
@@ -63,7 +70,7 @@ class FedPreferences:
             return messages if merged is not change else []
 
     async def _fold(
-        self, target: Change, standing: Recipient | Contact, key: str, choice: Choice
+        self, target: RowChange, standing: Recipient | Contact, key: str, choice: Choice
     ) -> list[Message]:
         for _ in range(_ATTEMPTS):
             known = standing.preferences.get(key)
@@ -82,15 +89,15 @@ class FedPreferences:
             standing = again
         raise Unavailable("a row is changed too often to change it too")
 
-    async def _put(self, change: Change) -> list[Message]:
+    async def _put(self, change: RowChange) -> list[Message]:
         """The row's message; none where something newer stands."""
         return [] if await put_changes(self._stores, [change]) else [self._message(change)]
 
-    async def _standing(self, change: Change) -> Recipient | Contact | None:
+    async def _standing(self, change: RowChange) -> Recipient | Contact | None:
         row = (await standing_rows(self._stores, [change])).get((change.table, change.key))
         return row if isinstance(row, Recipient | Contact) else None
 
-    def _message(self, change: Change) -> Message:
+    def _message(self, change: RowChange) -> Message:
         assert isinstance(change.row, Recipient | Contact)
         return Message(self._topics.table(change.table), change.key.encode(), row_bytes(change.row))
 
@@ -109,7 +116,7 @@ class FedPreferences:
         return who, type_name, channel
 
 
-def carried(change: Change, standing: Recipient | Contact) -> Change:
+def carried(change: RowChange, standing: Recipient | Contact) -> RowChange:
     """The change with the fed choices that its row does not know, newer than both rows; itself where there is none."""
     row = change.row
     if not isinstance(row, Recipient | Contact) or standing.version >= change.version:
@@ -117,7 +124,7 @@ def carried(change: Change, standing: Recipient | Contact) -> Change:
     fed = {
         key: choice
         for key, choice in standing.preferences.items()
-        if choice.by in (FED, DEFAULT) and key not in row.preferences
+        if choice.by in (BY_RECORD, BY_TOMBSTONE) and key not in row.preferences
     }
     if not fed:
         return change
@@ -126,22 +133,22 @@ def carried(change: Change, standing: Recipient | Contact) -> Change:
     return replace(change, row=merged, version=version)
 
 
-def _targets(who: str) -> list[Change]:
+def _targets(who: str) -> list[RowChange]:
     """The rows that a name may stand for, without their content."""
-    contact = [Change("contacts", who, None, 0)] if "|" in who else []
-    return [*contact, Change("recipients", who, None, 0)]
+    contact = [RowChange("contacts", who, None, 0)] if "|" in who else []
+    return [*contact, RowChange("recipients", who, None, 0)]
 
 
-def _lock(change: Change) -> str:
+def _lock(change: RowChange) -> str:
     """The lock that the API's writer holds for this row."""
     return f"account:{change.pair[0]}" if change.table == "contacts" else f"recipient:{change.key}"
 
 
 def _choice(record: Record, version: int) -> Choice:
     if record.value is None:
-        return Choice(on=True, since_ms=version, by=DEFAULT)
+        return Choice(on=True, since_ms=version, by=BY_TOMBSTONE)
     document: Any = loads(record.value)
     on = document.get("on") if isinstance(document, dict) else None
     if not isinstance(on, bool):
         raise bad_field("on", "must be true or false")
-    return Choice(on=on, since_ms=version, by=FED)
+    return Choice(on=on, since_ms=version, by=BY_RECORD)

@@ -34,8 +34,8 @@ from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.pipeline.resolve.strict_json import loads
 from service.pipeline.tables.schema import Row, RowRefused, read_row
-from service.pipeline.tables.writer import Stores
-from service.ports import Wanted
+from service.pipeline.tables.writer import TableStores
+from service.ports import LookupKeys
 
 T = TypeVar("T")
 _MOST_BYTES = 1_048_576
@@ -44,7 +44,7 @@ _ADDRESS_KEY = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RowChange:
     """A row to be written, or with `row` None one to be deleted; `key` is that of its record."""
 
     table: str
@@ -59,13 +59,13 @@ class Change:
         return first, second
 
 
-def read_change(table: str, record: Record) -> Change:
+def read_change(table: str, record: Record) -> RowChange:
     """What a record says. Raises InvalidEvent, which names the field."""
     key = key_of(record)
     if record.value is None:
         if table in ("groups", "contacts") and "|" not in key:
             raise bad_field("key", "must have two parts, separated by |")
-        return Change(table, key, None, version_of(record))
+        return RowChange(table, key, None, version_of(record))
     document = loads(record.value, _MOST_BYTES)
     if not isinstance(document, dict):
         raise InvalidEvent(DeadReason.not_an_object)
@@ -80,7 +80,7 @@ def read_change(table: str, record: Record) -> Change:
     row = cast(BaseModel, form.row())
     if not form.version:
         row = row.model_copy(update={"version": max(1, record.timestamp_ms)})
-    return Change(table, key, cast(Row, row), form.version or max(1, record.timestamp_ms))
+    return RowChange(table, key, cast(Row, row), form.version or max(1, record.timestamp_ms))
 
 
 def key_of(record: Record) -> str:
@@ -109,9 +109,9 @@ def bad_field(place: str, what: str) -> InvalidEvent:
     return InvalidEvent(DeadReason.invalid_data, f"{place}: {what}")
 
 
-def newest(changes: Iterable[Change]) -> list[Change]:
+def newest(changes: Iterable[RowChange]) -> list[RowChange]:
     """One change a row: the highest version, of equal ones the last."""
-    last: dict[tuple[str, str], Change] = {}
+    last: dict[tuple[str, str], RowChange] = {}
     for change in changes:
         standing = last.get((change.table, change.key))
         if standing is None or standing.version <= change.version:
@@ -119,7 +119,7 @@ def newest(changes: Iterable[Change]) -> list[Change]:
     return list(last.values())
 
 
-async def put_changes(stores: Stores, changes: Sequence[Change]) -> list[Change]:
+async def put_changes(stores: TableStores, changes: Sequence[RowChange]) -> list[RowChange]:
     """Write changes of different rows; those that found something newer. Raises Unavailable."""
     people = [c for c in changes if isinstance(c.row, Recipient)]
     contacts = [c for c in changes if isinstance(c.row, Contact)]
@@ -134,12 +134,12 @@ async def put_changes(stores: Stores, changes: Sequence[Change]) -> list[Change]
 
 
 async def standing_rows(
-    stores: Stores, changes: Sequence[Change]
+    stores: TableStores, changes: Sequence[RowChange]
 ) -> Mapping[tuple[str, str], Recipient | Contact | Group | Account | ApiKey]:
     """What stands where these changes go, by table and key; suppressions are left out. Raises Unavailable."""
     if not changes:
         return {}
-    wanted = Wanted()
+    wanted = LookupKeys()
     for change in changes:
         if change.table == "recipients":
             wanted.recipients.add(change.key)
@@ -169,7 +169,7 @@ async def gathered(waiting: Sequence[Awaitable[T]]) -> list[T]:
     return found
 
 
-async def _put(stores: Stores, change: Change) -> bool:
+async def _put(stores: TableStores, change: RowChange) -> bool:
     match change.row:
         case Group():
             return await stores.writes.put_group(change.row)
@@ -184,7 +184,7 @@ async def _put(stores: Stores, change: Change) -> bool:
     return await _delete(stores, change)
 
 
-async def _delete(stores: Stores, change: Change) -> bool:
+async def _delete(stores: TableStores, change: RowChange) -> bool:
     writes, key, version = stores.writes, change.key, change.version
     match change.table:
         case "recipients":
@@ -204,7 +204,7 @@ async def _delete(stores: Stores, change: Change) -> bool:
     return await deleting
 
 
-def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> Change:
+def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> RowChange:
     if not _ADDRESS_KEY.fullmatch(key):
         raise bad_field("key", "must be the hash of an address, in 24 hex digits")
     if document.get("reason") not in set(Reason) - {Reason.none}:
@@ -221,4 +221,4 @@ def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> Ch
     row = Suppression.from_bytes(
         orjson.dumps({**document, "detail": mask_text(detail)[:300], "at_ms": times[0], "until_ms": times[1]})
     )
-    return Change("suppressions", key, row, row.at_ms)
+    return RowChange("suppressions", key, row, row.at_ms)

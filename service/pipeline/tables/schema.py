@@ -37,7 +37,7 @@ class RowRefused(ValueError):
     """A row that could not be read back from its topic."""
 
 
-class Form(Protocol):
+class ValidatedRow(Protocol):
     """A checked row."""
 
     version: int
@@ -60,7 +60,7 @@ def _set(choices: Mapping[str, Choice]) -> Mapping[str, Choice]:
 _Preferences = Annotated[Mapping[str, Choice], AfterValidator(_set)]
 
 
-class RecipientForm(Recipient):
+class RecipientRow(Recipient):
     """A row of `tables.recipients`."""
 
     id: _Id
@@ -86,7 +86,7 @@ class RecipientForm(Recipient):
         return Recipient(**dict(self))
 
 
-class ContactForm(Contact):
+class ContactRow(Contact):
     """A row of `tables.contacts`."""
 
     uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(name)]
@@ -108,7 +108,7 @@ class ContactForm(Contact):
         return Contact(**dict(self))
 
 
-class GroupForm(Group):
+class GroupRow(Group):
     """A row of `tables.groups`."""
 
     external_id: _Id
@@ -134,7 +134,7 @@ class GroupForm(Group):
         return Group(**dict(self))
 
 
-class AccountForm(Account):
+class AccountRow(Account):
     """A row of `tables.accounts`."""
 
     id: _Account
@@ -149,7 +149,7 @@ class AccountForm(Account):
         return Account(**dict(self))
 
 
-class ApiKeyForm(ApiKey):
+class ApiKeyRow(ApiKey):
     """A row of `tables.api-keys`."""
 
     id: _Id
@@ -164,24 +164,24 @@ class ApiKeyForm(ApiKey):
         return ApiKey(**dict(self))
 
 
-FORMS: Mapping[str, Any] = {
-    "recipients": RecipientForm,
-    "contacts": ContactForm,
-    "groups": GroupForm,
-    "accounts": AccountForm,
-    "api-keys": ApiKeyForm,
+ROW_MODELS: Mapping[str, Any] = {
+    "recipients": RecipientRow,
+    "contacts": ContactRow,
+    "groups": GroupRow,
+    "accounts": AccountRow,
+    "api-keys": ApiKeyRow,
     "unsubscribes": Unsubscribe,
 }
 """The form of each table whose rows are pydantic models."""
 
 
-def read_row(table: str, value: bytes) -> Form:
-    """A row of a table of `FORMS`, checked.
+def read_row(table: str, value: bytes) -> ValidatedRow:
+    """A row of a table of `ROW_MODELS`, checked.
 
     Raises RowRefused, which names the first field at fault. What stands in it is not repeated: it may be an address.
     """
     try:
-        return cast(Form, FORMS[table].model_validate_json(value))
+        return cast(ValidatedRow, ROW_MODELS[table].model_validate_json(value))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "row"

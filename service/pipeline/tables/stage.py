@@ -11,19 +11,19 @@ from service.model.recipient import Contact, Recipient, row_bytes
 from service.model.record import Done, Message, Record
 from service.model.topics import TABLES, TopicNames
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.tables.preference_records import FedPreferences, carried
-from service.pipeline.tables.records import Change, newest, put_changes, read_change, standing_rows
+from service.pipeline.tables.preference_records import PreferenceApplier, carried
+from service.pipeline.tables.records import RowChange, newest, put_changes, read_change, standing_rows
 from service.pipeline.tables.schema import RowRefused, read_row
-from service.pipeline.tables.writer import Stores
+from service.pipeline.tables.writer import TableStores
 
 _WITH_PREFERENCES = ("recipients", "contacts")
 _RESTATED = ("recipients", "groups", "contacts", "accounts", "api-keys")
 
 
-class ApplyTables:
+class TablesHandler:
     """The handler of the tables stage."""
 
-    def __init__(self, stores: Stores, preferences: FedPreferences, topics: TopicNames) -> None:
+    def __init__(self, stores: TableStores, preferences: PreferenceApplier, topics: TopicNames) -> None:
         self._stores = stores
         self._preferences = preferences
         self._topics = topics
@@ -31,8 +31,8 @@ class ApplyTables:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Check, write what is newer, then fold preferences into their rows. Raises Unavailable."""
-        changes: list[Change] = []
-        refused: list[Change] = []
+        changes: list[RowChange] = []
+        refused: list[RowChange] = []
         messages: list[Message] = []
         for record in records:
             table = self._table_of[record.topic]
@@ -42,7 +42,7 @@ class ApplyTables:
                 changes.append(read_change(table, record))
             except InvalidEvent as error:
                 messages.append(self._letter(record, error))
-                refused.append(Change(table, (record.key or b"").decode(errors="replace"), None, 0))
+                refused.append(RowChange(table, (record.key or b"").decode(errors="replace"), None, 0))
         rows = newest(changes)
         last = {(change.table, change.key): change for change in changes}
         overtaken = [c for c in rows if last[c.table, c.key] is not c]
@@ -55,10 +55,10 @@ class ApplyTables:
                     messages.append(self._letter(record, error))
         yield Done(records, messages)
 
-    async def _write(self, changes: Sequence[Change], wrong: Sequence[Change]) -> list[Message]:
+    async def _write(self, changes: Sequence[RowChange], wrong: Sequence[RowChange]) -> list[Message]:
         """Write rows; the messages that put their topics right, also after what is `wrong` there."""
         standing = await standing_rows(self._stores, [c for c in changes if c.table in _WITH_PREFERENCES])
-        plain: list[Change] = []
+        plain: list[RowChange] = []
         messages: list[Message] = []
         for change in changes:
             stands = standing.get((change.table, change.key))
@@ -69,7 +69,7 @@ class ApplyTables:
         late = await put_changes(self._stores, plain)
         return messages + await self._restate([c for c in (*late, *wrong) if c.table in _RESTATED])
 
-    async def _restate(self, changes: Sequence[Change]) -> list[Message]:
+    async def _restate(self, changes: Sequence[RowChange]) -> list[Message]:
         """What stands instead of these, as the last record of its key."""
         standing = await standing_rows(self._stores, changes)
         messages = []

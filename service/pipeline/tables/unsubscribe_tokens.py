@@ -17,14 +17,14 @@ _DAY_MS = 86_400_000
 _TOKEN = re.compile(r"([0-9a-f]{24})\.([0-9]{1,6})\.([a-z][a-z0-9_]{0,63})\.[A-Za-z0-9_-]{43}", re.ASCII)
 
 
-class Link(NamedTuple):
+class UnsubscribeTarget(NamedTuple):
     """What a token stands for: the key of the unsubscribe, and its type."""
 
     key: str
     type: str
 
 
-class Expired(ValueError):
+class TokenExpired(ValueError):
     """A token of ours whose time is over."""
 
 
@@ -55,8 +55,8 @@ class UnsubscribeTokens:
         """The token for the recipient and the type of this delivery."""
         return self._sign(key_of(delivery), delivery.received_ms // _DAY_MS + self._days, delivery.type)
 
-    def read(self, token: str, now_ms: int) -> Link:
-        """What it stands for. Raises Expired, and ValueError for a token that is none of ours."""
+    def read(self, token: str, now_ms: int) -> UnsubscribeTarget:
+        """What it stands for. Raises TokenExpired, and ValueError for a token that is none of ours."""
         if (found := _TOKEN.fullmatch(token)) is None:
             raise ValueError("not a token")
         try:
@@ -64,8 +64,8 @@ class UnsubscribeTokens:
         except BadSignature:
             raise ValueError("not a token") from None
         if int(found[2]) * _DAY_MS < now_ms:
-            raise Expired("the token has expired")
-        return Link(found[1], found[3])
+            raise TokenExpired("the token has expired")
+        return UnsubscribeTarget(found[1], found[3])
 
     def _signed(self, key: str, until_day: int, type_name: str) -> str:
         return self._signer.sign(f"{key}.{until_day}.{type_name}".encode()).decode("ascii")

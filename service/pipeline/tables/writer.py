@@ -18,8 +18,8 @@ from service.model.record import Message
 from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.model.unsubscribe import Unsubscribe
-from service.pipeline.tables.schema import FORMS, RowRefused, read_row
-from service.ports import Clock, Tables, TableWrites, Unavailable, Wanted
+from service.pipeline.tables.schema import ROW_MODELS, RowRefused, read_row
+from service.ports import Clock, LookupKeys, Tables, TableWrites, Unavailable
 
 T = TypeVar("T")
 _ATTEMPTS = 8
@@ -33,7 +33,7 @@ class RowTooLarge(RowRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class TableStores:
     """Where rows are kept."""
 
     tables: Tables
@@ -50,7 +50,7 @@ class TableWriter:
     """
 
     def __init__(
-        self, stores: Stores, publisher: Publisher, locks: RowLocks, topics: TopicNames, clock: Clock
+        self, stores: TableStores, publisher: Publisher, locks: RowLocks, topics: TopicNames, clock: Clock
     ) -> None:
         self._stores = stores
         self._publisher = publisher
@@ -223,22 +223,24 @@ class TableWriter:
 
     async def read_group(self, external_id: str, project_id: str) -> Group:
         """The group as it stands; an empty one of version 0 where there is none."""
-        rows = await self._stores.tables.lookup(Wanted(groups={(external_id, project_id)}))
+        rows = await self._stores.tables.lookup(LookupKeys(groups={(external_id, project_id)}))
         absent = Group(external_id=external_id, project_id=project_id)
         return rows.groups.get((external_id, project_id), absent)
 
     async def read_recipient(self, recipient: str) -> Recipient | None:
         """The recipient as it stands."""
-        return (await self._stores.tables.lookup(Wanted(recipients={recipient}))).recipients.get(recipient)
+        return (await self._stores.tables.lookup(LookupKeys(recipients={recipient}))).recipients.get(
+            recipient
+        )
 
     async def read_contacts(self, account: str) -> Sequence[Contact]:
         """The contacts of an account: the main one first, then by uuid."""
-        rows = await self._stores.tables.lookup(Wanted(accounts={account}))
+        rows = await self._stores.tables.lookup(LookupKeys(accounts={account}))
         return sorted(rows.accounts.get(account, ()), key=lambda contact: (not contact.main, contact.uuid))
 
     async def read_contact(self, account: str, uuid: str) -> Contact | None:
         """One contact as it stands."""
-        rows = await self._stores.tables.lookup(Wanted(contacts={(account, uuid)}))
+        rows = await self._stores.tables.lookup(LookupKeys(contacts={(account, uuid)}))
         return rows.contacts.get((account, uuid))
 
     async def _stand(self, account: str, rows: Sequence[Contact]) -> bool:
@@ -276,5 +278,5 @@ class TableWriter:
 def _check(table: str, value: bytes) -> None:
     if len(value) > _MAX_ROW:
         raise RowTooLarge(f"a row of {table} is larger than {_MAX_ROW} bytes")
-    if table in FORMS:
+    if table in ROW_MODELS:
         read_row(table, value)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, nullcontext
 import httpx
 
 from service.api.server import ApiServer
-from service.settings import Http
+from service.settings import HttpSettings
 from tests.support.api_fixture import World
 
 
@@ -19,7 +19,7 @@ class _Embedded(ApiServer):
 @asynccontextmanager
 async def served(world: World, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the served API; the server is told to end when the block does, and must within this time."""
-    server = _Embedded(world.app, Http(), port=0)
+    server = _Embedded(world.app, HttpSettings(), port=0)
     server.config.timeout_graceful_shutdown = 600  # it must end by itself, not because it gives up waiting
     running = asyncio.create_task(server.serve())
     async with asyncio.timeout(30):

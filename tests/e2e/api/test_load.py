@@ -21,7 +21,7 @@ import pytest
 
 from service.dev.ports import free_port
 from tests.support.api_fixture import entry, token
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 _SPARE_FILES = 1000
 CONNECTIONS = min(
@@ -44,7 +44,7 @@ class Api:
     process: "psutil.Process"
     port: int
     secret: str
-    line: Line
+    line: RealPipeline
 
     def token(self, sub: str) -> str:
         return token(sub, secret=self.secret)
@@ -72,7 +72,7 @@ class Api:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with Line(partitions=1) as line:
+    async with RealPipeline(partitions=1) as line:
         port, secret = free_port(), token_hex(32)
         env = line.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=secret)
         server = subprocess.Popen([sys.executable, "-m", "service.cli", "api"], env=env)

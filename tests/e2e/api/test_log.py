@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from service.pipeline.tables.credentials import create_key, set_password
-from service.settings import Kafka
+from service.settings import KafkaSettings
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
 from streams.producer.publisher import KafkaPublisher
@@ -48,7 +48,7 @@ async def worlds(kafka: str, valkey_url: str) -> AsyncIterator[tuple[World, Worl
             world = real_world(
                 valkey_url,
                 KafkaPublisher(producer),
-                kafka=Kafka(bootstrap=kafka, prefix=prefix),
+                kafka=KafkaSettings(bootstrap=kafka, prefix=prefix),
                 events_topic=f"{prefix}events",
             )
             found.append(await stack.enter_async_context(world))

@@ -22,7 +22,7 @@ from service.api.openapi import document
 from service.api.routes import inbox_stream
 from service.api.server import ApiServer
 from service.model.recipient import Contact
-from service.settings import Http
+from service.settings import HttpSettings
 from tests.support.api_fixture import ACCOUNT, MANY, PASSWORD, entry, fake_world, token
 from tests.support.wait import until
 
@@ -52,7 +52,7 @@ def base_url() -> Iterator[str]:
         async with fake_world(limits=MANY) as world:
             await world.add(entry("overbid", id="0", lot_id="1"), entry("winner", "bob", id="1"))
             await world.writes.put_contacts([Contact(uuid="0", account=ACCOUNT, email="a@example.com")])
-            servers.append(_Server(world.app, Http(), port=0))
+            servers.append(_Server(world.app, HttpSettings(), port=0))
             await servers[0].serve()
 
     longest, inbox_stream._LONGEST_S = inbox_stream._LONGEST_S, 0.05

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from service.model.ledger import Reason
-from service.model.operation import Operation, Phase
+from service.model.operation import Operation, OperationPhase
 from service.settings import templates_directory
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 
-async def listed(line: Line, *filters: str) -> dict[str, str]:
+async def listed(line: RealPipeline, *filters: str) -> dict[str, str]:
     code, found, said = await line.tocsin("dead-letters", "list", "--json", *filters)
     assert code == 0, said
     return {letter["reason"]: letter["state"] for letter in found}
@@ -22,7 +22,7 @@ async def listed(line: Line, *filters: str) -> dict[str, str]:
 @pytest.mark.timeout(180)
 async def test_listed_shown_redriven_and_discarded() -> None:
     """Filters, masks, a question, a dry run; what is redriven is on its topic again; each letter has its state."""
-    async with Line(partitions=2) as line:
+    async with RealPipeline(partitions=2) as line:
         line.start_worker()
         wrong = b'{"id":"1","source":"/e2e","type":"overbid","recipients":["alice"],"data":{"to":"eve@example.com"}}'
         await line.publish(
@@ -77,10 +77,12 @@ async def test_listed_shown_redriven_and_discarded() -> None:
 
         told = await _operations(line)
         assert {(o.action.value, o.phase) for o in told} == {
-            (action, phase) for action in ("redrive", "discard") for phase in Phase
+            (action, phase) for action in ("redrive", "discard") for phase in OperationPhase
         }
         assert {o.who for o in told} == {getpass.getuser()}
-        assert next(o for o in told if o.phase is Phase.part and o.action == "redrive").items == (one["id"],)
+        assert next(o for o in told if o.phase is OperationPhase.part and o.action == "redrive").items == (
+            one["id"],
+        )
         code, _, said = await line.tocsin("dead-letters", "show", "0:999")
         assert (code, "there is no dead letter 0:999" in said) == (1, True)
 
@@ -93,7 +95,7 @@ async def test_a_mail_that_died_is_redriven_and_arrives_once(tmp_path: Path) -> 
     page.write_text(
         good.replace("{% block subject %}", "{% block subject %}{{ 1 // (data.lot_id|length - 4) }}")
     )
-    async with Line(variables={"TOCSIN_TEMPLATES__DIRECTORY": str(templates)}) as line:
+    async with RealPipeline(variables={"TOCSIN_TEMPLATES__DIRECTORY": str(templates)}) as line:
         worker = line.start_worker()
         event = {
             "id": "1",
@@ -138,17 +140,17 @@ async def test_a_mail_that_died_is_redriven_and_arrives_once(tmp_path: Path) -> 
         assert f"redriven by {getpass.getuser()}" in mail.steps[2].detail
         assert await listed(line) == {"render_failed": "redriven"}
         told = await _operations(line)
-        assert [(o.action, o.phase) for o in told] == [("redrive", phase) for phase in Phase]
-        assert len(next(o for o in told if o.phase is Phase.part).items) == 2
+        assert [(o.action, o.phase) for o in told] == [("redrive", phase) for phase in OperationPhase]
+        assert len(next(o for o in told if o.phase is OperationPhase.part).items) == 2
 
 
-async def _mails(line: Line, number: int) -> bool:
+async def _mails(line: RealPipeline, number: int) -> bool:
     return len(line.catcher.mails) >= number
 
 
-async def _letters(line: Line, number: int) -> bool:
+async def _letters(line: RealPipeline, number: int) -> bool:
     return len(await line.dead_letters()) >= number
 
 
-async def _operations(line: Line) -> list[Operation]:
+async def _operations(line: RealPipeline) -> list[Operation]:
     return [Operation.from_bytes(value) for value, _ in await line.read(line.parts.topics.audit)]

@@ -19,7 +19,16 @@ from service.cli.checks.redis import check_redis
 from service.cli.checks.secrets import check_secrets
 from service.cli.checks.smtp import check_smtp
 from service.dev import ports
-from service.settings import DEV_SECRET, Auth, Kafka, Mail, Redis, Settings, Smtp, Templates
+from service.settings import (
+    DEV_SECRET,
+    AuthSettings,
+    KafkaSettings,
+    MailSettings,
+    RedisSettings,
+    Settings,
+    SmtpSettings,
+    TemplateSettings,
+)
 from tests.e2e.cli.tocsin import Tocsin
 
 SECRET = "0123456789abcdefghijklmnopqrstuv"
@@ -124,7 +133,7 @@ async def test_topics_that_are_missing_or_differ(tocsin: Tocsin) -> None:
 
 async def test_kafka_certificates_that_cannot_be_used(tmp_path: Path) -> None:
     """A finding, not a traceback."""
-    kafka = Kafka(security="SSL", ca_file=tmp_path / "none.pem")
+    kafka = KafkaSettings(security="SSL", ca_file=tmp_path / "none.pem")
 
     assert _one(await check_kafka(Settings(kafka=kafka)), "kafka").status is Status.fail
 
@@ -144,23 +153,25 @@ async def test_a_redis_that_forgets(
         right = client.config_get(setting)[setting]
         client.config_set(setting, wrong)
         try:
-            findings = await check_redis(Settings(redis=Redis(url=valkey_url)))
+            findings = await check_redis(Settings(redis=RedisSettings(url=valkey_url)))
         finally:
             client.config_set(setting, right)
 
     assert _one(findings, check).status is status
-    assert _one(await check_redis(Settings(redis=Redis(url=valkey_url))), check).status is Status.ok
+    assert _one(await check_redis(Settings(redis=RedisSettings(url=valkey_url))), check).status is Status.ok
 
 
 async def test_tables_that_are_not_complete(valkey_url: str) -> None:
     """An empty Redis sends nothing, and doctor says why."""
-    assert _one(await check_redis(Settings(redis=Redis(url=valkey_url))), "tables").status is Status.fail
+    assert (
+        _one(await check_redis(Settings(redis=RedisSettings(url=valkey_url))), "tables").status is Status.fail
+    )
 
 
 @pytest.mark.parametrize("url", ["nonsense", "redis://127.0.0.1:x/0"])
 async def test_a_redis_url_that_is_none(url: str) -> None:
     """Named as the setting."""
-    found = _one(await check_redis(Settings(redis=Redis(url=url))), "redis")
+    found = _one(await check_redis(Settings(redis=RedisSettings(url=url))), "redis")
 
     assert (found.status, "TOCSIN_REDIS__URL" in found.remedy) == (Status.fail, True)
 
@@ -172,9 +183,11 @@ async def test_relays_that_refuse() -> None:
         return AuthResult(success=False, handled=False)
 
     with _smtp(authenticator=refuse, auth_require_tls=False) as port:
-        auth = await check_smtp(Settings(smtp=Smtp(port=port, username="u", password="p")))
-        tls = await check_smtp(Settings(smtp=Smtp(port=port, security="starttls")))
-        fallback = await check_smtp(Settings(smtp=Smtp(port=port, fallbacks=({"port": ports.free_port()},))))
+        auth = await check_smtp(Settings(smtp=SmtpSettings(port=port, username="u", password="p")))
+        tls = await check_smtp(Settings(smtp=SmtpSettings(port=port, security="starttls")))
+        fallback = await check_smtp(
+            Settings(smtp=SmtpSettings(port=port, fallbacks=({"port": ports.free_port()},)))
+        )
 
     assert "password" in _one(auth, "smtp relay1").remedy
     assert "security" in _one(tls, "smtp relay1").remedy
@@ -183,7 +196,9 @@ async def test_relays_that_refuse() -> None:
 
 async def test_a_relay_password_in_the_clear() -> None:
     """Not even tried."""
-    found = await check_smtp(Settings(smtp=Smtp(host="relay.example.com", username="u", password="p")))
+    found = await check_smtp(
+        Settings(smtp=SmtpSettings(host="relay.example.com", username="u", password="p"))
+    )
 
     assert (_one(found, "smtp").status, "SECURITY" in found[0].remedy) == (Status.fail, True)
 
@@ -192,13 +207,13 @@ def test_a_broken_catalogue_and_a_broken_template(tmp_path: Path) -> None:
     """One line that names the file."""
     (tmp_path / "catalogue").mkdir()
     (tmp_path / "catalogue" / "shop.toml").write_text("[overbid\n")
-    catalogue = check_files(Settings(templates=Templates(directory=tmp_path)))
+    catalogue = check_files(Settings(templates=TemplateSettings(directory=tmp_path)))
     (tmp_path / "catalogue" / "shop.toml").write_text(
         '[overbid]\ntitle = "t"\ndescription = "d"\naudience = [{kind = "users"}]\nchannels = ["email"]\n'
     )
     (tmp_path / "overbid").mkdir()
     (tmp_path / "overbid" / "en.j2").write_text("{% block subject %}{{ data.nothing }")
-    template = check_files(Settings(templates=Templates(directory=tmp_path)))
+    template = check_files(Settings(templates=TemplateSettings(directory=tmp_path)))
 
     assert "shop.toml" in _one(catalogue, "catalogue").detail
     assert _one(template, "templates").status is Status.fail
@@ -218,7 +233,7 @@ def test_a_broken_catalogue_and_a_broken_template(tmp_path: Path) -> None:
 )
 def test_secrets(auth: dict[str, Any], check: str, status: Status) -> None:
     """Weak, public and missing ones are told."""
-    assert _one(check_secrets(Settings(auth=Auth(**auth))), check).status is status
+    assert _one(check_secrets(Settings(auth=AuthSettings(**auth))), check).status is status
 
 
 @pytest.mark.parametrize(
@@ -233,7 +248,7 @@ def test_secrets(auth: dict[str, Any], check: str, status: Status) -> None:
 )
 def test_secrets_of_mail(mail: dict[str, Any], status: Status, said: str) -> None:
     """Who knows what signs unsubscribe links and bounce addresses can stop anybody's mail."""
-    found = _one(check_secrets(Settings(mail=Mail(**mail))), "mail secrets")
+    found = _one(check_secrets(Settings(mail=MailSettings(**mail))), "mail secrets")
 
     assert (found.status, said in found.detail) == (status, True)
     assert ("TOCSIN_MAIL__SECRETS" in found.remedy) is (status is not Status.ok)
@@ -242,9 +257,9 @@ def test_secrets_of_mail(mail: dict[str, Any], status: Status, said: str) -> Non
 
 def test_ways_that_others_can_read() -> None:
     """A password without TLS, or a Redis without one, away from this machine."""
-    kafka = Kafka(bootstrap="kafka.example.com:9092", security="SASL_PLAINTEXT")
-    plain = check_secrets(Settings(kafka=kafka, redis=Redis(url="redis://:p@redis.example.com")))
-    bare = check_secrets(Settings(redis=Redis(url="redis://redis.example.com")))
+    kafka = KafkaSettings(bootstrap="kafka.example.com:9092", security="SASL_PLAINTEXT")
+    plain = check_secrets(Settings(kafka=kafka, redis=RedisSettings(url="redis://:p@redis.example.com")))
+    bare = check_secrets(Settings(redis=RedisSettings(url="redis://redis.example.com")))
 
     assert _one(plain, "kafka security").status is _one(plain, "redis security").status is Status.warn
     assert "no password" in _one(bare, "redis security").detail

@@ -13,7 +13,7 @@ import pytest
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.tables import RedisTables
 from service.model.recipient import Recipient
-from service.ports import Wanted
+from service.ports import LookupKeys
 from tests.e2e.cli.tocsin import Tocsin
 from tests.support.wait import until
 
@@ -22,7 +22,7 @@ def _rows(tocsin: Tocsin, names: Sequence[str]) -> dict[str, Recipient]:
     async def look() -> dict[str, Recipient]:
         store = Store(tocsin.settings.redis)
         try:
-            return dict((await RedisTables(store).lookup(Wanted(recipients=set(names)))).recipients)
+            return dict((await RedisTables(store).lookup(LookupKeys(recipients=set(names)))).recipients)
         finally:
             await store.close()
 

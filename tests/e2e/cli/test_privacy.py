@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from service.model.ledger import Reason
-from service.model.operation import Action, Operation
+from service.model.operation import Operation, OperationKind
 from service.model.recipient import Recipient
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.redis_dump import holding
 
 ALICE = "alice@example.com"
@@ -18,7 +18,7 @@ ALICE = "alice@example.com"
 @pytest.mark.timeout(180)
 async def test_exported_and_erased(tmp_path: Path) -> None:
     """All that is kept comes out; after erasing, nothing in Redis names her, and a rebuild does not change that."""
-    async with Line(partitions=2) as line:
+    async with RealPipeline(partitions=2) as line:
         await line.parts.table_writer(line.publisher).recipient(
             "alice", _renamed
         )  # so that her row is in its topic
@@ -66,7 +66,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
             ("erased", "withdrawn"),
         ]
         told = [Operation.from_bytes(value) for value, _ in await line.read(line.parts.topics.audit)]
-        assert [o.action for o in told] == [Action.export, Action.erase, Action.erase]
+        assert [o.action for o in told] == [OperationKind.export, OperationKind.erase, OperationKind.erase]
         assert not any(b"alice" in o.to_bytes() for o in told)
 
         await line.publish({**event, "id": "2"})  # she is named again, and nobody is found
@@ -81,5 +81,5 @@ def _renamed(row: Recipient | None) -> Recipient:
     return row.model_copy(update={"name": "Alice B"})
 
 
-async def _told(line: Line, number: int) -> bool:
+async def _told(line: RealPipeline, number: int) -> bool:
     return sum(o.state.value in ("sent", "delivered") for o in await line.outcomes()) >= number

@@ -9,14 +9,14 @@ from service.model.ledger import Reason, State
 from service.model.outcome import Outcome
 from service.model.record import Message
 from service.model.topics import TopicNames
-from streams.kafka.connection import connection_of
-from streams.reader.publish_once import publish
+from streams.kafka.connection import kafka_connection
+from streams.reader.publish_once import publish_once
 from tests.e2e.cli.tocsin import Tocsin, last_words
 
 
 def _write(tocsin: Tocsin, topic: str, *messages: Message) -> None:
     async def write() -> None:
-        async for _ in publish(connection_of(tocsin.settings.kafka), topic, [messages]):
+        async for _ in publish_once(kafka_connection(tocsin.settings.kafka), topic, [messages]):
             pass
 
     asyncio.run(write())

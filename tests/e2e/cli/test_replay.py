@@ -3,15 +3,15 @@
 import pytest
 
 from service.model.ledger import Reason
-from service.model.operation import Operation, Phase
+from service.model.operation import Operation, OperationPhase
 from service.model.recipient import Recipient
-from tests.support.real_pipeline import Line, eventually
+from tests.support.real_pipeline import RealPipeline, eventually
 
 
 @pytest.mark.timeout(180)
 async def test_mended_and_sent_once() -> None:
     """Dry run, question, replay in the bulk lane; then nothing is left; `--again` repeats the very same mail."""
-    async with Line(partitions=2) as line:
+    async with RealPipeline(partitions=2) as line:
         bob = Recipient(id="bob", address="bounced@simulator.test", roles=("user",), version=2)
         await line.parts.writes.put_recipients([bob])
         line.start_worker()
@@ -49,7 +49,11 @@ async def test_mended_and_sent_once() -> None:
         assert len(await line.read(line.parts.topics.email("bulk"))) == 1  # type: ignore[arg-type]
         queued = next(o for o in await line.outcomes() if o.reason is Reason.replayed)
         (begun, ended) = [Operation.from_bytes(v) for v, _ in await line.read(line.parts.topics.audit)]
-        assert (begun.phase, ended.phase, ended.counts) == (Phase.begun, Phase.ended, {"replayed": 1})
+        assert (begun.phase, ended.phase, ended.counts) == (
+            OperationPhase.begun,
+            OperationPhase.ended,
+            {"replayed": 1},
+        )
         assert queued.detail == f"replayed by {ended.who}, {ended.id}"
 
         code, (done,), said = await line.tocsin(
@@ -60,9 +64,9 @@ async def test_mended_and_sent_once() -> None:
         assert sorted(line.mailed().values()) == [1, 1, 2]  # carol, bob; alice twice with one Message-ID
 
 
-async def _told(line: Line, state: str) -> bool:
+async def _told(line: RealPipeline, state: str) -> bool:
     return any(o.state.value == state for o in await line.outcomes())
 
 
-async def _mailed(line: Line, address: str, times: int) -> bool:
+async def _mailed(line: RealPipeline, address: str, times: int) -> bool:
     return sum(n for (to, _), n in line.mailed().items() if to == address) == times

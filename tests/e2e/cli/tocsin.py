@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.tables import RedisTables
-from service.settings import Kafka, Redis, Settings
+from service.settings import KafkaSettings, RedisSettings, Settings
 
 COMMAND = (sys.executable, "-c", "from service.cli import main; main()")
 
@@ -62,10 +62,10 @@ class Tocsin:
     @property
     def settings(self) -> Settings:
         """The same, for looking at Kafka and Redis from the test."""
-        kafka = Kafka(
+        kafka = KafkaSettings(
             bootstrap=self.kafka, prefix=self.prefix, events=(f"{self.prefix}events",), partitions=3
         )
-        return Settings(kafka=kafka, redis=Redis(url=self.redis, prefix=f"{self.name}:"))
+        return Settings(kafka=kafka, redis=RedisSettings(url=self.redis, prefix=f"{self.name}:"))
 
     def run(self, *arguments: str, given: bytes = b"", timeout: float = 120, **more: str) -> Ended:
         """Run a verb to its end; `given` is its standard input."""

@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 
 from service.dev.preview_server import PreviewServer
-from service.settings import Settings, Templates, templates_directory
+from service.settings import Settings, TemplateSettings, templates_directory
 
 
 def server(tmp_path: Path) -> tuple[PreviewServer, Path]:
     folder = tmp_path / "templates"
     shutil.copytree(templates_directory(), folder)
-    return PreviewServer(Settings(templates=Templates(directory=folder))), folder
+    return PreviewServer(Settings(templates=TemplateSettings(directory=folder))), folder
 
 
 def client(previews: PreviewServer, host: str = "127.0.0.1") -> httpx.AsyncClient:

@@ -14,7 +14,7 @@ from tests.support.stack import shared_valkey
 
 @pytest.fixture
 async def store() -> AsyncIterator[Store]:
-    opened = Store(settings.Redis(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
+    opened = Store(settings.RedisSettings(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
     yield opened
     await opened.close()
 

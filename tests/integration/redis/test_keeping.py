@@ -3,14 +3,14 @@
 from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.delivery.supersede import RedisSupersede
+from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.model.event import Event
 from service.model.ids import delivery_id
 from service.model.ledger import Reason, State
-from service.ports import EventHead, InboxItem, Move, Opening
+from service.ports import EventHead, InboxItem, NewEntry, Transition
 from tests.fakes.clock import FakeClock
 
 DAY_S = 86_400
@@ -20,8 +20,8 @@ def head(key: str, retention_s: int, *, wide: bool = False) -> EventHead:
     return EventHead(Event(key, "i", "s", "t", 1, 1, {}), retention_s, wide)
 
 
-def opening(event: str, recipient: str) -> Opening:
-    return Opening(
+def opening(event: str, recipient: str) -> NewEntry:
+    return NewEntry(
         event, delivery_id(event, recipient, "email"), recipient, "email", State.queued, Reason.none, 1
     )
 
@@ -68,7 +68,7 @@ async def test_rows_stay_small(store: Store, raw: Redis) -> None:
     ledger, one = RedisLedger(store), opening("e", "bob")
     await ledger.open([head("e", 100)], [one])
     for n in range(40):
-        await ledger.move([Move("e", one.delivery, State.deferred, Reason.temporary, n, n, "☃" * 500)])
+        await ledger.move([Transition("e", one.delivery, State.deferred, Reason.temporary, n, n, "☃" * 500)])
 
     row = await raw.hget(store.keys.event("e"), one.delivery)
     assert isinstance(row, bytes)
@@ -79,7 +79,7 @@ async def test_rows_stay_small(store: Store, raw: Redis) -> None:
 async def test_the_index_of_a_recipient_is_bounded(store: Store, raw: Redis) -> None:
     """Only the newest deliveries are remembered for a recipient, for a while."""
     ledger = RedisLedger(store, index_size=10, index_s=100)
-    openings = [Opening("e", f"d{n}", "bob", "email", State.queued, Reason.none, n) for n in range(30)]
+    openings = [NewEntry("e", f"d{n}", "bob", "email", State.queued, Reason.none, n) for n in range(30)]
     await ledger.open([head("e", 100)], openings)
 
     assert [delivery for _, delivery in await ledger.recipient_entries("bob")] == [
@@ -125,7 +125,7 @@ async def test_marks_of_the_deleted_and_small_registers_expire(store: Store, raw
     writes = RedisTableWrites(store)
     await writes.delete_recipient("bob", 1)
     await writes.delete_contact("acme", "u", 1)
-    await RedisSupersede(store, keep_s=60).supersede([("k", "e", 1)])
+    await RedisSupersedeIndex(store, keep_s=60).supersede([("k", "e", 1)])
     await RedisInbox(store, FakeClock(), owner_s=60).add([InboxItem("i", "bob", "t", 0, 1, {})])
 
     kept = await lives(raw, store)

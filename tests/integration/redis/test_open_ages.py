@@ -11,7 +11,7 @@ from service.model.catalogue import Channel, Lane
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id
 from service.model.ledger import Reason, State
-from service.ports import Move, Opening
+from service.ports import NewEntry, Transition
 
 HIGH, BULK = Lane.high, Lane.bulk
 
@@ -82,13 +82,13 @@ async def test_what_an_operator_decided_is_no_longer_held(
     for n, one in enumerate([*held, delivery(9, BULK)]):
         await RedisDueSet(store).hold([one], 1000 + n)
     openings = [
-        Opening(d.event, d.id, d.recipient, "email", State.held, Reason.awaiting_operator, 5)
+        NewEntry(d.event, d.id, d.recipient, "email", State.held, Reason.awaiting_operator, 5)
         for d in held[1:]
     ]
     await ledger.open([], openings)
     assert await ages.held() == {HIGH: 1001}
 
-    await ledger.move([Move("e", held[1].id, State.queued, Reason.replayed, 6)])
+    await ledger.move([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])
     assert await ages.held() == {HIGH: 1002}
     (left,) = await store.pipeline([("ZCARD", store.keys.held(HIGH))])
     assert left == 1

@@ -38,7 +38,7 @@ async def store(server: EmbeddedValkey) -> AsyncIterator[Store]:
 
 def store_of(server: EmbeddedValkey, password: str = "", timeout: float = 30.0) -> Store:
     url = server.url.replace("redis://", f"redis://:{password}@" if password else "redis://")
-    return Store(settings.Redis(url=SecretStr(url), timeout=timeout))
+    return Store(settings.RedisSettings(url=SecretStr(url), timeout=timeout))
 
 
 async def write(store: Store, name: str = "a") -> bool:

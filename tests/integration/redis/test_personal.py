@@ -5,24 +5,24 @@ from redis.asyncio import Redis
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.operate.personal import RedisPersonal
+from service.adapters.redis.operate.personal import RedisPersonalData
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import Reason, State
-from service.ports import EventHead, InboxItem, Move, Opening
+from service.ports import EventHead, InboxItem, NewEntry, Transition
 from tests.fakes.clock import FakeClock
 
 
 async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
     """Index, inbox with its traces, and in narrow and wide events the recipient and the details; states stay."""
     ledger, clock = RedisLedger(store), FakeClock()
-    inbox, personal = RedisInbox(store, clock), RedisPersonal(store, RedisLedger(store), clock)
+    inbox, personal = RedisInbox(store, clock), RedisPersonalData(store, RedisLedger(store), clock)
     openings = []
     for name, wide in (("narrow", False), ("wide", True)):
         key = event_key("s", name)
         event = Event(key, name, "s", "overbid", 1, 1, {})
         openings = [
-            Opening(
+            NewEntry(
                 key,
                 delivery_id(key, who, "email"),
                 who,
@@ -37,9 +37,10 @@ async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
             for who in ("alice", "bob")
         ]
         await ledger.open([EventHead(event, 600, wide)], openings)
-        sending = [Move(key, o.delivery, State.sending, Reason.none, 2, 1, owner="w") for o in openings]
+        sending = [Transition(key, o.delivery, State.sending, Reason.none, 2, 1, owner="w") for o in openings]
         refused = [
-            Move(key, o.delivery, State.bounced, Reason.permanent, 3, 1, "550 <alice@x.y>") for o in openings
+            Transition(key, o.delivery, State.bounced, Reason.permanent, 3, 1, "550 <alice@x.y>")
+            for o in openings
         ]
         await ledger.move([*sending, *refused])
     items = [InboxItem(f"i{n}", "alice", "overbid", 6, n, {"n": n}) for n in range(620)]

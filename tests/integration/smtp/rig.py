@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from service.adapters.smtp import RateLimit, Relay, Rests, SmtpTransport, Timeouts
+from service.adapters.smtp import Cooldowns, RateLimit, Relay, SmtpTransport, Timeouts
 from service.model.mail import OutgoingMail, SendResult
 from tests.support.smtp_server import ScriptedServer
 
 PATIENT = Timeouts(*([60.0] * 8))
-SOON = Rests(away=0.05, busy=0.05, fault=0.1, longest=0.2)
+SOON = Cooldowns(away=0.05, busy=0.05, fault=0.1, longest=0.2)
 BODY = b"Subject: hello\r\n\r\nOne line.\r\n"
 LOCK_STEP = ("SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN")
 PIPELINING = ("PIPELINING", *LOCK_STEP)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.adapters.smtp import Rests, Timeouts
+from service.adapters.smtp import Cooldowns, Timeouts
 from service.model.mail import SendReason, SendStatus
 from tests.integration.smtp.rig import (
     BODY,
@@ -110,7 +110,7 @@ async def test_421_at_any_moment(at: str, extensions: tuple[str, ...]) -> None:
     """421 says that the relay rests: nothing is ambiguous, nothing arrives twice, and it is left alone a while."""
     async with (
         ScriptedServer(once(at, b"421 4.3.2 Shutting down\r\n", Do.close), extensions=extensions) as server,
-        engine(relay(server, rests=Rests(busy=30.0))) as transport,
+        engine(relay(server, rests=Cooldowns(busy=30.0))) as transport,
     ):
         outcomes = await results(transport, *map(mail, range(4)))
 
@@ -137,7 +137,7 @@ async def test_rotation_is_no_failure(at: str, extensions: tuple[str, ...]) -> N
 
     async with (
         ScriptedServer(script, extensions=extensions) as server,
-        engine(relay(server, rests=Rests(busy=30.0))) as transport,
+        engine(relay(server, rests=Cooldowns(busy=30.0))) as transport,
     ):
         outcomes = await results(transport, *map(mail, range(7)))
 

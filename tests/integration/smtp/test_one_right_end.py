@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.adapters.smtp import Rests, SmtpTransport
+from service.adapters.smtp import Cooldowns, SmtpTransport
 from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.model.record import Record
@@ -154,7 +154,7 @@ async def test_each_mail_reaches_its_one_right_end(count: int) -> None:
         ScriptedServer(world.script(rotates=False)) as second,
     ):
         relays = (
-            relay(first, max_connections=4, rests=Rests(away=0.05, busy=0.05, longest=0.2)),
+            relay(first, max_connections=4, rests=Cooldowns(away=0.05, busy=0.05, longest=0.2)),
             relay(second, "second", max_connections=4),
         )
         async with engine(*relays) as transport:

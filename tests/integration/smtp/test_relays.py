@@ -9,13 +9,13 @@ from typing import TypeVarTuple
 
 import pytest
 
-from service.adapters.smtp import Relay, Rests
+from service.adapters.smtp import Cooldowns, Relay
 from service.model.mail import SendReason, SendStatus
 from service.ports import Unavailable
 from tests.integration.smtp.rig import PATIENT, engine, mail, relay, results, until
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
 
-LONG = Rests(away=30.0, busy=30.0, fault=30.0)
+LONG = Cooldowns(away=30.0, busy=30.0, fault=30.0)
 Some = TypeVarTuple("Some")
 
 
@@ -324,7 +324,7 @@ async def test_rests_do_not_pile_up() -> None:
         ScriptedServer(
             lambda s, v, line: (b"421 4.3.2 Busy\r\n", Do.close) if v == "MAIL" else None
         ) as server,
-        engine(relay(server, max_connections=5, rests=Rests(busy=30.0))) as transport,
+        engine(relay(server, max_connections=5, rests=Cooldowns(busy=30.0))) as transport,
     ):
         await results(transport, *map(mail, range(50)))
 

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from service.adapters.smtp import Rests
+from service.adapters.smtp import Cooldowns
 from service.model.mail import SendReason, SendStatus
 from tests.integration.smtp.rig import engine, mail, relay, results, until
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
@@ -35,7 +35,7 @@ async def test_every_mail_has_the_one_right_fate() -> None:
 
     async with ScriptedServer(script) as first, ScriptedServer(script) as second:
         relays = (
-            relay(first, max_connections=4, rests=Rests(away=0.05)),
+            relay(first, max_connections=4, rests=Cooldowns(away=0.05)),
             relay(second, "second", max_connections=4),
         )
         async with engine(*relays) as transport:

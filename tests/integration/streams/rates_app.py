@@ -6,11 +6,11 @@ from pathlib import Path
 import orjson
 
 from streams.kafka.connection import KafkaConnection
-from streams.worker.faust_app import Shell, build_app
+from streams.worker.faust_app import FaustOptions, build_app
 
 _directory = Path(os.environ["RIG_DATA"])
 app = build_app(
-    Shell(
+    FaustOptions(
         KafkaConnection(os.environ["RIG_BOOTSTRAP"]),
         prefix=os.environ["RIG_PREFIX"],
         rates=True,

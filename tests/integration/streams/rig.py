@@ -17,14 +17,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from service.model.record import Done, Handler, Message, Record
-from streams.consumer.client import Source
-from streams.consumer.limits import Limits
-from streams.consumer.stage import BatchStage, Gate
+from streams.consumer.client import Subscription
+from streams.consumer.limits import StageLimits
+from streams.consumer.stage import BatchStage, ReadinessCheck
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
 from tests.support.paths import ROOT
 
-QUICK = Limits(
+QUICK = StageLimits(
     max_records=100,
     commit_interval=0.05,
     drain=5.0,
@@ -123,13 +123,13 @@ class Rig:
         handler: Handler,
         producer: Producer,
         *,
-        limits: Limits = QUICK,
-        gate: Gate | None = None,
+        limits: StageLimits = QUICK,
+        gate: ReadinessCheck | None = None,
         poison: Callable[[Record, Exception], Sequence[Message]] | None = None,
         pattern: str | None = None,
     ) -> AsyncIterator[BatchStage]:
         """A stage that reads the source, or the topics of a pattern, for as long as the block lasts."""
-        source = Source(self.connection, self.name, [] if pattern else [self.source], pattern)
+        source = Subscription(self.connection, self.name, [] if pattern else [self.source], pattern)
         stage = BatchStage("test", source, handler, poison or self.letter, producer, limits=limits, gate=gate)
         await stage.start()
         try:

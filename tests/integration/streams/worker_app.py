@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from service.model.record import Done, Record
-from streams.worker.faust_app import Shell, build_app
+from streams.worker.faust_app import FaustOptions, build_app
 from streams.worker.stages import StageSpec
 from tests.integration.streams.rig import QUICK, Rig
 
@@ -31,7 +31,7 @@ async def handle(records: Sequence[Record]) -> AsyncIterator[Done]:
 
 
 app = build_app(
-    Shell(
+    FaustOptions(
         _rig.connection,
         data=Path(os.environ.get("RIG_DATA", "/tmp")) / str(os.getpid()),
         fault_at=os.environ.get("RIG_FAULT", ""),

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from service.adapters.dkim import dkim_signer
 from service.adapters.templates import TemplateRenderer
-from service.settings import Mail, Templates
+from service.settings import MailSettings, TemplateSettings
 from tests.support.rendering import letter, renderer
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -34,9 +34,9 @@ def record(name: bytes, timeout: int = 5) -> bytes:
 
 @pytest.fixture
 def signed(tmp_path: Path) -> bytes:
-    mail = Mail(dkim_key=pem(KEY))
+    mail = MailSettings(dkim_key=pem(KEY))
     catalogue = renderer(tmp_path).library.catalogue
-    templates = Templates(directory=tmp_path / "templates")
+    templates = TemplateSettings(directory=tmp_path / "templates")
     made = TemplateRenderer(mail, templates, catalogue, dkim_signer(mail))
     return made.email(
         letter({"title": "Schöne Grüße " * 20, "body": ".\r\n \t x  \r\n\r\n"}, name="Jürgen"), UNSUBSCRIBE
@@ -80,10 +80,10 @@ def test_header_lines_are_short(signed: bytes) -> None:
 
 def test_no_key_no_signature() -> None:
     """Nothing is signed where no key is set."""
-    assert dkim_signer(Mail()) is None
+    assert dkim_signer(MailSettings()) is None
 
 
 def test_unusable_key() -> None:
     """A key of another kind is refused at the start."""
     with pytest.raises(ValueError, match="RSA"):
-        dkim_signer(Mail(dkim_key=pem(ec.generate_private_key(ec.SECP256R1()))))
+        dkim_signer(MailSettings(dkim_key=pem(ec.generate_private_key(ec.SECP256R1()))))

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from service.api.auth.tokens import Tokens
 from service.cli import app
 from service.cli.support import output
-from service.settings import DEV_SECRET, Auth, Settings
+from service.settings import DEV_SECRET, AuthSettings, Settings
 
 RUN = CliRunner()
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -27,7 +27,7 @@ async def test_the_api_accepts_the_token(monkeypatch: pytest.MonkeyPatch) -> Non
         RUN.invoke(app, ["token", "alice", "--scope", "inbox,tables", "--ttl", "1h", "--json"]).stdout
     )
 
-    principal = await Tokens(Settings(auth=Auth(secret=SECRET))).principal(told["token"])
+    principal = await Tokens(Settings(auth=AuthSettings(secret=SECRET))).principal(told["token"])
     assert (principal.id, principal.scopes) == ("alice", frozenset({"inbox", "tables"}))
     assert told["exp"] - told["iat"] == 3600
 
@@ -36,7 +36,7 @@ async def test_without_a_secret_it_is_the_dev_secret_and_says_so() -> None:
     """Beside `tocsin dev` nothing needs to be set; elsewhere the token opens nothing."""
     ended = RUN.invoke(app, ["token", "alice"])
 
-    tokens = Tokens(Settings(mode="dev", auth=Auth(secret=DEV_SECRET)))
+    tokens = Tokens(Settings(mode="dev", auth=AuthSettings(secret=DEV_SECRET)))
     assert (await tokens.principal(ended.stdout.strip())).id == "alice"
     assert "only `tocsin dev` accepts it" in ended.stderr
 

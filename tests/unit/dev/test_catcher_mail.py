@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.dev.catcher import Mail, MailStore
+from service.dev.catcher import CaughtMail, MailStore
 from service.dev.catcher.mailpit import headers, listing, message, summary
 from service.dev.catcher.pages import VIEWS, mail_list, mail_page
 from service.dev.catcher.search import search
@@ -23,11 +23,11 @@ HOSTILE_CHARSETS = [
 ]
 
 
-def caught(raw: bytes, to: str = "alice@example.com") -> Mail:
-    return Mail("no-reply@example.com", (to,), raw)
+def caught(raw: bytes, to: str = "alice@example.com") -> CaughtMail:
+    return CaughtMail("no-reply@example.com", (to,), raw)
 
 
-def show_everywhere(mail: Mail) -> None:
+def show_everywhere(mail: CaughtMail) -> None:
     store = MailStore()
     store.add(mail)
     for answer in (summary(mail), message(mail), headers(mail), listing(store, [mail], 0, 50)):
@@ -78,7 +78,7 @@ def test_an_encoded_address_list_names_no_more_people() -> None:
 
 def test_envelope_recipients_without_header_are_hidden_ones() -> None:
     """Who gets the mail but stands in no header is shown as Bcc, as Mailpit does."""
-    mail = Mail(
+    mail = CaughtMail(
         "a@example.com", ("seen@example.com", "hidden@example.com"), b"To: Seen <SEEN@example.com>\r\n\r\n"
     )
 

@@ -5,7 +5,7 @@ from service.dev.seeding import seed
 from service.model.record import Record
 from service.model.topics import TABLES, TopicNames
 from service.pipeline.tables.records import read_change
-from service.pipeline.tables.writer import Stores, TableWriter
+from service.pipeline.tables.writer import TableStores, TableWriter
 from service.settings import templates_directory
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
@@ -15,7 +15,7 @@ from tests.fakes.tables import FakeTables
 async def test_every_row_can_be_read_back() -> None:
     """What the topics hold is what a rebuild starts from; a second start writes nothing."""
     tables, publisher, topics = FakeTables(), FakePublisher(), TopicNames("x.")
-    stores = Stores(tables, tables, FakeAccounts(), FakeApiKeys())
+    stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
     writer = TableWriter(stores, publisher, FakeRowLocks(), topics, FakeClock(5000))
     catalogue = load_catalogue(templates_directory())
 

@@ -2,34 +2,34 @@
 
 import pytest
 
-from service.model.ledger import MOVES, IllegalMove, State, check_move, is_open, may_come_from
+from service.model.ledger import TRANSITIONS, IllegalTransition, State, check_transition, is_open, sources_of
 
 
 def test_every_state_has_its_row() -> None:
     """No state is without a rule, and none leads outside the set."""
-    assert set(MOVES) == {None, *State}
+    assert set(TRANSITIONS) == {None, *State}
 
 
 def test_what_is_sent_is_never_sent_again() -> None:
     """From sent only an asynchronous bounce leads on."""
-    assert MOVES[State.sent] == {State.bounced}
+    assert TRANSITIONS[State.sent] == {State.bounced}
     for state in (State.queued, State.sending, State.deferred):
-        with pytest.raises(IllegalMove):
-            check_move(State.sent, state)
+        with pytest.raises(IllegalTransition):
+            check_transition(State.sent, state)
 
 
 def test_sending_is_claimed_before_sent() -> None:
     """No delivery is sent that was not marked as sending first, but for one that was in doubt."""
-    assert may_come_from(State.sent) == {State.sending, State.ambiguous}
+    assert sources_of(State.sent) == {State.sending, State.ambiguous}
 
 
 def test_open_states_lead_on_without_an_operator() -> None:
     """Every open state has a way to an end."""
     for state in State:
         if is_open(state):
-            assert any(not is_open(target) for target in MOVES[state])
+            assert any(not is_open(target) for target in TRANSITIONS[state])
 
 
 def test_nothing_comes_back_from_withdrawn() -> None:
     """A producer's word is final, for replays too."""
-    assert not MOVES[State.withdrawn]
+    assert not TRANSITIONS[State.withdrawn]

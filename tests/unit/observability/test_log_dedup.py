@@ -2,7 +2,7 @@
 
 import logging
 
-from service.observability.log_dedup import Flood
+from service.observability.log_dedup import LogDedup
 
 
 def record(name: str, level: int, text: str, *args: object) -> logging.LogRecord:
@@ -13,7 +13,7 @@ def record(name: str, level: int, text: str, *args: object) -> logging.LogRecord
 def test_repeated_errors_of_these_loggers_are_capped() -> None:
     """Arguments make no difference; after a minute the line comes again and says how many were left out."""
     now = 0.0
-    flood = Flood("aiokafka", now=lambda: now)
+    flood = LogDedup("aiokafka", now=lambda: now)
     passed = [
         flood.filter(record("aiokafka.conn", logging.ERROR, "node %s is away, 100%%", n)) for n in range(9)
     ]
@@ -26,7 +26,7 @@ def test_repeated_errors_of_these_loggers_are_capped() -> None:
 
 def test_others_pass() -> None:
     """Other loggers, other lines, and what is no warning."""
-    flood = Flood("aiokafka")
+    flood = LogDedup("aiokafka")
     for name, level, text in (
         ("aiokafkaesque", logging.ERROR, "a"),
         ("streams.consumer.batch", logging.ERROR, "a"),

@@ -6,7 +6,7 @@ from service.model.ids import address_key
 from service.model.ledger import Reason, State
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
-from service.ports import Move
+from service.ports import Transition
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import Pipeline
 
@@ -74,7 +74,7 @@ async def test_a_claim_of_another_worker_is_left_alone() -> None:
     await line.seed()
     await line.publish(WINNER)
     (entry,) = [e async for e in line.ledger.entries(next(iter(line.ledger._events))) if e.channel == "email"]
-    moves = [Move(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)]
+    moves = [Transition(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)]
     await line.ledger.move(moves)
-    await line.deliver_email._mark([Move(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)])
+    await line.deliver_email._mark([Transition(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)])
     assert (await line.states("1"))["alice", "email"] == ("expired", "past_deadline")

@@ -3,29 +3,29 @@
 from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import Plan, Script, Store
-from service.model.soft_bounce import Score
+from service.model.soft_bounce import SoftBounceScore
 
 _ADD, _PUT = Script("soft_bounce", complete_only=True), Script("soft_bounce_put", complete_only=True)
 WEEK_MS = 7 * 86_400_000
 _KEEP_S = 8 * 7 * 86_400  # by then a score is 1/256 of what it was
 
 
-class RedisSoftBounces:
+class RedisSoftBounceScores:
     """The SoftBounces port."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[Score]:
+    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
         """Add one to each; the scores now. A key named twice counts twice."""
         plan = Plan(_ADD, self._store.cluster)
         for i, key in enumerate(address_keys):
             plan.place(self._store.keys.soft_bounces(key), (i,)).args += (at_ms, WEEK_MS, _KEEP_S)
         (rows,) = await self._store.run(plan)
         pairs = [row.split(b"\t") for row in rows]
-        return [Score(float(value), int(at)) for value, at in pairs]
+        return [SoftBounceScore(float(value), int(at)) for value, at in pairs]
 
-    async def put(self, scores: Mapping[str, Score], now_ms: int) -> None:
+    async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:
         """Put scores back by their address keys, but for those that a newer one stands for, or that have faded."""
         plan = Plan(_PUT, self._store.cluster)
         for i, (key, score) in enumerate(scores.items()):

@@ -7,7 +7,7 @@ from service.adapters.redis.client import Plan, Script, Store
 _SUPERSEDE = Script("supersede", complete_only=True)
 
 
-class RedisSupersede:
+class RedisSupersedeIndex:
     """The Supersede port. `keep_s`: how long a key is remembered after its last event, in seconds."""
 
     def __init__(self, store: Store, *, keep_s: int = 7 * 86_400) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from service.adapters.redis.client import Plan, Script, Store, chunks
-from service.ports import Keyed
+from service.ports import SupersedableEvent
 
 _NOTE = Script("withdrawals_note", complete_only=True)
 _UNTIL = Script("withdrawals_until", complete_only=True)
@@ -16,7 +16,7 @@ class RedisWithdrawals:
         self._store = store
         self._most = most
 
-    async def note(self, items: Sequence[Keyed]) -> Sequence[int | None]:
+    async def note(self, items: Sequence[SupersedableEvent]) -> Sequence[int | None]:
         """Remember events; for each the time (ms) up to which its key is withdrawn, None where it is not.
 
         One script that notes and looks: whichever comes first, event or withdrawal, the later one sees it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.adapters.redis.client import Command, Store
 from service.adapters.redis.inbox.inbox_rows import item_of
-from service.api_ports import Changed, InboxChange
+from service.api_ports import InboxChange, InboxChangeKind
 from service.ports import InboxItem
 
 _START = "0-0"
@@ -95,8 +95,8 @@ def _order(position: str) -> tuple[int, int]:
 
 def _change(entry: bytes, fields: Mapping[bytes, bytes], items: Mapping[bytes, InboxItem]) -> InboxChange:
     ids = list(fields)
-    kind = Changed(fields[ids[0]].decode())
-    item = items.get(ids[0]) if kind is Changed.new else None
+    kind = InboxChangeKind(fields[ids[0]].decode())
+    item = items.get(ids[0]) if kind is InboxChangeKind.new else None
     return InboxChange(entry.decode(), kind, [i.decode() for i in ids], item)
 
 

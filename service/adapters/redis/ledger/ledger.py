@@ -19,7 +19,7 @@ from service.adapters.redis.ledger.ledger_rows import (
     step_of,
 )
 from service.model.ledger import Entry, State
-from service.ports import EventHead, Move, Moved, Opening
+from service.ports import EventHead, NewEntry, Transition, TransitionResult
 
 _OPEN, _MOVE = Script("ledger_open", complete_only=True), Script("ledger_move", complete_only=True)
 _INDEX, _WITHDRAW = Script("ledger_index", complete_only=True), Script("ledger_withdraw", complete_only=True)
@@ -39,7 +39,7 @@ class RedisLedger:
         # a key's expiry is moved only when it has lost a thirtieth, because each write also goes to the server's log
         self._index_limits = (-index_size - 1, index_s, index_s - index_s // 30)
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Sequence[State]:
+    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
         """Enter deliveries that are not there yet; the state each has now, in order.
 
         The first head of an event says for ever whether it is wide: spread over 256 hashes. Every key
@@ -50,7 +50,7 @@ class RedisLedger:
         states = (await self._store.run(entered, indexed, self._naming(heads)))[0]
         return [STATES[state] for state in states[: len(openings)]]
 
-    async def move(self, moves: Sequence[Move]) -> Sequence[Moved]:
+    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make the moves that the ledger allows, in order.
 
         The very same move made again counts as made, because the client may send a batch twice; only a claim
@@ -146,7 +146,7 @@ class RedisLedger:
                     args += (heads[i].event.key, heads[i].retention_s)
         return plan
 
-    def _entering(self, heads: Sequence[EventHead], openings: Sequence[Opening]) -> Plan:
+    def _entering(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Plan:
         plan = Plan(_OPEN, self._store.cluster, (ALLOWED[State.withdrawn], _WEEK_S))
         head_of = {head.event.key: head for head in heads}
         of_event: dict[str, list[int]] = {event: [] for event in head_of}
@@ -164,7 +164,7 @@ class RedisLedger:
                     args += (openings[i].delivery, first_row(openings[i]))
         return plan
 
-    def _indexing(self, openings: Sequence[Opening]) -> Plan:
+    def _indexing(self, openings: Sequence[NewEntry]) -> Plan:
         plan = Plan(_INDEX, self._store.cluster, self._index_limits)
         of_recipient: dict[str, list[int]] = {}
         for i, opening in enumerate(openings):

@@ -9,27 +9,36 @@ from typing import Any
 import orjson
 
 from service.adapters.redis.keys import escape, unescape
-from service.model.ledger import MOVES, REPLAY_MOVES, Entry, Reason, Replay, State, Step, may_come_from
-from service.ports import EventHead, Move, Moved, Opening
+from service.model.ledger import (
+    REPLAY_TRANSITIONS,
+    TRANSITIONS,
+    Entry,
+    HistoryStep,
+    Reason,
+    ReplayKind,
+    State,
+    sources_of,
+)
+from service.ports import EventHead, NewEntry, Transition, TransitionResult
 
 LONGEST_ROW = 4096
 _LONGEST_DETAIL = 300
 _OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent")
 
 ALLOWED: Mapping[State, str] = {
-    to: f",{','.join(sorted(may_come_from(to)))}," for to in MOVES if to is not None
+    to: f",{','.join(sorted(sources_of(to)))}," for to in TRANSITIONS if to is not None
 }
 """For each state those from which it may follow, as the scripts search it."""
 
-REPLAYABLE: Mapping[Replay, str] = {
-    kind: f",{','.join(sorted(may_come_from(State.queued, kind)))}," for kind in REPLAY_MOVES
+REPLAYABLE: Mapping[ReplayKind, str] = {
+    kind: f",{','.join(sorted(sources_of(State.queued, kind)))}," for kind in REPLAY_TRANSITIONS
 }
 """The same for an operator's moves, which all lead to `queued`."""
 
 STATES: Mapping[bytes, State] = {state.value.encode(): state for state in State}
 
 
-def first_row(opening: Opening) -> str:
+def first_row(opening: NewEntry) -> str:
     """The row of a delivery that is entered."""
     detail = _line(opening.detail) if opening.detail else ""
     return (
@@ -38,21 +47,21 @@ def first_row(opening: Opening) -> str:
     )
 
 
-def step_of(move: Move) -> str:
+def step_of(move: Transition) -> str:
     """A move as the step it adds."""
     owner = _line(move.owner) if move.owner else ""
     detail = _line(move.detail) if move.detail else ""
     return f"{move.to}\t{move.reason}\t{move.at_ms}\t{move.attempt}\t{owner}\t{detail}"
 
 
-def moved(move: Move, answer: bytes) -> Moved:
+def moved(move: Transition, answer: bytes) -> TransitionResult:
     """What the script said became of a move."""
     if answer == b"1":
-        return Moved(True, move.to, move.owner, move.attempt)
+        return TransitionResult(True, move.to, move.owner, move.attempt)
     if not answer:
-        return Moved(False, None)
+        return TransitionResult(False, None)
     state, _, _, attempt, owner, _ = answer.split(b"\t", 5)
-    return Moved(False, STATES[state], owner.decode(), int(attempt))
+    return TransitionResult(False, STATES[state], owner.decode(), int(attempt))
 
 
 def entry_of(event: str, delivery: str, row: bytes) -> Entry:
@@ -84,9 +93,9 @@ def head_bytes(head: EventHead) -> bytes:
     return orjson.dumps(kept)
 
 
-def _step(line: str) -> Step:
+def _step(line: str) -> HistoryStep:
     state, reason, at, attempt, _, detail = line.split("\t", 5)
-    return Step(State(state), Reason(reason), int(at), int(attempt), detail)
+    return HistoryStep(State(state), Reason(reason), int(at), int(attempt), detail)
 
 
 def _line(text: str) -> str:

@@ -12,7 +12,7 @@ from service.adapters.redis.errors import unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RedisServer:
     """One server. `eviction` is its maxmemory-policy, `limit_bytes` its maxmemory (0: none)."""
 
     name: str
@@ -23,7 +23,7 @@ class Server:
     append_only: bool
 
 
-async def servers(redis: settings.Redis) -> Sequence[Server]:
+async def servers(redis: settings.RedisSettings) -> Sequence[RedisServer]:
     """The server, or every primary of the cluster. Raises Unavailable.
 
     By INFO alone: hosted Redis often forbids CONFIG.
@@ -39,9 +39,9 @@ async def servers(redis: settings.Redis) -> Sequence[Server]:
         await client.aclose()
 
 
-def _server(name: str, told: Mapping[str, Any]) -> Server:
+def _server(name: str, told: Mapping[str, Any]) -> RedisServer:
     valkey = told.get("valkey_version")
-    return Server(
+    return RedisServer(
         name,
         "Valkey" if valkey else "Redis",
         str(valkey or told.get("redis_version", "?")),

@@ -51,7 +51,7 @@ _LEDGER_SHARD = re.compile(r"[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class TableCount:
     """A table's rows, and the sum modulo 2^64 of a hash of each, in hex."""
 
     table: str
@@ -59,7 +59,7 @@ class Sum:
     checksum: str
 
 
-async def inventory(store: Store) -> list[Sum]:
+async def inventory(store: Store) -> list[TableCount]:
     """Every table. Reads all of Redis, a few keys at a time; remembers some 100 bytes a key. Raises Unavailable."""
     rows: defaultdict[str, int] = defaultdict(int)
     sums: defaultdict[str, int] = defaultdict(int)
@@ -73,7 +73,7 @@ async def inventory(store: Store) -> list[Sum]:
                 for table, content in _contents(under, reply):
                     rows[table] += 1
                     sums[table] += _hash(f"{table}\0{_owner(name, table)}\0".encode() + content)
-    return [Sum(table, rows[table], f"{sums[table] % 2**64:016x}") for table in TABLES]
+    return [TableCount(table, rows[table], f"{sums[table] % 2**64:016x}") for table in TABLES]
 
 
 async def holds_rows(store: Store) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from service.adapters.redis.client import CHUNK, Script, Store
 from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.api_ports import InboxQuery, Shown
+from service.api_ports import InboxQuery, ReadFilter
 from service.ports import Clock, InboxItem
 
 _ANONYMISE = Script("ledger_anonymise")
@@ -13,7 +13,7 @@ _INBOX = ("", ":all", ":unread", ":read", ":counts", ":expires", ":seen", ":chan
 _EVERY = 1_000_000
 
 
-class RedisPersonal:
+class RedisPersonalData:
     """The Personal port."""
 
     def __init__(self, store: Store, ledger: RedisLedger, clock: Clock) -> None:
@@ -28,13 +28,13 @@ class RedisPersonal:
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
         """The whole inbox, read and unread, oldest first."""
         found: list[InboxItem] = []
-        query = InboxQuery(recipient, Shown.all, limit=CHUNK)
+        query = InboxQuery(recipient, ReadFilter.all, limit=CHUNK)
         while True:
             page = await self._reads.page(query)
             found += page.items
             if not page.cursor:
                 return found
-            query = InboxQuery(recipient, Shown.all, limit=CHUNK, after=page.cursor)
+            query = InboxQuery(recipient, ReadFilter.all, limit=CHUNK, after=page.cursor)
 
     async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
         """Keep where these deliveries stand, and nothing of for whom; how many there were."""

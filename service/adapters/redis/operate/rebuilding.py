@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from service.adapters.redis.client import Command, Store
 
 
-class RedisDueNotes:
+class RedisPendingRetries:
     """The DueNotes port: one hash, delivery id → `NEXT_MS ATTEMPT`, gone after the rebuild."""
 
     def __init__(self, store: Store) -> None:

@@ -16,7 +16,7 @@ _INBOX = re.compile(r"\{r:([^}]*)\}:inbox")
 _RECOUNT = Script("inbox_lib", "inbox_recount")
 
 
-class RedisSweep:
+class RedisLedgerScan:
     """The Sweep port. On a cluster every primary is asked. What is written meanwhile may be seen or not."""
 
     def __init__(self, store: Store, clock: Clock) -> None:

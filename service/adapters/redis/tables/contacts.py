@@ -8,7 +8,7 @@ from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.tables.table_rows import contact_of
 from service.api_ports import ContactPage
 from service.model.recipient import Contact
-from service.ports import Wanted
+from service.ports import LookupKeys
 
 _READ, _PAGE = Script("contacts_read"), Script("contacts_page")
 _ACCOUNTS_A_CALL = 50  # an account may be large
@@ -20,7 +20,7 @@ class ContactsAsked:
     Both ways to make sense of the replies take those to `commands`, in their order.
     """
 
-    def __init__(self, store: Store, wanted: Wanted) -> None:
+    def __init__(self, store: Store, wanted: LookupKeys) -> None:
         self._accounts = list(wanted.accounts)
         of_account: dict[str, list[str]] = {}
         for account, uuid in wanted.contacts:

@@ -9,7 +9,7 @@ from service.adapters.redis.tables.table_writes import EVERYONE
 from service.model.recipient import Recipient
 
 
-class RedisDirectory:
+class RedisRecipientDirectory:
     """The Directory port."""
 
     def __init__(self, store: Store) -> None:

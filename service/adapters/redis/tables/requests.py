@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from weakref import WeakValueDictionary
 
 from service.adapters.redis.client import Script, Store
-from service.api_ports import Remembered, Repeat
+from service.api_ports import IdempotencyRecord, IdempotencyState
 from service.ports import Unavailable
 
 _RELEASE = Script("lock_release")
@@ -67,18 +67,22 @@ class RedisIdempotency:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def begin(self, key: str, fingerprint: str) -> Remembered:
+    async def begin(self, key: str, fingerprint: str) -> IdempotencyRecord:
         """Claim a key for a request with this fingerprint, or tell what became of the request that has it."""
         name = self._store.keys.request(key)
         claimed, standing = await self._store.pipeline(
             [("SET", name, f"{fingerprint}\n", "NX", "EX", _RUNNING_S), ("GET", name)]
         )
         if claimed or standing is None:
-            return Remembered(Repeat.first)
+            return IdempotencyRecord(IdempotencyState.first)
         known, _, answer = standing.partition(b"\n")
         if known != fingerprint.encode():
-            return Remembered(Repeat.mismatch)
-        return Remembered(Repeat.done, answer) if answer else Remembered(Repeat.running)
+            return IdempotencyRecord(IdempotencyState.mismatch)
+        return (
+            IdempotencyRecord(IdempotencyState.done, answer)
+            if answer
+            else IdempotencyRecord(IdempotencyState.running)
+        )
 
     async def finish(self, key: str, fingerprint: str, answer: bytes) -> None:
         """Keep the answer."""

@@ -10,11 +10,11 @@ from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import Bar, RolePage, Rows, Wanted
+from service.ports import LookupKeys, MailBlock, RolePage, Rows
 
 _PAGE = 1000
 _MARKS_A_CALL = 1000
-_NOTHING = Bar()
+_NOTHING = MailBlock()
 
 
 class RedisTables:
@@ -23,7 +23,7 @@ class RedisTables:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def lookup(self, wanted: Wanted) -> Rows:
+    async def lookup(self, wanted: LookupKeys) -> Rows:
         """All wanted rows in one pipeline, two with roles. Raises Unavailable, also while incomplete."""
         keys, ids = self._store.keys, list(wanted.recipients)
         groups, roles = list(wanted.groups), list(wanted.roles)
@@ -59,7 +59,7 @@ class RedisTables:
         require_complete(marks)
         return (await self._pages([role], [names], limit))[role]
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[Bar]:
+    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """For each (address, unsubscribe key) what bars it, in one pipeline."""
         keys = self._store.keys
         rows, marks = await self._store.fetch(
@@ -139,8 +139,8 @@ class RedisTables:
         }
 
 
-def _bar(suppressed: bytes | None, unsubscribed: bytes | None) -> Bar:
-    return Bar(
+def _bar(suppressed: bytes | None, unsubscribed: bytes | None) -> MailBlock:
+    return MailBlock(
         Suppression.from_bytes(suppressed) if suppressed is not None and stands(suppressed) else None,
         Unsubscribe.model_validate_json(unsubscribed).choice()
         if unsubscribed is not None and stands(unsubscribed)

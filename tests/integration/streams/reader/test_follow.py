@@ -4,10 +4,10 @@ import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.kafka.aiokafka_patches import LenientRecords
-from streams.reader.fetch_at import pick
+from streams.kafka.aiokafka_patches import HeaderTolerantRecords
+from streams.reader.fetch_at import fetch_at
 from streams.reader.follow import follow
-from streams.reader.history import History
+from streams.reader.history import MergedReader
 from tests.integration.streams.rig import Rig
 
 
@@ -17,7 +17,7 @@ async def test_a_header_name_that_is_no_text_stops_nobody(
 ) -> None:
     """One careless record among an upstream's rows must not keep Redis from being rebuilt. Each reader by itself."""
     monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
-    monkeypatch.setattr(fetcher, "PartitionRecords", LenientRecords.__base__)
+    monkeypatch.setattr(fetcher, "PartitionRecords", HeaderTolerantRecords.__base__)
     rig = Rig(kafka)
     await rig.create(partitions=1)
     await rig.feed_careless(range(20), (7, 13))
@@ -25,9 +25,9 @@ async def test_a_header_name_that_is_no_text_stops_nobody(
     if how == "follow":
         found = [r async for r in follow(rig.connection, [rig.source], since_ms=0, until_end=True)]
     elif how == "history":
-        found = [r async for batch in History(rig.connection, [rig.source]).batches() for r in batch]
+        found = [r async for batch in MergedReader(rig.connection, [rig.source]).batches() for r in batch]
     else:
-        found = [r async for r in pick(rig.connection, rig.source, ((0, n) for n in range(20)))]
+        found = [r async for r in fetch_at(rig.connection, rig.source, ((0, n) for n in range(20)))]
 
     assert [int(record.value or b"") for record in found] == list(range(20))
     assert [record.offset for record in found if len(record.headers) > 1] == [7, 13]

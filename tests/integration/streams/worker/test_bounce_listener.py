@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import aiosmtplib
 
 from service.model.ledger import Reason
-from service.settings import Bounces as Settings
+from service.settings import BounceSettings
 from streams.worker.bounce_listener import BounceListener
 from tests.support.bounce_messages import auto_reply, complaint, dsn
 from tests.support.fake_pipeline import Pipeline
@@ -18,7 +18,7 @@ COMPLAINTS = "complaints@bounces.tocsin.test"
 
 @asynccontextmanager
 async def listening(pipeline: Pipeline, **settings: int) -> AsyncIterator[aiosmtplib.SMTP]:
-    listener = BounceListener(bounces_of(pipeline), Settings(port=0, **settings))
+    listener = BounceListener(bounces_of(pipeline), BounceSettings(port=0, **settings))
     await listener.maybe_start()
     client = aiosmtplib.SMTP(hostname="127.0.0.1", port=listener.port, start_tls=False)
     try:

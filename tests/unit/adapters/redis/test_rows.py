@@ -2,7 +2,7 @@
 
 from service.adapters.redis.ledger.ledger_rows import ALLOWED
 from service.adapters.redis.tables.table_rows import recipient_of
-from service.model.ledger import State, may_come_from
+from service.model.ledger import State, sources_of
 from service.model.recipient import Recipient, row_bytes
 
 
@@ -18,7 +18,7 @@ def test_the_same_bytes_are_the_same_object() -> None:
 
 def test_what_may_be_claimed_may_be_withdrawn() -> None:
     """The ledger's script turns a claim on a withdrawn event into a withdrawal: each such move must be allowed."""
-    assert may_come_from(State.sending) <= may_come_from(State.withdrawn)
+    assert sources_of(State.sending) <= sources_of(State.withdrawn)
 
 
 def test_scripts_are_told_the_moves_of_the_model() -> None:
@@ -26,4 +26,4 @@ def test_scripts_are_told_the_moves_of_the_model() -> None:
     told = {
         to: {State(name) for name in allowed.strip(",").split(",") if name} for to, allowed in ALLOWED.items()
     }
-    assert told == {to: set(may_come_from(to)) for to in State}
+    assert told == {to: set(sources_of(to)) for to in State}

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from service.adapters.smtp.classify import TABLE, Effect, Phase, classify, row_for
+from service.adapters.smtp.classify import TABLE, Effect, SmtpPhase, classify, row_for
 from service.adapters.smtp.replies import to_reply
 from service.model.ledger import Reason
 from service.model.mail import Reply, SendReason, SendStatus
 
-M, R, D, F = Phase.mail, Phase.rcpt, Phase.data, Phase.final
+M, R, D, F = SmtpPhase.mail, SmtpPhase.rcpt, SmtpPhase.data, SmtpPhase.final
 
-SAMPLES: list[tuple[str, Phase, str]] = [
+SAMPLES: list[tuple[str, SmtpPhase, str]] = [
     ("421 rotation", M, "421 4.7.0 Max message per connection reached, closing transmission channel"),
     ("421 rotation", M, "421 Too many messages (100) in this connection"),
     ("421 rotation", F, "421 Maximum number of mails for this session exceeded"),
@@ -135,7 +135,7 @@ def parsed(text: str) -> Reply:
 
 
 @pytest.mark.parametrize(("name", "phase", "text"), SAMPLES, ids=[text[:60] for _, _, text in SAMPLES])
-def test_row(name: str, phase: Phase, text: str) -> None:
+def test_row(name: str, phase: SmtpPhase, text: str) -> None:
     """The reply is decided by the row that is meant for it."""
     assert row_for(parsed(text), phase).name == name
 
@@ -164,7 +164,9 @@ def test_every_row_has_a_sample() -> None:
         ("550 5.7.0 Denied", M, SendStatus.unsent, SendReason.auth_failed, False),
     ],
 )
-def test_verdicts(text: str, phase: Phase, status: SendStatus, reason: SendReason, suppress: bool) -> None:
+def test_verdicts(
+    text: str, phase: SmtpPhase, status: SendStatus, reason: SendReason, suppress: bool
+) -> None:
     """Only errors of the mailbox itself suppress an address; our own faults burn no attempt."""
     verdict = classify(parsed(text), phase)
 
@@ -182,9 +184,9 @@ def test_codes_keep_their_class() -> None:
             assert row.verdict.status is SendStatus.bounced, row.name
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("phase", SmtpPhase)
 @pytest.mark.parametrize("code", [400, 421, 450, 451, 452, 454, 499, 500, 501, 521, 550, 552, 554, 555, 559])
-def test_every_refusal_is_decided(code: int, phase: Phase) -> None:
+def test_every_refusal_is_decided(code: int, phase: SmtpPhase) -> None:
     """Whatever the text, a 4xx is never bounced and a 5xx is never taken for success."""
     verdict = classify(Reply(code, "", ""), phase)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.adapters.smtp.health import Health, RelayState
-from service.adapters.smtp.relay import Rests
+from service.adapters.smtp.health import RelayHealthTracker, RelayState
+from service.adapters.smtp.relay import Cooldowns
 from service.model.mail import SendReason
 
 
@@ -23,11 +23,11 @@ def clock() -> Hand:
 
 
 @pytest.fixture
-def health(clock: Hand) -> Health:
-    return Health(Rests(away=1.0, busy=5.0, fault=30.0, longest=60.0, failures=3), clock)
+def health(clock: Hand) -> RelayHealthTracker:
+    return RelayHealthTracker(Cooldowns(away=1.0, busy=5.0, fault=30.0, longest=60.0, failures=3), clock)
 
 
-def test_it_opens_after_failures_in_a_row(health: Health) -> None:
+def test_it_opens_after_failures_in_a_row(health: RelayHealthTracker) -> None:
     """Three in a row open it; one dialogue that came to its end starts the count anew."""
     assert [health.broke("x"), health.broke("x")] == [False, False]
     health.answered()
@@ -35,7 +35,7 @@ def test_it_opens_after_failures_in_a_row(health: Health) -> None:
     assert (health.state, health.usable) == (RelayState.breaker_open, False)
 
 
-def test_rests_double_up_to_the_longest(health: Health) -> None:
+def test_rests_double_up_to_the_longest(health: RelayHealthTracker) -> None:
     """Every rest in a row doubles, with a tenth of jitter, up to the longest; success forgets them."""
     found = []
     for _ in range(8):
@@ -50,7 +50,7 @@ def test_rests_double_up_to_the_longest(health: Health) -> None:
     assert health.rests_for() == pytest.approx(5, rel=0.11)
 
 
-def test_a_trial_that_breaks_is_over_at_once(health: Health) -> None:
+def test_a_trial_that_breaks_is_over_at_once(health: RelayHealthTracker) -> None:
     """In a trial one failure is enough."""
     health.rest(RelayState.breaker_open, SendReason.relay_unavailable, "", 1.0)
     health.try_again()
@@ -60,7 +60,7 @@ def test_a_trial_that_breaks_is_over_at_once(health: Health) -> None:
     assert not health.usable
 
 
-def test_a_refused_sender_is_well_only_when_accepted(health: Health) -> None:
+def test_a_refused_sender_is_well_only_when_accepted(health: RelayHealthTracker) -> None:
     """That it answers proves nothing when it refused our sender; an accepted mail does."""
     health.rest(RelayState.misconfigured, SendReason.sender_refused, "")
     health.try_again()
@@ -70,11 +70,11 @@ def test_a_refused_sender_is_well_only_when_accepted(health: Health) -> None:
     assert (health.state, health.pristine, health.reason) == (RelayState.ok, True, None)
 
 
-def suspect(health: Health, *mails: str) -> list[bool]:
+def suspect(health: RelayHealthTracker, *mails: str) -> list[bool]:
     return [health.suspect(mail, SendReason.sender_refused, "x") for mail in mails]
 
 
-def test_suspicions(health: Health) -> None:
+def test_suspicions(health: RelayHealthTracker) -> None:
     """Three mails refused without an accepted one between them are our fault, and the reason is told."""
     assert suspect(health, "a", "b") == [False, False]
     health.worked()
@@ -82,13 +82,13 @@ def test_suspicions(health: Health) -> None:
     assert (health.state, health.reason) == (RelayState.misconfigured, SendReason.sender_refused)
 
 
-def test_one_mail_is_one_witness(health: Health) -> None:
+def test_one_mail_is_one_witness(health: RelayHealthTracker) -> None:
     """A mail that is refused again and again pauses nobody else; two more that are do."""
     assert not any(suspect(health, *["a"] * 20))
     assert suspect(health, "b", "a", "c") == [False, False, True]
 
 
-def test_a_suspicion_that_a_trial_confirms_pauses_at_once(health: Health) -> None:
+def test_a_suspicion_that_a_trial_confirms_pauses_at_once(health: RelayHealthTracker) -> None:
     """After the pause the next refusal is enough, until a mail is accepted."""
     suspect(health, "a", "b", "c")
     health.try_again()

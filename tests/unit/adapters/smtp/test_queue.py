@@ -3,18 +3,18 @@
 import asyncio
 
 from service.adapters.smtp import queue as module
-from service.adapters.smtp.queue import Pending, Waiting
+from service.adapters.smtp.queue import MailQueue, PendingMail
 from service.model.mail import OutgoingMail
 
 
-def pending(name: str, domain: str) -> Pending:
+def pending(name: str, domain: str) -> PendingMail:
     future = asyncio.get_running_loop().create_future()
-    return Pending(OutgoingMail(name, "", f"{name}@{domain}", b"\r\n"), domain, future)
+    return PendingMail(OutgoingMail(name, "", f"{name}@{domain}", b"\r\n"), domain, future)
 
 
 async def test_a_domain_gets_its_share_and_no_more() -> None:
     """The third mail of a domain waits until one of the two is done; others pass it."""
-    queue = Waiting(2)
+    queue = MailQueue(2)
     slow = [pending(f"s{n}", "slow.test") for n in range(4)]
     fast = pending("f", "fast.test")
     for one in [*slow, fast]:
@@ -28,7 +28,7 @@ async def test_a_domain_gets_its_share_and_no_more() -> None:
 
 async def test_a_rider_takes_no_place() -> None:
     """Two mails to a domain on one connection take one of its places, whichever of them ends first."""
-    queue = Waiting(1)
+    queue = MailQueue(1)
     mails = [pending(str(n), "x.test") for n in range(5)]
     for one in mails:
         queue.push(one)
@@ -52,7 +52,7 @@ async def test_a_rider_takes_no_place() -> None:
 
 async def test_the_oldest_rides_first() -> None:
     """A mail that was parked is not overtaken by newer ones to its domain."""
-    queue = Waiting(1)
+    queue = MailQueue(1)
     mails = [pending(str(n), "x.test") for n in range(4)]
     for one in mails[:3]:
         queue.push(one)
@@ -67,7 +67,7 @@ async def test_the_oldest_rides_first() -> None:
 
 async def test_cancelled_mails_are_forgotten() -> None:
     """A mail whose future is done is not handed out."""
-    queue = Waiting(5)
+    queue = MailQueue(5)
     first, second = pending("a", "x.test"), pending("b", "x.test")
     queue.push(first)
     queue.push(second)
@@ -79,7 +79,7 @@ async def test_cancelled_mails_are_forgotten() -> None:
 
 async def test_drain_takes_all() -> None:
     """Parked mails come out too, and nothing is left."""
-    queue = Waiting(1)
+    queue = MailQueue(1)
     mails = [pending(str(n), "x.test") for n in range(4)]
     for one in mails:
         queue.push(one)
@@ -92,7 +92,7 @@ async def test_drain_takes_all() -> None:
 
 async def test_domains_are_forgotten(monkeypatch: object) -> None:
     """What is kept of domains is bounded, and the busy ones are never forgotten."""
-    queue = Waiting(1)
+    queue = MailQueue(1)
     busy = pending("b", "busy.test")
     queue.push(busy)
     queue.pop()

@@ -7,7 +7,7 @@ import pytest
 from service.adapters.templates import TemplateFault, TemplateRenderer
 from service.model.catalogue import Catalogue
 from service.ports import RenderFailed
-from service.settings import Mail, Templates
+from service.settings import MailSettings, TemplateSettings
 from tests.support.rendering import NOTE, directory, letter, renderer, row
 
 
@@ -30,7 +30,9 @@ def note(locale: str) -> str:
 def test_fallback(tmp_path: Path, locale: str, found: str) -> None:
     """The exact locale, its language, the configured one."""
     root = directory(tmp_path, {f"note/{name}": note(name) for name in ("de", "de-AT", "fr", "en")})
-    made = TemplateRenderer(Mail(), Templates(directory=root, locale="fr"), Catalogue({"note": row()}))
+    made = TemplateRenderer(
+        MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": row()})
+    )
 
     assert found == made.inbox_line(letter(locale=locale))
 
@@ -38,7 +40,9 @@ def test_fallback(tmp_path: Path, locale: str, found: str) -> None:
 def test_english_is_the_last_resort(tmp_path: Path) -> None:
     """English, where even the configured locale is missing."""
     root = directory(tmp_path, {"note/en": note("en")})
-    made = TemplateRenderer(Mail(), Templates(directory=root, locale="fr"), Catalogue({"note": row()}))
+    made = TemplateRenderer(
+        MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": row()})
+    )
 
     assert made.inbox_line(letter(locale="ja")) == "en"
 
@@ -109,7 +113,7 @@ def test_check_wants_every_type(tmp_path: Path) -> None:
     """A type without a template is one line."""
     root = directory(tmp_path, {"note/en": NOTE})
     made = TemplateRenderer(
-        Mail(), Templates(directory=root), Catalogue({"note": row(), "other": row("other")})
+        MailSettings(), TemplateSettings(directory=root), Catalogue({"note": row(), "other": row("other")})
     )
 
     with pytest.raises(TemplateFault, match=r"^other/en\.j2 is missing$"):

@@ -8,7 +8,7 @@ import pytest
 from service.adapters.templates import TemplateRenderer, render_preview
 from service.model.delivery import Found
 from service.ports import RenderFailed
-from service.settings import Mail, Templates
+from service.settings import MailSettings, TemplateSettings
 from tests.support.rendering import NOTE, bodies, letter, parsed, renderer
 
 UNSUBSCRIBE = {
@@ -222,7 +222,7 @@ def test_signature_comes_first(tmp_path: Path) -> None:
         return b"DKIM-Signature: x\r\n"
 
     signing = TemplateRenderer(
-        Mail(), Templates(directory=tmp_path / "templates"), plain.library.catalogue, sign
+        MailSettings(), TemplateSettings(directory=tmp_path / "templates"), plain.library.catalogue, sign
     )
     assert b"DKIM-Signature: x\r\n" + plain.email(letter(), {}) == signing.email(letter(), {})
     assert [plain.email(letter(), {})] == seen
@@ -230,7 +230,7 @@ def test_signature_comes_first(tmp_path: Path) -> None:
 
 def test_preview(made: TemplateRenderer) -> None:
     """A preview is the sample's mail, taken apart."""
-    seen = render_preview(made, Mail(), "note", "en")
+    seen = render_preview(made, MailSettings(), "note", "en")
 
     assert (seen.subject, seen.preheader, seen.inbox) == ("Hello", "Hello in short", "Hello")
     assert "World" in seen.text

@@ -6,14 +6,14 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer, render_preview
-from service.settings import Mail, Templates, templates_directory
+from service.settings import MailSettings, TemplateSettings, templates_directory
 
 GMAIL_CLIPS_AT = 102_000
 
 
 @cache
 def shipped() -> TemplateRenderer:
-    return TemplateRenderer(Mail(), Templates(), load_catalogue(templates_directory()))
+    return TemplateRenderer(MailSettings(), TemplateSettings(), load_catalogue(templates_directory()))
 
 
 def test_check() -> None:
@@ -25,7 +25,7 @@ def test_check() -> None:
 def test_every_type_in_both_languages(locale: str) -> None:
     """English and German are complete; each mail is whole and small, and no tag is left in it."""
     for row in shipped().library.catalogue:
-        seen = render_preview(shipped(), Mail(), row.name, locale)
+        seen = render_preview(shipped(), MailSettings(), row.name, locale)
 
         assert dict(seen.headers)["Content-Language"] == locale, row.name
         assert seen.size < GMAIL_CLIPS_AT

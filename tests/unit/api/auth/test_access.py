@@ -3,7 +3,7 @@
 import pytest
 
 from service.pipeline.tables.credentials import create_key, revoke_key, set_password
-from service.settings import Limits
+from service.settings import LimitSettings
 from tests.support.api_fixture import World, basic, fake_world
 
 INBOX = [
@@ -156,7 +156,7 @@ async def test_verified_once(world: World, monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_guessing_is_slowed_down() -> None:
     """After so many passwords to verify, a client address gets 429 before any is looked at."""
-    async with fake_world(limits=Limits(passwords="2/minute")) as world:
+    async with fake_world(limits=LimitSettings(passwords="2/minute")) as world:
         path = "/api/2.0/notification_contacts/"
         found = [(await world.client.get(path, auth=basic(password=str(n)))).status_code for n in range(3)]
         right = await world.client.get(path, auth=basic())
@@ -167,7 +167,7 @@ async def test_guessing_is_slowed_down() -> None:
 
 async def test_rate_limit() -> None:
     """Answers to a known caller carry what is left; one too many is 429 with Retry-After; another caller is not hit."""
-    async with fake_world(limits=Limits(inbox="2/minute")) as world:
+    async with fake_world(limits=LimitSettings(inbox="2/minute")) as world:
         answers = [await world.client.get("/counts", headers=world.bearer()) for _ in range(3)]
         other = await world.client.get("/counts", headers=world.bearer("bob"))
 

@@ -14,7 +14,7 @@ from service.api.auth.jwks import Jwks
 from service.api.auth.principal import BadCredential
 from service.api.auth.tokens import Tokens
 from service.ports import Unavailable
-from service.settings import DEV_SECRET, Auth, Settings
+from service.settings import DEV_SECRET, AuthSettings, Settings
 
 SECRET = "0123456789abcdef0123456789abcdef"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -49,7 +49,7 @@ def claims(**fields: Any) -> dict[str, Any]:
 
 
 def settings(*algorithms: str, secret: str = SECRET, mode: str = "production", url: str = "") -> Settings:
-    auth = Auth.model_validate(
+    auth = AuthSettings.model_validate(
         {"secret": SecretStr(secret), "algorithms": algorithms or ("HS256",), "jwks_url": url, "skew": 30}
     )
     return Settings.model_validate({"mode": mode, "auth": auth})

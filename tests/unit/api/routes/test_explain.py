@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.pipeline.operate.explain import Explain
+from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
-from service.pipeline.resolve.stage import Resolve
-from service.pipeline.resolve.withdraw import Withdraw
+from service.pipeline.resolve.stage import ResolveHandler
+from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
 from tests.fakes.supersede import FakeSupersede
@@ -26,14 +26,16 @@ async def asking(world: World) -> World:
     deps, tables = world.deps, world.tables
     due, ledger = FakeDueSet(), deps.ledger
     await Pipeline.seed(_Seeded(tables))  # type: ignore[arg-type]  # only its tables are used
-    withdraw = Withdraw(ledger, deps.inbox, due, FakeWithdrawals(), topics=TOPICS, clock=deps.clock)
-    resolve = Resolve(
+    withdraw = WithdrawalProcessor(
+        ledger, deps.inbox, due, FakeWithdrawals(), topics=TOPICS, clock=deps.clock
+    )
+    resolve = ResolveHandler(
         deps.catalogue, tables, ledger, FakeSupersede(), withdraw, topics=TOPICS, clock=deps.clock
     )
     log = Log(EVENT, at_ms=deps.clock.now_ms())
     _ = [done async for done in resolve(log.records)]
     search = FakeAddressSearch(tables)  # type: ignore[arg-type]
-    explain = Explain(deps.catalogue, ledger, ledger, tables, due=due, search=search, clock=deps.clock)  # type: ignore[arg-type]
+    explain = Explainer(deps.catalogue, ledger, ledger, tables, due=due, search=search, clock=deps.clock)  # type: ignore[arg-type]
     asked = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
     world.app.state.deps = replace(deps, explain=explain, what_if=asked)
     return world

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.catalogue_file import load_catalogue
-from service.api.routes.unsubscribe_page import HEADERS, Shown, page
+from service.api.routes.unsubscribe_page import HEADERS, UnsubscribePage, page
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
-from service.settings import DEV_SECRET, Mail, templates_directory
+from service.settings import DEV_SECRET, MailSettings, templates_directory
 from tests.support.api_fixture import World, fake_world
 from tests.unit.pipeline.tables.test_unsubscribe_tokens import DAY_MS, delivery
 
@@ -143,13 +143,13 @@ async def test_the_page_is_safe_and_in_the_readers_language(world: World) -> Non
 async def test_names_cannot_break_out() -> None:
     """The product's name and the type's title are text, whatever is in them."""
     evil = "<script>alert(1)</script>{0}{x}"
-    for shown in Shown:
+    for shown in UnsubscribePage:
         assert "<script" not in page(shown, "en", evil, evil)
 
 
 async def test_without_a_secret_no_link_works() -> None:
     """In production nothing signs by accident."""
-    async with fake_world(mail=Mail()) as world:
+    async with fake_world(mail=MailSettings()) as world:
         doors = world.app.state.doors
         world.app.state.doors = type(doors)(doors.tokens, doors.passwords, None)
         assert (await world.client.post(link(), data=ONE_CLICK)).status_code == 404

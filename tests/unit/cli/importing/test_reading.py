@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cli.importing.reading import LONGEST_LINE, BadFile, Format, Place, Refusal, rows_of
+from service.cli.importing.reading import LONGEST_LINE, BadFile, FilePlace, Format, Refusal, rows_of
 
 CSV = (
     "id,address,name,roles,overbid:email\r\n"
@@ -106,4 +106,4 @@ def test_the_beginning_is_a_place(tmp_path: Path) -> None:
     """An import that has not begun goes on from there."""
     path = _write(tmp_path, b'{"id": "a"}\n')
 
-    assert list(rows_of(path, Format.jsonl, Place())) == list(rows_of(path, Format.jsonl))
+    assert list(rows_of(path, Format.jsonl, FilePlace())) == list(rows_of(path, Format.jsonl))

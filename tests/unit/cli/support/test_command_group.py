@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.cli.support import command_group as verbs
 from service.cli.support import output
-from service.cli.support.output import Failure, printable
+from service.cli.support.output import CliError, printable
 from service.ports import Unavailable
 
 RUN = CliRunner()
@@ -40,7 +40,7 @@ def _fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> tuple[
 @pytest.mark.parametrize(
     ("error", "code", "told"),
     [
-        (Failure("it broke", "mend it"), 1, "tocsin: it broke; mend it\n"),
+        (CliError("it broke", "mend it"), 1, "tocsin: it broke; mend it\n"),
         (Unavailable("Kafka does not answer"), 1, "tocsin: Kafka does not answer\n"),
         (FileNotFoundError(2, "No such file", "x"), 1, "tocsin: [Errno 2] No such file: 'x'\n"),
         (
@@ -48,7 +48,7 @@ def _fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> tuple[
             1,
             "tocsin: ZeroDivisionError: x•••@e•••.com; run `tocsin --debug …` to see where\n",
         ),
-        (Failure("two\nlines \x1b[31m"), 1, "tocsin: two lines \\x1b[31m\n"),
+        (CliError("two\nlines \x1b[31m"), 1, "tocsin: two lines \\x1b[31m\n"),
         (KeyboardInterrupt(), 130, ""),
         (typer.Exit(3), 3, ""),
     ],

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from service.cli.support.option_input import bytes_of
-from service.cli.support.output import Failure
+from service.cli.support.output import CliError
 
 
 def test_text_file_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,5 +24,5 @@ def test_text_file_and_standard_input(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """One line that names the option and the file."""
-    with pytest.raises(Failure, match=r"^--event: .*none\.json cannot be read: No such file"):
+    with pytest.raises(CliError, match=r"^--event: .*none\.json cannot be read: No such file"):
         bytes_of("--event", f"@{tmp_path / 'none.json'}")

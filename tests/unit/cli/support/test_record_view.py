@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cli.support.record_view import line_of, sight_of
+from service.cli.support.record_view import record_view, view_line
 from service.model.event import DeadReason, InvalidEvent
 from service.model.ids import event_key
 from service.model.ledger import Reason, State
@@ -61,7 +61,7 @@ def test_an_event_is_found_by_its_fields_in_every_form(
     value: bytes, headers: tuple[tuple[str, bytes], ...]
 ) -> None:
     """Structured, bare and binary; by id or key, by type with or without prefix, by any of its recipients."""
-    fields = sight_of(_record("events", value, headers), TOPICS).fields
+    fields = record_view(_record("events", value, headers), TOPICS).fields
 
     assert {KEY, "e1"} <= set(fields["event"])
     assert "overbid" in fields["type"]
@@ -75,11 +75,11 @@ def test_a_dead_letter_shows_the_reason_and_the_original() -> None:
         TOPICS.dead_letter, "resolve", original, InvalidEvent(DeadReason.invalid_data, "lot_id: missing")
     )
 
-    sight = sight_of(_record(letter.topic, letter.value, tuple(letter.headers)), TOPICS)
+    sight = record_view(_record(letter.topic, letter.value, tuple(letter.headers)), TOPICS)
 
     assert (sight.first("reason"), sight.first("state")) == ("invalid_data", "dead")
     assert "overbid" in sight.fields["type"]
-    assert "from events:1:2, by resolve" in line_of(sight, TOPICS, personal=False)
+    assert "from events:1:2, by resolve" in view_line(sight, TOPICS, personal=False)
 
 
 def test_an_outcome_is_found_by_state_and_reason() -> None:
@@ -97,7 +97,7 @@ def test_an_outcome_is_found_by_state_and_reason() -> None:
         relay="r1",
     )
 
-    sight = sight_of(_record(TOPICS.outcomes, told.to_bytes()), TOPICS)
+    sight = record_view(_record(TOPICS.outcomes, told.to_bytes()), TOPICS)
 
     assert [sight.first(name) for name in ("type", "recipient", "channel", "state", "reason", "event")] == [
         "overbid",
@@ -107,7 +107,7 @@ def test_an_outcome_is_found_by_state_and_reason() -> None:
         "mailbox_unknown",
         KEY,
     ]
-    assert "550 no" in line_of(sight, TOPICS, personal=False)
+    assert "550 no" in view_line(sight, TOPICS, personal=False)
 
 
 def test_what_a_relay_said_is_shown_once() -> None:
@@ -116,8 +116,8 @@ def test_what_a_relay_said_is_shown_once() -> None:
     same = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "relay1 250 2.0.0 Ok"}))
     more = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "at last"}))
 
-    assert line_of(sight_of(same, TOPICS), TOPICS, personal=False).count("250 2.0.0 Ok") == 1
-    assert "at last relay1 250 2.0.0 Ok" in line_of(sight_of(more, TOPICS), TOPICS, personal=False)
+    assert view_line(record_view(same, TOPICS), TOPICS, personal=False).count("250 2.0.0 Ok") == 1
+    assert "at last relay1 250 2.0.0 Ok" in view_line(record_view(more, TOPICS), TOPICS, personal=False)
 
 
 @pytest.mark.parametrize("topic", ALL)
@@ -132,9 +132,9 @@ def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
         "data_base64": "YWxpY2VAZXhhbXBsZS5jb20=",
     }
     headers = (("tocsin-detail", b"alice@example.com"), ("x", b"alice%40example.com"))
-    sight = sight_of(_record(topic, orjson.dumps(value), headers, b"alice@example.com"), TOPICS)
+    sight = record_view(_record(topic, orjson.dumps(value), headers, b"alice@example.com"), TOPICS)
 
-    hidden = json.dumps(sight.document(personal=False)) + line_of(sight, TOPICS, personal=False)
+    hidden = json.dumps(sight.document(personal=False)) + view_line(sight, TOPICS, personal=False)
 
     assert not any(word in hidden for word in ("alice", "lice", "Example", "example", "YWxp"))
     assert json.dumps(sight.document(personal=True)).count("alice@example.com") >= 6
@@ -143,9 +143,9 @@ def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
 @given(value=st.binary(max_size=200) | st.none(), header=st.binary(max_size=50), topic=st.sampled_from(ALL))
 def test_nothing_in_a_record_breaks_the_view(value: bytes | None, header: bytes, topic: str) -> None:
     """Any bytes can be shown, as a line and as JSON."""
-    sight = sight_of(_record(topic, value, (("ce_id", header), ("tocsin-reason", header)), header), TOPICS)
+    sight = record_view(_record(topic, value, (("ce_id", header), ("tocsin-reason", header)), header), TOPICS)
 
-    line_of(sight, TOPICS, personal=False)
+    view_line(sight, TOPICS, personal=False)
     assert orjson.loads(orjson.dumps(sight.document(personal=False)))["offset"] == 2
 
 
@@ -165,7 +165,7 @@ _JSON = st.recursive(
 @given(value=_JSON, topic=st.sampled_from(ALL))
 def test_nothing_in_a_document_breaks_the_view(value: object, topic: str) -> None:
     """Fields may have any shape."""
-    sight = sight_of(_record(topic, orjson.dumps(value)), TOPICS)
+    sight = record_view(_record(topic, orjson.dumps(value)), TOPICS)
 
-    line_of(sight, TOPICS, personal=True)
+    view_line(sight, TOPICS, personal=True)
     assert sight.document(personal=True)["value"] == value

@@ -1,6 +1,6 @@
 """Reading what comes back."""
 
-from service.pipeline.bounces.dsn import Kind, read_report
+from service.pipeline.bounces.dsn import ReportKind, read_report
 from tests.support.bounce_messages import auto_reply, complaint, dsn
 
 SENDER = "b-abc@bounces.tocsin.test"
@@ -45,7 +45,7 @@ def test_a_delivery_status_notification() -> None:
     report = read_report(dsn(SENDER))
 
     assert report
-    assert (report.kind, report.action, report.status) == (Kind.bounce, "failed", "5.1.1")
+    assert (report.kind, report.action, report.status) == (ReportKind.bounce, "failed", "5.1.1")
     assert set(report.addresses) == {"alice@example.com"}
     assert report.detail.startswith("550 5.1.1")
     assert report.senders == (SENDER,)
@@ -65,7 +65,11 @@ def test_a_complaint() -> None:
     report = read_report(complaint(SENDER))
 
     assert report
-    assert (report.kind, report.action, report.addresses) == (Kind.complaint, "abuse", ("alice@example.com",))
+    assert (report.kind, report.action, report.addresses) == (
+        ReportKind.complaint,
+        "abuse",
+        ("alice@example.com",),
+    )
     assert SENDER in report.senders
 
 

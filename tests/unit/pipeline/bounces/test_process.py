@@ -7,8 +7,8 @@ from service.model.ids import address_key
 from service.model.ledger import Reason
 from service.model.outcome import Outcome
 from service.model.verp import Verp
-from service.pipeline.bounces.process import Bounces
-from service.pipeline.email.soft_bounces import SoftBounces
+from service.pipeline.bounces.process import BounceProcessor
+from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.ports import Unavailable
 from tests.support.bounce_messages import auto_reply, complaint, dsn
 from tests.support.fake_pipeline import TOPICS, Pipeline
@@ -18,15 +18,15 @@ VERP = Verp(["a-secret-of-this-test"], "bounces.tocsin.test")
 KEY = address_key("alice@example.com")
 
 
-def bounces_of(pipeline: Pipeline) -> Bounces:
-    soft = SoftBounces(pipeline.scores, pipeline.tables, pipeline.tables, TOPICS, pipeline.clock)
-    return Bounces(
+def bounces_of(pipeline: Pipeline) -> BounceProcessor:
+    soft = SoftBounceScorer(pipeline.scores, pipeline.tables, pipeline.tables, TOPICS, pipeline.clock)
+    return BounceProcessor(
         VERP, pipeline.ledger, tables=pipeline.tables, writes=pipeline.tables, soft=soft, topics=TOPICS,
         clock=pipeline.clock, produce=pipeline.produce,
     )  # fmt: skip
 
 
-async def sent(*events: dict[str, object]) -> tuple[Pipeline, Bounces, str]:
+async def sent(*events: dict[str, object]) -> tuple[Pipeline, BounceProcessor, str]:
     """A pipeline that has sent its mail, and the sender of the first one."""
     pipeline = await resolved(*events)
     await pipeline.deliver()

@@ -6,7 +6,7 @@ from unittest.mock import patch
 import pytest
 
 from service.pipeline.email.in_flight import ALIVE_S
-from service.ports import Move, Moved, Unavailable
+from service.ports import Transition, TransitionResult, Unavailable
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import Pipeline
 
@@ -35,7 +35,7 @@ async def lose_an_answer(pipeline: Pipeline) -> None:
     """The ledger makes the claims, and the worker does not hear of it."""
     make = FakeLedger.move
 
-    async def made(self: FakeLedger, moves: Sequence[Move]) -> Sequence[Moved]:
+    async def made(self: FakeLedger, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         await make(self, moves)
         raise Unavailable("the answer was lost")
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.model.catalogue import Channel
 from service.model.delivery import Delivery, Found
-from service.model.ledger import State, check_move
+from service.model.ledger import State, check_transition
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
 from service.pipeline.backoff import next_try_ms
 from service.pipeline.email.settle import settle
@@ -59,7 +59,7 @@ def test_a_type_may_hold_what_is_ambiguous() -> None:
         delivery(type_name="held_when_unsure"), CATALOGUE["held_when_unsure"], result, NOW, random.Random(1)
     )
 
-    check_move(State.sending, settled.move.to)
+    check_transition(State.sending, settled.move.to)
     assert (settled.move.to, settled.move.reason, settled.again_ms) == ("held", "awaiting_operator", 0)
 
 

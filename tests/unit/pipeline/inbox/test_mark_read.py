@@ -4,7 +4,7 @@ import pytest
 
 from service.model.outcome import Outcome, ReadMark
 from service.model.topics import TopicNames
-from service.pipeline.inbox.mark_read import ReadMarks
+from service.pipeline.inbox.mark_read import ReadMarker
 from service.ports import InboxItem, Unavailable
 from tests.fakes.access import FakePublisher
 from tests.fakes.clock import FakeClock
@@ -15,7 +15,7 @@ class Rig:
     def __init__(self) -> None:
         self.clock, self.publisher = FakeClock(1000), FakePublisher()
         self.inbox = FakeInbox(self.clock)
-        self.marks = ReadMarks(self.inbox, self.inbox, self.publisher, TopicNames("p."), self.clock)
+        self.marks = ReadMarker(self.inbox, self.inbox, self.publisher, TopicNames("p."), self.clock)
 
     async def fill(self, *ids: str, kind: str = "overbid") -> None:
         await self.inbox.add([InboxItem(i, "alice", kind, 6, 1, {}) for i in ids])

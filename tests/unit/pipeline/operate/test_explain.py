@@ -9,7 +9,7 @@ from service.model.ledger import Reason
 from service.model.recipient import Choice
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
-from service.pipeline.operate.explain import Ask
+from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.not_notified import pseudonym
 from tests.support.fake_pipeline import Pipeline
 
@@ -24,12 +24,12 @@ async def pipeline() -> Pipeline:
 
 
 async def one(pipeline: Pipeline, recipient: str, channel: str = "email", event: str = "1") -> dict[str, Any]:
-    (found,) = (await pipeline.explain(Ask(event, recipient=recipient)))["events"]
+    (found,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
     return next(d for d in found["deliveries"] if (d["recipient"], d["channel"]) == (recipient, channel))
 
 
 async def words(pipeline: Pipeline, recipient: str, event: str = "1") -> str:
-    (found,) = (await pipeline.explain(Ask(event, recipient=recipient)))["events"]
+    (found,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
     return str(found["not_made"][0]["words"])
 
 
@@ -37,7 +37,7 @@ async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
     """When it came and where it is; which rules looked for whom; what they came to."""
     await pipeline.publish(OVERBID)
     await pipeline.deliver()
-    (found,) = (await pipeline.explain(Ask("1")))["events"]
+    (found,) = (await pipeline.explain(ExplainQuery("1")))["events"]
 
     assert found["event"]["position"] == "events:0:0"
     assert found["audience"] == [{"rule": "users", "named": 1}, {"rule": "role", "role": "admin"}]
@@ -99,7 +99,11 @@ async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipelin
     """Whoever asks for alice sees the mail that went to her address by a group's list, and so does her address."""
     await pipeline.publish({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
 
-    for ask in (Ask("1", recipient="alice"), Ask("1", address="ALICE@example.com"), Ask(recipient="alice")):
+    for ask in (
+        ExplainQuery("1", recipient="alice"),
+        ExplainQuery("1", address="ALICE@example.com"),
+        ExplainQuery(recipient="alice"),
+    ):
         (found,) = (await pipeline.explain(ask))["events"]
         assert [(d["found"], d["scope"], d["state"]) for d in found["deliveries"]] == [
             ("group", "12345|", "queued")
@@ -111,25 +115,25 @@ async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
     await pipeline.publish(
         OVERBID, {"id": "2", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
     )
-    everything = await pipeline.explain(Ask(recipient="alice"))
+    everything = await pipeline.explain(ExplainQuery(recipient="alice"))
 
     assert {e["event"]["id"] for e in everything["events"]} == {"1", "2"}
     assert everything["people"][0]["address"] == "alice@example.com"
-    only = await pipeline.explain(Ask(recipient="alice", type="winner"))
+    only = await pipeline.explain(ExplainQuery(recipient="alice", type="winner"))
     assert [e["event"]["id"] for e in only["events"]] == ["2"]
-    later = await pipeline.explain(Ask(recipient="alice", since_ms=pipeline.clock.now_ms() + 1))
+    later = await pipeline.explain(ExplainQuery(recipient="alice", since_ms=pipeline.clock.now_ms() + 1))
     assert later["events"] == []
 
 
 async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline) -> None:
     """Unless the source is named; the ledger's own key is understood too."""
     await pipeline.publish(OVERBID, OVERBID | {"source": "/other"})
-    both = (await pipeline.explain(Ask("1")))["events"]
+    both = (await pipeline.explain(ExplainQuery("1")))["events"]
 
     assert {e["event"]["source"] for e in both} == {"/t", "/other"}
-    assert len((await pipeline.explain(Ask("1", "/other")))["events"]) == 1
-    assert (await pipeline.explain(Ask(both[0]["event"]["key"])))["events"] == [both[0]]
-    assert (await pipeline.explain(Ask("unknown")))["events"] == []
+    assert len((await pipeline.explain(ExplainQuery("1", "/other")))["events"]) == 1
+    assert (await pipeline.explain(ExplainQuery(both[0]["event"]["key"])))["events"] == [both[0]]
+    assert (await pipeline.explain(ExplainQuery("unknown")))["events"] == []
 
 
 async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> None:
@@ -163,7 +167,7 @@ async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> Non
         ({"suppressed": complaint}, None),
     ]
     assert (await one(pipeline, "alice", "inbox"))["stopped"] is None
-    people = [(await pipeline.explain(Ask(recipient=who)))["people"][0] for who in ("alice", "bob")]
+    people = [(await pipeline.explain(ExplainQuery(recipient=who)))["people"][0] for who in ("alice", "bob")]
     assert [(p["suppressed"], set(p["unsubscribed"])) for p in people] == [
         (None, {"overbid"}),
         (complaint, set()),
@@ -185,7 +189,7 @@ async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pip
     assert (await one(pipeline, listed, event="g"))["stopped"] == stopped
     assert (await one(pipeline, "c1", event="a"))["stopped"] == stopped
     assert (await one(pipeline, "c2", event="a"))["stopped"] is None
-    (person,) = (await pipeline.explain(Ask(address="billing@example.com")))["people"]
+    (person,) = (await pipeline.explain(ExplainQuery(address="billing@example.com")))["people"]
     assert person == {
         "recipient": listed,
         "known": False,

@@ -10,8 +10,8 @@ from service.model.catalogue import Catalogue, Channel
 from service.model.ledger import Reason
 from service.model.suppression import suppression
 from service.pipeline.operate import explain as explaining
-from service.pipeline.operate.explain import Ask, Explain
-from service.pipeline.operate.not_notified import Absence, Missing
+from service.pipeline.operate.explain import Explainer, ExplainQuery
+from service.pipeline.operate.not_notified import NotNotified, NotNotifiedReason
 from tests.support.fake_pipeline import Pipeline
 from tests.support.resolve_oracle import SOURCE, Answer, Town, answers, explained, town
 
@@ -52,7 +52,7 @@ async def asked(pipeline: Pipeline, of: Town) -> list[Said]:
     said: list[Said] = []
     for event in of.events:
         for who in of.everybody:
-            document = await explain(Ask(event["id"], SOURCE, who))
+            document = await explain(ExplainQuery(event["id"], SOURCE, who))
             for channel in ("email", "inbox"):
                 try:
                     answer = explained(document, who, channel)
@@ -71,10 +71,10 @@ async def test_explain_agrees_with_a_second_opinion(seed: int) -> None:
     assert len(said) == EVENTS * len(of.everybody) * 2
     assert len({expected for *_, expected in said}) >= 14  # every kind of answer is there
     nothing = {expected[1] for *_, expected in said if expected[0] == "nothing"}
-    assert nothing == {*Absence}
+    assert nothing == {*NotNotifiedReason}
     assert [one for one in said if one[3] != one[4]] == []
     for event in of.events:
-        sums = (await pipeline.explain(Ask(event["id"])))["events"][0]["sums"]
+        sums = (await pipeline.explain(ExplainQuery(event["id"])))["events"][0]["sums"]
         resolved = [one for one in said if one[0] == event["id"] and one[4][0] != "nothing"]
         assert sums["balanced"]
         assert sums["resolved"] == len(resolved) == sum(sums["final"].values())
@@ -85,7 +85,7 @@ def test_a_thousand_events_are_asked_about() -> None:
     assert len(set(SEEDS)) * EVENTS >= 1000
 
 
-def _one_lost(self: Explain, *given: Any, _whole: Any = Explain._deliveries) -> Any:
+def _one_lost(self: Explainer, *given: Any, _whole: Any = Explainer._deliveries) -> Any:
     async def told() -> list[dict[str, Any]]:
         whole: list[dict[str, Any]] = await _whole(self, *given)
         return whole[:-1]
@@ -93,19 +93,19 @@ def _one_lost(self: Explain, *given: Any, _whole: Any = Explain._deliveries) -> 
     return told()
 
 
-def _one_reason(*given: Any, _whole: Any = explaining.not_found) -> Iterator[Missing]:
+def _one_reason(*given: Any, _whole: Any = explaining.not_found) -> Iterator[NotNotified]:
     for one in _whole(*given):
-        yield Missing(one.recipient, one.channel, Absence.not_in_audience, one.words)
+        yield NotNotified(one.recipient, one.channel, NotNotifiedReason.not_in_audience, one.words)
 
 
-def _one_channel(*given: Any, _whole: Any = explaining.not_made) -> Iterator[Missing]:
+def _one_channel(*given: Any, _whole: Any = explaining.not_made) -> Iterator[NotNotified]:
     yield from [one for one in _whole(*given) if one.channel == "email"]
 
 
 @pytest.mark.parametrize(
     ("place", "name", "fault"),
     [
-        (Explain, "_deliveries", _one_lost),
+        (Explainer, "_deliveries", _one_lost),
         (explaining, "not_found", _one_reason),
         (explaining, "not_made", _one_channel),
     ],

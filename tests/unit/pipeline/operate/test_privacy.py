@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from service.api_ports import InboxQuery, Shown
+from service.api_ports import InboxQuery, ReadFilter
 from service.model.delivery import Delivery
 from service.model.ids import event_key
 from service.model.ledger import Reason, State
@@ -15,9 +15,9 @@ from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Record
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
-from service.pipeline.operate.data_subject import NAMED, Person, Search, Trace, trace_of
-from service.pipeline.operate.privacy import Erase, PrivacyPorts, export
-from service.pipeline.tables.writer import Stores, TableWriter
+from service.pipeline.operate.data_subject import NAMED, DataSubject, DeliveryRef, SubjectFinder, trace_of
+from service.pipeline.operate.privacy import Eraser, PrivacyPorts, export
+from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import InboxItem
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.support.fake_pipeline import TOPICS, Pipeline
@@ -36,7 +36,7 @@ class FakePersonal:
         return await self._line.ledger.recipient_entries(recipient, 0, 1000)
 
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
-        return (await self._line.inbox.page(InboxQuery(recipient, Shown.all, limit=1000))).items
+        return (await self._line.inbox.page(InboxQuery(recipient, ReadFilter.all, limit=1000))).items
 
     async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
         found = 0
@@ -72,7 +72,7 @@ async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
         row = Unsubscribe(id=unsubscribe_key(account, name, "winner"), type="winner", version=at_ms)
         await line.tables.put_unsubscribe(row)
     publisher = FakePublisher()
-    stores = Stores(line.tables, line.tables, FakeAccounts(), FakeApiKeys())
+    stores = TableStores(line.tables, line.tables, FakeAccounts(), FakeApiKeys())
     writer = TableWriter(stores, publisher, FakeRowLocks(), TOPICS, line.clock)
     ports = PrivacyPorts(
         tables=line.tables, ledger=line.ledger, inbox=line.inbox, due=line.due, personal=FakePersonal(line),
@@ -86,20 +86,20 @@ def _delivery(record: Record) -> Delivery:
     return Delivery.model_validate_json(record.value or b"")
 
 
-def searched(line: Pipeline, **asked: str) -> Person:
+def searched(line: Pipeline, **asked: str) -> DataSubject:
     """Who is found in the tables' topics."""
     rows: list[tuple[str, str, Any]] = [("recipients", r.id, r) for r in line.tables.recipients.values()]
     rows += [("groups", f"{e}|{p}", row) for (e, p), row in line.tables.groups.items()]
     rows += [
         ("contacts", f"{c.account}|{c.uuid}", c) for of in line.tables.contacts.values() for c in of.values()
     ]
-    search = Search(TOPICS, **asked)
+    search = SubjectFinder(TOPICS, **asked)
     for n, (table, key, row) in enumerate(rows):
         search.read(Record(TOPICS.table(table), 0, n, 1, key.encode(), row_bytes(row)))
     return search.person()
 
 
-def traces(line: Pipeline, person: Person) -> list[Trace]:
+def traces(line: Pipeline, person: DataSubject) -> list[DeliveryRef]:
     keys = {name.encode() for name in person.ids}
     records = [*line.email_records(), *line.records(TOPICS.inbox), *line.records(TOPICS.outcomes)]
     found = {t.delivery: t for r in records if r.key in keys and (t := trace_of(r, TOPICS))}
@@ -118,7 +118,7 @@ async def test_who_is_meant() -> None:
     assert {"alice", "c9"} < by_address.ids
     assert searched(line, recipient="c9").ids == {"c9"}
 
-    search = Search(TOPICS, recipient="zoe")
+    search = SubjectFinder(TOPICS, recipient="zoe")
     row = Recipient(id="zoe", address="z@example.com", version=1)
     search.read(Record(TOPICS.table("recipients"), 0, 0, 1, b"zoe", row_bytes(row)))
     search.read(Record(TOPICS.table("recipients"), 0, 1, 2, b"zoe", None))
@@ -158,7 +158,7 @@ async def test_erase_leaves_nothing_but_states() -> None:
     person = searched(line, address=ALICE)
     before = await line.states("1")
 
-    counts = await Erase(ports)(person, traces(line, person))
+    counts = await Eraser(ports)(person, traces(line, person))
 
     assert counts == {"recipients": 1, "contacts": 1, "groups": 2, "stopped": 3, "inbox": 1, "ledger": 4}
     assert "alice" not in line.tables.recipients
@@ -172,7 +172,7 @@ async def test_erase_leaves_nothing_but_states() -> None:
     assert "alice" not in str(await line.states("1")) + str(await line.states("2"))
     assert (await line.states("1"))["bob", "email"] == ("sent", "")
     assert await line.tables.suppression(ALICE)
-    assert await Erase(ports)(searched(line, address=ALICE), []) == {}
+    assert await Eraser(ports)(searched(line, address=ALICE), []) == {}
 
 
 async def test_what_was_on_its_way_does_not_go_out() -> None:
@@ -180,7 +180,7 @@ async def test_what_was_on_its_way_does_not_go_out() -> None:
     line = Pipeline()
     ports, _ = await told(line)
     person = searched(line, recipient="alice")
-    await Erase(ports)(person, traces(line, person))
+    await Eraser(ports)(person, traces(line, person))
     accepted = len(line.transport.accepted)
 
     await line.deliver()
@@ -195,7 +195,7 @@ async def test_a_rebuild_does_not_bring_the_inbox_back() -> None:
     ports, _ = await told(line)
     person = searched(line, recipient="alice")
     line.ledger._events.pop(event_key("/t", "1"))
-    await Erase(ports)(person, traces(line, person))
+    await Eraser(ports)(person, traces(line, person))
 
     last = {o.delivery: o.state for o in line.outcomes() if o.recipient == "alice" and o.channel == "inbox"}
     assert set(last.values()) == {State.withdrawn}

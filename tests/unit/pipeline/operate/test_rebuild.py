@@ -11,12 +11,12 @@ from service.model.ids import delivery_id, event_key
 from service.model.ledger import Reason, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
-from service.model.soft_bounce import Score
+from service.model.soft_bounce import SoftBounceScore
 from service.model.topics import TopicNames
-from service.model.withdrawal import Withdrawn
-from service.pipeline.operate.rebuild import Rebuild, RebuildPorts
-from service.pipeline.tables.writer import Stores
-from service.ports import Keyed
+from service.model.withdrawal import WithdrawalRecord
+from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
+from service.pipeline.tables.writer import TableStores
+from service.ports import SupersedableEvent
 from tests.fakes.access import FakeAccounts, FakeApiKeys
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
@@ -62,7 +62,7 @@ class Rig:
         self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersede()
         self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounces()
         ports = RebuildPorts(
-            stores=Stores(self.tables, self.tables, FakeAccounts(), FakeApiKeys()),
+            stores=TableStores(self.tables, self.tables, FakeAccounts(), FakeApiKeys()),
             inbox=self.inbox,
             ledger=self.ledger,
             supersedes=self.supersedes,
@@ -73,7 +73,7 @@ class Rig:
             renderer=FakeRenderer(),
             clock=self.clock,
         )
-        self.rebuild = Rebuild(small_catalogue(), ports, TOPICS)
+        self.rebuild = Rebuilder(small_catalogue(), ports, TOPICS)
 
     async def states(self, channel: Channel) -> list[tuple[State, Reason, int]]:
         """Alice's delivery, newest step first, without claims."""
@@ -233,7 +233,7 @@ async def test_inboxes_have_what_was_delivered_and_know_what_was_read(rig: Rig) 
     assert await rig.inbox.mark_read("alice", [ident], 1) == [None]
 
 
-def taken_back(word: Withdrawn, at: int = NOW - 500) -> Record:
+def taken_back(word: WithdrawalRecord, at: int = NOW - 500) -> Record:
     return record(TOPICS.withdrawals, word.to_bytes(), at)
 
 
@@ -246,32 +246,34 @@ async def test_what_was_withdrawn_stays_withdrawn(rig: Rig) -> None:
             told(Channel.email, State.sent, attempt=1),
         ]
     )
-    words = [Withdrawn("unseen", "", NOW - 5, 60), Withdrawn("", "overbid|9", NOW - 7, 60)]
+    words = [WithdrawalRecord("unseen", "", NOW - 5, 60), WithdrawalRecord("", "overbid|9", NOW - 7, 60)]
     await rig.rebuild.withdrawals([taken_back(word) for word in words])
 
     assert (await rig.states(Channel.email))[0][0] is State.sent
     heads = [await rig.ledger.head(event) for event in ("unseen", EVENT)]
     assert [head and head["withdrawn_ms"] for head in heads] == [NOW - 5, NOW - 7]
-    assert list(await rig.withdrawals.note([Keyed("overbid|9", "late", NOW - 9, 60)])) == [NOW - 7]
+    assert list(await rig.withdrawals.note([SupersedableEvent("overbid|9", "late", NOW - 9, 60)])) == [
+        NOW - 7
+    ]
     assert set(await rig.withdrawals.withdraw("overbid|9", NOW, 60)) == {EVENT, "late"}
 
 
 async def test_a_word_that_no_longer_stands_is_not_given_again(rig: Rig) -> None:
     """Its time is over, and the ledger does not hold its event any more."""
-    await rig.rebuild.withdrawals([taken_back(Withdrawn("old", "", 1, 60), NOW - 61_000)])
+    await rig.rebuild.withdrawals([taken_back(WithdrawalRecord("old", "", 1, 60), NOW - 61_000)])
     assert await rig.ledger.head("old") is None
 
 
 async def test_scores_are_those_that_were_told_last(rig: Rig) -> None:
     """An operator who cleared one cleared it."""
-    scores = {"a": Score(1.0, NOW - 9), "b": Score(2.5, NOW - 5)}
+    scores = {"a": SoftBounceScore(1.0, NOW - 9), "b": SoftBounceScore(2.5, NOW - 5)}
     records = [record(TOPICS.soft_bounces, one.to_bytes()) for one in scores.values()]
     keyed = [one._replace(key=key.encode()) for one, key in zip(records, "ab", strict=True)]
-    await rig.rebuild.scores([*keyed, keyed[1]._replace(value=Score(3.25, NOW).to_bytes())])
-    assert rig.scores.scores == scores | {"b": Score(3.25, NOW)}
+    await rig.rebuild.scores([*keyed, keyed[1]._replace(value=SoftBounceScore(3.25, NOW).to_bytes())])
+    assert rig.scores.scores == scores | {"b": SoftBounceScore(3.25, NOW)}
 
     await rig.rebuild.scores([keyed[1], keyed[0]._replace(value=None)])
-    assert rig.scores.scores == {"b": Score(3.25, NOW)}
+    assert rig.scores.scores == {"b": SoftBounceScore(3.25, NOW)}
 
 
 async def test_records_that_mean_nothing_are_counted(rig: Rig) -> None:

@@ -2,27 +2,29 @@
 
 import pytest
 
-from service.model.dead_letter import Letter, letter_of
+from service.model.dead_letter import DeadLetter, letter_of
 from service.model.ledger import Reason, State
-from service.model.operation import Action, Operation, Phase
+from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.record import Record
 from service.pipeline.dead_letter import dead_letter
-from service.pipeline.operate.audit_log import Trail, fates
-from service.pipeline.operate.redrive import REDRIVEN, Redrive, discard
-from service.ports import Move, RenderFailed, Unavailable
+from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
+from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
+from service.ports import RenderFailed, Transition, Unavailable
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
 
-def trail(line: Pipeline, action: Action = Action.redrive) -> Trail:
-    return Trail(line.produce, TOPICS.audit, line.clock, who="ops", action=action, asked={"reason": ["x"]})
+def trail(line: Pipeline, action: OperationKind = OperationKind.redrive) -> OperationLog:
+    return OperationLog(
+        line.produce, TOPICS.audit, line.clock, who="ops", action=action, asked={"reason": ["x"]}
+    )
 
 
-def letters(line: Pipeline) -> list[Letter]:
+def letters(line: Pipeline) -> list[DeadLetter]:
     return [letter_of(record) for record in line.records(TOPICS.dead_letter)]
 
 
-def redriving(line: Pipeline) -> Redrive:
-    return Redrive(line.ledger, line.produce, TOPICS, line.clock)
+def redriving(line: Pipeline) -> Redriver:
+    return Redriver(line.ledger, line.produce, TOPICS, line.clock)
 
 
 async def unrendered(line: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,9 +60,9 @@ async def test_an_event_goes_back_and_is_told() -> None:
     assert await redriving(line)([second], trail(line)) == {REDRIVEN: 1}
 
     assert [m.value for m in line.topics["events"]] == [second.record.value]
-    told = fates(line.records(TOPICS.audit))
+    told = dead_letter_statuses(line.records(TOPICS.audit))
     assert first.id not in told
-    assert (told[second.id].action, told[second.id].who) == (Action.redrive, "ops")
+    assert (told[second.id].action, told[second.id].who) == (OperationKind.redrive, "ops")
 
 
 async def test_a_dead_mail_is_queued_before_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +89,7 @@ async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> 
     (letter,) = letters(line)
     (entry,) = [e async for e in line.ledger.entries(_event(letter))]
     for to in (State.queued, State.sending, State.sent):
-        await line.ledger.move([Move(entry.event, entry.delivery, to, Reason.none, 9)])
+        await line.ledger.move([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
     gone = letter_of(
         letter.record._replace(
             offset=99, value=(letter.record.value or b"").replace(b'"event":"', b'"event":"0')
@@ -97,7 +99,7 @@ async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> 
     counts = await redriving(line)([letter, gone], trail(line))
 
     assert counts == {"stands at sent": 1, "not in the ledger any more": 1, REDRIVEN: 0}
-    assert fates(line.records(TOPICS.audit)) == {}
+    assert dead_letter_statuses(line.records(TOPICS.audit)) == {}
     assert len(line.email_records()) == 1
 
 
@@ -109,11 +111,11 @@ async def test_cut_off_before_kafka_has_it_a_letter_stays_open() -> None:
     async def away(messages: object) -> None:
         raise Unavailable("Kafka is away")
 
-    work = Redrive(line.ledger, away, TOPICS, line.clock)
+    work = Redriver(line.ledger, away, TOPICS, line.clock)
     with pytest.raises(Unavailable):
         await work(letters(line), trail(line))
 
-    assert fates(line.records(TOPICS.audit)) == {}
+    assert dead_letter_statuses(line.records(TOPICS.audit)) == {}
 
 
 async def test_discarding_is_a_record_and_nothing_else() -> None:
@@ -123,23 +125,32 @@ async def test_discarding_is_a_record_and_nothing_else() -> None:
     found = letters(line)
     await redriving(line)(found, trail(line))
     line.clock.advance(1000)
-    await discard(found, trail(line, Action.discard))
+    await discard(found, trail(line, OperationKind.discard))
 
-    assert fates(line.records(TOPICS.audit))[found[0].id].action is Action.discard
+    assert dead_letter_statuses(line.records(TOPICS.audit))[found[0].id].action is OperationKind.discard
     assert [(x.id, x.original()) for x in letters(line)] == [(x.id, x.original()) for x in found]
 
 
 def test_an_operation_survives_the_topic() -> None:
     """What is read is what was written; anything else there is passed over."""
-    told = Operation("i", Action.redrive, Phase.part, "ops", 0, {"type": ["a"]}, {"redriven": 1}, ("t:0:1",))
+    told = Operation(
+        "i",
+        OperationKind.redrive,
+        OperationPhase.part,
+        "ops",
+        0,
+        {"type": ["a"]},
+        {"redriven": 1},
+        ("t:0:1",),
+    )
     assert Operation.from_bytes(told.to_bytes()) == told
     junk = [
         Record("a", 0, 0, 0, None, value) for value in (None, b"{", b"[]", b'{"id": 1}', b'{"action": "x"}')
     ]
-    assert fates(junk) == {}
+    assert dead_letter_statuses(junk) == {}
 
 
-def _event(letter: Letter) -> str:
+def _event(letter: DeadLetter) -> str:
     import json
 
     return str(json.loads(letter.record.value or b"")["event"])

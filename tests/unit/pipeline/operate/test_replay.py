@@ -3,18 +3,33 @@
 import pytest
 
 from service.model.catalogue import Lane
-from service.model.ledger import REPLAY_MOVES, IllegalMove, Reason, Replay, State, check_move, may_come_from
+from service.model.ledger import (
+    REPLAY_TRANSITIONS,
+    IllegalTransition,
+    Reason,
+    ReplayKind,
+    State,
+    check_transition,
+    sources_of,
+)
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
-from service.model.operation import Action
+from service.model.operation import OperationKind
 from service.model.record import Record
 from service.model.suppression import suppression
-from service.pipeline.operate.audit_log import Trail
-from service.pipeline.operate.replay import Candidates, Pace, Planned, Resend, Wish, planned
-from service.ports import Move
+from service.pipeline.operate.audit_log import OperationLog
+from service.pipeline.operate.replay import (
+    Pacer,
+    PlannedReplay,
+    ReplayCandidates,
+    Replayer,
+    ReplayFilter,
+    plan_replay,
+)
+from service.ports import Transition
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
 REFUSED = SendResult(SendStatus.bounced, SendReason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
-ALWAYS = Wish()
+ALWAYS = ReplayFilter()
 
 
 async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: str) -> None:
@@ -26,19 +41,23 @@ async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: 
     line.transport.fixed = None
 
 
-def plan(line: Pipeline, wish: Wish) -> list[Planned]:
-    candidates = Candidates(wish)
+def plan(line: Pipeline, wish: ReplayFilter) -> list[PlannedReplay]:
+    candidates = ReplayCandidates(wish)
     for record in line.records(TOPICS.outcomes):
         candidates.read(record)
-    found = [planned(candidates, record) for record in (*line.email_records(), *line.records(TOPICS.inbox))]
+    found = [
+        plan_replay(candidates, record) for record in (*line.email_records(), *line.records(TOPICS.inbox))
+    ]
     return [one for one in found if one is not None]
 
 
-async def replay(line: Pipeline, wish: Wish) -> dict[str, int]:
+async def replay(line: Pipeline, wish: ReplayFilter) -> dict[str, int]:
     """Replay and deliver what was put back."""
     before = len(line.records(TOPICS.email(Lane.bulk)))
-    resend = Resend(line.catalogue, line.ledger, line.due, line.produce, topics=TOPICS, clock=line.clock)
-    trail = Trail(line.produce, TOPICS.audit, line.clock, who="ops", action=Action.replay, asked={})
+    resend = Replayer(line.catalogue, line.ledger, line.due, line.produce, topics=TOPICS, clock=line.clock)
+    trail = OperationLog(
+        line.produce, TOPICS.audit, line.clock, who="ops", action=OperationKind.replay, asked={}
+    )
     counts = await resend(plan(line, wish), wish.replay, trail)
     added: list[Record] = line.records(TOPICS.email(Lane.bulk))[before:]
     await line.run(line.deliver_email, added)
@@ -65,8 +84,8 @@ async def test_what_was_sent_is_sent_again_only_where_it_is_asked_for() -> None:
     await mailed(line)
 
     assert plan(line, ALWAYS) == []
-    assert plan(line, Wish(states=frozenset({State.sent}))) == []
-    assert await replay(line, Wish(again=True)) == {"replayed": 1}
+    assert plan(line, ReplayFilter(states=frozenset({State.sent}))) == []
+    assert await replay(line, ReplayFilter(again=True)) == {"replayed": 1}
     assert list(line.transport.copies.values()) == [2]
 
 
@@ -77,7 +96,7 @@ async def test_the_ledger_has_the_last_word() -> None:
         await mailed(line, REFUSED)
         (one,) = plan(line, ALWAYS)
         for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
-            await line.ledger.move([Move(one.delivery.event, one.delivery.id, to, Reason.none, 9)])
+            await line.ledger.move([Transition(one.delivery.event, one.delivery.id, to, Reason.none, 9)])
         assert await replay(line, ALWAYS) == {said: 1}
         assert line.transport.accepted == []
 
@@ -89,9 +108,9 @@ async def test_what_was_withdrawn_stays_withdrawn() -> None:
     (one,) = plan(line, ALWAYS)
     await line.ledger.withdraw(one.delivery.event, 1, 60)
 
-    assert await replay(line, Wish(again=True)) == {"replayed": 1}
+    assert await replay(line, ReplayFilter(again=True)) == {"replayed": 1}
     assert (await line.states("1"))["alice", "email"] == ("withdrawn", "withdrawn_by_source")
-    assert plan(line, Wish(again=True)) == []
+    assert plan(line, ReplayFilter(again=True)) == []
     assert line.transport.accepted == []
 
 
@@ -105,7 +124,7 @@ async def test_who_may_not_be_mailed_is_not_mailed() -> None:
     line.transport.fixed = None
     await line.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 5))
 
-    assert await replay(line, Wish(channels=frozenset({"email"}))) == {"replayed": 1}
+    assert await replay(line, ReplayFilter(channels=frozenset({"email"}))) == {"replayed": 1}
     assert (await line.states("1"))["alice", "email"] == ("suppressed", "suppressed_address")
     assert line.transport.accepted == []
 
@@ -119,7 +138,7 @@ async def test_what_waits_leaves_the_due_set() -> None:
     await mailed(line, later)
 
     assert plan(line, ALWAYS) == []
-    assert await replay(line, Wish(states=frozenset({State.deferred}))) == {"replayed": 1}
+    assert await replay(line, ReplayFilter(states=frozenset({State.deferred}))) == {"replayed": 1}
     assert await line.due.count() == 0
     assert list(line.transport.copies.values()) == [1]
 
@@ -129,7 +148,9 @@ async def test_cut_off_after_the_ledger_it_goes_on() -> None:
     line = Pipeline()
     await mailed(line, REFUSED)
     (one,) = plan(line, ALWAYS)
-    move = Move(one.delivery.event, one.delivery.id, State.queued, Reason.replayed, 9, replay=Replay.missed)
+    move = Transition(
+        one.delivery.event, one.delivery.id, State.queued, Reason.replayed, 9, replay=ReplayKind.missed
+    )
     await line.ledger.move([move])
 
     assert await replay(line, ALWAYS) == {"replayed": 1}
@@ -139,24 +160,24 @@ async def test_cut_off_after_the_ledger_it_goes_on() -> None:
 @pytest.mark.parametrize(
     ("wish", "meant"),
     [
-        (Wish(events=frozenset({"1"})), True),
-        (Wish(events=frozenset({"2"})), False),
-        (Wish(sources=frozenset({"/t"}), types=frozenset({"reset_password"})), True),
-        (Wish(types=frozenset({"winner"})), False),
-        (Wish(recipients=frozenset({"alice"}), channels=frozenset({"email"})), True),
-        (Wish(channels=frozenset({"inbox"})), False),
-        (Wish(relays=frozenset({"main"}), codes=frozenset({"554"})), True),
-        (Wish(codes=frozenset({"5.7.1"})), True),
-        (Wish(codes=frozenset({"550"})), False),
-        (Wish(relays=frozenset({"other"})), False),
-        (Wish(reasons=frozenset({"policy_refused"})), True),
-        (Wish(reasons=frozenset({"greylisted"})), False),
-        (Wish(states=frozenset({State.dead})), False),
-        (Wish(since_ms=1_700_000_000_001), False),
-        (Wish(until_ms=1_700_000_000_000), False),
+        (ReplayFilter(events=frozenset({"1"})), True),
+        (ReplayFilter(events=frozenset({"2"})), False),
+        (ReplayFilter(sources=frozenset({"/t"}), types=frozenset({"reset_password"})), True),
+        (ReplayFilter(types=frozenset({"winner"})), False),
+        (ReplayFilter(recipients=frozenset({"alice"}), channels=frozenset({"email"})), True),
+        (ReplayFilter(channels=frozenset({"inbox"})), False),
+        (ReplayFilter(relays=frozenset({"main"}), codes=frozenset({"554"})), True),
+        (ReplayFilter(codes=frozenset({"5.7.1"})), True),
+        (ReplayFilter(codes=frozenset({"550"})), False),
+        (ReplayFilter(relays=frozenset({"other"})), False),
+        (ReplayFilter(reasons=frozenset({"policy_refused"})), True),
+        (ReplayFilter(reasons=frozenset({"greylisted"})), False),
+        (ReplayFilter(states=frozenset({State.dead})), False),
+        (ReplayFilter(since_ms=1_700_000_000_001), False),
+        (ReplayFilter(until_ms=1_700_000_000_000), False),
     ],
 )
-async def test_filters(wish: Wish, meant: bool) -> None:
+async def test_filters(wish: ReplayFilter, meant: bool) -> None:
     """Each lets through what it names, by the latest outcome."""
     line = Pipeline()
     await mailed(line, REFUSED)
@@ -168,7 +189,7 @@ async def test_what_was_never_handed_on_has_no_record() -> None:
     line = Pipeline()
     await line.seed()
     await line.publish({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
-    candidates = Candidates(ALWAYS)
+    candidates = ReplayCandidates(ALWAYS)
     for record in line.records(TOPICS.outcomes):
         candidates.read(record)
 
@@ -178,15 +199,15 @@ async def test_what_was_never_handed_on_has_no_record() -> None:
 
 def test_replay_moves_are_apart() -> None:
     """What no stage may do an operator may; what is in a relay's hands or taken back nobody may."""
-    with pytest.raises(IllegalMove):
-        check_move(State.sent, State.queued)
-    with pytest.raises(IllegalMove):
-        check_move(State.sent, State.queued, Replay.missed)
-    check_move(State.sent, State.queued, Replay.again)
-    for kind in REPLAY_MOVES:
-        assert may_come_from(State.queued, kind).isdisjoint({State.sending, State.withdrawn, State.queued})
-        assert all(targets == {State.queued} for targets in REPLAY_MOVES[kind].values())
-    assert may_come_from(State.queued, Replay.dead) == {State.dead}
+    with pytest.raises(IllegalTransition):
+        check_transition(State.sent, State.queued)
+    with pytest.raises(IllegalTransition):
+        check_transition(State.sent, State.queued, ReplayKind.missed)
+    check_transition(State.sent, State.queued, ReplayKind.again)
+    for kind in REPLAY_TRANSITIONS:
+        assert sources_of(State.queued, kind).isdisjoint({State.sending, State.withdrawn, State.queued})
+        assert all(targets == {State.queued} for targets in REPLAY_TRANSITIONS[kind].values())
+    assert sources_of(State.queued, ReplayKind.dead) == {State.dead}
 
 
 async def test_pace() -> None:
@@ -197,7 +218,7 @@ async def test_pace() -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    pace = Pace(100, lambda: now[0], sleep)
+    pace = Pacer(100, lambda: now[0], sleep)
     assert pace.batch == 100
     for _ in range(4):
         await pace.wait(50)

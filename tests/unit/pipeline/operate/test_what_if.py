@@ -11,8 +11,8 @@ from service.model.ledger import Reason
 from service.model.recipient import Group
 from service.model.record import Record
 from service.model.suppression import suppression
-from service.pipeline.operate.explain import Ask
-from service.pipeline.operate.table_overlay import Change, preference_change
+from service.pipeline.operate.explain import ExplainQuery
+from service.pipeline.operate.table_overlay import TableOverlay, preference_change
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.ingest import parse
 from tests.support.fake_pipeline import Pipeline
@@ -69,10 +69,10 @@ async def test_it_agrees_with_what_then_happens() -> None:
         parsed = parse(json.dumps(fields).encode(), (), pipeline.catalogue, pipeline.clock.now_ms())
         assert isinstance(parsed, Event)
         would = (await what_if(pipeline).event(parsed))["would"]
-        assert (await pipeline.explain(Ask(event["id"], SOURCE)))["events"] == []
+        assert (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"] == []
         await pipeline.publish(fields)
         await pipeline.deliver()
-        (found,) = (await pipeline.explain(Ask(event["id"], SOURCE)))["events"]
+        (found,) = (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"]
         became = {
             (d["recipient"], d["channel"]): (ends.get(d["state"], d["state"]), d["reason"], d["found"])
             for d in found["deliveries"]
@@ -98,7 +98,7 @@ async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None
 async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
     """Who is added hears, who is taken out does not."""
     group = Group(external_id="12345", addresses={"invoice_available": ("new@example.com",)})
-    document = await what_if(pipeline, OVERBID, INVOICE).change(Change(groups=[group]), days=1)
+    document = await what_if(pipeline, OVERBID, INVOICE).change(TableOverlay(groups=[group]), days=1)
 
     assert (document["events"], document["counts"]) == (1, {"more": 1, "fewer": 1})
     assert {d["after"]["reason"] for d in document["differences"]} == {"", "not_found"}

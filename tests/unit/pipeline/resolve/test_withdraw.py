@@ -7,7 +7,7 @@ import pytest
 
 from service.model.event import InvalidEvent, Withdrawal
 from service.model.ids import event_key
-from service.model.withdrawal import Withdrawn
+from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.resolve.ingest import parse
 from tests.support.catalogues import small_catalogue
 from tests.support.fake_pipeline import Pipeline
@@ -210,11 +210,11 @@ async def test_what_is_taken_back_is_told_for_a_rebuild(pipeline: Pipeline) -> N
     await pipeline.publish(BY_ID)
 
     records = pipeline.topics["dispatch.withdrawals"]
-    words = [Withdrawn.from_bytes(record.value or b"") for record in records]
+    words = [WithdrawalRecord.from_bytes(record.value or b"") for record in records]
     until_ms, week_s, event = words[0].until_ms, 604_800, event_key("/t", "1")
     assert words[:2] == [
-        Withdrawn("", "overbid|7", until_ms, week_s),
-        Withdrawn(event, "", until_ms, week_s),
+        WithdrawalRecord("", "overbid|7", until_ms, week_s),
+        WithdrawalRecord(event, "", until_ms, week_s),
     ]
     assert (words[2].event, words[2].supersede) == (event, "")
     assert [record.key for record in records] == [b"overbid|7", event.encode(), event.encode()]

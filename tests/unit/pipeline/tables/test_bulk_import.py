@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from service.model.recipient import Choice, Recipient, row_bytes
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.pipeline.tables.bulk_import import Fed, RecipientFeed
-from service.ports import Wanted
+from service.pipeline.tables.bulk_import import ImportResult, RecipientImporter
+from service.ports import LookupKeys
 from tests.fakes.access import FakePublisher
 from tests.fakes.clock import FakeClock
 from tests.fakes.tables import FakeTables
@@ -18,7 +18,7 @@ class World:
     def __init__(self) -> None:
         self.tables, self.log, self.clock = FakeTables(), FakePublisher(), FakeClock()
         self.rival: Recipient | None = None
-        self.feed = RecipientFeed(self.tables, self.tables, self._produce, TopicNames("t."), self.clock)
+        self.feed = RecipientImporter(self.tables, self.tables, self._produce, TopicNames("t."), self.clock)
 
     async def _produce(self, messages: Sequence[Message]) -> None:
         await self.log.publish(messages)
@@ -27,7 +27,7 @@ class World:
             await self.tables.put_recipients([rival])
 
     async def row(self, name: str) -> Recipient:
-        return (await self.tables.lookup(Wanted(recipients={name}))).recipients[name]
+        return (await self.tables.lookup(LookupKeys(recipients={name}))).recipients[name]
 
 
 async def test_rows_go_to_the_topic_and_to_the_table_with_the_same_version() -> None:
@@ -36,7 +36,7 @@ async def test_rows_go_to_the_topic_and_to_the_table_with_the_same_version() -> 
 
     fed = await world.feed.put([Recipient(id="a", name="A"), Recipient(id="b")])
 
-    assert fed == Fed(written=2)
+    assert fed == ImportResult(written=2)
     assert [(m.topic, m.key) for m in world.log.messages] == [
         ("t.tables.recipients", b"a"),
         ("t.tables.recipients", b"b"),
@@ -54,7 +54,7 @@ async def test_the_same_rows_again_change_nothing() -> None:
 
     fed = await world.feed.put([row])
 
-    assert fed == Fed(unchanged=1)
+    assert fed == ImportResult(unchanged=1)
     assert (await world.row("a"), len(world.log.messages)) == (before, count)
 
 
@@ -64,7 +64,7 @@ async def test_the_last_row_of_an_id_counts() -> None:
 
     fed = await world.feed.put([Recipient(id="a", name="old"), Recipient(id="a", name="new")])
 
-    assert fed == Fed(written=1, repeated=1)
+    assert fed == ImportResult(written=1, repeated=1)
     assert (await world.row("a")).name == "new"
 
 
@@ -75,6 +75,6 @@ async def test_a_writer_that_was_faster_stands_last_in_the_topic_too() -> None:
 
     fed = await world.feed.put([Recipient(id="a", name="import")])
 
-    assert fed == Fed(newer=1)
+    assert fed == ImportResult(newer=1)
     assert (await world.row("a")).name == "rival"
     assert world.log.messages[-1].value == row_bytes(await world.row("a"))

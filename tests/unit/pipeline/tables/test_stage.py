@@ -11,9 +11,9 @@ from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key, row_bytes
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.tables.preference_records import FedPreferences
-from service.pipeline.tables.stage import ApplyTables
-from service.pipeline.tables.writer import Stores
+from service.pipeline.tables.preference_records import PreferenceApplier
+from service.pipeline.tables.stage import TablesHandler
+from service.pipeline.tables.writer import TableStores
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakeRowLocks
 from tests.fakes.clock import FakeClock
 from tests.fakes.tables import FakeTables
@@ -28,9 +28,9 @@ class Rig:
 
     def __init__(self) -> None:
         self.tables, self.accounts, self.keys = FakeTables(), FakeAccounts(), FakeApiKeys()
-        stores = Stores(self.tables, self.tables, self.accounts, self.keys)
-        fed = FedPreferences(stores, FakeRowLocks(), small_catalogue(), TOPICS, FakeClock(NOW))
-        self.stage = ApplyTables(stores, fed, TOPICS)
+        stores = TableStores(self.tables, self.tables, self.accounts, self.keys)
+        fed = PreferenceApplier(stores, FakeRowLocks(), small_catalogue(), TOPICS, FakeClock(NOW))
+        self.stage = TablesHandler(stores, fed, TOPICS)
         self.offset = 0
 
     def record(self, table: str, key: str, value: Any, at: int = NOW, version: int | None = None) -> Record:

@@ -7,7 +7,7 @@ import pytest
 from service.model.catalogue import Channel
 from service.model.delivery import Delivery, Found
 from service.model.unsubscribe import unsubscribe_key
-from service.pipeline.tables.unsubscribe_tokens import Expired, UnsubscribeTokens
+from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTokens
 
 DAY_MS = 86_400_000
 NOW = 1_700_000_000_000
@@ -69,7 +69,7 @@ def test_a_token_expires() -> None:
     token = tokens.token(delivery())
 
     assert tokens.read(token, NOW + 29 * DAY_MS)
-    with pytest.raises(Expired):
+    with pytest.raises(TokenExpired):
         tokens.read(token, NOW + 31 * DAY_MS)
 
 

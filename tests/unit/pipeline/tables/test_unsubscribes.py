@@ -6,7 +6,7 @@ from service.model.record import Message, Record
 from service.model.topics import TopicNames
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.tables.records import put_changes, read_change
-from service.pipeline.tables.writer import Stores, TableWriter
+from service.pipeline.tables.writer import TableStores, TableWriter
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
 from tests.fakes.tables import FakeTables
@@ -14,12 +14,12 @@ from tests.fakes.tables import FakeTables
 KEY = unsubscribe_key("", "alice", "overbid")
 
 
-def stores() -> Stores:
+def stores() -> TableStores:
     tables = FakeTables()
-    return Stores(tables, tables, FakeAccounts(), FakeApiKeys())
+    return TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
 
 
-async def refilled(messages: list[Message]) -> Stores:
+async def refilled(messages: list[Message]) -> TableStores:
     """Other stores, filled from the records alone."""
     found = stores()
     for offset, message in enumerate(messages):

@@ -11,7 +11,7 @@ from service.model.record import Message
 from service.model.topics import TopicNames
 from service.pipeline.tables import writer as table_writes
 from service.pipeline.tables.schema import RowRefused
-from service.pipeline.tables.writer import RowTooLarge, Stores, TableWriter
+from service.pipeline.tables.writer import RowTooLarge, TableStores, TableWriter
 from service.ports import Unavailable
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
@@ -36,7 +36,7 @@ class Feed(FakePublisher):
 
 
 def writer(tables: FakeTables, publisher: FakePublisher, clock: FakeClock | None = None) -> TableWriter:
-    stores = Stores(tables, tables, FakeAccounts(), FakeApiKeys())
+    stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
     return TableWriter(stores, publisher, FakeRowLocks(), TopicNames("x."), clock or FakeClock(5000))
 
 

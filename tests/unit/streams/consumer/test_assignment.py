@@ -3,8 +3,8 @@
 from aiokafka import TopicPartition
 
 from service.model.record import Record
-from streams.consumer.assignment import Assignment, Share
-from streams.consumer.limits import Limits
+from streams.consumer.assignment import Assignment, PartitionSlice
+from streams.consumer.limits import StageLimits
 from tests.support.kafka_records import fetched
 
 HIGH, LOW, LOW_2 = TopicPartition("high", 0), TopicPartition("low", 0), TopicPartition("low", 1)
@@ -12,7 +12,7 @@ HIGH, LOW, LOW_2 = TopicPartition("high", 0), TopicPartition("low", 0), TopicPar
 
 def assignment(**limits: int) -> Assignment:
     """Three partitions of two topics, `high` before `low`."""
-    made = Assignment(["high", "low"], Limits(**{"max_records": 10, **limits}))  # type: ignore[arg-type]
+    made = Assignment(["high", "low"], StageLimits(**{"max_records": 10, **limits}))  # type: ignore[arg-type]
     made.add([LOW, LOW_2, HIGH])
     return made
 
@@ -24,12 +24,12 @@ def accept(
     to.accept({tp: fetched(tp.topic, tp.partition, offsets, key, value)})
 
 
-def places(shares: list[Share]) -> list[tuple[str, int, int]]:
+def places(shares: list[PartitionSlice]) -> list[tuple[str, int, int]]:
     """Where the records of a batch come from."""
     return [record[:3] for _, records in shares for record in records]
 
 
-def end(shares: list[Share]) -> None:
+def end(shares: list[PartitionSlice]) -> None:
     """A batch has finished all it had."""
     for partition, records in shares:
         for record in records:
@@ -136,7 +136,7 @@ def test_a_revoked_partition_gives_up_what_waits_and_can_still_finish() -> None:
 
 def test_a_partition_read_before_it_was_announced_is_kept() -> None:
     """Records from a partition that is not known yet are not dropped: a later commit would lose them."""
-    made = Assignment(["low"], Limits())
+    made = Assignment(["low"], StageLimits())
     accept(made, LOW, 4)
 
     assert places(made.take()) == [("low", 0, 4)]

@@ -8,13 +8,13 @@ import pytest
 
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Unavailable
-from streams.consumer.batch import Batch, Work
-from streams.consumer.limits import Limits
+from streams.consumer.batch import RecordBatch, StageConfig
+from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
-from streams.faults.points import none
+from streams.faults.points import no_fault
 from tests.support.kafka_records import fetched
 
-LIMITS = Limits(retry_first=0.001, retry_most=0.002, max_produces=2)
+LIMITS = StageLimits(retry_first=0.001, retry_most=0.002, max_produces=2)
 
 
 @dataclass
@@ -34,17 +34,23 @@ class Kafka:
         self.written += [message.value for message in messages]
 
 
-def batch(handler: Handler, kafka: Kafka | None = None, count: int = 8) -> tuple[Batch, Partition, Kafka]:
+def batch(
+    handler: Handler, kafka: Kafka | None = None, count: int = 8
+) -> tuple[RecordBatch, Partition, Kafka]:
     """A batch of records whose values are their offsets, from one partition."""
     partition = Partition()
     partition.accept([record for o in range(count) for record in fetched("t", 0, [o], value=b"%d" % o)])
     if kafka is None:
         kafka = Kafka()
         kafka.open.set()
-    work = Work(
-        handler, lambda record, _: [message(b"dead " + (record.value or b""))], kafka.produce, LIMITS, none
+    work = StageConfig(
+        handler,
+        lambda record, _: [message(b"dead " + (record.value or b""))],
+        kafka.produce,
+        LIMITS,
+        no_fault,
     )
-    return Batch([(partition, partition.take(count))], work, lambda finished: None), partition, kafka
+    return RecordBatch([(partition, partition.take(count))], work, lambda finished: None), partition, kafka
 
 
 def message(value: bytes | None) -> Message:

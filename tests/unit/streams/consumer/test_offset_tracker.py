@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.consumer.offset_tracker import Watermark
+from streams.consumer.offset_tracker import OffsetTracker
 
 
-def watermark(*offsets: int) -> Watermark:
+def watermark(*offsets: int) -> OffsetTracker:
     """A watermark to which these offsets were delivered."""
-    mark = Watermark()
+    mark = OffsetTracker()
     mark.deliver(offsets)
     return mark
 
@@ -114,7 +114,7 @@ def test_position_is_the_first_unfinished_whatever_the_order(
 ) -> None:
     """Against a naive model: never past an unfinished record, always the full prefix, after every single step."""
     offsets = [sum(gaps[: i + 1]) for i in range(len(gaps))]
-    mark = Watermark()
+    mark = OffsetTracker()
     delivered: list[int] = []
     finished: set[int] = set()
     for start in range(0, len(offsets), chunk):

@@ -15,12 +15,12 @@ from service.observability.metrics import (
     EVENT_TO_FINAL,
     OUTCOMES,
     SMTP_REPLIES,
-    Durations,
+    FastHistogram,
     exposition,
 )
 from service.pipeline.dead_letter import dead_letter
-from streams.kafka.record_ids import Identity, identity, named
-from streams.observability.counters import Counted
+from streams.kafka.record_ids import RecordIds, log_fields, record_ids
+from streams.observability.counters import MessageCounters
 
 TOPICS = TopicNames("x.")
 
@@ -33,7 +33,7 @@ def told(state: State, **fields: Any) -> Message:
 
 def test_outcomes_replies_and_durations() -> None:
     """Each state change counts by its closed labels; mail that is sent has its age and its reply."""
-    counted = Counted(TOPICS)
+    counted = MessageCounters(TOPICS)
     counted([told(State.sent, received_ms=3_000, relay="r9", reply="250 2.0.0 ok")])
     counted(
         [told(State.deferred, received_ms=3_000, relay="r9", reply="451 4.7.1 later"), told(State.queued)]
@@ -52,7 +52,7 @@ def test_outcomes_replies_and_durations() -> None:
 
 def test_dead_letters_begin_at_zero() -> None:
     """Prometheus sees no increase in a series that begins with 1."""
-    counted = Counted(TOPICS, ("begun",))
+    counted = MessageCounters(TOPICS, ("begun",))
     assert 'reason="too_deep",stage="begun"} 0.0' in exposition().decode()
     record = Record("events", 0, 1, 1, None, b"{")
     counted([dead_letter(TOPICS.dead_letter, "begun", record, InvalidEvent(DeadReason.too_deep))])
@@ -64,7 +64,7 @@ def test_a_histogram_counts_all_that_is_not_longer() -> None:
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()
-    durations = Durations("d_seconds", "text", ("channel",), (1, 2.5), registry)
+    durations = FastHistogram("d_seconds", "text", ("channel",), (1, 2.5), registry)
     for seconds in (0.5, 1, 2, 9):
         durations.observe(("email",), seconds)
     shown = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
@@ -80,25 +80,25 @@ def test_a_histogram_counts_all_that_is_not_longer() -> None:
 @pytest.mark.parametrize(
     ("value", "headers", "found"),
     [
-        (b'{"id":"1","source":"/s","traceparent":"t"}', (), Identity("1", "/s", traceparent="t")),
-        (b'{"id":"1","source":"/s"}', (("traceparent", b"t"),), Identity("1", "/s", traceparent="t")),
-        (b'{"id":"lot"}', (("ce_id", b"1"), ("ce_source", b"/s")), Identity("1", "/s")),
-        (b'{"id":"d","event_id":"1","recipient":"r"}', (), Identity("1", "", "d", "r")),
-        (b"{", (("ce_id", b"\xff"),), Identity("\ufffd")),
-        (None, (), Identity()),
-        (b"[1]", (), Identity()),
-        (b'{"id":7}', (), Identity()),
+        (b'{"id":"1","source":"/s","traceparent":"t"}', (), RecordIds("1", "/s", traceparent="t")),
+        (b'{"id":"1","source":"/s"}', (("traceparent", b"t"),), RecordIds("1", "/s", traceparent="t")),
+        (b'{"id":"lot"}', (("ce_id", b"1"), ("ce_source", b"/s")), RecordIds("1", "/s")),
+        (b'{"id":"d","event_id":"1","recipient":"r"}', (), RecordIds("1", "", "d", "r")),
+        (b"{", (("ce_id", b"\xff"),), RecordIds("\ufffd")),
+        (None, (), RecordIds()),
+        (b"[1]", (), RecordIds()),
+        (b'{"id":7}', (), RecordIds()),
     ],
 )
-def test_identity(value: bytes | None, headers: Any, found: Identity) -> None:
+def test_identity(value: bytes | None, headers: Any, found: RecordIds) -> None:
     """An event in each of its forms, and a delivery, say what they are; what is malformed says nothing."""
-    assert identity(value, headers) == found
+    assert record_ids(value, headers) == found
 
 
 def test_a_recipient_that_could_be_an_address_is_a_digest() -> None:
     """Members of groups have their address as id; in logs they can be told apart, not read."""
-    plain = named(json.dumps({"event_id": "1", "recipient": "alice"}).encode(), ())
-    address = named(json.dumps({"event_id": "1", "recipient": "a@example.com"}).encode(), ())
+    plain = log_fields(json.dumps({"event_id": "1", "recipient": "alice"}).encode(), ())
+    address = log_fields(json.dumps({"event_id": "1", "recipient": "a@example.com"}).encode(), ())
     assert plain["recipient"] == "alice"
     assert len(address["recipient"]) == 12
     assert "example" not in str(address)

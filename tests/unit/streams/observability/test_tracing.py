@@ -8,14 +8,14 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.adapters.tracing import Tracing, tracing
+from service.adapters.tracing import Tracer, tracing
 from service.model.ids import event_key
 from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Message, Record
 from service.model.topics import TopicNames
-from service.settings import Otel
-from streams.observability.tracing import Delivering, Resolving
+from service.settings import OtelSettings
+from streams.observability.tracing import DeliveryTracer, ResolveTracer
 
 TOPICS = TopicNames()
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -29,9 +29,9 @@ def spans() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def tracer(spans: InMemorySpanExporter) -> Tracing:
+def tracer(spans: InMemorySpanExporter) -> Tracer:
     """Traces into memory."""
-    return Tracing(SimpleSpanProcessor(spans), "test")
+    return Tracer(SimpleSpanProcessor(spans), "test")
 
 
 def handler(*messages: Message) -> Handler:
@@ -70,11 +70,11 @@ DELIVERY = Message(
 
 @pytest.mark.parametrize("sampled", ["01", "00"])
 def test_the_trace_goes_on_in_header_and_delivery(
-    tracer: Tracing, spans: InMemorySpanExporter, sampled: str
+    tracer: Tracer, spans: InMemorySpanExporter, sampled: str
 ) -> None:
     """Both name the span of resolve, in the upstream's trace; one that is not sampled is handed on and not kept."""
     upstream = f"00-{TRACE}-b7ad6b7169203331-{sampled}"
-    resolve = Resolving(handler(DELIVERY, outcome(State.queued)), tracer, TOPICS)
+    resolve = ResolveTracer(handler(DELIVERY, outcome(State.queued)), tracer, TOPICS)
     delivery, told = run(resolve, b'{"id":"1","source":"/s"}', ("traceparent", upstream.encode()))
 
     (trace,) = [value.decode() for name, value in delivery.headers if name == "traceparent"]
@@ -85,13 +85,13 @@ def test_the_trace_goes_on_in_header_and_delivery(
     assert len(spans.get_finished_spans()) == (sampled == "01")
 
 
-def test_every_attempt_is_a_child_of_resolve(tracer: Tracing, spans: InMemorySpanExporter) -> None:
+def test_every_attempt_is_a_child_of_resolve(tracer: Tracer, spans: InMemorySpanExporter) -> None:
     """Also after a wait in the due set, which keeps no Kafka header."""
-    resolve = Resolving(handler(DELIVERY), tracer, TOPICS)
+    resolve = ResolveTracer(handler(DELIVERY), tracer, TOPICS)
     (delivery,) = run(resolve, b'{"id":"1","source":"/s"}')
     for state, reply in ((State.deferred, "451 4.7.1 later"), (State.sent, "250 2.0.0 ok")):
         run(
-            Delivering("email.high", handler(outcome(state, reply=reply)), tracer, TOPICS),
+            DeliveryTracer("email.high", handler(outcome(state, reply=reply)), tracer, TOPICS),
             delivery.value or b"",
         )
 
@@ -102,13 +102,13 @@ def test_every_attempt_is_a_child_of_resolve(tracer: Tracing, spans: InMemorySpa
     assert codes == [451, 250]
 
 
-def test_a_malformed_traceparent_begins_a_trace(tracer: Tracing, spans: InMemorySpanExporter) -> None:
+def test_a_malformed_traceparent_begins_a_trace(tracer: Tracer, spans: InMemorySpanExporter) -> None:
     """An upstream's mistake stops nothing."""
-    run(Resolving(handler(DELIVERY), tracer, TOPICS), b'{"id":"1","source":"/s","traceparent":"00-zz"}')
+    run(ResolveTracer(handler(DELIVERY), tracer, TOPICS), b'{"id":"1","source":"/s","traceparent":"00-zz"}')
     (span,) = spans.get_finished_spans()
     assert span.parent is None
 
 
 def test_off_without_an_endpoint() -> None:
     """There is nothing to call then."""
-    assert tracing(Otel()) is None
+    assert tracing(OtelSettings()) is None
