@@ -13,7 +13,7 @@ from service.model.outcome import Outcome
 from service.model.topics import TABLES
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.tables.schema import ROW_MODELS
-from streams.topics.asyncapi_events import ROW_MODELS, Schema
+from streams.topics.asyncapi_events import SCHEMAS, Schema
 
 _TIME = {"type": "integer", "minimum": 0}
 _TOLD: Mapping[Any, Mapping[str, Any]] = {
@@ -127,7 +127,7 @@ def record_messages() -> dict[str, Schema]:
     """Every message by name."""
     kinds = {kind for kinds in _PLAIN.values() for kind in kinds} - {"DeadLetter", "Tombstone"}
     plain: dict[str, Schema] = {
-        kind: {"contentType": "application/json", "payload": {"$ref": f"{ROW_MODELS}{kind}"}}
+        kind: {"contentType": "application/json", "payload": {"$ref": f"{SCHEMAS}{kind}"}}
         for kind in sorted(kinds)
     }
     return {**plain, "DeadLetter": _DEAD_LETTER, "Tombstone": _TOMBSTONE}
