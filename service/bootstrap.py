@@ -27,7 +27,6 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.templates import TemplateRenderer
-from service.api_ports import Publisher
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.record import Handler
@@ -39,13 +38,14 @@ from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.email.stage import EmailHandler, EmailPorts
 from service.pipeline.inbox.stage import InboxHandler
 from service.pipeline.operate.explain import Explainer
-from service.pipeline.operate.what_if import EventLog, WhatIf
+from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.pipeline.tables.preference_records import PreferenceApplier
 from service.pipeline.tables.stage import TablesHandler
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableStores, TableWriter
+from service.ports import EventLog, Publisher
 from service.settings import RelaySettings, Settings, templates_directory
 
 

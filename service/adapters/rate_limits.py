@@ -12,8 +12,7 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 
 from service import settings
-from service.api_ports import Quota
-from service.ports import Unavailable
+from service.ports import Quota, Unavailable
 
 _SHARES = 100
 _MOST = 50_000

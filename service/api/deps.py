@@ -8,17 +8,6 @@ from fastapi import Depends, Request
 
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
-from service.api_ports import (
-    Accounts,
-    ApiKeys,
-    Contacts,
-    Idempotency,
-    InboxChanges,
-    InboxReads,
-    Publisher,
-    RateLimits,
-    RecipientDirectory,
-)
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
 from service.pipeline.bounces.process import BounceProcessor
@@ -27,7 +16,20 @@ from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
-from service.ports import Clock, Inbox, Ledger
+from service.ports import (
+    Accounts,
+    ApiKeys,
+    Clock,
+    Contacts,
+    Idempotency,
+    Inbox,
+    InboxChanges,
+    InboxReads,
+    Ledger,
+    Publisher,
+    RateLimits,
+    RecipientDirectory,
+)
 from service.settings import Settings
 
 Check = Callable[[], Awaitable[str | None]]

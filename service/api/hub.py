@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from service.api_ports import InboxChanges
-from service.ports import Unavailable
+from service.ports import InboxChanges, Unavailable
 
 log = logging.getLogger(__name__)
 

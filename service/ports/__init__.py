@@ -1,39 +1,93 @@
-"""What the pipeline needs from the world: small Protocols. Each has one behaviour spec that fake and real pass."""
+"""What the pipeline needs from the world: small Protocols, one file a noun.
 
-from service.ports.due import Due, DueSet, SupersedableEvent, SupersedeIndex, Withdrawals
-from service.ports.errors import Clock, Unavailable
-from service.ports.inbox import Inbox, InboxItem
-from service.ports.ledger import (
-    AddressSearch,
-    EventHead,
-    Ledger,
-    LedgerIndex,
-    NewEntry,
-    Transition,
-    TransitionResult,
-    Workers,
+Each port has one behaviour spec in `tests/specs` that the fake and the real adapter pass.
+"""
+
+from service.ports.clock import Clock
+from service.ports.credentials import Accounts, ApiKeys
+from service.ports.due import Due, DueSet
+from service.ports.errors import Unavailable
+from service.ports.http import Idempotency, IdempotencyRecord, IdempotencyState, Quota, RateLimits
+from service.ports.inbox import (
+    Inbox,
+    InboxChange,
+    InboxChangeKind,
+    InboxChanges,
+    InboxItem,
+    InboxPage,
+    InboxQuery,
+    InboxReads,
+    ReadFilter,
 )
-from service.ports.mail import MailTransport, Renderer, RenderFailed, SoftBounceScores
-from service.ports.tables import LookupKeys, MailBlock, RolePage, Rows, Tables, TableWrites
+from service.ports.ledger import EventHead, Ledger, LedgerIndex, NewEntry, Transition, TransitionResult
+from service.ports.mail import MailTransport, Renderer, RenderFailed, SendRateLimit, SoftBounceScores
+from service.ports.operate import (
+    AddressSearch,
+    DeliveryLog,
+    EventLog,
+    LedgerScan,
+    PendingRetries,
+    PersonalData,
+)
+from service.ports.publisher import Publisher
+from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
+from service.ports.tables import (
+    ContactPage,
+    Contacts,
+    LookupKeys,
+    MailBlock,
+    RecipientDirectory,
+    RolePage,
+    RowLocks,
+    Rows,
+    Tables,
+    TableWrites,
+)
+from service.ports.workers import Workers
 
 __all__ = [
+    "Accounts",
     "AddressSearch",
+    "ApiKeys",
     "Clock",
+    "ContactPage",
+    "Contacts",
+    "DeliveryLog",
     "Due",
     "DueSet",
     "EventHead",
+    "EventLog",
+    "Idempotency",
+    "IdempotencyRecord",
+    "IdempotencyState",
     "Inbox",
+    "InboxChange",
+    "InboxChangeKind",
+    "InboxChanges",
     "InboxItem",
+    "InboxPage",
+    "InboxQuery",
+    "InboxReads",
     "Ledger",
     "LedgerIndex",
+    "LedgerScan",
     "LookupKeys",
     "MailBlock",
     "MailTransport",
     "NewEntry",
+    "PendingRetries",
+    "PersonalData",
+    "Publisher",
+    "Quota",
+    "RateLimits",
+    "ReadFilter",
+    "RecipientDirectory",
     "RenderFailed",
     "Renderer",
     "RolePage",
+    "RowLocks",
     "Rows",
+    "SendRateLimit",
     "SoftBounceScores",
     "SupersedableEvent",
     "SupersedeIndex",

@@ -1,7 +1,5 @@
 """What may go wrong with the world, and the time in it."""
 
-from typing import Protocol
-
 
 class Unavailable(Exception):
     """A dependency is away; nothing is wrong with the records. `reason` is one line for readiness."""
@@ -9,11 +7,3 @@ class Unavailable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class Clock(Protocol):
-    """The time, so that tests own it."""
-
-    def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
-        ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -55,4 +56,77 @@ class Inbox(Protocol):
 
     async def owner(self, item: str) -> str | None:
         """Whose entry it is."""
+        ...
+
+
+class ReadFilter(StrEnum):
+    """Which inbox entries a reader wants."""
+
+    unread = "unread"
+    read = "read"
+    all = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxQuery:
+    """A page of an inbox. `types` empty means every type; `after` is a cursor that a page gave, or empty."""
+
+    recipient: str
+    shown: ReadFilter = ReadFilter.unread
+    types: frozenset[str] = frozenset()
+    descending: bool = False
+    after: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPage:
+    """Entries by created_at; `cursor` asks for those after them, empty when there are no more."""
+
+    items: Sequence[InboxItem]
+    cursor: str = ""
+
+
+class InboxChangeKind(StrEnum):
+    """What happened to an inbox."""
+
+    new = "new"
+    read = "read"
+    removed = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxChange:
+    """One change. `position` is where the stream stands after it; `item` is None unless an entry is new."""
+
+    position: str
+    kind: InboxChangeKind
+    ids: Sequence[str]
+    item: InboxItem | None = None
+
+
+class InboxReads(Protocol):
+    """What a reader of an inbox asks beyond its unread list."""
+
+    async def page(self, query: InboxQuery) -> InboxPage:
+        """One page. Raises ValueError for a cursor that no page gave."""
+        ...
+
+
+class InboxChanges(Protocol):
+    """The change stream of each inbox, kept for a while."""
+
+    async def position(self, recipient: str) -> str:
+        """Where the stream stands now."""
+        ...
+
+    async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
+        """The changes after a position, oldest first; None when some of them are no longer kept."""
+        ...
+
+    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+        """Wait until streams of these recipients stand after the given positions; which do.
+
+        Empty at the timeout.
+        """
         ...

@@ -102,23 +102,3 @@ class LedgerIndex(Protocol):
     ) -> Sequence[tuple[str, str]]:
         """(event, delivery), newest first, of what a recipient was due; some may have left the ledger."""
         ...
-
-
-class AddressSearch(Protocol):
-    """Who has an address. Reads whole tables: for operators, not for stages."""
-
-    async def holders(self, address: str) -> Sequence[str]:
-        """Ids of recipients and contacts with this address, its case aside."""
-        ...
-
-
-class Workers(Protocol):
-    """Who is alive: a claim of a worker that is not tells an accident."""
-
-    async def beat(self, owner: str, ttl_s: float) -> None:
-        """Say that this worker lives for so long."""
-        ...
-
-    async def alive(self, owners: Sequence[str]) -> Sequence[bool]:
-        """For each worker whether it lives."""
-        ...

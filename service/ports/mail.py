@@ -47,3 +47,14 @@ class SoftBounceScores(Protocol):
     async def clear(self, address_key: str) -> None:
         """Forget an address."""
         ...
+
+
+class SendRateLimit(Protocol):
+    """Reserves the right to send."""
+
+    async def acquire(self, relay: str, domain: str, n: int) -> float:
+        """Reserve `n` mails to `domain` through `relay`; the seconds to wait before they may go, 0.0 for now.
+
+        Raises service.ports.Unavailable when the limit cannot be asked.
+        """
+        ...

@@ -1,6 +1,7 @@
 """The tables of recipients, contacts, groups, suppressions: read in batches, written by version."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -118,4 +119,35 @@ class TableWrites(Protocol):
 
     async def delete_unsubscribe(self, key: str, version: int) -> bool:
         """Let it go out again."""
+        ...
+
+
+class RowLocks(Protocol):
+    """One writer a row, so that what the topic holds and what Redis holds are written in the same order."""
+
+    def hold(self, row: str) -> AbstractAsyncContextManager[None]:
+        """Wait for the row and keep it for the block. Raises Unavailable when it stays taken."""
+        ...
+
+
+class RecipientDirectory(Protocol):
+    """The recipients table in id order."""
+
+    async def recipients(self, after: str, limit: int) -> Sequence[Recipient]:
+        """At most `limit` rows whose ids come after `after` by their UTF-8 bytes. Raises Unavailable."""
+        ...
+
+
+class ContactPage(NamedTuple):
+    """Some of an account's contacts, and how many it has in all."""
+
+    total: int
+    rows: Sequence[Contact]
+
+
+class Contacts(Protocol):
+    """The contacts of an account, for who reads through them."""
+
+    async def page(self, account: str, offset: int, limit: int) -> ContactPage:
+        """The main contact first, then by uuid; at most `limit`, 0 means all. Raises Unavailable."""
         ...

@@ -12,7 +12,6 @@ import redis
 
 from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
 from service.adapters.redis.operate.inventory import TableCount, inventory
-from service.api_ports import InboxQuery, ReadFilter
 from service.bootstrap import Parts
 from service.dev import samples
 from service.dev.ports import free_port
@@ -20,6 +19,7 @@ from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
 from service.model.ledger import Reason, State
 from service.pipeline.inbox.mark_read import ReadMarker
+from service.ports import InboxQuery, ReadFilter
 from tests.support.paths import ROOT
 from tests.support.readiness import ready, reasons
 from tests.support.real_pipeline import RealPipeline, eventually

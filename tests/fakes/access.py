@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from service.api_ports import IdempotencyRecord, IdempotencyState, Quota
 from service.model.access import Account, ApiKey
 from service.model.recipient import Recipient
 from service.model.record import Message
+from service.ports import IdempotencyRecord, IdempotencyState, Quota
 from tests.fakes.outage import Outage
 from tests.fakes.tables import FakeTables
 

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from service.api_ports import InboxChange, InboxChangeKind, InboxPage, InboxQuery, ReadFilter
-from service.ports import Clock, InboxItem
+from service.ports import Clock, InboxChange, InboxChangeKind, InboxItem, InboxPage, InboxQuery, ReadFilter
 from tests.fakes.outage import Outage
 
 _MOST_CHANGES = 1000

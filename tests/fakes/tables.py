@@ -3,12 +3,11 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from service.api_ports import ContactPage
 from service.model.ids import address_key
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import LookupKeys, MailBlock, RolePage, Rows, Unavailable
+from service.ports import ContactPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
 from tests.fakes.outage import Outage
 
 K = TypeVar("K", bound=Hashable)

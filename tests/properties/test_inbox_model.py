@@ -19,8 +19,7 @@ from pydantic import SecretStr
 
 from service import settings as tocsin
 from service.adapters.redis.client import Store
-from service.api_ports import InboxQuery, ReadFilter
-from service.ports import InboxItem
+from service.ports import InboxItem, InboxQuery, ReadFilter
 from tests.specs.backend import Backend, fake_backend, redis_backend
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey

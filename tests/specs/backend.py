@@ -18,11 +18,13 @@ from service.adapters.redis.operate.inbox_audit import drift
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
-from service.api_ports import Contacts, InboxChanges, InboxReads
 from service.model.suppression import Suppression
 from service.ports import (
+    Contacts,
     DueSet,
     Inbox,
+    InboxChanges,
+    InboxReads,
     Ledger,
     LedgerIndex,
     SoftBounceScores,

@@ -15,7 +15,10 @@ from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
 from service.adapters.redis.tables.table_writes import RedisTableWrites
-from service.api_ports import (
+from service.dev.ports import free_port
+from service.model.access import Account, ApiKey
+from service.model.recipient import Recipient
+from service.ports import (
     Accounts,
     ApiKeys,
     Idempotency,
@@ -23,11 +26,9 @@ from service.api_ports import (
     RateLimits,
     RecipientDirectory,
     RowLocks,
+    TableWrites,
+    Unavailable,
 )
-from service.dev.ports import free_port
-from service.model.access import Account, ApiKey
-from service.model.recipient import Recipient
-from service.ports import TableWrites, Unavailable
 from tests.fakes.access import (
     FakeAccounts,
     FakeApiKeys,

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from service.api_ports import InboxChangeKind, InboxQuery, ReadFilter
-from service.ports import InboxItem
+from service.ports import InboxChangeKind, InboxItem, InboxQuery, ReadFilter
 from tests.specs.backend import CAP, Backend
 
 BOB = "bob {x}"

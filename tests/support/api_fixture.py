@@ -26,11 +26,10 @@ from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
 from service.api.app import create_app
 from service.api.deps import ApiDeps
-from service.api_ports import Publisher
 from service.model.access import Account
 from service.model.topics import TopicNames
 from service.pipeline.tables.writer import TableStores, TableWriter
-from service.ports import Clock, InboxItem, Tables, TableWrites
+from service.ports import Clock, InboxItem, Publisher, Tables, TableWrites
 from service.settings import (
     DEV_SECRET,
     AuthSettings,

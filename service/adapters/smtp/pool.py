@@ -10,10 +10,11 @@ from service.adapters.smtp.connect import RelayFault, open_connection, tls_conte
 from service.adapters.smtp.connection import Connection
 from service.adapters.smtp.health import RelayHealth, RelayHealthTracker, RelayState
 from service.adapters.smtp.queue import MailQueue, PendingMail
-from service.adapters.smtp.rate import RateLimit, SteadyRate, Throttle
+from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import taken, to_reply
 from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.ports import SendRateLimit
 
 _MOST_TRIES = 3  # of a mail whose connections break before its final dot
 
@@ -21,7 +22,9 @@ _MOST_TRIES = 3  # of a mail whose connections break before its final dot
 class Pool:
     """Everything about one relay. `place` finds a relay again for a mail that this one does not send."""
 
-    def __init__(self, relay: Relay, place: Callable[[PendingMail], None], limit: RateLimit | None) -> None:
+    def __init__(
+        self, relay: Relay, place: Callable[[PendingMail], None], limit: SendRateLimit | None
+    ) -> None:
         self.relay = relay
         self._loop = asyncio.get_running_loop()
         self.health = RelayHealthTracker(relay.rests)

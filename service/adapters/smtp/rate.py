@@ -4,24 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Protocol
 
 from service.adapters.smtp.queue import PendingMail
 from service.model.mail import SendReason, SendResult, SendStatus
+from service.ports import SendRateLimit
 
 _CHUNK = 20  # mails reserved at once
 _PATIENCE_S = 30.0  # longer waits belong in the due set
-
-
-class RateLimit(Protocol):
-    """Reserves the right to send."""
-
-    async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` mails to `domain` through `relay`; the seconds to wait before they may go, 0.0 for now.
-
-        Raises service.ports.Unavailable when the limit cannot be asked.
-        """
-        ...
 
 
 class SteadyRate:
@@ -33,7 +22,7 @@ class SteadyRate:
         self._next = 0.0
 
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """As RateLimit; the domain does not matter here."""
+        """As SendRateLimit; the domain does not matter here."""
         now = self._now()
         start = max(self._next, now - 0.1)
         self._next = start + n * self._interval
@@ -49,7 +38,7 @@ class Throttle:
     def __init__(
         self,
         relay: str,
-        limit: RateLimit,
+        limit: SendRateLimit,
         chunk: int,
         admit: Callable[[PendingMail], None],
         refused: Callable[[], None],

@@ -7,9 +7,9 @@ from service.adapters.smtp.addresses import address_domain, sender_fits
 from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.pool import Pool
 from service.adapters.smtp.queue import PendingMail
-from service.adapters.smtp.rate import RateLimit
 from service.adapters.smtp.relay import Relay
 from service.model.mail import OutgoingMail, SendReason, SendResult, SendStatus
+from service.ports import SendRateLimit
 
 
 class SmtpTransport:
@@ -18,7 +18,7 @@ class SmtpTransport:
     `limit` is asked before mails go out when given; else each relay keeps its own `rate`, if it has one.
     """
 
-    def __init__(self, relays: Sequence[Relay], *, limit: RateLimit | None = None) -> None:
+    def __init__(self, relays: Sequence[Relay], *, limit: SendRateLimit | None = None) -> None:
         if not relays:
             raise ValueError("at least one relay is needed")
         self._relays = relays

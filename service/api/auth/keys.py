@@ -3,8 +3,8 @@
 from hmac import compare_digest
 
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
-from service.api_ports import ApiKeys
 from service.pipeline.tables.credentials import split_key
+from service.ports import ApiKeys
 
 
 async def service_of(text: str, keys: ApiKeys) -> Principal:

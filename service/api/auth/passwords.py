@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
-from service.api_ports import Accounts
+from service.ports import Accounts
 
 _REMEMBER_S = 60.0
 _REMEMBERED = 10_000

@@ -16,10 +16,10 @@ from service.api.deps import ApiDeps, Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError
 from service.api.middleware import MAX_BODY
-from service.api_ports import IdempotencyState
 from service.model.event import DeadReason, Event, InvalidEvent, Withdrawal
 from service.model.record import Headers, Message
 from service.pipeline.resolve import ingest, strict_json
+from service.ports import IdempotencyState
 
 router = APIRouter(prefix="/v1", tags=["events"])
 

@@ -19,8 +19,8 @@ from service.api.docs import COUNTS, MARK, NOTIFICATIONS, NOTIFICATIONS_QUERY, j
 from service.api.errors import ApiError, bad_parameter, invalid, not_found, pointer_to
 from service.api.jsonapi import JsonApiResponse, document, negotiate, one_of, resource
 from service.api.middleware import json_of
-from service.api_ports import InboxQuery, ReadFilter
 from service.model.catalogue import Catalogue
+from service.ports import InboxQuery, ReadFilter
 
 router = APIRouter(tags=["inbox"], default_response_class=JsonApiResponse)
 

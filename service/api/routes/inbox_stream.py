@@ -19,8 +19,7 @@ from service.api.errors import ApiError
 from service.api.hub import Hub, TooMany, Watcher
 from service.api.jsonapi import resource
 from service.api.routes.inbox import count_resources, types_of
-from service.api_ports import InboxChange, InboxChangeKind
-from service.ports import Unavailable
+from service.ports import InboxChange, InboxChangeKind, Unavailable
 
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
 

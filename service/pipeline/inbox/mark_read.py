@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from service.api_ports import InboxQuery, InboxReads, Publisher, ReadFilter
 from service.model.outcome import ReadMark
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.ports import Clock, Inbox
+from service.ports import Clock, Inbox, InboxQuery, InboxReads, Publisher, ReadFilter
 
 _MOST = 1_000_000  # more than an inbox holds
 _BATCH = 1000  # ids a record: some 30 kB

@@ -5,51 +5,18 @@ All goes on meanwhile, so whatever looks wrong is looked at once more before it 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
-from service.model.delivery import Delivery
 from service.model.ledger import TRANSITIONS, Entry, State, is_open
-from service.ports import Clock, DueSet, Ledger
+from service.ports import Clock, DeliveryLog, DueSet, Ledger, LedgerScan
 
 _WAITING = frozenset({State.deferred, State.ambiguous})
 _WHOLE = 10  # steps; of longer histories the middle may have been cut out
 _CHUNK = 500
 _MOST_SHOWN = 1000
-
-
-class LedgerScan(Protocol):
-    """Everything there is, each once."""
-
-    def ledger(self) -> AsyncIterator[tuple[Sequence[Entry], Sequence[str]]]:
-        """Deliveries, and the names of rows that cannot be read."""
-        ...
-
-    def waiting(self) -> AsyncIterator[Sequence[tuple[str, str]]]:
-        """(event, delivery) of what is in the due set."""
-        ...
-
-    def inboxes(self) -> AsyncIterator[Sequence[str]]:
-        """Recipients who have an inbox."""
-        ...
-
-    async def inbox_drift(self, recipient: str) -> Sequence[str]:
-        """What disagrees in an inbox, a line each."""
-        ...
-
-    async def recount(self, recipient: str) -> None:
-        """Make an inbox's lists and counts anew from its entries."""
-        ...
-
-
-class DeliveryLog(Protocol):
-    """The email deliveries that Kafka keeps."""
-
-    async def find(self, wanted: frozenset[str]) -> Mapping[str, Delivery]:
-        """Deliveries by their ids, as they were last written. Reads whole topics. Raises Unavailable."""
-        ...
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any
 
 from service.model.ledger import Reason, State, sources_of
 from service.model.outcome import Outcome
@@ -15,30 +15,10 @@ from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.email.schedule import Produce
 from service.pipeline.operate.data_subject import DataSubject, DeliveryRef
 from service.pipeline.tables.writer import TableWriter
-from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, Tables, Transition
+from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, PersonalData, Tables, Transition
 
 _CHUNK = 200
 _STOPPABLE = sources_of(State.withdrawn)
-
-
-class PersonalData(Protocol):
-    """What is kept of a recipient beside the tables."""
-
-    async def deliveries(self, recipient: str) -> Sequence[tuple[str, str]]:
-        """(event, delivery) of all that the ledger's index has."""
-        ...
-
-    async def entries(self, recipient: str) -> Sequence[InboxItem]:
-        """The whole inbox."""
-        ...
-
-    async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
-        """Keep where deliveries stand, and nothing of for whom; how many there were."""
-        ...
-
-    async def forget(self, recipient: str) -> None:
-        """Remove the inbox with its traces, and the ledger's index."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

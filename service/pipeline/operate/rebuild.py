@@ -7,7 +7,6 @@ that were queued and not finished are left alone: Kafka gives them to their stag
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -31,6 +30,7 @@ from service.ports import (
     Inbox,
     InboxItem,
     Ledger,
+    PendingRetries,
     Renderer,
     RenderFailed,
     SoftBounceScores,
@@ -40,22 +40,6 @@ from service.ports import (
 )
 
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
-
-
-class PendingRetries(Protocol):
-    """Which deliveries wait for their next attempt, noted while history is read."""
-
-    async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
-        """Remember next attempts (time in ms, attempts so far), and forget those that are over."""
-        ...
-
-    async def noted(self, ids: Sequence[str]) -> Sequence[tuple[int, int] | None]:
-        """For each delivery its next attempt; None when it does not wait."""
-        ...
-
-    async def clear(self) -> None:
-        """Forget all."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

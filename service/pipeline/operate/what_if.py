@@ -4,7 +4,7 @@ The finding and the deciding are those of resolve and of the last look before se
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from service.model.catalogue import Catalogue, Channel
 from service.model.delivery import Delivery
@@ -17,19 +17,11 @@ from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
-from service.ports import Clock, Inbox, LookupKeys, Tables
+from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
 
 _CHUNK = 500
 _MOST_SHOWN = 1000
 _DAY_MS = 86_400_000
-
-
-class EventLog(Protocol):
-    """The events that upstreams have published, as Kafka keeps them."""
-
-    def since(self, since_ms: int) -> AsyncIterator[Record]:
-        """Records from that time (ms) on, to where the topics end now. Raises Unavailable."""
-        ...
 
 
 class PredictedDelivery(NamedTuple):

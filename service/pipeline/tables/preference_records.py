@@ -7,7 +7,6 @@ that was asked for by a tombstone is kept as a choice with its time, so that an 
 from dataclasses import replace
 from typing import Any
 
-from service.api_ports import RowLocks
 from service.model.catalogue import Catalogue
 from service.model.recipient import Choice, Contact, Recipient, preference_key, row_bytes
 from service.model.record import Message, Record
@@ -22,7 +21,7 @@ from service.pipeline.tables.records import (
     version_of,
 )
 from service.pipeline.tables.writer import TableStores
-from service.ports import Clock, Unavailable
+from service.ports import Clock, RowLocks, Unavailable
 
 BY_RECORD = "tables.preferences"
 """Who set a choice that came this way."""

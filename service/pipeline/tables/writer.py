@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.api_ports import Accounts, ApiKeys, Publisher, RowLocks
 from service.model.access import Account, ApiKey
 from service.model.ids import address_key
 from service.model.ledger import Reason
@@ -19,7 +18,17 @@ from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.model.unsubscribe import Unsubscribe
 from service.pipeline.tables.schema import ROW_MODELS, RowRefused, read_row
-from service.ports import Clock, LookupKeys, Tables, TableWrites, Unavailable
+from service.ports import (
+    Accounts,
+    ApiKeys,
+    Clock,
+    LookupKeys,
+    Publisher,
+    RowLocks,
+    Tables,
+    TableWrites,
+    Unavailable,
+)
 
 T = TypeVar("T")
 _ATTEMPTS = 8

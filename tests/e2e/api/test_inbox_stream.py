@@ -12,8 +12,7 @@ import pytest
 
 from service.api.hub import Hub
 from service.api.routes import inbox_stream
-from service.api_ports import InboxChange
-from service.ports import Unavailable
+from service.ports import InboxChange, Unavailable
 from tests.e2e.api.served import served
 from tests.support.api_fixture import World, entry, token
 

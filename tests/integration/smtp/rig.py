@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from service.adapters.smtp import Cooldowns, RateLimit, Relay, SmtpTransport, Timeouts
+from service.adapters.smtp import Cooldowns, Relay, SmtpTransport, Timeouts
 from service.model.mail import OutgoingMail, SendResult
+from service.ports import SendRateLimit
 from tests.support.smtp_server import ScriptedServer
 
 PATIENT = Timeouts(*([60.0] * 8))
@@ -34,7 +35,7 @@ def mail(
 
 
 @asynccontextmanager
-async def engine(*relays: Relay, limit: RateLimit | None = None) -> AsyncIterator[SmtpTransport]:
+async def engine(*relays: Relay, limit: SendRateLimit | None = None) -> AsyncIterator[SmtpTransport]:
     transport = SmtpTransport(relays, limit=limit)
     await transport.start()
     try:

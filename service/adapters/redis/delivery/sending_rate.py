@@ -10,7 +10,7 @@ _MOST_WAIT_S = 30.0  # who would wait longer goes to the due set, so nothing is 
 
 
 class RedisSendingRate:
-    """The RateLimit port of the SMTP engine. Rates in mails a second; what has none is not limited.
+    """The SendRateLimit port of the SMTP engine. Rates in mails a second; what has none is not limited.
 
     `relays`: by name. `domains`: by destination domain, each through each relay; `domain`: for all the others.
     `burst_s`: how much of a rate may go at once after a pause, in seconds.

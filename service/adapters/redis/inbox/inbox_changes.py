@@ -7,8 +7,7 @@ from typing import Any
 
 from service.adapters.redis.client import Command, Store
 from service.adapters.redis.inbox.inbox_rows import item_of
-from service.api_ports import InboxChange, InboxChangeKind
-from service.ports import InboxItem
+from service.ports import InboxChange, InboxChangeKind, InboxItem
 
 _START = "0-0"
 _UNTRIMMED = 1000  # a stream shorter than this has lost nothing: see CHANGES in inbox_lib.lua

@@ -5,8 +5,7 @@ import re
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import PAGE
 from service.adapters.redis.inbox.inbox_rows import items_of
-from service.api_ports import InboxPage, InboxQuery
-from service.ports import Clock
+from service.ports import Clock, InboxPage, InboxQuery
 
 _CREATED = re.compile(r"-?\d{1,16}")
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from service.adapters.redis.client import CHUNK, Script, Store
 from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.api_ports import InboxQuery, ReadFilter
-from service.ports import Clock, InboxItem
+from service.ports import Clock, InboxItem, InboxQuery, ReadFilter
 
 _ANONYMISE = Script("ledger_anonymise")
 _INBOX = ("", ":all", ":unread", ":read", ":counts", ":expires", ":seen", ":changes")

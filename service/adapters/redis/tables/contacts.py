@@ -6,9 +6,8 @@ from typing import Any
 from service.adapters.redis.client import CHUNK, Plan, Script, Store
 from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.tables.table_rows import contact_of
-from service.api_ports import ContactPage
 from service.model.recipient import Contact
-from service.ports import LookupKeys
+from service.ports import ContactPage, LookupKeys
 
 _READ, _PAGE = Script("contacts_read"), Script("contacts_page")
 _ACCOUNTS_A_CALL = 50  # an account may be large

@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from weakref import WeakValueDictionary
 
 from service.adapters.redis.client import Script, Store
-from service.api_ports import IdempotencyRecord, IdempotencyState
-from service.ports import Unavailable
+from service.ports import IdempotencyRecord, IdempotencyState, Unavailable
 
 _RELEASE = Script("lock_release")
 _DAY_S = 86_400

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from service.api_ports import InboxQuery, ReadFilter
 from service.model.delivery import Delivery
 from service.model.ids import event_key
 from service.model.ledger import Reason, State
@@ -18,7 +17,7 @@ from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.data_subject import NAMED, DataSubject, DeliveryRef, SubjectFinder, trace_of
 from service.pipeline.operate.privacy import Eraser, PrivacyPorts, export
 from service.pipeline.tables.writer import TableStores, TableWriter
-from service.ports import InboxItem
+from service.ports import InboxItem, InboxQuery, ReadFilter
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
