@@ -32,7 +32,7 @@ from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
-from service.pipeline.bounces.process import BounceProcessor, Produce
+from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.email.stage import EmailHandler, EmailPorts
@@ -127,7 +127,7 @@ class Parts:
             in_flight=self.in_flight,
         )
 
-    def bounces(self, produce: Produce) -> BounceProcessor | None:
+    def bounces(self, publisher: Publisher) -> BounceProcessor | None:
         """What comes back to the senders of mails; None without a domain for them."""
         if self.verp is None:
             return None
@@ -140,7 +140,7 @@ class Parts:
             soft=soft,
             topics=self.topics,
             clock=self.clock,
-            produce=produce,
+            publisher=publisher,
         )
 
     def table_writer(self, publisher: Publisher) -> TableWriter:

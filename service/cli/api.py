@@ -59,35 +59,37 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from service.bootstrap import bootstrap
     from streams.kafka.connection import kafka_connection
     from streams.producer.producer import Producer
-    from streams.producer.publisher import KafkaPublisher
     from streams.reader.event_log import KafkaEventLog
 
     parts = bootstrap(settings)
     producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
-    publisher = KafkaPublisher(producer)
+
+    async def kafka_error() -> str | None:
+        return producer.last_error
+
     try:
         yield ApiDeps(
             settings=settings,
             catalogue=parts.catalogue,
             clock=parts.clock,
-            writer=parts.table_writer(publisher),
+            writer=parts.table_writer(producer),
             contacts=RedisContacts(parts.store),
             directory=RedisRecipientDirectory(parts.store),
             inbox=parts.inbox,
             inbox_reads=RedisInboxReads(parts.store, parts.clock),
             inbox_changes=RedisInboxChanges(parts.store),
             ledger=parts.ledger,
-            publisher=publisher,
+            publisher=producer,
             accounts=RedisAccounts(parts.store),
             api_keys=RedisApiKeys(parts.store),
             rate_limits=SharedRateLimits(settings.redis),
             idempotency=RedisIdempotency(parts.store),
             events_topic=settings.kafka.events[0],
-            bounces=parts.bounces(publisher.publish),
+            bounces=parts.bounces(producer),
             explain=parts.explain(),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": parts.tables.incomplete, "kafka": publisher.trouble},
+            checks={"redis": parts.tables.incomplete, "kafka": kafka_error},
         )
     finally:
         await producer.stop()

@@ -195,7 +195,7 @@ async def _do(
 
     parts, trail = at.parts, at.trail(action, asked.told())
     await trail.tell(OperationPhase.begun, {"letters": total})
-    work = Redriver(parts.ledger, at.producer.produce, parts.topics, parts.clock)
+    work = Redriver(parts.ledger, at.producer, parts.topics, parts.clock)
     counts: Counter[str] = Counter()
     async for part in open_parts(at, asked, size):
         if action is OperationKind.redrive:

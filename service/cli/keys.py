@@ -94,7 +94,6 @@ async def _writing() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
     """The writer that the API uses: the topic first, then Redis."""
     from service.bootstrap import bootstrap
     from streams.producer.producer import Producer
-    from streams.producer.publisher import KafkaPublisher
 
     settings = load()
     parts = bootstrap(settings)
@@ -102,7 +101,7 @@ async def _writing() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
     producer = Producer(connection, timeout_s=10.0)
     try:
         await require_topic(connection, parts.topics.table("api-keys"))
-        yield parts.table_writer(KafkaPublisher(producer)), parts.clock
+        yield parts.table_writer(producer), parts.clock
     finally:
         await producer.stop()
         await parts.store.close()

@@ -154,7 +154,6 @@ def _traces(at: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]"
 def _ports(at: "OperatorSession") -> "PrivacyPorts":
     from service.adapters.redis.operate.personal import RedisPersonalData
     from service.pipeline.operate.privacy import PrivacyPorts
-    from streams.producer.publisher import KafkaPublisher
 
     parts = at.parts
     return PrivacyPorts(
@@ -163,8 +162,8 @@ def _ports(at: "OperatorSession") -> "PrivacyPorts":
         inbox=parts.inbox,
         due=parts.due,
         personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
-        writer=parts.table_writer(KafkaPublisher(at.producer)),
-        produce=at.producer.produce,
+        writer=parts.table_writer(at.producer),
+        publisher=at.producer,
         topics=parts.topics,
         clock=parts.clock,
         types=[row.name for row in parts.catalogue],

@@ -107,7 +107,7 @@ async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "P
     await require_topic(connection, parts.topics.table("recipients"))
     producer = Producer(connection)
     stack.push_async_callback(producer.stop)
-    return RecipientImporter(parts.tables, parts.writes, producer.produce, parts.topics, parts.clock).put
+    return RecipientImporter(parts.tables, parts.writes, producer, parts.topics, parts.clock).put
 
 
 async def _pretend(rows: "Sequence[Recipient]") -> "ImportResult":

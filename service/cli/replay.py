@@ -126,7 +126,7 @@ async def _do(at: "OperatorSession", wish: "ReplayFilter", rate: float, total: i
         parts.catalogue,
         parts.ledger,
         parts.due,
-        at.producer.produce,
+        at.producer,
         topics=parts.topics,
         clock=parts.clock,
     )

@@ -88,7 +88,6 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
     from service.model.mask import mask_text
     from service.model.operation import OperationKind, OperationPhase, pseudonym
     from service.model.record import Message
-    from streams.producer.publisher import KafkaPublisher
 
     try:
         check_address(address)
@@ -97,7 +96,7 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
     async with operator_session() as at:
         parts, action = at.parts, OperationKind.suppress if stop else OperationKind.unsuppress
         trail = at.trail(action, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
-        writer = parts.table_writer(KafkaPublisher(at.producer))
+        writer = parts.table_writer(at.producer)
         await trail.tell(OperationPhase.begun, {})
         changed = True
         if stop:
@@ -106,7 +105,7 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
         else:
             changed = await writer.unsuppress(address)
             key = address_key(address)
-            await at.producer.produce([Message(parts.topics.soft_bounces, key.encode(), None)])
+            await at.producer.publish([Message(parts.topics.soft_bounces, key.encode(), None)])
             await parts.scores.clear(key)
         await trail.tell(OperationPhase.ended, {"changed": int(changed)})
         return changed

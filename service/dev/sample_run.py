@@ -43,7 +43,7 @@ async def publish_samples(parts: Parts) -> dict[str, str]:
     await producer.start()
     try:
         topic = parts.settings.kafka.events[0]
-        await producer.produce([Message(topic, b"", orjson.dumps(event)) for event in events])
+        await producer.publish([Message(topic, b"", orjson.dumps(event)) for event in events])
     finally:
         await producer.stop()
     return ids

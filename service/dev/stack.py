@@ -20,7 +20,6 @@ from service.dev.valkey import EmbeddedValkey
 from service.settings import DEV_SECRET, Settings
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
-from streams.producer.publisher import KafkaPublisher
 from streams.reader.rebuild import rebuild
 from streams.topics import table as topics
 from streams.worker.stage_table import gate_of
@@ -117,7 +116,7 @@ class DevStack:
             filling = bootstrap(self.settings, rebuilding=True)
             self._open.push_async_callback(filling.store.close)
             await rebuild(filling, kafka_connection(kafka), lambda *_: None)
-        await seed(parts.table_writer(KafkaPublisher(producer)), parts.catalogue)
+        await seed(parts.table_writer(producer), parts.catalogue)
 
     def _variables(self, probe_port: int) -> Mapping[str, str]:
         """Where the parts are, for child processes; what else is set in the environment they inherit."""

@@ -6,14 +6,14 @@ import random
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from structlog.contextvars import bound_contextvars
 
 from service.model.record import Done, Handler, Message, Record
-from service.ports import Unavailable
+from service.ports import Publisher, Unavailable
 from streams.consumer.assignment import PartitionSlice
 from streams.consumer.limits import StageLimits
 from streams.faults.points import Fault
@@ -40,7 +40,7 @@ class StageConfig:
 
     handler: Handler
     poison: ToDeadLetter
-    produce: Callable[[Sequence[Message]], Awaitable[None]]
+    publisher: Publisher
     limits: StageLimits
     fault: Fault
 
@@ -131,7 +131,7 @@ class RecordBatch:
             await _close(outcomes)
 
     async def _land(self, done: Done, before: "asyncio.Task[None] | None") -> None:
-        await self._work.produce(done.messages)
+        await self._work.publisher.publish(done.messages)
         if before is not None:
             await before
         self._work.fault("after_produce_before_finish")
@@ -155,7 +155,7 @@ class RecordBatch:
         try:
             letters = self._work.poison(record, error)
             self._work.fault("after_poison_before_produce")
-            await self._work.produce(letters)
+            await self._work.publisher.publish(letters)
         except Unavailable as away:
             return await self._rest(away.reason, chunk)
         except Exception as failure:

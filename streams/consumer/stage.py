@@ -11,7 +11,7 @@ import faust
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from service.model.record import Handler
-from service.ports import Unavailable
+from service.ports import Publisher, Unavailable
 from streams.consumer.batch import StageConfig, ToDeadLetter
 from streams.consumer.client import Subscription
 from streams.consumer.health import Counters, StageHealth, StageState
@@ -21,7 +21,6 @@ from streams.consumer.session import ConsumerSession
 from streams.faults import points as faults
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.diagnose import diagnose
-from streams.producer.producer import Producer
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         source: Subscription,
         handler: Handler,
         poison: ToDeadLetter,
-        producer: Producer,
+        producer: Publisher,
         *,
         limits: StageLimits | None = None,
         gate: ReadinessCheck | None = None,
@@ -59,7 +58,7 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         super().__init__(**service)
         self.name = name
         self._source = source
-        self._work = StageConfig(handler, poison, producer.produce, limits or StageLimits(), fault)
+        self._work = StageConfig(handler, poison, producer, limits or StageLimits(), fault)
         self._gate = gate
         self._tally = Counters()
         self._session: ConsumerSession | None = None

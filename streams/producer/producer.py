@@ -58,7 +58,7 @@ class Producer:
         self._link: ProducerConnection | None = None
         self._opening = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
-        self.trouble: str | None = None
+        self.last_error: str | None = None
         """Why the last attempt failed; None as soon as Kafka has acknowledged something again."""
 
     async def start(self) -> None:
@@ -67,17 +67,17 @@ class Producer:
             async with asyncio.timeout(self._timeout_s):
                 await self._live()
         except (TimeoutError, KafkaError, OSError) as error:
-            self.trouble = f"Kafka does not answer: {error!r}"
+            self.last_error = f"Kafka does not answer: {error!r}"
 
     async def stop(self) -> None:
-        """Disconnect. Whoever still waits in `produce` gets Unavailable."""
+        """Disconnect. Whoever still waits in `publish` gets Unavailable."""
         link, self._link = self._link, None
         if link is not None:
             await link.close()
         if self._leaving:
             await asyncio.wait(self._leaving)
 
-    async def produce(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         """Return when all messages are acknowledged. Messages of one key keep their order, also between calls.
 
         Raises TooLarge, with nothing sent, when one message is over its topic's limit; Unavailable when Kafka does not
@@ -102,7 +102,7 @@ class Producer:
         for batch in batches:
             if failure := batch.exception():
                 raise self._told(messages, failure) from failure
-        self.trouble = None
+        self.last_error = None
         if self._acknowledged is not None:
             self._acknowledged(messages)
 
@@ -142,5 +142,5 @@ class Producer:
         return self._unavailable(failure)
 
     def _unavailable(self, error: BaseException) -> Unavailable:
-        self.trouble = f"Kafka does not take messages: {error!r}"
-        return Unavailable(self.trouble)
+        self.last_error = f"Kafka does not take messages: {error!r}"
+        return Unavailable(self.last_error)

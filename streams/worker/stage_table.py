@@ -112,10 +112,10 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
         services.append(Heartbeat(parts.workers, parts.in_flight.names))
         await parts.transport.start()
     if "schedule" in wanted:
-        schedule = Scheduler(parts.due, producer.produce, parts.topics, parts.clock)
+        schedule = Scheduler(parts.due, producer, parts.topics, parts.clock)
         services.append(PeriodicTask("schedule", schedule.run_once, gate_of(parts)))
     if "bounces" in wanted:
-        bounces = parts.bounces(producer.produce)
+        bounces = parts.bounces(producer)
         if bounces is None:
             raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
         services.append(BounceListener(bounces, parts.settings.bounces))

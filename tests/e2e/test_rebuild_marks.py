@@ -84,7 +84,7 @@ async def full_mailboxes(line: RealPipeline) -> None:
     parts = line.parts
     soft = SoftBounceScorer(parts.scores, parts.tables, parts.writes, parts.topics, parts.clock)
     for address in ("alice@example.com", "bob@example.com", "alice@example.com"):
-        await line.producer.produce(await soft.count([(address, Reason.mailbox_full)]))
+        await line.producer.publish(await soft.count([(address, Reason.mailbox_full)]))
 
 
 @pytest.mark.timeout(300)

@@ -44,7 +44,7 @@ class Member:
         self.stages = {
             name: Stage(name, topics, handlers[name], self.process, kafka) for name, topics in STAGES.items()
         }
-        self.schedule = Scheduler(mine.due, self.stages["email"].produce, TOPICS, real.clock)
+        self.schedule = Scheduler(mine.due, self.stages["email"], TOPICS, real.clock)
 
     def partitions(self, stage: str) -> set[TopicPartition]:
         """What this worker believes to own."""

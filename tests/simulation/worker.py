@@ -143,11 +143,11 @@ class Stage:
         self._process = process
         self._kafka = kafka
         self._running: dict[RecordBatch, asyncio.Task[None]] = {}
-        self._work = StageConfig(handler, self._poison, self.produce, LIMITS, lambda _: None)
+        self._work = StageConfig(handler, self._poison, self, LIMITS, lambda _: None)
         consumer: Any = self  # the committer only calls `commit`
         self._committer = Committer(consumer, self.assignment.partitions, LIMITS, lambda _: None)
 
-    async def produce(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         """As the idempotent producer: acknowledged, or Unavailable, written or not."""
         if messages:
             await self._process.effect(partial(self._append, messages))

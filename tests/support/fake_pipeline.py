@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from service.model.ledger import Entry
@@ -69,7 +69,7 @@ class Pipeline:
         self.deliver_inbox = InboxHandler(
             self.catalogue, self.inbox, self.ledger, self.renderer, TOPICS, self.clock
         )
-        self.schedule = Scheduler(self.due, self.produce, TOPICS, self.clock)
+        self.schedule = Scheduler(self.due, self, TOPICS, self.clock)
         self.deliver_email = self.email_worker(owner)
 
     @property
@@ -133,7 +133,7 @@ class Pipeline:
             ]
         )
 
-    async def publish(self, *events: dict[str, Any] | bytes) -> list[Done]:
+    async def ingest(self, *events: dict[str, Any] | bytes) -> list[Done]:
         """Resolve these events in one batch."""
         values = [e if isinstance(e, bytes) else json.dumps({"source": "/t"} | e).encode() for e in events]
         now = self.clock.now_ms()
@@ -146,12 +146,12 @@ class Pipeline:
         batch = list(records)
         done = [d async for d in handler(batch)]
         for d in done:
-            await self.produce(d.messages)
+            await self.publish(d.messages)
         finished = [r.offset for d in done for r in d.records]
         assert sorted(finished) == sorted(r.offset for r in batch)
         return done
 
-    async def produce(self, messages: Iterable[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         """What a producer does."""
         for message in messages:
             self.topics.setdefault(message.topic, []).append(message)

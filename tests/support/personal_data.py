@@ -193,7 +193,7 @@ async def _published(line: RealPipeline) -> None:
         f'{{"id": "{address("broken")}", '.encode(),
     )
     row = json.dumps({"address": address("row"), "name": NAME, "row": "bad"}).encode()
-    await line.producer.produce([Message(line.parts.topics.table("recipients"), b"row", row)])
+    await line.producer.publish([Message(line.parts.topics.table("recipients"), b"row", row)])
 
 
 async def _states(line: RealPipeline, event: str) -> set[str]:

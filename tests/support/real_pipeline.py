@@ -29,7 +29,6 @@ from service.model.record import Message
 from service.settings import KafkaSettings, RedisSettings, Settings, SmtpSettings, WorkerSettings
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
-from streams.producer.publisher import KafkaPublisher
 from streams.topics import table as topics
 from tests.support.paths import ROOT
 from tests.support.stack import shared_kafka, shared_valkey
@@ -148,7 +147,7 @@ class RealPipeline:
         """Publish events to the upstream topic, as bytes or as JSON."""
         values = [e if isinstance(e, bytes) else json.dumps(e).encode() for e in events]
         topic = self.settings.kafka.events[0]
-        await self.producer.produce(
+        await self.producer.publish(
             [Message(topic, str(n).encode(), v, headers) for n, v in enumerate(values)]
         )
 
@@ -218,9 +217,9 @@ class RealPipeline:
         return Counter((m.recipients[0], m.message_id) for m in self.catcher.mails.newest_first())
 
     @property
-    def publisher(self) -> KafkaPublisher:
+    def publisher(self) -> Producer:
         """For the table writer."""
-        return KafkaPublisher(self.producer)
+        return self.producer
 
 
 async def eventually(condition: Any, seconds: float, told: Any = lambda: "") -> None:

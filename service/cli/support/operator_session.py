@@ -37,7 +37,7 @@ class OperatorSession:
 
         parts = self.parts
         return OperationLog(
-            self.producer.produce,
+            self.producer,
             parts.topics.audit,
             parts.clock,
             who=operator(),

@@ -1,6 +1,6 @@
 """Bounces and complaints that come back as mail: believed by the signature in their address, told to the ledger."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.model.ids import address_key
@@ -14,9 +14,7 @@ from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES
 from service.pipeline.bounces.dsn import Report, ReportKind, read_report
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from service.ports import Clock, Ledger, LookupKeys, Tables, TableWrites, Transition
-
-Produce = Callable[[Sequence[Message]], Awaitable[None]]
+from service.ports import Clock, Ledger, LookupKeys, Publisher, Tables, TableWrites, Transition
 
 # RFC 3463: the mailbox, not the mail or the way to it, is at fault; the same codes as for a relay's own replies
 _MAILBOX = {
@@ -52,7 +50,7 @@ class BounceProcessor:
         soft: SoftBounceScorer,
         topics: TopicNames,
         clock: Clock,
-        produce: Produce,
+        publisher: Publisher,
     ) -> None:
         self.verp = verp
         self._ledger = ledger
@@ -61,7 +59,7 @@ class BounceProcessor:
         self._soft = soft
         self._topics = topics
         self._clock = clock
-        self._produce = produce
+        self._publisher = publisher
 
     async def take(self, raw: bytes, envelope: Sequence[str] = ()) -> BounceResult:
         """A whole mail, and the addresses that it came to. Raises Unavailable."""
@@ -108,7 +106,7 @@ class BounceProcessor:
             await self._writes.put_suppression(key, row)
             messages.append(Message(self._topics.table("suppressions"), key.encode(), row.to_bytes()))
         if messages:
-            await self._produce(messages)
+            await self._publisher.publish(messages)
 
     async def _score(self, origin: Origin, report: Report) -> BounceResult:
         """A failure that may pass: nothing is final, it only counts against the mailbox."""
@@ -118,7 +116,7 @@ class BounceProcessor:
             return _counted("dropped", "address_unknown")
         reason = Reason.mailbox_full if report.status == "4.2.2" else Reason.temporary
         if messages := await self._soft.count([(found[1], reason)]):
-            await self._produce(messages)
+            await self._publisher.publish(messages)
         return _counted("scored", "4")
 
     async def _address(self, origin: Origin, report: Report, entry: Entry | None) -> tuple[str, str] | None:

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.record import Message, Record
-from service.pipeline.email.schedule import Produce
-from service.ports import Clock
+from service.ports import Clock, Publisher
 
 
 class OperationLog:
@@ -15,7 +14,7 @@ class OperationLog:
 
     def __init__(
         self,
-        produce: Produce,
+        publisher: Publisher,
         topic: str,
         clock: Clock,
         *,
@@ -26,7 +25,7 @@ class OperationLog:
         self.id = token_hex(6)
         self.who = who
         self.action = action
-        self._produce = produce
+        self._publisher = publisher
         self._topic = topic
         self._clock = clock
         self._asked = asked
@@ -35,7 +34,7 @@ class OperationLog:
         """Write one record. Raises Unavailable."""
         now = self._clock.now_ms()
         said = Operation(self.id, self.action, phase, self.who, now, self._asked, dict(counts), tuple(items))
-        await self._produce([Message(self._topic, self.id.encode(), said.to_bytes())])
+        await self._publisher.publish([Message(self._topic, self.id.encode(), said.to_bytes())])
 
 
 class DeadLetterStatus(NamedTuple):

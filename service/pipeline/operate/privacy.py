@@ -12,10 +12,9 @@ from service.model.recipient import Contact, Group
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.model.unsubscribe import unsubscribe_key
-from service.pipeline.email.schedule import Produce
 from service.pipeline.operate.data_subject import DataSubject, DeliveryRef
 from service.pipeline.tables.writer import TableWriter
-from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, PersonalData, Tables, Transition
+from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, PersonalData, Publisher, Tables, Transition
 
 _CHUNK = 200
 _STOPPABLE = sources_of(State.withdrawn)
@@ -31,7 +30,7 @@ class PrivacyPorts:
     due: DueSet
     personal: PersonalData
     writer: TableWriter
-    produce: Produce
+    publisher: Publisher
     topics: TopicNames
     clock: Clock
     types: Sequence[str] = ()
@@ -161,7 +160,9 @@ class Eraser:
                 )
                 for one in traces[start : start + _CHUNK]
             ]
-            await self._ports.produce([Message(topic, o.recipient.encode(), o.to_bytes()) for o in told])
+            await self._ports.publisher.publish(
+                [Message(topic, o.recipient.encode(), o.to_bytes()) for o in told]
+            )
 
 
 async def _unsubscribes(person: DataSubject, ports: PrivacyPorts) -> list[dict[str, Any]]:

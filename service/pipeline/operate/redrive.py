@@ -11,10 +11,9 @@ from service.model.delivery import Delivery
 from service.model.ledger import Reason, ReplayKind, State, is_open
 from service.model.operation import OperationPhase
 from service.model.topics import TopicNames
-from service.pipeline.email.schedule import Produce
 from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog
-from service.ports import Clock, Ledger, Transition
+from service.ports import Clock, Ledger, Publisher, Transition
 
 CHUNK = 100
 REDRIVEN = "redriven"
@@ -26,9 +25,9 @@ class Redriver:
     Doing it twice does no harm: events and deliveries meet the ledger rows that they made before.
     """
 
-    def __init__(self, ledger: Ledger, produce: Produce, topics: TopicNames, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, publisher: Publisher, topics: TopicNames, clock: Clock) -> None:
         self._ledger = ledger
-        self._produce = produce
+        self._publisher = publisher
         self._topics = topics
         self._clock = clock
         self._stages = {topics.inbox, *(topics.email(lane) for lane in Lane)}
@@ -45,13 +44,13 @@ class Redriver:
             hindered = await self._move(moves)
             ready = [letter for letter in part if letter.id not in hindered]
             counts.update(hindered.values())
-            await self._produce([letter.original() for letter in ready])
+            await self._publisher.publish([letter.original() for letter in ready])
             told = [
                 outcome_message(self._topics.outcomes, delivery, move)
                 for name, (delivery, move) in moves.items()
                 if name not in hindered
             ]
-            await self._produce(told)
+            await self._publisher.publish(told)
             counts[REDRIVEN] += len(ready)
             await trail.tell(OperationPhase.part, {REDRIVEN: len(ready)}, [letter.id for letter in ready])
         return counts

@@ -18,10 +18,9 @@ from service.model.ledger import REPLAY_TRANSITIONS, Reason, ReplayKind, State
 from service.model.outcome import Outcome
 from service.model.record import Record
 from service.model.topics import TopicNames
-from service.pipeline.email.schedule import Produce
 from service.pipeline.messages import dispatch_message, outcome_message
 from service.pipeline.operate.audit_log import OperationLog
-from service.ports import Clock, DueSet, Ledger, Transition
+from service.ports import Clock, DueSet, Ledger, Publisher, Transition
 
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that can be asked for."""
@@ -148,7 +147,7 @@ class Replayer:
         catalogue: Catalogue,
         ledger: Ledger,
         due: DueSet,
-        produce: Produce,
+        publisher: Publisher,
         *,
         topics: TopicNames,
         clock: Clock,
@@ -156,7 +155,7 @@ class Replayer:
         self._catalogue = catalogue
         self._ledger = ledger
         self._due = due
-        self._produce = produce
+        self._publisher = publisher
         self._topics = topics
         self._clock = clock
 
@@ -177,8 +176,8 @@ class Replayer:
                 counts["not in the ledger any more"] += 1
             else:
                 counts[f"{result.state} by now"] += 1
-        await self._produce([dispatch_message(self._topics, delivery) for delivery, _ in going])
-        await self._produce(
+        await self._publisher.publish([dispatch_message(self._topics, delivery) for delivery, _ in going])
+        await self._publisher.publish(
             [outcome_message(self._topics.outcomes, delivery, move) for delivery, move in going]
         )
         await self._due.drop([delivery.id for delivery, _ in going if delivery.channel is Channel.email])

@@ -4,15 +4,13 @@ No row is locked, because a lock a row would cost more than the row. In its plac
 writer was faster, its row is written to the topic once more, so that the newest stands last there too.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from service.model.recipient import Choice, Recipient, row_bytes
 from service.model.record import Message
 from service.model.topics import TopicNames
-from service.ports import Clock, LookupKeys, Tables, TableWrites
-
-Produce = Callable[[Sequence[Message]], Awaitable[None]]
+from service.ports import Clock, LookupKeys, Publisher, Tables, TableWrites
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +27,11 @@ class RecipientImporter:
     """Writes whole rows; the same rows again change nothing. Every method raises Unavailable."""
 
     def __init__(
-        self, tables: Tables, writes: TableWrites, produce: Produce, topics: TopicNames, clock: Clock
+        self, tables: Tables, writes: TableWrites, publisher: Publisher, topics: TopicNames, clock: Clock
     ) -> None:
         self._tables = tables
         self._writes = writes
-        self._produce = produce
+        self._publisher = publisher
         self._topic = topics.table("recipients")
         self._clock = clock
 
@@ -43,7 +41,9 @@ class RecipientImporter:
         standing = await self._standing(list(last))
         now = self._clock.now_ms()
         changed = [row for given in last.values() if (row := _newer(given, standing.get(given.id), now))]
-        await self._produce([Message(self._topic, row.id.encode(), row_bytes(row)) for row in changed])
+        await self._publisher.publish(
+            [Message(self._topic, row.id.encode(), row_bytes(row)) for row in changed]
+        )
         written = await self._writes.put_recipients(changed) if changed else ()
         late = [row.id for row, taken in zip(changed, written, strict=True) if not taken]
         if late:
@@ -62,7 +62,7 @@ class RecipientImporter:
         """Write what stands to the topic again, after the older rows that were put there."""
         standing = await self._standing(ids)
         gone = (("version", str(self._clock.now_ms()).encode()),)
-        await self._produce(
+        await self._publisher.publish(
             [
                 Message(self._topic, name.encode(), row_bytes(standing[name]))
                 if name in standing

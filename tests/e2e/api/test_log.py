@@ -14,7 +14,6 @@ from service.pipeline.tables.credentials import create_key, set_password
 from service.settings import KafkaSettings
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
-from streams.producer.publisher import KafkaPublisher
 from streams.topics.table import apply
 from tests.support.api_fixture import World, basic, real_world
 
@@ -47,7 +46,7 @@ async def worlds(kafka: str, valkey_url: str) -> AsyncIterator[tuple[World, Worl
             stack.push_async_callback(producer.stop)
             world = real_world(
                 valkey_url,
-                KafkaPublisher(producer),
+                producer,
                 kafka=KafkaSettings(bootstrap=kafka, prefix=prefix),
                 events_topic=f"{prefix}events",
             )

@@ -98,7 +98,7 @@ async def published(count: int) -> Pipeline:
     ]
     await pipeline.tables.put_recipients(people)
     for start in range(0, count, BATCH):
-        await pipeline.publish(
+        await pipeline.ingest(
             *(event(n, pipeline.clock.now_ms()) for n in range(start, min(count, start + BATCH)))
         )
     return pipeline
@@ -112,7 +112,7 @@ async def finish(pipeline: Pipeline, transport: SmtpTransport, records: Sequence
         batch, finished = left[:BATCH], set[int]()
         try:
             async for done in pipeline.deliver_email(batch):
-                await pipeline.produce(done.messages)
+                await pipeline.publish(done.messages)
                 finished.update(record.offset for record in done.records)
         except Unavailable:
             pass

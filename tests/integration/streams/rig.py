@@ -88,7 +88,7 @@ class Rig:
         """Write records whose value is their number."""
         messages = [Message(self.source, b"key-%d" % (i % keys), b"%d" % i) for i in ids]
         for start in range(0, len(messages), 1000):
-            await producer.produce(messages[start : start + 1000])
+            await producer.publish(messages[start : start + 1000])
 
     async def feed_careless(self, ids: range, odd: Collection[int], codec: int = 0) -> None:
         """Write records in batches of ten to one partition; the odd ones have a header name that is no text."""

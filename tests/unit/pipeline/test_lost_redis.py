@@ -20,7 +20,7 @@ async def test_a_mark_after_a_rebuild_claims_its_delivery_anew() -> None:
     """
     line = Pipeline()
     await line.seed()
-    await line.publish(WINNER)
+    await line.ingest(WINNER)
     line.transport.hold = True
     sending = asyncio.create_task(line.run(line.deliver_email, line.email_records()))
     while not line.transport._held:
@@ -54,7 +54,7 @@ async def test_a_suppression_goes_to_its_topic() -> None:
     await line.seed()
     bad = "bounced@simulator.test"
     await line.tables.put_recipients([Recipient(id="alice", address=bad, version=5)])
-    await line.publish(WINNER)
+    await line.ingest(WINNER)
     await line.run(line.deliver_email, line.email_records())
     (told,) = line.topics["tables.suppressions"]
     row = await line.tables.suppression(bad)
@@ -72,7 +72,7 @@ async def test_a_claim_of_another_worker_is_left_alone() -> None:
     """Only what no worker has claimed is claimed anew."""
     line = Pipeline()
     await line.seed()
-    await line.publish(WINNER)
+    await line.ingest(WINNER)
     (entry,) = [e async for e in line.ledger.entries(next(iter(line.ledger._events))) if e.channel == "email"]
     moves = [Transition(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)]
     await line.ledger.move(moves)

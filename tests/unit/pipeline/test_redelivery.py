@@ -35,7 +35,7 @@ async def test_a_delivered_entry_is_told_as_delivered_after_its_deadline() -> No
     """Inbox died between ledger and Kafka; when it comes again expired, operators hear what became of it."""
     line = Pipeline()
     await line.seed()
-    await line.publish(EVENT | {"expires": "2023-11-14T22:13:30Z"})
+    await line.ingest(EVENT | {"expires": "2023-11-14T22:13:30Z"})
     _ = [done async for done in line.deliver_inbox(line.records("dispatch.inbox"))]
     line.clock.advance(60_000)
 
@@ -51,7 +51,7 @@ async def tried(line: Pipeline) -> list[Record]:
     row = line.tables.recipients["alice"]
     greylisted = row.model_copy(update={"address": "deferred@simulator.test", "version": 9})
     await line.tables.put_recipients([greylisted])
-    await line.publish(EVENT)
+    await line.ingest(EVENT)
     records = line.email_records()
     await line.run(line.deliver_email, records)
     return records

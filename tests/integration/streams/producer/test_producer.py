@@ -55,7 +55,7 @@ async def test_messages_of_a_key_keep_their_order_over_concurrent_calls(rig: Rig
         for call in range(30)
     ]
 
-    await asyncio.gather(*(producer.produce(messages) for messages in calls))
+    await asyncio.gather(*(producer.publish(messages) for messages in calls))
 
     order: dict[bytes | None, list[int]] = {}
     for partition, key, value, _ in await read(rig, 3000):
@@ -67,8 +67,8 @@ async def test_messages_of_a_key_keep_their_order_over_concurrent_calls(rig: Rig
 
 async def test_headers_tombstones_and_nothing_at_all(rig: Rig, producer: Producer) -> None:
     """Headers arrive as given, None is a tombstone, and no messages are no work."""
-    await producer.produce([])
-    await producer.produce([Message(rig.sink, b"k", None, [("a", b"1"), ("a", b"2")])])
+    await producer.publish([])
+    await producer.publish([Message(rig.sink, b"k", None, [("a", b"1"), ("a", b"2")])])
 
     assert [found[1:] for found in await read(rig, 1)] == [(b"k", None, [("a", b"1"), ("a", b"2")])]
 
@@ -80,7 +80,7 @@ async def test_a_message_over_the_limit_is_refused_before_anything_is_sent(
     messages = [Message(rig.sink, b"k", b"1"), Message(rig.sink, b"k", b"x" * 1_100_000)]
 
     with pytest.raises(TooLarge, match=rig.sink):
-        await producer.produce(messages)
+        await producer.publish(messages)
 
     assert not await rig.count(rig.sink)
 
@@ -93,12 +93,12 @@ async def test_goes_on_after_the_broker_refused_a_message_for_its_size(rig: Rig,
     await admin.create_topics([NewTopic(narrow, 1, 1, topic_configs={"max.message.bytes": "1000"})])
     await admin.close()
     with suppress(Unavailable):  # until its leader is known
-        await producer.produce([Message(narrow, b"k", b"0")])
+        await producer.publish([Message(narrow, b"k", b"0")])
 
     with pytest.raises(TooLarge):
-        await producer.produce([Message(narrow, b"k", b"x" * 5000)])
+        await producer.publish([Message(narrow, b"k", b"x" * 5000)])
     for number in range(3):
-        await producer.produce([Message(narrow, b"k", b"1"), Message(rig.sink, b"k", b"%d" % number)])
+        await producer.publish([Message(narrow, b"k", b"1"), Message(rig.sink, b"k", b"%d" % number)])
 
     assert set(await rig.count(narrow)) == {0, 1}
     assert await rig.count(rig.sink) == {0: 1, 1: 1, 2: 1}
@@ -109,16 +109,16 @@ async def test_a_topic_that_is_not_there_is_unavailable_in_bounded_time(rig: Rig
     async with rig.producer(timeout_s=0.5) as producer:
         async with asyncio.timeout(30):
             with pytest.raises(Unavailable):
-                await producer.produce([Message(f"{rig.name}.absent", b"k", b"1")])
-        assert producer.trouble
+                await producer.publish([Message(f"{rig.name}.absent", b"k", b"1")])
+        assert producer.last_error
 
         await insist(producer, Message(rig.sink, b"k", b"1"))
-        assert producer.trouble is None
+        assert producer.last_error is None
 
 
 async def test_a_cancelled_call_does_not_harm_the_others(rig: Rig, producer: Producer) -> None:
     """Calls share batches; cancelling one leaves the others to be acknowledged."""
-    calls = [asyncio.create_task(producer.produce([Message(rig.sink, b"k", b"%d" % i)])) for i in range(20)]
+    calls = [asyncio.create_task(producer.publish([Message(rig.sink, b"k", b"%d" % i)])) for i in range(20)]
     await asyncio.sleep(0)
     for call in calls[::2]:
         call.cancel()
@@ -139,7 +139,7 @@ async def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path) -> None:
             for number in (1, 2):
                 async with asyncio.timeout(30):
                     with pytest.raises(Unavailable):
-                        await producer.produce([rig_message(rig, number)])
+                        await producer.publish([rig_message(rig, number)])
             kafka.start()
             written = asyncio.create_task(insist(producer, rig_message(rig, 3)))
             await eventually(written.done)
@@ -152,9 +152,9 @@ async def test_starts_and_stops_without_a_broker(free_port: int) -> None:
     producer = Producer(KafkaConnection(f"127.0.0.1:{free_port}"), timeout_s=0.5)
 
     await producer.start()
-    assert producer.trouble
+    assert producer.last_error
     with pytest.raises(Unavailable):
-        await producer.produce([Message("t", b"k", b"1")])
+        await producer.publish([Message("t", b"k", b"1")])
     await producer.stop()
 
 
@@ -167,5 +167,5 @@ async def insist(producer: Producer, message: Message) -> None:
     """Write a message, as often as it takes."""
     while True:
         with suppress(Unavailable):
-            return await producer.produce([message])
+            return await producer.publish([message])
         await asyncio.sleep(0.05)

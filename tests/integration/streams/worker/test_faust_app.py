@@ -67,7 +67,7 @@ async def test_rates_count_outcomes_by_state_and_type(kafka: str, tmp_path: Path
     with worker("tests.integration.streams.rates_app", tmp_path / "log", **environment) as process:
         for attempt in range(400):  # it reads from the end of the topic, so what came before is not counted
             with suppress(Unavailable):
-                await producer.produce([Message(topic, b"%d" % attempt, value) for value in (b"{", sent)])
+                await producer.publish([Message(topic, b"%d" % attempt, value) for value in (b"{", sent)])
             if rates().get("sent/overbid", 0) >= 5:
                 break
             await asyncio.sleep(0.2)

@@ -22,7 +22,7 @@ def bounces_of(pipeline: Pipeline) -> BounceProcessor:
     soft = SoftBounceScorer(pipeline.scores, pipeline.tables, pipeline.tables, TOPICS, pipeline.clock)
     return BounceProcessor(
         VERP, pipeline.ledger, tables=pipeline.tables, writes=pipeline.tables, soft=soft, topics=TOPICS,
-        clock=pipeline.clock, produce=pipeline.produce,
+        clock=pipeline.clock, publisher=pipeline,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ EVENT = {"id": "1", "type": "reset_password", "recipients": ["alice", "bob"]}
 async def resolved() -> Pipeline:
     pipeline = Pipeline()
     await pipeline.seed()
-    await pipeline.publish(EVENT)
+    await pipeline.ingest(EVENT)
     return pipeline
 
 
@@ -72,7 +72,7 @@ async def test_what_was_cut_off_before_its_mail_was_begun_goes_on() -> None:
     """Redis goes away between a claim and its mail, while something else of the batch is told again."""
     pipeline = await resolved()
     await pipeline.run(pipeline.deliver_email, pipeline.email_records())
-    await pipeline.publish(EVENT | {"id": "2"})
+    await pipeline.ingest(EVENT | {"id": "2"})
     ledger = pipeline.ledger
 
     async def away(event: str, delivery: str) -> None:

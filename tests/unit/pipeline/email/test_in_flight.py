@@ -13,7 +13,7 @@ async def _begun(*events: dict[str, object]) -> tuple[Pipeline, "asyncio.Task[No
     """Mail that is with a relay, which does not answer yet."""
     pipeline = Pipeline()
     await pipeline.seed()
-    await pipeline.publish(*events)
+    await pipeline.ingest(*events)
     pipeline.transport.hold = True
     delivering = asyncio.create_task(pipeline.deliver())
     async with asyncio.timeout(20):
@@ -50,7 +50,7 @@ async def test_what_is_held_is_known_since_when(killed: bool) -> None:
         row = pipeline.tables.recipients["alice"]
         dropped = row.model_copy(update={"address": "dropped@simulator.test", "version": 9})
         await pipeline.tables.put_recipients([dropped])
-        await pipeline.publish({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})
+        await pipeline.ingest({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})
     await pipeline.deliver()
 
     assert (await pipeline.states("1"))["alice", "email"] == ("held", "awaiting_operator")

@@ -108,7 +108,7 @@ async def full_mailbox(pipeline: Pipeline, *event_ids: str, type_name: str = "wi
     )
     pipeline.transport.fixed = full
     pipeline.topics.clear()
-    await pipeline.publish(*(EVENT | {"id": event_id, "type": type_name} for event_id in event_ids))
+    await pipeline.ingest(*(EVENT | {"id": event_id, "type": type_name} for event_id in event_ids))
     await pipeline.run(pipeline.deliver_email, pipeline.email_records())
     pipeline.transport.fixed = None
 
@@ -125,12 +125,12 @@ async def test_soft_bounces_score_and_fade() -> None:
     assert [m.key for m in pipeline.topics["tables.suppressions"]] == [
         address_key("alice@example.com").encode()
     ]
-    await pipeline.publish(EVENT | {"id": "f"})
+    await pipeline.ingest(EVENT | {"id": "f"})
     await pipeline.deliver()
     assert await email(pipeline, "f") == ("suppressed", "suppressed_address")
     pipeline.clock.advance(WEEK_MS)
     pipeline.topics.clear()
-    await pipeline.publish(EVENT | {"id": "g"})
+    await pipeline.ingest(EVENT | {"id": "g"})
     await pipeline.deliver()
     assert await email(pipeline, "g") == ("sent", "")
 

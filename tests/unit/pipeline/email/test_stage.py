@@ -17,7 +17,7 @@ EVENT = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id"
 async def resolved(*events: dict[str, object]) -> Pipeline:
     pipeline = Pipeline()
     await pipeline.seed()
-    await pipeline.publish(*(events or (EVENT,)))
+    await pipeline.ingest(*(events or (EVENT,)))
     return pipeline
 
 
@@ -90,7 +90,7 @@ async def test_a_dead_mailbox_is_suppressed_for_the_next_event() -> None:
     await readdress(pipeline, "bounced@simulator.test")
     await pipeline.deliver()
     pipeline.topics.clear()
-    await pipeline.publish(EVENT | {"id": "2"})
+    await pipeline.ingest(EVENT | {"id": "2"})
     await pipeline.deliver()
 
     assert await email(pipeline, "2") == ("suppressed", "suppressed_address")

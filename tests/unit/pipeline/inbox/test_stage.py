@@ -9,7 +9,7 @@ EVENT = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id"
 async def delivered(*events: dict[str, object]) -> Pipeline:
     pipeline = Pipeline()
     await pipeline.seed()
-    await pipeline.publish(*(events or (EVENT,)))
+    await pipeline.ingest(*(events or (EVENT,)))
     await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
     return pipeline
 
@@ -42,7 +42,7 @@ async def test_an_expired_delivery_makes_no_entry() -> None:
     """What has lost its use is not shown as news."""
     pipeline = Pipeline()
     await pipeline.seed()
-    await pipeline.publish(EVENT)
+    await pipeline.ingest(EVENT)
     pipeline.clock.advance(86_400_000)
     await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
 
@@ -55,7 +55,7 @@ async def test_a_withdrawn_event_leaves_no_entry() -> None:
     pipeline = Pipeline()
     await pipeline.seed()
     await pipeline.ledger.withdraw(event_key("/t", "1"), 1, 60)
-    await pipeline.publish(EVENT)
+    await pipeline.ingest(EVENT)
     await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
 
     assert (await pipeline.states("1"))["alice", "inbox"][0] == "withdrawn"

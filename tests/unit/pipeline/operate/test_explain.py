@@ -35,7 +35,7 @@ async def words(pipeline: Pipeline, recipient: str, event: str = "1") -> str:
 
 async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
     """When it came and where it is; which rules looked for whom; what they came to."""
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     await pipeline.deliver()
     (found,) = (await pipeline.explain(ExplainQuery("1")))["events"]
 
@@ -56,7 +56,7 @@ async def test_a_relays_answer_is_taken_apart(pipeline: Pipeline) -> None:
         update={"address": "deferred@simulator.test", "version": 2}
     )
     await pipeline.tables.put_recipients([row])
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     await pipeline.deliver()
     mail = await one(pipeline, "alice")
 
@@ -71,7 +71,7 @@ async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
     off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
     await pipeline.tables.put_recipients([row])
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     await pipeline.tables.put_recipients([row.model_copy(update={"preferences": {}, "version": 3})])
     mail = await one(pipeline, "alice")
 
@@ -81,8 +81,8 @@ async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
 
 async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
     """Rule by rule, from the tables as they are now."""
-    await pipeline.publish(OVERBID, {"id": "g", "type": "invoice_available", "external_id": "12345"})
-    await pipeline.publish({"id": "h", "type": "invoice_available", "external_id": "none"})
+    await pipeline.ingest(OVERBID, {"id": "g", "type": "invoice_available", "external_id": "12345"})
+    await pipeline.ingest({"id": "h", "type": "invoice_available", "external_id": "none"})
 
     assert (
         await words(pipeline, "bob") == "not among the 1 that the event names; does not have the role admin"
@@ -97,7 +97,7 @@ async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
 
 async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipeline) -> None:
     """Whoever asks for alice sees the mail that went to her address by a group's list, and so does her address."""
-    await pipeline.publish({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
+    await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
 
     for ask in (
         ExplainQuery("1", recipient="alice"),
@@ -112,7 +112,7 @@ async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipelin
 
 async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
     """Every event of a recipient, by type and time, with the person as the tables have them."""
-    await pipeline.publish(
+    await pipeline.ingest(
         OVERBID, {"id": "2", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
     )
     everything = await pipeline.explain(ExplainQuery(recipient="alice"))
@@ -127,7 +127,7 @@ async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
 
 async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline) -> None:
     """Unless the source is named; the ledger's own key is understood too."""
-    await pipeline.publish(OVERBID, OVERBID | {"source": "/other"})
+    await pipeline.ingest(OVERBID, OVERBID | {"source": "/other"})
     both = (await pipeline.explain(ExplainQuery("1")))["events"]
 
     assert {e["event"]["source"] for e in both} == {"/t", "/other"}
@@ -144,9 +144,7 @@ async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> Non
     key = unsubscribe_key("", "alice", "overbid")
     await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type="overbid", by="the link", version=8))
     await pipeline.tables.put_suppression(*suppression("bob@example.com", Reason.complaint_received, 9))
-    await pipeline.publish(
-        OVERBID | {"recipients": ["alice", "bob"]}, OVERBID | {"id": "2", "type": "winner"}
-    )
+    await pipeline.ingest(OVERBID | {"recipients": ["alice", "bob"]}, OVERBID | {"id": "2", "type": "winner"})
     await pipeline.deliver()
 
     mails = [
@@ -176,8 +174,8 @@ async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> Non
 
 async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: Pipeline) -> None:
     """Of contacts and of addresses in groups too; a suppression whose time is over does not stand."""
-    await pipeline.publish({"id": "g", "type": "invoice_available", "external_id": "12345"})
-    await pipeline.publish({"id": "a", "type": "payment_failed", "account": "acme"})
+    await pipeline.ingest({"id": "g", "type": "invoice_available", "external_id": "12345"})
+    await pipeline.ingest({"id": "a", "type": "payment_failed", "account": "acme"})
     listed = pseudonym("billing@example.com")
     for account, who, name in (("", listed, "invoice_available"), ("acme", "c1", "payment_failed")):
         key = unsubscribe_key(account, who, name)

@@ -41,7 +41,7 @@ async def lived(seed: int, events: int) -> tuple[Pipeline, Town]:
     while published:
         size = rng.randrange(1, 20)
         batch, published = published[:size], published[size:]
-        await pipeline.publish(*batch)
+        await pipeline.ingest(*batch)
     await pipeline.deliver()
     return pipeline, of
 

@@ -61,9 +61,9 @@ async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
     contact = Contact(uuid="c9", account="acme", email=ALICE, version=1)
     await line.tables.put_group(group)
     await line.tables.put_contacts([contact])
-    await line.publish({"id": "1", "type": "own_news", "recipients": ["alice", "bob"]})
+    await line.ingest({"id": "1", "type": "own_news", "recipients": ["alice", "bob"]})
     await line.deliver()
-    await line.publish({"id": "2", "type": "own_news", "recipients": ["alice"]})
+    await line.ingest({"id": "2", "type": "own_news", "recipients": ["alice"]})
     (waiting,) = [d for r in line.email_records() if (d := _delivery(r)).event_id == "2"]
     await line.due.add([waiting], [line.clock.now_ms() + 1000])
     await line.tables.put_suppression(*suppression(ALICE, Reason.mailbox_full, 5))
@@ -75,7 +75,7 @@ async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
     writer = TableWriter(stores, publisher, FakeRowLocks(), TOPICS, line.clock)
     ports = PrivacyPorts(
         tables=line.tables, ledger=line.ledger, inbox=line.inbox, due=line.due, personal=FakePersonal(line),
-        writer=writer, produce=line.produce, topics=TOPICS, clock=line.clock,
+        writer=writer, publisher=line, topics=TOPICS, clock=line.clock,
         types=[row.name for row in line.catalogue],
     )  # fmt: skip
     return ports, publisher

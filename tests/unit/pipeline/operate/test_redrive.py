@@ -14,9 +14,7 @@ from tests.support.fake_pipeline import TOPICS, Pipeline
 
 
 def trail(line: Pipeline, action: OperationKind = OperationKind.redrive) -> OperationLog:
-    return OperationLog(
-        line.produce, TOPICS.audit, line.clock, who="ops", action=action, asked={"reason": ["x"]}
-    )
+    return OperationLog(line, TOPICS.audit, line.clock, who="ops", action=action, asked={"reason": ["x"]})
 
 
 def letters(line: Pipeline) -> list[DeadLetter]:
@@ -24,13 +22,13 @@ def letters(line: Pipeline) -> list[DeadLetter]:
 
 
 def redriving(line: Pipeline) -> Redriver:
-    return Redriver(line.ledger, line.produce, TOPICS, line.clock)
+    return Redriver(line.ledger, line, TOPICS, line.clock)
 
 
 async def unrendered(line: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """One mail that could not be rendered, once."""
     await line.seed()
-    await line.publish({"id": "1", "type": "reset_password", "recipients": ["alice"]})
+    await line.ingest({"id": "1", "type": "reset_password", "recipients": ["alice"]})
     with monkeypatch.context() as broken:
         broken.setattr(line.renderer, "email", _fail)
         await line.deliver()
@@ -54,7 +52,7 @@ def test_the_original_comes_out_as_it_went_in() -> None:
 async def test_an_event_goes_back_and_is_told() -> None:
     """It is on its topic again, and its letter is redriven, by whom and why."""
     line = Pipeline()
-    await line.publish(b"{", {"id": "1", "type": "no_such"})
+    await line.ingest(b"{", {"id": "1", "type": "no_such"})
     (first, second) = letters(line)
 
     assert await redriving(line)([second], trail(line)) == {REDRIVEN: 1}
@@ -106,12 +104,13 @@ async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_cut_off_before_kafka_has_it_a_letter_stays_open() -> None:
     """The original first, the audit after it: a crash between them lets it be redriven again, without harm."""
     line = Pipeline()
-    await line.publish(b"{")
+    await line.ingest(b"{")
 
-    async def away(messages: object) -> None:
-        raise Unavailable("Kafka is away")
+    class UnavailablePublisher:
+        async def publish(self, messages: object) -> None:
+            raise Unavailable("Kafka is away")
 
-    work = Redriver(line.ledger, away, TOPICS, line.clock)
+    work = Redriver(line.ledger, UnavailablePublisher(), TOPICS, line.clock)
     with pytest.raises(Unavailable):
         await work(letters(line), trail(line))
 
@@ -121,7 +120,7 @@ async def test_cut_off_before_kafka_has_it_a_letter_stays_open() -> None:
 async def test_discarding_is_a_record_and_nothing_else() -> None:
     """The letter stays where it is; the latest word on it counts."""
     line = Pipeline()
-    await line.publish(b"{")
+    await line.ingest(b"{")
     found = letters(line)
     await redriving(line)(found, trail(line))
     line.clock.advance(1000)

@@ -36,7 +36,7 @@ async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: 
     """One mandatory mail each, which comes to `result`."""
     await line.seed()
     line.transport.fixed = result
-    await line.publish({"id": "1", "type": "reset_password", "recipients": list(recipients or ("alice",))})
+    await line.ingest({"id": "1", "type": "reset_password", "recipients": list(recipients or ("alice",))})
     await line.deliver()
     line.transport.fixed = None
 
@@ -54,10 +54,8 @@ def plan(line: Pipeline, wish: ReplayFilter) -> list[PlannedReplay]:
 async def replay(line: Pipeline, wish: ReplayFilter) -> dict[str, int]:
     """Replay and deliver what was put back."""
     before = len(line.records(TOPICS.email(Lane.bulk)))
-    resend = Replayer(line.catalogue, line.ledger, line.due, line.produce, topics=TOPICS, clock=line.clock)
-    trail = OperationLog(
-        line.produce, TOPICS.audit, line.clock, who="ops", action=OperationKind.replay, asked={}
-    )
+    resend = Replayer(line.catalogue, line.ledger, line.due, line, topics=TOPICS, clock=line.clock)
+    trail = OperationLog(line, TOPICS.audit, line.clock, who="ops", action=OperationKind.replay, asked={})
     counts = await resend(plan(line, wish), wish.replay, trail)
     added: list[Record] = line.records(TOPICS.email(Lane.bulk))[before:]
     await line.run(line.deliver_email, added)
@@ -119,7 +117,7 @@ async def test_who_may_not_be_mailed_is_not_mailed() -> None:
     line = Pipeline()
     await line.seed()
     line.transport.fixed = REFUSED
-    await line.publish({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
+    await line.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
     await line.deliver()
     line.transport.fixed = None
     await line.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 5))
@@ -188,7 +186,7 @@ async def test_what_was_never_handed_on_has_no_record() -> None:
     """Skipped by resolve: it is meant, and left over, since nothing says how to send it."""
     line = Pipeline()
     await line.seed()
-    await line.publish({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
+    await line.ingest({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
     candidates = ReplayCandidates(ALWAYS)
     for record in line.records(TOPICS.outcomes):
         candidates.read(record)

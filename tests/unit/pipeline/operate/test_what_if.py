@@ -70,7 +70,7 @@ async def test_it_agrees_with_what_then_happens() -> None:
         assert isinstance(parsed, Event)
         would = (await what_if(pipeline).event(parsed))["would"]
         assert (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"] == []
-        await pipeline.publish(fields)
+        await pipeline.ingest(fields)
         await pipeline.deliver()
         (found,) = (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"]
         became = {

@@ -19,7 +19,7 @@ async def pipeline() -> Pipeline:
 
 async def test_users_and_admins_hear_on_both_channels(pipeline: Pipeline) -> None:
     """overbid is for its users and for all admins."""
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
 
     assert set(await pipeline.states("1")) == {
         (who, how) for who in ("alice", "bob", "carol") for how in ("email", "inbox")
@@ -30,14 +30,14 @@ async def test_users_and_admins_hear_on_both_channels(pipeline: Pipeline) -> Non
 
 async def test_a_person_found_twice_is_notified_once(pipeline: Pipeline) -> None:
     """carol is named, twice, and is an admin."""
-    await pipeline.publish(OVERBID | {"recipients": ["carol", "carol"]})
+    await pipeline.ingest(OVERBID | {"recipients": ["carol", "carol"]})
 
     assert set(await pipeline.states("1")) == {("carol", "email"), ("carol", "inbox")}
 
 
 async def test_an_address_found_by_two_rules_gets_one_mail(pipeline: Pipeline) -> None:
     """alice is named, and her address is in the group's list."""
-    await pipeline.publish({"id": "1", "type": "mixed", "recipients": ["alice"], "external_id": "12345"})
+    await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["alice"], "external_id": "12345"})
 
     states = await pipeline.states("1")
     assert states["alice", "email"] == ("queued", "")
@@ -47,8 +47,8 @@ async def test_an_address_found_by_two_rules_gets_one_mail(pipeline: Pipeline) -
 
 async def test_nobody_is_told_of_their_own_action(pipeline: Pipeline) -> None:
     """The actor is skipped unless the type says otherwise."""
-    await pipeline.publish(OVERBID | {"actor": "alice"})
-    await pipeline.publish({"id": "2", "type": "own_news", "recipients": ["alice"], "actor": "alice"})
+    await pipeline.ingest(OVERBID | {"actor": "alice"})
+    await pipeline.ingest({"id": "2", "type": "own_news", "recipients": ["alice"], "actor": "alice"})
 
     assert (await pipeline.states("1"))["alice", "email"] == ("skipped", "own_action")
     assert (await pipeline.states("2"))["alice", "email"] == ("queued", "")
@@ -57,7 +57,7 @@ async def test_nobody_is_told_of_their_own_action(pipeline: Pipeline) -> None:
 async def test_the_sender_of_a_message_is_its_actor(pipeline: Pipeline) -> None:
     """message_from_buyer names its actor in sender_id."""
     data = {"sender_id": "carol", "receiver_id": "alice"}
-    await pipeline.publish({"id": "1", "type": "message_from_buyer", "data": data})
+    await pipeline.ingest({"id": "1", "type": "message_from_buyer", "data": data})
 
     assert (await pipeline.states("1"))["carol", "inbox"] == ("skipped", "own_action")
     assert (await pipeline.states("1"))["alice", "inbox"] == ("queued", "")
@@ -65,7 +65,7 @@ async def test_the_sender_of_a_message_is_its_actor(pipeline: Pipeline) -> None:
 
 async def test_a_group_is_its_list_of_addresses(pipeline: Pipeline) -> None:
     """Only the type's list counts; an unknown group and an empty list send nothing, and the event is known."""
-    await pipeline.publish(
+    await pipeline.ingest(
         {"id": "1", "type": "invoice_available", "external_id": "12345"},
         {"id": "2", "type": "invoice_available", "external_id": "nobody"},
     )
@@ -82,7 +82,7 @@ async def test_an_account_is_its_contacts_by_their_preferences(pipeline: Pipelin
     contact = pipeline.tables.contacts["acme"]["c2"]
     off = {"payment_failed:email": Choice(on=False, since_ms=5)}
     await pipeline.tables.put_contacts([contact.model_copy(update={"preferences": off, "version": 2})])
-    await pipeline.publish({"id": "1", "type": "payment_failed", "account": "acme"})
+    await pipeline.ingest({"id": "1", "type": "payment_failed", "account": "acme"})
 
     assert await pipeline.states("1") == {
         ("c1", "email"): ("queued", ""),
@@ -92,7 +92,7 @@ async def test_an_account_is_its_contacts_by_their_preferences(pipeline: Pipelin
 
 async def test_unknown_ids_and_missing_addresses_are_written_down(pipeline: Pipeline) -> None:
     """An empty row is no reason to guess."""
-    await pipeline.publish(OVERBID | {"recipients": ["ghost", "mute"]})
+    await pipeline.ingest(OVERBID | {"recipients": ["ghost", "mute"]})
 
     states = await pipeline.states("1")
     assert states["ghost", "email"] == states["ghost", "inbox"] == ("skipped", "no_such_recipient")
@@ -102,7 +102,7 @@ async def test_unknown_ids_and_missing_addresses_are_written_down(pipeline: Pipe
 
 async def test_an_event_past_its_time_expires(pipeline: Pipeline) -> None:
     """expires counts before the type's time to live."""
-    await pipeline.publish(OVERBID | {"expires": "2020-01-01T00:00:00Z"})
+    await pipeline.ingest(OVERBID | {"expires": "2020-01-01T00:00:00Z"})
 
     assert set((await pipeline.states("1")).values()) == {("expired", "past_deadline")}
     assert not pipeline.email_records()
@@ -110,10 +110,10 @@ async def test_an_event_past_its_time_expires(pipeline: Pipeline) -> None:
 
 async def test_repeats_have_no_second_effect(pipeline: Pipeline) -> None:
     """The same event in one batch and in later ones meets the same rows."""
-    await pipeline.publish(OVERBID, OVERBID, OVERBID)
+    await pipeline.ingest(OVERBID, OVERBID, OVERBID)
     assert len(pipeline.email_records()) == 3
     await pipeline.deliver()
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
 
     assert len(pipeline.email_records()) == 3
     assert set(pipeline.transport.copies.values()) == {1}
@@ -121,16 +121,16 @@ async def test_repeats_have_no_second_effect(pipeline: Pipeline) -> None:
 
 async def test_what_was_entered_but_not_handed_on_is_handed_on_again(pipeline: Pipeline) -> None:
     """A worker that died between ledger and Kafka loses nothing."""
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     pipeline.topics.clear()
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
 
     assert len(pipeline.email_records()) == 3
 
 
 async def test_bad_events_are_dead_letters_and_good_ones_go_on(pipeline: Pipeline) -> None:
     """One bad record stops nothing."""
-    await pipeline.publish(b"{", OVERBID, b'{"a":NaN}')
+    await pipeline.ingest(b"{", OVERBID, b'{"a":NaN}')
 
     assert pipeline.reasons() == ["invalid_json", "not_a_number"]
     assert len(await pipeline.states("1")) == 6
@@ -157,7 +157,7 @@ async def test_incomplete_tables_stop_everything(pipeline: Pipeline) -> None:
     """An empty table means not ready, never no preferences."""
     pipeline.tables.reason = "empty"
     with pytest.raises(Unavailable):
-        await pipeline.publish(OVERBID)
+        await pipeline.ingest(OVERBID)
 
     assert pipeline.topics == {}
 
@@ -169,7 +169,7 @@ async def test_a_large_audience_is_handed_on_in_bounded_chunks(pipeline: Pipelin
         for n in range(3000)
     ]
     await pipeline.tables.put_recipients(rows)
-    done = await pipeline.publish({"id": "1", "type": "callback_requested"})
+    done = await pipeline.ingest({"id": "1", "type": "callback_requested"})
 
     assert len(await pipeline.states("1")) == 2 * 3001
     assert max(len(d.messages) for d in done) <= 4 * 1001
@@ -179,7 +179,7 @@ async def test_a_large_audience_is_handed_on_in_bounded_chunks(pipeline: Pipelin
 
 async def test_a_new_event_supersedes_the_pending_one(pipeline: Pipeline) -> None:
     """Of two overbids on a lot only the newest is mailed; the inbox has both."""
-    await pipeline.publish(
+    await pipeline.ingest(
         OVERBID | {"time": "2026-01-01T00:00:00Z"}, OVERBID | {"id": "2", "time": "2026-01-01T00:00:01Z"}
     )
     await pipeline.deliver()
@@ -194,10 +194,10 @@ async def test_what_was_closed_but_not_told_is_told_again(pipeline: Pipeline) ->
     bob = pipeline.tables.recipients["bob"]
     off = {"overbid:email": Choice(on=False, since_ms=5)}
     await pipeline.tables.put_recipients([bob.model_copy(update={"preferences": off, "version": 2})])
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     pipeline.topics.clear()
     await pipeline.tables.put_recipients([bob.model_copy(update={"version": 3})])
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
 
     told = [o for o in pipeline.outcomes() if (o.recipient, o.channel) == ("bob", "email")]
     assert [(o.state, o.reason) for o in told] == [("skipped", "preference_off")]

@@ -52,7 +52,7 @@ async def test_an_event_and_its_withdrawal_meet_in_any_order(
         "other order in the batch": [[verb, OVERBID]],
     }[order]
     for batch in batches:
-        await pipeline.publish(*batch)
+        await pipeline.ingest(*batch)
     await pipeline.deliver()
 
     assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
@@ -65,10 +65,10 @@ async def test_an_event_and_its_withdrawal_meet_in_any_order(
 
 async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipeline: Pipeline) -> None:
     """A late withdrawal is harmless: mail cannot be taken back."""
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     await pipeline.deliver()
     assert await pipeline.inbox.counts("alice") == {"overbid": 1}
-    await pipeline.publish(BY_ID)
+    await pipeline.ingest(BY_ID)
 
     states = await pipeline.states("1")
     assert states["alice", "email"] == ("sent", "")
@@ -76,7 +76,7 @@ async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipe
     assert await pipeline.inbox.counts("alice") == {}
     told = [(o.channel, o.event_id, o.type) for o in pipeline.outcomes() if o.state == "withdrawn"]
     assert told == [("inbox", "1", "overbid")] * 2  # alice and carol
-    await pipeline.publish(BY_ID)
+    await pipeline.ingest(BY_ID)
     assert await pipeline.states("1") == states
 
 
@@ -85,11 +85,11 @@ async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: Pipelin
     row = pipeline.tables.recipients["alice"]
     address = "deferred@simulator.test"
     await pipeline.tables.put_recipients([row.model_copy(update={"address": address, "version": 2})])
-    await pipeline.publish(OVERBID)
+    await pipeline.ingest(OVERBID)
     await pipeline.deliver()
     assert (await pipeline.states("1"))["alice", "email"][0] == "deferred"
     assert await pipeline.due.count() == 1
-    await pipeline.publish(BY_ID)
+    await pipeline.ingest(BY_ID)
 
     assert (await pipeline.states("1"))["alice", "email"] == WITHDRAWN
     assert await pipeline.due.count() == 0
@@ -97,14 +97,14 @@ async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: Pipelin
 
 async def test_a_key_takes_back_what_is_not_newer(pipeline: Pipeline) -> None:
     """Of three bids the two up to the withdrawal's time; another lot and a later bid stay."""
-    await pipeline.publish(
+    await pipeline.ingest(
         OVERBID,
         OVERBID | {"id": "2", "time": "2026-01-01T00:00:05Z"},
         OVERBID | {"id": "3", "time": "2026-01-01T00:00:06Z"},
         OVERBID | {"id": "4", "data": {"lot_id": "8"}},
     )
-    await pipeline.publish(BY_DATA)
-    await pipeline.publish(OVERBID | {"id": "5", "time": "2026-01-01T00:00:04Z"})
+    await pipeline.ingest(BY_DATA)
+    await pipeline.ingest(OVERBID | {"id": "5", "time": "2026-01-01T00:00:04Z"})
 
     for gone in "125":
         assert set((await pipeline.states(gone)).values()) == {WITHDRAWN}
@@ -114,7 +114,7 @@ async def test_a_key_takes_back_what_is_not_newer(pipeline: Pipeline) -> None:
 
 async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
     """A key belongs to its type. Any type may have one, by the extension."""
-    await pipeline.publish(
+    await pipeline.ingest(
         {"id": "1", "type": "winner", "recipients": ["alice"], "supersede_key": "7", "data": {"lot_id": "x"}},
         OVERBID | {"id": "2"},
         {
@@ -125,11 +125,11 @@ async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
             "data": {"lot_id": "7"},
         },
     )
-    await pipeline.publish({"id": "w", "type": "withdraw", "data": {"type": "winner", "key": "7"}})
+    await pipeline.ingest({"id": "w", "type": "withdraw", "data": {"type": "winner", "key": "7"}})
 
     assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
     assert set((await pipeline.states("2")).values()) == {("queued", "")}
-    await pipeline.publish(BY_KEY | {"id": "w2"})
+    await pipeline.ingest(BY_KEY | {"id": "w2"})
     assert set((await pipeline.states("2")).values()) == {WITHDRAWN}
     assert set((await pipeline.states("3")).values()) == {("queued", "")}
 
@@ -137,7 +137,7 @@ async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
 async def test_an_event_may_bring_its_own_supersede_key(pipeline: Pipeline) -> None:
     """In place of the type's, or where the type has none: only the newest of a key is mailed."""
     winner = {"type": "winner", "recipients": ["alice"], "supersede_key": "k", "data": {"lot_id": "x"}}
-    await pipeline.publish(
+    await pipeline.ingest(
         winner | {"id": "1", "time": "2026-01-01T00:00:00Z"},
         winner | {"id": "2", "time": "2026-01-01T00:00:01Z", "data": {"lot_id": "y"}},
         OVERBID | {"id": "3", "supersede_key": "a"},
@@ -151,8 +151,8 @@ async def test_an_event_may_bring_its_own_supersede_key(pipeline: Pipeline) -> N
 
 async def test_what_was_skipped_stays_skipped(pipeline: Pipeline) -> None:
     """A delivery that was never to be made is not taken back."""
-    await pipeline.publish(OVERBID | {"recipients": ["ghost"]})
-    await pipeline.publish(BY_ID | {"data": {"id": "1", "source": "/t"}})
+    await pipeline.ingest(OVERBID | {"recipients": ["ghost"]})
+    await pipeline.ingest(BY_ID | {"data": {"id": "1", "source": "/t"}})
 
     assert (await pipeline.states("1"))["ghost", "email"] == ("skipped", "no_such_recipient")
     assert (await pipeline.states("1"))["carol", "email"] == WITHDRAWN
@@ -160,11 +160,11 @@ async def test_what_was_skipped_stays_skipped(pipeline: Pipeline) -> None:
 
 async def test_another_source_has_other_events(pipeline: Pipeline) -> None:
     """An id is only unique within its source."""
-    await pipeline.publish(OVERBID)
-    await pipeline.publish(BY_ID | {"source": "/other"})
+    await pipeline.ingest(OVERBID)
+    await pipeline.ingest(BY_ID | {"source": "/other"})
     assert set((await pipeline.states("1")).values()) == {("queued", "")}
 
-    await pipeline.publish(BY_ID | {"source": "/other", "data": {"id": "1", "source": "/t"}})
+    await pipeline.ingest(BY_ID | {"source": "/other", "data": {"id": "1", "source": "/t"}})
     assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
 
 
@@ -205,9 +205,9 @@ def test_bad_withdrawals_are_refused(data: Any, reason: str) -> None:
 
 async def test_what_is_taken_back_is_told_for_a_rebuild(pipeline: Pipeline) -> None:
     """The word itself, and each event that comes under it later; the upstream's topic may be gone by then."""
-    await pipeline.publish(BY_KEY)
-    await pipeline.publish(OVERBID)
-    await pipeline.publish(BY_ID)
+    await pipeline.ingest(BY_KEY)
+    await pipeline.ingest(OVERBID)
+    await pipeline.ingest(BY_ID)
 
     records = pipeline.topics["dispatch.withdrawals"]
     words = [WithdrawalRecord.from_bytes(record.value or b"") for record in records]

@@ -18,9 +18,9 @@ class World:
     def __init__(self) -> None:
         self.tables, self.log, self.clock = FakeTables(), FakePublisher(), FakeClock()
         self.rival: Recipient | None = None
-        self.feed = RecipientImporter(self.tables, self.tables, self._produce, TopicNames("t."), self.clock)
+        self.feed = RecipientImporter(self.tables, self.tables, self, TopicNames("t."), self.clock)
 
-    async def _produce(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         await self.log.publish(messages)
         if self.rival is not None:
             rival, self.rival = self.rival, None

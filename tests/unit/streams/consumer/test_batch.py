@@ -25,7 +25,7 @@ class Kafka:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     away: int = 0
 
-    async def produce(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[Message]) -> None:
         """As the producer does."""
         await self.open.wait()
         if self.away > 0:
@@ -46,7 +46,7 @@ def batch(
     work = StageConfig(
         handler,
         lambda record, _: [message(b"dead " + (record.value or b""))],
-        kafka.produce,
+        kafka,
         LIMITS,
         no_fault,
     )
