@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.model.reasons import Reason
+
 
 class State(StrEnum):
     """Where a delivery stands."""
@@ -81,55 +83,6 @@ REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
         (ReplayKind.again, _MISSED | {State.sent, State.delivered}),
     )
 }
-
-
-class Reason(StrEnum):
-    """Why a delivery stands where it stands. Empty for the plain way."""
-
-    none = ""
-    # not made, decided by resolve or by the last look before sending
-    preference_off = "preference_off"
-    unsubscribed = "unsubscribed"
-    own_action = "own_action"
-    duplicate_address = "duplicate_address"
-    no_such_recipient = "no_such_recipient"
-    no_address = "no_address"
-    invalid_address = "invalid_address"
-    not_in_group = "not_in_group"
-    already_read = "already_read"
-    suppressed_address = "suppressed_address"
-    past_deadline = "past_deadline"
-    newer_event = "newer_event"
-    withdrawn_by_source = "withdrawn_by_source"
-    # what a relay or the way to it came to
-    greylisted = "greylisted"
-    rate_limited = "rate_limited"
-    mailbox_full = "mailbox_full"
-    mailbox_unknown = "mailbox_unknown"
-    mailbox_disabled = "mailbox_disabled"
-    domain_unknown = "domain_unknown"
-    spam_refused = "spam_refused"
-    policy_refused = "policy_refused"
-    too_big = "too_big"
-    invalid_content = "invalid_content"
-    relaying_denied = "relaying_denied"
-    sender_refused = "sender_refused"
-    relay_unavailable = "relay_unavailable"
-    relay_busy = "relay_busy"
-    temporary = "temporary"
-    permanent = "permanent"
-    lost_after_data = "lost_after_data"
-    worker_died = "worker_died"
-    awaiting_operator = "awaiting_operator"
-    smtputf8_unsupported = "smtputf8_unsupported"
-    eightbit_unsupported = "eightbit_unsupported"
-    malformed_reply = "malformed_reply"
-    render_failed = "render_failed"
-    bounce_received = "bounce_received"
-    complaint_received = "complaint_received"
-    # an operator's doing
-    by_operator = "by_operator"
-    replayed = "replayed"
 
 
 class IllegalTransition(ValueError):

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from service.model.ledger import HistoryStep, Reason, State
+from service.model.ledger import HistoryStep, State
+from service.model.reasons import Reason
 
 
 class Outcome(NamedTuple):

@@ -1,6 +1,7 @@
 """Dead letters: the original bytes and headers, with the reason, where it was found and by which stage."""
 
-from service.model.event import DEAD_REASON_TEXT, DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
+from service.model.reasons import DEAD_REASON_TEXT, DeadReason
 from service.model.record import Message, Record
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from service.model.delivery import Delivery
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
+from service.model.reasons import DeadReason
 from service.model.record import Done, Record
 from service.pipeline.dead_letter import dead_letter
 

@@ -2,8 +2,9 @@
 
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
-from service.model.ledger import Reason, ReplayKind, State
+from service.model.ledger import ReplayKind, State
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.ports import NewEntry, Transition
 
 _CLAIMED = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})

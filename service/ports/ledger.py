@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from service.model.event import Event
-from service.model.ledger import Entry, Reason, ReplayKind, State
+from service.model.ledger import Entry, ReplayKind, State
+from service.model.reasons import Reason
 
 
 class NewEntry(NamedTuple):

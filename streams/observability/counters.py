@@ -7,7 +7,7 @@ from itertools import product
 import orjson
 import structlog
 
-from service.model.event import DeadReason
+from service.model.reasons import DeadReason
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.observability.metrics import DEAD_LETTERS, EVENT_TO_FINAL, OUTCOMES, SMTP_REPLIES

@@ -8,7 +8,8 @@ import pytest
 
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Reason, State, is_open
+from service.model.ledger import State, is_open
+from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.pipeline.operate.explain import ExplainQuery
 from service.ports import Transition

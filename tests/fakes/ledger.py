@@ -3,15 +3,8 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.model.ledger import (
-    Entry,
-    HistoryStep,
-    IllegalTransition,
-    Reason,
-    ReplayKind,
-    State,
-    check_transition,
-)
+from service.model.ledger import Entry, HistoryStep, IllegalTransition, ReplayKind, State, check_transition
+from service.model.reasons import Reason
 from service.ports import EventHead, NewEntry, Transition, TransitionResult
 from tests.fakes.outage import Outage
 

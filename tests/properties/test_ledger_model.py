@@ -14,7 +14,8 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import TRANSITIONS, IllegalTransition, Reason, State, check_transition
+from service.model.ledger import TRANSITIONS, IllegalTransition, State, check_transition
+from service.model.reasons import Reason
 from service.ports import EventHead, Ledger, NewEntry, Transition, TransitionResult
 from tests.fakes.ledger import FakeLedger
 from tests.support.stack import shared_valkey

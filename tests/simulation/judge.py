@@ -4,7 +4,8 @@ import json
 from collections import Counter
 
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State, is_open
+from service.model.ledger import State, is_open
+from service.model.reasons import Reason
 from tests.simulation.members import STAGES
 from tests.simulation.world import PEOPLE, Spec, World
 

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 from unittest.mock import patch
 
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.settle import SettledDelivery

@@ -14,7 +14,8 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import Channel
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.soft_bounce import SoftBounceScore
 from service.ports import (

@@ -6,7 +6,8 @@ import pytest
 
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import REPLAY_TRANSITIONS, TRANSITIONS, Entry, HistoryStep, Reason, State
+from service.model.ledger import REPLAY_TRANSITIONS, TRANSITIONS, Entry, HistoryStep, State
+from service.model.reasons import Reason
 from service.ports import EventHead, NewEntry, Transition
 from tests.specs.backend import Backend
 

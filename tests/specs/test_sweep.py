@@ -8,7 +8,8 @@ from service.adapters.redis.operate.sweep import RedisLedgerScan
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Recipient
 from service.pipeline.operate.audit import Auditor
 from service.ports import EventHead, InboxItem, NewEntry, Transition

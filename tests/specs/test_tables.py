@@ -4,7 +4,7 @@ import pytest
 
 from service.adapters.redis.tables.tables import RedisTables
 from service.model.ids import address_key
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key

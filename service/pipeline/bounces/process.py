@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.model.ids import address_key
-from service.model.ledger import Entry, Reason, State
+from service.model.ledger import Entry, State
 from service.model.mask import mask_text
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.pipeline.email.in_flight import ALIVE_S, InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.ports import Clock, DueSet, Ledger, Transition, TransitionResult, Workers

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from service.model.catalogue import Catalogue, Channel
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.model.unsubscribe import key_of
 from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from service.model.catalogue import NotificationType
 from service.model.delivery import Delivery
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.mail import SendResult, SendStatus
+from service.model.reasons import Reason
 from service.pipeline.backoff import next_try_ms
 from service.ports import Transition
 
@@ -30,7 +31,7 @@ def settle(
         case SendStatus.accepted:
             state, reason = State.sent, Reason.none
         case SendStatus.bounced:
-            state, reason = State.bounced, Reason(result.reason.value)
+            state, reason = State.bounced, Reason(result.reason)
         case SendStatus.unsent:
             state, reason, attempt = State.queued, Reason.relay_unavailable, delivery.attempt
         case SendStatus.ambiguous if row.on_ambiguous == "hold":
@@ -38,7 +39,7 @@ def settle(
         case SendStatus.ambiguous | SendStatus.deferred:
             deferred = result.status is SendStatus.deferred
             state = State.deferred if deferred else State.ambiguous
-            reason = Reason(result.reason.value)
+            reason = Reason(result.reason)
             again_ms = next_try_ms(attempt, now_ms, result.retry_after_s, rng)
             if again_ms >= delivery.deadline_ms and deferred:
                 state, again_ms = State.expired, 0

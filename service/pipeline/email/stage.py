@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import Reason, State, sources_of
+from service.model.ledger import State, sources_of
 from service.model.mail import OutgoingMail, SendStatus
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames

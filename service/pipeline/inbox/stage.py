@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.event import DeadReason, InvalidEvent
-from service.model.ledger import Reason, State
+from service.model.event import InvalidEvent
+from service.model.ledger import State
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.dead_letter import dead_letter

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from service.model.ledger import Reason, State, sources_of
+from service.model.ledger import State, sources_of
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Group
 from service.model.record import Message
 from service.model.topics import TopicNames

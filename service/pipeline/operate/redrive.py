@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from service.model.catalogue import Lane
 from service.model.dead_letter import DeadLetter
 from service.model.delivery import Delivery
-from service.model.ledger import Reason, ReplayKind, State, is_open
+from service.model.ledger import ReplayKind, State, is_open
 from service.model.operation import OperationPhase
+from service.model.reasons import Reason
 from service.model.topics import TopicNames
 from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog

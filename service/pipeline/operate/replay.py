@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from service.model.catalogue import Catalogue, Channel, Lane
 from service.model.delivery import Delivery
-from service.model.ledger import REPLAY_TRANSITIONS, Reason, ReplayKind, State
+from service.model.ledger import REPLAY_TRANSITIONS, ReplayKind, State
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.topics import TopicNames
 from service.pipeline.messages import dispatch_message, outcome_message

@@ -7,7 +7,8 @@ from service.model.catalogue import Channel, NotificationType
 from service.model.delivery import Delivery, Found
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.pipeline.resolve.audience import Candidate, channels
 from service.pipeline.resolve.precedence import Decision, decide

@@ -6,7 +6,8 @@ mandatory type > suppression > unsubscribe > contact or recipient preference > g
 from typing import NamedTuple
 
 from service.model.catalogue import Channel, NotificationType
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import Suppression
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent, Withdrawal
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.dead_letter import dead_letter

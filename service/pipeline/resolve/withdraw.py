@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from service.model.catalogue import Channel
 from service.model.event import Withdrawal
-from service.model.ledger import Entry, Reason, State, sources_of
+from service.model.ledger import Entry, State, sources_of
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord

@@ -25,9 +25,9 @@ import orjson
 from pydantic import BaseModel
 
 from service.model.access import Account, ApiKey
-from service.model.event import DeadReason, InvalidEvent
-from service.model.ledger import Reason
+from service.model.event import InvalidEvent
 from service.model.mask import mask_text
+from service.model.reasons import DeadReason, Reason
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
 from service.model.suppression import Suppression

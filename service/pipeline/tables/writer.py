@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from service.model.access import Account, ApiKey
 from service.model.ids import address_key
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Message
 from service.model.suppression import suppression

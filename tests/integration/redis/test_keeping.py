@@ -9,7 +9,8 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.ports import EventHead, InboxItem, NewEntry, Transition
 from tests.fakes.clock import FakeClock
 

@@ -10,7 +10,8 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import Channel, Lane
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.ports import NewEntry, Transition
 
 HIGH, BULK = Lane.high, Lane.bulk

@@ -8,7 +8,8 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.personal import RedisPersonalData
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.ports import EventHead, InboxItem, NewEntry, Transition
 from tests.fakes.clock import FakeClock
 

@@ -3,7 +3,8 @@
 import asyncio
 
 from service.model.ids import address_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
 from service.ports import Transition

@@ -14,11 +14,11 @@ from service.model.ledger import (
     TRANSITIONS,
     Entry,
     HistoryStep,
-    Reason,
     ReplayKind,
     State,
     sources_of,
 )
+from service.model.reasons import Reason
 from service.ports import EventHead, NewEntry, Transition, TransitionResult
 
 LONGEST_ROW = 4096

@@ -4,8 +4,8 @@ import pytest
 
 from service.model.delivery import Delivery
 from service.model.ids import address_key
-from service.model.ledger import Reason
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.verp import Verp
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.model.ids import address_key
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key

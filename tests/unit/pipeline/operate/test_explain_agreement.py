@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.model.catalogue import Catalogue, Channel
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.pipeline.operate import explain as explaining
 from service.pipeline.operate.explain import Explainer, ExplainQuery

@@ -9,7 +9,8 @@ import orjson
 
 from service.model.delivery import Delivery
 from service.model.ids import event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Record
 from service.model.suppression import suppression

@@ -8,8 +8,9 @@ import pytest
 from service.model.catalogue import Channel
 from service.model.delivery import Delivery, Found
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.soft_bounce import SoftBounceScore
 from service.model.topics import TopicNames

@@ -3,8 +3,9 @@
 import pytest
 
 from service.model.dead_letter import DeadLetter, letter_of
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.operation import Operation, OperationKind, OperationPhase
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.pipeline.dead_letter import dead_letter
 from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses

@@ -6,14 +6,14 @@ from service.model.catalogue import Lane
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     IllegalTransition,
-    Reason,
     ReplayKind,
     State,
     check_transition,
     sources_of,
 )
-from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.mail import Reply, SendResult, SendStatus
 from service.model.operation import OperationKind
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.suppression import suppression
 from service.pipeline.operate.audit_log import OperationLog
@@ -28,7 +28,7 @@ from service.pipeline.operate.replay import (
 from service.ports import Transition
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
-REFUSED = SendResult(SendStatus.bounced, SendReason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
+REFUSED = SendResult(SendStatus.bounced, Reason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
 ALWAYS = ReplayFilter()
 
 
@@ -130,9 +130,7 @@ async def test_who_may_not_be_mailed_is_not_mailed() -> None:
 async def test_what_waits_leaves_the_due_set() -> None:
     """A deferred mail is replayed where its state is named; it is then sent once, not twice."""
     line = Pipeline()
-    later = SendResult(
-        SendStatus.deferred, SendReason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt"
-    )
+    later = SendResult(SendStatus.deferred, Reason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt")
     await mailed(line, later)
 
     assert plan(line, ALWAYS) == []

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
 from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
+from service.model.reasons import DeadReason
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
 from service.observability.metrics import (
