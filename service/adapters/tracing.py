@@ -16,7 +16,7 @@ class TracingUnavailable(Exception):
     """An endpoint is set, and the packages that traces need are not installed."""
 
 
-class Tracer:
+class OtelTracer:
     """Makes spans of what has happened. A `traceparent` (W3C Trace Context) names one to others; "" is none.
 
     Upstreams decide whether their traces are kept (its flag `sampled`); of those that begin here `ratio` are.
@@ -75,7 +75,7 @@ class Tracer:
         self._provider.shutdown()
 
 
-def tracing(otel: OtelSettings) -> Tracer | None:
+def tracing(otel: OtelSettings) -> OtelTracer | None:
     """As set; None without an endpoint. Raises TracingUnavailable."""
     if not otel.endpoint:
         return None
@@ -89,4 +89,4 @@ def tracing(otel: OtelSettings) -> Tracer | None:
     headers = {name: value.get_secret_value() for name, value in otel.headers.items()}
     url = otel.endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
     exporter = OTLPSpanExporter(endpoint=url, headers=headers, timeout=5)
-    return Tracer(BatchSpanProcessor(exporter), otel.service, otel.ratio)
+    return OtelTracer(BatchSpanProcessor(exporter), otel.service, otel.ratio)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.model.reasons import Reason
 
@@ -124,17 +124,63 @@ class HistoryStep:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A delivery in the ledger: newest step first. `found`, `scope`: the rule and the row it was found by."""
+    """A delivery in the ledger, newest step first.
+
+    `rule` and `matched`: the audience rule and the row that found the recipient.
+    """
 
     event: str
     delivery: str
     recipient: str
     channel: str
     steps: tuple[HistoryStep, ...]
-    found: str = ""
-    scope: str = ""
+    rule: str = ""
+    matched: str = ""
 
     @property
     def state(self) -> State:
         """Where it stands now."""
         return self.steps[0].state
+
+
+class NewEntry(NamedTuple):
+    """A delivery to enter: its first state, and by which rule (`rule`) and in which row (`matched`) it was found."""
+
+    event: str
+    delivery: str
+    recipient: str
+    channel: str
+    state: State
+    reason: Reason
+    at_ms: int
+    detail: str = ""
+    rule: str = ""
+    matched: str = ""
+
+
+class Transition(NamedTuple):
+    """A state change of one delivery, written only if `to` may follow the current state.
+
+    With `owner` it is a worker's claim. A deferred or ambiguous delivery may be claimed only for its next attempt: its
+    earlier record may be read again because it was not committed, and must not be sent before its time.
+    `replay`: a transition by an operator, which has a table of its own.
+    """
+
+    event: str
+    delivery: str
+    to: State
+    reason: Reason
+    at_ms: int
+    attempt: int = 0
+    detail: str = ""
+    owner: str = ""
+    replay: ReplayKind = ReplayKind.none
+
+
+class TransitionResult(NamedTuple):
+    """The result of a transition: `state` is the current state of the delivery, `owner` the worker that claimed it."""
+
+    applied: bool
+    state: State | None
+    owner: str = ""
+    attempt: int = 0

@@ -1,11 +1,11 @@
 """What deliveries and outcomes say, as the ledger takes it: for who fills a ledger from what was told."""
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.model.event import Event
-from service.model.ledger import ReplayKind, State
+from service.model.ledger import NewEntry, ReplayKind, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
-from service.ports import NewEntry, Transition
 
 _CLAIMED = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
 """States that follow `sending`, which no outcome tells."""
@@ -42,15 +42,15 @@ def opening_of(told: Outcome) -> NewEntry:
         told.reason,
         told.at_ms,
         told.detail,
-        told.found,
-        told.scope,
+        told.rule,
+        told.matched,
     )
 
 
 def event_of(delivery: Delivery) -> Event:
     """What a delivery tells of its event."""
-    external_id, _, project_id = delivery.scope.rpartition("|")
-    group = delivery.found is Found.group
+    external_id, _, project_id = delivery.matched.rpartition("|")
+    group = delivery.rule is AudienceRule.group
     return Event(
         key=delivery.event,
         id=delivery.event_id,
@@ -61,7 +61,7 @@ def event_of(delivery: Delivery) -> Event:
         data={},
         external_id=external_id if group else None,
         project_id=project_id if group else "",
-        account=delivery.scope if delivery.found is Found.account else None,
+        account=delivery.matched if delivery.rule is AudienceRule.account else None,
     )
 
 

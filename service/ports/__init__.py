@@ -19,7 +19,7 @@ from service.ports.inbox import (
     InboxReads,
     ReadFilter,
 )
-from service.ports.ledger import EventHead, Ledger, LedgerIndex, NewEntry, Transition, TransitionResult
+from service.ports.ledger import EventHead, Ledger, LedgerIndex
 from service.ports.mail import MailTransport, Renderer, RenderFailed, SendRateLimit, SoftBounceScores
 from service.ports.operate import (
     AddressSearch,
@@ -43,6 +43,7 @@ from service.ports.tables import (
     Tables,
     TableWrites,
 )
+from service.ports.tracing import Tracer
 from service.ports.workers import Workers
 
 __all__ = [
@@ -74,7 +75,6 @@ __all__ = [
     "LookupKeys",
     "MailBlock",
     "MailTransport",
-    "NewEntry",
     "PendingRetries",
     "PersonalData",
     "Publisher",
@@ -93,8 +93,7 @@ __all__ = [
     "SupersedeIndex",
     "TableWrites",
     "Tables",
-    "Transition",
-    "TransitionResult",
+    "Tracer",
     "Unavailable",
     "Withdrawals",
     "Workers",

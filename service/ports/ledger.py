@@ -4,23 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from service.model.event import Event
-from service.model.ledger import Entry, ReplayKind, State
-from service.model.reasons import Reason
-
-
-class NewEntry(NamedTuple):
-    """A delivery to enter: its first state, and by which rule (`found`), in which row (`scope`), it was found."""
-
-    event: str
-    delivery: str
-    recipient: str
-    channel: str
-    state: State
-    reason: Reason
-    at_ms: int
-    detail: str = ""
-    found: str = ""
-    scope: str = ""
+from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
 
 
 class EventHead(NamedTuple):
@@ -30,34 +14,6 @@ class EventHead(NamedTuple):
     retention_s: int
     wide: bool = False
     position: str = ""
-
-
-class Transition(NamedTuple):
-    """A move of one delivery. Written only if it stands in a state from which `to` may follow.
-
-    With `owner` it is a worker's claim. What is deferred or ambiguous may be claimed only as its next attempt: a record
-    that was tried already and comes again, since it was not committed, must not be tried before its time.
-    `replay`: an operator's move, which has its own table.
-    """
-
-    event: str
-    delivery: str
-    to: State
-    reason: Reason
-    at_ms: int
-    attempt: int = 0
-    detail: str = ""
-    owner: str = ""
-    replay: ReplayKind = ReplayKind.none
-
-
-class TransitionResult(NamedTuple):
-    """What became of a move: `state` is where the delivery stands now, `owner` who claimed it."""
-
-    applied: bool
-    state: State | None
-    owner: str = ""
-    attempt: int = 0
 
 
 class Ledger(Protocol):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, create_model
 
 from service.model.delivery import Delivery
 from service.model.operation import Operation
-from service.model.outcome import Outcome
+from service.model.outcome import WIRE_NAMES, Outcome
 from service.model.reasons import DEAD_REASON_TEXT, REASON_TEXT, DeadReason, Reason
 from service.model.topics import TABLES
 from service.model.withdrawal import WithdrawalRecord
@@ -147,5 +147,9 @@ def messages_of(topic: str) -> tuple[str, ...]:
 
 def _model(told: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
     defaults = told._field_defaults | empty
-    fields: Any = {name: (hint, defaults.get(name, ...)) for name, hint in get_type_hints(told).items()}
+    wire_names = dict(zip(Outcome._fields, WIRE_NAMES, strict=True)) if told is Outcome else {}
+    fields: Any = {
+        wire_names.get(name, name): (hint, defaults.get(name, ...))
+        for name, hint in get_type_hints(told).items()
+    }
     return create_model(told.__name__, __doc__=told.__doc__, **fields)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import State, is_open
+from service.model.ledger import State, Transition, is_open
 from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.pipeline.operate.explain import ExplainQuery
-from service.ports import Transition
 from tests.e2e.cli.tocsin import Tocsin
 from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.resolve_oracle import SOURCE, answers, explained, town
@@ -186,7 +186,7 @@ async def _is(line: RealPipeline, event: str, delivery: str, state: State) -> bo
 def _delivery(name: str, event: str) -> Delivery:
     return Delivery(
         id=name, event=event, event_id="a", source="/e2e", type="overbid", channel="email", recipient="alice",
-        found=Found.users, created_ms=0, received_ms=0, deadline_ms=10**14,
+        rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=10**14,
     )  # fmt: skip
 
 

@@ -3,9 +3,19 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from service.model.ledger import Entry, HistoryStep, IllegalTransition, ReplayKind, State, check_transition
+from service.model.ledger import (
+    Entry,
+    HistoryStep,
+    IllegalTransition,
+    NewEntry,
+    ReplayKind,
+    State,
+    Transition,
+    TransitionResult,
+    check_transition,
+)
 from service.model.reasons import Reason
-from service.ports import EventHead, NewEntry, Transition, TransitionResult
+from service.ports import EventHead
 from tests.fakes.outage import Outage
 
 _MOST_STEPS = 40
@@ -115,8 +125,8 @@ class FakeLedger:
                     opening.recipient,
                     opening.channel,
                     (step,),
-                    opening.found,
-                    opening.scope,
+                    opening.rule,
+                    opening.matched,
                 )
             )
         return event.rows[opening.delivery].entry.state

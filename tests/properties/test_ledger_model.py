@@ -14,9 +14,17 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import TRANSITIONS, IllegalTransition, State, check_transition
+from service.model.ledger import (
+    TRANSITIONS,
+    IllegalTransition,
+    NewEntry,
+    State,
+    Transition,
+    TransitionResult,
+    check_transition,
+)
 from service.model.reasons import Reason
-from service.ports import EventHead, Ledger, NewEntry, Transition, TransitionResult
+from service.ports import EventHead, Ledger
 from tests.fakes.ledger import FakeLedger
 from tests.support.stack import shared_valkey
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import address_key
-from service.model.ledger import TRANSITIONS, State
+from service.model.ledger import TRANSITIONS, NewEntry, State, Transition, TransitionResult
 from service.model.mail import OutgoingMail
 from service.model.suppression import Suppression
-from service.ports import EventHead, LookupKeys, NewEntry, Rows, Transition, TransitionResult
+from service.ports import EventHead, LookupKeys, Rows
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.ledger import FakeLedger

@@ -11,22 +11,15 @@ from service import settings
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.inventory import holds_rows, inventory
 from service.adapters.redis.tables.tables import RedisTables
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.event import Event
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.soft_bounce import SoftBounceScore
-from service.ports import (
-    EventHead,
-    InboxItem,
-    LookupKeys,
-    NewEntry,
-    SupersedableEvent,
-    Transition,
-    Unavailable,
-)
+from service.ports import EventHead, InboxItem, LookupKeys, SupersedableEvent, Unavailable
 from tests.specs.backend import Backend, complete, redis_backend
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
@@ -59,7 +52,7 @@ def item(n: int) -> InboxItem:
 def delivery(n: int) -> Delivery:
     return Delivery(
         id=f"{n:024x}", event=f"event{n}", event_id=str(n), source="/s", type="overbid", channel=Channel.email,
-        recipient="alice", found=Found.users, created_ms=1, received_ms=1, deadline_ms=10**13,
+        recipient="alice", rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=10**13,
     )  # fmt: skip
 
 

@@ -6,9 +6,17 @@ import pytest
 
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import REPLAY_TRANSITIONS, TRANSITIONS, Entry, HistoryStep, State
+from service.model.ledger import (
+    REPLAY_TRANSITIONS,
+    TRANSITIONS,
+    Entry,
+    HistoryStep,
+    NewEntry,
+    State,
+    Transition,
+)
 from service.model.reasons import Reason
-from service.ports import EventHead, NewEntry, Transition
+from service.ports import EventHead
 from tests.specs.backend import Backend
 
 E1, E2 = event_key("src", "1"), event_key("src", "2")
@@ -288,7 +296,7 @@ async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None
 
     entry = await backend.ledger.entry("e", "ab" * 12)
     assert entry is not None
-    assert (entry.found, entry.scope) == ("group", "12\t|x\n")
+    assert (entry.rule, entry.matched) == ("group", "12\t|x\n")
 
 
 async def test_an_operators_move_has_a_table_of_its_own(backend: Backend) -> None:

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.sweep import RedisLedgerScan
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Recipient
 from service.pipeline.operate.audit import Auditor
-from service.ports import EventHead, InboxItem, NewEntry, Transition
+from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 from tests.specs.backend import Backend, complete, redis_backend
 
@@ -34,7 +35,7 @@ def opening(event: str, recipient: str, state: State = State.queued) -> NewEntry
 def delivery(event: str, recipient: str) -> Delivery:
     return Delivery(
         id=delivery_id(event, recipient, "email"), event=event, event_id="1", source="/t", type="t",
-        channel="email", recipient=recipient, found=Found.users, created_ms=0, received_ms=0, deadline_ms=9,
+        channel="email", recipient=recipient, rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=9,
     )  # fmt: skip
 
 

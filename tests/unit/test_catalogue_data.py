@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.adapters.catalogue_file import load_catalogue
-from service.model.catalogue import AudienceRule, Catalogue, Channel, Lane
+from service.model.catalogue import AudienceRule, Catalogue, Lane
+from service.model.channels import Channel
 from tests.support.paths import ROOT
 
 SEEDS = ROOT.parent / "shared" / "seeds"

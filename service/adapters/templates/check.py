@@ -7,8 +7,8 @@ from jinja2.meta import find_undeclared_variables
 
 from service.adapters.templates.library import Library, TemplateFault
 from service.adapters.templates.sample import sample_delivery
-from service.model.catalogue import NotificationType
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, NotificationType
+from service.model.delivery import Delivery
 from service.ports import RenderFailed
 
 _NAMES = {"data", "recipient", "product", "link", "plural", "button"}
@@ -57,4 +57,6 @@ def _trials(row: NotificationType, locale: str) -> Iterator[Delivery]:
         name: value for name, value in whole.data.items() if name in row.meta and row.meta[name].required
     }
     yield whole
-    yield whole.model_copy(update={"data": required, "name": "", "found": Found.role, "scope": "admin"})
+    yield whole.model_copy(
+        update={"data": required, "name": "", "rule": AudienceRule.role, "matched": "admin"}
+    )

@@ -3,7 +3,8 @@
 import re
 from urllib.parse import quote
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.ports import RenderFailed
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9_~-]+").fullmatch
@@ -14,7 +15,7 @@ def reader(delivery: Delivery, locale: str) -> dict[str, str]:
 
     `role` is `admin` for whoever hears as one, else `user`.
     """
-    role = "admin" if delivery.found is Found.role and delivery.scope == "admin" else "user"
+    role = "admin" if delivery.rule is AudienceRule.role and delivery.matched == "admin" else "user"
     name = " ".join(delivery.name.split())
     return {"name": name, "locale": locale, "role": role, "timezone": delivery.timezone}
 

@@ -1,7 +1,8 @@
 """A delivery of a type's sample event, for the start-up check and for looking at."""
 
-from service.model.catalogue import AudienceRule, Channel, NotificationType
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, NotificationType
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
 
 SAMPLE_MS = 1_790_000_000_000  # 21 September 2026, so that pictures of samples compare
@@ -19,8 +20,8 @@ def sample_delivery(row: NotificationType, locale: str, channel: Channel = Chann
         type=row.name,
         channel=channel,
         recipient="alice",
-        found=Found(kind),
-        scope=row.audience[0].role or "" if kind is AudienceRule.role else "",
+        rule=AudienceRule(kind),
+        matched=row.audience[0].role or "" if kind is AudienceRule.role else "",
         created_ms=SAMPLE_MS,
         received_ms=SAMPLE_MS,
         deadline_ms=SAMPLE_MS + row.ttl * 1000,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.model.ids import address_key
-from service.model.ledger import Entry, State
+from service.model.ledger import Entry, State, Transition
 from service.model.mask import mask_text
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
@@ -15,7 +15,8 @@ from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES
 from service.pipeline.bounces.dsn import Report, ReportKind, read_report
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from service.ports import Clock, Ledger, LookupKeys, Publisher, Tables, TableWrites, Transition
+from service.pipeline.messages import message_of
+from service.ports import Clock, Ledger, LookupKeys, Publisher, Tables, TableWrites
 
 # RFC 3463: the mailbox, not the mail or the way to it, is at fault; the same codes as for a relay's own replies
 _MAILBOX = {
@@ -141,22 +142,7 @@ class BounceProcessor:
 
     async def _outcome(self, origin: Origin, entry: Entry) -> Message:
         head = await self._ledger.head(origin.event) or {}
-        step = entry.steps[0]
-        told = Outcome(
-            delivery=entry.delivery,
-            event=entry.event,
-            type=str(head.get("type", "")),
-            recipient=entry.recipient,
-            channel=entry.channel,
-            state=step.state,
-            at_ms=step.at_ms,
-            reason=step.reason,
-            attempt=step.attempt,
-            detail=step.detail,
-            event_id=str(head.get("id", "")),
-            source=str(head.get("source", "")),
-        )
-        return Message(self._topics.outcomes, entry.recipient.encode(), told.to_bytes())
+        return message_of(self._topics, Outcome.of_entry(entry, head))
 
 
 def _counted(what: str, reason: str = "") -> BounceResult:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.ledger import State
+from service.model.ledger import State, Transition, TransitionResult
 from service.model.reasons import Reason
 from service.pipeline.email.in_flight import ALIVE_S, InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
-from service.ports import Clock, DueSet, Ledger, Transition, TransitionResult, Workers
+from service.ports import Clock, DueSet, Ledger, Workers
 
 
 @dataclass(slots=True)

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from service.model.catalogue import NotificationType
 from service.model.delivery import Delivery
-from service.model.ledger import State
+from service.model.ledger import State, Transition
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
 from service.pipeline.backoff import next_try_ms
-from service.ports import Transition
 
 
 class SettledDelivery(NamedTuple):

@@ -9,13 +9,12 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import State, sources_of
+from service.model.ledger import State, Transition, sources_of
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.in_flight import InFlight
@@ -23,7 +22,7 @@ from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import Answer, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from service.pipeline.messages import outcome_message
+from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
     DueSet,
@@ -36,7 +35,6 @@ from service.ports import (
     SupersedeIndex,
     Tables,
     TableWrites,
-    Transition,
     Unavailable,
     Workers,
 )
@@ -266,9 +264,7 @@ class EmailHandler:
     ) -> Done:
         """What no relay took stays unfinished, so it stays in Kafka."""
         final = [s for s in settled if s.result.status is not SendStatus.unsent]
-        messages = [
-            outcome_message(self._topics.outcomes, s.delivery, s.move, s.result, s.again_ms) for s in final
-        ]
+        messages = [outcome_message(self._topics, s.delivery, s.move, s.result, s.again_ms) for s in final]
         messages += [self._suppressed(*_suppression(s)) for s in final if s.result.suppress]
         messages += more
         return Done(batch.finish([s.delivery.id for s in final]), messages)
@@ -283,7 +279,7 @@ class EmailHandler:
         move = Transition(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )
-        told = [outcome_message(self._topics.outcomes, delivery, move, None, again_ms or 0)]
+        told = [outcome_message(self._topics, delivery, move, None, again_ms or 0)]
         if step.state is State.bounced and (row := await self._ports.tables.suppression(delivery.address)):
             told.append(self._suppressed(address_key(delivery.address), row))
         return told
@@ -292,7 +288,7 @@ class EmailHandler:
         return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
 
     def _outcome(self, delivery: Delivery, move: Transition) -> Message:
-        return outcome_message(self._topics.outcomes, delivery, move)
+        return outcome_message(self._topics, delivery, move)
 
 
 def _suppression(settled: SettledDelivery) -> tuple[str, Suppression]:

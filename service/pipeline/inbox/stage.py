@@ -5,23 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
-from service.model.ledger import State
+from service.model.ledger import State, Transition, TransitionResult
 from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
 from service.pipeline.delivery_batch import DeliveryBatch
-from service.pipeline.messages import outcome_message
-from service.ports import (
-    Clock,
-    Inbox,
-    InboxItem,
-    Ledger,
-    Renderer,
-    RenderFailed,
-    Transition,
-    TransitionResult,
-)
+from service.pipeline.messages import dead_letter, outcome_message
+from service.ports import Clock, Inbox, InboxItem, Ledger, Renderer, RenderFailed
 
 
 class InboxHandler:
@@ -91,9 +81,7 @@ class InboxHandler:
             for move, result in zip(moves, moved, strict=True)
             if result.applied or result.state in (move.to, State.delivered)
         ]
-        return [
-            outcome_message(self._topics.outcomes, batch.deliveries[move.delivery], move) for move in told
-        ]
+        return [outcome_message(self._topics, batch.deliveries[move.delivery], move) for move in told]
 
 
 def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> InboxItem:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from service.model.catalogue import Catalogue, Channel
-from service.model.delivery import Found
+from service.model.catalogue import AudienceRule, Catalogue
+from service.model.channels import CHANNELS, Channel
 from service.model.ledger import Entry
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.operate.not_notified import pseudonym
@@ -17,10 +17,10 @@ def rows_of(entries: Iterable[Entry]) -> LookupKeys:
     """The rows by which these were found."""
     wanted = LookupKeys()
     for entry in entries:
-        if entry.found == Found.account:
-            wanted.accounts.add(entry.scope)
-        elif entry.found == Found.group:
-            external_id, _, project_id = entry.scope.rpartition("|")
+        if entry.rule == AudienceRule.account:
+            wanted.accounts.add(entry.matched)
+        elif entry.rule == AudienceRule.group:
+            external_id, _, project_id = entry.matched.rpartition("|")
             wanted.groups.add((external_id, project_id))
         else:
             wanted.recipients.add(entry.recipient)
@@ -44,15 +44,17 @@ class MailBlocks:
         asked = [
             (_address(entry, type_name, rows), _key(entry, type_name))
             for entry in entries
-            if entry.channel == Channel.email
+            if CHANNELS[Channel(entry.channel)].suppressible
         ]
         found = iter(await self._tables.bars(asked) if asked else ())
-        bars = (next(found) if entry.channel == Channel.email else _NOTHING for entry in entries)
+        bars = (
+            next(found) if CHANNELS[Channel(entry.channel)].suppressible else _NOTHING for entry in entries
+        )
         return [_shown(bar, now_ms) or None for bar in bars]
 
     async def of_person(self, name: str, address: str, now_ms: int) -> dict[str, Any]:
         """What stops all mail to an address, and the types that this recipient has unsubscribed from."""
-        types = [row.name for row in self._catalogue if Channel.email in row.channels and not row.mandatory]
+        types = [row.name for row in self._catalogue if row.suppressible and not row.mandatory]
         bars = await self._tables.bars([(address, unsubscribe_key("", name, one)) for one in types])
         shown = [_shown(bar, now_ms) for bar in bars]
         return {
@@ -77,16 +79,18 @@ def _shown(bar: MailBlock, now_ms: int) -> dict[str, Any]:
 
 
 def _key(entry: Entry, type_name: str) -> str:
-    return unsubscribe_key(entry.scope if entry.found == Found.account else "", entry.recipient, type_name)
+    return unsubscribe_key(
+        entry.matched if entry.rule == AudienceRule.account else "", entry.recipient, type_name
+    )
 
 
 def _address(entry: Entry, type_name: str, rows: Rows) -> str:
     """As the tables have it now; empty where they have none."""
-    if entry.found == Found.account:
-        held = rows.accounts.get(entry.scope, ())
+    if entry.rule == AudienceRule.account:
+        held = rows.accounts.get(entry.matched, ())
         return next((contact.email for contact in held if contact.uuid == entry.recipient), "")
-    if entry.found == Found.group:
-        external_id, _, project_id = entry.scope.rpartition("|")
+    if entry.rule == AudienceRule.group:
+        external_id, _, project_id = entry.matched.rpartition("|")
         group = rows.groups.get((external_id, project_id))
         listed: Iterable[str] = group.addresses.get(type_name, ()) if group else ()
         return next((address for address in listed if pseudonym(address) == entry.recipient), "")

@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
@@ -101,9 +99,9 @@ def trace_of(record: Record, topics: TopicNames) -> DeliveryRef | None:
             told = Outcome.from_bytes(record.value or b"")
             name = told.delivery
         else:
-            told = Delivery.model_validate_json(record.value or b"")
+            told = Delivery.from_bytes(record.value)
             name = told.id
-    except (ValueError, ValidationError):
+    except ValueError:
         return None
     return DeliveryRef(
         name, told.event, told.type, told.recipient, str(told.channel), told.event_id, told.source

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.model.catalogue import AudienceRule, Catalogue, Channel, NotificationType
+from service.model.catalogue import AudienceRule, Catalogue, NotificationType
+from service.model.channels import Channel
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
@@ -146,7 +147,7 @@ class Explainer:
         has: dict[str, set[str]] = {}
         for entry in entries:
             has.setdefault(entry.recipient, set()).add(entry.channel)
-        found = {entry.recipient: entry.found for entry in entries}
+        found = {entry.recipient: entry.rule for entry in entries}
         missing = [one for name in has for one in not_made(name, found[name], has[name], row)]
         asked = [name for name in people if name not in has]
         if len(people) > 1:
@@ -165,8 +166,8 @@ class Explainer:
                 "recipient": entry.recipient,
                 "channel": entry.channel,
                 "delivery": entry.delivery,
-                "found": entry.found,
-                "scope": entry.scope,
+                "found": entry.rule,
+                "scope": entry.matched,
                 "state": entry.state.value,
                 "open": is_open(entry.state),
                 "reason": entry.steps[0].reason.value,
@@ -246,8 +247,8 @@ def _rule(kind: AudienceRule, role: str | None, head: Mapping[str, object]) -> d
 def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:
     """What the recipient has chosen for this type and channel, as it stands now."""
     key = preference_key(type_name, entry.channel)
-    if entry.found == "account":
-        contacts = rows.accounts.get(entry.scope, ())
+    if entry.rule == "account":
+        contacts = rows.accounts.get(entry.matched, ())
         return next((c.preferences.get(key) for c in contacts if c.uuid == entry.recipient), None)
     row = rows.recipients.get(entry.recipient)
     return row.preferences.get(key) if row else None

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.model.catalogue import Audience, AudienceRule, Channel, NotificationType
-from service.model.delivery import Found
+from service.model.catalogue import Audience, AudienceRule, NotificationType
+from service.model.channels import Channel
 from service.model.ids import address_key
 from service.ports import LookupKeys, Rows
 
@@ -71,7 +71,7 @@ def not_made(recipient: str, found: str, has: set[str], row: NotificationType) -
     for channel in Channel:
         if channel.value in has:
             continue
-        if channel in row.channels and found == Found.group:
+        if channel in row.channels and found == AudienceRule.group:
             said = "a group lists addresses, and nothing but mail reaches an address"
             yield NotNotified(recipient, channel, NotNotifiedReason.address_only, said)
         else:

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from service.model.catalogue import Catalogue, Channel
+from service.model.catalogue import Catalogue
+from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
 from service.model.ledger import TRANSITIONS, State
@@ -204,14 +203,14 @@ class Rebuilder:
             await self._ports.inbox.remove(recipient, ids)
 
     async def _note(self, outcomes: Iterable[Outcome]) -> None:
-        latest = {told.delivery: told for told in outcomes if told.channel == Channel.email}
+        latest = {told.delivery: told for told in outcomes if CHANNELS[Channel(told.channel)].retried}
         waiting = {i: (told.next_ms, told.attempt) for i, told in latest.items() if told.next_ms}
         await self._ports.notes.note(waiting, [i for i in latest if i not in waiting])
 
     def _delivery(self, record: Record) -> Delivery | None:
         try:
-            return Delivery.model_validate_json(record.value or b"")
-        except ValidationError:
+            return Delivery.from_bytes(record.value)
+        except ValueError:
             self.refused[record.topic] += 1
             return None
 

@@ -3,18 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
-from service.model.catalogue import Lane
 from service.model.dead_letter import DeadLetter
 from service.model.delivery import Delivery
-from service.model.ledger import ReplayKind, State, is_open
+from service.model.ledger import ReplayKind, State, Transition, is_open
 from service.model.operation import OperationPhase
 from service.model.reasons import Reason
 from service.model.topics import TopicNames
 from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog
-from service.ports import Clock, Ledger, Publisher, Transition
+from service.ports import Clock, Ledger, Publisher
 
 CHUNK = 100
 REDRIVEN = "redriven"
@@ -31,7 +28,7 @@ class Redriver:
         self._publisher = publisher
         self._topics = topics
         self._clock = clock
-        self._stages = {topics.inbox, *(topics.email(lane) for lane in Lane)}
+        self._stages = topics.dispatches()
 
     async def __call__(self, letters: Sequence[DeadLetter], trail: OperationLog) -> Counter[str]:
         """Redrive these; how many, and why the others were left alone. Raises Unavailable.
@@ -47,7 +44,7 @@ class Redriver:
             counts.update(hindered.values())
             await self._publisher.publish([letter.original() for letter in ready])
             told = [
-                outcome_message(self._topics.outcomes, delivery, move)
+                outcome_message(self._topics, delivery, move)
                 for name, (delivery, move) in moves.items()
                 if name not in hindered
             ]
@@ -65,8 +62,8 @@ class Redriver:
             if letter.topic not in self._stages:
                 continue
             try:
-                delivery = Delivery.model_validate_json(letter.record.value or b"")
-            except ValidationError:
+                delivery = Delivery.from_bytes(letter.record.value)
+            except ValueError:
                 continue  # it was no delivery before either: its stage will say so again
             found[letter.id] = (
                 delivery,

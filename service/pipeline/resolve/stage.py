@@ -7,27 +7,17 @@ from dataclasses import dataclass, field
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent, Withdrawal
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
-from service.pipeline.messages import dispatch_message
+from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
-from service.ports import (
-    Clock,
-    EventHead,
-    Ledger,
-    LookupKeys,
-    NewEntry,
-    SupersedableEvent,
-    SupersedeIndex,
-    Tables,
-)
+from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
 CHUNK = 500
 """Deliveries that are entered, produced and held in memory at a time."""
@@ -158,8 +148,8 @@ class ResolveHandler:
                         reason=verdict.reason,
                         at_ms=now,
                         detail=verdict.detail,
-                        found=delivery.found,
-                        scope=delivery.scope,
+                        rule=delivery.rule,
+                        matched=delivery.matched,
                     )
                 )
         if not heads:
@@ -189,8 +179,7 @@ class ResolveHandler:
             return []
         step = entry.steps[0]
         stood = opening._replace(state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail)
-        told = _outcome(delivery, stood, step.state)
-        return [Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())]
+        return [message_of(self._topics, _outcome(delivery, stood, step.state))]
 
     def _head(self, case: _IncomingEvent) -> EventHead:
         record = case.record
@@ -209,8 +198,7 @@ class ResolveHandler:
                 continue
             if state is State.queued:
                 yield dispatch_message(self._topics, delivery)
-            told = _outcome(delivery, opening, state)
-            yield Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())
+            yield message_of(self._topics, _outcome(delivery, opening, state))
 
 
 def _outcome(delivery: Delivery, opening: NewEntry, state: State) -> Outcome:
@@ -218,18 +206,6 @@ def _outcome(delivery: Delivery, opening: NewEntry, state: State) -> Outcome:
     if state is not opening.state:  # entered before, or withdrawn meanwhile: not by what this opening says
         reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none
         detail = opening.detail if state is State.withdrawn else ""
-    return Outcome(
-        delivery=delivery.id,
-        event=delivery.event,
-        type=delivery.type,
-        recipient=delivery.recipient,
-        channel=delivery.channel,
-        state=state,
-        at_ms=opening.at_ms,
-        reason=reason,
-        detail=f"{delivery.found} {delivery.scope}: {detail}" if delivery.scope else detail,
-        event_id=delivery.event_id,
-        source=delivery.source,
-        found=delivery.found,
-        scope=delivery.scope,
-    )
+    detail = f"{delivery.rule} {delivery.matched}: {detail}" if delivery.matched else detail
+    transition = Transition(delivery.event, delivery.id, state, reason, opening.at_ms, detail=detail)
+    return Outcome.of_transition(delivery, transition)

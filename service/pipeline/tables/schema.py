@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
-from service.model.catalogue import Channel
+from service.model.channels import Channel
 from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression

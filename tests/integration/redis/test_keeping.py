@@ -9,9 +9,9 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
-from service.ports import EventHead, InboxItem, NewEntry, Transition
+from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 
 DAY_S = 86_400

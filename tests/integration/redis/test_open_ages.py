@@ -7,12 +7,12 @@ from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.open_ages import RedisOpenAges
 from service.adapters.redis.tables.tables import RedisTables
-from service.model.catalogue import Channel, Lane
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, Lane
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
-from service.ports import NewEntry, Transition
 
 HIGH, BULK = Lane.high, Lane.bulk
 
@@ -21,7 +21,7 @@ def delivery(n: int, lane: Lane = HIGH) -> Delivery:
     """The one whose event came in at 1000 + n."""
     return Delivery(
         id=delivery_id("e", str(n), "email"), event="e", event_id="1", source="s", type="overbid",
-        channel=Channel.email, recipient=str(n), found=Found.users, created_ms=1, received_ms=1000 + n,
+        channel=Channel.email, recipient=str(n), rule=AudienceRule.users, created_ms=1, received_ms=1000 + n,
         deadline_ms=99, lane=lane,
     )  # fmt: skip
 

@@ -8,9 +8,9 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.personal import RedisPersonalData
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
-from service.ports import EventHead, InboxItem, NewEntry, Transition
+from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 
 
@@ -61,7 +61,7 @@ async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
     for event, delivery in pairs:
         entry = await ledger.entry(event, delivery)
         assert entry is not None
-        assert (entry.recipient, entry.channel, entry.found, entry.scope) == (
+        assert (entry.recipient, entry.channel, entry.rule, entry.matched) == (
             "erased-1",
             "email",
             "users",

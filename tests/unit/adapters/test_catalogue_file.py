@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from service.adapters.catalogue_file import CatalogueError, load_catalogue
-from service.model.catalogue import Catalogue, Channel
+from service.model.catalogue import Catalogue
+from service.model.channels import Channel
 
 _OVERBID = """
 [overbid]

@@ -3,11 +3,10 @@
 import asyncio
 
 from service.model.ids import address_key
-from service.model.ledger import State
+from service.model.ledger import State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
-from service.ports import Transition
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import Pipeline
 

@@ -18,8 +18,8 @@ from service.adapters.redis.ledger.ledger_rows import (
     moved,
     step_of,
 )
-from service.model.ledger import Entry, State
-from service.ports import EventHead, NewEntry, Transition, TransitionResult
+from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
+from service.ports import EventHead
 
 _OPEN, _MOVE = Script("ledger_open", complete_only=True), Script("ledger_move", complete_only=True)
 _INDEX, _WITHDRAW = Script("ledger_index", complete_only=True), Script("ledger_withdraw", complete_only=True)

@@ -14,12 +14,15 @@ from service.model.ledger import (
     TRANSITIONS,
     Entry,
     HistoryStep,
+    NewEntry,
     ReplayKind,
     State,
+    Transition,
+    TransitionResult,
     sources_of,
 )
 from service.model.reasons import Reason
-from service.ports import EventHead, NewEntry, Transition, TransitionResult
+from service.ports import EventHead
 
 LONGEST_ROW = 4096
 _LONGEST_DETAIL = 300
@@ -43,7 +46,7 @@ def first_row(opening: NewEntry) -> str:
     detail = _line(opening.detail) if opening.detail else ""
     return (
         f"{opening.state}\t{opening.reason}\t{opening.at_ms}\t0\t\t{detail}\n"
-        f"{escape(opening.recipient)}\t{opening.channel}\t{opening.found}\t{escape(opening.scope)}"
+        f"{escape(opening.recipient)}\t{opening.channel}\t{opening.rule}\t{escape(opening.matched)}"
     )
 
 

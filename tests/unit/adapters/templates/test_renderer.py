@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.adapters.templates import TemplateRenderer, render_preview
-from service.model.delivery import Found
+from service.model.catalogue import AudienceRule
 from service.ports import RenderFailed
 from service.settings import MailSettings, TemplateSettings
 from tests.support.rendering import NOTE, bodies, letter, parsed, renderer
@@ -83,16 +83,16 @@ def test_same_bytes_at_every_attempt(made: TemplateRenderer) -> None:
 @pytest.mark.parametrize(
     ("found", "scope", "role"),
     [
-        (Found.role, "admin", "admin"),
-        (Found.users, "", "user"),
-        (Found.users, "admin", "user"),
-        (Found.role, "x", "user"),
+        (AudienceRule.role, "admin", "admin"),
+        (AudienceRule.users, "", "user"),
+        (AudienceRule.users, "admin", "user"),
+        (AudienceRule.role, "x", "user"),
     ],
 )
-def test_role(tmp_path: Path, found: Found, scope: str, role: str) -> None:
+def test_role(tmp_path: Path, found: AudienceRule, scope: str, role: str) -> None:
     """Only who was found as an admin reads as one."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ recipient.role }}")
-    assert role == renderer(tmp_path, {"note/en": source}).inbox_line(letter(found=found, scope=scope))
+    assert role == renderer(tmp_path, {"note/en": source}).inbox_line(letter(rule=found, matched=scope))
 
 
 def test_locale_of_numbers_follows_the_language(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from service.model.outcome import Outcome
 from service.model.reasons import DeadReason, Reason
 from service.model.record import Record
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
+from service.pipeline.messages import dead_letter
 
 TOPICS = TopicNames("p.")
 EVENT = {

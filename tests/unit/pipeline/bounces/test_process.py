@@ -30,7 +30,7 @@ async def sent(*events: dict[str, object]) -> tuple[Pipeline, BounceProcessor, s
     """A pipeline that has sent its mail, and the sender of the first one."""
     pipeline = await resolved(*events)
     await pipeline.deliver()
-    delivery = Delivery.model_validate_json(pipeline.email_records()[0].value or b"")
+    delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
     return pipeline, bounces_of(pipeline), VERP.address(delivery)
 
 

@@ -5,8 +5,9 @@ from unittest.mock import patch
 
 import pytest
 
+from service.model.ledger import Transition, TransitionResult
 from service.pipeline.email.in_flight import ALIVE_S
-from service.ports import Transition, TransitionResult, Unavailable
+from service.ports import Unavailable
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import Pipeline
 

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ledger import State, check_transition
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
@@ -20,7 +21,7 @@ NOW = 1_000_000
 def delivery(deadline_ms: int = NOW + 86_400_000, attempt: int = 0, type_name: str = "winner") -> Delivery:
     return Delivery(
         id="d", event="e", event_id="1", source="s", type=type_name, channel=Channel.email, recipient="alice",
-        found=Found.users, created_ms=0, received_ms=0, deadline_ms=deadline_ms, attempt=attempt,
+        rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=deadline_ms, attempt=attempt,
     )  # fmt: skip
 
 

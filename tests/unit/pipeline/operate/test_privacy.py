@@ -83,7 +83,7 @@ async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
 
 
 def _delivery(record: Record) -> Delivery:
-    return Delivery.model_validate_json(record.value or b"")
+    return Delivery.from_bytes(record.value)
 
 
 def searched(line: Pipeline, **asked: str) -> DataSubject:

@@ -8,6 +8,7 @@ from service.model.ledger import (
     IllegalTransition,
     ReplayKind,
     State,
+    Transition,
     check_transition,
     sources_of,
 )
@@ -25,7 +26,6 @@ from service.pipeline.operate.replay import (
     ReplayFilter,
     plan_replay,
 )
-from service.ports import Transition
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
 REFUSED = SendResult(SendStatus.bounced, Reason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")

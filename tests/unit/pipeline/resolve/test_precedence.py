@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.model.catalogue import Channel
+from service.model.channels import Channel
 from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import Suppression
