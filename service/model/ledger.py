@@ -17,7 +17,6 @@ class State(StrEnum):
     delivered = "delivered"
     skipped = "skipped"
     held = "held"
-    digested = "digested"
     deferred = "deferred"
     ambiguous = "ambiguous"
     bounced = "bounced"
@@ -28,21 +27,20 @@ class State(StrEnum):
     dead = "dead"
 
 
-_OPEN = frozenset({State.queued, State.sending, State.held, State.digested, State.deferred, State.ambiguous})
+_OPEN = frozenset({State.queued, State.sending, State.held, State.deferred, State.ambiguous})
 _ENDS = frozenset(
     {State.suppressed, State.expired, State.superseded, State.withdrawn, State.dead, State.skipped}
 )
-_WAITS = frozenset({State.held, State.digested, State.deferred})
+_WAITS = frozenset({State.held, State.deferred})
 
 # sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the mail.
 # delivered → withdrawn: the producer takes the inbox entry back.
 # bounced, dead, expired, … → queued happens only by an operator's replay, which says so as its reason.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
-    None: frozenset({State.queued, State.held, State.digested, *_ENDS}),
+    None: frozenset({State.queued, State.held, *_ENDS}),
     State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
-    # what is held or gathered is queued before it is sent: a record read again must not send it
-    State.held: frozenset({State.queued, State.digested, *_ENDS}),
-    State.digested: frozenset({State.queued, State.held, *_ENDS}),
+    # a held delivery is queued before it is sent: a record that is read again must not send it
+    State.held: frozenset({State.queued, *_ENDS}),
     State.deferred: frozenset(
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),

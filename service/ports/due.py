@@ -17,7 +17,7 @@ class Due:
 
 
 class DueSet(Protocol):
-    """Deferred, held and digested mail, waiting in Redis for its time."""
+    """Deferred and held deliveries that wait in Redis for their time."""
 
     async def add(
         self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()

@@ -12,7 +12,7 @@ class EventHead(NamedTuple):
 
     event: Event
     retention_s: int
-    wide: bool = False
+    sharded: bool = False
     position: str = ""
 
 
@@ -23,7 +23,7 @@ class Ledger(Protocol):
         """Enter deliveries that are not there yet; the state each has now, in order."""
         ...
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make the moves that the ledger allows, in order."""
         ...
 

@@ -74,9 +74,9 @@ class _FaultTransport:
 class _FaultLedger(_FaultPort):
     """Tells the mark after sending from the claim before it."""
 
-    async def move(self, moves: Any) -> Any:
-        answer = await self._port.move(moves)
-        if any(move.to in ("sent", "delivered") for move in moves):
+    async def transition(self, transitions: Any) -> Any:
+        answer = await self._port.transition(transitions)
+        if any(transition.to in ("sent", "delivered") for transition in transitions):
             self._fault("after_mark_before_outcome")
         return answer
 

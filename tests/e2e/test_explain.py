@@ -149,7 +149,7 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         await eventually(lambda: _known_key(line, event), 60)
         lost = delivery_id(event, "bob", "email")
         steps = (State.sending, Reason.none), (State.deferred, Reason.greylisted)
-        await parts.ledger.move([Transition(event, lost, to, why, 5, 1) for to, why in steps])
+        await parts.ledger.transition([Transition(event, lost, to, why, 5, 1) for to, why in steps])
         closed = delivery_id(event_key("/e2e", "a"), "alice", "email")
         await parts.due.add([_delivery(closed, event_key("/e2e", "a"))], [10**14])
         counts = f"{parts.store.keys.inbox('alice')}:counts"

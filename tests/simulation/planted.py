@@ -37,7 +37,7 @@ def lost_mark() -> AbstractContextManager[Any]:
 
     async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
-            await self._mark([s.move for s in settled])
+            await self._mark([s.transition for s in settled])
         self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
         return set()
 

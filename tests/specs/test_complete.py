@@ -59,7 +59,7 @@ def delivery(n: int) -> Delivery:
 MANY = range(60)
 WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "open": lambda b, n: b.ledger.open([head(n)], [opening(n)]),
-    "move": lambda b, n: b.ledger.move(
+    "move": lambda b, n: b.ledger.transition(
         [Transition(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
     ),
     "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
@@ -153,7 +153,7 @@ async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) 
         backend = redis_backend(other)
         await backend.inbox.mark_read("person7", [item(7).id], 5)
         await backend.writes.put_recipients([Recipient(id="p7", version=2)])
-        await backend.ledger.move(
+        await backend.ledger.transition(
             [Transition("event7", f"{7:024x}", State.skipped, Reason.preference_off, 2)]
         )
         pairs = zip(await inventory(guarded), await inventory(other), strict=True)

@@ -47,7 +47,7 @@ def audit_of(store: Store, backend: Backend) -> Auditor:
 async def test_everything_is_counted_once(store: Store) -> None:
     """Narrow events and wide ones, in any slot; the oldest of each open state is named."""
     backend = redis_backend(store)
-    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, wide=True)
+    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, sharded=True)
     await backend.ledger.open([wide], [opening(f"{0:024x}", f"r{n}") for n in range(700)])
     await backend.ledger.open([], [opening(f"{n:024x}", "r", State.skipped) for n in range(1, 300)])
     done = (await audit_of(store, backend)()).document()
@@ -73,7 +73,7 @@ async def test_drift_is_found_and_repaired(store: Store) -> None:
             Transition(event, delivery_id(event, "{r}", "email"), s, Reason.none, 6)
             for s in (State.sending, to)
         ]
-        await backend.ledger.move(steps)
+        await backend.ledger.transition(steps)
     await backend.due.add([delivery(e, "{r}") for e in (kept, closed, "f" * 24)], [10**14] * 3)
     await backend.inbox.add([InboxItem("i1", "{r}", "t", 1, 5, {}), InboxItem("i2", "{r}", "t", 1, 6, {})])
     await store.pipeline([("HINCRBY", f"{store.keys.inbox('{r}')}:counts", "t", 7)])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.model.ids import address_key
+from service.model.ids import address_key, pseudonym_key
 from service.model.ledger import Entry, State, Transition
 from service.model.mask import mask_text
 from service.model.outcome import Outcome
@@ -91,8 +91,8 @@ class BounceProcessor:
         """Tell the ledger, stop mail where the mailbox is at fault, and tell operators, in this order."""
         now = self._clock.now_ms()
         detail = mask_text(" ".join(filter(None, (report.status, report.detail))))[:300]
-        move = Transition(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
-        await self._ledger.move([move])
+        transition = Transition(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
+        await self._ledger.transition([transition])
         entry = await self._ledger.entry(origin.event, origin.delivery)
         messages: list[Message] = []
         # What stands already is told again: its telling may have been lost.
@@ -131,8 +131,8 @@ class BounceProcessor:
                 return address_key(address), address
         if entry is None:
             return None
-        kind, _, key = entry.recipient.partition("-")
-        if kind == "addr" and key.startswith(origin.hint):
+        key = pseudonym_key(entry.recipient)
+        if key and key.startswith(origin.hint):
             return key, ""
         rows = await self._tables.lookup(LookupKeys(recipients={entry.recipient}))
         row = rows.recipients.get(entry.recipient)

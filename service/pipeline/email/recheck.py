@@ -7,6 +7,7 @@ from service.model.catalogue import AudienceRule, Catalogue
 from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id
+from service.model.keys import ContactKey, GroupKey
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import preference_key
@@ -70,7 +71,7 @@ async def _bars(
         if candidate is not None and not catalogue[delivery.type].mandatory
     ]
     if asked:
-        found = await tables.bars([(address, key) for _, address, key in asked])
+        found = await tables.blocks([(address, key) for _, address, key in asked])
         for (place, _, _), bar in zip(asked, found, strict=True):
             bars[place] = bar
     return bars
@@ -95,26 +96,21 @@ def _wanted(deliveries: Iterable[Delivery]) -> LookupKeys:
     wanted = LookupKeys()
     for delivery in deliveries:
         if delivery.rule is AudienceRule.group:
-            wanted.groups.add(_group(delivery))
+            wanted.groups.add(GroupKey.parse(delivery.matched))
         elif delivery.rule is AudienceRule.account:
-            wanted.contacts.add((delivery.matched, delivery.recipient))
+            wanted.contacts.add(ContactKey(delivery.matched, delivery.recipient))
         else:
             wanted.recipients.add(delivery.recipient)
     return wanted
 
 
-def _group(delivery: Delivery) -> tuple[str, str]:
-    external_id, _, project_id = delivery.matched.rpartition("|")
-    return external_id, project_id
-
-
 def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
     """The recipient as the tables have it now; None when it is there no more."""
     if delivery.rule is AudienceRule.group:
-        members = group_members(*_group(delivery), delivery.type, rows)
+        members = group_members(GroupKey.parse(delivery.matched), delivery.type, rows)
         return next((m for m in members if m.recipient == delivery.recipient), None)
     if delivery.rule is AudienceRule.account:
-        contact = rows.contacts.get((delivery.matched, delivery.recipient))
+        contact = rows.contacts.get(ContactKey(delivery.matched, delivery.recipient))
         return from_contact(contact) if contact else None
     row = rows.recipients.get(delivery.recipient)
     return from_recipient(row, delivery.recipient, delivery.rule, delivery.matched) if row else None

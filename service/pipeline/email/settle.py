@@ -15,7 +15,7 @@ class SettledDelivery(NamedTuple):
     """A move, and with `again_ms` the time of the next attempt (0: none)."""
 
     delivery: Delivery
-    move: Transition
+    transition: Transition
     result: SendResult
     again_ms: int = 0
 
@@ -44,5 +44,5 @@ def settle(
                 state, again_ms = State.expired, 0
             # An ambiguous mail past its deadline is looked at once more, to be closed as expired.
     detail = " ".join(filter(None, (result.relay, str(result.reply or ""))))
-    move = Transition(delivery.event, delivery.id, state, reason, now_ms, attempt, detail)
-    return SettledDelivery(delivery, move, result, again_ms)
+    transition = Transition(delivery.event, delivery.id, state, reason, now_ms, attempt, detail)
+    return SettledDelivery(delivery, transition, result, again_ms)

@@ -42,12 +42,14 @@ class SoftBounceScorer:
         soft = [
             s
             for s in group
-            if s.result.status is SendStatus.deferred and s.result.reason in _MAILBOX and s.move.attempt == 1
+            if s.result.status is SendStatus.deferred
+            and s.result.reason in _MAILBOX
+            and s.transition.attempt == 1
         ]
         if not soft:
             return []
         try:
-            return await self.count([(s.delivery.address, s.move.reason) for s in soft])
+            return await self.count([(s.delivery.address, s.transition.reason) for s in soft])
         except Unavailable as away:
             log.warning("soft bounces were not counted: %s", away.reason)
             return []

@@ -5,9 +5,10 @@ from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.channels import CHANNELS, Channel
+from service.model.ids import address_pseudonym
+from service.model.keys import GroupKey
 from service.model.ledger import Entry
 from service.model.unsubscribe import unsubscribe_key
-from service.pipeline.operate.not_notified import pseudonym
 from service.ports import LookupKeys, MailBlock, Rows, Tables
 
 _NOTHING = MailBlock()
@@ -20,8 +21,7 @@ def rows_of(entries: Iterable[Entry]) -> LookupKeys:
         if entry.rule == AudienceRule.account:
             wanted.accounts.add(entry.matched)
         elif entry.rule == AudienceRule.group:
-            external_id, _, project_id = entry.matched.rpartition("|")
-            wanted.groups.add((external_id, project_id))
+            wanted.groups.add(GroupKey.parse(entry.matched))
         else:
             wanted.recipients.add(entry.recipient)
     return wanted
@@ -46,7 +46,7 @@ class MailBlocks:
             for entry in entries
             if CHANNELS[Channel(entry.channel)].suppressible
         ]
-        found = iter(await self._tables.bars(asked) if asked else ())
+        found = iter(await self._tables.blocks(asked) if asked else ())
         bars = (
             next(found) if CHANNELS[Channel(entry.channel)].suppressible else _NOTHING for entry in entries
         )
@@ -55,7 +55,7 @@ class MailBlocks:
     async def of_person(self, name: str, address: str, now_ms: int) -> dict[str, Any]:
         """What stops all mail to an address, and the types that this recipient has unsubscribed from."""
         types = [row.name for row in self._catalogue if row.suppressible and not row.mandatory]
-        bars = await self._tables.bars([(address, unsubscribe_key("", name, one)) for one in types])
+        bars = await self._tables.blocks([(address, unsubscribe_key("", name, one)) for one in types])
         shown = [_shown(bar, now_ms) for bar in bars]
         return {
             "suppressed": next((one["suppressed"] for one in shown if "suppressed" in one), None),
@@ -90,9 +90,8 @@ def _address(entry: Entry, type_name: str, rows: Rows) -> str:
         held = rows.accounts.get(entry.matched, ())
         return next((contact.email for contact in held if contact.uuid == entry.recipient), "")
     if entry.rule == AudienceRule.group:
-        external_id, _, project_id = entry.matched.rpartition("|")
-        group = rows.groups.get((external_id, project_id))
+        group = rows.groups.get(GroupKey.parse(entry.matched))
         listed: Iterable[str] = group.addresses.get(type_name, ()) if group else ()
-        return next((address for address in listed if pseudonym(address) == entry.recipient), "")
+        return next((address for address in listed if address_pseudonym(address) == entry.recipient), "")
     person = rows.recipients.get(entry.recipient)
     return person.address if person else ""

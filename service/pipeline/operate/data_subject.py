@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
-from service.model.ids import address_key
+from service.model.ids import address_pseudonym
 from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
@@ -57,7 +57,7 @@ class SubjectFinder:
         contacts = tuple(row for row in rows if isinstance(row, Contact))
         ids = {*(row.id for row in recipients), *(row.uuid for row in contacts)}
         if self._address:
-            ids.add(f"addr-{address_key(self._address)}")
+            ids.add(address_pseudonym(self._address))
         addresses = {
             self._address,
             *(r.address.lower() for r in recipients),

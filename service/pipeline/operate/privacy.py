@@ -125,15 +125,19 @@ class Eraser:
         now, stopped = self._ports.clock.now_ms(), 0
         for start in range(0, len(pairs), _CHUNK):
             found = [await self._ports.ledger.entry(*pair) for pair in pairs[start : start + _CHUNK]]
-            moves = [
+            transitions = [
                 Transition(one.event, one.delivery, State.withdrawn, Reason.by_operator, now)
                 for one in found
                 if one and one.state in _STOPPABLE
             ]
-            moved = await self._ports.ledger.move(moves) if moves else []
-            made = [move for move, result in zip(moves, moved, strict=True) if result.applied]
+            results = await self._ports.ledger.transition(transitions) if transitions else []
+            made = [
+                transition for transition, result in zip(transitions, results, strict=True) if result.applied
+            ]
             stopped += len(made)
-            await self._tell([known[move.delivery] for move in made if move.delivery in known])
+            await self._tell(
+                [known[transition.delivery] for transition in made if transition.delivery in known]
+            )
         return stopped
 
     async def _take_out_of_history(

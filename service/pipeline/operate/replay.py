@@ -166,25 +166,27 @@ class Replayer:
         known = [one for one in plan if one.delivery.type in self._catalogue]
         counts = Counter({"of a type that is no more": len(plan) - len(known)})
         now = self._clock.now_ms()
-        moves = [self._move(one, replay, trail, now) for one in known]
-        moved = await self._ledger.move(moves) if moves else []
+        transitions = [self._transition(one, replay, trail, now) for one in known]
+        results = await self._ledger.transition(transitions) if transitions else []
         going: list[tuple[Delivery, Transition]] = []
-        for one, move, result in zip(known, moves, moved, strict=True):
+        for one, transition, result in zip(known, transitions, results, strict=True):
             if result.applied or result.state is State.queued:
-                going.append((self._fresh(one, now), move))
+                going.append((self._fresh(one, now), transition))
             elif result.state is None:
                 counts["not in the ledger any more"] += 1
             else:
                 counts[f"{result.state} by now"] += 1
         await self._publisher.publish([dispatch_message(self._topics, delivery) for delivery, _ in going])
         await self._publisher.publish(
-            [outcome_message(self._topics, delivery, move) for delivery, move in going]
+            [outcome_message(self._topics, delivery, transition) for delivery, transition in going]
         )
         await self._due.drop([delivery.id for delivery, _ in going if CHANNELS[delivery.channel].retried])
         counts[REPLAYED] = len(going)
         return +counts
 
-    def _move(self, one: PlannedReplay, replay: ReplayKind, trail: OperationLog, now_ms: int) -> Transition:
+    def _transition(
+        self, one: PlannedReplay, replay: ReplayKind, trail: OperationLog, now_ms: int
+    ) -> Transition:
         delivery = one.delivery
         return Transition(
             delivery.event,

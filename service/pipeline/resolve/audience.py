@@ -7,7 +7,8 @@ from typing import NamedTuple
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.event import Event
-from service.model.ids import address_key
+from service.model.ids import address_pseudonym
+from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Recipient
 from service.ports import LookupKeys, Rows
 
@@ -36,7 +37,7 @@ def want(event: Event, row: NotificationType, wanted: LookupKeys) -> None:
         if rule.kind is _USERS:
             wanted.recipients.update(event.recipients or ())
         elif rule.kind is _GROUP and event.external_id:
-            wanted.groups.add((event.external_id, event.project_id))
+            wanted.groups.add(GroupKey(event.external_id, event.project_id))
         elif rule.kind is _ACCOUNT and event.account:
             wanted.accounts.add(event.account)
         elif rule.role:
@@ -50,7 +51,7 @@ def candidates(event: Event, row: NotificationType, rows: Rows) -> Iterator[Cand
             for name in event.recipients or ():
                 yield from_recipient(rows.recipients.get(name), name, AudienceRule.users, "")
         elif rule.kind is _GROUP and event.external_id:
-            yield from group_members(event.external_id, event.project_id, row.name, rows)
+            yield from group_members(GroupKey(event.external_id, event.project_id), row.name, rows)
         elif rule.kind is _ACCOUNT and event.account:
             yield from (from_contact(c) for c in rows.accounts.get(event.account, ()))
         elif rule.role:
@@ -88,16 +89,16 @@ def from_contact(row: Contact) -> Candidate:
     )
 
 
-def group_members(external_id: str, project_id: str, type_name: str, rows: Rows) -> Iterator[Candidate]:
+def group_members(key: GroupKey, type_name: str, rows: Rows) -> Iterator[Candidate]:
     """The addresses a group lists for a type; each is known by a pseudonym, since a list names no persons."""
-    group = rows.groups.get((external_id, project_id))
+    group = rows.groups.get(key)
     if group is None:
         return
     for address in group.addresses.get(type_name, ()):
         yield Candidate(
-            f"addr-{address_key(address)}",
+            address_pseudonym(address),
             _GROUP,
-            f"{external_id}|{project_id}",
+            str(key),
             address,
             row_version=group.version,
         )

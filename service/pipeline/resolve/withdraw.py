@@ -86,9 +86,11 @@ class WithdrawalProcessor:
     ) -> list[Message]:
         """Move these deliveries to withdrawn; what is on its way to a relay goes on, and is looked at after it."""
         said = f"by {withdrawal.id} of {withdrawal.source}"
-        moves = [self._move(entry, said) for entry in entries if entry.state in _STOPPABLE]
-        moved = await self._ledger.move(moves) if moves else []
-        made = {m.delivery: m for m, r in zip(moves, moved, strict=True) if r.state is State.withdrawn}
+        transitions = [self._transition(entry, said) for entry in entries if entry.state in _STOPPABLE]
+        results = await self._ledger.transition(transitions) if transitions else []
+        made = {
+            m.delivery: m for m, r in zip(transitions, results, strict=True) if r.state is State.withdrawn
+        }
         stopped = [e for e in entries if e.delivery in made or e.state is State.withdrawn]
         await self._due.drop([e.delivery for e in stopped if CHANNELS[Channel(e.channel)].retried])
         of_recipient: dict[str, list[str]] = {}
@@ -100,7 +102,7 @@ class WithdrawalProcessor:
             await asyncio.gather(*(self._inbox.remove(*box) for box in boxes[start : start + _AT_ONCE]))
         return [self._told(e, made.get(e.delivery), head) for e in stopped]
 
-    def _move(self, entry: Entry, said: str) -> Transition:
+    def _transition(self, entry: Entry, said: str) -> Transition:
         return Transition(
             entry.event,
             entry.delivery,
@@ -111,11 +113,11 @@ class WithdrawalProcessor:
             said,
         )
 
-    def _told(self, entry: Entry, move: Transition | None, head: Mapping[str, object]) -> Message:
+    def _told(self, entry: Entry, transition: Transition | None, head: Mapping[str, object]) -> Message:
         """The outcome; of a move made before, as it was made, since its telling may have been lost."""
         step = entry.steps[0]
-        if move is not None:
-            step = replace(step, at_ms=move.at_ms, detail=move.detail)
+        if transition is not None:
+            step = replace(step, at_ms=transition.at_ms, detail=transition.detail)
         step = replace(step, state=State.withdrawn, reason=Reason.withdrawn_by_source)
         return message_of(self._topics, Outcome.of_entry(entry, head, step))
 

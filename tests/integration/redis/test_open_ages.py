@@ -89,7 +89,7 @@ async def test_what_an_operator_decided_is_no_longer_held(
     await ledger.open([], openings)
     assert await ages.held() == {HIGH: 1001}
 
-    await ledger.move([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])
+    await ledger.transition([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])
     assert await ages.held() == {HIGH: 1002}
     (left,) = await store.pipeline([("ZCARD", store.keys.held(HIGH))])
     assert left == 1

@@ -15,11 +15,11 @@ from tests.fakes.clock import FakeClock
 
 
 async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
-    """Index, inbox with its traces, and in narrow and wide events the recipient and the details; states stay."""
+    """Index, inbox with its traces, and in narrow and sharded events the recipient and the details; states stay."""
     ledger, clock = RedisLedger(store), FakeClock()
     inbox, personal = RedisInbox(store, clock), RedisPersonalData(store, RedisLedger(store), clock)
     openings = []
-    for name, wide in (("narrow", False), ("wide", True)):
+    for name, sharded in (("narrow", False), ("sharded", True)):
         key = event_key("s", name)
         event = Event(key, name, "s", "overbid", 1, 1, {})
         openings = [
@@ -37,13 +37,13 @@ async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
             )
             for who in ("alice", "bob")
         ]
-        await ledger.open([EventHead(event, 600, wide)], openings)
+        await ledger.open([EventHead(event, 600, sharded)], openings)
         sending = [Transition(key, o.delivery, State.sending, Reason.none, 2, 1, owner="w") for o in openings]
         refused = [
             Transition(key, o.delivery, State.bounced, Reason.permanent, 3, 1, "550 <alice@x.y>")
             for o in openings
         ]
-        await ledger.move([*sending, *refused])
+        await ledger.transition([*sending, *refused])
     items = [InboxItem(f"i{n}", "alice", "overbid", 6, n, {"n": n}) for n in range(620)]
     await inbox.add(items)
     await inbox.mark_read("alice", ["i1", "i2"], 5)

@@ -1,4 +1,4 @@
-"""The due set: deferred, held and digested mail in 16 parts, each with its times and its deliveries."""
+"""The due set: deferred and held deliveries in 16 parts, each with its times and its deliveries."""
 
 from collections.abc import Sequence
 from itertools import count

@@ -101,7 +101,7 @@ def _kind(name: str, store: Store) -> tuple[str, str] | None:
 
 
 def _owner(name: str, table: str) -> str:
-    """What a row's key adds to its content. A delivery knows its event whether or not the event is wide."""
+    """What a row's key adds to its content. A delivery knows its event whether or not the event is sharded."""
     tag = name[name.rfind("{") + 1 : name.rfind("}")]
     return "" if table == "due" else tag
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.ids import address_key, delivery_id, event_key
+from service.model.ids import address_key, address_pseudonym, delivery_id, event_key
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason
 from service.model.suppression import suppression
@@ -44,7 +44,7 @@ async def test_a_contact_unsubscribes_in_its_account_only() -> None:
 async def test_an_address_of_a_group_can_unsubscribe() -> None:
     """It is known by its pseudonym; the group's list does not bring it back."""
     pipeline = await resolved({"id": "1", "type": "invoice_available", "external_id": "12345"})
-    member = f"addr-{address_key('billing@example.com')}"
+    member = address_pseudonym("billing@example.com")
     await unsubscribe(pipeline, member, "invoice_available")
     await pipeline.deliver()
 

@@ -42,7 +42,11 @@ def test_each_status_has_its_state(
     """Only what was attempted burns an attempt; only what may still succeed is tried again."""
     settled = settle(delivery(), CATALOGUE["winner"], SendResult(status, reason), NOW, random.Random(1))
 
-    assert (settled.move.to, bool(settled.again_ms), settled.move.attempt) == (state, retried, attempt)
+    assert (settled.transition.to, bool(settled.again_ms), settled.transition.attempt) == (
+        state,
+        retried,
+        attempt,
+    )
 
 
 def test_what_cannot_be_tried_before_its_deadline_expires() -> None:
@@ -50,8 +54,8 @@ def test_what_cannot_be_tried_before_its_deadline_expires() -> None:
     result = SendResult(SendStatus.deferred, Reason.temporary, Reply(451, "4.3.0", "later"), "main")
     settled = settle(delivery(deadline_ms=NOW + 1000), CATALOGUE["winner"], result, NOW, random.Random(1))
 
-    assert settled.move.to == "expired"
-    assert "451 4.3.0 later" in settled.move.detail
+    assert settled.transition.to == "expired"
+    assert "451 4.3.0 later" in settled.transition.detail
 
 
 def test_a_type_may_hold_what_is_ambiguous() -> None:
@@ -61,8 +65,12 @@ def test_a_type_may_hold_what_is_ambiguous() -> None:
         delivery(type_name="held_when_unsure"), CATALOGUE["held_when_unsure"], result, NOW, random.Random(1)
     )
 
-    check_transition(State.sending, settled.move.to)
-    assert (settled.move.to, settled.move.reason, settled.again_ms) == ("held", "awaiting_operator", 0)
+    check_transition(State.sending, settled.transition.to)
+    assert (settled.transition.to, settled.transition.reason, settled.again_ms) == (
+        "held",
+        "awaiting_operator",
+        0,
+    )
 
 
 def test_back_off_doubles_up_to_hours_with_jitter() -> None:

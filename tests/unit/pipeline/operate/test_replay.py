@@ -94,7 +94,9 @@ async def test_the_ledger_has_the_last_word() -> None:
         await mailed(line, REFUSED)
         (one,) = plan(line, ALWAYS)
         for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
-            await line.ledger.move([Transition(one.delivery.event, one.delivery.id, to, Reason.none, 9)])
+            await line.ledger.transition(
+                [Transition(one.delivery.event, one.delivery.id, to, Reason.none, 9)]
+            )
         assert await replay(line, ALWAYS) == {said: 1}
         assert line.transport.accepted == []
 
@@ -147,7 +149,7 @@ async def test_cut_off_after_the_ledger_it_goes_on() -> None:
     move = Transition(
         one.delivery.event, one.delivery.id, State.queued, Reason.replayed, 9, replay=ReplayKind.missed
     )
-    await line.ledger.move([move])
+    await line.ledger.transition([move])
 
     assert await replay(line, ALWAYS) == {"replayed": 1}
     assert list(line.transport.copies.values()) == [1]
