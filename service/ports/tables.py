@@ -45,7 +45,7 @@ class Rows:
 
 
 class MailBlock(NamedTuple):
-    """What blocks mail of a type to a recipient: nothing, a suppression, an unsubscribe."""
+    """The blocks of mail of a type to a recipient: a suppression, an unsubscribe, both or neither."""
 
     suppression: Suppression | None = None
     unsubscribed: Choice | None = None

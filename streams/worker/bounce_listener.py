@@ -42,11 +42,11 @@ class _Handler:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
-            taken = await self._bounces.take(raw, envelope.rcpt_tos)
+            taken = await self._bounces.process_message(raw, envelope.rcpt_tos)
         except Unavailable as away:
             log.warning("a bounce was put off: %s", away.reason)
             return "451 4.3.0 Try again later"
-        log.debug("a mail was %s %s", taken.what, taken.reason)
+        log.debug("a mail was %s %s", taken.result, taken.reason)
         return "250 2.0.0 Ok"
 
 

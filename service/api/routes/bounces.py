@@ -62,13 +62,13 @@ async def report(
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     envelope = (recipient,) if recipient else ()
     if media_type == _MAIL:
-        taken = await deps.bounces.take(await request.body(), envelope)
+        taken = await deps.bounces.process_message(await request.body(), envelope)
     elif media_type == "application/json":
         form = checked(BounceForm, await json_of(request))
         kind = ReportKind(form.kind)
         action = "failed" if kind is ReportKind.bounce else "abuse"
         given = Report(kind, action, form.status, tuple(filter(None, (form.address,))), form.detail)
-        taken = await deps.bounces.reported(given, (form.sender, *envelope))
+        taken = await deps.bounces.process_report(given, (form.sender, *envelope))
     else:
         raise ApiError(415, f"The body must be {_MAIL} or application/json.", code="unsupported-media-type")
-    return JSONResponse({"what": taken.what, "reason": taken.reason})
+    return JSONResponse({"what": taken.result, "reason": taken.reason})

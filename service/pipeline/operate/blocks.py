@@ -69,7 +69,7 @@ class MailBlocks:
 
 def _shown(bar: MailBlock, now_ms: int) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    if (stopped := bar.suppression) is not None and stopped.stands(now_ms):
+    if (stopped := bar.suppression) is not None and stopped.in_force(now_ms):
         told["suppressed"] = {"reason": stopped.reason.value, "since_ms": stopped.at_ms}
         if stopped.until_ms:
             told["suppressed"]["until_ms"] = stopped.until_ms

@@ -180,7 +180,7 @@ class Rebuilder:
     def _head(self, heads: dict[str, EventHead], event: Event, at_ms: int) -> bool:
         """Note an event that the ledger would still hold; False for one that it would not."""
         row = self._catalogue.get(event.type)
-        left_ms = at_ms + (row.retention * 1000 if row else 0) - self._ports.clock.now_ms()
+        left_ms = at_ms + (row.retention_s * 1000 if row else 0) - self._ports.clock.now_ms()
         if left_ms <= 0:
             return False
         heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000)))

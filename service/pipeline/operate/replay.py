@@ -201,7 +201,7 @@ class Replayer:
 
     def _fresh(self, one: PlannedReplay, now_ms: int) -> Delivery:
         """With a whole time to live, behind everything that is not a replay."""
-        ttl_ms = self._catalogue[one.delivery.type].ttl * 1000
+        ttl_ms = self._catalogue[one.delivery.type].ttl_s * 1000
         changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": one.standing.attempt}
         return one.delivery.model_copy(update=changed)
 

@@ -15,7 +15,7 @@ from service.model.record import Record
 from service.pipeline.email.recheck import recheck
 from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
+from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
@@ -110,16 +110,16 @@ class WhatIf:
             verdicts = [pair for candidate in found for pair in decide_deliveries(case, candidate, at_ms)]
             mail = [d for d, v in verdicts if v.state is State.queued and CHANNELS[d.channel].suppressible]
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
-            looked = {checked.delivery.id: checked.verdict for checked in last}
+            looked = {checked.delivery.id: checked.decision for checked in last}
             for delivery, verdict in verdicts:
                 yield PredictedDelivery(delivery, looked.get(delivery.id, verdict))
 
     async def _found(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
         """The candidates of an event, some hundreds at a time."""
         wanted = LookupKeys()
-        want(case.event, case.row, wanted)
+        add_lookup_keys(case.event, case.notification_type, wanted)
         rows = await tables.lookup(wanted)
-        first = list(candidates(case.event, case.row, rows))
+        first = list(candidates(case.event, case.notification_type, rows))
         for start in range(0, len(first), _CHUNK):
             yield first[start : start + _CHUNK]
         for role, page in rows.roles.items():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.dead_letter import DeadLetter, letter_of
+from service.model.dead_letter import DeadLetter
 from service.model.ledger import State, Transition
 from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.reasons import Reason
@@ -19,7 +19,7 @@ def trail(line: Pipeline, action: OperationKind = OperationKind.redrive) -> Oper
 
 
 def letters(line: Pipeline) -> list[DeadLetter]:
-    return [letter_of(record) for record in line.records(TOPICS.dead_letter)]
+    return [DeadLetter.from_record(record) for record in line.records(TOPICS.dead_letter)]
 
 
 def redriving(line: Pipeline) -> Redriver:
@@ -43,7 +43,9 @@ def test_the_original_comes_out_as_it_went_in() -> None:
     """Key, bytes and headers are those of the record that died; ours are gone."""
     record = Record("events", 2, 7, 5, None, b"\xff{", (("ce_type", b"com.x.overbid"), ("n", b"\x00")))
     message = dead_letter(TOPICS.dead_letter, "resolve", record, ValueError())
-    letter = letter_of(Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers))
+    letter = DeadLetter.from_record(
+        Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers)
+    )
 
     assert letter.original() == Message(
         "events", b"", b"\xff{", [("ce_type", b"com.x.overbid"), ("n", b"\x00")]
@@ -91,7 +93,7 @@ async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> 
     (entry,) = [e async for e in line.ledger.entries(_event(letter))]
     for to in (State.queued, State.sending, State.sent):
         await line.ledger.transition([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
-    gone = letter_of(
+    gone = DeadLetter.from_record(
         letter.record._replace(
             offset=99, value=(letter.record.value or b"").replace(b'"event":"', b'"event":"0')
         )
