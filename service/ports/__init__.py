@@ -4,8 +4,9 @@ Each port has one behaviour spec in `tests/specs` that the fake and the real ada
 """
 
 from service.ports.clock import Clock
+from service.ports.completeness import Completeness
 from service.ports.credentials import Accounts, ApiKeys
-from service.ports.due import Due, DueSet
+from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
 from service.ports.http import Idempotency, IdempotencyRecord, IdempotencyState, Quota, RateLimits
 from service.ports.inbox import (
@@ -25,9 +26,11 @@ from service.ports.operate import (
     AddressSearch,
     DeliveryLog,
     EventLog,
+    Inventory,
     LedgerScan,
     PendingRetries,
     PersonalData,
+    TableCount,
 )
 from service.ports.publisher import Publisher
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
@@ -51,6 +54,7 @@ __all__ = [
     "AddressSearch",
     "ApiKeys",
     "Clock",
+    "Completeness",
     "ContactPage",
     "Contacts",
     "DeliveryLog",
@@ -69,12 +73,14 @@ __all__ = [
     "InboxPage",
     "InboxQuery",
     "InboxReads",
+    "Inventory",
     "Ledger",
     "LedgerIndex",
     "LedgerScan",
     "LookupKeys",
     "MailBlock",
     "MailTransport",
+    "OpenAges",
     "PendingRetries",
     "PersonalData",
     "Publisher",
@@ -91,6 +97,7 @@ __all__ = [
     "SoftBounceScores",
     "SupersedableEvent",
     "SupersedeIndex",
+    "TableCount",
     "TableWrites",
     "Tables",
     "Tracer",
