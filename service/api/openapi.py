@@ -1,9 +1,7 @@
-"""The OpenAPI document. `python -m service.api.openapi` prints it, always the same way."""
+"""The OpenAPI document. `python -m service.api` prints it."""
 
-import sys
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
@@ -47,15 +45,3 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _drop_default(responses: dict[str, Any]) -> None:
     if _OURS[0] in str(responses.get("422")):
         del responses["422"]
-
-
-def main() -> None:
-    """Print the document."""
-    from service.api.app import bare_app  # noqa: PLC0415 - the application imports this module
-
-    text = orjson.dumps(document(bare_app()), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-    sys.stdout.write(text.decode() + "\n")
-
-
-if __name__ == "__main__":
-    main()
