@@ -1,17 +1,12 @@
-"""What every request and answer passes: a limit on bodies, strict JSON, headers that keep browsers honest."""
+"""What every request and answer passes: a limit on bodies, headers that keep browsers honest."""
 
 import time
-from typing import Any, TypeVar
 
-import orjson
-from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import ApiError, FieldError, invalid, pointer_to, respond
+from service.api.errors import ApiError, respond
 from service.api.metrics import observe
 
-M = TypeVar("M", bound=BaseModel)
 MAX_BODY = 1024 * 1024
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -83,28 +78,3 @@ def _counted(receive: Receive) -> Receive:
         return message
 
     return counted
-
-
-async def json_of(request: Request) -> Any:
-    """The body as strict JSON (RFC 8259): no NaN, no half surrogates. Raises ApiError 400, 413."""
-    try:
-        return orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise invalid(f"The body is not JSON: {error.msg}.", "", status=400, code="invalid-json") from None
-
-
-def checked(model: type[M], data: Any, *place: object, status: int = 422) -> M:
-    """The data as a model.
-
-    Raises ApiError that names every field at fault; `place` is where in the body the data stand.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        faults = [FieldError(_plain(e["msg"]), pointer_to(*place, *e["loc"])) for e in found]
-        raise ApiError(status, faults[0].detail, code="invalid-body", faults=faults) from None
-
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from service.api.auth.guard import MayOperate
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError, not_found
-from service.api.middleware import checked, json_of
 from service.pipeline.bounces.dsn import Report, ReportKind
 
 router = APIRouter(prefix="/v1/bounces", tags=["bounces"])
@@ -64,7 +64,7 @@ async def report(
     if media_type == _MAIL:
         taken = await deps.bounces.take(await request.body(), envelope)
     elif media_type == "application/json":
-        form = checked(BounceForm, await json_of(request))
+        form = parse_model(BounceForm, await read_json(request))
         kind = ReportKind(form.kind)
         action = "failed" if kind is ReportKind.bounce else "abuse"
         given = Report(kind, action, form.status, tuple(filter(None, (form.address,))), form.detail)

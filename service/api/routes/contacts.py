@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
 from service.api.auth.guard import OfAccount
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError, invalid, not_found
 from service.api.listing import AccountJson, Part, listing, listing_schema, objects_schema
-from service.api.middleware import checked, json_of
 from service.model.address import check_address
 from service.model.recipient import Contact
 from service.model.validators import line
@@ -94,7 +94,7 @@ async def contacts(request: Request, account: OfAccount, deps: Deps, part: Part)
 )
 async def add(request: Request, account: OfAccount, deps: Deps) -> Response:
     """All of them or none. A new contact hears of everything."""
-    asked = checked(NewContacts, await json_of(request)).objects
+    asked = parse_model(NewContacts, await read_json(request)).objects
     made = [
         Contact(
             uuid=str(uuid4()),
@@ -137,7 +137,7 @@ async def contact(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) 
 )
 async def edit(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) -> Response:
     """Only what is given is changed. Which contact is the main one cannot be."""
-    asked = checked(ContactEdit, await json_of(request))
+    asked = parse_model(ContactEdit, await read_json(request))
     given = asked.model_fields_set
     update: dict[str, Any] = {
         name: getattr(asked, name) for name in ("email", "name", "phone") if name in given

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from service.api.auth.guard import MayOperate
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError, bad_parameter, not_found
-from service.api.middleware import checked, json_of
 from service.model.event import Event, InvalidEvent
 from service.model.mask import mask_value
 from service.model.recipient import Group, preference_key
@@ -123,7 +123,7 @@ async def what_if(
     """Of an event, who would get what, and by which rule; of a change, what it would have changed. Nothing is sent."""
     if deps.what_if is None:
         raise not_found("what-if")
-    form = checked(WhatIfForm, await json_of(request))
+    form = parse_model(WhatIfForm, await read_json(request))
     if form.event is None:
         return _json(await deps.what_if.change(form.change(), form.days), personal=personal)
     try:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
+from service.api.body import read_json
 from service.api.deps import Deps
 from service.api.docs import Responses, answer, json_body, parameter, refusals
 from service.api.errors import ApiError, FieldError, bad_parameter, pointer_to
 from service.api.jsonapi import one_of
-from service.api.middleware import json_of
 from service.model.address import InvalidAddress, check_address
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.ids import address_key
@@ -51,7 +51,7 @@ _ANSWER: Responses = {200: answer(_MAP, "All group types, with their addresses."
 )
 async def group(request: Request, principal: MayChangeTables, deps: Deps) -> Response:
     """Every group type, also those without an address. A group that nobody has written to has none."""
-    body = _object(await json_of(request)) if await request.body() else {}
+    body = _object(await read_json(request)) if await request.body() else {}
     return _shown(await deps.writer.read_group(*_which(request, body)), deps.catalogue)
 
 
@@ -66,7 +66,7 @@ async def configure(request: Request, principal: MayChangeTables, deps: Deps) ->
 
     Nothing is changed unless all of it is valid.
     """
-    body = _object(await json_of(request))
+    body = _object(await read_json(request))
     external_id, project_id = _which(request, body)
     named = {name: value for name, value in body.items() if name not in _NAMES}
     if sum(len(value) for value in named.values() if isinstance(value, list)) > _MANY:

@@ -14,11 +14,11 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from service.api.auth.guard import MayReadInbox, allow
+from service.api.body import read_json
 from service.api.deps import Deps, deps_of
 from service.api.docs import COUNTS, MARK, NOTIFICATIONS, NOTIFICATIONS_QUERY, json_body, refusals
 from service.api.errors import ApiError, bad_parameter, invalid, not_found, pointer_to
 from service.api.jsonapi import JsonApiResponse, document, negotiate, one_of, resource
-from service.api.middleware import json_of
 from service.model.catalogue import Catalogue
 from service.ports import InboxQuery, ReadFilter
 
@@ -109,7 +109,7 @@ async def mark_read(
 async def mark_many_read(request: Request, principal: MayReadInbox, deps: Deps) -> Response:
     """The caller's own entries are marked; ids that are another's or nobody's are passed over."""
     negotiate(request)
-    await deps.read_marks.mark(principal.id, _ids(await json_of(request)))
+    await deps.read_marks.mark(principal.id, _ids(await read_json(request)))
     return Response(status_code=204)
 
 

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from service.api.auth.guard import OfAccount
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import invalid, pointer_to
 from service.api.listing import AccountJson, Part, listing, listing_schema, objects_schema
-from service.api.middleware import checked, json_of
 from service.api.routes.contacts import PATH as CONTACTS
 from service.api.routes.contacts import one, uri
 from service.model.catalogue import AudienceRule, Catalogue, Channel
@@ -66,10 +66,10 @@ async def preferences(request: Request, account: OfAccount, deps: Deps, part: Pa
 )
 async def change(request: Request, account: OfAccount, deps: Deps) -> Response:
     """One object or a list; all of it or nothing. The answer has those of the request, and only those."""
-    body = await json_of(request)
+    body = await read_json(request)
     many = isinstance(body, list)
     asked = [
-        checked(Preference, given, *([index] if many else []))
+        parse_model(Preference, given, *([index] if many else []))
         for index, given in enumerate(body if many else [body])
     ]
     channels = [

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError, bad_parameter, not_found, pointer_to
-from service.api.middleware import checked, json_of
 from service.api.recipient_form import RecipientForm, form_of, recipient_of
 from service.model.recipient import Recipient
 
@@ -83,7 +83,7 @@ async def put(request: Request, principal: MayChangeTables, deps: Deps, id: Id) 
     """
     if not id.isprintable() or id.strip() != id:
         raise bad_parameter("id", "must be printable and not begin or end with a space")
-    form = checked(RecipientForm, await json_of(request))
+    form = parse_model(RecipientForm, await read_json(request))
     made = False
 
     def change(standing: Recipient | None) -> Recipient:
@@ -103,13 +103,13 @@ async def put(request: Request, principal: MayChangeTables, deps: Deps, id: Id) 
 )
 async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
     """A merge patch (RFC 7396): what is named is changed, null takes it away, what is not named stays."""
-    body = await json_of(request)
+    body = await read_json(request)
     if not isinstance(body, dict):
         raise ApiError(422, "The body must be a JSON object.", code="invalid-body")
 
     def change(standing: Recipient | None) -> Recipient:
         row = _there(standing)
-        form = checked(RecipientForm, merge_patch({**form_of(row), "version": row.version}, body))
+        form = parse_model(RecipientForm, merge_patch({**form_of(row), "version": row.version}, body))
         _expect(form, row)
         return recipient_of(id, form, row, deps.catalogue, deps.clock.now_ms())
 
