@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service.model.field_problem import FieldProblem
 from service.pipeline.tables.schema import RowRefused
 from service.pipeline.tables.writer import RowTooLarge
 from service.ports import Unavailable
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 JSON_API = "application/vnd.api+json"
 _RETRY_AFTER_S = "2"
+_MAX_POINTER_PART = 100  # characters of a member name of the caller's that a pointer repeats
 _AWAY = "A part that this request needs is away just now; try again shortly."
 
 
@@ -173,11 +175,18 @@ def install(app: FastAPI) -> None:
         headers = {"Retry-After": _RETRY_AFTER_S}
         return respond(request.scope, ApiError(503, _AWAY, code="unavailable", headers=headers))
 
+    async def field_problem(request: Request, error: Exception) -> Response:
+        if not isinstance(error, FieldProblem):
+            raise error
+        pointer = pointer_to(*(part[:_MAX_POINTER_PART] for part in error.field))
+        return respond(request.scope, invalid(error.message, pointer))
+
     async def unwritable(request: Request, error: Exception) -> Response:
         code = "row-too-large" if isinstance(error, RowTooLarge) else "row-refused"
         return respond(request.scope, ApiError(422, f"{str(error).rstrip('.')}.".capitalize(), code=code))
 
     app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(FieldProblem, field_problem)
     app.add_exception_handler(RowRefused, unwritable)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(Unavailable, away)

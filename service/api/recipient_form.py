@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from service.api.errors import invalid, pointer_to
 from service.model.address import check_address
-from service.model.catalogue import Catalogue
+from service.model.catalogue import Catalogue, NotificationType
+from service.model.field_problem import FieldProblem
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.validators import ROLE, language_tag, line, time_zone
 
@@ -63,7 +63,7 @@ def recipient_of(
 ) -> Recipient:
     """The row for a form; a choice that stands already keeps its date.
 
-    Raises ApiError for types that there are not.
+    Raises FieldProblem for types that there are not.
     """
     known: Mapping[str, Choice] = standing.preferences if standing else {}
     preferences: dict[str, Choice] = {}
@@ -72,7 +72,7 @@ def recipient_of(
             key = preference_key(name, channel)
             before = known.get(key)
             if before is None:
-                _check(catalogue, name, channel)
+                check_channel(declared_type(catalogue, name), channel)
             preferences[key] = (
                 before if before and before.on is on else Choice(on=on, since_ms=now_ms, by="api")
             )
@@ -88,9 +88,15 @@ def recipient_of(
     )
 
 
-def _check(catalogue: Catalogue, name: str, channel: str) -> None:
-    row = catalogue.get(name)
-    if row is None or row.name != name:
-        raise invalid("There is no such type.", pointer_to("preferences", name[:100]))
-    if channel not in row.channels:
-        raise invalid("The type does not have this channel.", pointer_to("preferences", name, channel[:100]))
+def declared_type(catalogue: Catalogue, name: str) -> NotificationType:
+    """Return the notification type that a preference names. Raise FieldProblem when the catalogue has none."""
+    type_ = catalogue.get(name)
+    if type_ is None or type_.name != name:  # `get` also accepts a reverse-DNS prefix, preferences do not
+        raise FieldProblem(("preferences", name), "There is no such type.")
+    return type_
+
+
+def check_channel(type_: NotificationType, channel: str) -> None:
+    """Raise FieldProblem when the type does not have this channel."""
+    if channel not in type_.channels:
+        raise FieldProblem(("preferences", type_.name, channel), "The type does not have this channel.")
