@@ -6,7 +6,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from service.api.errors import ApiError, FieldError, invalid, pointer_to
+from service.api.errors import ApiError, FieldError, body_error, pointer_to
 
 M = TypeVar("M", bound=BaseModel)
 _MAX_ERRORS = 20  # fields named in one response
@@ -18,7 +18,7 @@ async def read_json(request: Request) -> Any:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
         detail = f"The body is not JSON: {error.msg}."
-        raise invalid(detail, "", status=400, code="invalid-json") from None
+        raise body_error(detail, "", status=400, code="invalid-json") from None
 
 
 def parse_model(model: type[M], data: Any, *location: object, status: int = 422) -> M:
@@ -31,7 +31,7 @@ def parse_model(model: type[M], data: Any, *location: object, status: int = 422)
     except ValidationError as error:
         items = error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
         errors = [FieldError(_plain(e["msg"]), pointer_to(*location, *e["loc"])) for e in items]
-        raise ApiError(status, errors[0].detail, code="invalid-body", faults=errors) from None
+        raise ApiError(status, errors[0].detail, code="invalid-body", errors=errors) from None
 
 
 def _plain(message: str) -> str:

@@ -1,4 +1,4 @@
-"""A recipient as callers write it, and its way into the table and back."""
+"""A recipient as callers and import files write it, and its conversion to a table row and back."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -17,7 +17,8 @@ Role = Annotated[str, StringConstraints(pattern=ROLE)]
 class RecipientForm(BaseModel):
     """A recipient.
 
-    An empty address means that mail is not for them; `preferences` holds what was set: type → channel → on.
+    A recipient with an empty address gets no email. `preferences` holds the choices that were set:
+    type → channel → on.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -42,30 +43,31 @@ class RecipientForm(BaseModel):
         return check_address(address) if address else ""
 
 
-def form_of(row: Recipient) -> dict[str, Any]:
-    """The row as callers see it, but for its id and version."""
+def form_of(recipient: Recipient) -> dict[str, Any]:
+    """Return the recipient as the form's fields, without id and version."""
     preferences: dict[str, dict[str, bool]] = {}
-    for key, choice in row.preferences.items():
+    for key, choice in recipient.preferences.items():
         name, _, channel = key.rpartition(":")
         preferences.setdefault(name, {})[channel] = choice.on
     return {
-        "address": row.address,
-        "name": row.name,
-        "locale": row.locale,
-        "timezone": row.timezone,
-        "roles": list(row.roles),
+        "address": recipient.address,
+        "name": recipient.name,
+        "locale": recipient.locale,
+        "timezone": recipient.timezone,
+        "roles": list(recipient.roles),
         "preferences": preferences,
     }
 
 
 def recipient_of(
-    recipient: str, form: RecipientForm, standing: Recipient | None, catalogue: Catalogue, now_ms: int
+    recipient: str, form: RecipientForm, current: Recipient | None, catalogue: Catalogue, now_ms: int
 ) -> Recipient:
-    """The row for a form; a choice that stands already keeps its date.
+    """Return the row for a form; a choice equal to the current one keeps its date.
 
-    Raises FieldProblem for types that there are not.
+    Raise FieldProblem for a new choice whose type or channel the catalogue does not have. Current choices are not
+    checked again, so that a type's removal from the catalogue does not block changes to its recipients.
     """
-    known: Mapping[str, Choice] = standing.preferences if standing else {}
+    known: Mapping[str, Choice] = current.preferences if current else {}
     preferences: dict[str, Choice] = {}
     for name, channels in form.preferences.items():
         for channel, on in channels.items():
@@ -84,7 +86,7 @@ def recipient_of(
         timezone=form.timezone,
         roles=tuple(dict.fromkeys(form.roles)),
         preferences=preferences,
-        version=standing.version if standing else 0,
+        version=current.version if current else 0,
     )
 
 
