@@ -17,7 +17,8 @@ from service.api.listing import AccountJson, PageParam, listing, listing_schema,
 from service.api.routes.contacts import PATH as CONTACTS
 from service.api.routes.contacts import contact_uri, find_contact
 from service.api.schemas import error_responses, request_body, response, schema_ref
-from service.model.catalogue import AudienceRule, Catalogue, Channel
+from service.model.catalogue import AudienceRule, Catalogue
+from service.model.channels import Channel
 from service.model.recipient import Choice, Contact, preference_key
 
 router = APIRouter(prefix="/api/2.0/notification_preferences", tags=["preferences"])
