@@ -44,7 +44,7 @@ lock: $(VENV)/.ready ## write the lock files anew from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
 
 docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI
-	$(BIN)/python -m service.api.openapi > docs/api/openapi.json
+	$(BIN)/python -m service.api > docs/api/openapi.json
 	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
 
 bench: $(VENV)/.ready ## events per second through the whole line, beside a peer
