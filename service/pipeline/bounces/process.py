@@ -158,6 +158,6 @@ class BounceProcessor:
         return Message(self._topics.outcomes, entry.recipient.encode(), told.to_bytes())
 
 
-def _counted(what: str, reason: str = "") -> BounceResult:
-    BOUNCES.labels(what, reason).inc()
-    return BounceResult(what, reason)
+def _counted(result: str, reason: str = "") -> BounceResult:
+    BOUNCES.labels(result, reason).inc()
+    return BounceResult(result, reason)
