@@ -1,4 +1,4 @@
-"""The closed set of reasons holds nothing that no line of the product gives."""
+"""Every reason of the closed set is used by the product."""
 
 import re
 
@@ -7,11 +7,11 @@ from service.model.mail import SendReason
 from tests.support.paths import ROOT
 
 
-def test_every_reason_is_given_somewhere() -> None:
+def test_every_reason_is_used() -> None:
     """An operator who reads the list can meet every entry of it."""
     sources = (
         path.read_text() for folder in ("service", "streams") for path in (ROOT / folder).rglob("*.py")
     )
-    given = set(re.findall(r"\bReason\.(\w+)", " ".join(sources))) | {reason.name for reason in SendReason}
+    used = set(re.findall(r"\bReason\.(\w+)", " ".join(sources))) | {reason.name for reason in SendReason}
 
-    assert {reason.name for reason in Reason} - given == set()
+    assert {reason.name for reason in Reason} - used == set()
