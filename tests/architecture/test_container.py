@@ -26,7 +26,7 @@ def test_the_image_runs_without_root() -> None:
 
 
 def test_every_image_is_pinned_by_a_tag() -> None:
-    """What is built or run today is what was tested: no `latest`, and no image without a tag."""
+    """Images built or run today are those that were tested: no `latest`, and no image without a tag."""
     named = re.findall(r"^FROM (\S+)", IMAGE, re.MULTILINE)
     named += [service["image"] for service in SERVICES.values()]
 

@@ -42,11 +42,13 @@ class Report:
         """Return the broken guarantees; a scenario that did not run to its end is broken too."""
         if self.skipped:
             return []
-        found = self.verdict.faults(self.mail_bound) if self.verdict else []
+        broken = self.verdict.faults(self.mail_bound) if self.verdict else []
         if self.scenario.planted:
             caught = self.verdict is not None and self.verdict.lost > 0
-            return [] if caught else ["the planted fault was not caught", *found, *filter(None, [self.error])]
-        return found + [self.error] * bool(self.error)
+            return (
+                [] if caught else ["the planted fault was not caught", *broken, *filter(None, [self.error])]
+            )
+        return broken + [self.error] * bool(self.error)
 
     @property
     def came_to(self) -> str:

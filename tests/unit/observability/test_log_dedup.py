@@ -28,13 +28,14 @@ def test_repeated_errors_of_the_named_loggers_are_dropped() -> None:
     now = 0.0
     dedup = LogDedup("aiokafka", now=lambda: now)
     passed = [
-        dedup.filter(record("aiokafka.conn", logging.ERROR, "node %s is away, 100%%", n)) for n in range(9)
+        dedup.filter(record("aiokafka.conn", logging.ERROR, "node %s unreachable, 100%%", n))
+        for n in range(9)
     ]
     assert passed == [True] + [False] * 8
     now = 61.0
-    again = record("aiokafka.conn", logging.ERROR, "node %s is away, 100%%", 3)
+    again = record("aiokafka.conn", logging.ERROR, "node %s unreachable, 100%%", 3)
     assert dedup.filter(again)
-    assert again.getMessage() == "node 3 is away, 100% (and 8 more like it)"
+    assert again.getMessage() == "node 3 unreachable, 100% (and 8 more like it)"
 
 
 def test_repeated_events_are_dropped_whatever_their_fields() -> None:
