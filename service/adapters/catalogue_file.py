@@ -1,4 +1,4 @@
-"""The catalogue as files: one TOML file a domain, one table a type, checked whole before anything starts."""
+"""The catalogue as files: one TOML file per domain, one table per type, all checked before anything starts."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,106 +13,106 @@ from service.model.event import WITHDRAW
 
 
 class CatalogueError(Exception):
-    """The catalogue cannot be used. One line that names the file, the type and the field."""
+    """A catalogue that cannot be used; the text is one line that names the file, the type and the field."""
 
 
 def load_catalogue(directory: Path, mandatory: Sequence[str] = (), locale: str = "en") -> Catalogue:
-    """The types declared in `directory`/catalogue/*.toml; a file's name is the domain of its types.
+    """Return the types declared in `directory`/catalogue/*.toml; a file's name is the domain of its types.
 
-    Types named in `mandatory` cannot be turned off. Each type needs its template in the default `locale`, as
-    `directory`/<type>/<locale>.j2. Raises CatalogueError for the first fault found.
+    Recipients cannot turn off the types named in `mandatory`. Each type needs its template in the default `locale`,
+    as `directory`/<type>/<locale>.j2. Raise CatalogueError for the first fault.
     """
-    rows: dict[str, NotificationType] = {}
+    types: dict[str, NotificationType] = {}
     files: dict[str, str] = {}
     numbers: dict[int, str] = {}
-    for file in _files(directory):
-        for name, table in _tables(file).items():
-            place = f"{_shown(file)}: {_line(name)}"
-            if name in rows:
+    for file in _catalogue_files(directory):
+        for name, table in _read_tables(file).items():
+            place = f"{_short_path(file)}: {_on_one_line(name)}"
+            if name in types:
                 raise CatalogueError(f"{place}: name: already declared in {files[name]}")
-            row = _row(place, file.stem, name, table, name in mandatory)
-            if row.number is not None and numbers.setdefault(row.number, name) != name:
-                raise CatalogueError(
-                    f"{place}: number: {row.number} is already that of {numbers[row.number]}"
-                )
+            notification_type = _parse_type(place, file.stem, name, table, name in mandatory)
+            number = notification_type.number
+            if number is not None and numbers.setdefault(number, name) != name:
+                raise CatalogueError(f"{place}: number: {number} is already that of {numbers[number]}")
             if not (directory / name / f"{locale}.j2").is_file():
                 raise CatalogueError(f"{place}: no template {name}/{locale}.j2 in {directory}")
-            rows[name], files[name] = row, _shown(file)
+            types[name], files[name] = notification_type, _short_path(file)
     for name in mandatory:
-        if name not in rows:
-            raise CatalogueError(f"settings: mandatory: {_line(name)} is no type of the catalogue")
-    catalogue = Catalogue(rows)
-    for row in catalogue:
-        if errors := catalogue.meta_errors(row, row.sample.get("data", {})):
-            raise CatalogueError(f"{files[row.name]}: {row.name}: sample: {errors}")
+        if name not in types:
+            raise CatalogueError(f"settings: mandatory: {_on_one_line(name)} is not a type of the catalogue")
+    catalogue = Catalogue(types)
+    for notification_type in catalogue:
+        if errors := catalogue.meta_errors(notification_type, notification_type.sample.get("data", {})):
+            name = notification_type.name
+            raise CatalogueError(f"{files[name]}: {name}: sample: {errors}")
     return catalogue
 
 
-def _files(directory: Path) -> Sequence[Path]:
+def _catalogue_files(directory: Path) -> Sequence[Path]:
     folder = directory / "catalogue"
-    found = sorted(folder.glob("*.toml"))
-    if not found:
+    files = sorted(folder.glob("*.toml"))
+    if not files:
         raise CatalogueError(f"no catalogue: {folder} holds no TOML file")
-    return found
+    return files
 
 
-def _tables(file: Path) -> Mapping[str, Any]:
+def _read_tables(file: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{_shown(file)}: not TOML: {_line(error)}") from error
+        raise CatalogueError(f"{_short_path(file)}: not TOML: {_on_one_line(error)}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{_shown(file)}: cannot be read: {_line(error)}") from error
+        raise CatalogueError(f"{_short_path(file)}: cannot be read: {_on_one_line(error)}") from error
 
 
-def _row(place: str, domain: str, name: str, table: Any, mandatory: bool) -> NotificationType:
+def _parse_type(place: str, domain: str, name: str, table: Any, mandatory: bool) -> NotificationType:
     if not isinstance(table, dict):
-        raise CatalogueError(f"{place}: a type is a table, [{_line(name)}]")
-    for given in ("name", "domain"):
-        if given in table:
-            raise CatalogueError(f"{place}: {given}: taken from the table and the file, not to be given")
+        raise CatalogueError(f"{place}: a type must be a table, [{_on_one_line(name)}]")
+    for derived, origin in (("name", "name of the table"), ("domain", "name of the file")):
+        if derived in table:
+            raise CatalogueError(f"{place}: {derived}: must not be set: it is the {origin}")
     fields = {**table, "name": name, "domain": domain}
     if mandatory:
         fields["mandatory"] = True
     try:
-        row = NotificationType.model_validate(fields)
+        notification_type = NotificationType.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        said = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
-        raise CatalogueError(f"{place}: {field}: {_line(said)}") from error
-    for field, said in _contradictions(row):
-        raise CatalogueError(f"{place}: {field}: {said}")
-    return row
+        reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
+        raise CatalogueError(f"{place}: {field}: {_on_one_line(reason)}") from error
+    for field, reason in _contradictions(notification_type):
+        raise CatalogueError(f"{place}: {field}: {reason}")
+    return notification_type
 
 
-def _contradictions(row: NotificationType) -> Iterator[tuple[str, str]]:
-    """What is well-formed and yet could never work, found now rather than at the first event."""
-    if row.name == WITHDRAW:
-        yield "name", "reserved: with it producers take events back"
-    for number, rule in enumerate(row.audience):
+def _contradictions(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
+    """Yield field and reason of each value that is well-formed but would fail at the first event."""
+    if notification_type.name == WITHDRAW:
+        yield "name", "reserved for events that withdraw others"
+    for number, rule in enumerate(notification_type.audience):
         if (rule.kind is AudienceRule.role) != bool(rule.role):
             yield f"audience.{number}.role", "belongs to kind role, and to no other"
         if rule.field and rule.kind is not AudienceRule.users:
             yield f"audience.{number}.field", "belongs to kind users"
-        if rule.field and rule.field not in row.meta:
+        if rule.field and rule.field not in notification_type.meta:
             yield f"audience.{number}.field", f"{rule.field} is not in meta"
-    if row.actor_field and row.actor_field not in row.meta:
-        yield "actor_field", f"{row.actor_field} is not in meta"
+    if notification_type.actor_field and notification_type.actor_field not in notification_type.meta:
+        yield "actor_field", f"{notification_type.actor_field} is not in meta"
     try:
-        holes = [hole for _, hole, _, _ in Formatter().parse(row.supersede or "") if hole is not None]
+        parts = list(Formatter().parse(notification_type.supersede or ""))
     except ValueError as error:
         yield "supersede", str(error)
     else:
-        for hole in holes:
-            if hole not in row.meta:
-                yield "supersede", f"{{{hole}}} is not in meta"
+        for _, field, _, _ in parts:
+            if field is not None and field not in notification_type.meta:
+                yield "supersede", f"{{{field}}} is not in meta"
 
 
-def _shown(file: Path) -> str:
+def _short_path(file: Path) -> str:
     return f"{file.parent.name}/{file.name}"
 
 
-def _line(value: object) -> str:
-    """In one line, whatever it holds."""
+def _on_one_line(value: object) -> str:
+    """Return the text of `value` with every run of white space as one space."""
     return " ".join(str(value).split())

@@ -1,7 +1,7 @@
-"""DKIM signatures (RFC 6376, rsa-sha256, relaxed/simple) for mails that Tocsin wrote itself.
+"""DKIM signatures (RFC 6376, rsa-sha256, relaxed/simple) for messages that Tocsin wrote itself.
 
-dkimpy computes RSA in Python: 14 ms a mail with a 2048-bit key, against 1 ms here. It is the judge of these
-signatures in the tests instead.
+dkimpy computes RSA in Python: 14 ms a message with a 2048-bit key, against 1 ms here. The tests use it to verify
+these signatures instead.
 """
 
 import re
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from service.settings import MailSettings
 
-# A name more often than it occurs (RFC 6376 section 5.4.2): nobody can add another one on the way.
+# Listed once more than they occur (RFC 6376 section 5.4.2): adding another one on the way breaks the signature.
 _TWICE = ("from", "to", "subject", "list-unsubscribe", "list-unsubscribe-post")
 _ONCE = ("date", "message-id", "mime-version", "content-type", "auto-submitted", "list-id")
 _SIGNED = (*_TWICE, *_TWICE, *_ONCE)
@@ -26,7 +26,10 @@ _SPACES = re.compile(rb"[ \t]+")
 
 
 def dkim_signer(mail: MailSettings) -> Callable[[bytes], bytes] | None:
-    """What signs for the domain of `mail.sender`; None when no key is set. Raises ValueError for an unusable key."""
+    """Return the signer for the domain of `mail.sender`, or None when no key is set.
+
+    Raise ValueError for an unusable key.
+    """
     pem = mail.dkim_key.get_secret_value()
     if not pem:
         return None
@@ -34,7 +37,11 @@ def dkim_signer(mail: MailSettings) -> Callable[[bytes], bytes] | None:
 
 
 class DkimSigner:
-    """One domain's key. The public part is expected as a TXT record at `selector._domainkey.domain`."""
+    """Signer with the private key of one domain.
+
+    Its public key belongs in a TXT record at `selector._domainkey.domain`. Raise ValueError unless `pem` is an RSA
+    key of 1024 bits or more.
+    """
 
     def __init__(self, domain: str, selector: str, pem: bytes) -> None:
         key = load_pem_private_key(pem, password=None)
@@ -48,26 +55,26 @@ class DkimSigner:
         ).encode("ascii")
 
     def __call__(self, message: bytes) -> bytes:
-        """The DKIM-Signature header, with CRLF, for a message with CRLF lines that ends in one CRLF.
+        """Return the DKIM-Signature header, with CRLF, for a message with CRLF lines that ends in one CRLF.
 
-        There is no time in it: the same message has the same signature at every attempt.
+        It contains no time: the same message has the same signature at every attempt.
         """
         head, _, body = message.partition(b"\r\n\r\n")
         tags = self._tags + b64encode(sha256(body).digest()) + b";\r\n b="
-        canonical = _canonical(head) + b"dkim-signature:" + _relaxed(tags)
+        canonical = _canonical_headers(head) + b"dkim-signature:" + _relaxed(tags)
         signature = b64encode(self._key.sign(canonical, PKCS1v15(), SHA256()))
         folded = b"\r\n ".join(signature[at : at + 74] for at in range(0, len(signature), 74))
         return b"DKIM-Signature: " + tags + folded + b"\r\n"
 
 
-def _canonical(head: bytes) -> bytes:
-    """The signed headers in the order of `_SIGNED`, the last of a name first (RFC 6376 section 3.4.2 and 5.4.2)."""
-    found: dict[bytes, list[bytes]] = {}
+def _canonical_headers(head: bytes) -> bytes:
+    """Return the signed headers in the order of `_SIGNED`, the last of a name first (RFC 6376, 3.4.2 and 5.4.2)."""
+    values: dict[bytes, list[bytes]] = {}
     for line in _FOLD.sub(b"", head).split(b"\r\n"):
         name, _, value = line.partition(b":")
-        found.setdefault(name.strip().lower(), []).append(_relaxed(value))
-    present = [name.encode() for name in _SIGNED]
-    return b"".join(name + b":" + found[name].pop() + b"\r\n" for name in present if found.get(name))
+        values.setdefault(name.strip().lower(), []).append(_relaxed(value))
+    names = [name.encode() for name in _SIGNED]
+    return b"".join(name + b":" + values[name].pop() + b"\r\n" for name in names if values.get(name))
 
 
 def _relaxed(value: bytes) -> bytes:

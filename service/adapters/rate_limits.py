@@ -1,4 +1,4 @@
-"""Rate limits that all API processes share, counted in Redis by the `limits` library."""
+"""Rate limits shared by all API processes, counted in Redis by the `limits` library."""
 
 import time
 from collections.abc import Callable
@@ -14,41 +14,42 @@ from limits.storage import storage_from_string
 from service import settings
 from service.ports import Quota, Unavailable
 
-_SHARES = 100
-_MOST = 50_000
+_SHARES_PER_LIMIT = 100
+_MAX_LEASES = 50_000
 
 
 @dataclass(slots=True)
 class _Lease:
-    """What a process may still let pass in a window without asking, and what all have taken together.
+    """The requests that this process can still allow in a window without a call to Redis.
 
-    `owed`: what it took on credit, and tells with its next request.
+    `taken`: the requests taken by all processes together, as last known. `unreported`: the requests taken on credit,
+    added to the count in Redis by the next call.
     """
 
     window: int
     left: int
     taken: int
-    owed: int
+    unreported: int
 
 
 class SharedRateLimits:
-    """The RateLimits port, by fixed windows that begin at multiples of their length.
+    """The RateLimits port, with fixed windows that begin at multiples of their length.
 
-    A process takes a hundredth of a limit at a time, the first of them on credit: who asks now and then costs Redis
-    nothing, and a limit of a hundred or more may be exceeded by a hundredth for each process. Who was refused once is
-    refused for the rest of the window without asking again.
+    A process takes a hundredth of a limit at a time, the first of them on credit: a client with few requests costs
+    Redis nothing, and a limit of a hundred or more can be exceeded by a hundredth for each process. After the first
+    refusal a client is refused for the rest of the window without another call to Redis.
     """
 
     def __init__(self, redis: settings.RedisSettings, now: Callable[[], float] = time.time) -> None:
         url = redis.url.get_secret_value()
-        scheme, _, rest = url.partition("://")
+        scheme, _, location = url.partition("://")
         options: dict[str, Any] = {"socket_timeout": redis.timeout, "socket_connect_timeout": redis.timeout}
         if redis.ca_file is not None and scheme == "rediss":
             options["ssl_ca_certs"] = str(redis.ca_file)
         self._storage = cast(
             Storage,
             storage_from_string(
-                f"async+redis+cluster://{rest}" if redis.cluster else f"async+{url}",
+                f"async+redis+cluster://{location}" if redis.cluster else f"async+{url}",
                 implementation="redispy",
                 key_prefix=f"{redis.prefix}limits",
                 wrap_exceptions=True,
@@ -59,46 +60,51 @@ class SharedRateLimits:
         self._leases: dict[tuple[str, str], _Lease] = {}
 
     async def hit(self, limit: str, who: str) -> Quota:
-        """Count one request of `who` against `limit` (`600/minute`). Raises Unavailable, ValueError."""
-        item = _parsed(limit)
-        length, now = item.get_expiry(), self._now()
-        window = int(now // length)
+        """Count one request of `who` against `limit` (`600/minute`) and return the quota that is left.
+
+        Raise Unavailable when Redis cannot be reached, ValueError for a limit that cannot be parsed.
+        """
+        item = _parse_limit(limit)
+        window_s, now = item.get_expiry(), self._now()
+        window = int(now // window_s)
         lease = self._leases.get((limit, who))
         if lease is None or lease.window != window:
-            credit = item.amount // _SHARES
+            credit = item.amount // _SHARES_PER_LIMIT
             lease = self._leases[limit, who] = _Lease(window, credit, credit, credit)
-            self._tidy(now)
+            self._drop_expired(now)
         if lease.left == 0 and lease.taken < item.amount:
-            await self._take(item, who, lease)
+            await self._take_share(item, who, lease)
         allowed = lease.left > 0
         lease.left -= allowed
         remaining = max(0, item.amount - lease.taken) + lease.left
-        reset = max(1, round((window + 1) * length - now))
-        return Quota(allowed, item.amount, remaining, length, reset)
+        reset_s = max(1, round((window + 1) * window_s - now))
+        return Quota(allowed, item.amount, remaining, window_s, reset_s)
 
-    async def _take(self, item: RateLimitItem, who: str, lease: _Lease) -> None:
-        share = max(1, item.amount // _SHARES)
-        owed, lease.owed = lease.owed, 0
+    async def _take_share(self, item: RateLimitItem, who: str, lease: _Lease) -> None:
+        """Add one more share to the lease, and report the credit to Redis. Raise Unavailable."""
+        share = max(1, item.amount // _SHARES_PER_LIMIT)
+        # Before the call: a request served during it must not report the same credit a second time.
+        unreported, lease.unreported = lease.unreported, 0
         try:
             taken = await self._storage.incr(
-                item.key_for(who, str(lease.window)), item.get_expiry(), amount=share + owed
+                item.key_for(who, str(lease.window)), item.get_expiry(), amount=share + unreported
             )
         except StorageError as error:
-            lease.owed += owed
+            lease.unreported += unreported
             raise Unavailable("redis: rate limits cannot be counted") from error
         lease.taken = taken
         lease.left += max(0, min(share, item.amount - (taken - share)))
 
-    def _tidy(self, now: float) -> None:
-        if len(self._leases) <= _MOST:
+    def _drop_expired(self, now: float) -> None:
+        if len(self._leases) <= _MAX_LEASES:
             return
         self._leases = {
             (limit, who): lease
             for (limit, who), lease in self._leases.items()
-            if lease.window == int(now // _parsed(limit).get_expiry())
+            if lease.window == int(now // _parse_limit(limit).get_expiry())
         }
 
 
 @lru_cache(maxsize=64)
-def _parsed(limit: str) -> RateLimitItem:
+def _parse_limit(limit: str) -> RateLimitItem:
     return parse(limit)

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry. Its packages (the extra `otel`) are imported only when an endpoint is set."""
+"""Traces by OpenTelemetry, whose packages (the extra `otel`) are imported only when an endpoint is set."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
@@ -13,17 +13,18 @@ Attributes = Mapping[str, str | int]
 
 
 class TracingUnavailable(Exception):
-    """An endpoint is set, and the packages that traces need are not installed."""
+    """A set endpoint without the packages that traces need; the text says how to install them."""
 
 
-class Tracer:
-    """Makes spans of what has happened. A `traceparent` (W3C Trace Context) names one to others; "" is none.
+class OtelTracer:
+    """Recorder of spans for work that is done.
 
-    Upstreams decide whether their traces are kept (its flag `sampled`); of those that begin here `ratio` are.
+    A `traceparent` (W3C Trace Context) refers to a span across services; "" stands for none. Its flag `sampled`, set
+    upstream, decides if a trace is kept; of the traces that begin here `ratio` is the share that is kept.
     """
 
     def __init__(self, processor: "SpanProcessor", service: str, ratio: float = 1.0) -> None:
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - off unless it is wanted
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - needed only with an endpoint
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
         from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415
@@ -49,9 +50,10 @@ class Tracer:
         kind: Literal["consumer", "client"] = "consumer",
         failed: bool = False,
     ) -> str:
-        """A span from `start_ns` (since the epoch) to now; its traceparent. A malformed parent counts as none.
+        """Record a span from `start_ns` (since the epoch) to now and return its traceparent.
 
-        What looks like an address in an attribute is masked, as in logs: ids are the upstreams' to choose.
+        A malformed parent counts as none. Anything in an attribute that looks like an address is masked, as in logs:
+        upstreams choose the ids, so an id may contain one.
         """
         carrier: dict[str, str] = {"traceparent": parent} if parent else {}
         span = self._tracer.start_span(
@@ -71,12 +73,15 @@ class Tracer:
         return carrier.get("traceparent", "")
 
     def close(self) -> None:
-        """Send what is left; blocks for some seconds at most."""
+        """Send the remaining spans; block for some seconds at most."""
         self._provider.shutdown()
 
 
-def tracing(otel: OtelSettings) -> Tracer | None:
-    """As set; None without an endpoint. Raises TracingUnavailable."""
+def tracing(otel: OtelSettings) -> OtelTracer | None:
+    """Return the tracer that `otel` configures, or None without an endpoint.
+
+    Raise TracingUnavailable when the extra `otel` is not installed.
+    """
     if not otel.endpoint:
         return None
     try:
@@ -89,4 +94,4 @@ def tracing(otel: OtelSettings) -> Tracer | None:
     headers = {name: value.get_secret_value() for name, value in otel.headers.items()}
     url = otel.endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
     exporter = OTLPSpanExporter(endpoint=url, headers=headers, timeout=5)
-    return Tracer(BatchSpanProcessor(exporter), otel.service, otel.ratio)
+    return OtelTracer(BatchSpanProcessor(exporter), otel.service, otel.ratio)

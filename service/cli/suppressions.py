@@ -84,9 +84,9 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
     from service.cli.support.operator_session import operator_session
     from service.model.address import check_address
     from service.model.ids import address_key
-    from service.model.ledger import Reason
     from service.model.mask import mask_text
     from service.model.operation import OperationKind, OperationPhase, pseudonym
+    from service.model.reasons import Reason
     from service.model.record import Message
 
     try:

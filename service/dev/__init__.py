@@ -1,1 +1,1 @@
-"""The embedded development stack: real Kafka, real Valkey, mail catcher; nothing to install first."""
+"""The embedded development stack: a real Kafka, a real Valkey and a mail catcher, with nothing to install first."""

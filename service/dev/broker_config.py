@@ -36,7 +36,7 @@ num.network.threads=2
 num.io.threads=4
 """
 
-_SECURED = """\
+_TLS_LISTENER = """\
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={modules}.scram.ScramLoginModule required;
@@ -60,10 +60,10 @@ _LOGGING = """\
 
 @dataclass(frozen=True, slots=True)
 class BrokerSecurity:
-    """Clients must use TLS and a password, by SCRAM-SHA-512 or PLAIN.
+    """Access rules of a broker whose clients must use TLS and a password, by SCRAM-SHA-512 or PLAIN.
 
-    `keystore` is a PEM file: the private key as PKCS #8 without a password, then its certificates. `plain_port` is a
-    listener without either, for the broker itself.
+    `keystore` is a PEM file: the private key as PKCS #8 without a password, then its certificates. `plain_port` is
+    the port of a listener with neither, for the broker itself.
     """
 
     keystore: Path
@@ -79,21 +79,24 @@ def write_config(
     secured: BrokerSecurity | None = None,
     extra: Sequence[str] = (),
 ) -> tuple[Path, Path]:
-    """Write the server and the logging configuration into `directory`; their paths. Later lines override."""
+    """Write the server and the logging configuration into `directory` and return their paths, in that order.
+
+    Lines of `extra` come last and override the earlier ones.
+    """
     server, logging = directory / "server.properties", directory / "log4j2.xml"
     data = str(directory / "data").replace("\\", "\\\\")
     listeners = f"PLAINTEXT://{LOOPBACK}:{secured.plain_port if secured else port}"
-    more = ""
+    tls_lines = ""
     if secured is not None:
         listeners += f",SASL_SSL://{LOOPBACK}:{port}"
-        more = _SECURED.format(
+        tls_lines = _TLS_LISTENER.format(
             modules=_MODULES,
             username=secured.username,
             password=secured.password,
             keystore=secured.keystore,
         )
     text = _SERVER.format(host=LOOPBACK, listeners=listeners, controller_port=controller_port, data=data)
-    server.touch(mode=0o600)
-    server.write_text(text + more + "".join(f"{line}\n" for line in extra), "utf-8")
+    server.touch(mode=0o600)  # before the text, which may hold a password
+    server.write_text(text + tls_lines + "".join(f"{line}\n" for line in extra), "utf-8")
     logging.write_text(_LOGGING, "utf-8")
     return server, logging

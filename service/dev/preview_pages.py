@@ -9,18 +9,18 @@ from service.adapters.templates import Preview
 LOCALES = ("en", "de")
 _WIDTHS = {"360": "Phone", "800": "Desktop"}
 SCRIPT = """
-let known;
-async function look() {
+let version;
+async function poll() {
   try {
-    const now = await (await fetch('/version')).text();
-    if (known && now !== known) return location.reload();
-    known = now;
-  } catch { /* the server was stopped; it may come again */ }
-  setTimeout(look, 700);
+    const latest = await (await fetch('/version')).text();
+    if (version && latest !== version) return location.reload();
+    version = latest;
+  } catch { /* the server has stopped; it may start again */ }
+  setTimeout(poll, 700);
 }
-const list = document.querySelector('nav'), place = Number(sessionStorage.place || 0);
-if (list) { list.scrollTop = place; addEventListener('pagehide', () => { sessionStorage.place = list.scrollTop }); }
-look();
+const list = document.querySelector('nav'), savedTop = Number(sessionStorage.top || 0);
+if (list) { list.scrollTop = savedTop; addEventListener('pagehide', () => { sessionStorage.top = list.scrollTop }); }
+poll();
 """
 _CSS = """
 :root { color-scheme: light dark; --page: #f7f6f3; --card: #fff; --line: #e4e1da; --ink: #1f1d1a; --soft: #6b675f;
@@ -47,34 +47,30 @@ h2 { font-size: 16px; margin: 22px 0 6px; }
 """
 
 
-def preview_page(names: Sequence[str], name: str, locale: str, width: str, seen: Preview) -> str:
-    """One type: how it looks, its text, the line in the inbox, headers, size."""
-    links = "".join(
-        f'<a href="/preview/{escape(one)}?{_query(locale, width)}"{" aria-current=page" if one == name else ""}>'
-        f"{escape(one)}</a>"
-        for one in names
-    )
+def preview_page(names: Sequence[str], name: str, locale: str, width: str, preview: Preview) -> str:
+    """Return the page of one type: its HTML part, text, inbox entry, headers and size."""
+    links = "".join(_type_link(type_name, _query(locale, width), type_name == name) for type_name in names)
     tools = "".join(_tool(tag, _query(tag, width), tag == locale) for tag in LOCALES)
     tools += "".join(_tool(label, _query(locale, px), px == width) for px, label in _WIDTHS.items())
     rows = "".join(
-        f"<tr><th>{escape(field)}</th><td>{escape(value)}</td></tr>" for field, value in seen.headers
+        f"<tr><th>{escape(field)}</th><td>{escape(value)}</td></tr>" for field, value in preview.headers
     )
     frame = (
         f'<iframe title="HTML part" sandbox src="/preview/{escape(name)}/html?{_query(locale, "")}"></iframe>'
     )
     style = f"iframe {{ width: {width}px }}" if width in _WIDTHS else ""
     body = (
-        f"<nav>{links}</nav><main><h1>{escape(seen.subject)}</h1>"
-        f'<p class="soft">{escape(seen.preheader)} · {seen.size:,} octets</p><p class="tools">{tools}</p>{frame}'
-        f"<h2>In the inbox</h2><pre>{escape(seen.inbox)}</pre><h2>Text</h2><pre>{escape(seen.text)}</pre>"
+        f"<nav>{links}</nav><main><h1>{escape(preview.subject)}</h1>"
+        f'<p class="soft">{escape(preview.preheader)} · {preview.size:,} octets</p><p class="tools">{tools}</p>{frame}'
+        f"<h2>In the inbox</h2><pre>{escape(preview.inbox)}</pre><h2>Text</h2><pre>{escape(preview.text)}</pre>"
         f"<h2>Headers</h2><table>{rows}</table></main>"
     )
     return _frame(name, body, style)
 
 
-def fault_page(fault: str) -> str:
-    """What is wrong with a template; gone by itself once it is mended."""
-    return _frame("A fault", f"<main><h1>This cannot be shown</h1><pre>{escape(fault)}</pre></main>", "")
+def error_page(detail: str) -> str:
+    """Return a page with the error of a template; its script reloads it once the template is fixed."""
+    return _frame("Error", f"<main><h1>No preview</h1><pre>{escape(detail)}</pre></main>", "")
 
 
 def _frame(title: str, body: str, style: str) -> str:
@@ -83,6 +79,11 @@ def _frame(title: str, body: str, style: str) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_CSS}{style}</style></head>'
         f'<body>{body}<script src="/reload.js"></script></body></html>'
     )
+
+
+def _type_link(name: str, query: str, current: bool) -> str:
+    selected = " aria-current=page" if current else ""
+    return f'<a href="/preview/{escape(name)}?{query}"{selected}>{escape(name)}</a>'
 
 
 def _tool(label: str, query: str, current: bool) -> str:

@@ -1,4 +1,4 @@
-"""`tocsin preview --serve`: every type's mail in a browser, drawn anew when a template is saved."""
+"""The server of `tocsin preview --serve`: every type's mail in a browser, rendered again after each saved file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,33 +17,35 @@ from starlette.routing import Route
 from service.adapters.catalogue_file import CatalogueError, load_catalogue
 from service.adapters.templates import Preview, TemplateFault, TemplateRenderer, render_preview
 from service.dev.ports import LOOPBACK
-from service.dev.preview_pages import SCRIPT, fault_page, preview_page
+from service.dev.preview_pages import SCRIPT, error_page, preview_page
 from service.ports import RenderFailed
 from service.settings import Settings, templates_directory
 
-_OURS = (
+_PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_MAIL = "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-ancestors 'self'; sandbox"
+_MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-ancestors 'self'; sandbox"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class _LoadedTemplates:
     version: str
     renderer: TemplateRenderer
 
 
 class PreviewServer:
-    """Loads catalogue and templates again whenever a file of theirs has changed; a fault is shown in the page."""
+    """A web application that loads catalogue and templates again after a change; errors are shown in the page."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._directory: Path = settings.templates.directory or templates_directory()
-        self._loaded: _Loaded | None = None
+        self._loaded: _LoadedTemplates | None = None
 
     def app(self) -> Starlette:
-        """Answers to loopback host names only, which defeats DNS rebinding."""
+        """Return the application. It answers to loopback host names only, which defeats DNS rebinding."""
         return Starlette(
             routes=[
                 Route("/", self._first),
@@ -57,7 +59,7 @@ class PreviewServer:
         )
 
     def version(self) -> str:
-        """Changes with every file's name, size or time."""
+        """Return a digest of every file's name, size and modification time."""
         digest = blake2b(digest_size=8)
         for path in sorted(self._directory.rglob("*")):
             if path.is_file():
@@ -66,24 +68,26 @@ class PreviewServer:
         return digest.hexdigest()
 
     def _renderer(self) -> TemplateRenderer:
-        """Raises CatalogueError, TemplateFault."""
+        """Return the renderer of the current files. Raise CatalogueError, TemplateFault."""
         version, settings = self.version(), self._settings
         if self._loaded is None or self._loaded.version != version:
             catalogue = load_catalogue(self._directory, settings.mandatory, settings.templates.locale)
-            self._loaded = _Loaded(version, TemplateRenderer(settings.mail, settings.templates, catalogue))
+            self._loaded = _LoadedTemplates(
+                version, TemplateRenderer(settings.mail, settings.templates, catalogue)
+            )
         return self._loaded.renderer
 
-    def _seen(self, name: str, locale: str) -> tuple[Sequence[str], Preview]:
-        """The names of all types, and one of them as it is seen. Raises KeyError, RenderFailed and as `_renderer`."""
+    def _preview(self, name: str, locale: str) -> tuple[Sequence[str], Preview]:
+        """Return the names of all types, and the preview of one. Raise KeyError, RenderFailed, and as `_renderer`."""
         renderer = self._renderer()
-        names = [row.name for row in renderer.library.catalogue]
+        names = [type_.name for type_ in renderer.library.catalogue]
         return names, render_preview(renderer, self._settings.mail, name, locale)
 
     async def _first(self, _: Request) -> Response:
         try:
             renderer = await run_in_threadpool(self._renderer)
-        except (CatalogueError, TemplateFault) as fault:
-            return _answer(fault_page(str(fault)))
+        except (CatalogueError, TemplateFault) as error:
+            return _html_response(error_page(str(error)))
         return RedirectResponse(f"/preview/{next(iter(renderer.library.catalogue)).name}")
 
     async def _version(self, _: Request) -> Response:
@@ -92,26 +96,30 @@ class PreviewServer:
     async def _page(self, request: Request) -> Response:
         name, locale = request.path_params["type"], self._locale(request)
         try:
-            names, seen = await run_in_threadpool(self._seen, name, locale)
+            names, preview = await run_in_threadpool(self._preview, name, locale)
         except KeyError:
-            return _answer(fault_page("There is no such type."), 404)
-        except (CatalogueError, TemplateFault, RenderFailed) as fault:
-            return _answer(fault_page(str(fault)))
-        return _answer(preview_page(names, name, locale, request.query_params.get("width", ""), seen))
+            return _html_response(error_page("There is no such notification type."), 404)
+        except (CatalogueError, TemplateFault, RenderFailed) as error:
+            return _html_response(error_page(str(error)))
+        return _html_response(
+            preview_page(names, name, locale, request.query_params.get("width", ""), preview)
+        )
 
     async def _html(self, request: Request) -> Response:
         try:
-            _, seen = await run_in_threadpool(self._seen, request.path_params["type"], self._locale(request))
+            _, preview = await run_in_threadpool(
+                self._preview, request.path_params["type"], self._locale(request)
+            )
         except (KeyError, CatalogueError, TemplateFault, RenderFailed):
-            return PlainTextResponse("This mail cannot be rendered.", 404)
-        return _answer(seen.html, policy=_MAIL)
+            return PlainTextResponse("This message cannot be rendered.", 404)
+        return _html_response(preview.html, policy=_MAIL_POLICY)
 
     def _locale(self, request: Request) -> str:
         return request.query_params.get("locale", "")[:35] or self._settings.templates.locale
 
 
 def serve_previews(settings: Settings, port: int) -> None:
-    """Serve until interrupted. Raises OSError when the port is taken."""
+    """Serve the previews until interrupted. Raise OSError when the port is taken."""
     uvicorn.run(PreviewServer(settings).app(), host=LOOPBACK, port=port, log_config=None, access_log=False)
 
 
@@ -119,7 +127,7 @@ async def _script(_: Request) -> Response:
     return Response(SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-store"})
 
 
-def _answer(html: str, status: int = 200, *, policy: str = _OURS) -> Response:
+def _html_response(html: str, status: int = 200, *, policy: str = _PAGE_POLICY) -> Response:
     headers = {
         "Content-Security-Policy": policy,
         "Cache-Control": "no-store",

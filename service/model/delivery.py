@@ -1,31 +1,25 @@
 """A delivery: one event for one recipient on one channel, as the dispatch topics carry it."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.model.catalogue import Channel, Lane
-
-
-class Found(StrEnum):
-    """By which rule a recipient was found."""
-
-    users = "users"
-    role = "role"
-    group = "group"
-    account = "account"
+from service.model.catalogue import AudienceRule, Lane
+from service.model.channels import Channel
 
 
 class Delivery(BaseModel):
     """All that a channel stage needs; never the rendered mail. Times are milliseconds since the epoch.
 
-    `scope` names the row the recipient was found in: the role, `external_id|project_id`, or the account.
-    `seen` is the version of that row: another one before sending means that the decision is made anew.
+    `rule` is the audience rule that found the recipient, `matched` the row it matched: the role, the `GroupKey`, or the
+    account. `row_version` is the version of the recipient's row when the delivery was decided; when it differs before
+    sending, the address and the name are taken from the newer row. On the wire they are `found`, `scope`, `seen`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
     id: str
     event: str
@@ -34,12 +28,12 @@ class Delivery(BaseModel):
     type: str
     channel: Channel
     recipient: str
-    found: Found
+    rule: AudienceRule = Field(alias="found")
     created_ms: int
     received_ms: int
     deadline_ms: int
-    scope: str = ""
-    seen: int = 0
+    matched: str = Field(default="", alias="scope")
+    row_version: int = Field(default=0, alias="seen")
     address: str = ""
     name: str = ""
     locale: str = "en"
@@ -58,3 +52,15 @@ class Delivery(BaseModel):
     def to_bytes(self) -> bytes:
         """JSON without the fields that hold their default: some 300 bytes."""
         return self.model_dump_json(exclude_defaults=True).encode()
+
+    @classmethod
+    def from_bytes(cls, value: bytes | None) -> "Delivery":
+        """Return the delivery in a record of a dispatch topic.
+
+        Raise ValueError when the record holds none; its text names the first field at fault and quotes no data.
+        """
+        try:
+            return cls.model_validate_json(value or b"")
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            raise ValueError(f"not a delivery: {place}") from None

@@ -15,6 +15,24 @@ def delivery_id(event: str, recipient: str, channel: str) -> str:
     return blake2b(f"{event}\0{recipient}\0{channel}".encode(), digest_size=_SIZE).hexdigest()
 
 
+_PSEUDONYM = "addr-"
+
+
+def address_pseudonym(address: str) -> str:
+    """Return the recipient id of an address in a group list: `addr-` and its `address_key`, since lists have no ids."""
+    return _PSEUDONYM + address_key(address)
+
+
+def is_pseudonym(recipient: str) -> bool:
+    """Return whether a recipient id is the pseudonym of an address."""
+    return recipient.startswith(_PSEUDONYM)
+
+
+def pseudonym_key(recipient: str) -> str:
+    """Return the `address_key` in a pseudonym; empty for any other recipient id."""
+    return recipient.removeprefix(_PSEUDONYM) if is_pseudonym(recipient) else ""
+
+
 def address_key(address: str) -> str:
     """24 hex digits that stand for an address where the address itself must not be shown.
 

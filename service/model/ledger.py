@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+from service.model.reasons import Reason
 
 
 class State(StrEnum):
@@ -15,7 +17,6 @@ class State(StrEnum):
     delivered = "delivered"
     skipped = "skipped"
     held = "held"
-    digested = "digested"
     deferred = "deferred"
     ambiguous = "ambiguous"
     bounced = "bounced"
@@ -26,21 +27,20 @@ class State(StrEnum):
     dead = "dead"
 
 
-_OPEN = frozenset({State.queued, State.sending, State.held, State.digested, State.deferred, State.ambiguous})
+_OPEN = frozenset({State.queued, State.sending, State.held, State.deferred, State.ambiguous})
 _ENDS = frozenset(
     {State.suppressed, State.expired, State.superseded, State.withdrawn, State.dead, State.skipped}
 )
-_WAITS = frozenset({State.held, State.digested, State.deferred})
+_WAITS = frozenset({State.held, State.deferred})
 
 # sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the mail.
 # delivered → withdrawn: the producer takes the inbox entry back.
 # bounced, dead, expired, … → queued happens only by an operator's replay, which says so as its reason.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
-    None: frozenset({State.queued, State.held, State.digested, *_ENDS}),
+    None: frozenset({State.queued, State.held, *_ENDS}),
     State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
-    # what is held or gathered is queued before it is sent: a record read again must not send it
-    State.held: frozenset({State.queued, State.digested, *_ENDS}),
-    State.digested: frozenset({State.queued, State.held, *_ENDS}),
+    # a held delivery is queued before it is sent: a record that is read again must not send it
+    State.held: frozenset({State.queued, *_ENDS}),
     State.deferred: frozenset(
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),
@@ -83,55 +83,6 @@ REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
 }
 
 
-class Reason(StrEnum):
-    """Why a delivery stands where it stands. Empty for the plain way."""
-
-    none = ""
-    # not made, decided by resolve or by the last look before sending
-    preference_off = "preference_off"
-    unsubscribed = "unsubscribed"
-    own_action = "own_action"
-    duplicate_address = "duplicate_address"
-    no_such_recipient = "no_such_recipient"
-    no_address = "no_address"
-    invalid_address = "invalid_address"
-    not_in_group = "not_in_group"
-    already_read = "already_read"
-    suppressed_address = "suppressed_address"
-    past_deadline = "past_deadline"
-    newer_event = "newer_event"
-    withdrawn_by_source = "withdrawn_by_source"
-    # what a relay or the way to it came to
-    greylisted = "greylisted"
-    rate_limited = "rate_limited"
-    mailbox_full = "mailbox_full"
-    mailbox_unknown = "mailbox_unknown"
-    mailbox_disabled = "mailbox_disabled"
-    domain_unknown = "domain_unknown"
-    spam_refused = "spam_refused"
-    policy_refused = "policy_refused"
-    too_big = "too_big"
-    invalid_content = "invalid_content"
-    relaying_denied = "relaying_denied"
-    sender_refused = "sender_refused"
-    relay_unavailable = "relay_unavailable"
-    relay_busy = "relay_busy"
-    temporary = "temporary"
-    permanent = "permanent"
-    lost_after_data = "lost_after_data"
-    worker_died = "worker_died"
-    awaiting_operator = "awaiting_operator"
-    smtputf8_unsupported = "smtputf8_unsupported"
-    eightbit_unsupported = "eightbit_unsupported"
-    malformed_reply = "malformed_reply"
-    render_failed = "render_failed"
-    bounce_received = "bounce_received"
-    complaint_received = "complaint_received"
-    # an operator's doing
-    by_operator = "by_operator"
-    replayed = "replayed"
-
-
 class IllegalTransition(ValueError):
     """A move that the ledger does not allow."""
 
@@ -171,17 +122,63 @@ class HistoryStep:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A delivery in the ledger: newest step first. `found`, `scope`: the rule and the row it was found by."""
+    """A delivery in the ledger, newest step first.
+
+    `rule` and `matched`: the audience rule and the row that found the recipient.
+    """
 
     event: str
     delivery: str
     recipient: str
     channel: str
     steps: tuple[HistoryStep, ...]
-    found: str = ""
-    scope: str = ""
+    rule: str = ""
+    matched: str = ""
 
     @property
     def state(self) -> State:
         """Where it stands now."""
         return self.steps[0].state
+
+
+class NewEntry(NamedTuple):
+    """A delivery to enter: its first state, and by which rule (`rule`) and in which row (`matched`) it was found."""
+
+    event: str
+    delivery: str
+    recipient: str
+    channel: str
+    state: State
+    reason: Reason
+    at_ms: int
+    detail: str = ""
+    rule: str = ""
+    matched: str = ""
+
+
+class Transition(NamedTuple):
+    """A state change of one delivery, written only if `to` may follow the current state.
+
+    With `owner` it is a worker's claim. A deferred or ambiguous delivery may be claimed only for its next attempt: its
+    earlier record may be read again because it was not committed, and must not be sent before its time.
+    `replay`: a transition by an operator, which has a table of its own.
+    """
+
+    event: str
+    delivery: str
+    to: State
+    reason: Reason
+    at_ms: int
+    attempt: int = 0
+    detail: str = ""
+    owner: str = ""
+    replay: ReplayKind = ReplayKind.none
+
+
+class TransitionResult(NamedTuple):
+    """The result of a transition: `state` is the current state of the delivery, `owner` the worker that claimed it."""
+
+    applied: bool
+    state: State | None
+    owner: str = ""
+    attempt: int = 0

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from service.model.reasons import ResultReason
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
@@ -40,39 +42,6 @@ class SendStatus(StrEnum):
     unsent = "unsent"  # nothing was attempted for this mail; burns no attempt
 
 
-class SendReason(StrEnum):
-    """Why. Values of statuses other than `unsent` and `accepted` are reasons of the ledger too."""
-
-    accepted = "accepted"
-    # deferred or bounced, as the relay's reply says
-    greylisted = "greylisted"
-    rate_limited = "rate_limited"
-    mailbox_full = "mailbox_full"
-    mailbox_unknown = "mailbox_unknown"
-    mailbox_disabled = "mailbox_disabled"
-    domain_unknown = "domain_unknown"
-    spam_refused = "spam_refused"
-    policy_refused = "policy_refused"
-    too_big = "too_big"
-    relaying_denied = "relaying_denied"  # this and the next also as `unsent`, once they pause the channel
-    sender_refused = "sender_refused"
-    relay_busy = "relay_busy"
-    temporary = "temporary"
-    permanent = "permanent"
-    # seen by ourselves
-    invalid_address = "invalid_address"
-    invalid_content = "invalid_content"
-    smtputf8_unsupported = "smtputf8_unsupported"
-    eightbit_unsupported = "eightbit_unsupported"
-    relay_unavailable = "relay_unavailable"
-    malformed_reply = "malformed_reply"
-    lost_after_data = "lost_after_data"
-    # unsent: the channel pauses, no attempt is burned
-    auth_failed = "auth_failed"
-    misconfigured = "misconfigured"
-    closing = "closing"
-
-
 class SendResult(NamedTuple):
     """What became of one mail.
 
@@ -81,7 +50,7 @@ class SendResult(NamedTuple):
     """
 
     status: SendStatus
-    reason: SendReason
+    reason: ResultReason
     reply: Reply | None = None
     relay: str = ""
     phase: str = ""

@@ -1,11 +1,15 @@
-"""Outcomes: every state change, as `dispatch.outcomes` carries it for operators and for `rebuild`."""
+"""Outcomes: every state change of a delivery, as `dispatch.outcomes` carries it for operators and for `rebuild`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
 
-from service.model.ledger import HistoryStep, Reason, State
+from service.model.delivery import Delivery
+from service.model.ledger import Entry, HistoryStep, State, Transition
+from service.model.mail import SendResult
+from service.model.reasons import Reason
 
 
 class Outcome(NamedTuple):
@@ -26,14 +30,61 @@ class Outcome(NamedTuple):
     next_ms: int = 0
     event_id: str = ""
     source: str = ""
-    found: str = ""
-    scope: str = ""
+    rule: str = ""
+    matched: str = ""
     received_ms: int = 0
+
+    @classmethod
+    def of_transition(
+        cls, delivery: Delivery, transition: Transition, result: SendResult | None = None, next_ms: int = 0
+    ) -> "Outcome":
+        """Return the outcome of a transition; `result` adds the relay and its reply, `next_ms` the next attempt."""
+        return cls(
+            delivery=delivery.id,
+            event=delivery.event,
+            type=delivery.type,
+            recipient=delivery.recipient,
+            channel=delivery.channel,
+            state=transition.to,
+            at_ms=transition.at_ms,
+            reason=transition.reason,
+            attempt=transition.attempt,
+            detail=transition.detail,
+            relay=result.relay if result else "",
+            reply=str(result.reply) if result and result.reply else "",
+            next_ms=next_ms,
+            event_id=delivery.event_id,
+            source=delivery.source,
+            rule=delivery.rule,
+            matched=delivery.matched,
+            received_ms=delivery.received_ms,
+        )
+
+    @classmethod
+    def of_entry(cls, entry: Entry, head: Mapping[str, object], step: HistoryStep | None = None) -> "Outcome":
+        """Return the outcome of a step of an entry, of its newest where none is given; `head` is the event's."""
+        step = step or entry.steps[0]
+        return cls(
+            delivery=entry.delivery,
+            event=entry.event,
+            type=str(head.get("type", "")),
+            recipient=entry.recipient,
+            channel=entry.channel,
+            state=step.state,
+            at_ms=step.at_ms,
+            reason=step.reason,
+            attempt=step.attempt,
+            detail=step.detail,
+            event_id=str(head.get("id", "")),
+            source=str(head.get("source", "")),
+            rule=entry.rule,
+            matched=entry.matched,
+        )
 
     def to_bytes(self) -> bytes:
         """JSON without empty fields."""
         return orjson.dumps(
-            {name: value for name, value in zip(self._fields, self, strict=True) if value or name == "at_ms"}
+            {name: value for name, value in zip(WIRE_NAMES, self, strict=True) if value or name == "at_ms"}
         )
 
     @classmethod
@@ -45,13 +96,23 @@ class Outcome(NamedTuple):
         fields["state"] = State(fields["state"])
         fields["reason"] = Reason(fields.get("reason", ""))
         try:
-            return cls(**{name: fields[name] for name in cls._fields if name in fields})
+            return cls(
+                **{
+                    name: fields[wire]
+                    for name, wire in zip(cls._fields, WIRE_NAMES, strict=True)
+                    if wire in fields
+                }
+            )
         except TypeError as error:
             raise ValueError(f"not an outcome: {error}") from error
 
     def step(self) -> HistoryStep:
         """This outcome as a line of the ledger."""
         return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
+
+
+WIRE_NAMES = tuple({"rule": "found", "matched": "scope"}.get(name, name) for name in Outcome._fields)
+"""The fields as records of `dispatch.outcomes` name them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
+from service.model.delivery import Delivery
+from service.model.outcome import Outcome
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -19,12 +22,16 @@ class Record(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A record to be written. `topic` is the full name, prefix included; `key` chooses the partition."""
+    """A record to be written. `topic` is the full name, prefix included; `key` chooses the partition.
+
+    `about` is the object that `value` holds, for counting and tracing; it is not written.
+    """
 
     topic: str
     key: bytes
     value: bytes | None
     headers: Headers = ()
+    about: Outcome | Delivery | None = None
 
 
 class Done(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from service.model.ids import address_key
-from service.model.ledger import Reason
 from service.model.mask import mask_text
+from service.model.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

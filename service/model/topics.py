@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from service.model.catalogue import Lane
+from service.model.channels import CHANNELS, Channel
 
 TABLES = (
     "accounts",
@@ -24,8 +25,17 @@ class TopicNames:
 
     prefix: str = ""
 
+    def dispatch(self, channel: Channel, lane: Lane) -> str:
+        """Return the topic of a channel, and of a lane where the channel has lanes. Raise KeyError for no channel."""
+        suffix = f".{lane}" if CHANNELS[channel].lanes else ""
+        return f"{self.prefix}dispatch.{channel}{suffix}"
+
+    def dispatches(self) -> frozenset[str]:
+        """Return every dispatch topic of every channel."""
+        return frozenset(self.dispatch(channel, lane) for channel in Channel for lane in Lane)
+
     def email(self, lane: Lane) -> str:
-        """Where mail of a lane waits for its stage."""
+        """Return the topic of email deliveries of a lane."""
         return f"{self.prefix}dispatch.email.{lane}"
 
     @property

@@ -4,7 +4,8 @@ from hashlib import blake2b
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.model.recipient import Choice
 
 
@@ -38,5 +39,5 @@ def unsubscribe_key(account: str, recipient: str, type_name: str) -> str:
 
 def key_of(delivery: Delivery) -> str:
     """The unsubscribe that would stop this delivery. A contact is one of its account; all others are known by id."""
-    account = delivery.scope if delivery.found is Found.account else ""
+    account = delivery.matched if delivery.rule is AudienceRule.account else ""
     return unsubscribe_key(account, delivery.recipient, delivery.type)

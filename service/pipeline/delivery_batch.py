@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
 from service.model.delivery import Delivery
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
+from service.model.reasons import DeadReason
 from service.model.record import Done, Record
-from service.pipeline.dead_letter import dead_letter
+from service.pipeline.messages import dead_letter
 
 
 class DeliveryBatch:
@@ -23,11 +22,10 @@ class DeliveryBatch:
         letters = []
         for record in records:
             try:
-                delivery = Delivery.model_validate_json(record.value or b"")
-            except ValidationError as error:
-                place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+                delivery = Delivery.from_bytes(record.value)
+            except ValueError as error:
                 refused.append(record)
-                reason = InvalidEvent(DeadReason.invalid_data, f"not a delivery: {place}")
+                reason = InvalidEvent(DeadReason.invalid_data, str(error))
                 letters.append(dead_letter(dead_letter_topic, stage, record, reason))
             else:
                 if delivery.attempt > self.deliveries.setdefault(delivery.id, delivery).attempt:

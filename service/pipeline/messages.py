@@ -1,42 +1,59 @@
-"""What stages write: a delivery to the topic of its stage, and for operators each move of the ledger."""
+"""The messages that stages write: a delivery to its dispatch topic, an outcome for operators, a dead letter."""
 
-from service.model.catalogue import Channel
 from service.model.delivery import Delivery
+from service.model.event import InvalidEvent
+from service.model.ledger import Transition
 from service.model.mail import SendResult
 from service.model.outcome import Outcome
-from service.model.record import Message
+from service.model.reasons import DeadReason
+from service.model.record import Message, Record
 from service.model.topics import TopicNames
-from service.ports import Transition
+
+_DETAIL_CHARACTERS = 1000
 
 
 def dispatch_message(topics: TopicNames, delivery: Delivery) -> Message:
-    """The message that brings a delivery to its stage: mail in its lane, the rest to the inbox."""
-    topic = topics.email(delivery.lane) if delivery.channel is Channel.email else topics.inbox
-    return Message(topic, delivery.recipient.encode(), delivery.to_bytes())
+    """Return the message that dispatches a delivery to the stage of its channel. Raise KeyError for another channel."""
+    topic = topics.dispatch(delivery.channel, delivery.lane)
+    return Message(topic, delivery.recipient.encode(), delivery.to_bytes(), about=delivery)
 
 
 def outcome_message(
-    topic: str, delivery: Delivery, move: Transition, result: SendResult | None = None, next_ms: int = 0
+    topics: TopicNames,
+    delivery: Delivery,
+    transition: Transition,
+    result: SendResult | None = None,
+    next_ms: int = 0,
 ) -> Message:
-    """The message for one move, with the relay and its reply where there was one."""
-    told = Outcome(
-        delivery=delivery.id,
-        event=delivery.event,
-        type=delivery.type,
-        recipient=delivery.recipient,
-        channel=delivery.channel,
-        state=move.to,
-        at_ms=move.at_ms,
-        reason=move.reason,
-        attempt=move.attempt,
-        detail=move.detail,
-        relay=result.relay if result else "",
-        reply=str(result.reply) if result and result.reply else "",
-        next_ms=next_ms,
-        event_id=delivery.event_id,
-        source=delivery.source,
-        found=delivery.found,
-        scope=delivery.scope,
-        received_ms=delivery.received_ms,
-    )
-    return Message(topic, delivery.recipient.encode(), told.to_bytes())
+    """Return the message for one transition, with the relay and its reply where there was one."""
+    return message_of(topics, Outcome.of_transition(delivery, transition, result, next_ms))
+
+
+def message_of(topics: TopicNames, outcome: Outcome) -> Message:
+    """Return the message for an outcome, keyed by recipient."""
+    return Message(topics.outcomes, outcome.recipient.encode(), outcome.to_bytes(), about=outcome)
+
+
+def dead_letter(topic: str, stage: str, record: Record, error: Exception) -> Message:
+    """Return a record as the dead-letter topic keeps it: original key, bytes and headers, and `tocsin-` headers.
+
+    Any error but InvalidEvent has the reason `unprocessable`.
+    """
+    if isinstance(error, InvalidEvent):
+        reason, detail = error.reason, str(error)
+    else:
+        # The text of an unforeseen error may hold event data, so only its class is kept.
+        reason = DeadReason.unprocessable
+        detail = f"{reason.text}: {type(error).__name__}"
+    ours = {
+        "tocsin-reason": reason.value,
+        "tocsin-detail": detail[:_DETAIL_CHARACTERS],
+        "tocsin-stage": stage,
+        "tocsin-topic": record.topic,
+        "tocsin-partition": str(record.partition),
+        "tocsin-offset": str(record.offset),
+        "tocsin-timestamp": str(record.timestamp_ms),
+    }
+    kept = [(name, value) for name, value in record.headers if name not in ours]
+    added = [(name, value.encode("utf-8", "replace")) for name, value in ours.items()]
+    return Message(topic, record.key or b"", record.value, (*kept, *added))

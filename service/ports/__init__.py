@@ -4,8 +4,9 @@ Each port has one behaviour spec in `tests/specs` that the fake and the real ada
 """
 
 from service.ports.clock import Clock
+from service.ports.completeness import Completeness
 from service.ports.credentials import Accounts, ApiKeys
-from service.ports.due import Due, DueSet
+from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
 from service.ports.http import Idempotency, IdempotencyRecord, IdempotencyState, Quota, RateLimits
 from service.ports.inbox import (
@@ -19,15 +20,17 @@ from service.ports.inbox import (
     InboxReads,
     ReadFilter,
 )
-from service.ports.ledger import EventHead, Ledger, LedgerIndex, NewEntry, Transition, TransitionResult
+from service.ports.ledger import EventHead, Ledger, LedgerIndex
 from service.ports.mail import MailTransport, Renderer, RenderFailed, SendRateLimit, SoftBounceScores
 from service.ports.operate import (
     AddressSearch,
     DeliveryLog,
     EventLog,
+    Inventory,
     LedgerScan,
     PendingRetries,
     PersonalData,
+    TableCount,
 )
 from service.ports.publisher import Publisher
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
@@ -43,6 +46,7 @@ from service.ports.tables import (
     Tables,
     TableWrites,
 )
+from service.ports.tracing import Tracer
 from service.ports.workers import Workers
 
 __all__ = [
@@ -50,6 +54,7 @@ __all__ = [
     "AddressSearch",
     "ApiKeys",
     "Clock",
+    "Completeness",
     "ContactPage",
     "Contacts",
     "DeliveryLog",
@@ -68,13 +73,14 @@ __all__ = [
     "InboxPage",
     "InboxQuery",
     "InboxReads",
+    "Inventory",
     "Ledger",
     "LedgerIndex",
     "LedgerScan",
     "LookupKeys",
     "MailBlock",
     "MailTransport",
-    "NewEntry",
+    "OpenAges",
     "PendingRetries",
     "PersonalData",
     "Publisher",
@@ -91,10 +97,10 @@ __all__ = [
     "SoftBounceScores",
     "SupersedableEvent",
     "SupersedeIndex",
+    "TableCount",
     "TableWrites",
     "Tables",
-    "Transition",
-    "TransitionResult",
+    "Tracer",
     "Unavailable",
     "Withdrawals",
     "Workers",

@@ -4,22 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from service.model.event import Event
-from service.model.ledger import Entry, Reason, ReplayKind, State
-
-
-class NewEntry(NamedTuple):
-    """A delivery to enter: its first state, and by which rule (`found`), in which row (`scope`), it was found."""
-
-    event: str
-    delivery: str
-    recipient: str
-    channel: str
-    state: State
-    reason: Reason
-    at_ms: int
-    detail: str = ""
-    found: str = ""
-    scope: str = ""
+from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
 
 
 class EventHead(NamedTuple):
@@ -27,36 +12,8 @@ class EventHead(NamedTuple):
 
     event: Event
     retention_s: int
-    wide: bool = False
+    sharded: bool = False
     position: str = ""
-
-
-class Transition(NamedTuple):
-    """A move of one delivery. Written only if it stands in a state from which `to` may follow.
-
-    With `owner` it is a worker's claim. What is deferred or ambiguous may be claimed only as its next attempt: a record
-    that was tried already and comes again, since it was not committed, must not be tried before its time.
-    `replay`: an operator's move, which has its own table.
-    """
-
-    event: str
-    delivery: str
-    to: State
-    reason: Reason
-    at_ms: int
-    attempt: int = 0
-    detail: str = ""
-    owner: str = ""
-    replay: ReplayKind = ReplayKind.none
-
-
-class TransitionResult(NamedTuple):
-    """What became of a move: `state` is where the delivery stands now, `owner` who claimed it."""
-
-    applied: bool
-    state: State | None
-    owner: str = ""
-    attempt: int = 0
 
 
 class Ledger(Protocol):
@@ -66,7 +23,7 @@ class Ledger(Protocol):
         """Enter deliveries that are not there yet; the state each has now, in order."""
         ...
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make the moves that the ledger allows, in order."""
         ...
 

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
@@ -12,16 +13,16 @@ from service.model.unsubscribe import Unsubscribe
 
 @dataclass(slots=True)
 class LookupKeys:
-    """The rows a batch needs: recipient ids, (external_id, project_id) pairs, account ids, roles.
+    """The rows a batch needs: recipient ids, keys of groups, account ids, roles.
 
-    `accounts` means all their contacts; `contacts` are some, as (account, uuid).
+    `accounts` means all their contacts; `contacts` are single ones.
     """
 
     recipients: set[str] = field(default_factory=set)
-    groups: set[tuple[str, str]] = field(default_factory=set)
+    groups: set[GroupKey] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
-    contacts: set[tuple[str, str]] = field(default_factory=set)
+    contacts: set[ContactKey] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Rows:
     """What was found. An absent recipient, group, account or contact is absent here too."""
 
     recipients: Mapping[str, Recipient] = field(default_factory=dict)
-    groups: Mapping[tuple[str, str], Group] = field(default_factory=dict)
+    groups: Mapping[GroupKey, Group] = field(default_factory=dict)
     accounts: Mapping[str, Sequence[Contact]] = field(default_factory=dict)
     roles: Mapping[str, RolePage] = field(default_factory=dict)
-    contacts: Mapping[tuple[str, str], Contact] = field(default_factory=dict)
+    contacts: Mapping[ContactKey, Contact] = field(default_factory=dict)
 
 
 class MailBlock(NamedTuple):
@@ -61,7 +62,7 @@ class Tables(Protocol):
         """The holders of a role after `cursor`, in id order."""
         ...
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """For each (address, unsubscribe key) what bars it, in one pipeline; an empty one is barred by nothing."""
         ...
 

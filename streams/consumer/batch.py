@@ -18,7 +18,7 @@ from streams.consumer.assignment import PartitionSlice
 from streams.consumer.limits import StageLimits
 from streams.faults.points import Fault
 from streams.kafka.cancellation import raise_if_cancelled
-from streams.kafka.record_ids import log_fields
+from streams.kafka.record_ids import record_ids
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class RecordBatch:
 
     async def _bury(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         (record,) = chunk
-        with bound_contextvars(**log_fields(record.value, record.headers)):
+        with bound_contextvars(**record_ids(record.value, record.headers).log_fields()):
             log.error("%s-%d:%d goes to the dead letters: %s", *record[:3], _where(error))
         try:
             letters = self._work.poison(record, error)

@@ -1,4 +1,4 @@
-"""What a record is about, read without judging it: for logs and traces, where a bad record must not be in the way."""
+"""The ids of a record from Kafka, read without validating it, for logs and traces: a bad record must not fail them."""
 
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from service.model.record import Headers
 
 
 class RecordIds(NamedTuple):
-    """Empty where the record does not say. `event_id` and `source` are the upstream's own."""
+    """The ids in a record, empty where it has none. `event_id` and `source` are the upstream's own."""
 
     event_id: str = ""
     source: str = ""
@@ -17,16 +17,24 @@ class RecordIds(NamedTuple):
     recipient: str = ""
     traceparent: str = ""
 
+    def log_fields(self) -> dict[str, str]:
+        """Return the ids as fields of a log event; a recipient id that may be an address is given as a digest."""
+        recipient = self.recipient
+        if "@" in recipient or "%40" in recipient:
+            recipient = sha256(recipient.encode("utf-8", "replace")).hexdigest()[:12]
+        fields = self._replace(recipient=recipient, traceparent="")._asdict()
+        return {name: text for name, text in fields.items() if text}
+
 
 def record_ids(value: bytes | None, headers: Headers) -> RecordIds:
-    """Of an event in any of its forms, a delivery, or an outcome. Never raises."""
-    told = {name.lower(): (content or b"").decode("utf-8", "replace") for name, content in headers}
-    binary = "ce_id" in told and not told.get("content-type", "").startswith("application/cloudevents")
+    """Return the ids of an event in any of its forms, of a delivery, or of an outcome. Never raise."""
+    texts = {name.lower(): (content or b"").decode("utf-8", "replace") for name, content in headers}
+    binary = "ce_id" in texts and not texts.get("content-type", "").startswith("application/cloudevents")
     fields = {} if binary else _fields(value)
-    for name in _HEADERS.keys() & told.keys():
-        fields.setdefault(_HEADERS[name], told[name])
-    fields.setdefault("traceparent", told.get("traceparent"))
-    ours = "event_id" in fields
+    for name in _HEADERS.keys() & texts.keys():
+        fields.setdefault(_HEADERS[name], texts[name])
+    fields.setdefault("traceparent", texts.get("traceparent"))
+    ours = "event_id" in fields  # a delivery or an outcome, whose `id` is its own
     return RecordIds(
         event_id=_text(fields, "event_id" if ours else "id"),
         source=_text(fields, "source"),
@@ -34,16 +42,6 @@ def record_ids(value: bytes | None, headers: Headers) -> RecordIds:
         recipient=_text(fields, "recipient") if ours else "",
         traceparent=_text(fields, "traceparent"),
     )
-
-
-def log_fields(value: bytes | None, headers: Headers) -> dict[str, str]:
-    """The identity as fields of a log line. A recipient that could be an address is a digest of it."""
-    found = record_ids(value, headers)
-    recipient = found.recipient
-    if "@" in recipient or "%40" in recipient:
-        recipient = sha256(recipient.encode("utf-8", "replace")).hexdigest()[:12]
-    fields = found._replace(recipient=recipient, traceparent="")
-    return {name: text for name, text in fields._asdict().items() if text}
 
 
 _HEADERS = {

@@ -1,7 +1,7 @@
-"""Puts spans around stages: one for each event in resolve, one for each attempt to deliver, in the upstream's trace.
+"""Spans around stages, in the upstream's trace: one an event in resolve, one an attempt to deliver.
 
-The trace goes on through Kafka in the header `traceparent` and, because a deferred delivery waits in Redis, in the
-delivery itself.
+The trace continues through Kafka in the header `traceparent`, and in the delivery itself, because a deferred delivery
+waits in Redis, which keeps no Kafka header.
 """
 
 import time
@@ -9,136 +9,128 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from service.adapters.tracing import Tracer
+from service.model.channels import CHANNELS, Channel
+from service.model.delivery import Delivery
 from service.model.ids import event_key
+from service.model.ledger import State
+from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Headers, Message, Record
 from service.model.topics import TopicNames
+from service.ports import Tracer
 from streams.kafka.record_ids import record_ids
 from streams.worker.stages import StageSpec
 
-_CHANNELS = ("inbox", "email")
+_FAILED = frozenset({State.bounced, State.dead, State.ambiguous})
 
 
-def with_tracing(spec: StageSpec, tracing: Tracer, topics: TopicNames) -> StageSpec:
-    """The stage with spans; what handles no events or deliveries stays as it is."""
-    kind = spec.name.partition(".")[0]
-    if kind == "resolve":
-        return replace(spec, handler=lambda: ResolveTracer(spec.handler(), tracing, topics))
-    if kind in _CHANNELS:
-        return replace(spec, handler=lambda: DeliveryTracer(spec.name, spec.handler(), tracing, topics))
+def with_tracing(spec: StageSpec, tracer: Tracer, topics: TopicNames) -> StageSpec:
+    """Return the stage with spans around its handler; a stage without events or deliveries is returned unchanged."""
+    stage = spec.name.partition(".")[0]
+    if stage == "resolve":
+        return replace(spec, handler=lambda: ResolveTracer(spec.handler(), tracer, topics))
+    if not topics.dispatches().isdisjoint(spec.topics):
+        return replace(spec, handler=lambda: DeliveryTracer(spec.name, spec.handler(), tracer))
     return spec
 
 
 class ResolveTracer:
-    """The resolve stage: a span `resolve` for each event, which the spans of its deliveries have as their parent."""
+    """The handler of resolve with a span `resolve` for each event: the parent of the spans of its deliveries."""
 
-    def __init__(self, handler: Handler, tracing: Tracer, topics: TopicNames) -> None:
+    def __init__(self, handler: Handler, tracer: Tracer, topics: TopicNames) -> None:
         self._handler = handler
-        self._tracing = tracing
+        self._tracer = tracer
         self._topics = topics
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """As the stage itself, with the trace in what it hands on."""
-        batch = _Events(self._tracing, self._topics, records)
+        """Run the handler; add the trace to the deliveries it dispatches."""
+        spans = _EventSpans(self._tracer, self._topics, records)
         async for done in self._handler(records):
-            yield Done(done.records, [batch.passed(message) for message in done.messages])
+            yield Done(done.records, [spans.traced(message) for message in done.messages])
 
 
-class _Events:
-    """The events of one batch. A span's end is when its event's first messages are there."""
+class _EventSpans:
+    """The spans of the events of one batch. A span ends when the first message of its event is made."""
 
-    def __init__(self, tracing: Tracer, topics: TopicNames, records: Sequence[Record]) -> None:
-        self._tracing = tracing
+    def __init__(self, tracer: Tracer, topics: TopicNames, records: Sequence[Record]) -> None:
+        self._tracer = tracer
         self._topics = topics
-        self._started = time.time_ns()
-        self._parents = {}
+        self._started_ns = time.time_ns()
+        self._parents: dict[str, str] = {}
         self._spans: dict[str, str] = {}
         for record in records:
-            found = record_ids(record.value, record.headers)
-            self._parents[event_key(found.source, found.event_id)] = found.traceparent
+            ids = record_ids(record.value, record.headers)
+            self._parents[event_key(ids.source, ids.event_id)] = ids.traceparent
 
-    def passed(self, message: Message) -> Message:
-        """The message, with the trace where it is a delivery."""
+    def traced(self, message: Message) -> Message:
+        """Return the message, with the trace where it is a delivery."""
         if message.topic == self._topics.dead_letter:
             self._refused(message)
+        if message.about is None:
             return message
-        fields = _loads(message)
-        if (event := fields.get("event")) is None or "channel" not in fields:
+        traceparent = self._span(message.about)
+        if not isinstance(message.about, Delivery) or not traceparent:
             return message
-        parent = self._span(event, fields)
-        if message.topic == self._topics.outcomes or not parent:
-            return message
-        value = orjson.dumps({**fields, "traceparent": parent})
-        return message._replace(value=value, headers=_with_trace(message.headers, parent))
+        delivery = message.about.model_copy(update={"traceparent": traceparent})
+        headers = _with_trace(message.headers, traceparent)
+        return message._replace(value=delivery.to_bytes(), headers=headers, about=delivery)
 
-    def _span(self, event: str, fields: dict[str, Any]) -> str:
-        if event not in self._spans:
-            attributes = _about(fields) | {"messaging.system": "kafka"}
-            del attributes["tocsin.delivery"], attributes["tocsin.channel"]
-            self._spans[event] = self._tracing.span(
-                "resolve", self._parents.get(event, ""), self._started, attributes
-            )
-        return self._spans[event]
+    def _span(self, about: Outcome | Delivery) -> str:
+        if about.event not in self._spans:
+            attributes = _event_attributes(about) | {"messaging.system": "kafka"}
+            parent = self._parents.get(about.event, "")
+            self._spans[about.event] = self._tracer.span("resolve", parent, self._started_ns, attributes)
+        return self._spans[about.event]
 
     def _refused(self, message: Message) -> None:
-        found = record_ids(message.value, message.headers)
+        ids = record_ids(message.value, message.headers)
         reason = dict(message.headers).get("tocsin-reason", b"").decode()
-        attributes = {"tocsin.event_id": found.event_id, "tocsin.reason": reason}
-        self._tracing.span("resolve", found.traceparent, self._started, attributes, failed=True)
+        attributes = {"tocsin.event_id": ids.event_id, "tocsin.reason": reason}
+        self._tracer.span("resolve", ids.traceparent, self._started_ns, attributes, failed=True)
 
 
 class DeliveryTracer:
-    """A channel's stage: a span for each attempt at a delivery, with what it came to and what the relay said."""
+    """The handler of a channel with a span for each attempt: its state, its reason, and the relay's reply."""
 
-    def __init__(self, stage: str, handler: Handler, tracing: Tracer, topics: TopicNames) -> None:
+    def __init__(self, stage: str, handler: Handler, tracer: Tracer) -> None:
         self._stage = stage
         self._handler = handler
-        self._tracing = tracing
-        self._outcomes = topics.outcomes
+        self._tracer = tracer
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """As the stage itself."""
-        started = time.time_ns()
+        """Run the handler; record a span for each outcome of a delivery of this batch."""
+        started_ns = time.time_ns()
         parents: dict[str, str] = {}
         for record in records:
-            found = record_ids(record.value, record.headers)
-            parents[found.delivery] = found.traceparent
+            ids = record_ids(record.value, record.headers)
+            parents[ids.delivery] = ids.traceparent
         async for done in self._handler(records):
             for message in done.messages:
-                if message.topic == self._outcomes and (told := _loads(message)).get("delivery") in parents:
-                    self._attempt(told, parents[told["delivery"]], started)
+                outcome = message.about
+                if isinstance(outcome, Outcome) and outcome.delivery in parents:
+                    self._attempt(outcome, parents[outcome.delivery], started_ns)
             yield done
 
-    def _attempt(self, told: dict[str, Any], parent: str, started_ns: int) -> None:
-        attributes = _about(told) | {"tocsin.stage": self._stage, "tocsin.state": told["state"]}
+    def _attempt(self, outcome: Outcome, parent: str, started_ns: int) -> None:
+        attributes = _event_attributes(outcome) | {
+            "tocsin.delivery": outcome.delivery,
+            "tocsin.channel": outcome.channel,
+            "tocsin.stage": self._stage,
+            "tocsin.state": outcome.state.value,
+        }
         for name in ("reason", "attempt", "relay"):
-            if told.get(name):
-                attributes[f"tocsin.{name}"] = told[name]
-        if (code := told.get("reply", "")[:3]).isdigit():
+            if value := getattr(outcome, name):
+                attributes[f"tocsin.{name}"] = value
+        if (code := outcome.reply[:3]).isdigit():
             attributes["smtp.reply_code"] = int(code)
-        failed = told["state"] in ("bounced", "dead", "ambiguous")
-        kind: Any = "client" if told["channel"] == "email" else "consumer"
-        name = f"deliver {told['channel']}"
-        self._tracing.span(name, parent, started_ns, attributes, kind=kind, failed=failed)
+        kind: Any = "client" if CHANNELS[Channel(outcome.channel)].retried else "consumer"
+        name, failed = f"deliver {outcome.channel}", outcome.state in _FAILED
+        self._tracer.span(name, parent, started_ns, attributes, kind=kind, failed=failed)
 
 
-def _about(fields: dict[str, Any]) -> dict[str, str | int]:
-    """What names a delivery; never the recipient, whose id may be an address."""
-    return {
-        "tocsin.event_id": fields.get("event_id", ""),
-        "tocsin.event": fields.get("event", ""),
-        "tocsin.type": fields.get("type", ""),
-        "tocsin.delivery": fields.get("delivery") or fields.get("id", ""),
-        "tocsin.channel": fields.get("channel", ""),
-    }
+def _event_attributes(about: Outcome | Delivery) -> dict[str, str | int]:
+    """Return the attributes that name an event; never the recipient, whose id may be an address."""
+    return {"tocsin.event_id": about.event_id, "tocsin.event": about.event, "tocsin.type": about.type}
 
 
 def _with_trace(headers: Headers, traceparent: str) -> Headers:
     return (*(h for h in headers if h[0] != "traceparent"), ("traceparent", traceparent.encode()))
-
-
-def _loads(message: Message) -> dict[str, Any]:
-    fields = orjson.loads(message.value or b"null")
-    return fields if isinstance(fields, dict) else {}

@@ -6,10 +6,9 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, create_model
 
 from service.model.delivery import Delivery
-from service.model.event import DEAD_REASON_TEXT
-from service.model.ledger import Reason
 from service.model.operation import Operation
-from service.model.outcome import Outcome
+from service.model.outcome import WIRE_NAMES, Outcome
+from service.model.reasons import DEAD_REASON_TEXT, REASON_TEXT, DeadReason, Reason
 from service.model.topics import TABLES
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.tables.schema import ROW_MODELS
@@ -22,7 +21,20 @@ _TOLD: Mapping[Any, Mapping[str, Any]] = {
     WithdrawalRecord: {"event": "", "supersede": ""},
 }
 """NamedTuples that are written as objects without their empty fields; and which of those have no default."""
+
+
+def _with_sentences(texts: Mapping[Reason, str] | Mapping[DeadReason, str]) -> Schema:
+    """Return a closed set as JSON Schema, each value with its sentence."""
+    values = [{"const": reason.value, "description": text} for reason, text in texts.items() if text]
+    return {"type": "string", "oneOf": values}
+
+
 _WRITTEN: Mapping[str, Schema] = {
+    "Reason": {
+        "description": "Why a delivery is in its state; absent or empty for the ordinary way.",
+        "type": "string",
+        "oneOf": [{"const": ""}, *_with_sentences(REASON_TEXT)["oneOf"]],
+    },
     "ReadMark": {
         "description": "Entries of an inbox that their owner has read.",
         "type": "object",
@@ -45,7 +57,7 @@ _WRITTEN: Mapping[str, Schema] = {
         "type": "object",
         "required": ["reason"],
         "properties": {
-            "reason": {"enum": [reason.value for reason in Reason if reason]},
+            "reason": _with_sentences(REASON_TEXT),
             "at_ms": _TIME,
             "until_ms": _TIME | {"description": "Mailed again from then on; 0: until an operator allows it."},
             "detail": {"type": ["string", "null"]},
@@ -80,12 +92,7 @@ _DEAD_LETTER: Schema = {
         "type": "object",
         "required": [f"tocsin-{name}" for name in ("reason", "stage", "topic", "partition", "offset")],
         "properties": {
-            "tocsin-reason": {
-                "type": "string",
-                "oneOf": [
-                    {"const": reason.value, "description": said} for reason, said in DEAD_REASON_TEXT.items()
-                ],
-            },
+            "tocsin-reason": _with_sentences(DEAD_REASON_TEXT),
             "tocsin-detail": {"type": "string", "maxLength": 1000},
             "tocsin-stage": {"type": "string"},
             "tocsin-topic": {"type": "string"},
@@ -140,5 +147,9 @@ def messages_of(topic: str) -> tuple[str, ...]:
 
 def _model(told: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
     defaults = told._field_defaults | empty
-    fields: Any = {name: (hint, defaults.get(name, ...)) for name, hint in get_type_hints(told).items()}
+    wire_names = dict(zip(Outcome._fields, WIRE_NAMES, strict=True)) if told is Outcome else {}
+    fields: Any = {
+        wire_names.get(name, name): (hint, defaults.get(name, ...))
+        for name, hint in get_type_hints(told).items()
+    }
     return create_model(told.__name__, __doc__=told.__doc__, **fields)

@@ -11,8 +11,8 @@ from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES
-from service.pipeline.dead_letter import dead_letter
 from service.pipeline.email.schedule import Scheduler
+from service.pipeline.messages import dead_letter
 from streams.consumer.limits import StageLimits
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer

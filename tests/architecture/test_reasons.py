@@ -1,17 +1,38 @@
-"""Every reason of the closed set is used by the product."""
+"""The closed sets of reasons: each reason is used by the product and has a sentence for people."""
 
 import re
 
-from service.model.ledger import Reason
-from service.model.mail import SendReason
+import pytest
+
+from service.model.reasons import (
+    DEAD_REASON_TEXT,
+    REASON_TEXT,
+    SEND_REASON_TEXT,
+    DeadReason,
+    Reason,
+    SendReason,
+)
 from tests.support.paths import ROOT
 
 
 def test_every_reason_is_used() -> None:
-    """An operator who reads the list can meet every entry of it."""
-    sources = (
-        path.read_text() for folder in ("service", "streams") for path in (ROOT / folder).rglob("*.py")
-    )
-    used = set(re.findall(r"\bReason\.(\w+)", " ".join(sources))) | {reason.name for reason in SendReason}
+    """An operator who reads the list can meet every entry of it. `_R` is the classifier's short name for it."""
+    paths = [path for folder in ("service", "streams") for path in (ROOT / folder).rglob("*.py")]
+    sources = " ".join(path.read_text() for path in paths if path.name != "reasons.py")
+    used = set(re.findall(r"\b(?:Reason|_R)\.(\w+)", sources))
 
     assert {reason.name for reason in Reason} - used == set()
+
+
+@pytest.mark.parametrize("reason", [r for kind in (Reason, SendReason, DeadReason) for r in kind if r])
+def test_every_reason_has_a_sentence(reason: Reason | SendReason | DeadReason) -> None:
+    """`explain`, `tail` and the documents print it: a clause without a capital letter or a full stop."""
+    assert 10 < len(reason.text) < 100
+    assert reason.text[0].islower() or reason.text.startswith("NaN")
+    assert not reason.text.endswith(".")
+
+
+def test_sentences_differ() -> None:
+    """Two reasons with one sentence would be one reason."""
+    texts = [*REASON_TEXT.values(), *SEND_REASON_TEXT.values(), *DEAD_REASON_TEXT.values()]
+    assert len(texts) - len(set(texts)) <= 1, "only `render_failed` is in two of the sets"

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Reason, State, is_open
+from service.model.ledger import State, Transition, is_open
+from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.pipeline.operate.explain import ExplainQuery
-from service.ports import Transition
 from tests.e2e.cli.tocsin import Tocsin
 from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.resolve_oracle import SOURCE, answers, explained, town
@@ -148,7 +149,7 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         await eventually(lambda: _known_key(line, event), 60)
         lost = delivery_id(event, "bob", "email")
         steps = (State.sending, Reason.none), (State.deferred, Reason.greylisted)
-        await parts.ledger.move([Transition(event, lost, to, why, 5, 1) for to, why in steps])
+        await parts.ledger.transition([Transition(event, lost, to, why, 5, 1) for to, why in steps])
         closed = delivery_id(event_key("/e2e", "a"), "alice", "email")
         await parts.due.add([_delivery(closed, event_key("/e2e", "a"))], [10**14])
         counts = f"{parts.store.keys.inbox('alice')}:counts"
@@ -185,7 +186,7 @@ async def _is(line: RealPipeline, event: str, delivery: str, state: State) -> bo
 def _delivery(name: str, event: str) -> Delivery:
     return Delivery(
         id=name, event=event, event_id="a", source="/e2e", type="overbid", channel="email", recipient="alice",
-        found=Found.users, created_ms=0, received_ms=0, deadline_ms=10**14,
+        rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=10**14,
     )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ import yaml
 
 from service.dev.ports import free_port
 from service.model.catalogue import Lane
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.observability.metrics import GaugeFamily
 from tests.support.api_fixture import fake_world
 from tests.support.otlp_collector import Collector

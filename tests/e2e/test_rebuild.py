@@ -17,7 +17,8 @@ from service.dev import samples
 from service.dev.ports import free_port
 from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.ports import InboxQuery, ReadFilter
 from tests.support.paths import ROOT

@@ -10,7 +10,8 @@ from service.adapters.redis.operate.inventory import inventory
 from service.dev import samples
 from service.dev.seeding import seed
 from service.model.ids import address_key, event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from tests.support.real_pipeline import RealPipeline, eventually
 

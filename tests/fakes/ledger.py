@@ -7,12 +7,15 @@ from service.model.ledger import (
     Entry,
     HistoryStep,
     IllegalTransition,
-    Reason,
+    NewEntry,
     ReplayKind,
     State,
+    Transition,
+    TransitionResult,
     check_transition,
 )
-from service.ports import EventHead, NewEntry, Transition, TransitionResult
+from service.model.reasons import Reason
+from service.ports import EventHead
 from tests.fakes.outage import Outage
 
 _MOST_STEPS = 40
@@ -40,16 +43,16 @@ class FakeLedger:
         self._events: dict[str, _Event] = {}
         self._index: dict[str, dict[tuple[str, str], int]] = {}
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
+    async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
         self.outage.check()
         for head in heads:
             event = self._event(head.event.key)
             event.head = event.head or head
-        return [self._open(opening) for opening in openings]
+        return [self._open(new_entry) for new_entry in new_entries]
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         self.outage.check()
-        return [self._move(move) for move in moves]
+        return [self._transition(transition) for transition in transitions]
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         self.outage.check()
@@ -107,51 +110,59 @@ class FakeLedger:
     def _event(self, event: str) -> _Event:
         return self._events.setdefault(event, _Event())
 
-    def _open(self, opening: NewEntry) -> State:
-        event = self._event(opening.event)
-        pair = (opening.event, opening.delivery)
-        self._index.setdefault(opening.recipient, {}).setdefault(pair, opening.at_ms)
-        if opening.delivery not in event.rows:
-            step = HistoryStep(opening.state, opening.reason, opening.at_ms, 0, _line(opening.detail))
-            if event.withdrawn_ms is not None and _allowed(opening.state, State.withdrawn):
-                step = HistoryStep(State.withdrawn, Reason.withdrawn_by_source, opening.at_ms)
-            event.rows[opening.delivery] = _Row(
+    def _open(self, new_entry: NewEntry) -> State:
+        event = self._event(new_entry.event)
+        pair = (new_entry.event, new_entry.delivery)
+        self._index.setdefault(new_entry.recipient, {}).setdefault(pair, new_entry.at_ms)
+        if new_entry.delivery not in event.rows:
+            step = HistoryStep(new_entry.state, new_entry.reason, new_entry.at_ms, 0, _line(new_entry.detail))
+            if event.withdrawn_ms is not None and _allowed(new_entry.state, State.withdrawn):
+                step = HistoryStep(State.withdrawn, Reason.withdrawn_by_source, new_entry.at_ms)
+            event.rows[new_entry.delivery] = _Row(
                 Entry(
-                    opening.event,
-                    opening.delivery,
-                    opening.recipient,
-                    opening.channel,
+                    new_entry.event,
+                    new_entry.delivery,
+                    new_entry.recipient,
+                    new_entry.channel,
                     (step,),
-                    opening.found,
-                    opening.scope,
+                    new_entry.rule,
+                    new_entry.matched,
                 )
             )
-        return event.rows[opening.delivery].entry.state
+        return event.rows[new_entry.delivery].entry.state
 
-    def _move(self, move: Transition) -> TransitionResult:
-        event = self._event(move.event)
-        row = event.rows.get(move.delivery)
+    def _transition(self, transition: Transition) -> TransitionResult:
+        event = self._event(transition.event)
+        row = event.rows.get(transition.delivery)
         if row is None:
             return TransitionResult(False, None)
         now, step = (
             row.entry.steps[0],
-            HistoryStep(move.to, move.reason, move.at_ms, move.attempt, _line(move.detail)),
+            HistoryStep(
+                transition.to,
+                transition.reason,
+                transition.at_ms,
+                transition.attempt,
+                _line(transition.detail),
+            ),
         )
-        if now == step and row.owner == move.owner and move.to is not State.sending:
-            return TransitionResult(True, move.to, move.owner, move.attempt)
-        behind = move.owner and now.state in _WAITING and now.attempt + 1 != move.attempt
-        if move.to is State.sending and behind and event.withdrawn_ms is None:
+        if now == step and row.owner == transition.owner and transition.to is not State.sending:
+            return TransitionResult(True, transition.to, transition.owner, transition.attempt)
+        behind = transition.owner and now.state in _WAITING and now.attempt + 1 != transition.attempt
+        if transition.to is State.sending and behind and event.withdrawn_ms is None:
             return TransitionResult(False, now.state, row.owner, now.attempt)
-        if not _allowed(now.state, move.to, move.replay):
+        if not _allowed(now.state, transition.to, transition.replay):
             return TransitionResult(False, now.state, row.owner, now.attempt)
-        applied, owner = True, move.owner
-        if move.to is State.sending and event.withdrawn_ms is not None:
+        applied, owner = True, transition.owner
+        if transition.to is State.sending and event.withdrawn_ms is not None:
             applied, owner = False, ""
-            step = HistoryStep(State.withdrawn, Reason.withdrawn_by_source, move.at_ms, move.attempt)
+            step = HistoryStep(
+                State.withdrawn, Reason.withdrawn_by_source, transition.at_ms, transition.attempt
+            )
         steps = (step, *row.entry.steps)
         if len(steps) > _MOST_STEPS:
             steps = (*steps[: _MOST_STEPS - 1], steps[-1])
-        event.rows[move.delivery] = _Row(replace(row.entry, steps=steps), owner)
+        event.rows[transition.delivery] = _Row(replace(row.entry, steps=steps), owner)
         return TransitionResult(applied, step.state, owner, step.attempt)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from service.model.ids import address_key
+from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
@@ -31,7 +32,7 @@ class FakeTables:
         self._check()
         return Rows(
             recipients=_found(self.recipients, wanted.recipients),
-            groups=_found(self.groups, wanted.groups),
+            groups={GroupKey(*key): self.groups[key] for key in wanted.groups if key in self.groups},
             accounts={
                 a: tuple(sorted(rows.values(), key=lambda c: c.uuid))
                 for a in wanted.accounts
@@ -39,7 +40,7 @@ class FakeTables:
             },
             roles={role: self._page(role, "", 1000) for role in wanted.roles},
             contacts={
-                (account, uuid): row
+                ContactKey(account, uuid): row
                 for account, uuid in wanted.contacts
                 if (row := self.contacts.get(account, {}).get(uuid))
             },
@@ -55,7 +56,7 @@ class FakeTables:
         self._check()
         return self._page(role, cursor, limit)
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()
         found = [(self.suppressions.get(address_key(a)), self.unsubscribes.get(key)) for a, key in asked]
         return [MailBlock(suppression, row.choice() if row else None) for suppression, row in found]

@@ -3,23 +3,22 @@
 import asyncio
 from collections import Counter
 
-from service.model.mail import OutgoingMail, Reply, SendReason, SendResult, SendStatus
+from service.model.mail import OutgoingMail, Reply, SendResult, SendStatus
+from service.model.reasons import Reason, SendReason
 
 _SIMULATED = {
     "deferred@simulator.test": SendResult(
-        SendStatus.deferred, SendReason.temporary, Reply(451, "4.7.1", "try again later"), "fake", "rcpt"
+        SendStatus.deferred, Reason.temporary, Reply(451, "4.7.1", "try again later"), "fake", "rcpt"
     ),
     "bounced@simulator.test": SendResult(
         SendStatus.bounced,
-        SendReason.mailbox_unknown,
+        Reason.mailbox_unknown,
         Reply(550, "5.1.1", "no such user"),
         "fake",
         "rcpt",
         suppress=True,
     ),
-    "dropped@simulator.test": SendResult(
-        SendStatus.ambiguous, SendReason.lost_after_data, None, "fake", "final"
-    ),
+    "dropped@simulator.test": SendResult(SendStatus.ambiguous, Reason.lost_after_data, None, "fake", "final"),
 }
 
 
@@ -57,7 +56,7 @@ class FakeTransport:
 
     def _answer(self, mail: OutgoingMail, future: "asyncio.Future[SendResult]") -> None:
         if self.away:
-            future.set_result(SendResult(SendStatus.unsent, SendReason.relay_unavailable))
+            future.set_result(SendResult(SendStatus.unsent, Reason.relay_unavailable))
             return
         result = self.fixed or _SIMULATED.get(mail.recipient)
         if result is None or result.status is SendStatus.ambiguous:

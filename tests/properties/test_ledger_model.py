@@ -14,14 +14,21 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import TRANSITIONS, IllegalTransition, Reason, State, check_transition
-from service.ports import EventHead, Ledger, NewEntry, Transition, TransitionResult
+from service.model.ledger import (
+    TRANSITIONS,
+    IllegalTransition,
+    NewEntry,
+    State,
+    Transition,
+    TransitionResult,
+    check_transition,
+)
+from service.model.reasons import Reason
+from service.ports import EventHead, Ledger
 from tests.fakes.ledger import FakeLedger
 from tests.support.stack import shared_valkey
 
-FIRST = [
-    state for state in State if state in {State.queued, State.held, State.skipped, State.dead, State.digested}
-]
+FIRST = [state for state in State if state in {State.queued, State.held, State.skipped, State.dead}]
 STEPS = st.lists(st.one_of(st.sampled_from(State), st.integers(0, 20), st.just("withdraw")), max_size=15)
 """A state to try, the number of one that is allowed (so that walks get far), or a withdrawal."""
 
@@ -51,15 +58,15 @@ def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
 
 @pytest.mark.parametrize("kind", ["fake", "valkey"])
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(first=st.sampled_from(FIRST), steps=STEPS, wide=st.booleans(), batched=st.booleans())
+@given(first=st.sampled_from(FIRST), steps=STEPS, sharded=st.booleans(), batched=st.booleans())
 def test_moves_are_those_of_the_model(
-    kind: str, first: State, steps: list[State | int | str], wide: bool, batched: bool
+    kind: str, first: State, steps: list[State | int | str], sharded: bool, batched: bool
 ) -> None:
     """Every answer and the whole history are what `check_transition` allows, singly or in one batch."""
 
     async def use(ledger: Ledger) -> None:
         delivery = delivery_id("e", "bob", "email")
-        head = EventHead(Event("e", "i", "s", "t", 1, 1, {}), 60, wide)
+        head = EventHead(Event("e", "i", "s", "t", 1, 1, {}), 60, sharded)
         await ledger.open([head], [NewEntry("e", delivery, "bob", "email", first, Reason.none, 0)])
         history, withdrawn = [first], False
         waiting: list[Transition] = []
@@ -75,12 +82,12 @@ def test_moves_are_those_of_the_model(
                     history.append(forecast[1])
                 waiting.append(Transition("e", delivery, step, Reason.none, at))
             if not batched or step == "withdraw":
-                answers += await ledger.move(waiting)
+                answers += await ledger.transition(waiting)
                 waiting = []
             if step == "withdraw":
                 withdrawn = True
                 await ledger.withdraw("e", at, 60)
-        answers += await ledger.move(waiting)
+        answers += await ledger.transition(waiting)
 
         assert [(answer.applied, answer.state) for answer in answers] == forecasts
         entry = await ledger.entry("e", delivery)

@@ -1,4 +1,4 @@
-"""Our mails against the standard library's, for whatever content."""
+"""Our messages against the standard library's, for any content."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ TEXT = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> TemplateRenderer:
+def note_renderer(tmp_path_factory: pytest.TempPathFactory) -> TemplateRenderer:
     return renderer(tmp_path_factory.mktemp("mime"), {"note/en": PLAIN})
 
 
@@ -51,7 +51,7 @@ def naughty() -> list[str]:
 
 
 def reference(title: str, text: str, html: str) -> EmailMessage:
-    """What the standard library makes of the same content; the title is given to it without controls."""
+    """Return the standard library's message of the same content; `title` must be without controls."""
     message = EmailMessage(policy=policy.SMTP)
     message["To"] = "Alice <alice@example.com>"
     message["Subject"] = title
@@ -65,10 +65,10 @@ def lf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def agree(made: TemplateRenderer, title: str, body: str) -> None:
-    """One mail, checked whole."""
-    mail = made.email(letter({"title": title, "body": body}), {})
-    message = parsed(mail)
+def check_message(note_renderer: TemplateRenderer, title: str, body: str) -> None:
+    """Check one message as a whole."""
+    content = note_renderer.email(letter({"title": title, "body": body}), {})
+    message = parsed(content)
     text, html = bodies(message)
 
     assert one_line(title) == message["Subject"]
@@ -84,12 +84,12 @@ def agree(made: TemplateRenderer, title: str, body: str) -> None:
         assert bodies(other)[0].rstrip("\n") == text.rstrip("\n")
         assert bodies(other)[1].rstrip("\n") == html.rstrip("\n")
 
-    for line in mail[:-2].split(b"\r\n"):
+    for line in content[:-2].split(b"\r\n"):
         assert len(line) <= 78
         assert not line.startswith((b".", b"From "))
-    assert mail.isascii()
-    assert mail.count(b"--=_tocsin") == 3
-    assert mail == dot_stuffed(mail)
+    assert content.isascii()
+    assert content.count(b"--=_tocsin") == 3
+    assert content == dot_stuffed(content)
 
 
 @given(TEXT, TEXT)
@@ -97,89 +97,91 @@ def agree(made: TemplateRenderer, title: str, body: str) -> None:
 @example("=?utf-8?q?a=0ABcc=3A_v=40x?=", "--=_tocsin\r\n\r\n--=_tocsin--")
 @example("a\u2028Bcc: v@x", ".\r\nMAIL FROM:<x@y>\r\n")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_same_as_the_standard_library(made: TemplateRenderer, title: str, body: str) -> None:
-    """The same headers and the same bodies after decoding, whatever they hold; lines fit for SMTP and mbox."""
-    agree(made, title, body)
+def test_same_as_the_standard_library(note_renderer: TemplateRenderer, title: str, body: str) -> None:
+    """Any content gives the same headers and the same decoded bodies, in lines that are safe for SMTP and mbox."""
+    check_message(note_renderer, title, body)
 
 
-def test_every_naughty_string(made: TemplateRenderer) -> None:
-    """Every string that is known to break programs, as title, as body and as a name."""
+def test_every_naughty_string(note_renderer: TemplateRenderer) -> None:
+    """Strings known to break programs are safe as title, as body and as a name."""
     for text in naughty():
-        agree(made, text, text)
-        (address,) = parsed(made.email(letter(name=text), {}))["To"].addresses
+        check_message(note_renderer, text, text)
+        (address,) = parsed(note_renderer.email(letter(name=text), {}))["To"].addresses
         assert address.addr_spec == "alice@example.com"
 
 
 @pytest.mark.parametrize("end", END_OF_DATA)
-def test_no_end_of_data_in_any_field(made: TemplateRenderer, end: str) -> None:
-    """No text can end the mail early and begin another one (CVE-2023-51764 and its kin)."""
+def test_no_end_of_data_in_any_field(note_renderer: TemplateRenderer, end: str) -> None:
+    """No text can end the message early and begin another one (CVE-2023-51764 and similar)."""
     attack = f"a{end}MAIL FROM:<v@x>{end}"
-    mail = made.email(letter({"title": attack, "body": attack}, name=attack), {})
+    content = note_renderer.email(letter({"title": attack, "body": attack}, name=attack), {})
 
-    assert mail == dot_stuffed(mail)
-    assert b"\0" not in mail
+    assert content == dot_stuffed(content)
+    assert b"\0" not in content
     assert not any(
-        line.startswith((b".", b"MAIL FROM")) for line in mail.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        line.startswith((b".", b"MAIL FROM")) for line in content.partition(b"\r\n\r\n")[0].split(b"\r\n")
     )
 
 
 def canary(number: int) -> tuple[str, str]:
-    """A word that only one recipient's mail may hold, and another one that no mail but theirs may hold."""
+    """Return two words that only one recipient's message may contain."""
     return f"canary{number:05d}x", f"kanarie{number:05d}ü"
 
 
-def check_canaries(mails: dict[int, bytes]) -> None:
-    for number, mail in mails.items():
-        text, html = bodies(parsed(mail))
+def check_canaries(messages: dict[int, bytes]) -> None:
+    for number, content in messages.items():
+        text, html = bodies(parsed(content))
         own, other = canary(number)
         for part in (text, html):
             assert part.count(own) == part.count(other) == 1
             assert part.count("canary") == part.count("kanarie") == 1
 
 
-def send(made: TemplateRenderer, number: int) -> bytes:
-    return made.email(letter({"title": str(number), "body": " ".join(canary(number))}, name=f"N{number}"), {})
+def render_canary(note_renderer: TemplateRenderer, number: int) -> bytes:
+    return note_renderer.email(
+        letter({"title": str(number), "body": " ".join(canary(number))}, name=f"N{number}"), {}
+    )
 
 
 def test_threads_share_nothing(tmp_path: Path) -> None:
-    """Mails rendered at the same time in threads, the first of them on cold templates, hold nothing of each other."""
+    """Messages rendered at the same time in threads, first without compiled templates, share no content."""
     fresh = renderer(tmp_path, {"note/en": PLAIN})
     start = threading.Barrier(8)
 
     def work(thread: int) -> dict[int, bytes]:
         start.wait()
-        return {number: send(fresh, number) for number in range(thread, 400, 8)}
+        return {number: render_canary(fresh, number) for number in range(thread, 400, 8)}
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(work, range(8)))
-    check_canaries({number: mail for result in results for number, mail in result.items()})
+    check_canaries({number: content for result in results for number, content in result.items()})
 
 
-async def test_interleaved_bodies_share_nothing(made: TemplateRenderer) -> None:
-    """Two bodies drawn piece by piece in turns, and mails rendered between, hold nothing of each other."""
-    page = made.library.page("note", "en")
+async def test_interleaved_bodies_share_nothing(note_renderer: TemplateRenderer) -> None:
+    """Bodies rendered piece by piece in turns, and messages rendered between, share no content."""
+    page = note_renderer.library.page("note", "en")
 
-    async def draw(number: int) -> str:
+    async def render_slowly(number: int) -> str:
         pieces = []
-        values = made._values(page, letter({"title": "t", "body": " ".join(canary(number))})) | {
+        values = note_renderer._values(page, letter({"title": "t", "body": " ".join(canary(number))})) | {
             "subject": "t"
         }
         for piece in page.html_pieces(values):
             pieces.append(piece)
-            send(made, number + 1000)
+            render_canary(note_renderer, number + 1000)
             await asyncio.sleep(0)
         return "".join(pieces)
 
-    for number, body in enumerate(await asyncio.gather(*map(draw, range(10)))):
+    for number, body in enumerate(await asyncio.gather(*map(render_slowly, range(10)))):
         assert canary(number)[0] in body
         assert body.count("canary") == 1
 
 
-def test_rendering_leaves_no_trace(made: TemplateRenderer) -> None:
-    """What is kept between mails is the templates' own text only: it does not grow with mails."""
-    page = made.library.page("note", "en")
+def test_rendering_leaves_no_trace(note_renderer: TemplateRenderer) -> None:
+    """Between messages only the templates' own text is kept: it does not grow with their number."""
+    page = note_renderer.library.page("note", "en")
     before = dict(page.fixed)
     for number in range(50):
-        send(made, number)
+        render_canary(note_renderer, number)
 
     assert before == page.fixed

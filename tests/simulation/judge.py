@@ -4,7 +4,8 @@ import json
 from collections import Counter
 
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State, is_open
+from service.model.ledger import State, is_open
+from service.model.reasons import Reason
 from tests.simulation.members import STAGES
 from tests.simulation.world import PEOPLE, Spec, World
 
@@ -98,9 +99,9 @@ def _inboxes_fit(world: World) -> None:
     doubled = [pair for pair, n in shown.items() if n > 1]
     assert not doubled, f"twice in an inbox: {doubled}"
     delivered = {
-        (opening.event, opening.recipient)
-        for opening in world.ledger.known.values()
-        if world.ledger.standing(opening)[0] is State.delivered
+        (new_entry.event, new_entry.recipient)
+        for new_entry in world.ledger.known.values()
+        if world.ledger.standing(new_entry)[0] is State.delivered
     }
     assert delivered == set(shown), f"ledger and inboxes differ: {delivered ^ set(shown)}"
 
@@ -113,8 +114,8 @@ def _outcomes_fit(world: World) -> None:
         told.add((outcome.get("delivery"), outcome.get("state")))
     untold = {
         (d, s)
-        for d, opening in world.ledger.known.items()
-        if (s := world.ledger.standing(opening)[0]) and (d, s.value) not in told
+        for d, new_entry in world.ledger.known.items()
+        if (s := world.ledger.standing(new_entry)[0]) and (d, s.value) not in told
     }
     assert not untold, f"never told: {untold}"
 

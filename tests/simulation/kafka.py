@@ -28,7 +28,7 @@ class FakeKafka:
 
     def append(self, messages: Iterable[Message]) -> None:
         """What a producer's acknowledged write does."""
-        for topic, key, value, headers in messages:
+        for topic, key, value, headers, _ in messages:
             tp = TopicPartition(topic, partition_of(key, PARTITIONS))
             log = self.logs[tp]
             offset = log[-1].offset + 1 if log else 0

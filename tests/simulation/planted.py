@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 from unittest.mock import patch
 
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.settle import SettledDelivery
@@ -36,7 +37,7 @@ def lost_mark() -> AbstractContextManager[Any]:
 
     async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
-            await self._mark([s.move for s in settled])
+            await self._mark([s.transition for s in settled])
         self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
         return set()
 

@@ -5,7 +5,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from service.model.mail import OutgoingMail, Reply, SendReason, SendResult, SendStatus
+from service.model.mail import OutgoingMail, Reply, SendResult, SendStatus
+from service.model.reasons import Reason, ResultReason, SendReason
 from tests.simulation.worker import Process
 
 
@@ -24,19 +25,19 @@ class Answer(NamedTuple):
         return _RESULTS[self.name]
 
 
-def _result(status: SendStatus, reason: SendReason, code: int = 0, suppress: bool = False) -> SendResult:
+def _result(status: SendStatus, reason: ResultReason, code: int = 0, suppress: bool = False) -> SendResult:
     return SendResult(status, reason, Reply(code, "", "") if code else None, "r", "", suppress)
 
 
 _RESULTS = {
     "250": _result(SendStatus.accepted, SendReason.accepted, 250),
-    "451": _result(SendStatus.deferred, SendReason.temporary, 451),
-    "452": _result(SendStatus.deferred, SendReason.mailbox_full, 452),
-    "554": _result(SendStatus.bounced, SendReason.spam_refused, 554),
-    "550": _result(SendStatus.bounced, SendReason.mailbox_unknown, 550, suppress=True),
-    "dropped": _result(SendStatus.ambiguous, SendReason.lost_after_data),
-    "dropped-taken": _result(SendStatus.ambiguous, SendReason.lost_after_data),
-    "away": _result(SendStatus.unsent, SendReason.relay_unavailable),
+    "451": _result(SendStatus.deferred, Reason.temporary, 451),
+    "452": _result(SendStatus.deferred, Reason.mailbox_full, 452),
+    "554": _result(SendStatus.bounced, Reason.spam_refused, 554),
+    "550": _result(SendStatus.bounced, Reason.mailbox_unknown, 550, suppress=True),
+    "dropped": _result(SendStatus.ambiguous, Reason.lost_after_data),
+    "dropped-taken": _result(SendStatus.ambiguous, Reason.lost_after_data),
+    "away": _result(SendStatus.unsent, Reason.relay_unavailable),
 }
 ANSWERS = tuple(_RESULTS)
 

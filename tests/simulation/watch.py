@@ -8,10 +8,10 @@ from typing import NamedTuple
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import address_key
-from service.model.ledger import TRANSITIONS, State
+from service.model.ledger import TRANSITIONS, NewEntry, State, Transition, TransitionResult
 from service.model.mail import OutgoingMail
 from service.model.suppression import Suppression
-from service.ports import EventHead, LookupKeys, NewEntry, Rows, Transition, TransitionResult
+from service.ports import EventHead, LookupKeys, Rows
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.ledger import FakeLedger
@@ -60,19 +60,19 @@ class WatchedLedger(FakeLedger):
         self.withdrawn_at: dict[str, int] = {}
         self._ticks = ticks
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
-        for opening in openings:
-            self.known.setdefault(opening.delivery, opening)
-            self.touched[opening.delivery] = opening.event
-        return await super().open(heads, openings)
+    async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
+        for new_entry in new_entries:
+            self.known.setdefault(new_entry.delivery, new_entry)
+            self.touched[new_entry.delivery] = new_entry.event
+        return await super().open(heads, new_entries)
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
-        moved = await super().move(moves)
-        for move, result in zip(moves, moved, strict=True):
-            self.touched[move.delivery] = move.event
-            if result.applied and move.to is State.sending:
-                self.claimed_at[move.delivery] = self._ticks.next()
-        return moved
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
+        results = await super().transition(transitions)
+        for transition, result in zip(transitions, results, strict=True):
+            self.touched[transition.delivery] = transition.event
+            if result.applied and transition.to is State.sending:
+                self.claimed_at[transition.delivery] = self._ticks.next()
+        return results
 
     async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
         self.withdrawn_at.setdefault(event, self._ticks.next())
@@ -84,14 +84,14 @@ class WatchedLedger(FakeLedger):
         assert head is not None
         return head.event
 
-    def standing(self, opening: NewEntry) -> tuple[State, str]:
+    def standing(self, new_entry: NewEntry) -> tuple[State, str]:
         """Where a delivery stands, and who has claimed it."""
-        row = self._events[opening.event].rows[opening.delivery]
+        row = self._events[new_entry.event].rows[new_entry.delivery]
         return row.entry.state, row.owner
 
     def claims(self, owner: str) -> list[str]:
         """What this worker has claimed and not answered for."""
-        standing = {d: self.standing(opening) for d, opening in self.known.items()}
+        standing = {d: self.standing(new_entry) for d, new_entry in self.known.items()}
         return [d for d, (s, o) in standing.items() if s is State.sending and o.partition("+")[0] == owner]
 
     def check_touched(self) -> None:
@@ -193,30 +193,30 @@ class Rules:
 
     def judge(self, mail: OutgoingMail, process: Process) -> None:
         """Raises AssertionError for a mail that must not go out."""
-        opening = self._ledger.known[mail.delivery_id]
-        event, looked = self._ledger.event(opening.event), LOOKED.get()
-        name = f"{event.type} {event.id} to {opening.recipient}"
-        standing = self._ledger.standing(opening)
+        new_entry = self._ledger.known[mail.delivery_id]
+        event, looked = self._ledger.event(new_entry.event), LOOKED.get()
+        name = f"{event.type} {event.id} to {new_entry.recipient}"
+        standing = self._ledger.standing(new_entry)
         mine = (standing[0], standing[1].partition("+")[0]) == (State.sending, process.owner)
         assert mine, f"{name} was mailed though it is {standing}"
-        withdrawn = self._ledger.withdrawn_at.get(opening.event)
+        withdrawn = self._ledger.withdrawn_at.get(new_entry.event)
         late = withdrawn is not None and withdrawn < self._ledger.claimed_at[mail.delivery_id]
         assert not late, f"{name} was mailed after it was withdrawn"
         expired = event.expires_ms is not None and event.expires_ms <= looked.at_ms
         assert not expired, f"{name} was mailed after its deadline"
         early = self._due.put_off.get(mail.delivery_id, 0) - self._ticks.moment().at_ms
         assert early <= 0, f"{name} was tried {early} ms before its time"
-        known = [address for at, address in self._addresses[opening.recipient] if at <= looked.tick]
+        known = [address for at, address in self._addresses[new_entry.recipient] if at <= looked.tick]
         assert not known or known[-1] == mail.recipient, f"{name} was mailed to an old address"
-        key = f"{event.type}|{event.data.get('lot_id')}|{opening.recipient}"
+        key = f"{event.type}|{event.data.get('lot_id')}|{new_entry.recipient}"
         newest = [found for at, found in self._supersedes.since.get(key, ()) if at <= looked.tick]
         assert not newest or newest[-1] == event.key, f"{name} was mailed after a newer one"
         if event.type != "reset_password":
-            self._judge_wishes(mail, event, opening, looked)
+            self._judge_wishes(mail, event, new_entry, looked)
 
-    def _judge_wishes(self, mail: OutgoingMail, event: Event, opening: NewEntry, looked: Moment) -> None:
-        name = f"{event.type} {event.id} to {opening.recipient}"
-        off = self._off.get((opening.recipient, event.type))
+    def _judge_wishes(self, mail: OutgoingMail, event: Event, new_entry: NewEntry, looked: Moment) -> None:
+        name = f"{event.type} {event.id} to {new_entry.recipient}"
+        off = self._off.get((new_entry.recipient, event.type))
         assert off is None or off > looked.tick, f"{name} was mailed after its preference was switched off"
         at, row = self._tables.barred.get(address_key(mail.recipient), (looked.tick + 1, None))
         barred = at <= looked.tick and row is not None and row.stands(looked.at_ms)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from aiokafka import TopicPartition
 
 from service.model.record import Handler, Message, Record
-from service.pipeline.dead_letter import dead_letter
+from service.pipeline.messages import dead_letter
 from service.ports import Unavailable
 from streams.consumer.assignment import Assignment
 from streams.consumer.batch import RecordBatch, StageConfig

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from aiokafka import TopicPartition
 
 from service.model.ids import address_key, event_key
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Message
 from service.model.suppression import suppression

@@ -11,21 +11,15 @@ from service import settings
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.inventory import holds_rows, inventory
 from service.adapters.redis.tables.tables import RedisTables
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.event import Event
-from service.model.ledger import Reason, State
+from service.model.ledger import NewEntry, State, Transition
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.soft_bounce import SoftBounceScore
-from service.ports import (
-    EventHead,
-    InboxItem,
-    LookupKeys,
-    NewEntry,
-    SupersedableEvent,
-    Transition,
-    Unavailable,
-)
+from service.ports import EventHead, InboxItem, LookupKeys, SupersedableEvent, Unavailable
 from tests.specs.backend import Backend, complete, redis_backend
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
@@ -58,14 +52,14 @@ def item(n: int) -> InboxItem:
 def delivery(n: int) -> Delivery:
     return Delivery(
         id=f"{n:024x}", event=f"event{n}", event_id=str(n), source="/s", type="overbid", channel=Channel.email,
-        recipient="alice", found=Found.users, created_ms=1, received_ms=1, deadline_ms=10**13,
+        recipient="alice", rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=10**13,
     )  # fmt: skip
 
 
 MANY = range(60)
 WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "open": lambda b, n: b.ledger.open([head(n)], [opening(n)]),
-    "move": lambda b, n: b.ledger.move(
+    "move": lambda b, n: b.ledger.transition(
         [Transition(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
     ),
     "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
@@ -159,7 +153,7 @@ async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) 
         backend = redis_backend(other)
         await backend.inbox.mark_read("person7", [item(7).id], 5)
         await backend.writes.put_recipients([Recipient(id="p7", version=2)])
-        await backend.ledger.move(
+        await backend.ledger.transition(
             [Transition("event7", f"{7:024x}", State.skipped, Reason.preference_off, 2)]
         )
         pairs = zip(await inventory(guarded), await inventory(other), strict=True)

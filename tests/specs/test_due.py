@@ -1,7 +1,8 @@
 """What the DueSet promises."""
 
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id
 from tests.specs.backend import Backend
 
@@ -15,7 +16,7 @@ def delivery(n: int, name: str = "") -> Delivery:
         type="overbid",
         channel=Channel.email,
         recipient=str(n),
-        found=Found.users,
+        rule=AudienceRule.users,
         created_ms=1,
         received_ms=1,
         deadline_ms=99,

@@ -6,25 +6,34 @@ import pytest
 
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import REPLAY_TRANSITIONS, TRANSITIONS, Entry, HistoryStep, Reason, State
-from service.ports import EventHead, NewEntry, Transition
+from service.model.ledger import (
+    REPLAY_TRANSITIONS,
+    TRANSITIONS,
+    Entry,
+    HistoryStep,
+    NewEntry,
+    State,
+    Transition,
+)
+from service.model.reasons import Reason
+from service.ports import EventHead
 from tests.specs.backend import Backend
 
 E1, E2 = event_key("src", "1"), event_key("src", "2")
 
 
-def head(key: str, *, wide: bool = False) -> EventHead:
+def head(key: str, *, sharded: bool = False) -> EventHead:
     event = Event(key, "id", "src", "overbid", 1, 2, {"lot_id": "9"}, recipients=("a", "b"), actor="eve")
-    return EventHead(event, 3600, wide, "events/0/7")
+    return EventHead(event, 3600, sharded, "events/0/7")
 
 
-def opening(
+def new_entry(
     event: str, recipient: str, state: State = State.queued, reason: Reason = Reason.none
 ) -> NewEntry:
     return NewEntry(event, delivery_id(event, recipient, "email"), recipient, "email", state, reason, 10)
 
 
-def move(opened: NewEntry, to: State, at_ms: int = 20, owner: str = "", **more: object) -> Transition:
+def transition(opened: NewEntry, to: State, at_ms: int = 20, owner: str = "", **more: object) -> Transition:
     return Transition(opened.event, opened.delivery, to, Reason.none, at_ms, owner=owner, **more)  # type: ignore[arg-type]
 
 
@@ -34,16 +43,16 @@ async def entry(backend: Backend, opened: NewEntry) -> Entry:
     return found
 
 
-async def states(backend: Backend, openings: Sequence[NewEntry]) -> list[State]:
-    return [(await entry(backend, one)).state for one in openings]
+async def states(backend: Backend, new_entries: Sequence[NewEntry]) -> list[State]:
+    return [(await entry(backend, one)).state for one in new_entries]
 
 
 async def test_open_enters_once(backend: Backend) -> None:
     """A delivery enters once; opened again it keeps its place, and its state now is the answer."""
-    alice, bob = opening(E1, "alice"), opening(E1, "bob", State.skipped, Reason.preference_off)
+    alice, bob = new_entry(E1, "alice"), new_entry(E1, "bob", State.skipped, Reason.preference_off)
 
     assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.queued, State.skipped]
-    await backend.ledger.move([move(alice, State.sending), move(alice, State.sent, 30)])
+    await backend.ledger.transition([transition(alice, State.sending), transition(alice, State.sent, 30)])
     assert await backend.ledger.open([head(E1)], [bob, alice]) == [State.skipped, State.sent]
     assert await entry(backend, bob) == Entry(
         E1, bob.delivery, "bob", "email", (HistoryStep(State.skipped, Reason.preference_off, 10),)
@@ -56,7 +65,7 @@ async def test_history_is_newest_first(backend: Backend) -> None:
         E1, delivery_id(E1, "a", "email"), "a", "email", State.queued, Reason.none, 1, "by\trule\nuser"
     )
     await backend.ledger.open([head(E1)], [alice])
-    await backend.ledger.move(
+    await backend.ledger.transition(
         [
             Transition(E1, alice.delivery, State.sending, Reason.none, 2, 1, owner="w1"),
             Transition(
@@ -74,11 +83,11 @@ async def test_history_is_newest_first(backend: Backend) -> None:
 
 async def test_a_move_that_is_not_allowed_changes_nothing(backend: Backend) -> None:
     """Only moves of the table are made; the answer says where the delivery stands."""
-    alice = opening(E1, "alice")
+    alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
 
-    ambiguous, unknown = await backend.ledger.move(
-        [move(alice, State.ambiguous), move(opening(E2, "alice"), State.sending)]
+    ambiguous, unknown = await backend.ledger.transition(
+        [transition(alice, State.ambiguous), transition(new_entry(E2, "alice"), State.sending)]
     )
 
     assert (ambiguous.applied, ambiguous.state) == (False, State.queued)
@@ -102,10 +111,12 @@ async def test_every_pair_of_states_is_as_the_model_says(backend: Backend) -> No
     tried = {}
     for state, (first, *rest) in ways().items():
         for to in State:
-            one = opening(E1, f"{state}>{to}", first)
+            one = new_entry(E1, f"{state}>{to}", first)
             await backend.ledger.open([head(E1)], [one])
-            await backend.ledger.move([move(one, step, at) for at, step in enumerate(rest, start=11)])
-            (answer,) = await backend.ledger.move([move(one, to, 99)])
+            await backend.ledger.transition(
+                [transition(one, step, at) for at, step in enumerate(rest, start=11)]
+            )
+            (answer,) = await backend.ledger.transition([transition(one, to, 99)])
             tried[state, to] = answer.applied
 
     assert tried == {(state, to): to in TRANSITIONS[state] for state in State for to in State}
@@ -113,11 +124,13 @@ async def test_every_pair_of_states_is_as_the_model_says(backend: Backend) -> No
 
 async def test_one_claim_wins(backend: Backend) -> None:
     """Of two claims the second is told who has it; who asks again is told that it is their own."""
-    alice = opening(E1, "alice")
+    alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
-    claim = move(alice, State.sending, owner="w1", attempt=2)
+    claim = transition(alice, State.sending, owner="w1", attempt=2)
 
-    first, again, other = await backend.ledger.move([claim, claim, move(alice, State.sending, owner="w2")])
+    first, again, other = await backend.ledger.transition(
+        [claim, claim, transition(alice, State.sending, owner="w2")]
+    )
 
     assert (first.applied, first.state, first.owner, first.attempt) == (True, State.sending, "w1", 2)
     assert (again.applied, again.state, again.owner, again.attempt) == (False, State.sending, "w1", 2)
@@ -126,11 +139,11 @@ async def test_one_claim_wins(backend: Backend) -> None:
 
 async def test_the_same_move_twice_is_one_step(backend: Backend) -> None:
     """A batch that is sent twice counts as made, and leaves one step."""
-    alice = opening(E1, "alice")
+    alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
     again = Transition(E1, alice.delivery, State.deferred, Reason.greylisted, 5, 1)
 
-    answers = await backend.ledger.move([again, again])
+    answers = await backend.ledger.transition([again, again])
 
     assert [answer.applied for answer in answers] == [True, True]
     assert len((await entry(backend, alice)).steps) == 2
@@ -139,28 +152,30 @@ async def test_the_same_move_twice_is_one_step(backend: Backend) -> None:
 @pytest.mark.parametrize("waits", [State.deferred, State.ambiguous])
 async def test_what_waits_is_claimed_as_its_next_attempt_only(backend: Backend, waits: State) -> None:
     """A worker's claim by a record of another attempt is refused; one without an owner only notes what happened."""
-    alice = opening(E1, "alice")
+    alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
-    await backend.ledger.move(
-        [move(alice, State.sending, owner="w1", attempt=1), move(alice, waits, attempt=1)]
+    await backend.ledger.transition(
+        [transition(alice, State.sending, owner="w1", attempt=1), transition(alice, waits, attempt=1)]
     )
 
-    early, later = [move(alice, State.sending, owner="w1", attempt=n) for n in (1, 3)]
-    for refused in await backend.ledger.move([early, later]):
+    early, later = [transition(alice, State.sending, owner="w1", attempt=n) for n in (1, 3)]
+    for refused in await backend.ledger.transition([early, later]):
         assert (refused.applied, refused.state, refused.attempt) == (False, waits, 1)
-    noted, _ = await backend.ledger.move([early._replace(owner=""), move(alice, waits, 21, attempt=1)])
-    (claimed,) = await backend.ledger.move([move(alice, State.sending, owner="w1", attempt=2)])
+    noted, _ = await backend.ledger.transition(
+        [early._replace(owner=""), transition(alice, waits, 21, attempt=1)]
+    )
+    (claimed,) = await backend.ledger.transition([transition(alice, State.sending, owner="w1", attempt=2)])
     assert (noted.applied, claimed.applied) == (True, True)
 
 
 async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
     """After a withdrawal a claim is refused and the delivery ends as withdrawn; what was sent stays sent."""
-    alice, bob = opening(E1, "alice"), opening(E1, "bob")
+    alice, bob = new_entry(E1, "alice"), new_entry(E1, "bob")
     await backend.ledger.open([head(E1)], [alice, bob])
-    await backend.ledger.move([move(bob, State.sending), move(bob, State.sent)])
+    await backend.ledger.transition([transition(bob, State.sending), transition(bob, State.sent)])
     await backend.ledger.withdraw(E1, 15, 60)
 
-    (refused,) = await backend.ledger.move([move(alice, State.sending, owner="w1", attempt=1)])
+    (refused,) = await backend.ledger.transition([transition(alice, State.sending, owner="w1", attempt=1)])
 
     assert (refused.applied, refused.state, refused.owner) == (False, State.withdrawn, "")
     assert (await entry(backend, alice)).steps[0] == HistoryStep(
@@ -172,7 +187,7 @@ async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
 async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
     """Deliveries of an event that was withdrawn before it was seen enter as withdrawn, unless at an end."""
     await backend.ledger.withdraw(E1, 5, 60)
-    alice, bob = opening(E1, "alice"), opening(E1, "bob", State.skipped, Reason.own_action)
+    alice, bob = new_entry(E1, "alice"), new_entry(E1, "bob", State.skipped, Reason.own_action)
 
     assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.withdrawn, State.skipped]
     assert (await entry(backend, alice)).steps == (
@@ -212,30 +227,32 @@ async def test_head_keeps_what_explain_needs(backend: Backend) -> None:
     assert await backend.ledger.head(E2) is None
 
 
-@pytest.mark.parametrize("wide", [False, True])
-async def test_entries_are_all_of_an_event(backend: Backend, wide: bool) -> None:
-    """Every delivery of an event is listed once, whether the event is wide or not, and in chunks or not."""
-    openings = [opening(E1, f"r{n}") for n in range(1203)]
-    await backend.ledger.open([head(E1, wide=wide)], openings[:700])
-    await backend.ledger.open([head(E1, wide=not wide)], openings[700:])  # the first word on it stays
-    await backend.ledger.open([head(E2)], [opening(E2, "other")])
-    moved = await backend.ledger.move([move(one, State.sending) for one in openings])
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_entries_are_all_of_an_event(backend: Backend, sharded: bool) -> None:
+    """Every delivery of an event is listed once, whether the event is sharded or not, and in chunks or not."""
+    new_entries = [new_entry(E1, f"r{n}") for n in range(1203)]
+    await backend.ledger.open([head(E1, sharded=sharded)], new_entries[:700])
+    await backend.ledger.open(
+        [head(E1, sharded=not sharded)], new_entries[700:]
+    )  # the first word on it stays
+    await backend.ledger.open([head(E2)], [new_entry(E2, "other")])
+    results = await backend.ledger.transition([transition(one, State.sending) for one in new_entries])
 
     listed = [one async for one in backend.ledger.entries(E1)]
 
-    assert all(answer.applied for answer in moved)
-    assert sorted(one.delivery for one in listed) == sorted(one.delivery for one in openings)
+    assert all(answer.applied for answer in results)
+    assert sorted(one.delivery for one in listed) == sorted(one.delivery for one in new_entries)
     assert {one.state for one in listed} == {State.sending}
-    assert (await entry(backend, openings[-1])).recipient == "r1202"
+    assert (await entry(backend, new_entries[-1])).recipient == "r1202"
     assert [one async for one in backend.ledger.entries(event_key("src", "3"))] == []
 
 
 async def test_a_long_history_is_bounded(backend: Backend) -> None:
     """However often a delivery is deferred, its newest steps and its first one are kept."""
-    alice = opening(E1, "alice")
+    alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
     for n in range(300):
-        await backend.ledger.move(
+        await backend.ledger.transition(
             [Transition(E1, alice.delivery, State.deferred, Reason.temporary, n, n, "450 " * 60)]
         )
 
@@ -250,7 +267,7 @@ async def test_recipient_index_is_newest_first(backend: Backend) -> None:
     """The deliveries of a recipient are found over all events, newest first, from a time on, each once."""
     early = NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 10)
     late = NewEntry(E2, "d2", "odd {id}", "inbox", State.queued, Reason.none, 20)
-    await backend.ledger.open([head(E1), head(E2)], [late, early, opening(E1, "another")])
+    await backend.ledger.open([head(E1), head(E2)], [late, early, new_entry(E1, "another")])
     await backend.ledger.open(
         [head(E1)], [NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 99)]
     )
@@ -264,7 +281,7 @@ async def test_recipient_index_is_newest_first(backend: Backend) -> None:
 async def test_nothing_to_do_is_fine(backend: Backend) -> None:
     """Empty batches are answered with nothing."""
     assert await backend.ledger.open([], []) == []
-    assert await backend.ledger.move([]) == []
+    assert await backend.ledger.transition([]) == []
 
 
 async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
@@ -282,27 +299,27 @@ async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
 
 async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None:
     """With the row it was found in, whatever its name."""
-    opening = NewEntry("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
-    await backend.ledger.open([], [opening])
+    new_entry = NewEntry("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
+    await backend.ledger.open([], [new_entry])
 
     entry = await backend.ledger.entry("e", "ab" * 12)
     assert entry is not None
-    assert (entry.found, entry.scope) == ("group", "12\t|x\n")
+    assert (entry.rule, entry.matched) == ("group", "12\t|x\n")
 
 
 async def test_an_operators_move_has_a_table_of_its_own(backend: Backend) -> None:
     """From each state, each kind of replay goes to `queued` where its own table says so, and nowhere else."""
     for number, (state, kind) in enumerate((s, k) for s in State for k in REPLAY_TRANSITIONS):
-        one = opening(E1, f"r{number}")
+        one = new_entry(E1, f"r{number}")
         await backend.ledger.open([head(E1)], [one])
         for to in _way(state):
-            await backend.ledger.move([move(one, to)])
+            await backend.ledger.transition([transition(one, to)])
         assert await states(backend, [one]) == [state]
 
-        (moved,) = await backend.ledger.move([move(one, State.queued, 30, replay=kind)])
+        (results,) = await backend.ledger.transition([transition(one, State.queued, 30, replay=kind)])
 
         allowed = State.queued in REPLAY_TRANSITIONS[kind].get(state, ())
-        assert (moved.applied, moved.state) == (allowed, State.queued if allowed else state)
+        assert (results.applied, results.state) == (allowed, State.queued if allowed else state)
 
 
 def _way(state: State) -> list[State]:

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.sweep import RedisLedgerScan
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import NewEntry, State, Transition
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Recipient
 from service.pipeline.operate.audit import Auditor
-from service.ports import EventHead, InboxItem, NewEntry, Transition
+from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 from tests.specs.backend import Backend, complete, redis_backend
 
@@ -33,7 +35,7 @@ def opening(event: str, recipient: str, state: State = State.queued) -> NewEntry
 def delivery(event: str, recipient: str) -> Delivery:
     return Delivery(
         id=delivery_id(event, recipient, "email"), event=event, event_id="1", source="/t", type="t",
-        channel="email", recipient=recipient, found=Found.users, created_ms=0, received_ms=0, deadline_ms=9,
+        channel="email", recipient=recipient, rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=9,
     )  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def audit_of(store: Store, backend: Backend) -> Auditor:
 async def test_everything_is_counted_once(store: Store) -> None:
     """Narrow events and wide ones, in any slot; the oldest of each open state is named."""
     backend = redis_backend(store)
-    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, wide=True)
+    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, sharded=True)
     await backend.ledger.open([wide], [opening(f"{0:024x}", f"r{n}") for n in range(700)])
     await backend.ledger.open([], [opening(f"{n:024x}", "r", State.skipped) for n in range(1, 300)])
     done = (await audit_of(store, backend)()).document()
@@ -71,7 +73,7 @@ async def test_drift_is_found_and_repaired(store: Store) -> None:
             Transition(event, delivery_id(event, "{r}", "email"), s, Reason.none, 6)
             for s in (State.sending, to)
         ]
-        await backend.ledger.move(steps)
+        await backend.ledger.transition(steps)
     await backend.due.add([delivery(e, "{r}") for e in (kept, closed, "f" * 24)], [10**14] * 3)
     await backend.inbox.add([InboxItem("i1", "{r}", "t", 1, 5, {}), InboxItem("i2", "{r}", "t", 1, 6, {})])
     await store.pipeline([("HINCRBY", f"{store.keys.inbox('{r}')}:counts", "t", 7)])

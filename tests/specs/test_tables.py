@@ -4,7 +4,7 @@ import pytest
 
 from service.adapters.redis.tables.tables import RedisTables
 from service.model.ids import address_key
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
@@ -39,7 +39,7 @@ async def test_nothing_is_read_until_complete(backend: Backend) -> None:
     for read in (
         lambda: backend.tables.lookup(LookupKeys(recipients={"alice"})),
         lambda: backend.tables.role("admin", ""),
-        lambda: backend.tables.bars([("a@example.com", "0" * 24)]),
+        lambda: backend.tables.blocks([("a@example.com", "0" * 24)]),
         lambda: backend.contacts.page("acme", 0, 0),
     ):
         with pytest.raises(Unavailable):
@@ -240,7 +240,7 @@ async def test_an_unsubscribe_bars_until_it_is_lifted(full: Backend) -> None:
     await full.writes.put_suppression(*suppression("eve@example.com", Reason.mailbox_unknown, 7))
 
     assert await full.writes.put_unsubscribe(row)
-    bars = await full.tables.bars([("bob@example.com", row.id), ("eve@example.com", other), ("", "")])
+    bars = await full.tables.blocks([("bob@example.com", row.id), ("eve@example.com", other), ("", "")])
     assert bars[0] == MailBlock(None, Choice(on=False, since_ms=5, by="a link"))
     assert bars[1].unsubscribed is None
     assert bars[1].suppression is not None
@@ -248,7 +248,7 @@ async def test_an_unsubscribe_bars_until_it_is_lifted(full: Backend) -> None:
     assert await full.tables.unsubscribed(row.id) == row
     assert await full.writes.delete_unsubscribe(row.id, 6)
     assert not await full.writes.put_unsubscribe(row)
-    assert await full.tables.bars([("bob@example.com", row.id)]) == [MailBlock()]
+    assert await full.tables.blocks([("bob@example.com", row.id)]) == [MailBlock()]
     assert await full.tables.unsubscribed(row.id) is None
 
 

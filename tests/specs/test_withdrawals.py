@@ -1,6 +1,7 @@
 """What Withdrawals promises, and what the due set and the ledger promise to those who ask for one delivery."""
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.ports import SupersedableEvent
 from tests.specs.backend import Backend
 
@@ -61,7 +62,7 @@ async def test_a_delivery_in_the_due_set_can_be_looked_up_and_dropped(backend: B
     waiting = [
         Delivery(
             id=f"d{n}", event="e", event_id="1", source="/t", type="t", channel="email", recipient="r",
-            found=Found.users, created_ms=0, received_ms=0, deadline_ms=9,
+            rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=9,
         )
         for n in range(3)
     ]  # fmt: skip

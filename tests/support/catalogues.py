@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from service.model.catalogue import Audience, AudienceRule, Catalogue, Channel, MetaField, NotificationType
+from service.model.catalogue import Audience, AudienceRule, Catalogue, MetaField, NotificationType
+from service.model.channels import Channel
 
 USERS = Audience(kind=AudienceRule.users)
 ADMINS = Audience(kind=AudienceRule.role, role="admin")

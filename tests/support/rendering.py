@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from service.adapters.templates import TemplateRenderer
-from service.model.catalogue import Audience, AudienceRule, Catalogue, Channel, MetaField, NotificationType
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import Audience, AudienceRule, Catalogue, MetaField, NotificationType
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.settings import MailSettings, TemplateSettings, templates_directory
 
 NOTE = """\
@@ -77,7 +78,7 @@ def letter(data: Mapping[str, Any] | None = None, **changes: Any) -> Delivery:
         "type": "note",
         "channel": Channel.email,
         "recipient": "alice",
-        "found": Found.users,
+        "rule": AudienceRule.users,
         "created_ms": 1_790_000_000_000,
         "received_ms": 1_790_000_000_000,
         "deadline_ms": 1_790_086_400_000,

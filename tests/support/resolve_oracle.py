@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.model.catalogue import Catalogue, NotificationType
-from service.model.ids import address_key, event_key
+from service.model.ids import address_pseudonym, event_key, is_pseudonym
 from service.model.recipient import Choice, Contact, Group, Recipient
 
 SOURCE = "/random"
@@ -35,7 +35,7 @@ class Town:
         return [
             *(r.id for r in self.recipients),
             *(c.uuid for c in self.contacts),
-            *sorted(f"addr-{address_key(a)}" for a in listed),
+            *sorted(address_pseudonym(a) for a in listed),
             "ghost",
             "nobody",
         ]
@@ -138,7 +138,7 @@ def _found(event: dict[str, Any], row: NotificationType, of: Town) -> dict[str, 
             lists = [
                 g.addresses.get(row.name, ()) for g in of.groups if g.external_id == event["external_id"]
             ]
-            more = [(f"addr-{address_key(a)}", ("group", a, {})) for addresses in lists for a in addresses]
+            more = [(address_pseudonym(a), ("group", a, {})) for addresses in lists for a in addresses]
         else:
             more = [
                 (c.uuid, ("account", c.email, c.preferences))
@@ -201,7 +201,7 @@ def _why_nothing(
     if {rule.kind for rule in row.audience} == {"group"}:
         return "not_in_group"
     contacts = {c.uuid for c in of.contacts if c.account == event["account"]}
-    if who not in {r.id for r in of.recipients} | contacts and not who.startswith("addr-"):
+    if who not in {r.id for r in of.recipients} | contacts and not is_pseudonym(who):
         return "no_such_recipient"
     return "not_in_audience"
 

@@ -2,7 +2,8 @@
 
 import re
 
-from service.model.event import DEAD_REASON_TEXT, WITHDRAW
+from service.model.event import WITHDRAW
+from service.model.reasons import DEAD_REASON_TEXT
 from service.model.topics import TABLES
 from service.pipeline.resolve import ingest
 from tests.support.paths import ROOT

@@ -1,4 +1,4 @@
-"""The words of every notification that comes with Tocsin: complete, and fit to be read whatever the data."""
+"""The texts of every notification that comes with Tocsin: complete, and readable with any data."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,9 +20,9 @@ TEMPLATES = ROOT / "templates"
 LOCALES = ("en", "de")
 BLOCKS = ("subject", "preheader", "text", "html", "inbox")
 ONE_LINE = ("subject", "preheader", "inbox")
-GIVEN = frozenset({"data", "recipient", "product", "link", "button"})
-# The recipients themselves: their own id tells them nothing.
-UNSHOWN = {"message_from_seller": {"receiver_id"}}
+KNOWN_NAMES = frozenset({"data", "recipient", "product", "link", "button"})
+# The recipient's own id, which has no meaning for the recipient.
+NOT_SHOWN = {"message_from_seller": {"receiver_id"}}
 STRAY = re.compile(r"  | [.,;:!?)]|\( |\.\.|,\.|None|True|False|!|[{}\[\]]|\*\*")
 
 
@@ -31,7 +31,7 @@ def catalogue() -> Catalogue:
     return load_catalogue(TEMPLATES)
 
 
-NAMES = tuple(row.name for row in catalogue())
+NAMES = tuple(type_.name for type_ in catalogue())
 FILES = tuple((name, locale) for name in NAMES for locale in LOCALES)
 
 
@@ -80,30 +80,30 @@ def _block(name: str, locale: str, block: str, data: Mapping[str, Any], role: st
     return "".join(template.blocks[block](context)).strip("\n")
 
 
-def _variants(row: NotificationType) -> Iterator[dict[str, Any]]:
-    """Data with all fields, with none of the optional ones, with each alone, and with each left out."""
-    full = dict(row.sample["data"])
-    optional = [name for name, field in row.meta.items() if not field.required]
+def _variants(type_: NotificationType) -> Iterator[dict[str, Any]]:
+    """Yield data with all fields, without the optional ones, with each of these alone, and with each left out."""
+    full = dict(type_.sample["data"])
+    optional = [name for name, field in type_.meta.items() if not field.required]
     yield full
     yield {n: None if n in optional else v for n, v in full.items()}
     for one in optional:
         yield {n: None if n in optional and n != one else v for n, v in full.items()}
         yield {**full, one: None}
-    for flag in (n for n, f in row.meta.items() if f.type == "boolean"):
+    for flag in (n for n, f in type_.meta.items() if f.type == "boolean"):
         yield {**full, flag: not full[flag]}
-    for count in (n for n, f in row.meta.items() if f.type == "integer"):
+    for count in (n for n, f in type_.meta.items() if f.type == "integer"):
         yield {**full, count: 1}
 
 
 def _renderings(name: str, locale: str, block: str) -> Iterator[str]:
-    row = catalogue()[name]
-    for data in _variants(row):
+    type_ = catalogue()[name]
+    for data in _variants(type_):
         for role in ("user", "admin"):
             yield _block(name, locale, block, data, role)
 
 
 class _Tags(HTMLParser):
-    """Fails on anything but a few plain tags, each closed."""
+    """A parser that fails on anything but a few plain tags, each closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,14 +118,14 @@ class _Tags(HTMLParser):
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_no_template_lacks_its_type(locale: str) -> None:
+def test_types_and_templates_match(locale: str) -> None:
     """Each type has a template in each locale, and each template a type."""
     assert {file.parent.name for file in TEMPLATES.glob(f"*/{locale}.j2")} == set(NAMES)
 
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_a_template_has_its_blocks_and_nothing_else(name: str, locale: str) -> None:
-    """The five blocks in their order; nothing is inherited or included, and nothing stands outside."""
+    """A template has the five blocks in order; it inherits and includes nothing, and has no text outside of them."""
     tree = _environment(False).parse(_source(name, locale))
     foreign = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport, nodes.Macro)
 
@@ -139,7 +139,7 @@ def test_a_template_has_its_blocks_and_nothing_else(name: str, locale: str) -> N
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_a_template_knows_the_data(name: str, locale: str) -> None:
-    """It uses every declared field of the data, no other, and no name that the renderer does not give."""
+    """A template uses every declared field of the data, no other, and only names that the renderer provides."""
     tree = _environment(False).parse(_source(name, locale))
     declared = set(catalogue()[name].meta)
     used: dict[str, set[str]] = {"data": set(), "recipient": set()}
@@ -147,53 +147,53 @@ def test_a_template_knows_the_data(name: str, locale: str) -> None:
         assert isinstance(node.node, nodes.Name)
         used[node.node.name].add(node.attr)
 
-    assert {node.name for node in tree.find_all(nodes.Name)} <= GIVEN
+    assert {node.name for node in tree.find_all(nodes.Name)} <= KNOWN_NAMES
     assert not list(tree.find_all(nodes.Getitem))
     assert used["recipient"] <= {"role"}
     assert used["data"] <= declared
-    assert used["data"] == declared - UNSHOWN.get(name, set())
+    assert used["data"] == declared - NOT_SHOWN.get(name, set())
 
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_a_template_reads_well_with_and_without_each_field(name: str, locale: str) -> None:
-    """No gap, stray mark, `None` or empty part is left where a field is absent; one line where one is due."""
+    """An absent field leaves no gap, stray mark, `None` or empty part; subject, preheader and inbox are one line."""
     for block in BLOCKS:
-        for said in _renderings(name, locale, block):
-            assert said.strip() == said
-            assert said
-            assert not STRAY.search(said), said
-            assert re.match(r"[A-ZÄÖÜ0-9<“„]|$", said), said
-            assert block == "html" or "\n\n\n" not in said
-            assert block not in ONE_LINE or len(said.splitlines()) == 1
+        for rendered in _renderings(name, locale, block):
+            assert rendered.strip() == rendered
+            assert rendered
+            assert not STRAY.search(rendered), rendered
+            assert re.match(r"[A-ZÄÖÜ0-9<“„]|$", rendered), rendered
+            assert block == "html" or "\n\n\n" not in rendered
+            assert block not in ONE_LINE or len(rendered.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_a_subject_is_short(name: str, locale: str) -> None:
-    """With the sample's data a subject shows whole in a list of mails: 60 characters."""
-    said = _block(name, locale, "subject", catalogue()[name].sample["data"], "user")
+    """With the sample's data a subject fits a mailbox listing: 60 characters."""
+    rendered = _block(name, locale, "subject", catalogue()[name].sample["data"], "user")
 
-    assert len(said) <= 60, said
+    assert len(rendered) <= 60, rendered
 
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_the_html_is_plain_and_closed(name: str, locale: str) -> None:
-    """A few tags, each closed; data is escaped; and each link of the text is a button of the HTML part."""
-    row = catalogue()[name]
-    for said in _renderings(name, locale, "html"):
+    """HTML has a few tags, each closed; data is escaped; and each link of the text is a button of the HTML part."""
+    type_ = catalogue()[name]
+    for html in _renderings(name, locale, "html"):
         tags = _Tags()
-        tags.feed(said)
+        tags.feed(html)
         assert tags.open == []
-    hostile = {n: "<b>&" if f.type == "string" else row.sample["data"][n] for n, f in row.meta.items()}
+    hostile = {n: "<b>&" if f.type == "string" else type_.sample["data"][n] for n, f in type_.meta.items()}
     html = _block(name, locale, "html", hostile, "user")
     assert "<b>" not in html
 
-    text = _block(name, locale, "text", row.sample["data"], "user")
-    html = _block(name, locale, "html", row.sample["data"], "user")
+    text = _block(name, locale, "text", type_.sample["data"], "user")
+    html = _block(name, locale, "html", type_.sample["data"], "user")
     assert re.findall(r"https://\S+", text) == re.findall(r'href="([^"]+)"', html) != []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_locales_say_the_same(name: str) -> None:
+def test_locales_have_the_same_content(name: str) -> None:
     """A translation uses the same data and links in each block as the English original."""
 
     def links(locale: str) -> list[str]:
@@ -208,14 +208,14 @@ def test_locales_say_the_same(name: str) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("block", ["subject", "text"])
 def test_no_two_types_read_alike(locale: str, block: str) -> None:
-    """Each type's words are its own: a reader can tell which it was."""
-    said = [_block(r.name, locale, block, dict(next(_variants(r))), "user") for r in catalogue()]
+    """Each type has its own text, so the recipient can distinguish the types."""
+    texts = [_block(r.name, locale, block, dict(next(_variants(r))), "user") for r in catalogue()]
 
-    assert len(set(said)) == len(said)
+    assert len(set(texts)) == len(texts)
 
 
-def test_a_message_reads_right_for_its_reader_and_for_an_admin() -> None:
-    """The seller is told of their lot; an admin is told who wrote to whom."""
+def test_a_message_suits_its_reader_and_an_admin() -> None:
+    """The seller reads of their own lot; an admin reads the names of writer and receiver."""
     data = catalogue()["message_from_buyer"].sample["data"]
 
     assert "your lot 1" in _block("message_from_buyer", "en", "text", data, "user")

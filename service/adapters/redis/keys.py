@@ -19,8 +19,8 @@ may touch all of it. Ids are escaped, because an id with a brace in it would oth
 | `{a:ACCOUNT}:contacts:order` | sorted set | uuids, the main contact's with score 0, the others' with 1 |
 | `{a:ACCOUNT}:contacts:gone` | hash | uuid → version of a deleted contact |
 | `{h:ROLE}:holders` | sorted set | recipient ids with score 0, in id order; without a role: everyone |
-| `{e:EVENT}` | hash | the ledger: delivery → row; `@` the head, `@w` 1 when wide, `@x` withdrawn at (ms) |
-| `{e:EVENT}:00` … `:ff` | hash | rows of a wide event, by the first two digits of the delivery id |
+| `{e:EVENT}` | hash | the ledger: delivery → row; `@` the head, `@w` 1 when sharded, `@x` withdrawn at (ms) |
+| `{e:EVENT}:00` … `:ff` | hash | rows of a sharded event, by the first two digits of the delivery id |
 | `{n:ID}:keys` | string | keys of the events with this id, one a source, blanks between: the ledger's index by id |
 | `{s:KEY}:newest` | string | `TIME⇥EVENT`: the newest event of a supersede key |
 | `{v:KEY}:events` | sorted set | recent events of a supersede key by time (ms) |

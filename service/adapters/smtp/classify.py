@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.model.mail import Reply, SendReason, SendStatus
+from service.model.mail import Reply, SendStatus
+from service.model.reasons import Reason, ResultReason, SendReason
 
 
 class SmtpPhase(StrEnum):
@@ -35,7 +36,7 @@ class ReplyMeaning:
     """What becomes of the mail, and of the relay. `retry_after_s` in seconds."""
 
     status: SendStatus
-    reason: SendReason
+    reason: ResultReason
     suppress: bool = False
     retry_after_s: float | None = None
     effect: Effect = Effect.none
@@ -84,7 +85,7 @@ _SIZE = r"(message|mail|size|content).{0,40}(too (big|large|long)|exceed)|(excee
 
 
 def _row(
-    name: str, pattern: str, status: SendStatus, reason: SendReason, *phases: SmtpPhase,
+    name: str, pattern: str, status: SendStatus, reason: ResultReason, *phases: SmtpPhase,
     suppress: bool = False, after: float | None = None, effect: Effect = Effect.none,
 ) -> ReplyRule:  # fmt: skip
     verdict = ReplyMeaning(status, reason, suppress, after, effect)
@@ -92,7 +93,7 @@ def _row(
 
 
 _D, _B, _U = SendStatus.deferred, SendStatus.bounced, SendStatus.unsent
-_R, _E = SendReason, Effect
+_R, _E = Reason, Effect
 
 # fmt: off
 TABLE: tuple[ReplyRule, ...] = (
@@ -105,10 +106,10 @@ TABLE: tuple[ReplyRule, ...] = (
          _U, _R.relay_busy, effect=_E.rotate),
     _row("421 before the recipient", r"^421 ", _U, _R.relay_busy, _MAIL, effect=_E.rest),
     _row("421", r"^421 ", _D, _R.relay_busy, effect=_E.rest),
-    _row("authentication code", r"^(530|534|535|538) ", _U, _R.auth_failed, effect=_E.fault),
+    _row("authentication code", r"^(530|534|535|538) ", _U, SendReason.auth_failed, effect=_E.fault),
     _row("sending rate", rf"^5\d\d .*({_RATE})", _U, _R.rate_limited, _MAIL, after=_MINUTE, effect=_E.rest),
-    _row("authentication enhanced", r"^5\d\d 5\.7\.(0|8|9|11|13|14) ", _U, _R.auth_failed, _MAIL, effect=_E.fault),
-    _row("authentication text", rf"^5\d\d .*({_AUTHENTICATE})", _U, _R.auth_failed, _MAIL, _RCPT, effect=_E.fault),
+    _row("authentication enhanced", r"^5\d\d 5\.7\.(0|8|9|11|13|14) ", _U, SendReason.auth_failed, _MAIL, effect=_E.fault),
+    _row("authentication text", rf"^5\d\d .*({_AUTHENTICATE})", _U, SendReason.auth_failed, _MAIL, _RCPT, effect=_E.fault),
     _row("454 authentication", r"^454 (4\.7\.0|-) .*(auth|tls|credential)", _U, _R.relay_unavailable, effect=_E.rest),
     _row("sending quota", r"^[45]\d\d (5\.4\.5|.*((daily|hourly|monthly|sending).{0,20}(sending|message|mail)"
          r".{0,10}(quota|limit)|sending (quota|limit)|maximum sending rate))",

@@ -12,13 +12,13 @@ import aiosmtplib
 from service.adapters.smtp.envelope import Extensions
 from service.adapters.smtp.health import RelayState
 from service.adapters.smtp.relay import Relay
-from service.model.mail import SendReason
+from service.model.reasons import Reason, ResultReason, SendReason
 
 
 class RelayFault(Exception):
     """A relay could not be made ready for mail; `state` is what that says about it."""
 
-    def __init__(self, state: RelayState, reason: SendReason, detail: str) -> None:
+    def __init__(self, state: RelayState, reason: ResultReason, detail: str) -> None:
         super().__init__(detail)
         self.state = state
         self.reason = reason
@@ -66,7 +66,7 @@ async def open_connection(
     transport = client.transport
     if transport is None or transport.is_closing():
         client.close()
-        raise RelayFault(RelayState.breaker_open, SendReason.relay_unavailable, "closed after the greeting")
+        raise RelayFault(RelayState.breaker_open, Reason.relay_unavailable, "closed after the greeting")
     return cast(asyncio.Transport, transport), _offered(client)  # uvloop's are none by name
 
 
@@ -128,13 +128,13 @@ def _fault(error: Exception) -> RelayFault:
         if not 500 <= error.code <= 599:
             gone = error.code < 400
             state = RelayState.breaker_open if gone else RelayState.resting
-            return RelayFault(state, SendReason.relay_unavailable, detail)
+            return RelayFault(state, Reason.relay_unavailable, detail)
         refused = isinstance(error, aiosmtplib.SMTPAuthenticationError)
         reason = SendReason.auth_failed if refused else SendReason.misconfigured
         return RelayFault(RelayState.misconfigured, reason, detail)
     if _is_tls(error) or not isinstance(error, OSError):
         return RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail)
-    return RelayFault(RelayState.breaker_open, SendReason.relay_unavailable, detail)
+    return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail)
 
 
 def _is_tls(error: BaseException | None) -> bool:

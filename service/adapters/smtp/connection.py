@@ -19,7 +19,7 @@ from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import ReplyParser, group_accepted
 from service.adapters.smtp.steps import ENVELOPE, ConnectionOwner, DialogueStep
 from service.adapters.smtp.writer import CHUNK, ConnectionWriter
-from service.model.mail import SendReason
+from service.model.reasons import Reason, ResultReason
 
 _SLOW_S = 1.0  # a domain that takes longer after the dot gets no envelope behind its mails
 _RCPT, _DATA, _FINAL, _DOT = DialogueStep.rcpt, DialogueStep.data, DialogueStep.final, DialogueStep.dot
@@ -70,7 +70,7 @@ class Connection(ConnectionWriter):
 
     def abort(self, reason: str) -> None:
         """End it at once, with every mail on it accounted for."""
-        self._end(reason, SendReason.relay_unavailable)
+        self._end(reason, Reason.relay_unavailable)
 
     def check(self, now: float) -> bool:
         """Called from time to time. True when it was idle for too long and is leaving now."""
@@ -81,7 +81,7 @@ class Connection(ConnectionWriter):
             return False
         if waits:
             leaving = DialogueStep.quit in self._expected
-            self._end("" if leaving else "time-out", SendReason.relay_unavailable)
+            self._end("" if leaving else "time-out", Reason.relay_unavailable)
         else:
             self.retire()
         return not waits
@@ -111,20 +111,20 @@ class Connection(ConnectionWriter):
             if not self._answer(step, code, text):
                 return
         if self._parser.fault:
-            self._end(self._parser.fault, SendReason.malformed_reply)
+            self._end(self._parser.fault, Reason.malformed_reply)
         elif expected:
             self._deadline = monotonic() + self._limits[expected[0]]
         elif self._parser.partial:
             # What has begun is no answer to anything; but in the midst of a body it may become one.
             if self._rest is None:
-                self._end("bytes that nothing asked for", SendReason.malformed_reply)
+                self._end("bytes that nothing asked for", Reason.malformed_reply)
         elif self._rest is None:
             self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Every mail on it is accounted for by how far it came."""
         busy = bool(self._expected or self._rest is not None) and DialogueStep.quit not in self._expected
-        self._end("connection lost" if busy else "", SendReason.relay_unavailable)
+        self._end("connection lost" if busy else "", Reason.relay_unavailable)
 
     # the dialogue
 
@@ -145,9 +145,7 @@ class Connection(ConnectionWriter):
                 self._refusal = (SmtpPhase(step.value), code, text)
                 self._commands.clear()
             return True
-        self._end(
-            "" if step is DialogueStep.quit else f"{code} in reply to {step}", SendReason.malformed_reply
-        )
+        self._end("" if step is DialogueStep.quit else f"{code} in reply to {step}", Reason.malformed_reply)
         return False
 
     def _final(self, code: int, text: bytes) -> bool:
@@ -155,7 +153,7 @@ class Connection(ConnectionWriter):
         if pending is None:
             return False
         if code < 250 or 259 < code < 400:
-            self._end(f"{code} in reply to a mail", SendReason.malformed_reply)
+            self._end(f"{code} in reply to a mail", Reason.malformed_reply)
             return False
         self._ending = None
         if pending.domain is not None:
@@ -163,7 +161,7 @@ class Connection(ConnectionWriter):
         if code < 400:
             self._owner.accepted(pending, code, text)
         elif self._owner.refused(pending, SmtpPhase.final, code, text):
-            self._end("", SendReason.relay_busy)
+            self._end("", Reason.relay_busy)
             return False
         return True
 
@@ -182,9 +180,9 @@ class Connection(ConnectionWriter):
     def _give_up_current(self) -> None:
         """MAIL, RCPT or DATA was refused. After 354 the dot alone ends it, but only if it reaches nobody."""
         if self._invited and self._has_recipient:
-            self._end("354 after a refusal", SendReason.malformed_reply)
+            self._end("354 after a refusal", Reason.malformed_reply)
         elif self._settle_refusal():
-            self._end("", SendReason.relay_busy)
+            self._end("", Reason.relay_busy)
         elif self._invited:
             self._next(b".\r\n", _DOT)
         else:
@@ -202,7 +200,7 @@ class Connection(ConnectionWriter):
         """The next mail becomes the current one: its envelope."""
         while self._left > 0 and (pending := self._owner.take(self._ending)) is not None:
             if (body := dot_stuffed(pending.mail.content)) is None:
-                self._owner.impossible(pending, SendReason.invalid_content)
+                self._owner.impossible(pending, Reason.invalid_content)
                 continue
             found = envelope(pending.mail, self._offered, self._relay.dsn)
             if isinstance(found, bytes):
@@ -266,11 +264,11 @@ class Connection(ConnectionWriter):
         if self._rest is not None and self._ending is not None and code >= 400:
             pending, self._ending, self._rest = self._ending, None, None
             self._owner.refused(pending, SmtpPhase.final, code, text)
-            self._end("", SendReason.relay_busy)
+            self._end("", Reason.relay_busy)
         elif code == 421:
             self._dismissed(DialogueStep.data, text)
         else:
-            self._end(f"{code} in reply to nothing", SendReason.malformed_reply)
+            self._end(f"{code} in reply to nothing", Reason.malformed_reply)
 
     def _dismissed(self, step: DialogueStep, text: bytes) -> None:
         """421: the relay closes. The mail it answers is refused; one whose envelope waited was simply not sent."""
@@ -279,9 +277,9 @@ class Connection(ConnectionWriter):
             self._owner.refused(pending, SmtpPhase.final, 421, text)
         elif step in ENVELOPE and self._refusal is None:
             self._refusal = (SmtpPhase(step.value), 421, text)
-        self._end("", SendReason.relay_busy)
+        self._end("", Reason.relay_busy)
 
-    def _end(self, broken: str, reason: SendReason) -> None:
+    def _end(self, broken: str, reason: ResultReason) -> None:
         """Close for good; what was on its way goes back to the pool, by how far it came."""
         if self._over:
             return
@@ -297,8 +295,8 @@ class Connection(ConnectionWriter):
         if ending is not None and self._rest is not None:
             self._owner.unfinished(ending, reason, SmtpPhase.data)
         elif ending is not None:
-            garbled = reason is SendReason.malformed_reply
-            self._owner.ambiguous(ending, reason if garbled else SendReason.lost_after_data)
+            garbled = reason is Reason.malformed_reply
+            self._owner.ambiguous(ending, reason if garbled else Reason.lost_after_data)
         if current is not None:
             self._owner.unfinished(current, reason, phase)
         self._owner.gone(self, broken)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from service.adapters.smtp.addresses import ascii_address
-from service.model.mail import OutgoingMail, SendReason
+from service.model.mail import OutgoingMail
+from service.model.reasons import Reason, ResultReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +18,16 @@ class Extensions:
     size: int | None = None
 
 
-def envelope(mail: OutgoingMail, offered: Extensions, dsn: bool) -> bytes | SendReason:
+def envelope(mail: OutgoingMail, offered: Extensions, dsn: bool) -> bytes | ResultReason:
     """MAIL, RCPT and DATA for this mail, each with CRLF, or why this relay can never take it."""
     size = len(mail.content)
     if offered.size and size > offered.size:
-        return SendReason.too_big
+        return Reason.too_big
     sender, recipient = mail.sender, mail.recipient
     parameters = "" if offered.size is None else f" SIZE={size}"
     if not mail.content.isascii():
         if not offered.eightbit:
-            return SendReason.eightbit_unsupported
+            return Reason.eightbit_unsupported
         parameters += " BODY=8BITMIME"
     notify = ""
     if not (sender.isascii() and recipient.isascii()):
@@ -35,7 +36,7 @@ def envelope(mail: OutgoingMail, offered: Extensions, dsn: bool) -> bytes | Send
         else:
             plain_sender, plain_recipient = ascii_address(sender) if sender else "", ascii_address(recipient)
             if plain_sender is None or plain_recipient is None:
-                return SendReason.smtputf8_unsupported
+                return Reason.smtputf8_unsupported
             sender, recipient = plain_sender, plain_recipient
     if dsn and offered.dsn:
         parameters += f" RET=HDRS ENVID={_xtext(mail.delivery_id)}"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from time import monotonic
 
 from service.adapters.smtp.relay import Cooldowns
-from service.model.mail import SendReason
+from service.model.reasons import Reason, ResultReason
 
 
 class RelayState(StrEnum):
@@ -26,7 +26,7 @@ class RelayHealth:
 
     relay: str
     state: RelayState
-    reason: SendReason | None
+    reason: ResultReason | None
     detail: str
     rests_for_s: float
     connections: int
@@ -43,7 +43,7 @@ class RelayHealthTracker:
     def __init__(self, rests: Cooldowns, now: Callable[[], float] = monotonic) -> None:
         self.state = RelayState.ok
         self.usable = True
-        self.reason: SendReason | None = None
+        self.reason: ResultReason | None = None
         self.detail = ""
         self.until = 0.0
         self._rests = rests
@@ -72,10 +72,10 @@ class RelayHealthTracker:
         self._failures += 1
         if self.state is not RelayState.trial and self._failures < self._rests.failures:
             return False
-        self.rest(RelayState.breaker_open, SendReason.relay_unavailable, detail, self._rests.away)
+        self.rest(RelayState.breaker_open, Reason.relay_unavailable, detail, self._rests.away)
         return True
 
-    def suspect(self, mail: str, reason: SendReason, detail: str) -> bool:
+    def suspect(self, mail: str, reason: ResultReason, detail: str) -> bool:
         """Refused as if we had no right to send. True when this is the third mail in a row, with none accepted.
 
         A mail that is refused again and again bears witness once: the fault may be its own.
@@ -88,7 +88,7 @@ class RelayHealthTracker:
         self.rest(RelayState.misconfigured, reason, detail)
         return True
 
-    def rest(self, state: RelayState, reason: SendReason, detail: str, base: float | None = None) -> None:
+    def rest(self, state: RelayState, reason: ResultReason, detail: str, base: float | None = None) -> None:
         """Leave the relay alone for `base` seconds, doubled for every rest in a row, with jitter."""
         if base is None:
             base = self._rests.fault if state is RelayState.misconfigured else self._rests.busy
@@ -108,4 +108,4 @@ class RelayHealthTracker:
 
 
 _WITNESSES = 3
-_PROVEN_BY_ACCEPTANCE = (SendReason.sender_refused, SendReason.relaying_denied)
+_PROVEN_BY_ACCEPTANCE = (Reason.sender_refused, Reason.relaying_denied)

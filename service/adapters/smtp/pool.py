@@ -13,7 +13,8 @@ from service.adapters.smtp.queue import MailQueue, PendingMail
 from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import taken, to_reply
-from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.mail import Reply, SendResult, SendStatus
+from service.model.reasons import Reason, ResultReason, SendReason
 from service.ports import SendRateLimit
 
 _MOST_TRIES = 3  # of a mail whose connections break before its final dot
@@ -149,24 +150,24 @@ class Pool:
         self._more()
         return verdict.effect is Effect.rotate
 
-    def impossible(self, pending: PendingMail, reason: SendReason) -> None:
+    def impossible(self, pending: PendingMail, reason: ResultReason) -> None:
         """Nothing was sent, and nothing will be."""
         self._waiting.release(pending)
         pending.resolve(SendResult(SendStatus.bounced, reason, relay=self.relay.name))
 
-    def unfinished(self, pending: PendingMail, reason: SendReason, phase: SmtpPhase) -> None:
+    def unfinished(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
         """Another connection, perhaps another relay; three broken ones are enough for one attempt."""
         self._waiting.release(pending)
-        pending.attempted = pending.attempted or reason is not SendReason.relay_busy
-        self._again(pending, reason, None, phase, counts=reason is not SendReason.relay_busy)
+        pending.attempted = pending.attempted or reason is not Reason.relay_busy
+        self._again(pending, reason, None, phase, counts=reason is not Reason.relay_busy)
 
-    def ambiguous(self, pending: PendingMail, reason: SendReason) -> None:
+    def ambiguous(self, pending: PendingMail, reason: ResultReason) -> None:
         """Only the caller can decide whether a second mail is worse than none."""
         self._waiting.release(pending)
         pending.resolve(SendResult(SendStatus.ambiguous, reason, relay=self.relay.name, phase="final"))
 
     def _again(
-        self, pending: PendingMail, reason: SendReason, reply: Reply | None, phase: SmtpPhase, counts: bool
+        self, pending: PendingMail, reason: ResultReason, reply: Reply | None, phase: SmtpPhase, counts: bool
     ) -> None:
         pending.tries += counts
         if pending.tries < _MOST_TRIES:
@@ -186,7 +187,7 @@ class Pool:
         elif verdict.effect is Effect.suspect and self.health.suspect(mail, verdict.reason, str(reply)):
             self._stand_down()
 
-    def _rest(self, state: RelayState, reason: SendReason, detail: str, base: float | None = None) -> None:
+    def _rest(self, state: RelayState, reason: ResultReason, detail: str, base: float | None = None) -> None:
         if self.health.usable:
             self.health.rest(state, reason, detail, base)
             self._stand_down()

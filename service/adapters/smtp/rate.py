@@ -6,7 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 
 from service.adapters.smtp.queue import PendingMail
-from service.model.mail import SendReason, SendResult, SendStatus
+from service.model.mail import SendResult, SendStatus
+from service.model.reasons import Reason
 from service.ports import SendRateLimit
 
 _CHUNK = 20  # mails reserved at once
@@ -93,7 +94,7 @@ class Throttle:
         finally:
             del self._domains[domain]
             result = SendResult(
-                SendStatus.unsent, SendReason.rate_limited, relay=self._relay, retry_after_s=max(delay, 1.0)
+                SendStatus.unsent, Reason.rate_limited, relay=self._relay, retry_after_s=max(delay, 1.0)
             )
             for pending in queue:
                 pending.resolve(result)

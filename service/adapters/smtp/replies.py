@@ -2,7 +2,8 @@
 
 import re
 
-from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.mail import Reply, SendResult, SendStatus
+from service.model.reasons import SendReason
 
 MAX_LINE = 8192
 MAX_LINES = 128

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from service.adapters.smtp.classify import SmtpPhase
 from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Timeouts
-from service.model.mail import SendReason
+from service.model.reasons import ResultReason
 
 if TYPE_CHECKING:
     from service.adapters.smtp.connection import Connection
@@ -63,14 +63,14 @@ class ConnectionOwner(Protocol):
         """The relay answered 4xx or 5xx. True: this connection should not go on."""
         ...
 
-    def impossible(self, pending: PendingMail, reason: SendReason) -> None:
+    def impossible(self, pending: PendingMail, reason: ResultReason) -> None:
         """This relay could never take it; nothing was sent."""
         ...
 
-    def unfinished(self, pending: PendingMail, reason: SendReason, phase: SmtpPhase) -> None:
+    def unfinished(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
         """The dialogue broke off before the final dot: safe to try again."""
         ...
 
-    def ambiguous(self, pending: PendingMail, reason: SendReason) -> None:
+    def ambiguous(self, pending: PendingMail, reason: ResultReason) -> None:
         """The final dot may have been seen and no final reply was read."""
         ...

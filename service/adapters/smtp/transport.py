@@ -8,7 +8,8 @@ from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.pool import Pool
 from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Relay
-from service.model.mail import OutgoingMail, SendReason, SendResult, SendStatus
+from service.model.mail import OutgoingMail, SendResult, SendStatus
+from service.model.reasons import Reason, SendReason
 from service.ports import SendRateLimit
 
 
@@ -39,7 +40,7 @@ class SmtpTransport:
         future = self._loop.create_future()
         domain = address_domain(mail.recipient)
         if domain is None or not sender_fits(mail.sender):
-            future.set_result(SendResult(SendStatus.bounced, SendReason.invalid_address))
+            future.set_result(SendResult(SendStatus.bounced, Reason.invalid_address))
             return future
         if not self._accepting:
             future.set_result(SendResult(SendStatus.unsent, SendReason.closing))
@@ -75,10 +76,10 @@ class SmtpTransport:
             return SendResult(SendStatus.unsent, SendReason.closing)
         soonest = min(self._pools, key=lambda pool: pool.health.until)
         everywhere = all(pool.health.state is RelayState.misconfigured for pool in self._pools)
-        reason = soonest.health.reason if everywhere else SendReason.relay_unavailable
+        reason = soonest.health.reason if everywhere else Reason.relay_unavailable
         return SendResult(
             SendStatus.deferred if pending.attempted else SendStatus.unsent,
-            SendReason.relay_unavailable if pending.attempted or reason is None else reason,
+            Reason.relay_unavailable if pending.attempted or reason is None else reason,
             relay=soonest.relay.name,
             retry_after_s=soonest.health.rests_for(),
         )

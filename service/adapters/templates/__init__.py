@@ -1,7 +1,18 @@
-"""Templates: what a person reads, in their language, as the bytes of a mail or a line of the inbox."""
+"""Rendering: a delivery becomes the bytes of an email or one line of the inbox, in the recipient's language.
+
+How an email is made:
+
+1. `library` picks the page of the type for the recipient's locale and compiles it once (`layout`, `styles`, `page`).
+2. `context` gives the template its names: the event's data, the recipient, links to the product.
+3. `environment` runs the template, sandboxed; `formats` writes dates, numbers and money.
+4. `headers` and `quoted` encode the pieces; `message` joins them to an RFC 5322 message.
+5. `renderer` ties these together and adds the DKIM signature.
+
+`check` tests every template at the start, `preview` and `sample` render a type without an event.
+"""
 
 from service.adapters.templates.library import TemplateFault
-from service.adapters.templates.preview import Preview, preview_of, render_preview
+from service.adapters.templates.preview import Preview, render_preview
 from service.adapters.templates.renderer import TemplateRenderer
 
-__all__ = ["Preview", "TemplateFault", "TemplateRenderer", "preview_of", "render_preview"]
+__all__ = ["Preview", "TemplateFault", "TemplateRenderer", "render_preview"]

@@ -1,4 +1,4 @@
-"""The start-up check: every template of every type can be rendered, or one line says which cannot."""
+"""The start-up check: render every template of every type, or name in one line the one that cannot be used."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,54 +7,60 @@ from jinja2.meta import find_undeclared_variables
 
 from service.adapters.templates.library import Library, TemplateFault
 from service.adapters.templates.sample import sample_delivery
-from service.model.catalogue import NotificationType
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, NotificationType
+from service.model.delivery import Delivery
 from service.ports import RenderFailed
 
 _NAMES = {"data", "recipient", "product", "link", "plural", "button"}
-_RECIPIENT = {"name", "locale", "role", "timezone"}
-_FOREIGN = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+_RECIPIENT_FIELDS = {"name", "locale", "role", "timezone"}
+_DISALLOWED = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
-def check(library: Library, render: Callable[[Delivery], object]) -> None:
-    """Raises TemplateFault for the first fault found: file, line and what is wrong there.
+def check_templates(library: Library, render: Callable[[Delivery], object]) -> None:
+    """Raise TemplateFault for the first fault in a template: its file, its line and the reason.
 
-    `render` is tried with the sample of each type in each of its locales, with and without what is optional.
+    Call `render` with the sample of each type in each of its locales, with and without optional data.
     """
-    for row in library.catalogue:
-        locales = library.locales(row.name)
-        if not {library.default, "en"} & set(locales):
-            raise TemplateFault(f"{row.name}/{library.default}.j2 is missing")
+    for notification_type in library.catalogue:
+        name = notification_type.name
+        locales = library.locales(name)
+        if not {library.default_locale, "en"} & set(locales):
+            raise TemplateFault(f"{name}/{library.default_locale}.j2 is missing")
         for locale in locales:
-            for line, fault in _faults(library.tree(row.name, locale), row):
-                raise TemplateFault(f"{row.name}/{locale}.j2: line {line}: {fault}")
-            for delivery in _trials(row, locale):
+            for line, fault in _faults(library.parse(name, locale), notification_type):
+                raise TemplateFault(f"{name}/{locale}.j2: line {line}: {fault}")
+            for delivery in _trial_deliveries(notification_type, locale):
                 try:
                     render(delivery)
                 except RenderFailed as failure:
-                    raise TemplateFault(f"{failure} (with the sample of {row.name})") from failure
+                    raise TemplateFault(f"{failure} (with the sample of {name})") from failure
 
 
-def _faults(tree: nodes.Template, row: NotificationType) -> Iterator[tuple[int, str]]:
-    """What would fail, or mean nothing, for some event: found without an event."""
-    for foreign in tree.find_all(_FOREIGN):
-        yield foreign.lineno, f"{type(foreign).__name__.lower()} is not for the templates of types"
+def _faults(tree: nodes.Template, notification_type: NotificationType) -> Iterator[tuple[int, str]]:
+    """Yield line and reason of each use of a name that fails, or is always undefined, for some event.
+
+    Reading the parsed template needs no event, so a branch that the samples do not reach is checked too.
+    """
+    for node in tree.find_all(_DISALLOWED):
+        yield node.lineno, f"{type(node).__name__.lower()} is not allowed in the template of a type"
     unknown = find_undeclared_variables(tree) - _NAMES
     for name in tree.find_all(nodes.Name):
         if name.name in unknown:
             yield name.lineno, f"{name.name} is unknown"
-    for use in tree.find_all(nodes.Getattr):
-        owner = use.node.name if isinstance(use.node, nodes.Name) else ""
-        if owner == "data" and use.attr not in row.meta:
-            yield use.lineno, f"data.{use.attr} is not a field of {row.name}"
-        if owner == "recipient" and use.attr not in _RECIPIENT:
-            yield use.lineno, f"recipient.{use.attr} is unknown"
+    for attribute in tree.find_all(nodes.Getattr):
+        parent = attribute.node.name if isinstance(attribute.node, nodes.Name) else ""
+        if parent == "data" and attribute.attr not in notification_type.meta:
+            yield attribute.lineno, f"data.{attribute.attr} is not a field of {notification_type.name}"
+        if parent == "recipient" and attribute.attr not in _RECIPIENT_FIELDS:
+            yield attribute.lineno, f"recipient.{attribute.attr} is unknown"
 
 
-def _trials(row: NotificationType, locale: str) -> Iterator[Delivery]:
-    whole = sample_delivery(row, locale)
-    required = {
-        name: value for name, value in whole.data.items() if name in row.meta and row.meta[name].required
-    }
-    yield whole
-    yield whole.model_copy(update={"data": required, "name": "", "found": Found.role, "scope": "admin"})
+def _trial_deliveries(notification_type: NotificationType, locale: str) -> Iterator[Delivery]:
+    """Yield the sample with all data, then with required data only, to an admin without a name."""
+    meta = notification_type.meta
+    full = sample_delivery(notification_type, locale)
+    required = {name: value for name, value in full.data.items() if name in meta and meta[name].required}
+    yield full
+    yield full.model_copy(
+        update={"data": required, "name": "", "rule": AudienceRule.role, "matched": "admin"}
+    )

@@ -1,29 +1,30 @@
-"""What a template may see: the event's data, its recipient, the product, links to the product. Nothing else."""
+"""The names that a template can use: the event's data, its recipient, the product, links to it. Nothing else."""
 
 import re
 from urllib.parse import quote
 
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
 from service.ports import RenderFailed
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9_~-]+").fullmatch
 
 
-def reader(delivery: Delivery, locale: str) -> dict[str, str]:
-    """The recipient, as templates see them; `locale` decides how dates and numbers are written.
+def recipient_fields(delivery: Delivery, locale: str) -> dict[str, str]:
+    """Return the recipient as templates see them; `locale` decides how dates and numbers are written.
 
-    `role` is `admin` for whoever hears as one, else `user`.
+    `role` is `admin` for a recipient notified in the role of an admin, else `user`.
     """
-    role = "admin" if delivery.found is Found.role and delivery.scope == "admin" else "user"
+    role = "admin" if delivery.rule is AudienceRule.role and delivery.matched == "admin" else "user"
     name = " ".join(delivery.name.split())
     return {"name": name, "locale": locale, "role": role, "timezone": delivery.timezone}
 
 
 class Link:
-    """`link("lots", data.lot_id)`: an address below the configured site, and no other.
+    """The function `link("lots", data.lot_id)` of templates: builds an address below the configured site.
 
     Each part is percent-encoded, slashes too, so data can neither leave the site nor climb in its paths. A part
-    that is None is left out.
+    that is None is left out. Raise ValueError when `site` is not an http or https URL.
     """
 
     def __init__(self, site: str) -> None:
@@ -32,13 +33,13 @@ class Link:
         self._base = site.rstrip("/")
 
     def __call__(self, *parts: object) -> str:
-        """Raises RenderFailed for a part that would climb."""
+        """Return the site with `parts` as its path. Raise RenderFailed for the parts "." and "..", which climb."""
         url = self._base
         for part in parts:
             if part is None:
                 continue
             text = str(part)
             if text in (".", ".."):
-                raise RenderFailed("a part of a link is '.' or '..'")
+                raise RenderFailed("a part of a link must not be '.' or '..'")
             url += "/" + (text if _UNRESERVED(text) else quote(text, safe="", errors="replace"))
         return url

@@ -1,6 +1,6 @@
-"""Dates, numbers and money as the recipient's locale writes them (CLDR, by Babel), kept cheap.
+"""Dates, numbers and money as the recipient's locale writes them (CLDR, by Babel), each written once and cached.
 
-A value that cannot be read is shown as it came: a mail with an odd date helps more than no mail.
+A value that cannot be parsed is shown unchanged: an email with an odd date helps more than none.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 
 _NUMERIC = (int, float, str, Decimal)
 _LARGE, _HUGE = Decimal(10) ** 15, Decimal(10) ** 30
-_MILLISECONDS = 100_000_000_000  # as seconds that would be the year 5138
+_MIN_EPOCH_MS = 100_000_000_000  # smaller numbers are seconds; as seconds this is the year 5138
 
 
 @lru_cache(maxsize=512)
 def locale_of(name: str) -> Locale:
-    """The CLDR locale of a BCP 47 or POSIX name; the language alone, then English, where it is not known."""
+    """Return the CLDR locale of a BCP 47 or POSIX name; where it is unknown, its language alone, then English."""
     parts = name.replace("_", "-").split("-")
     for candidate in ("_".join(parts), parts[0]):
         try:
@@ -32,7 +32,7 @@ def locale_of(name: str) -> Locale:
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> tzinfo:
-    """The time zone of an IANA name, UTC where it is not known."""
+    """Return the time zone of an IANA name, UTC where it is unknown."""
     try:
         return get_timezone(name)
     except LookupError:
@@ -40,33 +40,36 @@ def zone_of(name: str) -> tzinfo:
 
 
 def show_date(value: object, locale: str, zone: str) -> str:
-    """`1 September 2026`. A date without a time is not moved by the zone."""
-    return _kept(_date, value, locale, zone)
+    """Return a date: `1 September 2026`. The zone does not shift a date without a time."""
+    return _show(_format_date, value, locale, zone)
 
 
 def show_datetime(value: object, locale: str, zone: str) -> str:
-    """`1 September 2026 at 14:30 CEST`, in the recipient's time zone."""
-    return _kept(_datetime, value, locale, zone)
+    """Return a date and time in the recipient's time zone: `1 September 2026 at 14:30 CEST`."""
+    return _show(_format_datetime, value, locale, zone)
 
 
 def show_number(value: object, locale: str) -> str:
-    """`1,234.5`: grouped, at most three decimals."""
-    return _kept(_decimal, value, locale, "")
+    """Return a number, grouped, with at most three decimals: `1,234.5`."""
+    return _show(_format_number, value, locale, "")
 
 
 def show_money(value: object, currency: object, locale: str) -> str:
-    """`€1,234.50`. Without an ISO 4217 code the number alone, or with the word that came in its place."""
-    return _kept(_money, value, locale, "" if currency is None else str(currency))
+    """Return an amount: `€1,234.50`.
+
+    Without a currency it is the number alone; any text but an ISO 4217 code follows the number unchanged.
+    """
+    return _show(_format_money, value, locale, "" if currency is None else str(currency))
 
 
 def plural_form(count: object, locale: str) -> str:
-    """The CLDR plural category of a count: one, other, and in some languages zero, two, few, many."""
-    number = _number(count)
+    """Return the CLDR plural category of a count: one, other, and in some languages zero, two, few, many."""
+    number = _to_decimal(count)
     return "other" if number is None else locale_of(locale).plural_form(number)
 
 
-class _Shape(NamedTuple):
-    """How a locale writes a number with a fixed count of decimals; None for `group` where only Babel knows."""
+class _NumberPattern(NamedTuple):
+    """A locale's pattern for numbers with a fixed count of decimals; without `group` Babel writes each number."""
 
     locale: str
     currency: str
@@ -77,143 +80,155 @@ class _Shape(NamedTuple):
     decimals: int
 
 
-_Show = Callable[[object, str, str], str]
+_Formatter = Callable[[object, str, str], str]
 
 
 @lru_cache(maxsize=8192, typed=True)
-def _remembered(show: _Show, value: object, locale: str, detail: str) -> str:
-    return show(value, locale, detail)
+def _format_cached(formatter: _Formatter, value: object, locale: str, detail: str) -> str:
+    return formatter(value, locale, detail)
 
 
-def _kept(show: _Show, value: object, locale: str, detail: str) -> str:
-    """A mail says the same amount or date several times, an event says it to many recipients."""
+def _show(formatter: _Formatter, value: object, locale: str, detail: str) -> str:
+    """Return the formatted value, from a cache if it is short.
+
+    An email repeats the same amount or date, and an event repeats it to many recipients.
+    """
     short = len(detail) < 50 and (
         len(value) < 50 if isinstance(value, str) else isinstance(value, (int, float))
     )
     if short:
-        return _remembered(show, value, locale, detail)
-    return show(value, locale, detail)
+        return _format_cached(formatter, value, locale, detail)
+    return formatter(value, locale, detail)
 
 
-def _date(value: object, locale: str, zone: str) -> str:
-    moment = _moment(value)
+def _format_date(value: object, locale: str, zone: str) -> str:
+    moment = _to_moment(value)
     if moment is None:
         return "" if value is None else str(value)
-    return _day(_local(moment, zone).date() if isinstance(moment, datetime) else moment, locale)
+    return _format_day(_in_zone(moment, zone).date() if isinstance(moment, datetime) else moment, locale)
 
 
-def _datetime(value: object, locale: str, zone: str) -> str:
-    moment = _moment(value)
+def _format_datetime(value: object, locale: str, zone: str) -> str:
+    moment = _to_moment(value)
     if not isinstance(moment, datetime):
-        return _date(value, locale, zone)
-    local = _local(moment, zone)
-    joined = _joint(locale).format(_time(local.hour, local.minute, locale), _day(local.date(), locale))
+        return _format_date(value, locale, zone)
+    local = _in_zone(moment, zone)
+    joined = _datetime_pattern(locale).format(
+        _format_time(local.hour, local.minute, locale), _format_day(local.date(), locale)
+    )
     return f"{joined} {local.tzname() or ''}".rstrip()
 
 
-def _decimal(value: object, locale: str, _: str = "") -> str:
-    number = _number(value)
+def _format_number(value: object, locale: str, _: str = "") -> str:
+    number = _to_decimal(value)
     if number is None:
         return "" if value is None else str(value)
     if number == number.to_integral_value():
-        return _group(number, _decimal_shape(locale))
+        return _write_number(number, _number_pattern(locale))
     return str(format_decimal(number, locale=locale_of(locale)))
 
 
-def _money(value: object, locale: str, currency: str) -> str:
-    number = _number(value)
+def _format_money(value: object, locale: str, currency: str) -> str:
+    number = _to_decimal(value)
     if number is None or not currency:
-        return _decimal(value, locale)
+        return _format_number(value, locale)
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-        return f"{_decimal(value, locale)} {currency}"
-    return _group(number, _money_shape(currency.upper(), locale))
+        return f"{_format_number(value, locale)} {currency}"
+    return _write_number(number, _money_pattern(currency.upper(), locale))
 
 
-def _group(number: Decimal, shape: _Shape) -> str:
-    if shape.group is None or number.is_signed() or number >= _LARGE:
-        return _by_babel(number, shape)
-    whole, _, fraction = f"{number:,.{shape.decimals}f}".partition(".")
-    grouped = whole.replace(",", shape.group)
-    return f"{shape.before}{grouped}{shape.point}{fraction}{shape.after}"
+def _write_number(number: Decimal, pattern: _NumberPattern) -> str:
+    """Return the number by its pattern; negative and very large ones are rare and left to Babel."""
+    if pattern.group is None or number.is_signed() or number >= _LARGE:
+        return _write_with_babel(number, pattern)
+    whole, _, fraction = f"{number:,.{pattern.decimals}f}".partition(".")
+    grouped = whole.replace(",", pattern.group)
+    return f"{pattern.before}{grouped}{pattern.point}{fraction}{pattern.after}"
 
 
-def _by_babel(number: Decimal, shape: _Shape) -> str:
-    if shape.currency:
-        return str(format_currency(number, shape.currency, locale=locale_of(shape.locale)))
-    return str(format_decimal(number, locale=locale_of(shape.locale)))
+def _write_with_babel(number: Decimal, pattern: _NumberPattern) -> str:
+    if pattern.currency:
+        return str(format_currency(number, pattern.currency, locale=locale_of(pattern.locale)))
+    return str(format_decimal(number, locale=locale_of(pattern.locale)))
 
 
 @lru_cache(maxsize=2048)
-def _money_shape(currency: str, locale: str) -> _Shape:
+def _money_pattern(currency: str, locale: str) -> _NumberPattern:
     decimals = get_currency_precision(currency)
-    return _probe(_Shape(locale, currency, "", None, "", "", decimals))
+    return _derive_pattern(_NumberPattern(locale, currency, "", None, "", "", decimals))
 
 
 @lru_cache(maxsize=512)
-def _decimal_shape(locale: str) -> _Shape:
-    return _probe(_Shape(locale, "", "", None, "", "", 0))
+def _number_pattern(locale: str) -> _NumberPattern:
+    return _derive_pattern(_NumberPattern(locale, "", "", None, "", "", 0))
 
 
-def _probe(shape: _Shape) -> _Shape:
-    """Read the shape off numbers that Babel has written; a locale that groups in another way is left to Babel."""
-    small, large = _by_babel(Decimal(1234), shape), _by_babel(Decimal(1234567), shape)
-    before, one, rest = large.partition("1")
-    group, two, rest = rest.partition("234")
-    again, three, rest = rest.partition("567")
-    point = rest[: rest.find("0" * shape.decimals)] if shape.decimals else ""
-    after = rest[len(point) + shape.decimals :]
-    found = shape._replace(before=before, group=group, point=point, after=after)
+def _derive_pattern(pattern: _NumberPattern) -> _NumberPattern:
+    """Return the pattern filled in from numbers that Babel has written.
+
+    It is returned unchanged, so that Babel writes every number, where the locale groups digits in another way.
+    """
+    small, large = _write_with_babel(Decimal(1234), pattern), _write_with_babel(Decimal(1234567), pattern)
+    before, one, tail = large.partition("1")
+    group, two, tail = tail.partition("234")
+    again, three, tail = tail.partition("567")
+    point = tail[: tail.find("0" * pattern.decimals)] if pattern.decimals else ""
+    after = tail[len(point) + pattern.decimals :]
+    derived = pattern._replace(before=before, group=group, point=point, after=after)
     regular = bool(one and two and three) and group == again and not any(c.isdigit() for c in before + after)
     if (
         regular
         and group
-        and _group(Decimal(1234), found) == small
-        and _group(Decimal(1234567), found) == large
+        and _write_number(Decimal(1234), derived) == small
+        and _write_number(Decimal(1234567), derived) == large
     ):
-        return found
-    return shape
+        return derived
+    return pattern
 
 
 @lru_cache(maxsize=4096)
-def _day(day: date, locale: str) -> str:
+def _format_day(day: date, locale: str) -> str:
     return str(format_date(day, "long", locale=locale_of(locale)))
 
 
 @lru_cache(maxsize=4096)
-def _time(hour: int, minute: int, locale: str) -> str:
+def _format_time(hour: int, minute: int, locale: str) -> str:
     return str(format_time(time(hour, minute), "short", locale=locale_of(locale)))
 
 
 @lru_cache(maxsize=512)
-def _joint(locale: str) -> str:
-    """The pattern that joins time {0} and date {1}; what CLDR quotes is unquoted."""
+def _datetime_pattern(locale: str) -> str:
+    """Return the pattern that joins time {0} and date {1}, without the quotes that CLDR puts around words."""
     return str(locale_of(locale).datetime_formats["long"]).replace("'", "")
 
 
-def _moment(value: object) -> datetime | date | None:
-    """A time with its zone (UTC where none is given), a date, or None. Numbers are seconds or milliseconds."""
+def _to_moment(value: object) -> datetime | date | None:
+    """Return a time with its zone (UTC where it has none), a date, or None for any other value.
+
+    Numbers are seconds or milliseconds since the epoch.
+    """
     if isinstance(value, str):
-        return _parsed(value)
+        return _parse_moment(value)
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, date):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
-            return datetime.fromtimestamp(value / 1000 if abs(value) >= _MILLISECONDS else value, UTC)
+            return datetime.fromtimestamp(value / 1000 if abs(value) >= _MIN_EPOCH_MS else value, UTC)
         except (ValueError, OverflowError, OSError):
             return None
     return None
 
 
-def _local(moment: datetime, zone: str) -> datetime:
+def _in_zone(moment: datetime, zone: str) -> datetime:
     try:
         return moment.astimezone(zone_of(zone))
-    except OverflowError:  # the first and last day of the calendar
+    except OverflowError:  # on the first and last day of the calendar
         return moment
 
 
-def _parsed(text: str) -> datetime | date | None:
+def _parse_moment(text: str) -> datetime | date | None:
     try:
         if len(text) == 10:
             return date.fromisoformat(text)
@@ -223,8 +238,8 @@ def _parsed(text: str) -> datetime | date | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _number(value: object) -> Decimal | None:
-    """A finite number of a size that a mail can show, or None."""
+def _to_decimal(value: object) -> Decimal | None:
+    """Return a finite number short enough for an email, or None for any other value."""
     if isinstance(value, bool) or not isinstance(value, _NUMERIC):
         return None
     text = str(value)

@@ -1,6 +1,6 @@
-"""What stands around every mail of a locale: greeting, frame, footer, style. Read once.
+"""The layout around every email of a locale: greeting, frame, footer, style. Read once.
 
-Two passes: `[[ … ]]` is filled when it is read, from the words of the locale; `{{ … }}` for each mail.
+It is filled in two passes: `[[ … ]]` when it is read, from the words of the locale; `{{ … }}` for each email.
 """
 
 import re
@@ -12,9 +12,9 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from service.adapters.templates.environment import text_of
+from service.adapters.templates.environment import read_source
 from service.adapters.templates.formats import locale_of
-from service.adapters.templates.styles import inlined
+from service.adapters.templates.styles import inline_css
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _INDENT = re.compile(r"\n\s+")
@@ -22,7 +22,7 @@ _INDENT = re.compile(r"\n\s+")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sources of one locale, ready to be compiled. `css` is for the markup of the types."""
+    """The layout's sources in one locale, ready to be compiled. `css` is for the markup of the types."""
 
     html: str
     text: str
@@ -31,21 +31,21 @@ class Layout:
 
 
 def read_layout(directory: Path, locale: str) -> Layout:
-    """The layout in the words of `locale`.toml. Raises OSError, ValueError (not TOML), jinja2.TemplateError."""
-    words: Mapping[str, str] = tomllib.loads(text_of(directory / f"{locale}.toml"))
-    css = _COMMENT.sub("", text_of(directory / "style.css"))
-    html = _worded(text_of(directory / "html.j2"), words, locale, html=True)
+    """Return the layout in the words of `locale`.toml. Raise OSError, ValueError (not TOML), jinja2.TemplateError."""
+    words: Mapping[str, str] = tomllib.loads(read_source(directory / f"{locale}.toml"))
+    css = _COMMENT.sub("", read_source(directory / "style.css"))
+    html = _fill_words(read_source(directory / "html.j2"), words, locale, html=True)
     return Layout(
-        html=_INDENT.sub("\n", inlined(html, css, whole=True)),
-        text=_worded(text_of(directory / "text.j2"), words, locale, html=False),
-        button=_INDENT.sub("\n", inlined(text_of(directory / "button.j2"), css)).strip(),
+        html=_INDENT.sub("\n", inline_css(html, css, whole=True)),
+        text=_fill_words(read_source(directory / "text.j2"), words, locale, html=False),
+        button=_INDENT.sub("\n", inline_css(read_source(directory / "button.j2"), css)).strip(),
         css=css,
     )
 
 
-def _worded(source: str, words: Mapping[str, str], locale: str, *, html: bool) -> str:
-    """The first pass. Words may hold `{{ … }}` for the second one."""
-    first: Environment = SandboxedEnvironment(
+def _fill_words(source: str, words: Mapping[str, str], locale: str, *, html: bool) -> str:
+    """Return the source after the first pass. Words may hold `{{ … }}` for the second one."""
+    env: Environment = SandboxedEnvironment(
         variable_start_string="[[",
         variable_end_string="]]",
         block_start_string="[%",
@@ -57,4 +57,4 @@ def _worded(source: str, words: Mapping[str, str], locale: str, *, html: bool) -
         keep_trailing_newline=True,
     )
     direction = "rtl" if locale_of(locale).text_direction == "rtl" else "ltr"
-    return first.from_string(source).render(words=words, lang=locale.replace("_", "-"), dir=direction)
+    return env.from_string(source).render(words=words, lang=locale.replace("_", "-"), dir=direction)

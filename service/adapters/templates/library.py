@@ -1,4 +1,4 @@
-"""All templates of a directory, compiled once, found by type and by the recipient's locale."""
+"""All templates of a directory, compiled once, looked up by type and by the recipient's locale."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,70 +8,79 @@ from pathlib import Path
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 
 from service.adapters.templates.context import Link
-from service.adapters.templates.environment import button_of, compiled, environment, text_of
+from service.adapters.templates.environment import (
+    compile_template,
+    make_environment,
+    parse_button,
+    read_source,
+)
 from service.adapters.templates.layout import Layout, read_layout
-from service.adapters.templates.page import Compiled, Page, coded, make_page
+from service.adapters.templates.page import CompiledLayout, Page, compile_page, encode_constants
 from service.model.catalogue import Catalogue
 from service.ports import RenderFailed
 from service.settings import MailSettings
 
 
 class TemplateFault(Exception):
-    """Templates that cannot be used, in one line that names the file."""
+    """A template that cannot be used; the text is one line that names the file."""
 
 
 class Library:
-    """Pages by type and locale. Compiled when first wanted, kept for good: there are as many as there are files."""
+    """The pages by type and locale. Each is compiled at its first use and kept: there is one for each file."""
 
     def __init__(self, directory: Path, catalogue: Catalogue, mail: MailSettings, locale: str) -> None:
         shared = {"product": mail.product, "site": mail.site.rstrip("/"), "link": Link(mail.site)}
         self.catalogue = catalogue
         self._directory = directory
-        self.default = locale
-        self._html = environment(html=True, shared=shared)
-        self._text = environment(html=False, shared=shared)
-        self._layouts: dict[str, Compiled] = {}
+        self.default_locale = locale
+        self._html = make_environment(html=True, shared=shared)
+        self._text = make_environment(html=False, shared=shared)
+        self._layouts: dict[str, CompiledLayout] = {}
         self._pages: dict[tuple[str, str], Page] = {}
         self._files = {
             (path.parent.name, path.stem)
             for path in directory.glob("*/*.j2")
             if path.parent.name in catalogue
         }
-        self._locale = lru_cache(maxsize=4096)(self._chosen)
+        self._template_locale = lru_cache(maxsize=4096)(self._choose_locale)
 
-    def page(self, type_: str, locale: str) -> Page:
-        """For de-AT: de-AT, de, the default locale, en. Raises RenderFailed when none is there, TemplateFault."""
-        key = (type_, self._locale(type_, locale))
+    def page(self, type_name: str, locale: str) -> Page:
+        """Return the page of a type; for de-AT the first that exists of de-AT, de, the default locale, en.
+
+        Raise RenderFailed when none of them exists, TemplateFault when it cannot be compiled.
+        """
+        key = (type_name, self._template_locale(type_name, locale))
         return self._pages.get(key) or self._load(*key)
 
-    def locales(self, type_: str) -> tuple[str, ...]:
-        """The locales that a type is written in, in order."""
-        return tuple(sorted(locale for name, locale in self._files if name == type_))
+    def locales(self, type_name: str) -> tuple[str, ...]:
+        """Return the locales that a type is written in, sorted."""
+        return tuple(sorted(locale for name, locale in self._files if name == type_name))
 
-    def tree(self, type_: str, locale: str) -> nodes.Template:
-        """A template as parsed. Raises TemplateFault."""
-        self.page(type_, locale)
-        return self._text.parse(text_of(self._directory / type_ / f"{locale}.j2"))
+    def parse(self, type_name: str, locale: str) -> nodes.Template:
+        """Return the syntax tree of a template. Raise TemplateFault when it cannot be compiled."""
+        self.page(type_name, locale)  # first: it turns a fault of the file into a TemplateFault
+        return self._text.parse(read_source(self._directory / type_name / f"{locale}.j2"))
 
-    def _chosen(self, type_: str, locale: str) -> str:
-        for candidate in fallbacks(locale, self.default):
-            if (type_, candidate) in self._files:
+    def _choose_locale(self, type_name: str, locale: str) -> str:
+        for candidate in fallback_locales(locale, self.default_locale):
+            if (type_name, candidate) in self._files:
                 return candidate
-        raise RenderFailed(f"no template for {type_[:64]!r}")
+        raise RenderFailed(f"no template for {type_name[:64]!r}")
 
-    def _load(self, type_: str, locale: str) -> Page:
-        name = f"{type_}/{locale}.j2"
+    def _load(self, type_name: str, locale: str) -> Page:
+        name = f"{type_name}/{locale}.j2"
         try:
-            source = text_of(self._directory / name)
-            page = make_page(type_, locale, source, self._layout(locale))
+            source = read_source(self._directory / name)
+            page = compile_page(type_name, locale, source, self._layout(locale))
         except TemplateSyntaxError as error:
             raise TemplateFault(f"{error.name or name}: line {error.lineno}: {error.message}") from error
         except (OSError, UnicodeDecodeError, TemplateError) as error:
             raise TemplateFault(f"{name}: {error}") from error
-        return self._pages.setdefault((type_, locale), page)
+        # Threads may compile the same page at the same time; setdefault keeps one of them for all.
+        return self._pages.setdefault((type_name, locale), page)
 
-    def _layout(self, locale: str) -> Compiled:
-        for candidate in fallbacks(locale, self.default):
+    def _layout(self, locale: str) -> CompiledLayout:
+        for candidate in fallback_locales(locale, self.default_locale):
             if candidate in self._layouts:
                 return self._layouts[candidate]
             if (self._directory / "layout" / f"{candidate}.toml").is_file():
@@ -79,19 +88,19 @@ class Library:
         else:
             raise TemplateFault(f"layout/{locale}.toml is missing")
         try:
-            layout = self._compiled(read_layout(self._directory / "layout", candidate), candidate)
+            layout = self._compile_layout(read_layout(self._directory / "layout", candidate), candidate)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TemplateError) as error:
             raise TemplateFault(f"layout/{candidate}: {error}") from error
         return self._layouts.setdefault(candidate, layout)
 
-    def _compiled(self, layout: Layout, locale: str) -> Compiled:
-        html = compiled(self._html, layout.html, f"layout/html.j2 ({locale})")
-        text = compiled(self._text, layout.text, f"layout/text.j2 ({locale})")
-        button = button_of(self._html, layout.button)
-        return Compiled(html, text, button, layout.css, coded(html) | coded(text))
+    def _compile_layout(self, layout: Layout, locale: str) -> CompiledLayout:
+        html = compile_template(self._html, layout.html, f"layout/html.j2 ({locale})")
+        text = compile_template(self._text, layout.text, f"layout/text.j2 ({locale})")
+        button = parse_button(self._html, layout.button)
+        return CompiledLayout(html, text, button, layout.css, encode_constants(html) | encode_constants(text))
 
 
-def fallbacks(locale: str, default: str) -> Iterator[str]:
-    """The locales to look for, best first, as files are named (`de`, `de-AT`)."""
+def fallback_locales(locale: str, default: str) -> Iterator[str]:
+    """Yield the locales to try, best first, in the spelling of the file names (`de`, `de-AT`)."""
     exact = locale.replace("_", "-")
     yield from dict.fromkeys((exact, exact.partition("-")[0].lower(), default, "en"))

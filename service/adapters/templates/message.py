@@ -1,14 +1,14 @@
-"""The mail as bytes (RFC 5322, RFC 2046): two alternatives, text first, written straight from their pieces.
+"""The message as bytes (RFC 5322, RFC 2046): two alternatives, text first, written straight from their pieces.
 
-A `=_` can stand in no quoted-printable line, so the boundary occurs nowhere else and need not be drawn by lot: the
-same delivery is the same bytes at every attempt.
+No quoted-printable line contains `=_`, so the boundary occurs nowhere else and need not be random: the same delivery
+gives the same bytes at every attempt.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.adapters.templates.headers import mailbox
-from service.adapters.templates.quoted import Coded, write
+from service.adapters.templates.headers import mailbox_header
+from service.adapters.templates.quoted import EncodedPiece, write_body
 from service.settings import MailSettings
 
 _PART = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -18,42 +18,42 @@ _END = b"\r\n--=_tocsin--\r\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """The headers that all mails of one type and locale share: `first` before the recipient's own, `last` after."""
+class SharedHeaders:
+    """The headers shared by the emails of one type and locale: `first` precede each email's own, `last` follow."""
 
     first: bytes
     last: bytes
 
 
-def frame(mail: MailSettings, type_: str, domain: str, locale: str) -> Frame:
-    """Raises RenderFailed when the sender is not one address."""
+def shared_headers(mail: MailSettings, type_name: str, domain: str, locale: str) -> SharedHeaders:
+    """Return the headers of a type in a locale. Raise RenderFailed when the sender is not exactly one address."""
     sender_id = "".join(filter(str.isalnum, mail.list_domain))[:15]
     last = (
         "MIME-Version: 1.0\r\n"
-        "Auto-Submitted: auto-generated\r\n"  # RFC 3834: no vacation notes, please
-        f"List-Id: <{type_}.{mail.list_domain}>\r\n"
-        f"Feedback-ID: {type_}:{domain}:{locale}:{sender_id}\r\n"
+        "Auto-Submitted: auto-generated\r\n"  # RFC 3834: no automatic reply, such as a vacation notice
+        f"List-Id: <{type_name}.{mail.list_domain}>\r\n"
+        f"Feedback-ID: {type_name}:{domain}:{locale}:{sender_id}\r\n"
         f"Content-Language: {locale.replace('_', '-')}\r\n"
         'Content-Type: multipart/alternative; boundary="=_tocsin"\r\n\r\n'
     )
-    return Frame(mailbox("From", mail.sender_name, mail.sender), last.encode("ascii"))
+    return SharedHeaders(mailbox_header("From", mail.sender_name, mail.sender), last.encode("ascii"))
 
 
-def message(
-    frame: Frame,
+def assemble_message(
+    shared: SharedHeaders,
     own: Sequence[bytes],
     text: Iterable[str],
     html: Iterable[str],
-    fixed: Mapping[str, Coded],
+    fixed: Mapping[str, EncodedPiece],
 ) -> bytes:
-    """A whole message with CRLF lines of at most 78 octets where folding allows, ending in CRLF.
+    """Return a whole message with CRLF lines of at most 78 octets where folding allows, ending in CRLF.
 
-    `own` are the finished headers of this mail.
+    `own` holds the finished headers of this email, `fixed` the encoded pieces that all emails of the type share.
     """
-    out = [frame.first, *own, frame.last, _TEXT]
-    holes: dict[str, Coded] = {}  # both parts say much the same
-    write(text, fixed, holes, out)
+    out = [shared.first, *own, shared.last, _TEXT]
+    encoded: dict[str, EncodedPiece] = {}  # for both parts, which share most values
+    write_body(text, fixed, encoded, out)
     out.append(_HTML)
-    write(html, fixed, holes, out)
+    write_body(html, fixed, encoded, out)
     out.append(_END)
     return b"".join(out)

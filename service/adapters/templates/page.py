@@ -1,4 +1,4 @@
-"""A type's template in one locale, compiled: pieces of text that never change, and holes."""
+"""The template of a type in one locale, compiled: constant pieces of text, and the values between them."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Template, TemplateSyntaxError
 from jinja2.runtime import Context
 
-from service.adapters.templates.environment import Button, compiled
-from service.adapters.templates.quoted import Coded, encode
-from service.adapters.templates.styles import inlined
+from service.adapters.templates.environment import Button, compile_template
+from service.adapters.templates.quoted import EncodedPiece, encode_piece
+from service.adapters.templates.styles import inline_css
 
 Blocks = dict[str, list[Callable[[Context], Iterator[str]]]]
 BLOCKS = ("subject", "preheader", "text", "html", "inbox")
@@ -19,104 +19,124 @@ _BLOCK = re.compile(r"\{%-?\s*block\s+(\w+)\s*-?%\}(.*?)\{%-?\s*endblock(?:\s+\w
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
-    """The layout of one locale, compiled, with what the types' templates need of it."""
+class CompiledLayout:
+    """The layout of one locale, compiled, with the parts of it that the templates of types use."""
 
     html: Template
     text: Template
     button: Button
     css: str
-    fixed: Mapping[str, Coded]
+    fixed: Mapping[str, EncodedPiece]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One type in one locale. `fixed` holds its unchanging pieces, encoded once; rendering adds nothing to it.
+    """One type in one locale. `fixed` holds its constant pieces, encoded once; rendering adds nothing to it.
 
-    `html_blocks` and `text_blocks` are those of the layout and of the type together.
+    `html_blocks` and `text_blocks` hold the blocks of the layout and of the type together.
     """
 
     type: str
     locale: str
     html: Template
     text: Template
-    frame: Compiled
-    fixed: Mapping[str, Coded]
+    layout: CompiledLayout
+    fixed: Mapping[str, EncodedPiece]
     html_blocks: Blocks
     text_blocks: Blocks
 
     def html_pieces(self, values: dict[str, Any]) -> Iterator[str]:
-        """The HTML part: the layout with the type's blocks in it."""
-        return self._whole(self.frame.html, self.html_blocks, values)
+        """Yield the HTML part: the layout with the type's blocks in it."""
+        return self._render(self.layout.html, self.html_blocks, values)
 
     def text_pieces(self, values: dict[str, Any]) -> Iterator[str]:
-        """The text part."""
-        return self._whole(self.frame.text, self.text_blocks, values)
+        """Yield the text part: the layout with the type's blocks in it."""
+        return self._render(self.layout.text, self.text_blocks, values)
 
     def block(self, name: str, values: dict[str, Any]) -> str:
-        """One block as plain text."""
+        """Return one block as plain text."""
         return "".join(self.text.blocks[name](_context(self.text, self.text_blocks, values)))
 
-    def _whole(self, layout: Template, blocks: Blocks, values: dict[str, Any]) -> Iterator[str]:
-        # What `extends` would do, had the type's template to name its layout.
+    def _render(self, layout: Template, blocks: Blocks, values: dict[str, Any]) -> Iterator[str]:
+        # The same as `extends`, without the type's template having to name its layout.
         return layout.root_render_func(_context(layout, blocks, values))
 
 
-def blocks_of(source: str, name: str) -> dict[str, str]:
-    """The source of each block, without the blank space around it.
+def split_blocks(source: str, name: str) -> dict[str, str]:
+    """Return the source of each block, without the white space around it.
 
-    Raises TemplateSyntaxError when a block is missing, twice there, or unknown.
+    Raise TemplateSyntaxError when a block is missing, repeated or unknown.
     """
-    found = [match[1] for match in _BLOCK.finditer(source)]
+    names = [match[1] for match in _BLOCK.finditer(source)]
     for block in BLOCKS:
-        if found.count(block) != 1:
+        if names.count(block) != 1:
             raise TemplateSyntaxError(
-                f"block {block!r} is {'missing' if block not in found else 'doubled'}", 1, name
+                f"block {block!r} is {'missing' if block not in names else 'repeated'}", 1, name
             )
-    for block in found:
+    for block in names:
         if block not in BLOCKS:
             raise TemplateSyntaxError(f"block {block!r} is not one of {', '.join(BLOCKS)}", 1, name)
     return {match[1]: match[2].strip() for match in _BLOCK.finditer(source)}
 
 
-def make_page(type_: str, locale: str, source: str, frame: Compiled) -> Page:
-    """Compile. Raises TemplateSyntaxError, whose line is that of the source."""
-    name = f"{type_}/{locale}.j2"
-    blocks = blocks_of(source, name)
-    blocks["html"] = inlined(blocks["html"], frame.css)
+def compile_page(type_name: str, locale: str, source: str, layout: CompiledLayout) -> Page:
+    """Return the page of a template. Raise TemplateSyntaxError with the line of `source`."""
+    name = f"{type_name}/{locale}.j2"
+    blocks = split_blocks(source, name)
+    blocks["html"] = inline_css(blocks["html"], layout.css)
     try:
-        html = compiled(frame.html.environment, _only(blocks, "preheader", "html"), name, frame.button)
-        text = compiled(frame.text.environment, _only(blocks, "subject", "preheader", "text", "inbox"), name)
+        html = compile_template(
+            layout.html.environment, _block_source(blocks, "preheader", "html"), name, layout.button
+        )
+        text = compile_template(
+            layout.text.environment, _block_source(blocks, "subject", "preheader", "text", "inbox"), name
+        )
     except TemplateSyntaxError:
-        compiled(frame.html.environment, source, name, frame.button)
+        # The joined blocks have other line numbers. Compiling the whole source raises with the author's line.
+        compile_template(layout.html.environment, source, name, layout.button)
         raise
-    fixed = {**frame.fixed, **coded(html), **coded(text)}
-    return Page(type_, locale, html, text, frame, fixed, _blocks(frame.html, html), _blocks(frame.text, text))
+    fixed = {**layout.fixed, **encode_constants(html), **encode_constants(text)}
+    return Page(
+        type_name,
+        locale,
+        html,
+        text,
+        layout,
+        fixed,
+        _merge_blocks(layout.html, html),
+        _merge_blocks(layout.text, text),
+    )
 
 
-def _blocks(layout: Template, inner: Template) -> Blocks:
-    return {name: [block] for name, block in (layout.blocks | inner.blocks).items()}
+def _merge_blocks(layout: Template, template: Template) -> Blocks:
+    """Return the blocks of both; a block of the type's template replaces the layout's of the same name."""
+    return {name: [block] for name, block in (layout.blocks | template.blocks).items()}
 
 
 def _context(template: Template, blocks: Blocks, values: dict[str, Any]) -> Context:
-    """A context of one mail. Nothing is added to its blocks: none of our templates extends another."""
+    """Return the context of one email.
+
+    `blocks` is shared by all of them: rendering does not add to it, since no template extends another.
+    """
     context = Context(template.environment, {**template.globals, **values}, template.name, {})
     context.blocks = blocks
     return context
 
 
-def _only(blocks: dict[str, str], *names: str) -> str:
+def _block_source(blocks: dict[str, str], *names: str) -> str:
     return "".join(f"{{% block {name} %}}{blocks[name]}{{% endblock %}}" for name in names)
 
 
-def coded(template: Template) -> dict[str, Coded]:
-    """Every piece that a template yields unchanged."""
+def encode_constants(template: Template) -> dict[str, EncodedPiece]:
+    """Return every piece that a template yields unchanged, with its encoded form."""
     renders = (template.root_render_func, *template.blocks.values())
-    return {piece: encode(piece) for render in renders for piece in _constants(render.__code__) if piece}
+    return {
+        piece: encode_piece(piece) for render in renders for piece in _constants(render.__code__) if piece
+    }
 
 
 def _constants(code: CodeType) -> Iterator[str]:
-    """Every string of a compiled block, so every piece that it yields unchanged."""
+    """Yield every string of a compiled block, which includes every piece that it yields unchanged."""
     for constant in code.co_consts:
         if isinstance(constant, str):
             yield constant

@@ -1,17 +1,16 @@
-"""A type as its readers will see it, from the catalogue's sample."""
+"""A preview of a type as its recipients will see it, made from the catalogue's sample."""
 
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 
 from service.adapters.templates.renderer import TemplateRenderer
 from service.adapters.templates.sample import sample_delivery
-from service.model.delivery import Delivery
 from service.settings import MailSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The parts of one mail, read back out of its bytes; `size` is that of the whole in octets."""
+    """The parts of one email, parsed from its bytes; `size` is the size of the whole message in octets."""
 
     html: str
     text: str
@@ -22,25 +21,12 @@ class Preview:
     size: int
 
 
-def render_preview(renderer: TemplateRenderer, mail: MailSettings, type_: str, locale: str) -> Preview:
-    """The sample of a type in a locale. Raises KeyError for an unknown type, RenderFailed."""
-    row = renderer.library.catalogue[type_]
-    delivery = sample_delivery(row, locale)
-    return preview_of(renderer, delivery, {} if row.mandatory else sample_headers(mail))
-
-
-def sample_headers(mail: MailSettings) -> dict[str, str]:
-    """What the email stage adds for types that one may turn off (RFC 8058); the token is no real one."""
-    return {
-        "List-Unsubscribe": f"<{mail.unsubscribe_base}/unsubscribe/sample>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
-
-
-def preview_of(renderer: TemplateRenderer, delivery: Delivery, headers: dict[str, str]) -> Preview:
-    """Any delivery. Raises RenderFailed."""
-    made = renderer.email(delivery, headers)
-    message = message_from_bytes(made, policy=policy.default)
+def render_preview(renderer: TemplateRenderer, mail: MailSettings, type_name: str, locale: str) -> Preview:
+    """Return the preview of a type in a locale. Raise KeyError for an unknown type, RenderFailed."""
+    notification_type = renderer.library.catalogue[type_name]
+    delivery = sample_delivery(notification_type, locale)
+    content = renderer.email(delivery, {} if notification_type.mandatory else sample_headers(mail))
+    message = message_from_bytes(content, policy=policy.default)
     text, html = (part.get_content() for part in message.iter_parts())
     return Preview(
         html=html,
@@ -49,5 +35,13 @@ def preview_of(renderer: TemplateRenderer, delivery: Delivery, headers: dict[str
         preheader=renderer.line("preheader", delivery),
         inbox=renderer.inbox_line(delivery),
         headers=tuple((name, str(value)) for name, value in message.items()),
-        size=len(made),
+        size=len(content),
     )
+
+
+def sample_headers(mail: MailSettings) -> dict[str, str]:
+    """Return the headers that the email stage adds for types that are not mandatory (RFC 8058), with a fake token."""
+    return {
+        "List-Unsubscribe": f"<{mail.unsubscribe_base}/unsubscribe/sample>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }

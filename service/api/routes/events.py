@@ -16,7 +16,8 @@ from service.api.deps import ApiDeps, Deps
 from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError
 from service.api.middleware import MAX_BODY
-from service.model.event import DeadReason, Event, InvalidEvent, Withdrawal
+from service.model.event import Event, InvalidEvent, Withdrawal
+from service.model.reasons import DeadReason
 from service.model.record import Headers, Message
 from service.pipeline.resolve import ingest, strict_json
 from service.ports import IdempotencyState

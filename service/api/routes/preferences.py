@@ -17,7 +17,8 @@ from service.api.listing import AccountJson, Part, listing, listing_schema, obje
 from service.api.middleware import checked, json_of
 from service.api.routes.contacts import PATH as CONTACTS
 from service.api.routes.contacts import one, uri
-from service.model.catalogue import AudienceRule, Catalogue, Channel
+from service.model.catalogue import AudienceRule, Catalogue
+from service.model.channels import Channel
 from service.model.recipient import Choice, Contact, preference_key
 
 router = APIRouter(prefix="/api/2.0/notification_preferences", tags=["preferences"])

@@ -1,6 +1,6 @@
-"""The mail catcher of the development stack: takes every mail, shows it, delivers none.
+"""The mail catcher of the development stack: it accepts every message, shows it and delivers none.
 
-SMTP on one port, a web view and a subset of Mailpit's API on the other: a client of Mailpit works here.
+SMTP is on one port, a web view and a subset of Mailpit's API on the other: a client of Mailpit works here.
 """
 
 from service.dev.catcher.mail import CaughtMail

@@ -1,4 +1,4 @@
-"""The subset of Mailpit's HTTP API that clients need; errors are plain text, as there."""
+"""The subset of Mailpit's HTTP API that clients need; errors are plain text, as in Mailpit."""
 
 import json
 from typing import Any
@@ -16,13 +16,13 @@ _LIMIT = 50
 
 
 class MailpitApi:
-    """Routes over a store."""
+    """The API's routes over a message store."""
 
     def __init__(self, mails: MailStore) -> None:
         self._mails = mails
 
     def routes(self) -> list[Route]:
-        """To be mounted at the root."""
+        """Return the routes, to be mounted at the root."""
         return [
             Route("/api/v1/messages", self._list, methods=["GET"]),
             Route("/api/v1/messages", self._delete, methods=["DELETE"]),
@@ -34,7 +34,7 @@ class MailpitApi:
             Route("/readyz", _ok, methods=["GET"]),
         ]
 
-    # Not async: a page of thousands is read in a thread, and mail still comes in.
+    # Not async: Starlette then runs them in a thread, and a page of thousands does not delay SMTP.
     def _list(self, request: Request) -> Response:
         return self._page(request, self._mails.newest_first())
 
@@ -81,7 +81,7 @@ class MailpitApi:
 
 def _ids(body: Any) -> list[str]:
     ids = body.get("IDs") or body.get("ids") or [] if isinstance(body, dict) else None
-    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+    if not isinstance(ids, list) or not all(isinstance(mail_id, str) for mail_id in ids):
         raise ValueError(body)
     return ids
 

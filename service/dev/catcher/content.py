@@ -1,15 +1,15 @@
-"""The parts of a mail's body. Never raises, whatever a mail contains."""
+"""The parts of a message's body. No function here raises, whatever a message contains."""
 
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
 
-from service.dev.catcher.headers import clean, decoded, unescaped
+from service.dev.catcher.headers import decode_words, replace_surrogates, unfold
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A part that is neither the text nor the HTML."""
+    """A part that is neither the text nor the HTML body."""
 
     part_id: str
     file_name: str
@@ -21,7 +21,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Content:
-    """The first text part, the first HTML part, and the rest."""
+    """The first text part, the first HTML part, and the other parts as attachments."""
 
     text: str
     html: str
@@ -29,7 +29,7 @@ class Content:
 
 
 def read_content(raw: bytes) -> Content:
-    """Take a mail apart; parts that are missing are empty."""
+    """Return the parts of a message; a missing text or HTML part is empty."""
     bodies = {"text/plain": "", "text/html": ""}
     attachments = []
     for index, part in enumerate(BytesParser().parsebytes(raw).walk()):
@@ -43,7 +43,7 @@ def read_content(raw: bytes) -> Content:
     return Content(bodies["text/plain"], bodies["text/html"], tuple(attachments))
 
 
-def _data(part: Message) -> bytes:
+def _payload(part: Message) -> bytes:
     try:
         payload = part.get_payload(decode=True)
     except (ValueError, LookupError):
@@ -54,18 +54,18 @@ def _data(part: Message) -> bytes:
 def _text(part: Message) -> str:
     charset = part.get_content_charset("utf-8")
     try:
-        text = _data(part).decode(charset, "replace")
+        text = _payload(part).decode(charset, "replace")
     except (LookupError, ValueError):
-        text = _data(part).decode("latin-1")
-    return clean(text).replace("\r\n", "\n")
+        text = _payload(part).decode("latin-1")
+    return replace_surrogates(text).replace("\r\n", "\n")
 
 
 def _attachment(part: Message, part_id: str) -> Attachment:
     return Attachment(
         part_id=part_id,
-        file_name=decoded(unescaped(part.get_filename() or "")),
+        file_name=decode_words(unfold(part.get_filename() or "")),
         content_type=part.get_content_type(),
-        content_id=unescaped(str(part.get("Content-ID", ""))).strip().strip("<>"),
+        content_id=unfold(str(part.get("Content-ID", ""))).strip().strip("<>"),
         inline=part.get_content_disposition() == "inline" or "Content-ID" in part,
-        data=_data(part),
+        data=_payload(part),
     )

@@ -1,4 +1,4 @@
-"""One caught mail: the envelope and the bytes as they came, taken apart only when somebody looks."""
+"""A caught message: its envelope and its bytes as received, parsed only on access."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from functools import cached_property
 from uuid import uuid4
 
 from service.dev.catcher.content import Content, read_content
-from service.dev.catcher.headers import decoded, unescaped
+from service.dev.catcher.headers import decode_words, unfold
 
 _SNIPPET_CHARACTERS = 250
 
 
 @dataclass(frozen=True)
 class Address:
-    """A display name (may be empty) and an addr-spec, as a header states them."""
+    """A display name, which may be empty, and an addr-spec, as in a header."""
 
     name: str
     address: str
@@ -25,64 +25,64 @@ class Address:
 
 @dataclass
 class CaughtMail:
-    """What one DATA brought. `raw` is exactly what was received, less the dot-stuffing."""
+    """The message of one DATA command. `raw` holds the bytes as received, without the dot-stuffing."""
 
     sender: str
     recipients: tuple[str, ...]
     raw: bytes
     id: str = field(default_factory=lambda: uuid4().hex[:22])
-    received: datetime = field(default_factory=lambda: datetime.now(UTC))
+    received_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     read: bool = False
 
     @cached_property
     def headers(self) -> list[tuple[str, str]]:
-        """All headers in their order, names as sent, values unfolded but not decoded."""
+        """Return the headers in their order, names as sent, values unfolded but not decoded."""
         parsed: Message = BytesHeaderParser().parsebytes(self.raw)
-        return [(unescaped(name), unescaped(value)) for name, value in parsed.raw_items()]
+        return [(unfold(name), unfold(value)) for name, value in parsed.raw_items()]
 
     def header(self, name: str) -> str:
-        """The first header of that name, decoded; empty if there is none."""
-        return next((decoded(value) for key, value in self.headers if key.lower() == name.lower()), "")
+        """Return the decoded value of the first header of that name, or an empty string."""
+        return next((decode_words(value) for key, value in self.headers if key.lower() == name.lower()), "")
 
     def addresses(self, name: str) -> list[Address]:
-        """Every address in the headers of that name."""
+        """Return the addresses in all headers of that name."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         pairs = [pair for value in values for pair in getaddresses([value])]
-        return [Address(decoded(label), address) for label, address in pairs if address]
+        return [Address(decode_words(label), address) for label, address in pairs if address]
 
     @property
     def hidden_recipients(self) -> list[Address]:
-        """Envelope recipients that no header names, as a Bcc would be."""
-        named = {one.address.lower() for one in self.addresses("To") + self.addresses("Cc")}
+        """Return the envelope recipients that no header names, such as those of a Bcc."""
+        named = {address.address.lower() for address in self.addresses("To") + self.addresses("Cc")}
         return [Address("", address) for address in self.recipients if address.lower() not in named]
 
     @property
     def subject(self) -> str:
-        """Decoded subject, may be empty."""
+        """Return the decoded subject, which may be empty."""
         return self.header("Subject")
 
     @property
     def message_id(self) -> str:
-        """Without the angle brackets."""
+        """Return the Message-ID without its angle brackets."""
         return self.header("Message-ID").strip().strip("<>")
 
     @property
     def date(self) -> datetime:
-        """The Date header, or the time of receipt where that is missing or wrong."""
+        """Return the time of the Date header, or the time of receipt when that header is missing or malformed."""
         try:
             date = parsedate_to_datetime(self.header("Date"))
         except (ValueError, TypeError, OverflowError):
-            return self.received
+            return self.received_at
         return date if date.tzinfo else date.replace(tzinfo=UTC)
 
     @cached_property
     def content(self) -> Content:
-        """The text, HTML and attached parts."""
+        """Return the text, HTML and attached parts."""
         return read_content(self.raw)
 
     @property
     def snippet(self) -> str:
-        """The beginning of what a reader would see."""
+        """Return the beginning of the visible text."""
         text = self.content.text or re.sub(
             r"(?is)<(style|script|title).*?</\1>|<[^>]*>", " ", self.content.html
         )

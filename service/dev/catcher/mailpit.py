@@ -1,4 +1,4 @@
-"""Mails in the shapes of Mailpit's API, version 1, field by field."""
+"""Messages in the shapes of Mailpit's API, version 1, field by field."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def listing(store: MailStore, matching: list[CaughtMail], start: int, limit: int) -> Json:
-    """A page of `matching`; `received` is ours: mails ever taken."""
+    """Return a page of `matching`. `received`, the number of messages ever received, is not in Mailpit."""
     page = matching[start : start + limit]
     return {
         "total": len(store),
@@ -29,18 +29,18 @@ def listing(store: MailStore, matching: list[CaughtMail], start: int, limit: int
 
 
 def summary(mail: CaughtMail) -> Json:
-    """A mail as the listing shows it."""
+    """Return a message as the listing shows it."""
     return {
         **_head(mail),
         "Read": mail.read,
-        "Created": _rfc3339(mail.received),
+        "Created": _rfc3339(mail.received_at),
         "Attachments": len(mail.content.attachments),
         "Snippet": mail.snippet,
     }
 
 
 def message(mail: CaughtMail) -> Json:
-    """A mail with its parts."""
+    """Return a message with its parts."""
     attachments = mail.content.attachments
     return {
         **_head(mail),
@@ -55,7 +55,7 @@ def message(mail: CaughtMail) -> Json:
 
 
 def headers(mail: CaughtMail) -> dict[str, list[str]]:
-    """Every header by its name, in canonical capitals, values decoded no further than unfolded."""
+    """Return the header values by name in canonical capitals; values are unfolded but not decoded."""
     grouped: dict[str, list[str]] = {}
     for name, value in mail.headers:
         grouped.setdefault("-".join(word.capitalize() for word in name.split("-")), []).append(value)
@@ -68,10 +68,10 @@ def _head(mail: CaughtMail) -> Json:
         "ID": mail.id,
         "MessageID": mail.message_id,
         "From": _address(sender[0]),
-        "To": [_address(one) for one in mail.addresses("To")],
-        "Cc": [_address(one) for one in mail.addresses("Cc")],
-        "Bcc": [_address(one) for one in mail.hidden_recipients],
-        "ReplyTo": [_address(one) for one in mail.addresses("Reply-To")],
+        "To": [_address(address) for address in mail.addresses("To")],
+        "Cc": [_address(address) for address in mail.addresses("Cc")],
+        "Bcc": [_address(address) for address in mail.hidden_recipients],
+        "ReplyTo": [_address(address) for address in mail.addresses("Reply-To")],
         "Subject": mail.subject,
         "Username": "",
         "Tags": [],

@@ -1,4 +1,4 @@
-"""The pages of the web view. Everything that comes out of a mail passes through `escape`."""
+"""The pages of the web view. Each value from a message passes through `escape`."""
 
 from html import escape
 
@@ -24,7 +24,7 @@ _FRAME = """<!doctype html>
 <a class="brand" href="/"><img src="/static/bell.svg" alt="" width="22" height="22">
 Tocsin <span>mail catcher</span></a>
 <form class="search" action="/" role="search"><input type="search" name="q" value="{query}"
- placeholder="Search, or to: from: subject:" aria-label="Search mails"></form>
+ placeholder="Search, or to: from: subject:" aria-label="Search messages"></form>
 <button type="button" id="delete" {hidden}>Delete all</button>
 </header>
 <main>{body}</main>
@@ -34,34 +34,37 @@ Tocsin <span>mail catcher</span></a>
 
 
 def list_page(store: MailStore, matching: list[CaughtMail], query: str, page: int, smtp_port: int) -> str:
-    """The whole page around the list."""
+    """Return the whole page around the list."""
     body = f'<div id="live" data-query="{escape(query)}" data-page="{page}">'
     body += mail_list(store, matching, query, page, smtp_port) + "</div>"
     return _FRAME.format(
-        title=f"Mails ({len(store)})", query=escape(query), body=body, hidden="" if len(store) else "hidden"
+        title=f"Messages ({len(store)})",
+        query=escape(query),
+        body=body,
+        hidden="" if len(store) else "hidden",
     )
 
 
 def mail_list(store: MailStore, matching: list[CaughtMail], query: str, page: int, smtp_port: int) -> str:
-    """The part that refreshes by itself."""
+    """Return the part of the page that the script refreshes."""
     if not matching:
-        return _nothing(query, smtp_port)
+        return _empty_list(query, smtp_port)
     start = (page - 1) * PAGE_SIZE
-    shown = matching[start : start + PAGE_SIZE]
-    count = f"{len(matching)} found" if query else f"{len(store)} mails, {store.unread} unread"
-    dropped = " · older ones were dropped" if store.received > store.keep <= len(store) else ""
-    rows = "".join(_row(mail) for mail in shown)
+    plural = "" if len(store) == 1 else "s"
+    count = f"{len(matching)} matching" if query else f"{len(store)} message{plural}, {store.unread} unread"
+    dropped = " · older messages were dropped" if store.received > store.keep <= len(store) else ""
+    rows = "".join(_list_item(mail) for mail in matching[start : start + PAGE_SIZE])
     return f'<p class="count">{count}{dropped}</p><ul class="mails">{rows}</ul>' + _pager(
         query, page, start + PAGE_SIZE < len(matching)
     )
 
 
 def mail_page(mail: CaughtMail, view: str) -> str:
-    """One mail, with one of its VIEWS open."""
-    rows = [("From", _names(mail.addresses("From")) or escape(mail.sender))]
-    rows += [("To", _names(mail.addresses("To"))), ("Cc", _names(mail.addresses("Cc")))]
-    rows += [("Reply to", _names(mail.addresses("Reply-To"))), ("Envelope", _envelope(mail))]
-    rows += [("Received", f"{mail.received.astimezone():%Y-%m-%d %H:%M:%S} · {len(mail.raw):,} bytes")]
+    """Return the page of one message, with one of VIEWS open."""
+    rows = [("From", _address_list(mail.addresses("From")) or escape(mail.sender))]
+    rows += [("To", _address_list(mail.addresses("To"))), ("Cc", _address_list(mail.addresses("Cc")))]
+    rows += [("Reply to", _address_list(mail.addresses("Reply-To"))), ("Envelope", _envelope(mail))]
+    rows += [("Received", f"{mail.received_at.astimezone():%Y-%m-%d %H:%M:%S} · {len(mail.raw):,} bytes")]
     facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value)
     names = {"html": "HTML", "text": "Text", "headers": "Headers", "raw": "Raw"}
     tabs = "".join(
@@ -69,7 +72,9 @@ def mail_page(mail: CaughtMail, view: str) -> str:
         for key, name in names.items()
     )
     subject = escape(mail.subject) or "(no subject)"
-    body = f'<article class="mail"><a class="back" href="/">← All mails</a><h1>{subject}</h1><dl>{facts}</dl>'
+    body = (
+        f'<article class="mail"><a class="back" href="/">← All messages</a><h1>{subject}</h1><dl>{facts}</dl>'
+    )
     body += (
         f'<nav class="tabs" aria-label="Views">{tabs}</nav>{_view(mail, view)}{_attachments(mail)}</article>'
     )
@@ -79,7 +84,7 @@ def mail_page(mail: CaughtMail, view: str) -> str:
 def _view(mail: CaughtMail, view: str) -> str:
     if view == "html":
         if not mail.content.html:
-            return '<p class="absent">This mail has no HTML part.</p>'
+            return '<p class="missing">This message has no HTML part.</p>'
         sandbox = "allow-popups allow-popups-to-escape-sandbox"
         return f'<iframe title="HTML part" sandbox="{sandbox}" src="/mail/{escape(mail.id)}/html"></iframe>'
     if view == "headers":
@@ -90,50 +95,50 @@ def _view(mail: CaughtMail, view: str) -> str:
     if view == "raw":
         return f"<pre>{escape(mail.raw.decode('utf-8', 'replace'))}</pre>"
     if not mail.content.text:
-        return '<p class="absent">This mail has no text part.</p>'
+        return '<p class="missing">This message has no text part.</p>'
     return f'<pre class="text">{escape(mail.content.text)}</pre>'
 
 
-def _row(mail: CaughtMail) -> str:
+def _list_item(mail: CaughtMail) -> str:
     sender = next(iter(mail.addresses("From")), Address("", mail.sender))
     to = ", ".join(mail.recipients)
     classes = "" if mail.read else ' class="unread"'
     return (
         f'<li{classes}><a href="/mail/{escape(mail.id)}">'
-        f'<span class="who">{escape(sender.name or sender.address)}</span>'
+        f'<span class="sender">{escape(sender.name or sender.address)}</span>'
         f'<span class="to">to {escape(to)}</span>'
-        f'<span class="what"><b>{escape(mail.subject) or "(no subject)"}</b> {escape(mail.snippet)}</span>'
-        f'<time datetime="{mail.received.isoformat()}">{mail.received.astimezone():%H:%M:%S}</time></a></li>'
+        f'<span class="summary"><b>{escape(mail.subject) or "(no subject)"}</b> {escape(mail.snippet)}</span>'
+        f'<time datetime="{mail.received_at.isoformat()}">{mail.received_at.astimezone():%H:%M:%S}</time></a></li>'
     )
 
 
-def _nothing(query: str, smtp_port: int) -> str:
+def _empty_list(query: str, smtp_port: int) -> str:
     if query:
-        return f'<div class="empty"><h1>Nothing found</h1><p>No mail matches “{escape(query)}”.</p></div>'
+        return f'<div class="empty"><h1>No results</h1><p>No message matches “{escape(query)}”.</p></div>'
     rows = "".join(
-        f"<tr><td><code>{name}@{SIMULATOR_DOMAIN}</code></td><td>{escape(case.outcome)}</td></tr>"
-        for name, case in SIMULATOR.items()
+        f"<tr><td><code>{name}@{SIMULATOR_DOMAIN}</code></td><td>{escape(reply.outcome)}</td></tr>"
+        for name, reply in SIMULATOR.items()
     )
     return (
         '<div class="empty"><h1>No mail yet</h1>'
-        f"<p>Send some to <code>127.0.0.1:{smtp_port}</code> by SMTP and it appears here.</p>"
+        f"<p>Send a message to <code>127.0.0.1:{smtp_port}</code> by SMTP and it appears here.</p>"
         f'<table class="simulator"><caption>Addresses with a fixed outcome</caption>{rows}</table></div>'
     )
 
 
 def _pager(query: str, page: int, more: bool) -> str:
-    find = f"&amp;q={escape(query)}" if query else ""
-    newer = f'<a href="/?page={page - 1}{find}">← Newer</a>' if page > 1 else ""
-    older = f'<a href="/?page={page + 1}{find}">Older →</a>' if more else ""
+    search = f"&amp;q={escape(query)}" if query else ""
+    newer = f'<a href="/?page={page - 1}{search}">← Newer</a>' if page > 1 else ""
+    older = f'<a href="/?page={page + 1}{search}">Older →</a>' if more else ""
     return f'<nav class="pager" aria-label="Pages">{newer}{older}</nav>' if newer or older else ""
 
 
-def _names(addresses: list[Address]) -> str:
+def _address_list(addresses: list[Address]) -> str:
     return ", ".join(
-        f"{escape(one.name)} <code>{escape(one.address)}</code>"
-        if one.name
-        else f"<code>{escape(one.address)}</code>"
-        for one in addresses
+        f"{escape(address.name)} <code>{escape(address.address)}</code>"
+        if address.name
+        else f"<code>{escape(address.address)}</code>"
+        for address in addresses
     )
 
 

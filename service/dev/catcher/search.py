@@ -1,4 +1,4 @@
-"""Search by `to:`, `from:`, `subject:`, `message-id:` and plain words; all must match, in either case."""
+"""Search by `to:`, `from:`, `subject:`, `message-id:` and plain words; all must match, in upper or lower case."""
 
 import shlex
 from collections.abc import Callable
@@ -14,9 +14,9 @@ _FIELDS: dict[str, Callable[[CaughtMail], str]] = {
 
 
 def search(mails: list[CaughtMail], query: str) -> list[CaughtMail]:
-    """The mails that match every term; a term with spaces stands in double quotes."""
+    """Return the messages that match every term; double quotes enclose a term with spaces."""
     terms = [_term(word) for word in _words(query.lower())]
-    return [mail for mail in mails if all(wanted in read(mail).lower() for read, wanted in terms)]
+    return [mail for mail in mails if all(text in extract(mail).lower() for extract, text in terms)]
 
 
 def _words(query: str) -> list[str]:
@@ -24,12 +24,12 @@ def _words(query: str) -> list[str]:
     lexer.whitespace_split, lexer.commenters, lexer.quotes, lexer.escape = True, "", '"', ""
     try:
         return list(lexer)
-    except ValueError:  # a quotation mark without its partner
+    except ValueError:  # an unclosed quotation mark
         return query.replace('"', " ").split()
 
 
 def _term(word: str) -> tuple[Callable[[CaughtMail], str], str]:
-    name, colon, wanted = word.partition(":")
+    name, colon, text = word.partition(":")
     if colon and name in _FIELDS:
-        return _FIELDS[name], wanted
-    return (lambda mail: " ".join(read(mail) for read in _FIELDS.values())), word
+        return _FIELDS[name], text
+    return (lambda mail: " ".join(extract(mail) for extract in _FIELDS.values())), word

@@ -1,4 +1,4 @@
-"""Starts and stops the catcher inside the running event loop."""
+"""The catcher's SMTP and HTTP servers inside the running event loop."""
 
 import asyncio
 import contextlib
@@ -10,40 +10,40 @@ from weakref import WeakSet
 import uvicorn
 from aiosmtpd.smtp import SMTP
 
-from service.dev.catcher.smtp import CatchingHandler, protocol, quiet
+from service.dev.catcher.smtp import CatchingHandler, silence_aiosmtpd, smtp_protocol
 from service.dev.catcher.store import MailStore
 from service.dev.catcher.web import web_app
 from service.dev.errors import DevStackError
 from service.dev.ports import LOOPBACK, free_port, listen
 
-_STOP_SECONDS = 2
-_POLL_SECONDS = 0.005
+_STOP_TIMEOUT_S = 2
+_POLL_S = 0.005
 
 
 class Catcher:
-    """An SMTP server that keeps every mail in `mails`, and a web view of them; both on loopback.
+    """An SMTP server that keeps every message in `mails`, and a web view of them; both on loopback.
 
-    `keep` bounds the mails in memory; `slow_seconds` is the pause at slow@simulator.test.
+    `keep` bounds the number of messages in memory; `slow_s` is the pause at slow@simulator.test.
     """
 
     def __init__(
-        self, smtp_port: int = 0, http_port: int = 0, *, keep: int = 20_000, slow_seconds: float = 5.0
+        self, smtp_port: int = 0, http_port: int = 0, *, keep: int = 20_000, slow_s: float = 5.0
     ) -> None:
         self.smtp_port = smtp_port or free_port()
         self.http_port = http_port or free_port()
         self.mails = MailStore(keep)
-        self._handler = CatchingHandler(self.mails, slow_seconds)
+        self._handler = CatchingHandler(self.mails, slow_s)
         self._sessions: WeakSet[SMTP] = WeakSet()
         self._smtp: asyncio.Server | None = None
         self._http: tuple[uvicorn.Server, asyncio.Task[None]] | None = None
 
     @property
     def url(self) -> str:
-        """Of the web view and the API."""
+        """Return the base URL of the web view and the API."""
         return f"http://{LOOPBACK}:{self.http_port}"
 
     async def start(self) -> None:
-        """Return when both ports answer; DevStackError if one is taken."""
+        """Start both servers and return when they answer. Raise DevStackError when a port is taken."""
         if self._smtp is not None:
             return
         smtp = listen(self.smtp_port, "Mail catcher", "TOCSIN_DEV__SMTP_PORT")
@@ -52,24 +52,24 @@ class Catcher:
         except DevStackError:
             smtp.close()
             raise
-        quiet()
+        silence_aiosmtpd()
         self._smtp = await asyncio.get_running_loop().create_server(self._session, sock=smtp)
-        server = _Embedded(
+        server = _EmbeddedUvicorn(
             uvicorn.Config(
                 web_app(self.mails, self.smtp_port),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_graceful_shutdown=_STOP_TIMEOUT_S,
             )
         )
         self._http = server, asyncio.create_task(server.serve(sockets=[http]), name="mail-view")
         while not server.started and not self._http[1].done():  # noqa: ASYNC110
-            await asyncio.sleep(_POLL_SECONDS)  # uvicorn has no event for it
+            await asyncio.sleep(_POLL_S)  # uvicorn has no event for its start
 
     async def stop(self) -> None:
-        """Close both ports and every connection; the mails stay readable. Harmless when it does not run."""
+        """Close both ports and every connection; `mails` stays readable. Do nothing when it does not run."""
         if self._smtp is not None:
             self._smtp.close()
             for session in list(self._sessions):
@@ -84,7 +84,7 @@ class Catcher:
             await task
 
     def _session(self) -> SMTP:
-        session = protocol(self._handler)
+        session = smtp_protocol(self._handler)
         self._sessions.add(session)
         return session
 
@@ -98,10 +98,10 @@ class Catcher:
         await self.stop()
 
 
-class _Embedded(uvicorn.Server):
-    """A uvicorn server that leaves the process's signals to the program it lives in."""
+class _EmbeddedUvicorn(uvicorn.Server):
+    """A uvicorn server that leaves the process's signals to the program around it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield

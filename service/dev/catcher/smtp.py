@@ -1,4 +1,4 @@
-"""The SMTP side: takes every mail, except at the simulator's addresses, which fail as documented."""
+"""The SMTP server: it accepts every message, except for the simulator's addresses, which fail as listed."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ _IDENT = "Tocsin mail catcher"
 
 @dataclass(frozen=True)
 class SimulatedReply:
-    """What happens at one of the simulator's addresses."""
+    """The behaviour of one of the simulator's addresses: its reply to RCPT, if not 250, and its description."""
 
     refusal: str | None
     outcome: str
@@ -26,23 +26,23 @@ SIMULATOR = {
     "delivered": SimulatedReply(None, "accepted"),
     "deferred": SimulatedReply("451 4.7.1 Try again later", "451 4.7.1 to RCPT, every time"),
     "bounced": SimulatedReply("550 5.1.1 No such mailbox", "550 5.1.1 to RCPT, every time"),
-    "slow": SimulatedReply(None, "accepted after a pause of some seconds"),
-    "dropped": SimulatedReply(None, "kept, but the connection is cut after the final dot, before the reply"),
+    "slow": SimulatedReply(None, "accepted after a pause of a few seconds"),
+    "dropped": SimulatedReply(None, "kept, but the connection is closed after end of data, before the reply"),
 }
 
 
 class CatchingHandler:
-    """aiosmtpd's hooks over a store. `slow_seconds` is the pause at slow@simulator.test."""
+    """The hooks that aiosmtpd calls, over a message store. `slow_s` is the pause at slow@simulator.test."""
 
-    def __init__(self, mails: MailStore, slow_seconds: float) -> None:
+    def __init__(self, mails: MailStore, slow_s: float) -> None:
         self._mails = mails
-        self._slow_seconds = slow_seconds
+        self._slow_s = slow_s
 
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
-        """Accept, unless the simulator refuses this address."""
-        simulated = SIMULATOR.get(_simulated(address))
+        """Accept the recipient, unless the simulator refuses this address."""
+        simulated = SIMULATOR.get(_simulator_name(address))
         if simulated and simulated.refusal:
             return simulated.refusal
         envelope.rcpt_tos.append(address)
@@ -50,28 +50,28 @@ class CatchingHandler:
         return "250 2.1.5 Ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Keep the mail and say so, late or never where the simulator wants it."""
-        simulated = {_simulated(address) for address in envelope.rcpt_tos}
+        """Keep the message and accept it; for the simulator's addresses, reply late or not at all."""
+        simulated = {_simulator_name(address) for address in envelope.rcpt_tos}
         if "slow" in simulated:
-            await asyncio.sleep(self._slow_seconds)
+            await asyncio.sleep(self._slow_s)
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         self._mails.add(CaughtMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw))
         if "dropped" in simulated:
-            raise ConnectionResetError("simulated: cut before the reply")
+            raise ConnectionResetError("simulated: connection closed before the reply")
         return _ACCEPTED
 
 
-def protocol(handler: CatchingHandler) -> SMTP:
-    """One connection's protocol, in the running loop."""
+def smtp_protocol(handler: CatchingHandler) -> SMTP:
+    """Return the protocol of one connection, in the running loop."""
     loop = asyncio.get_running_loop()
     return SMTP(handler, enable_SMTPUTF8=True, hostname="catcher.localhost", ident=_IDENT, loop=loop)
 
 
-def quiet() -> None:
-    """Keep aiosmtpd's log, which names senders and recipients, to its warnings."""
+def silence_aiosmtpd() -> None:
+    """Restrict aiosmtpd's log, which names senders and recipients, to warnings."""
     logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 
-def _simulated(address: str) -> str:
+def _simulator_name(address: str) -> str:
     local, _, domain = address.strip("<>").rpartition("@")
     return local.lower() if domain.lower() == SIMULATOR_DOMAIN else ""

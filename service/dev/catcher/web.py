@@ -1,4 +1,4 @@
-"""The web view's routes and the headers that keep a hostile mail from acting in the viewer's browser."""
+"""The web view's routes and the headers that keep a hostile message from acting in the viewer's browser."""
 
 import re
 from pathlib import Path
@@ -17,28 +17,32 @@ from service.dev.catcher.pages import VIEWS, list_page, mail_list, mail_page
 from service.dev.catcher.search import search
 from service.dev.catcher.store import MailStore
 
-_OURS = (
+_PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# A mail's HTML: its own styles and embedded pictures; no script, no form, no request; links open outside.
-_THEIRS = (
+# A message's HTML may use its own styles and embedded pictures; no script, form or request. Links open a new tab.
+_HTML_PART_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; "
     "base-uri 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-_SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-_OUTSIDE = '<base target="_blank">'
+_SAFETY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_NEW_TAB_BASE = '<base target="_blank">'
 
 
 class WebView:
-    """Pages over a store; `smtp_port` is named on the empty page."""
+    """The web view's pages over a message store; the empty page names `smtp_port`."""
 
     def __init__(self, mails: MailStore, smtp_port: int) -> None:
         self._mails = mails
         self._smtp_port = smtp_port
 
     def routes(self) -> list[Route]:
-        """To be mounted at the root."""
+        """Return the routes, to be mounted at the root."""
         return [
             Route("/", self._list, methods=["GET"]),
             Route("/list", self._fragment, methods=["GET"]),
@@ -55,15 +59,15 @@ class WebView:
         tag = f'"{self._mails.revision}"'
         if request.headers.get("If-None-Match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
-        answer = _page(mail_list(self._mails, self._matching(query), query, page, self._smtp_port))
-        answer.headers["ETag"] = tag
-        return answer
+        response = _page(mail_list(self._mails, self._matching(query), query, page, self._smtp_port))
+        response.headers["ETag"] = tag
+        return response
 
     async def _mail(self, request: Request) -> Response:
         mail = self._mails.get(request.path_params["id"])
         if mail is None:
             return _page(
-                "<!doctype html><title>Not found</title><p>No such mail. <a href='/'>All mails</a>", 404
+                "<!doctype html><title>Not found</title><p>No such message. <a href='/'>All messages</a>", 404
             )
         self._mails.mark_read(mail)
         view = request.query_params.get("view", "html" if mail.content.html else "text")
@@ -72,9 +76,10 @@ class WebView:
     async def _html(self, request: Request) -> Response:
         mail = self._mails.get(request.path_params["id"])
         if mail is None:
-            return _page("No such mail.", 404)
+            return _page("No such message.", 404)
         return HTMLResponse(
-            _opening_outside(mail.content.html), headers={**_SAFE, "Content-Security-Policy": _THEIRS}
+            _open_links_in_new_tab(mail.content.html),
+            headers={**_SAFETY_HEADERS, "Content-Security-Policy": _HTML_PART_POLICY},
         )
 
     def _matching(self, query: str) -> list[CaughtMail]:
@@ -83,7 +88,7 @@ class WebView:
 
 
 def web_app(mails: MailStore, smtp_port: int) -> Starlette:
-    """The view and the API together; answers only to a loopback host name, which defeats DNS rebinding."""
+    """Return the web view and the API together. It answers to loopback host names only, which defeats DNS rebinding."""
     static = StaticFiles(directory=Path(__file__).with_name("static"))
     return Starlette(
         routes=[*MailpitApi(mails).routes(), *WebView(mails, smtp_port).routes(), Mount("/static", static)],
@@ -92,7 +97,7 @@ def web_app(mails: MailStore, smtp_port: int) -> Starlette:
 
 
 def _page(html: str, status: int = 200) -> Response:
-    return HTMLResponse(html, status, headers={**_SAFE, "Content-Security-Policy": _OURS})
+    return HTMLResponse(html, status, headers={**_SAFETY_HEADERS, "Content-Security-Policy": _PAGE_POLICY})
 
 
 def _query(request: Request) -> tuple[str, int]:
@@ -100,7 +105,9 @@ def _query(request: Request) -> tuple[str, int]:
     return request.query_params.get("q", "").strip(), max(1, int(page)) if page.isdecimal() else 1
 
 
-def _opening_outside(html: str) -> str:
-    """With links that open a new tab; placed in the head so that the doctype stays first."""
-    marked, found = re.subn(r"(?i)<head\b[^>]*>", lambda head: head.group() + _OUTSIDE, html, count=1)
-    return marked if found else html + _OUTSIDE
+def _open_links_in_new_tab(html: str) -> str:
+    """Make links open a new tab, by an element in the head so that the doctype stays first."""
+    marked, insertions = re.subn(
+        r"(?i)<head\b[^>]*>", lambda head: head.group() + _NEW_TAB_BASE, html, count=1
+    )
+    return marked if insertions else html + _NEW_TAB_BASE

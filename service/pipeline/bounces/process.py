@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.model.ids import address_key
-from service.model.ledger import Entry, Reason, State
+from service.model.ids import address_key, pseudonym_key
+from service.model.ledger import Entry, State, Transition
 from service.model.mask import mask_text
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
@@ -14,7 +15,8 @@ from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES
 from service.pipeline.bounces.dsn import Report, ReportKind, read_report
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from service.ports import Clock, Ledger, LookupKeys, Publisher, Tables, TableWrites, Transition
+from service.pipeline.messages import message_of
+from service.ports import Clock, Ledger, LookupKeys, Publisher, Tables, TableWrites
 
 # RFC 3463: the mailbox, not the mail or the way to it, is at fault; the same codes as for a relay's own replies
 _MAILBOX = {
@@ -89,8 +91,8 @@ class BounceProcessor:
         """Tell the ledger, stop mail where the mailbox is at fault, and tell operators, in this order."""
         now = self._clock.now_ms()
         detail = mask_text(" ".join(filter(None, (report.status, report.detail))))[:300]
-        move = Transition(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
-        await self._ledger.move([move])
+        transition = Transition(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
+        await self._ledger.transition([transition])
         entry = await self._ledger.entry(origin.event, origin.delivery)
         messages: list[Message] = []
         # What stands already is told again: its telling may have been lost.
@@ -129,8 +131,8 @@ class BounceProcessor:
                 return address_key(address), address
         if entry is None:
             return None
-        kind, _, key = entry.recipient.partition("-")
-        if kind == "addr" and key.startswith(origin.hint):
+        key = pseudonym_key(entry.recipient)
+        if key and key.startswith(origin.hint):
             return key, ""
         rows = await self._tables.lookup(LookupKeys(recipients={entry.recipient}))
         row = rows.recipients.get(entry.recipient)
@@ -140,22 +142,7 @@ class BounceProcessor:
 
     async def _outcome(self, origin: Origin, entry: Entry) -> Message:
         head = await self._ledger.head(origin.event) or {}
-        step = entry.steps[0]
-        told = Outcome(
-            delivery=entry.delivery,
-            event=entry.event,
-            type=str(head.get("type", "")),
-            recipient=entry.recipient,
-            channel=entry.channel,
-            state=step.state,
-            at_ms=step.at_ms,
-            reason=step.reason,
-            attempt=step.attempt,
-            detail=step.detail,
-            event_id=str(head.get("id", "")),
-            source=str(head.get("source", "")),
-        )
-        return Message(self._topics.outcomes, entry.recipient.encode(), told.to_bytes())
+        return message_of(self._topics, Outcome.of_entry(entry, head))
 
 
 def _counted(result: str, reason: str = "") -> BounceResult:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.ledger import Reason, State
+from service.model.ledger import State, Transition, TransitionResult
+from service.model.reasons import Reason
 from service.pipeline.email.in_flight import ALIVE_S, InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
-from service.ports import Clock, DueSet, Ledger, Transition, TransitionResult, Workers
+from service.ports import Clock, DueSet, Ledger, Workers
 
 
 @dataclass(slots=True)
@@ -54,17 +55,19 @@ class Claimer:
         return claims
 
     async def _claim(self, checked: Sequence[RecheckedDelivery], claims: ClaimResults) -> None:
-        moves = [self._move(c, claims.name) for c in checked]
+        transitions = [self._transition(c, claims.name) for c in checked]
         orphans: list[tuple[RecheckedDelivery, TransitionResult]] = []
-        for check, move, moved in zip(checked, moves, await self._make(moves), strict=True):
+        for check, transition, results in zip(
+            checked, transitions, await self._make(transitions), strict=True
+        ):
             if (
-                moved.state is State.sending
-                and not moved.applied
-                and moved.attempt <= check.delivery.attempt + 1
+                results.state is State.sending
+                and not results.applied
+                and results.attempt <= check.delivery.attempt + 1
             ):
-                orphans.append((check, moved))
+                orphans.append((check, results))
             else:  # a later attempt than this record's has its own record
-                self._sort(check, move, moved, claims)
+                self._sort(check, transition, results, claims)
         if orphans:
             await self._adopt(orphans, claims)
 
@@ -75,15 +78,15 @@ class Claimer:
             self._living = name
         return name
 
-    async def _make(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
+    async def _make(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make moves of which some are claims; where the answer is lost, whoever comes next may take these."""
         try:
-            return await self._ledger.move(moves)
+            return await self._ledger.transition(transitions)
         except BaseException:
-            self.in_flight.disown(())
+            self.in_flight.renew_epoch(())
             raise
 
-    def _move(self, checked: RecheckedDelivery, name: str) -> Transition:
+    def _transition(self, checked: RecheckedDelivery, name: str) -> Transition:
         delivery, verdict = checked.delivery, checked.verdict
         to = State.sending if verdict.state is State.queued else verdict.state
         return Transition(
@@ -98,13 +101,17 @@ class Claimer:
         )
 
     def _sort(
-        self, checked: RecheckedDelivery, move: Transition, moved: TransitionResult, claims: ClaimResults
+        self,
+        checked: RecheckedDelivery,
+        transition: Transition,
+        results: TransitionResult,
+        claims: ClaimResults,
     ) -> None:
-        if moved.applied and move.to is State.sending:
-            self.in_flight.add(checked.delivery, move.at_ms, move.owner)
+        if results.applied and transition.to is State.sending:
+            self.in_flight.add(checked.delivery, transition.at_ms, transition.owner)
             claims.send.append(checked.delivery)
-        elif moved.applied or moved.state is move.to:
-            claims.closed.append((checked.delivery, move))
+        elif results.applied or results.state is transition.to:
+            claims.closed.append((checked.delivery, transition))
         else:
             claims.settled.append(checked.delivery)
 
@@ -115,22 +122,26 @@ class Claimer:
 
         So is a claim of our own that is not in flight: its answer was lost with an error.
         """
-        alive = await self._workers.alive([moved.owner for _, moved in orphans])
+        alive = await self._workers.alive([results.owner for _, results in orphans])
         left: list[tuple[RecheckedDelivery, TransitionResult]] = []
-        for (checked, moved), lives in zip(orphans, alive, strict=True):
-            ours = self.in_flight.ours(moved.owner)
+        for (checked, results), lives in zip(orphans, alive, strict=True):
+            ours = self.in_flight.ours(results.owner)
             if checked.delivery.id in self.in_flight if ours else lives:
                 claims.wait.append(checked)
             else:
-                left.append((checked, moved))
+                left.append((checked, results))
         dead = await self._unanswered(left, claims) if left else []
         if not dead:
             return
         now = self._clock.now_ms()
-        await self._ledger.move([_died(c, State.ambiguous, c.delivery.attempt, now) for c in dead])
-        moves = [self._move(c, claims.name) if self._resend(c) else self._hold(c, now) for c in dead]
-        for checked, move, moved in zip(dead, moves, await self._make(moves), strict=True):
-            self._sort(checked, move, moved, claims)
+        await self._ledger.transition([_died(c, State.ambiguous, c.delivery.attempt, now) for c in dead])
+        transitions = [
+            self._transition(c, claims.name) if self._resend(c) else self._hold(c, now) for c in dead
+        ]
+        for checked, transition, results in zip(
+            dead, transitions, await self._make(transitions), strict=True
+        ):
+            self._sort(checked, transition, results, claims)
 
     async def _unanswered(
         self, left: Sequence[tuple[RecheckedDelivery, TransitionResult]], claims: ClaimResults
@@ -138,13 +149,13 @@ class Claimer:
         """Those without a stored next attempt. For the others the relay had answered before their worker died."""
         waiting = await self._due.waiting([checked.delivery.id for checked, _ in left])
         answered = [
-            (checked, moved.attempt)
-            for (checked, moved), waits in zip(left, waiting, strict=True)
-            if waits is not None and waits.attempt >= moved.attempt
+            (checked, results.attempt)
+            for (checked, results), waits in zip(left, waiting, strict=True)
+            if waits is not None and waits.attempt >= results.attempt
         ]
         if answered:
             now = self._clock.now_ms()
-            await self._ledger.move([_died(c, State.deferred, attempt, now) for c, attempt in answered])
+            await self._ledger.transition([_died(c, State.deferred, attempt, now) for c, attempt in answered])
             claims.settled += [checked.delivery for checked, _ in answered]
         known = {checked.delivery.id for checked, _ in answered}
         return [checked for checked, _ in left if checked.delivery.id not in known]

@@ -53,7 +53,7 @@ class InFlight:
         for delivery in deliveries:
             self._claimed.pop(delivery, None)
 
-    def disown(self, deliveries: Iterable[str]) -> None:
+    def renew_epoch(self, deliveries: Iterable[str]) -> None:
         """Nothing was begun for these, though they may be claimed; others may be whose answer was lost."""
         self.difference_update(deliveries)
         self._renewed += 1

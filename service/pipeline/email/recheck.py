@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from service.model.catalogue import Catalogue, Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, Catalogue
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.keys import ContactKey, GroupKey
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.model.unsubscribe import key_of
 from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members
@@ -68,7 +71,7 @@ async def _bars(
         if candidate is not None and not catalogue[delivery.type].mandatory
     ]
     if asked:
-        found = await tables.bars([(address, key) for _, address, key in asked])
+        found = await tables.blocks([(address, key) for _, address, key in asked])
         for (place, _, _), bar in zip(asked, found, strict=True):
             bars[place] = bar
     return bars
@@ -92,30 +95,25 @@ async def _were_read(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox
 def _wanted(deliveries: Iterable[Delivery]) -> LookupKeys:
     wanted = LookupKeys()
     for delivery in deliveries:
-        if delivery.found is Found.group:
-            wanted.groups.add(_group(delivery))
-        elif delivery.found is Found.account:
-            wanted.contacts.add((delivery.scope, delivery.recipient))
+        if delivery.rule is AudienceRule.group:
+            wanted.groups.add(GroupKey.parse(delivery.matched))
+        elif delivery.rule is AudienceRule.account:
+            wanted.contacts.add(ContactKey(delivery.matched, delivery.recipient))
         else:
             wanted.recipients.add(delivery.recipient)
     return wanted
 
 
-def _group(delivery: Delivery) -> tuple[str, str]:
-    external_id, _, project_id = delivery.scope.rpartition("|")
-    return external_id, project_id
-
-
 def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
     """The recipient as the tables have it now; None when it is there no more."""
-    if delivery.found is Found.group:
-        members = group_members(*_group(delivery), delivery.type, rows)
+    if delivery.rule is AudienceRule.group:
+        members = group_members(GroupKey.parse(delivery.matched), delivery.type, rows)
         return next((m for m in members if m.recipient == delivery.recipient), None)
-    if delivery.found is Found.account:
-        contact = rows.contacts.get((delivery.scope, delivery.recipient))
+    if delivery.rule is AudienceRule.account:
+        contact = rows.contacts.get(ContactKey(delivery.matched, delivery.recipient))
         return from_contact(contact) if contact else None
     row = rows.recipients.get(delivery.recipient)
-    return from_recipient(row, delivery.recipient, delivery.found, delivery.scope) if row else None
+    return from_recipient(row, delivery.recipient, delivery.rule, delivery.matched) if row else None
 
 
 def _judge(
@@ -139,7 +137,7 @@ def _judge(
     if read:
         return RecheckedDelivery(delivery, Decision(State.skipped, Reason.already_read, "read in the inbox"))
     if candidate is None:
-        reason = Reason.not_in_group if delivery.found is Found.group else Reason.no_such_recipient
+        reason = Reason.not_in_group if delivery.rule is AudienceRule.group else Reason.no_such_recipient
         return RecheckedDelivery(delivery, Decision(State.skipped, reason, "no longer in the table"))
     if not candidate.address:
         return RecheckedDelivery(
@@ -148,11 +146,11 @@ def _judge(
     row = catalogue[delivery.type]
     verdict = decide(
         row,
-        Channel.email,
-        choice=candidate.preferences.get(preference_key(row.name, Channel.email)),
+        delivery.channel,
+        choice=candidate.preferences.get(preference_key(row.name, delivery.channel)),
         suppressed=bar.suppression if bar.suppression and bar.suppression.stands(now_ms) else None,
         unsubscribed=bar.unsubscribed,
-        listed=delivery.found is Found.group,
+        listed=delivery.rule is AudienceRule.group,
     )
     changed = delivery.model_copy(
         update={
@@ -160,7 +158,7 @@ def _judge(
             "name": candidate.name,
             "locale": candidate.locale,
             "timezone": candidate.timezone,
-            "seen": candidate.seen,
+            "row_version": candidate.row_version,
         }
     )
-    return RecheckedDelivery(changed if candidate.seen != delivery.seen else delivery, verdict)
+    return RecheckedDelivery(changed if candidate.row_version != delivery.row_version else delivery, verdict)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from math import log2
 
 from service.model.ids import address_key
-from service.model.ledger import Reason
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.suppression import suppression
 from service.model.topics import TopicNames
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 THRESHOLD = 5.0
 """From this score on, an address is not mailed. It is mailed again once the score has faded to half of that."""
 _WEEK_MS = 7 * 86_400_000
-_MAILBOX = frozenset({SendReason.mailbox_full, SendReason.mailbox_disabled, SendReason.mailbox_unknown})
+_MAILBOX = frozenset({Reason.mailbox_full, Reason.mailbox_disabled, Reason.mailbox_unknown})
 
 
 class SoftBounceScorer:
@@ -42,12 +42,14 @@ class SoftBounceScorer:
         soft = [
             s
             for s in group
-            if s.result.status is SendStatus.deferred and s.result.reason in _MAILBOX and s.move.attempt == 1
+            if s.result.status is SendStatus.deferred
+            and s.result.reason in _MAILBOX
+            and s.transition.attempt == 1
         ]
         if not soft:
             return []
         try:
-            return await self.count([(s.delivery.address, s.move.reason) for s in soft])
+            return await self.count([(s.delivery.address, s.transition.reason) for s in soft])
         except Unavailable as away:
             log.warning("soft bounces were not counted: %s", away.reason)
             return []

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import Reason, State, sources_of
+from service.model.ledger import State, Transition, sources_of
 from service.model.mail import OutgoingMail, SendStatus
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.in_flight import InFlight
@@ -22,7 +22,7 @@ from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import Answer, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from service.pipeline.messages import outcome_message
+from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
     DueSet,
@@ -35,7 +35,6 @@ from service.ports import (
     SupersedeIndex,
     Tables,
     TableWrites,
-    Transition,
     Unavailable,
     Workers,
 )
@@ -105,7 +104,7 @@ class EmailHandler:
                     yield done
             finally:
                 if claims.send:  # cut off before their mails were begun
-                    self._claimer.in_flight.disown(delivery.id for delivery in claims.send)
+                    self._claimer.in_flight.renew_epoch(delivery.id for delivery in claims.send)
             pending = [checked.delivery for checked in claims.wait]
             if pending:
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
@@ -124,7 +123,7 @@ class EmailHandler:
     async def _close(self, batch: DeliveryBatch, claims: ClaimResults) -> Done:
         """What needs no mail, now or any more."""
         await self._hold(claims.closed)
-        told = [self._outcome(delivery, move) for delivery, move in claims.closed]
+        told = [self._outcome(delivery, transition) for delivery, transition in claims.closed]
         told += [m for d in claims.settled for m in await self._retell(d)]
         return Done(batch.finish([d.id for d, _ in claims.closed] + [d.id for d in claims.settled]), told)
 
@@ -183,24 +182,31 @@ class EmailHandler:
 
     async def _expire(self, batch: DeliveryBatch, late: Sequence[Delivery], now: int) -> Done:
         """What was claimed in time, but the claim took too long."""
-        moves = [Transition(d.event, d.id, State.expired, Reason.past_deadline, now, d.attempt) for d in late]
-        await self._ports.ledger.move(moves)
+        transitions = [
+            Transition(d.event, d.id, State.expired, Reason.past_deadline, now, d.attempt) for d in late
+        ]
+        await self._ports.ledger.transition(transitions)
         self._claimer.in_flight.difference_update(d.id for d in late)
         return Done(
             batch.finish([d.id for d in late]),
-            [self._outcome(delivery, move) for delivery, move in zip(late, moves, strict=True)],
+            [
+                self._outcome(delivery, transition)
+                for delivery, transition in zip(late, transitions, strict=True)
+            ],
         )
 
     async def _bury(self, batch: DeliveryBatch, broken: Mapping[str, Exception]) -> Done:
         """What cannot be rendered goes to the dead letters, and the ledger says so."""
         now = self._ports.clock.now_ms()
-        moves = [
+        transitions = [
             Transition(batch.deliveries[name].event, name, State.dead, Reason.render_failed, now)
             for name in broken
         ]
-        await self._ports.ledger.move(moves)
+        await self._ports.ledger.transition(transitions)
         self._claimer.in_flight.difference_update(broken)
-        messages = [self._outcome(batch.deliveries[move.delivery], move) for move in moves]
+        messages = [
+            self._outcome(batch.deliveries[transition.delivery], transition) for transition in transitions
+        ]
         for name, error in broken.items():
             failed = InvalidEvent(DeadReason.render_failed, str(error))
             record = batch.records[name][0]
@@ -224,11 +230,11 @@ class EmailHandler:
             try:
                 again = [s for s in settled if s.again_ms]
                 if again:
-                    later = [s.delivery.model_copy(update={"attempt": s.move.attempt}) for s in again]
-                    states = [s.move.to for s in again]
+                    later = [s.delivery.model_copy(update={"attempt": s.transition.attempt}) for s in again]
+                    states = [s.transition.to for s in again]
                     await self._ports.due.add(later, [s.again_ms for s in again], states)
                 await self._hold([s[:2] for s in settled])
-                overtaken = await self._mark([s.move for s in settled])
+                overtaken = await self._mark([s.transition for s in settled])
                 for s in settled:
                     if s.result.suppress:
                         await self._ports.writes.put_suppression(*_suppression(s))
@@ -239,26 +245,30 @@ class EmailHandler:
                 self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
                 return overtaken
 
-    async def _hold(self, moved: Sequence[tuple[Delivery, Transition]]) -> None:
-        if held := [delivery for delivery, move in moved if move.to is State.held]:
+    async def _hold(self, results: Sequence[tuple[Delivery, Transition]]) -> None:
+        if held := [delivery for delivery, transition in results if transition.to is State.held]:
             await self._ports.due.hold(held, self._ports.clock.now_ms())
 
-    async def _mark(self, moves: Sequence[Transition]) -> set[str]:
+    async def _mark(self, transitions: Sequence[Transition]) -> set[str]:
         """Write the moves; the deliveries that stand elsewhere by now.
 
         Where Redis was emptied and rebuilt while mail was out, its claim is made anew first.
         """
-        moved = await self._ports.ledger.move(moves)
+        results = await self._ports.ledger.transition(transitions)
         refused = [
-            (move, result.state)
-            for move, result in zip(moves, moved, strict=True)
-            if not result.applied and result.state is not move.to
+            (transition, result.state)
+            for transition, result in zip(transitions, results, strict=True)
+            if not result.applied and result.state is not transition.to
         ]
-        unclaimed = [move for move, state in refused if state in _CLAIMABLE]
-        claims = [move._replace(to=State.sending, reason=Reason.none, detail="") for move in unclaimed]
+        unclaimed = [transition for transition, state in refused if state in _CLAIMABLE]
+        claims = [
+            transition._replace(to=State.sending, reason=Reason.none, detail="") for transition in unclaimed
+        ]
         if unclaimed:
-            await self._ports.ledger.move([m for pair in zip(claims, unclaimed, strict=True) for m in pair])
-        return {move.delivery for move, state in refused if state not in _CLAIMABLE}
+            await self._ports.ledger.transition(
+                [m for pair in zip(claims, unclaimed, strict=True) for m in pair]
+            )
+        return {transition.delivery for transition, state in refused if state not in _CLAIMABLE}
 
     def _done(
         self, batch: DeliveryBatch, settled: Sequence[SettledDelivery], more: Sequence[Message]
@@ -266,7 +276,7 @@ class EmailHandler:
         """What no relay took stays unfinished, so it stays in Kafka."""
         final = [s for s in settled if s.result.status is not SendStatus.unsent]
         messages = [
-            outcome_message(self._topics.outcomes, s.delivery, s.move, s.result, s.again_ms) for s in final
+            outcome_message(self._topics, s.delivery, s.transition, s.result, s.again_ms) for s in final
         ]
         messages += [self._suppressed(*_suppression(s)) for s in final if s.result.suppress]
         messages += more
@@ -279,10 +289,10 @@ class EmailHandler:
             return []
         step = entry.steps[0]
         (again_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
-        move = Transition(
+        transition = Transition(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )
-        told = [outcome_message(self._topics.outcomes, delivery, move, None, again_ms or 0)]
+        told = [outcome_message(self._topics, delivery, transition, None, again_ms or 0)]
         if step.state is State.bounced and (row := await self._ports.tables.suppression(delivery.address)):
             told.append(self._suppressed(address_key(delivery.address), row))
         return told
@@ -290,10 +300,10 @@ class EmailHandler:
     def _suppressed(self, key: str, row: Suppression) -> Message:
         return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
 
-    def _outcome(self, delivery: Delivery, move: Transition) -> Message:
-        return outcome_message(self._topics.outcomes, delivery, move)
+    def _outcome(self, delivery: Delivery, transition: Transition) -> Message:
+        return outcome_message(self._topics, delivery, transition)
 
 
 def _suppression(settled: SettledDelivery) -> tuple[str, Suppression]:
-    move = settled.move
-    return suppression(settled.delivery.address, move.reason, move.at_ms, move.detail)
+    transition = settled.transition
+    return suppression(settled.delivery.address, transition.reason, transition.at_ms, transition.detail)

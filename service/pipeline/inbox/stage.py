@@ -4,23 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.event import DeadReason, InvalidEvent
-from service.model.ledger import Reason, State
+from service.model.event import InvalidEvent
+from service.model.ledger import State, Transition, TransitionResult
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
 from service.pipeline.delivery_batch import DeliveryBatch
-from service.pipeline.messages import outcome_message
-from service.ports import (
-    Clock,
-    Inbox,
-    InboxItem,
-    Ledger,
-    Renderer,
-    RenderFailed,
-    Transition,
-    TransitionResult,
-)
+from service.pipeline.messages import dead_letter, outcome_message
+from service.ports import Clock, Inbox, InboxItem, Ledger, Renderer, RenderFailed
 
 
 class InboxHandler:
@@ -47,7 +38,7 @@ class InboxHandler:
         batch = DeliveryBatch(records, self._topics.dead_letter, "inbox")
         now = self._clock.now_ms()
         items: list[InboxItem] = []
-        moves: list[Transition] = []
+        transitions: list[Transition] = []
         letters: list[Message] = list(batch.refused.messages)
         for delivery in batch.deliveries.values():
             state, reason = State.delivered, Reason.none
@@ -61,37 +52,40 @@ class InboxHandler:
                     failed = InvalidEvent(DeadReason.render_failed, str(error))
                     record = batch.records[delivery.id][0]
                     letters.append(dead_letter(self._topics.dead_letter, "inbox", record, failed))
-            moves.append(Transition(delivery.event, delivery.id, state, reason, now))
+            transitions.append(Transition(delivery.event, delivery.id, state, reason, now))
         if items:
             await self._inbox.add(items)
-        moved = await self._ledger.move(moves) if moves else []
-        await self._take_back(batch, moves, moved)
-        yield Done(records, [*letters, *self._outcomes(batch, moves, moved)])
+        results = await self._ledger.transition(transitions) if transitions else []
+        await self._take_back(batch, transitions, results)
+        yield Done(records, [*letters, *self._outcomes(batch, transitions, results)])
 
     async def _take_back(
-        self, batch: DeliveryBatch, moves: Sequence[Transition], moved: Sequence[TransitionResult]
+        self, batch: DeliveryBatch, transitions: Sequence[Transition], results: Sequence[TransitionResult]
     ) -> None:
         """What the ledger calls anything but delivered is in no inbox, also where a rebuild has put it there."""
         of_recipient: dict[str, list[str]] = {}
-        for move, result in zip(moves, moved, strict=True):
+        for transition, result in zip(transitions, results, strict=True):
             if result.state is not State.delivered:
-                of_recipient.setdefault(batch.deliveries[move.delivery].recipient, []).append(move.delivery)
+                of_recipient.setdefault(batch.deliveries[transition.delivery].recipient, []).append(
+                    transition.delivery
+                )
         for recipient, ids in of_recipient.items():
             await self._inbox.remove(recipient, ids)
 
     def _outcomes(
-        self, batch: DeliveryBatch, moves: Sequence[Transition], moved: Sequence[TransitionResult]
+        self, batch: DeliveryBatch, transitions: Sequence[Transition], results: Sequence[TransitionResult]
     ) -> list[Message]:
         """Also what was told before, since its telling may have been lost with a worker: as it was."""
         told = [
-            move._replace(to=State.delivered, reason=Reason.none)
+            transition._replace(to=State.delivered, reason=Reason.none)
             if not result.applied and result.state is State.delivered
-            else move
-            for move, result in zip(moves, moved, strict=True)
-            if result.applied or result.state in (move.to, State.delivered)
+            else transition
+            for transition, result in zip(transitions, results, strict=True)
+            if result.applied or result.state in (transition.to, State.delivered)
         ]
         return [
-            outcome_message(self._topics.outcomes, batch.deliveries[move.delivery], move) for move in told
+            outcome_message(self._topics, batch.deliveries[transition.delivery], transition)
+            for transition in told
         ]
 
 

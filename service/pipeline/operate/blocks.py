@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from service.model.catalogue import Catalogue, Channel
-from service.model.delivery import Found
+from service.model.catalogue import AudienceRule, Catalogue
+from service.model.channels import CHANNELS, Channel
+from service.model.ids import address_pseudonym
+from service.model.keys import GroupKey
 from service.model.ledger import Entry
 from service.model.unsubscribe import unsubscribe_key
-from service.pipeline.operate.not_notified import pseudonym
 from service.ports import LookupKeys, MailBlock, Rows, Tables
 
 _NOTHING = MailBlock()
@@ -17,11 +18,10 @@ def rows_of(entries: Iterable[Entry]) -> LookupKeys:
     """The rows by which these were found."""
     wanted = LookupKeys()
     for entry in entries:
-        if entry.found == Found.account:
-            wanted.accounts.add(entry.scope)
-        elif entry.found == Found.group:
-            external_id, _, project_id = entry.scope.rpartition("|")
-            wanted.groups.add((external_id, project_id))
+        if entry.rule == AudienceRule.account:
+            wanted.accounts.add(entry.matched)
+        elif entry.rule == AudienceRule.group:
+            wanted.groups.add(GroupKey.parse(entry.matched))
         else:
             wanted.recipients.add(entry.recipient)
     return wanted
@@ -44,16 +44,18 @@ class MailBlocks:
         asked = [
             (_address(entry, type_name, rows), _key(entry, type_name))
             for entry in entries
-            if entry.channel == Channel.email
+            if CHANNELS[Channel(entry.channel)].suppressible
         ]
-        found = iter(await self._tables.bars(asked) if asked else ())
-        bars = (next(found) if entry.channel == Channel.email else _NOTHING for entry in entries)
+        found = iter(await self._tables.blocks(asked) if asked else ())
+        bars = (
+            next(found) if CHANNELS[Channel(entry.channel)].suppressible else _NOTHING for entry in entries
+        )
         return [_shown(bar, now_ms) or None for bar in bars]
 
     async def of_person(self, name: str, address: str, now_ms: int) -> dict[str, Any]:
         """What stops all mail to an address, and the types that this recipient has unsubscribed from."""
-        types = [row.name for row in self._catalogue if Channel.email in row.channels and not row.mandatory]
-        bars = await self._tables.bars([(address, unsubscribe_key("", name, one)) for one in types])
+        types = [row.name for row in self._catalogue if row.suppressible and not row.mandatory]
+        bars = await self._tables.blocks([(address, unsubscribe_key("", name, one)) for one in types])
         shown = [_shown(bar, now_ms) for bar in bars]
         return {
             "suppressed": next((one["suppressed"] for one in shown if "suppressed" in one), None),
@@ -77,18 +79,19 @@ def _shown(bar: MailBlock, now_ms: int) -> dict[str, Any]:
 
 
 def _key(entry: Entry, type_name: str) -> str:
-    return unsubscribe_key(entry.scope if entry.found == Found.account else "", entry.recipient, type_name)
+    return unsubscribe_key(
+        entry.matched if entry.rule == AudienceRule.account else "", entry.recipient, type_name
+    )
 
 
 def _address(entry: Entry, type_name: str, rows: Rows) -> str:
     """As the tables have it now; empty where they have none."""
-    if entry.found == Found.account:
-        held = rows.accounts.get(entry.scope, ())
+    if entry.rule == AudienceRule.account:
+        held = rows.accounts.get(entry.matched, ())
         return next((contact.email for contact in held if contact.uuid == entry.recipient), "")
-    if entry.found == Found.group:
-        external_id, _, project_id = entry.scope.rpartition("|")
-        group = rows.groups.get((external_id, project_id))
+    if entry.rule == AudienceRule.group:
+        group = rows.groups.get(GroupKey.parse(entry.matched))
         listed: Iterable[str] = group.addresses.get(type_name, ()) if group else ()
-        return next((address for address in listed if pseudonym(address) == entry.recipient), "")
+        return next((address for address in listed if address_pseudonym(address) == entry.recipient), "")
     person = rows.recipients.get(entry.recipient)
     return person.address if person else ""

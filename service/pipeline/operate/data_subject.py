@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
-from service.model.ids import address_key
+from service.model.ids import address_pseudonym
 from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
@@ -59,7 +57,7 @@ class SubjectFinder:
         contacts = tuple(row for row in rows if isinstance(row, Contact))
         ids = {*(row.id for row in recipients), *(row.uuid for row in contacts)}
         if self._address:
-            ids.add(f"addr-{address_key(self._address)}")
+            ids.add(address_pseudonym(self._address))
         addresses = {
             self._address,
             *(r.address.lower() for r in recipients),
@@ -101,9 +99,9 @@ def trace_of(record: Record, topics: TopicNames) -> DeliveryRef | None:
             told = Outcome.from_bytes(record.value or b"")
             name = told.delivery
         else:
-            told = Delivery.model_validate_json(record.value or b"")
+            told = Delivery.from_bytes(record.value)
             name = told.id
-    except (ValueError, ValidationError):
+    except ValueError:
         return None
     return DeliveryRef(
         name, told.event, told.type, told.recipient, str(told.channel), told.event_id, told.source

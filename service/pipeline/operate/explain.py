@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.model.catalogue import AudienceRule, Catalogue, Channel, NotificationType
-from service.model.ids import delivery_id, event_key
+from service.model.catalogue import AudienceRule, Catalogue, NotificationType
+from service.model.channels import Channel
+from service.model.ids import address_pseudonym, delivery_id, event_key, is_pseudonym
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
 from service.pipeline.operate.blocks import MailBlocks, rows_of
-from service.pipeline.operate.not_notified import NotNotified, not_found, not_made, pseudonym, rows_for
+from service.pipeline.operate.not_notified import NotNotified, not_found, not_made, rows_for
 from service.ports import AddressSearch, Clock, DueSet, Ledger, LedgerIndex, LookupKeys, Rows, Tables
 
 _REPLY = re.compile(r"(\S+) (\d{3}(?: .*)?)")
@@ -75,7 +76,7 @@ class Explainer:
                 events.append(found)
             if len(events) == min(ask.limit, _MOST_EVENTS):
                 break
-        named = [await self._person(name) for name in people if not name.startswith("addr-")]
+        named = [await self._person(name) for name in people if not is_pseudonym(name)]
         if ask.address:
             named += await self._listed(ask.address)
         return {"asked": {n: v for n, v in asdict(ask).items() if v}, "people": named, "events": events}
@@ -83,12 +84,12 @@ class Explainer:
     async def _people(self, ask: ExplainQuery) -> list[str]:
         """The ids that were asked for; a person is also the address that a group may list."""
         if ask.address:
-            return [*await self._search.holders(ask.address), pseudonym(ask.address)]
+            return [*await self._search.holders(ask.address), address_pseudonym(ask.address)]
         if not ask.recipient:
             return []
         rows = await self._tables.lookup(LookupKeys(recipients={ask.recipient}))
         person = rows.recipients.get(ask.recipient)
-        return [ask.recipient, *([pseudonym(person.address)] if person and person.address else [])]
+        return [ask.recipient, *([address_pseudonym(person.address)] if person and person.address else [])]
 
     async def _events(self, ask: ExplainQuery, people: Sequence[str]) -> Sequence[str]:
         if ask.event:
@@ -146,11 +147,11 @@ class Explainer:
         has: dict[str, set[str]] = {}
         for entry in entries:
             has.setdefault(entry.recipient, set()).add(entry.channel)
-        found = {entry.recipient: entry.found for entry in entries}
+        found = {entry.recipient: entry.rule for entry in entries}
         missing = [one for name in has for one in not_made(name, found[name], has[name], row)]
         asked = [name for name in people if name not in has]
         if len(people) > 1:
-            asked = [name for name in asked if not name.startswith("addr-")]
+            asked = [name for name in asked if not is_pseudonym(name)]
         if asked:
             rows = await self._tables.lookup(rows_for(head, set(asked)))
             missing += [one for name in asked for one in not_found(name, row, head, rows)]
@@ -165,8 +166,8 @@ class Explainer:
                 "recipient": entry.recipient,
                 "channel": entry.channel,
                 "delivery": entry.delivery,
-                "found": entry.found,
-                "scope": entry.scope,
+                "found": entry.rule,
+                "scope": entry.matched,
                 "state": entry.state.value,
                 "open": is_open(entry.state),
                 "reason": entry.steps[0].reason.value,
@@ -198,8 +199,12 @@ class Explainer:
 
     async def _listed(self, address: str) -> list[dict[str, Any]]:
         """An address as groups list it, if its mail is stopped."""
-        stops = await self._standing.of_person(pseudonym(address), address, self._clock.now_ms())
-        return [{"recipient": pseudonym(address), "known": False, **stops}] if any(stops.values()) else []
+        stops = await self._standing.of_person(address_pseudonym(address), address, self._clock.now_ms())
+        return (
+            [{"recipient": address_pseudonym(address), "known": False, **stops}]
+            if any(stops.values())
+            else []
+        )
 
 
 class _Sums:
@@ -246,8 +251,8 @@ def _rule(kind: AudienceRule, role: str | None, head: Mapping[str, object]) -> d
 def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:
     """What the recipient has chosen for this type and channel, as it stands now."""
     key = preference_key(type_name, entry.channel)
-    if entry.found == "account":
-        contacts = rows.accounts.get(entry.scope, ())
+    if entry.rule == "account":
+        contacts = rows.accounts.get(entry.matched, ())
         return next((c.preferences.get(key) for c in contacts if c.uuid == entry.recipient), None)
     row = rows.recipients.get(entry.recipient)
     return row.preferences.get(key) if row else None

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.model.catalogue import Audience, AudienceRule, Channel, NotificationType
-from service.model.delivery import Found
-from service.model.ids import address_key
+from service.model.catalogue import Audience, AudienceRule, NotificationType
+from service.model.channels import Channel
+from service.model.ids import address_pseudonym, is_pseudonym
+from service.model.keys import GroupKey
 from service.ports import LookupKeys, Rows
 
 
@@ -30,16 +31,11 @@ class NotNotified:
     words: str
 
 
-def pseudonym(address: str) -> str:
-    """How the ledger calls an address that a group lists."""
-    return f"addr-{address_key(address)}"
-
-
 def rows_for(head: Mapping[str, object], recipients: set[str]) -> LookupKeys:
     """What has to be looked up to say why these are not in an event's audience."""
-    wanted = LookupKeys(recipients={name for name in recipients if not name.startswith("addr-")})
+    wanted = LookupKeys(recipients={name for name in recipients if not is_pseudonym(name)})
     if external_id := head.get("external_id"):
-        wanted.groups.add((str(external_id), str(head.get("project_id", ""))))
+        wanted.groups.add(GroupKey(str(external_id), str(head.get("project_id", ""))))
     if account := head.get("account"):
         wanted.accounts.add(str(account))
     return wanted
@@ -55,7 +51,7 @@ def not_found(
     )
     if all(rule.kind is AudienceRule.group for rule in row.audience):
         reason = NotNotifiedReason.not_in_group
-    elif not known and not recipient.startswith("addr-"):
+    elif not known and not is_pseudonym(recipient):
         reason, words = NotNotifiedReason.no_such_recipient, f"not in the recipients table; {words}"
     else:
         reason = NotNotifiedReason.not_in_audience
@@ -71,7 +67,7 @@ def not_made(recipient: str, found: str, has: set[str], row: NotificationType) -
     for channel in Channel:
         if channel.value in has:
             continue
-        if channel in row.channels and found == Found.group:
+        if channel in row.channels and found == AudienceRule.group:
             said = "a group lists addresses, and nothing but mail reaches an address"
             yield NotNotified(recipient, channel, NotNotifiedReason.address_only, said)
         else:
@@ -108,11 +104,11 @@ def _why_not_in_group(recipient: str, row: NotificationType, head: Mapping[str, 
     if not external_id:
         return "the event names no group"
     name = f"group {external_id}{' of project ' + project_id if project_id else ''}"
-    group = rows.groups.get((external_id, project_id))
+    group = rows.groups.get(GroupKey(external_id, project_id))
     if group is None:
         return f"{name} is not in the table"
     person = rows.recipients.get(recipient)
-    pseudonyms = {recipient, pseudonym(person.address) if person and person.address else ""}
-    if any(pseudonym(address) in pseudonyms for address in group.addresses.get(row.name, ())):
+    pseudonyms = {recipient, address_pseudonym(person.address) if person and person.address else ""}
+    if any(address_pseudonym(address) in pseudonyms for address in group.addresses.get(row.name, ())):
         return f"listed by {name} for {row.name} now, and was not then"
     return f"not listed by {name} for {row.name}"

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from service.model.ledger import Reason, State, sources_of
+from service.model.ledger import State, Transition, sources_of
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Group
-from service.model.record import Message
 from service.model.topics import TopicNames
 from service.model.unsubscribe import unsubscribe_key
+from service.pipeline.messages import message_of
 from service.pipeline.operate.data_subject import DataSubject, DeliveryRef
 from service.pipeline.tables.writer import TableWriter
-from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, PersonalData, Publisher, Tables, Transition
+from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, PersonalData, Publisher, Tables
 
 _CHUNK = 200
 _STOPPABLE = sources_of(State.withdrawn)
@@ -124,15 +125,19 @@ class Eraser:
         now, stopped = self._ports.clock.now_ms(), 0
         for start in range(0, len(pairs), _CHUNK):
             found = [await self._ports.ledger.entry(*pair) for pair in pairs[start : start + _CHUNK]]
-            moves = [
+            transitions = [
                 Transition(one.event, one.delivery, State.withdrawn, Reason.by_operator, now)
                 for one in found
                 if one and one.state in _STOPPABLE
             ]
-            moved = await self._ports.ledger.move(moves) if moves else []
-            made = [move for move, result in zip(moves, moved, strict=True) if result.applied]
+            results = await self._ports.ledger.transition(transitions) if transitions else []
+            made = [
+                transition for transition, result in zip(transitions, results, strict=True) if result.applied
+            ]
             stopped += len(made)
-            await self._tell([known[move.delivery] for move in made if move.delivery in known])
+            await self._tell(
+                [known[transition.delivery] for transition in made if transition.delivery in known]
+            )
         return stopped
 
     async def _take_out_of_history(
@@ -143,26 +148,13 @@ class Eraser:
         await self._tell([one for one in traces if one.channel == "inbox" or one.delivery in shown])
 
     async def _tell(self, traces: Sequence[DeliveryRef]) -> None:
-        now, topic = self._ports.clock.now_ms(), self._ports.topics.outcomes
+        now, topics = self._ports.clock.now_ms(), self._ports.topics
         for start in range(0, len(traces), _CHUNK):
-            told = [
-                Outcome(
-                    delivery=one.delivery,
-                    event=one.event,
-                    type=one.type,
-                    recipient=one.recipient,
-                    channel=one.channel,
-                    state=State.withdrawn,
-                    at_ms=now,
-                    reason=Reason.by_operator,
-                    event_id=one.event_id,
-                    source=one.source,
-                )
+            outcomes = (
+                Outcome(state=State.withdrawn, at_ms=now, reason=Reason.by_operator, **one._asdict())
                 for one in traces[start : start + _CHUNK]
-            ]
-            await self._ports.publisher.publish(
-                [Message(topic, o.recipient.encode(), o.to_bytes()) for o in told]
             )
+            await self._ports.publisher.publish([message_of(topics, outcome) for outcome in outcomes])
 
 
 async def _unsubscribes(person: DataSubject, ports: PrivacyPorts) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from service.model.catalogue import Catalogue, Channel
+from service.model.catalogue import Catalogue
+from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
 from service.model.ledger import TRANSITIONS, State
@@ -19,7 +18,7 @@ from service.model.record import Record
 from service.model.soft_bounce import SoftBounceScore
 from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
-from service.pipeline.from_log import event_of, event_told, moves_of, opening_of
+from service.pipeline.from_log import event_of, event_of_outcome, new_entry_of, transitions_of
 from service.pipeline.inbox.stage import inbox_item
 from service.pipeline.tables.records import RowChange, key_of, newest, put_changes, read_change
 from service.pipeline.tables.writer import TableStores
@@ -154,15 +153,17 @@ class Rebuilder:
         for told in outcomes:
             if told.state not in TRANSITIONS[None] or told.delivery in first:
                 continue
-            if self._head(heads, event_told(told), told.at_ms):
+            if self._head(heads, event_of_outcome(told), told.at_ms):
                 first[told.delivery] = told
-        openings = [opening_of(told) for told in first.values()]
-        states = await ports.ledger.open(list(heads.values()), openings) if heads else []
+        new_entries = [new_entry_of(told) for told in first.values()]
+        states = await ports.ledger.open(list(heads.values()), new_entries) if heads else []
         entered = [told for told, state in zip(first.values(), states, strict=True) if told.state is state]
         known = {id(told) for told in entered}
-        moves = [move for told in outcomes if id(told) not in known for move in moves_of(told)]
-        if moves:
-            await ports.ledger.move(moves)
+        transitions = [
+            transition for told in outcomes if id(told) not in known for transition in transitions_of(told)
+        ]
+        if transitions:
+            await ports.ledger.transition(transitions)
 
     async def _keyed(
         self, deliveries: Sequence[tuple[Delivery, Record]], heads: Mapping[str, EventHead]
@@ -204,14 +205,14 @@ class Rebuilder:
             await self._ports.inbox.remove(recipient, ids)
 
     async def _note(self, outcomes: Iterable[Outcome]) -> None:
-        latest = {told.delivery: told for told in outcomes if told.channel == Channel.email}
+        latest = {told.delivery: told for told in outcomes if CHANNELS[Channel(told.channel)].retried}
         waiting = {i: (told.next_ms, told.attempt) for i, told in latest.items() if told.next_ms}
         await self._ports.notes.note(waiting, [i for i in latest if i not in waiting])
 
     def _delivery(self, record: Record) -> Delivery | None:
         try:
-            return Delivery.model_validate_json(record.value or b"")
-        except ValidationError:
+            return Delivery.from_bytes(record.value)
+        except ValueError:
             self.refused[record.topic] += 1
             return None
 

@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
-from service.model.catalogue import Lane
 from service.model.dead_letter import DeadLetter
 from service.model.delivery import Delivery
-from service.model.ledger import Reason, ReplayKind, State, is_open
+from service.model.ledger import ReplayKind, State, Transition, is_open
 from service.model.operation import OperationPhase
+from service.model.reasons import Reason
 from service.model.topics import TopicNames
 from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog
-from service.ports import Clock, Ledger, Publisher, Transition
+from service.ports import Clock, Ledger, Publisher
 
 CHUNK = 100
 REDRIVEN = "redriven"
@@ -30,7 +28,7 @@ class Redriver:
         self._publisher = publisher
         self._topics = topics
         self._clock = clock
-        self._stages = {topics.inbox, *(topics.email(lane) for lane in Lane)}
+        self._stages = topics.dispatches()
 
     async def __call__(self, letters: Sequence[DeadLetter], trail: OperationLog) -> Counter[str]:
         """Redrive these; how many, and why the others were left alone. Raises Unavailable.
@@ -40,14 +38,14 @@ class Redriver:
         counts: Counter[str] = Counter()
         for start in range(0, len(letters), CHUNK):
             part = letters[start : start + CHUNK]
-            moves = await self._moves(part, trail)
-            hindered = await self._move(moves)
+            transitions = await self._transitions(part, trail)
+            hindered = await self._transition(transitions)
             ready = [letter for letter in part if letter.id not in hindered]
             counts.update(hindered.values())
             await self._publisher.publish([letter.original() for letter in ready])
             told = [
-                outcome_message(self._topics.outcomes, delivery, move)
-                for name, (delivery, move) in moves.items()
+                outcome_message(self._topics, delivery, transition)
+                for name, (delivery, transition) in transitions.items()
                 if name not in hindered
             ]
             await self._publisher.publish(told)
@@ -55,7 +53,7 @@ class Redriver:
             await trail.tell(OperationPhase.part, {REDRIVEN: len(ready)}, [letter.id for letter in ready])
         return counts
 
-    async def _moves(
+    async def _transitions(
         self, letters: Sequence[DeadLetter], trail: OperationLog
     ) -> dict[str, tuple[Delivery, Transition]]:
         """For each letter that is a delivery the move out of `dead`."""
@@ -64,8 +62,8 @@ class Redriver:
             if letter.topic not in self._stages:
                 continue
             try:
-                delivery = Delivery.model_validate_json(letter.record.value or b"")
-            except ValidationError:
+                delivery = Delivery.from_bytes(letter.record.value)
+            except ValueError:
                 continue  # it was no delivery before either: its stage will say so again
             found[letter.id] = (
                 delivery,
@@ -82,11 +80,15 @@ class Redriver:
             )
         return found
 
-    async def _move(self, moves: dict[str, tuple[Delivery, Transition]]) -> dict[str, str]:
+    async def _transition(self, transitions: dict[str, tuple[Delivery, Transition]]) -> dict[str, str]:
         """Make the moves; the letters that must not go back, with the reason. What is open needs no move."""
         hindered = {}
-        moved = await self._ledger.move([move for _, move in moves.values()]) if moves else []
-        for name, result in zip(list(moves), moved, strict=True):
+        results = (
+            await self._ledger.transition([transition for _, transition in transitions.values()])
+            if transitions
+            else []
+        )
+        for name, result in zip(list(transitions), results, strict=True):
             if result.applied:
                 continue
             if result.state is None:
@@ -94,7 +96,7 @@ class Redriver:
             elif not is_open(result.state):
                 hindered[name] = f"stands at {result.state}"
             else:
-                del moves[name]  # nobody was told that it had died
+                del transitions[name]  # nobody was told that it had died
         return hindered
 
 

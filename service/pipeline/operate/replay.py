@@ -10,17 +10,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from service.model.catalogue import Catalogue, Channel, Lane
+from service.model.catalogue import Catalogue, Lane
+from service.model.channels import CHANNELS
 from service.model.delivery import Delivery
-from service.model.ledger import REPLAY_TRANSITIONS, Reason, ReplayKind, State
+from service.model.ledger import REPLAY_TRANSITIONS, ReplayKind, State, Transition
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.topics import TopicNames
 from service.pipeline.messages import dispatch_message, outcome_message
 from service.pipeline.operate.audit_log import OperationLog
-from service.ports import Clock, DueSet, Ledger, Publisher, Transition
+from service.ports import Clock, DueSet, Ledger, Publisher
 
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that can be asked for."""
@@ -128,8 +128,8 @@ class PlannedReplay(NamedTuple):
 def plan_replay(candidates: ReplayCandidates, record: Record) -> PlannedReplay | None:
     """What a delivery record adds to the plan; each candidate once. What is left in `found` has no record."""
     try:
-        delivery = Delivery.model_validate_json(record.value or b"")
-    except ValidationError:
+        delivery = Delivery.from_bytes(record.value)
+    except ValueError:
         return None
     standing = candidates.found.pop(delivery.id, None)
     return None if standing is None else PlannedReplay(delivery, standing)
@@ -166,25 +166,27 @@ class Replayer:
         known = [one for one in plan if one.delivery.type in self._catalogue]
         counts = Counter({"of a type that is no more": len(plan) - len(known)})
         now = self._clock.now_ms()
-        moves = [self._move(one, replay, trail, now) for one in known]
-        moved = await self._ledger.move(moves) if moves else []
+        transitions = [self._transition(one, replay, trail, now) for one in known]
+        results = await self._ledger.transition(transitions) if transitions else []
         going: list[tuple[Delivery, Transition]] = []
-        for one, move, result in zip(known, moves, moved, strict=True):
+        for one, transition, result in zip(known, transitions, results, strict=True):
             if result.applied or result.state is State.queued:
-                going.append((self._fresh(one, now), move))
+                going.append((self._fresh(one, now), transition))
             elif result.state is None:
                 counts["not in the ledger any more"] += 1
             else:
                 counts[f"{result.state} by now"] += 1
         await self._publisher.publish([dispatch_message(self._topics, delivery) for delivery, _ in going])
         await self._publisher.publish(
-            [outcome_message(self._topics.outcomes, delivery, move) for delivery, move in going]
+            [outcome_message(self._topics, delivery, transition) for delivery, transition in going]
         )
-        await self._due.drop([delivery.id for delivery, _ in going if delivery.channel is Channel.email])
+        await self._due.drop([delivery.id for delivery, _ in going if CHANNELS[delivery.channel].retried])
         counts[REPLAYED] = len(going)
         return +counts
 
-    def _move(self, one: PlannedReplay, replay: ReplayKind, trail: OperationLog, now_ms: int) -> Transition:
+    def _transition(
+        self, one: PlannedReplay, replay: ReplayKind, trail: OperationLog, now_ms: int
+    ) -> Transition:
         delivery = one.delivery
         return Transition(
             delivery.event,

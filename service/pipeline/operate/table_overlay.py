@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
@@ -41,7 +42,7 @@ class OverlaidTables:
     def __init__(self, tables: Tables, change: TableOverlay) -> None:
         self._tables = tables
         self._change = change
-        self._groups = {(group.external_id, group.project_id): group for group in change.groups}
+        self._groups = {GroupKey(group.external_id, group.project_id): group for group in change.groups}
 
     async def lookup(self, wanted: LookupKeys) -> Rows:
         """All wanted rows, changed."""
@@ -62,9 +63,9 @@ class OverlaidTables:
         """The holders of a role, changed."""
         return self._page(await self._tables.role(role, cursor, limit))
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """As it is."""
-        return await self._tables.bars(asked)
+        return await self._tables.blocks(asked)
 
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
         """As it is."""

@@ -6,7 +6,8 @@ The finding and the deciding are those of resolve and of the last look before se
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from service.model.catalogue import Catalogue, Channel
+from service.model.catalogue import Catalogue
+from service.model.channels import CHANNELS
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
 from service.model.ledger import State
@@ -107,7 +108,7 @@ class WhatIf:
         case = EventInProgress(event, self._catalogue[event.type])
         async for found in self._found(case, tables):
             verdicts = [pair for candidate in found for pair in decide_deliveries(case, candidate, at_ms)]
-            mail = [d for d, v in verdicts if v.state is State.queued and d.channel is Channel.email]
+            mail = [d for d, v in verdicts if v.state is State.queued and CHANNELS[d.channel].suppressible]
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
             looked = {checked.delivery.id: checked.verdict for checked in last}
             for delivery, verdict in verdicts:
@@ -165,8 +166,8 @@ def _would(would: PredictedDelivery) -> dict[str, Any]:
     return {
         "recipient": delivery.recipient,
         "channel": delivery.channel.value,
-        "found": delivery.found.value,
-        "scope": delivery.scope,
+        "found": delivery.rule.value,
+        "scope": delivery.matched,
         "address": delivery.address,
         **_verdict(would),
     }

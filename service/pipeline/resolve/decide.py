@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from service.model.catalogue import Channel, NotificationType
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, NotificationType
+from service.model.channels import CHANNELS, Channel
+from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.pipeline.resolve.audience import Candidate, channels
 from service.pipeline.resolve.precedence import Decision, decide
@@ -20,7 +22,7 @@ class EventInProgress:
     event: Event
     row: NotificationType
     recipients: set[str] = field(default_factory=set)
-    addresses: dict[str, Found] = field(default_factory=dict)
+    addresses: dict[str, AudienceRule] = field(default_factory=dict)
 
 
 def decide_deliveries(
@@ -45,13 +47,13 @@ def _delivery(case: EventInProgress, candidate: Candidate, channel: Channel) -> 
         type=event.type,
         channel=channel,
         recipient=candidate.recipient,
-        found=candidate.found,
-        scope=candidate.scope,
-        seen=candidate.seen,
+        rule=candidate.rule,
+        matched=candidate.matched,
+        row_version=candidate.row_version,
         created_ms=event.time_ms,
         received_ms=event.received_ms,
         deadline_ms=event.expires_ms or event.received_ms + row.ttl * 1000,
-        address=candidate.address if channel is Channel.email else "",
+        address=candidate.address if CHANNELS[channel].addressed else "",
         name=candidate.name,
         locale=candidate.locale,
         timezone=candidate.timezone,
@@ -70,13 +72,13 @@ def _first_state(
         return Decision(State.skipped, Reason.no_such_recipient, "not in the recipients table")
     if case.event.actor == candidate.recipient and not case.row.notify_actor:
         return Decision(State.skipped, Reason.own_action, "the recipient did this")
-    if channel is Channel.email:
+    if CHANNELS[channel].addressed:
         if not candidate.address:
             return Decision(State.skipped, Reason.no_address, "the recipient has no address")
-        first = case.addresses.setdefault(candidate.address.lower(), candidate.found)
-        if first is not candidate.found:
+        first = case.addresses.setdefault(candidate.address.lower(), candidate.rule)
+        if first is not candidate.rule:
             return Decision(State.skipped, Reason.duplicate_address, f"already found by {first}")
     if delivery.deadline_ms <= now_ms:
         return Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
     choice = candidate.preferences.get(preference_key(case.row.name, channel))
-    return decide(case.row, channel, choice=choice, listed=candidate.found is Found.group)
+    return decide(case.row, channel, choice=choice, listed=candidate.rule is AudienceRule.group)

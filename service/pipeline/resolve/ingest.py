@@ -11,8 +11,9 @@ from string import Formatter
 from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
-from service.model.event import WITHDRAW, DeadReason, Event, InvalidEvent, Withdrawal
+from service.model.event import WITHDRAW, Event, InvalidEvent, Withdrawal
 from service.model.ids import event_key
+from service.model.reasons import DeadReason
 from service.pipeline.resolve import strict_json
 
 Headers = Sequence[tuple[str, bytes]]

@@ -5,8 +5,10 @@ mandatory type > suppression > unsubscribe > contact or recipient preference > g
 
 from typing import NamedTuple
 
-from service.model.catalogue import Channel, NotificationType
-from service.model.ledger import Reason, State
+from service.model.catalogue import NotificationType
+from service.model.channels import CHANNELS, Channel
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import Suppression
 
@@ -31,7 +33,7 @@ def decide(
     """Whether to deliver. `suppressed`: what stands against the address; `listed`: a group lists it for this type."""
     if row.mandatory:
         return Decision(State.queued, Reason.none, "mandatory type")
-    if suppressed is not None and channel is Channel.email:
+    if suppressed is not None and CHANNELS[channel].suppressible:
         said = f"suppressed since {suppressed.at_ms}: {suppressed.reason}"
         return Decision(State.suppressed, Reason.suppressed_address, said)
     if unsubscribed is not None and not unsubscribed.on:

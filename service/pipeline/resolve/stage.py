@@ -7,31 +7,22 @@ from dataclasses import dataclass, field
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent, Withdrawal
-from service.model.ledger import Reason, State
+from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
-from service.pipeline.messages import dispatch_message
+from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
-from service.ports import (
-    Clock,
-    EventHead,
-    Ledger,
-    LookupKeys,
-    NewEntry,
-    SupersedableEvent,
-    SupersedeIndex,
-    Tables,
-)
+from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
 CHUNK = 500
 """Deliveries that are entered, produced and held in memory at a time."""
 
-WIDE = 1000
+SHARDED_FROM = 1000
 """From so many recipients on an event's ledger is split."""
 
 _HANDED_ON = frozenset({State.queued, State.withdrawn})
@@ -43,7 +34,7 @@ class _IncomingEvent(EventInProgress):
     """An event on its way, with the record it came in."""
 
     record: Record = field(kw_only=True)
-    wide: bool = False
+    sharded: bool = False
 
 
 class ResolveHandler:
@@ -88,7 +79,7 @@ class ResolveHandler:
             pages = (
                 {r: rows.roles[r].cursor for r in case.row.roles if r in rows.roles} if wanted.roles else {}
             )
-            case.wide = len(found) > WIDE or any(cursor is not None for cursor in pages.values())
+            case.sharded = len(found) > SHARDED_FROM or any(cursor is not None for cursor in pages.values())
             for candidate in found or (None,):
                 chunk.append((case, candidate))
                 if len(chunk) >= CHUNK:
@@ -138,7 +129,7 @@ class ResolveHandler:
         """
         now = self._clock.now_ms()
         heads: dict[str, EventHead] = {}
-        openings: list[NewEntry] = []
+        new_entries: list[NewEntry] = []
         deliveries: list[Delivery] = []
         for case, candidate in chunk:
             if case.event.key not in heads:
@@ -147,7 +138,7 @@ class ResolveHandler:
                 continue
             for delivery, verdict in decide_deliveries(case, candidate, now):
                 deliveries.append(delivery)
-                openings.append(
+                new_entries.append(
                     NewEntry(
                         event=delivery.event,
                         delivery=delivery.id,
@@ -157,8 +148,8 @@ class ResolveHandler:
                         reason=verdict.reason,
                         at_ms=now,
                         detail=verdict.detail,
-                        found=delivery.found,
-                        scope=delivery.scope,
+                        rule=delivery.rule,
+                        matched=delivery.matched,
                     )
                 )
         if not heads:
@@ -174,61 +165,47 @@ class ResolveHandler:
             _, messages = await asyncio.gather(
                 self._supersedes.supersede(replacing), self._withdraw.note(list(keyed.values()))
             )
-        states = await self._ledger.open(list(heads.values()), openings)
-        messages += self._messages(deliveries, openings, states)
-        for delivery, opening, state in zip(deliveries, openings, states, strict=True):
-            if state is not opening.state and state in _CLOSED_HERE:
-                messages += await self._retell(delivery, opening)
+        states = await self._ledger.open(list(heads.values()), new_entries)
+        messages += self._messages(deliveries, new_entries, states)
+        for delivery, new_entry, state in zip(deliveries, new_entries, states, strict=True):
+            if state is not new_entry.state and state in _CLOSED_HERE:
+                messages += await self._retell(delivery, new_entry)
         return messages
 
-    async def _retell(self, delivery: Delivery, opening: NewEntry) -> list[Message]:
+    async def _retell(self, delivery: Delivery, new_entry: NewEntry) -> list[Message]:
         """What resolve itself closed before, for another reason than now: its telling may have been lost."""
         entry = await self._ledger.entry(delivery.event, delivery.id)
         if entry is None:
             return []
         step = entry.steps[0]
-        stood = opening._replace(state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail)
-        told = _outcome(delivery, stood, step.state)
-        return [Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())]
+        stood = new_entry._replace(state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail)
+        return [message_of(self._topics, _outcome(delivery, stood, step.state))]
 
     def _head(self, case: _IncomingEvent) -> EventHead:
         record = case.record
         position = f"{record.topic}:{record.partition}:{record.offset}"
-        return EventHead(case.event, case.row.retention, case.wide, position)
+        return EventHead(case.event, case.row.retention, case.sharded, position)
 
     def _messages(
-        self, deliveries: Sequence[Delivery], openings: Sequence[NewEntry], states: Sequence[State]
+        self, deliveries: Sequence[Delivery], new_entries: Sequence[NewEntry], states: Sequence[State]
     ) -> Iterator[Message]:
         """What was entered before and has moved on since needs nothing more: its own stage told the rest.
 
         What is still queued is handed on whatever is thought of it now: it may never have been.
         """
-        for delivery, opening, state in zip(deliveries, openings, states, strict=True):
-            if state is not opening.state and state not in _HANDED_ON:
+        for delivery, new_entry, state in zip(deliveries, new_entries, states, strict=True):
+            if state is not new_entry.state and state not in _HANDED_ON:
                 continue
             if state is State.queued:
                 yield dispatch_message(self._topics, delivery)
-            told = _outcome(delivery, opening, state)
-            yield Message(self._topics.outcomes, delivery.recipient.encode(), told.to_bytes())
+            yield message_of(self._topics, _outcome(delivery, new_entry, state))
 
 
-def _outcome(delivery: Delivery, opening: NewEntry, state: State) -> Outcome:
-    reason, detail = opening.reason, opening.detail
-    if state is not opening.state:  # entered before, or withdrawn meanwhile: not by what this opening says
+def _outcome(delivery: Delivery, new_entry: NewEntry, state: State) -> Outcome:
+    reason, detail = new_entry.reason, new_entry.detail
+    if state is not new_entry.state:  # entered before, or withdrawn meanwhile: not by what this opening says
         reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none
-        detail = opening.detail if state is State.withdrawn else ""
-    return Outcome(
-        delivery=delivery.id,
-        event=delivery.event,
-        type=delivery.type,
-        recipient=delivery.recipient,
-        channel=delivery.channel,
-        state=state,
-        at_ms=opening.at_ms,
-        reason=reason,
-        detail=f"{delivery.found} {delivery.scope}: {detail}" if delivery.scope else detail,
-        event_id=delivery.event_id,
-        source=delivery.source,
-        found=delivery.found,
-        scope=delivery.scope,
-    )
+        detail = new_entry.detail if state is State.withdrawn else ""
+    detail = f"{delivery.rule} {delivery.matched}: {detail}" if delivery.matched else detail
+    transition = Transition(delivery.event, delivery.id, state, reason, new_entry.at_ms, detail=detail)
+    return Outcome.of_transition(delivery, transition)

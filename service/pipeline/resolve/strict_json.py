@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
+from service.model.reasons import DeadReason
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 64

@@ -5,15 +5,18 @@ Order does not matter: a withdrawal is remembered, so that an event that comes a
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
-from service.model.catalogue import Channel
+from service.model.channels import CHANNELS, Channel
 from service.model.event import Withdrawal
-from service.model.ledger import Entry, Reason, State, sources_of
+from service.model.ledger import Entry, State, Transition, sources_of
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord
-from service.ports import Clock, DueSet, Inbox, Ledger, SupersedableEvent, Transition, Withdrawals
+from service.pipeline.messages import message_of
+from service.ports import Clock, DueSet, Inbox, Ledger, SupersedableEvent, Withdrawals
 
 _CHUNK = 500
 _AT_ONCE = 50
@@ -83,11 +86,13 @@ class WithdrawalProcessor:
     ) -> list[Message]:
         """Move these deliveries to withdrawn; what is on its way to a relay goes on, and is looked at after it."""
         said = f"by {withdrawal.id} of {withdrawal.source}"
-        moves = [self._move(entry, said) for entry in entries if entry.state in _STOPPABLE]
-        moved = await self._ledger.move(moves) if moves else []
-        made = {m.delivery: m for m, r in zip(moves, moved, strict=True) if r.state is State.withdrawn}
+        transitions = [self._transition(entry, said) for entry in entries if entry.state in _STOPPABLE]
+        results = await self._ledger.transition(transitions) if transitions else []
+        made = {
+            m.delivery: m for m, r in zip(transitions, results, strict=True) if r.state is State.withdrawn
+        }
         stopped = [e for e in entries if e.delivery in made or e.state is State.withdrawn]
-        await self._due.drop([e.delivery for e in stopped if e.channel == Channel.email])
+        await self._due.drop([e.delivery for e in stopped if CHANNELS[Channel(e.channel)].retried])
         of_recipient: dict[str, list[str]] = {}
         for entry in stopped:
             if entry.channel == Channel.inbox:
@@ -97,7 +102,7 @@ class WithdrawalProcessor:
             await asyncio.gather(*(self._inbox.remove(*box) for box in boxes[start : start + _AT_ONCE]))
         return [self._told(e, made.get(e.delivery), head) for e in stopped]
 
-    def _move(self, entry: Entry, said: str) -> Transition:
+    def _transition(self, entry: Entry, said: str) -> Transition:
         return Transition(
             entry.event,
             entry.delivery,
@@ -108,26 +113,13 @@ class WithdrawalProcessor:
             said,
         )
 
-    def _told(self, entry: Entry, move: Transition | None, head: Mapping[str, object]) -> Message:
+    def _told(self, entry: Entry, transition: Transition | None, head: Mapping[str, object]) -> Message:
         """The outcome; of a move made before, as it was made, since its telling may have been lost."""
         step = entry.steps[0]
-        told = Outcome(
-            delivery=entry.delivery,
-            event=entry.event,
-            type=str(head["type"]),
-            recipient=entry.recipient,
-            channel=entry.channel,
-            state=State.withdrawn,
-            at_ms=move.at_ms if move else step.at_ms,
-            reason=Reason.withdrawn_by_source,
-            attempt=step.attempt,
-            detail=move.detail if move else step.detail,
-            event_id=str(head["id"]),
-            source=str(head["source"]),
-            found=entry.found,
-            scope=entry.scope,
-        )
-        return Message(self._topics.outcomes, entry.recipient.encode(), told.to_bytes())
+        if transition is not None:
+            step = replace(step, at_ms=transition.at_ms, detail=transition.detail)
+        step = replace(step, state=State.withdrawn, reason=Reason.withdrawn_by_source)
+        return message_of(self._topics, Outcome.of_entry(entry, head, step))
 
 
 async def _parts(entries: AsyncIterator[Entry]) -> AsyncIterator[list[Entry]]:

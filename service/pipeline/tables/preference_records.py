@@ -140,7 +140,9 @@ def _targets(who: str) -> list[RowChange]:
 
 def _lock(change: RowChange) -> str:
     """The lock that the API's writer holds for this row."""
-    return f"account:{change.pair[0]}" if change.table == "contacts" else f"recipient:{change.key}"
+    return (
+        f"account:{change.contact_key.account}" if change.table == "contacts" else f"recipient:{change.key}"
+    )
 
 
 def _choice(record: Record, version: int) -> Choice:

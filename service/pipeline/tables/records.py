@@ -25,9 +25,10 @@ import orjson
 from pydantic import BaseModel
 
 from service.model.access import Account, ApiKey
-from service.model.event import DeadReason, InvalidEvent
-from service.model.ledger import Reason
+from service.model.event import InvalidEvent
+from service.model.keys import ContactKey, GroupKey
 from service.model.mask import mask_text
+from service.model.reasons import DeadReason, Reason
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
 from service.model.suppression import Suppression
@@ -53,10 +54,14 @@ class RowChange:
     version: int
 
     @property
-    def pair(self) -> tuple[str, str]:
-        """The key of a group (external id, project id) or a contact (account, uuid), in its parts."""
-        first, _, second = self.key.rpartition("|")
-        return first, second
+    def group_key(self) -> GroupKey:
+        """The key of a group, in its parts."""
+        return GroupKey.parse(self.key)
+
+    @property
+    def contact_key(self) -> ContactKey:
+        """The key of a contact, in its parts."""
+        return ContactKey.parse(self.key)
 
 
 def read_change(table: str, record: Record) -> RowChange:
@@ -144,14 +149,14 @@ async def standing_rows(
         if change.table == "recipients":
             wanted.recipients.add(change.key)
         elif change.table == "groups":
-            wanted.groups.add(change.pair)
+            wanted.groups.add(change.group_key)
         elif change.table == "contacts":
-            wanted.contacts.add(change.pair)
+            wanted.contacts.add(change.contact_key)
     rows = await stores.tables.lookup(wanted)
     found: dict[tuple[str, str], Recipient | Contact | Group | Account | ApiKey] = {
         **{("recipients", key): row for key, row in rows.recipients.items()},
-        **{("groups", "|".join(pair)): row for pair, row in rows.groups.items()},
-        **{("contacts", "|".join(pair)): row for pair, row in rows.contacts.items()},
+        **{("groups", str(key)): row for key, row in rows.groups.items()},
+        **{("contacts", str(key)): row for key, row in rows.contacts.items()},
     }
     for change in changes:
         if change.table in ("accounts", "api-keys"):
@@ -190,9 +195,9 @@ async def _delete(stores: TableStores, change: RowChange) -> bool:
         case "recipients":
             deleting = writes.delete_recipient(key, version)
         case "groups":
-            deleting = writes.delete_group(*change.pair, version)
+            deleting = writes.delete_group(*change.group_key, version)
         case "contacts":
-            deleting = writes.delete_contact(*change.pair, version)
+            deleting = writes.delete_contact(*change.contact_key, version)
         case "suppressions":
             deleting = writes.delete_suppression(key, version)
         case "unsubscribes":

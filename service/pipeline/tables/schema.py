@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
-from service.model.catalogue import Channel
+from service.model.channels import Channel
 from service.model.ids import address_key
+from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
@@ -101,7 +102,7 @@ class ContactRow(Contact):
 
     def key(self) -> str:
         """Its account and its id."""
-        return f"{self.account}|{self.uuid}"
+        return str(ContactKey(self.account, self.uuid))
 
     def row(self) -> Contact:
         """The row itself."""
@@ -127,7 +128,7 @@ class GroupRow(Group):
 
     def key(self) -> str:
         """Its ids."""
-        return f"{self.external_id}|{self.project_id}"
+        return str(GroupKey(self.external_id, self.project_id))
 
     def row(self) -> Group:
         """The row itself."""

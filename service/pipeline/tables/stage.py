@@ -10,7 +10,7 @@ from service.model.event import InvalidEvent
 from service.model.recipient import Contact, Recipient, row_bytes
 from service.model.record import Done, Message, Record
 from service.model.topics import TABLES, TopicNames
-from service.pipeline.dead_letter import dead_letter
+from service.pipeline.messages import dead_letter
 from service.pipeline.tables.preference_records import PreferenceApplier, carried
 from service.pipeline.tables.records import RowChange, newest, put_changes, read_change, standing_rows
 from service.pipeline.tables.schema import RowRefused, read_row

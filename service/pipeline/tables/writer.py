@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from service.model.access import Account, ApiKey
 from service.model.ids import address_key
-from service.model.ledger import Reason
+from service.model.keys import ContactKey, GroupKey
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Message
 from service.model.suppression import suppression
@@ -69,7 +70,7 @@ class TableWriter:
 
     async def group(self, external_id: str, project_id: str, change: Callable[[Group], Group]) -> Group:
         """Change a group's map; one that is not there is empty."""
-        name = f"{external_id}|{project_id}"
+        key = GroupKey(external_id, project_id)
 
         async def attempt() -> Group | None:
             standing = await self.read_group(external_id, project_id)
@@ -77,11 +78,11 @@ class TableWriter:
             if row == standing:
                 return standing
             row = row.model_copy(update={"version": self._after(standing.version)})
-            await self._publish("groups", [(name, row_bytes(row))])
+            await self._publish("groups", [(str(key), row_bytes(row))])
             written = await self._stores.writes.put_group(row)
             return row if written or row == await self.read_group(external_id, project_id) else None
 
-        return await self._until_written(f"group:{name}", attempt)
+        return await self._until_written(f"group:{key}", attempt)
 
     async def recipient(self, recipient: str, change: Callable[[Recipient | None], Recipient]) -> Recipient:
         """Change a recipient, or make one where `change` is given None."""
@@ -127,7 +128,9 @@ class TableWriter:
             floor = max((standing[row.uuid].version for row in rows if row.uuid in standing), default=0)
             rows = [row.model_copy(update={"version": self._after(floor)}) for row in rows]
             if rows:
-                await self._publish("contacts", [(f"{account}|{row.uuid}", row_bytes(row)) for row in rows])
+                await self._publish(
+                    "contacts", [(str(ContactKey(account, row.uuid)), row_bytes(row)) for row in rows]
+                )
                 if not all(await self._stores.writes.put_contacts(rows)) and not await self._stand(
                     account, rows
                 ):
@@ -143,7 +146,7 @@ class TableWriter:
         async def attempt() -> bool | None:
             row = choose(await self.read_contacts(account))
             version = self._after(row.version)
-            await self._publish("contacts", [(f"{account}|{row.uuid}", None)], version)
+            await self._publish("contacts", [(str(ContactKey(account, row.uuid)), None)], version)
             gone = await self._stores.writes.delete_contact(account, row.uuid, version)
             return True if gone or await self.read_contact(account, row.uuid) is None else None
 
@@ -232,9 +235,9 @@ class TableWriter:
 
     async def read_group(self, external_id: str, project_id: str) -> Group:
         """The group as it stands; an empty one of version 0 where there is none."""
-        rows = await self._stores.tables.lookup(LookupKeys(groups={(external_id, project_id)}))
+        rows = await self._stores.tables.lookup(LookupKeys(groups={GroupKey(external_id, project_id)}))
         absent = Group(external_id=external_id, project_id=project_id)
-        return rows.groups.get((external_id, project_id), absent)
+        return rows.groups.get(GroupKey(external_id, project_id), absent)
 
     async def read_recipient(self, recipient: str) -> Recipient | None:
         """The recipient as it stands."""
@@ -249,8 +252,8 @@ class TableWriter:
 
     async def read_contact(self, account: str, uuid: str) -> Contact | None:
         """One contact as it stands."""
-        rows = await self._stores.tables.lookup(LookupKeys(contacts={(account, uuid)}))
-        return rows.contacts.get((account, uuid))
+        rows = await self._stores.tables.lookup(LookupKeys(contacts={ContactKey(account, uuid)}))
+        return rows.contacts.get(ContactKey(account, uuid))
 
     async def _stand(self, account: str, rows: Sequence[Contact]) -> bool:
         standing = await self.read_contacts(account)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.model.ledger import Reason
 from service.model.operation import Operation, OperationPhase
+from service.model.reasons import Reason
 from service.settings import templates_directory
 from tests.support.real_pipeline import RealPipeline, eventually
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.model.ledger import Reason
 from service.model.operation import Operation, OperationKind
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from tests.support.real_pipeline import RealPipeline, eventually
 from tests.support.redis_dump import holding

@@ -5,8 +5,9 @@ import json
 import signal
 from pathlib import Path
 
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.topics import TopicNames
 from streams.kafka.connection import kafka_connection

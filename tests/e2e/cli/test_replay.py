@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.model.ledger import Reason
 from service.model.operation import Operation, OperationPhase
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from tests.support.real_pipeline import RealPipeline, eventually
 

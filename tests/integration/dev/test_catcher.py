@@ -1,4 +1,4 @@
-"""The mail catcher over its real sockets: mail is kept, shown by Mailpit's API, and harmless to look at."""
+"""The mail catcher over its real sockets: messages are kept, shown by Mailpit's API, and harmless to view."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ import pytest
 from service.dev.catcher import Catcher
 from service.dev.errors import DevStackError
 
-SLOW_SECONDS = 0.05
+SLOW_S = 0.05
 RAW = (
     b"From: Tocsin <no-reply@example.com>\r\nTo: Alice <alice@example.com>\r\nReply-To: help@example.com\r\n"
     b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <id-1@example.com>\r\n"
@@ -36,7 +36,7 @@ EVIL_RAW = (
 
 
 class Elements(HTMLParser):
-    """The tags of a page and the attributes that act."""
+    """The scripts, images, frames and event handlers of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture
 async def catcher() -> AsyncIterator[Catcher]:
-    async with Catcher(slow_seconds=SLOW_SECONDS) as running:
+    async with Catcher(slow_s=SLOW_S) as running:
         yield running
 
 
@@ -81,8 +81,8 @@ async def send(smtp: aiosmtplib.SMTP, to: str = "alice@example.com", raw: bytes 
     await smtp.sendmail("bounce@example.com", [to], raw)
 
 
-async def test_announces_what_it_can(smtp: aiosmtplib.SMTP) -> None:
-    """8BITMIME, SMTPUTF8 and SIZE are there; PIPELINING is not: aiosmtpd does not promise it."""
+async def test_announces_its_extensions(smtp: aiosmtplib.SMTP) -> None:
+    """EHLO lists 8BITMIME, SMTPUTF8 and SIZE, but not PIPELINING, which aiosmtpd does not announce."""
     await smtp.ehlo()
 
     assert [smtp.supports_extension(name) for name in ("8bitmime", "smtputf8", "size", "pipelining")] == [
@@ -94,7 +94,7 @@ async def test_announces_what_it_can(smtp: aiosmtplib.SMTP) -> None:
 
 
 async def test_keeps_the_bytes_as_sent(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
-    """What comes out raw is what went in, byte for byte, dots and 8-bit text included."""
+    """The raw message equals the sent one byte for byte, with leading dots and 8-bit text."""
     await send(smtp)
     raw = await web.get("/api/v1/message/latest/raw")
 
@@ -102,8 +102,8 @@ async def test_keeps_the_bytes_as_sent(smtp: aiosmtplib.SMTP, web: httpx.AsyncCl
     assert raw.headers["content-type"].startswith("text/plain")
 
 
-async def test_takes_addresses_beyond_ascii(catcher: Catcher, smtp: aiosmtplib.SMTP) -> None:
-    """With SMTPUTF8 a recipient may have any letters."""
+async def test_accepts_addresses_beyond_ascii(catcher: Catcher, smtp: aiosmtplib.SMTP) -> None:
+    """With SMTPUTF8 an address may have letters beyond ASCII."""
     await smtp.sendmail(
         "b@example.com", ["jürgen@exämple.com"], RAW, mail_options=["SMTPUTF8", "BODY=8BITMIME"]
     )
@@ -112,7 +112,7 @@ async def test_takes_addresses_beyond_ascii(catcher: Catcher, smtp: aiosmtplib.S
 
 
 async def test_listing_has_mailpits_shape(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
-    """GET /api/v1/messages gives the counts and the summaries, newest first, by `start` and `limit`."""
+    """GET /api/v1/messages returns the counts and the summaries, newest first, by `start` and `limit`."""
     await send(smtp, "first@example.com")
     await send(smtp)
     page = (await web.get("/api/v1/messages", params={"limit": 1})).json()
@@ -133,13 +133,15 @@ async def test_listing_has_mailpits_shape(smtp: aiosmtplib.SMTP, web: httpx.Asyn
         "Size": len(RAW), "Attachments": 0, "Snippet": "Hello .dotted é",
     }  # fmt: skip
     older = (await web.get("/api/v1/messages", params={"start": 1})).json()
-    assert [one["Bcc"] for one in older["messages"]] == [[{"Name": "", "Address": "first@example.com"}]]
+    assert [message["Bcc"] for message in older["messages"]] == [
+        [{"Name": "", "Address": "first@example.com"}]
+    ]
 
 
 async def test_message_has_its_parts_and_counts_as_read(
     smtp: aiosmtplib.SMTP, web: httpx.AsyncClient
 ) -> None:
-    """GET /api/v1/message/{ID} gives text, HTML, date and unsubscribe links, and marks the mail as read."""
+    """GET /api/v1/message/{ID} returns text, HTML, date and unsubscribe links, and marks the message as read."""
     await send(smtp)
     mail_id = (await web.get("/api/v1/messages")).json()["messages"][0]["ID"]
     mail = (await web.get(f"/api/v1/message/{mail_id}")).json()
@@ -159,7 +161,7 @@ async def test_message_has_its_parts_and_counts_as_read(
 
 
 async def test_delete_some_and_all(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient, catcher: Catcher) -> None:
-    """DELETE takes the ids it is given, or everything; a malformed body deletes nothing."""
+    """DELETE deletes the listed ids, or all messages; a malformed body deletes none."""
     for _ in range(3):
         await send(smtp)
     victim = catcher.mails.newest_first()[0].id
@@ -176,9 +178,9 @@ async def test_delete_some_and_all(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient
 async def test_search_and_errors(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
     """Search counts its matches; an empty query, wrong numbers and unknown ids are 4xx."""
     await send(smtp)
-    found = (await web.get("/api/v1/search", params={"query": "to:alice subject:grüße"})).json()
+    page = (await web.get("/api/v1/search", params={"query": "to:alice subject:grüße"})).json()
 
-    assert (found["messages_count"], found["total"]) == (1, 1)
+    assert (page["messages_count"], page["total"]) == (1, 1)
     for path, status in {
         "/api/v1/search": 400, "/api/v1/messages?limit=x": 400, "/api/v1/messages?start=-1": 400,
         "/api/v1/message/none": 404, "/api/v1/message/none/raw": 404, "/mail/none": 404,
@@ -191,7 +193,7 @@ async def test_search_and_errors(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) 
 async def test_simulator_refuses(
     smtp: aiosmtplib.SMTP, catcher: Catcher, name: str, code: int, text: str
 ) -> None:
-    """deferred@ and bounced@ are refused at RCPT, every time, and the connection stays good."""
+    """RCPT for deferred@ and bounced@ is refused every time, and the connection stays usable."""
     for _ in range(2):
         with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as caught:
             await send(smtp, f"{name}@simulator.test")
@@ -203,15 +205,15 @@ async def test_simulator_refuses(
 
 
 async def test_simulator_is_slow(smtp: aiosmtplib.SMTP) -> None:
-    """slow@ makes the reply to the final dot wait as long as it was told to."""
-    began = time.monotonic()
+    """The reply to end of data comes `slow_s` seconds later for slow@."""
+    started = time.monotonic()
     await send(smtp, "slow@simulator.test")
 
-    assert time.monotonic() - began >= SLOW_SECONDS
+    assert time.monotonic() - started >= SLOW_S
 
 
-async def test_simulator_drops_after_the_dot(catcher: Catcher, smtp: aiosmtplib.SMTP) -> None:
-    """dropped@ keeps the mail and cuts the connection before the reply: the sender cannot know."""
+async def test_simulator_drops_after_end_of_data(catcher: Catcher, smtp: aiosmtplib.SMTP) -> None:
+    """A message to dropped@ is kept, and the connection closes before the reply: ambiguous for the sender."""
     with pytest.raises(aiosmtplib.SMTPServerDisconnected):
         await send(smtp, "dropped@simulator.test")
 
@@ -220,8 +222,10 @@ async def test_simulator_drops_after_the_dot(catcher: Catcher, smtp: aiosmtplib.
             await asyncio.sleep(0.01)
 
 
-async def test_hostile_mail_is_only_text_on_our_pages(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
-    """Markup in any header, part or file name is shown, never part of the page; only our script may run."""
+async def test_hostile_message_is_only_text_on_the_pages(
+    smtp: aiosmtplib.SMTP, web: httpx.AsyncClient
+) -> None:
+    """Markup in any header, part or file name is shown as text; only the page's own script may run."""
     await send(smtp, raw=EVIL_RAW)
     mail_id = (await web.get("/api/v1/messages")).json()["messages"][0]["ID"]
     paths = [
@@ -230,21 +234,21 @@ async def test_hostile_mail_is_only_text_on_our_pages(smtp: aiosmtplib.SMTP, web
         *(f"/mail/{mail_id}?view={view}" for view in ("html", "text", "headers", "raw", EVIL)),
     ]
     for path in [*paths, f"/?q={EVIL}", f"/?page={EVIL}"]:
-        answer = await web.get(path)
-        found = Elements(answer.text)
+        response = await web.get(path)
+        elements = Elements(response.text)
 
-        assert answer.status_code == 200, path
-        assert set(found.scripts) <= {"/static/catcher.js"}, path
-        assert set(found.images) <= {"/static/bell.svg"}, path
-        assert found.handlers == [], path
-        policy = answer.headers["content-security-policy"]
+        assert response.status_code == 200, path
+        assert set(elements.scripts) <= {"/static/catcher.js"}, path
+        assert set(elements.images) <= {"/static/bell.svg"}, path
+        assert elements.handlers == [], path
+        policy = response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src 'self'" in policy
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_html_part_is_locked_in(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
-    """A mail's HTML runs no script, loads nothing and has no origin, framed or opened alone."""
+async def test_html_part_is_sandboxed(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
+    """A message's HTML runs no script, loads nothing and has no origin, in the frame or opened alone."""
     await send(smtp, raw=EVIL_RAW)
     mail_id = (await web.get("/api/v1/messages")).json()["messages"][0]["ID"]
     (frame,) = Elements((await web.get(f"/mail/{mail_id}")).text).frames
@@ -265,7 +269,7 @@ async def test_html_part_is_locked_in(smtp: aiosmtplib.SMTP, web: httpx.AsyncCli
 
 
 async def test_html_part_keeps_its_doctype_first(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
-    """Links open a new tab, by a base element that does not throw the page into quirks mode."""
+    """Links open a new tab, by a base element that keeps the page out of quirks mode."""
     await send(smtp)
     html = (await web.get("/mail/latest/html")).text
 
@@ -273,12 +277,12 @@ async def test_html_part_keeps_its_doctype_first(smtp: aiosmtplib.SMTP, web: htt
 
 
 async def test_answers_only_to_loopback_names(web: httpx.AsyncClient) -> None:
-    """A page of another site that made its name point here reads nothing (DNS rebinding)."""
+    """A page of another site whose name resolves to loopback reads nothing (DNS rebinding)."""
     assert (await web.get("/api/v1/messages", headers={"Host": "evil.example"})).status_code == 400
 
 
-async def test_list_is_sent_again_only_when_it_changed(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
-    """The live view asks each second; unchanged, it costs 304 and no body."""
+async def test_list_is_sent_only_after_a_change(smtp: aiosmtplib.SMTP, web: httpx.AsyncClient) -> None:
+    """The web view polls each second; an unchanged list costs a 304 without a body."""
     first = await web.get("/list")
     tag = {"If-None-Match": first.headers["etag"]}
     assert (await web.get("/list", headers=tag)).status_code == 304
@@ -290,7 +294,7 @@ async def test_list_is_sent_again_only_when_it_changed(smtp: aiosmtplib.SMTP, we
 
 
 async def test_stop_closes_ports_and_connections(smtp: aiosmtplib.SMTP, catcher: Catcher) -> None:
-    """After stop() nobody is connected and both ports are free; a second stop does nothing, a start works."""
+    """After stop() both ports are free and no client is connected; a second stop does nothing, a start works."""
     await catcher.stop()
     await catcher.stop()
     with pytest.raises(aiosmtplib.SMTPServerDisconnected):
@@ -302,7 +306,7 @@ async def test_stop_closes_ports_and_connections(smtp: aiosmtplib.SMTP, catcher:
 
 @pytest.mark.parametrize(("which", "setting"), [(0, "TOCSIN_DEV__SMTP_PORT"), (1, "TOCSIN_DEV__MAIL_PORT")])
 async def test_taken_port_names_port_and_setting(which: int, setting: str) -> None:
-    """A port in use is one line that says which, and which setting moves it; the other port stays free."""
+    """The error for a taken port names the port and the setting that moves it; the other port stays free."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [0, 0]
         ports[which] = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What the gallery calls broken, and that sample mails are not."""
+"""The gallery reports broken pages, and no sample email."""
 
 import asyncio
 
@@ -18,8 +18,8 @@ BROKEN = {
 }
 
 
-def look_at_all() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The faults of the broken pages, and those of some sample mails in the narrowest and darkest view."""
+def check_all() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return the faults of the broken pages, and those of some sample emails in the narrowest and darkest view."""
     catalogue = load_catalogue(templates_directory())
     samples = mails(catalogue, Settings(), "de")
     with chromium() as browser:
@@ -30,13 +30,13 @@ def look_at_all() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     return broken, good
 
 
-async def test_what_is_broken_is_found_and_the_samples_are_not() -> None:
-    """A mail too wide, pale, cut off, empty or tiny is named; every eighth sample mail is none of it."""
+async def test_broken_pages_are_reported_and_samples_are_not() -> None:
+    """A page too wide, pale, cut off, empty or tiny is reported; every eighth sample email is not."""
     try:
-        broken, good = await asyncio.to_thread(look_at_all)
+        broken, good = await asyncio.to_thread(check_all)
     except RuntimeError as missing:
         pytest.skip(str(missing))
 
-    for fault, found in broken.items():
-        assert any(fault in told for told in found), (fault, found)
+    for fault, reported in broken.items():
+        assert any(fault in text for text in reported), (fault, reported)
     assert not any(good.values()), good

@@ -1,4 +1,4 @@
-"""The embedded broker: a real one, quick, quiet, and never left behind."""
+"""The embedded broker: a real one, quick to start, on loopback only, and never left running."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from service.dev.jars import kafka_jars
 from service.dev.kafka import EmbeddedKafka
 
 
-async def make_topic(bootstrap: str) -> str:
+async def create_topic(bootstrap: str) -> str:
     topic = f"t-{uuid4()}"
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
@@ -59,24 +59,24 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
         yield broker
 
 
-async def test_what_is_produced_is_consumed_by_a_group(kafka: str) -> None:
-    """The broker answers a client's whole round at once after its start: topic, idempotent produce, group."""
-    topic = await make_topic(kafka)
+async def test_produced_records_are_consumed_by_a_group(kafka: str) -> None:
+    """The broker serves a client right after its start: new topic, idempotent producer, consumer group."""
+    topic = await create_topic(kafka)
     await produce(kafka, topic, b"1", b"2", b"3")
 
     assert await consume(kafka, topic, 3) == [b"1", b"2", b"3"]
 
 
-async def test_takes_a_megabyte_and_refuses_three(kafka: str) -> None:
-    """The limit of a message is 2 MiB."""
-    topic = await make_topic(kafka)
+async def test_accepts_one_megabyte_and_refuses_three(kafka: str) -> None:
+    """The largest accepted message has 2 MiB."""
+    topic = await create_topic(kafka)
     await produce(kafka, topic, b"x" * 1_500_000)
     with pytest.raises(MessageSizeTooLargeError):
         await produce(kafka, topic, b"x" * 3_000_000)
 
 
-async def test_does_not_make_topics_by_accident(kafka: str) -> None:
-    """Asking for a topic that does not exist creates none."""
+async def test_does_not_create_topics_automatically(kafka: str) -> None:
+    """A metadata request for an unknown topic does not create it."""
     topic = f"typo-{uuid4()}"
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
@@ -89,8 +89,8 @@ async def test_does_not_make_topics_by_accident(kafka: str) -> None:
 
 
 async def test_survives_sigkill_with_its_data(own: EmbeddedKafka) -> None:
-    """Killed and started again, it is at the same address and has what it had acknowledged."""
-    topic = await make_topic(own.bootstrap)
+    """A broker that was killed and started again has the same address and every acknowledged record."""
+    topic = await create_topic(own.bootstrap)
     await produce(own.bootstrap, topic, b"kept")
     bootstrap, before = own.bootstrap, own.pid
     own.kill()
@@ -111,14 +111,14 @@ def test_listens_on_loopback_only(own: EmbeddedKafka) -> None:
     assert {c.laddr.ip.removeprefix("::ffff:") for c in listening} == {"127.0.0.1"}
 
 
-def test_is_out_of_reach_of_the_terminals_ctrl_c(own: EmbeddedKafka) -> None:
-    """It runs in a session of its own, so that only its parent hears Ctrl-C and stops it in order."""
+def test_does_not_receive_the_terminals_ctrl_c(own: EmbeddedKafka) -> None:
+    """The broker runs in its own session, so that only its parent receives Ctrl-C and stops it in order."""
     assert own.pid is not None
     assert os.getsid(own.pid) == own.pid != os.getsid(0)
 
 
 def test_folder_of_another_broker_is_one_line(own: EmbeddedKafka) -> None:
-    """Two brokers on the same data: the second says what is wrong, and the first goes on."""
+    """A second broker on the same data fails with one line, and the first continues."""
     with pytest.raises(DevStackError, match="another stack is using") as caught:
         EmbeddedKafka(own.directory).start()
 
@@ -127,7 +127,7 @@ def test_folder_of_another_broker_is_one_line(own: EmbeddedKafka) -> None:
 
 
 def test_a_second_start_and_stop_do_nothing(own: EmbeddedKafka) -> None:
-    """start() on a running broker keeps it; stop() on a stopped one is harmless; it ends within its grace."""
+    """start() on a running broker keeps it; stop() on a stopped one does nothing; it stops within `GRACE_S`."""
     pid = own.pid
     own.start()
     assert own.pid == pid
@@ -139,7 +139,7 @@ def test_a_second_start_and_stop_do_nothing(own: EmbeddedKafka) -> None:
 
 
 def test_taken_port_names_port_and_setting(tmp_path: Path) -> None:
-    """A port in use is one line that says which, and which setting moves it."""
+    """The error for a taken port is one line with the port and the setting that moves it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(DevStackError, match=f"port {port} .*TOCSIN_DEV__KAFKA_PORT") as caught:
@@ -149,7 +149,7 @@ def test_taken_port_names_port_and_setting(tmp_path: Path) -> None:
 
 
 def test_unwritable_folder_is_one_line(tmp_path: Path) -> None:
-    """A data folder that cannot be made is named, with the option that chooses another."""
+    """The error for a data folder that cannot be created names it and the option that selects another."""
     (tmp_path / "file").touch()
     with pytest.raises(DevStackError, match=r"cannot write to .*file/data; .*--data DIR") as caught:
         EmbeddedKafka(tmp_path / "file" / "data").start()
@@ -158,7 +158,7 @@ def test_unwritable_folder_is_one_line(tmp_path: Path) -> None:
 
 
 def test_later_starts_need_no_network(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the jars are there, they are found with the network gone."""
+    """Cached jars are used without a network."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
 
     assert list(kafka_jars(pytest.fail).glob("kafka-clients-*.jar"))

@@ -1,4 +1,4 @@
-"""The preview server: every type, drawn anew when a file is saved."""
+"""The preview server: every type, rendered again when a file is saved."""
 
 import shutil
 from pathlib import Path
@@ -20,14 +20,14 @@ def client(previews: PreviewServer, host: str = "127.0.0.1") -> httpx.AsyncClien
     return httpx.AsyncClient(transport=transport, base_url=f"http://{host}:8026", follow_redirects=True)
 
 
-async def test_a_type_is_shown_whole(tmp_path: Path) -> None:
-    """The list of types, subject, inbox line, text, headers and size; the HTML in a frame without scripts."""
+async def test_a_type_is_shown_with_all_its_parts(tmp_path: Path) -> None:
+    """The page has the list of types, inbox entry, text, headers and size; the HTML is in a frame without scripts."""
     previews, _ = server(tmp_path)
     async with client(previews) as browser:
         first = await browser.get("/")
         page = await browser.get("/preview/overbid", params={"locale": "de", "width": "360"})
         html = await browser.get("/preview/overbid/html", params={"locale": "de"})
-        none = await browser.get("/preview/nothing")
+        unknown = await browser.get("/preview/nothing")
 
     assert first.status_code == 200
     assert page.text.count("/preview/") >= 63
@@ -35,29 +35,29 @@ async def test_a_type_is_shown_whole(tmp_path: Path) -> None:
         assert part in page.text
     assert "sandbox" in html.headers["content-security-policy"]
     assert '<html lang="de"' in html.text
-    assert none.status_code == 404
+    assert unknown.status_code == 404
 
 
-async def test_a_saved_file_is_seen_at_once_and_a_fault_is_told(tmp_path: Path) -> None:
-    """What the page polls changes, and the page with it; a broken template is named until it is mended."""
+async def test_a_saved_file_changes_the_page_and_an_error_is_shown(tmp_path: Path) -> None:
+    """The polled version and the page change with a file; a broken template is named until it is fixed."""
     previews, folder = server(tmp_path)
     path = folder / "overbid" / "en.j2"
-    whole = path.read_text()
+    original = path.read_text()
     async with client(previews) as browser:
         before = (await browser.get("/version")).text
         assert (await browser.get("/version")).text == before
-        path.write_text(whole.replace("{% block text %}", "{% block text %}A NEW LINE. ", 1))
+        path.write_text(original.replace("{% block text %}", "{% block text %}A NEW LINE. ", 1))
         assert (await browser.get("/version")).text != before
         assert "A NEW LINE." in (await browser.get("/preview/overbid")).text
-        path.write_text(whole.replace("{% block text %}", "{% block text %}{% if %}", 1))
+        path.write_text(original.replace("{% block text %}", "{% block text %}{% if %}", 1))
         broken = await browser.get("/preview/overbid")
         assert "overbid/en.j2" in broken.text
-        path.write_text(whole)
+        path.write_text(original)
         assert "A NEW LINE." not in (await browser.get("/preview/overbid")).text
 
 
-async def test_only_this_machine_is_answered(tmp_path: Path) -> None:
-    """Another host name is refused, which defeats DNS rebinding."""
+async def test_only_loopback_host_names_are_served(tmp_path: Path) -> None:
+    """A request for another host name is refused, which defeats DNS rebinding."""
     previews, _ = server(tmp_path)
     async with client(previews, "evil.example") as browser:
         assert (await browser.get("/preview/overbid")).status_code == 400

@@ -1,4 +1,4 @@
-"""The embedded Valkey: a real one, durable, and never left behind."""
+"""The embedded Valkey: a real one, durable, and never left running."""
 
 import socket
 import subprocess
@@ -27,7 +27,7 @@ sys.stdin.read()
 
 
 def test_is_configured_as_production_should_be(valkey_url: str) -> None:
-    """Writes go to a file synced each second, and a full memory refuses rather than evicts."""
+    """Writes go to a file synced each second, and a full memory refuses writes and evicts nothing."""
     with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
         settings = {
             name: client.config_get(name)[name] for name in ("appendonly", "appendfsync", "maxmemory-policy")
@@ -37,7 +37,7 @@ def test_is_configured_as_production_should_be(valkey_url: str) -> None:
 
 
 def test_survives_sigkill_with_its_data(tmp_path: Path) -> None:
-    """Killed and started again, it is at the same address and has what it had answered for."""
+    """A server that was killed and started again has the same address and every acknowledged write."""
     with EmbeddedValkey(tmp_path) as server, redis.Redis.from_url(server.url) as client:
         client.set("kept", "yes")
         before, url = server.pid, server.url
@@ -66,7 +66,7 @@ def test_stop_is_orderly_and_may_be_repeated(tmp_path: Path) -> None:
 
 
 def test_cluster_mode(tmp_path: Path) -> None:
-    """cluster=True gives a node that takes slots and then answers as a cluster does."""
+    """With cluster=True the node accepts slots and then serves cluster clients."""
     with EmbeddedValkey(tmp_path, cluster=True) as server:
         with redis.Redis.from_url(server.url) as node:
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
@@ -78,7 +78,7 @@ def test_cluster_mode(tmp_path: Path) -> None:
 
 
 def test_extra_arguments_reach_the_server(tmp_path: Path) -> None:
-    """`extra` may set what the defaults leave open."""
+    """An argument in `extra` configures the server."""
     with (
         EmbeddedValkey(tmp_path, extra=["--maxmemory", "64mb"]) as server,
         redis.Redis.from_url(server.url, decode_responses=True) as client,
@@ -87,7 +87,7 @@ def test_extra_arguments_reach_the_server(tmp_path: Path) -> None:
 
 
 def test_listens_on_loopback_only(tmp_path: Path) -> None:
-    """It cannot be reached from outside."""
+    """The server listens on no other address."""
     with EmbeddedValkey(tmp_path) as server:
         listening = [
             c for c in psutil.Process(server.pid).net_connections() if c.status == psutil.CONN_LISTEN
@@ -97,7 +97,7 @@ def test_listens_on_loopback_only(tmp_path: Path) -> None:
 
 
 def test_taken_port_names_port_and_setting(tmp_path: Path) -> None:
-    """A port in use is one line that says which, and which setting moves it."""
+    """The error for a taken port is one line with the port and the setting that moves it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(DevStackError, match=f"port {port} .*TOCSIN_DEV__REDIS_PORT"):
@@ -105,7 +105,7 @@ def test_taken_port_names_port_and_setting(tmp_path: Path) -> None:
 
 
 def test_bad_argument_is_one_line_that_names_the_log(tmp_path: Path) -> None:
-    """A server that ends at its start is reported with its own last words."""
+    """The error for a server that ends while starting has the last line of its log."""
     with pytest.raises(
         DevStackError, match=r"Valkey ended while starting.*Bad directive.*valkey\.log"
     ) as caught:
@@ -115,13 +115,13 @@ def test_bad_argument_is_one_line_that_names_the_log(tmp_path: Path) -> None:
 
 
 def test_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
-    """A server started from a pool's thread does not end with that thread."""
+    """A server that a pool's thread started does not end with that thread."""
     server = EmbeddedValkey(tmp_path)
     starter = threading.Thread(target=server.start)
     starter.start()
     starter.join()
     threads = psutil.Process().threads
-    assert until(lambda: starter.native_id not in {one.id for one in threads()})
+    assert until(lambda: starter.native_id not in {thread.id for thread in threads()})
     try:
         with redis.Redis.from_url(server.url) as client:
             assert client.ping()
@@ -130,9 +130,9 @@ def test_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ties the two together on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_ends_with_a_killed_parent_but_not_before(tmp_path: Path) -> None:
-    """SIGKILL to the parent takes the server with it; there is nobody left to stop it."""
+    """SIGKILL to the parent also ends the server, since no process is left to stop it."""
     command = [sys.executable, "-c", _PARENT, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -146,7 +146,7 @@ def test_ends_with_a_killed_parent_but_not_before(tmp_path: Path) -> None:
 
 
 def test_folder_of_another_server_is_refused(tmp_path: Path) -> None:
-    """Two servers would spoil each other's file: the second is refused, until the first has stopped."""
+    """Two servers would corrupt each other's file: the second is refused until the first has stopped."""
     second = EmbeddedValkey(tmp_path)
     with EmbeddedValkey(tmp_path), pytest.raises(DevStackError, match="another stack is using"):
         second.start()

@@ -9,15 +9,16 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.model.event import Event
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
-from service.ports import EventHead, InboxItem, NewEntry, Transition
+from service.model.ledger import NewEntry, State, Transition
+from service.model.reasons import Reason
+from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 
 DAY_S = 86_400
 
 
-def head(key: str, retention_s: int, *, wide: bool = False) -> EventHead:
-    return EventHead(Event(key, "i", "s", "t", 1, 1, {}), retention_s, wide)
+def head(key: str, retention_s: int, *, sharded: bool = False) -> EventHead:
+    return EventHead(Event(key, "i", "s", "t", 1, 1, {}), retention_s, sharded)
 
 
 def opening(event: str, recipient: str) -> NewEntry:
@@ -41,9 +42,9 @@ async def test_an_event_is_kept_for_its_retention(store: Store, raw: Redis) -> N
 
 
 async def test_every_shard_of_a_wide_event_expires(store: Store, raw: Redis) -> None:
-    """A wide event is spread over hashes that live as long as its head, also those that come later."""
+    """A sharded event is spread over hashes that live as long as its head, also those that come later."""
     ledger = RedisLedger(store)
-    await ledger.open([head("e", 1000, wide=True)], [opening("e", f"a{n}") for n in range(40)])
+    await ledger.open([head("e", 1000, sharded=True)], [opening("e", f"a{n}") for n in range(40)])
     await ledger.open([], [opening("e", f"b{n}") for n in range(2000)])
 
     kept = {name: ttl for name, ttl in (await lives(raw, store)).items() if name.startswith("{e:e}:")}
@@ -68,7 +69,9 @@ async def test_rows_stay_small(store: Store, raw: Redis) -> None:
     ledger, one = RedisLedger(store), opening("e", "bob")
     await ledger.open([head("e", 100)], [one])
     for n in range(40):
-        await ledger.move([Transition("e", one.delivery, State.deferred, Reason.temporary, n, n, "☃" * 500)])
+        await ledger.transition(
+            [Transition("e", one.delivery, State.deferred, Reason.temporary, n, n, "☃" * 500)]
+        )
 
     row = await raw.hget(store.keys.event("e"), one.delivery)
     assert isinstance(row, bytes)

@@ -7,11 +7,12 @@ from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.open_ages import RedisOpenAges
 from service.adapters.redis.tables.tables import RedisTables
-from service.model.catalogue import Channel, Lane
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule, Lane
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id
-from service.model.ledger import Reason, State
-from service.ports import NewEntry, Transition
+from service.model.ledger import NewEntry, State, Transition
+from service.model.reasons import Reason
 
 HIGH, BULK = Lane.high, Lane.bulk
 
@@ -20,7 +21,7 @@ def delivery(n: int, lane: Lane = HIGH) -> Delivery:
     """The one whose event came in at 1000 + n."""
     return Delivery(
         id=delivery_id("e", str(n), "email"), event="e", event_id="1", source="s", type="overbid",
-        channel=Channel.email, recipient=str(n), found=Found.users, created_ms=1, received_ms=1000 + n,
+        channel=Channel.email, recipient=str(n), rule=AudienceRule.users, created_ms=1, received_ms=1000 + n,
         deadline_ms=99, lane=lane,
     )  # fmt: skip
 
@@ -88,7 +89,7 @@ async def test_what_an_operator_decided_is_no_longer_held(
     await ledger.open([], openings)
     assert await ages.held() == {HIGH: 1001}
 
-    await ledger.move([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])
+    await ledger.transition([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])
     assert await ages.held() == {HIGH: 1002}
     (left,) = await store.pipeline([("ZCARD", store.keys.held(HIGH))])
     assert left == 1

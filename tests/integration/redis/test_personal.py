@@ -8,17 +8,18 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.personal import RedisPersonalData
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Reason, State
-from service.ports import EventHead, InboxItem, NewEntry, Transition
+from service.model.ledger import NewEntry, State, Transition
+from service.model.reasons import Reason
+from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 
 
 async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
-    """Index, inbox with its traces, and in narrow and wide events the recipient and the details; states stay."""
+    """Index, inbox with its traces, and in narrow and sharded events the recipient and the details; states stay."""
     ledger, clock = RedisLedger(store), FakeClock()
     inbox, personal = RedisInbox(store, clock), RedisPersonalData(store, RedisLedger(store), clock)
     openings = []
-    for name, wide in (("narrow", False), ("wide", True)):
+    for name, sharded in (("narrow", False), ("sharded", True)):
         key = event_key("s", name)
         event = Event(key, name, "s", "overbid", 1, 1, {})
         openings = [
@@ -36,13 +37,13 @@ async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
             )
             for who in ("alice", "bob")
         ]
-        await ledger.open([EventHead(event, 600, wide)], openings)
+        await ledger.open([EventHead(event, 600, sharded)], openings)
         sending = [Transition(key, o.delivery, State.sending, Reason.none, 2, 1, owner="w") for o in openings]
         refused = [
             Transition(key, o.delivery, State.bounced, Reason.permanent, 3, 1, "550 <alice@x.y>")
             for o in openings
         ]
-        await ledger.move([*sending, *refused])
+        await ledger.transition([*sending, *refused])
     items = [InboxItem(f"i{n}", "alice", "overbid", 6, n, {"n": n}) for n in range(620)]
     await inbox.add(items)
     await inbox.mark_read("alice", ["i1", "i2"], 5)
@@ -60,7 +61,7 @@ async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
     for event, delivery in pairs:
         entry = await ledger.entry(event, delivery)
         assert entry is not None
-        assert (entry.recipient, entry.channel, entry.found, entry.scope) == (
+        assert (entry.recipient, entry.channel, entry.rule, entry.matched) == (
             "erased-1",
             "email",
             "users",

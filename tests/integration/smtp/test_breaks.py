@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from service.adapters.smtp import Cooldowns, Timeouts
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import Reason, SendReason
 from tests.integration.smtp.rig import (
     BODY,
     LOCK_STEP,
@@ -98,7 +99,7 @@ async def test_after_the_dot_it_is_ambiguous(how: str, extensions: tuple[str, ..
         ]
         broken = outcomes[1].reason
         assert broken is (
-            SendReason.lost_after_data if how in ("close", "reset", "stall") else SendReason.malformed_reply
+            Reason.lost_after_data if how in ("close", "reset", "stall") else Reason.malformed_reply
         )
         received = [message.recipients[0] for message in server.arrived]
         assert sorted(received) == [f"RCPT TO:<user{number}@example.com>" for number in range(4)]
@@ -119,8 +120,8 @@ async def test_421_at_any_moment(at: str, extensions: tuple[str, ...]) -> None:
         deferred = [outcome for outcome in outcomes if outcome.status is SendStatus.deferred]
         assert len(accepted) == (0 if at == "END" else 1)
         assert len(deferred) == (0 if at == "MAIL" else 1)
-        assert {outcome.reason for outcome in deferred} <= {SendReason.relay_busy}
-        assert {outcome.reason for outcome in unsent} == {SendReason.relay_unavailable}
+        assert {outcome.reason for outcome in deferred} <= {Reason.relay_busy}
+        assert {outcome.reason for outcome in unsent} == {Reason.relay_unavailable}
         assert all(outcome.retry_after_s for outcome in unsent)
         assert transport.state()[0].state == "resting"
 
@@ -199,7 +200,7 @@ async def test_three_broken_connections_are_one_attempt() -> None:
     ):
         (outcome,) = await results(transport, mail())
 
-        assert (outcome.status, outcome.reason) == (SendStatus.deferred, SendReason.relay_unavailable)
+        assert (outcome.status, outcome.reason) == (SendStatus.deferred, Reason.relay_unavailable)
         assert len(server.sessions) == 3
         assert transport.state()[0].state == "ok"
 
@@ -232,7 +233,7 @@ async def test_a_server_that_stops_reading() -> None:
     ):
         (outcome,) = await results(transport, mail(content=large))
 
-        assert (outcome.status, outcome.reason) == (SendStatus.deferred, SendReason.relay_unavailable)
+        assert (outcome.status, outcome.reason) == (SendStatus.deferred, Reason.relay_unavailable)
 
 
 async def test_refusal_in_the_midst_of_a_body() -> None:
@@ -250,7 +251,7 @@ async def test_refusal_in_the_midst_of_a_body() -> None:
     ):
         large_one, small_one = await results(transport, mail(0, content=large), mail(1))
 
-        assert (large_one.status, large_one.reason) == (SendStatus.bounced, SendReason.too_big)
+        assert (large_one.status, large_one.reason) == (SendStatus.bounced, Reason.too_big)
         assert small_one.status is SendStatus.accepted
 
 

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from service.model.mail import OutgoingMail, SendReason, SendStatus
+from service.model.mail import OutgoingMail, SendStatus
+from service.model.reasons import Reason, SendReason
 from tests.integration.smtp.rig import PIPELINING, engine, mail, relay, results
 from tests.support.paths import CORPORA
 from tests.support.smtp_server import ScriptedServer
@@ -39,7 +40,7 @@ async def test_no_end_of_data_can_be_smuggled(end: bytes) -> None:
 
         plain = end.replace(b"\r\n", b"")
         if any(byte in plain for byte in b"\r\n\x00"):
-            assert (smuggling.status, smuggling.reason) == (SendStatus.bounced, SendReason.invalid_content)
+            assert (smuggling.status, smuggling.reason) == (SendStatus.bounced, Reason.invalid_content)
         else:
             assert smuggling.status is SendStatus.accepted
             assert server.arrived[0].content == content
@@ -61,7 +62,7 @@ async def test_nor_through_another_field(place: str, end: bytes) -> None:
         if place == "delivery_id":
             assert outcome.status is SendStatus.accepted
         else:
-            assert (outcome.status, outcome.reason) == (SendStatus.bounced, SendReason.invalid_address)
+            assert (outcome.status, outcome.reason) == (SendStatus.bounced, Reason.invalid_address)
         assert not any(
             "evil" in line and "ENVID" not in line for one in server.sessions for line in one.lines
         )
@@ -118,7 +119,7 @@ async def test_the_address_on_the_wire_is_the_one_given() -> None:
         assert [message.recipients for message in server.arrived] == [
             [f"RCPT TO:<{given}>"] for given in sent
         ]
-        assert {one.reason for one in outcomes} == {SendReason.accepted, SendReason.invalid_address}
+        assert {one.reason for one in outcomes} == {SendReason.accepted, Reason.invalid_address}
         assert len(sent) > 40
 
 
@@ -138,7 +139,7 @@ async def test_8bit_content() -> None:
         assert [" BODY=8BITMIME" in message.sender for message in server.arrived] == [True, False]
     async with ScriptedServer(extensions=("PIPELINING",)) as server, engine(relay(server)) as transport:
         (outcome, after) = await results(transport, mail(0, content=eight), mail(1))
-        assert (outcome.status, outcome.reason) == (SendStatus.bounced, SendReason.eightbit_unsupported)
+        assert (outcome.status, outcome.reason) == (SendStatus.bounced, Reason.eightbit_unsupported)
         assert after.status is SendStatus.accepted
         assert len(server.arrived) == 1
 
@@ -152,7 +153,7 @@ async def test_international_addresses() -> None:
         assert [" SMTPUTF8" in message.sender for message in server.arrived] == [True, True, False]
     async with ScriptedServer(extensions=("PIPELINING",)) as server, engine(relay(server)) as transport:
         local, domain, plain = await results(transport, *(mail(n, one) for n, one in enumerate(given)))
-        assert (local.status, local.reason) == (SendStatus.bounced, SendReason.smtputf8_unsupported)
+        assert (local.status, local.reason) == (SendStatus.bounced, Reason.smtputf8_unsupported)
         assert domain.status is plain.status is SendStatus.accepted
         assert server.arrived[0].recipients == ["RCPT TO:<info@xn--bcher-kva.example>"]
 
@@ -166,7 +167,7 @@ async def test_size() -> None:
         fits, too_big = await results(transport, mail(0), mail(1, content=HEAD + b"x\r\n" * 400))
 
         assert fits.status is SendStatus.accepted
-        assert (too_big.status, too_big.reason) == (SendStatus.bounced, SendReason.too_big)
+        assert (too_big.status, too_big.reason) == (SendStatus.bounced, Reason.too_big)
         assert server.arrived[0].sender.endswith(f" SIZE={len(mail().content)}")
         assert server.sessions[0].verbs.count("MAIL") == 1
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import SendReason
 from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results, until
 from tests.support.smtp_server import Answer, ScriptedServer, Session
 

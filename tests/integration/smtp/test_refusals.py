@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import Reason
 from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results
 from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
 
@@ -53,7 +54,7 @@ async def test_recipient_refused_but_data_invited(final: bytes | None) -> None:
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
         refused, after = await results(transport, mail(1), mail(2))
 
-        assert (refused.status, refused.reason) == (SendStatus.bounced, SendReason.mailbox_unknown)
+        assert (refused.status, refused.reason) == (SendStatus.bounced, Reason.mailbox_unknown)
         assert after.status is SendStatus.accepted
         assert [message.recipients for message in server.arrived] == [["RCPT TO:<user2@example.com>"]]
         assert server.arrived[0].content == mail().content

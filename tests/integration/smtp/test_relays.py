@@ -10,7 +10,8 @@ from typing import TypeVarTuple
 import pytest
 
 from service.adapters.smtp import Cooldowns, Relay
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import Reason, ResultReason, SendReason
 from service.ports import Unavailable
 from tests.integration.smtp.rig import PATIENT, engine, mail, relay, results, until
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
@@ -41,7 +42,7 @@ async def test_no_relay_answers() -> None:
             later = await results(transport, mail())
 
             assert {(one.status, one.reason) for one in [*outcomes, *later]} == {
-                (SendStatus.unsent, SendReason.relay_unavailable)
+                (SendStatus.unsent, Reason.relay_unavailable)
             }
             state = transport.state()[0]
             assert (state.state, state.rests_for_s > 10) == ("breaker_open", True)
@@ -100,14 +101,14 @@ async def test_the_breaker_opens_after_breaks_in_a_row() -> None:
     ("verb", "reply", "reason"),
     [
         ("MAIL", b"530 5.7.0 Authentication required\r\n", SendReason.auth_failed),
-        ("MAIL", b"550 5.7.1 Sender address rejected: not owned by user\r\n", SendReason.sender_refused),
+        ("MAIL", b"550 5.7.1 Sender address rejected: not owned by user\r\n", Reason.sender_refused),
         ("RCPT", b"530 5.7.0 Must issue a STARTTLS command first\r\n", SendReason.auth_failed),
         ("AUTH", b"535 5.7.8 Bad credentials\r\n", SendReason.auth_failed),
         ("EHLO", b"550 5.7.1 We do not like you\r\n", SendReason.misconfigured),
         ("CONNECT", b"554 5.7.1 No service for you\r\n", SendReason.misconfigured),
     ],
 )
-async def test_our_own_faults_pause_the_channel(verb: str, reply: bytes, reason: SendReason) -> None:
+async def test_our_own_faults_pause_the_channel(verb: str, reply: bytes, reason: ResultReason) -> None:
     """Authentication and configuration faults burn no attempt, name themselves, and send nothing more meanwhile."""
 
     def script(session: Session, asked: str, line: str) -> Answer:
@@ -157,8 +158,8 @@ async def test_relaying_denied_again_and_again() -> None:
         outcomes = await results(transport, *map(mail, range(20)))
 
         found = Counter((one.status, one.reason) for one in outcomes)
-        assert found[SendStatus.deferred, SendReason.relaying_denied] == 3
-        assert found[SendStatus.unsent, SendReason.relaying_denied] == 17
+        assert found[SendStatus.deferred, Reason.relaying_denied] == 3
+        assert found[SendStatus.unsent, Reason.relaying_denied] == 17
         assert transport.state()[0].state == "misconfigured"
 
 
@@ -174,7 +175,7 @@ async def test_one_sender_refused_without_a_word() -> None:
 
         assert before.status is after.status is SendStatus.accepted
         assert {(one.status, one.reason, one.phase, one.suppress) for one in refused} == {
-            (SendStatus.deferred, SendReason.sender_refused, "mail", False)
+            (SendStatus.deferred, Reason.sender_refused, "mail", False)
         }
         assert refused[0].retry_after_s == 300.0
         assert transport.state()[0].state == "ok"
@@ -190,10 +191,10 @@ async def test_sender_refused_again_and_again() -> None:
         outcomes = await results(transport, *map(mail, range(20)))
 
         found = Counter((one.status, one.reason) for one in outcomes)
-        assert found[SendStatus.deferred, SendReason.sender_refused] == 3
-        assert found[SendStatus.unsent, SendReason.sender_refused] == 17
+        assert found[SendStatus.deferred, Reason.sender_refused] == 3
+        assert found[SendStatus.unsent, Reason.sender_refused] == 17
         state = transport.state()[0]
-        assert (state.state, state.reason) == ("misconfigured", SendReason.sender_refused)
+        assert (state.state, state.reason) == ("misconfigured", Reason.sender_refused)
         assert "Rejected" in state.detail
 
 
@@ -272,7 +273,7 @@ async def test_the_shared_limit_is_asked_in_batches() -> None:
         *free, held = await results(transport, *quick, mail(99, "x@patient.test"))
 
         assert {outcome.status for outcome in free} == {SendStatus.accepted}
-        assert (held.status, held.reason) == (SendStatus.unsent, SendReason.rate_limited)
+        assert (held.status, held.reason) == (SendStatus.unsent, Reason.rate_limited)
         assert held.retry_after_s == 120.0
         assert sum(n for _, domain, n in limit.asked if domain == "example.com") == 40
         assert len(limit.asked) <= 4
@@ -295,7 +296,7 @@ async def test_a_refusal_for_the_rate_is_not_waited_for() -> None:
             closing = asyncio.create_task(transport.close(3600))
             await until(lambda: transport._pools[0]._quiet)
             answer.set()
-            assert (await held).reason is SendReason.rate_limited
+            assert (await held).reason is Reason.rate_limited
             await closing
 
 
@@ -304,7 +305,7 @@ async def test_a_limit_that_is_away() -> None:
     async with ScriptedServer() as server, engine(relay(server), limit=Recording({}, away=True)) as transport:
         (outcome,) = await results(transport, mail())
 
-        assert (outcome.status, outcome.reason) == (SendStatus.unsent, SendReason.rate_limited)
+        assert (outcome.status, outcome.reason) == (SendStatus.unsent, Reason.rate_limited)
         assert server.arrived == []
 
 

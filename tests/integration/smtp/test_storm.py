@@ -4,7 +4,8 @@ import random
 from collections import Counter
 
 from service.adapters.smtp import Cooldowns
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import Reason
 from tests.integration.smtp.rig import engine, mail, relay, results, until
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
@@ -49,7 +50,7 @@ async def test_every_mail_has_the_one_right_fate() -> None:
     statuses = Counter(outcome.status for outcome in outcomes)
     assert statuses[SendStatus.unsent] == 0
     assert statuses[SendStatus.deferred] == expected_grey
-    assert {one.reason for one in outcomes if one.status is SendStatus.deferred} == {SendReason.greylisted}
+    assert {one.reason for one in outcomes if one.status is SendStatus.deferred} == {Reason.greylisted}
     assert statuses[SendStatus.bounced] == sum(n % 10 >= 3 and n % 20 == 5 for n in range(MAILS))
     for one, outcome in zip(mails, outcomes, strict=True):
         recipient = f"RCPT TO:<{one.recipient}>"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from service.model.mail import SendReason, SendStatus
+from service.model.mail import SendStatus
+from service.model.reasons import SendReason
 from tests.integration.smtp.rig import PIPELINING, engine, mail, relay, results
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 

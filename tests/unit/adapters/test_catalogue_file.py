@@ -1,11 +1,12 @@
-"""Loading the catalogue: what is accepted, and the one line that says what is not."""
+"""Loading the catalogue: the accepted files, and the line that names the fault of any other."""
 
 from pathlib import Path
 
 import pytest
 
 from service.adapters.catalogue_file import CatalogueError, load_catalogue
-from service.model.catalogue import Catalogue, Channel
+from service.model.catalogue import Catalogue
+from service.model.channels import Channel
 
 _OVERBID = """
 [overbid]
@@ -20,65 +21,65 @@ sample = { recipients = ["alice"], data = { lot_id = "1" } }
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder with a catalogue of one type and its template."""
     _write(tmp_path, _OVERBID)
     _template(tmp_path, "overbid")
     return tmp_path
 
 
-def _write(place: Path, text: str, name: str = "auction") -> None:
-    file = place / "catalogue" / f"{name}.toml"
+def _write(folder: Path, text: str, name: str = "auction") -> None:
+    file = folder / "catalogue" / f"{name}.toml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, "utf-8")
 
 
-def _template(place: Path, name: str, locale: str = "en") -> None:
-    (place / name).mkdir(exist_ok=True)
-    (place / name / f"{locale}.j2").write_text("", "utf-8")
+def _template(folder: Path, name: str, locale: str = "en") -> None:
+    (folder / name).mkdir(exist_ok=True)
+    (folder / name / f"{locale}.j2").write_text("", "utf-8")
 
 
-def _refusal(place: Path, mandatory: tuple[str, ...] = (), locale: str = "en") -> str:
-    with pytest.raises(CatalogueError) as caught:
-        load_catalogue(place, mandatory, locale)
-    said = str(caught.value)
+def _load_error(folder: Path, mandatory: tuple[str, ...] = (), locale: str = "en") -> str:
+    with pytest.raises(CatalogueError) as raised:
+        load_catalogue(folder, mandatory, locale)
+    error = str(raised.value)
 
-    assert "\n" not in said
-    assert said.isprintable()
+    assert "\n" not in error
+    assert error.isprintable()
 
-    return said
+    return error
 
 
-def test_a_row_becomes_a_type_of_its_files_domain(place: Path) -> None:
-    """The table's name is the type's, the file's name is its domain, and what is left out has its default."""
-    catalogue = load_catalogue(place)
+def test_a_table_becomes_a_type_of_its_files_domain(folder: Path) -> None:
+    """A table's name is the type's, the file's name is its domain, and an absent field has its default."""
+    catalogue = load_catalogue(folder)
 
     assert isinstance(catalogue, Catalogue)
-    assert [row.name for row in catalogue] == ["overbid"]
-    row = catalogue["overbid"]
-    assert (row.domain, row.number, row.mandatory) == ("auction", 6, False)
-    assert row.channels == (Channel.email, Channel.inbox)
+    assert [type_.name for type_ in catalogue] == ["overbid"]
+    type_ = catalogue["overbid"]
+    assert (type_.domain, type_.number, type_.mandatory) == ("auction", 6, False)
+    assert type_.channels == (Channel.email, Channel.inbox)
 
 
-def test_settings_make_a_type_mandatory(place: Path) -> None:
+def test_settings_make_a_type_mandatory(folder: Path) -> None:
     """A name in `mandatory` makes that type mandatory, and no other."""
-    _write(place, _OVERBID.replace("overbid", "winner").replace("number = 6", "number = 7"), "other")
-    _template(place, "winner")
+    _write(folder, _OVERBID.replace("overbid", "winner").replace("number = 6", "number = 7"), "other")
+    _template(folder, "winner")
 
-    catalogue = load_catalogue(place, ["winner"])
+    catalogue = load_catalogue(folder, ["winner"])
 
-    assert {row.name: row.mandatory for row in catalogue} == {"overbid": False, "winner": True}
+    assert {type_.name: type_.mandatory for type_ in catalogue} == {"overbid": False, "winner": True}
 
 
-def test_an_unknown_mandatory_name_is_refused(place: Path) -> None:
-    """A misspelt mandatory name would leave a type optional in silence, so it stops the start."""
-    said = _refusal(place, ("overbit",))
+def test_an_unknown_mandatory_name_is_refused(folder: Path) -> None:
+    """A misspelt mandatory name would leave a type optional without notice, so it stops the start."""
+    error = _load_error(folder, ("overbit",))
 
-    assert said == "settings: mandatory: overbit is no type of the catalogue"
+    assert error == "settings: mandatory: overbit is not a type of the catalogue"
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "expected"),
+    ("before", "after", "expected"),
     [
         ("number = 6", "number = ", "catalogue/auction.toml: not TOML: "),
         ("[overbid]", _OVERBID + "[overbid]", "('overbid',) twice"),
@@ -90,7 +91,7 @@ def test_an_unknown_mandatory_name_is_refused(place: Path) -> None:
         ('title = "New high bidder"', "", "overbid: title: Field required"),
         ('"email", "inbox"', '"pigeon"', "overbid: channels.0: "),
         ("[overbid]", '["New\\nbid"]', "catalogue/auction.toml: New bid: name: "),
-        ("[overbid]", "overbid = 1\n[winner]", "overbid: a type is a table, [overbid]"),
+        ("[overbid]", "overbid = 1\n[winner]", "overbid: a type must be a table, [overbid]"),
         ('kind = "users"', 'kind = "role"', "overbid: audience.0.role: "),
         ('kind = "users"', 'kind = "users", role = "admin"', "overbid: audience.0.role: "),
         ('kind = "users"', 'kind = "group", field = "lot_id"', "overbid: audience.0.field: "),
@@ -101,52 +102,53 @@ def test_an_unknown_mandatory_name_is_refused(place: Path) -> None:
         ('lot_id = "1"', "lot_id = 1", "overbid: sample: lot_id: "),
     ],
 )
-def test_a_faulty_file_is_one_line(place: Path, was: str, now: str, expected: str) -> None:
+def test_a_faulty_file_is_one_line(folder: Path, before: str, after: str, expected: str) -> None:
     """Every fault is one line that names the file, the type and the field."""
-    assert _OVERBID.count(was) >= 1
-    _write(place, _OVERBID.replace(was, now, 1))
+    assert _OVERBID.count(before) >= 1
+    _write(folder, _OVERBID.replace(before, after, 1))
 
-    said = _refusal(place)
+    error = _load_error(folder)
 
-    assert said.startswith("catalogue/auction.toml: ")
-    assert expected in said
+    assert error.startswith("catalogue/auction.toml: ")
+    assert expected in error
 
 
-def test_a_file_that_is_not_utf8_is_one_line(place: Path) -> None:
+def test_a_file_that_is_not_utf8_is_one_line(folder: Path) -> None:
     """TOML is UTF-8; other bytes are refused with the file's name."""
-    (place / "catalogue" / "auction.toml").write_bytes(b"\xff\xfe[overbid]")
+    (folder / "catalogue" / "auction.toml").write_bytes(b"\xff\xfe[overbid]")
 
-    assert _refusal(place).startswith("catalogue/auction.toml: cannot be read: ")
+    assert _load_error(folder).startswith("catalogue/auction.toml: cannot be read: ")
 
 
-def test_a_name_in_two_files_is_refused(place: Path) -> None:
-    """A type has one row; both files are named."""
-    _write(place, _OVERBID.replace("number = 6", "number = 7"), "other")
+def test_a_name_in_two_files_is_refused(folder: Path) -> None:
+    """A type is declared once; the error names both files."""
+    _write(folder, _OVERBID.replace("number = 6", "number = 7"), "other")
 
     assert (
-        _refusal(place) == "catalogue/other.toml: overbid: name: already declared in catalogue/auction.toml"
+        _load_error(folder)
+        == "catalogue/other.toml: overbid: name: already declared in catalogue/auction.toml"
     )
 
 
-def test_a_number_given_twice_is_refused(place: Path) -> None:
+def test_a_number_used_twice_is_refused(folder: Path) -> None:
     """Inbox clients know types by number, so a number belongs to one type."""
-    _write(place, _OVERBID + _OVERBID.replace("overbid", "winner"))
-    _template(place, "winner")
+    _write(folder, _OVERBID + _OVERBID.replace("overbid", "winner"))
+    _template(folder, "winner")
 
-    assert _refusal(place) == "catalogue/auction.toml: winner: number: 6 is already that of overbid"
+    assert _load_error(folder) == "catalogue/auction.toml: winner: number: 6 is already that of overbid"
 
 
-def test_a_type_without_a_template_in_the_default_locale_is_refused(place: Path) -> None:
+def test_a_type_without_a_template_in_the_default_locale_is_refused(folder: Path) -> None:
     """Every fallback chain ends at the default locale, so that template must be there."""
-    said = _refusal(place, locale="de")
+    error = _load_error(folder, locale="de")
 
-    assert said.startswith("catalogue/auction.toml: overbid: no template overbid/de.j2")
+    assert error.startswith("catalogue/auction.toml: overbid: no template overbid/de.j2")
 
-    _template(place, "overbid", "de")
+    _template(folder, "overbid", "de")
 
-    assert "overbid" in load_catalogue(place, locale="de")
+    assert "overbid" in load_catalogue(folder, locale="de")
 
 
 def test_a_folder_without_a_catalogue_is_refused(tmp_path: Path) -> None:
     """An empty catalogue would make every event unknown, so it stops the start."""
-    assert _refusal(tmp_path).startswith("no catalogue: ")
+    assert _load_error(tmp_path).startswith("no catalogue: ")

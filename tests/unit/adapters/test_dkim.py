@@ -26,7 +26,7 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> SecretStr:
 
 
 def record(name: bytes, timeout: int = 5) -> bytes:
-    """The TXT record that the sender's domain would publish."""
+    """Return the TXT record that the sender's domain would publish."""
     assert name.rstrip(b".") == b"tocsin._domainkey.tocsin.test"
     public = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
@@ -37,20 +37,20 @@ def signed(tmp_path: Path) -> bytes:
     mail = MailSettings(dkim_key=pem(KEY))
     catalogue = renderer(tmp_path).library.catalogue
     templates = TemplateSettings(directory=tmp_path / "templates")
-    made = TemplateRenderer(mail, templates, catalogue, dkim_signer(mail))
-    return made.email(
+    signing = TemplateRenderer(mail, templates, catalogue, dkim_signer(mail))
+    return signing.email(
         letter({"title": "Schöne Grüße " * 20, "body": ".\r\n \t x  \r\n\r\n"}, name="Jürgen"), UNSUBSCRIBE
     )
 
 
 def test_another_verifier_agrees(signed: bytes) -> None:
-    """A signed mail, folded and non-ASCII, is valid to dkimpy."""
+    """A signed message, folded and non-ASCII, is valid to dkimpy."""
     assert signed.startswith(b"DKIM-Signature: ")
     assert dkim.verify(signed, dnsfunc=record)
 
 
 @pytest.mark.parametrize(
-    ("was", "now"),
+    ("before", "after"),
     [
         (b"\r\nTo: ", b"\r\nTo: x "),
         (b"\r\nSubject: ", b"\r\nSubject: x "),
@@ -64,10 +64,10 @@ def test_another_verifier_agrees(signed: bytes) -> None:
         (b"Hello", b"Hallo"),
     ],
 )
-def test_what_is_covered(signed: bytes, was: bytes, now: bytes) -> None:
-    """Nothing that is signed can be changed or added on the way."""
-    assert was in signed
-    assert not dkim.verify(signed.replace(was, now, 1), dnsfunc=record)
+def test_signed_parts_are_protected(signed: bytes, before: bytes, after: bytes) -> None:
+    """A signed header or body cannot be changed on the way, nor another header of that name added."""
+    assert before in signed
+    assert not dkim.verify(signed.replace(before, after, 1), dnsfunc=record)
 
 
 def test_header_lines_are_short(signed: bytes) -> None:
@@ -79,7 +79,7 @@ def test_header_lines_are_short(signed: bytes) -> None:
 
 
 def test_no_key_no_signature() -> None:
-    """Nothing is signed where no key is set."""
+    """Without a key nothing is signed."""
     assert dkim_signer(MailSettings()) is None
 
 

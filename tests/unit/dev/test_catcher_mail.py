@@ -1,4 +1,4 @@
-"""A caught mail can be read, listed and shown whatever it contains, and bounded memory keeps the newest."""
+"""A caught message can be read, listed and shown whatever it contains, and bounded memory keeps the newest."""
 
 import json
 
@@ -30,8 +30,8 @@ def caught(raw: bytes, to: str = "alice@example.com") -> CaughtMail:
 def show_everywhere(mail: CaughtMail) -> None:
     store = MailStore()
     store.add(mail)
-    for answer in (summary(mail), message(mail), headers(mail), listing(store, [mail], 0, 50)):
-        json.dumps(answer, ensure_ascii=False).encode()
+    for document in (summary(mail), message(mail), headers(mail), listing(store, [mail], 0, 50)):
+        json.dumps(document, ensure_ascii=False).encode()
     for view in VIEWS:
         mail_page(mail, view).encode()
     mail_list(store, search([mail], "to:a x"), "", 1, 25).encode()
@@ -48,45 +48,47 @@ PIECES = [
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=25).map(b"".join))
 def test_any_bytes_can_be_shown(raw: bytes) -> None:
-    """No bytes make the catcher fail or answer with what is not UTF-8."""
+    """No bytes make the catcher fail or respond with invalid UTF-8."""
     show_everywhere(caught(raw))
 
 
 @pytest.mark.parametrize("charset", HOSTILE_CHARSETS)
 def test_any_charset_can_be_shown(charset: str) -> None:
-    """A charset that decodes to surrogates, or does not exist, spoils neither header, body nor file name."""
+    """A charset that decodes to surrogates, or does not exist, breaks neither header, body nor file name."""
     raw = f"Subject: =?{charset}?Q?+2AA-\\ud800?=\r\nContent-Type: text/plain; charset={charset}\r\n".encode()
     raw += f"Content-Disposition: inline; filename*={charset}''%D8%00\r\n\r\n+2AA- \\ud800".encode()
     show_everywhere(caught(raw))
 
 
 def test_encoded_words_and_raw_utf8_are_read() -> None:
-    """Headers by RFC 2047 and by RFC 6532 come out as text, folded ones in one line."""
+    """Headers by RFC 2047 and by RFC 6532 are decoded to text, folded ones in one line."""
     raw = "From: =?utf-8?q?J=C3=BCrgen?= <j@example.com>\r\nSubject: Größe\r\n\tund Preis\r\n\r\n".encode()
     mail = caught(raw)
 
     assert mail.subject == "Größe\tund Preis"
-    assert [(one.name, one.address) for one in mail.addresses("From")] == [("Jürgen", "j@example.com")]
+    assert [(address.name, address.address) for address in mail.addresses("From")] == [
+        ("Jürgen", "j@example.com")
+    ]
 
 
-def test_an_encoded_address_list_names_no_more_people() -> None:
-    """A comma that hides in an encoded display name does not make a second address."""
+def test_an_encoded_address_list_gains_no_address() -> None:
+    """A comma in an encoded display name does not make a second address."""
     mail = caught(b"From: =?utf-8?q?a=2C_b=40c?= <real@example.com>\r\n\r\n")
 
-    assert [one.address for one in mail.addresses("From")] == ["real@example.com"]
+    assert [address.address for address in mail.addresses("From")] == ["real@example.com"]
 
 
-def test_envelope_recipients_without_header_are_hidden_ones() -> None:
-    """Who gets the mail but stands in no header is shown as Bcc, as Mailpit does."""
+def test_envelope_recipients_without_header_are_hidden_recipients() -> None:
+    """A recipient of the envelope that no header names is shown as Bcc, as in Mailpit."""
     mail = CaughtMail(
         "a@example.com", ("seen@example.com", "hidden@example.com"), b"To: Seen <SEEN@example.com>\r\n\r\n"
     )
 
-    assert [one.address for one in mail.hidden_recipients] == ["hidden@example.com"]
+    assert [address.address for address in mail.hidden_recipients] == ["hidden@example.com"]
 
 
-def test_the_oldest_are_dropped_but_counted() -> None:
-    """A full store keeps the newest and still knows how many came."""
+def test_the_oldest_messages_are_dropped_but_counted() -> None:
+    """A full store keeps the newest messages and counts all that were received."""
     store = MailStore(keep=2)
     for number in (b"1", b"2", b"3"):
         store.add(caught(b"Subject: " + number + b"\r\n\r\n"))
@@ -96,7 +98,7 @@ def test_the_oldest_are_dropped_but_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "subjects"),
     [
         ("to:alice", ["Overbid on lot 12"]),
         ("subject:INVOICE", ["Invoice 7"]),
@@ -108,11 +110,11 @@ def test_the_oldest_are_dropped_but_counted() -> None:
         ("a\\", []),
     ],
 )
-def test_search(query: str, found: list[str]) -> None:
-    """Terms match in either case and must all match; a stray quotation mark or backslash is only text."""
+def test_search(query: str, subjects: list[str]) -> None:
+    """Terms ignore case and must all match; an unclosed quotation mark or a backslash is plain text."""
     mails = [
         caught(b"Subject: Invoice 7\r\n\r\n", "bob@example.com"),
         caught(b"Subject: Overbid on lot 12\r\n\r\n", "alice@example.com"),
     ]
 
-    assert [mail.subject for mail in search(mails, query)] == found
+    assert [mail.subject for mail in search(mails, query)] == subjects

@@ -1,7 +1,6 @@
-"""The cache of the broker's jars: complete or absent, fetched once, one line for each fault."""
+"""The cache of the broker's jars: complete or absent, downloaded once, one line for each error."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ import pytest
 from service.dev import maven
 from service.dev.errors import DevStackError
 from service.dev.jars import VERSIONS, kafka_jars
-
-Fetch = Callable[[str, Path], Path]
 
 
 @pytest.fixture
@@ -30,17 +27,17 @@ def ignore(line: str) -> None:
     pass
 
 
-def test_second_call_does_not_fetch(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was fetched once is used without asking the network again."""
+def test_second_call_does_not_download(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jars that were downloaded once are used without the network."""
     monkeypatch.setattr(maven, "download", one_jar)
     first = kafka_jars(ignore)
-    monkeypatch.setattr(maven, "download", lambda version, staging: pytest.fail("fetched again"))
+    monkeypatch.setattr(maven, "download", lambda version, staging: pytest.fail("downloaded again"))
 
     assert kafka_jars(ignore) == first == cache / VERSIONS[0]
 
 
-def test_interrupted_fetch_leaves_nothing_half_made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an interruption in the middle, the next call starts over and what it gives is complete."""
+def test_interrupted_download_leaves_no_partial_folder(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interrupted download the next call starts over, and its folder is complete."""
 
     def interrupted(version: str, staging: Path) -> Path:
         (one_jar(version, staging) / "truncated.jar").write_bytes(b"half")
@@ -54,17 +51,17 @@ def test_interrupted_fetch_leaves_nothing_half_made(cache: Path, monkeypatch: py
     assert [jar.name for jar in kafka_jars(ignore).iterdir()] == [f"kafka-{VERSIONS[0]}.jar"]
 
 
-def test_two_at_once_fetch_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second of two first starts waits for the first, says so, and uses what that one fetched."""
-    fetching, waiting, fetched = threading.Event(), threading.Event(), []
+def test_concurrent_calls_download_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two first starts waits for the first, reports that, and uses the same folder."""
+    downloading, waiting, downloaded = threading.Event(), threading.Event(), []
 
     def slow(version: str, staging: Path) -> Path:
-        fetching.set()
+        downloading.set()
         assert waiting.wait(10)
-        fetched.append(version)
+        downloaded.append(version)
         return one_jar(version, staging)
 
-    def told(line: str) -> None:
+    def progress(line: str) -> None:
         if "waiting for another process" in line:
             waiting.set()
 
@@ -72,17 +69,17 @@ def test_two_at_once_fetch_once(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     results: list[Path] = []
     first = threading.Thread(target=lambda: results.append(kafka_jars(ignore)))
     first.start()
-    assert fetching.wait(10)
-    results.append(kafka_jars(told))
+    assert downloading.wait(10)
+    results.append(kafka_jars(progress))
     first.join(10)
 
-    assert fetched == [VERSIONS[0]]
+    assert downloaded == [VERSIONS[0]]
     assert len(results) == 2
     assert len(set(results)) == 1
 
 
 def test_missing_version_falls_back_to_the_next(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that the repository lacks is skipped."""
+    """A version that the repository does not have is skipped."""
 
     def without_the_first(version: str, staging: Path) -> Path:
         if version == VERSIONS[0]:
@@ -95,7 +92,7 @@ def test_missing_version_falls_back_to_the_next(cache: Path, monkeypatch: pytest
 
 
 def test_no_network_is_one_line_with_a_remedy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without network the first start says so; the real resolver asks by way of a dead proxy."""
+    """Without a network the first start fails with that reason; the real resolver uses a dead proxy."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     with pytest.raises(DevStackError, match="connect to the network for this first start") as caught:
         kafka_jars(ignore)
@@ -104,7 +101,7 @@ def test_no_network_is_one_line_with_a_remedy(cache: Path, monkeypatch: pytest.M
 
 
 def test_unwritable_cache_is_one_line_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache folder that cannot be made is named, with the setting that moves it."""
+    """The error for a cache folder that cannot be created names the folder and the setting that moves it."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("JGO_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(DevStackError, match=r"cannot write to .*; set JGO_CACHE_DIR") as caught:

@@ -12,8 +12,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.tables import FakeTables
 
 
-async def test_every_row_can_be_read_back() -> None:
-    """What the topics hold is what a rebuild starts from; a second start writes nothing."""
+async def test_every_seeded_row_can_be_read_back() -> None:
+    """The records of the seeds are readable, as a rebuild needs; a second start writes nothing."""
     tables, publisher, topics = FakeTables(), FakePublisher(), TopicNames("x.")
     stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
     writer = TableWriter(stores, publisher, FakeRowLocks(), topics, FakeClock(5000))

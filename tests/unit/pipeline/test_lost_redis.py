@@ -3,10 +3,10 @@
 import asyncio
 
 from service.model.ids import address_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State, Transition
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
-from service.ports import Transition
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import Pipeline
 
@@ -75,6 +75,6 @@ async def test_a_claim_of_another_worker_is_left_alone() -> None:
     await line.ingest(WINNER)
     (entry,) = [e async for e in line.ledger.entries(next(iter(line.ledger._events))) if e.channel == "email"]
     moves = [Transition(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)]
-    await line.ledger.move(moves)
+    await line.ledger.transition(moves)
     await line.deliver_email._mark([Transition(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)])
     assert (await line.states("1"))["alice", "email"] == ("expired", "past_deadline")

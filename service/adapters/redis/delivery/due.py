@@ -1,4 +1,4 @@
-"""The due set: deferred, held and digested mail in 16 parts, each with its times and its deliveries."""
+"""The due set: deferred and held deliveries in 16 parts, each with its times and its deliveries."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -58,7 +58,7 @@ class RedisDueSet:
             ]
             replies = await self._store.pipeline(commands, plan)
             for reply in replies:
-                taken += (Due(Delivery.model_validate_json(row), token) for row in reply[1::2])
+                taken += (Due(Delivery.from_bytes(row), token) for row in reply[1::2])
             full = [key for key, reply in zip(asked, replies, strict=True) if len(reply) == 2 * share]
             waiting = waiting[len(asked) :] + full
         return taken
@@ -93,7 +93,7 @@ class RedisDueSet:
         """The deliveries of these ids as they wait, leased or not; None for one that does not."""
         keys = self._store.keys
         rows = await self._store.pipeline([("HGET", f"{keys.due_of(i)}:deliveries", i) for i in deliveries])
-        return [None if row is None else Delivery.model_validate_json(row) for row in rows]
+        return [None if row is None else Delivery.from_bytes(row) for row in rows]
 
     async def drop(self, deliveries: Sequence[str]) -> None:
         """Forget deliveries by their ids, leased or not."""

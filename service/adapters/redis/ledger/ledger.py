@@ -15,13 +15,16 @@ from service.adapters.redis.ledger.ledger_rows import (
     entry_of,
     first_row,
     head_bytes,
-    moved,
+    results,
     step_of,
 )
-from service.model.ledger import Entry, State
-from service.ports import EventHead, NewEntry, Transition, TransitionResult
+from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
+from service.ports import EventHead
 
-_OPEN, _MOVE = Script("ledger_open", complete_only=True), Script("ledger_move", complete_only=True)
+_OPEN, _TRANSITION = (
+    Script("ledger_open", complete_only=True),
+    Script("ledger_transition", complete_only=True),
+)
 _INDEX, _WITHDRAW = Script("ledger_index", complete_only=True), Script("ledger_withdraw", complete_only=True)
 _NAME = Script("ledger_name", complete_only=True)
 _WEEK_S = 7 * 86_400
@@ -39,55 +42,55 @@ class RedisLedger:
         # a key's expiry is moved only when it has lost a thirtieth, because each write also goes to the server's log
         self._index_limits = (-index_size - 1, index_s, index_s - index_s // 30)
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
+    async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
         """Enter deliveries that are not there yet; the state each has now, in order.
 
-        The first head of an event says for ever whether it is wide: spread over 256 hashes. Every key
+        The first head of an event says for ever whether it is sharded: spread over 256 hashes. Every key
         of the event is kept for the head's retention from now on, never shorter than before. A delivery of
         a withdrawn event enters as withdrawn, unless its first state is an end already.
         """
-        entered, indexed = self._entering(heads, openings), self._indexing(openings)
+        entered, indexed = self._entering(heads, new_entries), self._indexing(new_entries)
         states = (await self._store.run(entered, indexed, self._naming(heads)))[0]
-        return [STATES[state] for state in states[: len(openings)]]
+        return [STATES[state] for state in states[: len(new_entries)]]
 
-    async def move(self, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
+    async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Make the moves that the ledger allows, in order.
 
         The very same move made again counts as made, because the client may send a batch twice; only a claim
         does not: who asks for `sending` and gets `applied=False` with their own owner has claimed it before.
         A claim on a withdrawn event moves the delivery to `withdrawn` instead, and says so.
         """
-        plan = Plan(_MOVE, self._store.cluster, (LONGEST_ROW,))
+        plan = Plan(_TRANSITION, self._store.cluster, (LONGEST_ROW,))
         of_event: dict[str, list[int]] = {}
-        for i, move in enumerate(moves):
-            of_event.setdefault(move.event, []).append(i)
+        for i, transition in enumerate(transitions):
+            of_event.setdefault(transition.event, []).append(i)
         for event, items in of_event.items():
             key = self._store.keys.event(event)
             for part in chunks(items):
                 args = plan.place(key, part).args
                 args.append(len(part))
                 for i in part:
-                    move = moves[i]
-                    allowed = REPLAYABLE[move.replay] if move.replay else ALLOWED[move.to]
-                    args += (move.delivery, allowed, step_of(move))
+                    transition = transitions[i]
+                    allowed = REPLAYABLE[transition.replay] if transition.replay else ALLOWED[transition.to]
+                    args += (transition.delivery, allowed, step_of(transition))
         answers = (await self._store.run(plan))[0]
-        return [moved(move, answer) for move, answer in zip(moves, answers, strict=True)]
+        return [results(transition, answer) for transition, answer in zip(transitions, answers, strict=True)]
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """One delivery with its history."""
         key = self._store.keys.event(event)
         shard = f"{key}:{delivery[:2]}"
-        wide, row, sharded = await self._store.pipeline(
+        sharded, row, shard_row = await self._store.pipeline(
             [("HGET", key, "@w"), ("HGET", key, delivery), ("HGET", shard, delivery)]
         )
-        found: bytes | None = sharded if wide == b"1" else row
+        found: bytes | None = shard_row if sharded == b"1" else row
         return None if found is None else entry_of(event, delivery, found)
 
     async def entries(self, event: str) -> AsyncIterator[Entry]:
         """All deliveries of an event, in no order."""
         key = self._store.keys.event(event)
-        (wide,) = await self._store.pipeline([("HGET", key, "@w")])
-        hashes = [f"{key}:{shard}" for shard in LEDGER_SHARDS] if wide == b"1" else [key]
+        (sharded,) = await self._store.pipeline([("HGET", key, "@w")])
+        hashes = [f"{key}:{shard}" for shard in LEDGER_SHARDS] if sharded == b"1" else [key]
         for hash_key in hashes:
             seen: set[bytes] = set()  # HSCAN may show a field twice
             cursor = 0
@@ -146,35 +149,35 @@ class RedisLedger:
                     args += (heads[i].event.key, heads[i].retention_s)
         return plan
 
-    def _entering(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Plan:
+    def _entering(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Plan:
         plan = Plan(_OPEN, self._store.cluster, (ALLOWED[State.withdrawn], _WEEK_S))
         head_of = {head.event.key: head for head in heads}
         of_event: dict[str, list[int]] = {event: [] for event in head_of}
-        for i, opening in enumerate(openings):
-            of_event.setdefault(opening.event, []).append(i)
+        for i, new_entry in enumerate(new_entries):
+            of_event.setdefault(new_entry.event, []).append(i)
         for event, items in of_event.items():
             key, head = self._store.keys.event(event), head_of.get(event)
             about: tuple[Any, ...] = ("", "0", 0)
             if head is not None:
-                about = (head_bytes(head), "1" if head.wide else "0", head.retention_s)
+                about = (head_bytes(head), "1" if head.sharded else "0", head.retention_s)
             for part in chunks(items):
                 args = plan.place(key, part).args
                 args += (*about, len(part))
                 for i in part:
-                    args += (openings[i].delivery, first_row(openings[i]))
+                    args += (new_entries[i].delivery, first_row(new_entries[i]))
         return plan
 
-    def _indexing(self, openings: Sequence[NewEntry]) -> Plan:
+    def _indexing(self, new_entries: Sequence[NewEntry]) -> Plan:
         plan = Plan(_INDEX, self._store.cluster, self._index_limits)
         of_recipient: dict[str, list[int]] = {}
-        for i, opening in enumerate(openings):
-            of_recipient.setdefault(opening.recipient, []).append(i)
+        for i, new_entry in enumerate(new_entries):
+            of_recipient.setdefault(new_entry.recipient, []).append(i)
         for recipient, items in of_recipient.items():
             key = self._store.keys.deliveries(recipient)
             for part in chunks(items):
                 args = plan.place(key, part).args
                 args.append(len(part))
                 for i in part:
-                    opening = openings[i]
-                    args += (opening.at_ms, f"{opening.event}:{opening.delivery}")
+                    new_entry = new_entries[i]
+                    args += (new_entry.at_ms, f"{new_entry.event}:{new_entry.delivery}")
         return plan

@@ -14,12 +14,15 @@ from service.model.ledger import (
     TRANSITIONS,
     Entry,
     HistoryStep,
-    Reason,
+    NewEntry,
     ReplayKind,
     State,
+    Transition,
+    TransitionResult,
     sources_of,
 )
-from service.ports import EventHead, NewEntry, Transition, TransitionResult
+from service.model.reasons import Reason
+from service.ports import EventHead
 
 LONGEST_ROW = 4096
 _LONGEST_DETAIL = 300
@@ -38,26 +41,28 @@ REPLAYABLE: Mapping[ReplayKind, str] = {
 STATES: Mapping[bytes, State] = {state.value.encode(): state for state in State}
 
 
-def first_row(opening: NewEntry) -> str:
+def first_row(new_entry: NewEntry) -> str:
     """The row of a delivery that is entered."""
-    detail = _line(opening.detail) if opening.detail else ""
+    detail = _line(new_entry.detail) if new_entry.detail else ""
     return (
-        f"{opening.state}\t{opening.reason}\t{opening.at_ms}\t0\t\t{detail}\n"
-        f"{escape(opening.recipient)}\t{opening.channel}\t{opening.found}\t{escape(opening.scope)}"
+        f"{new_entry.state}\t{new_entry.reason}\t{new_entry.at_ms}\t0\t\t{detail}\n"
+        f"{escape(new_entry.recipient)}\t{new_entry.channel}\t{new_entry.rule}\t{escape(new_entry.matched)}"
     )
 
 
-def step_of(move: Transition) -> str:
+def step_of(transition: Transition) -> str:
     """A move as the step it adds."""
-    owner = _line(move.owner) if move.owner else ""
-    detail = _line(move.detail) if move.detail else ""
-    return f"{move.to}\t{move.reason}\t{move.at_ms}\t{move.attempt}\t{owner}\t{detail}"
+    owner = _line(transition.owner) if transition.owner else ""
+    detail = _line(transition.detail) if transition.detail else ""
+    return (
+        f"{transition.to}\t{transition.reason}\t{transition.at_ms}\t{transition.attempt}\t{owner}\t{detail}"
+    )
 
 
-def moved(move: Transition, answer: bytes) -> TransitionResult:
+def results(transition: Transition, answer: bytes) -> TransitionResult:
     """What the script said became of a move."""
     if answer == b"1":
-        return TransitionResult(True, move.to, move.owner, move.attempt)
+        return TransitionResult(True, transition.to, transition.owner, transition.attempt)
     if not answer:
         return TransitionResult(False, None)
     state, _, _, attempt, owner, _ = answer.split(b"\t", 5)

@@ -1,8 +1,8 @@
 -- Takes what names a person out of deliveries: the recipient, and the details, where relays quote addresses.
 -- KEYS event; ARGV what stands for the recipient, deliveries; reply how many were there
-local wide, found = redis.call('HGET', KEYS[1], '@w') == '1', 0
+local sharded, found = redis.call('HGET', KEYS[1], '@w') == '1', 0
 for i = 2, #ARGV do
-  local hash = wide and KEYS[1] .. ':' .. string.sub(ARGV[i], 1, 2) or KEYS[1]
+  local hash = sharded and KEYS[1] .. ':' .. string.sub(ARGV[i], 1, 2) or KEYS[1]
   local row = redis.call('HGET', hash, ARGV[i])
   if row then
     local lines = {}

@@ -6,6 +6,7 @@ from typing import Any
 from service.adapters.redis.client import CHUNK, Plan, Script, Store
 from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.tables.table_rows import contact_of
+from service.model.keys import ContactKey
 from service.model.recipient import Contact
 from service.ports import ContactPage, LookupKeys
 
@@ -47,11 +48,11 @@ class ContactsAsked:
             if rows
         }
 
-    def contacts(self, replies: Sequence[Any]) -> Mapping[tuple[str, str], Contact]:
+    def contacts(self, replies: Sequence[Any]) -> Mapping[ContactKey, Contact]:
         """Those that were asked for one by one."""
         answers = list(self._answers(replies))[len(self._accounts) :]
         return {
-            (account, uuid): contact_of(row)
+            ContactKey(account, uuid): contact_of(row)
             for (account, uuids), rows in zip(self._some, answers, strict=True)
             for uuid, row in zip(uuids, rows, strict=True)
             if row is not None

@@ -59,7 +59,7 @@ class RedisTables:
         require_complete(marks)
         return (await self._pages([role], [names], limit))[role]
 
-    async def bars(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """For each (address, unsubscribe key) what bars it, in one pipeline."""
         keys = self._store.keys
         rows, marks = await self._store.fetch(

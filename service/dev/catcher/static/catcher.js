@@ -1,26 +1,26 @@
-// Refreshes the list while it is looked at, and deletes mails. The server renders; nothing here reads a mail.
+// Refreshes the list while the page is visible, and deletes messages. The server renders; no code here parses one.
 const live = document.getElementById("live");
 const remove = document.getElementById("delete");
 let tag = "";
 
 async function refresh() {
   if (document.hidden) return;
-  const place = new URLSearchParams({ q: live.dataset.query, page: live.dataset.page });
+  const query = new URLSearchParams({ q: live.dataset.query, page: live.dataset.page });
   try {
-    const answer = await fetch(`/list?${place}`, { headers: { "If-None-Match": tag }, cache: "no-store" });
-    if (answer.status === 200) {
-      tag = answer.headers.get("ETag");
-      live.innerHTML = await answer.text();
+    const response = await fetch(`/list?${query}`, { headers: { "If-None-Match": tag }, cache: "no-store" });
+    if (response.status === 200) {
+      tag = response.headers.get("ETag");
+      live.innerHTML = await response.text();
       remove.hidden = !live.querySelector(".mails");
     }
-    document.body.classList.toggle("away", !answer.ok && answer.status !== 304);
+    document.body.classList.toggle("stopped", !response.ok && response.status !== 304);
   } catch {
-    document.body.classList.add("away");
+    document.body.classList.add("stopped");
   }
 }
 
 remove.addEventListener("click", async () => {
-  if (!confirm("Delete all mails?")) return;
+  if (!confirm("Delete all messages?")) return;
   await fetch("/api/v1/messages", { method: "DELETE" });
   await refresh();
 });

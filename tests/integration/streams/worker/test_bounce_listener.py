@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import aiosmtplib
 
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.settings import BounceSettings
 from streams.worker.bounce_listener import BounceListener
 from tests.support.bounce_messages import auto_reply, complaint, dsn

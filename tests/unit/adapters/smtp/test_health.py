@@ -4,7 +4,7 @@ import pytest
 
 from service.adapters.smtp.health import RelayHealthTracker, RelayState
 from service.adapters.smtp.relay import Cooldowns
-from service.model.mail import SendReason
+from service.model.reasons import Reason
 
 
 class Hand:
@@ -39,11 +39,11 @@ def test_rests_double_up_to_the_longest(health: RelayHealthTracker) -> None:
     """Every rest in a row doubles, with a tenth of jitter, up to the longest; success forgets them."""
     found = []
     for _ in range(8):
-        health.rest(RelayState.resting, SendReason.relay_busy, "")
+        health.rest(RelayState.resting, Reason.relay_busy, "")
         found.append(health.rests_for())
         health.try_again()
     health.worked()
-    health.rest(RelayState.resting, SendReason.relay_busy, "")
+    health.rest(RelayState.resting, Reason.relay_busy, "")
 
     for seconds, expected in zip(found, [5, 10, 20, 40, 60, 60, 60, 60], strict=True):
         assert seconds == pytest.approx(expected, rel=0.11)
@@ -52,7 +52,7 @@ def test_rests_double_up_to_the_longest(health: RelayHealthTracker) -> None:
 
 def test_a_trial_that_breaks_is_over_at_once(health: RelayHealthTracker) -> None:
     """In a trial one failure is enough."""
-    health.rest(RelayState.breaker_open, SendReason.relay_unavailable, "", 1.0)
+    health.rest(RelayState.breaker_open, Reason.relay_unavailable, "", 1.0)
     health.try_again()
 
     assert (health.state, health.usable) == (RelayState.trial, True)
@@ -62,7 +62,7 @@ def test_a_trial_that_breaks_is_over_at_once(health: RelayHealthTracker) -> None
 
 def test_a_refused_sender_is_well_only_when_accepted(health: RelayHealthTracker) -> None:
     """That it answers proves nothing when it refused our sender; an accepted mail does."""
-    health.rest(RelayState.misconfigured, SendReason.sender_refused, "")
+    health.rest(RelayState.misconfigured, Reason.sender_refused, "")
     health.try_again()
     health.answered()
     assert health.state is RelayState.trial
@@ -71,7 +71,7 @@ def test_a_refused_sender_is_well_only_when_accepted(health: RelayHealthTracker)
 
 
 def suspect(health: RelayHealthTracker, *mails: str) -> list[bool]:
-    return [health.suspect(mail, SendReason.sender_refused, "x") for mail in mails]
+    return [health.suspect(mail, Reason.sender_refused, "x") for mail in mails]
 
 
 def test_suspicions(health: RelayHealthTracker) -> None:
@@ -79,7 +79,7 @@ def test_suspicions(health: RelayHealthTracker) -> None:
     assert suspect(health, "a", "b") == [False, False]
     health.worked()
     assert suspect(health, "c", "d", "e") == [False, False, True]
-    assert (health.state, health.reason) == (RelayState.misconfigured, SendReason.sender_refused)
+    assert (health.state, health.reason) == (RelayState.misconfigured, Reason.sender_refused)
 
 
 def test_one_mail_is_one_witness(health: RelayHealthTracker) -> None:

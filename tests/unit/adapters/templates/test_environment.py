@@ -1,4 +1,4 @@
-"""The short ways of our environments mean what Jinja2's own code means."""
+"""The fast paths of our environments have the same meaning as Jinja2's own code."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from jinja2.compiler import CodeGenerator
 from jinja2.exceptions import SecurityError
 from markupsafe import Markup
 
-from service.adapters.templates.environment import Sandbox, environment
+from service.adapters.templates.environment import Sandbox, make_environment
 
 
 class Plain(Sandbox):
-    """The sandbox with the code that Jinja2 writes."""
+    """The sandbox with Jinja2's own code generator."""
 
     code_generator_class = CodeGenerator
 
 
-def nothing(value: object) -> object:
+def none_as_empty(value: object) -> object:
     return "" if value is None else value
 
 
@@ -43,15 +43,15 @@ VALUES = st.one_of(
 )  # fmt: skip
 PAIRS = [
     (
-        environment(html=html, shared={}),
-        Plain(autoescape=html, undefined=StrictUndefined, finalize=nothing, keep_trailing_newline=True),
+        make_environment(html=html, shared={}),
+        Plain(autoescape=html, undefined=StrictUndefined, finalize=none_as_empty, keep_trailing_newline=True),
     )
     for html in (True, False)
 ]
 COMPILED = [(text, [(a.from_string(text), b.from_string(text)) for a, b in PAIRS]) for text in EXPRESSIONS]
 
 
-def told(template: Any, data: object) -> str:
+def rendered(template: Any, data: object) -> str:
     try:
         return str(template.render(data=data))
     except UndefinedError as error:
@@ -60,19 +60,19 @@ def told(template: Any, data: object) -> str:
 
 @given(VALUES, st.lists(VALUES, max_size=3))
 @example({"b": None}, [None, {"b": 1}])
-def test_what_is_written_is_what_jinja2_writes(value: object, many: list[object]) -> None:
-    """Looking up, escaping, None and what is undefined: the same text, or the same complaint."""
+def test_output_is_the_same_as_from_jinja2(value: object, many: list[object]) -> None:
+    """Look-ups, escaping, None and undefined names give the same text, or the same error."""
     for text, pairs in COMPILED:
-        for quick, plain in pairs:
+        for fast, plain in pairs:
             data = {"a": value, "many": many}
-            assert told(quick, data) == told(plain, data), text
+            assert rendered(fast, data) == rendered(plain, data), text
 
 
 @pytest.mark.parametrize(
     "text", ["{{ data.__class__ }}", "{{ data.a.__class__.mro() }}", "{{ data.items() }}"]
 )
-def test_the_sandbox_stays_shut(text: str) -> None:
-    """A dict shows its fields, and nothing of what it is in Python."""
-    for quick, _ in PAIRS:
+def test_the_sandbox_hides_python(text: str) -> None:
+    """A dict has its fields only, no attribute or method of Python."""
+    for fast, _ in PAIRS:
         with pytest.raises((UndefinedError, SecurityError)):
-            quick.from_string(text).render(data={"a": "x"})
+            fast.from_string(text).render(data={"a": "x"})

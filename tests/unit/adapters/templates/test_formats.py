@@ -38,8 +38,8 @@ AMOUNTS = st.one_of(
 @example(Decimal("-0.001"), "en", "EUR")
 @example(Decimal("1234.5"), "es", "EUR")
 @example(Decimal("999.995"), "en", "EUR")
-def test_money_is_what_babel_writes(amount: Decimal, locale: str, currency: str) -> None:
-    """The quick way writes the same as Babel, for every locale and number."""
+def test_money_is_written_as_by_babel(amount: Decimal, locale: str, currency: str) -> None:
+    """The cached pattern writes the same as Babel, for every locale and number."""
     expected = format_currency(amount, currency, locale=Locale.parse(locale))
 
     assert expected == show_money(amount, currency, locale)
@@ -47,16 +47,16 @@ def test_money_is_what_babel_writes(amount: Decimal, locale: str, currency: str)
 
 @given(AMOUNTS, st.sampled_from(LOCALES))
 @example(Decimal(1234), "es")
-def test_numbers_are_what_babel_writes(number: Decimal, locale: str) -> None:
-    """The quick way writes the same as Babel, for every locale and number."""
+def test_numbers_are_written_as_by_babel(number: Decimal, locale: str) -> None:
+    """The cached pattern writes the same as Babel, for every locale and number."""
     assert format_decimal(number, locale=Locale.parse(locale)) == show_number(number, locale)
 
 
 @given(
     st.datetimes(), st.sampled_from(LOCALES), st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
 )
-def test_dates_and_times_are_what_babel_writes(moment: datetime, locale: str, zone: str) -> None:
-    """Told in pieces that are kept, a date and a time are what Babel writes at once, in every zone."""
+def test_dates_and_times_are_written_as_by_babel(moment: datetime, locale: str, zone: str) -> None:
+    """A date and a time, cached apart, are the same as Babel writes them at once, in every zone."""
     try:
         local = moment.replace(tzinfo=UTC).astimezone(get_timezone(zone))
     except OverflowError:
@@ -84,7 +84,7 @@ def test_dates_and_times_are_what_babel_writes(moment: datetime, locale: str, zo
     ],
 )
 def test_datetimes(value: object, locale: str, zone: str, shown: str) -> None:
-    """Times are told in the recipient's zone, which is named; a date alone is not moved."""
+    """Times are in the recipient's zone, with its name; a date alone is not shifted."""
     assert shown == show_datetime(value, locale, zone)
 
 
@@ -97,8 +97,8 @@ def test_dates_follow_the_zone() -> None:
 @pytest.mark.parametrize(
     "value", ["soon", "", "2026-13-01", True, 1e300, float("nan"), ["x"], "0001-01-01T00:00:00+23:59"]
 )
-def test_what_is_no_date_is_shown_as_it_came(value: object) -> None:
-    """An odd value never fails a mail."""
+def test_a_value_that_is_not_a_date_is_shown_unchanged(value: object) -> None:
+    """An odd value never fails an email."""
     assert show_date(value, "en", "America/New_York")[:1] == str(value)[:1] or isinstance(value, str)
     assert isinstance(show_datetime(value, "en", "America/New_York"), str)
 
@@ -118,7 +118,7 @@ def test_what_is_no_date_is_shown_as_it_came(value: object) -> None:
     ],
 )
 def test_odd_money(value: object, currency: object, shown: str) -> None:
-    """What is no amount is shown as it came, at no great cost."""
+    """A value that is not an amount is shown unchanged, without a costly conversion."""
     assert shown == show_money(value, currency, "en")
 
 
@@ -133,5 +133,5 @@ def test_unknown_locales_fall_back() -> None:
     [(1, "en", "one"), (0, "en", "other"), (3, "pl", "few"), ("x", "en", "other")],
 )
 def test_plurals(count: object, locale: str, form: str) -> None:
-    """Counts have the form that the language asks for."""
+    """Counts have the plural form of the language."""
     assert form == plural_form(count, locale)

@@ -11,8 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.adapters.templates.headers import _BREAKS, date, mailbox, one_line, unstructured
-from service.adapters.templates.headers import given as given_header
+from service.adapters.templates.headers import (
+    _CONTROLS_OR_SPACES,
+    date_header,
+    extra_header,
+    mailbox_header,
+    one_line,
+    unstructured_header,
+)
 from service.ports import RenderFailed
 
 NASTY = [
@@ -37,8 +43,8 @@ NASTY = [
 ]
 
 
-def read(header: bytes) -> Any:
-    """The one header, as the standard library reads it."""
+def parse(header: bytes) -> Any:
+    """Return the value of the only header, as parsed by the standard library."""
     message = message_from_bytes(header + b"\r\n", policy=policy.default)
     assert len(message.keys()) == 1
     assert not message.get_payload()
@@ -48,7 +54,7 @@ def read(header: bytes) -> Any:
 
 
 def phrase(header: bytes) -> str:
-    """The display name by RFC 2047 section 6.2: CPython 3.11's address parser puts spaces between encoded-words."""
+    """Return the display name by RFC 2047 section 6.2; CPython 3.11's parser puts spaces between encoded-words."""
     text = header.decode("ascii").replace("\r\n", "")
     return str(make_header(decode_header(text[4 : text.rindex("<")].strip())))
 
@@ -57,12 +63,12 @@ WORD = re.compile(r"=\?utf-8\?([qb])\?([^?]*)\?=")
 
 
 def words(header: bytes) -> list[str]:
-    """Every encoded-word on its own; one that is not whole characters is a fault (RFC 2047 section 5)."""
-    found = []
+    """Return each encoded-word, decoded alone; fail for one that divides a character (RFC 2047 section 5)."""
+    decoded = []
     for encoding, payload in WORD.findall(header.decode("ascii")):
         octets = b64decode(payload) if encoding == "b" else quopri.decodestring(payload.replace("_", " "))
-        found.append(octets.decode("utf-8"))
-    return found
+        decoded.append(octets.decode("utf-8"))
+    return decoded
 
 
 def lines(header: bytes) -> list[bytes]:
@@ -76,11 +82,11 @@ def lines(header: bytes) -> list[bytes]:
 @example("Aufträge: ein größerer Überblick über Gebote, Käufe und Zuschläge in Österreich")
 @example("Grüße € " * 12)
 def test_free_text(text: str) -> None:
-    """Any text is one header of short ASCII lines, and comes back with its controls as spaces."""
-    header = unstructured("Subject", text)
+    """Any text becomes one header of short ASCII lines, and decodes to the text with its controls as spaces."""
+    header = unstructured_header("Subject", text)
 
     assert header.isascii()
-    assert one_line(text) == _BREAKS.sub(" ", text).strip(" ") == str(read(header))
+    assert one_line(text) == _CONTROLS_OR_SPACES.sub(" ", text).strip(" ") == str(parse(header))
     assert "".join(words(header)) in ("", one_line(text))
     for line in lines(header):
         assert len(line) <= 78
@@ -90,37 +96,37 @@ def test_free_text(text: str) -> None:
 
 @pytest.mark.parametrize("before", range(30, 50))
 def test_characters_are_not_divided(before: int) -> None:
-    """Wherever an encoded-word ends, it ends between two characters."""
+    """An encoded-word always ends between two characters."""
     text = "a" * before + "ü€𝄞" * 3 + "b" * 90
 
-    assert "".join(words(unstructured("Subject", text))) == text
+    assert "".join(words(unstructured_header("Subject", text))) == text
 
 
 @pytest.mark.parametrize("text", ["New high bidder on lot 7", "100% = all?", "A: b; c, d (e)"])
 def test_ascii_stays_readable(text: str) -> None:
     """Plain ASCII is not encoded."""
-    assert f"Subject: {text}\r\n".encode() == unstructured("Subject", text)
+    assert f"Subject: {text}\r\n".encode() == unstructured_header("Subject", text)
 
 
 @pytest.mark.parametrize("text", NASTY[:2])
-def test_encoded_words_in_data_do_not_pass(text: str) -> None:
-    """Text that looks like an encoded-word is text: it is encoded itself, and decodes to what it was."""
-    header = unstructured("Subject", text)
+def test_encoded_words_in_data_are_text(text: str) -> None:
+    """Text that looks like an encoded-word is itself encoded, and decodes to the same text."""
+    header = unstructured_header("Subject", text)
 
     assert b"=0ABcc" not in header
-    assert text == str(read(header))
+    assert text == str(parse(header))
 
 
 @given(st.one_of(st.sampled_from(NASTY), st.text(max_size=80), st.text(st.characters(max_codepoint=127))))
 @example('Doe, "Jane" \\ <x@y>')
 @example("a@b.example")
 def test_display_names(name: str) -> None:
-    """Whatever the name, there is one mailbox, with that name and the address that was given."""
-    header = mailbox("To", name, "alice@example.com")
-    (found,) = read(header).addresses
+    """Any name gives exactly one mailbox, with that name and the delivery's address."""
+    header = mailbox_header("To", name, "alice@example.com")
+    (address,) = parse(header).addresses
 
-    assert found.addr_spec == "alice@example.com"
-    shown = found.display_name if header.count(b"=?utf-8?") < 2 else phrase(header)
+    assert address.addr_spec == "alice@example.com"
+    shown = address.display_name if header.count(b"=?utf-8?") < 2 else phrase(header)
     assert one_line(name).split() == shown.split()
     for line in lines(header):
         assert len(line) <= 78
@@ -151,42 +157,42 @@ def test_display_names(name: str) -> None:
 def test_addresses_are_refused_not_repaired(address: str) -> None:
     """Anything but exactly one addr-spec is refused."""
     with pytest.raises(RenderFailed):
-        mailbox("To", "", address)
+        mailbox_header("To", "", address)
 
 
 def test_international_addresses() -> None:
     """A domain goes as A-labels, so only a local part beyond ASCII needs SMTPUTF8 (RFC 6531)."""
-    assert mailbox("To", "", "jo@bücher.example") == b"To: <jo@xn--bcher-kva.example>\r\n"
-    assert "To: <jürgen@example.com>\r\n".encode() == mailbox("To", "", "jürgen@example.com")
+    assert mailbox_header("To", "", "jo@bücher.example") == b"To: <jo@xn--bcher-kva.example>\r\n"
+    assert "To: <jürgen@example.com>\r\n".encode() == mailbox_header("To", "", "jürgen@example.com")
 
 
 @pytest.mark.parametrize(
     "name", ["Subject", "to", "X Y", "", "X:", "X\r\nBcc", "Bcc", "Content-Type", "DKIM-Signature"]
 )
-def test_given_names(name: str) -> None:
-    """A header that is added has a name of its own, in the letters of one."""
+def test_names_of_extra_headers(name: str) -> None:
+    """An added header has a valid name, none of those that the message has already."""
     with pytest.raises(RenderFailed):
-        given_header(name, "x")
+        extra_header(name, "x")
 
 
 @pytest.mark.parametrize(
     "value", ["", "a\r\nBcc: v@x", "a\x00", "=?utf-8?q?a=0ABcc?=", "ü", " a", "a  b", "x" * 1000]
 )
-def test_given_values(value: str) -> None:
-    """A header that is added is one line of printable ASCII, without encoded-words."""
+def test_values_of_extra_headers(value: str) -> None:
+    """An added header is one line of printable ASCII, without encoded-words."""
     with pytest.raises(RenderFailed):
-        given_header("List-Help", value)
+        extra_header("List-Help", value)
 
 
-def test_given_long_value_is_folded_at_spaces_only() -> None:
+def test_a_long_extra_header_is_folded_at_spaces_only() -> None:
     """A long URL stays whole."""
     url = "<https://example.com/" + "x" * 100 + ">"
 
-    assert f"List-Unsubscribe: {url}\r\n <mailto:a@b.example>\r\n".encode() == given_header(
+    assert f"List-Unsubscribe: {url}\r\n <mailto:a@b.example>\r\n".encode() == extra_header(
         "List-Unsubscribe", f"{url} <mailto:a@b.example>"
     )
 
 
 def test_date() -> None:
-    """The delivery's own time, in UTC."""
-    assert date(1_790_000_000_999) == b"Date: Mon, 21 Sep 2026 14:13:20 +0000\r\n"
+    """The Date header is the delivery's own time, in UTC."""
+    assert date_header(1_790_000_000_999) == b"Date: Mon, 21 Sep 2026 14:13:20 +0000\r\n"

@@ -1,4 +1,4 @@
-"""Which template a recipient gets, and what is wrong with templates that cannot be used."""
+"""The choice of a recipient's template, and the faults of templates that cannot be used."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def note(locale: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("locale", "found"),
+    ("locale", "chosen"),
     [
         ("de-AT", "de-AT"),
         ("de_AT", "de-AT"),
@@ -27,33 +27,33 @@ def note(locale: str) -> str:
         ("", "fr"),
     ],
 )
-def test_fallback(tmp_path: Path, locale: str, found: str) -> None:
-    """The exact locale, its language, the configured one."""
+def test_fallback(tmp_path: Path, locale: str, chosen: str) -> None:
+    """The exact locale is chosen first, then its language, then the configured locale."""
     root = directory(tmp_path, {f"note/{name}": note(name) for name in ("de", "de-AT", "fr", "en")})
-    made = TemplateRenderer(
+    note_renderer = TemplateRenderer(
         MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": row()})
     )
 
-    assert found == made.inbox_line(letter(locale=locale))
+    assert chosen == note_renderer.inbox_line(letter(locale=locale))
 
 
 def test_english_is_the_last_resort(tmp_path: Path) -> None:
-    """English, where even the configured locale is missing."""
+    """English is chosen where even the configured locale is missing."""
     root = directory(tmp_path, {"note/en": note("en")})
-    made = TemplateRenderer(
+    note_renderer = TemplateRenderer(
         MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": row()})
     )
 
-    assert made.inbox_line(letter(locale="ja")) == "en"
+    assert note_renderer.inbox_line(letter(locale="ja")) == "en"
 
 
 def test_unknown_type(tmp_path: Path) -> None:
     """A delivery of a type that is not in the catalogue fails, and so does a path as its type."""
-    made = renderer(tmp_path)
+    note_renderer = renderer(tmp_path)
 
     for name in ("other", "../note", "layout"):
         with pytest.raises(RenderFailed):
-            made.inbox_line(letter(type=name))
+            note_renderer.inbox_line(letter(type=name))
 
 
 def test_path_as_locale(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_path_as_locale(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "now", "line"),
+    ("before", "after", "line"),
     [
         (
             "{% block inbox %}{{ data.title }}{% endblock %}",
@@ -86,7 +86,7 @@ def test_path_as_locale(tmp_path: Path) -> None:
         (
             "{{ data.body }}\n",
             "{% include 'x' %}\n",
-            "note/en.j2: line 4: include is not for the templates of types",
+            "note/en.j2: line 4: include is not allowed in the template of a type",
         ),
         ("{{ data.body }}\n", "{{ data.extra.x }}\n", "note/en.j2: UndefinedError: "),
         (
@@ -97,29 +97,29 @@ def test_path_as_locale(tmp_path: Path) -> None:
         ("data.title), data.title)", "data.title))", "note/en.j2: line 8: button() takes a link and a label"),
     ],
 )
-def test_check_names_the_fault(tmp_path: Path, was: str, now: str, line: str) -> None:
-    """What is wrong is one line with file and place."""
-    assert was in NOTE
-    made = renderer(tmp_path, {"note/en": NOTE.replace(was, now)})
+def test_check_names_the_fault(tmp_path: Path, before: str, after: str, line: str) -> None:
+    """A fault is one line with file and place."""
+    assert before in NOTE
+    note_renderer = renderer(tmp_path, {"note/en": NOTE.replace(before, after)})
 
     with pytest.raises(TemplateFault) as fault:
-        made.check()
+        note_renderer.check()
 
     assert line in str(fault.value)
     assert "\n" not in str(fault.value)
 
 
-def test_check_wants_every_type(tmp_path: Path) -> None:
+def test_check_needs_a_template_of_every_type(tmp_path: Path) -> None:
     """A type without a template is one line."""
     root = directory(tmp_path, {"note/en": NOTE})
-    made = TemplateRenderer(
+    note_renderer = TemplateRenderer(
         MailSettings(), TemplateSettings(directory=root), Catalogue({"note": row(), "other": row("other")})
     )
 
     with pytest.raises(TemplateFault, match=r"^other/en\.j2 is missing$"):
-        made.check()
+        note_renderer.check()
 
 
-def test_check_passes_what_is_right(tmp_path: Path) -> None:
-    """Nothing is said of templates that can be rendered."""
+def test_check_passes_valid_templates(tmp_path: Path) -> None:
+    """Templates that can be rendered raise nothing."""
     renderer(tmp_path, {"note/en": NOTE, "note/de": NOTE}).check()

@@ -1,4 +1,4 @@
-"""A delivery becomes a mail or a line."""
+"""A delivery becomes an email or a line of the inbox."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.adapters.templates import TemplateRenderer, render_preview
-from service.model.delivery import Found
+from service.model.catalogue import AudienceRule
 from service.ports import RenderFailed
 from service.settings import MailSettings, TemplateSettings
 from tests.support.rendering import NOTE, bodies, letter, parsed, renderer
@@ -18,13 +18,13 @@ UNSUBSCRIBE = {
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> TemplateRenderer:
+def note_renderer(tmp_path: Path) -> TemplateRenderer:
     return renderer(tmp_path)
 
 
-def test_headers(made: TemplateRenderer) -> None:
-    """Each header once; whoever is written to is alone in To; the id gives the Message-ID."""
-    message = parsed(made.email(letter(), UNSUBSCRIBE))
+def test_headers(note_renderer: TemplateRenderer) -> None:
+    """Each header occurs once; To has the recipient alone; the id gives the Message-ID."""
+    message = parsed(note_renderer.email(letter(), UNSUBSCRIBE))
 
     assert len(set(message.keys())) == len(message.keys())
     assert {name: str(value) for name, value in message.items()} == {
@@ -43,9 +43,9 @@ def test_headers(made: TemplateRenderer) -> None:
     }
 
 
-def test_parts(made: TemplateRenderer) -> None:
-    """Text first, then HTML, both with greeting, body, and the link to unsubscribe; the preheader only in HTML."""
-    text, html = bodies(parsed(made.email(letter(), UNSUBSCRIBE)))
+def test_parts(note_renderer: TemplateRenderer) -> None:
+    """Text comes first, then HTML, both with greeting, body and unsubscribe link; the preheader is in HTML only."""
+    text, html = bodies(parsed(note_renderer.email(letter(), UNSUBSCRIBE)))
 
     assert text.startswith("Hello Alice,\n\nWorld\n\n-- \n")
     assert "\nhttp://127.0.0.1:8000/unsubscribe/token\n" in text
@@ -62,65 +62,67 @@ def test_parts(made: TemplateRenderer) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"List-Unsubscribe": "<https://elsewhere.example/x>"}])
-def test_no_link_to_unsubscribe(made: TemplateRenderer, headers: dict[str, str]) -> None:
-    """Without List-Unsubscribe the layout has no such link, and never one to another site."""
-    text, html = bodies(parsed(made.email(letter(), headers)))
+def test_no_link_to_unsubscribe(note_renderer: TemplateRenderer, headers: dict[str, str]) -> None:
+    """Without List-Unsubscribe the layout has no unsubscribe link, and never one to another site."""
+    text, html = bodies(parsed(note_renderer.email(letter(), headers)))
 
     assert "nsubscribe" not in text + html
     assert "elsewhere" not in text + html
 
 
-def test_greeting_without_a_name(made: TemplateRenderer) -> None:
-    """Who has no name is greeted without one."""
-    assert bodies(parsed(made.email(letter(name=" "), {})))[0].startswith("Hello,\n\n")
+def test_greeting_without_a_name(note_renderer: TemplateRenderer) -> None:
+    """A recipient without a name is greeted without one."""
+    assert bodies(parsed(note_renderer.email(letter(name=" "), {})))[0].startswith("Hello,\n\n")
 
 
-def test_same_bytes_at_every_attempt(made: TemplateRenderer) -> None:
-    """A retry is the same mail."""
-    assert made.email(letter(), UNSUBSCRIBE) == made.email(letter(attempt=3), UNSUBSCRIBE)
+def test_same_bytes_at_every_attempt(note_renderer: TemplateRenderer) -> None:
+    """A retry gives the same message."""
+    assert note_renderer.email(letter(), UNSUBSCRIBE) == note_renderer.email(letter(attempt=3), UNSUBSCRIBE)
 
 
 @pytest.mark.parametrize(
-    ("found", "scope", "role"),
+    ("rule", "matched", "role"),
     [
-        (Found.role, "admin", "admin"),
-        (Found.users, "", "user"),
-        (Found.users, "admin", "user"),
-        (Found.role, "x", "user"),
+        (AudienceRule.role, "admin", "admin"),
+        (AudienceRule.users, "", "user"),
+        (AudienceRule.users, "admin", "user"),
+        (AudienceRule.role, "x", "user"),
     ],
 )
-def test_role(tmp_path: Path, found: Found, scope: str, role: str) -> None:
-    """Only who was found as an admin reads as one."""
+def test_role(tmp_path: Path, rule: AudienceRule, matched: str, role: str) -> None:
+    """Only a recipient notified in the role of an admin has that role in templates."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ recipient.role }}")
-    assert role == renderer(tmp_path, {"note/en": source}).inbox_line(letter(found=found, scope=scope))
+    assert role == renderer(tmp_path, {"note/en": source}).inbox_line(letter(rule=rule, matched=matched))
 
 
 def test_locale_of_numbers_follows_the_language(tmp_path: Path) -> None:
-    """Numbers are the recipient's own within the language of the text, and the text's where it fell back."""
+    """Numbers follow the recipient's locale within the language of the text, else the locale of the text."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ data.amount|number }}")
-    made = renderer(tmp_path, {"note/en": source, "note/de": source})
+    note_renderer = renderer(tmp_path, {"note/en": source, "note/de": source})
 
-    assert made.inbox_line(letter({"amount": 1234}, locale="de-CH")) == "1’234"
-    assert made.inbox_line(letter({"amount": 1234}, locale="pl")) == "1,234"
+    assert note_renderer.inbox_line(letter({"amount": 1234}, locale="de-CH")) == "1’234"
+    assert note_renderer.inbox_line(letter({"amount": 1234}, locale="pl")) == "1,234"
 
 
 @pytest.mark.parametrize(
     "text", ["{{ 7*7 }}", "{% for x in y %}", "{# no #}", "[[ 7*7 ]]", "${7*7}", "{{ data }}"]
 )
-def test_data_is_never_a_template(made: TemplateRenderer, text: str) -> None:
+def test_data_is_never_a_template(note_renderer: TemplateRenderer, text: str) -> None:
     """Template syntax in data is text."""
     delivery = letter({"title": text, "body": text}, name=text)
-    message = parsed(made.email(delivery, {}))
+    message = parsed(note_renderer.email(delivery, {}))
 
-    assert text == message["Subject"] == made.inbox_line(delivery)
+    assert text == message["Subject"] == note_renderer.inbox_line(delivery)
     assert all(f"{text}" in body for body in bodies(message))
     assert "49" not in bodies(message)[0]
 
 
-def test_html_is_escaped(made: TemplateRenderer) -> None:
-    """Markup in data is text in the HTML part, and is left alone in the text part."""
+def test_html_is_escaped(note_renderer: TemplateRenderer) -> None:
+    """Markup in data is escaped in the HTML part, and unchanged in the text part."""
     attack = "<script>alert('x')</script>\"><img src=x onerror=y>&amp;"
-    text, html = bodies(parsed(made.email(letter({"title": attack, "body": attack}, name=attack), {})))
+    text, html = bodies(
+        parsed(note_renderer.email(letter({"title": attack, "body": attack}, name=attack), {}))
+    )
 
     assert attack in text
     assert "<script" not in html
@@ -131,7 +133,7 @@ def test_html_is_escaped(made: TemplateRenderer) -> None:
 
 @pytest.mark.parametrize("name", ["items", "keys", "_fields", "__class__", "get", "title"])
 def test_fields_do_not_collide(tmp_path: Path, name: str) -> None:
-    """A field may have any name; none shows what is inside the machine."""
+    """A field may have any name; none reaches an attribute or method of Python."""
     source = NOTE.replace(
         "{% block inbox %}{{ data.title }}", "{% block inbox %}{{ data.extra." + name + " }}"
     )
@@ -152,19 +154,19 @@ def test_fields_do_not_collide(tmp_path: Path, name: str) -> None:
         "self.inbox()",
     ],
 )
-def test_what_cannot_be_rendered(tmp_path: Path, expression: str) -> None:
-    """Whatever goes wrong in a template is a RenderFailed that names it and tells no data."""
+def test_failures_to_render(tmp_path: Path, expression: str) -> None:
+    """Any failure in a template is a RenderFailed that names the template and shows no data."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ " + expression + " }}")
-    made = renderer(tmp_path, {"note/en": source})
+    note_renderer = renderer(tmp_path, {"note/en": source})
 
     with pytest.raises(RenderFailed) as failure:
-        made.inbox_line(letter({"title": "secret-canary", "extra": {"key": "secret-canary"}}))
+        note_renderer.inbox_line(letter({"title": "secret-canary", "extra": {"key": "secret-canary"}}))
 
     assert "secret-canary" not in str(failure.value)
 
 
 def test_absent_optional_fields(tmp_path: Path) -> None:
-    """A declared field that the event leaves out is nothing, and is written as nothing."""
+    """A declared field that the event leaves out is None, and is written as empty text."""
     source = NOTE.replace(
         "{% block inbox %}{{ data.title }}",
         "{% block inbox %}{% if data.amount is none %}none{% endif %}[{{ data.at|date }}{{ data.amount }}]",
@@ -192,7 +194,7 @@ def test_links_stay_on_the_site(tmp_path: Path, parts: str, url: str) -> None:
 
 @pytest.mark.parametrize("site", ["javascript:alert(1)", "tocsin.test", ""])
 def test_site_must_be_a_web_address(tmp_path: Path, site: str) -> None:
-    """A base that is no web address does not start."""
+    """A site that is not a web address is refused at the start."""
     with pytest.raises(ValueError, match=r"mail\.site"):
         renderer(tmp_path, site=site)
 
@@ -206,34 +208,34 @@ def test_site_must_be_a_web_address(tmp_path: Path, site: str) -> None:
         {"id": ""},
     ],
 )
-def test_refused_deliveries(made: TemplateRenderer, change: dict[str, Any]) -> None:
-    """What would have to be changed to be sent is not sent."""
+def test_refused_deliveries(note_renderer: TemplateRenderer, change: dict[str, Any]) -> None:
+    """A delivery that is not valid for a message is refused, not repaired."""
     with pytest.raises(RenderFailed):
-        made.email(letter(**change), {})
+        note_renderer.email(letter(**change), {})
 
 
 def test_signature_comes_first(tmp_path: Path) -> None:
-    """What `sign` makes of the finished message stands before it."""
+    """The header that `sign` makes of the finished message comes before it."""
     plain = renderer(tmp_path)
-    seen: list[bytes] = []
+    messages: list[bytes] = []
 
     def sign(message: bytes) -> bytes:
-        seen.append(message)
+        messages.append(message)
         return b"DKIM-Signature: x\r\n"
 
     signing = TemplateRenderer(
         MailSettings(), TemplateSettings(directory=tmp_path / "templates"), plain.library.catalogue, sign
     )
     assert b"DKIM-Signature: x\r\n" + plain.email(letter(), {}) == signing.email(letter(), {})
-    assert [plain.email(letter(), {})] == seen
+    assert [plain.email(letter(), {})] == messages
 
 
-def test_preview(made: TemplateRenderer) -> None:
-    """A preview is the sample's mail, taken apart."""
-    seen = render_preview(made, MailSettings(), "note", "en")
+def test_preview(note_renderer: TemplateRenderer) -> None:
+    """A preview has the parts of the sample's message."""
+    preview = render_preview(note_renderer, MailSettings(), "note", "en")
 
-    assert (seen.subject, seen.preheader, seen.inbox) == ("Hello", "Hello in short", "Hello")
-    assert "World" in seen.text
-    assert "World</p>" in seen.html
-    assert "List-Unsubscribe" in dict(seen.headers)
-    assert seen.size > len(seen.text) + len(seen.html)
+    assert (preview.subject, preview.preheader, preview.inbox) == ("Hello", "Hello in short", "Hello")
+    assert "World" in preview.text
+    assert "World</p>" in preview.html
+    assert "List-Unsubscribe" in dict(preview.headers)
+    assert preview.size > len(preview.text) + len(preview.html)

@@ -8,7 +8,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer, render_preview
 from service.settings import MailSettings, TemplateSettings, templates_directory
 
-GMAIL_CLIPS_AT = 102_000
+GMAIL_CLIP_BYTES = 102_000
 
 
 @cache
@@ -17,19 +17,19 @@ def shipped() -> TemplateRenderer:
 
 
 def test_check() -> None:
-    """Every type can be rendered in every locale it has, with and without what is optional."""
+    """Every type can be rendered in each of its locales, with and without optional data."""
     shipped().check()
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])
 def test_every_type_in_both_languages(locale: str) -> None:
-    """English and German are complete; each mail is whole and small, and no tag is left in it."""
-    for row in shipped().library.catalogue:
-        seen = render_preview(shipped(), MailSettings(), row.name, locale)
+    """English and German are complete; each email is whole and small, and no template tag is left in it."""
+    for type_ in shipped().library.catalogue:
+        preview = render_preview(shipped(), MailSettings(), type_.name, locale)
 
-        assert dict(seen.headers)["Content-Language"] == locale, row.name
-        assert seen.size < GMAIL_CLIPS_AT
-        assert f'<html lang="{locale}"' in seen.html
-        for text in (seen.subject, seen.preheader, seen.inbox, seen.text, seen.html):
+        assert dict(preview.headers)["Content-Language"] == locale, type_.name
+        assert preview.size < GMAIL_CLIP_BYTES
+        assert f'<html lang="{locale}"' in preview.html
+        for text in (preview.subject, preview.preheader, preview.inbox, preview.text, preview.html):
             assert text.strip()
-            assert not any(sign in text for sign in ("{{", "}}", "{%", "[[", "jinja")), row.name
+            assert not any(sign in text for sign in ("{{", "}}", "{%", "[[", "jinja")), type_.name

@@ -1,6 +1,6 @@
-"""CSS inlined around template tags."""
+"""CSS inlining around template tags."""
 
-from service.adapters.templates.styles import inlined
+from service.adapters.templates.styles import inline_css
 
 
 def test_tags_survive_as_written() -> None:
@@ -11,9 +11,9 @@ def test_tags_survive_as_written() -> None:
         "<table><tbody>{% for g in h %}<tr><td>{{ g }}</td></tr>{% endfor %}</tbody></table></body></html>"
     )
 
-    assert source == inlined(source, "", whole=True)
+    assert source == inline_css(source, "", whole=True)
 
 
 def test_styles_reach_the_elements() -> None:
     """Rules become attributes; tags are not touched."""
-    assert inlined("<p>{{ data.x }}</p>", "p { margin: 0; }") == '<p style="margin: 0;">{{ data.x }}</p>'
+    assert inline_css("<p>{{ data.x }}</p>", "p { margin: 0; }") == '<p style="margin: 0;">{{ data.x }}</p>'

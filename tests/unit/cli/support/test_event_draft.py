@@ -8,7 +8,8 @@ import pytest
 from service.cli.support.event_draft import CONTENT_TYPE, Draft, checked, draft_of, recipients_text
 from service.cli.support.factories import catalogue_of
 from service.model.catalogue import Catalogue
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
+from service.model.reasons import DeadReason
 from service.settings import Settings
 
 NOW = 1_790_000_000_000

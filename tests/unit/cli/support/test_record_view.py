@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cli.support.record_view import record_view, view_line
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
 from service.model.ids import event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.outcome import Outcome
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Record
 from service.model.topics import TopicNames
-from service.pipeline.dead_letter import dead_letter
+from service.pipeline.messages import dead_letter
 
 TOPICS = TopicNames("p.")
 EVENT = {

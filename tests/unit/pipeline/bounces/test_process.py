@@ -4,8 +4,8 @@ import pytest
 
 from service.model.delivery import Delivery
 from service.model.ids import address_key
-from service.model.ledger import Reason
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.verp import Verp
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer
@@ -30,7 +30,7 @@ async def sent(*events: dict[str, object]) -> tuple[Pipeline, BounceProcessor, s
     """A pipeline that has sent its mail, and the sender of the first one."""
     pipeline = await resolved(*events)
     await pipeline.deliver()
-    delivery = Delivery.model_validate_json(pipeline.email_records()[0].value or b"")
+    delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
     return pipeline, bounces_of(pipeline), VERP.address(delivery)
 
 

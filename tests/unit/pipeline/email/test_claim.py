@@ -5,8 +5,9 @@ from unittest.mock import patch
 
 import pytest
 
+from service.model.ledger import Transition, TransitionResult
 from service.pipeline.email.in_flight import ALIVE_S
-from service.ports import Transition, TransitionResult, Unavailable
+from service.ports import Unavailable
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import Pipeline
 
@@ -33,13 +34,13 @@ async def beat(pipeline: Pipeline) -> None:
 
 async def lose_an_answer(pipeline: Pipeline) -> None:
     """The ledger makes the claims, and the worker does not hear of it."""
-    make = FakeLedger.move
+    make = FakeLedger.transition
 
     async def made(self: FakeLedger, moves: Sequence[Transition]) -> Sequence[TransitionResult]:
         await make(self, moves)
         raise Unavailable("the answer was lost")
 
-    with patch.object(FakeLedger, "move", made), pytest.raises(Unavailable):
+    with patch.object(FakeLedger, "transition", made), pytest.raises(Unavailable):
         await pipeline.run(pipeline.deliver_email, pipeline.email_records())
 
 
@@ -94,7 +95,7 @@ async def test_a_name_lives_as_long_as_its_mails() -> None:
     in_flight = pipeline.deliver_email._claimer.in_flight
     handling = pipeline.deliver_email(pipeline.email_records())
     await anext(handling)  # nothing to be closed; the mails are begun by the next step
-    in_flight.disown(())
+    in_flight.renew_epoch(())
     assert in_flight.names() == {"worker-1", "worker-1+1"}
 
     pipeline.transport.hold = False

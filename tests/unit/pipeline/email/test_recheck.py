@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.model.ids import address_key, delivery_id, event_key
-from service.model.ledger import Reason
-from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.ids import address_key, address_pseudonym, delivery_id, event_key
+from service.model.mail import Reply, SendResult, SendStatus
+from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from tests.support.fake_pipeline import Pipeline
@@ -44,7 +44,7 @@ async def test_a_contact_unsubscribes_in_its_account_only() -> None:
 async def test_an_address_of_a_group_can_unsubscribe() -> None:
     """It is known by its pseudonym; the group's list does not bring it back."""
     pipeline = await resolved({"id": "1", "type": "invoice_available", "external_id": "12345"})
-    member = f"addr-{address_key('billing@example.com')}"
+    member = address_pseudonym("billing@example.com")
     await unsubscribe(pipeline, member, "invoice_available")
     await pipeline.deliver()
 
@@ -103,9 +103,7 @@ async def test_a_suppression_that_has_ended_stops_nothing() -> None:
 
 async def full_mailbox(pipeline: Pipeline, *event_ids: str, type_name: str = "winner") -> None:
     """Deliver these events to a mailbox that is full."""
-    full = SendResult(
-        SendStatus.deferred, SendReason.mailbox_full, Reply(452, "4.2.2", "full"), "fake", "rcpt"
-    )
+    full = SendResult(SendStatus.deferred, Reason.mailbox_full, Reply(452, "4.2.2", "full"), "fake", "rcpt")
     pipeline.transport.fixed = full
     pipeline.topics.clear()
     await pipeline.ingest(*(EVENT | {"id": event_id, "type": type_name} for event_id in event_ids))
@@ -139,7 +137,7 @@ async def test_one_delivery_counts_once_however_often_it_is_tried() -> None:
     """A mailbox that is full for a day has failed once."""
     pipeline = await resolved()
     await full_mailbox(pipeline, "a")
-    full = SendResult(SendStatus.deferred, SendReason.mailbox_full, None, "fake", "rcpt")
+    full = SendResult(SendStatus.deferred, Reason.mailbox_full, None, "fake", "rcpt")
     for _ in range(6):
         pipeline.clock.advance(20_000_000)
         pipeline.transport.fixed = full

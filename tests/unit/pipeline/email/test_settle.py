@@ -4,10 +4,12 @@ import random
 
 import pytest
 
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ledger import State, check_transition
-from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.mail import Reply, SendResult, SendStatus
+from service.model.reasons import Reason, ResultReason, SendReason
 from service.pipeline.backoff import next_try_ms
 from service.pipeline.email.settle import settle
 from tests.support.catalogues import small_catalogue
@@ -19,7 +21,7 @@ NOW = 1_000_000
 def delivery(deadline_ms: int = NOW + 86_400_000, attempt: int = 0, type_name: str = "winner") -> Delivery:
     return Delivery(
         id="d", event="e", event_id="1", source="s", type=type_name, channel=Channel.email, recipient="alice",
-        found=Found.users, created_ms=0, received_ms=0, deadline_ms=deadline_ms, attempt=attempt,
+        rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=deadline_ms, attempt=attempt,
     )  # fmt: skip
 
 
@@ -27,40 +29,48 @@ def delivery(deadline_ms: int = NOW + 86_400_000, attempt: int = 0, type_name: s
     ("status", "reason", "state", "retried", "attempt"),
     [
         (SendStatus.accepted, SendReason.accepted, "sent", False, 1),
-        (SendStatus.bounced, SendReason.mailbox_unknown, "bounced", False, 1),
-        (SendStatus.deferred, SendReason.greylisted, "deferred", True, 1),
-        (SendStatus.deferred, SendReason.sender_refused, "deferred", True, 1),
-        (SendStatus.ambiguous, SendReason.lost_after_data, "ambiguous", True, 1),
+        (SendStatus.bounced, Reason.mailbox_unknown, "bounced", False, 1),
+        (SendStatus.deferred, Reason.greylisted, "deferred", True, 1),
+        (SendStatus.deferred, Reason.sender_refused, "deferred", True, 1),
+        (SendStatus.ambiguous, Reason.lost_after_data, "ambiguous", True, 1),
         (SendStatus.unsent, SendReason.auth_failed, "queued", False, 0),
     ],
 )
 def test_each_status_has_its_state(
-    status: SendStatus, reason: SendReason, state: str, retried: bool, attempt: int
+    status: SendStatus, reason: ResultReason, state: str, retried: bool, attempt: int
 ) -> None:
     """Only what was attempted burns an attempt; only what may still succeed is tried again."""
     settled = settle(delivery(), CATALOGUE["winner"], SendResult(status, reason), NOW, random.Random(1))
 
-    assert (settled.move.to, bool(settled.again_ms), settled.move.attempt) == (state, retried, attempt)
+    assert (settled.transition.to, bool(settled.again_ms), settled.transition.attempt) == (
+        state,
+        retried,
+        attempt,
+    )
 
 
 def test_what_cannot_be_tried_before_its_deadline_expires() -> None:
     """The budget is a span of time."""
-    result = SendResult(SendStatus.deferred, SendReason.temporary, Reply(451, "4.3.0", "later"), "main")
+    result = SendResult(SendStatus.deferred, Reason.temporary, Reply(451, "4.3.0", "later"), "main")
     settled = settle(delivery(deadline_ms=NOW + 1000), CATALOGUE["winner"], result, NOW, random.Random(1))
 
-    assert settled.move.to == "expired"
-    assert "451 4.3.0 later" in settled.move.detail
+    assert settled.transition.to == "expired"
+    assert "451 4.3.0 later" in settled.transition.detail
 
 
 def test_a_type_may_hold_what_is_ambiguous() -> None:
     """A type that must never arrive twice waits for an operator."""
-    result = SendResult(SendStatus.ambiguous, SendReason.lost_after_data)
+    result = SendResult(SendStatus.ambiguous, Reason.lost_after_data)
     settled = settle(
         delivery(type_name="held_when_unsure"), CATALOGUE["held_when_unsure"], result, NOW, random.Random(1)
     )
 
-    check_transition(State.sending, settled.move.to)
-    assert (settled.move.to, settled.move.reason, settled.again_ms) == ("held", "awaiting_operator", 0)
+    check_transition(State.sending, settled.transition.to)
+    assert (settled.transition.to, settled.transition.reason, settled.again_ms) == (
+        "held",
+        "awaiting_operator",
+        0,
+    )
 
 
 def test_back_off_doubles_up_to_hours_with_jitter() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.model.ids import event_key
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient
 from service.model.suppression import suppression
 from service.ports import Unavailable

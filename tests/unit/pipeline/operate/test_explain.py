@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from service.model.ids import address_key
-from service.model.ledger import Reason
+from service.model.ids import address_key, address_pseudonym
+from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.explain import ExplainQuery
-from service.pipeline.operate.not_notified import pseudonym
 from tests.support.fake_pipeline import Pipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
@@ -176,7 +175,7 @@ async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pip
     """Of contacts and of addresses in groups too; a suppression whose time is over does not stand."""
     await pipeline.ingest({"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "a", "type": "payment_failed", "account": "acme"})
-    listed = pseudonym("billing@example.com")
+    listed = address_pseudonym("billing@example.com")
     for account, who, name in (("", listed, "invoice_available"), ("acme", "c1", "payment_failed")):
         key = unsubscribe_key(account, who, name)
         await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type=name, version=8))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from service.model.catalogue import Catalogue, Channel
-from service.model.ledger import Reason
+from service.model.catalogue import Catalogue
+from service.model.channels import Channel
+from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.pipeline.operate import explain as explaining
 from service.pipeline.operate.explain import Explainer, ExplainQuery

@@ -9,7 +9,8 @@ import orjson
 
 from service.model.delivery import Delivery
 from service.model.ids import event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.record import Record
 from service.model.suppression import suppression
@@ -82,7 +83,7 @@ async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
 
 
 def _delivery(record: Record) -> Delivery:
-    return Delivery.model_validate_json(record.value or b"")
+    return Delivery.from_bytes(record.value)
 
 
 def searched(line: Pipeline, **asked: str) -> DataSubject:

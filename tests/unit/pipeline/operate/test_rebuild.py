@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import Reason, State
+from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.soft_bounce import SoftBounceScore
 from service.model.topics import TopicNames
@@ -94,7 +96,7 @@ def record(topic: str, value: bytes, at: int = NOW) -> Record:
 def delivery(channel: Channel, at: int = NOW - 1000) -> Delivery:
     return Delivery(
         id=delivery_id(EVENT, "alice", channel), event=EVENT, event_id="1", source="/s", type="overbid",
-        channel=channel, recipient="alice", found=Found.users, created_ms=at, received_ms=at,
+        channel=channel, recipient="alice", rule=AudienceRule.users, created_ms=at, received_ms=at,
         deadline_ms=NOW + DAY, address="alice@example.com", data={"lot_id": "9"}, supersede="overbid|9",
     )  # fmt: skip
 

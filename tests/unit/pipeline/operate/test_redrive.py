@@ -3,13 +3,14 @@
 import pytest
 
 from service.model.dead_letter import DeadLetter, letter_of
-from service.model.ledger import Reason, State
+from service.model.ledger import State, Transition
 from service.model.operation import Operation, OperationKind, OperationPhase
-from service.model.record import Record
-from service.pipeline.dead_letter import dead_letter
+from service.model.reasons import Reason
+from service.model.record import Message, Record
+from service.pipeline.messages import dead_letter
 from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
 from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
-from service.ports import RenderFailed, Transition, Unavailable
+from service.ports import RenderFailed, Unavailable
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
 
@@ -44,7 +45,9 @@ def test_the_original_comes_out_as_it_went_in() -> None:
     message = dead_letter(TOPICS.dead_letter, "resolve", record, ValueError())
     letter = letter_of(Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers))
 
-    assert letter.original() == ("events", b"", b"\xff{", [("ce_type", b"com.x.overbid"), ("n", b"\x00")])
+    assert letter.original() == Message(
+        "events", b"", b"\xff{", [("ce_type", b"com.x.overbid"), ("n", b"\x00")]
+    )
     assert (letter.id, letter.place, letter.stage) == ("dispatch.dead-letter:1:3", "2:7", "resolve")
     assert (letter.type, letter.reason) == ("overbid", "unprocessable")
 
@@ -87,7 +90,7 @@ async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> 
     (letter,) = letters(line)
     (entry,) = [e async for e in line.ledger.entries(_event(letter))]
     for to in (State.queued, State.sending, State.sent):
-        await line.ledger.move([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
+        await line.ledger.transition([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
     gone = letter_of(
         letter.record._replace(
             offset=99, value=(letter.record.value or b"").replace(b'"event":"', b'"event":"0')

@@ -6,14 +6,15 @@ from service.model.catalogue import Lane
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     IllegalTransition,
-    Reason,
     ReplayKind,
     State,
+    Transition,
     check_transition,
     sources_of,
 )
-from service.model.mail import Reply, SendReason, SendResult, SendStatus
+from service.model.mail import Reply, SendResult, SendStatus
 from service.model.operation import OperationKind
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.suppression import suppression
 from service.pipeline.operate.audit_log import OperationLog
@@ -25,10 +26,9 @@ from service.pipeline.operate.replay import (
     ReplayFilter,
     plan_replay,
 )
-from service.ports import Transition
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
-REFUSED = SendResult(SendStatus.bounced, SendReason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
+REFUSED = SendResult(SendStatus.bounced, Reason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
 ALWAYS = ReplayFilter()
 
 
@@ -94,7 +94,9 @@ async def test_the_ledger_has_the_last_word() -> None:
         await mailed(line, REFUSED)
         (one,) = plan(line, ALWAYS)
         for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
-            await line.ledger.move([Transition(one.delivery.event, one.delivery.id, to, Reason.none, 9)])
+            await line.ledger.transition(
+                [Transition(one.delivery.event, one.delivery.id, to, Reason.none, 9)]
+            )
         assert await replay(line, ALWAYS) == {said: 1}
         assert line.transport.accepted == []
 
@@ -130,9 +132,7 @@ async def test_who_may_not_be_mailed_is_not_mailed() -> None:
 async def test_what_waits_leaves_the_due_set() -> None:
     """A deferred mail is replayed where its state is named; it is then sent once, not twice."""
     line = Pipeline()
-    later = SendResult(
-        SendStatus.deferred, SendReason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt"
-    )
+    later = SendResult(SendStatus.deferred, Reason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt")
     await mailed(line, later)
 
     assert plan(line, ALWAYS) == []
@@ -149,7 +149,7 @@ async def test_cut_off_after_the_ledger_it_goes_on() -> None:
     move = Transition(
         one.delivery.event, one.delivery.id, State.queued, Reason.replayed, 9, replay=ReplayKind.missed
     )
-    await line.ledger.move([move])
+    await line.ledger.transition([move])
 
     assert await replay(line, ALWAYS) == {"replayed": 1}
     assert list(line.transport.copies.values()) == [1]

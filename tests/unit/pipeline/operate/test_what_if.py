@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.model.event import Event
-from service.model.ledger import Reason
+from service.model.reasons import Reason
 from service.model.recipient import Group
 from service.model.record import Record
 from service.model.suppression import suppression

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.model.event import DeadReason, Event, InvalidEvent
+from service.model.event import Event, InvalidEvent
+from service.model.reasons import DeadReason
 from service.pipeline.resolve.ingest import parse
 from tests.support.catalogues import small_catalogue
 

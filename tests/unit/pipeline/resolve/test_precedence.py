@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.model.catalogue import Channel
-from service.model.ledger import Reason
+from service.model.channels import Channel
+from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import Suppression
 from service.pipeline.resolve.precedence import decide

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.ids import address_key
+from service.model.ids import address_pseudonym
 from service.model.recipient import Choice, Recipient
 from service.ports import Unavailable
 from tests.support.fake_pipeline import Pipeline
@@ -41,8 +41,8 @@ async def test_an_address_found_by_two_rules_gets_one_mail(pipeline: Pipeline) -
 
     states = await pipeline.states("1")
     assert states["alice", "email"] == ("queued", "")
-    assert states[f"addr-{address_key('alice@example.com')}", "email"] == ("skipped", "duplicate_address")
-    assert states[f"addr-{address_key('x@example.com')}", "email"] == ("queued", "")
+    assert states[address_pseudonym("alice@example.com"), "email"] == ("skipped", "duplicate_address")
+    assert states[address_pseudonym("x@example.com"), "email"] == ("queued", "")
 
 
 async def test_nobody_is_told_of_their_own_action(pipeline: Pipeline) -> None:

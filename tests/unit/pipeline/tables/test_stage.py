@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.model.catalogue import Channel
+from service.model.channels import Channel
 from service.model.ids import address_key
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key, row_bytes
 from service.model.record import Message, Record

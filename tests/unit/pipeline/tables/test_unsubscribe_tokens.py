@@ -4,8 +4,9 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from service.model.catalogue import Channel
-from service.model.delivery import Delivery, Found
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTokens
 
@@ -14,7 +15,7 @@ NOW = 1_700_000_000_000
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
 
 
-def delivery(found: Found = Found.users, **fields: object) -> Delivery:
+def delivery(found: AudienceRule = AudienceRule.users, **fields: object) -> Delivery:
     base = {
         "id": "0" * 24, "event": "1" * 24, "event_id": "1", "source": "/t", "type": "overbid", "channel": Channel.email,
         "recipient": "alice", "found": found, "created_ms": NOW, "received_ms": NOW, "deadline_ms": NOW + DAY_MS,
@@ -41,13 +42,18 @@ def test_a_contact_is_one_of_its_account() -> None:
     """The same id in another account, or in none, is somebody else; a group's or role's scope does not matter."""
     tokens = UnsubscribeTokens([NEW], 30)
     keys = {
-        tokens.read(tokens.token(delivery(found, scope=scope)), NOW).key
-        for found, scope in [(Found.account, "acme"), (Found.account, "other"), (Found.users, "")]
+        tokens.read(tokens.token(delivery(found, matched=scope)), NOW).key
+        for found, scope in [
+            (AudienceRule.account, "acme"),
+            (AudienceRule.account, "other"),
+            (AudienceRule.users, ""),
+        ]
     }
 
     assert len(keys) == 3
     same = {
-        tokens.token(delivery(found, scope=s)) for found, s in [(Found.group, "1|"), (Found.role, "admin")]
+        tokens.token(delivery(found, matched=s))
+        for found, s in [(AudienceRule.group, "1|"), (AudienceRule.role, "admin")]
     }
     assert same == {tokens.token(delivery())}
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.model.event import DeadReason, InvalidEvent
+from service.model.event import InvalidEvent
 from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
+from service.model.reasons import DeadReason
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
 from service.observability.metrics import (
@@ -18,8 +19,8 @@ from service.observability.metrics import (
     FastHistogram,
     exposition,
 )
-from service.pipeline.dead_letter import dead_letter
-from streams.kafka.record_ids import RecordIds, log_fields, record_ids
+from service.pipeline.messages import dead_letter, message_of
+from streams.kafka.record_ids import RecordIds, record_ids
 from streams.observability.counters import MessageCounters
 
 TOPICS = TopicNames("x.")
@@ -28,7 +29,7 @@ TOPICS = TopicNames("x.")
 def told(state: State, **fields: Any) -> Message:
     """An outcome as a stage writes it."""
     outcome = Outcome("d1", "e1", "counted", "alice@example.com", "email", state, 5_000, **fields)
-    return Message(TOPICS.outcomes, b"k", outcome.to_bytes())
+    return message_of(TOPICS, outcome)
 
 
 def test_outcomes_replies_and_durations() -> None:
@@ -97,8 +98,10 @@ def test_identity(value: bytes | None, headers: Any, found: RecordIds) -> None:
 
 def test_a_recipient_that_could_be_an_address_is_a_digest() -> None:
     """Members of groups have their address as id; in logs they can be told apart, not read."""
-    plain = log_fields(json.dumps({"event_id": "1", "recipient": "alice"}).encode(), ())
-    address = log_fields(json.dumps({"event_id": "1", "recipient": "a@example.com"}).encode(), ())
+    plain = record_ids(json.dumps({"event_id": "1", "recipient": "alice"}).encode(), ()).log_fields()
+    address = record_ids(
+        json.dumps({"event_id": "1", "recipient": "a@example.com"}).encode(), ()
+    ).log_fields()
     assert plain["recipient"] == "alice"
     assert len(address["recipient"]) == 12
     assert "example" not in str(address)

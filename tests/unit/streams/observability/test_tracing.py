@@ -8,12 +8,16 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.adapters.tracing import Tracer, tracing
+from service.adapters.tracing import OtelTracer, tracing
+from service.model.catalogue import AudienceRule, Lane
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import event_key
 from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Message, Record
 from service.model.topics import TopicNames
+from service.pipeline.messages import dispatch_message, message_of
 from service.settings import OtelSettings
 from streams.observability.tracing import DeliveryTracer, ResolveTracer
 
@@ -29,9 +33,9 @@ def spans() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def tracer(spans: InMemorySpanExporter) -> Tracer:
+def tracer(spans: InMemorySpanExporter) -> OtelTracer:
     """Traces into memory."""
-    return Tracer(SimpleSpanProcessor(spans), "test")
+    return OtelTracer(SimpleSpanProcessor(spans), "test")
 
 
 def handler(*messages: Message) -> Handler:
@@ -58,19 +62,21 @@ def run(stage: Handler, value: bytes, *headers: tuple[str, bytes]) -> list[Messa
 def outcome(state: State, **fields: str) -> Message:
     """As a stage tells it."""
     told = Outcome("d1", EVENT, "overbid", "alice", "email", state, 1, event_id="1", source="/s", **fields)  # type: ignore[arg-type]
-    return Message(TOPICS.outcomes, b"k", told.to_bytes())
+    return message_of(TOPICS, told)
 
 
-DELIVERY = Message(
-    "dispatch.email.high",
-    b"k",
-    orjson.dumps({"id": "d1", "event": EVENT, "event_id": "1", "channel": "email"}),
-)
+DELIVERY = dispatch_message(
+    TOPICS,
+    Delivery(
+        id="d1", event=EVENT, event_id="1", source="/s", type="overbid", channel=Channel.email, recipient="alice",
+        rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=2, lane=Lane.high,
+    ),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("sampled", ["01", "00"])
 def test_the_trace_goes_on_in_header_and_delivery(
-    tracer: Tracer, spans: InMemorySpanExporter, sampled: str
+    tracer: OtelTracer, spans: InMemorySpanExporter, sampled: str
 ) -> None:
     """Both name the span of resolve, in the upstream's trace; one that is not sampled is handed on and not kept."""
     upstream = f"00-{TRACE}-b7ad6b7169203331-{sampled}"
@@ -85,13 +91,13 @@ def test_the_trace_goes_on_in_header_and_delivery(
     assert len(spans.get_finished_spans()) == (sampled == "01")
 
 
-def test_every_attempt_is_a_child_of_resolve(tracer: Tracer, spans: InMemorySpanExporter) -> None:
+def test_every_attempt_is_a_child_of_resolve(tracer: OtelTracer, spans: InMemorySpanExporter) -> None:
     """Also after a wait in the due set, which keeps no Kafka header."""
     resolve = ResolveTracer(handler(DELIVERY), tracer, TOPICS)
     (delivery,) = run(resolve, b'{"id":"1","source":"/s"}')
     for state, reply in ((State.deferred, "451 4.7.1 later"), (State.sent, "250 2.0.0 ok")):
         run(
-            DeliveryTracer("email.high", handler(outcome(state, reply=reply)), tracer, TOPICS),
+            DeliveryTracer("email.high", handler(outcome(state, reply=reply)), tracer),
             delivery.value or b"",
         )
 
@@ -102,7 +108,7 @@ def test_every_attempt_is_a_child_of_resolve(tracer: Tracer, spans: InMemorySpan
     assert codes == [451, 250]
 
 
-def test_a_malformed_traceparent_begins_a_trace(tracer: Tracer, spans: InMemorySpanExporter) -> None:
+def test_a_malformed_traceparent_begins_a_trace(tracer: OtelTracer, spans: InMemorySpanExporter) -> None:
     """An upstream's mistake stops nothing."""
     run(ResolveTracer(handler(DELIVERY), tracer, TOPICS), b'{"id":"1","source":"/s","traceparent":"00-zz"}')
     (span,) = spans.get_finished_spans()

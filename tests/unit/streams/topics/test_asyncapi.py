@@ -8,7 +8,8 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.dev.samples import event
-from service.model.event import DEAD_REASON_TEXT, InvalidEvent
+from service.model.event import InvalidEvent
+from service.model.reasons import DEAD_REASON_TEXT
 from service.model.topics import TABLES
 from service.pipeline.resolve import ingest
 from service.settings import templates_directory

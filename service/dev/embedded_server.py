@@ -1,4 +1,4 @@
-"""What the servers of the embedded stack share: each starts in its own way, and all end alike."""
+"""The base class of the embedded stack's servers: each starts in its own way, and all stop alike."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -8,26 +8,29 @@ from service.dev.process import ServerProcess
 
 
 class EmbeddedServer(ABC):
-    """A server as a child process; `with` starts and stops it. `GRACE_S`: seconds it has to end in peace."""
+    """A server as a child process; `with` starts and stops it.
+
+    `GRACE_S` is the number of seconds between SIGTERM and SIGKILL.
+    """
 
     GRACE_S: ClassVar[float]
     _server: ServerProcess
 
     @abstractmethod
     def start(self) -> None:
-        """Return when it answers; nothing to do when it runs. DevStackError says in one line why it cannot run."""
+        """Start the server and return when it answers. Raise DevStackError when it cannot run."""
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs, else None."""
+        """Return the process id while the server runs, else None."""
         return self._server.pid
 
     def stop(self) -> None:
-        """End it, with everything on disk; killed after its grace; harmless when it does not run."""
+        """Stop the server with its data on disk; kill it after `GRACE_S` seconds. Do nothing when it does not run."""
         self._server.stop(self.GRACE_S)
 
     def kill(self) -> None:
-        """SIGKILL; `start()` afterwards finds the data again."""
+        """Send SIGKILL; a later `start()` continues with the same data."""
         self._server.kill()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,35 @@
+"""Composite keys of the tables: keys of records, and the row that a delivery matched; two parts joined by `|`."""
+
+from typing import NamedTuple, Self
+
+
+class GroupKey(NamedTuple):
+    """The key of a group: `external_id|project_id`. Only the external id may contain the separator."""
+
+    external_id: str
+    project_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.external_id}|{self.project_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the key in a text, split at its last separator."""
+        external_id, _, project_id = text.rpartition("|")
+        return cls(external_id, project_id)
+
+
+class ContactKey(NamedTuple):
+    """The key of a contact: `account|uuid`. Only the account may contain the separator."""
+
+    account: str
+    uuid: str
+
+    def __str__(self) -> str:
+        return f"{self.account}|{self.uuid}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the key in a text, split at its last separator."""
+        account, _, uuid = text.rpartition("|")
+        return cls(account, uuid)

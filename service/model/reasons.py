@@ -1,0 +1,186 @@
+"""The closed sets of reasons, each reason with a sentence for humans beside its definition.
+
+`Reason` is why a delivery is in its state (the ledger), `SendReason` why an SMTP attempt gave what it gave where that
+never enters the ledger, `DeadReason` why a record is on the dead-letter topic. `explain`, `tail`, the documents and
+AsyncAPI print the sentences.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a delivery is in its state. Empty for the ordinary way."""
+
+    none = ""
+    # decided by resolve or by the recheck before sending
+    preference_off = "preference_off"
+    unsubscribed = "unsubscribed"
+    own_action = "own_action"
+    duplicate_address = "duplicate_address"
+    no_such_recipient = "no_such_recipient"
+    no_address = "no_address"
+    invalid_address = "invalid_address"
+    not_in_group = "not_in_group"
+    already_read = "already_read"
+    suppressed_address = "suppressed_address"
+    past_deadline = "past_deadline"
+    newer_event = "newer_event"
+    withdrawn_by_source = "withdrawn_by_source"
+    # results of an SMTP attempt
+    greylisted = "greylisted"
+    rate_limited = "rate_limited"
+    mailbox_full = "mailbox_full"
+    mailbox_unknown = "mailbox_unknown"
+    mailbox_disabled = "mailbox_disabled"
+    domain_unknown = "domain_unknown"
+    spam_refused = "spam_refused"
+    policy_refused = "policy_refused"
+    too_big = "too_big"
+    invalid_content = "invalid_content"
+    relaying_denied = "relaying_denied"
+    sender_refused = "sender_refused"
+    relay_unavailable = "relay_unavailable"
+    relay_busy = "relay_busy"
+    temporary = "temporary"
+    permanent = "permanent"
+    lost_after_data = "lost_after_data"
+    worker_died = "worker_died"
+    awaiting_operator = "awaiting_operator"
+    smtputf8_unsupported = "smtputf8_unsupported"
+    eightbit_unsupported = "eightbit_unsupported"
+    malformed_reply = "malformed_reply"
+    render_failed = "render_failed"
+    bounce_received = "bounce_received"
+    complaint_received = "complaint_received"
+    # by an operator
+    by_operator = "by_operator"
+    replayed = "replayed"
+
+    @property
+    def text(self) -> str:
+        """The sentence for humans; empty for `none`."""
+        return REASON_TEXT[self]
+
+
+REASON_TEXT: Mapping[Reason, str] = {
+    Reason.none: "",
+    Reason.preference_off: "the recipient has switched this type off for this channel",
+    Reason.unsubscribed: "the recipient has unsubscribed from this type by the link in a message",
+    Reason.own_action: "the recipient caused the event",
+    Reason.duplicate_address: "another recipient of the same event has this address",
+    Reason.no_such_recipient: "the recipient is not in the recipients table",
+    Reason.no_address: "the recipient has no email address",
+    Reason.invalid_address: "the email address is not valid",
+    Reason.not_in_group: "the group no longer lists this address for this type",
+    Reason.already_read: "the recipient has read the same notification in the inbox",
+    Reason.suppressed_address: "the address is suppressed: no mail is sent to it",
+    Reason.past_deadline: "the deadline passed before the delivery was made",
+    Reason.newer_event: "a newer event with the same supersede key replaces this one",
+    Reason.withdrawn_by_source: "the upstream service has withdrawn the event",
+    Reason.greylisted: "the relay defers mail from an unknown sender (greylisting)",
+    Reason.rate_limited: "the relay or its domain limits the rate of messages",
+    Reason.mailbox_full: "the mailbox is full",
+    Reason.mailbox_unknown: "the mailbox does not exist",
+    Reason.mailbox_disabled: "the mailbox is disabled",
+    Reason.domain_unknown: "the domain does not exist or accepts no mail",
+    Reason.spam_refused: "the relay classified the message as spam",
+    Reason.policy_refused: "a policy of the receiving server refuses the message",
+    Reason.too_big: "the message is larger than the relay accepts",
+    Reason.invalid_content: "the message cannot be transmitted as it is",
+    Reason.relaying_denied: "the relay does not accept mail for this domain from us",
+    Reason.sender_refused: "the relay refuses our sender address",
+    Reason.relay_unavailable: "no relay could be reached",
+    Reason.relay_busy: "the relay is busy or shutting down",
+    Reason.temporary: "the relay reported a temporary failure",
+    Reason.permanent: "the relay reported a permanent failure",
+    Reason.lost_after_data: "the connection was lost after the message was sent and before the relay's reply",
+    Reason.worker_died: "the worker died while it was sending the message",
+    Reason.awaiting_operator: "the message may have been sent; an operator decides whether to send it again",
+    Reason.smtputf8_unsupported: "the relay does not support internationalized addresses (SMTPUTF8)",
+    Reason.eightbit_unsupported: "the relay does not support 8-bit content (8BITMIME)",
+    Reason.malformed_reply: "the relay's reply does not follow RFC 5321",
+    Reason.render_failed: "a template could not be rendered with the data of the event",
+    Reason.bounce_received: "a delivery status notification reported that the message was not delivered",
+    Reason.complaint_received: "the recipient reported the message as spam",
+    Reason.by_operator: "an operator stopped the delivery",
+    Reason.replayed: "an operator sent the delivery again",
+}
+
+
+class SendReason(StrEnum):
+    """Why an SMTP attempt gave its result, where that is not a reason of the ledger."""
+
+    accepted = "accepted"
+    # unsent: the relay pauses and no attempt is counted
+    auth_failed = "auth_failed"
+    misconfigured = "misconfigured"
+    closing = "closing"
+
+    @property
+    def text(self) -> str:
+        """The sentence for humans."""
+        return SEND_REASON_TEXT[self]
+
+
+SEND_REASON_TEXT: Mapping[SendReason, str] = {
+    SendReason.accepted: "the relay accepted the message",
+    SendReason.auth_failed: "the relay refuses our credentials",
+    SendReason.misconfigured: "the relay cannot be used with these settings",
+    SendReason.closing: "the worker is shutting down",
+}
+
+ResultReason = Reason | SendReason
+"""Why an SMTP attempt gave its result."""
+
+
+class DeadReason(StrEnum):
+    """Why a record went to the dead-letter topic. A closed set; each has a sentence for humans."""
+
+    empty = "empty"
+    too_large = "too_large"
+    invalid_utf8 = "invalid_utf8"
+    invalid_json = "invalid_json"
+    duplicate_key = "duplicate_key"
+    not_a_number = "not_a_number"
+    lone_surrogate = "lone_surrogate"
+    too_deep = "too_deep"
+    not_an_object = "not_an_object"
+    unsupported_content_type = "unsupported_content_type"
+    unsupported_specversion = "unsupported_specversion"
+    missing_attribute = "missing_attribute"
+    invalid_attribute = "invalid_attribute"
+    unknown_type = "unknown_type"
+    invalid_data = "invalid_data"
+    missing_audience = "missing_audience"
+    invalid_withdrawal = "invalid_withdrawal"
+    render_failed = "render_failed"
+    unprocessable = "unprocessable"
+
+    @property
+    def text(self) -> str:
+        """The sentence for humans."""
+        return DEAD_REASON_TEXT[self]
+
+
+DEAD_REASON_TEXT: Mapping[DeadReason, str] = {
+    DeadReason.empty: "the record has no value",
+    DeadReason.too_large: "the event is larger than 256 KiB",
+    DeadReason.invalid_utf8: "the bytes are not UTF-8",
+    DeadReason.invalid_json: "the bytes are not JSON (RFC 8259)",
+    DeadReason.duplicate_key: "an object has the same key twice, so its meaning is unclear",
+    DeadReason.not_a_number: "NaN and Infinity are not JSON numbers",
+    DeadReason.lone_surrogate: "a string has half of a surrogate pair, which is no character",
+    DeadReason.too_deep: "objects are nested deeper than 64 levels",
+    DeadReason.not_an_object: "the event is not a JSON object",
+    DeadReason.unsupported_content_type: "the content type is none that events come in",
+    DeadReason.unsupported_specversion: "the CloudEvents version is not 1.0",
+    DeadReason.missing_attribute: "a required attribute (id, source or type) is absent or empty",
+    DeadReason.invalid_attribute: "an attribute has the wrong form",
+    DeadReason.unknown_type: "the type is not in the catalogue",
+    DeadReason.invalid_data: "the data does not fit the type's documented fields",
+    DeadReason.missing_audience: "the event does not say whom to notify",
+    DeadReason.invalid_withdrawal: "the withdrawal does not say what is withdrawn",
+    DeadReason.render_failed: "a template could not be rendered with this data",
+    DeadReason.unprocessable: "processing it failed for a reason no retry can help",
+}

@@ -1,0 +1,21 @@
+"""Spans for traces: one call a span, made of what has already happened."""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+
+class Tracer(Protocol):
+    """Records spans. A `traceparent` (W3C Trace Context) names a span to other processes; "" is none."""
+
+    def span(
+        self,
+        name: str,
+        parent: str,
+        start_ns: int,
+        attributes: Mapping[str, str | int],
+        *,
+        kind: Literal["consumer", "client"] = "consumer",
+        failed: bool = False,
+    ) -> str:
+        """Record a span from `start_ns` (ns since the epoch) to now; return its traceparent."""
+        ...
