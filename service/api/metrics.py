@@ -15,7 +15,7 @@ def observe(scope: Scope, status: int, duration_s: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     metrics.HTTP_REQUESTS.add((method, route, str(status)))
     if route != "/v1/inbox/stream":
-        metrics.HTTP_SECONDS.observe((route,), duration_s)
+        metrics.HTTP_DURATION_S.observe((route,), duration_s)
 
 
 def exposition() -> Response:

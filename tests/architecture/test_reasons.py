@@ -1,4 +1,4 @@
-"""The closed sets of reasons: each one is given somewhere in the product and has a sentence for humans."""
+"""The closed sets of reasons: each reason is used by the product and has a sentence for people."""
 
 import re
 
@@ -15,13 +15,13 @@ from service.model.reasons import (
 from tests.support.paths import ROOT
 
 
-def test_every_reason_is_given_somewhere() -> None:
+def test_every_reason_is_used() -> None:
     """An operator who reads the list can meet every entry of it. `_R` is the classifier's short name for it."""
     paths = [path for folder in ("service", "streams") for path in (ROOT / folder).rglob("*.py")]
     sources = " ".join(path.read_text() for path in paths if path.name != "reasons.py")
-    given = set(re.findall(r"\b(?:Reason|_R)\.(\w+)", sources))
+    used = set(re.findall(r"\b(?:Reason|_R)\.(\w+)", sources))
 
-    assert {reason.name for reason in Reason} - given == set()
+    assert {reason.name for reason in Reason} - used == set()
 
 
 @pytest.mark.parametrize("reason", [r for kind in (Reason, SendReason, DeadReason) for r in kind if r])
