@@ -1,9 +1,12 @@
 """The connections to one relay: opened as messages queue, kept open, and closed as the relay demands."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+
+import structlog
 
 from service.adapters.smtp.classify import Effect, ReplyMeaning, SmtpPhase, classify
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
@@ -14,8 +17,12 @@ from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import accepted_result, to_reply
 from service.model.mail import Reply, SendResult, SendStatus
+from service.model.mask import mask_text
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.ports import SendRateLimit
+
+log = structlog.get_logger(__name__)
+_stdlib_log = logging.getLogger(__name__)  # knows the level without building the fields of a line
 
 _MAX_TRIES = 3  # of a message whose connections break before its end of data
 
@@ -143,6 +150,8 @@ class Pool:
         """Apply the meaning of the reply to the message and to the relay; return True if the connection must close."""
         reply = to_reply(code, text)
         meaning = classify(reply, phase)
+        if _stdlib_log.isEnabledFor(logging.DEBUG):
+            self._log_refusal(pending, phase, reply, meaning)
         self._queue.release(pending)
         # The relay before the message: else a relay that must cool down would get the message again.
         self._apply_effect(pending, meaning, reply)
@@ -157,6 +166,20 @@ class Pool:
             )  # fmt: skip
         self._dispatch()
         return meaning.effect is Effect.rotate
+
+    def _log_refusal(
+        self, pending: PendingMail, phase: SmtpPhase, reply: Reply, meaning: ReplyMeaning
+    ) -> None:
+        log.debug(
+            "smtp_reply",
+            delivery=pending.mail.delivery_id,
+            relay=self.relay.name,
+            phase=phase.value,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=mask_text(reply.text),  # a refusal often repeats the recipient's address
+            reason=meaning.reason.value,
+        )
 
     def message_unsendable(self, pending: PendingMail, reason: ResultReason) -> None:
         """Bounce the message: nothing was sent, and no retry can help."""

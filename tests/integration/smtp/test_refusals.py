@@ -1,7 +1,11 @@
 """Refusals: each message gets its own result, and the next one on the connection is not affected."""
 
-import pytest
+import logging
 
+import pytest
+from structlog.testing import capture_logs
+
+from service.adapters.smtp import pool
 from service.model.mail import SendStatus
 from service.model.reasons import Reason
 from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, send
@@ -171,3 +175,39 @@ async def test_mixed_results() -> None:
         expected = [replies[name.split(".")[0]][1] for name in names]
         assert [result.status for result in results] == expected
         assert len(server.arrived) == 100
+
+
+@both_ways
+async def test_each_refusal_is_logged_at_debug(
+    extensions: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Log relay, phase and codes of each refusal, with no address in the text; log nothing for accepted messages."""
+    reply = b"550 5.1.1 <user1@example.com>: No such user\r\n"
+    caplog.set_level(logging.DEBUG, pool.__name__)
+    async with (
+        ScriptedServer(refusing("RCPT", reply), extensions=extensions) as server,
+        engine(relay(server)) as transport,
+    ):
+        with capture_logs() as lines:
+            _, refused, _ = await send(transport, *map(mail, range(3)))
+
+    assert lines == [
+        {
+            "log_level": "debug", "event": "smtp_reply", "delivery": "delivery1", "relay": "first",
+            "phase": refused.phase, "code": 550, "enhanced": "5.1.1", "text": "<u•••@e•••.com>: No such user",
+            "reason": "mailbox_unknown",
+        }
+    ]  # fmt: skip
+
+
+async def test_no_refusal_is_logged_above_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """Build no log line while the level is above DEBUG."""
+    caplog.set_level(logging.INFO, pool.__name__)
+    async with (
+        ScriptedServer(refusing("RCPT", b"550 5.1.1 No such user\r\n")) as server,
+        engine(relay(server)) as transport,
+    ):
+        with capture_logs() as lines:
+            await send(transport, *map(mail, range(3)))
+
+    assert lines == []
