@@ -15,10 +15,10 @@ _MAX_WAIT_S = 30.0  # messages that must wait longer belong in the due set
 
 
 class SteadyRate:
-    """A limit for this process alone: `per_second` messages, evenly, with a burst of a tenth of a second."""
+    """A limit for this process alone: `rate` messages per second, evenly, with a burst of a tenth of a second."""
 
-    def __init__(self, per_second: float, now: Callable[[], float] = monotonic) -> None:
-        self._interval_s = 1.0 / per_second
+    def __init__(self, rate: float, now: Callable[[], float] = monotonic) -> None:
+        self._interval_s = 1.0 / rate
         self._now = now
         self._next = 0.0
 

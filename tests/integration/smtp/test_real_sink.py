@@ -22,7 +22,7 @@ async def sink(port: int, counter: Path, *options: str) -> AsyncIterator[None]:
         pytest.skip("no smtp-sink: install Postfix to run this")
     with counter.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            SINK, "-u", "nobody", "-c", *options, f"127.0.0.1:{port}", "100", stdout=output, stderr=output
+            SINK, "-u", "daemon", "-c", *options, f"127.0.0.1:{port}", "100", stdout=output, stderr=output
         )
         try:
             yield

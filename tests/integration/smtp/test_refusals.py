@@ -50,7 +50,7 @@ async def test_recipient_refused_but_data_accepted(final: bytes | None) -> None:
         if verb == "RCPT" and "user1@" in line:
             return b"550 5.1.1 No such user\r\n"
         if verb == "DATA" and not session.recipients:
-            return (b"354 Go on\r\n", Do.invite)
+            return (b"354 Go ahead\r\n", Do.invite)
         if verb == "END" and not session.arrived[-1:] and final:
             return final
         return None

@@ -116,8 +116,8 @@ def test_texts_are_bounded_and_printable(raw: bytes) -> None:
 
 
 @given(st.lists(st.one_of(texts, st.binary(max_size=20)), min_size=4, max_size=4), st.binary(max_size=3))
-@example([b"2.0.0 Ok", b"", b"a\rb", b"Go on"], b"")
-@example([b"Ok", b"Ok", b"Ok", b"Go on"], b"250")
+@example([b"2.0.0 Ok", b"", b"a\rb", b"Go ahead"], b"")
+@example([b"Ok", b"Ok", b"Ok", b"Go ahead"], b"250")
 @example([b"x" * MAX_LINE_BYTES, b"", b"", b""], b"")
 def test_a_group_matched_at_once_equals_the_parser(texts_sent: list[bytes], more: bytes) -> None:
     """Match nothing that the parser would refuse, and return the same text."""
@@ -137,7 +137,7 @@ def test_a_group_matched_at_once_equals_the_parser(texts_sent: list[bytes], more
 @pytest.mark.parametrize("position", range(4))
 def test_a_group_with_another_reply_is_not_matched(changed: bytes, position: int) -> None:
     """Leave any other code or separator, at any of the four positions, to the parser."""
-    lines = [b"250 Ok", b"250 Ok", b"250 Ok", b"354 Go on"]
+    lines = [b"250 Ok", b"250 Ok", b"250 Ok", b"354 Go ahead"]
     assert group_accepted(b"\r\n".join([*lines, b""])) == b"Ok"
     lines[position] = changed + b"Ok"
     assert group_accepted(b"\r\n".join([*lines, b""])) is None
