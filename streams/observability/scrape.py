@@ -44,7 +44,7 @@ def _relays(relays: Sequence[RelayHealth]) -> Iterator[Metric]:
     )
     yield metrics.RELAY_CONNECTIONS.gauge(((r.relay,), r.connections) for r in relays)
     yield metrics.RELAY_IN_FLIGHT.gauge(((r.relay,), r.in_flight) for r in relays)
-    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.waiting) for r in relays)
+    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.queued) for r in relays)
 
 
 async def _due(due: DueSet) -> list[Metric]:
