@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client.metrics_core import Metric
 
-from service.adapters.smtp import RelayHealth, RelayState
 from service.bootstrap import Parts
+from service.model.relay import RelayHealth, RelayState
 from service.observability import metrics
 from service.ports import DueSet, Unavailable
 from streams.consumer.health import StageHealth, StageState

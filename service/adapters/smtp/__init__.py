@@ -29,7 +29,6 @@ The procedure for a message, in order:
 12. Close idle, old and used-up connections with QUIT (RFC 5321 section 4.1.1.10).
 """
 
-from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.rate import SteadyRate
 from service.adapters.smtp.relay import Cooldowns, Relay, Timeouts
 from service.adapters.smtp.transport import SmtpTransport
@@ -37,8 +36,6 @@ from service.adapters.smtp.transport import SmtpTransport
 __all__ = [
     "Cooldowns",
     "Relay",
-    "RelayHealth",
-    "RelayState",
     "SmtpTransport",
     "SteadyRate",
     "Timeouts",

@@ -10,9 +10,9 @@ from typing import cast
 import aiosmtplib
 
 from service.adapters.smtp.envelope import Extensions
-from service.adapters.smtp.health import RelayState
 from service.adapters.smtp.relay import Relay
 from service.model.reasons import Reason, ResultReason, SendReason
+from service.model.relay import RelayState
 
 
 class RelayFault(Exception):

@@ -2,39 +2,14 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from time import monotonic
 
 from service.adapters.smtp.relay import Cooldowns
 from service.model.reasons import Reason, ResultReason
+from service.model.relay import RelayState
 
 _WITNESSES = 3  # different messages refused in a row show that the sender, not a message, is refused
 _PROVEN_BY_ACCEPTANCE = (Reason.sender_refused, Reason.relaying_denied)
-
-
-class RelayState(StrEnum):
-    """The state of a relay; the values are published. `trial`: the cooldown is over, one message at a time is sent."""
-
-    ok = "ok"
-    trial = "trial"
-    cooldown = "resting"
-    breaker_open = "breaker_open"
-    misconfigured = "misconfigured"
-
-
-@dataclass(frozen=True, slots=True)
-class RelayHealth:
-    """One relay, for readiness and metrics. `cooldown_left_s`: seconds until the next try, 0.0 for now."""
-
-    relay: str
-    state: RelayState
-    reason: ResultReason | None
-    detail: str
-    cooldown_left_s: float
-    connections: int
-    in_flight: int
-    queued: int
 
 
 class RelayHealthTracker:

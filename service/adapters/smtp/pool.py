@@ -11,7 +11,7 @@ import structlog
 from service.adapters.smtp.classify import Effect, ReplyMeaning, SmtpPhase, classify
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import Connection
-from service.adapters.smtp.health import RelayHealth, RelayHealthTracker, RelayState
+from service.adapters.smtp.health import RelayHealthTracker
 from service.adapters.smtp.queue import MailQueue, PendingMail
 from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
@@ -19,6 +19,7 @@ from service.adapters.smtp.replies import accepted_result, to_reply
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.mask import mask_text
 from service.model.reasons import Reason, ResultReason, SendReason
+from service.model.relay import RelayHealth, RelayState
 from service.ports import SendRateLimit
 
 log = structlog.get_logger(__name__)

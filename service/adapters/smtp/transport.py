@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 from service.adapters.smtp.addresses import address_domain, is_valid_sender
-from service.adapters.smtp.health import RelayHealth, RelayState
 from service.adapters.smtp.pool import Pool
 from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Relay
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 from service.model.reasons import Reason, SendReason
+from service.model.relay import RelayHealth, RelayState
 from service.ports import SendRateLimit
 
 

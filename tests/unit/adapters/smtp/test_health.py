@@ -2,9 +2,10 @@
 
 import pytest
 
-from service.adapters.smtp.health import RelayHealthTracker, RelayState
+from service.adapters.smtp.health import RelayHealthTracker
 from service.adapters.smtp.relay import Cooldowns
 from service.model.reasons import Reason
+from service.model.relay import RelayState
 
 
 class ManualClock:
