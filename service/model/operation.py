@@ -34,21 +34,28 @@ class OperationPhase(StrEnum):
 
 
 class Operation(NamedTuple):
-    """One record of an operation. `asked`: the filter; `items`: the dead letters that this part has settled."""
+    """One record of an operation. `items`: the dead letters that this part has settled.
+
+    The filter that selects what the operation affects is `filter` in Python and `asked` in the record.
+    """
 
     id: str
     action: OperationKind
     phase: OperationPhase
     who: str
     at_ms: int
-    asked: Mapping[str, Any]
+    filter: Mapping[str, Any]
     counts: Mapping[str, int]
     items: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Return the record as JSON without empty fields."""
         return orjson.dumps(
-            {name: value for name, value in self._asdict().items() if value or name == "at_ms"}
+            {
+                name: value
+                for name, value in zip(OPERATION_WIRE_NAMES, self, strict=True)
+                if value or name == "at_ms"
+            }
         )
 
     @classmethod
@@ -70,3 +77,7 @@ class Operation(NamedTuple):
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an operation: {error}") from error
+
+
+OPERATION_WIRE_NAMES = tuple({"filter": "asked"}.get(name, name) for name in Operation._fields)
+"""The fields as records of `dispatch.audit` name them."""

@@ -1,6 +1,7 @@
 """Ports of operators' tools: scans of a whole Redis, logs in Kafka, the data of a person."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from service.model.delivery import Delivery
@@ -90,4 +91,21 @@ class AddressSearch(Protocol):
 
     async def holders(self, address: str) -> Sequence[str]:
         """Return the ids of recipients and contacts with this address, ignoring case."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """The rows of a table, and a checksum that does not depend on their order: a sum modulo 2^64 of hashes, in hex."""
+
+    table: str
+    rows: int
+    checksum: str
+
+
+class Inventory(Protocol):
+    """Counts of what Redis holds."""
+
+    async def counts(self) -> Sequence[TableCount]:
+        """Return the count and checksum of every table. Reads all of Redis. Raise Unavailable."""
         ...

@@ -1,4 +1,4 @@
-"""A claim that no worker knows of must not wait for the end of the worker that made it."""
+"""A claim that no worker knows of does not wait for the end of the worker that made it (ADR 10)."""
 
 from collections.abc import Sequence
 from unittest.mock import patch

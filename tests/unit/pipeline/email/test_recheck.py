@@ -1,4 +1,4 @@
-"""Changes since resolve, at the recheck before sending."""
+"""The recheck before sending sees what has changed since resolve (ADR 4)."""
 
 import pytest
 

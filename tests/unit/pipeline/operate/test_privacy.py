@@ -1,4 +1,4 @@
-"""Privacy: export shows all that is kept of a person, erase leaves nothing of them but what must stay."""
+"""Privacy: export shows all that is kept of a person, erase leaves nothing of them but what must stay (ADR 6)."""
 
 import json
 from collections.abc import Sequence
