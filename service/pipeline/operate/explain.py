@@ -182,6 +182,7 @@ class Explainer:
                 "state": entry.state.value,
                 "open": is_open(entry.state),
                 "reason": entry.steps[0].reason.value,
+                "reason_text": entry.steps[0].reason.text,
                 "decided": entry.steps[-1].detail,
                 "preference": _preference(_choice(entry, type_name, rows)),
                 "stopped": block,
@@ -277,6 +278,7 @@ def _step(step: HistoryStep) -> dict[str, Any]:
         "at_ms": step.at_ms,
         "attempt": step.attempt,
         "reason": step.reason.value,
+        "reason_text": step.reason.text,
         "detail": step.detail,
     }
     if step.state in _WITH_REPLY and (reply := _REPLY.fullmatch(step.detail)):

@@ -21,6 +21,20 @@ class NotNotifiedReason(StrEnum):
     not_in_group = "not_in_group"
     not_in_audience = "not_in_audience"
 
+    @property
+    def text(self) -> str:
+        """Return the sentence for humans."""
+        return NOT_NOTIFIED_TEXT[self]
+
+
+NOT_NOTIFIED_TEXT: Mapping[NotNotifiedReason, str] = {
+    NotNotifiedReason.channel_not_in_type: "the type does not use this channel",
+    NotNotifiedReason.address_only: "a group lists only an address, which this channel cannot reach",
+    NotNotifiedReason.no_such_recipient: "the recipients table has no such recipient",
+    NotNotifiedReason.not_in_group: "the group does not list this recipient for the type",
+    NotNotifiedReason.not_in_audience: "no rule of the type's audience matches the recipient",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NotNotified:
@@ -37,6 +51,7 @@ class NotNotified:
             "recipient": self.recipient,
             "channel": self.channel,
             "reason": self.reason,
+            "reason_text": self.reason.text,
             "words": self.words,
         }
 

@@ -166,9 +166,9 @@ def _decision_document(predicted: PredictedDelivery | None) -> dict[str, Any]:
     """Return the decision on a delivery; None stands for a recipient that no rule matches."""
     if predicted is None:
         words = "no rule matches the recipient"
-        return {"state": "", "reason": "not_found", "why": words}
+        return {"state": "", "reason": "not_found", "reason_text": words, "why": words}
     state, reason, why = predicted.decision
-    return {"state": state.value, "reason": reason.value, "why": why}
+    return {"state": state.value, "reason": reason.value, "reason_text": reason.text, "why": why}
 
 
 def _delivery_document(predicted: PredictedDelivery) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from service.model.recipient import Choice
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.explain import ExplainQuery
+from service.pipeline.operate.not_notified import NotNotifiedReason
 from tests.support.fake_pipeline import Pipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
@@ -76,6 +77,23 @@ async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
 
     assert (mail["reason"], mail["decided"]) == ("preference_off", "preference off since 7 by alice")
     assert mail["preference"] is None
+
+
+async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
+    """In deliveries, in the steps of their history, and in missing deliveries; empty where there is no reason."""
+    off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
+    row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
+    await pipeline.tables.put_recipients([row])
+    await pipeline.ingest(OVERBID)
+    skipped, queued = await one(pipeline, "alice"), await one(pipeline, "alice", "inbox")
+
+    assert (skipped["reason"], skipped["reason_text"]) == ("preference_off", Reason.preference_off.text)
+    assert [step["reason_text"] for step in skipped["steps"]] == [Reason.preference_off.text]
+    assert (queued["reason"], queued["reason_text"]) == ("", "")
+    (explained,) = (await pipeline.explain(ExplainQuery("1", recipient="bob")))["events"]
+    assert {(missing["reason"], missing["reason_text"]) for missing in explained["not_made"]} == {
+        ("not_in_audience", NotNotifiedReason.not_in_audience.text)
+    }
 
 
 async def test_missing_deliveries_are_explained_in_words(pipeline: Pipeline) -> None:

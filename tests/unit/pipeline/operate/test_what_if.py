@@ -99,6 +99,25 @@ async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None
     assert pipeline.topics == {}
 
 
+async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
+    """For an event and for a change; empty where there is no reason."""
+    value = json.dumps(OVERBID | {"actor": "bob"}).encode()
+    event = parse(value, (), pipeline.catalogue, pipeline.clock.now_ms())
+    assert isinstance(event, Event)
+    predicted = (await what_if(pipeline).event(event))["would"]
+    change = preference_change("bob", "overbid", "email", on=False)
+    (difference,) = (await what_if(pipeline, OVERBID).change(change, days=1))["differences"]
+
+    assert {(p["reason"], p["reason_text"]) for p in predicted if p["recipient"] == "bob"} == {
+        ("own_action", Reason.own_action.text)
+    }
+    assert {p["reason_text"] for p in predicted if p["recipient"] == "alice"} == {""}
+    assert (difference["before"]["reason_text"], difference["after"]["reason_text"]) == (
+        "",
+        Reason.preference_off.text,
+    )
+
+
 async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
     """An added address is notified, a removed one is not."""
     group = Group(external_id="12345", addresses={"invoice_available": ("new@example.com",)})
