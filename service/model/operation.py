@@ -36,7 +36,7 @@ class OperationPhase(StrEnum):
 class Operation(NamedTuple):
     """One record of an operation. `items`: the dead letters that this part has settled.
 
-    The filter that selects what the operation affects is `filter` in Python and `asked` in the record.
+    The filters that select what the operation affects are `filters` in Python and `asked` in the record.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Operation(NamedTuple):
     phase: OperationPhase
     who: str
     at_ms: int
-    filter: Mapping[str, Any]
+    filters: Mapping[str, Any]
     counts: Mapping[str, int]
     items: tuple[str, ...] = ()
 
@@ -79,5 +79,5 @@ class Operation(NamedTuple):
             raise ValueError(f"not an operation: {error}") from error
 
 
-OPERATION_WIRE_NAMES = tuple({"filter": "asked"}.get(name, name) for name in Operation._fields)
+OPERATION_WIRE_NAMES = tuple({"filters": "asked"}.get(name, name) for name in Operation._fields)
 """The fields as records of `dispatch.audit` name them."""

@@ -17,7 +17,7 @@ from streams.topics.asyncapi_events import SCHEMAS, Schema
 _TIME = {"type": "integer", "minimum": 0}
 _TOLD: Mapping[Any, Mapping[str, Any]] = {
     Outcome: {},
-    Operation: {"filter": {}, "counts": {}},
+    Operation: {"filters": {}, "counts": {}},
     WithdrawalRecord: {"event": "", "supersede": ""},
 }
 """NamedTuples that are written as objects without their empty fields; and which of those have no default."""
