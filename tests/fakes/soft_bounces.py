@@ -8,7 +8,7 @@ from tests.fakes.outage import Outage
 _WEEK_MS = 7 * 86_400_000
 
 
-class FakeSoftBounces:
+class FakeSoftBounceScores:
     """SoftBounces."""
 
     def __init__(self) -> None:

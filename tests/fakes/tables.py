@@ -162,5 +162,16 @@ class FakeTables:
         return True
 
 
+class FakeRecipientDirectory:
+    """Directory, over the fake tables."""
+
+    def __init__(self, tables: FakeTables) -> None:
+        self._tables = tables
+
+    async def recipients(self, after: str, limit: int) -> Sequence[Recipient]:
+        rows = sorted(self._tables.recipients.values(), key=lambda row: row.id.encode())
+        return [row for row in rows if row.id.encode() > after.encode()][:limit]
+
+
 def _found(table: Mapping[K, V], keys: set[K]) -> dict[K, V]:
     return {key: table[key] for key in keys if key in table}

@@ -22,7 +22,7 @@ _SIMULATED = {
 }
 
 
-class FakeTransport:
+class FakeMailTransport:
     """Accepts everything else. `away`: takes nothing. `hold`: answers only when `release` is called.
 
     `fixed`: what every mail comes to.

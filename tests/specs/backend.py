@@ -7,17 +7,17 @@ from typing import Any, Protocol
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
-from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
+from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
+from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
-from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.operate.inbox_audit import drift
+from service.adapters.redis.operate.inbox_drift import drift
 from service.adapters.redis.tables.contacts import RedisContacts
-from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.suppression import Suppression
 from service.ports import (
     Contacts,
@@ -38,8 +38,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.soft_bounces import FakeSoftBounces
-from tests.fakes.supersede import FakeSupersede
+from tests.fakes.soft_bounces import FakeSoftBounceScores
+from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.workers import FakeWorkers
@@ -100,14 +100,14 @@ def fake_backend() -> Backend:
         tables,
         tables,
         FakeLedger(),
-        FakeSupersede(),
+        FakeSupersedeIndex(),
         FakeWithdrawals(),
         inbox,
         inbox,
         inbox,
         FakeDueSet(),
         FakeWorkers(clock),
-        FakeSoftBounces(),
+        FakeSoftBounceScores(),
         no_drift,
     )
 

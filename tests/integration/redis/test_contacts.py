@@ -4,8 +4,8 @@ from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.contacts import RedisContacts
-from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.recipient import Contact
 
 

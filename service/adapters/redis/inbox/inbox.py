@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import CHUNK, Plan, Script, Store, chunks
-from service.adapters.redis.inbox.inbox_rows import entry_bytes, items_of, unread_counts
+from service.adapters.redis.inbox.rows import entry_bytes, items_of, unread_counts
 from service.ports import Clock, InboxItem
 
 _ADD, _OWNERS = (

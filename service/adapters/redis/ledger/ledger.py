@@ -7,7 +7,7 @@ import orjson
 
 from service.adapters.redis.client import Plan, Script, Store, chunks
 from service.adapters.redis.keys import LEDGER_SHARDS
-from service.adapters.redis.ledger.ledger_rows import (
+from service.adapters.redis.ledger.rows import (
     ALLOWED,
     LONGEST_ROW,
     REPLAYABLE,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.table_rows import contact_of, recipient_of, stands
+from service.adapters.redis.tables.rows import contact_of, recipient_of, stands
 from service.model.ids import address_key
 
 

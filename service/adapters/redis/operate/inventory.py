@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from service.adapters.redis.client import Command, Store
-from service.adapters.redis.tables.table_rows import stands
+from service.adapters.redis.tables.rows import stands
 from service.model.ledger import State, is_open
 from service.ports import TableCount
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.table_rows import stands
+from service.adapters.redis.tables.rows import stands
 from service.model.suppression import Suppression
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.adapters.redis.client import CHUNK, Plan, Script, Store
 from service.adapters.redis.completeness import require_complete
-from service.adapters.redis.tables.table_rows import contact_of
+from service.adapters.redis.tables.rows import contact_of
 from service.model.keys import ContactKey
 from service.model.recipient import Contact
 from service.ports import ContactPage, LookupKeys

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import require_complete
-from service.adapters.redis.tables.table_rows import recipient_of, stands
-from service.adapters.redis.tables.table_writes import EVERYONE
+from service.adapters.redis.tables.rows import recipient_of, stands
+from service.adapters.redis.tables.writes import EVERYONE
 from service.model.recipient import Recipient
 
 

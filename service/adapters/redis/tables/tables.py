@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from service.adapters.redis.client import Command, Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
 from service.adapters.redis.tables.contacts import ContactsAsked
-from service.adapters.redis.tables.table_rows import group_of, recipient_of, stands
+from service.adapters.redis.tables.rows import group_of, recipient_of, stands
 from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression

@@ -1,7 +1,7 @@
 """Rows of the tables and of the ledger."""
 
-from service.adapters.redis.ledger.ledger_rows import ALLOWED
-from service.adapters.redis.tables.table_rows import recipient_of
+from service.adapters.redis.ledger.rows import ALLOWED
+from service.adapters.redis.tables.rows import recipient_of
 from service.model.ledger import State, sources_of
 from service.model.recipient import Recipient, row_bytes
 

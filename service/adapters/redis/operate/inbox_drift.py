@@ -3,7 +3,7 @@
 from collections import Counter
 
 from service.adapters.redis.client import Script, Store
-from service.adapters.redis.inbox.inbox_rows import items_of, unread_counts
+from service.adapters.redis.inbox.rows import items_of, unread_counts
 from service.ports import Clock
 
 _DUMP = Script("inbox_lib", "inbox_dump")

@@ -4,7 +4,7 @@ import re
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import PAGE
-from service.adapters.redis.inbox.inbox_rows import items_of
+from service.adapters.redis.inbox.rows import items_of
 from service.ports import Clock, InboxPage, InboxQuery
 
 _CREATED = re.compile(r"-?\d{1,16}")

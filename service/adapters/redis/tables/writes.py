@@ -6,7 +6,7 @@ Versions are integers up to 2^53. A deletion leaves its version behind for 30 da
 from collections.abc import Sequence
 
 from service.adapters.redis.client import Plan, Script, Store, chunks
-from service.adapters.redis.tables.table_rows import recipient_of, stands
+from service.adapters.redis.tables.rows import recipient_of, stands
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe

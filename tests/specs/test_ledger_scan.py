@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.address_search import RedisAddressSearch
-from service.adapters.redis.operate.sweep import RedisLedgerScan
+from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.event import Event

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.adapters.redis.client import Command, Store
-from service.adapters.redis.inbox.inbox_rows import item_of
+from service.adapters.redis.inbox.rows import item_of
 from service.ports import InboxChange, InboxChangeKind, InboxItem
 
 _START = "0-0"

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from service.adapters.redis.client import CHUNK, Script, Store
 from service.adapters.redis.keys import DUE_SHARDS, unescape
-from service.adapters.redis.ledger.ledger_rows import entry_of
-from service.adapters.redis.operate.inbox_audit import drift
+from service.adapters.redis.ledger.rows import entry_of
+from service.adapters.redis.operate.inbox_drift import drift
 from service.model.ledger import Entry
 from service.ports import Clock
 

@@ -3,10 +3,10 @@
 from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
+from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.event import Event
 from service.model.ids import delivery_id
 from service.model.ledger import NewEntry, State, Transition

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.operate.personal import RedisPersonalData
+from service.adapters.redis.operate.personal_data import RedisPersonalData
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition

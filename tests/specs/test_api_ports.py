@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from service import settings
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
-from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
-from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.row_locks import RedisRowLocks
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.dev.ports import free_port
 from service.model.access import Account, ApiKey
 from service.model.recipient import Recipient
@@ -29,15 +30,10 @@ from service.ports import (
     TableWrites,
     Unavailable,
 )
-from tests.fakes.access import (
-    FakeAccounts,
-    FakeApiKeys,
-    FakeDirectory,
-    FakeIdempotency,
-    FakeRateLimits,
-    FakeRowLocks,
-)
-from tests.fakes.tables import FakeTables
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.http import FakeIdempotency, FakeRateLimits
+from tests.fakes.row_locks import FakeRowLocks
+from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 from tests.specs.backend import complete
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
@@ -63,7 +59,7 @@ async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
         yield Access(
             FakeAccounts(),
             FakeApiKeys(),
-            FakeDirectory(tables),
+            FakeRecipientDirectory(tables),
             tables,
             FakeRowLocks(),
             FakeIdempotency(),

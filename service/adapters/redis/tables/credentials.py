@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Script, Store
 from service.adapters.redis.completeness import require_complete
-from service.adapters.redis.tables.table_rows import stands
+from service.adapters.redis.tables.rows import stands
 from service.model.access import Account, ApiKey
 from service.model.recipient import row_bytes
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tests.fakes.outage import Outage
 
 
-class FakeSupersede:
+class FakeSupersedeIndex:
     """The Supersedes port."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from service.adapters.redis.client import CHUNK, Script, Store
-from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.ports import Clock, InboxItem, InboxQuery, ReadFilter
 
