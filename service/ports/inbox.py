@@ -124,7 +124,7 @@ class InboxChanges(Protocol):
         """The changes after a position, oldest first; None when some of them are no longer kept."""
         ...
 
-    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
         """Wait until streams of these recipients stand after the given positions; which do.
 
         Empty at the timeout.

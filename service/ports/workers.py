@@ -7,10 +7,10 @@ from typing import Protocol
 class Workers(Protocol):
     """Who is alive: a claim of a worker that is not tells an accident."""
 
-    async def beat(self, owner: str, ttl_s: float) -> None:
+    async def heartbeat(self, owner: str, ttl_s: float) -> None:
         """Say that this worker lives for so long."""
         ...
 
-    async def alive(self, owners: Sequence[str]) -> Sequence[bool]:
+    async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
         """For each worker whether it lives."""
         ...

@@ -6,7 +6,7 @@ from service.model.access import Account, ApiKey
 
 
 class FakeAccounts:
-    """Accounts."""
+    """Implements the Accounts port."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Account] = {}
@@ -16,15 +16,15 @@ class FakeAccounts:
         return self.rows.get(account)
 
     async def put(self, row: Account) -> bool:
-        standing = self.rows.get(row.id)
-        if (standing.version if standing else self._gone.get(row.id, 0)) > row.version:
+        current = self.rows.get(row.id)
+        if (current.version if current else self._gone.get(row.id, 0)) > row.version:
             return False
         self.rows[row.id] = row
         return True
 
     async def delete(self, account: str, version: int) -> bool:
-        standing = self.rows.get(account)
-        if standing and standing.version > version:
+        current = self.rows.get(account)
+        if current and current.version > version:
             return False
         self.rows.pop(account, None)
         self._gone[account] = version
@@ -32,7 +32,7 @@ class FakeAccounts:
 
 
 class FakeApiKeys:
-    """ApiKeys."""
+    """Implements the ApiKeys port."""
 
     def __init__(self) -> None:
         self.rows: dict[str, ApiKey] = {}
@@ -44,15 +44,15 @@ class FakeApiKeys:
         return [self.rows[key] for key in sorted(self.rows)]
 
     async def put(self, row: ApiKey) -> bool:
-        standing = self.rows.get(row.id)
-        if standing and standing.version > row.version:
+        current = self.rows.get(row.id)
+        if current and current.version > row.version:
             return False
         self.rows[row.id] = row
         return True
 
     async def delete(self, key: str, version: int) -> bool:
-        standing = self.rows.get(key)
-        if standing and standing.version > version:
+        current = self.rows.get(key)
+        if current and current.version > version:
             return False
         self.rows.pop(key, None)
         return True

@@ -6,17 +6,17 @@ from service.ports import IdempotencyRecord, IdempotencyState, Quota
 
 
 class FakeIdempotency:
-    """Idempotency that never forgets."""
+    """Implements the Idempotency port; records never expire."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, bytes]] = {}
+        self._requests: dict[str, tuple[str, bytes]] = {}
 
     async def begin(self, key: str, fingerprint: str) -> IdempotencyRecord:
-        if key not in self._known:
-            self._known[key] = (fingerprint, b"")
+        if key not in self._requests:
+            self._requests[key] = (fingerprint, b"")
             return IdempotencyRecord(IdempotencyState.first)
-        known, answer = self._known[key]
-        if known != fingerprint:
+        stored, answer = self._requests[key]
+        if stored != fingerprint:
             return IdempotencyRecord(IdempotencyState.mismatch)
         return (
             IdempotencyRecord(IdempotencyState.done, answer)
@@ -25,14 +25,14 @@ class FakeIdempotency:
         )
 
     async def finish(self, key: str, fingerprint: str, answer: bytes) -> None:
-        self._known[key] = (fingerprint, answer)
+        self._requests[key] = (fingerprint, answer)
 
     async def release(self, key: str) -> None:
-        self._known.pop(key, None)
+        self._requests.pop(key, None)
 
 
 class FakeRateLimits:
-    """RateLimits in one window that never ends."""
+    """Implements the RateLimits port, in one window that never ends."""
 
     def __init__(self) -> None:
         self.taken: defaultdict[str, int] = defaultdict(int)

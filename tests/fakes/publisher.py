@@ -8,7 +8,7 @@ from tests.fakes.outage import Outage
 
 
 class FakePublisher:
-    """Publisher: keeps what it was given."""
+    """Implements the Publisher port: keeps the messages."""
 
     def __init__(self) -> None:
         self.outage = Outage()

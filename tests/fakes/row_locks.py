@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class FakeRowLocks:
-    """RowLocks of one process."""
+    """Implements the RowLocks port, for one process."""
 
     def __init__(self) -> None:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)

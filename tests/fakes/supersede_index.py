@@ -6,7 +6,7 @@ from tests.fakes.outage import Outage
 
 
 class FakeSupersedeIndex:
-    """The Supersedes port."""
+    """Implements the SupersedeIndex port."""
 
     def __init__(self) -> None:
         self.outage = Outage()

@@ -1,4 +1,4 @@
-"""The ports of one backend, as the specs see them."""
+"""The ports of one backend, for the specs."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.operate.inbox_drift import drift
+from service.adapters.redis.operate.inbox_drift import inbox_drift
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
@@ -49,7 +49,7 @@ CAP = 5
 
 
 class MarkedTables(Tables, Protocol):
-    """Tables with what their loader and an operator use."""
+    """Tables that can be marked as complete or incomplete."""
 
     async def mark_complete(self) -> None: ...
     async def mark_incomplete(self, reason: str) -> None: ...
@@ -61,14 +61,14 @@ class IndexedLedger(Ledger, LedgerIndex, Protocol):
 
 
 class CountedDueSet(DueSet, Protocol):
-    """A due set that can be counted."""
+    """A due set with its size."""
 
     async def count(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Every port on one backend; inboxes hold five entries. `drift` names what disagrees in an inbox."""
+    """Every port on one backend; inboxes hold five entries. `drift` returns the inconsistencies of an inbox."""
 
     clock: FakeClock
     tables: MarkedTables
@@ -87,7 +87,7 @@ class Backend:
 
 
 def fake_backend() -> Backend:
-    """All in memory; the tables are not marked complete yet."""
+    """Return all ports in memory; the tables are not marked complete yet."""
     clock, tables = FakeClock(), FakeTables(complete=False)
     inbox = FakeInbox(clock, cap=CAP)
 
@@ -113,7 +113,7 @@ def fake_backend() -> Backend:
 
 
 def redis_backend(store: Store, **inbox: Any) -> Backend:
-    """All on one Redis or cluster."""
+    """Return all ports on one Redis or cluster."""
     clock = FakeClock()
     return Backend(
         clock,
@@ -129,7 +129,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisDueSet(store),
         RedisWorkers(store),
         RedisSoftBounceScores(store),
-        lambda recipient: drift(store, clock, recipient),
+        lambda recipient: inbox_drift(store, clock, recipient),
     )
 
 

@@ -1,4 +1,4 @@
-"""What Accounts, ApiKeys, Directory, RowLocks, Idempotency and RateLimits promise."""
+"""Specs of the ports that only the API uses: credentials, directory, row locks, idempotency keys, rate limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ from tests.support.stack import shared_valkey
 
 
 @dataclass(frozen=True)
-class Access:
+class ApiPorts:
     """The ports of one backend."""
 
     accounts: Accounts
@@ -53,10 +53,10 @@ class Access:
 
 
 @pytest.fixture(params=["fake", "valkey", "cluster"])
-async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
+async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
     if request.param == "fake":
         tables = FakeTables()
-        yield Access(
+        yield ApiPorts(
             FakeAccounts(),
             FakeApiKeys(),
             FakeRecipientDirectory(tables),
@@ -71,7 +71,7 @@ async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
     redis = settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
     store = Store(redis)
     await complete(store)
-    yield Access(
+    yield ApiPorts(
         RedisAccounts(store),
         RedisApiKeys(store),
         RedisRecipientDirectory(store),
@@ -83,51 +83,51 @@ async def access(request: pytest.FixtureRequest) -> AsyncIterator[Access]:
     await store.close()
 
 
-async def test_accounts(access: Access) -> None:
-    """A row is there until it is deleted; an older version undoes neither a newer row nor a deletion."""
+async def test_accounts(ports: ApiPorts) -> None:
+    """A row is stored until it is deleted; an older version replaces neither a newer row nor a deletion."""
     rows = [Account(id="a{c}", credential=f"hash {version}", version=version) for version in range(4)]
 
-    assert await access.accounts.get("a{c}") is None
-    assert await access.accounts.put(rows[2])
-    assert not await access.accounts.put(rows[1])
-    assert await access.accounts.get("a{c}") == rows[2]
-    assert not await access.accounts.delete("a{c}", 1)
-    assert await access.accounts.delete("a{c}", 3)
-    assert await access.accounts.get("a{c}") is None
-    assert not await access.accounts.put(rows[2])
+    assert await ports.accounts.get("a{c}") is None
+    assert await ports.accounts.put(rows[2])
+    assert not await ports.accounts.put(rows[1])
+    assert await ports.accounts.get("a{c}") == rows[2]
+    assert not await ports.accounts.delete("a{c}", 1)
+    assert await ports.accounts.delete("a{c}", 3)
+    assert await ports.accounts.get("a{c}") is None
+    assert not await ports.accounts.put(rows[2])
 
 
-async def test_api_keys(access: Access) -> None:
-    """Keys are found by id and listed by id; an older version undoes nothing."""
+async def test_api_keys(ports: ApiPorts) -> None:
+    """Keys are read by id and listed by id; an older version replaces nothing."""
     key = ApiKey(id="b", name="shop", scopes=("events",), hash="00", created_ms=5, version=2)
-    await access.api_keys.put(key)
-    await access.api_keys.put(key.model_copy(update={"id": "a"}))
+    await ports.api_keys.put(key)
+    await ports.api_keys.put(key.model_copy(update={"id": "a"}))
 
-    assert not await access.api_keys.put(key.model_copy(update={"version": 1, "revoked_ms": 6}))
-    assert await access.api_keys.get("b") == key
-    assert await access.api_keys.get("c") is None
-    assert [row.id for row in await access.api_keys.all()] == ["a", "b"]
+    assert not await ports.api_keys.put(key.model_copy(update={"version": 1, "revoked_ms": 6}))
+    assert await ports.api_keys.get("b") == key
+    assert await ports.api_keys.get("c") is None
+    assert [row.id for row in await ports.api_keys.all()] == ["a", "b"]
 
 
-async def test_directory(access: Access) -> None:
-    """Recipients come in the order of their ids' bytes, each once, whatever their roles; deleted ones do not."""
+async def test_directory(ports: ApiPorts) -> None:
+    """Recipients come in the order of their ids' bytes, each once, with any roles; deleted ones are absent."""
     names = ["b", "a", "é", "c", "{x}", "gone"]
-    await access.writes.put_recipients([Recipient(id=name, roles=("admin",), version=1) for name in names])
-    await access.writes.put_recipients([Recipient(id="b", version=2)])
-    await access.writes.delete_recipient("gone", 2)
+    await ports.writes.put_recipients([Recipient(id=name, roles=("admin",), version=1) for name in names])
+    await ports.writes.put_recipients([Recipient(id="b", version=2)])
+    await ports.writes.delete_recipient("gone", 2)
 
-    first = await access.directory.recipients("", 3)
-    rest = await access.directory.recipients(first[-1].id, 10)
+    first = await ports.directory.recipients("", 3)
+    rest = await ports.directory.recipients(first[-1].id, 10)
 
     assert [row.id for row in (*first, *rest)] == ["a", "b", "c", "{x}", "é"]
 
 
-async def test_row_locks(access: Access) -> None:
-    """One holder of a row at a time, others of other rows beside it; an exception gives the row up."""
+async def test_row_locks(ports: ApiPorts) -> None:
+    """A row has one lock holder at a time, other rows are independent; an exception releases the lock."""
     inside: list[str] = []
 
     async def work(row: str) -> None:
-        async with access.locks.hold(row):
+        async with ports.locks.hold(row):
             assert row not in inside
             inside.append(row)
             await asyncio.sleep(0)
@@ -135,28 +135,28 @@ async def test_row_locks(access: Access) -> None:
 
     await asyncio.gather(*(work(row) for row in "aabbaabb"))
     with pytest.raises(KeyError):
-        async with access.locks.hold("a"):
+        async with ports.locks.hold("a"):
             raise KeyError
-    async with access.locks.hold("a"):
+    async with ports.locks.hold("a"):
         pass
 
 
-async def test_idempotency(access: Access) -> None:
-    """A key is the first request's; a twin hears that it runs, then its answer; another that it does not fit."""
-    assert (await access.idempotency.begin("k", "one")).repeat is IdempotencyState.first
-    assert (await access.idempotency.begin("k", "one")).repeat is IdempotencyState.running
-    assert (await access.idempotency.begin("k", "two")).repeat is IdempotencyState.mismatch
-    await access.idempotency.finish("k", "one", b'{"a":\n1}')
-    done = await access.idempotency.begin("k", "one")
+async def test_idempotency(ports: ApiPorts) -> None:
+    """The first request claims a key; a repeat gets `running`, then the answer; another request gets `mismatch`."""
+    assert (await ports.idempotency.begin("k", "one")).repeat is IdempotencyState.first
+    assert (await ports.idempotency.begin("k", "one")).repeat is IdempotencyState.running
+    assert (await ports.idempotency.begin("k", "two")).repeat is IdempotencyState.mismatch
+    await ports.idempotency.finish("k", "one", b'{"a":\n1}')
+    done = await ports.idempotency.begin("k", "one")
     assert (done.repeat, done.answer) == (IdempotencyState.done, b'{"a":\n1}')
-    await access.idempotency.release("k")
-    assert (await access.idempotency.begin("k", "two")).repeat is IdempotencyState.first
+    await ports.idempotency.release("k")
+    assert (await ports.idempotency.begin("k", "two")).repeat is IdempotencyState.first
 
 
-async def test_rate_limits(access: Access) -> None:
-    """So many pass as the limit says, each tells what is left, and nobody else is counted with them."""
-    quotas = [await access.limits.hit("3/minute", "a") for _ in range(4)]
-    other = await access.limits.hit("3/minute", "b")
+async def test_rate_limits(ports: ApiPorts) -> None:
+    """Requests pass up to the limit, each returns what is left, and callers are counted separately."""
+    quotas = [await ports.limits.hit("3/minute", "a") for _ in range(4)]
+    other = await ports.limits.hit("3/minute", "b")
 
     assert [quota.allowed for quota in quotas] == [True, True, True, False]
     assert [quota.remaining for quota in quotas] == [2, 1, 0, 0]
@@ -165,7 +165,7 @@ async def test_rate_limits(access: Access) -> None:
 
 
 async def test_processes_share_a_limit(valkey_url: str) -> None:
-    """Several processes together let no more pass than the limit; in the next window as many again."""
+    """Processes together let no more pass than the limit; in the next window as many again."""
     now = 1_000_000.0
     redis = settings.RedisSettings(url=SecretStr(valkey_url))
     processes = [SharedRateLimits(redis, now=lambda: now) for _ in range(3)]
@@ -178,11 +178,11 @@ async def test_processes_share_a_limit(valkey_url: str) -> None:
     assert 490 <= again <= 500
 
 
-async def test_who_asks_now_and_then_costs_nothing() -> None:
-    """A hundredth of a limit passes without asking Redis, in each window anew; a small limit is always asked for."""
+async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
+    """A hundredth of a limit passes without Redis, again in each window; a small limit always needs Redis."""
     now = 1_000_000.0
-    away = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
-    limits = SharedRateLimits(away, now=lambda: now)
+    unreachable = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
+    limits = SharedRateLimits(unreachable, now=lambda: now)
 
     for _ in range(2):
         quotas = [await limits.hit("500/minute", "a") for _ in range(5)]
@@ -195,25 +195,25 @@ async def test_who_asks_now_and_then_costs_nothing() -> None:
 
 
 async def test_locks_of_two_processes(valkey_url: str) -> None:
-    """Another process waits for the row, and gives up after its patience."""
+    """Another process waits for the lock, and fails after its patience."""
     store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
-    mine, theirs = RedisRowLocks(store), RedisRowLocks(store, patience_s=0.05)
-    async with mine.hold("a"):
+    own, other = RedisRowLocks(store), RedisRowLocks(store, patience_s=0.05)
+    async with own.hold("a"):
         with pytest.raises(Unavailable):
-            async with theirs.hold("a"):
+            async with other.hold("a"):
                 pass
-    async with theirs.hold("a"):
+    async with other.hold("a"):
         pass
     await store.close()
 
 
-async def test_a_lock_ends_by_itself(valkey_url: str) -> None:
-    """A row whose holder died is free again after the lock's time; and a late release frees nobody else's lock."""
+async def test_a_lock_expires(valkey_url: str) -> None:
+    """A row whose holder crashed can be locked after the TTL; a late release does not free another holder's lock."""
     store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
-    dead, alive = RedisRowLocks(store, ttl_s=0.05), RedisRowLocks(store)
+    crashed, running = RedisRowLocks(store, ttl_s=0.05), RedisRowLocks(store)
     other = RedisRowLocks(store, patience_s=0.05)
-    async with dead.hold("a"):
-        entered = alive.hold("a")
+    async with crashed.hold("a"):
+        entered = running.hold("a")
         await entered.__aenter__()
     with pytest.raises(Unavailable):
         async with other.hold("a"):

@@ -1,4 +1,4 @@
-"""Whatever delivers can neither read nor write deliveries in a Redis that has lost its data, or part of it."""
+"""Processes that deliver neither read nor write deliveries in a Redis that has lost its data, or part of it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
@@ -27,7 +27,7 @@ from tests.support.stack import shared_valkey
 
 @pytest.fixture(params=["valkey", "cluster"])
 async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """A Redis as stages use it."""
+    """Yield a Redis as stages use it."""
     cluster = request.param == "cluster"
     url = shared_cluster() if cluster else shared_valkey().url
     opened = Store(
@@ -37,7 +37,7 @@ async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def opening(n: int) -> NewEntry:
+def new_entry(n: int) -> NewEntry:
     return NewEntry(f"event{n}", f"{n:024x}", "alice", "email", State.queued, Reason.none, 1)
 
 
@@ -58,8 +58,8 @@ def delivery(n: int) -> Delivery:
 
 MANY = range(60)
 WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
-    "open": lambda b, n: b.ledger.open([head(n)], [opening(n)]),
-    "move": lambda b, n: b.ledger.transition(
+    "open": lambda b, n: b.ledger.open([head(n)], [new_entry(n)]),
+    "transition": lambda b, n: b.ledger.transition(
         [Transition(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
     ),
     "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
@@ -78,16 +78,16 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-async def test_nothing_sneaks_into_an_empty_redis(guarded: Store, name: str) -> None:
+async def test_an_empty_redis_refuses_every_write(guarded: Store, name: str) -> None:
     """Each call is refused as a whole, and leaves no key behind."""
     backend = redis_backend(guarded)
     with pytest.raises(Unavailable, match="tocsin rebuild"):
         await WRITES[name](backend, 1)
-    assert not [keys async for keys in guarded.scan(f"{guarded.keys.prefix}*") if keys]
+    assert not [keys async for keys in guarded.scan_keys("*") if keys]
 
 
-async def test_a_complete_redis_takes_everything(guarded: Store) -> None:
-    """The same calls, once it is marked; and again not, when the mark is taken back."""
+async def test_a_complete_redis_accepts_every_write(guarded: Store) -> None:
+    """The same calls succeed once Redis is marked complete, and fail again once it is marked incomplete."""
     backend, tables = redis_backend(guarded), RedisTables(guarded)
     assert await tables.unmarked()
     assert not await holds_rows(guarded)
@@ -104,12 +104,12 @@ async def test_a_complete_redis_takes_everything(guarded: Store) -> None:
     }
     await tables.mark_incomplete("an operator says so")
     with pytest.raises(Unavailable):
-        await backend.ledger.open([head(2)], [opening(2)])
+        await backend.ledger.open([head(2)], [new_entry(2)])
     assert await tables.incomplete() == "an operator says so"
 
 
-async def test_one_server_of_a_cluster_that_lost_its_data_is_found_out() -> None:
-    """What lives there is refused and read by nobody; what lives elsewhere still counts as incomplete."""
+async def test_one_cluster_server_that_lost_its_data_is_detected() -> None:
+    """Its slots refuse writes, and reads of any slot fail as incomplete."""
     url = shared_cluster()
     opened = Store(
         settings.RedisSettings(url=SecretStr(url), cluster=True, prefix=f"{uuid4().hex}:"), guarded=True
@@ -138,8 +138,8 @@ async def test_one_server_of_a_cluster_that_lost_its_data_is_found_out() -> None
         await opened.close()
 
 
-async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) -> None:
-    """Two prefixes filled in different orders have the same sums; one bit more or less, and they differ."""
+async def test_checksums_do_not_depend_on_order_and_see_every_change(guarded: Store) -> None:
+    """Two prefixes filled in different orders have the same checksums; any difference changes them."""
     other = Store(guarded._settings.model_copy(update={"prefix": f"{uuid4().hex}:"}))
     try:
         for store, order in ((guarded, list(MANY)), (other, list(reversed(MANY)))):
@@ -147,7 +147,7 @@ async def test_sums_do_not_depend_on_order_and_see_every_change(guarded: Store) 
             backend = redis_backend(store)
             await backend.writes.put_recipients([Recipient(id=f"p{n}", version=1) for n in order])
             for n in order:
-                await backend.ledger.open([head(n)], [opening(n)])
+                await backend.ledger.open([head(n)], [new_entry(n)])
                 await backend.inbox.add([item(n)])
         assert await inventory(guarded) == await inventory(other)
         backend = redis_backend(other)

@@ -1,4 +1,4 @@
-"""The audit over a real Redis and a real cluster: everything is seen once, drift is found, and repaired."""
+"""Audit over a real Redis and a real cluster: every delivery is counted once, drift is detected and repaired."""
 
 from collections.abc import Mapping
 
@@ -19,16 +19,16 @@ from tests.specs.backend import Backend, complete, redis_backend
 
 
 class Log:
-    """The DeliveryLog port over a list."""
+    """Implements the DeliveryLog port over a list."""
 
     def __init__(self, *deliveries: Delivery) -> None:
         self._all = deliveries
 
-    async def find(self, wanted: frozenset[str]) -> Mapping[str, Delivery]:
-        return {d.id: d for d in self._all if d.id in wanted}
+    async def find(self, delivery_ids: frozenset[str]) -> Mapping[str, Delivery]:
+        return {d.id: d for d in self._all if d.id in delivery_ids}
 
 
-def opening(event: str, recipient: str, state: State = State.queued) -> NewEntry:
+def new_entry(event: str, recipient: str, state: State = State.queued) -> NewEntry:
     return NewEntry(event, delivery_id(event, recipient, "email"), recipient, "email", state, Reason.none, 5)
 
 
@@ -40,16 +40,16 @@ def delivery(event: str, recipient: str) -> Delivery:
 
 
 def audit_of(store: Store, backend: Backend) -> Auditor:
-    sweep = RedisLedgerScan(store, FakeClock())
-    return Auditor(backend.ledger, backend.due, sweep, FakeClock(), patience_s=0)
+    scan = RedisLedgerScan(store, FakeClock())
+    return Auditor(backend.ledger, backend.due, scan, FakeClock(), patience_s=0)
 
 
 async def test_everything_is_counted_once(store: Store) -> None:
-    """Narrow events and wide ones, in any slot; the oldest of each open state is named."""
+    """Small and sharded events, in any slot; the oldest delivery of each open state is reported."""
     backend = redis_backend(store)
-    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, sharded=True)
-    await backend.ledger.open([wide], [opening(f"{0:024x}", f"r{n}") for n in range(700)])
-    await backend.ledger.open([], [opening(f"{n:024x}", "r", State.skipped) for n in range(1, 300)])
+    sharded = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, sharded=True)
+    await backend.ledger.open([sharded], [new_entry(f"{0:024x}", f"r{n}") for n in range(700)])
+    await backend.ledger.open([], [new_entry(f"{n:024x}", "r", State.skipped) for n in range(1, 300)])
     done = (await audit_of(store, backend)()).document()
 
     assert (done["events"], done["resolved"], done["balanced"]) == (300, 999, True)
@@ -58,11 +58,11 @@ async def test_everything_is_counted_once(store: Store) -> None:
     assert done["drift_left"] == 0
 
 
-async def test_drift_is_found_and_repaired(store: Store) -> None:
-    """Mail that nobody waits for, entries of the due set that nobody needs, counts that are wrong."""
+async def test_drift_is_detected_and_repaired(store: Store) -> None:
+    """Deferred deliveries that are not in the due set, entries of the due set without need, and wrong counts."""
     backend = redis_backend(store)
     lost, kept, closed, gone = (f"{n:024x}" for n in (1, 2, 3, 4))
-    await backend.ledger.open([], [opening(e, "{r}") for e in (lost, kept, closed, gone)])
+    await backend.ledger.open([], [new_entry(e, "{r}") for e in (lost, kept, closed, gone)])
     for event, to in (
         (lost, State.deferred),
         (kept, State.deferred),
@@ -78,9 +78,9 @@ async def test_drift_is_found_and_repaired(store: Store) -> None:
     await backend.inbox.add([InboxItem("i1", "{r}", "t", 1, 5, {}), InboxItem("i2", "{r}", "t", 1, 6, {})])
     await store.pipeline([("HINCRBY", f"{store.keys.inbox('{r}')}:counts", "t", 7)])
     audit = audit_of(store, backend)
-    found = await audit()
+    report = await audit()
 
-    assert sorted((one.kind, one.name.partition(":")[0]) for one in found.drift) == [
+    assert sorted((one.kind, one.name.partition(":")[0]) for one in report.drift) == [
         ("due missing", lost), ("due missing", gone), ("due unneeded", closed), ("due unneeded", "f" * 24),
         ("inbox", "{r}"),
     ]  # fmt: skip
@@ -95,10 +95,10 @@ async def test_drift_is_found_and_repaired(store: Store) -> None:
     assert await backend.drift("{r}") == []
 
 
-async def test_what_the_ledger_does_not_allow_is_drift(store: Store) -> None:
-    """A row that cannot be read, and a history that cannot have happened."""
+async def test_invalid_ledger_rows_are_drift(store: Store) -> None:
+    """Rows that cannot be read, and histories with transitions that are not allowed, are drift."""
     backend = redis_backend(store)
-    await backend.ledger.open([], [opening("a" * 24, "r"), opening("b" * 24, "r")])
+    await backend.ledger.open([], [new_entry("a" * 24, "r"), new_entry("b" * 24, "r")])
     row = "sent\t\t7\t0\t\t\nqueued\t\t5\t0\t\t\nr\temail\tusers\t"
     await store.pipeline(
         [
@@ -115,8 +115,8 @@ async def test_what_the_ledger_does_not_allow_is_drift(store: Store) -> None:
     assert not done["balanced"]
 
 
-async def test_an_address_is_found_in_every_table(store: Store) -> None:
-    """Recipients and contacts, whatever the case of its letters."""
+async def test_an_address_is_searched_in_every_table(store: Store) -> None:
+    """The search finds recipients and contacts, ignoring case."""
     backend = redis_backend(store)
     await complete(store)
     await backend.writes.put_recipients(
@@ -124,5 +124,5 @@ async def test_an_address_is_found_in_every_table(store: Store) -> None:
     )
     await backend.writes.put_contacts([Contact(uuid="c", account="a", email="a1@Example.com", version=1)])
 
-    assert list(await RedisAddressSearch(store).holders("a1@example.com")) == ["c", "r1", "r4"]
-    assert list(await RedisAddressSearch(store).holders("other@example.com")) == []
+    assert list(await RedisAddressSearch(store).find("a1@example.com")) == ["c", "r1", "r4"]
+    assert list(await RedisAddressSearch(store).find("other@example.com")) == []

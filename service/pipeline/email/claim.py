@@ -74,7 +74,7 @@ class Claimer:
     async def _live(self) -> str:
         """The name to claim under: one that was said to live."""
         while (name := self.in_flight.name) != self._living:
-            await self._workers.beat(name, ALIVE_S)
+            await self._workers.heartbeat(name, ALIVE_S)
             self._living = name
         return name
 
@@ -122,7 +122,7 @@ class Claimer:
 
         So is a claim of our own that is not in flight: its answer was lost with an error.
         """
-        alive = await self._workers.alive([results.owner for _, results in orphans])
+        alive = await self._workers.have_heartbeat([results.owner for _, results in orphans])
         left: list[tuple[RecheckedDelivery, TransitionResult]] = []
         for (checked, results), lives in zip(orphans, alive, strict=True):
             ours = self.in_flight.ours(results.owner)

@@ -1,4 +1,4 @@
-"""What Redis keeps of a person: all of it is found, and after forgetting none of it is left."""
+"""The data of a person outside the tables: exported in full, and erased in full."""
 
 from redis.asyncio import Redis
 
@@ -14,19 +14,18 @@ from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 
 
-async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
-    """Index, inbox with its traces, and in narrow and sharded events the recipient and the details; states stay."""
+async def test_no_key_or_value_is_left(store: Store, raw: "Redis[bytes]") -> None:
+    """Index, inbox, change stream, and the recipient and details in ledger entries are erased; states stay."""
     ledger, clock = RedisLedger(store), FakeClock()
     inbox, personal = RedisInbox(store, clock), RedisPersonalData(store, RedisLedger(store), clock)
-    openings = []
-    for name, sharded in (("narrow", False), ("sharded", True)):
+    for name, sharded in (("small", False), ("sharded", True)):
         key = event_key("s", name)
         event = Event(key, name, "s", "overbid", 1, 1, {})
-        openings = [
+        new_entries = [
             NewEntry(
                 key,
-                delivery_id(key, who, "email"),
-                who,
+                delivery_id(key, recipient, "email"),
+                recipient,
                 "email",
                 State.queued,
                 Reason.none,
@@ -35,13 +34,15 @@ async def test_nothing_is_left(store: Store, raw: "Redis[bytes]") -> None:
                 "users",
                 "sc",
             )
-            for who in ("alice", "bob")
+            for recipient in ("alice", "bob")
         ]
-        await ledger.open([EventHead(event, 600, sharded)], openings)
-        sending = [Transition(key, o.delivery, State.sending, Reason.none, 2, 1, owner="w") for o in openings]
+        await ledger.open([EventHead(event, 600, sharded)], new_entries)
+        sending = [
+            Transition(key, o.delivery, State.sending, Reason.none, 2, 1, owner="w") for o in new_entries
+        ]
         refused = [
             Transition(key, o.delivery, State.bounced, Reason.permanent, 3, 1, "550 <alice@x.y>")
-            for o in openings
+            for o in new_entries
         ]
         await ledger.transition([*sending, *refused])
     items = [InboxItem(f"i{n}", "alice", "overbid", 6, n, {"n": n}) for n in range(620)]

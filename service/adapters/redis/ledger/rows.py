@@ -1,6 +1,7 @@
-"""How a delivery is written in the ledger: its steps, newest first, and last who it is for.
+"""The format of a delivery in the ledger: a line for each step, newest first, then the recipient's line.
 
-A step is `STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL`, the last line `RECIPIENT⇥CHANNEL⇥FOUND⇥SCOPE`: some 70 bytes at first.
+A step is `STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL`, the recipient's line `RECIPIENT⇥CHANNEL⇥RULE⇥MATCHED`: some 70 bytes
+for a new delivery.
 """
 
 from collections.abc import Mapping
@@ -31,18 +32,18 @@ _OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "tra
 ALLOWED: Mapping[State, str] = {
     to: f",{','.join(sorted(sources_of(to)))}," for to in TRANSITIONS if to is not None
 }
-"""For each state those from which it may follow, as the scripts search it."""
+"""For each state the states from which it may follow, in the form that scripts search."""
 
 REPLAYABLE: Mapping[ReplayKind, str] = {
     kind: f",{','.join(sorted(sources_of(State.queued, kind)))}," for kind in REPLAY_TRANSITIONS
 }
-"""The same for an operator's moves, which all lead to `queued`."""
+"""The same for an operator's transitions, which all lead to `queued`."""
 
 STATES: Mapping[bytes, State] = {state.value.encode(): state for state in State}
 
 
 def first_row(new_entry: NewEntry) -> str:
-    """The row of a delivery that is entered."""
+    """Return the row of a new delivery."""
     detail = _line(new_entry.detail) if new_entry.detail else ""
     return (
         f"{new_entry.state}\t{new_entry.reason}\t{new_entry.at_ms}\t0\t\t{detail}\n"
@@ -51,7 +52,7 @@ def first_row(new_entry: NewEntry) -> str:
 
 
 def step_of(transition: Transition) -> str:
-    """A move as the step it adds."""
+    """Return the step that a transition adds."""
     owner = _line(transition.owner) if transition.owner else ""
     detail = _line(transition.detail) if transition.detail else ""
     return (
@@ -59,8 +60,8 @@ def step_of(transition: Transition) -> str:
     )
 
 
-def results(transition: Transition, answer: bytes) -> TransitionResult:
-    """What the script said became of a move."""
+def result_of(transition: Transition, answer: bytes) -> TransitionResult:
+    """Return the result of a transition from the script's answer."""
     if answer == b"1":
         return TransitionResult(True, transition.to, transition.owner, transition.attempt)
     if not answer:
@@ -70,16 +71,16 @@ def results(transition: Transition, answer: bytes) -> TransitionResult:
 
 
 def entry_of(event: str, delivery: str, row: bytes) -> Entry:
-    """A row as it was written."""
-    *steps, person = row.decode(errors="surrogatepass").split("\n")
-    recipient, channel, *rest = person.split("\t")
-    found, scope = rest or ("", "")
+    """Return the delivery in a row. Raise ValueError for a row that is not in this format."""
+    *steps, recipient_line = row.decode(errors="surrogatepass").split("\n")
+    recipient, channel, *rest = recipient_line.split("\t")
+    rule, matched = rest or ("", "")
     history = tuple(map(_step, steps))
-    return Entry(event, delivery, unescape(recipient), channel, history, found, unescape(scope))
+    return Entry(event, delivery, unescape(recipient), channel, history, rule, unescape(matched))
 
 
 def head_bytes(head: EventHead) -> bytes:
-    """What is kept of an event: not its data, which the log has at `position`."""
+    """Return the head of an event as JSON: not its data, which Kafka has at `position`."""
     event = head.event
     kept: dict[str, Any] = {
         "type": event.type,
@@ -104,5 +105,5 @@ def _step(line: str) -> HistoryStep:
 
 
 def _line(text: str) -> str:
-    """Without what separates steps and fields, and not too long."""
+    """Return the text without the separators of steps and fields, and not too long."""
     return " ".join(text[:_LONGEST_DETAIL].split())

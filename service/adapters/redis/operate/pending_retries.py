@@ -1,19 +1,20 @@
-"""What a rebuild notes down while it reads history: which deliveries wait for their next attempt, and since when."""
+"""Notes of a rebuild while it reads history: the deliveries that wait for their next attempt, and when it is."""
 
 from collections.abc import Mapping, Sequence
 
-from service.adapters.redis.client import Command, Store
+from service.adapters.redis.client import Store
+from service.adapters.redis.script_batch import Command
 
 
 class RedisPendingRetries:
-    """The DueNotes port: one hash, delivery id → `NEXT_MS ATTEMPT`, gone after the rebuild."""
+    """Implements the PendingRetries port: one hash, delivery id → `NEXT_MS ATTEMPT`, deleted after the rebuild."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._key = store.keys.rebuild
+        self._key = store.keys.pending_retries
 
     async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
-        """Remember next attempts (time in ms, attempts so far), and forget those that are over."""
+        """Store next attempts (time in ms, attempts so far) by delivery id, and delete those that are over."""
         commands: list[Command] = []
         if waiting:
             pairs = [text for i, (at, attempt) in waiting.items() for text in (i, f"{at} {attempt}")]
@@ -23,13 +24,13 @@ class RedisPendingRetries:
         await self._store.pipeline(commands)
 
     async def noted(self, ids: Sequence[str]) -> Sequence[tuple[int, int] | None]:
-        """For each delivery its next attempt; None when it does not wait."""
+        """Return the next attempt of each delivery; None for one that does not wait."""
         if not ids:
             return []
-        (found,) = await self._store.pipeline([("HMGET", self._key, *ids)])
-        pairs = (None if note is None else note.split() for note in found)
+        (values,) = await self._store.pipeline([("HMGET", self._key, *ids)])
+        pairs = (None if value is None else value.split() for value in values)
         return [None if pair is None else (int(pair[0]), int(pair[1])) for pair in pairs]
 
     async def clear(self) -> None:
-        """Forget all."""
+        """Delete all notes."""
         await self._store.pipeline([("UNLINK", self._key)])

@@ -1,4 +1,4 @@
-"""What a Redis says about itself: for checks by people, not for stages."""
+"""Facts about Redis servers by INFO, for checks by operators and not for stages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.adapters.redis.errors import unavailable
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """One server. `eviction` is its maxmemory-policy, `limit_bytes` its maxmemory (0: none)."""
+    """A server. `eviction` is its maxmemory-policy, `limit_bytes` its maxmemory (0: none)."""
 
     name: str
     product: str
@@ -24,28 +24,28 @@ class RedisServer:
 
 
 async def servers(redis: settings.RedisSettings) -> Sequence[RedisServer]:
-    """The server, or every primary of the cluster. Raises Unavailable.
+    """Return the server, or every primary of the cluster. Raise Unavailable.
 
-    By INFO alone: hosted Redis often forbids CONFIG.
+    Uses INFO alone, because hosted Redis often forbids CONFIG.
     """
     client = connect(redis)
     try:
         with unavailable():
             if isinstance(client, RedisCluster):
-                found = await client.info(target_nodes=RedisCluster.PRIMARIES)
-                return [_server(name, told) for name, told in sorted(found.items())]
+                infos = await client.info(target_nodes=RedisCluster.PRIMARIES)
+                return [_server(name, info) for name, info in sorted(infos.items())]
             return [_server("", await client.info())]
     finally:
         await client.aclose()
 
 
-def _server(name: str, told: Mapping[str, Any]) -> RedisServer:
-    valkey = told.get("valkey_version")
+def _server(name: str, info: Mapping[str, Any]) -> RedisServer:
+    valkey = info.get("valkey_version")
     return RedisServer(
         name,
         "Valkey" if valkey else "Redis",
-        str(valkey or told.get("redis_version", "?")),
-        str(told.get("maxmemory_policy", "?")),
-        int(told.get("maxmemory", 0)),
-        bool(int(told.get("aof_enabled", 0))),
+        str(valkey or info.get("redis_version", "?")),
+        str(info.get("maxmemory_policy", "?")),
+        int(info.get("maxmemory", 0)),
+        bool(int(info.get("aof_enabled", 0))),
     )

@@ -1,30 +1,31 @@
-"""Rows of the tables, read from JSON. The same bytes give the same object: hot rows are parsed once."""
+"""Rows of the tables, parsed from JSON. The same bytes give the same object, so a hot row is parsed once."""
 
 from functools import lru_cache
+from typing import TypeGuard
 
 from service.model.recipient import Contact, Group, Recipient
 
-_REMEMBERED = 20_000
+_CACHED_ROWS = 20_000
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_ROWS)
 def recipient_of(row: bytes) -> Recipient:
-    """A recipient as `row_bytes` wrote it."""
+    """Return a recipient that `row_bytes` wrote."""
     return Recipient.model_validate_json(row)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_ROWS)
 def contact_of(row: bytes) -> Contact:
-    """A contact as `row_bytes` wrote it."""
+    """Return a contact that `row_bytes` wrote."""
     return Contact.model_validate_json(row)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_ROWS)
 def group_of(row: bytes) -> Group:
-    """A group as `row_bytes` wrote it."""
+    """Return a group that `row_bytes` wrote."""
     return Group.model_validate_json(row)
 
 
-def stands(row: bytes | None) -> bool:
-    """Whether there is a row: neither absent nor the mark of a deleted one."""
+def is_current(row: bytes | None) -> TypeGuard[bytes]:
+    """Return whether this is a row: neither absent nor the tombstone of a deleted one."""
     return row is not None and not row.startswith(b"-")

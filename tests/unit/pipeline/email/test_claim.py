@@ -29,7 +29,7 @@ async def states(pipeline: Pipeline) -> set[tuple[str, str]]:
 async def beat(pipeline: Pipeline) -> None:
     """As the pulse of the worker that works does."""
     for name in pipeline.deliver_email._claimer.in_flight.names():
-        await pipeline.workers.beat(name, ALIVE_S)
+        await pipeline.workers.heartbeat(name, ALIVE_S)
 
 
 async def lose_an_answer(pipeline: Pipeline) -> None:

@@ -1,5 +1,9 @@
--- Remembers the newest event of each supersede key; of events of one time, the one with the greater key.
--- KEYS  keys; ARGV how long to keep them (s), then for each: time (ms), event; reply the newest event of each
+-- Stores the newest event of each supersede key; of events with the same time, the one with the greater event key.
+-- KEYS     newest events of supersede keys
+-- ARGV     time to keep them (s), then for each key: time (ms), event key
+-- Returns  for each key its newest event
+-- Atomic   the comparison and the write are one step, so the result does not depend on the order of the calls
+-- Slot     all keys of one call are in one slot
 local a, out = 2, {}
 for _, key in ipairs(KEYS) do
   local time, event = tonumber(ARGV[a]), ARGV[a + 1]
