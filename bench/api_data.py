@@ -11,7 +11,7 @@ import orjson
 from argon2 import PasswordHasher
 
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.tables.access import RedisAccounts
+from service.adapters.redis.tables.credentials import RedisAccounts
 from service.bootstrap import Parts
 from service.model.access import Account
 from service.model.recipient import Choice, Contact

@@ -13,17 +13,17 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
-from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
+from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.open_ages import RedisOpenAges
-from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
-from service.adapters.redis.tables.requests import RedisRowLocks
-from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.templates import TemplateRenderer

@@ -80,7 +80,7 @@ async def _revoke(key: str) -> "ApiKey":
 
 async def _all() -> "list[ApiKey]":
     from service.adapters.redis.client import Store
-    from service.adapters.redis.tables.access import RedisApiKeys
+    from service.adapters.redis.tables.credentials import RedisApiKeys
 
     store = Store(load().redis)
     try:

@@ -152,7 +152,7 @@ def _traces(at: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]"
 
 
 def _ports(at: "OperatorSession") -> "PrivacyPorts":
-    from service.adapters.redis.operate.personal import RedisPersonalData
+    from service.adapters.redis.operate.personal_data import RedisPersonalData
     from service.pipeline.operate.privacy import PrivacyPorts
 
     parts = at.parts

@@ -124,7 +124,7 @@ class InboxChanges(Protocol):
         """Return the changes after a position, oldest first; None when some of them are no longer kept."""
         ...
 
-    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
         """Wait until streams have changes after their positions, by recipient. Return the recipients of those.
 
         Empty at the timeout.

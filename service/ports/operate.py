@@ -89,7 +89,7 @@ class PersonalData(Protocol):
 class AddressSearch(Protocol):
     """Search of recipients by address. Reads whole tables: for operators, not for stages."""
 
-    async def holders(self, address: str) -> Sequence[str]:
+    async def find(self, address: str) -> Sequence[str]:
         """Return the ids of recipients and contacts with this address, ignoring case."""
         ...
 

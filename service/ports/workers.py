@@ -7,10 +7,10 @@ from typing import Protocol
 class Workers(Protocol):
     """Heartbeats of the owner epochs under which workers claim deliveries."""
 
-    async def beat(self, owner: str, ttl_s: float) -> None:
+    async def heartbeat(self, owner: str, ttl_s: float) -> None:
         """Send the heartbeat of an owner; it expires after `ttl_s` seconds."""
         ...
 
-    async def alive(self, owners: Sequence[str]) -> Sequence[bool]:
+    async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
         """Return for each owner whether it has a heartbeat."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.adapters.redis.operate.inventory import inventory
-from service.adapters.redis.operate.rebuilding import RedisPendingRetries
+from service.adapters.redis.operate.pending_retries import RedisPendingRetries
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.record import Record

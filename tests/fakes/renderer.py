@@ -1,4 +1,4 @@
-"""Renders nothing but the facts that tests look for."""
+"""A renderer of the few fields that tests check."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from service.ports import RenderFailed
 
 
 class FakeRenderer:
-    """Fails for deliveries whose data say so."""
+    """Implements the Renderer port; fails for deliveries with `unrenderable` in their data."""
 
     def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
         self._check(delivery)

@@ -15,7 +15,7 @@ from service.ports import EventHead, LookupKeys, Rows
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.supersede import FakeSupersede
+from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.simulation.worker import Process
 
@@ -127,7 +127,7 @@ class WatchedTables(FakeTables):
         return await super().delete_suppression(key, version)
 
 
-class WatchedSupersedes(FakeSupersede):
+class WatchedSupersedes(FakeSupersedeIndex):
     """Remembers since when an event has been the newest of its key."""
 
     def __init__(self, ticks: Ticks) -> None:

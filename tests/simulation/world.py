@@ -42,10 +42,10 @@ class DyingWorkers:
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def beat(self, owner: str, ttl_s: float) -> None:
+    async def heartbeat(self, owner: str, ttl_s: float) -> None:
         """As the pulse does all the time."""
 
-    async def alive(self, owners: list[str]) -> list[bool]:
+    async def have_heartbeat(self, owners: list[str]) -> list[bool]:
         return [self._world.believed_alive(owner) for owner in owners]
 
 

@@ -8,14 +8,14 @@ from service.ports import Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.adapters.redis.operate.inspect import RedisServer
+    from service.adapters.redis.operate.servers import RedisServer
 
 _OLDEST = {"Redis": (6, 2), "Valkey": (7, 2)}
 
 
 async def check_redis(settings: Settings) -> Sequence[Finding]:
     """The servers, then the tables."""
-    from service.adapters.redis.operate.inspect import servers
+    from service.adapters.redis.operate.servers import servers
 
     try:
         found = [finding for server in await servers(settings.redis) for finding in _server(server)]

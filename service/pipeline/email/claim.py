@@ -84,7 +84,7 @@ class Claimer:
     async def _ensure_heartbeat(self) -> str:
         """Return the current owner, once it has a heartbeat. The epoch may be renewed meanwhile."""
         while (owner := self.in_flight.owner) != self._owner_with_heartbeat:
-            await self._workers.beat(owner, ALIVE_S)
+            await self._workers.heartbeat(owner, ALIVE_S)
             self._owner_with_heartbeat = owner
         return owner
 
@@ -135,7 +135,7 @@ class Claimer:
         The message of such a claim may or may not have left, so it is ambiguous, and the type decides what follows. A
         claim of this worker that is not in flight is the same: its reply was lost with an error.
         """
-        alive = await self._workers.alive([result.owner for _, result in contested])
+        alive = await self._workers.have_heartbeat([result.owner for _, result in contested])
         abandoned: list[_Contested] = []
         for (checked, result), has_heartbeat in zip(contested, alive, strict=True):
             own = self.in_flight.is_own(result.owner)

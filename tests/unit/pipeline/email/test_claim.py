@@ -26,10 +26,10 @@ async def states(pipeline: Pipeline) -> set[tuple[str, str]]:
     return {state for (_, channel), state in states.items() if channel == "email"}
 
 
-async def beat(pipeline: Pipeline) -> None:
+async def heartbeat(pipeline: Pipeline) -> None:
     """Send the heartbeats that the running worker sends."""
     for owner in pipeline.deliver_email._claimer.in_flight.owners():
-        await pipeline.workers.beat(owner, ALIVE_S)
+        await pipeline.workers.heartbeat(owner, ALIVE_S)
 
 
 async def lose_a_reply(pipeline: Pipeline) -> None:
@@ -52,7 +52,7 @@ async def test_another_worker_takes_over_a_claim_whose_reply_was_lost() -> None:
     other = pipeline.email_worker("worker-2")
 
     pipeline.clock.advance(round(ALIVE_S * 1000) + 1)
-    await beat(pipeline)
+    await heartbeat(pipeline)
     await pipeline.run(other, pipeline.email_records())
 
     assert await states(pipeline) == {("sent", "")}
@@ -63,7 +63,7 @@ async def test_the_same_worker_takes_it_over_at_once() -> None:
     """The worker knows that it has submitted no message."""
     pipeline = await resolved()
     await lose_a_reply(pipeline)
-    await beat(pipeline)
+    await heartbeat(pipeline)
     await pipeline.run(pipeline.deliver_email, pipeline.email_records())
 
     assert set(pipeline.transport.copies.values()) == {1}
@@ -81,7 +81,7 @@ async def test_a_delivery_cut_off_before_its_submission_is_sent_later() -> None:
 
     with patch.object(ledger, "entry", unavailable), pytest.raises(Unavailable):
         await pipeline.run(pipeline.deliver_email, pipeline.email_records())
-    await beat(pipeline)
+    await heartbeat(pipeline)
     await pipeline.run(pipeline.deliver_email, pipeline.email_records())
 
     assert (await pipeline.states("2"))["alice", "email"] == ("sent", "")

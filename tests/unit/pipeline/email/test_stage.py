@@ -155,11 +155,11 @@ async def test_a_withdrawn_message_is_not_sent() -> None:
 async def test_no_relay_means_nothing_is_finished_and_no_attempt_is_burned() -> None:
     """Records stay in Kafka; the state is queued again."""
     pipeline = await resolved()
-    pipeline.transport.away = True
+    pipeline.transport.unavailable = True
     with pytest.raises(Unavailable):
         await pipeline.run(pipeline.deliver_email, pipeline.email_records())
     assert await email(pipeline) == ("queued", "relay_unavailable")
-    pipeline.transport.away = False
+    pipeline.transport.unavailable = False
     await pipeline.deliver()
 
     assert pipeline.outcomes()[-1].attempt == 1
@@ -212,7 +212,7 @@ async def test_a_type_may_leave_an_ambiguous_delivery_to_an_operator() -> None:
 async def test_a_claim_of_an_owner_with_a_heartbeat_is_waited_for() -> None:
     """Two workers with the same record: one sends, the other sees it sent."""
     pipeline = await resolved()
-    await pipeline.workers.beat("worker-1", 1000)
+    await pipeline.workers.heartbeat("worker-1", 1000)
     pipeline.transport.hold = True
     records = pipeline.email_records()
     first = asyncio.create_task(pipeline.run(pipeline.deliver_email, records))

@@ -6,9 +6,9 @@ from service.model.outcome import Outcome, ReadMark
 from service.model.topics import TopicNames
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.ports import InboxItem, Unavailable
-from tests.fakes.access import FakePublisher
 from tests.fakes.clock import FakeClock
 from tests.fakes.inbox import FakeInbox
+from tests.fakes.publisher import FakePublisher
 
 
 class Rig:
