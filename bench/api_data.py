@@ -33,7 +33,7 @@ _PREFERENCES = "/api/2.0/notification_preferences/"
 
 async def fill(parts: Parts) -> None:
     """Write all of it, by the ports that the product writes by."""
-    await parts.tables.mark_complete()
+    await parts.completeness.mark_complete()
     choice = Choice(on=False, since_ms=_EPOCH_MS, by="bench")
     rows = [
         Contact(

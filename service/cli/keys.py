@@ -13,9 +13,9 @@ from service.cli.support.times import iso
 from service.settings import load
 
 if TYPE_CHECKING:
-    from service.bootstrap import SystemClock
     from service.model.access import ApiKey
     from service.pipeline.tables.writer import TableWriter
+    from service.ports import Clock
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON.")]
@@ -90,7 +90,7 @@ async def _all() -> "list[ApiKey]":
 
 
 @asynccontextmanager
-async def _writing() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
+async def _writing() -> "AsyncIterator[tuple[TableWriter, Clock]]":
     """The writer that the API uses: the topic first, then Redis."""
     from service.bootstrap import bootstrap
     from streams.producer.producer import Producer

@@ -161,7 +161,7 @@ def _ports(at: "OperatorSession") -> "PrivacyPorts":
         ledger=parts.ledger,
         inbox=parts.inbox,
         due=parts.due,
-        personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
+        personal=RedisPersonalData(parts.store, parts.ledger_index, parts.clock),
         writer=parts.table_writer(at.producer),
         publisher=at.producer,
         topics=parts.topics,

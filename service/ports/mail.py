@@ -41,6 +41,10 @@ class Renderer(Protocol):
         """Return a whole RFC 5322 message with CRLF lines. `headers` are added to the standard ones."""
         ...
 
+    def check(self) -> None:
+        """Render every template once. Raise TemplateFault for the first that fails."""
+        ...
+
     def inbox_line(self, delivery: Delivery) -> str:
         """Return one line of plain text."""
         ...

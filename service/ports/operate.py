@@ -101,11 +101,3 @@ class TableCount:
     table: str
     rows: int
     checksum: str
-
-
-class Inventory(Protocol):
-    """Counts of what Redis holds."""
-
-    async def counts(self) -> Sequence[TableCount]:
-        """Return the count and checksum of every table. Reads all of Redis. Raise Unavailable."""
-        ...

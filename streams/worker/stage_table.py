@@ -61,7 +61,7 @@ def specs(parts: Parts) -> list[StageSpec]:
 
 def gate_of(parts: Parts) -> ReadinessGate:
     """What lets stages run."""
-    return ReadinessGate(parts.tables, kafka_connection(parts.settings.kafka), parts.topics.prefix)
+    return ReadinessGate(parts.completeness, kafka_connection(parts.settings.kafka), parts.topics.prefix)
 
 
 def _wanted(parts: Parts) -> Sequence[str]:
@@ -124,4 +124,4 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     finally:
         if "email" in wanted:
             await parts.transport.close(parts.settings.worker.drain)
-        await parts.store.close()
+        await parts.close()

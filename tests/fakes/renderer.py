@@ -13,6 +13,9 @@ class FakeRenderer:
         self._check(delivery)
         return f"To: {delivery.address}\r\nSubject: {delivery.type}\r\n\r\n{delivery.name}\r\n".encode()
 
+    def check(self) -> None:
+        """Nothing to check: it has no templates."""
+
     def inbox_line(self, delivery: Delivery) -> str:
         self._check(delivery)
         return f"{delivery.type} for {delivery.name}"

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.pages import RedisInboxReads
-from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.script_batch import CHUNK, Script
-from service.ports import Clock, InboxItem, InboxQuery, ReadFilter
+from service.ports import Clock, InboxItem, InboxQuery, LedgerIndex, ReadFilter
 
 _ANONYMISE = Script("ledger_anonymise")
 _INBOX_SUFFIXES = ("", ":all", ":unread", ":read", ":counts", ":expires", ":seen", ":changes")
@@ -16,14 +15,14 @@ _ALL = 1_000_000
 class RedisPersonalData:
     """Implements the PersonalData port."""
 
-    def __init__(self, store: Store, ledger: RedisLedger, clock: Clock) -> None:
+    def __init__(self, store: Store, index: LedgerIndex, clock: Clock) -> None:
         self._store = store
-        self._ledger = ledger
+        self._index = index
         self._reads = RedisInboxReads(store, clock)
 
     async def deliveries(self, recipient: str) -> Sequence[tuple[str, str]]:
         """Return (event, delivery) of everything that the ledger's index has of a recipient, newest first."""
-        return await self._ledger.recipient_entries(recipient, 0, _ALL)
+        return await self._index.recipient_entries(recipient, 0, _ALL)
 
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
         """Return the whole inbox, read and unread entries, oldest first."""
