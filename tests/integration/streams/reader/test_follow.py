@@ -7,7 +7,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from streams.kafka.aiokafka_patches import HeaderTolerantRecords
 from streams.reader.fetch_at import fetch_at
 from streams.reader.follow import follow
-from streams.reader.history import MergedReader
+from streams.reader.merged_reader import MergedReader
 from tests.integration.streams.rig import Rig
 
 
