@@ -7,7 +7,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.kafka.connection import KafkaConnection
-from streams.topics.table import TOPICS, apply, limits
+from streams.topics.apply import apply
+from streams.topics.table import TOPICS, limits
 
 
 async def settings(connection: KafkaConnection, topic: str) -> tuple[int, dict[str, str]]:

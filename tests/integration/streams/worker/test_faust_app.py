@@ -18,7 +18,7 @@ from service.model.record import Message
 from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
-from streams.topics.table import apply
+from streams.topics.apply import apply
 from tests.integration.streams.rig import eventually
 from tests.support.paths import ROOT
 
