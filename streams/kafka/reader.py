@@ -27,7 +27,7 @@ def reader(connection: KafkaConnection) -> AIOKafkaConsumer:
 
 
 class StallGuard:
-    """The bound on how long a reader waits for records that are known to be there: 30 s. Starts when it is made."""
+    """Limit of 30 s on the wait for records that are known to exist. Starts when it is made."""
 
     def __init__(self) -> None:
         self._now = asyncio.get_running_loop().time

@@ -109,7 +109,7 @@ class Producer:
             self._acknowledged(messages)
 
     async def _connected(self) -> ProducerConnection:
-        """Return the open connection; open one where there is none."""
+        """Return the open connection; open one if necessary."""
         if self._connection is None:
             async with self._opening:
                 if self._connection is None:

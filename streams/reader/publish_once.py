@@ -16,7 +16,7 @@ _TIMEOUT_S = 30.0
 
 
 class RecordPosition(NamedTuple):
-    """The place of a record in Kafka."""
+    """Topic, partition and offset of a record."""
 
     topic: str
     partition: int

@@ -1,4 +1,4 @@
-"""What differs between the topic table and the cluster, and so what is to be done. Changes nothing."""
+"""Differences between the topic table and the cluster: `apply` removes them, `status` shows them. Changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class TopicPlan:
 
     @property
     def config(self) -> Mapping[str, str]:
-        """The settings that the table asks for."""
+        """The settings of the table; none for a topic of the upstream services."""
         return self.topic.config() if self.topic else {}
 
     @property

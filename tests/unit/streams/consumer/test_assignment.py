@@ -1,6 +1,7 @@
 """Partitions that may be read, and the records of the next batch."""
 
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from service.model.record import Record
 from streams.consumer.assignment import Assignment, PartitionSlice
@@ -147,11 +148,15 @@ def test_a_recreated_partition_starts_again() -> None:
     made = assignment()
     accept(made, LOW, 10, 11)
     old = made.take()
-    accept(made, LOW, 0)
+    with capture_logs() as logged:
+        accept(made, LOW, 0)
     end(old)
 
     assert made.partitions[LOW].offsets.committable is None
     assert positions(made.take()) == [("low", 0, 0)]
+    assert [(one["event"], one["topic"], one["partition"]) for one in logged] == [
+        ("partition_truncated", "low", 0)
+    ]
 
 
 def test_a_record_keeps_every_field_from_kafka() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Unavailable
@@ -147,7 +148,7 @@ async def test_only_the_bad_records_become_dead_letters(bad: set[int]) -> None:
 
 
 async def test_a_handler_that_forgets_a_record_does_not_lose_it() -> None:
-    """A record that no outcome names is a dead letter, not a hole and not a hang."""
+    """A record that no outcome names is a dead letter: it is not skipped, and the batch does not hang."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         yield Done([record for record in records if record.offset != 5])
@@ -225,3 +226,44 @@ async def test_has_a_reason_until_a_record_is_finished() -> None:
 
     assert seen == [None, *["Redis is unavailable"] * 3]
     assert made.reason is None
+
+
+async def test_logs_name_the_bad_record_and_not_its_content() -> None:
+    """An event for each bisection and one for the dead letter, with the place of the error and never its text."""
+
+    async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
+        if any(record.offset == 3 for record in records):
+            raise ValueError("alice@example.com")
+        yield Done(records)
+
+    made, _, _ = batch(handler, count=4)
+    with capture_logs() as logged:
+        await made.run()
+
+    assert [(one["event"], one["log_level"], one.get("records")) for one in logged] == [
+        ("batch_bisected", "warning", 4),
+        ("batch_bisected", "warning", 2),
+        ("dead_letter", "error", None),
+    ]
+    assert (logged[2]["topic"], logged[2]["partition"], logged[2]["offset"]) == ("t", 0, 3)
+    assert all(one["error"].startswith("ValueError at test_batch.py:") for one in logged)
+    assert "alice" not in str(logged)
+
+
+async def test_logs_once_that_it_is_paused() -> None:
+    """One event an outage, with its reason, however many attempts it takes; and one when a drain ends it."""
+
+    async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
+        if made._attempts == 3:
+            made.draining = True
+        raise Unavailable("Redis is unavailable")
+        yield Done(records)
+
+    made, _, _ = batch(handler, count=2)
+    with capture_logs() as logged:
+        await made.run()
+
+    assert logged == [
+        {"event": "stage_paused", "log_level": "warning", "reason": "Redis is unavailable"},
+        {"event": "records_left_unfinished", "log_level": "info", "records": 2},
+    ]

@@ -106,11 +106,11 @@ def test_records_of_a_lost_assignment_finish_into_nothing() -> None:
 @given(
     gaps=st.lists(st.integers(1, 3), min_size=1, max_size=60),
     order=st.randoms(use_true_random=False),
-    share=st.floats(0, 1),
+    portion=st.floats(0, 1),
     chunk=st.integers(1, 20),
 )
 def test_the_committable_offset_is_the_first_unfinished_whatever_the_order(
-    gaps: list[int], order: "st.randoms", share: float, chunk: int
+    gaps: list[int], order: "st.randoms", portion: float, chunk: int
 ) -> None:
     """Against a naive model: never past an unfinished record, always the full prefix, after every single step."""
     fetched = [sum(gaps[: i + 1]) for i in range(len(gaps))]
@@ -123,7 +123,7 @@ def test_the_committable_offset_is_the_first_unfinished_whatever_the_order(
         delivered += part
         todo = [offset for offset in delivered if offset not in finished]
         order.shuffle(todo)
-        for offset in todo[: round(len(todo) * share)]:
+        for offset in todo[: round(len(todo) * portion)]:
             offsets.finish(offset)
             finished.add(offset)
             prefix = 0
