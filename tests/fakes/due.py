@@ -53,9 +53,6 @@ class FakeDueSet:
             if waiting and waiting.token == one.token:
                 del self._waiting[one.delivery.id]
 
-    async def count(self) -> int:
-        return len(self._waiting)
-
     async def oldest_ms(self) -> int | None:
         self.outage.check()
         return min((waiting.due_ms for waiting in self._waiting.values()), default=None)

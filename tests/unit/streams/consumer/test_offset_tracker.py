@@ -1,4 +1,4 @@
-"""The committable offset is never past an unfinished record, and always at the first one."""
+"""The committable offset is never past an unfinished record, and always at the first one (ADR 3)."""
 
 import pytest
 from hypothesis import given
