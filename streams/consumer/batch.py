@@ -78,7 +78,7 @@ class RecordBatch:
 
     @property
     def nearly_done(self) -> bool:
-        """Whether so little is left that the batch need not keep another from starting."""
+        """True when so little is left that the batch need not keep another from starting."""
         return len(self._open) * 8 <= self._size
 
     def oldest_ms(self) -> int | None:

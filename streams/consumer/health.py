@@ -40,7 +40,7 @@ class StageHealth:
 
     @property
     def ready(self) -> bool:
-        """Whether the stage processes records."""
+        """True while the stage processes records."""
         return self.state is StageState.running
 
 

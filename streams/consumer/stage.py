@@ -82,7 +82,7 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
 
     @property
     def reason(self) -> str | None:
-        """Why the stage is paused; None when it is not."""
+        """Reason for which the stage is paused; None when it is not."""
         batch_reason = self._session.reason if self._session else None
         return self._not_ready_reason or self._unavailable_reason or batch_reason
 

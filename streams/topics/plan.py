@@ -38,7 +38,7 @@ class TopicPlan:
 
     @property
     def missing(self) -> bool:
-        """Whether it is to be created."""
+        """True when the topic is to be created."""
         return self.partitions == 0
 
     @property
@@ -48,7 +48,7 @@ class TopicPlan:
 
     @property
     def too_few_partitions(self) -> bool:
-        """Whether partitions are to be added."""
+        """True when partitions are to be added."""
         return self.topic is not None and 0 < self.partitions < self.least_partitions
 
     def to_set(self) -> dict[str, str]:
