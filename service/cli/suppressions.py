@@ -65,7 +65,7 @@ async def _rows(address: str) -> list[dict[str, Any]]:
     finally:
         await parts.store.close()
     now = parts.clock.now_ms()
-    standing = [pair for pair in found if pair[1].stands(now)]
+    standing = [pair for pair in found if pair[1].in_force(now)]
     return [_shown(key, row) for key, row in sorted(standing, key=lambda pair: -pair[1].at_ms)]
 
 

@@ -219,5 +219,5 @@ class Rules:
         off = self._off.get((new_entry.recipient, event.type))
         assert off is None or off > looked.tick, f"{name} was mailed after its preference was switched off"
         at, row = self._tables.barred.get(address_key(mail.recipient), (looked.tick + 1, None))
-        barred = at <= looked.tick and row is not None and row.stands(looked.at_ms)
+        barred = at <= looked.tick and row is not None and row.in_force(looked.at_ms)
         assert not barred, f"{name} was mailed though its address is suppressed"

@@ -115,7 +115,7 @@ class World:
         """As the signs of life in Redis tell it: of a worker's names, those live that it needs."""
         died = self.died_ms.get(owner.partition("+")[0])
         if died is None:
-            names = {name for m in self.members if m.process.alive for name in m.in_flight.names()}
+            names = {name for m in self.members if m.process.alive for name in m.in_flight.owners()}
             if owner in names:
                 return True
             died = self.given_up_ms.setdefault(owner, self.clock.now)

@@ -10,7 +10,7 @@ import typer
 
 from service.cli.support.output import CliError
 from service.cli.support.times import iso, moment_ms
-from service.model.dead_letter import DeadLetter, letter_of
+from service.model.dead_letter import DeadLetter
 from service.model.mask import mask_text
 from service.model.operation import OperationKind
 from service.model.record import Record
@@ -53,11 +53,11 @@ async def select(
     statuses = await at.dead_letter_statuses()
     if asked.ids:
         async for record in _picked(at, sorted(asked.ids)):
-            letter = letter_of(record)
+            letter = DeadLetter.from_record(record)
             yield letter, statuses.get(letter.id)
         return
     async for record in _died(at, asked.since):
-        letter = letter_of(record)
+        letter = DeadLetter.from_record(record)
         status = statuses.get(letter.id)
         if asked.wants(letter, _state(status)):
             yield letter, status
