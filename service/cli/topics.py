@@ -10,7 +10,7 @@ from service.cli.support.output import listing, print_note
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from streams.topics.table import TopicChange
+    from streams.topics.apply import TopicChange
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines.")]
@@ -39,7 +39,7 @@ def show(as_json: Json = False) -> None:
     settings = load()
     kafka = settings.kafka
     found = asyncio.run(
-        topic_status(kafka_of(settings), kafka.prefix, wanted=kafka.partitions, events=kafka.events)
+        topic_status(kafka_of(settings), kafka.prefix, partitions=kafka.partitions, events=kafka.events)
     )
     columns = ("topic", "partitions", "replication", "cleanup", "retention_days", "key", "differs")
     listing(columns, (topic._asdict() for topic in found), as_json=as_json)
@@ -47,7 +47,7 @@ def show(as_json: Json = False) -> None:
 
 async def _apply(settings: Settings) -> "list[TopicChange]":
     from streams.kafka.errors import kafka_errors
-    from streams.topics.table import apply as make
+    from streams.topics.apply import apply as make
 
     kafka, connection = settings.kafka, kafka_of(settings)
     async with kafka_errors(connection, 60.0):

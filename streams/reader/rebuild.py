@@ -10,7 +10,7 @@ from service.model.topics import TABLES
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.ports import TableCount
 from streams.kafka.connection import KafkaConnection
-from streams.reader.history import MergedReader
+from streams.reader.merged_reader import MergedReader
 
 UNDER_WAY = "Redis is being rebuilt; if nobody does, run `tocsin rebuild` again"
 

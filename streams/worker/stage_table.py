@@ -86,14 +86,14 @@ def _spec(
         max_records=min(worker.max_records, in_flight),
         max_batches=worker.max_batches,
         max_in_flight=in_flight,
-        drain=worker.drain,
-        stalled_after=worker.stalled_after,
+        drain_s=worker.drain,
+        stalled_after_s=worker.stalled_after,
     )
     return StageSpec(
         name=name,
         topics=topics,
         handler=handler,
-        poison=partial(_poison, parts.topics.dead_letter, name),
+        to_dead_letter=partial(_poison, parts.topics.dead_letter, name),
         limits=limits,
         pattern=pattern,
     )

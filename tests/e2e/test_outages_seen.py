@@ -74,10 +74,9 @@ async def test_a_broker_that_is_away_makes_one_line_a_stage(tmp_path: Path) -> N
         await eventually(tried_often, 60, lambda: f"{attempts} attempts")
     logged = [json.loads(line) for line in log.read_text().splitlines()]
     troubles = [line for line in logged if line["level"] in ("warning", "error")]
-    ours = [
-        line["event"].partition(":")[0] for line in troubles if line["logger"] == "streams.consumer.stage"
-    ]
-    assert sorted(ours) == sorted(STAGES)
+    ours = [line for line in troubles if line["logger"] == "streams.consumer.stage"]
+    assert {line["event"] for line in ours} == {"consumer_failed"}
+    assert sorted(line["stage"] for line in ours) == sorted(STAGES)
     assert len(troubles) < len(STAGES) + 8, [line["event"] for line in troubles]
 
 

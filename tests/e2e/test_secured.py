@@ -39,8 +39,12 @@ async def test_an_event_goes_through_with_everything_encrypted(servers: Fortress
 
 
 WRONG = {
-    "kafka-authority": ("TOCSIN_KAFKA__CA_FILE", "stranger", "Kafka: its certificate is not trusted"),
-    "kafka-password": ("TOCSIN_KAFKA__PASSWORD", "wrong", "Kafka: it refuses our credentials"),
+    "kafka-authority": (
+        "TOCSIN_KAFKA__CA_FILE",
+        "stranger",
+        "Kafka at {kafka}: its certificate is not trusted",
+    ),
+    "kafka-password": ("TOCSIN_KAFKA__PASSWORD", "wrong", "Kafka at {kafka} refuses our credentials"),
     "redis-authority": ("TOCSIN_REDIS__CA_FILE", "stranger", "redis: its certificate is not trusted"),
     "redis-password": ("TOCSIN_REDIS__URL", "wrong", "redis: it refuses our credentials"),
     "relay-authority": ("TOCSIN_SMTP__CA_FILE", "stranger", "certificate verify failed"),
@@ -62,7 +66,7 @@ async def test_who_is_not_let_in_says_so_and_waits(case: str, servers: Fortress,
         async def refused() -> bool:
             nonlocal seen
             seen = _reasons(port)
-            return any(reason in why for why in seen.values())
+            return any(reason.format(kafka=servers.kafka.bootstrap) in why for why in seen.values())
 
         await eventually(refused, 90, lambda: f"{seen} {log.read_text()[-2000:]}")
 

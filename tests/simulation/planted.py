@@ -24,7 +24,7 @@ class OneHolePasses(OffsetTracker):
     def finish(self, offset: int) -> None:
         super().finish(offset)
         if self._finished and min(self._finished) - self._open[0] <= 1:
-            self.position = max(self._finished) + 1
+            self.committable = max(self._finished) + 1
 
 
 def off_by_one_commit() -> AbstractContextManager[Any]:

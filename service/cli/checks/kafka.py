@@ -23,7 +23,9 @@ async def check_kafka(settings: Settings) -> Sequence[Finding]:
                 f"{kafka.bootstrap}, {_many(await broker_count(connection), 'broker')}, {kafka.security}",
             )
         ]
-        topics = await topic_status(connection, kafka.prefix, wanted=kafka.partitions, events=kafka.events)
+        topics = await topic_status(
+            connection, kafka.prefix, partitions=kafka.partitions, events=kafka.events
+        )
     except CliError as failure:
         return [fail("kafka", str(failure), failure.remedy)]
     except Unavailable as away:
