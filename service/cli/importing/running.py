@@ -1,4 +1,4 @@
-"""The import itself: batches, each written whole before the place is remembered."""
+"""The import itself: batches, each written completely before its checkpoint is reported."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from pathlib import Path
 
 from service.cli.importing.checking import recipient_of
 from service.cli.importing.checkpoint import Checkpoint, ImportCounts
-from service.cli.importing.reading import Format, ImportRow, Refusal, rows_of
+from service.cli.importing.reading import Format, ImportRow, Refusal, read_rows
 from service.model.catalogue import Catalogue
 from service.model.recipient import Recipient
 from service.pipeline.tables.bulk_import import ImportResult
 
 BATCH = 1_000
 
-Put = Callable[[Sequence[Recipient]], Awaitable[ImportResult]]
+WriteBatch = Callable[[Sequence[Recipient]], Awaitable[ImportResult]]
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that was not imported. `text` is the row itself, with whatever it holds."""
+    """A row that was not imported. `text`: the row itself, with all its values."""
 
     line: int
     reason: str
@@ -28,31 +28,33 @@ class RefusedRow:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """`put` writes a batch; `refuse` is told of each refused row, `moved` of each finished batch."""
+    """An import. `on_refused` is called with each refused row, `on_batch` with the checkpoint after each batch."""
 
     path: Path
-    form: Format
+    format: Format
     catalogue: Catalogue
-    put: Put
-    refuse: Callable[[RefusedRow], None]
-    moved: Callable[[Checkpoint], None]
+    write: WriteBatch
+    on_refused: Callable[[RefusedRow], None]
+    on_batch: Callable[[Checkpoint], None]
 
     async def run(self, begin: Checkpoint) -> Checkpoint:
-        """From where it stands to the end of the file. A batch that was cut off is done again, without harm.
+        """Import from a checkpoint to the end of the file and return the last checkpoint.
 
-        Raises BadFile, OSError, Unavailable.
+        Raise BadFile, OSError, Unavailable. A batch that was interrupted is written again, which changes nothing.
         """
-        at = begin
-        for batch in _batches(rows_of(self.path, self.form, begin.place)):
-            rows, refused = self._sorted(batch)
-            fed = await self.put(rows) if rows else ImportResult()
-            for one in refused:
-                self.refuse(one)
-            at = at.at(batch[-1].after, _add(at.counts, len(batch), fed, len(refused)))
-            self.moved(at)
-        return at
+        checkpoint = begin
+        for batch in _batches(read_rows(self.path, self.format, begin.place)):
+            rows, refused = self._check(batch)
+            # Write before the checkpoint: in the other order a crash in between would lose the batch.
+            result = await self.write(rows) if rows else ImportResult()
+            for refused_row in refused:
+                self.on_refused(refused_row)
+            counts = _add(checkpoint.counts, len(batch), result, len(refused))
+            checkpoint = checkpoint.advance(batch[-1].after, counts)
+            self.on_batch(checkpoint)
+        return checkpoint
 
-    def _sorted(self, batch: Sequence[ImportRow]) -> tuple[list[Recipient], list[RefusedRow]]:
+    def _check(self, batch: Sequence[ImportRow]) -> tuple[list[Recipient], list[RefusedRow]]:
         rows: list[Recipient] = []
         refused: list[RefusedRow] = []
         for row in batch:
@@ -70,13 +72,13 @@ def _batches(rows: Iterator[ImportRow]) -> Iterator[list[ImportRow]]:
         yield batch
 
 
-def _add(counts: ImportCounts, rows: int, fed: ImportResult, refused: int) -> ImportCounts:
+def _add(counts: ImportCounts, rows: int, result: ImportResult, refused: int) -> ImportCounts:
     return replace(
         counts,
         rows=counts.rows + rows,
-        written=counts.written + fed.written,
-        unchanged=counts.unchanged + fed.unchanged,
-        newer=counts.newer + fed.newer,
-        repeated=counts.repeated + fed.repeated,
+        written=counts.written + result.written,
+        unchanged=counts.unchanged + result.unchanged,
+        newer=counts.newer + result.newer,
+        repeated=counts.repeated + result.repeated,
         refused=counts.refused + refused,
     )
