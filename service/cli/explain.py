@@ -144,7 +144,8 @@ def _print_deliveries(deliveries: Sequence[Mapping[str, Any]]) -> None:
     widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
     for delivery, head in zip(deliveries, heads, strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True))
-        print_text(f"  {cells}  {iso(delivery['steps'][0]['at_ms'])}")
+        line = f"{cells}  {iso(delivery['steps'][0]['at_ms'])}"
+        print_wrapped(line, indent="  ", hanging=_INDENT)
         for line in _details(delivery):
             print_wrapped(line, indent=_INDENT, hanging=_INDENT + "  ")
 
