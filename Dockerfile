@@ -1,4 +1,4 @@
-# One image for every role; the command chooses it.
+# One image for every role; the command selects the role: worker, api, or a CLI verb.
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY requirements.lock pyproject.toml README.md LICENSE ./
@@ -13,7 +13,7 @@ RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nolog
 COPY --from=build /opt/tocsin /opt/tocsin
 ENV PATH=/opt/tocsin/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
-# A worker answers on the port of its metrics, the API on its own; one of them must.
+# A worker serves /livez on its metrics port, the API on its own port; one of them must answer 200.
 HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 CMD ["python", "-c", "import os, sys, urllib.request\nfor name, usual in ('TOCSIN_WORKER__METRICS_PORT', '9100'), ('TOCSIN_HTTP__PORT', '8000'):\n  try: sys.exit(urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(name, usual)}/livez', timeout=3).status != 200)\n  except OSError: pass\nsys.exit(1)"]
 ENTRYPOINT ["tocsin"]
 CMD ["doctor"]

@@ -1,4 +1,7 @@
-"""Settings: the only place that reads the environment. `TOCSIN_`, nested by `__`, secrets also from files."""
+"""Settings from environment variables: prefix `TOCSIN_`, nested by `__`; secrets also from files.
+
+No other module reads the environment. docs/settings.md describes every setting.
+"""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +21,7 @@ DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refuse
 
 
 class KafkaSettings(BaseModel):
-    """Where the log is. `prefix` goes before every topic name that Tocsin owns and before group ids."""
+    """Connection to Kafka. `prefix` is put before the names of Tocsin's topics and before consumer group ids."""
 
     bootstrap: str = "127.0.0.1:9092"
     prefix: str = ""
@@ -36,7 +39,7 @@ class KafkaSettings(BaseModel):
 
 
 class RedisSettings(BaseModel):
-    """Where tables, ledger and inboxes are. Timeouts in seconds."""
+    """Connection to Redis or Valkey, which holds tables, ledger and inboxes. `timeout` is in seconds."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     cluster: bool = False
@@ -46,7 +49,7 @@ class RedisSettings(BaseModel):
 
 
 class RelaySettings(BaseModel):
-    """One relay; see the SMTP adapter for what each limit does."""
+    """Connection to one relay, and its limits; `rate` is in messages a second."""
 
     name: str = ""
     host: str = "127.0.0.1"
@@ -62,10 +65,10 @@ class RelaySettings(BaseModel):
 
 
 class SmtpSettings(RelaySettings):
-    """The first relay, and in `fallbacks` those that are tried after it, in order.
+    """The first relay, and in `fallbacks` the relays after it, in order of preference.
 
-    Rates in mails a second, kept by all workers together: each relay's `rate`; `domain_rates` by destination
-    domain, and `domain_rate` for domains that are not named there.
+    Rates are in messages a second and hold for all workers together: `rate` for each relay, `domain_rates` by
+    destination domain, `domain_rate` for the domains that `domain_rates` does not name.
     """
 
     fallbacks: tuple[RelaySettings, ...] = ()
@@ -76,13 +79,13 @@ class SmtpSettings(RelaySettings):
 
 
 class MailSettings(BaseModel):
-    """What a mail says about its sender. `site` is the only base of links to the product.
+    """Sender, links and signatures of email. `site` is the only base of links to the product.
 
-    `secrets` sign unsubscribe links and bounce addresses: the first signs, all of them verify, so that one can be
-    replaced. Without any, mails have no unsubscribe link. With `bounce_domain`, each mail has an envelope sender of
-    its own there, by which a bounce can be believed. Links live `unsubscribe_days` days.
+    `secrets` sign unsubscribe links and bounce addresses: the first signs, all verify, so that a secret can be
+    rotated. Without secrets, email has no unsubscribe link. With `bounce_domain`, each message has its own signed
+    envelope sender in that domain, which authenticates a bounce. Links are valid for `unsubscribe_days` days.
 
-    `dkim_key` is an RSA private key in PEM for the sender's domain; empty means that nothing is signed.
+    `dkim_key` is an RSA private key in PEM for the sender's domain; without it, email is not signed.
     """
 
     sender: str = "notifications@tocsin.test"
@@ -100,7 +103,7 @@ class MailSettings(BaseModel):
 
 
 class BounceSettings(BaseModel):
-    """Where the stage `bounces` listens for bounces and complaints by SMTP. `max_bytes`: the largest mail it takes."""
+    """SMTP listener of the stage `bounces`. `max_bytes` is the largest message that it accepts."""
 
     host: str = "127.0.0.1"
     port: int = 2525
@@ -108,7 +111,7 @@ class BounceSettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """Where the API listens, and what stands before it."""
+    """Address of the API, and the reverse proxies in front of it."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -117,7 +120,7 @@ class HttpSettings(BaseModel):
 
 
 class AuthSettings(BaseModel):
-    """Who may call the API. `skew` in seconds."""
+    """Verification of bearer tokens. `skew` is the allowed clock difference in seconds."""
 
     secret: SecretStr = SecretStr("")
     jwks_url: str = ""
@@ -127,9 +130,9 @@ class AuthSettings(BaseModel):
 
 
 class LimitSettings(BaseModel):
-    """How often one caller may ask, as `600/minute`; empty: as often as it likes. All API processes count together.
+    """Rate limits of the API for each caller, as `600/minute`; empty means no limit. All API processes share them.
 
-    `passwords` counts, for each client address, the passwords that have to be verified by their slow hash.
+    `passwords` limits the password verifications, which are slow by design, for each client address.
     """
 
     inbox: str = "1200/minute"
@@ -141,7 +144,7 @@ class LimitSettings(BaseModel):
 
 
 class OtelSettings(BaseModel):
-    """Where traces go, by OTLP over HTTP; with no endpoint there are none. `ratio`: of the traces that begin here."""
+    """Export of traces by OTLP over HTTP; off without an endpoint. `ratio` samples the traces that begin in Tocsin."""
 
     endpoint: str = ""
     headers: Mapping[str, SecretStr] = Field(default_factory=dict)
@@ -150,7 +153,7 @@ class OtelSettings(BaseModel):
 
 
 class WorkerSettings(BaseModel):
-    """What a worker runs and how much it holds. Times in seconds."""
+    """Stages and limits of a worker. `drain` and `stalled_after` are in seconds; `metrics_port` 0 means no probe."""
 
     stages: tuple[str, ...] = ("resolve", "inbox", "email", "schedule", "tables")
     max_records: int = Field(default=500, ge=1)
@@ -162,7 +165,7 @@ class WorkerSettings(BaseModel):
 
 
 class DevSettings(BaseModel):
-    """Ports of the embedded stack, all on loopback."""
+    """Ports of the servers that `tocsin dev` starts, all on loopback."""
 
     kafka_port: int = 9092
     redis_port: int = 6379
@@ -172,14 +175,14 @@ class DevSettings(BaseModel):
 
 
 class TemplateSettings(BaseModel):
-    """Where templates and catalogue are; None means those that come with Tocsin."""
+    """Folder of templates and catalogue; None means those of the package. `locale` is the default language."""
 
     directory: Path | None = None
     locale: str = "en"
 
 
 class Settings(BaseSettings):
-    """Everything that can be set."""
+    """All settings of a process."""
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", extra="ignore")
 
@@ -212,7 +215,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Files are named as the variables are, nested ones too."""
+        """Return the sources by precedence: arguments, environment, then secret files named as the variables."""
         files = NestedSecretsSettingsSource(
             file_secret_settings, secrets_prefix="TOCSIN_", secrets_nested_delimiter="__"
         )
@@ -220,7 +223,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _follow_dev_ports(self) -> Self:
-        """What is not set is where `tocsin dev` would have it, so that its second terminal needs no settings."""
+        """Default every address to the servers of `tocsin dev`, so that a second terminal needs no settings."""
         embedded = set()
         if "bootstrap" not in self.kafka.model_fields_set:
             embedded.add("kafka")
@@ -240,26 +243,26 @@ class Settings(BaseSettings):
 
     @property
     def mail_secrets(self) -> tuple[str, ...]:
-        """What signs links and bounce addresses, the newest first; in dev there is always one."""
+        """Return the secrets that sign links and bounce addresses, newest first; in dev mode at least DEV_SECRET."""
         named = tuple(secret.get_secret_value() for secret in self.mail.secrets)
         return named or ((DEV_SECRET,) if self.mode == "dev" else ())
 
     @property
     def embedded(self) -> frozenset[str]:
-        """Of kafka, redis and smtp those whose place is not set, so that `tocsin dev` starts its own."""
+        """Return those of kafka, redis and smtp whose address is not set; `tocsin dev` starts its own for them."""
         return self._embedded
 
 
 def load() -> Settings:
-    """The settings of this process. Raises pydantic.ValidationError naming what is wrong.
+    """Return the settings of this process. Raise pydantic.ValidationError, which names the wrong setting.
 
-    `TOCSIN_SECRETS_DIR` names a folder with one file a secret (`TOCSIN_AUTH__SECRET`, …).
+    `TOCSIN_SECRETS_DIR` names a folder with one file for each secret (`TOCSIN_AUTH__SECRET`, …).
     """
     return Settings(_secrets_dir=os.environ.get("TOCSIN_SECRETS_DIR"))
 
 
 @cache
 def templates_directory() -> Path:
-    """The templates that come with Tocsin: in the wheel beside this file, in a checkout one folder up."""
+    """Return the folder of the packaged templates: beside this file in a wheel, one folder up in a checkout."""
     packaged = Path(__file__).parent / "_templates"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"

@@ -1,4 +1,4 @@
-"""The app that `faust -A streams.app worker` runs: the stages that the settings name."""
+"""The assembly of a worker: the app that `faust -A streams.app worker` runs, with the stages that the settings name."""
 
 from functools import partial
 from typing import Any
@@ -17,8 +17,8 @@ from streams.worker.faust_app import FaustOptions, RatesApp, StagesApp, build_ap
 from streams.worker.stage_table import resources, specs
 
 
-def shell_of(settings: Settings) -> FaustOptions:
-    """What the settings say about the shell. Raises OSError when a certificate file cannot be used."""
+def faust_options(settings: Settings) -> FaustOptions:
+    """Return the Faust options of the settings. Raise OSError when a certificate file cannot be used."""
     kafka = settings.kafka
     return FaustOptions(
         kafka_connection(kafka),
@@ -32,21 +32,21 @@ def shell_of(settings: Settings) -> FaustOptions:
 
 
 def app_of(parts: Parts) -> StagesApp | RatesApp:
-    """The app of one worker, with its probe. Raises UnknownStage, TracingUnavailable."""
+    """Return the app of one worker, with its probe. Raise UnknownStage or TracingUnavailable."""
     settings = parts.settings
     if settings.fault_at:
         parts = with_fault_points(parts, kill_at(settings.fault_at))
     stages = specs(parts)
     if (tracer := tracing(settings.otel)) is not None:
         stages = [with_tracing(spec, tracer, parts.topics) for spec in stages]
-    app = build_app(shell_of(settings), stages, partial(resources, parts))
+    app = build_app(faust_options(settings), stages, partial(resources, parts))
     if settings.worker.metrics_port:
         app.service(Probe(app, parts, settings.worker.metrics_host, settings.worker.metrics_port))
     return app
 
 
 def __getattr__(name: str) -> Any:
-    """`app` is made when Faust asks for it, so that importing this module reads no settings."""
+    """Return `app`, made when Faust looks it up, so that importing this module reads no settings."""
     if name != "app":
         raise AttributeError(name)
     made = globals()["app"] = app_of(bootstrap(load()))

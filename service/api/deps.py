@@ -1,4 +1,4 @@
-"""What the API is built from, and how a route reaches it."""
+"""The ports that the API is built from, and the FastAPI dependency that passes them to routes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,8 +32,8 @@ from service.ports import (
 )
 from service.settings import Settings
 
-Check = Callable[[], Awaitable[str | None]]
-"""Why something that the API needs is not ready; None when it is."""
+ReadinessCheck = Callable[[], Awaitable[str | None]]
+"""A check of one dependency: returns the reason why it is not ready, or None when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,18 @@ class ApiDeps:
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None
     what_if: WhatIf | None = None
-    checks: Mapping[str, Check] = field(default_factory=dict)
+    checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
 
     @property
     def read_marks(self) -> ReadMarker:
-        """Marks entries read, in Redis and in Kafka."""
+        """Return the writer of read marks, which go to Redis and to Kafka."""
         topics = TopicNames(self.settings.kafka.prefix)
         return ReadMarker(self.inbox, self.inbox_reads, self.publisher, topics, self.clock)
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticators:
-    """The verifiers of one application, with what they remember."""
+    """The credential verifiers of one application, with their caches."""
 
     tokens: Tokens
     passwords: Passwords
@@ -81,19 +81,19 @@ class Authenticators:
 
 
 def deps_of(request: Request) -> ApiDeps:
-    """What this application was built from."""
+    """Return the ports of the application that serves this request."""
     deps: ApiDeps = request.app.state.deps
     return deps
 
 
 def authenticators_of(request: Request) -> Authenticators:
-    """The verifiers of this application."""
-    doors: Authenticators = request.app.state.doors
-    return doors
+    """Return the credential verifiers of the application that serves this request."""
+    authenticators: Authenticators = request.app.state.authenticators
+    return authenticators
 
 
 async def _deps(request: Request) -> ApiDeps:
-    """As a coroutine: FastAPI hands every other function to a thread, which costs more than most routes."""
+    """Return the ports, as a coroutine: FastAPI runs plain functions in a thread, which costs more than most routes."""
     return deps_of(request)
 
 

@@ -1,12 +1,12 @@
-"""How the API refuses: JSON:API error objects on the inbox routes, RFC 9457 problems elsewhere."""
+"""Error responses of the API: JSON:API error objects on the inbox routes, RFC 9457 problems elsewhere."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -14,21 +14,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service.model.field_problem import FieldProblem
 from service.pipeline.tables.schema import RowRefused
 from service.pipeline.tables.writer import RowTooLarge
 from service.ports import Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 JSON_API = "application/vnd.api+json"
 _RETRY_AFTER_S = "2"
-_AWAY = "A part that this request needs is away just now; try again shortly."
+_UNAVAILABLE = "A dependency of this request is unavailable; try again shortly."
+_MAX_ERRORS = 20  # fields named in one response
+_MAX_POINTER_PART = 100  # characters of a member name of the caller's that a pointer repeats
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing that is wrong: where in the body (a JSON pointer), or in which parameter of the query."""
+    """An invalid field of the body, by JSON pointer, or an invalid query parameter."""
 
     detail: str
     pointer: str | None = None
@@ -36,9 +39,9 @@ class FieldError:
 
 
 class ApiError(HTTPException):
-    """A refusal.
+    """An error response.
 
-    `code` is a stable word for programs; `extra` are members that stand beside the standard ones.
+    `code` is a stable identifier for programs; `extra` holds members beside the standard ones.
     """
 
     def __init__(
@@ -47,58 +50,107 @@ class ApiError(HTTPException):
         detail: str,
         *,
         code: str = "",
-        faults: Sequence[FieldError] = (),
+        errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(status, detail, dict(headers or {}))
         self.code = code
-        self.faults = tuple(faults)
+        self.errors = tuple(errors)
         self.extra = dict(extra or {})
 
 
-def invalid(
+def body_error(
     detail: str, pointer: str | None = None, *, status: int = 422, code: str = "invalid-body"
 ) -> ApiError:
-    """A body that cannot be accepted, with the place at fault."""
-    faults = (FieldError(detail, pointer),) if pointer is not None else ()
-    return ApiError(status, detail, code=code, faults=faults)
+    """Return the error for an invalid body; `pointer` locates the invalid field."""
+    errors = (FieldError(detail, pointer),) if pointer is not None else ()
+    return ApiError(status, detail, code=code, errors=errors)
 
 
-def bad_parameter(name: str, detail: str) -> ApiError:
-    """A query parameter that cannot be accepted."""
-    fault = FieldError(detail, parameter=name)
-    return ApiError(400, f"{name}: {detail}", code="invalid-parameter", faults=(fault,))
+def parameter_error(name: str, detail: str) -> ApiError:
+    """Return the error for an invalid query parameter."""
+    error = FieldError(detail, parameter=name)
+    return ApiError(400, f"{name}: {detail}", code="invalid-parameter", errors=(error,))
 
 
-def not_found(what: str) -> ApiError:
-    """There is none, or it is another's: the two are not told apart."""
-    return ApiError(404, f"There is no such {what}.", code="not-found")
+def not_found(noun: str) -> ApiError:
+    """Return the error for a resource that does not exist or belongs to another caller; both look the same."""
+    return ApiError(404, f"There is no such {noun}.", code="not-found")
 
 
 def pointer_to(*parts: object) -> str:
-    """A JSON pointer (RFC 6901)."""
+    """Return a JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def is_json_api(scope: Scope) -> bool:
-    """Whether the request is for a route whose document is JSON:API."""
+    """Return whether the request is for a route that is documented as JSON:API."""
     return route_path(scope).split("/", 2)[1:2] in (["counts"], ["notifications"])
 
 
 def route_path(scope: Scope) -> str:
-    """The path below the prefix that a proxy may have put before it."""
+    """Return the request's path without the prefix that a proxy may have added."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
-def respond(scope: Scope, error: ApiError) -> Response:
-    """The refusal in the form that its route uses."""
+def error_response(scope: Scope, error: ApiError) -> Response:
+    """Return the error in the format of its route."""
     json_api = is_json_api(scope)
-    body = _json_api(error) if json_api else _problem(error)
+    body = _json_api_body(error) if json_api else _problem_body(error)
     media_type = JSON_API if json_api else PROBLEM
     return Response(orjson.dumps(body), error.status_code, error.headers, media_type)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Register the exception handlers that render every error of this application."""
+    app.add_exception_handler(HTTPException, _on_error)
+    app.add_exception_handler(FieldProblem, _on_field_problem)
+    app.add_exception_handler(RowRefused, _on_row_refused)
+    app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
+    app.add_exception_handler(Unavailable, _on_unavailable)
+    app.add_exception_handler(Exception, _on_error)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ApiError):
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = error.headers if isinstance(error, HTTPException) else None
+        error = ApiError(status, f"{_title(status)}.", headers=headers)
+    return error_response(request.scope, error)
+
+
+async def _on_field_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, FieldProblem):
+        raise error
+    pointer = pointer_to(*(part[:_MAX_POINTER_PART] for part in error.field))
+    return error_response(request.scope, body_error(error.message, pointer))
+
+
+async def _on_row_refused(request: Request, error: Exception) -> Response:
+    code = "row-too-large" if isinstance(error, RowTooLarge) else "row-refused"
+    detail = f"{str(error).rstrip('.')}.".capitalize()
+    return error_response(request.scope, ApiError(422, detail, code=code))
+
+
+async def _on_invalid_parameter(request: Request, error: Exception) -> Response:
+    """Render FastAPI's validation error, which is always about the query or the path: `body` validates bodies."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [
+        FieldError(item["msg"], parameter=".".join(str(part) for part in item["loc"][1:]))
+        for item in error.errors()[:_MAX_ERRORS]
+    ]
+    detail = "A parameter does not match the documented schema."
+    return error_response(request.scope, ApiError(400, detail, code="invalid-parameter", errors=errors))
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    log.warning("dependency_unavailable", error=str(error))
+    headers = {"Retry-After": _RETRY_AFTER_S}
+    return error_response(request.scope, ApiError(503, _UNAVAILABLE, code="unavailable", headers=headers))
 
 
 def _title(status: int) -> str:
@@ -108,7 +160,7 @@ def _title(status: int) -> str:
         return "Error"
 
 
-def _problem(error: ApiError) -> dict[str, Any]:
+def _problem_body(error: ApiError) -> dict[str, Any]:
     status = error.status_code
     code = error.code or _title(status).lower().replace(" ", "-")
     body: dict[str, Any] = {
@@ -118,67 +170,27 @@ def _problem(error: ApiError) -> dict[str, Any]:
         "detail": error.detail,
         **error.extra,
     }
-    if error.faults:
+    if error.errors:
         body["errors"] = [
-            {"detail": f.detail, "parameter": f.parameter}
-            if f.parameter is not None
-            else {"detail": f.detail, "pointer": f"#{f.pointer}"}
-            for f in error.faults
+            {"detail": item.detail, "parameter": item.parameter}
+            if item.parameter is not None
+            else {"detail": item.detail, "pointer": f"#{item.pointer}"}
+            for item in error.errors
         ]
     return body
 
 
-def _json_api(error: ApiError) -> dict[str, Any]:
-    return {"errors": [_error_object(error, fault) for fault in error.faults or (FieldError(error.detail),)]}
+def _json_api_body(error: ApiError) -> dict[str, Any]:
+    return {"errors": [_error_object(error, item) for item in error.errors or (FieldError(error.detail),)]}
 
 
-def _error_object(error: ApiError, fault: FieldError) -> dict[str, Any]:
+def _error_object(error: ApiError, item: FieldError) -> dict[str, Any]:
     status = error.status_code
-    shown: dict[str, Any] = {"status": str(status), "title": _title(status), "detail": fault.detail}
+    body: dict[str, Any] = {"status": str(status), "title": _title(status), "detail": item.detail}
     if error.code:
-        shown["code"] = error.code
-    if fault.parameter is not None:
-        shown["source"] = {"parameter": fault.parameter}
-    elif fault.pointer is not None:
-        shown["source"] = {"pointer": fault.pointer}
-    return shown
-
-
-def _from_validation(error: RequestValidationError) -> ApiError:
-    """Bodies are checked elsewhere, so this is about parameters of the query or the path."""
-    faults = [
-        FieldError(found["msg"], parameter=".".join(str(part) for part in found["loc"][1:]))
-        for found in error.errors()[:20]
-    ]
-    return ApiError(400, "A parameter is not as documented.", code="invalid-parameter", faults=faults)
-
-
-def install(app: FastAPI) -> None:
-    """Let every refusal of this application take its documented form."""
-
-    async def refused(request: Request, error: Exception) -> Response:
-        if not isinstance(error, ApiError):
-            status = error.status_code if isinstance(error, HTTPException) else 500
-            headers = error.headers if isinstance(error, HTTPException) else None
-            error = ApiError(status, f"{_title(status)}.", headers=headers)
-        return respond(request.scope, error)
-
-    async def malformed(request: Request, error: Exception) -> Response:
-        if not isinstance(error, RequestValidationError):
-            raise error
-        return respond(request.scope, _from_validation(error))
-
-    async def away(request: Request, error: Exception) -> Response:
-        log.warning("unavailable: %s", error)
-        headers = {"Retry-After": _RETRY_AFTER_S}
-        return respond(request.scope, ApiError(503, _AWAY, code="unavailable", headers=headers))
-
-    async def unwritable(request: Request, error: Exception) -> Response:
-        code = "row-too-large" if isinstance(error, RowTooLarge) else "row-refused"
-        return respond(request.scope, ApiError(422, f"{str(error).rstrip('.')}.".capitalize(), code=code))
-
-    app.add_exception_handler(HTTPException, refused)
-    app.add_exception_handler(RowRefused, unwritable)
-    app.add_exception_handler(RequestValidationError, malformed)
-    app.add_exception_handler(Unavailable, away)
-    app.add_exception_handler(Exception, refused)
+        body["code"] = error.code
+    if item.parameter is not None:
+        body["source"] = {"parameter": item.parameter}
+    elif item.pointer is not None:
+        body["source"] = {"pointer": item.pointer}
+    return body

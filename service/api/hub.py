@@ -1,28 +1,29 @@
-"""Wakes those who watch an inbox: one wait on Redis for all of them, whatever their number."""
+"""Wakes the live inbox streams of this process through one blocking read on Redis, however many there are."""
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import structlog
+
 from service.ports import InboxChanges, Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _WAIT_S = 5.0
-_SETTLE_S = 0.02  # joins that come together cost one new wait
-_AWAY_S = 1.0
-_MOST_A_RECIPIENT = 20
-_MOST = 10_000
+_SETTLE_S = 0.02  # watchers that join together cost one new read
+_RETRY_S = 1.0
+_MAX_PER_RECIPIENT = 20
+_MAX_RECIPIENTS = 10_000
 
 
-class TooMany(Exception):
-    """There are as many watchers as may be."""
+class TooManyWatchers(Exception):
+    """The recipient, or this process, has as many watchers as are allowed."""
 
 
 class Watcher:
-    """One who watches. `woken` is set when there may be something new, or when it is time to go."""
+    """One live stream. `woken` is set when there may be a change to read, or when the hub closes."""
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()
@@ -31,7 +32,7 @@ class Watcher:
 class Hub:
     """Watchers by recipient.
 
-    It only wakes them: each reads at its own pace, so a slow one costs no memory here.
+    The hub only wakes them: each watcher reads at its own pace, so a slow one costs no memory here.
     """
 
     def __init__(self, changes: InboxChanges) -> None:
@@ -44,13 +45,17 @@ class Hub:
 
     @contextmanager
     def watch(self, recipient: str, position: str) -> Iterator[Watcher]:
-        """Be woken when this inbox's stream stands after `position`. Raises TooMany."""
-        if len(self._watchers) >= _MOST or len(self._watchers.get(recipient, ())) >= _MOST_A_RECIPIENT:
-            raise TooMany
+        """Yield a watcher that is woken when this inbox has changes after `position`. Raise TooManyWatchers."""
+        if (
+            len(self._watchers) >= _MAX_RECIPIENTS
+            or len(self._watchers.get(recipient, ())) >= _MAX_PER_RECIPIENT
+        ):
+            raise TooManyWatchers
         watcher = Watcher()
         self._watchers[recipient].add(watcher)
         self._positions.setdefault(recipient, position)
-        watcher.woken.set()  # what came between the position and the wait
+        # Woken at once: a change between `position` and the start of the read would otherwise wake no watcher.
+        watcher.woken.set()
         self._joined.set()
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._run(), name="inbox-hub")
@@ -62,7 +67,7 @@ class Hub:
                 del self._watchers[recipient], self._positions[recipient]
 
     async def close(self) -> None:
-        """Let every watcher go."""
+        """Wake every watcher, so that its stream ends, and stop reading."""
         self.closing = True
         for watchers in self._watchers.values():
             for watcher in watchers:
@@ -76,31 +81,32 @@ class Hub:
         while self._watchers:
             self._joined.clear()
             try:
-                moved = await self._moved_or_joined()
-                for recipient in moved:
+                for recipient in await self._changed_recipients():
                     position = await self._changes.position(recipient)
                     if recipient in self._positions:
                         self._positions[recipient] = position
                         for watcher in self._watchers[recipient]:
                             watcher.woken.set()
             except Unavailable as error:
-                log.warning("live inboxes wait: %s", error)
-                await asyncio.sleep(_AWAY_S)
-            except Exception:  # nobody else would start it again for those who watch already
-                log.exception("live inboxes stumbled and go on")
-                await asyncio.sleep(_AWAY_S)
+                log.warning("inbox_changes_unavailable", error=str(error))
+                await asyncio.sleep(_RETRY_S)
+            except (
+                Exception
+            ):  # only a new watcher restarts this task: those already connected would get no more events
+                log.exception("inbox_hub_failed")
+                await asyncio.sleep(_RETRY_S)
 
-    async def _moved_or_joined(self) -> list[str]:
-        """Whose streams have moved; nobody's when somebody has joined, who must be waited for too."""
-        waiting = asyncio.ensure_future(self._changes.moved(dict(self._positions), _WAIT_S))
-        joining = asyncio.ensure_future(self._joined.wait())
+    async def _changed_recipients(self) -> list[str]:
+        """Return the recipients whose inboxes changed; none when a watcher joined, which the next read includes."""
+        change = asyncio.ensure_future(self._changes.moved(dict(self._positions), _WAIT_S))
+        join = asyncio.ensure_future(self._joined.wait())
         try:
-            await asyncio.wait({waiting, joining}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                return list(waiting.result())
+            await asyncio.wait({change, join}, return_when=asyncio.FIRST_COMPLETED)
+            if change.done():
+                return list(change.result())
             await asyncio.sleep(_SETTLE_S)
             return []
         finally:
-            for task in (waiting, joining):
+            for task in (change, join):
                 task.cancel()
-            await asyncio.gather(waiting, joining, return_exceptions=True)
+            await asyncio.gather(change, join, return_exceptions=True)

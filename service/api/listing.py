@@ -1,4 +1,4 @@
-"""Listings by limit and offset, as the contacts document has them."""
+"""Listings paged by limit and offset, in the format of the contacts document."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -7,47 +7,49 @@ import orjson
 from fastapi import Depends, Query
 from starlette.responses import JSONResponse
 
-from service.api.docs import Schema
+from service.api.schemas import Schema
 
-_BIGGEST = 2**53
+_MAX_NUMBER = 2**53
 JSON_UTF8 = "application/json; charset=utf-8"
 
 
 class AccountJson(JSONResponse):
-    """JSON as the contacts document's answers are labelled."""
+    """JSON with the media type that the contacts document shows."""
 
     media_type = JSON_UTF8
 
     def render(self, content: Any) -> bytes:
-        """JSON as fast as it gets."""
+        """Return the content as JSON, encoded by orjson."""
         return orjson.dumps(content)
 
 
-class Window(NamedTuple):
-    """The part of a listing that is asked for; a limit of 0 means all."""
+class PageQuery(NamedTuple):
+    """The requested part of a listing; a limit of 0 means all objects from the offset on."""
 
     limit: int
     offset: int
 
 
-async def _window(
-    limit: Annotated[int, Query(ge=0, le=_BIGGEST, description="How many at most; 0 for all.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=_BIGGEST, description="How many to pass over.")] = 0,
-) -> Window:
-    return Window(limit, offset)
+async def _page_query(
+    limit: Annotated[
+        int, Query(ge=0, le=_MAX_NUMBER, description="The maximum number of objects; 0 for all.")
+    ] = 20,
+    offset: Annotated[int, Query(ge=0, le=_MAX_NUMBER, description="The number of objects to skip.")] = 0,
+) -> PageQuery:
+    return PageQuery(limit, offset)
 
 
-Part = Annotated[Window, Depends(_window)]
+PageParam = Annotated[PageQuery, Depends(_page_query)]
 
 
-def listing(window: Window, total: int, objects: Sequence[Any]) -> AccountJson:
-    """A listing with its `meta`."""
-    meta = {"limit": window.limit, "offset": window.offset, "total_count": total}
+def listing(page: PageQuery, total: int, objects: Sequence[Any]) -> AccountJson:
+    """Return a listing of one page; `total` is the number of objects in all pages."""
+    meta = {"limit": page.limit, "offset": page.offset, "total_count": total}
     return AccountJson({"meta": meta, "objects": objects})
 
 
 def listing_schema(item: Schema) -> Schema:
-    """The schema of a listing of these."""
+    """Return the schema of a listing of these items."""
     number = {"type": "integer", "minimum": 0}
     meta = {
         "type": "object",
@@ -58,7 +60,7 @@ def listing_schema(item: Schema) -> Schema:
 
 
 def objects_schema(item: Schema) -> Schema:
-    """The schema of `objects` alone."""
+    """Return the schema of `objects` without `meta`."""
     return {"type": "object", "required": ["objects"], "properties": _objects(item)}
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads of the API. Labels are route templates, never paths, so their number is bounded."""
+"""HTTP metrics. Labels are route templates, never paths, so their number is bounded."""
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
@@ -9,15 +9,15 @@ from service.observability import metrics
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def observe(scope: Scope, status: int, seconds: float) -> None:
-    """Count one answered request."""
+def observe(scope: Scope, status: int, duration_s: float) -> None:
+    """Count one request, and observe its duration unless it was a live stream, which lasts up to an hour."""
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "other"
     metrics.HTTP_REQUESTS.add((method, route, str(status)))
     if route != "/v1/inbox/stream":
-        metrics.HTTP_SECONDS.observe((route,), seconds)
+        metrics.HTTP_DURATION_S.observe((route,), duration_s)
 
 
 def exposition() -> Response:
-    """Every metric of this process as text."""
+    """Return every metric of this process in Prometheus' text format."""
     return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

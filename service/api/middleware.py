@@ -1,18 +1,13 @@
-"""What every request and answer passes: a limit on bodies, strict JSON, headers that keep browsers honest."""
+"""The middleware of every request: a limit on the body, security headers on the response, and metrics."""
 
 import time
-from typing import Any, TypeVar
 
-import orjson
-from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import ApiError, FieldError, invalid, pointer_to, respond
+from service.api.errors import ApiError, error_response
 from service.api.metrics import observe
 
-M = TypeVar("M", bound=BaseModel)
-MAX_BODY = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -21,13 +16,8 @@ _HEADERS = (
 )
 
 
-def too_large() -> ApiError:
-    """The answer to a body beyond the limit; the rest of it is not read."""
-    return ApiError(413, "The body is larger than 1 MiB.", code="too-large", headers={"Connection": "close"})
-
-
 class ApiMiddleware:
-    """The one middleware. Counts body bytes as they come, so that a length that lies is of no use."""
+    """The only middleware. It counts body bytes as they arrive, so a false Content-Length cannot bypass the limit."""
 
     def __init__(self, app: ASGIApp, root_path: str = "") -> None:
         self._app = app
@@ -43,7 +33,7 @@ class ApiMiddleware:
         began = time.perf_counter()
         status = 500
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -51,60 +41,42 @@ class ApiMiddleware:
             await send(message)
 
         try:
-            if _declared_length(scope) > MAX_BODY:
-                await respond(scope, too_large())(scope, receive, answer)
+            # A declared length is refused before authentication and before any byte of the body is read.
+            if _declared_bytes(scope) > MAX_BODY_BYTES:
+                await error_response(scope, _body_too_large())(scope, receive, send_with_headers)
             else:
-                await self._app(scope, _counted(receive), answer)
+                await self._app(scope, _limited(receive), send_with_headers)
         finally:
             observe(scope, status, time.perf_counter() - began)
 
 
-def set_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:
-    """Headers for the answer, whatever it will be; those that were set before are dropped."""
+def set_response_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:
+    """Set headers for the response, whichever it will be; replaces those of an earlier call."""
     scope["tocsin.headers"] = headers
 
 
-def _declared_length(scope: Scope) -> int:
+def _body_too_large() -> ApiError:
+    """Return the error for a body beyond the limit; the connection closes, because the rest is not read."""
+    return ApiError(413, "The body is larger than 1 MiB.", code="too-large", headers={"Connection": "close"})
+
+
+def _declared_bytes(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() and len(value) < 20 else 0
     return 0
 
 
-def _counted(receive: Receive) -> Receive:
-    size = 0
+def _limited(receive: Receive) -> Receive:
+    """Return a `receive` that raises ApiError 413 once the body exceeds the limit."""
+    total_bytes = 0
 
-    async def counted() -> Message:
-        nonlocal size
+    async def limited() -> Message:
+        nonlocal total_bytes
         message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            raise too_large()
+        total_bytes += len(message.get("body", b""))
+        if total_bytes > MAX_BODY_BYTES:
+            raise _body_too_large()
         return message
 
-    return counted
-
-
-async def json_of(request: Request) -> Any:
-    """The body as strict JSON (RFC 8259): no NaN, no half surrogates. Raises ApiError 400, 413."""
-    try:
-        return orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise invalid(f"The body is not JSON: {error.msg}.", "", status=400, code="invalid-json") from None
-
-
-def checked(model: type[M], data: Any, *place: object, status: int = 422) -> M:
-    """The data as a model.
-
-    Raises ApiError that names every field at fault; `place` is where in the body the data stand.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)[:20]
-        faults = [FieldError(_plain(e["msg"]), pointer_to(*place, *e["loc"])) for e in found]
-        raise ApiError(status, faults[0].detail, code="invalid-body", faults=faults) from None
-
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+    return limited

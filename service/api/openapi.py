@@ -1,61 +1,48 @@
-"""The OpenAPI document. `python -m service.api.openapi` prints it, always the same way."""
+"""The OpenAPI document. `python -m service.api` prints it."""
 
-import sys
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from service.api.docs import MODELS
+from service.api.schemas import MODELS
 
-_TEMPLATE = "#/components/schemas/{model}"
-_OURS = ("HTTPValidationError", "ValidationError")
-_INTRODUCTION = """\
-Notifications: who hears of what, and their inboxes.
+_REF_TEMPLATE = "#/components/schemas/{model}"
+_FASTAPI_MODELS = ("HTTPValidationError", "ValidationError")
+_DESCRIPTION = """\
+Recipients, their preferences and inboxes, and events to notify them of.
 
-Refusals are JSON:API errors on `/counts` and `/notifications`, and problems (RFC 9457) elsewhere.
-`RateLimit-Limit`, `-Remaining` and `-Reset` (seconds) come with every answer to a known caller.
+Errors are JSON:API error objects on `/counts` and `/notifications`, and problem details (RFC 9457) elsewhere.
+Every response to an authenticated caller has `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`
+(in seconds).
 """
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The document of this application; FastAPI's own 422, which no route sends, is taken out."""
+    """Return the document of this application, without FastAPI's own 422 response, which no route sends."""
     if app.openapi_schema is None:
-        found = get_openapi(
+        schema = get_openapi(
             title=app.title,
             version=app.version,
-            description=_INTRODUCTION,
+            description=_DESCRIPTION,
             routes=app.routes,
             tags=app.openapi_tags,
         )
-        components = found.setdefault("components", {}).setdefault("schemas", {})
-        for name in _OURS:
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        for name in _FASTAPI_MODELS:
             components.pop(name, None)
         _, definitions = models_json_schema(
-            [(model, "validation") for model in MODELS], ref_template=_TEMPLATE
+            [(model, "validation") for model in MODELS], ref_template=_REF_TEMPLATE
         )
         components.update(definitions["$defs"])
-        for path in found["paths"].values():
+        for path in schema["paths"].values():
             for operation in path.values():
-                _drop_default(operation["responses"])
-        app.openapi_schema = found
+                _drop_validation_response(operation["responses"])
+        app.openapi_schema = schema
     return app.openapi_schema
 
 
-def _drop_default(responses: dict[str, Any]) -> None:
-    if _OURS[0] in str(responses.get("422")):
+def _drop_validation_response(responses: dict[str, Any]) -> None:
+    if _FASTAPI_MODELS[0] in str(responses.get("422")):
         del responses["422"]
-
-
-def main() -> None:
-    """Print the document."""
-    from service.api.app import bare_app  # noqa: PLC0415 - the application imports this module
-
-    text = orjson.dumps(document(bare_app()), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-    sys.stdout.write(text.decode() + "\n")
-
-
-if __name__ == "__main__":
-    main()

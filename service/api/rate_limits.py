@@ -1,20 +1,24 @@
-"""Limits how often a caller may ask, and tells it so (draft-ietf-httpapi-ratelimit-headers, RFC 6585)."""
+"""Rate limits of callers, reported in response headers (draft-ietf-httpapi-ratelimit-headers, RFC 6585)."""
 
 from starlette.requests import Request
 
 from service.api.deps import deps_of
 from service.api.errors import ApiError
-from service.api.middleware import set_headers
+from service.api.middleware import set_response_headers
 
 
-async def limit(request: Request, name: str, who: str) -> None:
-    """Count this request of `who`. Raises ApiError 429 when there were too many, Unavailable."""
+async def enforce_rate_limit(request: Request, name: str, caller: str) -> None:
+    """Count this request of `caller` against the limit of that name in the settings; an empty limit counts nothing.
+
+    Raise ApiError 429 when the limit is exceeded, Unavailable when the counter is.
+    """
     deps = deps_of(request)
     rate = getattr(deps.settings.limits, name)
     if not rate:
         return
-    quota = await deps.rate_limits.hit(rate, f"{name}:{who}")
-    set_headers(
+    quota = await deps.rate_limits.hit(rate, f"{name}:{caller}")
+    # Before a refusal, so that a 429 has these headers too.
+    set_response_headers(
         request.scope,
         (b"ratelimit-limit", b"%d" % quota.limit),
         (b"ratelimit-remaining", b"%d" % quota.remaining),

@@ -1,13 +1,13 @@
-"""A recipient as callers write it, and its way into the table and back."""
+"""A recipient as callers and import files write it, and its conversion to a table row and back."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from service.api.errors import invalid, pointer_to
 from service.model.address import check_address
-from service.model.catalogue import Catalogue
+from service.model.catalogue import Catalogue, NotificationType
+from service.model.field_problem import FieldProblem
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.validators import ROLE, language_tag, line, time_zone
 
@@ -17,7 +17,8 @@ Role = Annotated[str, StringConstraints(pattern=ROLE)]
 class RecipientForm(BaseModel):
     """A recipient.
 
-    An empty address means that mail is not for them; `preferences` holds what was set: type → channel → on.
+    A recipient with an empty address gets no email. `preferences` holds the choices that were set:
+    type → channel → on.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -42,37 +43,38 @@ class RecipientForm(BaseModel):
         return check_address(address) if address else ""
 
 
-def form_of(row: Recipient) -> dict[str, Any]:
-    """The row as callers see it, but for its id and version."""
+def form_of(recipient: Recipient) -> dict[str, Any]:
+    """Return the recipient as the form's fields, without id and version."""
     preferences: dict[str, dict[str, bool]] = {}
-    for key, choice in row.preferences.items():
+    for key, choice in recipient.preferences.items():
         name, _, channel = key.rpartition(":")
         preferences.setdefault(name, {})[channel] = choice.on
     return {
-        "address": row.address,
-        "name": row.name,
-        "locale": row.locale,
-        "timezone": row.timezone,
-        "roles": list(row.roles),
+        "address": recipient.address,
+        "name": recipient.name,
+        "locale": recipient.locale,
+        "timezone": recipient.timezone,
+        "roles": list(recipient.roles),
         "preferences": preferences,
     }
 
 
 def recipient_of(
-    recipient: str, form: RecipientForm, standing: Recipient | None, catalogue: Catalogue, now_ms: int
+    recipient: str, form: RecipientForm, current: Recipient | None, catalogue: Catalogue, now_ms: int
 ) -> Recipient:
-    """The row for a form; a choice that stands already keeps its date.
+    """Return the row for a form; a choice equal to the current one keeps its date.
 
-    Raises ApiError for types that there are not.
+    Raise FieldProblem for a new choice whose type or channel the catalogue does not have. Current choices are not
+    checked again, so that a type's removal from the catalogue does not block changes to its recipients.
     """
-    known: Mapping[str, Choice] = standing.preferences if standing else {}
+    known: Mapping[str, Choice] = current.preferences if current else {}
     preferences: dict[str, Choice] = {}
     for name, channels in form.preferences.items():
         for channel, on in channels.items():
             key = preference_key(name, channel)
             before = known.get(key)
             if before is None:
-                _check(catalogue, name, channel)
+                check_channel(declared_type(catalogue, name), channel)
             preferences[key] = (
                 before if before and before.on is on else Choice(on=on, since_ms=now_ms, by="api")
             )
@@ -84,13 +86,19 @@ def recipient_of(
         timezone=form.timezone,
         roles=tuple(dict.fromkeys(form.roles)),
         preferences=preferences,
-        version=standing.version if standing else 0,
+        version=current.version if current else 0,
     )
 
 
-def _check(catalogue: Catalogue, name: str, channel: str) -> None:
-    row = catalogue.get(name)
-    if row is None or row.name != name:
-        raise invalid("There is no such type.", pointer_to("preferences", name[:100]))
-    if channel not in row.channels:
-        raise invalid("The type does not have this channel.", pointer_to("preferences", name, channel[:100]))
+def declared_type(catalogue: Catalogue, name: str) -> NotificationType:
+    """Return the notification type that a preference names. Raise FieldProblem when the catalogue has none."""
+    type_ = catalogue.get(name)
+    if type_ is None or type_.name != name:  # `get` also accepts a reverse-DNS prefix, preferences do not
+        raise FieldProblem(("preferences", name), "There is no such type.")
+    return type_
+
+
+def check_channel(type_: NotificationType, channel: str) -> None:
+    """Raise FieldProblem when the type does not have this channel."""
+    if channel not in type_.channels:
+        raise FieldProblem(("preferences", type_.name, channel), "The type does not have this channel.")

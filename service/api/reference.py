@@ -1,4 +1,4 @@
-"""/docs: the OpenAPI document for people, by a page of our own that loads nothing from elsewhere."""
+"""The API reference at /docs: a page that renders the OpenAPI document and loads nothing from other hosts."""
 
 from pathlib import Path
 
@@ -13,19 +13,19 @@ _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 
 
 @router.get("/docs")
 async def page() -> Response:
-    """The page; its addresses are relative, so it works behind any path."""
+    """Return the page; its links are relative, so it works behind any path prefix."""
     return _file("reference.html", "text/html")
 
 
 @router.get("/docs/reference.js")
 async def script() -> Response:
-    """What renders the document."""
+    """Return the script that renders the document."""
     return _file("reference.js", "text/javascript")
 
 
 @router.get("/docs/reference.css")
 async def style() -> Response:
-    """How it looks."""
+    """Return the style sheet."""
     return _file("reference.css", "text/css")
 
 

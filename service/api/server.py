@@ -1,4 +1,4 @@
-"""uvicorn, with live streams let go before it waits for connections to end."""
+"""The uvicorn server of the API, which closes live streams before it waits for connections to end."""
 
 import socket
 
@@ -9,7 +9,7 @@ from service.settings import HttpSettings
 
 
 class ApiServer(uvicorn.Server):
-    """Serves the API until SIGTERM or `should_exit`."""
+    """A server that runs until SIGTERM or `should_exit`."""
 
     def __init__(self, app: FastAPI, http: HttpSettings, *, port: int | None = None) -> None:
         super().__init__(
@@ -28,11 +28,12 @@ class ApiServer(uvicorn.Server):
 
     @property
     def port(self) -> int:
-        """Where it listens, once it has started."""
-        found: int = self.servers[0].sockets[0].getsockname()[1]
-        return found
+        """Return the port that the server listens on; valid once it has started."""
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End streams first: uvicorn would wait for them."""
+        """Stop serving."""
+        # Before uvicorn's own shutdown, which waits for open responses: a live stream ends only when the hub closes.
         await self._app.state.hub.close()
         await super().shutdown(sockets)

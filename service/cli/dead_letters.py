@@ -209,7 +209,7 @@ async def _act(
 
     parts, log = session.parts, session.operation_log(kind, filter_.document())
     # Recorded before anything is done: a change that is cut off still has its record.
-    await log.tell(OperationPhase.begun, {"letters": total})
+    await log.write(OperationPhase.begun, {"letters": total})
     redriver = Redriver(parts.ledger, session.producer, parts.topics, parts.clock)
     counts: Counter[str] = Counter()
     async for chunk in open_chunks(session, filter_, size):
@@ -218,7 +218,7 @@ async def _act(
         else:
             await discard(chunk, log)
             counts["discarded"] += len(chunk)
-    await log.tell(OperationPhase.ended, counts)
+    await log.write(OperationPhase.ended, counts)
     return dict(counts)
 
 

@@ -89,7 +89,7 @@ async def _export(recipient: str, address: str) -> dict[str, Any]:
         document = await export_person(person, _delivery_refs(session, records), _ports(session))
         document["kafka"] = [_row(record) for record in records]
         log = session.operation_log(OperationKind.export, {"person": pseudonym(recipient or address)})
-        await log.tell(OperationPhase.ended, _sums(document))
+        await log.write(OperationPhase.ended, _sums(document))
     return document
 
 
@@ -108,9 +108,9 @@ async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_j
         confirm("Erase this data? This cannot be undone.", yes=yes)
         log = session.operation_log(OperationKind.erase, {"person": pseudonym(recipient or address)})
         # Recorded before anything is erased: an erasure that is cut off still has its record.
-        await log.tell(OperationPhase.begun, stored)
+        await log.write(OperationPhase.begun, stored)
         counts = await Eraser(_ports(session))(person, refs)
-        await log.tell(OperationPhase.ended, counts)
+        await log.write(OperationPhase.ended, counts)
     if as_json:
         json_line(counts)
     else:
@@ -126,7 +126,7 @@ async def _person(session: "OperatorSession", recipient: str, address: str) -> "
     finder = SubjectFinder(topics, recipient=recipient, address=address)
     async for record in session.read(*(topics.table(name) for name in NAMED)):
         finder.read(record)
-    return finder.person()
+    return finder.subject()
 
 
 async def _records(session: "OperatorSession", person: "DataSubject") -> AsyncIterator[Record]:
@@ -140,10 +140,13 @@ async def _records(session: "OperatorSession", person: "DataSubject") -> AsyncIt
 
 def _delivery_refs(session: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]":
     """Return the deliveries that these records are about, each once."""
-    from service.pipeline.operate.data_subject import trace_of
+    from service.pipeline.operate.data_subject import DeliveryRef
 
+    topics = session.parts.topics
     refs = {
-        ref.delivery: ref for record in records if (ref := trace_of(record, session.parts.topics)) is not None
+        ref.delivery: ref
+        for record in records
+        if (ref := DeliveryRef.from_record(record, topics)) is not None
     }
     return list(refs.values())
 

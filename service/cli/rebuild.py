@@ -10,8 +10,8 @@ import typer
 from service.cli.support.output import CliError, json_line, listing, print_note
 
 if TYPE_CHECKING:
-    from service.adapters.redis.operate.inventory import TableCount
     from service.bootstrap import Parts
+    from service.ports import TableCount
     from streams.reader.rebuild import RebuildReport
 
 app = typer.Typer()

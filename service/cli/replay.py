@@ -121,7 +121,7 @@ async def _survey(
     async with aclosing(_planned(session, candidates)) as plan:
         async for _, outcome in plan:
             counts[outcome.state, outcome.reason, outcome.channel] += 1
-    return counts, len(candidates.delivered), len(candidates.found)
+    return counts, len(candidates.delivered), len(candidates.latest)
 
 
 async def _replay(
@@ -132,7 +132,7 @@ async def _replay(
 
     parts, log = session.parts, session.operation_log(OperationKind.replay, _logged(filter_, rate))
     # Recorded before anything is sent: a replay that is cut off still has its record.
-    await log.tell(OperationPhase.begun, {"deliveries": total})
+    await log.write(OperationPhase.begun, {"deliveries": total})
     replayer = Replayer(
         parts.catalogue,
         parts.ledger,
@@ -157,7 +157,7 @@ async def _replay(
                 await flush()
     if batch:
         await flush()
-    await log.tell(OperationPhase.ended, counts)
+    await log.write(OperationPhase.ended, counts)
     return dict(counts)
 
 
@@ -175,7 +175,7 @@ async def _planned(
 ) -> "AsyncGenerator[PlannedReplay, None]":
     from service.pipeline.operate.replay import plan_replay
 
-    if not candidates.found:
+    if not candidates.latest:
         return
     async for record in session.read(*sorted(session.parts.topics.dispatches())):
         if (planned := plan_replay(candidates, record)) is not None:

@@ -102,15 +102,15 @@ async def _change(address: str, *, suppress: bool, why: str) -> bool:
         parts, kind = session.parts, OperationKind.suppress if suppress else OperationKind.unsuppress
         log = session.operation_log(kind, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
         writer = parts.table_writer(session.producer)
-        await log.tell(OperationPhase.begun, {})
+        await log.write(OperationPhase.begun, {})
         changed = True
         if suppress:
-            detail = f"by {log.who}: {why}" if why else f"by {log.who}"
+            detail = f"by {log.operator}: {why}" if why else f"by {log.operator}"
             await writer.suppress(address, Reason.by_operator, detail)
         else:
             changed = await writer.unsuppress(address)
             key = address_key(address)
             await session.producer.publish([Message(parts.topics.soft_bounces, key.encode(), None)])
             await parts.scores.clear(key)
-        await log.tell(OperationPhase.ended, {"changed": int(changed)})
+        await log.write(OperationPhase.ended, {"changed": int(changed)})
         return changed

@@ -1,1 +1,1 @@
-"""Logs and metrics, used by every process."""
+"""Logs and metrics of every process: log configuration, log de-duplication, and the one list of metrics."""

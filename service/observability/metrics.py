@@ -1,7 +1,7 @@
-"""Every name that /metrics shows, in one place: what it means, and by which labels, each from a closed set.
+"""Every metric of /metrics, in one place, with its help text and its labels; each label has a closed set of values.
 
-What happens for every record is kept in plain numbers and put into words only when somebody asks: a counter of
-prometheus_client takes a lock for each step. One event loop writes; a scrape may read from another thread.
+Counters on the path of every record are plain numbers in a dictionary, formatted only at a scrape: a counter of
+prometheus_client takes a lock for each increment. One event loop writes; a scrape may read from another thread.
 """
 
 from bisect import bisect_left
@@ -17,170 +17,192 @@ Labels = tuple[str, ...]
 
 
 class FastCounter(Collector):
-    """A counter; `add` is one step in a dictionary."""
+    """A counter whose `add` is one update of a dictionary."""
 
-    def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
-        self._declared = name, text, labels
+    def __init__(self, name: str, help_text: str, labels: Sequence[str], registry: CollectorRegistry) -> None:
+        self._declared = name, help_text, labels
         self._values: dict[Labels, int] = {}
         registry.register(self)
 
     def add(self, labels: Labels, n: int = 1) -> None:
-        """Count `n` more."""
+        """Add `n` to the counter of these label values."""
         try:
             self._values[labels] += n
         except KeyError:
             self._values[labels] = n
 
     def value(self, *labels: str) -> int:
-        """How many so far."""
+        """Return the count for these label values; 0 when there is none."""
         return self._values.get(labels, 0)
 
     def collect(self) -> Iterator[Metric]:
-        """As Prometheus reads it."""
-        name, text, labels = self._declared
-        family = CounterMetricFamily(name, text, labels=labels)
+        """Yield the metric as prometheus_client exposes it."""
+        name, help_text, labels = self._declared
+        family = CounterMetricFamily(name, help_text, labels=labels)
         for values, n in list(self._values.items()):
             family.add_metric(values, n)
         yield family
 
 
 class FastHistogram(Collector):
-    """A histogram of seconds."""
+    """A histogram of durations in seconds."""
 
     def __init__(
         self,
         name: str,
-        text: str,
+        help_text: str,
         labels: Sequence[str],
         bounds: Sequence[float],
         registry: CollectorRegistry,
     ) -> None:
-        self._declared = name, text, labels
+        self._declared = name, help_text, labels
         self._bounds = bounds
-        self._found: dict[Labels, tuple[list[int], list[float]]] = {}
+        self._series: dict[Labels, tuple[list[int], list[float]]] = {}  # (count a bucket, [sum])
         registry.register(self)
 
-    def observe(self, labels: Labels, seconds: float) -> None:
-        """Note one."""
-        found = self._found.get(labels)
-        if found is None:
-            found = self._found[labels] = [0] * (len(self._bounds) + 1), [0.0]
-        found[0][bisect_left(self._bounds, seconds)] += 1
-        found[1][0] += seconds
+    def observe(self, labels: Labels, duration_s: float) -> None:
+        """Record one duration for these label values."""
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = [0] * (len(self._bounds) + 1), [0.0]
+        series[0][bisect_left(self._bounds, duration_s)] += 1
+        series[1][0] += duration_s
 
     def collect(self) -> Iterator[Metric]:
-        """As Prometheus reads it: buckets hold all that is not longer."""
-        name, text, labels = self._declared
-        family = HistogramMetricFamily(name, text, labels=labels)
-        for values, (counts, total) in list(self._found.items()):
-            seen, buckets = 0, []
+        """Yield the metric as prometheus_client exposes it; each bucket counts all durations up to its bound."""
+        name, help_text, labels = self._declared
+        family = HistogramMetricFamily(name, help_text, labels=labels)
+        for values, (counts, total) in list(self._series.items()):
+            cumulative, buckets = 0, []
             for bound, n in zip([*map(str, self._bounds), "+Inf"], list(counts), strict=True):
-                seen += n
-                buckets.append((bound, seen))
+                cumulative += n
+                buckets.append((bound, cumulative))
             family.add_metric(values, buckets, sum_value=total[0])
         yield family
 
 
 class GaugeFamily(NamedTuple):
-    """A metric that is looked up when somebody asks."""
+    """A metric whose values are collected at each scrape."""
 
     name: str
-    text: str
+    help_text: str
     labels: tuple[str, ...]
 
     def gauge(self, rows: Iterable[tuple[Labels, float]]) -> Metric:
-        """Its values now."""
-        family = GaugeMetricFamily(self.name, self.text, labels=self.labels)
+        """Return a gauge with these values, by label values."""
+        family = GaugeMetricFamily(self.name, self.help_text, labels=self.labels)
         for labels, value in rows:
             family.add_metric(labels, value)
         return family
 
     def counter(self, rows: Iterable[tuple[Labels, float]]) -> Metric:
-        """Its values so far."""
-        family = CounterMetricFamily(self.name, self.text, labels=self.labels)
+        """Return a counter with these totals, by label values."""
+        family = CounterMetricFamily(self.name, self.help_text, labels=self.labels)
         for labels, value in rows:
             family.add_metric(labels, value)
         return family
 
 
 class ScrapeCollector(Collector):
-    """What was looked up for this scrape."""
+    """A collector of metric families that were built for one scrape."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """As it was looked up."""
+        """Return the families."""
         return self._families
 
 
 def exposition(families: Iterable[Metric] = ()) -> bytes:
-    """Every metric of this process as Prometheus reads it, and after them those that were looked up."""
-    looked_up = CollectorRegistry(auto_describe=False)
-    looked_up.register(ScrapeCollector(families))
-    return generate_latest(REGISTRY) + generate_latest(looked_up)
+    """Return this process's metrics in Prometheus' text format, followed by `families`."""
+    scraped = CollectorRegistry(auto_describe=False)
+    scraped.register(ScrapeCollector(families))
+    return generate_latest(REGISTRY) + generate_latest(scraped)
 
 
-# counted by a worker as Kafka acknowledges what its stages wrote
+# Counted by a worker when Kafka acknowledges the messages of its stages.
 OUTCOMES = FastCounter(
     "tocsin_outcomes_total",
-    "State changes of deliveries",
+    "State changes of deliveries; a change that is published again after a crash is counted again",
     ("state", "channel", "type", "reason"),
     REGISTRY,
 )
 DEAD_LETTERS = FastCounter(
-    "tocsin_dead_letters_total", "Records that no retry can help", ("stage", "reason"), REGISTRY
+    "tocsin_dead_letters_total",
+    "Records written to the dead-letter topic, because retrying cannot help",
+    ("stage", "reason"),
+    REGISTRY,
 )
 SMTP_REPLIES = FastCounter(
-    "tocsin_smtp_replies_total", "Final replies to mails, by their class", ("relay", "reply"), REGISTRY
+    "tocsin_smtp_replies_total", "Final SMTP replies to messages, by class", ("relay", "reply"), REGISTRY
 )
 EVENT_TO_FINAL = FastHistogram(
     "tocsin_event_to_final_seconds",
-    "From the event in Kafka to mail taken by a relay or entry in the inbox",
+    "Time from the event's Kafka timestamp until a relay accepts the message or the inbox holds the entry",
     ("channel",),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400),
     REGISTRY,
 )
 
-# counted where it happens
-BOUNCES = Counter("tocsin_bounces_total", "Bounces and complaints that came in", ["what", "reason"])
+# Counted where it happens.
+BOUNCES = Counter(
+    "tocsin_bounces_total",
+    "Received bounces and complaints, by how they were processed",
+    ["result", "reason"],
+)
 REDIS_ERRORS = FastCounter(
-    "tocsin_redis_errors_total", "Commands that Redis did not answer, by why", ("why",), REGISTRY
+    "tocsin_redis_errors_total", "Failed Redis commands, by reason", ("reason",), REGISTRY
 )
 HTTP_REQUESTS = FastCounter(
-    "tocsin_http_requests_total", "Requests answered", ("method", "route", "status"), REGISTRY
+    "tocsin_http_requests_total", "Answered API requests", ("method", "route", "status"), REGISTRY
 )
-HTTP_SECONDS = FastHistogram(
+HTTP_DURATION_S = FastHistogram(
     "tocsin_http_request_seconds",
-    "Time to answer",
+    "Time to answer an API request; the inbox stream is not included",
     ("route",),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     REGISTRY,
 )
 
-# looked up by a worker's probe; a stage of the mail has its lane in its name
-RECORDS = GaugeFamily("tocsin_records_total", "Records a stage is done with", ("stage", "result"))
+# Collected by a worker's probe at each scrape. A stage of email has its lane in its name: `email.high`.
+RECORDS = GaugeFamily("tocsin_records_total", "Records that a stage has finished", ("stage", "result"))
 OLDEST_UNFINISHED = GaugeFamily(
     "tocsin_oldest_unfinished_seconds",
-    "Age of the oldest record a stage has not finished; 0 when it has finished all",
+    "Age of the oldest record that a stage has not finished; 0 when there is none",
     ("stage",),
 )
 OLDEST_OPEN = GaugeFamily(
     "tocsin_oldest_open_seconds",
-    "For how long the oldest open delivery stands in this state; of what is put off, the event's age; 0: none",
+    "Time that the oldest open delivery has been in this state; for deferred and ambiguous, the age of its event; "
+    "0 when there is none",
     ("stage", "lane", "state"),
 )
-IN_FLIGHT = GaugeFamily("tocsin_stage_in_flight", "Records a stage has in its hands", ("stage",))
-STAGE_PAUSED = GaugeFamily("tocsin_stage_paused", "1 while a stage waits; /readyz says for what", ("stage",))
+IN_FLIGHT = GaugeFamily(
+    "tocsin_stage_in_flight", "Records that a stage has read and not finished", ("stage",)
+)
+STAGE_PAUSED = GaugeFamily(
+    "tocsin_stage_paused", "1 while a stage is paused; /readyz has the reason", ("stage",)
+)
 STAGE_PROGRESS = GaugeFamily(
-    "tocsin_stage_last_progress_seconds", "Since a stage moved, or had nothing to move", ("stage",)
+    "tocsin_stage_last_progress_seconds",
+    "Time since a stage last made progress or had nothing to do",
+    ("stage",),
 )
-LAG = GaugeFamily("tocsin_consumer_lag", "Records not finished", ("topic", "partition", "group"))
-DUE = GaugeFamily("tocsin_due_deliveries", "Deliveries that wait for their time", ())
+LAG = GaugeFamily(
+    "tocsin_consumer_lag", "Records that the group has not finished", ("topic", "partition", "group")
+)
+DUE = GaugeFamily("tocsin_due_deliveries", "Deliveries in the due set, waiting for their next attempt", ())
 DUE_OVERDUE = GaugeFamily(
-    "tocsin_due_overdue_seconds", "How long the oldest due delivery is overdue; 0: none", ()
+    "tocsin_due_overdue_seconds", "Time that the oldest due delivery is overdue; 0 when there is none", ()
 )
-RELAY_STATE = GaugeFamily("tocsin_relay_state", "1 for the state a relay is in", ("relay", "state"))
-RELAY_CONNECTIONS = GaugeFamily("tocsin_relay_connections", "Open connections", ("relay",))
-RELAY_IN_FLIGHT = GaugeFamily("tocsin_relay_in_flight", "Mails begun and not answered", ("relay",))
-RELAY_WAITING = GaugeFamily("tocsin_relay_waiting", "Mails that wait for a connection", ("relay",))
+RELAY_STATE = GaugeFamily(
+    "tocsin_relay_state", "1 for the current state of a relay, else 0", ("relay", "state")
+)
+RELAY_CONNECTIONS = GaugeFamily("tocsin_relay_connections", "Open connections to a relay", ("relay",))
+RELAY_IN_FLIGHT = GaugeFamily(
+    "tocsin_relay_in_flight", "Messages being sent, without a final reply yet", ("relay",)
+)
+RELAY_WAITING = GaugeFamily(
+    "tocsin_relay_waiting", "Messages waiting for a connection to a relay", ("relay",)
+)

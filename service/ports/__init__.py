@@ -4,8 +4,9 @@ Each port has one behaviour spec in `tests/specs` that the fake and the real ada
 """
 
 from service.ports.clock import Clock
+from service.ports.completeness import Completeness
 from service.ports.credentials import Accounts, ApiKeys
-from service.ports.due import Due, DueSet
+from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
 from service.ports.http import Idempotency, IdempotencyRecord, IdempotencyState, Quota, RateLimits
 from service.ports.inbox import (
@@ -20,14 +21,23 @@ from service.ports.inbox import (
     ReadFilter,
 )
 from service.ports.ledger import EventHead, Ledger, LedgerIndex
-from service.ports.mail import MailTransport, Renderer, RenderFailed, SendRateLimit, SoftBounceScores
+from service.ports.mail import (
+    MailTransport,
+    RelayTransport,
+    Renderer,
+    RenderFailed,
+    SendRateLimit,
+    SoftBounceScores,
+)
 from service.ports.operate import (
     AddressSearch,
     DeliveryLog,
     EventLog,
+    Inventory,
     LedgerScan,
     PendingRetries,
     PersonalData,
+    TableCount,
 )
 from service.ports.publisher import Publisher
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
@@ -51,6 +61,7 @@ __all__ = [
     "AddressSearch",
     "ApiKeys",
     "Clock",
+    "Completeness",
     "ContactPage",
     "Contacts",
     "DeliveryLog",
@@ -69,12 +80,14 @@ __all__ = [
     "InboxPage",
     "InboxQuery",
     "InboxReads",
+    "Inventory",
     "Ledger",
     "LedgerIndex",
     "LedgerScan",
     "LookupKeys",
     "MailBlock",
     "MailTransport",
+    "OpenAges",
     "PendingRetries",
     "PersonalData",
     "Publisher",
@@ -82,6 +95,7 @@ __all__ = [
     "RateLimits",
     "ReadFilter",
     "RecipientDirectory",
+    "RelayTransport",
     "RenderFailed",
     "Renderer",
     "RolePage",
@@ -91,6 +105,7 @@ __all__ = [
     "SoftBounceScores",
     "SupersedableEvent",
     "SupersedeIndex",
+    "TableCount",
     "TableWrites",
     "Tables",
     "Tracer",

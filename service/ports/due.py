@@ -1,9 +1,10 @@
-"""What waits or is replaced: the due set, supersede keys, withdrawals."""
+"""The due set: deliveries that wait in Redis for their next attempt, and how long they have waited."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.model.ledger import State
 
@@ -37,6 +38,10 @@ class DueSet(Protocol):
         """Remove what has been handed on."""
         ...
 
+    async def count(self) -> int:
+        """Return how many deliveries wait."""
+        ...
+
     async def oldest_ms(self) -> int | None:
         """The earliest due time; None when nothing waits."""
         ...
@@ -51,4 +56,16 @@ class DueSet(Protocol):
 
     async def drop(self, deliveries: Sequence[str]) -> None:
         """Forget deliveries by their ids, leased or not."""
+        ...
+
+
+class OpenAges(Protocol):
+    """The oldest deliveries that wait, for metrics. Cheap: nothing is scanned. Every method raises Unavailable."""
+
+    async def waiting(self) -> Mapping[tuple[Lane, State], int]:
+        """Return for each lane and state of the due set that has any when its oldest event was received (ms)."""
+        ...
+
+    async def held(self) -> Mapping[Lane, int]:
+        """Return for each lane that has any since when its oldest delivery waits for an operator (ms)."""
         ...

@@ -1,6 +1,7 @@
 """What operators' tools read and change: scans of a whole Redis, logs in Kafka, what is kept of a person."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from service.model.delivery import Delivery
@@ -90,4 +91,21 @@ class AddressSearch(Protocol):
 
     async def holders(self, address: str) -> Sequence[str]:
         """Ids of recipients and contacts with this address, its case aside."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """The rows of a table, and a checksum that does not depend on their order: a sum modulo 2^64 of hashes, in hex."""
+
+    table: str
+    rows: int
+    checksum: str
+
+
+class Inventory(Protocol):
+    """What Redis holds, counted."""
+
+    async def counts(self) -> Sequence[TableCount]:
+        """Return the count and checksum of every table. Reads all of Redis. Raises Unavailable."""
         ...

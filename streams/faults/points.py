@@ -1,4 +1,4 @@
-"""Named points between two effects, where a chaos test may kill the process. They cost nothing unless one is armed."""
+"""Named points between two effects, where a chaos test may kill the process. They cost nothing in production."""
 
 import os
 import signal
@@ -21,17 +21,17 @@ POINTS = (
 
 
 def no_fault(name: str) -> None:
-    """No fault: what runs in production."""
+    """Pass the point: production runs with this."""
 
 
-def kill_at(armed: str) -> Fault:
+def kill_at(point: str) -> Fault:
     """Return a fault that kills this process with SIGKILL at a point: `name`, or `name:3` for the third pass.
 
     An empty string gives `no_fault`. Raise ValueError when the count is not a number.
     """
-    if not armed:
+    if not point:
         return no_fault
-    name, _, count = armed.partition(":")
+    name, _, count = point.partition(":")
     left = int(count or 1)
 
     def fault(passed: str) -> None:

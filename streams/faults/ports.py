@@ -1,4 +1,4 @@
-"""Kill points inside a handler: ports that call a fault between the effects. Used only when a chaos test arms one."""
+"""Ports that pass a fault point between the effects of a handler. Chaos tests only."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ POINTS = (
 
 
 class _FaultPort:
-    """A port whose methods pass the points of a table on their way."""
+    """A port whose methods pass a point before or after the real call, by tables of method names."""
 
     def __init__(self, port: Any, before: dict[str, str], after: dict[str, str], fault: Fault) -> None:
         self._port = port
@@ -39,19 +39,19 @@ class _FaultPort:
     def _wrapped(
         self, method: Callable[..., Awaitable[Any]], before: str | None, after: str | None
     ) -> Callable[..., Awaitable[Any]]:
-        async def called(*args: Any, **kwargs: Any) -> Any:
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
             if before:
                 self._fault(before)
-            answer = await method(*args, **kwargs)
+            result = await method(*args, **kwargs)
             if after:
                 self._fault(after)
-            return answer
+            return result
 
-        return called
+        return wrapper
 
 
 class _FaultTransport:
-    """Passes a point when a relay has taken a mail, before anybody else knows."""
+    """A transport that passes a point when a relay has accepted a message, before the ledger has the result."""
 
     def __init__(self, transport: Any, fault: Fault) -> None:
         self._transport = transport
@@ -63,16 +63,16 @@ class _FaultTransport:
     def submit(self, mail: Any) -> Any:
         self._fault("after_claim_before_send")
         future = self._transport.submit(mail)
-        future.add_done_callback(self._answered)
+        future.add_done_callback(self._resolved)
         return future
 
-    def _answered(self, done: Any) -> None:
+    def _resolved(self, done: Any) -> None:
         if not done.cancelled() and done.result().status is SendStatus.accepted:
             self._fault("after_250_before_mark")
 
 
 class _FaultLedger(_FaultPort):
-    """Tells the mark after sending from the claim before it."""
+    """A ledger that passes a point after the transition that follows sending, not after the claim before it."""
 
     async def transition(self, transitions: Any) -> Any:
         answer = await self._port.transition(transitions)
@@ -82,7 +82,7 @@ class _FaultLedger(_FaultPort):
 
 
 def with_fault_points(parts: Parts, fault: Fault) -> Parts:
-    """The same parts with their kill points in place."""
+    """Return the same parts with fault points in their ports."""
     opening = ({"open": "before_ledger.open"}, {"open": "after_ledger.open"})
     due = {"add": "after_due.add_before_mark", "take": "after_due.take_before_produce"}
     ports: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The probe of a worker: whether it lives, whether it is ready and why not, and what it measures."""
+"""The HTTP probe of a worker: liveness, readiness with its reasons, and metrics."""
 
 import asyncio
 from typing import Any
@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.adapters.smtp import RelayState
 from service.bootstrap import Parts
+from service.model.relay import RelayState
 from service.observability.metrics import exposition
 from streams.consumer.health import StageHealth, StageState
 from streams.observability.scrape import scrape
@@ -21,7 +21,10 @@ from streams.worker.faust_app import RatesApp, StagesApp
 
 
 class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
-    """/livez fails when a stage no longer moves, /readyz says what each stage waits for, /metrics is for Prometheus."""
+    """/livez fails when a stage makes no progress, /readyz names the reason why each stage waits.
+
+    /metrics is for Prometheus.
+    """
 
     def __init__(self, app: StagesApp | RatesApp, parts: Parts, host: str, port: int, **service: Any) -> None:
         super().__init__(**service)
@@ -46,14 +49,14 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         )
 
     async def on_start(self) -> None:
-        """Listen; the worker's own signal handlers stay as they are."""
+        """Listen; the worker keeps its own signal handlers."""
         self._server.config.load()
         self._server.lifespan = self._server.config.lifespan_class(self._server.config)
         await self._server.startup()
         self.add_future(self._server.main_loop())
 
     async def on_stop(self) -> None:
-        """Answer until the stages have stopped, then close."""
+        """Close, after the stages have stopped."""
         self._server.should_exit = True
         await self._server.shutdown()
 
@@ -82,8 +85,8 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
 
     async def _rates(self, _: Request) -> Response:
         rates = self._app.rates
-        counted = rates.last_minute() if rates is not None else {}
-        return _json({f"{state}/{type_}": n for (state, type_), n in counted.items()}, 200)
+        counts = rates.last_minute() if rates is not None else {}
+        return _json({"/".join(key): n for key, n in counts.items()}, 200)
 
 
 def _stage(health: StageHealth) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a worker's probe looks up for each scrape: how old, how far behind, how many, and how the relays are."""
+"""The metrics that a worker reads at each scrape: ages, lag, records in flight, and the health of its relays."""
 
 import asyncio
 import time
@@ -6,30 +6,29 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client.metrics_core import Metric
 
-from service.adapters.redis.delivery.due import RedisDueSet
-from service.adapters.smtp import RelayHealth, RelayState
 from service.bootstrap import Parts
+from service.model.relay import RelayHealth, RelayState
 from service.observability import metrics
-from service.ports import Unavailable
+from service.ports import DueSet, Unavailable
 from streams.consumer.health import StageHealth, StageState
 from streams.observability.open_ages import open_ages
 
-_DUE_S = 1.0
+_DUE_TIMEOUT_S = 1.0
 
 
 async def scrape(parts: Parts, stages: Sequence[StageHealth]) -> list[Metric]:
-    """Every family that is looked up. Never raises: what cannot be looked up is absent."""
-    wanted = parts.settings.worker.stages
+    """Return the metric families that are read at a scrape. Never raise: a family that cannot be read is absent."""
+    running = parts.settings.worker.stages
     families = list(_stages(stages))
-    families += _relays(parts.transport.state() if "email" in wanted else ())
-    families += await _due(parts.due) if "schedule" in wanted else ()
+    families += _relays(parts.transport.state() if "email" in running else ())
+    families += await _due(parts.due) if "schedule" in running else ()
     families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
     return families
 
 
 def _stages(stages: Sequence[StageHealth]) -> Iterator[Metric]:
-    done = [((h.name, "finished"), h.finished - h.dead) for h in stages]
-    yield metrics.RECORDS.counter(done + [((h.name, "dead_letter"), h.dead) for h in stages])
+    finished = [((h.name, "finished"), h.finished - h.dead) for h in stages]
+    yield metrics.RECORDS.counter(finished + [((h.name, "dead_letter"), h.dead) for h in stages])
     yield metrics.OLDEST_UNFINISHED.gauge(((h.name,), h.oldest_unfinished_s) for h in stages)
     yield metrics.IN_FLIGHT.gauge(((h.name,), h.in_flight) for h in stages)
     yield metrics.STAGE_PAUSED.gauge(((h.name,), h.state is StageState.paused) for h in stages)
@@ -45,14 +44,14 @@ def _relays(relays: Sequence[RelayHealth]) -> Iterator[Metric]:
     )
     yield metrics.RELAY_CONNECTIONS.gauge(((r.relay,), r.connections) for r in relays)
     yield metrics.RELAY_IN_FLIGHT.gauge(((r.relay,), r.in_flight) for r in relays)
-    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.waiting) for r in relays)
+    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.queued) for r in relays)
 
 
-async def _due(due: RedisDueSet) -> list[Metric]:
+async def _due(due: DueSet) -> list[Metric]:
     try:
-        async with asyncio.timeout(_DUE_S):
+        async with asyncio.timeout(_DUE_TIMEOUT_S):
             oldest, waiting = await asyncio.gather(due.oldest_ms(), due.count())
     except (TimeoutError, Unavailable):
         return []
-    overdue = max(time.time() - oldest / 1000, 0.0) if oldest is not None else 0.0
-    return [metrics.DUE.gauge([((), waiting)]), metrics.DUE_OVERDUE.gauge([((), overdue)])]
+    overdue_s = max(time.time() - oldest / 1000, 0.0) if oldest is not None else 0.0
+    return [metrics.DUE.gauge([((), waiting)]), metrics.DUE_OVERDUE.gauge([((), overdue_s)])]

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.adapters.redis.operate.inventory import TableCount, inventory
+from service.adapters.redis.operate.inventory import inventory
 from service.adapters.redis.operate.rebuilding import RedisPendingRetries
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.record import Record
 from service.model.topics import TABLES
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
+from service.ports import TableCount
 from streams.kafka.connection import KafkaConnection
 from streams.reader.history import MergedReader
 

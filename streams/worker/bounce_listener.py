@@ -1,28 +1,29 @@
-"""The SMTP listener for bounces and complaints: takes mail to our bounce domain and nothing else."""
+"""The SMTP listener for bounces and complaints: accepts mail for our bounce domain and for nothing else."""
 
 import asyncio
 import logging
 from typing import Any
 
 import faust
+import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from service.pipeline.bounces.process import BounceProcessor
 from service.ports import Unavailable
 from service.settings import BounceSettings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
-_MOST_RECIPIENTS = 10  # a bounce goes to one sender
+_MAX_RECIPIENTS = 10  # a bounce has one recipient: the envelope sender of the message it is about
 _COMPLAINTS = "complaints"
-_IDLE_S = 60.0
+_IDLE_TIMEOUT_S = 60.0
 
 
-class _Handler:
-    """aiosmtpd's hooks.
+class _SmtpHandler:
+    """The hooks of aiosmtpd.
 
-    Who is refused hears it at RCPT. What cannot be believed is taken and dropped: a refusal would only come back to
-    somebody whose address was forged.
+    An unknown recipient is refused at RCPT. A message that cannot be verified is accepted and dropped: a refusal would
+    become a bounce of its own, sent to an address that may be forged.
     """
 
     def __init__(self, bounces: BounceProcessor) -> None:
@@ -34,46 +35,46 @@ class _Handler:
         verp = self._bounces.verp
         if verp.read(address) is None and address.lower() != f"{_COMPLAINTS}@{verp.domain}":
             return "550 5.1.1 No such mailbox"
-        if len(envelope.rcpt_tos) >= _MOST_RECIPIENTS:
+        if len(envelope.rcpt_tos) >= _MAX_RECIPIENTS:
             return "452 4.5.3 Too many recipients"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        raw = envelope.content if isinstance(envelope.content, bytes) else b""
+        message = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
-            taken = await self._bounces.take(raw, envelope.rcpt_tos)
-        except Unavailable as away:
-            log.warning("a bounce was put off: %s", away.reason)
+            result = await self._bounces.take(message, envelope.rcpt_tos)
+        except Unavailable as error:
+            log.warning("bounce_deferred", reason=error.reason)
             return "451 4.3.0 Try again later"
-        log.debug("a mail was %s %s", taken.what, taken.reason)
+        log.debug("bounce_processed", result=result.what, reason=result.reason)
         return "250 2.0.0 Ok"
 
 
 class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usable types
-    """Listens in the worker's event loop while the worker runs."""
+    """The listener as a service: it runs in the worker's event loop as long as the worker."""
 
     def __init__(self, bounces: BounceProcessor, settings: BounceSettings, **service: Any) -> None:
         super().__init__(**service)
-        self._handler = _Handler(bounces)
+        self._handler = _SmtpHandler(bounces)
         self._settings = settings
         self._server: asyncio.Server | None = None
-        logging.getLogger("mail.log").setLevel(logging.ERROR)  # it names senders and recipients
+        logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd logs senders and recipients there
 
     @property
     def port(self) -> int:
-        """Where it listens, once it has started."""
+        """The port it listens on, once it has started."""
         assert self._server is not None
-        found: int = self._server.sockets[0].getsockname()[1]
-        return found
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
     async def on_start(self) -> None:
-        """Raises OSError when the port is taken."""
+        """Listen. Raise OSError when the port is in use."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._protocol, self._settings.host, self._settings.port)
 
     async def on_stop(self) -> None:
-        """Take no more; who is in the middle of a mail will give it again."""
+        """Stop listening; a client whose message was not accepted will send it again."""
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
@@ -85,6 +86,6 @@ class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usabl
             enable_SMTPUTF8=True,
             hostname="bounces.localhost",
             ident="Tocsin",
-            timeout=_IDLE_S,
+            timeout=_IDLE_TIMEOUT_S,
             loop=asyncio.get_running_loop(),
         )

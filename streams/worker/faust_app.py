@@ -1,4 +1,4 @@
-"""Faust is the shell: the app, its worker and its service tree. What must not be lost runs in `BatchStage`."""
+"""The Faust app: it runs our services in its worker and service tree. Loss-free work runs in `BatchStage`."""
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,7 +21,7 @@ from streams.worker.stages import Resources, Stages, StageSpec
 
 @asynccontextmanager
 async def no_resources(producer: Producer) -> AsyncIterator[Sequence[faust.Service]]:
-    """For stages that need nothing but Kafka."""
+    """Yield no services: for stages that need nothing but Kafka."""
     yield ()
 
 
@@ -31,11 +31,11 @@ def _scratch() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class FaustOptions:
-    """What the app needs beside its stages.
+    """The options of the app, beside its stages.
 
-    `prefix` goes before topic names and group ids. `rates` adds the agent for live rates, which needs `partitions` as
-    the outcomes topic has. `data` is where Faust keeps its own state, of no value. `fault_at` is for chaos tests.
-    `acknowledged` is told what the producer has written.
+    `prefix` goes before topic names and group ids. `rates` adds the agent for live rates, which needs the number of
+    `partitions` of the outcomes topic. `data` is the folder of Faust's own state, which may be lost. `fault_at` is for
+    chaos tests. `acknowledged` is called with the messages that Kafka has acknowledged.
     """
 
     connection: KafkaConnection
@@ -50,7 +50,7 @@ class FaustOptions:
 
 
 class _WithoutAgents(faust.App.BootStrategy):  # type: ignore[misc]  # faust has no usable types
-    """Without agents Faust's own consumer would fail for want of a topic, and nobody would use its producer."""
+    """Without agents Faust's own consumer would fail because it has no topic, and its producer would be unused."""
 
     enable_kafka = False
     enable_web = False  # `faust worker` would turn it on, on all interfaces
@@ -61,7 +61,7 @@ class _WithAgents(faust.App.BootStrategy):  # type: ignore[misc]
 
 
 class StagesApp(faust.App):  # type: ignore[misc]
-    """A Faust app without agents: it runs our services, and waits for no table."""
+    """A Faust app without agents: it runs our services and waits for no table."""
 
     BootStrategy = _WithoutAgents
     producer_only = True
@@ -78,42 +78,45 @@ class RatesApp(faust.App):  # type: ignore[misc]
 
 
 def build_app(
-    shell: FaustOptions, specs: Sequence[StageSpec], resources: Resources = no_resources
+    options: FaustOptions, specs: Sequence[StageSpec], resources: Resources = no_resources
 ) -> StagesApp | RatesApp:
-    """The app for `faust worker`. `app.stages` has the health of the stages, `app.rates` the live rates if wanted."""
-    kind = RatesApp if shell.rates else StagesApp
-    app = kind(f"{shell.prefix}tocsin", **_options(shell))
+    """Return the app for `faust worker`.
+
+    `app.stages` has the health of the stages, `app.rates` the live rates where the options ask for them.
+    """
+    app_class = RatesApp if options.rates else StagesApp
+    app = app_class(f"{options.prefix}tocsin", **_faust_settings(options))
     producer = partial(
         Producer,
-        shell.connection,
-        timeout_s=shell.produce_timeout_s,
-        limits=topics.limits(shell.prefix),
-        acknowledged=shell.acknowledged,
+        options.connection,
+        timeout_s=options.produce_timeout_s,
+        limits=topics.limits(options.prefix),
+        acknowledged=options.acknowledged,
     )
     app.stages = Stages(
-        shell.connection,
-        shell.prefix,
+        options.connection,
+        options.prefix,
         specs,
         producer=producer,
         resources=resources,
-        fault=kill_at(shell.fault_at),
+        fault=kill_at(options.fault_at),
     )
     app.service(app.stages)
-    if shell.rates:
-        app.rates = Rates(app, f"{shell.prefix}dispatch.outcomes", shell.partitions)
+    if options.rates:
+        app.rates = Rates(app, f"{options.prefix}dispatch.outcomes", options.partitions)
     return app
 
 
-def _options(shell: FaustOptions) -> dict[str, Any]:
+def _faust_settings(options: FaustOptions) -> dict[str, Any]:
     return {
-        "broker": [f"kafka://{address}" for address in shell.connection.bootstrap.split(",")],
-        "broker_credentials": _credentials(shell.connection),
+        "broker": [f"kafka://{address}" for address in options.connection.bootstrap.split(",")],
+        "broker_credentials": _credentials(options.connection),
         "store": "memory://",
-        "datadir": str(shell.data),
+        "datadir": str(options.data),
         "web_enabled": False,
         "topic_disable_leader": True,
-        "topic_partitions": shell.partitions,
-        "topic_replication_factor": shell.replication,
+        "topic_partitions": options.partitions,
+        "topic_replication_factor": options.replication,
         "consumer_auto_offset_reset": "latest",
         "producer_request_timeout": 30.0,
         "worker_redirect_stdouts": False,
@@ -121,13 +124,13 @@ def _options(shell: FaustOptions) -> dict[str, Any]:
 
 
 def _credentials(connection: KafkaConnection) -> faust.SASLCredentials | faust.SSLCredentials | None:
-    """aiokafka's security arguments as Faust wants them."""
-    given = connection.security
-    if str(given.get("security_protocol", "PLAINTEXT")).startswith("SASL"):
+    """Return aiokafka's security arguments in Faust's form."""
+    security = connection.security
+    if str(security.get("security_protocol", "PLAINTEXT")).startswith("SASL"):
         return faust.SASLCredentials(
-            username=given.get("sasl_plain_username"),
-            password=given.get("sasl_plain_password"),
-            ssl_context=given.get("ssl_context"),
-            mechanism=given.get("sasl_mechanism", "PLAIN"),
+            username=security.get("sasl_plain_username"),
+            password=security.get("sasl_plain_password"),
+            ssl_context=security.get("ssl_context"),
+            mechanism=security.get("sasl_mechanism", "PLAIN"),
         )
-    return faust.SSLCredentials(given["ssl_context"]) if given.get("ssl_context") else None
+    return faust.SSLCredentials(security["ssl_context"]) if security.get("ssl_context") else None

@@ -1,65 +1,67 @@
-"""The gate of all stages: closed until Redis holds everything. Only a new installation opens it by itself."""
+"""The readiness gate of all stages: closed until Redis is complete. A new installation opens it by itself."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from service.adapters.redis.tables.tables import RedisTables
+from service.ports import Completeness
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import kafka_errors, partition_counts
 from streams.topics.table import TOPICS
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 5.0
+_CHECK_INTERVAL_S = 5.0
 
 
 class ReadinessGate:
-    """Why nothing may be sent; None when it may.
+    """The reason why nothing may be sent; None when stages may run.
 
-    Where Redis has no mark and nothing was ever written to any topic of Tocsin's, there is nothing that could be
-    missing: Redis is marked complete. Else an absent mark means lost data, and it stays closed until `rebuild`.
+    Where Redis has no completeness marker and no topic of Tocsin's was ever written to, nothing can be missing: the
+    marker is set. Otherwise an absent marker means lost data, and the gate stays closed until `tocsin rebuild`.
     """
 
-    def __init__(self, tables: RedisTables, connection: KafkaConnection, prefix: str) -> None:
-        self._tables = tables
+    def __init__(self, completeness: Completeness, connection: KafkaConnection, prefix: str) -> None:
+        self._completeness = completeness
         self._connection = connection
         self._topics = [prefix + topic.name for topic in TOPICS]
-        self._looking = asyncio.Lock()
-        self._next_look = 0.0
+        self._checking = asyncio.Lock()
+        self._next_check_s = 0.0
 
     async def __call__(self) -> str | None:
-        """Raises Unavailable when Redis is away."""
-        reason = await self._tables.incomplete()
-        if reason is None or self._looking.locked():
+        """Return why the stages must not run, or None. Raise Unavailable when Redis does not answer."""
+        reason = await self._completeness.incomplete()
+        if reason is None or self._checking.locked():
             return reason
-        async with self._looking:
-            if not await self._fresh():
+        async with self._checking:
+            if not await self._is_new_installation():
                 return reason
-            await self._tables.mark_complete()
-        log.info("a new installation: Redis and all topics are empty")
+            await self._completeness.mark_complete()
+        log.info("new_installation")
         return None
 
-    async def _fresh(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        if now < self._next_look:
+    async def _is_new_installation(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._next_check_s:
             return False
-        self._next_look = now + _LOOK_SECONDS
-        return await self._tables.unmarked() and not await written(self._connection, self._topics)
+        self._next_check_s = now_s + _CHECK_INTERVAL_S
+        return await self._completeness.unmarked() and not await any_record_written(
+            self._connection, self._topics
+        )
 
 
-async def written(connection: KafkaConnection, topics: Sequence[str]) -> bool:
-    """Whether a record was ever written to one of these topics, as far as they exist. Raises Unavailable."""
-    there = await partition_counts(connection)
-    every = [TopicPartition(topic, n) for topic in topics for n in range(there.get(topic, 0))]
-    if not every:
+async def any_record_written(connection: KafkaConnection, topics: Sequence[str]) -> bool:
+    """Return whether a record was ever written to one of these topics, as far as they exist. Raise Unavailable."""
+    counts = await partition_counts(connection)
+    partitions = [TopicPartition(topic, n) for topic in topics for n in range(counts.get(topic, 0))]
+    if not partitions:
         return False
     consumer = AIOKafkaConsumer(**connection.arguments(), enable_auto_commit=False)
     try:
         async with kafka_errors(connection):
             await consumer.start()
-            return any((await consumer.end_offsets(every)).values())
+            return any((await consumer.end_offsets(partitions)).values())
     finally:
         await consumer.stop()

@@ -1,4 +1,4 @@
-"""What the image and its compose file promise about who runs, and what may be written."""
+"""The image and the compose file: the user, what may be written, what is published."""
 
 import re
 from typing import Any
@@ -15,8 +15,8 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "tocsin:local"]
 
 
-def test_the_image_runs_as_nobody_special() -> None:
-    """The last USER is a number other than 0, so that an orchestrator can check it too."""
+def test_the_image_runs_without_root() -> None:
+    """The last USER is a number other than 0, so that an orchestrator can verify it too."""
     users = re.findall(r"^USER (\S+)$", FINAL_STAGE, re.MULTILINE)
 
     assert users
@@ -26,7 +26,7 @@ def test_the_image_runs_as_nobody_special() -> None:
 
 
 def test_every_image_is_pinned_by_a_tag() -> None:
-    """What is built or run today is what was tried: no `latest`, also where no tag stands."""
+    """Images built or run today are those that were tested: no `latest`, and no image without a tag."""
     named = re.findall(r"^FROM (\S+)", IMAGE, re.MULTILINE)
     named += [service["image"] for service in SERVICES.values()]
 
@@ -34,15 +34,15 @@ def test_every_image_is_pinned_by_a_tag() -> None:
     assert all(re.fullmatch(r"[a-z0-9/.-]+:(?!latest)\S+", name) for name in named)
 
 
-def test_the_image_knows_whether_it_is_well() -> None:
-    """A health check of its own, tried in tests/e2e/test_contained.py; every container of ours that stays has one."""
+def test_every_container_has_a_health_check() -> None:
+    """The image has one, tested in tests/e2e/test_contained.py, and so has every long-running service of Tocsin."""
     assert re.search(r'^HEALTHCHECK .*CMD \["python"', FINAL_STAGE, re.MULTILINE)
     staying = [SERVICES[name] for name in OURS if SERVICES[name].get("restart") != "no"]
     assert all("healthcheck" in service for service in staying)
 
 
 def test_the_image_writes_nothing_of_its_own() -> None:
-    """No bytecode, no home, no volume, no compiler left: the root may be read-only."""
+    """The root may be read-only: no bytecode, no home, no volume, no compiler in the final stage."""
     assert "PYTHONDONTWRITEBYTECODE=1" in FINAL_STAGE
     assert "--home-dir /nonexistent" in FINAL_STAGE
     assert not re.search(r"^(VOLUME|ADD) ", IMAGE, re.MULTILINE)
@@ -50,13 +50,13 @@ def test_the_image_writes_nothing_of_its_own() -> None:
 
 
 def test_dependencies_are_those_of_the_lock_file() -> None:
-    """Every package of the image was named with its hash."""
+    """Every package of the image is installed from the lock file, with its hash."""
     assert "--require-hashes -r requirements.lock" in IMAGE
     assert "--no-deps ." in IMAGE
 
 
 def test_no_secret_is_in_the_image_or_the_compose_file() -> None:
-    """Secrets come from outside, and are asked for where they are missing."""
+    """Secrets come from the environment; the compose file fails with a message when one is missing."""
     assert not re.search(r"(SECRET|PASSWORD|KEY)=\S", IMAGE)
     for name in OURS:
         for variable, value in SERVICES[name]["environment"].items():
@@ -78,8 +78,8 @@ def test_containers_may_write_to_tmp_only(name: str) -> None:
     assert "user" not in service
 
 
-def test_every_stage_is_run_by_some_service() -> None:
-    """Nobody forgets one: what a worker can be told to run, a container does, and each has a health check."""
+def test_every_stage_is_run_by_one_service() -> None:
+    """Each stage that a worker can run is in the compose file once, in a service with a health check."""
     commands = {name: service.get("command", []) for name, service in SERVICES.items() if name in OURS}
     run = {name: command[2].split(",") for name, command in commands.items() if command[:1] == ["worker"]}
 
@@ -87,8 +87,8 @@ def test_every_stage_is_run_by_some_service() -> None:
     assert all(SERVICES[name]["healthcheck"]["test"][0] == "CMD" for name in run)
 
 
-def test_the_bounce_listener_can_be_reached_and_believed() -> None:
-    """It listens beyond its container, where its port is published, and has the domain and secrets of all workers."""
+def test_the_bounce_listener_is_reachable_and_can_verify() -> None:
+    """It listens outside its container on a published port, and has the domain and secrets of all workers."""
     service = SERVICES["bounces"]
     settings, theirs = service["environment"], SERVICES["email"]["environment"]
 
@@ -101,7 +101,7 @@ def test_the_bounce_listener_can_be_reached_and_believed() -> None:
 
 
 def test_nothing_listens_beyond_this_machine() -> None:
-    """Published ports are on loopback: what stands before the API is somebody's choice, not our default."""
+    """Published ports are on loopback: the proxy in front of the API is the operator's choice, not a default."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
 
     assert ports

@@ -1,9 +1,10 @@
-"""The closed sets of reasons: each one is given somewhere in the product and has a sentence for humans."""
+"""The closed sets of reasons: each reason is used by the product and has a sentence for people."""
 
 import re
 
 import pytest
 
+from service.model.__main__ import reasons_page
 from service.model.reasons import (
     DEAD_REASON_TEXT,
     REASON_TEXT,
@@ -15,13 +16,13 @@ from service.model.reasons import (
 from tests.support.paths import ROOT
 
 
-def test_every_reason_is_given_somewhere() -> None:
+def test_every_reason_is_used() -> None:
     """An operator who reads the list can meet every entry of it. `_R` is the classifier's short name for it."""
     paths = [path for folder in ("service", "streams") for path in (ROOT / folder).rglob("*.py")]
     sources = " ".join(path.read_text() for path in paths if path.name != "reasons.py")
-    given = set(re.findall(r"\b(?:Reason|_R)\.(\w+)", sources))
+    used = set(re.findall(r"\b(?:Reason|_R)\.(\w+)", sources))
 
-    assert {reason.name for reason in Reason} - given == set()
+    assert {reason.name for reason in Reason} - used == set()
 
 
 @pytest.mark.parametrize("reason", [r for kind in (Reason, SendReason, DeadReason) for r in kind if r])
@@ -36,3 +37,8 @@ def test_sentences_differ() -> None:
     """Two reasons with one sentence would be one reason."""
     texts = [*REASON_TEXT.values(), *SEND_REASON_TEXT.values(), *DEAD_REASON_TEXT.values()]
     assert len(texts) - len(set(texts)) <= 1, "only `render_failed` is in two of the sets"
+
+
+def test_the_page_of_reasons_is_committed() -> None:
+    """docs/reasons.md is made from the code: `make docs`."""
+    assert (ROOT / "docs" / "reasons.md").read_text() == reasons_page()

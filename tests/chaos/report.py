@@ -1,4 +1,4 @@
-"""What a scenario came to, as a row of the table, and the table in docs/reliability.md."""
+"""Report of a scenario as a row of the results table, and the table in docs/reliability.md."""
 
 import os
 import platform
@@ -14,14 +14,14 @@ from tests.support.paths import ROOT
 
 RESULTS = ROOT / "docs" / "reliability.md"
 COLUMNS = (
-    "fault", "ref", "seed", "events", "lost", "inbox dup.", "mail dup.", "bound", "drift", "s to recover", "came to",
+    "fault", "ref", "seed", "events", "lost", "inbox dup.", "mail dup.", "bound", "drift", "s to recover", "outcome",
 )  # fmt: skip
 _BEGIN, _END = "<!-- chaos results: written by `make chaos` -->", "<!-- end of chaos results -->"
 
 
 @dataclass(frozen=True)
 class Report:
-    """One row. `verdict` is None when the scenario was not played to its end, or not at all."""
+    """One row of the table. `verdict` is None when the scenario did not run to its end, or did not run."""
 
     scenario: Scenario
     seed: int
@@ -39,14 +39,16 @@ class Report:
 
     @property
     def faults(self) -> list[str]:
-        """What is not as promised; a scenario that could not be played to its end is not, either."""
+        """Return the broken guarantees; a scenario that did not run to its end is broken too."""
         if self.skipped:
             return []
-        found = self.verdict.faults(self.mail_bound) if self.verdict else []
+        broken = self.verdict.faults(self.mail_bound) if self.verdict else []
         if self.scenario.planted:
             caught = self.verdict is not None and self.verdict.lost > 0
-            return [] if caught else ["the planted fault was not caught", *found, *filter(None, [self.error])]
-        return found + [self.error] * bool(self.error)
+            return (
+                [] if caught else ["the planted fault was not caught", *broken, *filter(None, [self.error])]
+            )
+        return broken + [self.error] * bool(self.error)
 
     @property
     def came_to(self) -> str:
@@ -57,21 +59,21 @@ class Report:
         return "**BROKEN**" if self.faults else "held"
 
     def row(self) -> tuple[str, ...]:
-        """As COLUMNS."""
+        """Return the cells in the order of COLUMNS."""
         verdict = self.verdict
         counts: tuple[str, ...] = ("-",) * 6
         if verdict is not None:
             numbers = (verdict.lost, verdict.inbox_duplicates, verdict.mail_duplicates, self.mail_bound)
             counts = (*map(str, (*numbers, verdict.unread_drift)), f"{self.recovery_s:.1f}")
-        told = f"{self.came_to}; {self.note}" if self.note else self.came_to
-        return (self.name, self.scenario.ref, str(self.seed), str(self.events), *counts, told)
+        outcome = f"{self.came_to}; {self.note}" if self.note else self.came_to
+        return (self.name, self.scenario.ref, str(self.seed), str(self.events), *counts, outcome)
 
 
 def write(reports: Sequence[Report], command: str, seconds: float) -> None:
-    """The table into docs/reliability.md, between its marks."""
+    """Write the table into docs/reliability.md, between its two markers."""
     lines = [
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC at commit {_commit()} by `{command}`, in "
-        f"{seconds / 60:.0f} min, everything on one machine: {_machine()}.",
+        f"{seconds / 60:.0f} min, all on one machine: {_machine()}.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),

@@ -57,7 +57,7 @@ async def test_the_link_in_a_mail_stops_that_mail() -> None:
         app = create_app(replace(deps, catalogue=line.parts.catalogue))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-            assert "Stop these mails?" in (await client.get(link)).text
+            assert "Stop these emails?" in (await client.get(link)).text
             answer = await client.post(link, data={"List-Unsubscribe": "One-Click"})
         await app.state.hub.close()
         assert answer.status_code == 200

@@ -194,7 +194,7 @@ def test_no_address_is_logged_and_records_are_named(observed: Observed) -> None:
     """Every line is JSON; the refused event can be found by its id; nobody's address is in it."""
     lines = [json.loads(line) for line in observed.logs.splitlines()]
     assert "example.com" not in observed.logs
-    letters = {line["reason"]: line for line in lines if line["event"] == "dead letter"}
+    letters = {line["reason"]: line for line in lines if line["event"] == "dead_letter_written"}
     assert letters["unknown_type"]["event_id"] == "refused"
     assert letters.keys() == {"unknown_type", "invalid_json"}
 

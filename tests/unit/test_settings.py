@@ -1,4 +1,4 @@
-"""Every setting does something, and docs/settings.md says what."""
+"""Every setting is used, and docs/settings.md describes it."""
 
 import ast
 import functools
@@ -15,13 +15,13 @@ from tests.support.paths import ROOT
 
 ROW = re.compile(r"^\| `(TOCSIN_\w+)` \|.*\| (?:`(.*?)`|none)[^|`]*\|$", re.MULTILINE)
 READ_AS = {"smtp": {"smtp", "one"}, "bounces": {"_settings"}}
-"""What a section is called where it is read, other than by its own name."""
+"""Names under which a section is read, where they differ from its own."""
 
 Place = tuple[str, ...]
 
 
 def leaves(model: type[BaseModel], above: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Each setting with its default."""
+    """Yield each setting with its default."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from leaves(field.annotation, (*above, name))
@@ -37,7 +37,7 @@ def variable(place: Place) -> str:
 
 
 def shown(default: Any) -> str:
-    """A default as the variable would hold it; empty where there is none."""
+    """Return a default as the variable would hold it; empty if there is none."""
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
     if default is None or isinstance(default, str):
@@ -46,7 +46,7 @@ def shown(default: Any) -> str:
 
 
 def test_each_is_documented_with_its_default() -> None:
-    """No more, no fewer, in docs/settings.md; `none` stands for nothing."""
+    """docs/settings.md lists exactly these settings; `none` is an empty default."""
     rows = ROW.findall((ROOT / "docs" / "settings.md").read_text())
 
     assert dict(rows) == {variable(place): shown(default) for place, default in SETTINGS.items()}
@@ -54,7 +54,7 @@ def test_each_is_documented_with_its_default() -> None:
 
 
 def test_no_document_names_another() -> None:
-    """A variable in a document, in the container files or in the code's messages is one that there is."""
+    """Every variable in a document, in the container files or in the code's messages exists."""
     known = {variable(place) for place in SETTINGS}
     known |= {name.rpartition("__")[0] + "__" for name in known} | {"TOCSIN_", "TOCSIN_SECRETS_DIR"}
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "docker-compose.yml", ROOT / "Dockerfile"]
@@ -72,7 +72,7 @@ def test_no_document_names_another() -> None:
 
 @functools.cache
 def read() -> tuple[set[tuple[str, str]], set[str]]:
-    """Attributes that the code reads, each with what it is read from; and the texts in the API's code."""
+    """Return the attributes that the code reads, each with its base name; and the strings in the API's code."""
     attributes, texts = set(), set()
     for file in [*(ROOT / "service").rglob("*.py"), *(ROOT / "streams").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text())):
@@ -87,10 +87,10 @@ def read() -> tuple[set[tuple[str, str]], set[str]]:
 
 @pytest.mark.parametrize("place", SETTINGS, ids=variable)
 def test_each_is_read(place: Place) -> None:
-    """A setting that nobody reads would be a promise that is not kept."""
+    """A setting that no code reads would have no effect."""
     attributes, texts = read()
     section = place[-2] if len(place) > 1 else "settings"
-    if section == "limits":  # the door's own name chooses its limit
+    if section == "limits":  # the API passes the name of the limit as a string
         assert place[-1] in texts
     else:
         bases = READ_AS.get(section, {section})

@@ -1,4 +1,4 @@
-"""The guard before each route: who calls, may they, and not too often."""
+"""FastAPI security dependencies: authenticate the caller, check its scope, then apply its rate limit."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -12,17 +12,17 @@ from service.api.auth.keys import service_of
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.api.deps import authenticators_of, deps_of
 from service.api.errors import ApiError
-from service.api.rate_limits import limit
+from service.api.rate_limits import enforce_rate_limit
 from service.pipeline.tables.credentials import looks_like_key
 
 _BASIC = {"WWW-Authenticate": 'Basic realm="tocsin", charset="UTF-8"'}
 
 
-async def allow(request: Request, scope: str) -> Principal:
-    """The caller with a bearer token or API key that has this scope. Raises ApiError, Unavailable."""
+async def authorize(request: Request, scope: str) -> Principal:
+    """Return the caller whose bearer token or API key has this scope. Raise ApiError or Unavailable."""
     token = _credential(request, "bearer")
     if token is None:
-        raise _unauthorized("A bearer token is needed.")
+        raise _unauthorized("A bearer token is required.")
     try:
         if looks_like_key(token):
             principal = await service_of(token, deps_of(request).api_keys)
@@ -31,36 +31,39 @@ async def allow(request: Request, scope: str) -> Principal:
     except BadCredential as error:
         text = str(error)
         raise _unauthorized(f"{text[0].upper()}{text[1:]}.", ', error="invalid_token"') from None
+    # An inbox belongs to a person: an API key cannot read one, whatever its scopes.
     if scope not in principal.scopes or (scope == "inbox" and principal.kind is not PrincipalKind.recipient):
         challenge = f'Bearer realm="tocsin", error="insufficient_scope", scope="{scope}"'
-        raise ApiError(
-            403, f"The scope {scope} is needed.", code="forbidden", headers={"WWW-Authenticate": challenge}
-        )
-    await limit(request, scope, principal.name)
+        headers = {"WWW-Authenticate": challenge}
+        raise ApiError(403, f"The scope {scope} is required.", code="forbidden", headers=headers)
+    await enforce_rate_limit(request, scope, principal.name)
     return principal
 
 
-async def allow_account(request: Request) -> Principal:
-    """The account that calls with HTTP Basic. Raises ApiError, Unavailable."""
+async def authorize_account(request: Request) -> Principal:
+    """Return the account that calls with HTTP Basic. Raise ApiError or Unavailable."""
     encoded = _credential(request, "basic")
     if encoded is None:
-        raise ApiError(401, "An account and its password are needed.", code="unauthorized", headers=_BASIC)
+        detail = "The id and password of an account are required (HTTP Basic)."
+        raise ApiError(401, detail, code="unauthorized", headers=_BASIC)
 
     async def before_verifying() -> None:
-        await limit(request, "passwords", request.client.host if request.client else "")
+        # By client address, before the password hash is computed: guessing must not cost this process 50 ms a guess.
+        await enforce_rate_limit(request, "passwords", request.client.host if request.client else "")
 
     try:
         principal = await authenticators_of(request).passwords.principal(encoded, before_verifying)
     except BadCredential:
         detail = "The account or its password is wrong."
         raise ApiError(401, detail, code="unauthorized", headers=_BASIC) from None
-    await limit(request, "account", principal.name)
+    await enforce_rate_limit(request, "account", principal.name)
     return principal
 
 
-def _credential(request: Request, wanted: str) -> str | None:
-    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    return credential.strip() or None if scheme.lower() == wanted else None
+def _credential(request: Request, scheme: str) -> str | None:
+    """Return the credential of the Authorization header, or None when its scheme is another."""
+    name, _, credential = request.headers.get("authorization", "").partition(" ")
+    return credential.strip() or None if name.lower() == scheme else None
 
 
 def _unauthorized(detail: str, error: str = "") -> ApiError:
@@ -72,13 +75,13 @@ class _Bearer(SecurityBase):
     def __init__(self, scope: str) -> None:
         self.model = HTTPBearer(
             bearerFormat="JWT",
-            description="A JWT whose `sub` is the recipient and whose `scope` has what is needed; or a key.",
+            description="A JWT (`sub` is the recipient's id, `scope` lists the granted scopes), or an API key.",
         )
         self.scheme_name = "bearer"
         self._scope = scope
 
     async def __call__(self, request: Request) -> Principal:
-        return await allow(request, self._scope)
+        return await authorize(request, self._scope)
 
 
 class _Basic(SecurityBase):
@@ -87,11 +90,11 @@ class _Basic(SecurityBase):
         self.scheme_name = "basic"
 
     async def __call__(self, request: Request) -> Principal:
-        return await allow_account(request)
+        return await authorize_account(request)
 
 
 MayChangeTables = Annotated[Principal, Depends(_Bearer("tables"))]
 MayPublish = Annotated[Principal, Depends(_Bearer("events"))]
 MayReadInbox = Annotated[Principal, Depends(_Bearer("inbox"))]
 MayOperate = Annotated[Principal, Depends(_Bearer("operate"))]
-OfAccount = Annotated[Principal, Depends(_Basic())]
+CallingAccount = Annotated[Principal, Depends(_Basic())]

@@ -1,7 +1,6 @@
-"""The token issuer's public keys: a JWK Set (RFC 7517), kept for a while, fetched again when keys rotate."""
+"""The token issuer's public keys: a JWK Set (RFC 7517), cached, and fetched again when a token names an unknown key."""
 
 import asyncio
-import logging
 import time
 import urllib.request
 from collections.abc import Callable
@@ -9,31 +8,34 @@ from urllib.parse import urlsplit
 
 import jwt
 import orjson
+import structlog
 
 from service.api.auth.principal import BadCredential
 from service.ports import Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
-_FRESH_S = 300.0
-_REFETCH_S = 10.0  # unknown key ids are free to invent, so they may not cost a fetch each
+_MAX_AGE_S = 300.0
+_MIN_INTERVAL_S = 10.0  # callers can invent key ids, so an unknown id must not cost a fetch each time
 _TIMEOUT_S = 5.0
 _MAX_BYTES = 512 * 1024
+_NEVER = float("-inf")
 
 
 def fetch(url: str) -> bytes:
-    """The document behind the URL. Raises OSError or ValueError."""
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked below
-        body: bytes = answer.read(_MAX_BYTES + 1)
+    """Return the document at the URL. Raise OSError, or ValueError when it is too large."""
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - the scheme is checked below
+        body: bytes = response.read(_MAX_BYTES + 1)
     if len(body) > _MAX_BYTES:
         raise ValueError("the key set is too large")
     return body
 
 
 class Jwks:
-    """Keys by id.
+    """The issuer's keys by id.
 
-    A key set that cannot be fetched again stays in use: an issuer's outage locks nobody out.
+    A key set that cannot be fetched again stays in use, so tokens signed with a known key work during an outage of the
+    issuer.
     """
 
     def __init__(
@@ -45,12 +47,12 @@ class Jwks:
         self._get = get
         self._now = now
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched = self._tried = float("-inf")
+        self._fetched_at = self._attempted_at = _NEVER
         self._lock = asyncio.Lock()
 
     async def key(self, key_id: str, algorithm: str) -> jwt.PyJWK:
-        """The key of that id, if it is for that algorithm. Raises BadCredential, Unavailable."""
-        if self._now() - self._fetched > _FRESH_S or key_id not in self._keys:
+        """Return the key of that id, if it is for that algorithm. Raise BadCredential or Unavailable."""
+        if self._now() - self._fetched_at > _MAX_AGE_S or key_id not in self._keys:
             await self._refresh(key_id)
         key = self._keys.get(key_id)
         if key is None or key.algorithm_name != algorithm:
@@ -58,14 +60,15 @@ class Jwks:
         return key
 
     async def _refresh(self, key_id: str) -> None:
-        asked = self._now()
+        requested_at = self._now()
         async with self._lock:
-            if self._fetched >= asked and key_id in self._keys:
-                return
-            if self._now() - self._tried > _REFETCH_S:
-                self._tried = self._now()
+            if self._fetched_at >= requested_at and key_id in self._keys:
+                return  # another request fetched it while this one waited for the lock
+            if self._now() - self._attempted_at > _MIN_INTERVAL_S:
+                # Before the fetch, so that waiting requests do not each fetch from a failing issuer.
+                self._attempted_at = self._now()
                 await self._fetch()
-        if self._fetched == float("-inf"):
+        if self._fetched_at == _NEVER:
             raise Unavailable("the key set of the token issuer cannot be fetched")
 
     async def _fetch(self) -> None:
@@ -73,7 +76,7 @@ class Jwks:
             document = orjson.loads(await asyncio.to_thread(self._get, self._url))
             keys = jwt.PyJWKSet.from_dict(document).keys
         except (OSError, ValueError, AttributeError, TypeError, jwt.PyJWTError) as error:
-            log.warning("the key set of the token issuer cannot be fetched: %s", type(error).__name__)
+            log.warning("jwks_fetch_failed", error=type(error).__name__)
             return
         self._keys = {key.key_id: key for key in keys if key.key_id and key.public_key_use in (None, "sig")}
-        self._fetched = self._now()
+        self._fetched_at = self._now()

@@ -1,4 +1,4 @@
-"""API keys of services, shown as bearer tokens."""
+"""API keys of services, sent as bearer tokens."""
 
 from hmac import compare_digest
 
@@ -8,10 +8,10 @@ from service.ports import ApiKeys
 
 
 async def service_of(text: str, keys: ApiKeys) -> Principal:
-    """The service whose key this is. Raises BadCredential, Unavailable."""
-    found = split_key(text)
-    row = await keys.get(found[0]) if found else None
-    if found is None or row is None or not compare_digest(row.hash, found[1]):
+    """Return the service that this API key belongs to. Raise BadCredential or Unavailable."""
+    id_and_hash = split_key(text)
+    row = await keys.get(id_and_hash[0]) if id_and_hash else None
+    if id_and_hash is None or row is None or not compare_digest(row.hash, id_and_hash[1]):
         raise BadCredential("the API key is not known")
     if row.revoked_ms:
         raise BadCredential("the API key is revoked")

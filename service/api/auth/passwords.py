@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617) for accounts: argon2id hashes, and a brief memory of those that were right."""
+"""HTTP Basic (RFC 7617) for accounts: argon2id hashes, with a short cache of verified passwords."""
 
 import asyncio
 import base64
@@ -16,17 +16,17 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.ports import Accounts
 
-_REMEMBER_S = 60.0
-_REMEMBERED = 10_000
+_CACHE_S = 60.0
+_CACHE_SIZE = 10_000
 _WRONG = "the account or its password is wrong"
 
 
 class Passwords:
-    """Verifies an account's password.
+    """The verifier of accounts' passwords.
 
-    A verified password is remembered for a minute as a keyed hash, under a key of this process, together with
-    the stored hash: a new password is in force at once. Verifying takes 64 MiB for some 50 ms, so two at a
-    time.
+    A verified password is cached for a minute as a keyed hash, under a key of this process. The stored hash is part of
+    what is hashed, so a new password is in force at once. Verifying takes 64 MiB for some 50 ms, so at most two
+    run at a time.
     """
 
     def __init__(self, accounts: Accounts, now: Callable[[], float] = time.monotonic) -> None:
@@ -38,21 +38,22 @@ class Passwords:
         self._slots = asyncio.Semaphore(2)
 
     async def principal(self, encoded: str, before_verifying: Callable[[], Awaitable[None]]) -> Principal:
-        """The account of a Basic credential; `before_verifying` may refuse the cost.
+        """Return the account of a Basic credential; `before_verifying` runs before each slow hash and may raise.
 
-        Raises BadCredential, Unavailable.
+        Raise BadCredential or Unavailable.
         """
         account, password = _decode(encoded)
         row = await self._accounts.get(account) if len(account) <= 128 else None
-        stored = row.credential if row else self._nobody
-        mark = hmac.digest(self._secret, f"{account}\0{stored}\0{password}".encode(), "sha256")
-        if self._verified.get(mark, 0.0) < self._now():
+        # An unknown account is verified too, against a dummy hash: a quick answer would reveal which accounts exist.
+        stored = row.credential if row else self._dummy_hash
+        fingerprint = hmac.digest(self._secret, f"{account}\0{stored}\0{password}".encode(), "sha256")
+        if self._verified.get(fingerprint, 0.0) < self._now():
             await before_verifying()
             async with self._slots:
-                right = await asyncio.to_thread(self._verify, stored, password)
-            if not right or row is None:
+                matches = await asyncio.to_thread(self._verify, stored, password)
+            if not matches or row is None:
                 raise BadCredential(_WRONG)
-            self._remember(mark)
+            self._remember(fingerprint)
         return Principal(PrincipalKind.account, account, frozenset({"account"}))
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -61,15 +62,15 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
-    def _remember(self, mark: bytes) -> None:
-        self._verified[mark] = self._now() + _REMEMBER_S
-        self._verified.move_to_end(mark)
-        while len(self._verified) > _REMEMBERED:
+    def _remember(self, fingerprint: bytes) -> None:
+        self._verified[fingerprint] = self._now() + _CACHE_S
+        self._verified.move_to_end(fingerprint)
+        while len(self._verified) > _CACHE_SIZE:
             self._verified.popitem(last=False)
 
     @cached_property
-    def _nobody(self) -> str:
-        """What an account that is not there is verified against, so that the time taken does not tell."""
+    def _dummy_hash(self) -> str:
+        """Return the hash of a random password, for accounts that do not exist."""
         return self._hasher.hash(secrets.token_hex(16))
 
 

@@ -1,4 +1,4 @@
-"""A caller that has shown who it is."""
+"""An authenticated caller."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class PrincipalKind(StrEnum):
-    """How a caller has shown who it is."""
+    """The kind of credential that authenticated a caller."""
 
     recipient = "recipient"  # a JWT; the id is its `sub`
     service = "service"  # an API key; the id is the key's
@@ -15,7 +15,7 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, with what it may do. `until` is when the credential ends, in seconds since the epoch."""
+    """An authenticated caller and its scopes. `until` is when its credential expires, in seconds since the epoch."""
 
     kind: PrincipalKind
     id: str
@@ -24,12 +24,12 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """One word for this caller, unlike that of any caller of another kind."""
+        """Return a name that is unique across callers of every kind: the kind and the id."""
         return f"{self.kind}:{self.id}"
 
 
 class BadCredential(Exception):
-    """A credential that proves nothing.
+    """A credential that is not valid.
 
-    The text goes to the caller: it names the fault, never the credential.
+    The text is sent to the caller: it names the fault and never contains the credential.
     """

@@ -1,4 +1,4 @@
-"""Bearer JWTs (RFC 7519, RFC 8725): algorithms pinned by the settings, audience and expiry required."""
+"""Bearer JWTs (RFC 7519, RFC 8725), with algorithms pinned by the settings, and audience and expiry required."""
 
 import math
 import secrets
@@ -12,25 +12,28 @@ from service.api.auth.jwks import Jwks
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.settings import DEV_SECRET, Settings
 
-_MAX_TOKEN = 8192
-_MIN_SECRET = 32
-_REMEMBER_S = 30.0
-_REMEMBERED = 10_000
+_MAX_CHARACTERS = 8192
+_MIN_SECRET_CHARACTERS = 32
+_CACHE_S = 30.0
+_CACHE_SIZE = 10_000
 _NOT_VALID = "the token is not valid"
+_BAD_ALGORITHM = "the token's signing algorithm is not accepted"
 
 
 class Tokens:
-    """Verifies by the shared secret (HS256) or the issuer's keys (RS256, ES256), never mixed up."""
+    """The verifier of JWTs: HS256 only by the shared secret, RS256 and ES256 only by the issuer's keys."""
 
     def __init__(self, settings: Settings, jwks: Jwks | None = None) -> None:
-        """Raises ValueError for settings that would let anybody in."""
+        """Raise ValueError for a shared secret that is public or too short, and for a bad JWKS URL."""
         auth = settings.auth
         secret = auth.secret.get_secret_value()
         if settings.mode != "dev" and secret == DEV_SECRET:
-            raise ValueError("TOCSIN_AUTH__SECRET is the secret of `tocsin dev`, which everybody knows")
-        if secret and len(secret) < _MIN_SECRET:
             raise ValueError(
-                f"TOCSIN_AUTH__SECRET must have at least {_MIN_SECRET} characters (RFC 7518, 3.2)"
+                "TOCSIN_AUTH__SECRET is the secret of `tocsin dev`, which is public; set another"
+            )
+        if secret and len(secret) < _MIN_SECRET_CHARACTERS:
+            raise ValueError(
+                f"TOCSIN_AUTH__SECRET must have at least {_MIN_SECRET_CHARACTERS} characters (RFC 7518, 3.2)"
             )
         self._jwks = jwks or (Jwks(auth.jwks_url) if auth.jwks_url else None)
         self._secret = secret
@@ -38,26 +41,26 @@ class Tokens:
         self._audience = auth.audience
         self._skew = auth.skew
         self._verified: dict[bytes, tuple[Principal, float]] = {}
-        self._mark_key = secrets.token_bytes(32)
+        self._hash_key = secrets.token_bytes(32)
 
     async def principal(self, token: str) -> Principal:
-        """The recipient that a token names, with its scopes. Raises BadCredential, Unavailable.
+        """Return the recipient that a token names, with its scopes. Raise BadCredential or Unavailable.
 
-        What was verified is remembered for half a minute, or until it expires, under a hash with a key of this process:
+        A verified token is cached for half a minute, or until it expires, under a hash with a key of this process:
         verifying costs as much as the rest of a small request.
         """
-        now, mark = time.time(), self._mark(token)
-        known = self._verified.get(mark)
-        if known is not None and known[1] > now:
-            return known[0]
+        now, fingerprint = time.time(), self._fingerprint(token)
+        cached = self._verified.get(fingerprint)
+        if cached is not None and cached[1] > now:
+            return cached[0]
         principal = await self._verify(token)
-        if len(self._verified) >= _REMEMBERED:
+        if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
-        self._verified[mark] = (principal, min(now + _REMEMBER_S, principal.until))
+        self._verified[fingerprint] = (principal, min(now + _CACHE_S, principal.until))
         return principal
 
-    def _mark(self, token: str) -> bytes:
-        return blake2b(token.encode(errors="surrogatepass"), key=self._mark_key, digest_size=16).digest()
+    def _fingerprint(self, token: str) -> bytes:
+        return blake2b(token.encode(errors="surrogatepass"), key=self._hash_key, digest_size=16).digest()
 
     async def _verify(self, token: str) -> Principal:
         try:
@@ -74,16 +77,16 @@ class Tokens:
         if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not subject.isprintable():
             raise BadCredential("the token's sub claim is not a recipient id")
         if not isinstance(scope, str):
-            raise BadCredential("the token's scope claim is not a text")
+            raise BadCredential("the token's scope claim is not a string")
         return Principal(PrincipalKind.recipient, subject, frozenset(scope.split()), float(claims["exp"]))
 
     async def _claims(self, token: str) -> dict[str, Any]:
-        if len(token) > _MAX_TOKEN:
+        if len(token) > _MAX_CHARACTERS:
             raise BadCredential("the token is too long")
         header = jwt.get_unverified_header(token)
         algorithm = header.get("alg")
         if algorithm not in self._algorithms or header.get("crit"):
-            raise BadCredential("the token is signed in a way that is not accepted here")
+            raise BadCredential(_BAD_ALGORITHM)
         claims: dict[str, Any] = jwt.decode(
             token,
             await self._key(str(header.get("kid", "")), str(algorithm)),
@@ -99,8 +102,8 @@ class Tokens:
     async def _key(self, key_id: str, algorithm: str) -> Any:
         if algorithm == "HS256":
             if not self._secret:
-                raise BadCredential("the token is signed in a way that is not accepted here")
+                raise BadCredential(_BAD_ALGORITHM)
             return self._secret
         if self._jwks is None:
-            raise BadCredential("the token is signed in a way that is not accepted here")
+            raise BadCredential(_BAD_ALGORITHM)
         return await self._jwks.key(key_id, algorithm)

@@ -1,1 +1,1 @@
-"""HTTP routes, one file a resource."""
+"""HTTP routes, one module a resource. Docstrings of handlers are the descriptions in the OpenAPI document."""

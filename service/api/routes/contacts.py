@@ -1,6 +1,6 @@
 """Contacts of the calling account.
 
-One of them is the main contact, which can neither be deleted nor doubled.
+An account has at most one main contact, which cannot be deleted.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
-from service.api.auth.guard import OfAccount
+from service.api.auth.guard import CallingAccount
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
-from service.api.docs import answer, json_body, ref, refusals
-from service.api.errors import ApiError, invalid, not_found
-from service.api.listing import AccountJson, Part, listing, listing_schema, objects_schema
-from service.api.middleware import checked, json_of
+from service.api.errors import ApiError, body_error, not_found
+from service.api.listing import AccountJson, PageParam, listing, listing_schema, objects_schema
+from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.address import check_address
 from service.model.recipient import Contact
 from service.model.validators import line
@@ -24,12 +24,12 @@ from service.model.validators import line
 PATH = "/api/2.0/notification_contacts/"
 router = APIRouter(prefix=PATH.rstrip("/"), tags=["contacts"])
 
-Uuid = Annotated[str, Path(description="The contact.")]
+Uuid = Annotated[str, Path(description="The contact's id.")]
 _MAX_OBJECTS = 1000
 
 
 class ContactEdit(BaseModel):
-    """What may be written. What a listing shows beside it may be sent back, and is passed over."""
+    """The writable fields of a contact. Read-only fields of a listing may be sent back and are ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -46,21 +46,21 @@ class ContactEdit(BaseModel):
 
 
 class NewContact(ContactEdit):
-    """A contact to make."""
+    """A contact to create."""
 
     email: str = Field(max_length=254)
 
 
 class NewContacts(BaseModel):
-    """Contacts to make."""
+    """The contacts to create."""
 
     model_config = ConfigDict(extra="forbid")
 
     objects: list[NewContact] = Field(min_length=1, max_length=_MAX_OBJECTS)
 
 
-class ContactShown(BaseModel):
-    """A contact; `main` is true or null. `pk` comes only with the answer to an edit."""
+class ContactView(BaseModel):
+    """A contact; `main` is true or null. Only the response to an edit has `pk`."""
 
     email: str
     main: bool | None
@@ -73,13 +73,16 @@ class ContactShown(BaseModel):
 
 @router.get(
     "/",
-    summary="The account's contacts",
-    responses={200: answer(listing_schema(ref(ContactShown))), **refusals(400, 401, 429, 503)},
+    summary="List contacts",
+    responses={
+        200: response(listing_schema(schema_ref(ContactView))),
+        **error_responses(400, 401, 429, 503),
+    },
 )
-async def contacts(request: Request, account: OfAccount, deps: Deps, part: Part) -> Response:
-    """The main contact first."""
-    page = await deps.contacts.page(account.id, part.offset, part.limit)
-    return listing(part, page.total, [shown(request, row) for row in page.rows])
+async def contacts(request: Request, account: CallingAccount, deps: Deps, page: PageParam) -> Response:
+    """List the account's contacts, the main contact first."""
+    stored = await deps.contacts.page(account.id, page.offset, page.limit)
+    return listing(page, stored.total, [contact_view(request, contact) for contact in stored.rows])
 
 
 @router.post(
@@ -87,70 +90,73 @@ async def contacts(request: Request, account: OfAccount, deps: Deps, part: Part)
     status_code=201,
     summary="Add contacts",
     responses={
-        201: answer(objects_schema(ref(ContactShown))),
-        **refusals(400, 401, 409, 413, 422, 429, 503),
+        201: response(objects_schema(schema_ref(ContactView))),
+        **error_responses(400, 401, 409, 413, 422, 429, 503),
     },
-    openapi_extra=json_body(ref(NewContacts)),
+    openapi_extra=request_body(schema_ref(NewContacts)),
 )
-async def add(request: Request, account: OfAccount, deps: Deps) -> Response:
-    """All of them or none. A new contact hears of everything."""
-    asked = checked(NewContacts, await json_of(request)).objects
-    made = [
+async def add(request: Request, account: CallingAccount, deps: Deps) -> Response:
+    """Add all of the contacts, or none of them. A new contact receives every notification type."""
+    forms = parse_model(NewContacts, await read_json(request)).objects
+    new = [
         Contact(
             uuid=str(uuid4()),
             account=account.id,
-            email=new.email,
-            name=new.name,
-            phone=new.phone,
-            main=bool(new.main),
+            email=form.email,
+            name=form.name,
+            phone=form.phone,
+            main=bool(form.main),
         )
-        for new in asked
+        for form in forms
     ]
 
-    def change(standing: Sequence[Contact]) -> Sequence[Contact]:
-        if sum(row.main for row in (*standing, *made)) > 1 and any(row.main for row in made):
-            raise _main("An account has one main contact.")
-        return made
+    def change(current: Sequence[Contact]) -> Sequence[Contact]:
+        if sum(contact.main for contact in (*current, *new)) > 1 and any(contact.main for contact in new):
+            raise _main_contact_error("An account has one main contact.")
+        return new
 
     written = await deps.writer.contacts(account.id, change)
-    return AccountJson({"objects": [shown(request, row) for row in written]}, 201)
+    return AccountJson({"objects": [contact_view(request, contact) for contact in written]}, 201)
 
 
 @router.get(
     "/{uuid}/",
-    summary="A contact",
-    responses={200: answer(ref(ContactShown)), **refusals(400, 401, 404, 429, 503)},
+    summary="Get a contact",
+    responses={200: response(schema_ref(ContactView)), **error_responses(400, 401, 404, 429, 503)},
 )
-async def contact(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) -> Response:
-    """As the listing shows it."""
-    row = await deps.writer.read_contact(account.id, uuid)
-    if row is None:
+async def contact(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid) -> Response:
+    """Get a contact of the account, in the same format as in the list."""
+    current = await deps.writer.read_contact(account.id, uuid)
+    if current is None:
         raise not_found("contact")
-    return AccountJson(shown(request, row))
+    return AccountJson(contact_view(request, current))
 
 
 @router.put(
     "/{uuid}/",
     summary="Edit a contact",
-    responses={200: answer(ref(ContactShown)), **refusals(400, 401, 404, 409, 413, 422, 429, 503)},
-    openapi_extra=json_body(ref(ContactEdit)),
+    responses={
+        200: response(schema_ref(ContactView)),
+        **error_responses(400, 401, 404, 409, 413, 422, 429, 503),
+    },
+    openapi_extra=request_body(schema_ref(ContactEdit)),
 )
-async def edit(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) -> Response:
-    """Only what is given is changed. Which contact is the main one cannot be."""
-    asked = checked(ContactEdit, await json_of(request))
-    given = asked.model_fields_set
+async def edit(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid) -> Response:
+    """Change the fields in the body and keep the others. `main` cannot be changed."""
+    form = parse_model(ContactEdit, await read_json(request))
+    sent = form.model_fields_set
     update: dict[str, Any] = {
-        name: getattr(asked, name) for name in ("email", "name", "phone") if name in given
+        name: getattr(form, name) for name in ("email", "name", "phone") if name in sent
     }
 
-    def change(standing: Sequence[Contact]) -> Sequence[Contact]:
-        row = one(standing, uuid)
-        if "main" in given and bool(asked.main) != row.main:
-            raise _main("Which contact is the main one cannot be changed.")
-        return [row.model_copy(update=update)]
+    def change(current: Sequence[Contact]) -> Sequence[Contact]:
+        contact = find_contact(current, uuid)
+        if "main" in sent and bool(form.main) != contact.main:
+            raise _main_contact_error("The choice of the main contact cannot be changed.")
+        return [contact.model_copy(update=update)]
 
-    (row,) = await deps.writer.contacts(account.id, change)
-    return AccountJson(dict(sorted([("pk", row.uuid), *shown(request, row).items()])))
+    (written,) = await deps.writer.contacts(account.id, change)
+    return AccountJson(dict(sorted([("pk", written.uuid), *contact_view(request, written).items()])))
 
 
 @router.delete(
@@ -158,45 +164,45 @@ async def edit(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) -> 
     status_code=204,
     summary="Delete a contact",
     response_class=Response,
-    responses=refusals(400, 401, 404, 409, 429, 503),
+    responses=error_responses(400, 401, 404, 409, 429, 503),
 )
-async def delete(request: Request, account: OfAccount, deps: Deps, uuid: Uuid) -> Response:
-    """Its preferences go with it. The main contact cannot be deleted."""
+async def delete(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid) -> Response:
+    """Delete a contact and its preferences. The main contact cannot be deleted."""
 
-    def choose(standing: Sequence[Contact]) -> Contact:
-        row = one(standing, uuid)
-        if row.main:
-            raise _main("The main contact cannot be deleted.")
-        return row
+    def choose(current: Sequence[Contact]) -> Contact:
+        contact = find_contact(current, uuid)
+        if contact.main:
+            raise _main_contact_error("The main contact cannot be deleted.")
+        return contact
 
     await deps.writer.drop_contact(account.id, choose)
     return Response(status_code=204, media_type="text/html")
 
 
-def one(standing: Sequence[Contact], uuid: str) -> Contact:
-    """The account's contact of that id. Raises ApiError 404."""
-    for row in standing:
-        if row.uuid == uuid:
-            return row
+def find_contact(contacts: Sequence[Contact], uuid: str) -> Contact:
+    """Return the contact of that id. Raise ApiError 404 when the account has none."""
+    for contact in contacts:
+        if contact.uuid == uuid:
+            return contact
     raise not_found("contact")
 
 
-def uri(request: Request, row: Contact) -> str:
-    """A contact's path as the caller sees it, with the prefix that a proxy takes away."""
-    return f"{request.scope.get('root_path', '')}{PATH}{row.uuid}/"
+def contact_uri(request: Request, contact: Contact) -> str:
+    """Return the contact's path as the caller sees it, with the prefix that a proxy strips."""
+    return f"{request.scope.get('root_path', '')}{PATH}{contact.uuid}/"
 
 
-def shown(request: Request, row: Contact) -> dict[str, Any]:
-    """A contact as its document shows it."""
+def contact_view(request: Request, contact: Contact) -> dict[str, Any]:
+    """Return the fields of a ContactView, without `pk`, in the order that the contacts document shows."""
     return {
-        "email": row.email,
-        "main": row.main or None,
-        "name": row.name,
-        "phone": row.phone,
-        "resource_uri": uri(request, row),
-        "uuid": row.uuid,
+        "email": contact.email,
+        "main": contact.main or None,
+        "name": contact.name,
+        "phone": contact.phone,
+        "resource_uri": contact_uri(request, contact),
+        "uuid": contact.uuid,
     }
 
 
-def _main(detail: str) -> ApiError:
-    return invalid(detail, "/main", status=409, code="main-contact")
+def _main_contact_error(detail: str) -> ApiError:
+    return body_error(detail, "/main", status=409, code="main-contact")

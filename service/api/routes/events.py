@@ -1,4 +1,4 @@
-"""POST /v1/events: CloudEvents over HTTP (HTTP protocol binding 1.0.2), for upstreams without Kafka."""
+"""POST /v1/events: CloudEvents over HTTP (HTTP protocol binding 1.0.2), for upstream services without Kafka."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from service.api.auth.guard import MayPublish
 from service.api.deps import ApiDeps, Deps
-from service.api.docs import answer, json_body, ref, refusals
 from service.api.errors import ApiError
-from service.api.middleware import MAX_BODY
+from service.api.middleware import MAX_BODY_BYTES
+from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent, Withdrawal
 from service.model.reasons import DeadReason
 from service.model.record import Headers, Message
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["events"])
 
 _STRUCTURED, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _STATUS = {DeadReason.too_large: 413, DeadReason.unsupported_content_type: 415}
-_PASSED_ON = ("traceparent", "tracestate")
+_TRACE_HEADERS = ("traceparent", "tracestate")
 _EVENT = {
     "type": "object",
     "required": ["id", "source", "type"],
@@ -43,12 +43,12 @@ _EVENT = {
     },
     "additionalProperties": True,
 }
-_BODY = json_body(_EVENT, _STRUCTURED, "application/json")
+_BODY = request_body(_EVENT, _STRUCTURED, "application/json")
 _BODY["requestBody"]["content"][_BATCH] = {"schema": {"type": "array", "items": _EVENT}}
 
 
 class Accepted(BaseModel):
-    """An event that is in the log. `key` names it in the ledger."""
+    """A published event. `key` identifies it in the ledger."""
 
     source: str
     id: str
@@ -56,14 +56,14 @@ class Accepted(BaseModel):
 
 
 class AcceptedEvents(BaseModel):
-    """The events of a request, in their order."""
+    """The published events, in the order of the request."""
 
     accepted: list[Accepted]
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """An event as it goes to Kafka, and how it reads."""
+class _EventRecord:
+    """Value and headers of the event's Kafka record, and the event parsed from them."""
 
     value: bytes | None
     headers: Headers
@@ -74,101 +74,114 @@ class _Given:
     "/events",
     status_code=202,
     summary="Publish events",
-    responses={202: answer(ref(AcceptedEvents)), **refusals(400, 401, 403, 409, 413, 415, 422, 429, 503)},
+    responses={
+        202: response(schema_ref(AcceptedEvents)),
+        **error_responses(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    },
     openapi_extra=_BODY,
 )
 async def publish(
     request: Request,
     principal: MayPublish,
     deps: Deps,
-    idempotency_key: Annotated[str | None, Header(description="Remembered for a day.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Identifies the request; a repeat within a day gets the first response again."),
+    ] = None,
 ) -> Response:
-    """One event (structured, binary with `ce-` headers, or bare JSON) or a batch, all of it or nothing.
+    """Publish one event (structured, binary with `ce-` headers, or bare JSON), or a batch, as a whole or not at all.
 
-    202 says that Kafka has it. An event that would be a dead letter is refused with that reason in `reason`.
-    An event that was published before is accepted, and has no second effect.
+    202 means that Kafka has acknowledged every event. An event that cannot be processed is refused; `reason` is the
+    reason that its dead letter would have. An event that was published before, by its `source` and `id`, is accepted
+    and has no second effect.
     """
     body = await request.body()
     if idempotency_key is None:
-        return _accepted(await _publish(deps, _read(request, body, deps)))
+        return _accepted(await _publish(deps, _parse_request(request, body, deps)))
     if not 0 < len(idempotency_key) <= 255:
         raise ApiError(400, "An Idempotency-Key has 1 to 255 characters.", code="idempotency-key")
     key, fingerprint = f"{principal.name}:{idempotency_key}", _fingerprint(request, body)
-    known = await deps.idempotency.begin(key, fingerprint)
-    if known.repeat is IdempotencyState.done:
-        return _accepted(known.answer, repeated=True)
-    _refuse_repeat(known.repeat)
+    earlier = await deps.idempotency.begin(key, fingerprint)
+    if earlier.repeat is IdempotencyState.done:
+        return _accepted(earlier.answer, replayed=True)
+    _check_first(earlier.repeat)
     try:
-        text = await _publish(deps, _read(request, body, deps))
+        text = await _publish(deps, _parse_request(request, body, deps))
         await deps.idempotency.finish(key, fingerprint, text)
     except BaseException:
+        # Also when the request is cancelled: a key that stays claimed would answer 409 to every repeat. If Kafka has
+        # the events already, publishing them again has no effect, because they have the same source and id.
         await deps.idempotency.release(key)
         raise
     return _accepted(text)
 
 
-async def _publish(deps: ApiDeps, given: Sequence[_Given]) -> bytes:
-    """Publish; the answer's body once all are acknowledged."""
+async def _publish(deps: ApiDeps, records: Sequence[_EventRecord]) -> bytes:
+    """Publish the events; return the response body once Kafka has acknowledged all of them."""
     await deps.publisher.publish(
-        [Message(deps.events_topic, _key(one.event), one.value, one.headers) for one in given]
+        [
+            Message(deps.events_topic, _record_key(record.event), record.value, record.headers)
+            for record in records
+        ]
     )
-    events = (one.event for one in given)
+    events = (record.event for record in records)
     return orjson.dumps({"accepted": [{"source": e.source, "id": e.id, "key": e.key} for e in events]})
 
 
-def _read(request: Request, body: bytes, deps: ApiDeps) -> list[_Given]:
-    """The events of a request. Raises ApiError with the dead letter's reason."""
+def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_EventRecord]:
+    """Return the events of a request. Raise ApiError with the reason of the first invalid one."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != _BATCH:
-        return [_one(body, _headers(request), deps)]
-    headers = ((b"content-type".decode(), _STRUCTURED.encode()),)
+        return [_parse_event(body, _record_headers(request), deps)]
+    headers = (("content-type", _STRUCTURED.encode()),)
     try:
-        batch = strict_json.loads(body, MAX_BODY)
+        batch = strict_json.loads(body, MAX_BODY_BYTES)
     except InvalidEvent as error:
-        raise _refused(error) from None
+        raise _event_error(error) from None
     if not isinstance(batch, list):
         raise ApiError(400, "A batch must be a JSON array.", code="invalid-event")
-    return [_one(orjson.dumps(event), headers, deps, index) for index, event in enumerate(batch)]
+    return [_parse_event(orjson.dumps(event), headers, deps, index) for index, event in enumerate(batch)]
 
 
-def _one(value: bytes, headers: Headers, deps: ApiDeps, index: int | None = None) -> _Given:
+def _parse_event(value: bytes, headers: Headers, deps: ApiDeps, index: int | None = None) -> _EventRecord:
     try:
         event = ingest.parse(value, headers, deps.catalogue, deps.clock.now_ms())
     except InvalidEvent as error:
-        raise _refused(error, index) from None
-    return _Given(value, headers, event)
+        raise _event_error(error, index) from None
+    return _EventRecord(value, headers, event)
 
 
-def _headers(request: Request) -> Headers:
-    """HTTP headers as Kafka's binding has them: `ce-id` is `ce_id`, without percent-encoding (3.1.3.2)."""
-    found = [("content-type", request.headers.get("content-type", "application/json").encode("latin-1"))]
+def _record_headers(request: Request) -> Headers:
+    """Return the record's headers by the Kafka binding: `ce-id` becomes `ce_id`, percent-decoded (3.1.3.2)."""
+    headers = [("content-type", request.headers.get("content-type", "application/json").encode("latin-1"))]
     for name, value in request.headers.items():
         if name.startswith("ce-"):
-            found.append((f"ce_{name[3:]}", unquote_to_bytes(value.encode("latin-1"))))
-        elif name in _PASSED_ON:
-            found.append((name, value.encode("latin-1")))
-    return found
+            headers.append((f"ce_{name[3:]}", unquote_to_bytes(value.encode("latin-1"))))
+        elif name in _TRACE_HEADERS:
+            headers.append((name, value.encode("latin-1")))
+    return headers
 
 
-def _key(event: Event | Withdrawal) -> bytes:
-    """The record's key: the partitionkey extension, else the event's own."""
+def _record_key(event: Event | Withdrawal) -> bytes:
+    """Return the record's key: the partitionkey extension, or the event's own key."""
     key = event.extensions.get("partitionkey")
     return (key if isinstance(key, str) and key else event.key).encode()
 
 
-def _refused(error: InvalidEvent, index: int | None = None) -> ApiError:
+def _event_error(error: InvalidEvent, index: int | None = None) -> ApiError:
     extra: dict[str, Any] = {"reason": error.reason.value}
     if index is not None:
         extra["index"] = index
     return ApiError(_STATUS.get(error.reason, 422), str(error), code="invalid-event", extra=extra)
 
 
-def _refuse_repeat(repeat: IdempotencyState) -> None:
-    if repeat is IdempotencyState.mismatch:
+def _check_first(state: IdempotencyState) -> None:
+    """Raise ApiError when the Idempotency-Key belongs to another request, or to one that is still running."""
+    if state is IdempotencyState.mismatch:
         raise ApiError(
             422, "The Idempotency-Key was used for another request.", code="idempotency-key-reused"
         )
-    if repeat is IdempotencyState.running:
+    if state is IdempotencyState.running:
         detail = "The request with this Idempotency-Key is not finished yet."
         raise ApiError(409, detail, code="idempotency-key-running", headers={"Retry-After": "1"})
 
@@ -181,6 +194,6 @@ def _fingerprint(request: Request, body: bytes) -> str:
     return digest.hexdigest()
 
 
-def _accepted(text: bytes, *, repeated: bool = False) -> Response:
-    headers = {"Idempotency-Replayed": "true"} if repeated else None
+def _accepted(text: bytes, *, replayed: bool = False) -> Response:
+    headers = {"Idempotency-Replayed": "true"} if replayed else None
     return Response(text, 202, headers, "application/json")

@@ -1,4 +1,4 @@
-"""GET /v1/explain and POST /v1/what-if: what became of events and recipients, and what would become of them."""
+"""GET /v1/explain and POST /v1/what-if: the history of deliveries, and predictions for an event or a change."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from service.api.auth.guard import MayOperate
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
-from service.api.docs import answer, json_body, ref, refusals
-from service.api.errors import ApiError, bad_parameter, not_found
-from service.api.middleware import checked, json_of
+from service.api.errors import ApiError, not_found, parameter_error
+from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent
 from service.model.mask import mask_value
 from service.model.recipient import Group, preference_key
@@ -23,12 +23,12 @@ from service.pipeline.resolve import ingest
 router = APIRouter(prefix="/v1", tags=["explain"])
 
 _STRUCTURED = (("content-type", b"application/cloudevents+json"),)
-_MOST = 1024
+_MAX_CHARACTERS = 1024
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class PreferenceForm(BaseModel):
-    """A choice that nobody has made. `recipient` is a recipient's or a contact's id."""
+    """A hypothetical preference. `recipient` is the id of a recipient or a contact."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,7 +39,7 @@ class PreferenceForm(BaseModel):
 
 
 class GroupForm(BaseModel):
-    """A group's lists, in place of those there are."""
+    """Hypothetical address lists of a group, which replace its current ones."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +49,7 @@ class GroupForm(BaseModel):
 
 
 class WhatIfForm(BaseModel):
-    """Either an `event`, as it would be published, or changes to look at the last `days` with."""
+    """Either an `event` as it would be published, or `preferences` or `groups` to apply to the last `days`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,49 +59,58 @@ class WhatIfForm(BaseModel):
     days: float = Field(default=1, gt=0, le=31)
 
     @model_validator(mode="after")
-    def _one_question(self) -> "WhatIfForm":
+    def _event_or_changes(self) -> "WhatIfForm":
         if (self.event is None) != bool(self.preferences or self.groups):
             raise ValueError("needs either an event, or preferences or groups")
         return self
 
-    def change(self) -> TableOverlay:
-        """The changes that were asked about."""
-        chosen: dict[str, dict[str, bool]] = {}
-        for one in self.preferences:
-            chosen.setdefault(one.recipient, {})[preference_key(one.type, one.channel)] = one.on
-        return TableOverlay(chosen, [Group(**group.model_dump()) for group in self.groups])
+    def overlay(self) -> TableOverlay:
+        """Return the hypothetical preferences and groups as an overlay of the tables."""
+        choices: dict[str, dict[str, bool]] = {}
+        for form in self.preferences:
+            choices.setdefault(form.recipient, {})[preference_key(form.type, form.channel)] = form.on
+        return TableOverlay(choices, [Group(**group.model_dump()) for group in self.groups])
 
 
 @router.get(
     "/explain",
-    summary="Explain what happened",
-    responses={200: answer({"type": "object"}), **refusals(400, 401, 403, 404, 429, 503)},
+    summary="Explain deliveries",
+    responses={200: response({"type": "object"}), **error_responses(400, 401, 403, 404, 429, 503)},
 )
 async def explain(
     *,
     principal: MayOperate,
     deps: Deps,
-    event: Annotated[str, Query(max_length=_MOST, description="An event's id, or its key.")] = "",
-    source: Annotated[str, Query(max_length=_MOST, description="The event's source.")] = "",
-    recipient: Annotated[str, Query(max_length=128)] = "",
-    address: Annotated[str, Query(max_length=320)] = "",
-    type: Annotated[str, Query(max_length=128)] = "",
-    since: Annotated[str, Query(description="A time (RFC 3339), or milliseconds since the epoch.")] = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="Deliveries an event.")] = 100,
-    personal: Annotated[bool, Query(description="Do not mask addresses.")] = False,
+    event: Annotated[
+        str, Query(max_length=_MAX_CHARACTERS, description="The event's id, or its key in the ledger.")
+    ] = "",
+    source: Annotated[str, Query(max_length=_MAX_CHARACTERS, description="The event's source.")] = "",
+    recipient: Annotated[str, Query(max_length=128, description="The recipient's id.")] = "",
+    address: Annotated[
+        str, Query(max_length=320, description="An email address; cannot be combined with `recipient`.")
+    ] = "",
+    type: Annotated[str, Query(max_length=128, description="A notification type.")] = "",
+    since: Annotated[
+        str, Query(description="The earliest time: RFC 3339 with a zone, or milliseconds since the epoch.")
+    ] = "",
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="The maximum number of deliveries of an event.")
+    ] = 100,
+    personal: Annotated[bool, Query(description="Include addresses unmasked.")] = False,
 ) -> Response:
-    """The path of an event, of what a recipient was due, or both; also why somebody got nothing.
+    """Return the history of an event, of a recipient's deliveries, or of both, and why a recipient was not notified.
 
-    Times are milliseconds since the epoch.
+    At least one of `event`, `recipient` and `address` is required. Times in the response are milliseconds since the
+    epoch.
     """
     if deps.explain is None:
         raise not_found("ledger")
     if not (event or recipient or address):
-        raise bad_parameter("event", "an event, a recipient or an address must be named")
+        raise parameter_error("event", "an event, a recipient or an address is required")
     if recipient and address:
-        raise bad_parameter("address", "not together with recipient")
+        raise parameter_error("address", "cannot be combined with recipient")
     document = await deps.explain(
-        ExplainQuery(event, source, recipient, address, type, _moment_ms(since), limit)
+        ExplainQuery(event, source, recipient, address, type, _since_ms(since), limit)
     )
     if not document["events"]:
         raise not_found("event" if event else "delivery")
@@ -110,40 +119,44 @@ async def explain(
 
 @router.post(
     "/what-if",
-    summary="Ask who would be notified",
-    responses={200: answer({"type": "object"}), **refusals(400, 401, 403, 404, 413, 422, 429, 503)},
-    openapi_extra=json_body(ref(WhatIfForm)),
+    summary="Predict deliveries",
+    responses={200: response({"type": "object"}), **error_responses(400, 401, 403, 404, 413, 422, 429, 503)},
+    openapi_extra=request_body(schema_ref(WhatIfForm)),
 )
 async def what_if(
     request: Request,
     principal: MayOperate,
     deps: Deps,
-    personal: Annotated[bool, Query(description="Do not mask addresses.")] = False,
+    personal: Annotated[bool, Query(description="Include addresses unmasked.")] = False,
 ) -> Response:
-    """Of an event, who would get what, and by which rule; of a change, what it would have changed. Nothing is sent."""
+    """Predict the deliveries of an event, with the rule behind each, or how a change would have altered past ones.
+
+    Nothing is published or sent.
+    """
     if deps.what_if is None:
         raise not_found("what-if")
-    form = checked(WhatIfForm, await json_of(request))
+    form = parse_model(WhatIfForm, await read_json(request))
     if form.event is None:
-        return _json(await deps.what_if.change(form.change(), form.days), personal=personal)
+        return _json(await deps.what_if.change(form.overlay(), form.days), personal=personal)
     try:
         event = ingest.parse(orjson.dumps(form.event), _STRUCTURED, deps.catalogue, deps.clock.now_ms())
     except InvalidEvent as error:
         reason = {"reason": error.reason.value}
         raise ApiError(422, str(error), code="invalid-event", extra=reason) from None
     if not isinstance(event, Event):
-        raise ApiError(422, "A withdrawal notifies nobody.", code="invalid-event")
+        raise ApiError(422, "A withdrawal has no deliveries.", code="invalid-event")
     return _json(await deps.what_if.event(event), personal=personal)
 
 
-def _moment_ms(text: str) -> int:
+def _since_ms(text: str) -> int:
+    """Return the time in milliseconds since the epoch; 0 for an empty text. Raise ApiError."""
     if text.isdigit() and text.isascii() and len(text) < 16:
         return int(text)
     try:
         moment = datetime.fromisoformat(text) if text else _EPOCH
         return max(0, int((moment - _EPOCH).total_seconds() * 1000))
-    except (ValueError, TypeError):  # TypeError: it has no zone
-        raise bad_parameter("since", "must be a time with its zone (RFC 3339), or milliseconds") from None
+    except (ValueError, TypeError):  # TypeError: the time has no zone
+        raise parameter_error("since", "must be a time with a zone (RFC 3339), or milliseconds") from None
 
 
 def _json(document: Any, *, personal: bool) -> Response:

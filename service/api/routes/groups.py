@@ -1,4 +1,4 @@
-"""Groups: which addresses hear of which group type."""
+"""Groups: the email addresses that receive each group type."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
+from service.api.body import read_json
 from service.api.deps import Deps
-from service.api.docs import Responses, answer, json_body, parameter, refusals
-from service.api.errors import ApiError, FieldError, bad_parameter, pointer_to
-from service.api.jsonapi import one_of
-from service.api.middleware import json_of
+from service.api.errors import ApiError, FieldError, parameter_error, pointer_to
+from service.api.jsonapi import single_parameter
+from service.api.schemas import Responses, error_responses, query_parameter, request_body, response
 from service.model.address import InvalidAddress, check_address
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.ids import address_key
@@ -22,7 +22,8 @@ from service.model.recipient import Group
 router = APIRouter(prefix="/api/v1/notification", tags=["groups"])
 
 MAX_ADDRESSES = 1000
-_MANY = 100  # so many addresses take longer to check than other requests should wait
+_MAX_INLINE = 100  # more addresses are checked in a thread: it takes longer than other requests should wait
+_MAX_ERRORS = 20  # fields named in one response
 _NAMES = ("external_id", "project_id")
 _MAP = {
     "type": "object",
@@ -31,128 +32,133 @@ _MAP = {
 _ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 128}
 _PROJECT = {"type": "string", "maxLength": 128, "default": ""}
 _QUERY = [
-    parameter("external_id", _ID, "The group; may stand in the body instead."),
-    parameter(
-        "project_id", _PROJECT, "The project; may stand in the body instead. Empty is the group's default."
+    query_parameter("external_id", _ID, "The group's id; may be in the body instead."),
+    query_parameter(
+        "project_id",
+        _PROJECT,
+        "The project's id; may be in the body instead. Empty selects the group's default lists.",
     ),
 ]
-_GET_BODY = json_body(
+_GET_BODY = request_body(
     {"type": "object", "properties": {"external_id": _ID, "project_id": _PROJECT}}, required=False
 )
-_PATCH_BODY = json_body({**_MAP, "properties": {"external_id": _ID, "project_id": _PROJECT}})
-_ANSWER: Responses = {200: answer(_MAP, "All group types, with their addresses.")}
+_PATCH_BODY = request_body({**_MAP, "properties": {"external_id": _ID, "project_id": _PROJECT}})
+_RESPONSE: Responses = {200: response(_MAP, "Every group type with its addresses.")}
 
 
 @router.get(
     "/",
-    summary="The addresses of a group",
-    responses={**_ANSWER, **refusals(400, 401, 403, 413, 422, 429, 503)},
+    summary="Get the addresses of a group",
+    responses={**_RESPONSE, **error_responses(400, 401, 403, 413, 422, 429, 503)},
     openapi_extra={"parameters": _QUERY, **_GET_BODY},
 )
 async def group(request: Request, principal: MayChangeTables, deps: Deps) -> Response:
-    """Every group type, also those without an address. A group that nobody has written to has none."""
-    body = _object(await json_of(request)) if await request.body() else {}
-    return _shown(await deps.writer.read_group(*_which(request, body)), deps.catalogue)
+    """Get the addresses of every group type. Types without addresses, and groups never written, have empty lists."""
+    body = _object(await read_json(request)) if await request.body() else {}
+    return _group_response(await deps.writer.read_group(*_group_ids(request, body)), deps.catalogue)
 
 
 @router.patch(
     "/configure/",
     summary="Change the addresses of a group",
-    responses={**_ANSWER, **refusals(400, 401, 403, 413, 422, 429, 503)},
+    responses={**_RESPONSE, **error_responses(400, 401, 403, 413, 422, 429, 503)},
     openapi_extra={"parameters": _QUERY, **_PATCH_BODY},
 )
 async def configure(request: Request, principal: MayChangeTables, deps: Deps) -> Response:
-    """The types that are named get these addresses, the others keep theirs.
+    """Replace the addresses of the types in the body; other types keep theirs.
 
-    Nothing is changed unless all of it is valid.
+    Nothing is changed unless the whole body is valid.
     """
-    body = _object(await json_of(request))
-    external_id, project_id = _which(request, body)
-    named = {name: value for name, value in body.items() if name not in _NAMES}
-    if sum(len(value) for value in named.values() if isinstance(value, list)) > _MANY:
-        lists = await asyncio.to_thread(_checked, named, deps.catalogue)
+    body = _object(await read_json(request))
+    external_id, project_id = _group_ids(request, body)
+    requested = {name: value for name, value in body.items() if name not in _NAMES}
+    if sum(len(value) for value in requested.values() if isinstance(value, list)) > _MAX_INLINE:
+        lists = await asyncio.to_thread(_validated, requested, deps.catalogue)
     else:
-        lists = _checked(named, deps.catalogue)
+        lists = _validated(requested, deps.catalogue)
 
-    def change(standing: Group) -> Group:
-        return standing.model_copy(update={"addresses": {**standing.addresses, **lists}})
+    def change(current: Group) -> Group:
+        return current.model_copy(update={"addresses": {**current.addresses, **lists}})
 
-    return _shown(await deps.writer.group(external_id, project_id, change), deps.catalogue)
+    return _group_response(await deps.writer.group(external_id, project_id, change), deps.catalogue)
 
 
-def _shown(group: Group, catalogue: Catalogue) -> Response:
+def _group_response(group: Group, catalogue: Catalogue) -> Response:
     lists = {
-        row.name: group.addresses.get(row.name, ()) for row in catalogue if row.needs(AudienceRule.group)
+        type_.name: group.addresses.get(type_.name, ())
+        for type_ in catalogue
+        if type_.needs(AudienceRule.group)
     }
     return Response(orjson.dumps(lists), media_type="application/json")
 
 
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise _refused([FieldError("The body must be a JSON object.", "")])
+        raise _body_error([FieldError("The body must be a JSON object.", "")])
     return body
 
 
-def _which(request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
-    """The group, from the query or the body. Raises ApiError."""
-    external_id, project_id = (_name(request, body, name) for name in _NAMES)
+def _group_ids(request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return external_id and project_id, from the query or the body. Raise ApiError."""
+    external_id, project_id = (_group_id(request, body, name) for name in _NAMES)
     if not external_id:
-        raise bad_parameter("external_id", "is needed, in the query or in the body")
+        raise parameter_error("external_id", "is required, in the query or in the body")
     if "|" in project_id:
-        raise bad_parameter("project_id", "must not contain |")
+        raise parameter_error("project_id", "must not contain |")
     return external_id, project_id
 
 
-def _name(request: Request, body: Mapping[str, Any], name: str) -> str:
-    _, asked = one_of(request, name) or ("", None)
-    written = body.get(name)
-    if asked is not None and written is not None and asked != written:
-        raise bad_parameter(name, "is one thing in the query and another in the body")
-    found = written if asked is None else asked
-    if found is None:
+def _group_id(request: Request, body: Mapping[str, Any], name: str) -> str:
+    _, in_query = single_parameter(request, name) or ("", None)
+    in_body = body.get(name)
+    if in_query is not None and in_body is not None and in_query != in_body:
+        raise parameter_error(name, "has different values in the query and in the body")
+    value = in_body if in_query is None else in_query
+    if value is None:
         return ""
-    if not isinstance(found, str) or len(found) > 128 or not found.isprintable():
-        raise bad_parameter(name, "must be a printable text of at most 128 characters")
-    return found
+    if not isinstance(value, str) or len(value) > 128 or not value.isprintable():
+        raise parameter_error(name, "must be a printable string of at most 128 characters")
+    return value
 
 
-def _checked(named: Mapping[str, Any], catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
-    """The lists by type. Raises ApiError with every fault there is."""
-    faults: list[FieldError] = []
-    for name, value in named.items():
-        row = catalogue.get(name)
-        if row is None or row.name != name or not row.needs(AudienceRule.group):
-            faults.append(FieldError("There is no such group type.", pointer_to(name[:100])))
+def _validated(requested: Mapping[str, Any], catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+    """Return the address lists by type. Raise ApiError that names every invalid field, up to 20."""
+    errors: list[FieldError] = []
+    for name, value in requested.items():
+        type_ = catalogue.get(name)
+        if type_ is None or type_.name != name or not type_.needs(AudienceRule.group):
+            errors.append(FieldError("There is no such group type.", pointer_to(name[:100])))
         elif not isinstance(value, list):
-            faults.append(FieldError("Must be a list of addresses.", pointer_to(name)))
+            errors.append(FieldError("Must be a list of addresses.", pointer_to(name)))
         elif len(value) > MAX_ADDRESSES:
-            faults.append(FieldError(f"Has more than {MAX_ADDRESSES} addresses.", pointer_to(name)))
+            errors.append(FieldError(f"Has more than {MAX_ADDRESSES} addresses.", pointer_to(name)))
         else:
-            faults += _faults(name, value)
-    if faults:
-        raise _refused(faults[:20])
-    return {name: tuple(value) for name, value in named.items()}
+            errors += _address_errors(name, value)
+    if errors:
+        raise _body_error(errors[:_MAX_ERRORS])
+    return {name: tuple(value) for name, value in requested.items()}
 
 
-def _faults(name: str, addresses: Sequence[Any]) -> list[FieldError]:
-    faults: list[FieldError] = []
+def _address_errors(name: str, addresses: Sequence[Any]) -> list[FieldError]:
+    errors: list[FieldError] = []
     seen: set[str] = set()
     for index, address in enumerate(addresses):
-        place = pointer_to(name, index)
+        pointer = pointer_to(name, index)
         try:
             key = address_key(check_address(address)) if isinstance(address, str) else None
         except InvalidAddress as error:
-            faults.append(FieldError(str(error), place))
+            errors.append(FieldError(str(error), pointer))
             continue
         if key is None:
-            faults.append(FieldError("An address must be a text.", place))
+            errors.append(FieldError("An address must be a string.", pointer))
         elif key in seen:
-            faults.append(FieldError("The address stands there twice.", place))
+            errors.append(FieldError("The address is in the list twice.", pointer))
         else:
             seen.add(key)
-    return faults
+    return errors
 
 
-def _refused(faults: Sequence[FieldError]) -> ApiError:
-    place = f"{faults[0].pointer}: " if faults[0].pointer else ""
-    return ApiError(422, f"{place}{faults[0].detail}", code="invalid-body", faults=faults)
+def _body_error(errors: Sequence[FieldError]) -> ApiError:
+    first = errors[0]
+    place = f"{first.pointer}: " if first.pointer else ""
+    return ApiError(422, f"{place}{first.detail}", code="invalid-body", errors=errors)

@@ -1,18 +1,18 @@
-"""Whether the API lives, whether it is ready, and what it measures."""
+"""Liveness, readiness and metrics of this API process."""
 
 import asyncio
-import logging
 
 import orjson
+import structlog
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from service.api.deps import Check, Deps
-from service.api.docs import answer
+from service.api.deps import Deps, ReadinessCheck
 from service.api.metrics import exposition
+from service.api.schemas import response
 from service.ports import Unavailable
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["health"])
 
 _CHECK_S = 2.0
@@ -27,21 +27,24 @@ _READY = {
 }
 
 
-@router.get("/livez", summary="Alive", responses={200: answer(_STATUS)})
+@router.get("/livez", summary="Liveness", responses={200: response(_STATUS)})
 async def livez() -> Response:
-    """The process answers; nothing else is looked at, so that a dependency's outage restarts nothing."""
+    """Report that the process responds. No dependency is checked, so an outage of one restarts nothing."""
     return Response(b'{"status":"ok"}', media_type="application/json")
 
 
 @router.get(
     "/readyz",
-    summary="Ready",
-    responses={200: answer(_READY), 503: answer(_READY, "Not ready; `reasons` say why.")},
+    summary="Readiness",
+    responses={
+        200: response(_READY),
+        503: response(_READY, "Not ready; `reasons` has an entry for each dependency that is not."),
+    },
 )
 async def readyz(deps: Deps) -> Response:
-    """Whether requests can be served, with a reason for each thing that is not ready."""
-    found = await asyncio.gather(*(_reason(check) for check in deps.checks.values()))
-    reasons = {name: reason for name, reason in zip(deps.checks, found, strict=True) if reason}
+    """Report whether requests can be served, with a reason for each dependency that is not ready."""
+    results = await asyncio.gather(*(_reason(name, check) for name, check in deps.checks.items()))
+    reasons = {name: reason for name, reason in zip(deps.checks, results, strict=True) if reason}
     body = {"status": "not ready" if reasons else "ready", "reasons": reasons}
     return Response(orjson.dumps(body), 503 if reasons else 200, media_type="application/json")
 
@@ -49,14 +52,15 @@ async def readyz(deps: Deps) -> Response:
 @router.get(
     "/metrics",
     summary="Metrics",
-    responses={200: answer({"type": "string"}, "Prometheus text.", "text/plain")},
+    responses={200: response({"type": "string"}, "Metrics in Prometheus' text format.", "text/plain")},
 )
 async def metrics() -> Response:
-    """What Prometheus reads."""
+    """Return the metrics of this process for Prometheus."""
     return exposition()
 
 
-async def _reason(check: Check) -> str | None:
+async def _reason(name: str, check: ReadinessCheck) -> str | None:
+    """Return why the dependency is not ready, or None; a check that fails or takes too long is a reason too."""
     try:
         async with asyncio.timeout(_CHECK_S):
             return await check()
@@ -65,5 +69,5 @@ async def _reason(check: Check) -> str | None:
     except Unavailable as error:
         return error.reason
     except Exception as error:
-        log.exception("a readiness check failed")
+        log.exception("readiness_check_failed", check=name)
         return f"the check failed: {type(error).__name__}"

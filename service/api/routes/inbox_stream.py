@@ -1,4 +1,4 @@
-"""The live inbox: server-sent events (WHATWG HTML, 9.2), and marking everything read."""
+"""The live inbox as server-sent events (WHATWG HTML, 9.2), and marking all entries read."""
 
 import asyncio
 import time
@@ -14,22 +14,22 @@ from starlette.types import Receive, Scope, Send
 from service.api.auth.guard import MayReadInbox
 from service.api.auth.principal import Principal
 from service.api.deps import ApiDeps, Deps
-from service.api.docs import answer, parameter, refusals
 from service.api.errors import ApiError
-from service.api.hub import Hub, TooMany, Watcher
+from service.api.hub import Hub, TooManyWatchers, Watcher
 from service.api.jsonapi import resource
 from service.api.routes.inbox import count_resources, types_of
+from service.api.schemas import error_responses, query_parameter, response
 from service.ports import InboxChange, InboxChangeKind, Unavailable
 
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
 
 HEARTBEAT_S = 15.0
-_SLOW_S = 10.0  # a client that takes nothing for so long is cut off; it comes back with its Last-Event-ID
-_LONGEST_S = 3600.0
-_AGAIN_S = 1.0
-_RETRY_MS = 2000
-_TYPES = parameter(
-    "filter[type]", {"type": "string"}, "Types by number or name, separated by commas; else all."
+_SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is disconnected; it resumes by Last-Event-ID
+_MAX_STREAM_S = 3600.0
+_RETRY_S = 1.0
+_CLIENT_RETRY_MS = 2000
+_TYPES = query_parameter(
+    "filter[type]", {"type": "string"}, "Types by number or name, separated by commas; all types by default."
 )
 _TEXT = {"type": "string"}
 _EVENT = {
@@ -45,8 +45,11 @@ _MARKED = {"type": "object", "required": ["read"], "properties": {"read": {"type
 
 @router.post(
     "/read-all",
-    summary="Mark all entries read",
-    responses={200: answer(_MARKED, "How many there were."), **refusals(400, 401, 403, 413, 429, 503)},
+    summary="Mark all entries as read",
+    responses={
+        200: response(_MARKED, "The number of entries that were marked."),
+        **error_responses(400, 401, 403, 413, 429, 503),
+    },
     openapi_extra={"parameters": [_TYPES]},
 )
 async def read_all(
@@ -54,48 +57,51 @@ async def read_all(
     deps: Deps,
     types: Annotated[str | None, Query(alias="filter[type]", include_in_schema=False)] = None,
 ) -> Response:
-    """Every unread entry of the caller's, or those of some types."""
-    wanted = types_of(types, deps.catalogue) if types is not None else frozenset[str]()
-    read = await deps.read_marks.mark_all(principal.id, wanted)
+    """Mark every unread entry of the caller as read, or only those of some types."""
+    names = types_of(types, deps.catalogue) if types is not None else frozenset[str]()
+    read = await deps.read_marks.mark_all(principal.id, names)
     return Response(orjson.dumps({"read": read}), media_type="application/json")
 
 
 @router.get(
     "/stream",
-    summary="The inbox, live",
+    summary="Stream the inbox",
     response_class=Response,
     responses={
-        200: answer(_EVENT, "Server-sent events; the schema is that of each.", "text/event-stream"),
-        **refusals(400, 401, 403, 429, 503),
+        200: response(_EVENT, "Server-sent events; the schema describes one event.", "text/event-stream"),
+        **error_responses(400, 401, 403, 429, 503),
     },
 )
 async def stream(
     request: Request,
     principal: MayReadInbox,
     deps: Deps,
-    last_event_id: Annotated[str | None, Header(max_length=64)] = None,
+    last_event_id: Annotated[
+        str | None, Header(max_length=64, description="The id of the last event that the client received.")
+    ] = None,
 ) -> Response:
-    """First a `snapshot`, or what came after Last-Event-ID where that is still known.
+    """Stream the inbox as server-sent events: first a `snapshot`, then `new`, `read` and `removed` as they happen.
 
-    Then `new`, `read` and `removed` as they happen, with `counts` after them. A comment every 15 seconds says
-    that the line is alive.
+    With Last-Event-ID, the stream begins with the changes after that event, or with a snapshot if they are no longer
+    known. `counts` follows the snapshot and the changes. A comment every 15 seconds keeps the connection open.
     """
     hub: Hub = request.app.state.hub
     if hub.closing:
         raise Unavailable("the server is shutting down")
+    # The position is read before the watch and before the snapshot: a change in between is sent twice, never lost.
     start = await deps.inbox_changes.position(principal.id)
     with ExitStack() as stack:
         try:
             watcher = stack.enter_context(hub.watch(principal.id, start))
-        except TooMany:
-            detail, headers = "The inbox is watched too often at once.", {"Retry-After": "10"}
+        except TooManyWatchers:
+            detail, headers = "There are too many open streams of this inbox.", {"Retry-After": "10"}
             raise ApiError(429, detail, code="too-many-streams", headers=headers) from None
-        first, position = await _opening(deps, principal.id, last_event_id, start)
+        first, position = await _first_events(deps, principal.id, last_event_id, start)
         return _EventStream(_Follower(deps, hub, principal, watcher, position), first, stack.pop_all())
 
 
 class _Follower:
-    """Turns what happens to an inbox into events, at the pace at which the client takes them."""
+    """Turns the changes of an inbox into events, at the pace at which the client reads them."""
 
     def __init__(
         self, deps: ApiDeps, hub: Hub, principal: Principal, watcher: Watcher, position: str
@@ -105,28 +111,29 @@ class _Follower:
         self._recipient = principal.id
         self._watcher = watcher
         self._position = position
-        self._end = time.time() + min(_LONGEST_S, max(0.0, principal.until - time.time()))
+        self._end = time.time() + min(_MAX_STREAM_S, max(0.0, principal.until - time.time()))
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Until the token or the hour ends, or the server does."""
-        while not self._hub.closing and (left := self._end - time.time()) > 0:
+        """Yield events until the token expires, an hour has passed, or the server shuts down."""
+        while not self._hub.closing and (remaining_s := self._end - time.time()) > 0:
             try:
-                async with asyncio.timeout(min(HEARTBEAT_S, left)):
+                async with asyncio.timeout(min(HEARTBEAT_S, remaining_s)):
                     await self._watcher.woken.wait()
             except TimeoutError:
                 yield b": alive\n\n"
                 continue
+            # Before the read: a change that arrives during it must wake the watcher again.
             self._watcher.woken.clear()
             try:
-                text = await self._news()
-            except Unavailable:  # the client keeps what it has, and hears the rest as soon as it can be read
-                await asyncio.sleep(_AGAIN_S)
+                text = await self._next_events()
+            except Unavailable:  # the position has not advanced, so these changes are read again
+                await asyncio.sleep(_RETRY_S)
                 self._watcher.woken.set()
                 continue
             if text:
                 yield text
 
-    async def _news(self) -> bytes:
+    async def _next_events(self) -> bytes:
         changes = await self._deps.inbox_changes.since(self._recipient, self._position)
         if changes is None:
             text, self._position = await _snapshot(self._deps, self._recipient)
@@ -134,67 +141,69 @@ class _Follower:
         if not changes:
             return b""
         self._position = changes[-1].position
-        return _told(changes) + await _counts(self._deps, self._recipient, self._position)
+        return _change_events(changes) + await _counts(self._deps, self._recipient, self._position)
 
 
 class _EventStream(Response):
-    """Sends events as they come. It ends when the client goes, or does not take what it is sent."""
+    """A response that sends events until the client disconnects or stops reading."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, follower: _Follower, first: bytes, watching: ExitStack) -> None:
+    def __init__(self, follower: _Follower, first: bytes, watch: ExitStack) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._follower = follower
         self._first = first
-        self._watching = watching
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve."""
+        """Send events until the client or the follower ends the stream."""
         sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_left(receive))
+        disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._watching.close()
-            for task in (sending, leaving):
+            self._watch.close()
+            for task in (sending, disconnect):
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await asyncio.gather(sending, disconnect, return_exceptions=True)
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            await _write(send, f"retry: {_RETRY_MS}\n\n".encode() + self._first)
+            await _write(send, f"retry: {_CLIENT_RETRY_MS}\n\n".encode() + self._first)
             async for text in self._follower.events():
                 await _write(send, text)
         except TimeoutError:
-            return  # slow: the server closes a connection whose response is left unfinished
+            return  # a slow client: the server closes a connection whose response is left unfinished
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _write(send: Send, text: bytes) -> None:
-    async with asyncio.timeout(_SLOW_S):
+    async with asyncio.timeout(_SEND_TIMEOUT_S):
         await send({"type": "http.response.body", "body": text, "more_body": True})
 
 
-async def _left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _opening(deps: ApiDeps, recipient: str, last: str | None, start: str) -> tuple[bytes, str]:
-    """What a client is told first, and where it stands then."""
-    changes = await deps.inbox_changes.since(recipient, last) if last else None
-    if changes is None or last is None:
+async def _first_events(
+    deps: ApiDeps, recipient: str, last_event_id: str | None, start: str
+) -> tuple[bytes, str]:
+    """Return the first events of a stream, and the position after them."""
+    changes = await deps.inbox_changes.since(recipient, last_event_id) if last_event_id else None
+    if changes is None or last_event_id is None:
         return await _snapshot(deps, recipient, start)
-    position = changes[-1].position if changes else last
-    return _told(changes) + await _counts(deps, recipient, position), position
+    position = changes[-1].position if changes else last_event_id
+    return _change_events(changes) + await _counts(deps, recipient, position), position
 
 
 async def _snapshot(deps: ApiDeps, recipient: str, position: str | None = None) -> tuple[bytes, str]:
-    """All unread entries.
+    """Return all unread entries as an event, and its position.
 
-    The position is taken before, so what happens meanwhile is told again rather than missed.
+    The position is read before the entries, so a change in between is sent again rather than missed.
     """
     if position is None:
         position = await deps.inbox_changes.position(recipient)
@@ -208,18 +217,19 @@ async def _counts(deps: ApiDeps, recipient: str, position: str) -> bytes:
     return _event("counts", {"data": count_resources(counts, deps.catalogue)}, position)
 
 
-def _told(changes: Iterable[InboxChange]) -> bytes:
-    return b"".join(_change(change) for change in changes)
+def _change_events(changes: Iterable[InboxChange]) -> bytes:
+    return b"".join(_change_event(change) for change in changes)
 
 
-def _change(change: InboxChange) -> bytes:
+def _change_event(change: InboxChange) -> bytes:
+    """Return a change as an event; nothing for a new entry that is gone again."""
     if change.kind is InboxChangeKind.new:
-        if change.item is None:  # new, and gone again since
+        if change.item is None:
             return b""
         data = {**resource(change.item), "meta": {"line": change.item.line}}
         return _event("new", {"data": data}, change.position)
-    data_of = [{"type": "notifications", "id": entry} for entry in change.ids]
-    return _event(change.kind.value, {"data": data_of}, change.position)
+    identifiers = [{"type": "notifications", "id": entry} for entry in change.ids]
+    return _event(change.kind.value, {"data": identifiers}, change.position)
 
 
 def _event(name: str, data: Any, position: str) -> bytes:

@@ -1,7 +1,7 @@
-"""Preferences of the calling account's contacts: contact × account type × the medium that the type has."""
+"""Preferences of the calling account's contacts: contact × account type × each medium that the type has."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -9,135 +9,143 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from service.api.auth.guard import OfAccount
+from service.api.auth.guard import CallingAccount
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
-from service.api.docs import answer, json_body, ref, refusals
-from service.api.errors import invalid, pointer_to
-from service.api.listing import AccountJson, Part, listing, listing_schema, objects_schema
-from service.api.middleware import checked, json_of
+from service.api.errors import body_error, pointer_to
+from service.api.listing import AccountJson, PageParam, listing, listing_schema, objects_schema
 from service.api.routes.contacts import PATH as CONTACTS
-from service.api.routes.contacts import one, uri
+from service.api.routes.contacts import contact_uri, find_contact
+from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.catalogue import AudienceRule, Catalogue
-from service.model.channels import Channel
+from service.model.channels import CHANNELS, Channel
 from service.model.recipient import Choice, Contact, preference_key
 
 router = APIRouter(prefix="/api/2.0/notification_preferences", tags=["preferences"])
 
 _URI = re.compile(rf".*{re.escape(CONTACTS)}([^/]+)/?")
-_MEDIUM: Mapping[Channel, str] = {Channel.email: "email", Channel.inbox: "api"}
+_MEDIA = tuple(properties.medium for properties in CHANNELS.values())
 
 
 class Preference(BaseModel):
-    """Whether a contact hears of a type on a medium; `api` is the inbox."""
+    """A contact's choice for a notification type on a medium; `api` is the inbox."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     contact: str = Field(max_length=2000, examples=[f"{CONTACTS}cc15a0ea-6009-408e-8d47-0d39ad25fd70/"])
-    medium: Literal["email", "api"]
+    medium: Literal[_MEDIA]  # type: ignore[valid-type]
     type: str = Field(max_length=64)
     value: bool
 
 
-_ONE_OR_MANY = {"oneOf": [ref(Preference), {"type": "array", "items": ref(Preference)}]}
+_ONE_OR_MANY = {"oneOf": [schema_ref(Preference), {"type": "array", "items": schema_ref(Preference)}]}
 
 
 @router.get(
     "/",
-    summary="The preferences of the account's contacts",
-    responses={200: answer(listing_schema(ref(Preference))), **refusals(400, 401, 429, 503)},
+    summary="List preferences",
+    responses={
+        200: response(listing_schema(schema_ref(Preference))),
+        **error_responses(400, 401, 429, 503),
+    },
 )
-async def preferences(request: Request, account: OfAccount, deps: Deps, part: Part) -> Response:
-    """All there are: what nobody has set is on."""
-    pairs = _pairs(deps.catalogue)
-    kinds = len(pairs)
-    first, skipped = divmod(part.offset, kinds)
-    contacts = -(-(skipped + part.limit) // kinds) if part.limit else 0
-    page = await deps.contacts.page(account.id, first, contacts)
-    every = [(row, *pair) for row in page.rows for pair in pairs]
-    objects = [_shown(request, *one) for one in every[skipped : skipped + part.limit if part.limit else None]]
-    return listing(part, page.total * kinds, objects)
+async def preferences(request: Request, account: CallingAccount, deps: Deps, page: PageParam) -> Response:
+    """List the preferences of all contacts of the account. A preference that was never set is on."""
+    pairs = _type_channels(deps.catalogue)
+    per_contact = len(pairs)
+    # A page of preferences can begin and end in the middle of a contact: read the contacts that it touches.
+    first, skipped = divmod(page.offset, per_contact)
+    contacts = -(-(skipped + page.limit) // per_contact) if page.limit else 0
+    stored = await deps.contacts.page(account.id, first, contacts)
+    rows = [(contact, *pair) for contact in stored.rows for pair in pairs]
+    end = skipped + page.limit if page.limit else None
+    objects = [_preference_view(request, *row) for row in rows[skipped:end]]
+    return listing(page, stored.total * per_contact, objects)
 
 
 @router.put(
     "/",
     status_code=202,
     summary="Change preferences",
-    responses={202: answer(objects_schema(ref(Preference))), **refusals(400, 401, 404, 413, 422, 429, 503)},
-    openapi_extra=json_body(_ONE_OR_MANY),
+    responses={
+        202: response(objects_schema(schema_ref(Preference))),
+        **error_responses(400, 401, 404, 413, 422, 429, 503),
+    },
+    openapi_extra=request_body(_ONE_OR_MANY),
 )
-async def change(request: Request, account: OfAccount, deps: Deps) -> Response:
-    """One object or a list; all of it or nothing. The answer has those of the request, and only those."""
-    body = await json_of(request)
+async def change(request: Request, account: CallingAccount, deps: Deps) -> Response:
+    """Change one preference or a list of them, all or none. The response has the preferences of the request."""
+    body = await read_json(request)
     many = isinstance(body, list)
-    asked = [
-        checked(Preference, given, *([index] if many else []))
-        for index, given in enumerate(body if many else [body])
+    changes = [
+        parse_model(Preference, item, *([index] if many else []))
+        for index, item in enumerate(body if many else [body])
     ]
     channels = [
         _channel(preference, deps.catalogue, index if many else None)
-        for index, preference in enumerate(asked)
+        for index, preference in enumerate(changes)
     ]
     now = deps.clock.now_ms()
 
-    def set_choices(standing: Sequence[Contact]) -> Sequence[Contact]:
-        rows: dict[str, Contact] = {}
-        for preference, channel in zip(asked, channels, strict=True):
-            uuid = _uuid(preference.contact)
-            row = rows.get(uuid) or one(standing, uuid)
-            rows[uuid] = _with(row, preference, channel, now, account.name)
-        return list(rows.values())
+    def set_choices(current: Sequence[Contact]) -> Sequence[Contact]:
+        changed: dict[str, Contact] = {}
+        for preference, channel in zip(changes, channels, strict=True):
+            uuid = _contact_uuid(preference.contact)
+            contact = changed.get(uuid) or find_contact(current, uuid)
+            changed[uuid] = _with_choice(contact, preference, channel, now, account.name)
+        return list(changed.values())
 
-    written = {row.uuid: row for row in await deps.writer.contacts(account.id, set_choices)}
+    written = {contact.uuid: contact for contact in await deps.writer.contacts(account.id, set_choices)}
     objects = [
-        _shown(request, written[_uuid(preference.contact)], preference.type, channel)
-        for preference, channel in zip(asked, channels, strict=True)
+        _preference_view(request, written[_contact_uuid(preference.contact)], preference.type, channel)
+        for preference, channel in zip(changes, channels, strict=True)
     ]
     return AccountJson({"objects": objects}, 202)
 
 
 @lru_cache(maxsize=8)
-def _pairs(catalogue: Catalogue) -> Sequence[tuple[str, Channel]]:
-    """Every account type with each of its channels, in the order of the catalogue."""
+def _type_channels(catalogue: Catalogue) -> Sequence[tuple[str, Channel]]:
+    """Return every account type with each of its channels, in the order of the catalogue."""
     return tuple(
-        (row.name, channel)
-        for row in catalogue
-        if row.needs(AudienceRule.account)
-        for channel in row.channels
+        (type_.name, channel)
+        for type_ in catalogue
+        if type_.needs(AudienceRule.account)
+        for channel in type_.channels
     )
 
 
-def _shown(request: Request, contact: Contact, name: str, channel: Channel) -> dict[str, Any]:
+def _preference_view(request: Request, contact: Contact, name: str, channel: Channel) -> dict[str, Any]:
     choice = contact.preferences.get(preference_key(name, channel))
     return {
-        "contact": uri(request, contact),
-        "medium": _MEDIUM[channel],
+        "contact": contact_uri(request, contact),
+        "medium": CHANNELS[channel].medium,
         "type": name,
         "value": choice.on if choice else True,
     }
 
 
-def _uuid(contact: str) -> str:
-    match = _URI.fullmatch(contact)
+def _contact_uuid(uri: str) -> str:
+    match = _URI.fullmatch(uri)
     return match[1] if match else ""
 
 
 def _channel(preference: Preference, catalogue: Catalogue, index: int | None) -> Channel:
-    """The channel of a preference. Raises ApiError for a type or medium that there is not."""
-    row = catalogue.get(preference.type)
-    place = () if index is None else (index,)
-    if row is None or row.name != preference.type or not row.needs(AudienceRule.account):
-        raise invalid("There is no such account type.", pointer_to(*place, "type"))
-    for channel in row.channels:
-        if _MEDIUM[channel] == preference.medium:
+    """Return the channel of a preference. Raise ApiError for an unknown type or a medium that it does not have."""
+    type_ = catalogue.get(preference.type)
+    location = () if index is None else (index,)
+    if type_ is None or type_.name != preference.type or not type_.needs(AudienceRule.account):
+        raise body_error("There is no such account type.", pointer_to(*location, "type"))
+    for channel in type_.channels:
+        if CHANNELS[channel].medium == preference.medium:
             return channel
-    raise invalid("The type does not have this medium.", pointer_to(*place, "medium"))
+    raise body_error("The type does not have this medium.", pointer_to(*location, "medium"))
 
 
-def _with(row: Contact, preference: Preference, channel: Channel, now_ms: int, by: str) -> Contact:
-    """The contact with this choice; one that says the same already keeps its date."""
+def _with_choice(contact: Contact, preference: Preference, channel: Channel, now_ms: int, by: str) -> Contact:
+    """Return the contact with this choice; a choice equal to the current one keeps its date."""
     key = preference_key(preference.type, channel)
-    standing = row.preferences.get(key)
-    if (standing.on if standing else True) is preference.value:
-        return row
+    current = contact.preferences.get(key)
+    if (current.on if current else True) is preference.value:
+        return contact
     choice = Choice(on=preference.value, since_ms=now_ms, by=by)
-    return row.model_copy(update={"preferences": {**row.preferences, key: choice}})
+    return contact.model_copy(update={"preferences": {**contact.preferences, key: choice}})

@@ -1,4 +1,4 @@
-"""The recipients table: who people are, and what they want to hear."""
+"""The recipients table: people and mailboxes with their addresses, roles and preferences."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,111 +9,116 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
+from service.api.body import parse_model, read_json
 from service.api.deps import Deps
-from service.api.docs import answer, json_body, ref, refusals
-from service.api.errors import ApiError, bad_parameter, not_found, pointer_to
-from service.api.middleware import checked, json_of
+from service.api.errors import ApiError, not_found, parameter_error, pointer_to
 from service.api.recipient_form import RecipientForm, form_of, recipient_of
+from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.recipient import Recipient
 
 router = APIRouter(prefix="/v1/recipients", tags=["recipients"])
 
-Id = Annotated[str, Path(min_length=1, max_length=128, description="The recipient.")]
+Id = Annotated[str, Path(min_length=1, max_length=128, description="The recipient's id.")]
 _MERGE_PATCH = "application/merge-patch+json"
 
 
-class RecipientShown(RecipientForm):
-    """A recipient as it stands; `version` grows with every write."""
+class RecipientView(RecipientForm):
+    """A stored recipient; every write increases its `version`."""
 
     id: str
     version: int
 
 
-class RecipientsShown(BaseModel):
-    """Recipients in the order of their ids; `next` is the `after` of the next page, null on the last."""
+class RecipientPage(BaseModel):
+    """Recipients sorted by id; `next` is the value of `after` for the next page."""
 
-    recipients: list[RecipientShown]
+    recipients: list[RecipientView]
     next: str | None = Field(description="Null on the last page.")
 
 
-_SHOWN = answer(ref(RecipientShown))
+_RECIPIENT = response(schema_ref(RecipientView))
 
 
 @router.get(
     "",
-    summary="Recipients",
-    responses={200: answer(ref(RecipientsShown)), **refusals(400, 401, 403, 429, 503)},
+    summary="List recipients",
+    responses={200: response(schema_ref(RecipientPage)), **error_responses(400, 401, 403, 429, 503)},
 )
 async def recipients(
     principal: MayChangeTables,
     deps: Deps,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[str, Query(max_length=128, description="The `next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="The maximum number of recipients.")] = 100,
+    after: Annotated[
+        str, Query(max_length=128, description="The value of `next` of the previous page.")
+    ] = "",
 ) -> Response:
-    """In the order of their ids' bytes."""
+    """List recipients, sorted by the UTF-8 bytes of their ids."""
     rows = await deps.directory.recipients(after, limit + 1)
-    page = [_shown(row) for row in rows[:limit]]
+    page = [_view(row) for row in rows[:limit]]
     return _json({"recipients": page, "next": page[-1]["id"] if len(rows) > limit else None})
 
 
 @router.get(
     "/{id}",
-    summary="A recipient",
-    responses={200: _SHOWN, **refusals(400, 401, 403, 404, 429, 503)},
+    summary="Get a recipient",
+    responses={200: _RECIPIENT, **error_responses(400, 401, 403, 404, 429, 503)},
 )
 async def recipient(principal: MayChangeTables, deps: Deps, id: Id) -> Response:
-    """As it stands."""
-    return _json(_shown(_there(await deps.writer.read_recipient(id))))
+    """Get a recipient with its current version."""
+    return _json(_view(_existing(await deps.writer.read_recipient(id))))
 
 
 @router.put(
     "/{id}",
     summary="Write a recipient",
     responses={
-        200: _SHOWN,
-        201: answer(ref(RecipientShown), "It is new."),
-        **refusals(400, 401, 403, 409, 413, 422, 429, 503),
+        200: _RECIPIENT,
+        201: response(schema_ref(RecipientView), "The recipient was created."),
+        **error_responses(400, 401, 403, 409, 413, 422, 429, 503),
     },
-    openapi_extra=json_body(ref(RecipientForm)),
+    openapi_extra=request_body(schema_ref(RecipientForm)),
 )
 async def put(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
-    """The whole of it: what is left out gets its default.
+    """Create or replace a recipient. Fields that are not in the body get their defaults.
 
-    A `version` in the body must be the one that stands, else 409.
+    If the body has a `version`, it must be the current one; otherwise the response is 409.
     """
     if not id.isprintable() or id.strip() != id:
-        raise bad_parameter("id", "must be printable and not begin or end with a space")
-    form = checked(RecipientForm, await json_of(request))
-    made = False
+        raise parameter_error("id", "must be printable and not begin or end with a space")
+    form = parse_model(RecipientForm, await read_json(request))
+    created = False
 
-    def change(standing: Recipient | None) -> Recipient:
-        nonlocal made
-        made = standing is None
-        _expect(form, standing)
-        return recipient_of(id, form, standing, deps.catalogue, deps.clock.now_ms())
+    def change(current: Recipient | None) -> Recipient:
+        nonlocal created
+        created = current is None
+        _check_version(form, current)
+        return recipient_of(id, form, current, deps.catalogue, deps.clock.now_ms())
 
-    return _json(_shown(await deps.writer.recipient(id, change)), 201 if made else 200)
+    return _json(_view(await deps.writer.recipient(id, change)), 201 if created else 200)
 
 
 @router.patch(
     "/{id}",
     summary="Change a recipient",
-    responses={200: _SHOWN, **refusals(400, 401, 403, 404, 409, 413, 422, 429, 503)},
-    openapi_extra=json_body({"type": "object"}, _MERGE_PATCH, "application/json"),
+    responses={200: _RECIPIENT, **error_responses(400, 401, 403, 404, 409, 413, 422, 429, 503)},
+    openapi_extra=request_body({"type": "object"}, _MERGE_PATCH, "application/json"),
 )
 async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
-    """A merge patch (RFC 7396): what is named is changed, null takes it away, what is not named stays."""
-    body = await json_of(request)
+    """Apply a merge patch (RFC 7396): change the fields in the body, reset those that are null, keep the others.
+
+    If the body has a `version`, it must be the current one; otherwise the response is 409.
+    """
+    body = await read_json(request)
     if not isinstance(body, dict):
         raise ApiError(422, "The body must be a JSON object.", code="invalid-body")
 
-    def change(standing: Recipient | None) -> Recipient:
-        row = _there(standing)
-        form = checked(RecipientForm, merge_patch({**form_of(row), "version": row.version}, body))
-        _expect(form, row)
+    def change(current: Recipient | None) -> Recipient:
+        row = _existing(current)
+        form = parse_model(RecipientForm, merge_patch({**form_of(row), "version": row.version}, body))
+        _check_version(form, row)
         return recipient_of(id, form, row, deps.catalogue, deps.clock.now_ms())
 
-    return _json(_shown(await deps.writer.recipient(id, change)))
+    return _json(_view(await deps.writer.recipient(id, change)))
 
 
 @router.delete(
@@ -121,17 +126,17 @@ async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id
     status_code=204,
     summary="Delete a recipient",
     response_class=Response,
-    responses=refusals(400, 401, 403, 404, 429, 503),
+    responses=error_responses(400, 401, 403, 404, 429, 503),
 )
 async def delete(principal: MayChangeTables, deps: Deps, id: Id) -> Response:
-    """Its inbox stays until it expires; nothing new is delivered."""
+    """Delete a recipient. It gets no new deliveries; its inbox entries stay until they expire."""
     if not await deps.writer.drop_recipient(id):
         raise not_found("recipient")
     return Response(status_code=204)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2."""
+    """Return the target with the patch applied (RFC 7396, section 2)."""
     if not isinstance(patch, Mapping):
         return patch
     merged = dict(target) if isinstance(target, Mapping) else {}
@@ -143,22 +148,25 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def _expect(form: RecipientForm, standing: Recipient | None) -> None:
-    version = standing.version if standing else 0
+def _check_version(form: RecipientForm, current: Recipient | None) -> None:
+    """Raise ApiError 409 when the form has a version that is not the current one."""
+    version = current.version if current else 0
     if form.version is not None and form.version != version:
-        detail = f"The recipient stands at version {version}."
+        detail = f"The current version of the recipient is {version}."
         raise ApiError(
             409, detail, code="version", extra={"pointer": pointer_to("version"), "version": version}
         )
 
 
-def _there(row: Recipient | None) -> Recipient:
+def _existing(row: Recipient | None) -> Recipient:
+    """Return the row. Raise ApiError 404 when it is None."""
     if row is None:
         raise not_found("recipient")
     return row
 
 
-def _shown(row: Recipient) -> dict[str, Any]:
+def _view(row: Recipient) -> dict[str, Any]:
+    """Return the fields of a RecipientView."""
     return {"id": row.id, **form_of(row), "version": row.version}
 
 

@@ -1,11 +1,11 @@
-"""/unsubscribe/{token}: one click in a mail ends that type of mail (RFC 8058), without login; the token is the proof.
+"""/unsubscribe/{token}: the link in emails that stops one notification type (RFC 8058). The token is the credential.
 
-GET shows a page and changes nothing, since mail scanners follow links. POST acts.
+GET shows a page and changes nothing, because mail scanners follow links. POST acts.
 """
 
-import logging
 from urllib.parse import parse_qs
 
+import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
@@ -15,57 +15,58 @@ from service.pipeline.tables.unsubscribe_tokens import TokenExpired, Unsubscribe
 from service.ports import Unavailable
 
 router = APIRouter(prefix="/unsubscribe", tags=["unsubscribe"], include_in_schema=False)
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _STATUS = {
     UnsubscribePage.mandatory: 403,
     UnsubscribePage.expired: 410,
     UnsubscribePage.invalid: 404,
-    UnsubscribePage.away: 503,
+    UnsubscribePage.unavailable: 503,
 }
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 @router.api_route("/{token}", methods=["GET", "HEAD"])
 async def show(token: str, request: Request, deps: Deps) -> HTMLResponse:
-    """A page that asks, or says how it stands."""
-    link = _read(token, request, deps)
-    if isinstance(link, UnsubscribePage):
-        return _page(link, request, deps)
-    shown = _refusal(link, deps)
-    if shown is None:
+    """Return a page with a button to unsubscribe, or to subscribe again, or the reason why there is none."""
+    target = _read(token, request, deps)
+    if isinstance(target, UnsubscribePage):
+        return _page(target, request, deps)
+    kind = _refusal(target, deps)
+    if kind is None:
         try:
-            stopped = await deps.writer.read_unsubscribe(link.key) is not None
+            stopped = await deps.writer.read_unsubscribe(target.key) is not None
         except Unavailable:
-            stopped = False  # asking costs nothing: the answer to POST is what counts
-        shown = UnsubscribePage.done if stopped else UnsubscribePage.ask
-    return _page(shown, request, deps, link)
+            stopped = False  # the page still works without Redis; only the POST must know
+        kind = UnsubscribePage.done if stopped else UnsubscribePage.ask
+    return _page(kind, request, deps, target)
 
 
 @router.post("/{token}")
 async def act(token: str, request: Request, deps: Deps) -> HTMLResponse:
-    """Stop the mails, or with the page's other button let them come again. Done twice, it is done once."""
-    link = _read(token, request, deps)
-    if isinstance(link, UnsubscribePage):
-        return _page(link, request, deps)
-    shown, wish = _refusal(link, deps), _wish(request, await request.body())
-    if shown is None:
+    """Stop emails of the type, or resume them with the page's other button. A repeat changes nothing."""
+    target = _read(token, request, deps)
+    if isinstance(target, UnsubscribePage):
+        return _page(target, request, deps)
+    kind, button = _refusal(target, deps), _button_of(request, await request.body())
+    if kind is None:
         try:
-            if wish == STOP:
-                await deps.writer.unsubscribe(link.key, link.type, "the link in a mail")
-                shown = UnsubscribePage.done
-            elif wish == RESUME:
-                await deps.writer.resubscribe(link.key)
-                shown = UnsubscribePage.back
+            if button == STOP:
+                await deps.writer.unsubscribe(target.key, target.type, "the link in a mail")
+                kind = UnsubscribePage.done
+            elif button == RESUME:
+                await deps.writer.resubscribe(target.key)
+                kind = UnsubscribePage.back
             else:
-                return _page(UnsubscribePage.ask, request, deps, link, status=400)
-        except Unavailable as away:
-            log.warning("unavailable: %s", away.reason)
-            shown = UnsubscribePage.away
-    return _page(shown, request, deps, link)
+                return _page(UnsubscribePage.ask, request, deps, target, status=400)
+        except Unavailable as error:
+            log.warning("dependency_unavailable", error=error.reason)
+            kind = UnsubscribePage.unavailable
+    return _page(kind, request, deps, target)
 
 
 def _read(token: str, request: Request, deps: ApiDeps) -> UnsubscribeTarget | UnsubscribePage:
+    """Return the target of the token, or the page for a token that is expired or not valid."""
     tokens = authenticators_of(request).unsubscribe
     if tokens is None:
         return UnsubscribePage.invalid
@@ -77,35 +78,36 @@ def _read(token: str, request: Request, deps: ApiDeps) -> UnsubscribeTarget | Un
         return UnsubscribePage.invalid
 
 
-def _refusal(link: UnsubscribeTarget, deps: ApiDeps) -> UnsubscribePage | None:
-    row = deps.catalogue.get(link.type)
-    return UnsubscribePage.mandatory if row is not None and row.mandatory else None
+def _refusal(target: UnsubscribeTarget, deps: ApiDeps) -> UnsubscribePage | None:
+    """Return the page for a mandatory type, or None for a type that can be stopped."""
+    type_ = deps.catalogue.get(target.type)
+    return UnsubscribePage.mandatory if type_ is not None and type_.mandatory else None
 
 
-def _wish(request: Request, body: bytes) -> tuple[str, str] | None:
-    """Which button it was. Mail programs may send the field as a form of either kind (RFC 8058 section 3.1)."""
-    body = body[:_MOST_BYTES]
+def _button_of(request: Request, body: bytes) -> tuple[str, str] | None:
+    """Return the button that sent the form, or None. Mail clients may send either kind of form (RFC 8058, 3.1)."""
+    body = body[:_MAX_BYTES]
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        found = [value for value in (STOP, RESUME) if f'"{value[0]}"\r\n\r\n{value[1]}\r\n'.encode() in body]
-        return found[0] if found else None
+        parts = ((button, f'"{button[0]}"\r\n\r\n{button[1]}\r\n'.encode()) for button in (STOP, RESUME))
+        return next((button for button, part in parts if part in body), None)
     try:
         values = parse_qs(body.decode("ascii"), max_num_fields=10).get(STOP[0], [])
     except ValueError:
         return None
-    return next((wish for wish in (STOP, RESUME) if wish[1] in values), None)
+    return next((button for button in (STOP, RESUME) if button[1] in values), None)
 
 
 def _page(
-    shown: UnsubscribePage,
+    kind: UnsubscribePage,
     request: Request,
     deps: ApiDeps,
-    link: UnsubscribeTarget | None = None,
+    target: UnsubscribeTarget | None = None,
     *,
     status: int | None = None,
 ) -> HTMLResponse:
-    row = deps.catalogue.get(link.type) if link else None
-    reads = language(request.headers.get("accept-language", ""))
-    what = row.title_in(reads) if row else link.type if link else ""
-    text = page(shown, reads, deps.settings.mail.product, what)
-    headers = HEADERS | ({"Retry-After": "5"} if shown is UnsubscribePage.away else {})
-    return HTMLResponse(text, status or _STATUS.get(shown, 200), headers)
+    type_ = deps.catalogue.get(target.type) if target else None
+    locale = language(request.headers.get("accept-language", ""))
+    title = type_.title_in(locale) if type_ else target.type if target else ""
+    text = page(kind, locale, deps.settings.mail.product, title)
+    headers = HEADERS | ({"Retry-After": "5"} if kind is UnsubscribePage.unavailable else {})
+    return HTMLResponse(text, status or _STATUS.get(kind, 200), headers)

@@ -8,7 +8,7 @@ from html import escape
 
 
 class UnsubscribePage(StrEnum):
-    """What the page says."""
+    """The kinds of the page; each has its own title and text."""
 
     ask = "ask"
     done = "done"
@@ -16,41 +16,43 @@ class UnsubscribePage(StrEnum):
     mandatory = "mandatory"
     expired = "expired"
     invalid = "invalid"
-    away = "away"
+    unavailable = "unavailable"
 
 
 _TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "en": {
-        "ask": ("Stop these mails?", "You will get no more mail about “{what}” from {product}."),
-        "done": ("You are unsubscribed", "{product} will send you no more mail about “{what}”."),
-        "back": ("You are subscribed again", "{product} will send you mail about “{what}” again."),
+        "ask": ("Stop these emails?", "{product} will no longer send you emails about “{title}”."),
+        "done": ("You are unsubscribed", "{product} will no longer send you emails about “{title}”."),
+        "back": ("You are subscribed again", "{product} will send you emails about “{title}” again."),
         "mandatory": (
-            "These mails cannot be turned off",
-            "“{what}” is something {product} must tell you, such as about your account or a purchase. "
+            "These emails cannot be turned off",
+            "{product} has to inform you about “{title}”, for example because it concerns your account or a purchase. "
             "Nothing was changed.",
         ),
         "expired": (
             "This link has expired",
-            "Use the link in a newer mail from {product}. Nothing was changed.",
+            "Use the link in a newer email from {product}. Nothing was changed.",
         ),
         "invalid": (
             "This link does not work",
-            "It may have been cut off. Open it from the mail itself once more. Nothing was changed.",
+            "It may be incomplete. Open it from the email again. Nothing was changed.",
         ),
-        "away": ("Please try again shortly", "This could not be saved just now. Nothing was changed."),
+        "unavailable": (
+            "Please try again shortly",
+            "The change could not be saved right now. Nothing was changed.",
+        ),
         "stop": ("Unsubscribe", ""),
         "resume": ("Subscribe again", ""),
-        "again": ("Try again", ""),
         "undo": ("Was that a mistake?", ""),
-        "once": ("Other mails are not affected.", ""),
+        "once": ("Other emails are not affected.", ""),
     },
     "de": {
-        "ask": ("Diese E-Mails abbestellen?", "Sie erhalten von {product} keine E-Mails mehr zu „{what}“."),
-        "done": ("Sie sind abgemeldet", "{product} sendet Ihnen keine E-Mails mehr zu „{what}“."),
-        "back": ("Sie sind wieder angemeldet", "{product} sendet Ihnen wieder E-Mails zu „{what}“."),
+        "ask": ("Diese E-Mails abbestellen?", "Sie erhalten von {product} keine E-Mails mehr zu „{title}“."),
+        "done": ("Sie sind abgemeldet", "{product} sendet Ihnen keine E-Mails mehr zu „{title}“."),
+        "back": ("Sie sind wieder angemeldet", "{product} sendet Ihnen wieder E-Mails zu „{title}“."),
         "mandatory": (
             "Diese E-Mails lassen sich nicht abbestellen",
-            "„{what}“ muss {product} Ihnen mitteilen, etwa zu Ihrem Konto oder einem Kauf. Es wurde nichts geändert.",
+            "„{title}“ muss {product} Ihnen mitteilen, etwa zu Ihrem Konto oder einem Kauf. Es wurde nichts geändert.",
         ),
         "expired": (
             "Dieser Link ist abgelaufen",
@@ -60,13 +62,12 @@ _TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "Dieser Link funktioniert nicht",
             "Vielleicht ist er unvollständig. Öffnen Sie ihn noch einmal aus der E-Mail. Es wurde nichts geändert.",
         ),
-        "away": (
+        "unavailable": (
             "Bitte versuchen Sie es gleich noch einmal",
             "Das konnte gerade nicht gespeichert werden. Es wurde nichts geändert.",
         ),
         "stop": ("Abbestellen", ""),
         "resume": ("Wieder anmelden", ""),
-        "again": ("Noch einmal versuchen", ""),
         "undo": ("War das ein Versehen?", ""),
         "once": ("Andere E-Mails sind davon nicht betroffen.", ""),
     },
@@ -105,30 +106,30 @@ STOP, RESUME = ("List-Unsubscribe", "One-Click"), ("List-Unsubscribe", "Resubscr
 
 
 def language(accept: str) -> str:
-    """The first language of an Accept-Language header that there are texts in; qualities are not weighed."""
-    wanted = (part.partition(";")[0].strip().lower().partition("-")[0] for part in accept[:500].split(","))
-    return next((tag for tag in wanted if tag in _TEXTS), "en")
+    """Return the first language of an Accept-Language header that has texts, without regard to qualities; else `en`."""
+    tags = (part.partition(";")[0].strip().lower().partition("-")[0] for part in accept[:500].split(","))
+    return next((tag for tag in tags if tag in _TEXTS), "en")
 
 
-def page(shown: UnsubscribePage, language: str, product: str, what: str = "") -> str:
-    """The whole page. `what`: the type's title, for people."""
+def page(kind: UnsubscribePage, language: str, product: str, type_title: str = "") -> str:
+    """Return the whole page; `type_title` is the notification type's title in that language."""
     texts = _TEXTS[language]
-    title, text = texts[shown]
-    text = text.format(product=product, what=what)
+    title, text = texts[kind]
+    text = text.format(product=product, title=type_title)
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f'<style>{_CSS}</style></head><body><main><p class="brand">{escape(product)}</p>'
-        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{_form(shown, texts)}</main></body></html>"
+        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{_form(kind, texts)}</main></body></html>"
     )
 
 
-def _form(shown: UnsubscribePage, texts: Mapping[str, tuple[str, str]]) -> str:
-    """The one thing that can be done: posted to the page's own address."""
-    once = f'<p class="soft">{escape(texts["once"][0])}</p>'
-    match shown:
+def _form(kind: UnsubscribePage, texts: Mapping[str, tuple[str, str]]) -> str:
+    """Return the form with the page's one button, which posts to the page's own address; empty if it has none."""
+    match kind:
         case UnsubscribePage.ask:
-            return _button("", STOP, texts["stop"][0]) + once
+            note = f'<p class="soft">{escape(texts["once"][0])}</p>'
+            return _button("", STOP, texts["stop"][0]) + note
         case UnsubscribePage.back:
             return _button("quiet", STOP, texts["stop"][0])
         case UnsubscribePage.done:

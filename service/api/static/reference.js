@@ -1,7 +1,7 @@
-// Renders openapi.json. Everything from the document is put in as text, never as markup.
+// Renders openapi.json. Strings of the document are inserted as text, never as markup, so they cannot inject a script.
 "use strict";
 
-const VERBS = ["get", "post", "put", "patch", "delete"];
+const METHODS = ["get", "post", "put", "patch", "delete"];
 const byId = (id) => document.getElementById(id);
 
 function make(tag, content = [], attributes = {}) {
@@ -11,129 +11,128 @@ function make(tag, content = [], attributes = {}) {
   return element;
 }
 
-/** A schema with its reference followed. */
-function follow(schema, root) {
-  let found = schema ?? {};
-  for (let hops = 0; found.$ref && hops < 8; hops++)
-    found = found.$ref.slice(2).split("/").reduce((at, step) => at?.[step.replaceAll("~1", "/").replaceAll("~0", "~")], root) ?? {};
-  return found;
+/** Return the schema that a chain of references leads to, at most 8 of them. */
+function resolve(schema, root) {
+  let resolved = schema ?? {};
+  for (let hops = 0; resolved.$ref && hops < 8; hops++)
+    resolved = resolved.$ref.slice(2).split("/").reduce((node, step) => node?.[step.replaceAll("~1", "/").replaceAll("~0", "~")], root) ?? {};
+  return resolved;
 }
 
-/** A sample that fits a schema, roughly: what to begin a body with. */
+/** Return a value that roughly fits a schema, as the first text of a request body. */
 function sample(schema, root, depth = 0) {
-  const found = follow(schema, root);
-  if (found.example !== undefined) return found.example;
-  if (found.examples?.length) return found.examples[0];
-  if (found.default !== undefined) return found.default;
-  if (found.const !== undefined) return found.const;
-  if (found.enum) return found.enum[0];
-  const choice = found.anyOf ?? found.oneOf;
+  const resolved = resolve(schema, root);
+  if (resolved.example !== undefined) return resolved.example;
+  if (resolved.examples?.length) return resolved.examples[0];
+  if (resolved.default !== undefined) return resolved.default;
+  if (resolved.const !== undefined) return resolved.const;
+  if (resolved.enum) return resolved.enum[0];
+  const choice = resolved.anyOf ?? resolved.oneOf;
   if (choice) return sample(choice[0], root, depth);
-  if (found.allOf) return Object.assign({}, ...found.allOf.map((part) => sample(part, root, depth)));
+  if (resolved.allOf) return Object.assign({}, ...resolved.allOf.map((part) => sample(part, root, depth)));
   if (depth > 6) return null;
-  const type = [found.type].flat()[0];
-  if (type === "object" || found.properties) {
-    const fields = Object.entries(found.properties ?? {});
+  const type = [resolved.type].flat()[0];
+  if (type === "object" || resolved.properties) {
+    const fields = Object.entries(resolved.properties ?? {});
     return Object.fromEntries(fields.map(([name, part]) => [name, sample(part, root, depth + 1)]));
   }
-  if (type === "array") return found.items ? [sample(found.items, root, depth + 1)] : [];
-  return { string: found.format === "date-time" ? "2026-01-31T12:00:00Z" : "text", integer: 1, number: 1, boolean: true }[type] ?? null;
+  if (type === "array") return resolved.items ? [sample(resolved.items, root, depth + 1)] : [];
+  return { string: resolved.format === "date-time" ? "2026-01-31T12:00:00Z" : "text", integer: 1, number: 1, boolean: true }[type] ?? null;
 }
 
-/** A schema's type in words. */
+/** Return a description of a schema's type. */
 function typeOf(schema, root) {
-  const found = follow(schema, root);
-  if (found.enum) return found.enum.map((one) => JSON.stringify(one)).join(" | ");
-  if (found.const !== undefined) return JSON.stringify(found.const);
-  const choice = found.anyOf ?? found.oneOf;
+  const resolved = resolve(schema, root);
+  if (resolved.enum) return resolved.enum.map((value) => JSON.stringify(value)).join(" | ");
+  if (resolved.const !== undefined) return JSON.stringify(resolved.const);
+  const choice = resolved.anyOf ?? resolved.oneOf;
   if (choice) return choice.map((part) => typeOf(part, root)).join(" | ");
-  if (found.type === "array") return `list of ${found.items ? typeOf(found.items, root) : "any"}`;
-  return [[found.type ?? "any"].flat().join(" | "), found.format].filter(Boolean).join(", ");
+  if (resolved.type === "array") return `list of ${resolved.items ? typeOf(resolved.items, root) : "any"}`;
+  return [[resolved.type ?? "any"].flat().join(" | "), resolved.format].filter(Boolean).join(", ");
 }
 
-/** Rows for the fields of a body, indented by their depth. */
+/** Return table rows for the fields of a body, indented by depth. */
 function fieldRows(schema, root, depth = 0) {
-  let found = follow(schema, root);
-  if (found.type === "array") found = follow(found.items, root);
+  let resolved = resolve(schema, root);
+  if (resolved.type === "array") resolved = resolve(resolved.items, root);
   if (depth > 5) return [];
-  return Object.entries(found.properties ?? {}).flatMap(([name, part]) => {
-    const needed = found.required?.includes(name) ? ", required" : "";
-    const text = follow(part, root).description ?? part.description ?? "";
+  return Object.entries(resolved.properties ?? {}).flatMap(([name, part]) => {
+    const required = resolved.required?.includes(name) ? ", required" : "";
+    const text = resolve(part, root).description ?? part.description ?? "";
     const indent = "\u2003".repeat(depth);
-    const row = make("tr", [make("td", make("code", indent + name)), make("td", typeOf(part, root) + needed, { class: "soft" }), make("td", text)]);
+    const row = make("tr", [make("td", make("code", indent + name)), make("td", typeOf(part, root) + required, { class: "soft" }), make("td", text)]);
     return [row, ...fieldRows(part, root, depth + 1)];
   });
 }
 
 function contentOf(content, root) {
-  return Object.entries(content ?? {}).flatMap(([kind, { schema }]) => {
+  return Object.entries(content ?? {}).flatMap(([mediaType, { schema }]) => {
     const rows = fieldRows(schema, root);
-    return [make("p", make("code", kind)), rows.length ? make("table", rows) : make("p", typeOf(schema, root), { class: "soft" })];
+    return [make("p", make("code", mediaType)), rows.length ? make("table", rows) : make("p", typeOf(schema, root), { class: "soft" })];
   });
 }
 
-/** A form that sends the request to this server and shows the answer. */
-function trial(verb, path, operation, root) {
-  const parameters = (operation.parameters ?? []).map((one) => follow(one, root));
-  const inputs = parameters.map((one) => [one, make("input", [], { "aria-label": one.name, placeholder: one.in })]);
-  const rows = inputs.map(([one, input]) => make("tr", [
-    make("td", make("code", one.name + (one.required ? " *" : ""))),
-    make("td", `${one.in}, ${typeOf(one.schema, root)}`, { class: "soft" }),
-    make("td", [make("p", one.description ?? ""), input]),
+/** Return a form that sends the request to this server and displays the response. */
+function tryForm(method, path, operation, root) {
+  const parameters = (operation.parameters ?? []).map((parameter) => resolve(parameter, root));
+  const inputs = parameters.map((parameter) => [parameter, make("input", [], { "aria-label": parameter.name, placeholder: parameter.in })]);
+  const rows = inputs.map(([parameter, input]) => make("tr", [
+    make("td", make("code", parameter.name + (parameter.required ? " *" : ""))),
+    make("td", `${parameter.in}, ${typeOf(parameter.schema, root)}`, { class: "soft" }),
+    make("td", [make("p", parameter.description ?? ""), input]),
   ]));
-  const kinds = Object.keys(operation.requestBody?.content ?? {});
+  const mediaTypes = Object.keys(operation.requestBody?.content ?? {});
   const body = make("textarea", [], { "aria-label": "body", spellcheck: "false" });
-  if (kinds.length) body.value = JSON.stringify(sample(operation.requestBody.content[kinds[0]].schema, root), null, 2);
+  if (mediaTypes.length) body.value = JSON.stringify(sample(operation.requestBody.content[mediaTypes[0]].schema, root), null, 2);
   const button = make("button", "Send", { type: "button" });
-  const answer = make("pre", "", { hidden: "" });
+  const output = make("pre", "", { hidden: "" });
   button.addEventListener("click", async () => {
     let target = path;
     const query = new URLSearchParams();
     const headers = {};
-    for (const [one, input] of inputs) {
-      if (one.in === "path") target = target.replace(`{${one.name}}`, encodeURIComponent(input.value));
-      else if (input.value && one.in === "query") query.append(one.name, input.value);
-      else if (input.value && one.in === "header") headers[one.name] = input.value;
+    for (const [parameter, input] of inputs) {
+      if (parameter.in === "path") target = target.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
+      else if (input.value && parameter.in === "query") query.append(parameter.name, input.value);
+      else if (input.value && parameter.in === "header") headers[parameter.name] = input.value;
     }
     if (byId("authorization").value) headers.Authorization = byId("authorization").value;
-    if (kinds.length && body.value) headers["Content-Type"] = kinds[0];
-    answer.hidden = false;
+    if (mediaTypes.length && body.value) headers["Content-Type"] = mediaTypes[0];
+    output.hidden = false;
     try {
       const url = new URL(`.${target}${query.size ? `?${query}` : ""}`, document.baseURI);
-      const got = await fetch(url, { method: verb.toUpperCase(), headers, body: kinds.length ? body.value : undefined });
-      const text = await got.text();
-      let shown = text;
-      try { shown = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: shown as it came */ }
-      answer.textContent = `${got.status} ${got.statusText}\n\n${shown.slice(0, 20000)}`;
+      const response = await fetch(url, { method: method.toUpperCase(), headers, body: mediaTypes.length ? body.value : undefined });
+      let text = await response.text();
+      try { text = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not JSON: displayed unchanged */ }
+      output.textContent = `${response.status} ${response.statusText}\n\n${text.slice(0, 20000)}`;
     } catch (error) {
-      answer.textContent = String(error);
+      output.textContent = String(error);
     }
   });
-  const streams = path.endsWith("/stream");
+  const isStream = path.endsWith("/stream");
   return [
     ...(rows.length ? [make("h3", "Parameters"), make("table", rows)] : []),
-    ...(kinds.length ? [make("h3", "Body"), ...contentOf(operation.requestBody.content, root), body] : []),
-    ...(streams ? [] : [make("p", button), answer]),
+    ...(mediaTypes.length ? [make("h3", "Body"), ...contentOf(operation.requestBody.content, root), body] : []),
+    ...(isStream ? [] : [make("p", button), output]),
   ];
 }
 
 function responsesOf(operation, root) {
   return Object.entries(operation.responses ?? {}).flatMap(([status, response]) => {
-    const found = follow(response, root);
-    const shown = status < "300" ? contentOf(found.content, root) : [];
-    return [make("p", [make("code", status), ` ${found.description ?? ""}`]), ...shown];
+    const resolved = resolve(response, root);
+    const content = status < "300" ? contentOf(resolved.content, root) : [];
+    return [make("p", [make("code", status), ` ${resolved.description ?? ""}`]), ...content];
   });
 }
 
-function operationOf(verb, path, operation, root) {
-  const head = make("summary", [make("span", verb.toUpperCase(), { class: "verb" }), make("code", path), make("span", ` ${operation.summary ?? ""}`, { class: "soft" })]);
-  const box = make("details", head, { "data-words": `${verb} ${path} ${operation.summary ?? ""} ${operation.description ?? ""}`.toLowerCase() });
+function operationOf(method, path, operation, root) {
+  const head = make("summary", [make("span", method.toUpperCase(), { class: "method" }), make("code", path), make("span", ` ${operation.summary ?? ""}`, { class: "soft" })]);
+  const box = make("details", head, { "data-words": `${method} ${path} ${operation.summary ?? ""} ${operation.description ?? ""}`.toLowerCase() });
   box.addEventListener("toggle", () => {
     if (box.childElementCount > 1) return;
     box.append(make("div", [
       make("p", operation.description ?? ""),
-      ...trial(verb, path, operation, root),
-      make("h3", "Answers"),
+      ...tryForm(method, path, operation, root),
+      make("h3", "Responses"),
       ...responsesOf(operation, root),
     ]));
   });
@@ -146,22 +145,22 @@ function render(root) {
   byId("about").textContent = root.info.description ?? "";
   const groups = new Map();
   for (const [path, item] of Object.entries(root.paths))
-    for (const verb of VERBS.filter((one) => item[one])) {
-      const tag = item[verb].tags?.[0] ?? "other";
+    for (const method of METHODS.filter((name) => item[name])) {
+      const tag = item[method].tags?.[0] ?? "other";
       if (!groups.has(tag)) groups.set(tag, []);
-      const operation = { ...item[verb], parameters: [...(item.parameters ?? []), ...(item[verb].parameters ?? [])] };
-      groups.get(tag).push(operationOf(verb, path, operation, root));
+      const operation = { ...item[method], parameters: [...(item.parameters ?? []), ...(item[method].parameters ?? [])] };
+      groups.get(tag).push(operationOf(method, path, operation, root));
     }
-  byId("operations").replaceChildren(...[...groups].map(([tag, found]) => make("section", [make("h2", tag), ...found])));
+  byId("operations").replaceChildren(...[...groups].map(([tag, operations]) => make("section", [make("h2", tag), ...operations])));
 }
 
 byId("find").addEventListener("input", (event) => {
-  const wanted = event.target.value.toLowerCase();
-  for (const box of document.querySelectorAll("details")) box.hidden = !box.dataset.words.includes(wanted);
+  const search = event.target.value.toLowerCase();
+  for (const box of document.querySelectorAll("details")) box.hidden = !box.dataset.words.includes(search);
   for (const section of document.querySelectorAll("section")) section.hidden = !section.querySelector("details:not([hidden])");
 });
 
 fetch("openapi.json")
-  .then((answer) => answer.json())
+  .then((response) => response.json())
   .then(render)
   .catch((error) => byId("operations").replaceChildren(make("p", `openapi.json cannot be read: ${error}`, { class: "failed" })));

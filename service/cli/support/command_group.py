@@ -59,11 +59,13 @@ class CommandGroup(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run a command. Report an exception as one line on stderr and an exit code."""
+        from service.observability.logs import configure, route_to_stdlib
+
         debug = bool(ctx.params.get("debug"))
         if debug:
-            from service.observability.logs import configure
-
             configure("DEBUG", "console")
+        else:
+            route_to_stdlib()  # otherwise structlog would print log lines between the results
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):

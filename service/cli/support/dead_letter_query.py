@@ -108,7 +108,7 @@ async def open_chunks(
 
 
 def _status_name(status: "DeadLetterStatus | None") -> str:
-    return _OPEN if status is None else STATUS_NAMES.get(status.action, status.action)
+    return _OPEN if status is None else STATUS_NAMES.get(status.operation, status.operation)
 
 
 def dead_letter_row(dead_letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, Any]:
@@ -124,4 +124,4 @@ def dead_letter_row(dead_letter: DeadLetter, status: "DeadLetterStatus | None") 
         "place": dead_letter.place,
         "detail": mask_text(dead_letter.detail),
     }
-    return row if status is None else row | {"by": status.who, "at": iso(status.at_ms)}
+    return row if status is None else row | {"by": status.operator, "at": iso(status.at_ms)}

@@ -40,9 +40,9 @@ class OperatorSession:
             self.producer,
             parts.topics.audit,
             parts.clock,
-            who=operator(),
-            action=kind,
-            asked=filter_,
+            operator=operator(),
+            kind=kind,
+            filters=filter_,
         )
 
     async def read(self, *topics: str, since_ms: int = 0) -> AsyncIterator[Record]:

@@ -145,6 +145,6 @@ class BounceProcessor:
         return message_of(self._topics, Outcome.of_entry(entry, head))
 
 
-def _counted(what: str, reason: str = "") -> BounceResult:
-    BOUNCES.labels(what, reason).inc()
-    return BounceResult(what, reason)
+def _counted(result: str, reason: str = "") -> BounceResult:
+    BOUNCES.labels(result, reason).inc()
+    return BounceResult(result, reason)

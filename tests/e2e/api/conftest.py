@@ -1,4 +1,4 @@
-"""Fixtures of the API over a real Valkey."""
+"""Fixtures of the API on a real Valkey."""
 
 from collections.abc import AsyncIterator
 
@@ -9,6 +9,6 @@ from tests.support.api_fixture import World, real_world
 
 @pytest.fixture
 async def world(valkey_url: str) -> AsyncIterator[World]:
-    """The API over the run's Valkey, which is empty but for the account acme."""
-    async with real_world(valkey_url) as found:
-        yield found
+    """Yield the API on the test run's Valkey, which is empty except for the account acme."""
+    async with real_world(valkey_url) as world:
+        yield world

@@ -1,4 +1,4 @@
-"""What the three documents show, byte for byte but for white space."""
+"""The examples of the three API documents, byte for byte except for white space."""
 
 from typing import Any
 
@@ -95,22 +95,22 @@ _BY_API = ("payment_withheld", "payment_approved", "payment_cancelled")
 
 
 def preference(name: str, value: bool, contact: str = MAIN) -> dict[str, Any]:
-    """An object of the preferences listing."""
+    """Return an object of the preferences listing."""
     medium = "api" if name in _BY_API else "email"
     return {"contact": f"{CONTACTS}{contact}/", "medium": medium, "type": name, "value": value}
 
 
 def preferences() -> bytes:
-    """The answer to GET /notification_preferences/?limit=0."""
+    """Return the response to GET /notification_preferences/?limit=0."""
     objects = [preference(name, value) for name, value in _VALUES.items()]
     return orjson.dumps({"meta": {"limit": 0, "offset": 0, "total_count": 23}, "objects": objects})
 
 
 def switched_off() -> tuple[str, ...]:
-    """The types that the document shows as off."""
+    """Return the types that the document shows as off."""
     return tuple(name for name, value in _VALUES.items() if not value)
 
 
 def compact(text: bytes) -> bytes:
-    """The same JSON without white space; the order of keys stays."""
+    """Return the same JSON without white space, with keys in the same order."""
     return orjson.dumps(orjson.loads(text))

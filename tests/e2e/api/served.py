@@ -1,4 +1,4 @@
-"""The API behind a real HTTP server, in the test's own loop."""
+"""The API behind a real HTTP server, in the test's event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,9 +18,11 @@ class _Embedded(ApiServer):
 
 @asynccontextmanager
 async def served(world: World, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the served API; the server is told to end when the block does, and must within this time."""
+    """Yield a client of the served API; at the end of the block the server must shut down within this time."""
     server = _Embedded(world.app, HttpSettings(), port=0)
-    server.config.timeout_graceful_shutdown = 600  # it must end by itself, not because it gives up waiting
+    server.config.timeout_graceful_shutdown = (
+        600  # streams must end because the hub closes, not because uvicorn stops waiting
+    )
     running = asyncio.create_task(server.serve())
     async with asyncio.timeout(30):
         while not server.started:

@@ -1,4 +1,4 @@
-"""Every example of the contacts and preferences document."""
+"""Every example in the contacts and preferences document."""
 
 import uuid
 
@@ -32,14 +32,14 @@ NEW = {"email": "some_email_2@example.com", "name": "Some Name 2", "phone": "+1 
 
 @pytest.fixture
 async def acme(world: World) -> World:
-    """The account as the document has it: one contact, with its preferences."""
+    """Return a world with the document's account: one contact, with its preferences."""
     await world.writes.put_contacts([MAIN_CONTACT])
     world.client.auth = basic()
     return world
 
 
 async def test_listing(acme: World) -> None:
-    """GET of the contacts with limit=0 answers as documented."""
+    """GET of the contacts with limit=0 returns the document's response."""
     answer = await acme.client.get(f"{CONTACTS}?limit=0", headers={"Content-Type": "application/json"})
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, JSON)
@@ -61,7 +61,7 @@ async def test_listing(acme: World) -> None:
 
 
 async def test_creating(acme: World) -> None:
-    """POST of objects answers 201 with them; main is null, and the id is a new UUID."""
+    """POST of objects returns 201 with them; main is null, and the id is a new UUID."""
     answer = await acme.client.post(CONTACTS, json={"objects": [NEW]})
 
     assert (answer.status_code, answer.headers["content-type"]) == (201, JSON)
@@ -84,7 +84,7 @@ async def test_creating(acme: World) -> None:
 
 
 async def test_editing(acme: World) -> None:
-    """PUT changes what is given, keeps the rest, and answers with pk."""
+    """PUT changes the fields in the body, keeps the others, and returns the contact with pk."""
     made = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
     body = {"email": "some_email_2@example.com", "name": "Some New Name"}
 
@@ -105,7 +105,7 @@ async def test_editing(acme: World) -> None:
 
 
 async def test_deleting(acme: World) -> None:
-    """DELETE answers 204, as text/html without a body, and the contact is gone with its preferences."""
+    """DELETE returns 204, as text/html without a body, and removes the contact with its preferences."""
     made = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
 
     answer = await acme.client.delete(f"{CONTACTS}{made}/")
@@ -116,8 +116,8 @@ async def test_deleting(acme: World) -> None:
     assert (await acme.client.get(PREFERENCES)).json()["meta"]["total_count"] == 23
 
 
-async def test_the_main_contact_stays(acme: World) -> None:
-    """The main contact can neither be deleted nor doubled, and stays the main one."""
+async def test_the_main_contact_is_protected(acme: World) -> None:
+    """The main contact cannot be deleted, a second one cannot be added, and the choice cannot be changed."""
     second = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
 
     deleted = await acme.client.delete(f"{CONTACTS}{MAIN}/")
@@ -131,7 +131,7 @@ async def test_the_main_contact_stays(acme: World) -> None:
 
 
 async def test_preferences_listing(acme: World) -> None:
-    """GET of the preferences with limit=0 answers as documented: 23 types in its order, each with its one medium."""
+    """GET of the preferences with limit=0 returns the document's 23 types, in its order, each with its medium."""
     answer = await acme.client.get(f"{PREFERENCES}?limit=0")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, JSON)
@@ -139,7 +139,7 @@ async def test_preferences_listing(acme: World) -> None:
 
 
 async def test_updating_one(acme: World) -> None:
-    """PUT of one object answers 202 with just that one, and nothing else changes."""
+    """PUT of one object returns 202 with only that object, and nothing else changes."""
     body = preference("subscription_renewal_soon", False)
 
     answer = await acme.client.put(PREFERENCES, json=body)
@@ -151,7 +151,7 @@ async def test_updating_one(acme: World) -> None:
 
 
 async def test_updating_several(acme: World) -> None:
-    """PUT of a list answers 202 with just those of the request, in its order."""
+    """PUT of a list returns 202 with only the objects of the request, in its order."""
     names = ("out_of_money_soon", "subscription_expire_soon", "subscription_renewal_success")
     body = [preference(name, True) for name in names]
 
@@ -163,8 +163,8 @@ async def test_updating_several(acme: World) -> None:
     assert [row["value"] for row in rows[:5]] == [True, True, True, True, False]
 
 
-async def test_a_new_contact_hears_of_everything(acme: World) -> None:
-    """The preferences of a new contact are all on, and are listed beside the others."""
+async def test_a_new_contact_has_every_preference_on(acme: World) -> None:
+    """The preferences of a new contact are all on, and are listed after the others."""
     made = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
 
     answer = (await acme.client.get(f"{PREFERENCES}?limit=23&offset=23")).json()
@@ -174,8 +174,8 @@ async def test_a_new_contact_hears_of_everything(acme: World) -> None:
     assert all(row["value"] for row in answer["objects"])
 
 
-async def test_listing_by_parts(acme: World) -> None:
-    """The default limit is 20; limit and offset choose a part; what is neither is refused."""
+async def test_paging(acme: World) -> None:
+    """The default limit is 20; limit and offset select a page; an invalid limit is 400."""
     first = (await acme.client.get(PREFERENCES)).json()
     rest = (await acme.client.get(f"{PREFERENCES}?offset=20&limit=20")).json()
     beyond = (await acme.client.get(f"{PREFERENCES}?offset=99")).json()
@@ -187,11 +187,11 @@ async def test_listing_by_parts(acme: World) -> None:
 
 
 async def test_unauthorized(world: World) -> None:
-    """Without a password, or with a wrong one, every route answers 401 and asks for Basic."""
-    nobody = await world.client.get(CONTACTS)
+    """Without a password, or with a wrong one, every route is 401 with a Basic challenge."""
+    missing = await world.client.get(CONTACTS)
     wrong = await world.client.get(PREFERENCES, auth=basic(password="guess"))
     unknown = await world.client.get(CONTACTS, auth=basic("nobody"))
 
-    assert [answer.status_code for answer in (nobody, wrong, unknown)] == [401] * 3
-    assert all(answer.headers["www-authenticate"].startswith("Basic") for answer in (nobody, wrong, unknown))
+    assert [answer.status_code for answer in (missing, wrong, unknown)] == [401] * 3
+    assert all(answer.headers["www-authenticate"].startswith("Basic") for answer in (missing, wrong, unknown))
     assert wrong.json() == unknown.json()

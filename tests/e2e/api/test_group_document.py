@@ -1,4 +1,4 @@
-"""Every example of the group notifications document."""
+"""Every example in the group notifications document."""
 
 import orjson
 
@@ -9,7 +9,7 @@ GET, CONFIGURE = "/api/v1/notification/", "/api/v1/notification/configure/"
 
 
 async def test_retrieve_with_a_body(world: World) -> None:
-    """GET with the document's JSON body answers with all eleven types, in its order, also those without addresses."""
+    """GET with the document's body returns all eleven types, in its order, those without addresses included."""
     headers = world.bearer("ops", "tables")
     await world.client.patch(CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=headers)
 
@@ -21,7 +21,7 @@ async def test_retrieve_with_a_body(world: World) -> None:
 
 
 async def test_retrieve_by_query(world: World) -> None:
-    """The same by query parameters; a group that nobody wrote to has every type, empty."""
+    """GET by query parameters returns the same format; a group that was never written has every type, empty."""
     answer = await world.client.get(
         GET, params={"external_id": "new", "project_id": "p"}, headers=world.bearer("ops", "tables")
     )
@@ -30,7 +30,7 @@ async def test_retrieve_by_query(world: World) -> None:
 
 
 async def test_modify(world: World) -> None:
-    """PATCH with the document's body answers with the full map, byte for byte."""
+    """PATCH with the document's body returns the full map, byte for byte."""
     answer = await world.client.patch(
         CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=world.bearer("ops", "tables")
     )
@@ -40,7 +40,7 @@ async def test_modify(world: World) -> None:
 
 
 async def test_modify_some(world: World) -> None:
-    """Types that PATCH does not name keep their addresses; the group may be named beside them."""
+    """Types that are not in the body keep their addresses; the group's ids can be in the body too."""
     headers = world.bearer("ops", "tables")
     await world.client.patch(CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=headers)
 
@@ -51,8 +51,8 @@ async def test_modify_some(world: World) -> None:
     assert answer.content == orjson.dumps(expected)
 
 
-async def test_projects_are_apart(world: World) -> None:
-    """An empty project is the group's default, not every project's."""
+async def test_projects_are_separate(world: World) -> None:
+    """An empty project_id selects the group's default lists, not those of every project."""
     headers = world.bearer("ops", "tables")
     await world.client.patch(CONFIGURE, params={"external_id": "12345"}, content=GROUP, headers=headers)
 

@@ -1,4 +1,4 @@
-"""Every example of the inbox document."""
+"""Every example in the inbox document."""
 
 import pytest
 
@@ -20,7 +20,7 @@ INVOICE = entry(
 
 
 async def test_counts(world: World) -> None:
-    """GET /counts answers as documented, with the media type of JSON:API."""
+    """GET /counts returns the document's response, with the JSON:API media type."""
     await world.add(entry("carfax_report_for_watchlist_auction", request_id="r1"))
 
     answer = await world.client.get("/counts", headers=world.bearer())
@@ -29,15 +29,15 @@ async def test_counts(world: World) -> None:
     assert answer.content == compact(COUNTS)
 
 
-async def test_counts_of_nothing(world: World) -> None:
-    """Types without unread entries are not listed."""
+async def test_counts_of_an_empty_inbox(world: World) -> None:
+    """Types without unread entries are left out."""
     answer = await world.client.get("/counts", headers=world.bearer())
 
     assert answer.content == b'{"data":[]}'
 
 
 async def test_notifications(world: World) -> None:
-    """GET /notifications answers as documented: oldest first, meta in the order shown, no links."""
+    """GET /notifications returns the document's response: oldest first, meta in its order, no links."""
     await world.add(INVOICE, SELLER)
 
     answer = await world.client.get("/notifications", headers=world.bearer())
@@ -50,7 +50,7 @@ async def test_notifications(world: World) -> None:
     ("sort", "first"), [("created_at", "uyErieIJuRUaSbqC"), ("-created_at", "QCpWNUulPQswPFBG")]
 )
 async def test_sorting_key(world: World, sort: str, first: str) -> None:
-    """sort=created_at is the default's order, a minus turns it round."""
+    """sort=created_at is the default order, a minus reverses it."""
     await world.add(SELLER, INVOICE)
 
     answer = await world.client.get("/notifications", params={"sort": sort}, headers=world.bearer())
@@ -59,7 +59,7 @@ async def test_sorting_key(world: World, sort: str, first: str) -> None:
 
 
 async def test_mark_one_read(world: World) -> None:
-    """DELETE answers 204 without a body, and the entry is unread no more."""
+    """DELETE returns 204 without a body, and the entry is no longer unread."""
     await world.add(SELLER, INVOICE)
 
     answer = await world.client.delete(f"/notifications/{SELLER.id}", headers=world.bearer())
@@ -69,22 +69,26 @@ async def test_mark_one_read(world: World) -> None:
     assert [row["id"] for row in left.json()["data"]] == [INVOICE.id]
 
 
-async def test_mark_one_read_refusals(world: World) -> None:
-    """401 without a token, 403 for another's entry, 404 for none; nothing is marked."""
+async def test_mark_one_read_errors(world: World) -> None:
+    """401 without a token, 403 for another recipient's entry, 404 for a missing one; nothing is marked."""
     await world.add(SELLER)
 
-    nobody = await world.client.delete(f"/notifications/{SELLER.id}")
+    missing_token = await world.client.delete(f"/notifications/{SELLER.id}")
     other = await world.client.delete(f"/notifications/{SELLER.id}", headers=world.bearer("bob"))
-    none = await world.client.delete("/notifications/nothing", headers=world.bearer())
+    missing_entry = await world.client.delete("/notifications/nothing", headers=world.bearer())
 
-    assert [nobody.status_code, other.status_code, none.status_code] == [401, 403, 404]
-    assert {answer.headers["content-type"] for answer in (nobody, other, none)} == {JSON_API}
-    assert [answer.json()["errors"][0]["status"] for answer in (nobody, other, none)] == ["401", "403", "404"]
+    assert [missing_token.status_code, other.status_code, missing_entry.status_code] == [401, 403, 404]
+    assert {answer.headers["content-type"] for answer in (missing_token, other, missing_entry)} == {JSON_API}
+    assert [answer.json()["errors"][0]["status"] for answer in (missing_token, other, missing_entry)] == [
+        "401",
+        "403",
+        "404",
+    ]
     assert len((await world.client.get("/notifications", headers=world.bearer())).json()["data"]) == 1
 
 
 async def test_mark_many_read(world: World) -> None:
-    """POST /notifications with the document's body answers 204 and marks both."""
+    """POST /notifications with the document's body returns 204 and marks both."""
     await world.add(SELLER, INVOICE)
     body = b"""{"data": [
         {"type": "notifications", "id": "uyErieIJuRUaSbqC"},
@@ -111,7 +115,7 @@ async def test_mark_many_read(world: World) -> None:
     ],
 )
 async def test_malformed_bodies(world: World, body: bytes, pointer: str) -> None:
-    """A malformed body is 400 and says where."""
+    """A malformed body is 400, and the error has a pointer to the fault."""
     answer = await world.client.post("/notifications", content=body, headers=world.bearer())
 
     assert answer.status_code == 400
@@ -122,7 +126,7 @@ async def test_malformed_bodies(world: World, body: bytes, pointer: str) -> None
     ("method", "path"), [("GET", "/counts"), ("GET", "/notifications"), ("POST", "/notifications")]
 )
 async def test_unauthorized(world: World, method: str, path: str) -> None:
-    """Without a token every route answers 401, as JSON:API, and says which scheme is wanted."""
+    """Without a token every route is 401, as JSON:API, with a Bearer challenge."""
     answer = await world.client.request(method, path)
 
     assert (answer.status_code, answer.headers["content-type"]) == (401, JSON_API)
@@ -130,9 +134,9 @@ async def test_unauthorized(world: World, method: str, path: str) -> None:
 
 
 async def test_bulk_with_foreign_ids(world: World) -> None:
-    """In a mixed request the caller's own entries are marked, and nothing of another's or of nobody's is."""
+    """A bulk request marks the caller's own entries and ignores ids of other recipients and unknown ids."""
     await world.add(SELLER, entry("overbid", "bob", id="bobs"))
-    data = [{"type": "notifications", "id": name} for name in ("bobs", SELLER.id, "nobodys")]
+    data = [{"type": "notifications", "id": name} for name in ("bobs", SELLER.id, "missing")]
 
     answer = await world.client.post("/notifications", json={"data": data}, headers=world.bearer())
 

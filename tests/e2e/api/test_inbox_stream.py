@@ -1,4 +1,4 @@
-"""The live inbox over a real server and a real Valkey."""
+"""The live inbox on a real server and a real Valkey."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ STREAM = "/v1/inbox/stream"
 
 
 class Events:
-    """Server-sent events as a browser would read them."""
+    """A reader of server-sent events, as in a browser."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
@@ -29,7 +29,7 @@ class Events:
         self.comments = 0
 
     async def next(self) -> tuple[str, Any]:
-        """The next event: its name and data."""
+        """Return the name and data of the next event."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(30):
             async for line in self._lines:
@@ -46,14 +46,14 @@ class Events:
         raise EOFError
 
     async def names(self, count: int) -> list[str]:
-        """The names of the next events."""
+        """Return the names of the next events."""
         return [(await self.next())[0] for _ in range(count)]
 
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(world) as found:
-        yield found
+    async with served(world) as client:
+        yield client
 
 
 @asynccontextmanager
@@ -67,7 +67,7 @@ async def watching(
 
 
 async def test_snapshot_first_then_changes(world: World, client: httpx.AsyncClient) -> None:
-    """A new watcher gets the unread list and the counts; then what is new and what is read, each with the counts."""
+    """A new stream gets the unread list and the counts; then new and read entries, each followed by counts."""
     await world.add(entry("overbid", id="a", lot_id="1"))
 
     async with watching(world, client) as events:
@@ -89,7 +89,7 @@ async def test_snapshot_first_then_changes(world: World, client: httpx.AsyncClie
 
 
 async def test_resume(world: World, client: httpx.AsyncClient) -> None:
-    """With Last-Event-ID a watcher gets what it missed, and no snapshot."""
+    """With Last-Event-ID a stream begins with the missed changes, without a snapshot."""
     async with watching(world, client) as events:
         await events.names(2)
         await world.add(entry("overbid", id="a"))
@@ -105,15 +105,15 @@ async def test_resume(world: World, client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("last", ["1-1", "nonsense", "99999999999999999999-0"])
 async def test_snapshot_on_a_gap(world: World, client: httpx.AsyncClient, last: str) -> None:
-    """A position that is no longer known, or never was, gets a snapshot."""
+    """An unknown or expired Last-Event-ID gets a snapshot."""
     await world.add(entry("overbid", id="a"))
 
     async with watching(world, client, **{"Last-Event-ID": last}) as events:
         assert await events.names(2) == ["snapshot", "counts"]
 
 
-async def test_only_ones_own(world: World, client: httpx.AsyncClient) -> None:
-    """A watcher hears nothing of other inboxes, and many watchers of one inbox all hear."""
+async def test_streams_of_several_recipients(world: World, client: httpx.AsyncClient) -> None:
+    """A stream has no events of other inboxes, and every stream of one inbox has its events."""
     async with (
         watching(world, client) as one,
         watching(world, client) as two,
@@ -131,15 +131,15 @@ async def test_only_ones_own(world: World, client: httpx.AsyncClient) -> None:
         ]
 
 
-async def test_news_that_could_not_be_read(
+async def test_changes_during_an_outage(
     world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What came while Redis was away for a moment is told by itself, not with the next thing that happens."""
-    changes, refusals = world.deps.inbox_changes, [Unavailable("redis: away")] * 2
+    """Changes during an outage of Redis are sent when it ends, without waiting for the next change."""
+    changes, errors = world.deps.inbox_changes, [Unavailable("redis: unavailable")] * 2
 
     async def since(recipient: str, position: str) -> Sequence[InboxChange] | None:
-        if refusals:
-            raise refusals.pop()
+        if errors:
+            raise errors.pop()
         return await read(recipient, position)
 
     async with watching(world, client) as events:
@@ -149,11 +149,11 @@ async def test_news_that_could_not_be_read(
         await world.add(entry("overbid", id="a"))
 
         assert await events.names(2) == ["new", "counts"]
-    assert not refusals
+    assert not errors
 
 
 async def test_heartbeat(world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A silent stream says now and then that it is alive."""
+    """A stream without changes sends comments as heartbeats."""
     monkeypatch.setattr(inbox_stream, "HEARTBEAT_S", 0.02)
 
     async with watching(world, client) as events:
@@ -166,8 +166,8 @@ async def test_heartbeat(world: World, client: httpx.AsyncClient, monkeypatch: p
     assert line == ": alive"
 
 
-async def test_ends_with_its_token(world: World, client: httpx.AsyncClient) -> None:
-    """A stream does not outlive the token that opened it."""
+async def test_a_stream_ends_with_its_token(world: World, client: httpx.AsyncClient) -> None:
+    """A stream ends when the token that opened it expires."""
     headers = {"Authorization": f"Bearer {token('alice', 'inbox', exp=time.time() + 0.3)}"}
     async with asyncio.timeout(30), client.stream("GET", STREAM, headers=headers) as answer:
         text = await answer.aread()
@@ -178,8 +178,8 @@ async def test_ends_with_its_token(world: World, client: httpx.AsyncClient) -> N
 async def test_too_many_watchers(
     world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An inbox has a bounded number of watchers; one more is told to come later."""
-    monkeypatch.setattr("service.api.hub._MOST_A_RECIPIENT", 1)
+    """The number of streams of an inbox is limited; one more is 429 with Retry-After."""
+    monkeypatch.setattr("service.api.hub._MAX_PER_RECIPIENT", 1)
 
     async with watching(world, client) as events:
         await events.next()
@@ -188,9 +188,9 @@ async def test_too_many_watchers(
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
 
 
-async def test_slow_clients_are_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that takes nothing is let go, with its watch; what it missed it gets by Last-Event-ID."""
-    monkeypatch.setattr(inbox_stream, "_SLOW_S", 0.05)
+async def test_slow_clients_are_disconnected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads nothing is disconnected and its watcher removed; it can resume by Last-Event-ID."""
+    monkeypatch.setattr(inbox_stream, "_SEND_TIMEOUT_S", 0.05)
     stuck = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
@@ -224,7 +224,7 @@ async def test_slow_clients_are_cut_off(world: World, monkeypatch: pytest.Monkey
 
 
 async def test_shutdown_ends_streams(world: World) -> None:
-    """A server that is told to end lets its streams go rather than wait for them."""
+    """A server that shuts down ends its streams rather than wait for them."""
     opened = asyncio.Event()
 
     async def read(client: httpx.AsyncClient) -> None:
@@ -243,5 +243,5 @@ async def test_shutdown_ends_streams(world: World) -> None:
 
 
 def count(number: str, name: str, unread: int) -> dict[str, Any]:
-    """A row of the counts."""
+    """Return a resource of the counts."""
     return {"type": "notifications", "id": number, "attributes": {"count": unread, "type_str": name}}

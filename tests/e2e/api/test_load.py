@@ -1,7 +1,7 @@
-"""The API, as a process of its own, under those who want it to fall: half-sent requests, idle streams, huge bodies.
+"""The API in its own process under hostile load: half-sent requests, idle streams, huge bodies.
 
-Hundreds of connections here; `make load` sets `TOCSIN_LOAD_CONNECTIONS` to 10,000, or fewer where the limit on open
-files is lower. What was measured is printed.
+Hundreds of connections by default; `make load` sets `TOCSIN_LOAD_CONNECTIONS` to 10,000, or fewer if the limit on open
+files is lower. Measurements are printed.
 """
 
 import asyncio
@@ -29,35 +29,35 @@ CONNECTIONS = min(
     resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES,
 )
 AT_ONCE = 100
-A_RECIPIENT = 20
-"""As many streams as one recipient may open."""
-BODY = 10 * 1024 * 1024
-ANSWERS_WITHIN_S = 10.0
-GROWTH = 64 * 1024 * 1024 + CONNECTIONS * 64 * 1024
-"""Bytes that the process may grow by: 64 KiB a connection, and some for good measure."""
+PER_RECIPIENT = 20
+"""The number of streams that one recipient may open."""
+BODY_BYTES = 10 * 1024 * 1024
+MAX_RESPONSE_S = 10.0
+MAX_GROWTH_BYTES = 64 * 1024 * 1024 + CONNECTIONS * 64 * 1024
+"""The limit on the process's growth: 64 KiB a connection, and 64 MiB of tolerance."""
 
 
 @dataclass
 class Api:
-    """The process, where it listens, and its secret."""
+    """The API process, its port and its secret."""
 
     process: "psutil.Process"
     port: int
     secret: str
-    line: RealPipeline
+    pipeline: RealPipeline
 
     def token(self, sub: str) -> str:
         return token(sub, secret=self.secret)
 
     def rss(self) -> int:
-        """Resident memory in bytes."""
+        """Return the process's resident memory in bytes."""
         return int(self.process.memory_info().rss)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
-    async def slowest(self, requests: int = 50) -> float:
-        """Ask as an ordinary client does, one request after the other; the longest answer in seconds."""
+    async def slowest_s(self, requests: int = 50) -> float:
+        """Send requests one after the other; return the longest response time in seconds."""
         times = []
         headers = {"Authorization": f"Bearer {self.token('alice')}"}
         async with httpx.AsyncClient(
@@ -72,20 +72,20 @@ class Api:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with RealPipeline(partitions=1) as line:
+    async with RealPipeline(partitions=1) as pipeline:
         port, secret = free_port(), token_hex(32)
-        env = line.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=secret)
+        env = pipeline.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=secret)
         server = subprocess.Popen([sys.executable, "-m", "service.cli", "api"], env=env)
         try:
-            found = Api(psutil.Process(server.pid), port, secret, line)
-            await eventually(lambda: _answers(port), 60, lambda: "the API does not answer")
-            yield found
+            api = Api(psutil.Process(server.pid), port, secret, pipeline)
+            await eventually(lambda: _responds(port), 60, lambda: "the API does not respond")
+            yield api
         finally:
             server.terminate()
             await asyncio.to_thread(server.wait, 30)
 
 
-async def _answers(port: int) -> bool:
+async def _responds(port: int) -> bool:
     async with httpx.AsyncClient() as client:
         try:
             return (await client.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
@@ -103,8 +103,8 @@ async def _closing(writers: list[asyncio.StreamWriter]) -> AsyncIterator[None]:
 
 
 @pytest.mark.timeout(600)
-async def test_half_sent_requests_stop_nobody(api: Api) -> None:
-    """Slow-loris: connections that never finish their headers cost some memory, and others are answered as ever."""
+async def test_half_sent_requests(api: Api) -> None:
+    """Slowloris: connections that never finish their headers cost little memory; other requests are served."""
     before, writers = api.rss(), []
 
     async def half() -> None:
@@ -117,24 +117,24 @@ async def test_half_sent_requests_stop_nobody(api: Api) -> None:
             await asyncio.gather(*(half() for _ in range(AT_ONCE)))
         for writer in writers:
             writer.write(b"more")
-        slowest = await api.slowest()
+        slowest = await api.slowest_s()
         grown = api.rss() - before
 
     print(f"{len(writers)} half-sent: slowest {slowest * 1000:.0f} ms, {grown / 2**20:.0f} MiB more")
-    assert slowest < ANSWERS_WITHIN_S
-    assert grown < GROWTH
+    assert slowest < MAX_RESPONSE_S
+    assert grown < MAX_GROWTH_BYTES
 
 
 @pytest.mark.timeout(900)
-async def test_idle_streams_are_cheap_and_alive(api: Api) -> None:
-    """Each stream opens with its snapshot; news reaches them still; the rest of the API answers."""
+async def test_idle_streams(api: Api) -> None:
+    """Every idle stream has its snapshot and gets changes; other requests are served."""
     before, writers, readers = api.rss(), [], {}
 
     async def watch(number: int) -> None:
         reader, writer = await api.connect()
         writers.append(writer)
         readers[number] = reader
-        sub = f"r{number // A_RECIPIENT}"
+        sub = f"r{number // PER_RECIPIENT}"
         head = "GET /v1/inbox/stream HTTP/1.1\r\nHost: t\r\n"
         writer.write(f"{head}Authorization: Bearer {api.token(sub)}\r\n\r\n".encode())
         async with asyncio.timeout(60):
@@ -144,33 +144,33 @@ async def test_idle_streams_are_cheap_and_alive(api: Api) -> None:
         for start in range(0, CONNECTIONS, AT_ONCE):
             await asyncio.gather(*(watch(n) for n in range(start, min(start + AT_ONCE, CONNECTIONS))))
         grown = api.rss() - before
-        last = (CONNECTIONS - 1) // A_RECIPIENT
+        last = (CONNECTIONS - 1) // PER_RECIPIENT
         started = time.perf_counter()
-        await api.line.parts.inbox.add([entry("overbid", f"r{last}", "0" * 24)])
-        watching = [reader for n, reader in readers.items() if n // A_RECIPIENT == last]
+        await api.pipeline.parts.inbox.add([entry("overbid", f"r{last}", "0" * 24)])
+        watching = [reader for n, reader in readers.items() if n // PER_RECIPIENT == last]
         async with asyncio.timeout(60):
             await asyncio.gather(*(reader.readuntil(b"event: new") for reader in watching))
         woken = time.perf_counter() - started
-        slowest = await api.slowest()
+        slowest = await api.slowest_s()
 
     print(
-        f"{len(writers)} streams: {grown / 2**20:.0f} MiB more, news after {woken * 1000:.0f} ms, "
-        f"slowest answer {slowest * 1000:.0f} ms"
+        f"{len(writers)} streams: {grown / 2**20:.0f} MiB more, change sent after {woken * 1000:.0f} ms, "
+        f"slowest response {slowest * 1000:.0f} ms"
     )
-    assert slowest < ANSWERS_WITHIN_S
-    assert grown < GROWTH
+    assert slowest < MAX_RESPONSE_S
+    assert grown < MAX_GROWTH_BYTES
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["content-length", "chunked"])
 async def test_huge_bodies_are_refused_and_not_kept(api: Api, declared: bool) -> None:
-    """10 MB are refused with 413, whether their length was said or not, and memory stays where it was."""
+    """10 MB bodies are 413, with or without a declared length, and memory does not grow."""
     before = api.rss()
     most = 0
 
     async def send() -> bytes:
         nonlocal most
         reader, writer = await api.connect()
-        size = f"Content-Length: {BODY}" if declared else "Transfer-Encoding: chunked"
+        size = f"Content-Length: {BODY_BYTES}" if declared else "Transfer-Encoding: chunked"
         head = (
             "PATCH /api/v1/notification/configure/ HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
         )
@@ -179,18 +179,18 @@ async def test_huge_bodies_are_refused_and_not_kept(api: Api, declared: bool) ->
         answer = asyncio.create_task(reader.readline())
         chunk = b" " * 65_536
         part = chunk if declared else b"10000\r\n" + chunk + b"\r\n"
-        with suppress(OSError):  # it has answered and hung up
-            for _ in range(BODY // len(chunk)):
+        with suppress(OSError):  # the server has responded and closed the connection
+            for _ in range(BODY_BYTES // len(chunk)):
                 if answer.done():
                     break
                 writer.write(part)
                 await writer.drain()
-                await asyncio.sleep(0.001)  # lets the answer be read before the reset that follows it
+                await asyncio.sleep(0.001)  # lets the response be read before the reset that follows it
                 most = max(most, api.rss() - before)
         try:
             return await asyncio.wait_for(answer, 60)
         except OSError:
-            return b"reset"  # the answer was lost with the connection
+            return b"reset"  # the response was lost with the connection
         finally:
             writer.transport.abort()
 
@@ -200,4 +200,4 @@ async def test_huge_bodies_are_refused_and_not_kept(api: Api, declared: bool) ->
     assert {answer[:12] for answer in answers} <= {b"HTTP/1.1 413", b"reset"}
     assert b"HTTP/1.1 413" in {answer[:12] for answer in answers}
     assert most < 64 * 1024 * 1024
-    assert await api.slowest(5) < ANSWERS_WITHIN_S
+    assert await api.slowest_s(5) < MAX_RESPONSE_S

@@ -1,4 +1,4 @@
-"""Writes and events over a real Kafka and a real Valkey."""
+"""Table writes and events on a real Kafka and a real Valkey."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,11 +35,11 @@ CONTACTS = "/api/2.0/notification_contacts/"
 
 @pytest.fixture
 async def worlds(kafka: str, valkey_url: str) -> AsyncIterator[tuple[World, World]]:
-    """Two API processes on one Kafka and one Valkey."""
+    """Yield two instances of the API on one Kafka and one Valkey."""
     connection, prefix = KafkaConnection(kafka), f"t{uuid4().hex[:8]}."
     await apply(connection, prefix, partitions=1, events=[f"{prefix}events"])
     async with AsyncExitStack() as stack:
-        found = []
+        instances = []
         for _ in range(2):
             producer = Producer(connection)
             await producer.start()
@@ -50,12 +50,12 @@ async def worlds(kafka: str, valkey_url: str) -> AsyncIterator[tuple[World, Worl
                 kafka=KafkaSettings(bootstrap=kafka, prefix=prefix),
                 events_topic=f"{prefix}events",
             )
-            found.append(await stack.enter_async_context(world))
-        yield found[0], found[1]
+            instances.append(await stack.enter_async_context(world))
+        yield instances[0], instances[1]
 
 
 async def records(world: World, table: str, count: int) -> list[Any]:
-    """The first so many records of a topic."""
+    """Return the first `count` records of a topic."""
     settings = world.deps.settings.kafka
     consumer = AIOKafkaConsumer(
         f"{settings.prefix}{table}", bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest"
@@ -69,7 +69,7 @@ async def records(world: World, table: str, count: int) -> list[Any]:
 
 
 async def test_events_are_in_kafka(worlds: tuple[World, World]) -> None:
-    """When 202 is answered Kafka has the event, with its content type."""
+    """After the 202, Kafka has the event, with its content type."""
     world, _ = worlds
     content = orjson.dumps(
         {"id": "1", "source": "/s", "type": "overbid", "recipients": ["a"], "data": {"lot_id": "1"}}
@@ -85,7 +85,7 @@ async def test_events_are_in_kafka(worlds: tuple[World, World]) -> None:
 
 
 async def test_every_table_has_its_record(worlds: tuple[World, World]) -> None:
-    """Each write of each table is in its topic; a deletion is a tombstone with its version."""
+    """Every table write is in the table's topic; a deletion is a tombstone with its version."""
     world, _ = worlds
     headers = world.bearer("ops", "tables")
     await world.client.patch(
@@ -111,8 +111,8 @@ async def test_every_table_has_its_record(worlds: tuple[World, World]) -> None:
     assert api_key.key == key.id.encode()
 
 
-async def test_side_by_side(worlds: tuple[World, World]) -> None:
-    """Changes to one group by two processes at once lose nothing, and the log's newest row is the one in Redis."""
+async def test_concurrent_changes(worlds: tuple[World, World]) -> None:
+    """Concurrent changes to one group by two instances are all kept; the topic's newest row is the one in Redis."""
     lists = {name: [f"{name}@example.com"] for name in TYPES}
 
     async def patch(n: int, name: str) -> int:

@@ -1,4 +1,4 @@
-"""/docs shows the API, in a browser, without anything from another host."""
+"""The API reference at /docs, in a browser, without requests to other hosts."""
 
 import re
 import shutil
@@ -16,20 +16,20 @@ _CHROMIUM = shutil.which("chromium")
 
 @pytest.fixture
 async def world() -> World:
-    """The API over memory."""
-    async with fake_world() as found:
-        yield found
+    """Return the API on in-memory ports."""
+    async with fake_world() as world:
+        yield world
 
 
 @pytest.mark.parametrize("name", ["reference.html", "reference.js", "reference.css"])
 async def test_nothing_names_another_host(name: str) -> None:
-    """A machine without the Internet shows the page whole."""
+    """The files reference no other host, so the page works without Internet access."""
     text = (_STATIC / name).read_text()
     assert not re.findall(r"https?://|//[a-z0-9-]+\.[a-z]|@import|url\(", text)
 
 
-async def test_the_policy_allows_only_ourselves(world: World) -> None:
-    """No inline script, no style and no request from elsewhere; a browser refuses what would slip in."""
+async def test_the_policy_allows_only_this_host(world: World) -> None:
+    """The content security policy allows no inline script or style and no other host."""
     page = await world.client.get("/docs")
     assert page.status_code == 200
     policy = page.headers["content-security-policy"]
@@ -39,21 +39,21 @@ async def test_the_policy_allows_only_ourselves(world: World) -> None:
 
 
 @pytest.mark.skipif(_CHROMIUM is None, reason="needs chromium")
-async def test_every_operation_is_shown_and_can_be_tried(world: World) -> None:
-    """The page lists what the document has, opens one, and shows what the server answers; no foreign request."""
+async def test_every_operation_can_be_sent(world: World) -> None:
+    """The page lists every operation, sends one and displays the response, without requests to other hosts."""
     async with served(world) as client, async_playwright() as playwright:
         document = (await client.get("/openapi.json")).json()
-        wanted = sum(
+        operations = sum(
             len(item.keys() & {"get", "post", "put", "patch", "delete"})
             for item in document["paths"].values()
         )
         browser = await playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
         page = await browser.new_page()
-        foreign, complaints = await _watched(page, str(client.base_url))
+        foreign, errors = await _watched(page, str(client.base_url))
 
         await page.goto(f"{client.base_url}/docs")
         await page.wait_for_selector("details")
-        assert await page.locator("details").count() == wanted
+        assert await page.locator("details").count() == operations
 
         await page.fill("#find", "/livez")
         await page.locator("details:not([hidden]) summary").first.click()
@@ -63,19 +63,19 @@ async def test_every_operation_is_shown_and_can_be_tried(world: World) -> None:
             await box.evaluate("box => { box.hidden = false; box.open = true }")
         await expect(page.locator("details:not(:has(> div))")).to_have_count(0, timeout=30_000)
         await browser.close()
-    assert (foreign, complaints) == ([], [])
+    assert (foreign, errors) == ([], [])
 
 
 async def _watched(page: Page, ours: str) -> tuple[list[str], list[str]]:
     foreign: list[str] = []
-    complaints: list[str] = []
+    errors: list[str] = []
 
-    async def look(route: Route) -> None:
+    async def record(route: Route) -> None:
         if not route.request.url.startswith((ours, "data:")):
             foreign.append(route.request.url)
         await route.continue_()
 
-    await page.route("**/*", look)
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return foreign, complaints
+    await page.route("**/*", record)
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return foreign, errors

@@ -1,4 +1,4 @@
-"""DKIM signatures, verified by dkimpy."""
+"""DKIM signatures, verified by dkimpy (ADR 8)."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fixtures of the API over memory."""
+"""Fixtures of the API on in-memory ports."""
 
 from collections.abc import AsyncIterator
 
@@ -9,6 +9,6 @@ from tests.support.api_fixture import World, fake_world
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    """The API over memory, empty but for the account acme."""
-    async with fake_world() as found:
-        yield found
+    """Yield the API on in-memory ports, empty except for the account acme."""
+    async with fake_world() as world:
+        yield world

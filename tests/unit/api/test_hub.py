@@ -1,4 +1,4 @@
-"""The hub that wakes those who watch inboxes."""
+"""The hub that wakes live inbox streams."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.inbox import FakeInbox
 
 
-class Stumbling(FakeInbox):
-    """Fails once in a way that nobody foresaw."""
+class FailingOnce(FakeInbox):
+    """An inbox whose first wait for changes raises an unexpected error."""
 
     def __init__(self) -> None:
         super().__init__(FakeClock(1))
@@ -21,14 +21,14 @@ class Stumbling(FakeInbox):
     async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
         if not self.failed:
             self.failed = True
-            raise KeyError("an answer of another shape")
+            raise KeyError("a reply of another shape")
         return list(positions)
 
 
-async def test_it_goes_on_for_those_who_watch_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure of its own does not leave them with silence."""
-    monkeypatch.setattr(hub, "_AWAY_S", 0)
-    changes = Stumbling()
+async def test_the_hub_recovers_for_connected_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an unexpected error the hub retries, without a new watcher to restart it."""
+    monkeypatch.setattr(hub, "_RETRY_S", 0)
+    changes = FailingOnce()
     hubs = Hub(changes)
     with hubs.watch("alice", "0-0") as watcher:
         watcher.woken.clear()

@@ -1,4 +1,4 @@
-"""The rules of JSON:API 1.1 about media types and parameters, and what may not break older clients."""
+"""JSON:API 1.1 rules for media types and parameters, and exceptions that keep older clients working."""
 
 import pytest
 
@@ -25,7 +25,7 @@ DATA = b'{"data": []}'
     ],
 )
 async def test_accept(world: World, accept: str | None, status: int) -> None:
-    """406 only where every instance of the media type has parameters that we do not know (section 5.3)."""
+    """406 only if every instance of the media type has unsupported parameters (section 5.3)."""
     headers = world.bearer() | ({"Accept": accept} if accept else {})
 
     answer = await world.client.get("/counts", headers=headers)
@@ -48,7 +48,7 @@ async def test_accept(world: World, accept: str | None, status: int) -> None:
     ],
 )
 async def test_content_type(world: World, content_type: str | None, status: int) -> None:
-    """415 for the media type with parameters, and for types that are no JSON."""
+    """415 for the media type with parameters, and for types other than JSON."""
     headers = world.bearer() | ({"Content-Type": content_type} if content_type else {})
 
     answer = await world.client.post("/notifications", content=DATA, headers=headers)
@@ -74,7 +74,7 @@ async def test_content_type(world: World, content_type: str | None, status: int)
     ],
 )
 async def test_parameters(world: World, path: str, query: str, parameter: str | None) -> None:
-    """What we do not know of the specification's own names, or cannot read, is 400 and named (section 6)."""
+    """An unknown parameter with a reserved name, or an invalid value, is 400 and names the parameter (section 6)."""
     answer = await world.client.get(f"{path}?{query}", headers=world.bearer())
 
     assert answer.status_code == 400
@@ -82,13 +82,13 @@ async def test_parameters(world: World, path: str, query: str, parameter: str | 
     assert source["parameter"] in ([parameter] if parameter else ["status", "filter[status]"])
 
 
-async def test_foreign_parameters_pass(world: World) -> None:
-    """Names that are nobody's, such as a cache buster, break nothing."""
+async def test_unreserved_parameters_are_ignored(world: World) -> None:
+    """Unknown parameters with unreserved names, such as a cache buster, are accepted."""
     assert (await world.client.get("/counts?_=1&camelCase=2", headers=world.bearer())).status_code == 200
 
 
 async def test_pages(world: World) -> None:
-    """Pages hold every entry once, in order; `links` come only with paging, and `next` is null on the last."""
+    """Pages have every entry once, in order; `links` are present only with paging, and `next` is null on the last."""
     await world.add(*(entry("overbid", id=f"n{n}", at_ms=1_000_000 + n // 2) for n in range(7)))
     path: str | None = "/notifications?page[size]=3"
     pages = []
@@ -102,7 +102,7 @@ async def test_pages(world: World) -> None:
 
 
 async def test_filters(world: World) -> None:
-    """By type, as number or name, and by status; what was read says when."""
+    """Filters by type, as number or name, and by status; read entries have `read_at`."""
     await world.add(entry("overbid", id="a"), entry("winner", id="b"), entry("payment_approved", id="c"))
     await world.client.delete("/notifications/a", headers=world.bearer())
 
@@ -119,7 +119,7 @@ async def test_filters(world: World) -> None:
 
 
 async def test_types_without_a_number(world: World) -> None:
-    """Their count's id is their name, they come after those with a number, and their `type` is null."""
+    """The id of their count is the name, they sort after numbered types, and `type` is null."""
     await world.add(entry("payment_approved", id="c"), entry("winner", id="b"))
 
     counts = (await world.client.get("/counts", headers=world.bearer())).json()["data"]
@@ -130,7 +130,7 @@ async def test_types_without_a_number(world: World) -> None:
 
 
 async def test_read_all(world: World) -> None:
-    """All of the caller's are marked, or those of the types that are named, and how many is told."""
+    """Marks all entries of the caller, or those of the types in the filter, and returns their number."""
     await world.add(entry("overbid", id="a"), entry("winner", id="b"), entry("winner", "bob", id="c"))
     path = "/v1/inbox/read-all"
 
@@ -143,7 +143,7 @@ async def test_read_all(world: World) -> None:
 
 
 async def test_marking_twice(world: World) -> None:
-    """Marking what is read already is no error."""
+    """Marking an entry that is already read succeeds."""
     await world.add(entry("overbid", id="a"))
 
     answers = [await world.client.delete("/notifications/a", headers=world.bearer()) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What every request and answer passes."""
+"""The middleware, error responses, health routes and OpenAPI document."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,9 +9,9 @@ import httpx
 import orjson
 import pytest
 
-from service.api import openapi
+from service.api.__main__ import main as print_openapi
 from service.api.app import create_app
-from service.api.middleware import MAX_BODY
+from service.api.middleware import MAX_BODY_BYTES
 from service.api.routes import health
 from service.ports import Unavailable
 from tests.support.api_fixture import World, basic
@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 
 
 async def test_headers(world: World) -> None:
-    """Answers are not to be sniffed, framed or kept, refusals neither."""
+    """Responses, errors included, forbid sniffing, framing and caching."""
     for path in ("/livez", "/counts", "/nothing", "/docs"):
         headers = (await world.client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -29,14 +29,14 @@ async def test_headers(world: World) -> None:
 
 @pytest.mark.parametrize(("path", "kind"), [("/notifications", "vnd.api"), ("/v1/events", "problem")])
 async def test_large_bodies(world: World, path: str, kind: str) -> None:
-    """A body over 1 MiB is 413, by its declared length, and also where that is not declared."""
+    """A body over 1 MiB is 413, both by its declared length and by counting when no length is declared."""
     headers = world.bearer("alice", "inbox", "events") | {"Content-Type": "application/json"}
 
     async def parts() -> AsyncIterator[bytes]:
-        for _ in range(MAX_BODY // 65_536 + 1):
+        for _ in range(MAX_BODY_BYTES // 65_536 + 1):
             yield b" " * 65_536
 
-    declared = await world.client.post(path, content=b" " * (MAX_BODY + 1), headers=headers)
+    declared = await world.client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=headers)
     counted = await world.client.post(path, content=parts(), headers=headers)
 
     for answer in (declared, counted):
@@ -60,7 +60,7 @@ async def test_large_bodies(world: World, path: str, kind: str) -> None:
     ],
 )
 async def test_malformed_json(world: World, method: str, path: str, body: bytes) -> None:
-    """What is no JSON is 400 everywhere."""
+    """A body that is not strict JSON is 400 on every route."""
     account = {"auth": basic()} if "2.0" in path else {"headers": world.bearer("alice", "inbox", "tables")}
 
     answer = await world.client.request(method, path, content=body, **account)
@@ -69,7 +69,7 @@ async def test_malformed_json(world: World, method: str, path: str, body: bytes)
 
 
 async def test_unknown_paths_and_methods(world: World) -> None:
-    """They are problems too, and 405 says what is allowed."""
+    """404 and 405 are rendered as documented errors, and 405 has Allow."""
     none = await world.client.get("/nothing")
     wrong = await world.client.post("/counts")
 
@@ -78,11 +78,11 @@ async def test_unknown_paths_and_methods(world: World) -> None:
     assert wrong.json()["errors"][0]["status"] == "405"
 
 
-async def test_a_fault_of_ours(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody foresaw is a 500 that tells nothing of its inside."""
+async def test_internal_errors(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception is a 500 that does not reveal its text."""
 
     async def broken(*_: Any) -> None:
-        raise RuntimeError("secret of the inside")
+        raise RuntimeError("secret internals")
 
     monkeypatch.setattr(world.deps.inbox, "counts", broken)
 
@@ -92,29 +92,29 @@ async def test_a_fault_of_ours(world: World, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_health(world: World) -> None:
-    """Alive while the process is; ready when nothing gives a reason against it."""
+    """/livez always succeeds; /readyz succeeds when no check returns a reason."""
     assert (await world.client.get("/livez")).json() == {"status": "ok"}
     assert (await world.client.get("/readyz")).json() == {"status": "ready", "reasons": {}}
 
 
 async def test_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every reason is told; a check that hangs or fails is a reason itself."""
+    """Every reason is in the response; a check that hangs or fails is a reason too."""
     monkeypatch.setattr(health, "_CHECK_S", 0.01)
 
     def check(act: Callable[[], Any]) -> Callable[[], Any]:
         async def run() -> str | None:
-            found = act()
-            return await found if asyncio.iscoroutine(found) else found
+            reason = act()
+            return await reason if asyncio.iscoroutine(reason) else reason
 
         return run
 
-    def away() -> None:
-        raise Unavailable("kafka: away")
+    def unavailable() -> None:
+        raise Unavailable("kafka: unavailable")
 
     checks = {
         "redis": check(lambda: None),
         "tables": check(lambda: "the tables are empty"),
-        "kafka": check(away),
+        "kafka": check(unavailable),
         "slow": check(lambda: asyncio.sleep(60)),
         "broken": check(lambda: 1 / 0),
     }
@@ -125,14 +125,14 @@ async def test_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.status_code == 503
     assert answer.json()["reasons"] == {
         "tables": "the tables are empty",
-        "kafka": "kafka: away",
+        "kafka": "kafka: unavailable",
         "slow": "no answer in 0.01 seconds",
         "broken": "the check failed: ZeroDivisionError",
     }
 
 
 async def test_metrics(world: World) -> None:
-    """Requests are counted by route template, so a path cannot invent a label."""
+    """Requests are counted by route template, so an arbitrary path cannot create a label."""
     await world.client.delete("/notifications/an-id-of-someone", headers=world.bearer())
     await world.client.get("/invented/path")
 
@@ -145,8 +145,8 @@ async def test_metrics(world: World) -> None:
 
 
 def test_openapi_is_deterministic(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    """The document that is printed is the one that is served, and every reference in it resolves."""
-    openapi.main()
+    """The printed document equals the served one, and every reference in it resolves."""
+    print_openapi()
     printed = orjson.loads(capsys.readouterr().out)
     schemas = printed["components"]["schemas"]
 
@@ -156,8 +156,8 @@ def test_openapi_is_deterministic(world: World, capsys: pytest.CaptureFixture[st
 
 
 def test_openapi_is_committed(capsys: pytest.CaptureFixture[str]) -> None:
-    """docs/api/openapi.json is what `python -m service.api.openapi` prints."""
-    openapi.main()
+    """docs/api/openapi.json equals the output of `python -m service.api`."""
+    print_openapi()
 
     committed = ROOT / "docs" / "api" / "openapi.json"
     assert committed.read_text() == capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Strings that break programs, through every text field: never a 5xx, and what is accepted comes back as it was."""
+"""Strings that often break programs, in every text field: never a 5xx, and accepted strings come back unchanged."""
 
 import json
 import os
@@ -34,7 +34,7 @@ CONFIGURE = "/api/v1/notification/configure/"
 
 
 def strings() -> list[str]:
-    """Those that cannot be printed, every eighth of the others, and our own; all of them with TOCSIN_THOROUGH."""
+    """Return the unprintable strings, every eighth of the others, and OWN; all of them with TOCSIN_THOROUGH."""
     every = json.loads((CORPORA / "naughty_strings.json").read_text())
     if not os.environ.get("TOCSIN_THOROUGH"):
         every = [text for n, text in enumerate(every) if n % 8 == 0 or not text.isprintable()]
@@ -42,16 +42,16 @@ def strings() -> list[str]:
 
 
 async def send(world: World, method: str, path: str, body: Any = None, **headers: str) -> Any:
-    given: dict[str, Any] = {"auth": basic()} if "2.0" in path else {}
+    auth: dict[str, Any] = {"auth": basic()} if "2.0" in path else {}
     headers = {} if "2.0" in path else {**world.bearer("alice", "inbox", "tables", "events"), **headers}
     content = None if body is None else orjson.dumps(body)
-    answer = await world.client.request(method, path, content=content, headers=headers, **given)
+    answer = await world.client.request(method, path, content=content, headers=headers, **auth)
     assert answer.status_code < 500, (method, path, body, answer.text)
     return answer
 
 
 async def test_bodies() -> None:
-    """Every text field of every body."""
+    """Put each string into every text field of every body."""
     async with fake_world(limits=MANY) as world:
         made = await send(world, "POST", CONTACTS, {"objects": [{"email": "a@example.com"}]})
         uuid = made.json()["objects"][0]["uuid"]
@@ -78,7 +78,7 @@ async def test_bodies() -> None:
 
 
 async def test_events() -> None:
-    """Every attribute of an event, and its data; each string also as a whole body."""
+    """Put each string into every attribute of an event and its data, and send it as a whole body."""
     async with fake_world(limits=MANY) as world:
         good = {"id": "1", "source": "/s", "type": "overbid", "recipients": ["a"], "data": {"lot_id": "1"}}
         for text in strings():
@@ -99,10 +99,10 @@ async def test_events() -> None:
 
 
 async def test_paths_queries_and_headers() -> None:
-    """Every place of a URL, and every header that is read."""
+    """Put each string into every part of a URL and every header that the API reads."""
     async with fake_world(limits=MANY) as world:
         for text in strings():
-            world.clock.advance(10)  # a deleted recipient may be made again only later
+            world.clock.advance(10)  # a deleted recipient can be created again only later
             url = quote(text[:2000], safe="")
             header = text[:2000].encode("utf-8").decode("latin-1").translate(dict.fromkeys(range(32)))
             await send(world, "DELETE", f"/notifications/{url}")
@@ -130,29 +130,29 @@ async def test_paths_queries_and_headers() -> None:
 
 
 def _addresses() -> list[tuple[str, bool]]:
-    """The corpora's addresses, with whether a strict parser must refuse them."""
-    found = []
+    """Return the corpora's addresses, with whether a strict parser must refuse them."""
+    addresses = []
     for test in ElementTree.parse(CORPORA / "isemail_tests.xml").iter("test"):
         text = (test.findtext("address") or "").translate({0x2400 + n: n for n in range(32)})
-        found.append((text, test.findtext("category") == "ISEMAIL_ERR"))
+        addresses.append((text, test.findtext("category") == "ISEMAIL_ERR"))
     for name in ("valid", "invalid"):
         lines = (CORPORA / f"mailbox_{name}.txt").read_text().splitlines()
-        found += [(line, False) for line in lines if line and not line.startswith("#")]
-    return found
+        addresses += [(line, False) for line in lines if line and not line.startswith("#")]
+    return addresses
 
 
 @pytest.mark.parametrize(("text", "refused"), _addresses() if CORPORA.is_dir() else [])
 def test_addresses(text: str, refused: bool) -> None:
-    """What is no address is refused; what is accepted is one addr-spec without anything that could break a header."""
+    """Invalid addresses are refused; accepted ones are one addr-spec without characters that could break a header."""
     try:
-        taken = check_address(text)
+        accepted = check_address(text)
     except InvalidAddress as error:
-        taken, said = "", str(error)
-        shown = len(text) > 3 and text in said
-    if not taken:
-        assert not shown
+        accepted = ""
+        leaked = len(text) > 3 and text in str(error)
+    if not accepted:
+        assert not leaked
         return
-    assert taken == text
+    assert accepted == text
     assert not refused
     assert text.count("@") == 1
     assert text.isprintable()

@@ -1,4 +1,4 @@
-"""Log lines are JSON or readable, complete, and hold no address."""
+"""Log lines are JSON or readable text, complete, and without addresses."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from service.observability.logs import configure
+from service.observability.logs import configure, route_to_stdlib
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
 
 def test_structlog_and_logging_end_up_in_the_same_json(lines: Callable[[], str]) -> None:
-    """Both ways of logging give one JSON object a line, with what the context binds."""
+    """structlog and the standard library both write one JSON object a line, with the fields that the context binds."""
     configure("INFO", "json")
     structlog.contextvars.bind_contextvars(delivery="d1")
     structlog.get_logger("ours").info("sent", relay="r1")
@@ -37,7 +37,7 @@ def test_structlog_and_logging_end_up_in_the_same_json(lines: Callable[[], str])
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_address_is_logged(lines: Callable[[], str], form: str) -> None:
-    """Neither in the text, nor in fields at any depth, nor in an exception."""
+    """No address is in the text, in a field at any depth, or in an exception."""
     configure("INFO", form)  # type: ignore[arg-type]
     logging.getLogger("theirs").error("to %s", "alice@example.com", extra={"to": ["alice@example.com"]})
     structlog.get_logger().info(
@@ -54,11 +54,32 @@ def test_no_address_is_logged(lines: Callable[[], str], form: str) -> None:
     assert "alice" not in logged
 
 
-def test_the_level_is_kept(lines: Callable[[], str]) -> None:
-    """What is below the level is not logged."""
+def test_lines_below_the_level_are_dropped(lines: Callable[[], str]) -> None:
+    """The configured level holds for structlog and for the standard library."""
     configure("WARNING", "json")
     logging.getLogger("theirs").info("no")
     structlog.get_logger("ours").info("no")
     structlog.get_logger("ours").warning("yes")
 
     assert [json.loads(line)["event"] for line in lines().splitlines()] == ["yes"]
+
+
+def test_an_unconfigured_process_prints_no_log_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A CLI verb's stdout holds its results only; the standard library's handlers still receive the lines."""
+    received: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = received.append  # type: ignore[method-assign]
+    logger = logging.getLogger("ours.verb")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        route_to_stdlib()
+        structlog.get_logger("ours.verb").warning("kafka_unavailable", broker="b")
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+        structlog.reset_defaults()
+    printed = capsys.readouterr()
+
+    assert (printed.out, printed.err) == ("", "")
+    assert [(r.msg["event"], r.msg["broker"]) for r in received] == [("kafka_unavailable", "b")]  # type: ignore[call-overload,index]

@@ -7,13 +7,13 @@ stand. How a delivery came to stand there is not part of it, nor is who is just 
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from service.adapters.redis.client import Command, Store
 from service.adapters.redis.tables.table_rows import stands
 from service.model.ledger import State, is_open
+from service.ports import TableCount
 
 TABLES = (
     "recipients",
@@ -48,15 +48,6 @@ _KINDS: Mapping[
 }
 _KEY = re.compile(r"\{([a-z])(?::(.*))?\}(?::(.*))?", re.DOTALL)
 _LEDGER_SHARD = re.compile(r"[0-9a-f]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class TableCount:
-    """A table's rows, and the sum modulo 2^64 of a hash of each, in hex."""
-
-    table: str
-    rows: int
-    checksum: str
 
 
 async def inventory(store: Store) -> list[TableCount]:

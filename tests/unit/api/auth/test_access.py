@@ -1,4 +1,4 @@
-"""Who may do what, and what the refusals look like."""
+"""Authorization of every route, and its error responses."""
 
 import pytest
 
@@ -36,27 +36,27 @@ ACCOUNT = [
 OPEN = {"/livez", "/readyz", "/metrics"}
 
 
-def test_every_route_is_here(world: World) -> None:
-    """A route that this file does not know would not be tested."""
+def test_every_route_is_listed(world: World) -> None:
+    """Every documented route is in the lists above, so that the tests below cover it."""
     known = {
         (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
         for m, p in INBOX + TABLES + EVENTS + OPERATE + ACCOUNT
     }
-    there = {
+    documented = {
         (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
         for path, operations in world.app.openapi()["paths"].items()
         for method in operations
         if path not in OPEN
     }
 
-    assert there == known
+    assert documented == known
 
 
 @pytest.mark.parametrize(("method", "path"), INBOX + TABLES + EVENTS + OPERATE + ACCOUNT)
-async def test_every_route_wants_a_credential(world: World, method: str, path: str) -> None:
-    """Without a credential, with one of the wrong kind, or a worthless one: 401."""
-    nobody = await world.client.request(method, path)
-    worthless = await world.client.request(method, path, headers={"Authorization": "Bearer x"})
+async def test_every_route_requires_a_credential(world: World, method: str, path: str) -> None:
+    """401 without a credential, with an invalid one, or with one of the wrong kind."""
+    missing = await world.client.request(method, path)
+    invalid = await world.client.request(method, path, headers={"Authorization": "Bearer x"})
     wrong_kind = await world.client.request(
         method,
         path,
@@ -67,7 +67,7 @@ async def test_every_route_wants_a_credential(world: World, method: str, path: s
         ),
     )
 
-    assert [answer.status_code for answer in (nobody, worthless, wrong_kind)] == [401] * 3
+    assert [answer.status_code for answer in (missing, invalid, wrong_kind)] == [401] * 3
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ async def test_every_route_wants_a_credential(world: World, method: str, path: s
     + [(*route, "events") for route in EVENTS]
     + [(*route, "operate") for route in OPERATE],
 )
-async def test_every_route_wants_its_scope(world: World, method: str, path: str, scope: str) -> None:
-    """A token with every scope but the right one is 403, and says which scope is wanted."""
+async def test_every_route_requires_its_scope(world: World, method: str, path: str, scope: str) -> None:
+    """A token with every scope but the right one is 403, and the response names the missing scope."""
     others = {"inbox", "tables", "events", "operate"} - {scope}
 
     answer = await world.client.request(method, path, headers=world.bearer("alice", *sorted(others)))
@@ -88,7 +88,7 @@ async def test_every_route_wants_its_scope(world: World, method: str, path: str,
 
 
 async def test_api_key(world: World) -> None:
-    """A service's key opens what its scopes say, and no inbox; revoked it opens nothing."""
+    """A service's key gives access by its scopes, but never to an inbox; a revoked key gives none."""
     row, text = await create_key(world.deps.writer, world.clock, "shop", ["tables", "inbox"])
     headers = {"Authorization": f"Bearer {text}"}
 
@@ -105,8 +105,8 @@ async def test_api_key(world: World) -> None:
 @pytest.mark.parametrize(
     "change", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), lambda t: t[:-1], lambda t: t + "A"]
 )
-async def test_almost_an_api_key(world: World, change) -> None:  # type: ignore[no-untyped-def]
-    """A key that is not whole opens nothing."""
+async def test_malformed_api_keys(world: World, change) -> None:  # type: ignore[no-untyped-def]
+    """A key with a character changed, missing or added is 401."""
     _, text = await create_key(world.deps.writer, world.clock, "shop", ["tables"])
 
     answer = await world.client.get("/v1/recipients", headers={"Authorization": f"Bearer {change(text)}"})
@@ -115,13 +115,13 @@ async def test_almost_an_api_key(world: World, change) -> None:  # type: ignore[
 
 
 async def test_unknown_scope(world: World) -> None:
-    """A key for a scope that there is not is not made."""
+    """A key with an unknown scope cannot be created."""
     with pytest.raises(ValueError, match="root"):
         await create_key(world.deps.writer, world.clock, "shop", ["root"])
 
 
 async def test_new_password(world: World) -> None:
-    """A new password is in force at once, though the old one was verified just now."""
+    """A new password is in force at once, although the old one is in the cache."""
     path = "/api/2.0/notification_contacts/"
     assert (await world.client.get(path, auth=basic())).status_code == 200
 
@@ -135,18 +135,18 @@ async def test_new_password(world: World) -> None:
     "header", ["Basic", "Basic !", "Basic YQ==", "Basic OnB3", "Basic //8=", "Basic YWNtZTo="]
 )
 async def test_malformed_basic(world: World, header: str) -> None:
-    """What is no account and password is 401."""
+    """A Basic credential without an account and a password is 401."""
     answer = await world.client.get("/api/2.0/notification_contacts/", headers={"Authorization": header})
 
     assert answer.status_code == 401
 
 
 async def test_verified_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A right password is verified by the slow hash once a minute, a wrong one each time."""
+    """A right password runs the slow hash once a minute, a wrong one each time."""
     verified = []
-    passwords = world.app.state.doors.passwords
+    passwords = world.app.state.authenticators.passwords
     slow = passwords._verify
-    monkeypatch.setattr(passwords, "_verify", lambda *given: verified.append(given) or slow(*given))
+    monkeypatch.setattr(passwords, "_verify", lambda *args: verified.append(args) or slow(*args))
 
     for password in ("acme-dev-only", "acme-dev-only", "x", "x"):
         await world.client.get("/api/2.0/notification_contacts/", auth=basic(password=password))
@@ -154,19 +154,19 @@ async def test_verified_once(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(verified) == 3
 
 
-async def test_guessing_is_slowed_down() -> None:
-    """After so many passwords to verify, a client address gets 429 before any is looked at."""
+async def test_password_guesses_are_rate_limited() -> None:
+    """Past the limit a client address gets 429 before its password is verified."""
     async with fake_world(limits=LimitSettings(passwords="2/minute")) as world:
         path = "/api/2.0/notification_contacts/"
-        found = [(await world.client.get(path, auth=basic(password=str(n)))).status_code for n in range(3)]
+        statuses = [(await world.client.get(path, auth=basic(password=str(n)))).status_code for n in range(3)]
         right = await world.client.get(path, auth=basic())
 
-    assert found == [401, 401, 429]
+    assert statuses == [401, 401, 429]
     assert (right.status_code, right.headers["retry-after"]) == (429, "60")
 
 
 async def test_rate_limit() -> None:
-    """Answers to a known caller carry what is left; one too many is 429 with Retry-After; another caller is not hit."""
+    """Responses have the remaining quota; past the limit it is 429 with Retry-After; other callers are not affected."""
     async with fake_world(limits=LimitSettings(inbox="2/minute")) as world:
         answers = [await world.client.get("/counts", headers=world.bearer()) for _ in range(3)]
         other = await world.client.get("/counts", headers=world.bearer("bob"))

@@ -1,4 +1,4 @@
-"""Bearer tokens: what is let in, and what is not."""
+"""Bearer tokens that are accepted and refused."""
 
 import time
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ EC = ec.generate_private_key(ec.SECP256R1())
 
 
 class Issuer:
-    """A key set that can rotate and be away; counts how often it is asked."""
+    """A key set that can rotate and be unavailable; counts its fetches."""
 
     def __init__(self, **keys: Any) -> None:
         self.keys = keys
-        self.asked = 0
-        self.away = False
+        self.fetches = 0
+        self.unavailable = False
 
     def __call__(self, url: str) -> bytes:
-        self.asked += 1
-        if self.away:
-            raise OSError("away")
+        self.fetches += 1
+        if self.unavailable:
+            raise OSError("unavailable")
         rows = []
         for name, key in self.keys.items():
             kind = (
@@ -62,14 +62,14 @@ async def refusal(tokens: Tokens, text: str) -> str:
 
 
 async def test_a_good_token() -> None:
-    """sub is the recipient, scope its scopes."""
-    found = await Tokens(settings()).principal(jwt.encode(claims(), SECRET, "HS256"))
+    """`sub` is the recipient's id, `scope` its scopes."""
+    principal = await Tokens(settings()).principal(jwt.encode(claims(), SECRET, "HS256"))
 
-    assert (found.id, found.scopes) == ("alice", frozenset({"inbox", "tables"}))
+    assert (principal.id, principal.scopes) == ("alice", frozenset({"inbox", "tables"}))
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "detail"),
     [
         ({"exp": time.time() - 31}, "expired"),
         ({"exp": None}, "no exp"),
@@ -86,15 +86,15 @@ async def test_a_good_token() -> None:
         ({"exp": float("inf")}, "not valid"),
     ],
 )
-async def test_wrong_claims(fields: Mapping[str, Any], says: str) -> None:
-    """Every claim that is needed is checked, and the refusal says which."""
-    given = {name: value for name, value in claims(**fields).items() if value is not None}
+async def test_wrong_claims(fields: Mapping[str, Any], detail: str) -> None:
+    """Every required claim is checked, and the error names it."""
+    payload = {name: value for name, value in claims(**fields).items() if value is not None}
 
-    assert says in await refusal(Tokens(settings()), jwt.encode(given, SECRET, "HS256"))
+    assert detail in await refusal(Tokens(settings()), jwt.encode(payload, SECRET, "HS256"))
 
 
-async def test_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A good token is verified once, then again after half a minute or when it has expired; a bad one each time."""
+async def test_verified_tokens_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A valid token is verified again after half a minute or when it has expired; an invalid one each time."""
     verified, begun, decode = 0, time.time(), jwt.decode
 
     def counted(*args: Any, **kwargs: Any) -> Any:
@@ -122,7 +122,7 @@ async def test_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_skew() -> None:
-    """Clocks may differ by the configured skew."""
+    """A token expired by less than the configured clock skew is accepted."""
     text = jwt.encode(claims(exp=time.time() - 10), SECRET, "HS256")
 
     assert (await Tokens(settings()).principal(text)).id == "alice"
@@ -132,7 +132,7 @@ async def test_skew() -> None:
     "text", ["", "x", "a.b.c", "..", "e30.e30.", "\x00", "é.é.é", "x" * 9000, "eyJhbGciOiJub25lIn0.e30."]
 )
 async def test_garbage(text: str) -> None:
-    """What is no token is refused and nothing else."""
+    """Text that is not a token is refused, without another error."""
     assert await refusal(Tokens(settings()), text)
 
 
@@ -142,12 +142,12 @@ async def test_algorithm_none() -> None:
 
 
 async def test_algorithm_is_pinned() -> None:
-    """An algorithm that is not configured is refused, though its signature is right."""
+    """An algorithm that is not configured is refused, even with a valid signature."""
     assert "not accepted" in await refusal(Tokens(settings()), jwt.encode(claims(), SECRET * 2, "HS512"))
 
 
 async def test_only_what_is_configured() -> None:
-    """A secret that is set opens nothing where only the issuer's keys are configured, and the other way round."""
+    """HS256 is refused where only the issuer's algorithms are configured, and the other way round."""
     keys = Jwks("https://issuer.test/jwks", Issuer(one=RSA))
 
     by_secret = await refusal(Tokens(settings("RS256"), keys), jwt.encode(claims(), SECRET, "HS256"))
@@ -172,14 +172,14 @@ async def test_public_key_is_no_secret() -> None:
 
 @pytest.mark.parametrize(("algorithm", "key"), [("RS256", RSA), ("ES256", EC)])
 async def test_public_keys(algorithm: str, key: Any) -> None:
-    """RS256 and ES256 are verified by the issuer's key of that id."""
+    """RS256 and ES256 tokens are verified by the issuer's key of that id."""
     tokens = Tokens(settings("RS256", "ES256"), Jwks("https://issuer.test/jwks", Issuer(one=key)))
 
     assert (await tokens.principal(jwt.encode(claims(), key, algorithm, {"kid": "one"}))).id == "alice"
 
 
 async def test_wrong_key() -> None:
-    """A token that another key signed is refused, and so is one whose key is for another algorithm."""
+    """A token signed by another key is refused, and so is one whose key is for another algorithm."""
     tokens = Tokens(settings("RS256", "ES256"), Jwks("https://issuer.test/jwks", Issuer(one=RSA)))
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -188,7 +188,7 @@ async def test_wrong_key() -> None:
 
 
 async def test_rotation() -> None:
-    """A new key is fetched when a token first names it; inventing key ids costs one fetch in ten seconds."""
+    """A new key is fetched when a token first names it; unknown key ids cost at most one fetch in ten seconds."""
     now = 0.0
     issuer = Issuer(one=RSA)
     tokens = Tokens(settings("ES256", "RS256"), Jwks("https://issuer.test/jwks", issuer, lambda: now))
@@ -201,17 +201,17 @@ async def test_rotation() -> None:
     assert (await tokens.principal(new)).id == "alice"
     for name in range(20):
         await refusal(tokens, jwt.encode(claims(), EC, "ES256", {"kid": str(name)}))
-    assert issuer.asked == 2
+    assert issuer.fetches == 2
 
 
-async def test_keys_outlive_their_issuer() -> None:
-    """An issuer that is away locks nobody out whose key is known; with no key at all the answer is 'away', not 'no'."""
+async def test_issuer_outage() -> None:
+    """During an outage of the issuer known keys still verify; with no key set at all the error is Unavailable."""
     now = 0.0
     issuer = Issuer(one=RSA)
     text = jwt.encode(claims(), RSA, "RS256", {"kid": "one"})
     known = Tokens(settings("RS256"), Jwks("https://issuer.test/jwks", issuer, lambda: now))
     await known.principal(text)
-    issuer.away, now = True, 1000.0
+    issuer.unavailable, now = True, 1000.0
 
     assert (await known.principal(text)).id == "alice"
     with pytest.raises(Unavailable):
@@ -220,17 +220,17 @@ async def test_keys_outlive_their_issuer() -> None:
 
 @pytest.mark.parametrize("secret", [DEV_SECRET, "short"])
 def test_bad_secrets_do_not_start(secret: str) -> None:
-    """The dev secret outside of dev mode and a short secret are no start."""
+    """The dev secret outside of dev mode, or a short secret, stops the start."""
     with pytest.raises(ValueError, match="TOCSIN_AUTH__SECRET"):
         Tokens(settings(secret=secret))
 
 
 async def test_no_secret_no_token() -> None:
-    """Without a secret nothing signed by HS256 is let in, an empty key least of all."""
+    """Without a secret every HS256 token is refused, one signed with an empty key included."""
     assert await refusal(Tokens(settings(secret="")), jwt.encode(claims(), "x" * 32, "HS256"))
 
 
 def test_key_set_by_http_only() -> None:
-    """A file is no key set."""
+    """A file URL is refused."""
     with pytest.raises(ValueError, match="http"):
         Jwks("file:///etc/passwd")

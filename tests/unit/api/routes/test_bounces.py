@@ -11,14 +11,14 @@ from tests.unit.pipeline.bounces.test_process import KEY, bounces_of, email, sen
 PATH = "/v1/bounces"
 
 
-async def test_a_mail_and_a_notice(world: World) -> None:
-    """A whole mail, and the same as JSON, by who may operate."""
+async def test_a_message_and_a_json_report(world: World) -> None:
+    """A whole message and a JSON report are both processed for a caller with the scope operate."""
     pipeline, bounces, sender = await sent()
     world.app.state.deps = replace(world.deps, bounces=bounces)
     headers = world.bearer("ops", "operate")
 
-    notice = {"sender": sender, "status": "4.2.2", "address": "alice@example.com"}
-    scored = await world.client.post(PATH, json=notice, headers=headers)
+    report = {"sender": sender, "status": "4.2.2", "address": "alice@example.com"}
+    scored = await world.client.post(PATH, json=report, headers=headers)
     answer = await world.client.post(
         PATH,
         content=dsn("x@y.z"),
@@ -41,8 +41,8 @@ async def test_a_mail_and_a_notice(world: World) -> None:
         (b"x", "text/plain", 415),
     ],
 )
-async def test_what_is_not_as_documented(world: World, content: bytes, media_type: str, status: int) -> None:
-    """Is refused, and names the fault."""
+async def test_invalid_reports(world: World, content: bytes, media_type: str, status: int) -> None:
+    """An invalid body or media type is refused with its own status."""
     pipeline, _, _ = await sent()
     world.app.state.deps = replace(world.deps, bounces=bounces_of(pipeline))
     headers = world.bearer("ops", "operate") | {"Content-Type": media_type}
@@ -50,8 +50,8 @@ async def test_what_is_not_as_documented(world: World, content: bytes, media_typ
     assert (await world.client.post(PATH, content=content, headers=headers)).status_code == status
 
 
-async def test_what_is_not_believed_is_said(world: World) -> None:
-    """Dropped with its reason; without a bounce domain there is nothing to believe by."""
+async def test_untrusted_reports_are_dropped(world: World) -> None:
+    """A report with a bad signature is dropped with its reason; without a bounce domain the route is 404."""
     headers = world.bearer("ops", "operate")
     assert (await world.client.post(PATH, json={"sender": "x"}, headers=headers)).status_code == 404
     pipeline, _, _ = await sent()

@@ -1,4 +1,4 @@
-"""Contacts and preferences beyond their document's examples."""
+"""Contacts and preferences beyond the examples of their document."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def add(world: World, **fields: Any) -> str:
     ],
 )
 async def test_refused_contacts(world: World, body: Any, pointer: str) -> None:
-    """422 names the field; none of the objects is made."""
+    """422 names the field; none of the objects is created."""
     answer = await world.client.post(CONTACTS, json=body, auth=basic())
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
@@ -42,18 +42,18 @@ async def test_refused_contacts(world: World, body: Any, pointer: str) -> None:
 
 
 async def test_round_trip(world: World) -> None:
-    """What a listing shows may be sent back as it is, and changes nothing."""
+    """A contact of a listing can be sent back unchanged, and changes nothing."""
     uuid = await add(world, main=True)
-    shown = (await world.client.get(f"{CONTACTS}{uuid}/", auth=basic())).json()
+    listed = (await world.client.get(f"{CONTACTS}{uuid}/", auth=basic())).json()
 
-    answer = await world.client.put(f"{CONTACTS}{uuid}/", json=shown, auth=basic())
+    answer = await world.client.put(f"{CONTACTS}{uuid}/", json=listed, auth=basic())
 
-    assert answer.json() == {**shown, "pk": uuid}
+    assert answer.json() == {**listed, "pk": uuid}
     assert len(world.publisher.messages) == 1
 
 
 async def test_the_first_may_be_the_main_contact(world: World) -> None:
-    """An account without a main contact may be given one, but not two at once."""
+    """An account without a main contact can get one, but not two at once."""
     both = await world.client.post(
         CONTACTS, json={"objects": [{**NEW, "main": True}, {**NEW, "main": True}]}, auth=basic()
     )
@@ -64,7 +64,7 @@ async def test_the_first_may_be_the_main_contact(world: World) -> None:
 
 
 async def test_another_accounts_contact(world: World) -> None:
-    """Another's contact is 404 on every route, just like none, and stays as it is."""
+    """Another account's contact is 404 on every route, like a missing one, and is not changed."""
     theirs = Contact(
         uuid="11111111-1111-4111-8111-111111111111", account="other", email="o@example.com", version=1
     )
@@ -101,7 +101,7 @@ async def test_another_accounts_contact(world: World) -> None:
     ],
 )
 async def test_refused_preferences(world: World, change: Any, pointer: str) -> None:
-    """One wrong object and none is applied."""
+    """One invalid object, and none is applied."""
     uuid = await add(world)
     good = {"contact": f"{CONTACTS}{uuid}/", "medium": "email", "type": "payment", "value": False}
 
@@ -113,7 +113,7 @@ async def test_refused_preferences(world: World, change: Any, pointer: str) -> N
 
 
 async def test_a_choice_keeps_its_date(world: World) -> None:
-    """A preference that is set to what it is says nothing new: no record, and the date stays."""
+    """Setting a preference to its current value publishes no record and keeps the date."""
     uuid = await add(world)
     off = {"contact": f"{CONTACTS}{uuid}/", "medium": "api", "type": "payment_withheld", "value": False}
 
@@ -129,7 +129,7 @@ async def test_a_choice_keeps_its_date(world: World) -> None:
 
 
 async def test_deletion_is_a_tombstone(world: World) -> None:
-    """Deleting publishes the key without a value; the version goes in a header."""
+    """Deleting publishes a tombstone with the version in a header."""
     uuid = await add(world)
 
     await world.client.delete(f"{CONTACTS}{uuid}/", auth=basic())
@@ -140,21 +140,21 @@ async def test_deletion_is_a_tombstone(world: World) -> None:
 
 
 async def test_behind_a_prefix() -> None:
-    """Behind a proxy that takes a prefix away, URIs have the prefix, and are understood with it."""
+    """Behind a proxy that strips a prefix, URIs in responses have the prefix and are accepted with it."""
     async with fake_world(http={"root_path": "/tocsin"}) as world:
         uuid = await add(world)
-        shown = (await world.client.get(CONTACTS, auth=basic())).json()["objects"][0]
+        listed = (await world.client.get(CONTACTS, auth=basic())).json()["objects"][0]
         whole = await world.client.get(f"/tocsin{CONTACTS}", auth=basic())
-        off = {"contact": shown["resource_uri"], "medium": "email", "type": "payment", "value": False}
+        off = {"contact": listed["resource_uri"], "medium": "email", "type": "payment", "value": False}
         put = await world.client.put(PREFERENCES, json=off, auth=basic())
 
-    assert shown["resource_uri"] == f"/tocsin{CONTACTS}{uuid}/"
-    assert whole.json()["objects"] == [shown]
+    assert listed["resource_uri"] == f"/tocsin{CONTACTS}{uuid}/"
+    assert whole.json()["objects"] == [listed]
     assert (put.status_code, put.json()) == (202, {"objects": [off]})
 
 
-async def test_any_window_of_preferences_is_a_part_of_all(world: World) -> None:
-    """A window may begin and end in the middle of a contact; the count is always of all."""
+async def test_any_page_of_preferences_is_a_slice_of_all(world: World) -> None:
+    """A page can begin and end in the middle of a contact; total_count is always that of all preferences."""
     for _ in range(3):
         await add(world)
     every = (await world.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()
@@ -164,6 +164,6 @@ async def test_any_window_of_preferences_is_a_part_of_all(world: World) -> None:
     for offset in (0, 1, kinds - 1, kinds, kinds + 1, total - 1, total, total + 5):
         for limit in (0, 1, 2, kinds, kinds + 1, 2 * kinds + 1):
             query = f"{PREFERENCES}?limit={limit}&offset={offset}"
-            found = (await world.client.get(query, auth=basic())).json()
-            assert found["meta"]["total_count"] == total
-            assert found["objects"] == every["objects"][offset : offset + limit if limit else None]
+            page = (await world.client.get(query, auth=basic())).json()
+            assert page["meta"]["total_count"] == total
+            assert page["objects"] == every["objects"][offset : offset + limit if limit else None]

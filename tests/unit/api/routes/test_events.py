@@ -1,4 +1,4 @@
-"""Events over HTTP: the forms they come in, what is told of wrong ones, and requests sent twice."""
+"""Events over HTTP: content modes, errors for invalid events, and repeated requests."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ async def post(world: World, content: bytes, **headers: str) -> Any:
 
 @pytest.mark.parametrize("content_type", [STRUCTURED, f"{STRUCTURED}; charset=utf-8", "application/json"])
 async def test_structured_and_bare(world: World, content_type: str) -> None:
-    """202 with the event's key; the bytes go to Kafka as they came."""
+    """202 with the event's key; the body goes to Kafka unchanged."""
     content = orjson.dumps(EVENT)
 
     answer = await post(world, content, content_type=content_type)
@@ -36,7 +36,7 @@ async def test_structured_and_bare(world: World, content_type: str) -> None:
 
 
 async def test_binary(world: World) -> None:
-    """ce- headers become ce_ headers, without percent-encoding; trace context goes along, credentials do not."""
+    """`ce-` headers become `ce_` headers, percent-decoded; trace context is passed on, credentials are not."""
     answer = await post(
         world,
         b'{"lot_id": "7"}',
@@ -65,7 +65,7 @@ async def test_binary(world: World) -> None:
 
 
 async def test_batch(world: World) -> None:
-    """A batch is published in its order, each event structured."""
+    """A batch is published in order, each event in structured mode."""
     batch = [{**EVENT, "id": str(n)} for n in range(3)]
 
     answer = await post(world, orjson.dumps(batch), content_type=BATCH)
@@ -94,8 +94,8 @@ async def test_batch(world: World) -> None:
         (orjson.dumps({**EVENT, "data": {"lot_id": "x" * 300_000}}), 413, "too_large"),
     ],
 )
-async def test_wrong_events(world: World, content: bytes, status: int, reason: str) -> None:
-    """A wrong event is refused with the reason that its dead letter would have, and is not published."""
+async def test_invalid_events(world: World, content: bytes, status: int, reason: str) -> None:
+    """An invalid event is refused with the reason that its dead letter would have, and is not published."""
     answer = await post(world, content, content_type=STRUCTURED)
 
     assert (answer.status_code, answer.json().get("reason")) == (status, reason)
@@ -103,16 +103,16 @@ async def test_wrong_events(world: World, content: bytes, status: int, reason: s
 
 
 async def test_wrong_content_type(world: World) -> None:
-    """Protobuf or XML is 415."""
+    """Content types other than JSON are 415."""
     answer = await post(world, orjson.dumps(EVENT), content_type="application/cloudevents+protobuf")
 
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_content_type")
 
 
-@pytest.mark.parametrize("wrong", [{**EVENT, "type": "nope"}, 5, None])
-async def test_a_batch_with_a_wrong_event(world: World, wrong: Any) -> None:
-    """One wrong event and none is published; the answer says which it is."""
-    answer = await post(world, orjson.dumps([EVENT, wrong]), content_type=BATCH)
+@pytest.mark.parametrize("invalid", [{**EVENT, "type": "nope"}, 5, None])
+async def test_a_batch_with_an_invalid_event(world: World, invalid: Any) -> None:
+    """One invalid event, and none is published; the response has its index."""
+    answer = await post(world, orjson.dumps([EVENT, invalid]), content_type=BATCH)
 
     assert (answer.status_code, answer.json()["index"]) == (422, 1)
     assert not world.publisher.messages
@@ -121,13 +121,13 @@ async def test_a_batch_with_a_wrong_event(world: World, wrong: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "status"), [(b"{}", 400), (b"[", 422), (b'[{"id": 1, "id": 2}]', 422), (b"[]", 202)]
 )
-async def test_batches_that_are_none(world: World, content: bytes, status: int) -> None:
-    """A batch is a JSON array in which no object has a key twice; an empty one is accepted."""
+async def test_batch_bodies(world: World, content: bytes, status: int) -> None:
+    """A batch is a JSON array without duplicate keys in its objects; an empty one is accepted."""
     assert (await post(world, content, content_type=BATCH)).status_code == status
 
 
-async def test_sent_twice(world: World) -> None:
-    """With the same Idempotency-Key the second request gets the first one's answer, and publishes nothing."""
+async def test_a_repeated_request(world: World) -> None:
+    """With the same Idempotency-Key the second request gets the first response and publishes nothing."""
     answers = [await post(world, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)]
 
     assert answers[0].content == answers[1].content
@@ -136,7 +136,7 @@ async def test_sent_twice(world: World) -> None:
 
 
 async def test_key_for_another_request(world: World) -> None:
-    """The same key with another body is 422; another caller's same key is another key."""
+    """The same key with another body is 422; the same key of another caller is independent."""
     await post(world, orjson.dumps(EVENT), idempotency_key="k")
 
     other_body = await post(world, orjson.dumps({**EVENT, "id": "2"}), idempotency_key="k")
@@ -153,18 +153,18 @@ async def test_key_for_another_request(world: World) -> None:
 
 
 async def test_a_refused_request_frees_its_key(world: World) -> None:
-    """A request that published nothing may be sent again under its key, mended."""
+    """A request that published nothing can be sent again with its key after it is fixed."""
     refused = await post(world, b"{", idempotency_key="k")
-    world.publisher.outage.reason = "away"
-    away = await post(world, orjson.dumps(EVENT), idempotency_key="k")
+    world.publisher.outage.reason = "unavailable"
+    unavailable = await post(world, orjson.dumps(EVENT), idempotency_key="k")
     world.publisher.outage.reason = None
-    mended = await post(world, orjson.dumps(EVENT), idempotency_key="k")
+    fixed = await post(world, orjson.dumps(EVENT), idempotency_key="k")
 
-    assert [answer.status_code for answer in (refused, away, mended)] == [422, 503, 202]
+    assert [answer.status_code for answer in (refused, unavailable, fixed)] == [422, 503, 202]
 
 
-async def test_sent_twice_at_once(world: World) -> None:
-    """While the first request runs, its twin is told to wait."""
+async def test_concurrent_requests_with_one_key(world: World) -> None:
+    """While the first request runs, a second one with its key is 409."""
     answers = await asyncio.gather(*(post(world, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)))
 
     assert sorted(answer.status_code for answer in answers) in ([202, 409], [202, 202])
@@ -173,15 +173,15 @@ async def test_sent_twice_at_once(world: World) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
 async def test_keys_have_a_length(world: World, key: str) -> None:
-    """An empty or endless key is refused."""
+    """An empty key, or one over 255 characters, is 400."""
     assert (await post(world, orjson.dumps(EVENT), idempotency_key=key)).status_code == 400
 
 
 async def test_a_withdrawal_is_published_like_an_event(world: World) -> None:
-    """With an id and a key of its own; one that takes nothing back is refused with its reason."""
-    verb = {"id": "w", "source": "/shop", "type": "com.shop.withdraw", "data": {"id": "1"}}
-    answer = await post(world, orjson.dumps(verb))
-    refused = await post(world, orjson.dumps({**verb, "data": {}}))
+    """A withdrawal has an id and a key of its own; one that names no event is refused with its reason."""
+    withdrawal = {"id": "w", "source": "/shop", "type": "com.shop.withdraw", "data": {"id": "1"}}
+    answer = await post(world, orjson.dumps(withdrawal))
+    refused = await post(world, orjson.dumps({**withdrawal, "data": {}}))
 
     assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "w")
     assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_withdrawal")

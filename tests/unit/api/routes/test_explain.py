@@ -1,4 +1,4 @@
-"""GET /v1/explain and POST /v1/what-if: who may ask, what is masked, what is refused."""
+"""GET /v1/explain and POST /v1/what-if: authorization, masking, invalid requests."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,8 +21,8 @@ EVENT = {"id": "1", "source": "/shop", "type": "overbid", "recipients": ["alice"
 
 
 @pytest.fixture
-async def asking(world: World) -> World:
-    """A world in which one overbid was resolved."""
+async def resolved(world: World) -> World:
+    """Return a world in which one overbid was resolved."""
     deps, tables = world.deps, world.tables
     due, ledger = FakeDueSet(), deps.ledger
     await Pipeline.seed(_Seeded(tables))  # type: ignore[arg-type]  # only its tables are used
@@ -36,8 +36,8 @@ async def asking(world: World) -> World:
     _ = [done async for done in resolve(log.records)]
     search = FakeAddressSearch(tables)  # type: ignore[arg-type]
     explain = Explainer(deps.catalogue, ledger, ledger, tables, due=due, search=search, clock=deps.clock)  # type: ignore[arg-type]
-    asked = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
-    world.app.state.deps = replace(deps, explain=explain, what_if=asked)
+    what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
+    world.app.state.deps = replace(deps, explain=explain, what_if=what_if)
     return world
 
 
@@ -54,22 +54,22 @@ async def post(world: World, body: Any, scope: str = "operate", **query: str) ->
     return await world.client.post("/v1/what-if", json=body, params=query, headers=world.bearer("op", scope))
 
 
-async def test_an_event_is_explained_with_addresses_masked(asking: World) -> None:
-    """Unless `personal` asks for them."""
-    answer = await get(asking, event="1", recipient="alice")
+async def test_an_event_is_explained_with_addresses_masked(resolved: World) -> None:
+    """Addresses are masked unless the request has `personal`."""
+    answer = await get(resolved, event="1", recipient="alice")
 
     assert answer.status_code == 200
-    (found,) = answer.json()["events"]
-    assert {d["state"] for d in found["deliveries"]} == {"queued"}
+    (event,) = answer.json()["events"]
+    assert {d["state"] for d in event["deliveries"]} == {"queued"}
     assert "alice@example.com" not in answer.text
-    assert "alice@example.com" in (await get(asking, event="1", recipient="alice", personal="true")).text
+    assert "alice@example.com" in (await get(resolved, event="1", recipient="alice", personal="true")).text
 
 
-async def test_only_operators_may_ask(asking: World) -> None:
-    """Neither readers of inboxes nor publishers."""
+async def test_only_operators_have_access(resolved: World) -> None:
+    """Tokens with the scopes inbox, events or tables are 403."""
     for scope in ("inbox", "events", "tables"):
-        assert (await get(asking, scope, event="1")).status_code == 403
-        assert (await post(asking, {"event": EVENT}, scope)).status_code == 403
+        assert (await get(resolved, scope, event="1")).status_code == 403
+        assert (await post(resolved, {"event": EVENT}, scope)).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -85,25 +85,25 @@ async def test_only_operators_may_ask(asking: World) -> None:
         ({"address": "ALICE@example.com"}, 200),
     ],
 )
-async def test_what_may_be_asked(asking: World, query: dict[str, str], status: int) -> None:
-    """An event, a recipient or an address; a time with its zone; 404 where nothing is known."""
-    assert (await get(asking, **query)).status_code == status
+async def test_queries(resolved: World, query: dict[str, str], status: int) -> None:
+    """A query needs an event, a recipient or an address, and a time with a zone; it is 404 if nothing matches."""
+    assert (await get(resolved, **query)).status_code == status
 
 
-async def test_what_if_answers_for_an_event_and_for_a_change(asking: World) -> None:
-    """Nothing is published, nothing enters the ledger."""
-    would = await post(asking, {"event": EVENT | {"id": "2", "recipients": ["bob"]}})
-    assert would.status_code == 200
-    assert {(w["recipient"], w["state"]) for w in would.json()["would"]} == {
+async def test_what_if_predicts_an_event_and_a_change(resolved: World) -> None:
+    """The deliveries of both are predicted; nothing is published or written to the ledger."""
+    predicted = await post(resolved, {"event": EVENT | {"id": "2", "recipients": ["bob"]}})
+    assert predicted.status_code == 200
+    assert {(w["recipient"], w["state"]) for w in predicted.json()["would"]} == {
         ("bob", "queued"),
         ("carol", "queued"),
     }
-    assert "bob@example.com" not in would.text
+    assert "bob@example.com" not in predicted.text
     off = {"recipient": "alice", "type": "overbid", "channel": "email", "on": False}
-    changed = await post(asking, {"preferences": [off], "days": 2})
+    changed = await post(resolved, {"preferences": [off], "days": 2})
     assert changed.json()["counts"] == {"more": 0, "fewer": 1}
-    assert (await get(asking, event="2")).status_code == 404
-    assert asking.publisher.messages == []
+    assert (await get(resolved, event="2")).status_code == 404
+    assert resolved.publisher.messages == []
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ async def test_what_if_answers_for_an_event_and_for_a_change(asking: World) -> N
         {"unknown": 1},
     ],
 )
-async def test_wrong_questions_are_refused(asking: World, body: Any) -> None:
-    """422, with what is wrong."""
-    assert (await post(asking, body)).status_code == 422
+async def test_invalid_what_if_requests_are_refused(resolved: World, body: Any) -> None:
+    """An invalid form, event or change is 422."""
+    assert (await post(resolved, body)).status_code == 422

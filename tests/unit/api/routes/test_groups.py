@@ -1,4 +1,4 @@
-"""Groups: what is refused, and that nothing is half applied."""
+"""Groups: invalid requests, and changes that apply as a whole or not at all."""
 
 import asyncio
 from typing import Any
@@ -40,23 +40,23 @@ async def patch(world: World, body: Any, **params: str) -> Any:
     ],
 )
 async def test_refused(world: World, body: Any, pointer: str) -> None:
-    """422 names the field, and what was valid beside it is not applied either."""
+    """422 names the field, and valid fields beside it are not applied either."""
     good = {"chat_ongoing": ["good@example.com"]}
 
     answer = await patch(world, {**good, **body} if isinstance(body, dict) else body)
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
     assert not world.publisher.messages
     assert not any((await patch(world, {})).json().values())
 
 
-async def test_every_fault_is_named(world: World) -> None:
-    """One answer tells all that is wrong."""
+async def test_every_invalid_field_is_named(world: World) -> None:
+    """One response names every invalid field."""
     answer = await patch(world, {"fon_offer": ["x", "y"], "nope": []})
 
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == [
+    assert [error["pointer"] for error in answer.json()["errors"]] == [
         "#/fon_offer/0",
         "#/fon_offer/1",
         "#/nope",
@@ -64,14 +64,14 @@ async def test_every_fault_is_named(world: World) -> None:
 
 
 async def test_a_thousand_addresses(world: World) -> None:
-    """A type takes a thousand."""
+    """A type can have a thousand addresses."""
     addresses = [f"a{n}@example.com" for n in range(1000)]
 
     assert (await patch(world, {"fon_offer": addresses})).json()["fon_offer"] == addresses
 
 
-async def test_a_row_that_kafka_would_not_take(world: World) -> None:
-    """A group whose row is larger than a record may be is refused, and stays as it was."""
+async def test_a_row_over_kafkas_record_limit(world: World) -> None:
+    """A change that makes the row larger than a record is refused, and the group is not changed."""
     status = 0
     for name in TYPES:
         local = "x" * 60
@@ -96,8 +96,8 @@ async def test_a_row_that_kafka_would_not_take(world: World) -> None:
         ({}, {"external_id": 5}),
     ],
 )
-async def test_which_group(world: World, params: dict[str, str], body: Any) -> None:
-    """A group that is not named, or not clearly, is 400."""
+async def test_invalid_group_ids(world: World, params: dict[str, str], body: Any) -> None:
+    """A missing, invalid or contradictory group id is 400."""
     headers = world.bearer("ops", "tables")
     patched = await world.client.patch(CONFIGURE, params=params, json=body, headers=headers)
     got = await world.client.request("GET", GET, params=params, json=body, headers=headers)
@@ -106,17 +106,17 @@ async def test_which_group(world: World, params: dict[str, str], body: Any) -> N
     assert patched.json()["errors"][0]["parameter"] in ("external_id", "project_id")
 
 
-async def test_side_by_side(world: World) -> None:
-    """Changes to one group at the same time keep each other's types."""
+async def test_concurrent_changes(world: World) -> None:
+    """Concurrent changes to different types of one group are all kept."""
     await asyncio.gather(*(patch(world, {name: [f"{name}@example.com"]}) for name in TYPES))
 
     answer = (await patch(world, {})).json()
     assert {name: answer[name] for name in TYPES} == {name: [f"{name}@example.com"] for name in TYPES}
 
 
-async def test_the_log_first(world: World) -> None:
-    """A change that Kafka did not take is 503, and is not in the table."""
-    world.publisher.outage.reason = "kafka is away"
+async def test_kafka_is_written_first(world: World) -> None:
+    """A change that Kafka did not acknowledge is 503 and is not in the table."""
+    world.publisher.outage.reason = "kafka is unavailable"
 
     answer = await patch(world, {"fon_offer": ["a@example.com"]})
 
@@ -126,8 +126,8 @@ async def test_the_log_first(world: World) -> None:
     assert not any((await patch(world, {})).json().values())
 
 
-async def test_what_is_published(world: World) -> None:
-    """Each change is one record: the whole row with its version, keyed by the group. No change, no record."""
+async def test_published_records(world: World) -> None:
+    """Each change publishes one record: the whole row with its version, keyed by the group. No change, no record."""
     await patch(world, {"external_id": "g", "project_id": "p", "fon_offer": ["a@example.com"]}, x="")
     await patch(world, {"external_id": "g", "project_id": "p", "fon_offer": ["a@example.com"]}, x="")
 
@@ -138,7 +138,7 @@ async def test_what_is_published(world: World) -> None:
 
 
 async def test_incomplete_tables(world: World) -> None:
-    """Tables that are not complete say nothing, rather than that there is nobody."""
+    """Incomplete tables are 503, rather than a group without addresses."""
     await world.tables.mark_incomplete("rebuilding")  # type: ignore[attr-defined]
 
     answer = await world.client.get(GET, params={"external_id": "g"}, headers=world.bearer("ops", "tables"))
@@ -146,8 +146,8 @@ async def test_incomplete_tables(world: World) -> None:
     assert answer.status_code == 503
 
 
-async def test_a_name_that_its_topic_would_not_take(world: World) -> None:
-    """The row could not be rebuilt, so it is refused and nothing is written."""
+async def test_an_id_that_a_rebuild_would_refuse(world: World) -> None:
+    """A row that could not be rebuilt from its topic is refused and not written."""
     answer = await patch(world, {"fon_offer": ["a@example.com"]}, external_id="12 ")
 
     assert answer.status_code == 422

@@ -22,7 +22,7 @@ async def call(world: World, method: str, recipient: str, body: Any = None) -> A
 
 
 async def test_write_and_read(world: World) -> None:
-    """PUT is 201 for a new one and 200 for one that stands; GET shows the same."""
+    """PUT is 201 for a new recipient and 200 for an existing one; GET returns the same body."""
     new = await call(world, "PUT", "alice", ALICE)
     again = await call(world, "PUT", "alice", ALICE)
     got = await call(world, "GET", "alice")
@@ -33,7 +33,7 @@ async def test_write_and_read(world: World) -> None:
 
 
 async def test_merge_patch(world: World) -> None:
-    """PATCH changes what it names, null takes away, the rest stays."""
+    """PATCH changes the fields it names, null resets a field, the others stay."""
     await call(world, "PUT", "alice", ALICE)
 
     answer = await call(
@@ -45,7 +45,7 @@ async def test_merge_patch(world: World) -> None:
 
 
 async def test_delete(world: World) -> None:
-    """DELETE is 204, then 404; the tombstone carries its version; it may be made again."""
+    """DELETE is 204, then 404; the tombstone has its version; the recipient can be created again."""
     await call(world, "PUT", "alice", ALICE)
 
     answers = [await call(world, "DELETE", "alice") for _ in range(2)]
@@ -57,7 +57,7 @@ async def test_delete(world: World) -> None:
 
 
 async def test_versions(world: World) -> None:
-    """A version in the body must be the one that stands: nobody overwrites what they have not seen."""
+    """A version in the body must be the current one, which prevents lost updates."""
     version = (await call(world, "PUT", "alice", ALICE)).json()["version"]
 
     stale = await call(world, "PUT", "alice", {**ALICE, "version": version - 1})
@@ -97,21 +97,21 @@ async def test_refused(world: World, change: Any, pointer: str) -> None:
 
 
 async def test_pages(world: World) -> None:
-    """The listing is in the order of ids, each once; `next` is null on the last page."""
+    """The listing has every id once, sorted; `next` is null on the last page."""
     for name in ("b", "a", "é", "c"):
         await call(world, "PUT", name, {})
-    headers, after, seen = world.bearer("ops", "tables"), "", []
+    headers, after, ids = world.bearer("ops", "tables"), "", []
     while after is not None:
         answer = await world.client.get(
             "/v1/recipients", params={"limit": 3, "after": after}, headers=headers
         )
-        seen += [row["id"] for row in answer.json()["recipients"]]
+        ids += [row["id"] for row in answer.json()["recipients"]]
         after = answer.json()["next"]
 
-    assert seen == ["a", "b", "c", "é"]
+    assert ids == ["a", "b", "c", "é"]
 
 
 @pytest.mark.parametrize("recipient", ["%0A", "a%00b", "%20a", "x" * 129])
 async def test_ids(world: World, recipient: str) -> None:
-    """An id is printable, at most 128 characters, without space around it."""
+    """An id that is unprintable, too long, or has a space at either end is 400."""
     assert (await call(world, "PUT", recipient, {})).status_code == 400

@@ -23,12 +23,12 @@ def link(type_name: str = "overbid", recipient: str = "alice", secret: str = DEV
     )
 
 
-async def test_get_asks_and_changes_nothing(world: World) -> None:
+async def test_get_changes_nothing(world: World) -> None:
     """Mail scanners follow links: the page has a form, no script, and nothing is written."""
     answer = await world.client.get(link())
 
     assert answer.status_code == 200
-    assert "Stop these mails?" in answer.text
+    assert "Stop these emails?" in answer.text
     assert '<form method="post"' in answer.text
     assert "<script" not in answer.text
     assert not world.tables.unsubscribes
@@ -38,7 +38,7 @@ async def test_get_asks_and_changes_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_one_click_acts_without_login(world: World, known: bool) -> None:
-    """The POST of a mail program (RFC 8058) stops the type; known and unknown recipients get the same answer."""
+    """The POST of a mail client (RFC 8058) stops the type; known and unknown recipients get the same response."""
     answer = await world.client.post(link(recipient="alice" if known else "nobody"), data=ONE_CLICK)
 
     assert (answer.status_code, "You are unsubscribed" in answer.text) == (200, True)
@@ -48,7 +48,7 @@ async def test_one_click_acts_without_login(world: World, known: bool) -> None:
     assert [(m.topic, m.key) for m in world.publisher.messages] == [("tables.unsubscribes", key.encode())]
 
 
-async def test_a_multipart_form_is_one_click_too(world: World) -> None:
+async def test_a_multipart_form_is_accepted(world: World) -> None:
     """RFC 8058 section 3.1 allows both kinds of form."""
     answer = await world.client.post(link(), files={"List-Unsubscribe": (None, "One-Click")})
 
@@ -57,25 +57,25 @@ async def test_a_multipart_form_is_one_click_too(world: World) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"List-Unsubscribe=", b"\xff\xfe", b"&" * 500, b"a=b&" * 2000])
-async def test_another_post_changes_nothing(world: World, body: bytes) -> None:
-    """What is not the field of a button is asked again."""
+async def test_a_post_without_the_field_changes_nothing(world: World, body: bytes) -> None:
+    """A body without the field of a button gets the page with the question again."""
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = await world.client.post(link(), content=body, headers=headers)
 
-    assert (answer.status_code, "Stop these mails?" in answer.text) == (400, True)
+    assert (answer.status_code, "Stop these emails?" in answer.text) == (400, True)
     assert not world.tables.unsubscribes
 
 
-async def test_twice_is_once_and_back_again(world: World) -> None:
-    """The first time stays; the page's other button lets the mails come again; GET shows how it stands."""
+async def test_repeats_and_resubscribing(world: World) -> None:
+    """A repeat keeps the first time; the other button resumes emails; GET shows the current state."""
     await world.client.post(link(), data=ONE_CLICK)
     first = await world.tables.unsubscribed(KEY)
     world.clock.advance(1000)
     await world.client.post(link(), data=ONE_CLICK)
     assert await world.tables.unsubscribed(KEY) == first
-    standing = await world.client.get(link())
-    assert "Subscribe again" in standing.text
-    field = re.search(r'name="([^"]+)" value="([^"]+)"', standing.text)
+    current = await world.client.get(link())
+    assert "Subscribe again" in current.text
+    field = re.search(r'name="([^"]+)" value="([^"]+)"', current.text)
     assert field
 
     back = await world.client.post(link(), data={field[1]: field[2]})
@@ -83,27 +83,27 @@ async def test_twice_is_once_and_back_again(world: World) -> None:
     assert "You are subscribed again" in back.text
     assert await world.tables.unsubscribed(KEY) is None
     assert world.publisher.messages[-1].value is None
-    assert "Stop these mails?" in (await world.client.get(link())).text
+    assert "Stop these emails?" in (await world.client.get(link())).text
     world.clock.advance(1000)
     await world.client.post(link(), data=ONE_CLICK)
     assert await world.tables.unsubscribed(KEY)
 
 
 async def test_a_mandatory_type_is_refused_with_an_explanation() -> None:
-    """Nothing is written; the page says why."""
+    """Nothing is written, and the page explains why."""
     async with fake_world() as world:
         catalogue = load_catalogue(templates_directory(), ("overbid",))
         world.app.state.deps = replace(world.deps, catalogue=catalogue)
-        shown = await world.client.get(link())
+        got = await world.client.get(link())
         answer = await world.client.post(link(), data=ONE_CLICK)
 
-    assert [shown.status_code, answer.status_code] == [403, 403]
+    assert [got.status_code, answer.status_code] == [403, 403]
     assert "cannot be turned off" in answer.text
     assert not world.tables.unsubscribes
 
 
-async def test_forged_and_expired_links_say_so(world: World) -> None:
-    """Both are a clear page, whoever they are for, and act on nothing."""
+async def test_forged_and_expired_links(world: World) -> None:
+    """A forged or expired link gets a page that explains the fault, and changes nothing."""
     for method in (world.client.get, world.client.post):
         forged = await method(link(secret="another secret here"))
         assert (forged.status_code, "does not work" in forged.text) == (404, True)
@@ -115,10 +115,10 @@ async def test_forged_and_expired_links_say_so(world: World) -> None:
     assert not world.tables.unsubscribes
 
 
-async def test_a_redis_that_is_away_is_said_kindly(world: World) -> None:
-    """Asking still works; acting says to try again, and does not claim to have acted."""
+async def test_without_redis(world: World) -> None:
+    """GET still works; POST asks the reader to try again, and does not claim success."""
     good = link()
-    world.tables.outage.reason = "redis: away"
+    world.tables.outage.reason = "redis: unavailable"
 
     assert (await world.client.get(good)).status_code == 200
     answer = await world.client.post(good, data=ONE_CLICK)
@@ -127,7 +127,7 @@ async def test_a_redis_that_is_away_is_said_kindly(world: World) -> None:
 
 
 async def test_the_page_is_safe_and_in_the_readers_language(world: World) -> None:
-    """No store, its own style only, no referrer (the address holds the token), German where wanted."""
+    """Not cached, its own style only, no referrer (the URL has the token), German for readers who prefer it."""
     answer = await world.client.get(link(), headers={"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"})
 
     assert '<html lang="de">' in answer.text
@@ -141,15 +141,15 @@ async def test_the_page_is_safe_and_in_the_readers_language(world: World) -> Non
 
 
 async def test_names_cannot_break_out() -> None:
-    """The product's name and the type's title are text, whatever is in them."""
+    """The product's name and the type's title are escaped."""
     evil = "<script>alert(1)</script>{0}{x}"
-    for shown in UnsubscribePage:
-        assert "<script" not in page(shown, "en", evil, evil)
+    for kind in UnsubscribePage:
+        assert "<script" not in page(kind, "en", evil, evil)
 
 
 async def test_without_a_secret_no_link_works() -> None:
-    """In production nothing signs by accident."""
+    """Without a configured secret every token is invalid, one signed with the dev secret included."""
     async with fake_world(mail=MailSettings()) as world:
-        doors = world.app.state.doors
-        world.app.state.doors = type(doors)(doors.tokens, doors.passwords, None)
+        current = world.app.state.authenticators
+        world.app.state.authenticators = replace(current, unsubscribe=None)
         assert (await world.client.post(link(), data=ONE_CLICK)).status_code == 404

@@ -1,4 +1,4 @@
-"""A claim must not wait for the death of a worker that does not know of it."""
+"""A claim does not wait for the death of a worker that does not know of it (ADR 10)."""
 
 from collections.abc import Sequence
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""What has changed since resolve, at the last look before sending."""
+"""The recheck before sending sees what has changed since resolve (ADR 4)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Ingest accepts three forms of a CloudEvent and names the reason for everything else."""
+"""Ingest accepts three forms of a CloudEvent and names the reason for everything else (ADR 5)."""
 
 import base64
 import json

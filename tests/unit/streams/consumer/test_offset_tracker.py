@@ -1,4 +1,4 @@
-"""A commit never goes past an unfinished record, and always goes up to the first one."""
+"""A commit never goes past an unfinished record, and always goes up to the first one (ADR 3)."""
 
 import pytest
 from hypothesis import given
