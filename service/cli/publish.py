@@ -73,19 +73,14 @@ def publish(
     is_withdrawal = type_name.rpartition(".")[2] == "withdraw"
     type_ = None if is_withdrawal else _find_type(catalogue, type_name)
     now_ms = time.time_ns() // 1_000_000
-    audience = {
-        "recipients": recipients_text(recipient or ()),
-        "external_id": external_id,
-        "project_id": project_id,
-        "account": account,
-        "actor": actor,
-        "expires": _time(expires, now_ms, ago=False) or None,
-    }
+    options = {"external_id": external_id, "project_id": project_id, "account": account, "actor": actor}
+    options["recipients"] = recipients_text(recipient or ())
+    options["expires"] = _time(expires, now_ms, ago=False) or None
     draft = draft_event(
         type_name,
         type_.sample if type_ and sample else {},
         _data(data),
-        audience,
+        options,
         source=source,
         time=_time(happened, now_ms, ago=True) or iso(now_ms),
         event_id=event_id,

@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from service.cli.importing.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, new_checkpoint
-from service.cli.importing.reading import BadFile, Format
+from service.cli.importing.row_reader import BadFile, Format
 from service.cli.support.factories import kafka_connection, require_topic
 from service.cli.support.output import CliError, console, json_line, print_note, print_text
 from service.ports import Unavailable
@@ -20,7 +20,7 @@ from service.settings import Settings, load
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
-    from service.cli.importing.running import RefusedRow, WriteBatch
+    from service.cli.importing.import_run import RefusedRow, WriteBatch
     from service.model.recipient import Recipient
     from service.pipeline.tables.bulk_import import ImportResult
 
@@ -97,7 +97,7 @@ async def _import(
     dry_run: bool,
 ) -> Checkpoint:
     from service.bootstrap import bootstrap
-    from service.cli.importing.running import Import
+    from service.cli.importing.import_run import Import
 
     settings = load()
     parts = bootstrap(settings)

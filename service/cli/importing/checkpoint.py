@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from service.cli.importing.reading import BadFile, FilePlace
+from service.cli.importing.row_reader import BadFile, FilePlace
 
 _HASHED_BYTES = 64 * 1024
 

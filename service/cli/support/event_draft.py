@@ -52,18 +52,18 @@ def draft_event(
     type_name: str,
     sample: Mapping[str, Any],
     data: Mapping[str, Any],
-    audience: Mapping[str, str | None],
+    options: Mapping[str, str | None],
     *,
     source: str,
     time: str,
     event_id: str = "",
 ) -> EventDraft:
-    """Return a draft: the sample's fields, replaced by `data` and by the options in `audience` that are not None.
+    """Return a draft: the sample's fields, replaced by `data` and by the options that are not None.
 
     The names of extensions have no underscores (CloudEvents 1.0 section 3.1).
     """
-    options = {name: value for name, value in audience.items() if value is not None}
-    fields = {**{name: value for name, value in sample.items() if name != "data"}, **options}
+    present = {name: value for name, value in options.items() if value is not None}
+    fields = {**{name: value for name, value in sample.items() if name != "data"}, **present}
     attributes = {name.replace("_", ""): _text(value) for name, value in fields.items()}
     merged = {**sample.get("data", {}), **data}
     return EventDraft(type_name, source, time, merged, attributes, event_id)

@@ -30,7 +30,7 @@ def _draft(type_name: str, **changes: Any) -> EventDraft:
     fields: dict[str, Any] = {
         "sample": {},
         "data": {},
-        "audience": {},
+        "options": {},
         "source": "/test",
         "time": "2026-09-21T14:13:20Z",
     }
@@ -50,13 +50,13 @@ def test_the_sample_of_every_type_can_be_published(catalogue: Catalogue) -> None
 
 def test_attributes_are_those_of_cloudevents(catalogue: Catalogue) -> None:
     """Names are lower-case letters and digits, and extensions are text (CloudEvents 1.0 section 3.1)."""
-    audience = {
+    options = {
         "recipients": recipients_text(["a,b", "c"]),
         "external_id": "12",
         "actor": "zoe",
         "project_id": None,
     }
-    draft = _draft("overbid", data={"lot_id": "1"}, audience=audience)
+    draft = _draft("overbid", data={"lot_id": "1"}, options=options)
 
     event, message = validate_event(draft, "e1", "events", catalogue, NOW)
 
@@ -73,7 +73,7 @@ def test_options_replace_the_sample(catalogue: Catalogue) -> None:
         "overbid",
         sample=catalogue["overbid"].sample,
         data={"lot_id": "9"},
-        audience={"recipients": recipients_text(["carol"])},
+        options={"recipients": recipients_text(["carol"])},
     )
 
     event, _ = validate_event(draft, "e1", "events", catalogue, NOW)
@@ -84,10 +84,10 @@ def test_options_replace_the_sample(catalogue: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"audience": {"recipients": '["a"]'}}, DeadReason.invalid_data),
-        ({"data": {"lot_id": 1}, "audience": {"recipients": '["a"]'}}, DeadReason.invalid_data),
+        ({"options": {"recipients": '["a"]'}}, DeadReason.invalid_data),
+        ({"data": {"lot_id": 1}, "options": {"recipients": '["a"]'}}, DeadReason.invalid_data),
         ({"data": {"lot_id": "1"}}, DeadReason.missing_audience),
-        ({"data": {"lot_id": "1"}, "audience": {"recipients": "[1]"}}, DeadReason.invalid_attribute),
+        ({"data": {"lot_id": "1"}, "options": {"recipients": "[1]"}}, DeadReason.invalid_attribute),
         ({"data": {"lot_id": "1", "x": "y" * 300_000}}, DeadReason.too_large),
         ({"source": ""}, DeadReason.missing_attribute),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cli.importing.reading import MAX_LINE_BYTES, BadFile, FilePlace, Format, Refusal, read_rows
+from service.cli.importing.row_reader import MAX_LINE_BYTES, BadFile, FilePlace, Format, Refusal, read_rows
 
 CSV = (
     "id,address,name,roles,overbid:email\r\n"

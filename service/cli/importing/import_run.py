@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from service.cli.importing.checking import recipient_of
 from service.cli.importing.checkpoint import Checkpoint, ImportCounts
-from service.cli.importing.reading import Format, ImportRow, Refusal, read_rows
+from service.cli.importing.row_reader import Format, ImportRow, Refusal, read_rows
+from service.cli.importing.row_validation import recipient_of
 from service.model.catalogue import Catalogue
 from service.model.recipient import Recipient
 from service.pipeline.tables.bulk_import import ImportResult

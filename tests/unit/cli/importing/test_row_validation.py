@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.cli.importing.checking import recipient_of
-from service.cli.importing.reading import Refusal
+from service.cli.importing.row_reader import Refusal
+from service.cli.importing.row_validation import recipient_of
 from service.cli.support.factories import load_catalogue
 from service.model.catalogue import Catalogue
 from service.settings import Settings
@@ -57,7 +57,7 @@ def test_a_whole_row(catalogue: Catalogue) -> None:
         ("id", "a\nb"),
         ("address", "a@example.com, b@example.com"),
         ("address", "Alice <a@example.com>"),
-        ("address", "nobody"),
+        ("address", "no-at-sign"),
         ("name", "a\r\nBcc: x"),
         ("locale", "klingon"),
         ("locale", "xx"),
