@@ -49,12 +49,12 @@ async def _serve(settings: "Settings") -> None:
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
     from service.adapters.rate_limits import SharedRateLimits
-    from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
-    from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
-    from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+    from service.adapters.redis.idempotency import RedisIdempotency
+    from service.adapters.redis.inbox.changes import RedisInboxChanges
+    from service.adapters.redis.inbox.pages import RedisInboxReads
     from service.adapters.redis.tables.contacts import RedisContacts
+    from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
     from service.adapters.redis.tables.directory import RedisRecipientDirectory
-    from service.adapters.redis.tables.requests import RedisIdempotency
     from service.api.deps import ApiDeps
     from service.bootstrap import bootstrap
     from streams.kafka.connection import kafka_connection

@@ -13,9 +13,9 @@ from service.cli.support.times import iso
 from service.settings import load
 
 if TYPE_CHECKING:
-    from service.bootstrap import SystemClock
     from service.model.access import ApiKey
     from service.pipeline.tables.writer import TableWriter
+    from service.ports import Clock
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -82,7 +82,7 @@ async def _revoke(id_: str) -> "ApiKey":
 
 async def _all() -> "list[ApiKey]":
     from service.adapters.redis.client import Store
-    from service.adapters.redis.tables.access import RedisApiKeys
+    from service.adapters.redis.tables.credentials import RedisApiKeys
 
     store = Store(load().redis)
     try:
@@ -92,7 +92,7 @@ async def _all() -> "list[ApiKey]":
 
 
 @asynccontextmanager
-async def _table_writer() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
+async def _table_writer() -> "AsyncIterator[tuple[TableWriter, Clock]]":
     """Open the writer that the API uses too, which writes to the topic first and then to Redis."""
     from service.bootstrap import bootstrap
     from streams.producer.producer import Producer

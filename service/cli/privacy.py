@@ -152,7 +152,7 @@ def _delivery_refs(session: "OperatorSession", records: list[Record]) -> "list[D
 
 
 def _ports(session: "OperatorSession") -> "PrivacyPorts":
-    from service.adapters.redis.operate.personal import RedisPersonalData
+    from service.adapters.redis.operate.personal_data import RedisPersonalData
     from service.pipeline.operate.privacy import PrivacyPorts
 
     parts = session.parts
@@ -161,7 +161,7 @@ def _ports(session: "OperatorSession") -> "PrivacyPorts":
         ledger=parts.ledger,
         inbox=parts.inbox,
         due=parts.due,
-        personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
+        personal=RedisPersonalData(parts.store, parts.ledger_index, parts.clock),
         writer=parts.table_writer(session.producer),
         publisher=session.producer,
         topics=parts.topics,

@@ -67,7 +67,7 @@ async def _rows(address: str) -> list[dict[str, Any]]:
     finally:
         await parts.store.close()
     now_ms = parts.clock.now_ms()
-    current = [pair for pair in rows if pair[1].stands(now_ms)]
+    current = [pair for pair in rows if pair[1].in_force(now_ms)]
     return [_row(key, row) for key, row in sorted(current, key=lambda pair: -pair[1].at_ms)]
 
 

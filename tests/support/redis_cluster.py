@@ -32,7 +32,7 @@ def shared_cluster() -> str:
 
 def mark_complete(store: Store) -> None:
     """As `RedisTables.mark_complete`, which needs half a second for 16,384 commands: a script a server."""
-    marks = store.marks.every()
+    marks = store.completeness_marks.all()
     for server, slots in zip(_servers(), _SLOTS_OF, strict=True):
         with redis.Redis(port=server.port) as client:
             client.eval(_MARK, 0, YES, *(marks[slot] for slot in slots))

@@ -17,7 +17,7 @@ _READ = {
 
 async def everything(store: Store) -> AsyncIterator[tuple[bytes, bytes]]:
     """Every key under the store's prefix, with all it holds as one text."""
-    async for keys in store.scan(f"{store.keys.prefix}*"):
+    async for keys in store.scan_keys("*"):
         for key in keys:
             (kind,) = await store.pipeline([("TYPE", key)])
             command: Any = _READ.get(kind if isinstance(kind, bytes) else str(kind).encode())

@@ -8,14 +8,14 @@ from service.ports import Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.adapters.redis.operate.inspect import RedisServer
+    from service.adapters.redis.operate.servers import RedisServer
 
 _OLDEST_VERSION = {"Redis": (6, 2), "Valkey": (7, 2)}
 
 
 async def check_redis(settings: Settings) -> Sequence[Finding]:
     """Return the findings on the servers, then on the tables."""
-    from service.adapters.redis.operate.inspect import servers
+    from service.adapters.redis.operate.servers import servers
 
     try:
         findings = [finding for server in await servers(settings.redis) for finding in _server(server)]

@@ -10,7 +10,7 @@ import typer
 
 from service.cli.support.output import CliError
 from service.cli.support.times import iso, moment_ms
-from service.model.dead_letter import DeadLetter, letter_of
+from service.model.dead_letter import DeadLetter
 from service.model.mask import mask_text
 from service.model.operation import OperationKind
 from service.model.record import Record
@@ -55,11 +55,11 @@ async def select(
     statuses = await session.dead_letter_statuses()
     if filter_.ids:
         async for record in _fetch_ids(session, sorted(filter_.ids)):
-            dead_letter = letter_of(record)
+            dead_letter = DeadLetter.from_record(record)
             yield dead_letter, statuses.get(dead_letter.id)
         return
     async for record in _read_since(session, filter_.since):
-        dead_letter = letter_of(record)
+        dead_letter = DeadLetter.from_record(record)
         status = statuses.get(dead_letter.id)
         if filter_.matches(dead_letter, _status_name(status)):
             yield dead_letter, status

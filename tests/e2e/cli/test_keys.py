@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.access import RedisApiKeys
+from service.adapters.redis.tables.credentials import RedisApiKeys
 from service.api.auth.keys import service_of
 from service.api.auth.principal import BadCredential, Principal
 from tests.e2e.cli.tocsin import Tocsin
