@@ -199,7 +199,7 @@ async def test_what_if_answers_and_sends_nothing() -> None:
             await line.finished("/e2e", name)
         mails, tocsin = line.mailed(), command(line)
 
-        asked = tocsin.run("what-if", "--event", "-", "--json", given=b'{"id":"x","source":"/e","type":"overbid",'
+        asked = tocsin.run("what-if", "--event", "-", "--json", stdin=b'{"id":"x","source":"/e","type":"overbid",'
                            b'"recipients":["alice","ghost"],"data":{"lot_id":"7"}}')  # fmt: skip
         would = {
             (w["recipient"], w["channel"]): (w["state"], w["reason"]) for w in asked.documents[0]["would"]

@@ -1,4 +1,4 @@
-"""Rows of a file, one at a time, with the place in the file after each: a million of them in bounded memory."""
+"""Rows of a file, read one at a time in bounded memory, each with the place in the file after it."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from service.model.event import InvalidEvent
 from service.pipeline.resolve import strict_json
 
-LONGEST_LINE = 64 * 1024
+MAX_LINE_BYTES = 64 * 1024
 _COLUMNS = frozenset({"id", "address", "name", "locale", "timezone", "roles"})
 _ON = {
     "on": True,
@@ -25,23 +25,23 @@ _ON = {
 
 
 class Format(StrEnum):
-    """How the rows are written."""
+    """The format of an import file."""
 
     jsonl = "jsonl"
     csv = "csv"
 
 
 class BadFile(Exception):
-    """The file as a whole cannot be imported."""
+    """The file cannot be imported at all: its header or its checkpoint is wrong."""
 
 
 class Refusal(ValueError):
-    """A row that is not imported, and why; never with the row's values."""
+    """The reason why a row is refused. It never holds a value of the row, so that it may be shown to anyone."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
-    """After a row: the number of lines, and of bytes, before the next one."""
+    """A place in the file: the number of lines, and of bytes (`offset`), before the next row."""
 
     line: int = 0
     offset: int = 0
@@ -49,7 +49,7 @@ class FilePlace:
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """`fields` as the file gives them, or a refusal. `line` is where the row begins, counted from 1."""
+    """A row of the file. `line`: where it begins, counted from 1. `fields`: as read, or the refusal."""
 
     line: int
     after: FilePlace
@@ -57,14 +57,14 @@ class ImportRow:
     fields: Mapping[str, Any] | Refusal
 
 
-def rows_of(path: Path, form: Format, begin: FilePlace = FilePlace()) -> Iterator[ImportRow]:
-    """The rows from a place on. Raises BadFile for a header that cannot be used, OSError."""
+def read_rows(path: Path, file_format: Format, begin: FilePlace = FilePlace()) -> Iterator[ImportRow]:
+    """Yield the rows from a place on. Raise BadFile when the header cannot be used. Raise OSError."""
     with path.open("rb") as file:
-        yield from _csv(file, begin) if form is Format.csv else _jsonl(file, begin)
+        yield from _csv(file, begin) if file_format is Format.csv else _jsonl(file, begin)
 
 
 class _Lines:
-    """Lines with the place after the last one given; one that is too long is cut off and skipped."""
+    """The lines of a file. `place`: after the last line that was yielded. A line that is too long is cut off."""
 
     def __init__(self, file: BinaryIO, begin: FilePlace) -> None:
         self._file = file
@@ -72,9 +72,9 @@ class _Lines:
         file.seek(begin.offset)
 
     def __iter__(self) -> Iterator[bytes]:
-        while line := self._file.readline(LONGEST_LINE + 1):
+        while line := self._file.readline(MAX_LINE_BYTES + 1):
             size, last = len(line), line
-            while not last.endswith(b"\n") and (last := self._file.readline(LONGEST_LINE)):
+            while not last.endswith(b"\n") and (last := self._file.readline(MAX_LINE_BYTES)):
                 size += len(last)
             self.place = FilePlace(self.place.line + 1, self.place.offset + size)
             yield line
@@ -85,13 +85,13 @@ def _jsonl(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
     for line in lines:
         value = line.removeprefix(b"\xef\xbb\xbf").strip() if lines.place.line == 1 else line.strip()
         if value:
-            text = value[:LONGEST_LINE].decode("utf-8", "backslashreplace")
+            text = value[:MAX_LINE_BYTES].decode("utf-8", "backslashreplace")
             yield ImportRow(lines.place.line, lines.place, text, _object(value, len(line)))
 
 
 def _object(value: bytes, size: int) -> Mapping[str, Any] | Refusal:
-    if size > LONGEST_LINE:
-        return Refusal(f"longer than {LONGEST_LINE} bytes")
+    if size > MAX_LINE_BYTES:
+        return Refusal(f"longer than {MAX_LINE_BYTES} bytes")
     try:
         document = strict_json.loads(value)
     except InvalidEvent as error:
@@ -102,18 +102,18 @@ def _object(value: bytes, size: int) -> Mapping[str, Any] | Refusal:
 def _csv(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
     columns, first = _header(file)
     lines = _Lines(file, begin if begin.offset else first)
-    taken: list[str] = []
+    raw_lines: list[str] = []
 
     def decoded() -> Iterator[str]:
         for line in lines:
             text = line.decode("utf-8", "surrogateescape")
-            taken.append(text)
+            raw_lines.append(text)
             yield text
 
     reader = csv.reader(decoded(), strict=True)
     while True:
         line = lines.place.line + 1
-        taken.clear()
+        raw_lines.clear()
         fields: Mapping[str, Any] | Refusal
         try:
             cells = next(reader)
@@ -125,16 +125,16 @@ def _csv(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
             if not cells:
                 continue
             fields = _fields(columns, cells)
-        yield ImportRow(line, lines.place, _text(taken), fields)
+        yield ImportRow(line, lines.place, _text(raw_lines), fields)
 
 
-def _text(taken: Sequence[str]) -> str:
-    raw = "".join(taken).rstrip("\r\n")[:LONGEST_LINE]
+def _text(raw_lines: Sequence[str]) -> str:
+    raw = "".join(raw_lines).rstrip("\r\n")[:MAX_LINE_BYTES]
     return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _header(file: BinaryIO) -> tuple[Sequence[str], FilePlace]:
-    line = file.readline(LONGEST_LINE)
+    line = file.readline(MAX_LINE_BYTES)
     try:
         columns = [name.strip() for name in next(csv.reader([line.decode("utf-8-sig")]), [])]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -142,17 +142,17 @@ def _header(file: BinaryIO) -> tuple[Sequence[str], FilePlace]:
     if "id" not in columns:
         raise BadFile("the header has no column id")
     if len(set(columns)) != len(columns):
-        raise BadFile("the header names a column twice")
+        raise BadFile("the header has a column twice")
     if unknown := [name for name in columns if name not in _COLUMNS and ":" not in name]:
         known = ", ".join(sorted(_COLUMNS))
         raise BadFile(
-            f"the header names an unknown column, {unknown[0]!r}; there are {known} and TYPE:CHANNEL"
+            f"the header has an unknown column, {unknown[0]!r}; allowed are {known} and TYPE:CHANNEL"
         )
     return columns, FilePlace(1, len(line))
 
 
 def _fields(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any] | Refusal:
-    """A row's cells under the names of the JSON form; an empty cell is a field left out."""
+    """Return a row's cells under the field names of the JSON format; an empty cell is an absent field."""
     if len(cells) != len(columns):
         return Refusal(f"{len(cells)} cells under {len(columns)} columns")
     fields: dict[str, Any] = {}

@@ -1,23 +1,23 @@
-"""What an import takes for a recipient."""
+"""Rows of an import file as recipients."""
 
 from typing import Any
 
 import pytest
 
-from service.cli.importing.checking import recipient_of
-from service.cli.importing.reading import Refusal
-from service.cli.support.factories import catalogue_of
+from service.cli.importing.row_reader import Refusal
+from service.cli.importing.row_validation import recipient_of
+from service.cli.support.factories import load_catalogue
 from service.model.catalogue import Catalogue
 from service.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return catalogue_of(Settings())
+    return load_catalogue(Settings())
 
 
 def test_a_whole_row(catalogue: Catalogue) -> None:
-    """Every field; preferences in both ways of writing them."""
+    """Every field; preferences in both notations."""
     row = recipient_of(
         {
             "id": "alice",
@@ -57,7 +57,7 @@ def test_a_whole_row(catalogue: Catalogue) -> None:
         ("id", "a\nb"),
         ("address", "a@example.com, b@example.com"),
         ("address", "Alice <a@example.com>"),
-        ("address", "nobody"),
+        ("address", "no-at-sign"),
         ("name", "a\r\nBcc: x"),
         ("locale", "klingon"),
         ("locale", "xx"),
@@ -73,8 +73,8 @@ def test_a_whole_row(catalogue: Catalogue) -> None:
         ("adress", "a@example.com"),
     ],
 )
-def test_a_wrong_field_is_named_and_its_value_is_not(catalogue: Catalogue, field: str, value: Any) -> None:
-    """The reason helps whoever mends the file, and may be shown to anybody."""
+def test_an_invalid_field_is_named_without_its_value(catalogue: Catalogue, field: str, value: Any) -> None:
+    """The reason names the field to fix and holds no personal data."""
     with pytest.raises(Refusal) as refused:
         recipient_of({"id": "a", field: value}, catalogue)
 
