@@ -1,4 +1,4 @@
-"""The closing of the loop, with real parts: a link in a mail is used, a mail bounces, and the next one is not sent."""
+"""Unsubscribe links and bounces with real parts: after either, the next message is not sent."""
 
 import re
 from dataclasses import replace
@@ -14,7 +14,8 @@ from service.model.unsubscribe import unsubscribe_key
 from service.settings import AuthSettings, MailSettings
 from tests.support.api_fixture import real_deps
 from tests.support.bounce_messages import dsn
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 SECRET = "a-secret-of-this-test-only"
 VARIABLES = {"TOCSIN_MAIL__SECRETS": f'["{SECRET}"]', "TOCSIN_MAIL__BOUNCE_DOMAIN": "bounces.tocsin.test"}
@@ -27,34 +28,36 @@ def event(event_id: str, type_name: str = "overbid", **data: Any) -> dict[str, A
     }  # fmt: skip
 
 
-async def states(line: RealPipeline, event_id: str) -> dict[str, tuple[str, str]]:
-    """Of bob's email and inbox deliveries."""
-    entries = await line.finished("/e2e", event_id)
+async def states(pipeline: RealPipeline, event_id: str) -> dict[str, tuple[str, str]]:
+    """Return channel → (state, reason) of bob's deliveries, once the event is finished."""
+    entries = await pipeline.wait_until_finished("/e2e", event_id)
     return {e.channel: (e.state.value, e.steps[0].reason.value) for e in entries if e.recipient == "bob"}
 
 
-async def test_the_link_in_a_mail_stops_that_mail() -> None:
-    """The header of the mail that arrived is posted to, as a mail program does; the next event is not mailed."""
-    async with RealPipeline(variables=VARIABLES) as line:
-        line.start_worker()
-        await line.publish(event("first"))
-        await line.finished("/e2e", "first")
-        (mail,) = [m for m in line.catcher.mails.newest_first() if m.recipients == ("bob@example.com",)]
-        headers = dict(mail.headers)
+async def test_the_unsubscribe_link_stops_the_next_message() -> None:
+    """A POST to the header's link, as a mail program sends it; the next event is not mailed."""
+    async with RealPipeline(variables=VARIABLES) as pipeline:
+        pipeline.start_worker()
+        await pipeline.publish(event("first"))
+        await pipeline.wait_until_finished("/e2e", "first")
+        (message,) = [
+            m for m in pipeline.catcher.mails.newest_first() if m.recipients == ("bob@example.com",)
+        ]
+        headers = dict(message.headers)
         link = headers["List-Unsubscribe"].replace("\r\n", "").replace(" ", "").strip("<>")
         assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-        assert link in mail.content.html
-        assert link in mail.content.text
-        assert mail.sender.endswith("@bounces.tocsin.test")
+        assert link in message.content.html
+        assert link in message.content.text
+        assert message.sender.endswith("@bounces.tocsin.test")
 
-        settings = line.settings.model_copy(
+        settings = pipeline.settings.model_copy(
             update={
                 "mail": MailSettings(secrets=(SecretStr(SECRET),)),
                 "auth": AuthSettings(secret=SecretStr("x" * 40)),
             }
         )
-        deps = real_deps(settings, line.parts.store, line.parts.clock, line.publisher)
-        app = create_app(replace(deps, catalogue=line.parts.catalogue))
+        deps = real_deps(settings, pipeline.parts.store, pipeline.parts.clock, pipeline.producer)
+        app = create_app(replace(deps, catalogue=pipeline.parts.catalogue))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             assert "Stop these emails?" in (await client.get(link)).text
@@ -62,37 +65,41 @@ async def test_the_link_in_a_mail_stops_that_mail() -> None:
         await app.state.hub.close()
         assert answer.status_code == 200
 
-        await line.publish(event("second"))
-        assert await states(line, "second") == {
+        await pipeline.publish(event("second"))
+        assert await states(pipeline, "second") == {
             "email": ("skipped", "unsubscribed"), "inbox": ("delivered", "")
         }  # fmt: skip
-        rows = await line.read(line.parts.topics.table("unsubscribes"))
+        rows = await pipeline.read(pipeline.parts.topics.table("unsubscribes"))
         assert unsubscribe_key("", "bob", "overbid").encode() in rows[0][0]
         assert re.search(rb"bob", rows[0][0]) is None
 
 
-async def test_a_bounce_that_comes_back_by_smtp_stops_the_address() -> None:
-    """The worker's listener takes the report for the sender of the mail that went out."""
+async def test_a_bounce_by_smtp_suppresses_the_address() -> None:
+    """The worker's listener accepts a report for the envelope sender of a message that was sent."""
     port = free_port()
-    async with RealPipeline(variables=VARIABLES | {"TOCSIN_BOUNCES__PORT": str(port)}) as line:
-        line.start_worker()
-        line.start_worker("bounces")
-        await line.publish(event("first"))
-        await line.finished("/e2e", "first")
-        (mail,) = [m for m in line.catcher.mails.newest_first() if m.recipients == ("bob@example.com",)]
+    async with RealPipeline(variables=VARIABLES | {"TOCSIN_BOUNCES__PORT": str(port)}) as pipeline:
+        pipeline.start_worker()
+        pipeline.start_worker("bounces")
+        await pipeline.publish(event("first"))
+        await pipeline.wait_until_finished("/e2e", "first")
+        (message,) = [
+            m for m in pipeline.catcher.mails.newest_first() if m.recipients == ("bob@example.com",)
+        ]
 
-        async def taken() -> bool:
+        async def accepted() -> bool:
             try:
                 client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
                 async with client:
-                    await client.sendmail("", [mail.sender], dsn(mail.sender, recipient="bob@example.com"))
+                    await client.sendmail(
+                        "", [message.sender], dsn(message.sender, recipient="bob@example.com")
+                    )
             except aiosmtplib.SMTPConnectError:
                 return False
             return True
 
-        await eventually(taken, 60)
-        assert (await states(line, "first"))["email"] == ("bounced", "bounce_received")
-        await line.publish(event("second"))
-        assert (await states(line, "second"))["email"] == ("suppressed", "suppressed_address")
-        told = [o for o in await line.outcomes() if o.reason == "bounce_received"]
-        assert [(o.recipient, o.type, o.event_id) for o in told] == [("bob", "overbid", "first")]
+        await eventually(accepted, 60)
+        assert (await states(pipeline, "first"))["email"] == ("bounced", "bounce_received")
+        await pipeline.publish(event("second"))
+        assert (await states(pipeline, "second"))["email"] == ("suppressed", "suppressed_address")
+        bounced = [o for o in await pipeline.outcomes() if o.reason == "bounce_received"]
+        assert [(o.recipient, o.type, o.event_id) for o in bounced] == [("bob", "overbid", "first")]

@@ -1,4 +1,4 @@
-"""Whatever octets come back, reading them ends, and never in an error."""
+"""Any octets can be read as a bounce: reading ends, and never in an error."""
 
 import random
 
@@ -11,7 +11,7 @@ from tests.support.bounce_messages import auto_reply, complaint, dsn
 SENDER = "b-abc@bounces.tocsin.test"
 CORPUS = (dsn(SENDER), complaint(SENDER), auto_reply(SENDER))
 LINES = sorted({line for mail in CORPUS for line in mail.split(b"\r\n")})
-ODD = [
+UNUSUAL_LINES = [
     b"Content-Type: message/delivery-status; charset=\xff\xfe", b"Content-Transfer-Encoding: base64", b"=?utf-8?q?",
     b"Content-Transfer-Encoding: x-uuencode", b"Status: =?x?b?", b"Content-Type: multipart/report; boundary=",
     b"Content-Type: message/feedback-report", b"Content-Type: text/rfc822-headers; charset*=x''%ff", b"\0",
@@ -22,13 +22,15 @@ ODD = [
 
 @given(st.binary(max_size=2000))
 def test_any_octets(raw: bytes) -> None:
-    """Random octets are no report."""
+    """Random octets are read without an error."""
     assert read_report(raw) is None or raw
 
 
-@given(st.lists(st.sampled_from(LINES + ODD), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"]))
+@given(
+    st.lists(st.sampled_from(LINES + UNUSUAL_LINES), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"])
+)
 def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
-    """What real reports are made of, put together anyhow."""
+    """Lines of real reports, in any order and with any line ends."""
     report = read_report(end.join(lines))
 
     if report:
@@ -38,7 +40,7 @@ def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
 
 @given(st.sampled_from(CORPUS), st.randoms(use_true_random=False))
 def test_reports_with_holes(mail: bytes, dice: random.Random) -> None:
-    """Octets changed, cut out, doubled."""
+    """Octets are changed, removed and doubled."""
     raw = bytearray(mail)
     for _ in range(dice.randrange(1, 12)):
         at = dice.randrange(len(raw))

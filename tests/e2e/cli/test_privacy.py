@@ -9,8 +9,9 @@ import pytest
 from service.model.operation import Operation, OperationKind
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
-from tests.support.real_pipeline import RealPipeline, eventually
-from tests.support.redis_dump import holding
+from tests.support.real_pipeline import RealPipeline
+from tests.support.redis_dump import keys_holding
+from tests.support.wait import eventually
 
 ALICE = "alice@example.com"
 
@@ -18,11 +19,11 @@ ALICE = "alice@example.com"
 @pytest.mark.timeout(180)
 async def test_exported_and_erased(tmp_path: Path) -> None:
     """All that is kept comes out; after erasing, nothing in Redis names her, and a rebuild does not change that."""
-    async with RealPipeline(partitions=2) as line:
-        await line.parts.table_writer(line.publisher).recipient(
+    async with RealPipeline(partitions=2) as pipeline:
+        await pipeline.parts.table_writer(pipeline.producer).recipient(
             "alice", _renamed
         )  # so that her row is in its topic
-        line.start_worker("resolve,inbox,email,schedule,tables")
+        pipeline.start_worker("resolve,inbox,email,schedule,tables")
         event = {
             "id": "1",
             "source": "/e2e",
@@ -30,12 +31,14 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
             "recipients": ["alice", "bob"],
             "data": {"lot_id": "9"},
         }
-        await line.publish(event)
-        await line.finished("/e2e", "1")
-        await eventually(lambda: _told(line, 6), 60)
+        await pipeline.publish(event)
+        await pipeline.wait_until_finished("/e2e", "1")
+        await eventually(lambda: _told(pipeline, 6), 60)
 
         out = tmp_path / "alice.json"
-        code, _, said = await line.tocsin("privacy", "export", "--address", ALICE.upper(), "--out", str(out))
+        code, _, said = await pipeline.tocsin(
+            "privacy", "export", "--address", ALICE.upper(), "--out", str(out)
+        )
         assert (code, stat.S_IMODE(out.stat().st_mode)) == (0, 0o600), said
         kept = json.loads(out.read_text())
         assert [row["address"] for row in kept["recipients"]] == [ALICE]
@@ -45,17 +48,21 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         assert topics >= {"dispatch.inbox", "dispatch.outcomes"}
         assert "bob@example.com" not in out.read_text()
 
-        code, _, said = await line.tocsin("privacy", "erase", "--address", ALICE, given=b"n\n")
+        code, _, said = await pipeline.tocsin("privacy", "erase", "--address", ALICE, stdin=b"n\n")
         assert (code, "nothing was done" in said) == (1, True)
-        assert await line.parts.inbox.counts("alice") == {"overbid": 1}
-        code, (counts,), said = await line.tocsin("privacy", "erase", "--address", ALICE, "--yes", "--json")
+        assert await pipeline.parts.inbox.counts("alice") == {"overbid": 1}
+        code, (counts,), said = await pipeline.tocsin(
+            "privacy", "erase", "--address", ALICE, "--yes", "--json"
+        )
         assert (code, counts["recipients"], counts["inbox"], counts["ledger"]) == (0, 1, 1, 2), said
 
-        assert await holding(line.parts.store, ALICE) == []
-        named = [key for key in await holding(line.parts.store, "alice") if b"{r:alice}:row" not in key]
+        assert await keys_holding(pipeline.parts.store, ALICE) == []
+        named = [
+            key for key in await keys_holding(pipeline.parts.store, "alice") if b"{r:alice}:row" not in key
+        ]
         assert [key for key in named if b":newest" not in key] == []
         states = sorted(
-            (e.recipient.partition("-")[0], e.state.value) for e in await line.entries("/e2e", "1")
+            (e.recipient.partition("-")[0], e.state.value) for e in await pipeline.entries("/e2e", "1")
         )
         assert states == [
             ("bob", "delivered"),
@@ -65,14 +72,14 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
             ("erased", "sent"),
             ("erased", "withdrawn"),
         ]
-        told = [Operation.from_bytes(value) for value, _ in await line.read(line.parts.topics.audit)]
+        told = [Operation.from_bytes(value) for value, _ in await pipeline.read(pipeline.parts.topics.audit)]
         assert [o.action for o in told] == [OperationKind.export, OperationKind.erase, OperationKind.erase]
         assert not any(b"alice" in o.to_bytes() for o in told)
 
-        await line.publish({**event, "id": "2"})  # she is named again, and nobody is found
-        found = await line.finished("/e2e", "2")
+        await pipeline.publish({**event, "id": "2"})  # she is named again, and nobody is found
+        found = await pipeline.wait_until_finished("/e2e", "2")
         assert {e.steps[0].reason for e in found if e.recipient == "alice"} == {Reason.no_such_recipient}
-        code, (again,), said = await line.tocsin("privacy", "erase", "alice", "--yes", "--json")
+        code, (again,), said = await pipeline.tocsin("privacy", "erase", "alice", "--yes", "--json")
         assert (code, again) == (0, {"ledger": 4}), said
 
 
@@ -81,5 +88,5 @@ def _renamed(row: Recipient | None) -> Recipient:
     return row.model_copy(update={"name": "Alice B"})
 
 
-async def _told(line: RealPipeline, number: int) -> bool:
-    return sum(o.state.value in ("sent", "delivered") for o in await line.outcomes()) >= number
+async def _told(pipeline: RealPipeline, number: int) -> bool:
+    return sum(o.state.value in ("sent", "delivered") for o in await pipeline.outcomes()) >= number

@@ -5,16 +5,17 @@ import pytest
 from service.model.operation import Operation, OperationPhase
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 
 @pytest.mark.timeout(180)
 async def test_mended_and_sent_once() -> None:
     """Dry run, question, replay in the bulk lane; then nothing is left; `--again` repeats the very same mail."""
-    async with RealPipeline(partitions=2) as line:
+    async with RealPipeline(partitions=2) as pipeline:
         bob = Recipient(id="bob", address="bounced@simulator.test", roles=("user",), version=2)
-        await line.parts.writes.put_recipients([bob])
-        line.start_worker()
+        await pipeline.parts.writes.put_recipients([bob])
+        pipeline.start_worker()
         event = {
             "id": "1",
             "source": "/e2e",
@@ -22,33 +23,35 @@ async def test_mended_and_sent_once() -> None:
             "recipients": ["alice", "bob"],
             "data": {"lot_id": "9"},
         }
-        await line.publish(event)
-        await line.finished("/e2e", "1")
-        await eventually(lambda: _told(line, "bounced"), 60)
+        await pipeline.publish(event)
+        await pipeline.wait_until_finished("/e2e", "1")
+        await eventually(lambda: _told(pipeline, "bounced"), 60)
 
-        code, rows, said = await line.tocsin("replay", "--event", "1", "--dry-run", "--json")
+        code, rows, said = await pipeline.tocsin("replay", "--event", "1", "--dry-run", "--json")
         assert (code, rows) == (
             0, [{"state": "bounced", "reason": "mailbox_unknown", "channel": "email", "deliveries": 1}],
         ), said  # fmt: skip
         assert "were delivered and are left alone" in said
-        code, _, said = await line.tocsin("replay", "--reply-code", "5.1.1", given=b"n\n")
+        code, _, said = await pipeline.tocsin("replay", "--reply-code", "5.1.1", stdin=b"n\n")
         assert (code, "nothing was done" in said) == (1, True)
-        code, _, said = await line.tocsin("replay", "--reply-code", "451", "--yes")
+        code, _, said = await pipeline.tocsin("replay", "--reply-code", "451", "--yes")
         assert (code, "0 deliveries would be replayed" in said) == (0, True)
-        code, _, said = await line.tocsin("replay", "--state", "withdrawn")
+        code, _, said = await pipeline.tocsin("replay", "--state", "withdrawn")
         assert (code, "cannot be replayed" in said) == (2, True)
 
         mended = bob.model_copy(update={"address": "bob.new@example.com", "version": 3})
-        await line.parts.writes.put_recipients([mended])
-        code, (done,), said = await line.tocsin(
+        await pipeline.parts.writes.put_recipients([mended])
+        code, (done,), said = await pipeline.tocsin(
             "replay", "--state", "bounced", "--yes", "--rate", "10", "--json"
         )
         assert (code, done) == (0, {"replayed": 1}), said
-        await eventually(lambda: _mailed(line, "bob.new@example.com", 1), 60)
-        await line.finished("/e2e", "1")
-        assert len(await line.read(line.parts.topics.email("bulk"))) == 1  # type: ignore[arg-type]
-        queued = next(o for o in await line.outcomes() if o.reason is Reason.replayed)
-        (begun, ended) = [Operation.from_bytes(v) for v, _ in await line.read(line.parts.topics.audit)]
+        await eventually(lambda: _mailed(pipeline, "bob.new@example.com", 1), 60)
+        await pipeline.wait_until_finished("/e2e", "1")
+        assert len(await pipeline.read(pipeline.parts.topics.email("bulk"))) == 1  # type: ignore[arg-type]
+        queued = next(o for o in await pipeline.outcomes() if o.reason is Reason.replayed)
+        (begun, ended) = [
+            Operation.from_bytes(v) for v, _ in await pipeline.read(pipeline.parts.topics.audit)
+        ]
         assert (begun.phase, ended.phase, ended.counts) == (
             OperationPhase.begun,
             OperationPhase.ended,
@@ -56,17 +59,21 @@ async def test_mended_and_sent_once() -> None:
         )
         assert queued.detail == f"replayed by {ended.who}, {ended.id}"
 
-        code, (done,), said = await line.tocsin(
+        code, (done,), said = await pipeline.tocsin(
             "replay", "--recipient", "alice", "--channel", "email", "--again", "--yes", "--json"
         )
         assert (code, done) == (0, {"replayed": 1}), said
-        await eventually(lambda: _mailed(line, "alice@example.com", 2), 60)
-        assert sorted(line.mailed().values()) == [1, 1, 2]  # carol, bob; alice twice with one Message-ID
+        await eventually(lambda: _mailed(pipeline, "alice@example.com", 2), 60)
+        assert sorted(pipeline.mail_counts().values()) == [
+            1,
+            1,
+            2,
+        ]  # carol, bob; alice twice with one Message-ID
 
 
-async def _told(line: RealPipeline, state: str) -> bool:
-    return any(o.state.value == state for o in await line.outcomes())
+async def _told(pipeline: RealPipeline, state: str) -> bool:
+    return any(o.state.value == state for o in await pipeline.outcomes())
 
 
-async def _mailed(line: RealPipeline, address: str, times: int) -> bool:
-    return sum(n for (to, _), n in line.mailed().items() if to == address) == times
+async def _mailed(pipeline: RealPipeline, address: str, times: int) -> bool:
+    return sum(n for (to, _), n in pipeline.mail_counts().items() if to == address) == times

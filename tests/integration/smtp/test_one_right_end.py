@@ -18,7 +18,7 @@ from service.model.recipient import Recipient
 from service.model.record import Record
 from service.ports import Unavailable
 from tests.integration.smtp.rig import engine, relay, until
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
 BATCH = 500
@@ -49,7 +49,7 @@ def deadline_s(n: int) -> int:
 class World:
     """What all relays see: which mail came, at what time by the test's clock, and what was answered."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: FakePipeline) -> None:
         self.pipeline = pipeline
         self.tries: Counter[int] = Counter()
         self.kept: defaultdict[int, list[int]] = defaultdict(list)
@@ -91,8 +91,8 @@ def event(n: int, now_ms: int) -> dict[str, Any]:
     return made
 
 
-async def published(count: int) -> Pipeline:
-    pipeline = Pipeline()
+async def published(count: int) -> FakePipeline:
+    pipeline = FakePipeline()
     people = [
         Recipient(id=f"user{n}", address=f"user{n}@example{n % 7}.com", version=1) for n in range(count)
     ]
@@ -104,7 +104,7 @@ async def published(count: int) -> Pipeline:
     return pipeline
 
 
-async def finish(pipeline: Pipeline, transport: SmtpTransport, records: Sequence[Record]) -> None:
+async def finish(pipeline: FakePipeline, transport: SmtpTransport, records: Sequence[Record]) -> None:
     """What a stage does: what is not finished because no relay was there is given to it again."""
     left = list(records)
     while left:
@@ -119,7 +119,7 @@ async def finish(pipeline: Pipeline, transport: SmtpTransport, records: Sequence
         left = [record for record in left if record.offset not in finished]
 
 
-async def run(pipeline: Pipeline, transport: SmtpTransport) -> None:
+async def run(pipeline: FakePipeline, transport: SmtpTransport) -> None:
     """Deliver, then jump to the next time that something is due, until nothing is."""
     while True:
         records = pipeline.email_records()

@@ -34,14 +34,6 @@ QUICK = StageLimits(
 )
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Return as soon as the condition is true; fail the test when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        await asyncio.sleep(0.01)
-
-
 class _Careless(str):
     """A header name that is encoded to no text."""
 

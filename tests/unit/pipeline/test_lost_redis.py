@@ -8,7 +8,7 @@ from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
 from tests.fakes.ledger import FakeLedger
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 WINNER = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "9"}}
 
@@ -18,7 +18,7 @@ async def test_a_mark_after_a_rebuild_claims_its_delivery_anew() -> None:
 
     No outcome tells of claims, so the rebuilt delivery is queued.
     """
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     await line.ingest(WINNER)
     line.transport.hold = True
@@ -50,7 +50,7 @@ async def test_a_mark_after_a_rebuild_claims_its_delivery_anew() -> None:
 
 async def test_a_suppression_goes_to_its_topic() -> None:
     """With the group of answers that made it, keyed by the address's hash; and again when the answer is told again."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     bad = "bounced@simulator.test"
     await line.tables.put_recipients([Recipient(id="alice", address=bad, version=5)])
@@ -70,7 +70,7 @@ async def test_a_suppression_goes_to_its_topic() -> None:
 
 async def test_a_claim_of_another_worker_is_left_alone() -> None:
     """Only what no worker has claimed is claimed anew."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     await line.ingest(WINNER)
     (entry,) = [e async for e in line.ledger.entries(next(iter(line.ledger._events))) if e.channel == "email"]

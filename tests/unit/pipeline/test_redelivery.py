@@ -8,14 +8,14 @@ import pytest
 
 from service.model.ids import delivery_id, event_key
 from service.model.record import Record
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "e", "source": "/t", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}}
 
 
 async def test_what_was_entered_and_never_handed_on_is_handed_on_after_its_deadline() -> None:
     """Resolve died between ledger and Kafka; the event comes again expired, and its deliveries still end."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     value = json.dumps(EVENT | {"expires": "2023-11-14T22:13:30Z"}).encode()
     record = Record("events", 0, 0, line.clock.now_ms(), None, value)
@@ -33,7 +33,7 @@ async def test_what_was_entered_and_never_handed_on_is_handed_on_after_its_deadl
 
 async def test_a_delivered_entry_is_told_as_delivered_after_its_deadline() -> None:
     """Inbox died between ledger and Kafka; when it comes again expired, operators hear what became of it."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     await line.ingest(EVENT | {"expires": "2023-11-14T22:13:30Z"})
     _ = [done async for done in line.deliver_inbox(line.records("dispatch.inbox"))]
@@ -45,7 +45,7 @@ async def test_a_delivered_entry_is_told_as_delivered_after_its_deadline() -> No
     assert told == ["queued", "delivered"]
 
 
-async def tried(line: Pipeline) -> list[Record]:
+async def tried(line: FakePipeline) -> list[Record]:
     """The record of a mail that was put off once; it has not been committed."""
     await line.seed()
     row = line.tables.recipients["alice"]
@@ -57,7 +57,7 @@ async def tried(line: Pipeline) -> list[Record]:
     return records
 
 
-async def mail(line: Pipeline) -> tuple[str, int]:
+async def mail(line: FakePipeline) -> tuple[str, int]:
     """Where the mail stands, after how many attempts."""
     event = event_key("/t", "e")
     entry = await line.ledger.entry(event, delivery_id(event, "alice", "email"))
@@ -67,7 +67,7 @@ async def mail(line: Pipeline) -> tuple[str, int]:
 
 async def test_a_deferred_mail_is_not_tried_before_its_time() -> None:
     """Its record comes again and is finished; what it came to is told once more, with the time of the next attempt."""
-    line = Pipeline()
+    line = FakePipeline()
     records = await tried(line)
     before = line.outcomes()[-1]
 
@@ -86,7 +86,7 @@ async def test_a_deferred_mail_is_not_tried_before_its_time() -> None:
 
 async def test_a_worker_that_died_between_due_set_and_ledger_had_been_answered() -> None:
     """The next attempt is stored, so the mail is deferred, not ambiguous, and waits for its time."""
-    line = Pipeline()
+    line = FakePipeline()
 
     async def died(moves: object) -> set[str]:
         raise asyncio.CancelledError

@@ -9,30 +9,30 @@ from service.model.ledger import Transition, TransitionResult
 from service.pipeline.email.in_flight import ALIVE_S
 from service.ports import Unavailable
 from tests.fakes.ledger import FakeLedger
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "1", "type": "reset_password", "recipients": ["alice", "bob"]}
 
 
-async def resolved() -> Pipeline:
-    pipeline = Pipeline()
+async def resolved() -> FakePipeline:
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(EVENT)
     return pipeline
 
 
-async def states(pipeline: Pipeline) -> set[tuple[str, str]]:
+async def states(pipeline: FakePipeline) -> set[tuple[str, str]]:
     found = await pipeline.states("1")
     return {state for (_, channel), state in found.items() if channel == "email"}
 
 
-async def beat(pipeline: Pipeline) -> None:
+async def beat(pipeline: FakePipeline) -> None:
     """As the pulse of the worker that works does."""
     for name in pipeline.deliver_email._claimer.in_flight.names():
         await pipeline.workers.beat(name, ALIVE_S)
 
 
-async def lose_an_answer(pipeline: Pipeline) -> None:
+async def lose_an_answer(pipeline: FakePipeline) -> None:
     """The ledger makes the claims, and the worker does not hear of it."""
     make = FakeLedger.transition
 

@@ -10,29 +10,31 @@ from service.model.recipient import Choice
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.explain import ExplainQuery
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
 
 
 @pytest.fixture
-async def pipeline() -> Pipeline:
-    made = Pipeline()
+async def pipeline() -> FakePipeline:
+    made = FakePipeline()
     await made.seed()
     return made
 
 
-async def one(pipeline: Pipeline, recipient: str, channel: str = "email", event: str = "1") -> dict[str, Any]:
+async def one(
+    pipeline: FakePipeline, recipient: str, channel: str = "email", event: str = "1"
+) -> dict[str, Any]:
     (found,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
     return next(d for d in found["deliveries"] if (d["recipient"], d["channel"]) == (recipient, channel))
 
 
-async def words(pipeline: Pipeline, recipient: str, event: str = "1") -> str:
+async def words(pipeline: FakePipeline, recipient: str, event: str = "1") -> str:
     (found,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
     return str(found["not_made"][0]["words"])
 
 
-async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
+async def test_the_event_its_rules_and_its_sums(pipeline: FakePipeline) -> None:
     """When it came and where it is; which rules looked for whom; what they came to."""
     await pipeline.ingest(OVERBID)
     await pipeline.deliver()
@@ -49,7 +51,7 @@ async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
     }  # fmt: skip
 
 
-async def test_a_relays_answer_is_taken_apart(pipeline: Pipeline) -> None:
+async def test_a_relays_answer_is_taken_apart(pipeline: FakePipeline) -> None:
     """Relay, reply, attempts, and the time of the next one."""
     row = pipeline.tables.recipients["alice"].model_copy(
         update={"address": "deferred@simulator.test", "version": 2}
@@ -65,7 +67,7 @@ async def test_a_relays_answer_is_taken_apart(pipeline: Pipeline) -> None:
     assert (mail["steps"][0]["relay"], mail["steps"][0]["reply"]) == ("fake", "451 4.7.1 try again later")
 
 
-async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
+async def test_a_preference_is_shown_with_its_time(pipeline: FakePipeline) -> None:
     """As it was when it decided, and as it is now."""
     off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
@@ -78,7 +80,7 @@ async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
     assert mail["preference"] is None
 
 
-async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
+async def test_negative_answers_are_in_words(pipeline: FakePipeline) -> None:
     """Rule by rule, from the tables as they are now."""
     await pipeline.ingest(OVERBID, {"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "h", "type": "invoice_available", "external_id": "none"})
@@ -94,7 +96,7 @@ async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
     assert "has the role admin now" in await words(pipeline, "bob")
 
 
-async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipeline) -> None:
+async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: FakePipeline) -> None:
     """Whoever asks for alice sees the mail that went to her address by a group's list, and so does her address."""
     await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
 
@@ -109,7 +111,7 @@ async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipelin
         ]
 
 
-async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
+async def test_what_somebody_was_due(pipeline: FakePipeline) -> None:
     """Every event of a recipient, by type and time, with the person as the tables have them."""
     await pipeline.ingest(
         OVERBID, {"id": "2", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
@@ -124,7 +126,7 @@ async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
     assert later["events"] == []
 
 
-async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline) -> None:
+async def test_an_id_of_several_sources_gives_several_answers(pipeline: FakePipeline) -> None:
     """Unless the source is named; the ledger's own key is understood too."""
     await pipeline.ingest(OVERBID, OVERBID | {"source": "/other"})
     both = (await pipeline.explain(ExplainQuery("1")))["events"]
@@ -135,7 +137,7 @@ async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline
     assert (await pipeline.explain(ExplainQuery("unknown")))["events"] == []
 
 
-async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> None:
+async def test_what_stops_mail_is_shown_with_its_time(pipeline: FakePipeline) -> None:
     """Suppression, unsubscribe and preference: why they decided, and that they stand; the inbox is not stopped."""
     off = {"winner:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
@@ -171,7 +173,7 @@ async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> Non
     ]
 
 
-async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: Pipeline) -> None:
+async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: FakePipeline) -> None:
     """Of contacts and of addresses in groups too; a suppression whose time is over does not stand."""
     await pipeline.ingest({"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "a", "type": "payment_failed", "account": "acme"})

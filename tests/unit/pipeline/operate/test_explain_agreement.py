@@ -13,20 +13,27 @@ from service.model.suppression import suppression
 from service.pipeline.operate import explain as explaining
 from service.pipeline.operate.explain import Explainer, ExplainQuery
 from service.pipeline.operate.not_notified import NotNotified, NotNotifiedReason
-from tests.support.fake_pipeline import Pipeline
-from tests.support.resolve_oracle import SOURCE, Answer, Town, answers, explained, town
+from tests.support.fake_pipeline import FakePipeline
+from tests.support.resolve_oracle import (
+    SOURCE,
+    Answer,
+    Scenario,
+    expected_answers,
+    explained_answer,
+    make_scenario,
+)
 
 SEEDS, EVENTS = (1, 2, 3, 4, 5), 200
 Said = tuple[str, str, str, Answer | None, Answer]
 
 
-async def lived(seed: int, events: int) -> tuple[Pipeline, Town]:
+async def lived(seed: int, events: int) -> tuple[FakePipeline, Scenario]:
     """A town whose events have all been delivered, withdrawn ones among them, in random batches."""
-    pipeline, rng = Pipeline(), random.Random(seed)
+    pipeline, rng = FakePipeline(), random.Random(seed)
     both = pipeline.catalogue["mixed"].model_copy(update={"name": "mixed_both", "channels": tuple(Channel)})
     pipeline.catalogue = Catalogue({row.name: row for row in (*pipeline.catalogue, both)})
     pipeline.build("worker-1")
-    of = town(pipeline.catalogue, seed, events=events)
+    of = make_scenario(pipeline.catalogue, seed, events=events)
     await pipeline.tables.put_recipients(of.recipients)
     await pipeline.tables.put_contacts(of.contacts)
     for group in of.groups:
@@ -47,16 +54,16 @@ async def lived(seed: int, events: int) -> tuple[Pipeline, Town]:
     return pipeline, of
 
 
-async def asked(pipeline: Pipeline, of: Town) -> list[Said]:
+async def asked(pipeline: FakePipeline, of: Scenario) -> list[Said]:
     """Everybody × every channel of every event: what `explain` says (None: no answer, or several), and the other."""
-    explain, expected = pipeline.explain, answers(of, pipeline.catalogue)
+    explain, expected = pipeline.explain, expected_answers(of, pipeline.catalogue)
     said: list[Said] = []
     for event in of.events:
-        for who in of.everybody:
+        for who in of.recipient_ids:
             document = await explain(ExplainQuery(event["id"], SOURCE, who))
             for channel in ("email", "inbox"):
                 try:
-                    answer = explained(document, who, channel)
+                    answer = explained_answer(document, who, channel)
                 except ValueError:
                     answer = None
                 said.append((event["id"], who, channel, answer, expected[event["id"], who, channel]))
@@ -69,7 +76,7 @@ async def test_explain_agrees_with_a_second_opinion(seed: int) -> None:
     pipeline, of = await lived(seed, EVENTS)
     said = await asked(pipeline, of)
 
-    assert len(said) == EVENTS * len(of.everybody) * 2
+    assert len(said) == EVENTS * len(of.recipient_ids) * 2
     assert len({expected for *_, expected in said}) >= 14  # every kind of answer is there
     nothing = {expected[1] for *_, expected in said if expected[0] == "nothing"}
     assert nothing == {*NotNotifiedReason}

@@ -20,7 +20,7 @@ from service.pipeline.operate.privacy import Eraser, PrivacyPorts, export
 from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import InboxItem, InboxQuery, ReadFilter
 from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 ALICE = "alice@example.com"
 
@@ -28,7 +28,7 @@ ALICE = "alice@example.com"
 class FakePersonal:
     """The Personal port over the fakes of ledger and inbox."""
 
-    def __init__(self, line: Pipeline) -> None:
+    def __init__(self, line: FakePipeline) -> None:
         self._line = line
         self.forgotten: set[str] = set()
 
@@ -53,7 +53,7 @@ class FakePersonal:
         self._line.ledger._index.pop(recipient, None)
 
 
-async def told(line: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
+async def told(line: FakePipeline) -> tuple[PrivacyPorts, FakePublisher]:
     """Rows that name alice thrice over, and two events for her: one done, one whose mail waits."""
     await line.seed()
     group = Group(
@@ -86,7 +86,7 @@ def _delivery(record: Record) -> Delivery:
     return Delivery.from_bytes(record.value)
 
 
-def searched(line: Pipeline, **asked: str) -> DataSubject:
+def searched(line: FakePipeline, **asked: str) -> DataSubject:
     """Who is found in the tables' topics."""
     rows: list[tuple[str, str, Any]] = [("recipients", r.id, r) for r in line.tables.recipients.values()]
     rows += [("groups", f"{e}|{p}", row) for (e, p), row in line.tables.groups.items()]
@@ -99,7 +99,7 @@ def searched(line: Pipeline, **asked: str) -> DataSubject:
     return search.person()
 
 
-def traces(line: Pipeline, person: DataSubject) -> list[DeliveryRef]:
+def traces(line: FakePipeline, person: DataSubject) -> list[DeliveryRef]:
     keys = {name.encode() for name in person.ids}
     records = [*line.email_records(), *line.records(TOPICS.inbox), *line.records(TOPICS.outcomes)]
     found = {t.delivery: t for r in records if r.key in keys and (t := trace_of(r, TOPICS))}
@@ -108,7 +108,7 @@ def traces(line: Pipeline, person: DataSubject) -> list[DeliveryRef]:
 
 async def test_who_is_meant() -> None:
     """An id means its own row; an address whoever goes by it, in any case, in groups too; the last record counts."""
-    line = Pipeline()
+    line = FakePipeline()
     await told(line)
     by_id, by_address = searched(line, recipient="alice"), searched(line, address="Alice@Example.com")
 
@@ -128,7 +128,7 @@ async def test_who_is_meant() -> None:
 
 async def test_export_holds_everything() -> None:
     """Rows, inbox, ledger, due set and suppression; nothing of anybody else."""
-    line = Pipeline()
+    line = FakePipeline()
     ports, _ = await told(line)
     person = searched(line, address=ALICE)
     document = json.loads(orjson.dumps(await export(person, traces(line, person), ports), default=str))
@@ -153,7 +153,7 @@ async def test_export_holds_everything() -> None:
 
 async def test_erase_leaves_nothing_but_states() -> None:
     """No row, no inbox, no waiting mail, no name in the ledger; the sums and the suppression stay; bob stays."""
-    line = Pipeline()
+    line = FakePipeline()
     ports, publisher = await told(line)
     person = searched(line, address=ALICE)
     before = await line.states("1")
@@ -177,7 +177,7 @@ async def test_erase_leaves_nothing_but_states() -> None:
 
 async def test_what_was_on_its_way_does_not_go_out() -> None:
     """Mail and inbox entry of the second event stop, whatever Kafka hands to the stages afterwards."""
-    line = Pipeline()
+    line = FakePipeline()
     ports, _ = await told(line)
     person = searched(line, recipient="alice")
     await Eraser(ports)(person, traces(line, person))
@@ -191,7 +191,7 @@ async def test_what_was_on_its_way_does_not_go_out() -> None:
 
 async def test_a_rebuild_does_not_bring_the_inbox_back() -> None:
     """History says of every inbox delivery that it was withdrawn, as the last word; also of a forgotten one."""
-    line = Pipeline()
+    line = FakePipeline()
     ports, _ = await told(line)
     person = searched(line, recipient="alice")
     line.ledger._events.pop(event_key("/t", "1"))

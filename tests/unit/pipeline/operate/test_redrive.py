@@ -11,22 +11,22 @@ from service.pipeline.messages import dead_letter
 from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
 from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
 from service.ports import RenderFailed, Unavailable
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 
-def trail(line: Pipeline, action: OperationKind = OperationKind.redrive) -> OperationLog:
+def trail(line: FakePipeline, action: OperationKind = OperationKind.redrive) -> OperationLog:
     return OperationLog(line, TOPICS.audit, line.clock, who="ops", action=action, asked={"reason": ["x"]})
 
 
-def letters(line: Pipeline) -> list[DeadLetter]:
+def letters(line: FakePipeline) -> list[DeadLetter]:
     return [letter_of(record) for record in line.records(TOPICS.dead_letter)]
 
 
-def redriving(line: Pipeline) -> Redriver:
+def redriving(line: FakePipeline) -> Redriver:
     return Redriver(line.ledger, line, TOPICS, line.clock)
 
 
-async def unrendered(line: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+async def unrendered(line: FakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """One mail that could not be rendered, once."""
     await line.seed()
     await line.ingest({"id": "1", "type": "reset_password", "recipients": ["alice"]})
@@ -54,7 +54,7 @@ def test_the_original_comes_out_as_it_went_in() -> None:
 
 async def test_an_event_goes_back_and_is_told() -> None:
     """It is on its topic again, and its letter is redriven, by whom and why."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.ingest(b"{", {"id": "1", "type": "no_such"})
     (first, second) = letters(line)
 
@@ -68,7 +68,7 @@ async def test_an_event_goes_back_and_is_told() -> None:
 
 async def test_a_dead_mail_is_queued_before_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendered at last, it is sent once; the ledger says that it was replayed, and by whom."""
-    line = Pipeline()
+    line = FakePipeline()
     await unrendered(line, monkeypatch)
     (letter,) = letters(line)
     before = len(line.email_records())
@@ -85,7 +85,7 @@ async def test_a_dead_mail_is_queued_before_it_goes_back(monkeypatch: pytest.Mon
 
 async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """A letter whose delivery has ended otherwise, or has left the ledger, is left alone and stays open."""
-    line = Pipeline()
+    line = FakePipeline()
     await unrendered(line, monkeypatch)
     (letter,) = letters(line)
     (entry,) = [e async for e in line.ledger.entries(_event(letter))]
@@ -106,7 +106,7 @@ async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_cut_off_before_kafka_has_it_a_letter_stays_open() -> None:
     """The original first, the audit after it: a crash between them lets it be redriven again, without harm."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.ingest(b"{")
 
     class UnavailablePublisher:
@@ -122,7 +122,7 @@ async def test_cut_off_before_kafka_has_it_a_letter_stays_open() -> None:
 
 async def test_discarding_is_a_record_and_nothing_else() -> None:
     """The letter stays where it is; the latest word on it counts."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.ingest(b"{")
     found = letters(line)
     await redriving(line)(found, trail(line))

@@ -26,13 +26,13 @@ from service.pipeline.operate.replay import (
     ReplayFilter,
     plan_replay,
 )
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 REFUSED = SendResult(SendStatus.bounced, Reason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
 ALWAYS = ReplayFilter()
 
 
-async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: str) -> None:
+async def mailed(line: FakePipeline, result: SendResult | None = None, *recipients: str) -> None:
     """One mandatory mail each, which comes to `result`."""
     await line.seed()
     line.transport.fixed = result
@@ -41,7 +41,7 @@ async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: 
     line.transport.fixed = None
 
 
-def plan(line: Pipeline, wish: ReplayFilter) -> list[PlannedReplay]:
+def plan(line: FakePipeline, wish: ReplayFilter) -> list[PlannedReplay]:
     candidates = ReplayCandidates(wish)
     for record in line.records(TOPICS.outcomes):
         candidates.read(record)
@@ -51,7 +51,7 @@ def plan(line: Pipeline, wish: ReplayFilter) -> list[PlannedReplay]:
     return [one for one in found if one is not None]
 
 
-async def replay(line: Pipeline, wish: ReplayFilter) -> dict[str, int]:
+async def replay(line: FakePipeline, wish: ReplayFilter) -> dict[str, int]:
     """Replay and deliver what was put back."""
     before = len(line.records(TOPICS.email(Lane.bulk)))
     resend = Replayer(line.catalogue, line.ledger, line.due, line, topics=TOPICS, clock=line.clock)
@@ -64,7 +64,7 @@ async def replay(line: Pipeline, wish: ReplayFilter) -> dict[str, int]:
 
 async def test_what_bounced_is_sent_once() -> None:
     """In the bulk lane, with a whole time to live and the attempts it had; then there is nothing left to replay."""
-    line = Pipeline()
+    line = FakePipeline()
     await mailed(line, REFUSED)
     line.clock.advance(30 * 86_400_000)  # long past the first deadline
 
@@ -78,7 +78,7 @@ async def test_what_bounced_is_sent_once() -> None:
 
 async def test_what_was_sent_is_sent_again_only_where_it_is_asked_for() -> None:
     """The same mail with the same id; without `again` it is left alone, whatever state is named."""
-    line = Pipeline()
+    line = FakePipeline()
     await mailed(line)
 
     assert plan(line, ALWAYS) == []
@@ -90,7 +90,7 @@ async def test_what_was_sent_is_sent_again_only_where_it_is_asked_for() -> None:
 async def test_the_ledger_has_the_last_word() -> None:
     """What has moved on since its outcome was read is left alone: sent, or in a relay's hands."""
     for state, said in ((State.sent, "sent by now"), (State.sending, "sending by now")):
-        line = Pipeline()
+        line = FakePipeline()
         await mailed(line, REFUSED)
         (one,) = plan(line, ALWAYS)
         for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
@@ -103,7 +103,7 @@ async def test_the_ledger_has_the_last_word() -> None:
 
 async def test_what_was_withdrawn_stays_withdrawn() -> None:
     """No replay brings it back, not even `again`; an event withdrawn after a replay stops it before the relay."""
-    line = Pipeline()
+    line = FakePipeline()
     await mailed(line, REFUSED)
     (one,) = plan(line, ALWAYS)
     await line.ledger.withdraw(one.delivery.event, 1, 60)
@@ -116,7 +116,7 @@ async def test_what_was_withdrawn_stays_withdrawn() -> None:
 
 async def test_who_may_not_be_mailed_is_not_mailed() -> None:
     """A suppression that came since holds."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     line.transport.fixed = REFUSED
     await line.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
@@ -131,7 +131,7 @@ async def test_who_may_not_be_mailed_is_not_mailed() -> None:
 
 async def test_what_waits_leaves_the_due_set() -> None:
     """A deferred mail is replayed where its state is named; it is then sent once, not twice."""
-    line = Pipeline()
+    line = FakePipeline()
     later = SendResult(SendStatus.deferred, Reason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt")
     await mailed(line, later)
 
@@ -143,7 +143,7 @@ async def test_what_waits_leaves_the_due_set() -> None:
 
 async def test_cut_off_after_the_ledger_it_goes_on() -> None:
     """Queued by a replay that died before Kafka: the next one publishes what is missing."""
-    line = Pipeline()
+    line = FakePipeline()
     await mailed(line, REFUSED)
     (one,) = plan(line, ALWAYS)
     move = Transition(
@@ -177,14 +177,14 @@ async def test_cut_off_after_the_ledger_it_goes_on() -> None:
 )
 async def test_filters(wish: ReplayFilter, meant: bool) -> None:
     """Each lets through what it names, by the latest outcome."""
-    line = Pipeline()
+    line = FakePipeline()
     await mailed(line, REFUSED)
     assert [one.delivery.recipient for one in plan(line, wish)] == (["alice"] if meant else [])
 
 
 async def test_what_was_never_handed_on_has_no_record() -> None:
     """Skipped by resolve: it is meant, and left over, since nothing says how to send it."""
-    line = Pipeline()
+    line = FakePipeline()
     await line.seed()
     await line.ingest({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
     candidates = ReplayCandidates(ALWAYS)

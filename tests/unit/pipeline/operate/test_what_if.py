@@ -15,8 +15,8 @@ from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay, preference_change
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.ingest import parse
-from tests.support.fake_pipeline import Pipeline
-from tests.support.resolve_oracle import SOURCE, town
+from tests.support.fake_pipeline import FakePipeline
+from tests.support.resolve_oracle import SOURCE, make_scenario
 
 OVERBID = {
     "id": "1",
@@ -41,22 +41,22 @@ class Log:
                 yield record
 
 
-def what_if(pipeline: Pipeline, *events: dict[str, Any] | bytes) -> WhatIf:
+def what_if(pipeline: FakePipeline, *events: dict[str, Any] | bytes) -> WhatIf:
     log = Log(*events, at_ms=pipeline.clock.now_ms() - 1000)
     return WhatIf(pipeline.catalogue, pipeline.tables, pipeline.inbox, log, pipeline.clock)
 
 
 @pytest.fixture
-async def pipeline() -> Pipeline:
-    made = Pipeline()
+async def pipeline() -> FakePipeline:
+    made = FakePipeline()
     await made.seed()
     return made
 
 
 async def test_it_agrees_with_what_then_happens() -> None:
     """For random events: what it said before is what `explain` says after, and asking wrote nothing."""
-    pipeline = Pipeline()
-    of = town(pipeline.catalogue, 5, events=60)
+    pipeline = FakePipeline()
+    of = make_scenario(pipeline.catalogue, 5, events=60)
     await pipeline.tables.put_recipients(of.recipients)
     await pipeline.tables.put_contacts(of.contacts)
     for group in of.groups:
@@ -82,7 +82,7 @@ async def test_it_agrees_with_what_then_happens() -> None:
         } == became
 
 
-async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None:
+async def test_a_changed_preference_over_past_events(pipeline: FakePipeline) -> None:
     """Who would have heard and would not; others, other types, repeats and bad records make no difference."""
     asked = what_if(pipeline, OVERBID, OVERBID, b"{", OVERBID | {"id": "3", "type": "winner"}, INVOICE)
     document = await asked.change(preference_change("bob", "overbid", "email", on=False), days=1)
@@ -95,7 +95,7 @@ async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None
     assert pipeline.topics == {}
 
 
-async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
+async def test_a_changed_group_over_past_events(pipeline: FakePipeline) -> None:
     """Who is added hears, who is taken out does not."""
     group = Group(external_id="12345", addresses={"invoice_available": ("new@example.com",)})
     document = await what_if(pipeline, OVERBID, INVOICE).change(TableOverlay(groups=[group]), days=1)
@@ -105,7 +105,7 @@ async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
     assert pipeline.tables.groups["12345", ""].addresses["invoice_available"] == ("billing@example.com",)
 
 
-async def test_only_the_last_days_count(pipeline: Pipeline) -> None:
+async def test_only_the_last_days_count(pipeline: FakePipeline) -> None:
     """What is older than asked for is not read."""
     change = preference_change("bob", "overbid", "email", on=False)
 

@@ -12,7 +12,7 @@ from streams.consumer.batch import RecordBatch, StageConfig
 from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
 from streams.faults.points import no_fault
-from tests.support.kafka_records import fetched
+from tests.support.kafka_records import consumer_records
 
 LIMITS = StageLimits(retry_first=0.001, retry_most=0.002, max_produces=2)
 
@@ -39,7 +39,9 @@ def batch(
 ) -> tuple[RecordBatch, Partition, Kafka]:
     """A batch of records whose values are their offsets, from one partition."""
     partition = Partition()
-    partition.accept([record for o in range(count) for record in fetched("t", 0, [o], value=b"%d" % o)])
+    partition.accept(
+        [record for o in range(count) for record in consumer_records("t", 0, [o], value=b"%d" % o)]
+    )
     if kafka is None:
         kafka = Kafka()
         kafka.open.set()
