@@ -88,7 +88,7 @@ def test_every_stage_is_run_by_one_service() -> None:
 
 
 def test_the_bounce_listener_is_reachable_and_can_verify() -> None:
-    """It listens outside its container on a published port, and has the domain and secrets of all workers."""
+    """The listener has a published port, and the domain and secrets of all workers."""
     service = SERVICES["bounces"]
     settings, theirs = service["environment"], SERVICES["email"]["environment"]
 

@@ -79,7 +79,7 @@ def test_every_container_has_these_limits() -> None:
 
 
 async def test_api_and_worker_run_within_the_limits() -> None:
-    """They become ready, an event is delivered, the image's health check agrees, and they end in order."""
+    """Both become ready, an event is delivered, the image's health check agrees, and both end in order."""
     metrics, http = free_port(), free_port()
     stages = ",".join(service["command"][2] for service in WORKERS)
     async with RealPipeline(partitions=1) as pipeline:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.dev import samples
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
@@ -41,7 +42,7 @@ async def test_explain_agrees_with_the_oracle_on_the_real_pipeline() -> None:
         await parts.writes.put_recipients(
             [
                 *scenario.recipients,
-                *[r.model_copy(update={"roles": (), "version": 9}) for r in await _seeded(pipeline)],
+                *[r.model_copy(update={"roles": (), "version": 9}) for r in samples.RECIPIENTS],
             ]
         )
         await parts.writes.put_contacts(scenario.contacts)
@@ -55,14 +56,14 @@ async def test_explain_agrees_with_the_oracle_on_the_real_pipeline() -> None:
             for n in scenario.withdrawn
         ]
         await pipeline.publish(*withdrawals)
-        await eventually(lambda: _known(pipeline, scenario.withdrawn, "withdrawn_ms"), 60)
+        await eventually(lambda: _heads_have(pipeline, scenario.withdrawn, "withdrawn_ms"), 60)
         shuffled = random.Random(1).sample(scenario.events, k=len(scenario.events))
         await pipeline.publish(*shuffled)
-        await eventually(lambda: _known(pipeline, {e["id"] for e in scenario.events}, "type"), 60)
+        await eventually(lambda: _heads_have(pipeline, {e["id"] for e in scenario.events}, "type"), 60)
         pipeline.start_worker("inbox,email,schedule")
         explain, expected = parts.explain(), expected_answers(scenario, parts.catalogue)
         keys = [event_key(SOURCE, event["id"]) for event in scenario.events]
-        await eventually(lambda: _closed(pipeline, keys), 60)
+        await eventually(lambda: _all_closed(pipeline, keys), 60)
         for event in scenario.events:
             names = scenario.recipient_ids
             queries = (explain(ExplainQuery(event["id"], SOURCE, name)) for name in names)
@@ -78,18 +79,12 @@ async def test_explain_agrees_with_the_oracle_on_the_real_pipeline() -> None:
         assert not document["open"]
 
 
-async def _seeded(pipeline: RealPipeline) -> list[Any]:
-    from service.dev import samples
-
-    return list(samples.RECIPIENTS)
-
-
-async def _known(pipeline: RealPipeline, names: set[str], what: str) -> bool:
+async def _heads_have(pipeline: RealPipeline, names: set[str], field: str) -> bool:
     heads = [await pipeline.parts.ledger.head(event_key(SOURCE, name)) for name in names]
-    return all(head is not None and what in head for head in heads)
+    return all(head is not None and field in head for head in heads)
 
 
-async def _closed(pipeline: RealPipeline, keys: list[str]) -> bool:
+async def _all_closed(pipeline: RealPipeline, keys: list[str]) -> bool:
     return not any([is_open(e.state) for key in keys async for e in pipeline.parts.ledger.entries(key)])
 
 
@@ -102,11 +97,11 @@ async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
         await pipeline.wait_until_finished("/e2e", "done")
         assert await pipeline.parts.inbox.counts("alice") == {"overbid": 1}
 
-        taken = tocsin.run("publish", "withdraw", "--source", "/e2e", "--data", '{"id": "done"}')
-        assert taken.code == 0, taken.err
+        withdrawal = tocsin.run("publish", "withdraw", "--source", "/e2e", "--data", '{"id": "done"}')
+        assert withdrawal.code == 0, withdrawal.err
         key = {"id": "w2", "source": "/e2e", "type": "withdraw", "data": {"type": "overbid", "key": "late"}}
         await pipeline.publish(key)
-        await eventually(lambda: _inbox_is(pipeline, {}), 60)
+        await eventually(lambda: _inbox_counts(pipeline, {}), 60)
         await pipeline.publish(overbid("late", "alice", lot="late", time="2026-01-01T00:00:00Z"))
         late = await pipeline.wait_until_finished("/e2e", "late")
 
@@ -119,15 +114,16 @@ async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
             lambda outcomes: both <= {(o.event_id, o.state.value) for o in outcomes}
         )
 
-        explained_answer = tocsin.run("explain", "--event", "done", "--recipient", "alice", "--json")
-        (found,) = explained_answer.documents[0]["events"]
-        mail = next(d for d in found["deliveries"] if d["channel"] == "email")
-        assert (mail["found"], mail["steps"][0]["relay"], mail["steps"][0]["reply"][:3]) == (
+        explained = tocsin.run("explain", "--event", "done", "--recipient", "alice", "--json")
+        (event,) = explained.documents[0]["events"]
+        delivery = next(d for d in event["deliveries"] if d["channel"] == "email")
+        step = delivery["steps"][0]
+        assert (delivery["found"], step["relay"], step["reply"][:3]) == (
             "users",
             "relay1",
             "250",
         )
-        assert explained_answer.documents[0]["people"][0]["address"] == "a•••@e•••.com"
+        assert explained.documents[0]["people"][0]["address"] == "a•••@e•••.com"
         by_address = tocsin.run("explain", "--address", "alice@example.com", "--type", "overbid")
         assert by_address.code == 0, by_address.err
         assert "alice@example.com" not in by_address.out
@@ -135,7 +131,7 @@ async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
         assert tocsin.run("explain", "--event", "nothing").code == 1
 
 
-async def _inbox_is(pipeline: RealPipeline, counts: dict[str, int]) -> bool:
+async def _inbox_counts(pipeline: RealPipeline, counts: dict[str, int]) -> bool:
     return dict(await pipeline.parts.inbox.counts("alice")) == counts
 
 
@@ -154,7 +150,7 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         event = event_key("/e2e", "c")
         await pipeline.publish(overbid("c", "bob", lot="7"))
         pipeline.start_worker("resolve")
-        await eventually(lambda: _known_key(pipeline, event), 60)
+        await eventually(lambda: _has_entries(pipeline, event, 4), 60)
         lost = delivery_id(event, "bob", "email")
         steps = (State.sending, Reason.none), (State.deferred, Reason.greylisted)
         await parts.ledger.transition([Transition(event, lost, to, why, 5, 1) for to, why in steps])
@@ -163,9 +159,9 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         counts = f"{parts.store.keys.inbox('alice')}:counts"
         await parts.store.pipeline([("HINCRBY", counts, "overbid", 3)])
 
-        found = tocsin.run("audit", "--patience", "0.1", "--json")
-        assert found.code == 1
-        kinds = {one["kind"]: one["what"] for one in found.documents[0]["drift"]}
+        audited = tocsin.run("audit", "--patience", "0.1", "--json")
+        assert audited.code == 1
+        kinds = {one["kind"]: one["what"] for one in audited.documents[0]["drift"]}
         assert kinds == {
             "due missing": f"{event}:{lost}",
             "due unneeded": f"{event_key('/e2e', 'a')}:{closed}",
@@ -179,14 +175,14 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         assert list(await parts.due.times([closed])) == [None]
 
         pipeline.start_worker("email,schedule")
-        await eventually(lambda: _is(pipeline, event, lost, State.sent), 60)
+        await eventually(lambda: _is_in_state(pipeline, event, lost, State.sent), 60)
 
 
-async def _known_key(pipeline: RealPipeline, event: str) -> bool:
-    return len([e async for e in pipeline.parts.ledger.entries(event)]) == 4
+async def _has_entries(pipeline: RealPipeline, event: str, count: int) -> bool:
+    return len([e async for e in pipeline.parts.ledger.entries(event)]) == count
 
 
-async def _is(pipeline: RealPipeline, event: str, delivery: str, state: State) -> bool:
+async def _is_in_state(pipeline: RealPipeline, event: str, delivery: str, state: State) -> bool:
     entry = await pipeline.parts.ledger.entry(event, delivery)
     return entry is not None and entry.state is state
 
@@ -199,13 +195,13 @@ def _delivery(name: str, event: str) -> Delivery:
 
 
 async def test_what_if_answers_and_sends_nothing() -> None:
-    """It decides an event that was not published, and a change of a preference over the events that were."""
+    """For an event that was not published, and for a change of a preference over the events that were."""
     async with RealPipeline() as pipeline:
         pipeline.start_worker()
         await pipeline.publish(overbid("a", "alice"), overbid("b", "bob", lot="8"))
         for name in "ab":
             await pipeline.wait_until_finished("/e2e", name)
-        mails, tocsin = pipeline.mail_counts(), command(pipeline)
+        mail_counts, tocsin = pipeline.mail_counts(), command(pipeline)
 
         predicted = tocsin.run("what-if", "--event", "-", "--json", given=b'{"id":"x","source":"/e","type":"overbid",'
                            b'"recipients":["alice","ghost"],"data":{"lot_id":"7"}}')  # fmt: skip
@@ -224,5 +220,5 @@ async def test_what_if_answers_and_sends_nothing() -> None:
         }
         shown = tocsin.run("what-if", "--recipient", "carol", "--type", "overbid")
         assert "2 events: 0 deliveries more, 2 fewer" in shown.out
-        assert pipeline.mail_counts() == mails
+        assert pipeline.mail_counts() == mail_counts
         assert not await pipeline.entries("/e", "x")

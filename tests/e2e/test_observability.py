@@ -35,7 +35,7 @@ ALERTS = ROOT / "ops" / "prometheus" / "alerts.yml"
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything that one worker has shown."""
+    """The metrics, logs and spans of one worker, and the deliveries of one event."""
 
     metrics: str
     logs: str

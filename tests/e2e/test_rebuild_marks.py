@@ -97,7 +97,7 @@ async def count_full_mailboxes(pipeline: RealPipeline) -> None:
 
 @pytest.mark.timeout(300)
 async def test_withdrawals_stay_in_force_after_a_rebuild() -> None:
-    """All checksums are equal; events that come again, come late, or are withdrawn later are stopped by their marks."""
+    """Checksums are equal; events that arrive again, arrive late, or are withdrawn later are stopped by their marks."""
     async with RealPipeline() as pipeline:
         await prepare(pipeline)
         worker = pipeline.start_worker(ALL_STAGES)

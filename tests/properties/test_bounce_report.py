@@ -10,7 +10,7 @@ from tests.support.bounce_messages import auto_reply, complaint, dsn
 
 SENDER = "b-abc@bounces.tocsin.test"
 CORPUS = (dsn(SENDER), complaint(SENDER), auto_reply(SENDER))
-LINES = sorted({line for mail in CORPUS for line in mail.split(b"\r\n")})
+LINES = sorted({line for report in CORPUS for line in report.split(b"\r\n")})
 UNUSUAL_LINES = [
     b"Content-Type: message/delivery-status; charset=\xff\xfe", b"Content-Transfer-Encoding: base64", b"=?utf-8?q?",
     b"Content-Transfer-Encoding: x-uuencode", b"Status: =?x?b?", b"Content-Type: multipart/report; boundary=",
@@ -39,9 +39,9 @@ def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
 
 
 @given(st.sampled_from(CORPUS), st.randoms(use_true_random=False))
-def test_reports_with_holes(mail: bytes, dice: random.Random) -> None:
+def test_damaged_reports(report: bytes, dice: random.Random) -> None:
     """Octets are changed, removed and doubled."""
-    raw = bytearray(mail)
+    raw = bytearray(report)
     for _ in range(dice.randrange(1, 12)):
         at = dice.randrange(len(raw))
         match dice.randrange(3):

@@ -34,7 +34,7 @@ TOPICS = TopicNames("")
 
 
 class FakePipeline:
-    """All stages over one set of fakes; `topics` holds the messages that were published, by topic."""
+    """The stages over one set of fakes; `topics` holds the messages that were published, by topic."""
 
     def __init__(self, owner: str = "worker-1") -> None:
         self.catalogue = small_catalogue()

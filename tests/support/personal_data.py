@@ -59,7 +59,7 @@ def _quote_address(session: Session, verb: str, line: str) -> Answer:
 
 @dataclass
 class Observations:
-    """Everything that the pipeline showed.
+    """The logs, metrics, spans, records and documents that the pipeline showed.
 
     `left` holds for some people the keys of Redis that still name them after those of ERASED were erased.
     """

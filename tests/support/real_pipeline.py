@@ -157,17 +157,17 @@ class RealPipeline:
 
     async def wait_until_finished(self, source: str, event_id: str, timeout_s: float = 90.0) -> list[Entry]:
         """Wait until an event has deliveries and none of them is open; return their entries."""
-        found: list[Entry] = []
+        entries: list[Entry] = []
 
         async def done() -> bool:
-            nonlocal found
-            found = await self.entries(source, event_id)
-            return bool(found) and not any(is_open(e.state) for e in found)
+            nonlocal entries
+            entries = await self.entries(source, event_id)
+            return bool(entries) and not any(is_open(e.state) for e in entries)
 
         await eventually(
-            done, timeout_s, lambda: f"{event_id}: {[(e.recipient, e.channel, e.state) for e in found]}"
+            done, timeout_s, lambda: f"{event_id}: {[(e.recipient, e.channel, e.state) for e in entries]}"
         )
-        return found
+        return entries
 
     async def outcomes(self) -> list[Outcome]:
         """Return every outcome so far.

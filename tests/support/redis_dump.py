@@ -1,4 +1,4 @@
-"""Everything that a Redis holds, read by type, because the values of DUMP may be compressed."""
+"""The whole content of a Redis, read by type, because the values of DUMP may be compressed."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -246,9 +246,9 @@ class _Dialogue:
         """Return the bytes before the first of `ends`, and that end. Raise ConnectionResetError at EOF."""
         searched = 0
         while True:
-            found = [(at, -len(end), end) for end in ends if (at := self.buffer.find(end, searched)) >= 0]
-            if found:
-                at, _, end = min(found)
+            matches = [(at, -len(end), end) for end in ends if (at := self.buffer.find(end, searched)) >= 0]
+            if matches:
+                at, _, end = min(matches)
                 before, self.buffer = self.buffer[:at], self.buffer[at + len(end) :]
                 return before, end
             searched = max(0, len(self.buffer) - 8)

@@ -32,7 +32,7 @@ NEW = {"email": "some_email_2@example.com", "name": "Some Name 2", "phone": "+1 
 
 @pytest.fixture
 async def acme(api: ApiFixture) -> ApiFixture:
-    """Return a world with the document's account: one contact, with its preferences."""
+    """Return an API with the document's account: one contact, with its preferences."""
     await api.writes.put_contacts([MAIN_CONTACT])
     api.client.auth = basic()
     return api

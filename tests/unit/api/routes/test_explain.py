@@ -22,7 +22,7 @@ EVENT = {"id": "1", "source": "/shop", "type": "overbid", "recipients": ["alice"
 
 @pytest.fixture
 async def resolved(api: ApiFixture) -> ApiFixture:
-    """Return a world in which one overbid was resolved."""
+    """Return an API behind which one overbid was resolved."""
     deps, tables = api.deps, api.tables
     due, ledger = FakeDueSet(), deps.ledger
     await FakePipeline.seed(_Seeded(tables))  # type: ignore[arg-type]  # only its tables are used
