@@ -21,7 +21,14 @@ from service.ports.inbox import (
     ReadFilter,
 )
 from service.ports.ledger import EventHead, Ledger, LedgerIndex
-from service.ports.mail import MailTransport, Renderer, RenderFailed, SendRateLimit, SoftBounceScores
+from service.ports.mail import (
+    MailTransport,
+    RelayTransport,
+    Renderer,
+    RenderFailed,
+    SendRateLimit,
+    SoftBounceScores,
+)
 from service.ports.operate import (
     AddressSearch,
     DeliveryLog,
@@ -88,6 +95,7 @@ __all__ = [
     "RateLimits",
     "ReadFilter",
     "RecipientDirectory",
+    "RelayTransport",
     "RenderFailed",
     "Renderer",
     "RolePage",

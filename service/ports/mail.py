@@ -6,6 +6,7 @@ from typing import Protocol
 
 from service.model.delivery import Delivery
 from service.model.mail import OutgoingMail, SendResult
+from service.model.relay import RelayHealth
 from service.model.soft_bounce import SoftBounceScore
 
 
@@ -14,6 +15,22 @@ class MailTransport(Protocol):
 
     def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
         """Queue a mail; the future never raises but for cancellation."""
+        ...
+
+
+class RelayTransport(MailTransport, Protocol):
+    """The transport of a worker: started before its stages and closed after them."""
+
+    async def start(self) -> None:
+        """Begin to open connections; return at once."""
+        ...
+
+    def state(self) -> Sequence[RelayHealth]:
+        """Return the health of every relay in order of preference."""
+        ...
+
+    async def close(self, drain_s: float = 20.0) -> None:
+        """Accept no more, finish what is queued for at most `drain_s` seconds, then close every connection."""
         ...
 
 

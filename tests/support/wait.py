@@ -5,7 +5,7 @@ import inspect
 import time
 from collections.abc import Callable
 
-_POLL_S = 0.01
+_POLL_S = 0.005
 _SERVER_POLL_S = 0.05
 
 
@@ -14,7 +14,7 @@ async def eventually(
 ) -> None:
     """Return as soon as the condition holds; after `timeout_s`, raise AssertionError with what `describe` returns.
 
-    A condition that returns an awaitable usually asks a server, so it is polled every 50 ms; any other every 10 ms.
+    A condition that returns an awaitable usually asks a server, so it is polled every 50 ms; any other every 5 ms.
     """
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + timeout_s
@@ -30,7 +30,7 @@ async def eventually(
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
-    """Block the thread until the condition holds, polled every 10 ms; return whether it did within `timeout_s`."""
+    """Block the thread until the condition holds, polled every 5 ms; return whether it did within `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline_s:

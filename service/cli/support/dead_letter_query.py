@@ -106,7 +106,7 @@ async def open_parts(
 
 
 def _state(status: "DeadLetterStatus | None") -> str:
-    return _OPEN if status is None else STATES.get(status.action, status.action)
+    return _OPEN if status is None else STATES.get(status.operation, status.operation)
 
 
 def row_of(letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, Any]:
@@ -123,4 +123,4 @@ def row_of(letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, A
         "place": letter.place,
         "detail": mask_text(letter.detail),
     }
-    return row if status is None else row | {"by": status.who, "at": iso(status.at_ms)}
+    return row if status is None else row | {"by": status.operator, "at": iso(status.at_ms)}
