@@ -45,17 +45,19 @@ async def feed(pipeline: RealPipeline, producer: AIOKafkaProducer, *records: Tab
         )
 
 
-async def read_row(pipeline: RealPipeline, name: str) -> Recipient | None:
-    return (await pipeline.parts.tables.lookup(LookupKeys(recipients={name}))).recipients.get(name)
+async def read_row(pipeline: RealPipeline, recipient_id: str) -> Recipient | None:
+    return (await pipeline.parts.tables.lookup(LookupKeys(recipients={recipient_id}))).recipients.get(
+        recipient_id
+    )
 
 
-async def wait_for_row(pipeline: RealPipeline, name: str, **fields: Any) -> None:
+async def wait_for_row(pipeline: RealPipeline, recipient_id: str, **fields: Any) -> None:
     """Wait until a recipient's row has these fields."""
     row: Recipient | None = None
 
     async def has_fields() -> bool:
         nonlocal row
-        row = await read_row(pipeline, name)
+        row = await read_row(pipeline, recipient_id)
         return row is not None and all(getattr(row, field) == value for field, value in fields.items())
 
     await eventually(has_fields, 60, lambda: str(row))
