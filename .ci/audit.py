@@ -17,7 +17,7 @@ Answer = Sequence[dict[str, Any]] | None
 """The packages as a service knows them; None: it could not be asked."""
 
 
-def verdict(answers: Mapping[str, Answer]) -> tuple[int, str]:
+def summarize(answers: Mapping[str, Answer]) -> tuple[int, str]:
     """Exit code and what to say. What any service finds counts; a package that one of them knows is audited."""
     said, found, knowing = [], list[str](), dict[str, Answer]()
     for service, packages in answers.items():
@@ -59,7 +59,7 @@ def ask(service: str, requirements: str) -> Answer:
 
 def main(requirements: str) -> int:
     """Audit a file of locked requirements."""
-    code, said = verdict({service: ask(service, requirements) for service in SERVICES})
+    code, said = summarize({service: ask(service, requirements) for service in SERVICES})
     sys.stdout.write(f"{requirements}: {said}\n")
     return code
 

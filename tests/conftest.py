@@ -1,4 +1,4 @@
-"""Fixtures that any test may ask for; what they start is in `tests/support/stack.py`."""
+"""Fixtures of all tests; the servers that they start are in `tests/support/stack.py`."""
 
 import pytest
 import redis
@@ -7,21 +7,21 @@ from hypothesis import settings
 from service.dev import ports
 from tests.support.stack import shared_kafka, shared_valkey
 
-# The same examples in every run, whatever was found before, and no deadline: a change is not blamed for another's
-# luck, nor for a busy machine. `--hypothesis-profile=default` looks for new ones.
+# The same examples in every run and no deadline, so that a failure comes from the change under test and neither from
+# random examples nor from a busy machine. `--hypothesis-profile=default` searches for new examples.
 settings.register_profile("same", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.load_profile("same")
 
 
 @pytest.fixture
 def kafka() -> str:
-    """host:port of the run's shared Kafka broker; use topic and group names of your own."""
+    """Return host:port of the run's shared Kafka broker; use topic and group names of your own."""
     return shared_kafka().bootstrap
 
 
 @pytest.fixture
 def valkey_url() -> str:
-    """URL of the run's shared Valkey, empty."""
+    """Return the URL of the run's shared Valkey, emptied."""
     url = shared_valkey().url
     with redis.Redis.from_url(url) as client:
         client.flushall()
@@ -30,5 +30,5 @@ def valkey_url() -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Return a loopback port that is not in use."""
     return ports.free_port()

@@ -35,7 +35,7 @@ def test_every_image_is_pinned_by_a_tag() -> None:
 
 
 def test_every_container_has_a_health_check() -> None:
-    """The image has one, tested in tests/e2e/test_contained.py, and so has every long-running service of Tocsin."""
+    """The image has one, run by tests/e2e/test_container_limits.py, and so has every long-running service of ours."""
     assert re.search(r'^HEALTHCHECK .*CMD \["python"', FINAL_STAGE, re.MULTILINE)
     staying = [SERVICES[name] for name in OURS if SERVICES[name].get("restart") != "no"]
     assert all("healthcheck" in service for service in staying)
@@ -88,7 +88,7 @@ def test_every_stage_is_run_by_one_service() -> None:
 
 
 def test_the_bounce_listener_is_reachable_and_can_verify() -> None:
-    """It listens outside its container on a published port, and has the domain and secrets of all workers."""
+    """The listener has a published port, and the domain and secrets of all workers."""
     service = SERVICES["bounces"]
     settings, theirs = service["environment"], SERVICES["email"]["environment"]
 

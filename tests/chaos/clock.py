@@ -12,7 +12,7 @@ import httpx
 
 from service.dev.ports import free_port
 from tests.chaos.environment import STAGES, World
-from tests.support.real_pipeline import eventually
+from tests.support.wait import eventually
 
 _MINUTE = 60
 _SOON = timedelta(minutes=40)

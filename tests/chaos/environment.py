@@ -16,7 +16,8 @@ from service.model.recipient import Recipient
 from service.ports import Unavailable
 from tests.chaos.servers import Servers
 from tests.chaos.verdict import Arrived, Expected, Verdict, judge
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 PEOPLE = 40
 SOURCE = "/chaos"
@@ -69,7 +70,7 @@ class World:
 
     async def prepare(self) -> None:
         """People to notify, in Kafka and in Redis."""
-        writer = self.line.parts.table_writer(self.line.publisher)
+        writer = self.line.parts.table_writer(self.line.producer)
         for name in (f"p{n}" for n in range(PEOPLE)):
             row = Recipient(id=name, address=f"{name}@chaos.test", name=name.upper(), version=1)
             await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]

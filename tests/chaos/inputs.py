@@ -11,8 +11,8 @@ from service.dev.ports import free_port
 from streams.kafka.connection import kafka_connection
 from streams.topics.apply import apply as apply_topics
 from tests.chaos.environment import World
-from tests.support.readiness import reasons
-from tests.support.real_pipeline import eventually
+from tests.support.readiness import not_ready_reasons
+from tests.support.wait import eventually
 
 
 async def poison_and_repeats(world: World) -> None:
@@ -30,7 +30,7 @@ async def dead_letters_refused(world: World) -> None:
     await world.load(100)
 
     async def waiting() -> bool:
-        told = await reasons(f"http://127.0.0.1:{probe}/readyz")
+        told = await not_ready_reasons(f"http://127.0.0.1:{probe}/readyz")
         return "a dead letter cannot be written" in told.get("resolve", "")
 
     await eventually(waiting, 120, lambda: "the stage does not say that it waits")

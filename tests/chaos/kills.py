@@ -11,7 +11,7 @@ from tests.chaos.environment import World
 from tests.chaos.nest import Forked, Nest
 from tests.chaos.scenario import Act
 from tests.chaos.worker import STUMBLE
-from tests.support.real_pipeline import eventually
+from tests.support.wait import eventually
 
 _DEATH_SECONDS = 240
 

@@ -10,9 +10,9 @@ from redis.retry import Retry
 from service.dev.ports import free_port
 from tests.chaos.environment import STAGES, World
 from tests.chaos.scenario import Act
-from tests.support.readiness import ready, reasons
-from tests.support.real_pipeline import eventually
+from tests.support.readiness import not_ready_reasons, wait_until_ready
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.wait import eventually
 
 _DOWN_SECONDS = 30.0
 _PADDING = 40_000
@@ -113,7 +113,7 @@ async def redis_disk_full(world: World) -> None:
         await asyncio.to_thread(world.servers.disk.fill)
 
         async def refused() -> bool:
-            told = await reasons(f"http://127.0.0.1:{probe}/readyz")
+            told = await not_ready_reasons(f"http://127.0.0.1:{probe}/readyz")
             return await asyncio.to_thread(_answers, url) == "MISCONF" and "resolve" in told
 
         await eventually(refused, 120, lambda: "Redis still takes writes")
@@ -146,7 +146,7 @@ async def redis_wiped(world: World) -> None:
     """FLUSHALL in mid-load: nothing is sent until `tocsin rebuild` has refilled it, and then everything is there."""
     stages, probe = f"{STAGES},tables", free_port()
     world.line.start_worker(stages, TOCSIN_WORKER__METRICS_PORT=str(probe))
-    await ready(f"http://127.0.0.1:{probe}/readyz")
+    await wait_until_ready(f"http://127.0.0.1:{probe}/readyz")
     async with world.flow():
         await world.mailed(200)
         await asyncio.to_thread(_flush, world.servers.valkey.url)
@@ -163,7 +163,7 @@ async def redis_wiped(world: World) -> None:
 
 async def _stopped(probe: str, stages: Sequence[str]) -> None:
     async def stopped() -> bool:
-        told = await reasons(probe)
+        told = await not_ready_reasons(probe)
         return all("tocsin rebuild" in told.get(stage, "") for stage in stages)
 
     await eventually(stopped, 120, lambda: "stages go on without their tables")

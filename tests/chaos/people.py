@@ -10,7 +10,7 @@ _EACH = 10
 
 async def changes(world: World) -> None:
     """An address, a preference and a recipient change in mid-load: from then on nobody hears by the old state."""
-    writer = world.line.parts.table_writer(world.line.publisher)
+    writer = world.line.parts.table_writer(world.line.producer)
     rows = {name: Recipient(id=name, address=f"{name}@chaos.test") for name in ("moved", "quiet", "gone")}
     for name, row in rows.items():
         await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]

@@ -1,9 +1,7 @@
-"""Redis is emptied on a running line: nothing is sent, `tocsin rebuild` brings all of it back."""
+"""Redis is emptied under a running pipeline: nothing is sent, and `tocsin rebuild` restores everything."""
 
 import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,11 +19,11 @@ from service.model.ledger import State
 from service.model.reasons import Reason
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.ports import InboxQuery, ReadFilter
-from tests.support.paths import ROOT
-from tests.support.readiness import ready, reasons
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.readiness import not_ready_reasons, wait_until_ready
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
-ALL = "resolve,inbox,email,schedule,tables"
+ALL_STAGES = "resolve,inbox,email,schedule,tables"
 SOURCE = "/e2e"
 _REFUSED, _DEFERRED = "bounced@simulator.test", "deferred@simulator.test"
 
@@ -37,47 +35,33 @@ def overbid(event_id: str, *recipients: str, lot: str = "9") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def fed_line(**variables: str) -> AsyncIterator[tuple[RealPipeline, str]]:
-    """A line whose tables were filled as the API fills them, with a worker; and where that worker is probed."""
-    async with RealPipeline(variables=variables) as line:
-        with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
+async def seeded_pipeline(**variables: str) -> AsyncIterator[tuple[RealPipeline, str]]:
+    """Yield a pipeline with a worker, whose tables were written as the API writes them; and the worker's probe URL."""
+    async with RealPipeline(variables=variables) as pipeline:
+        with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
             client.flushall()
-        await line.parts.tables.mark_complete()
-        assert await seed(line.parts.table_writer(line.publisher), line.parts.catalogue)
+        await pipeline.parts.tables.mark_complete()
+        assert await seed(pipeline.parts.table_writer(pipeline.producer), pipeline.parts.catalogue)
         port = free_port()
-        line.start_worker(ALL, TOCSIN_WORKER__METRICS_PORT=str(port))
-        yield line, f"http://127.0.0.1:{port}/readyz"
+        pipeline.start_worker(ALL_STAGES, TOCSIN_WORKER__METRICS_PORT=str(port))
+        yield pipeline, f"http://127.0.0.1:{port}/readyz"
 
 
-async def tocsin(line: RealPipeline, *arguments: str) -> tuple[int, list[Mapping[str, Any]], str]:
-    """Run a verb: its exit code, its JSON Lines, its stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", *arguments,
-        cwd=ROOT, env=line.environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return (
-        process.returncode or 0,
-        [json.loads(row) for row in out.splitlines() if row[:1] == b"{"],
-        err.decode(),
-    )
-
-
-def flush(line: RealPipeline) -> None:
-    """FLUSHALL."""
-    with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
+def flush(pipeline: RealPipeline) -> None:
+    """Empty Redis by FLUSHALL."""
+    with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
         client.flushall()
 
 
-def marks(line: RealPipeline) -> ReadMarker:
-    """As the API marks entries read."""
-    parts = line.parts
+def read_marker(pipeline: RealPipeline) -> ReadMarker:
+    """Return the marker by which the API marks entries read."""
+    parts = pipeline.parts
     reads = RedisInboxReads(parts.store, parts.clock)
-    return ReadMarker(parts.inbox, reads, line.publisher, parts.topics, parts.clock)
+    return ReadMarker(parts.inbox, reads, pipeline.producer, parts.topics, parts.clock)
 
 
 async def reads_of(parts: Parts) -> dict[str, Any]:
-    """What the API shows of every inbox."""
+    """Return what the API shows of every inbox."""
     reads = RedisInboxReads(parts.store, parts.clock)
     return {
         name: (
@@ -89,169 +73,171 @@ async def reads_of(parts: Parts) -> dict[str, Any]:
     }
 
 
-async def told_of(line: RealPipeline) -> dict[str, Any]:
-    """What `explain` shows of some events: their heads, and every delivery's steps but for their details."""
-    told: dict[str, Any] = {}
+async def histories_of(pipeline: RealPipeline) -> dict[str, Any]:
+    """Return heads of some events, and every delivery's steps without their details, as `explain` shows them."""
+    histories: dict[str, Any] = {}
     for event_id in ("h0", "g", "r1", "later"):
-        head = dict(await line.parts.ledger.head(event_key(SOURCE, event_id)) or {})
+        head = dict(await pipeline.parts.ledger.head(event_key(SOURCE, event_id)) or {})
         steps = {
             (e.recipient, e.channel): [(s.state, s.reason, s.attempt) for s in e.steps]
-            for e in await line.entries(SOURCE, event_id)
+            for e in await pipeline.entries(SOURCE, event_id)
         }
-        kept = ("type", "source", "id", "time_ms", "received_ms", "external_id")
-        told[event_id] = ({name: head.get(name) for name in kept}, steps)
-    return told
+        fields = ("type", "source", "id", "time_ms", "received_ms", "external_id")
+        histories[event_id] = ({name: head.get(name) for name in fields}, steps)
+    return histories
 
 
-async def quiet(line: RealPipeline) -> list[TableCount]:
-    """The sums, as soon as they have not changed for a while."""
+async def stable_inventory(pipeline: RealPipeline) -> list[TableCount]:
+    """Wait until rows and checksums of all tables have not changed for half a second; return them."""
     before: list[TableCount] = []
     same = 0
     while same < 5:
-        now = await inventory(line.parts.store)
+        now = await inventory(pipeline.parts.store)
         same = same + 1 if now == before else 0
         before = now
         await asyncio.sleep(0.1)
     return before
 
 
-async def busy_history(line: RealPipeline) -> None:
-    """Sent, bounced, deferred and skipped mail, inbox entries read one by one and all at once, a withdrawn one."""
-    writer = line.parts.table_writer(line.publisher)
+async def create_history(pipeline: RealPipeline) -> None:
+    """Create sent, bounced, deferred and skipped mail, entries marked read one by one and all at once, suppressions."""
+    writer = pipeline.parts.table_writer(pipeline.producer)
     for name, address in (("bouncing", _REFUSED), ("waiting", _DEFERRED)):
         await writer.recipient(
             name,
             lambda _, a=address, n=name: samples.RECIPIENTS[0].model_copy(update={"id": n, "address": a}),
         )
-    await line.publish(*(overbid(f"h{n}", "alice", "bob", "nobody", lot=str(n)) for n in range(20)))
-    await line.publish({"id": "g", "source": SOURCE, "type": "invoice_available", "external_id": "12345"})
+    await pipeline.publish(*(overbid(f"h{n}", "alice", "bob", "unknown", lot=str(n)) for n in range(20)))
+    await pipeline.publish({"id": "g", "source": SOURCE, "type": "invoice_available", "external_id": "12345"})
     for n in range(20):
-        await line.finished(SOURCE, f"h{n}")
-    await line.finished(SOURCE, "g")
-    await line.publish(overbid("r1", "bouncing", "waiting"))
+        await pipeline.wait_until_finished(SOURCE, f"h{n}")
+    await pipeline.wait_until_finished(SOURCE, "g")
+    await pipeline.publish(overbid("r1", "bouncing", "waiting"))
 
     async def settled() -> bool:
-        found = {(e.recipient, e.channel): e.state for e in await line.entries(SOURCE, "r1")}
-        wanted = {("bouncing", "email"): State.bounced, ("waiting", "email"): State.deferred}
-        return wanted.items() <= found.items() and State.queued not in found.values()
+        states = {(e.recipient, e.channel): e.state for e in await pipeline.entries(SOURCE, "r1")}
+        expected = {("bouncing", "email"): State.bounced, ("waiting", "email"): State.deferred}
+        return expected.items() <= states.items() and State.queued not in states.values()
 
     await eventually(settled, 60)
-    unread = await line.parts.inbox.unread("alice")
-    await marks(line).mark("alice", [item.id for item in unread[:5]] + ["nobody's"])
-    assert await marks(line).mark_all("bob") == 20
-    await line.publish(overbid("later", "bob", lot="x"))
-    await line.finished(SOURCE, "later")
+    unread = await pipeline.parts.inbox.unread("alice")
+    await read_marker(pipeline).mark("alice", [item.id for item in unread[:5]] + ["no-such-entry"])
+    assert await read_marker(pipeline).mark_all("bob") == 20
+    await pipeline.publish(overbid("later", "bob", lot="x"))
+    await pipeline.wait_until_finished(SOURCE, "later")
     await writer.suppress("eve@example.com", Reason.bounce_received, "550 <eve@example.com>")
     await writer.suppress("mallory@example.com", Reason.complaint_received)
     assert await writer.unsuppress("mallory@example.com")
 
 
 @pytest.mark.timeout(300)
-async def test_flushall_stops_everything_and_rebuild_brings_it_back() -> None:
-    """Nothing is sent in between, readiness says what to do, all sums and reads are equal, and new events flow."""
-    async with fed_line() as (line, probe):
-        await ready(probe)
-        await busy_history(line)
-        before, shown = await quiet(line), await reads_of(line.parts)
+async def test_flushall_stops_everything_and_rebuild_restores_it() -> None:
+    """Nothing is sent in between, `/readyz` names the command, checksums and reads are equal, and new events flow."""
+    async with seeded_pipeline() as (pipeline, probe):
+        await wait_until_ready(probe)
+        await create_history(pipeline)
+        before, reads = await stable_inventory(pipeline), await reads_of(pipeline.parts)
         rows = {one.table: one.rows for one in before}
         assert rows["recipients"] == 5
         assert rows["suppressions"] == 2
         assert rows["inbox"] == 20 + 21 + 22 + 2
         assert rows["due"] == 1
-        due, histories = await line.parts.due.oldest_ms(), await told_of(line)
-        mails = len(line.catcher.mails)
+        due_ms, histories = await pipeline.parts.due.oldest_ms(), await histories_of(pipeline)
+        mails = len(pipeline.catcher.mails)
 
-        flush(line)
-        await line.publish(*(overbid(f"n{n}", "alice", "bob", lot=f"n{n}") for n in range(50)))
+        flush(pipeline)
+        await pipeline.publish(*(overbid(f"n{n}", "alice", "bob", lot=f"n{n}") for n in range(50)))
 
         async def paused() -> bool:
-            told = await reasons(probe)
+            reasons = await not_ready_reasons(probe)
             stages = ("resolve", "inbox", "email.high", "email.normal", "email.bulk", "tables")
-            return all("tocsin rebuild" in told.get(stage, "") for stage in stages)
+            return all("tocsin rebuild" in reasons.get(stage, "") for stage in stages)
 
         await eventually(paused, 60)
-        code, sums, _ = await tocsin(line, "rebuild", "--checksums", "--json")
+        code, sums, _ = await pipeline.tocsin("rebuild", "--checksums", "--json")
         assert code == 0
-        assert {one["rows"] for one in sums} == {0}, "nothing sneaked in"
-        assert len(line.catcher.mails) == mails
+        assert {one["rows"] for one in sums} == {0}, "something was written while the stages were paused"
+        assert len(pipeline.catcher.mails) == mails
 
-        # Without a worker the new events wait, so that what was there before can be compared.
-        worker = line.workers[0]
+        # Without a worker the new events wait, so that the restored state can be compared with the one before.
+        worker = pipeline.workers[0]
         worker.terminate()
         assert await asyncio.to_thread(worker.wait, 60) == 0
-        assert len(line.catcher.mails) == mails
-        code, told, err = await tocsin(line, "rebuild", "--yes", "--json")
-        assert code == 0, err
-        assert told[0]["refused"] == {}
-        after = await inventory(line.parts.store)
+        assert len(pipeline.catcher.mails) == mails
+        code, documents, output = await pipeline.tocsin("rebuild", "--yes", "--json")
+        assert code == 0, output
+        assert documents[0]["refused"] == {}
+        after = await inventory(pipeline.parts.store)
         assert after == before
-        assert [(s["table"], s["rows"], s["checksum"]) for s in told[1:]] == [
+        assert [(s["table"], s["rows"], s["checksum"]) for s in documents[1:]] == [
             (s.table, s.rows, s.checksum) for s in before
         ]
-        assert await reads_of(line.parts) == shown
-        assert await line.parts.due.oldest_ms() == due
-        assert await told_of(line) == histories
-        assert len(line.catcher.mails) == mails, "no mail in between"
+        assert await reads_of(pipeline.parts) == reads
+        assert await pipeline.parts.due.oldest_ms() == due_ms
+        assert await histories_of(pipeline) == histories
+        assert len(pipeline.catcher.mails) == mails, "no mail in between"
 
-        line.start_worker(ALL)
+        pipeline.start_worker(ALL_STAGES)
         for n in range(50):
-            await line.finished(SOURCE, f"n{n}")
-        assert set(line.mailed().values()) == {1}
-        assert len(line.catcher.mails) == mails + 3 * 50
+            await pipeline.wait_until_finished(SOURCE, f"n{n}")
+        assert set(pipeline.mail_counts().values()) == {1}
+        assert len(pipeline.catcher.mails) == mails + 3 * 50
 
-        # The sums see a fault: one entry unread again, one row less.
-        with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
-            sums_now = await quiet(line)
-            client.delete(line.parts.store.keys.suppressed(address_key("eve@example.com")))
-            client.hdel(line.parts.store.keys.inbox("alice"), (await line.parts.inbox.unread("alice"))[0].id)
+        # The checksums detect a fault: a suppression less, and an entry less in an inbox.
+        with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
+            intact = await stable_inventory(pipeline)
+            client.delete(pipeline.parts.store.keys.suppressed(address_key("eve@example.com")))
+            client.hdel(
+                pipeline.parts.store.keys.inbox("alice"), (await pipeline.parts.inbox.unread("alice"))[0].id
+            )
         differing = {
-            a.table for a, b in zip(sums_now, await inventory(line.parts.store), strict=True) if a != b
+            a.table for a, b in zip(intact, await inventory(pipeline.parts.store), strict=True) if a != b
         }
         assert differing == {"suppressions", "inbox"}
 
 
 @pytest.mark.timeout(300)
-async def test_flushall_in_the_middle_of_work_loses_and_doubles_nothing() -> None:
-    """Mail is out and batches are half done when Redis is emptied; the worker stays, the rebuild runs beside it."""
-    async with fed_line() as (line, probe):
-        await ready(probe)
+async def test_flushall_during_work_loses_and_doubles_nothing() -> None:
+    """Mail is in flight and batches are half done when Redis is emptied; the worker runs on during the rebuild."""
+    async with seeded_pipeline() as (pipeline, probe):
+        await wait_until_ready(probe)
         count = 900
-        await line.publish(*(overbid(f"m{n}", "alice", "bob", lot=f"m{n}") for n in range(count)))
-        await eventually(lambda: _mails(line, count // 3), 60)
-        flush(line)
+        await pipeline.publish(*(overbid(f"m{n}", "alice", "bob", lot=f"m{n}") for n in range(count)))
+        await eventually(lambda: _mails(pipeline, count // 3), 60)
+        flush(pipeline)
 
         async def paused() -> bool:
-            told = await reasons(probe)
-            return "resolve" in told and "email.high" in told
+            reasons = await not_ready_reasons(probe)
+            return "resolve" in reasons and "email.high" in reasons
 
         await eventually(paused, 60)
-        await settled(line)
-        stopped_at = len(line.catcher.mails)
-        assert stopped_at < 3 * count, "there was nothing left to do"
-        code, _, err = await tocsin(line, "rebuild", "--yes", "--json")
-        assert code == 0, err
+        await wait_until_no_mail_is_sent(pipeline)
+        stopped_at = len(pipeline.catcher.mails)
+        assert stopped_at < 3 * count, "all mail was sent before Redis was emptied"
+        code, _, output = await pipeline.tocsin("rebuild", "--yes", "--json")
+        assert code == 0, output
         for n in range(count):
-            await line.finished(SOURCE, f"m{n}", seconds=90)
+            await pipeline.wait_until_finished(SOURCE, f"m{n}", timeout_s=90)
 
-        mailed = line.mailed()
+        mailed = pipeline.mail_counts()
         assert len(mailed) == 3 * count
         assert set(mailed.values()) == {1}
         for final in (State.sent, State.delivered):
-            await line.told(
-                lambda told, f=final: len({o.delivery for o in told if o.state is f}) == 3 * count
+            await pipeline.wait_for_outcomes(
+                lambda outcomes, f=final: len({o.delivery for o in outcomes if o.state is f}) == 3 * count
             )
-        assert await line.parts.inbox.counts("alice") == {"overbid": count}
+        assert await pipeline.parts.inbox.counts("alice") == {"overbid": count}
 
 
-async def _mails(line: RealPipeline, count: int) -> bool:
-    return len(line.catcher.mails) >= count
+async def _mails(pipeline: RealPipeline, count: int) -> bool:
+    return len(pipeline.catcher.mails) >= count
 
 
-async def settled(line: RealPipeline) -> None:
-    """Wait until no mail has come for a while: what was out has been answered."""
+async def wait_until_no_mail_is_sent(pipeline: RealPipeline) -> None:
+    """Wait until no message has arrived for a second: mail in flight was answered."""
     before, same = -1, 0
     while same < 10:
-        now = len(line.catcher.mails)
+        now = len(pipeline.catcher.mails)
         same = same + 1 if now == before else 0
         before = now
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Redis is emptied: what producers took back stays taken back, and mailboxes that were full are remembered."""
+"""Redis is emptied and rebuilt: withdrawals stay in force, and the scores of full mailboxes are restored."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +13,11 @@ from service.model.ids import address_key, event_key
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 SOURCE = "/e2e"
-ALL = "resolve,inbox,email,schedule,tables"
+ALL_STAGES = "resolve,inbox,email,schedule,tables"
 BEFORE = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
 
@@ -31,97 +32,105 @@ def withdraw(number: int, **data: Any) -> dict[str, Any]:
     return {"id": f"w{number}", "source": SOURCE, "type": "withdraw", "data": data}
 
 
-async def prepared(line: RealPipeline) -> None:
-    """Only what goes through Kafka is in Redis; `waiting` has a mailbox that is never ready."""
-    with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
+async def prepare(pipeline: RealPipeline) -> None:
+    """Fill Redis through Kafka only; the mailbox of `waiting` always defers."""
+    with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
         client.flushall()
-    await line.parts.tables.mark_complete()
-    writer = line.parts.table_writer(line.publisher)
-    assert await seed(writer, line.parts.catalogue)
+    await pipeline.parts.tables.mark_complete()
+    writer = pipeline.parts.table_writer(pipeline.producer)
+    assert await seed(writer, pipeline.parts.catalogue)
     waiting = samples.RECIPIENTS[0].model_copy(update={"id": "waiting", "address": "deferred@simulator.test"})
     await writer.recipient("waiting", lambda _: waiting)
 
 
-async def state(line: RealPipeline, event_id: str, recipient: str, channel: str) -> State | None:
-    found = {(e.recipient, e.channel): e.state for e in await line.entries(SOURCE, event_id)}
-    return found.get((recipient, channel))
+async def state(pipeline: RealPipeline, event_id: str, recipient: str, channel: str) -> State | None:
+    states = {(e.recipient, e.channel): e.state for e in await pipeline.entries(SOURCE, event_id)}
+    return states.get((recipient, channel))
 
 
-async def withdrawn(line: RealPipeline, event_id: str, *recipients: str) -> None:
-    """Wait until no delivery of these is anything but withdrawn."""
+async def wait_until_withdrawn(pipeline: RealPipeline, event_id: str, *recipients: str) -> None:
+    """Wait until every delivery of these recipients is withdrawn."""
 
     async def all_are() -> bool:
-        states = {await state(line, event_id, who, way) for who in recipients for way in ("email", "inbox")}
+        states = {
+            await state(pipeline, event_id, name, channel)
+            for name in recipients
+            for channel in ("email", "inbox")
+        }
         return states == {State.withdrawn}
 
     await eventually(all_are, 90, lambda: event_id)
 
 
-async def taken_back(line: RealPipeline) -> None:
-    """Pending mail withdrawn by id; an event that has not come; a key with one that came late; and one that stands."""
-    await line.publish(*(overbid(name, "waiting", lot=name) for name in ("seen", "open")))
+async def withdraw_events(pipeline: RealPipeline) -> None:
+    """Withdraw pending mail by id, an event that has not arrived, and a key with a late event; leave one in force."""
+    await pipeline.publish(*(overbid(name, "waiting", lot=name) for name in ("seen", "open")))
     for name in ("seen", "open"):
 
         async def deferred(name: str = name) -> bool:
-            return await state(line, name, "waiting", "email") is State.deferred
+            return await state(pipeline, name, "waiting", "email") is State.deferred
 
         await eventually(deferred, 90)
-    await line.publish(withdraw(1, id="seen"), withdraw(2, id="unseen"), withdraw(3, type="overbid", key="2"))
+    await pipeline.publish(
+        withdraw(1, id="seen"), withdraw(2, id="unseen"), withdraw(3, type="overbid", key="2")
+    )
     mailed, inbox = State.sent, State.withdrawn
 
     async def stopped() -> bool:
-        ways = [("waiting", "email"), ("waiting", "inbox"), ("carol", "email"), ("carol", "inbox")]
-        found = [await state(line, "seen", *way) for way in ways]
-        unseen = await line.parts.ledger.head(event_key(SOURCE, "unseen"))
-        return found == [State.withdrawn, inbox, mailed, inbox] and unseen is not None
+        deliveries = [("waiting", "email"), ("waiting", "inbox"), ("carol", "email"), ("carol", "inbox")]
+        states = [await state(pipeline, "seen", *delivery) for delivery in deliveries]
+        unseen = await pipeline.parts.ledger.head(event_key(SOURCE, "unseen"))
+        return states == [State.withdrawn, inbox, mailed, inbox] and unseen is not None
 
     await eventually(stopped, 90)
-    await line.publish(overbid("late", "alice", lot="2", time=BEFORE))
-    await withdrawn(line, "late", "alice", "carol")
+    await pipeline.publish(overbid("late", "alice", lot="2", time=BEFORE))
+    await wait_until_withdrawn(pipeline, "late", "alice", "carol")
 
 
-async def full_mailboxes(line: RealPipeline) -> None:
-    """As the stages count them."""
-    parts = line.parts
+async def count_full_mailboxes(pipeline: RealPipeline) -> None:
+    """Count soft bounces of full mailboxes, as the stages do."""
+    parts = pipeline.parts
     soft = SoftBounceScorer(parts.scores, parts.tables, parts.writes, parts.topics, parts.clock)
     for address in ("alice@example.com", "bob@example.com", "alice@example.com"):
-        await line.producer.publish(await soft.count([(address, Reason.mailbox_full)]))
+        await pipeline.producer.publish(await soft.count([(address, Reason.mailbox_full)]))
 
 
 @pytest.mark.timeout(300)
-async def test_what_was_taken_back_stays_taken_back() -> None:
-    """All sums are equal; records that come again, come at last, or are still to be withdrawn meet their marks."""
-    async with RealPipeline() as line:
-        await prepared(line)
-        worker = line.start_worker(ALL)
-        await taken_back(line)
-        await full_mailboxes(line)
+async def test_withdrawals_stay_in_force_after_a_rebuild() -> None:
+    """Checksums are equal; events that arrive again, arrive late, or are withdrawn later are stopped by their marks."""
+    async with RealPipeline() as pipeline:
+        await prepare(pipeline)
+        worker = pipeline.start_worker(ALL_STAGES)
+        await withdraw_events(pipeline)
+        await count_full_mailboxes(pipeline)
         worker.terminate()
         worker.wait(60)
-        before = await inventory(line.parts.store)
+        before = await inventory(pipeline.parts.store)
         rows = {one.table: one.rows for one in before}
         assert (rows["withdrawals"], rows["soft-bounces"], rows["due"]) == (4, 2, 1)
-        mails = len(line.catcher.mails)
+        mails = len(pipeline.catcher.mails)
 
-        with redis.Redis.from_url(line.settings.redis.url.get_secret_value()) as client:
+        with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
             client.flushall()
-        code, told, said = await line.tocsin("rebuild", "--yes", "--json")
-        assert code == 0, said
-        assert (told[0]["read"]["withdrawals"], told[0]["read"]["scores"]) == (4, 3)
-        assert await inventory(line.parts.store) == before
-        (score,) = await line.parts.scores.add([address_key("alice@example.com")], line.parts.clock.now_ms())
+        code, documents, output = await pipeline.tocsin("rebuild", "--yes", "--json")
+        assert code == 0, output
+        assert (documents[0]["read"]["withdrawals"], documents[0]["read"]["scores"]) == (4, 3)
+        assert await inventory(pipeline.parts.store) == before
+        (score,) = await pipeline.parts.scores.add(
+            [address_key("alice@example.com")], pipeline.parts.clock.now_ms()
+        )
         assert score.value == pytest.approx(3, abs=0.01)
 
-        line.start_worker(ALL)
-        await line.publish(
+        pipeline.start_worker(ALL_STAGES)
+        await pipeline.publish(
             overbid("unseen", "alice", lot="u"),
             overbid("seen", "waiting", "bob", lot="seen"),  # with one recipient more than before
             overbid("again", "bob", lot="2", time=BEFORE),
         )
-        await withdrawn(line, "unseen", "alice", "carol")
-        await withdrawn(line, "seen", "bob")
-        await withdrawn(line, "again", "bob", "carol")
-        await line.publish(withdraw(4, type="overbid", key="open"))
-        await withdrawn(line, "open", "waiting")
-        assert await line.parts.due.oldest_ms() is None
-        assert len(line.catcher.mails) == mails, "nothing went out after it had been taken back"
+        await wait_until_withdrawn(pipeline, "unseen", "alice", "carol")
+        await wait_until_withdrawn(pipeline, "seen", "bob")
+        await wait_until_withdrawn(pipeline, "again", "bob", "carol")
+        await pipeline.publish(withdraw(4, type="overbid", key="open"))
+        await wait_until_withdrawn(pipeline, "open", "waiting")
+        assert await pipeline.parts.due.oldest_ms() is None
+        assert len(pipeline.catcher.mails) == mails, "withdrawn mail was sent"

@@ -10,8 +10,8 @@ from tests.support.bounce_messages import auto_reply, complaint, dsn
 
 SENDER = "b-abc@bounces.tocsin.test"
 CORPUS = (dsn(SENDER), complaint(SENDER), auto_reply(SENDER))
-LINES = sorted({line for mail in CORPUS for line in mail.split(b"\r\n")})
-ODD = [
+LINES = sorted({line for report in CORPUS for line in report.split(b"\r\n")})
+UNUSUAL_LINES = [
     b"Content-Type: message/delivery-status; charset=\xff\xfe", b"Content-Transfer-Encoding: base64", b"=?utf-8?q?",
     b"Content-Transfer-Encoding: x-uuencode", b"Status: =?x?b?", b"Content-Type: multipart/report; boundary=",
     b"Content-Type: message/feedback-report", b"Content-Type: text/rfc822-headers; charset*=x''%ff", b"\0",
@@ -22,11 +22,13 @@ ODD = [
 
 @given(st.binary(max_size=2000))
 def test_any_octets(raw: bytes) -> None:
-    """Random octets are no report."""
+    """Random octets are read without an error."""
     assert read_report(raw) is None or raw
 
 
-@given(st.lists(st.sampled_from(LINES + ODD), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"]))
+@given(
+    st.lists(st.sampled_from(LINES + UNUSUAL_LINES), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"])
+)
 def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
     """Lines of real reports in any order are read without an error."""
     report = read_report(end.join(lines))

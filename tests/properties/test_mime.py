@@ -17,7 +17,7 @@ from service.adapters.smtp.content import dot_stuffed
 from service.adapters.templates import TemplateRenderer
 from service.adapters.templates.headers import one_line
 from tests.support.paths import CORPORA
-from tests.support.rendering import bodies, letter, parsed, renderer
+from tests.support.rendering import bodies, make_delivery, make_renderer, parse_message
 
 PLAIN = """\
 {% block subject %}{{ data.title }}{% endblock %}
@@ -39,7 +39,7 @@ TEXT = st.one_of(
 
 @pytest.fixture(scope="module")
 def note_renderer(tmp_path_factory: pytest.TempPathFactory) -> TemplateRenderer:
-    return renderer(tmp_path_factory.mktemp("mime"), {"note/en": PLAIN})
+    return make_renderer(tmp_path_factory.mktemp("mime"), {"note/en": PLAIN})
 
 
 @cache
@@ -58,7 +58,7 @@ def reference(title: str, text: str, html: str) -> EmailMessage:
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     # Not folded: CPython 3.11 loses spaces where it folds encoded subjects.
-    return parsed(message.as_bytes(policy=policy.SMTP.clone(max_line_length=0)))
+    return parse_message(message.as_bytes(policy=policy.SMTP.clone(max_line_length=0)))
 
 
 def lf(text: str) -> str:
@@ -67,8 +67,8 @@ def lf(text: str) -> str:
 
 def check_message(note_renderer: TemplateRenderer, title: str, body: str) -> None:
     """Check one message as a whole."""
-    content = note_renderer.email(letter({"title": title, "body": body}), {})
-    message = parsed(content)
+    content = note_renderer.email(make_delivery({"title": title, "body": body}), {})
+    message = parse_message(content)
     text, html = bodies(message)
 
     assert one_line(title) == message["Subject"]
@@ -106,7 +106,7 @@ def test_every_naughty_string(note_renderer: TemplateRenderer) -> None:
     """Strings known to break programs are safe as title, as body and as a name."""
     for text in naughty():
         check_message(note_renderer, text, text)
-        (address,) = parsed(note_renderer.email(letter(name=text), {}))["To"].addresses
+        (address,) = parse_message(note_renderer.email(make_delivery(name=text), {}))["To"].addresses
         assert address.addr_spec == "alice@example.com"
 
 
@@ -114,7 +114,7 @@ def test_every_naughty_string(note_renderer: TemplateRenderer) -> None:
 def test_no_end_of_data_in_any_field(note_renderer: TemplateRenderer, end: str) -> None:
     """No text can end the message early and begin another one (CVE-2023-51764 and similar)."""
     attack = f"a{end}MAIL FROM:<v@x>{end}"
-    content = note_renderer.email(letter({"title": attack, "body": attack}, name=attack), {})
+    content = note_renderer.email(make_delivery({"title": attack, "body": attack}, name=attack), {})
 
     assert content == dot_stuffed(content)
     assert b"\0" not in content
@@ -130,7 +130,7 @@ def canary(number: int) -> tuple[str, str]:
 
 def check_canaries(messages: dict[int, bytes]) -> None:
     for number, content in messages.items():
-        text, html = bodies(parsed(content))
+        text, html = bodies(parse_message(content))
         own, other = canary(number)
         for part in (text, html):
             assert part.count(own) == part.count(other) == 1
@@ -139,13 +139,13 @@ def check_canaries(messages: dict[int, bytes]) -> None:
 
 def render_canary(note_renderer: TemplateRenderer, number: int) -> bytes:
     return note_renderer.email(
-        letter({"title": str(number), "body": " ".join(canary(number))}, name=f"N{number}"), {}
+        make_delivery({"title": str(number), "body": " ".join(canary(number))}, name=f"N{number}"), {}
     )
 
 
 def test_threads_share_nothing(tmp_path: Path) -> None:
     """Messages rendered at the same time in threads, first without compiled templates, share no content."""
-    fresh = renderer(tmp_path, {"note/en": PLAIN})
+    fresh = make_renderer(tmp_path, {"note/en": PLAIN})
     start = threading.Barrier(8)
 
     def work(thread: int) -> dict[int, bytes]:
@@ -163,9 +163,9 @@ async def test_interleaved_bodies_share_nothing(note_renderer: TemplateRenderer)
 
     async def render_slowly(number: int) -> str:
         pieces = []
-        values = note_renderer._values(page, letter({"title": "t", "body": " ".join(canary(number))})) | {
-            "subject": "t"
-        }
+        values = note_renderer._values(
+            page, make_delivery({"title": "t", "body": " ".join(canary(number))})
+        ) | {"subject": "t"}
         for piece in page.html_pieces(values):
             pieces.append(piece)
             render_canary(note_renderer, number + 1000)

@@ -12,7 +12,7 @@ from tests.simulation.kafka import PARTITIONS, FakeKafka
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.relay import ScriptedRelay, Transport
 from tests.simulation.worker import Process, Stage, Through
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 STAGES = {
     "resolve": ("events",),
@@ -27,7 +27,7 @@ class Member:
     def __init__(
         self,
         owner: str,
-        real: Pipeline,
+        real: FakePipeline,
         kafka: FakeKafka,
         relay: ScriptedRelay,
         loop: VirtualLoop,
@@ -56,12 +56,12 @@ def all_partitions(stage: str) -> list[TopicPartition]:
     return [TopicPartition(topic, n) for topic in STAGES[stage] for n in range(PARTITIONS)]
 
 
-def _over(real: Pipeline, process: Process, relay: ScriptedRelay) -> Pipeline:
+def _over(real: FakePipeline, process: Process, relay: ScriptedRelay) -> FakePipeline:
     """The pipeline as one process has it: the same world, seen through its ports."""
     mine: Any = copy(real)
     for port in ("tables", "ledger", "supersedes", "inbox", "due", "scores", "workers", "withdrawals"):
         setattr(mine, port, Through(getattr(real, port), process))
     mine.transport = Transport(relay, process)
     mine.build(process.owner)
-    pipeline: Pipeline = mine
+    pipeline: FakePipeline = mine
     return pipeline

@@ -29,7 +29,7 @@ from tests.simulation.watch import (
     WatchedTables,
 )
 from tests.simulation.worker import Kind, Process, Trouble
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 PEOPLE = ("alice", "bob", "carol")
 TYPES = ("overbid", "winner", "reset_password", "held_when_unsure", "payment_failed")
@@ -69,7 +69,7 @@ class World:
     """Made anew for every run."""
 
     def __init__(self) -> None:
-        real = Pipeline()
+        real = FakePipeline()
         self.real = real
         self.clock = real.clock
         self.start_ms = self.clock.now

@@ -1,1 +1,1 @@
-"""What tests share: servers, fixtures, oracles, sample data."""
+"""Servers, fixtures, oracles and sample data that tests share."""

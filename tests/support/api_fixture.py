@@ -1,4 +1,4 @@
-"""The whole API with something behind it: memory for unit tests, a real Valkey for the others."""
+"""The whole API over ports in memory, for unit tests, or over a real Valkey."""
 
 import time
 from collections.abc import AsyncIterator
@@ -51,14 +51,14 @@ from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 CATALOGUE = load_catalogue(templates_directory())
 ACCOUNT, PASSWORD = "acme", "acme-dev-only"
 _HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-MANY = LimitSettings(
+HIGH_LIMITS = LimitSettings(
     inbox="100000/minute", tables="100000/minute", account="100000/minute", passwords="100000/minute"
 )
 
 
 @dataclass(frozen=True)
-class World:
-    """An API, a client of it, and what stands behind it."""
+class ApiFixture:
+    """An API, an HTTP client of it, and the ports behind it."""
 
     deps: ApiDeps
     app: Any
@@ -69,52 +69,52 @@ class World:
     clock: Any
 
     def bearer(self, sub: str = "alice", *scopes: str) -> dict[str, str]:
-        """The header of a token for these scopes; `inbox` where none is given."""
+        """Return the header of a token with these scopes; `inbox` by default."""
         return {"Authorization": f"Bearer {token(sub, *scopes)}"}
 
     async def add(self, *items: InboxItem) -> None:
-        """Put entries into inboxes."""
+        """Put items into inboxes."""
         assert all(await self.deps.inbox.add(items))
 
 
 def basic(account: str = ACCOUNT, password: str = PASSWORD) -> tuple[str, str]:
-    """For httpx's `auth`."""
+    """Return an account's name and password, for httpx's `auth`."""
     return account, password
 
 
 def token(sub: str, *scopes: str, secret: str = DEV_SECRET, **claims: Any) -> str:
-    """A token of the dev secret."""
+    """Return a JWT that is signed with `secret`, and valid for 5 minutes."""
     fields = {"sub": sub, "aud": "tocsin", "exp": time.time() + 300, "scope": " ".join(scopes or ("inbox",))}
     return jwt.encode({**fields, **claims}, secret, "HS256")
 
 
-def entry(
+def inbox_item(
     name: str, recipient: str = "alice", id: str = "", at_ms: int = 1_554_733_057_000, **meta: Any
 ) -> InboxItem:
-    """An inbox entry; the time is that of the inbox document."""
+    """Return an inbox item of a type; its default time is that of the inbox document."""
     number = CATALOGUE[name].number or 0
     return InboxItem(id or f"{name}-{recipient}", recipient, name, number, at_ms, meta, f"About {name}")
 
 
 def settings_for(url: str = "", **fields: Any) -> Settings:
-    """Settings of dev mode."""
-    fields.setdefault("limits", MANY)
+    """Return settings of dev mode, on the Redis at `url` if there is one."""
+    fields.setdefault("limits", HIGH_LIMITS)
     redis = RedisSettings(url=SecretStr(url)) if url else RedisSettings()
     return Settings(mode="dev", auth=AuthSettings(secret=SecretStr(DEV_SECRET)), redis=redis, **fields)
 
 
 @asynccontextmanager
-async def _world(deps: ApiDeps, tables: Tables, writes: TableWrites) -> AsyncIterator[World]:
+async def _serve(deps: ApiDeps, tables: Tables, writes: TableWrites) -> AsyncIterator[ApiFixture]:
     app = create_app(deps)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin.test") as client:
-        yield World(deps, app, client, tables, writes, deps.publisher, deps.clock)
+        yield ApiFixture(deps, app, client, tables, writes, deps.publisher, deps.clock)
     await app.state.hub.close()
 
 
 @asynccontextmanager
-async def fake_world(**fields: Any) -> AsyncIterator[World]:
-    """The API over memory."""
+async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
+    """Yield the API over ports in memory."""
     clock, tables, publisher, accounts = FakeClock(), FakeTables(), FakePublisher(), FakeAccounts()
     keys, inbox = FakeApiKeys(), FakeInbox(clock)
     accounts.rows[ACCOUNT] = Account(id=ACCOUNT, credential=_HASH, version=1)
@@ -136,35 +136,35 @@ async def fake_world(**fields: Any) -> AsyncIterator[World]:
         rate_limits=FakeRateLimits(),
         idempotency=FakeIdempotency(),
     )
-    async with _world(deps, tables, tables) as world:
-        yield world
+    async with _serve(deps, tables, tables) as api:
+        yield api
 
 
-class _Now:
+class _WallClock:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
 
 @asynccontextmanager
-async def real_world(
+async def real_api(
     url: str, publisher: Publisher | None = None, events_topic: str = "events", **fields: Any
-) -> AsyncIterator[World]:
-    """The API over a real Valkey; Kafka is real too where `publisher` is."""
+) -> AsyncIterator[ApiFixture]:
+    """Yield the API over a real Valkey; what it publishes goes to `publisher`, by default one in memory."""
     settings = settings_for(url, **fields)
-    store, clock = Store(settings.redis), _Now()
+    store, clock = Store(settings.redis), _WallClock()
     deps = real_deps(settings, store, clock, publisher or FakePublisher())
     tables = RedisTables(store)
     await tables.mark_complete()
     await deps.accounts.put(Account(id=ACCOUNT, credential=_HASH, version=1))
     try:
-        async with _world(replace(deps, events_topic=events_topic), tables, RedisTableWrites(store)) as world:
-            yield world
+        async with _serve(replace(deps, events_topic=events_topic), tables, RedisTableWrites(store)) as api:
+            yield api
     finally:
         await store.close()
 
 
 def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publisher) -> ApiDeps:
-    """Every port on Redis."""
+    """Return the API's ports, every one on Redis."""
     accounts, keys = RedisAccounts(store), RedisApiKeys(store)
     stores = TableStores(RedisTables(store), RedisTableWrites(store), accounts, keys)
     return ApiDeps(

@@ -1,4 +1,4 @@
-"""Judges real records by the committed AsyncAPI document, as any other reader of it would."""
+"""Validate real records against the committed AsyncAPI document, as any other reader of it would."""
 
 import functools
 import json
@@ -13,16 +13,16 @@ PATH = ROOT / "docs" / "events" / "asyncapi.json"
 
 
 @functools.cache
-def committed() -> dict[str, Any]:
-    """The document."""
-    found: dict[str, Any] = json.loads(PATH.read_text())
-    return found
+def committed_document() -> dict[str, Any]:
+    """Return docs/events/asyncapi.json, parsed."""
+    document: dict[str, Any] = json.loads(PATH.read_text())
+    return document
 
 
 @functools.cache
-def _judge(message: str, part: str) -> Any:
-    """A validator of a message's `payload` or `headers`, formats included."""
-    document = committed()
+def _validator(message: str, part: str) -> Any:
+    """Return a validator of a message's `payload` or `headers`, formats included."""
+    document = committed_document()
     schema = {
         **document["components"]["messages"][message].get(part, {}),
         "components": document["components"],
@@ -30,17 +30,17 @@ def _judge(message: str, part: str) -> Any:
     return jsonschema_rs.Draft7Validator(schema, validate_formats=True)
 
 
-def fits(message: str, value: Any, headers: Mapping[str, str] | None = None) -> bool:
-    """Whether a parsed value, and headers, are what a message says."""
-    valid: bool = _judge(message, "payload").is_valid(value) and _judge(message, "headers").is_valid(
+def is_valid(message: str, value: Any, headers: Mapping[str, str] | None = None) -> bool:
+    """Return whether a parsed value and headers satisfy a message's schemas."""
+    valid: bool = _validator(message, "payload").is_valid(value) and _validator(message, "headers").is_valid(
         headers or {}
     )
     return valid
 
 
-def messages_of(topic: str, value: bytes | None, headers: Mapping[str, bytes]) -> list[str]:
-    """The messages of a topic that a record fits; `topic` is without prefix."""
-    told = {name: content.decode("utf-8", "replace") for name, content in headers.items()}
-    channel = committed()["channels"][topic]
+def matching_messages(topic: str, value: bytes | None, headers: Mapping[str, bytes]) -> list[str]:
+    """Return the names of the messages of a topic that a record satisfies; `topic` is without prefix."""
+    texts = {name: content.decode("utf-8", "replace") for name, content in headers.items()}
+    channel = committed_document()["channels"][topic]
     parsed = None if value is None or topic == "dispatch.dead-letter" else json.loads(value)
-    return [name for name in channel["messages"] if fits(name, parsed, told)]
+    return [name for name in channel["messages"] if is_valid(name, parsed, texts)]

@@ -1,4 +1,4 @@
-"""Mails that come back, as servers write them; `sender` is the envelope sender of the mail that they are about."""
+"""Bounces and complaints as servers write them; `sender` is the envelope sender of the message they report."""
 
 from email.message import Message
 
@@ -11,7 +11,7 @@ def dsn(
     recipient: str = "alice@example.com",
     diagnostic: str = "smtp; 550 5.1.1 <alice@example.com>: Recipient address rejected",
 ) -> bytes:
-    """A delivery status notification (RFC 3464) as Postfix writes it."""
+    """Return a delivery status notification (RFC 3464) as Postfix writes it."""
     return f"""Return-Path: <>
 From: MAILER-DAEMON@mx.example.com (Mail Delivery System)
 To: {sender}
@@ -60,7 +60,7 @@ Text.
 
 
 def complaint(sender: str, *, kind: str = "abuse", recipient: str = "alice@example.com") -> bytes:
-    """A complaint (RFC 5965) as mailbox providers send it: to our postmaster, not to the mail's sender."""
+    """Return a complaint (RFC 5965) as mailbox providers send it: to our postmaster, not to the message's sender."""
     return f"""From: <abusedesk@example.com>
 To: <complaints@bounces.tocsin.test>
 Subject: FW: You were overbid
@@ -97,8 +97,8 @@ Text.
 
 
 def auto_reply(sender: str) -> bytes:
-    """An absence note, which is no report."""
+    """Return an absence note, which is no report."""
     note = Message()
     note["To"], note["Subject"], note["Auto-Submitted"] = sender, "Out of office", "auto-replied"
-    note.set_payload("I am away. 5.1.1 Status: 5.1.1 Action: failed")
+    note.set_payload("I am on holiday. 5.1.1 Status: 5.1.1 Action: failed")
     return note.as_bytes()

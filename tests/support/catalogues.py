@@ -12,38 +12,44 @@ BOTH = (Channel.email, Channel.inbox)
 
 @cache
 def small_catalogue() -> Catalogue:
-    """One type for each rule of audiences and sending."""
+    """Return a catalogue with one type for each rule of audiences and sending."""
 
-    def row(name: str, **fields: object) -> NotificationType:
+    def make_type(name: str, **fields: object) -> NotificationType:
         base = {"name": name, "domain": "test", "title": name, "description": "", "channels": BOTH}
         return NotificationType.model_validate(base | fields)
 
-    rows = [
-        row(
+    types = [
+        make_type(
             "overbid", number=6, audience=(USERS, ADMINS), meta={"lot_id": MetaField()}, supersede="{lot_id}"
         ),
-        row("winner", number=7, audience=(USERS,), meta={"lot_id": MetaField()}),
-        row("direct_sale_rejected", number=16, audience=(USERS,), meta={"lot_id": MetaField(required=False)}),
-        row(
+        make_type("winner", number=7, audience=(USERS,), meta={"lot_id": MetaField()}),
+        make_type(
+            "direct_sale_rejected", number=16, audience=(USERS,), meta={"lot_id": MetaField(required=False)}
+        ),
+        make_type(
             "message_from_buyer",
             number=17,
             audience=(Audience(kind=AudienceRule.users, field="receiver_id"), ADMINS),
             actor_field="sender_id",
             meta={"sender_id": MetaField(), "receiver_id": MetaField()},
         ),
-        row("callback_requested", number=19, audience=(ADMINS,)),
-        row(
+        make_type("callback_requested", number=19, audience=(ADMINS,)),
+        make_type(
             "invoice_available",
             audience=(Audience(kind=AudienceRule.group),),
             channels=(Channel.email,),
             meta={"amount": MetaField(type="number", required=False)},
         ),
-        row("payment_failed", audience=(Audience(kind=AudienceRule.account),), channels=(Channel.email,)),
-        row("payment_approved", audience=(Audience(kind=AudienceRule.account),), channels=(Channel.inbox,)),
-        row("reset_password", audience=(USERS,), channels=(Channel.email,), mandatory=True),
-        row("held_when_unsure", audience=(USERS,), channels=(Channel.email,), on_ambiguous="hold"),
-        row("read_or_mailed", audience=(USERS,), skip_email_if_read=True),
-        row("own_news", audience=(USERS,), notify_actor=True),
-        row("mixed", audience=(USERS, Audience(kind=AudienceRule.group)), channels=(Channel.email,)),
+        make_type(
+            "payment_failed", audience=(Audience(kind=AudienceRule.account),), channels=(Channel.email,)
+        ),
+        make_type(
+            "payment_approved", audience=(Audience(kind=AudienceRule.account),), channels=(Channel.inbox,)
+        ),
+        make_type("reset_password", audience=(USERS,), channels=(Channel.email,), mandatory=True),
+        make_type("held_when_unsure", audience=(USERS,), channels=(Channel.email,), on_ambiguous="hold"),
+        make_type("read_or_mailed", audience=(USERS,), skip_email_if_read=True),
+        make_type("own_news", audience=(USERS,), notify_actor=True),
+        make_type("mixed", audience=(USERS, Audience(kind=AudienceRule.group)), channels=(Channel.email,)),
     ]
-    return Catalogue({r.name: r for r in rows})
+    return Catalogue({type_.name: type_ for type_ in types})

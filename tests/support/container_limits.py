@@ -1,7 +1,7 @@
-"""Runs a program as the compose file runs a container, without Docker.
+"""Run a program under the limits that the compose file sets for a container, without Docker.
 
-It gets a mount namespace of its own with a read-only root, a user who is nobody, and no capabilities. As a program this
-is the part inside: `unshare --mount … python contained.py LIMITS COMMAND…`, started by root.
+It gets a mount namespace of its own with a read-only root, an unprivileged user, and no capabilities. Run as a program,
+this module is the part inside: `unshare --mount … python container_limits.py LIMITS COMMAND…`, started by root.
 """
 
 import json
@@ -16,12 +16,12 @@ from typing import Any
 
 UNSHARE = ("unshare", "--mount", "--propagation", "private")
 _ROOT = Path(__file__).resolve().parents[2]
-_NEEDED = (_ROOT, Path(sys.prefix), Path(sys.base_prefix))
-_KERNELS = ("/proc", "/sys", "/dev")
+_NEEDED_PATHS = (_ROOT, Path(sys.prefix), Path(sys.base_prefix))
+_KERNEL_MOUNTS = ("/proc", "/sys", "/dev")
 
 
-def limits(dockerfile: str, service: Mapping[str, Any]) -> dict[str, Any]:
-    """What image and compose file say about who runs and what may be written."""
+def read_limits(dockerfile: str, service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits of a service: its user, by the image, and what it may write and do, by the compose file."""
     return {
         "user": int(re.findall(r"^USER (\d+)", dockerfile, re.MULTILINE)[-1]),
         "read_only": service["read_only"],
@@ -31,8 +31,8 @@ def limits(dockerfile: str, service: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def may_unshare() -> bool:
-    """Whether this machine lets us make a mount namespace and mount in it."""
+def can_unshare() -> bool:
+    """Return whether this machine lets us create a mount namespace and mount in it."""
     try:
         mounted = subprocess.run(
             [*UNSHARE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
@@ -42,42 +42,42 @@ def may_unshare() -> bool:
     return os.geteuid() == 0 and mounted.returncode == 0
 
 
-def contained(limit: Mapping[str, Any], *command: str) -> list[str]:
-    """The command line that runs this command within these limits."""
-    return [*UNSHARE, sys.executable, __file__, json.dumps(limit), *command]
+def confined_command(limits: Mapping[str, Any], *command: str) -> list[str]:
+    """Return the command line that runs this command within these limits."""
+    return [*UNSHARE, sys.executable, __file__, json.dumps(limits), *command]
 
 
-def main(limit: Mapping[str, Any], command: Sequence[str]) -> None:
-    """Close the door behind us, and become the command."""
-    kept = {path: os.open(path, os.O_PATH) for path in _NEEDED}
-    hidden = {top for path in _NEEDED if (top := _closed(path)) is not None}
-    for place in sorted({*map(Path, limit["tmpfs"]), *hidden}):
-        mode = "1777" if str(place) in limit["tmpfs"] else "755"
+def main(limits: Mapping[str, Any], command: Sequence[str]) -> None:
+    """Apply the limits to this process, and replace it by the command."""
+    kept = {path: os.open(path, os.O_PATH) for path in _NEEDED_PATHS}
+    hidden = {top for path in _NEEDED_PATHS if (top := _first_closed_folder(path)) is not None}
+    for place in sorted({*map(Path, limits["tmpfs"]), *hidden}):
+        mode = "1777" if str(place) in limits["tmpfs"] else "755"
         _mount("-t", "tmpfs", "-o", f"noexec,nosuid,nodev,mode={mode}", "tmpfs", str(place))
     for path, fd in kept.items():
         if not path.exists():
             path.mkdir(parents=True, mode=0o755)
             _mount("--no-canonicalize", "--bind", f"/proc/self/fd/{fd}", str(path), fds=(fd,))
         os.close(fd)
-    if limit["read_only"]:
+    if limits["read_only"]:
         for place in _mounts():
-            if not place.startswith(_KERNELS) and place not in limit["tmpfs"]:
+            if not place.startswith(_KERNEL_MOUNTS) and place not in limits["tmpfs"]:
                 _mount("-o", "remount,bind,ro", place)
     os.chdir("/")
-    drop = ["--bounding-set=-all", "--inh-caps=-all"] if limit["cap_drop"] == ["ALL"] else []
-    alone = ["--no-new-privs"] if "no-new-privileges:true" in limit["security_opt"] else []
-    user = [f"--reuid={limit['user']}", f"--regid={limit['user']}", "--clear-groups"]
+    drop = ["--bounding-set=-all", "--inh-caps=-all"] if limits["cap_drop"] == ["ALL"] else []
+    alone = ["--no-new-privs"] if "no-new-privileges:true" in limits["security_opt"] else []
+    user = [f"--reuid={limits['user']}", f"--regid={limits['user']}", "--clear-groups"]
     os.execvp("setpriv", ["setpriv", *user, *drop, *alone, "--", *command])
 
 
-def _closed(path: Path) -> Path | None:
-    """The first folder on the way that strangers may not enter."""
+def _first_closed_folder(path: Path) -> Path | None:
+    """Return the topmost folder above `path` that other users may not enter; None if they may enter all."""
     return next((p for p in reversed(path.parents) if not p.stat().st_mode & stat.S_IXOTH), None)
 
 
 def _mounts() -> list[str]:
-    rows = Path("/proc/self/mounts").read_text().splitlines()
-    return [row.split(" ")[1].encode().decode("unicode_escape") for row in rows]
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [line.split(" ")[1].encode().decode("unicode_escape") for line in lines]
 
 
 def _mount(*arguments: str, fds: Sequence[int] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The pipeline on fakes: stages as plain functions, records in lists."""
+"""The pipeline over fakes: stages as plain functions, records in lists."""
 
 import json
 import random
@@ -33,8 +33,8 @@ from tests.support.catalogues import small_catalogue
 TOPICS = TopicNames("")
 
 
-class Pipeline:
-    """All stages over one set of fakes. `topics` holds what was produced, by topic."""
+class FakePipeline:
+    """The stages over one set of fakes; `topics` holds the messages that were published, by topic."""
 
     def __init__(self, owner: str = "worker-1") -> None:
         self.catalogue = small_catalogue()
@@ -53,7 +53,7 @@ class Pipeline:
         self.build(owner)
 
     def build(self, owner: str) -> None:
-        """Make the stages of a worker over the ports as they are now."""
+        """Create the stages of a worker over the current ports."""
         self.withdraw = WithdrawalProcessor(
             self.ledger, self.inbox, self.due, self.withdrawals, topics=TOPICS, clock=self.clock
         )
@@ -74,7 +74,7 @@ class Pipeline:
 
     @property
     def explain(self) -> Explainer:
-        """Over the same fakes."""
+        """Return an explainer over the same fakes."""
         search = FakeAddressSearch(self.tables)
         return Explainer(
             self.catalogue,
@@ -87,7 +87,7 @@ class Pipeline:
         )
 
     def email_worker(self, owner: str) -> EmailHandler:
-        """Another worker's email stage over the same fakes."""
+        """Return the email stage of a worker over the same fakes."""
         ports = EmailPorts(
             tables=self.tables,
             writes=self.tables,
@@ -112,7 +112,7 @@ class Pipeline:
         )
 
     async def seed(self) -> None:
-        """alice and bob are users, carol is an admin; one group; one account with two contacts."""
+        """Write the users alice and bob, the admin carol, one group, and one account with two contacts."""
         await self.tables.put_recipients(
             [
                 Recipient(id="alice", address="alice@example.com", name="Alice", roles=("user",), version=1),
@@ -134,7 +134,7 @@ class Pipeline:
         )
 
     async def ingest(self, *events: dict[str, Any] | bytes) -> list[Done]:
-        """Resolve these events in one batch."""
+        """Resolve these events in one batch; an event without a source is from `/t`."""
         values = [e if isinstance(e, bytes) else json.dumps({"source": "/t"} | e).encode() for e in events]
         now = self.clock.now_ms()
         return await self.run(
@@ -142,7 +142,7 @@ class Pipeline:
         )
 
     async def run(self, handler: Handler, records: Iterable[Record]) -> list[Done]:
-        """Run a batch and keep what it produces; every record must be finished once."""
+        """Run a batch and publish its messages; assert that every record is finished exactly once."""
         batch = list(records)
         done = [d async for d in handler(batch)]
         for d in done:
@@ -152,38 +152,38 @@ class Pipeline:
         return done
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """What a producer does."""
+        """Append messages to their topics, as a producer does."""
         for message in messages:
             self.topics.setdefault(message.topic, []).append(message)
 
     def records(self, topic: str) -> list[Record]:
-        """The records of a topic."""
+        """Return the records of a topic."""
         return [
             Record(topic, 0, n, self.clock.now_ms(), m.key, m.value, m.headers)
             for n, m in enumerate(self.topics.get(topic, []))
         ]
 
     def email_records(self) -> list[Record]:
-        """The records of all lanes."""
-        found = [r for lane in ("high", "normal", "bulk") for r in self.records(f"dispatch.email.{lane}")]
-        return [r._replace(offset=n) for n, r in enumerate(found)]
+        """Return the records of all lanes, with offsets as if they were of one topic."""
+        records = [r for lane in ("high", "normal", "bulk") for r in self.records(f"dispatch.email.{lane}")]
+        return [r._replace(offset=n) for n, r in enumerate(records)]
 
     async def deliver(self) -> None:
-        """Run inbox and email over everything produced so far."""
+        """Run the inbox and email stages over every record so far."""
         await self.run(self.deliver_inbox, self.records("dispatch.inbox"))
         await self.run(self.deliver_email, self.email_records())
 
     def outcomes(self) -> list[Outcome]:
-        """Every outcome told."""
+        """Return every outcome that was published."""
         return [Outcome.from_bytes(m.value or b"") for m in self.topics.get("dispatch.outcomes", [])]
 
     def reasons(self) -> list[str]:
-        """The reasons of the dead letters."""
-        letters = self.topics.get("dispatch.dead-letter", [])
-        return [dict(m.headers)["tocsin-reason"].decode() for m in letters]
+        """Return the reasons of the dead letters."""
+        dead_letters = self.topics.get("dispatch.dead-letter", [])
+        return [dict(m.headers)["tocsin-reason"].decode() for m in dead_letters]
 
     async def states(self, event_id: str, source: str = "/t") -> dict[tuple[str, str], tuple[str, str]]:
-        """(recipient, channel) → (state, reason) of an event."""
+        """Return (recipient, channel) → (state, reason) of an event."""
         from service.model.ids import event_key
 
         entries: list[Entry] = [e async for e in self.ledger.entries(event_key(source, event_id))]

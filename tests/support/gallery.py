@@ -1,4 +1,4 @@
-"""Every sample mail as a picture: `make gallery`. Looks at each for what makes a mail broken, and fails when one is.
+"""Take a screenshot of every sample message (`make gallery`), check each for faults of layout, and fail on any.
 
 Writes `build/gallery/index.html` with a contact sheet for each language, width and colour scheme.
 """
@@ -26,7 +26,7 @@ WIDTHS = (360, 800)
 SCHEMES = ("light", "dark")
 FOLDER = ROOT / "build" / "gallery"
 
-# Runs in the page: what a reader could not see. A mail's own hidden preheader is meant to be hidden.
+# Runs in the page and returns what a reader could not see. A message's own preheader is hidden on purpose.
 _FAULTS = """() => {
   const faults = [], root = document.documentElement;
   if (root.scrollWidth > root.clientWidth) faults.push(`${root.scrollWidth - root.clientWidth} px too wide`);
@@ -71,7 +71,7 @@ _FAULTS = """() => {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One way to look at all mails."""
+    """A language, a width and a colour scheme in which all messages are shown."""
 
     locale: str
     width: int
@@ -84,7 +84,7 @@ class View:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium. Raises RuntimeError where there is none."""
+    """Yield the machine's own Chromium; raise RuntimeError if there is none."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         raise RuntimeError("Chromium is needed: install it (Debian: chromium)")
@@ -95,8 +95,8 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def looking(browser: Browser, view: View) -> Iterator[Page]:
-    """A page of this width and scheme that reaches nothing outside."""
+def open_page(browser: Browser, view: View) -> Iterator[Page]:
+    """Yield a page of this width and scheme that cannot reach any network."""
     scheme: Any = view.scheme
     context = browser.new_context(
         viewport={"width": view.width, "height": 900}, color_scheme=scheme, java_script_enabled=True
@@ -106,24 +106,26 @@ def looking(browser: Browser, view: View) -> Iterator[Page]:
     context.close()
 
 
-def faults(page: Page, html: str) -> list[str]:
-    """Show a mail; what is broken about it."""
+def find_faults(page: Page, html: str) -> list[str]:
+    """Show a message and return its faults."""
     page.set_content(html, wait_until="domcontentloaded")
-    found: list[str] = page.evaluate(_FAULTS)
-    return found
+    faults: list[str] = page.evaluate(_FAULTS)
+    return faults
 
 
-def shoot(browser: Browser, view: View, mails: dict[str, str], folder: Path) -> dict[str, list[str]]:
-    """A picture of each mail and one of all; the faults of those that have any."""
-    place = folder / view.name
-    place.mkdir(parents=True, exist_ok=True)
+def take_screenshots(
+    browser: Browser, view: View, samples: dict[str, str], folder: Path
+) -> dict[str, list[str]]:
+    """Write a screenshot of each message and one of all; return the faults of those that have any."""
+    directory = folder / view.name
+    directory.mkdir(parents=True, exist_ok=True)
     broken: dict[str, list[str]] = {}
-    with looking(browser, view) as page:
-        for name, html in mails.items():
-            if found := faults(page, html):
-                broken[name] = found
-            page.screenshot(path=place / f"{name}.jpeg", type="jpeg", quality=70, full_page=True)
-    sheet = _sheet(view, list(mails), broken)
+    with open_page(browser, view) as page:
+        for name, html in samples.items():
+            if faults := find_faults(page, html):
+                broken[name] = faults
+            page.screenshot(path=directory / f"{name}.jpeg", type="jpeg", quality=70, full_page=True)
+    sheet = _sheet(view, list(samples), broken)
     (folder / f"{view.name}.html").write_text(sheet, encoding="utf-8")
     with browser.new_context(viewport={"width": 1600, "height": 900}) as context:
         overview = context.new_page()
@@ -132,10 +134,12 @@ def shoot(browser: Browser, view: View, mails: dict[str, str], folder: Path) -> 
     return broken
 
 
-def mails(catalogue: Catalogue, settings: Settings, locale: str) -> dict[str, str]:
-    """The HTML of each type's sample."""
+def render_samples(catalogue: Catalogue, settings: Settings, locale: str) -> dict[str, str]:
+    """Return the HTML of each type's sample message, by the type's name."""
     renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
-    return {row.name: render_preview(renderer, settings.mail, row.name, locale).html for row in catalogue}
+    return {
+        type_.name: render_preview(renderer, settings.mail, type_.name, locale).html for type_ in catalogue
+    }
 
 
 def _sheet(view: View, names: Sequence[str], broken: dict[str, list[str]]) -> str:
@@ -154,28 +158,28 @@ figcaption {{ padding-top: 6px; overflow-wrap: anywhere; }}</style>{cells}"""
 
 
 def main() -> int:
-    """Exit code 1 when a mail is broken, with a line for each."""
+    """Write the gallery and print a line for each broken message; return exit code 1 if there is one."""
     settings, started = Settings(), time.monotonic()
     catalogue = load_catalogue(templates_directory())
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     views = [View(locale, width, scheme) for locale in LOCALES for width in WIDTHS for scheme in SCHEMES]
-    found: dict[str, dict[str, list[str]]] = {}
+    faults: dict[str, dict[str, list[str]]] = {}
     with chromium() as browser:
-        html = {locale: mails(catalogue, settings, locale) for locale in LOCALES}
+        html = {locale: render_samples(catalogue, settings, locale) for locale in LOCALES}
         for view in views:
-            found[view.name] = shoot(browser, view, html[view.locale], FOLDER)
+            faults[view.name] = take_screenshots(browser, view, html[view.locale], FOLDER)
     links = "".join(f'<li><a href="{view.name}.html">{view.name}</a></li>' for view in views)
     (FOLDER / "index.html").write_text(
         f"<!doctype html><title>Gallery</title><ul>{links}</ul>", encoding="utf-8"
     )
-    for name, broken in found.items():
-        for mail, told in broken.items():
-            print(f"{name} {mail}: {'; '.join(told)}", file=sys.stderr)
-    pictures = len(views) * len(catalogue)
-    bad = sum(map(len, found.values()))
+    for view_name, broken in faults.items():
+        for name, texts in broken.items():
+            print(f"{view_name} {name}: {'; '.join(texts)}", file=sys.stderr)
+    count = len(views) * len(catalogue)
+    bad = sum(map(len, faults.values()))
     print(
-        f"{pictures} pictures, {bad} broken, in {time.monotonic() - started:.0f} s: {FOLDER / 'index.html'}"
+        f"{count} screenshots, {bad} broken, in {time.monotonic() - started:.0f} s: {FOLDER / 'index.html'}"
     )
     return 1 if bad else 0
 

@@ -1,14 +1,14 @@
-"""Records as the consumer hands them over, without a broker."""
+"""Records as aiokafka's consumer returns them, without a broker."""
 
 from collections.abc import Iterable
 
 from aiokafka.structs import ConsumerRecord
 
 
-def fetched(
+def consumer_records(
     topic: str, partition: int, offsets: Iterable[int], key: bytes | None = None, value: bytes = b"v"
 ) -> list[ConsumerRecord[bytes, bytes]]:
-    """Records at these offsets; without `key` each has a key of its own."""
+    """Return records at these offsets; without `key` each has a key of its own."""
     return [
         ConsumerRecord(topic, partition, o, 1, 0, key or b"key-%d" % o, value, None, 0, 0, ())
         for o in offsets

@@ -1,4 +1,4 @@
-"""A corpus of malformed events, each with the reason that a human is given."""
+"""A corpus of malformed events, each with the reason of its dead letter."""
 
 _GOOD = b'{"id":"1","source":"/s","type":"winner","recipients":["alice"],"data":{"lot_id":"1"}}'
 

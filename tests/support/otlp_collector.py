@@ -1,4 +1,4 @@
-"""A collector of traces (OTLP over HTTP) for tests."""
+"""A collector of traces by OTLP over HTTP."""
 
 import gzip
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """`async with Collector() as collector:` listens; `spans` has what came."""
+    """A collector that listens within `async with Collector() as collector:`; `spans` holds what it received."""
 
     def __init__(self) -> None:
         self.spans: list[dict[str, Any]] = []
@@ -20,7 +20,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                collector.take(body)
+                collector.receive(body)
                 self.send_response(200)
                 self.end_headers()
 
@@ -38,16 +38,12 @@ class Collector:
         self._server.shutdown()
         self._server.server_close()
 
-    def take(self, body: bytes) -> None:
-        """Decode a request."""
+    def receive(self, body: bytes) -> None:
+        """Decode a request and keep its spans."""
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
                 self.spans += [_plain(span) for span in scope.spans]
-
-    def of(self, trace: str) -> list[dict[str, Any]]:
-        """The spans of a trace."""
-        return [span for span in self.spans if span["trace"] == trace]
 
 
 def _plain(span: Any) -> dict[str, Any]:

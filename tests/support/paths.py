@@ -1,4 +1,4 @@
-"""Folders that tests read: the checkout, and the public corpora where they are installed."""
+"""Folders that tests read: the checkout, and the public corpora if they are installed."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""A person nobody else is called like goes through the whole line, in every way that can fail; and what was seen."""
+"""People with a unique name go through the whole pipeline, in every way that can fail; and everything it showed.
+
+They are canaries: their name and addresses occur nowhere else, so each occurrence in a log, metric or trace is a leak.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,6 @@ from typing import Any
 
 import aiosmtplib
 import httpx
-from aiokafka import AIOKafkaConsumer
 
 from service.dev.ports import free_port
 from service.model.record import Message
@@ -26,37 +28,41 @@ from tests.support.api_fixture import basic, token
 from tests.support.bounce_messages import dsn
 from tests.support.otlp_collector import Collector
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import RealPipeline, eventually
-from tests.support.redis_dump import holding
+from tests.support.real_pipeline import RealPipeline
+from tests.support.redis_dump import keys_holding
 from tests.support.smtp_server import Answer, ScriptedServer, Session
+from tests.support.wait import eventually
 
 STEM, NAME, DOMAIN = "quokka", "Zebedee Quokka", "wombat.example"
-TELLTALES = (STEM, "zebedee", DOMAIN)
-PEOPLE = ("fine", "bounced", "greylisted", "rude", "kaputt")
+PERSONAL_TEXTS = (STEM, "zebedee", DOMAIN)
+PEOPLE = ("fine", "bounced", "greylisted", "garbled", "unrenderable")
 ERASED = ("greylisted", "fine", "team", "contact")
 STAGES = "resolve,inbox,email,schedule,tables,bounces"
 
 
-def address(who: str) -> str:
-    return f"{STEM}-{who}@{DOMAIN}"
+def address(name: str) -> str:
+    return f"{STEM}-{name}@{DOMAIN}"
 
 
-def _rude(session: Session, verb: str, line: str) -> Answer:
-    """A relay that quotes the address in what it says."""
+def _quote_address(session: Session, verb: str, line: str) -> Answer:
+    """Script a relay that quotes the address in its replies."""
     quoted = line.partition(":")[2].strip()
-    for who, reply in (
+    for name, reply in (
         ("bounced", f"550 5.1.1 {quoted}: no such user\r\n"),
         ("greylisted", f"451 4.7.1 {quoted} come back later\r\n"),
-        ("rude", f"{quoted} is not for us\r\n"),  # no reply at all
+        ("garbled", f"{quoted} is not for us\r\n"),  # no reply at all
     ):
-        if verb == "RCPT" and who in quoted:
+        if verb == "RCPT" and name in quoted:
             return reply.encode()
     return None
 
 
 @dataclass
-class Seen:
-    """What the line showed and told. `left`: keys of Redis that name somebody, after those of ERASED were."""
+class Observations:
+    """The logs, metrics, spans, records and documents that the pipeline showed.
+
+    `left` holds for some people the keys of Redis that still name them after those of ERASED were erased.
+    """
 
     logs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     printed: str = ""
@@ -71,25 +77,27 @@ class Seen:
 
 
 def _templates(folder: Path) -> Path:
-    """Those of the product, of which one cannot be rendered with some data."""
-    found = folder / "templates"
-    shutil.copytree(templates_directory(), found)
-    for template in (found / "winner").glob("*.j2"):
-        broken = '{% block subject %}{{ 1 // 0 if "kaputt" in data.lot_id else "" }}'
+    """Return a copy of the product's templates, of which one cannot be rendered with some data."""
+    copy = folder / "templates"
+    shutil.copytree(templates_directory(), copy)
+    for template in (copy / "winner").glob("*.j2"):
+        broken = '{% block subject %}{{ 1 // 0 if "unrenderable" in data.lot_id else "" }}'
         template.write_text(template.read_text().replace("{% block subject %}", broken))
-    return found
+    return copy
 
 
 @asynccontextmanager
-async def _running(line: RealPipeline, folder: Path, *command: str, **env: str) -> AsyncIterator[Path]:
-    """A process of the product, with its log, until it has ended in order."""
+async def _running_process(
+    pipeline: RealPipeline, folder: Path, *command: str, **env: str
+) -> AsyncIterator[Path]:
+    """Run a process of the product for as long as the block lasts, and end it in order; yield its log."""
     log = folder / f"{command[0]}.log"
     with log.open("wb") as file, log.with_suffix(".out").open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", *command], cwd=ROOT,
-            env=line.environment(TOCSIN_LOG_LEVEL="INFO", **env), stdout=out, stderr=file,
+            env=pipeline.environment(TOCSIN_LOG_LEVEL="INFO", **env), stdout=out, stderr=file,
         )  # fmt: skip
-    line.workers.append(process)
+    pipeline.workers.append(process)
     try:
         yield log
     finally:
@@ -97,7 +105,8 @@ async def _running(line: RealPipeline, folder: Path, *command: str, **env: str) 
         await asyncio.to_thread(process.wait, 60)
 
 
-async def look(folder: Path) -> Seen:
+async def observe(folder: Path) -> Observations:
+    """Run the whole scenario on one pipeline and return everything that it showed."""
     ports = {name: free_port() for name in ("bounces", "metrics", "http")}
     key = secrets.token_hex(32)
     variables = {
@@ -109,40 +118,43 @@ async def look(folder: Path) -> Seen:
         "TOCSIN_HTTP__PORT": str(ports["http"]),
     }
     async with (
-        ScriptedServer(_rude) as relay,
+        ScriptedServer(_quote_address) as relay,
         Collector() as collector,
-        RealPipeline(partitions=1, variables=variables | {"TOCSIN_SMTP__PORT": str(relay.port)}) as line,
+        RealPipeline(partitions=1, variables=variables | {"TOCSIN_SMTP__PORT": str(relay.port)}) as pipeline,
     ):
-        told = Seen()
-        traced = {
+        seen = Observations()
+        observed = {
             "TOCSIN_OTEL__ENDPOINT": collector.url,
             "TOCSIN_WORKER__METRICS_PORT": str(ports["metrics"]),
         }
-        await set_password(line.parts.table_writer(line.publisher), "acme", "acme-dev-only")
+        await set_password(pipeline.parts.table_writer(pipeline.producer), "acme", "acme-dev-only")
         async with (
-            _running(line, folder, "api") as api_log,
-            _running(line, folder, "worker", "--stages", STAGES, **traced) as worker_log,
+            _running_process(pipeline, folder, "api") as api_log,
+            _running_process(pipeline, folder, "worker", "--stages", STAGES, **observed) as worker_log,
             _client(ports["http"], key) as client,
         ):
-            await _told_the_api(client)
-            await _published(line)
-            await _answered(line)
-            await _returned(relay, ports["bounces"])
-            await eventually(lambda: _has(line, "fine", "bounced"), 60)
-            await _asked(client)
-            told.metrics = (await client.get("/metrics")).text
-            told.metrics += (await client.get(f"http://127.0.0.1:{ports['metrics']}/metrics")).text
-            told.states = {who: await _states(line, who) for who in (*PEOPLE, "team")}
-            await _operated(line, folder, told)
-            rows = [await line.parts.tables.suppression(address(who)) for who in ("fine", "bounced", "rude")]
-            told.suppressed = [row is not None for row in rows]
-            told.left = {who: await _left(line, who) for who in (*ERASED, "kaputt")}
-        told.records = await _records(line)
-        told.spans = collector.spans
+            await _write_rows(client)
+            await _publish(pipeline)
+            await _wait_for_states(pipeline)
+            await _bounce(relay, ports["bounces"])
+            await eventually(lambda: _has(pipeline, "fine", "bounced"), 60)
+            await _query(client)
+            seen.metrics = (await client.get("/metrics")).text
+            seen.metrics += (await client.get(f"http://127.0.0.1:{ports['metrics']}/metrics")).text
+            seen.states = {name: await _states(pipeline, name) for name in (*PEOPLE, "team")}
+            await _export_and_erase(pipeline, folder, seen)
+            rows = [
+                await pipeline.parts.tables.suppression(address(name))
+                for name in ("fine", "bounced", "garbled")
+            ]
+            seen.suppressed = [row is not None for row in rows]
+            seen.left = {name: await _keys_left(pipeline, name) for name in (*ERASED, "unrenderable")}
+        seen.records = await _records(pipeline)
+        seen.spans = collector.spans
         for name, log in (("api", api_log), ("worker", worker_log)):
-            told.logs[name] = [json.loads(row) for row in log.read_text().splitlines()]
-            told.printed += log.with_suffix(".out").read_text()
-        return told
+            seen.logs[name] = [json.loads(line) for line in log.read_text().splitlines()]
+            seen.printed += log.with_suffix(".out").read_text()
+        return seen
 
 
 @asynccontextmanager
@@ -161,29 +173,34 @@ async def _client(port: int, key: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _told_the_api(client: httpx.AsyncClient) -> None:
-    """Rows by the API: those that are taken, and those that are refused."""
-    for who in PEOPLE:
-        row = {"address": address(who), "name": f"{NAME} {who}", "timezone": "UTC"}
-        assert (await client.put(f"/v1/recipients/{who}", json=row)).is_success
+async def _write_rows(client: httpx.AsyncClient) -> None:
+    """Write rows by the API: some that are accepted, and some that are refused."""
+    for name in PEOPLE:
+        row = {"address": address(name), "name": f"{NAME} {name}", "timezone": "UTC"}
+        assert (await client.put(f"/v1/recipients/{name}", json=row)).is_success
     row = {"address": f"{STEM}-twice@@{DOMAIN}", "name": NAME}
     assert (await client.put("/v1/recipients/refused", json=row)).status_code == 422
     group = {"external_id": "canaries", "invoice_available": [address("team")]}
     assert (await client.patch("/api/v1/notification/configure/", json=group)).is_success
     contact = {"objects": [{"email": address("contact"), "name": f"{NAME} Contact"}]}
-    made = await client.post("/api/2.0/notification_contacts/", json=contact, auth=basic())
-    assert made.is_success, made.text
+    created = await client.post("/api/2.0/notification_contacts/", json=contact, auth=basic())
+    assert created.is_success, created.text
     wrong = {"id": "x", "source": "/canary", "type": "winner", "data": {"lot": address("event")}}
     assert (await client.post("/v1/events", json=wrong)).status_code == 422
 
 
-async def _published(line: RealPipeline) -> None:
-    """Events and rows by Kafka: for everybody, and those that are refused."""
+async def _publish(pipeline: RealPipeline) -> None:
+    """Publish events and rows by Kafka: an event for each person, and events and a row that are refused."""
     lot = {"lot_id": "1", "note": address("data")}
     about = {"source": "/canary", "type": "winner"}
-    await line.publish(
-        *({**about, "id": who, "recipients": [who], "data": lot} for who in PEOPLE[:-1]),
-        {**about, "id": "kaputt", "recipients": ["kaputt"], "data": {"lot_id": f"kaputt {address('lot')}"}},
+    await pipeline.publish(
+        *({**about, "id": name, "recipients": [name], "data": lot} for name in PEOPLE[:-1]),
+        {
+            **about,
+            "id": "unrenderable",
+            "recipients": ["unrenderable"],
+            "data": {"lot_id": f"unrenderable {address('lot')}"},
+        },
         {**about, "id": "an-id", "recipients": [address("id")], "data": lot},
         {"id": "team", "source": "/canary", "type": "invoice_available", "external_id": "canaries"},
         {"id": "contact", "source": "/canary", "type": "payment_failed", "account": "acme"},
@@ -193,41 +210,42 @@ async def _published(line: RealPipeline) -> None:
         f'{{"id": "{address("broken")}", '.encode(),
     )
     row = json.dumps({"address": address("row"), "name": NAME, "row": "bad"}).encode()
-    await line.producer.publish([Message(line.parts.topics.table("recipients"), b"row", row)])
+    await pipeline.producer.publish([Message(pipeline.parts.topics.table("recipients"), b"row", row)])
 
 
-async def _states(line: RealPipeline, event: str) -> set[str]:
-    return {entry.state.value for entry in await line.entries("/canary", event)}
+async def _states(pipeline: RealPipeline, event: str) -> set[str]:
+    return {entry.state.value for entry in await pipeline.entries("/canary", event)}
 
 
-async def _has(line: RealPipeline, event: str, *states: str) -> bool:
-    return {*states} <= await _states(line, event)
+async def _has(pipeline: RealPipeline, event: str, *states: str) -> bool:
+    return {*states} <= await _states(pipeline, event)
 
 
-async def _answered(line: RealPipeline) -> None:
-    wanted = {
+async def _wait_for_states(pipeline: RealPipeline) -> None:
+    """Wait until each event has a delivery in the state expected of it, and every dead letter is written."""
+    expected = {
         "fine": "sent",
         "bounced": "bounced",
         "greylisted": "deferred",
-        "kaputt": "dead",
+        "unrenderable": "dead",
         "team": "sent",
     }
 
     missing: list[str] = []
 
     async def done() -> bool:
-        missing[:] = [event for event, state in wanted.items() if not await _has(line, event, state)]
-        if not missing and len(await line.dead_letters()) < 5:
-            missing.append("dead letters: three events, a row, a mail")
+        missing[:] = [event for event, state in expected.items() if not await _has(pipeline, event, state)]
+        if not missing and len(await pipeline.dead_letters()) < 5:
+            missing.append("dead letters: three events, a row, a delivery")
         return not missing
 
     await eventually(done, 150, lambda: str(missing))
 
 
-async def _returned(relay: ScriptedServer, port: int) -> None:
-    """The mail that was taken comes back, and so does one that nobody sent."""
-    (mail,) = [m for m in relay.arrived if address("fine") in m.recipients[0]]
-    sender = mail.sender.strip("<>")
+async def _bounce(relay: ScriptedServer, port: int) -> None:
+    """Return a bounce of an accepted message, and bounces of messages that were never sent."""
+    (message,) = [m for m in relay.arrived if address("fine") in m.recipients[0]]
+    sender = message.sender.strip("<>")
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False) as client:
         for to in (sender, sender.replace("=", "=x", 1), f"{STEM}@bounces.tocsin.test"):
             report = dsn(
@@ -239,11 +257,11 @@ async def _returned(relay: ScriptedServer, port: int) -> None:
                 continue  # not one of ours
 
 
-async def _asked(client: httpx.AsyncClient) -> None:
-    """Questions that name the person."""
+async def _query(client: httpx.AsyncClient) -> None:
+    """Send queries that name a person."""
     assert (await client.get("/v1/explain", params={"address": address("fine")})).is_success
     assert (await client.get("/v1/recipients/fine")).is_success
-    assert (await client.get(f"/v1/recipients/{address('nobody')}")).status_code == 404
+    assert (await client.get(f"/v1/recipients/{address('unknown')}")).status_code == 404
     sample = {
         "id": "w",
         "source": "/canary",
@@ -255,38 +273,31 @@ async def _asked(client: httpx.AsyncClient) -> None:
     assert answer.is_success, answer.text
 
 
-async def _operated(line: RealPipeline, folder: Path, told: Seen) -> None:
-    """The export of the one whose mail waits, then everybody is erased, as an operator does."""
+async def _export_and_erase(pipeline: RealPipeline, folder: Path, seen: Observations) -> None:
+    """Export the person whose mail is deferred, then erase those of ERASED, as an operator does."""
     out = folder / "export.json"
-    code, _, said = await line.tocsin(
+    code, _, output = await pipeline.tocsin(
         "privacy", "export", "--address", address("greylisted"), "--out", str(out)
     )
-    assert code == 0, said
-    told.exported = json.loads(out.read_text())
-    for who in ERASED:
-        code, documents, said = await line.tocsin(
-            "privacy", "erase", "--address", address(who), "--yes", "--json"
+    assert code == 0, output
+    seen.exported = json.loads(out.read_text())
+    for name in ERASED:
+        code, documents, output = await pipeline.tocsin(
+            "privacy", "erase", "--address", address(name), "--yes", "--json"
         )
-        assert code == 0, said
-        told.erased[who] = documents[0]
+        assert code == 0, output
+        seen.erased[name] = documents[0]
 
 
-async def _left(line: RealPipeline, who: str) -> list[bytes]:
-    named = [await holding(line.parts.store, text) for text in (address(who), f"{NAME} {who}")]
-    return [key for keys in named for key in keys]
+async def _keys_left(pipeline: RealPipeline, name: str) -> list[bytes]:
+    """Return the keys of Redis that hold a person's address or name."""
+    texts = (address(name), f"{NAME} {name}")
+    return [key for text in texts for key in await keys_holding(pipeline.parts.store, text)]
 
 
-async def _records(line: RealPipeline) -> list[tuple[str, bytes | None, dict[str, bytes]]]:
-    """Every record of every topic; the names without the line's prefix."""
-    prefix = line.settings.kafka.prefix
+async def _records(pipeline: RealPipeline) -> list[tuple[str, bytes | None, dict[str, bytes]]]:
+    """Return topic, value and headers of every record; the topic is without the pipeline's prefix."""
+    prefix = pipeline.settings.kafka.prefix
     names = [prefix + name for name in ("events", *(topic.name for topic in TOPICS))]
-    consumer = AIOKafkaConsumer(
-        *names, bootstrap_servers=line.settings.kafka.bootstrap, auto_offset_reset="earliest", group_id=None
-    )
-    found: list[tuple[str, bytes | None, dict[str, bytes]]] = []
-    async with consumer:
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [(r.topic.removeprefix(prefix), r.value, dict(r.headers)) for r in records]
-    return found
+    records = await pipeline.records(*names)
+    return [(r.topic.removeprefix(prefix), r.value, dict(r.headers)) for r in records]

@@ -1,14 +1,14 @@
-"""Asks a worker's probe why it is not ready."""
+"""Ask a worker's probe why it is not ready."""
 
 from collections.abc import Mapping
 
 import httpx
 
-from tests.support.real_pipeline import eventually
+from tests.support.wait import eventually
 
 
-async def reasons(probe: str) -> Mapping[str, str]:
-    """Why the worker is not ready."""
+async def not_ready_reasons(probe: str) -> Mapping[str, str]:
+    """Return why the worker is not ready, by part; nothing if it is ready."""
     async with httpx.AsyncClient() as client:
         try:
             return dict((await client.get(probe)).json()["reasons"])
@@ -16,13 +16,13 @@ async def reasons(probe: str) -> Mapping[str, str]:
             return {"worker": "does not answer"}
 
 
-async def ready(probe: str) -> None:
-    """Wait until the worker is ready."""
-    told: Mapping[str, str] = {}
+async def wait_until_ready(probe: str) -> None:
+    """Wait up to 60 s until the worker is ready."""
+    reasons: Mapping[str, str] = {}
 
     async def is_ready() -> bool:
-        nonlocal told
-        told = await reasons(probe)
-        return not told
+        nonlocal reasons
+        reasons = await not_ready_reasons(probe)
+        return not reasons
 
-    await eventually(is_ready, 60, lambda: str(told))
+    await eventually(is_ready, 60, lambda: str(reasons))

@@ -1,6 +1,6 @@
-"""A whole line for end-to-end tests: real broker, real Redis, a real SMTP server, stages in worker processes.
+"""The whole pipeline for end-to-end tests: a real broker, Redis and SMTP server, and stages in worker processes.
 
-Everything has a prefix of its own, so that many lines share one broker and one Redis.
+Topics and keys have a prefix of their own, so that many pipelines share one broker and one Redis.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from streams.producer.producer import Producer
 from streams.topics.apply import apply as apply_topics
 from tests.support.paths import ROOT
 from tests.support.stack import shared_kafka, shared_valkey
-from tests.support.wait import until
+from tests.support.wait import eventually
 
 
 class RealPipeline:
-    """`async with Line() as line:` starts topics, tables and the catcher; workers are started by the test."""
+    """Topics, tables and a mail catcher within `async with RealPipeline() as pipeline:`; the test starts workers."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class RealPipeline:
         await self.parts.store.close()
 
     async def seed(self) -> None:
-        """The development seeds."""
+        """Write the development's sample rows into the tables."""
         await self.parts.writes.put_recipients(samples.RECIPIENTS)
         await self.parts.writes.put_group(samples.GROUP)
         await self.parts.writes.put_contacts(samples.contacts(self.parts.catalogue))
@@ -102,9 +102,9 @@ class RealPipeline:
         home: Path = ROOT,
         **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """A worker process; it inherits nothing but its own settings. `output` takes what it prints.
+        """Start a worker process with this pipeline's settings and `variables`; its output goes to `output`.
 
-        `module` is run in place of `tocsin`, `home` is the checkout whose code it runs.
+        `module` is run in place of `tocsin`; `home` is the checkout whose code is run.
         """
         probe = {"TOCSIN_WORKER__METRICS_PORT": str(free_port())}
         env = self.environment(**{**probe, **variables})
@@ -114,7 +114,7 @@ class RealPipeline:
         return worker
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """This line's settings, for a process of its own."""
+        """Return environment variables that give a process this pipeline's settings, and no others of Tocsin."""
         settings = self.settings
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")},
@@ -131,13 +131,13 @@ class RealPipeline:
             **variables,
         }
 
-    async def tocsin(self, *arguments: str, given: bytes = b"") -> tuple[int, list[dict[str, Any]], str]:
-        """Run a verb on this line: its exit code, its JSON Lines, all that it said."""
+    async def tocsin(self, *arguments: str, stdin: bytes = b"") -> tuple[int, list[dict[str, Any]], str]:
+        """Run a `tocsin` command on this pipeline; return its exit code, its JSON Lines, and its whole output."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "service.cli", *arguments, cwd=ROOT, env=self.environment(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        out, err = await process.communicate(given)
+        out, err = await process.communicate(stdin)
         documents = [json.loads(row) for row in out.splitlines() if row[:1] == b"{"]
         return process.returncode or 0, documents, (out + err).decode()
 
@@ -152,50 +152,64 @@ class RealPipeline:
         )
 
     async def entries(self, source: str, event_id: str) -> list[Entry]:
-        """What the ledger says of an event."""
+        """Return the ledger's entries of an event."""
         return [e async for e in self.parts.ledger.entries(event_key(source, event_id))]
 
-    async def finished(self, source: str, event_id: str, seconds: float = 90.0) -> list[Entry]:
-        """Wait until an event has deliveries and none of them is open."""
-        found: list[Entry] = []
+    async def wait_until_finished(self, source: str, event_id: str, timeout_s: float = 90.0) -> list[Entry]:
+        """Wait until an event has deliveries and none of them is open; return their entries."""
+        entries: list[Entry] = []
 
         async def done() -> bool:
-            nonlocal found
-            found = await self.entries(source, event_id)
-            return bool(found) and not any(is_open(e.state) for e in found)
+            nonlocal entries
+            entries = await self.entries(source, event_id)
+            return bool(entries) and not any(is_open(e.state) for e in entries)
 
         await eventually(
-            done, seconds, lambda: f"{event_id}: {[(e.recipient, e.channel, e.state) for e in found]}"
+            done, timeout_s, lambda: f"{event_id}: {[(e.recipient, e.channel, e.state) for e in entries]}"
         )
-        return found
+        return entries
 
     async def outcomes(self) -> list[Outcome]:
-        """Every outcome so far. A stage writes the ledger first: what `finished` has seen may come a little later."""
+        """Return every outcome so far.
+
+        A stage writes the ledger first, so the outcome of a finished delivery may come a little later.
+        """
         return [
             Outcome.from_bytes(value)
             for value, _ in await self.read(self.parts.topics.outcomes)
             if b'"state"' in value
         ]
 
-    async def told(self, wanted: Callable[[Sequence[Outcome]], bool], seconds: float = 90.0) -> None:
-        """Wait until the outcomes are as wanted."""
-        found: list[Outcome] = []
+    async def wait_for_outcomes(
+        self, condition: Callable[[Sequence[Outcome]], bool], timeout_s: float = 90.0
+    ) -> None:
+        """Wait until the outcomes so far satisfy a condition."""
+        outcomes: list[Outcome] = []
 
-        async def are() -> bool:
-            nonlocal found
-            found = await self.outcomes()
-            return wanted(found)
+        async def satisfied() -> bool:
+            nonlocal outcomes
+            outcomes = await self.outcomes()
+            return condition(outcomes)
 
-        await eventually(are, seconds, lambda: str(Counter((o.channel, o.state.value) for o in found)))
+        await eventually(
+            satisfied, timeout_s, lambda: str(Counter((o.channel, o.state.value) for o in outcomes))
+        )
 
     async def dead_letters(self) -> list[tuple[bytes, dict[str, bytes]]]:
-        """Every dead letter so far: value and headers."""
+        """Return value and headers of every dead letter so far."""
         return await self.read(self.parts.topics.dead_letter)
 
     async def read(self, topic: str) -> list[tuple[bytes, dict[str, bytes]]]:
-        """All records of a topic up to its present end, in the order of their times."""
+        """Return value and headers of the records of a topic up to its present end, in the order of their times.
+
+        The value of a tombstone is empty.
+        """
+        return [(r.value or b"", dict(r.headers)) for r in await self.records(topic)]
+
+    async def records(self, *topics: str) -> list[Any]:
+        """Return aiokafka's records of these topics up to their present ends, in the order of their times."""
         consumer = AIOKafkaConsumer(
-            topic,
+            *topics,
             bootstrap_servers=self.settings.kafka.bootstrap,
             auto_offset_reset="earliest",
             group_id=None,
@@ -203,33 +217,15 @@ class RealPipeline:
         await consumer.start()
         try:
             ends = await consumer.end_offsets(list(consumer.assignment()))
-            found: list[Any] = []
+            records: list[Any] = []
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += records
-            found.sort(key=lambda record: record.timestamp)  # partitions come in any order
-            return [(r.value or b"", dict(r.headers)) for r in found]
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    records += batch
         finally:
             await consumer.stop()
+        records.sort(key=lambda record: record.timestamp)  # partitions are read in any order
+        return records
 
-    def mailed(self) -> Counter[tuple[str, str]]:
-        """How often each (address, Message-ID) was accepted by the relay."""
+    def mail_counts(self) -> Counter[tuple[str, str]]:
+        """Return how often the relay accepted each (address, Message-ID)."""
         return Counter((m.recipients[0], m.message_id) for m in self.catcher.mails.newest_first())
-
-    @property
-    def publisher(self) -> Producer:
-        """For the table writer."""
-        return self.producer
-
-
-async def eventually(condition: Any, seconds: float, told: Any = lambda: "") -> None:
-    """Poll an async condition; fails with what `told` says."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while not await condition():
-        if loop.time() > deadline:
-            raise AssertionError(f"not within {seconds} s: {told()}")
-        await asyncio.sleep(0.05)
-
-
-__all__ = ["RealPipeline", "eventually", "until"]

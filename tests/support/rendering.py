@@ -34,8 +34,8 @@ FIELDS = {
 }
 
 
-def row(name: str = "note", **changes: Any) -> NotificationType:
-    """A type with the fields of `NOTE`."""
+def note_type(name: str = "note", **changes: Any) -> NotificationType:
+    """Return a notification type with the fields of `NOTE`."""
     fields: dict[str, Any] = {
         "name": name,
         "domain": "test",
@@ -49,8 +49,8 @@ def row(name: str = "note", **changes: Any) -> NotificationType:
     return NotificationType(**(fields | changes))
 
 
-def directory(tmp_path: Path, templates: Mapping[str, str]) -> Path:
-    """A directory with the real layout and these templates (`note/en`)."""
+def template_directory(tmp_path: Path, templates: Mapping[str, str]) -> Path:
+    """Return a new directory with the real layout and these templates (`note/en`)."""
     root = tmp_path / "templates"
     shutil.copytree(templates_directory() / "layout", root / "layout")
     for name, source in templates.items():
@@ -60,16 +60,18 @@ def directory(tmp_path: Path, templates: Mapping[str, str]) -> Path:
     return root
 
 
-def renderer(tmp_path: Path, templates: Mapping[str, str] | None = None, **mail: Any) -> TemplateRenderer:
-    """A renderer of one type, `note`."""
-    root = directory(tmp_path, templates or {"note/en": NOTE})
+def make_renderer(
+    tmp_path: Path, templates: Mapping[str, str] | None = None, **mail: Any
+) -> TemplateRenderer:
+    """Return a renderer of one type, `note`."""
+    root = template_directory(tmp_path, templates or {"note/en": NOTE})
     return TemplateRenderer(
-        MailSettings(**mail), TemplateSettings(directory=root), Catalogue({"note": row()})
+        MailSettings(**mail), TemplateSettings(directory=root), Catalogue({"note": note_type()})
     )
 
 
-def letter(data: Mapping[str, Any] | None = None, **changes: Any) -> Delivery:
-    """A delivery of type `note` to Alice."""
+def make_delivery(data: Mapping[str, Any] | None = None, **changes: Any) -> Delivery:
+    """Return a delivery of type `note` to Alice."""
     fields: dict[str, Any] = {
         "id": "0123456789abcdef01234567",
         "event": "e" * 24,
@@ -89,9 +91,9 @@ def letter(data: Mapping[str, Any] | None = None, **changes: Any) -> Delivery:
     return Delivery(**(fields | changes))
 
 
-def parsed(mail: bytes) -> EmailMessage:
-    """As the standard library reads it; anything it finds odd fails the test."""
-    message = message_from_bytes(mail, policy=policy.default)
+def parse_message(content: bytes) -> EmailMessage:
+    """Return a message as the standard library parses it; assert that no part has a defect."""
+    message = message_from_bytes(content, policy=policy.default)
     assert isinstance(message, EmailMessage)
     for part in message.walk():
         assert not part.defects
@@ -99,7 +101,7 @@ def parsed(mail: bytes) -> EmailMessage:
 
 
 def bodies(message: EmailMessage) -> tuple[str, str]:
-    """The text and the HTML part, decoded, with LF line ends."""
+    """Return the text and the HTML part, decoded, with LF line ends."""
     parts = list(message.iter_parts())
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
     text, html = (str(part.get_content()).replace("\r\n", "\n") for part in parts)

@@ -1,6 +1,6 @@
-"""A second opinion: random tables and events, and what must become of them, worked out the slow and plain way.
+"""An oracle: random tables and events, and the state of every delivery, computed in the slow and plain way.
 
-Shares no code with the pipeline but ids and the catalogue's rows.
+It shares no code with the pipeline but ids and the catalogue's types.
 """
 
 import random
@@ -13,13 +13,14 @@ from service.model.ids import address_pseudonym, event_key, is_pseudonym
 from service.model.recipient import Choice, Contact, Group, Recipient
 
 SOURCE = "/random"
-_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_START = datetime(2026, 1, 1, tzinfo=UTC)
 Answer = tuple[str, str]
+"""State and reason; the state is "nothing" for a recipient without a delivery."""
 
 
 @dataclass
-class Town:
-    """People, groups and accounts; events in the order in which they are published; who is withdrawn."""
+class Scenario:
+    """Rows of all tables, events in the order of publication, and the ids of the withdrawn ones."""
 
     recipients: list[Recipient] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
@@ -29,23 +30,23 @@ class Town:
     withdrawn: set[str] = field(default_factory=set)
 
     @property
-    def everybody(self) -> list[str]:
-        """All who might be asked about, also those that are in no table."""
+    def recipient_ids(self) -> list[str]:
+        """Return every id that `explain` may be asked about; two of them are in no table."""
         listed = {a for g in self.groups for addresses in g.addresses.values() for a in addresses}
         return [
             *(r.id for r in self.recipients),
             *(c.uuid for c in self.contacts),
             *sorted(address_pseudonym(a) for a in listed),
             "ghost",
-            "nobody",
+            "unlisted",
         ]
 
 
-def town(catalogue: Catalogue, seed: int, events: int) -> Town:
-    """Always the same for a seed."""
+def make_scenario(catalogue: Catalogue, seed: int, events: int) -> Scenario:
+    """Return a random scenario, always the same for a seed."""
     rng = random.Random(seed)
-    keys = [f"{row.name}:{channel}" for row in catalogue for channel in row.channels]
-    made = Town()
+    keys = [f"{type_.name}:{channel}" for type_ in catalogue for channel in type_.channels]
+    scenario = Scenario()
     addresses = [f"p{n}@example.com" for n in range(8)]
 
     def choices() -> dict[str, Choice]:
@@ -55,35 +56,35 @@ def town(catalogue: Catalogue, seed: int, events: int) -> Town:
     for n in range(10):
         roles = tuple(role for role in ("admin", "user") if rng.random() < 0.3)
         address = rng.choice([*addresses, "", "P1@Example.com"])
-        made.recipients.append(
+        scenario.recipients.append(
             Recipient(id=f"r{n}", address=address, roles=roles, preferences=choices(), version=1)
         )
-    group_types = [row.name for row in catalogue if any(a.kind == "group" for a in row.audience)]
+    group_types = [type_.name for type_ in catalogue if any(a.kind == "group" for a in type_.audience)]
     for external_id in ("g1", "g2"):
         lists = {name: tuple(rng.sample(addresses, k=rng.randrange(4))) for name in group_types}
-        made.groups.append(Group(external_id=external_id, addresses=lists, version=1))
+        scenario.groups.append(Group(external_id=external_id, addresses=lists, version=1))
     for n in range(4):
         account = f"a{n % 2}"
-        made.contacts.append(
+        scenario.contacts.append(
             Contact(
                 uuid=f"c{n}", account=account, email=rng.choice(addresses), preferences=choices(), version=1
             )
         )
-    made.suppressed = {rng.choice(addresses)}
-    made.events = [_event(rng, n, rng.choice(list(catalogue))) for n in range(events)]
-    made.withdrawn = {e["id"] for e in made.events if rng.random() < 0.1}
-    return made
+    scenario.suppressed = {rng.choice(addresses)}
+    scenario.events = [_event(rng, n, rng.choice(list(catalogue))) for n in range(events)]
+    scenario.withdrawn = {e["id"] for e in scenario.events if rng.random() < 0.1}
+    return scenario
 
 
-def _event(rng: random.Random, n: int, row: NotificationType) -> dict[str, Any]:
-    data = dict(row.sample.get("data", {})) or {
-        name: "v" for name, meta in row.meta.items() if meta.type == "string"
+def _event(rng: random.Random, n: int, type_: NotificationType) -> dict[str, Any]:
+    data = dict(type_.sample.get("data", {})) or {
+        name: "v" for name, meta in type_.meta.items() if meta.type == "string"
     }
     if "lot_id" in data:
         data["lot_id"] = rng.choice("12")
     event: dict[str, Any] = {
-        "id": f"n{n}", "source": SOURCE, "type": row.name, "data": data,
-        "time": (_BEGIN + timedelta(seconds=rng.randrange(100))).isoformat(),
+        "id": f"n{n}", "source": SOURCE, "type": type_.name, "data": data,
+        "time": (_START + timedelta(seconds=rng.randrange(100))).isoformat(),
         "recipients": rng.sample([*(f"r{i}" for i in range(10)), "ghost"], k=rng.randrange(5)),
         "external_id": rng.choice(["g1", "g2", "g3"]), "account": rng.choice(["a0", "a1", "a2"]),
     }  # fmt: skip
@@ -94,130 +95,156 @@ def _event(rng: random.Random, n: int, row: NotificationType) -> dict[str, Any]:
     return event
 
 
-def answers(of: Town, catalogue: Catalogue) -> dict[tuple[str, str, str], Answer]:
-    """(event id, who, channel) → (state or "nothing", reason), for everybody and every channel."""
-    found = {event["id"]: _found(event, catalogue[event["type"]], of) for event in of.events}
+def expected_answers(scenario: Scenario, catalogue: Catalogue) -> dict[tuple[str, str, str], Answer]:
+    """Return (event id, recipient, channel) → answer, for every recipient and channel."""
+    audiences = {
+        event["id"]: _audience(event, catalogue[event["type"]], scenario) for event in scenario.events
+    }
     newest: dict[tuple[str, str, str], tuple[str, str]] = {}
-    for event in of.events:
+    for event in scenario.events:
         if catalogue[event["type"]].supersede:
-            for who in found[event["id"]]:
-                key = (event["type"], event["data"]["lot_id"], who)
+            for recipient in audiences[event["id"]]:
+                key = (event["type"], event["data"]["lot_id"], recipient)
                 at = (event["time"], event_key(SOURCE, event["id"]))
                 newest[key] = max(newest.get(key, at), at)
-    told = {}
-    for event in of.events:
-        row = catalogue[event["type"]]
-        verdicts = _verdicts(event, row, found[event["id"]])
-        for who in of.everybody:
+    answers = {}
+    for event in scenario.events:
+        type_ = catalogue[event["type"]]
+        audience = audiences[event["id"]]
+        decisions = _decisions(event, type_, audience)
+        for recipient in scenario.recipient_ids:
             for channel in ("email", "inbox"):
-                verdict = verdicts.get((who, channel))
-                if verdict is None:
-                    verdict = ("nothing", _why_nothing(who, channel, event, row, of, found[event["id"]]))
-                elif verdict == ("on", ""):
-                    verdict = _end(who, channel, event, row, of, found[event["id"]][who], newest)
-                told[event["id"], who, channel] = verdict
-    return told
+                answer = decisions.get((recipient, channel))
+                if answer is None:
+                    answer = ("nothing", _why_nothing(recipient, channel, event, type_, scenario, audience))
+                elif answer == ("on", ""):
+                    answer = _end(recipient, channel, event, type_, scenario, audience[recipient], newest)
+                answers[event["id"], recipient, channel] = answer
+    return answers
 
 
-def _found(event: dict[str, Any], row: NotificationType, of: Town) -> dict[str, tuple[str, str, Any]]:
-    """who → (rule, address, preferences or None for somebody unknown), by the first rule that finds them."""
-    people = {r.id: r for r in of.recipients}
-    found: dict[str, tuple[str, str, Any]] = {}
-    for rule in row.audience:
+def _audience(
+    event: dict[str, Any], type_: NotificationType, scenario: Scenario
+) -> dict[str, tuple[str, str, Any]]:
+    """Return recipient → (rule, address, preferences; None for an unknown one), by the first rule that matches."""
+    people = {r.id: r for r in scenario.recipients}
+    audience: dict[str, tuple[str, str, Any]] = {}
+    for rule in type_.audience:
         if rule.kind == "users":
-            more = [
-                (who, ("users", people[who].address, people[who].preferences))
-                if who in people
-                else (who, ("users", "", None))
-                for who in event["recipients"]
+            matches = [
+                (name, ("users", people[name].address, people[name].preferences))
+                if name in people
+                else (name, ("users", "", None))
+                for name in event["recipients"]
             ]
         elif rule.kind == "role":
-            holders = sorted(r.id for r in of.recipients if rule.role in r.roles)
-            more = [(who, ("role", people[who].address, people[who].preferences)) for who in holders]
+            holders = sorted(r.id for r in scenario.recipients if rule.role in r.roles)
+            matches = [(name, ("role", people[name].address, people[name].preferences)) for name in holders]
         elif rule.kind == "group":
             lists = [
-                g.addresses.get(row.name, ()) for g in of.groups if g.external_id == event["external_id"]
+                g.addresses.get(type_.name, ())
+                for g in scenario.groups
+                if g.external_id == event["external_id"]
             ]
-            more = [(address_pseudonym(a), ("group", a, {})) for addresses in lists for a in addresses]
+            matches = [(address_pseudonym(a), ("group", a, {})) for addresses in lists for a in addresses]
         else:
-            more = [
+            matches = [
                 (c.uuid, ("account", c.email, c.preferences))
-                for c in of.contacts
+                for c in scenario.contacts
                 if c.account == event["account"]
             ]
-        for who, what in more:
-            found.setdefault(who, what)
-    return found
+        for recipient, match in matches:
+            audience.setdefault(recipient, match)
+    return audience
 
 
-def _verdicts(
-    event: dict[str, Any], row: NotificationType, found: dict[str, tuple[str, str, Any]]
+def _decisions(
+    event: dict[str, Any], type_: NotificationType, audience: dict[str, tuple[str, str, Any]]
 ) -> dict[tuple[str, str], Answer]:
-    actor = event.get("actor") or (event["data"].get(row.actor_field) if row.actor_field else None)
-    taken: dict[str, str] = {}
-    verdicts = {}
-    for who, (rule, address, preferences) in found.items():
-        for channel in ["email"] if rule == "group" else list(row.channels):
+    """Return (recipient, channel) → the decision; `on` for a delivery that is to be made."""
+    actor = event.get("actor") or (event["data"].get(type_.actor_field) if type_.actor_field else None)
+    rules_by_address: dict[str, str] = {}
+    decisions = {}
+    for recipient, (rule, address, preferences) in audience.items():
+        for channel in ["email"] if rule == "group" else list(type_.channels):
             if preferences is None:
-                verdict = ("skipped", "no_such_recipient")
-            elif who == actor and not row.notify_actor:
-                verdict = ("skipped", "own_action")
+                decision = ("skipped", "no_such_recipient")
+            elif recipient == actor and not type_.notify_actor:
+                decision = ("skipped", "own_action")
             elif channel == "email" and not address:
-                verdict = ("skipped", "no_address")
-            elif channel == "email" and taken.setdefault(address.lower(), rule) != rule:
-                verdict = ("skipped", "duplicate_address")
+                decision = ("skipped", "no_address")
+            elif channel == "email" and rules_by_address.setdefault(address.lower(), rule) != rule:
+                decision = ("skipped", "duplicate_address")
             elif "expires" in event:
-                verdict = ("expired", "past_deadline")
-            elif not row.mandatory and (choice := preferences.get(f"{row.name}:{channel}")) and not choice.on:
-                verdict = ("skipped", "preference_off")
+                decision = ("expired", "past_deadline")
+            elif (
+                not type_.mandatory
+                and (choice := preferences.get(f"{type_.name}:{channel}"))
+                and not choice.on
+            ):
+                decision = ("skipped", "preference_off")
             else:
-                verdict = ("on", "")
-            verdicts[who, str(channel)] = verdict
-    return verdicts
+                decision = ("on", "")
+            decisions[recipient, str(channel)] = decision
+    return decisions
 
 
-def _end(who: str, channel: str, event: dict[str, Any], row: Any, of: Town, how: Any, newest: Any) -> Answer:
-    """What becomes of a delivery that is to be made, once everything has come."""
-    if event["id"] in of.withdrawn:
+def _end(
+    recipient: str,
+    channel: str,
+    event: dict[str, Any],
+    type_: Any,
+    scenario: Scenario,
+    match: Any,
+    newest: Any,
+) -> Answer:
+    """Return the last state of a delivery that is to be made, once every event was handled."""
+    if event["id"] in scenario.withdrawn:
         return "withdrawn", "withdrawn_by_source"
     if channel == "inbox":
         return "delivered", ""
-    if row.supersede:
-        _, key = newest[row.name, event["data"]["lot_id"], who]
+    if type_.supersede:
+        _, key = newest[type_.name, event["data"]["lot_id"], recipient]
         if key != event_key(SOURCE, event["id"]):
             return "superseded", "newer_event"
-    if how[1].lower() in of.suppressed and not row.mandatory:
+    if match[1].lower() in scenario.suppressed and not type_.mandatory:
         return "suppressed", "suppressed_address"
     return "sent", ""
 
 
 def _why_nothing(
-    who: str, channel: str, event: dict[str, Any], row: NotificationType, of: Town, found: dict[str, Any]
+    recipient: str,
+    channel: str,
+    event: dict[str, Any],
+    type_: NotificationType,
+    scenario: Scenario,
+    audience: dict[str, Any],
 ) -> str:
-    if channel not in row.channels:
+    """Return the reason why no delivery is made for a recipient."""
+    if channel not in type_.channels:
         return "channel_not_in_type"
-    if who in found:
+    if recipient in audience:
         return "address_only"
-    if {rule.kind for rule in row.audience} == {"group"}:
+    if {rule.kind for rule in type_.audience} == {"group"}:
         return "not_in_group"
-    contacts = {c.uuid for c in of.contacts if c.account == event["account"]}
-    if who not in {r.id for r in of.recipients} | contacts and not is_pseudonym(who):
+    contacts = {c.uuid for c in scenario.contacts if c.account == event["account"]}
+    if recipient not in {r.id for r in scenario.recipients} | contacts and not is_pseudonym(recipient):
         return "no_such_recipient"
     return "not_in_audience"
 
 
-def explained(document: dict[str, Any], who: str, channel: str) -> Answer:
-    """What `explain` says of one recipient × channel."""
-    (found,) = document["events"]
-    said = [
+def explained_answer(document: dict[str, Any], recipient: str, channel: str) -> Answer:
+    """Return the one answer of an `explain` document for a recipient and a channel."""
+    (event,) = document["events"]
+    answers = [
         (d["state"], d["reason"])
-        for d in found["deliveries"]
-        if (d["recipient"], d["channel"]) == (who, channel)
+        for d in event["deliveries"]
+        if (d["recipient"], d["channel"]) == (recipient, channel)
     ]
-    said += [
+    answers += [
         ("nothing", one["reason"])
-        for one in found["not_made"]
-        if (one["recipient"], one["channel"]) == (who, channel)
+        for one in event["not_made"]
+        if (one["recipient"], one["channel"]) == (recipient, channel)
     ]
-    (answer,) = said
+    (answer,) = answers
     return str(answer[0]), str(answer[1])

@@ -1,4 +1,4 @@
-"""An SMTP server whose replies are scripted by the byte, and which keeps what it received."""
+"""An SMTP server whose replies are scripted byte by byte, and which keeps what it receives."""
 
 import asyncio
 import ssl
@@ -13,14 +13,14 @@ END_OF_DATA = b"\r\n.\r\n"
 
 
 class Do(Enum):
-    """What a script can do besides sending bytes."""
+    """An action of a script other than sending bytes."""
 
     close = "close"  # orderly, FIN
     reset = "reset"  # RST
-    stall = "stall"  # never answer
-    stop_reading = "stop_reading"  # leave what comes in the kernel
+    stall = "stall"  # never reply
+    stop_reading = "stop_reading"  # leave received bytes in the kernel
     starttls = "starttls"
-    invite = "invite"  # go on to read a mail's content, as after 354
+    invite = "invite"  # read the content of a message next, as after 354
 
 
 Action = bytes | Do
@@ -29,7 +29,7 @@ Answer = Action | tuple[Action, ...] | None
 
 @dataclass
 class Arrived:
-    """A message as the server read it: between 354 and the end of data, dots unstuffed."""
+    """A message as the server read it: from 354 to the end of data, dots unstuffed."""
 
     sender: str
     recipients: list[str]
@@ -39,7 +39,7 @@ class Arrived:
 
 @dataclass
 class Session:
-    """One connection. `chunks` are what each read returned; `lines` the commands in order."""
+    """One connection. `chunks` are the bytes that each read returned, `lines` the commands in order."""
 
     number: int
     lines: list[str] = field(default_factory=list)
@@ -59,22 +59,22 @@ class Session:
 Script = Callable[[Session, str, str], Answer]
 
 
-def nothing_special(session: Session, verb: str, line: str) -> Answer:
-    """The script of a relay that takes everything."""
+def accept_all(session: Session, verb: str, line: str) -> Answer:
+    """Script a relay that accepts everything."""
     return None
 
 
 class ScriptedServer:
-    """Listens on an ephemeral port of 127.0.0.1.
+    """A server on an ephemeral port of 127.0.0.1.
 
-    `script(session, verb, line)` may return the answer to a step: bytes, a `Do`, several of them in order, or
-    None for what an ordinary server says. Verbs are those of the commands, and CONNECT, and END for the final dot.
-    `end_of_data` are the byte sequences that end a message: more than one makes a server that can be smuggled to.
+    `script(session, verb, line)` may return the answer to a step: bytes, a `Do`, several of them in order, or None for
+    an ordinary server's reply. Verbs are those of the commands, and CONNECT, and END for the end of data.
+    `end_of_data` are the byte sequences that end a message: with more than one the server is open to SMTP smuggling.
     """
 
     def __init__(
         self,
-        script: Script = nothing_special,
+        script: Script = accept_all,
         *,
         extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN"),
         tls: ssl.SSLContext | None = None,
@@ -137,13 +137,13 @@ class _Dialogue:
     ) -> None:
         self.server, self.session, self.reader, self.writer = server, session, reader, writer
         self.buffer = b""
-        self.over = False
+        self.closing = False
         self.inviting = False
 
     async def run(self) -> None:
         self.session.tls = self.server._implicit
         await self.answer("CONNECT", "", b"220 scripted ESMTP\r\n")
-        while not self.over:
+        while not self.closing:
             line = (await self.until((b"\r\n",)))[0].decode("utf-8", "surrogateescape")
             self.session.lines.append(line)
             verb = line.split(" ")[0].split(":")[0].upper()
@@ -153,7 +153,7 @@ class _Dialogue:
                 await self.receive()
 
     async def receive(self) -> None:
-        """Read a message: a dot right after DATA ends an empty one."""
+        """Read a message; a dot right after DATA ends an empty one."""
         self.buffer = b"\r\n" + self.buffer
         content, _ = await self.until(self.server._ends)
         text = (content + b"\r\n")[2:].replace(b"\r\n..", b"\r\n.")
@@ -169,7 +169,7 @@ class _Dialogue:
         await self.answer("END", "", usual)
 
     def usual(self, verb: str, line: str) -> Answer:
-        """What an ordinary server says."""
+        """Return an ordinary server's reply to a command."""
         session = self.session
         if verb == "EHLO":
             lines = ["scripted", *self.server.extensions]
@@ -212,7 +212,7 @@ class _Dialogue:
                 await self.do(action)
 
     def remember(self, verb: str, line: str, reply: bytes) -> None:
-        """The state that a server would have after this answer."""
+        """Keep the state that a server has after this reply."""
         if verb == "MAIL" and reply.startswith(b"2"):
             self.session.mail = line
         elif verb == "RCPT" and reply.startswith(b"2"):
@@ -222,15 +222,15 @@ class _Dialogue:
 
     async def do(self, action: Do) -> None:
         if action is Do.close:
-            self.over = True
+            self.closing = True
             self.writer.close()
         elif action is Do.reset:
-            self.over = True
+            self.closing = True
             self.writer.transport.abort()
         elif action is Do.stall:
             while await self.reader.read(65536):
                 pass
-            self.over = True
+            self.closing = True
         elif action is Do.stop_reading:
             await asyncio.Event().wait()
         elif action is Do.invite:
@@ -243,12 +243,12 @@ class _Dialogue:
             self.session.mail, self.session.recipients = None, []
 
     async def until(self, ends: tuple[bytes, ...]) -> tuple[bytes, bytes]:
-        """What comes before the first of `ends`, and that end."""
+        """Return the bytes before the first of `ends`, and that end. Raise ConnectionResetError at EOF."""
         searched = 0
         while True:
-            found = [(at, -len(end), end) for end in ends if (at := self.buffer.find(end, searched)) >= 0]
-            if found:
-                at, _, end = min(found)
+            matches = [(at, -len(end), end) for end in ends if (at := self.buffer.find(end, searched)) >= 0]
+            if matches:
+                at, _, end = min(matches)
                 before, self.buffer = self.buffer[:at], self.buffer[at + len(end) :]
                 return before, end
             searched = max(0, len(self.buffer) - 8)
@@ -261,7 +261,7 @@ class _Dialogue:
 
 @asynccontextmanager
 async def closed_port() -> AsyncIterator[int]:
-    """A port of 127.0.0.1 where nobody listens."""
+    """Yield a port of 127.0.0.1 that is not in use."""
     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()

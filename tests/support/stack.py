@@ -1,6 +1,6 @@
-"""The real Kafka and Valkey that a whole test run shares, started when a test first asks, stopped at its end.
+"""The real Kafka and Valkey that a whole test run shares, started when they are first needed, stopped at its end.
 
-Starting a broker takes seconds; a test that needs its own (to kill it) makes an `EmbeddedKafka` itself.
+Starting a broker takes seconds; a test that needs its own (to kill it) starts an `EmbeddedKafka` itself.
 Isolation between tests is by topic and group names of their own on Kafka, and by FLUSHALL on Valkey.
 TOCSIN_TEST_KAFKA (host:port) and TOCSIN_TEST_REDIS (URL) name running servers to use instead.
 """
@@ -19,24 +19,24 @@ from service.dev.valkey import EmbeddedValkey
 
 @dataclass(frozen=True)
 class RunningKafka:
-    """A broker that somebody else started."""
+    """A broker that was started outside the test run."""
 
     bootstrap: str
 
 
 @dataclass(frozen=True)
 class RunningValkey:
-    """A Valkey or Redis that somebody else started; its data are wiped by the tests."""
+    """A Valkey or Redis that was started outside the test run; the tests wipe its data."""
 
     url: str
 
 
 @functools.cache
 def shared_kafka() -> EmbeddedKafka | RunningKafka:
-    """The run's broker, started."""
+    """Return the run's broker; start it at the first call."""
     if bootstrap := os.getenv("TOCSIN_TEST_KAFKA"):
         return RunningKafka(bootstrap)
-    kafka = EmbeddedKafka(_scratch() / "kafka", progress=print)
+    kafka = EmbeddedKafka(_temporary_folder() / "kafka", progress=print)
     kafka.start()
     atexit.register(kafka.stop)
     return kafka
@@ -44,17 +44,17 @@ def shared_kafka() -> EmbeddedKafka | RunningKafka:
 
 @functools.cache
 def shared_valkey() -> EmbeddedValkey | RunningValkey:
-    """The run's Valkey, started."""
+    """Return the run's Valkey; start it at the first call."""
     if url := os.getenv("TOCSIN_TEST_REDIS"):
         return RunningValkey(url)
-    valkey = EmbeddedValkey(_scratch() / "valkey")
+    valkey = EmbeddedValkey(_temporary_folder() / "valkey")
     valkey.start()
     atexit.register(valkey.stop)
     return valkey
 
 
 @functools.cache
-def _scratch() -> Path:
+def _temporary_folder() -> Path:
     directory = Path(tempfile.mkdtemp(prefix="tocsin-tests-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)  # runs after the servers' own exits
     return directory

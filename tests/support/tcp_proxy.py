@@ -9,7 +9,7 @@ _CHUNK = 65_536
 
 
 class TcpProxy:
-    """Forwards `port` to `target`; with `tls`, ends TLS here. `cut` closes and refuses, `stall` passes nothing on."""
+    """A proxy from `port` to `target`, a port of this machine; with `tls`, TLS ends here."""
 
     def __init__(self, target: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
@@ -34,20 +34,20 @@ class TcpProxy:
             self._server.close()
 
     def cut(self) -> None:
-        """Reset every connection and let no new one through."""
+        """Reset every connection and refuse new ones."""
         self._refusing = True
         for writer in list(self._writers):
             writer.transport.abort()
 
     def stall(self, *, requests: bool = True, answers: bool = True) -> None:
-        """Half-open: connections stay, bytes do not move, in both directions or in one."""
+        """Keep connections open and forward nothing, in both directions or in one."""
         if requests:
             self._requests.clear()
         if answers:
             self._answers.clear()
 
     def heal(self) -> None:
-        """All is well again."""
+        """End a cut or a stall: forward everything again."""
         self._refusing = False
         self._requests.set()
         self._answers.set()
@@ -58,10 +58,11 @@ class TcpProxy:
             if self._refusing:
                 writer.transport.abort()
                 return
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            self._writers.add(far_writer)
+            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            self._writers.add(target_writer)
             await asyncio.gather(
-                self._pump(reader, far_writer, self._requests), self._pump(far_reader, writer, self._answers)
+                self._pump(reader, target_writer, self._requests),
+                self._pump(target_reader, writer, self._answers),
             )
         except OSError:
             writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Kafka, Redis and a relay that let nobody in without TLS and a password, with certificates of an own authority."""
+"""Kafka, Redis and a relay that require TLS and a password, with certificates of a private authority."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -18,42 +18,43 @@ from pydantic import SecretStr
 
 from service.dev.broker_config import BrokerSecurity
 from service.dev.kafka import EmbeddedKafka
-from service.dev.ports import free_port
+from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
 from service.settings import KafkaSettings, RedisSettings
 from tests.support.real_pipeline import RealPipeline
 from tests.support.smtp_server import ScriptedServer
 from tests.support.tcp_proxy import TcpProxy
 
-LOOPBACK = "127.0.0.1"
-
 
 @dataclass(frozen=True)
-class Fortress:
-    """Servers with their authority. Passwords are made for the run, so that a log can be searched for them."""
+class TlsStack:
+    """The servers and their authority. The password is random, so that a log can be searched for it."""
 
     authority: trustme.CA
     ca_file: Path
-    stranger: Path
+    other_ca_file: Path
     kafka: EmbeddedKafka
     valkey: EmbeddedValkey
     username: str
     password: str
 
     def context(self) -> ssl.SSLContext:
-        """A server's side of TLS, for 127.0.0.1."""
-        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.authority.issue_cert(LOOPBACK).configure_cert(made)
-        return made
+        """Return a server's side of TLS, for 127.0.0.1."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.authority.issue_cert(LOOPBACK).configure_cert(context)
+        return context
 
 
 @contextmanager
-def fortress(directory: Path) -> Iterator[Fortress]:
-    """Start the servers. The embedded Valkey is built without TLS: a proxy before it ends TLS; its users are real."""
+def tls_stack(directory: Path) -> Iterator[TlsStack]:
+    """Start the servers, all but the relay.
+
+    The embedded Valkey is built without TLS: `tls_pipeline` puts a proxy before it that ends TLS. Its users are real.
+    """
     authority, password = trustme.CA(), token_hex(16)
-    ca_file, stranger = directory / "ca.pem", directory / "stranger.pem"
+    ca_file, other_ca_file = directory / "ca.pem", directory / "other-ca.pem"
     authority.cert_pem.write_to_path(ca_file)
-    trustme.CA().cert_pem.write_to_path(stranger)
+    trustme.CA().cert_pem.write_to_path(other_ca_file)
     secured = BrokerSecurity(_keystore(authority, directory / "kafka.pem"), "tocsin", password, free_port())
     rights = ["~*", "&*", "+@all", "-@dangerous", "+info"]  # as docs/security.md advises
     users = ["--user", "default", "off", "--user", "tocsin", "on", f">{password}", *rights]
@@ -61,54 +62,54 @@ def fortress(directory: Path) -> Iterator[Fortress]:
         EmbeddedKafka(directory / "kafka", secured=secured) as kafka,
         EmbeddedValkey(directory / "valkey", extra=users) as valkey,
     ):
-        yield Fortress(authority, ca_file, stranger, kafka, valkey, "tocsin", password)
+        yield TlsStack(authority, ca_file, other_ca_file, kafka, valkey, "tocsin", password)
 
 
 @asynccontextmanager
-async def secured_line(fortress: Fortress) -> AsyncIterator[tuple[RealPipeline, ScriptedServer]]:
-    """A line whose every connection is encrypted and authenticated, and its relay."""
+async def tls_pipeline(tls_stack: TlsStack) -> AsyncIterator[tuple[RealPipeline, ScriptedServer]]:
+    """Yield a pipeline whose every connection is encrypted and authenticated, and its relay."""
     relay = ScriptedServer(
-        tls=fortress.context(),
+        tls=tls_stack.context(),
         extensions=("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "STARTTLS", "AUTH PLAIN"),
     )
-    async with relay, TcpProxy(fortress.valkey.port, tls=fortress.context()) as redis:
-        url = f"rediss://{fortress.username}:{fortress.password}@{LOOPBACK}:{redis.port}/0"
-        line = RealPipeline(
-            partitions=1, variables=_variables(fortress, url, relay.port), kafka=fortress.kafka
+    async with relay, TcpProxy(tls_stack.valkey.port, tls=tls_stack.context()) as redis:
+        url = f"rediss://{tls_stack.username}:{tls_stack.password}@{LOOPBACK}:{redis.port}/0"
+        pipeline = RealPipeline(
+            partitions=1, variables=_variables(tls_stack, url, relay.port), kafka=tls_stack.kafka
         )
-        kafka = line.settings.kafka.model_dump() | {
+        kafka = pipeline.settings.kafka.model_dump() | {
             "security": "SASL_SSL",
-            "username": fortress.username,
-            "password": fortress.password,
-            "ca_file": fortress.ca_file,
+            "username": tls_stack.username,
+            "password": tls_stack.password,
+            "ca_file": tls_stack.ca_file,
         }
-        line.settings.kafka = KafkaSettings.model_validate(kafka)
-        line.settings.redis = RedisSettings(
-            url=SecretStr(url), prefix=f"{line.name}:", ca_file=fortress.ca_file
+        pipeline.settings.kafka = KafkaSettings.model_validate(kafka)
+        pipeline.settings.redis = RedisSettings(
+            url=SecretStr(url), prefix=f"{pipeline.name}:", ca_file=tls_stack.ca_file
         )
-        async with line:
-            yield line, relay
+        async with pipeline:
+            yield pipeline, relay
 
 
-def _variables(fortress: Fortress, redis_url: str, smtp_port: int) -> Mapping[str, str]:
+def _variables(tls_stack: TlsStack, redis_url: str, smtp_port: int) -> Mapping[str, str]:
     return {
         "TOCSIN_KAFKA__SECURITY": "SASL_SSL",
         "TOCSIN_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
-        "TOCSIN_KAFKA__USERNAME": fortress.username,
-        "TOCSIN_KAFKA__PASSWORD": fortress.password,
-        "TOCSIN_KAFKA__CA_FILE": str(fortress.ca_file),
+        "TOCSIN_KAFKA__USERNAME": tls_stack.username,
+        "TOCSIN_KAFKA__PASSWORD": tls_stack.password,
+        "TOCSIN_KAFKA__CA_FILE": str(tls_stack.ca_file),
         "TOCSIN_REDIS__URL": redis_url,
-        "TOCSIN_REDIS__CA_FILE": str(fortress.ca_file),
+        "TOCSIN_REDIS__CA_FILE": str(tls_stack.ca_file),
         "TOCSIN_SMTP__PORT": str(smtp_port),
         "TOCSIN_SMTP__SECURITY": "starttls",
-        "TOCSIN_SMTP__CA_FILE": str(fortress.ca_file),
-        "TOCSIN_SMTP__USERNAME": fortress.username,
-        "TOCSIN_SMTP__PASSWORD": fortress.password,
+        "TOCSIN_SMTP__CA_FILE": str(tls_stack.ca_file),
+        "TOCSIN_SMTP__USERNAME": tls_stack.username,
+        "TOCSIN_SMTP__PASSWORD": tls_stack.password,
     }
 
 
 def _keystore(authority: trustme.CA, path: Path) -> Path:
-    """Kafka reads keys as PKCS #8 only."""
+    """Write key and certificates of a server in PEM, the key as PKCS #8, the only form that Kafka reads."""
     issued = authority.issue_cert(LOOPBACK)
     key = load_pem_private_key(issued.private_key_pem.bytes(), None)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

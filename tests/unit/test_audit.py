@@ -1,4 +1,4 @@
-"""What `make audit` says: green only for what was really asked."""
+"""`make audit`: it succeeds only for packages that a service was really queried for."""
 
 import importlib.util
 from typing import Any
@@ -20,7 +20,7 @@ OTHER = {"name": "c", "skip_reason": "not found"}
 
 
 @pytest.mark.parametrize(
-    ("pypi", "osv", "code", "said"),
+    ("pypi", "osv", "code", "text"),
     [
         (
             [CLEAN],
@@ -48,16 +48,16 @@ OTHER = {"name": "c", "skip_reason": "not found"}
         ),
     ],
 )
-def test_verdicts(pypi: Any, osv: Any, code: int, said: str) -> None:
-    """A vulnerability or a gap is red; what could not be asked is said in so many words."""
-    ended, text = audit.verdict({"pypi": pypi, "osv": osv})
+def test_a_vulnerability_or_a_gap_fails(pypi: Any, osv: Any, code: int, text: str) -> None:
+    """The exit code is 1 for either; the output names each service that could not be queried."""
+    exit_code, output = audit.summarize({"pypi": pypi, "osv": osv})
 
-    assert ended == code
-    assert said in text
+    assert exit_code == code
+    assert text in output
 
 
 @pytest.mark.parametrize(
-    ("program", "found"),
+    ("program", "answer"),
     [
         ("print('{\"dependencies\": [1]}')", [1]),
         ("print('{}')", None),
@@ -65,12 +65,12 @@ def test_verdicts(pypi: Any, osv: Any, code: int, said: str) -> None:
         ("while True: pass", None),
     ],
 )
-def test_a_service_that_fails_is_not_asked(
-    program: str, found: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_service_that_fails_gives_no_answer(
+    program: str, answer: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever goes wrong, it is told on stderr, and counts as no answer."""
+    """Every failure is reported on stderr and counts as no answer."""
     monkeypatch.setattr(audit, "COMMAND", (audit.sys.executable, "-c", program))
     monkeypatch.setattr(audit, "LONGEST_S", 20.0 if "while" not in program else 0.5)
 
-    assert audit.ask("osv", "requirements.lock") == found
-    assert ("osv: " in capfd.readouterr().err) == (found is None)
+    assert audit.ask("osv", "requirements.lock") == answer
+    assert ("osv: " in capfd.readouterr().err) == (answer is None)

@@ -1,4 +1,4 @@
-"""How the settings of mail are put together."""
+"""Settings of mail that depend on each other."""
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -10,7 +10,7 @@ SECRET = SecretStr("a-secret-of-this-test")
 
 
 def test_links_need_a_secret_except_in_dev() -> None:
-    """In production nothing is signed by accident; a secret must have some length."""
+    """In production no link is signed with a default secret; a secret has a minimum length."""
     assert Settings().mail_secrets == ()
     assert bootstrap(Settings()).unsubscribe_tokens is None
     assert Settings(mode="dev").mail_secrets == (DEV_SECRET,)
@@ -22,14 +22,14 @@ def test_links_need_a_secret_except_in_dev() -> None:
 
 
 def test_bounces_need_a_secret() -> None:
-    """A bounce domain without one is refused at the start: nothing that comes back could be believed."""
+    """A bounce domain without one is refused at the start, because no bounce could be verified."""
     with pytest.raises(ValueError, match="TOCSIN_MAIL__SECRETS"):
         bootstrap(Settings(mail=MailSettings(bounce_domain="b.test")))
     assert bootstrap(Settings(mail=MailSettings(bounce_domain="b.test", secrets=(SECRET,)))).verp
 
 
 def test_links_follow_the_dev_port() -> None:
-    """Unless the base is set."""
+    """The base of links is the dev port's unless it is set."""
     assert Settings(dev=DevSettings(http_port=8123)).mail.unsubscribe_base == "http://127.0.0.1:8123"
     mail = MailSettings(unsubscribe_base="https://mail.example")
     assert (
@@ -48,5 +48,5 @@ def test_links_follow_the_dev_port() -> None:
     ],
 )
 def test_rates_are_shared_where_any_is_set(smtp: SmtpSettings, limited: bool) -> None:
-    """All workers ask Redis then; without any, nobody is asked."""
+    """Workers share their rates in Redis then; without any rate, there is no limit."""
     assert (bootstrap(Settings(smtp=smtp)).transport._limit is not None) is limited

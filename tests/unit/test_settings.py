@@ -87,7 +87,7 @@ def read() -> tuple[set[tuple[str, str]], set[str]]:
 
 @pytest.mark.parametrize("place", SETTINGS, ids=variable)
 def test_each_is_read(place: Place) -> None:
-    """A setting that no code reads would have no effect."""
+    """A setting that no code reads has no effect."""
     attributes, texts = read()
     section = place[-2] if len(place) > 1 else "settings"
     if section == "limits":  # the API passes the name of the limit as a string

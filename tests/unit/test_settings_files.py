@@ -1,4 +1,4 @@
-"""Secrets from files, as an orchestrator mounts them."""
+"""Secrets in files, as an orchestrator mounts them."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ def test_secrets_are_read_from_files_named_as_the_variables(
     monkeypatch.setenv("TOCSIN_SMTP__PASSWORD", "of-the-environment")
     monkeypatch.setenv("TOCSIN_KAFKA__USERNAME", "tocsin")
 
-    found = settings.load()
+    loaded = settings.load()
 
-    assert found.kafka.password.get_secret_value() == "of-kafka"
-    assert found.kafka.username == "tocsin"
-    assert found.auth.secret.get_secret_value() == "of-the-api"
-    assert found.smtp.password.get_secret_value() == "of-the-environment"
+    assert loaded.kafka.password.get_secret_value() == "of-kafka"
+    assert loaded.kafka.username == "tocsin"
+    assert loaded.auth.secret.get_secret_value() == "of-the-api"
+    assert loaded.smtp.password.get_secret_value() == "of-the-environment"
 
 
 def test_no_folder_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

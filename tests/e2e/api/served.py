@@ -8,7 +8,7 @@ import httpx
 
 from service.api.server import ApiServer
 from service.settings import HttpSettings
-from tests.support.api_fixture import World
+from tests.support.api_fixture import ApiFixture
 
 
 class _Embedded(ApiServer):
@@ -17,9 +17,9 @@ class _Embedded(ApiServer):
 
 
 @asynccontextmanager
-async def served(world: World, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
+async def served(api: ApiFixture, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client of the served API; at the end of the block the server must shut down within this time."""
-    server = _Embedded(world.app, HttpSettings(), port=0)
+    server = _Embedded(api.app, HttpSettings(), port=0)
     server.config.timeout_graceful_shutdown = (
         600  # streams must end because the hub closes, not because uvicorn stops waiting
     )

@@ -15,7 +15,7 @@ from tests.e2e.api.seed_documents import (
     preferences,
     switched_off,
 )
-from tests.support.api_fixture import World, basic
+from tests.support.api_fixture import ApiFixture, basic
 
 JSON = "application/json; charset=utf-8"
 MAIN_CONTACT = Contact(
@@ -31,14 +31,14 @@ NEW = {"email": "some_email_2@example.com", "name": "Some Name 2", "phone": "+1 
 
 
 @pytest.fixture
-async def acme(world: World) -> World:
-    """Return a world with the document's account: one contact, with its preferences."""
-    await world.writes.put_contacts([MAIN_CONTACT])
-    world.client.auth = basic()
-    return world
+async def acme(api: ApiFixture) -> ApiFixture:
+    """Return an API with the document's account: one contact, with its preferences."""
+    await api.writes.put_contacts([MAIN_CONTACT])
+    api.client.auth = basic()
+    return api
 
 
-async def test_listing(acme: World) -> None:
+async def test_listing(acme: ApiFixture) -> None:
     """GET of the contacts with limit=0 returns the document's response."""
     answer = await acme.client.get(f"{CONTACTS}?limit=0", headers={"Content-Type": "application/json"})
 
@@ -60,7 +60,7 @@ async def test_listing(acme: World) -> None:
     )
 
 
-async def test_creating(acme: World) -> None:
+async def test_creating(acme: ApiFixture) -> None:
     """POST of objects returns 201 with them; main is null, and the id is a new UUID."""
     answer = await acme.client.post(CONTACTS, json={"objects": [NEW]})
 
@@ -83,7 +83,7 @@ async def test_creating(acme: World) -> None:
     )
 
 
-async def test_editing(acme: World) -> None:
+async def test_editing(acme: ApiFixture) -> None:
     """PUT changes the fields in the body, keeps the others, and returns the contact with pk."""
     made = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
     body = {"email": "some_email_2@example.com", "name": "Some New Name"}
@@ -104,7 +104,7 @@ async def test_editing(acme: World) -> None:
     )
 
 
-async def test_deleting(acme: World) -> None:
+async def test_deleting(acme: ApiFixture) -> None:
     """DELETE returns 204, as text/html without a body, and removes the contact with its preferences."""
     made = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
 
@@ -116,7 +116,7 @@ async def test_deleting(acme: World) -> None:
     assert (await acme.client.get(PREFERENCES)).json()["meta"]["total_count"] == 23
 
 
-async def test_the_main_contact_is_protected(acme: World) -> None:
+async def test_the_main_contact_is_protected(acme: ApiFixture) -> None:
     """The main contact cannot be deleted, a second one cannot be added, and the choice cannot be changed."""
     second = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
 
@@ -130,7 +130,7 @@ async def test_the_main_contact_is_protected(acme: World) -> None:
     assert mains == [True, None]
 
 
-async def test_preferences_listing(acme: World) -> None:
+async def test_preferences_listing(acme: ApiFixture) -> None:
     """GET of the preferences with limit=0 returns the document's 23 types, in its order, each with its medium."""
     answer = await acme.client.get(f"{PREFERENCES}?limit=0")
 
@@ -138,7 +138,7 @@ async def test_preferences_listing(acme: World) -> None:
     assert answer.content == compact(preferences())
 
 
-async def test_updating_one(acme: World) -> None:
+async def test_updating_one(acme: ApiFixture) -> None:
     """PUT of one object returns 202 with only that object, and nothing else changes."""
     body = preference("subscription_renewal_soon", False)
 
@@ -150,7 +150,7 @@ async def test_updating_one(acme: World) -> None:
     assert rows == [body, *orjson.loads(preferences())["objects"][1:]]
 
 
-async def test_updating_several(acme: World) -> None:
+async def test_updating_several(acme: ApiFixture) -> None:
     """PUT of a list returns 202 with only the objects of the request, in its order."""
     names = ("out_of_money_soon", "subscription_expire_soon", "subscription_renewal_success")
     body = [preference(name, True) for name in names]
@@ -163,7 +163,7 @@ async def test_updating_several(acme: World) -> None:
     assert [row["value"] for row in rows[:5]] == [True, True, True, True, False]
 
 
-async def test_a_new_contact_has_every_preference_on(acme: World) -> None:
+async def test_a_new_contact_has_every_preference_on(acme: ApiFixture) -> None:
     """The preferences of a new contact are all on, and are listed after the others."""
     made = (await acme.client.post(CONTACTS, json={"objects": [NEW]})).json()["objects"][0]["uuid"]
 
@@ -174,7 +174,7 @@ async def test_a_new_contact_has_every_preference_on(acme: World) -> None:
     assert all(row["value"] for row in answer["objects"])
 
 
-async def test_paging(acme: World) -> None:
+async def test_paging(acme: ApiFixture) -> None:
     """The default limit is 20; limit and offset select a page; an invalid limit is 400."""
     first = (await acme.client.get(PREFERENCES)).json()
     rest = (await acme.client.get(f"{PREFERENCES}?offset=20&limit=20")).json()
@@ -186,11 +186,11 @@ async def test_paging(acme: World) -> None:
     assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (400, "limit")
 
 
-async def test_unauthorized(world: World) -> None:
+async def test_unauthorized(api: ApiFixture) -> None:
     """Without a password, or with a wrong one, every route is 401 with a Basic challenge."""
-    missing = await world.client.get(CONTACTS)
-    wrong = await world.client.get(PREFERENCES, auth=basic(password="guess"))
-    unknown = await world.client.get(CONTACTS, auth=basic("nobody"))
+    missing = await api.client.get(CONTACTS)
+    wrong = await api.client.get(PREFERENCES, auth=basic(password="guess"))
+    unknown = await api.client.get(CONTACTS, auth=basic("nobody"))
 
     assert [answer.status_code for answer in (missing, wrong, unknown)] == [401] * 3
     assert all(answer.headers["www-authenticate"].startswith("Basic") for answer in (missing, wrong, unknown))

@@ -14,7 +14,7 @@ from service.api.hub import Hub
 from service.api.routes import inbox_stream
 from service.ports import InboxChange, Unavailable
 from tests.e2e.api.served import served
-from tests.support.api_fixture import World, entry, token
+from tests.support.api_fixture import ApiFixture, inbox_item, token
 
 STREAM = "/v1/inbox/stream"
 
@@ -51,31 +51,31 @@ class Events:
 
 
 @pytest.fixture
-async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with served(world) as client:
+async def client(api: ApiFixture) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(api) as client:
         yield client
 
 
 @asynccontextmanager
 async def watching(
-    world: World, client: httpx.AsyncClient, sub: str = "alice", **headers: str
+    api: ApiFixture, client: httpx.AsyncClient, sub: str = "alice", **headers: str
 ) -> AsyncIterator[Events]:
-    async with client.stream("GET", STREAM, headers={**world.bearer(sub), **headers}) as answer:
+    async with client.stream("GET", STREAM, headers={**api.bearer(sub), **headers}) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Events(answer)
 
 
-async def test_snapshot_first_then_changes(world: World, client: httpx.AsyncClient) -> None:
+async def test_snapshot_first_then_changes(api: ApiFixture, client: httpx.AsyncClient) -> None:
     """A new stream gets the unread list and the counts; then new and read entries, each followed by counts."""
-    await world.add(entry("overbid", id="a", lot_id="1"))
+    await api.add(inbox_item("overbid", id="a", lot_id="1"))
 
-    async with watching(world, client) as events:
+    async with watching(api, client) as events:
         name, snapshot = await events.next()
         assert (name, [row["id"] for row in snapshot["data"]]) == ("snapshot", ["a"])
         assert await events.next() == ("counts", {"data": [count("6", "overbid", 1)]})
 
-        await world.add(entry("winner", id="b", lot_id="1"))
+        await api.add(inbox_item("winner", id="b", lot_id="1"))
         name, new = await events.next()
         assert (name, new["data"]["id"], new["data"]["meta"]) == ("new", "b", {"line": "About winner"})
         assert await events.next() == (
@@ -83,46 +83,46 @@ async def test_snapshot_first_then_changes(world: World, client: httpx.AsyncClie
             {"data": [count("6", "overbid", 1), count("7", "winner", 1)]},
         )
 
-        await client.delete("/notifications/a", headers=world.bearer())
+        await client.delete("/notifications/a", headers=api.bearer())
         assert await events.next() == ("read", {"data": [{"type": "notifications", "id": "a"}]})
         assert await events.next() == ("counts", {"data": [count("7", "winner", 1)]})
 
 
-async def test_resume(world: World, client: httpx.AsyncClient) -> None:
+async def test_resume(api: ApiFixture, client: httpx.AsyncClient) -> None:
     """With Last-Event-ID a stream begins with the missed changes, without a snapshot."""
-    async with watching(world, client) as events:
+    async with watching(api, client) as events:
         await events.names(2)
-        await world.add(entry("overbid", id="a"))
+        await api.add(inbox_item("overbid", id="a"))
         await events.names(2)
         last = events.last_id
-    await world.add(entry("winner", id="b"))
+    await api.add(inbox_item("winner", id="b"))
 
-    async with watching(world, client, **{"Last-Event-ID": last}) as events:
+    async with watching(api, client, **{"Last-Event-ID": last}) as events:
         name, new = await events.next()
 
     assert (name, new["data"]["id"]) == ("new", "b")
 
 
 @pytest.mark.parametrize("last", ["1-1", "nonsense", "99999999999999999999-0"])
-async def test_snapshot_on_a_gap(world: World, client: httpx.AsyncClient, last: str) -> None:
+async def test_snapshot_on_a_gap(api: ApiFixture, client: httpx.AsyncClient, last: str) -> None:
     """An unknown or expired Last-Event-ID gets a snapshot."""
-    await world.add(entry("overbid", id="a"))
+    await api.add(inbox_item("overbid", id="a"))
 
-    async with watching(world, client, **{"Last-Event-ID": last}) as events:
+    async with watching(api, client, **{"Last-Event-ID": last}) as events:
         assert await events.names(2) == ["snapshot", "counts"]
 
 
-async def test_streams_of_several_recipients(world: World, client: httpx.AsyncClient) -> None:
+async def test_streams_of_several_recipients(api: ApiFixture, client: httpx.AsyncClient) -> None:
     """A stream has no events of other inboxes, and every stream of one inbox has its events."""
     async with (
-        watching(world, client) as one,
-        watching(world, client) as two,
-        watching(world, client, "bob") as bob,
+        watching(api, client) as one,
+        watching(api, client) as two,
+        watching(api, client, "bob") as bob,
     ):
         for events in (one, two, bob):
             await events.names(2)
-        await world.add(entry("winner", "bob", id="bobs"))
-        await world.add(entry("overbid", id="alices"))
+        await api.add(inbox_item("winner", "bob", id="bobs"))
+        await api.add(inbox_item("overbid", id="alices"))
 
         assert [(await events.next())[1]["data"]["id"] for events in (one, two, bob)] == [
             "alices",
@@ -132,31 +132,31 @@ async def test_streams_of_several_recipients(world: World, client: httpx.AsyncCl
 
 
 async def test_changes_during_an_outage(
-    world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Changes during an outage of Redis are sent when it ends, without waiting for the next change."""
-    changes, errors = world.deps.inbox_changes, [Unavailable("redis: unavailable")] * 2
+    changes, errors = api.deps.inbox_changes, [Unavailable("redis: unavailable")] * 2
 
     async def since(recipient: str, position: str) -> Sequence[InboxChange] | None:
         if errors:
             raise errors.pop()
         return await read(recipient, position)
 
-    async with watching(world, client) as events:
+    async with watching(api, client) as events:
         await events.names(2)
         read = changes.since
         monkeypatch.setattr(changes, "since", since)
-        await world.add(entry("overbid", id="a"))
+        await api.add(inbox_item("overbid", id="a"))
 
         assert await events.names(2) == ["new", "counts"]
     assert not errors
 
 
-async def test_heartbeat(world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_heartbeat(api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream without changes sends comments as heartbeats."""
     monkeypatch.setattr(inbox_stream, "HEARTBEAT_S", 0.02)
 
-    async with watching(world, client) as events:
+    async with watching(api, client) as events:
         await events.names(2)
         async with asyncio.timeout(30):
             async for line in events._lines:
@@ -166,7 +166,7 @@ async def test_heartbeat(world: World, client: httpx.AsyncClient, monkeypatch: p
     assert line == ": alive"
 
 
-async def test_a_stream_ends_with_its_token(world: World, client: httpx.AsyncClient) -> None:
+async def test_a_stream_ends_with_its_token(api: ApiFixture, client: httpx.AsyncClient) -> None:
     """A stream ends when the token that opened it expires."""
     headers = {"Authorization": f"Bearer {token('alice', 'inbox', exp=time.time() + 0.3)}"}
     async with asyncio.timeout(30), client.stream("GET", STREAM, headers=headers) as answer:
@@ -176,19 +176,19 @@ async def test_a_stream_ends_with_its_token(world: World, client: httpx.AsyncCli
 
 
 async def test_too_many_watchers(
-    world: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    api: ApiFixture, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number of streams of an inbox is limited; one more is 429 with Retry-After."""
     monkeypatch.setattr("service.api.hub._MAX_PER_RECIPIENT", 1)
 
-    async with watching(world, client) as events:
+    async with watching(api, client) as events:
         await events.next()
-        answer = await client.get(STREAM, headers=world.bearer())
+        answer = await client.get(STREAM, headers=api.bearer())
 
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
 
 
-async def test_slow_clients_are_disconnected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_clients_are_disconnected(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that reads nothing is disconnected and its watcher removed; it can resume by Last-Event-ID."""
     monkeypatch.setattr(inbox_stream, "_SEND_TIMEOUT_S", 0.05)
     stuck = asyncio.Event()
@@ -201,7 +201,7 @@ async def test_slow_clients_are_disconnected(world: World, monkeypatch: pytest.M
         if message["type"] == "http.response.body":
             await stuck.wait()
 
-    authorization = world.bearer()["Authorization"].encode()
+    authorization = api.bearer()["Authorization"].encode()
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -217,24 +217,24 @@ async def test_slow_clients_are_disconnected(world: World, monkeypatch: pytest.M
         "server": ("127.0.0.1", 80),
     }
     async with asyncio.timeout(30):
-        await world.app(scope, receive, send)
+        await api.app(scope, receive, send)
 
-    hub: Hub = world.app.state.hub
+    hub: Hub = api.app.state.hub
     assert not hub._watchers
 
 
-async def test_shutdown_ends_streams(world: World) -> None:
+async def test_shutdown_ends_streams(api: ApiFixture) -> None:
     """A server that shuts down ends its streams rather than wait for them."""
     opened = asyncio.Event()
 
     async def read(client: httpx.AsyncClient) -> None:
-        async with watching(world, client) as events:
+        async with watching(api, client) as events:
             await events.names(2)
             opened.set()
             async for _ in events._lines:
                 pass
 
-    async with served(world) as client:
+    async with served(api) as client:
         reading = asyncio.create_task(read(client))
         await opened.wait()
 

@@ -20,8 +20,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from service.dev.ports import free_port
-from tests.support.api_fixture import entry, token
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.api_fixture import inbox_item, token
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 _SPARE_FILES = 1000
 CONNECTIONS = min(
@@ -146,7 +147,7 @@ async def test_idle_streams(api: Api) -> None:
         grown = api.rss() - before
         last = (CONNECTIONS - 1) // PER_RECIPIENT
         started = time.perf_counter()
-        await api.pipeline.parts.inbox.add([entry("overbid", f"r{last}", "0" * 24)])
+        await api.pipeline.parts.inbox.add([inbox_item("overbid", f"r{last}", "0" * 24)])
         watching = [reader for n, reader in readers.items() if n // PER_RECIPIENT == last]
         async with asyncio.timeout(60):
             await asyncio.gather(*(reader.readuntil(b"event: new") for reader in watching))

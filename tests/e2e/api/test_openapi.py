@@ -23,7 +23,7 @@ from service.api.routes import inbox_stream
 from service.api.server import ApiServer
 from service.model.recipient import Contact
 from service.settings import HttpSettings
-from tests.support.api_fixture import ACCOUNT, MANY, PASSWORD, entry, fake_world, token
+from tests.support.api_fixture import ACCOUNT, HIGH_LIMITS, PASSWORD, fake_api, inbox_item, token
 from tests.support.wait import until
 
 CHECKS = [
@@ -49,10 +49,10 @@ def base_url() -> Iterator[str]:
     servers: list[_Server] = []
 
     async def serve() -> None:
-        async with fake_world(limits=MANY) as world:
-            await world.add(entry("overbid", id="0", lot_id="1"), entry("winner", "bob", id="1"))
-            await world.writes.put_contacts([Contact(uuid="0", account=ACCOUNT, email="a@example.com")])
-            servers.append(_Server(world.app, HttpSettings(), port=0))
+        async with fake_api(limits=HIGH_LIMITS) as api:
+            await api.add(inbox_item("overbid", id="0", lot_id="1"), inbox_item("winner", "bob", id="1"))
+            await api.writes.put_contacts([Contact(uuid="0", account=ACCOUNT, email="a@example.com")])
+            servers.append(_Server(api.app, HttpSettings(), port=0))
             await servers[0].serve()
 
     max_stream_s, inbox_stream._MAX_STREAM_S = inbox_stream._MAX_STREAM_S, 0.05

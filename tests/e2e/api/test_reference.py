@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, Route, async_playwright, expect
 
 from tests.e2e.api.served import served
-from tests.support.api_fixture import World, fake_world
+from tests.support.api_fixture import ApiFixture, fake_api
 from tests.support.paths import ROOT
 
 _STATIC = ROOT / "service" / "api" / "static"
@@ -15,10 +15,10 @@ _CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture
-async def world() -> World:
+async def api() -> ApiFixture:
     """Return the API on in-memory ports."""
-    async with fake_world() as world:
-        yield world
+    async with fake_api() as api:
+        yield api
 
 
 @pytest.mark.parametrize("name", ["reference.html", "reference.js", "reference.css"])
@@ -28,9 +28,9 @@ async def test_nothing_names_another_host(name: str) -> None:
     assert not re.findall(r"https?://|//[a-z0-9-]+\.[a-z]|@import|url\(", text)
 
 
-async def test_the_policy_allows_only_this_host(world: World) -> None:
+async def test_the_policy_allows_only_this_host(api: ApiFixture) -> None:
     """The content security policy allows no inline script or style and no other host."""
-    page = await world.client.get("/docs")
+    page = await api.client.get("/docs")
     assert page.status_code == 200
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -39,9 +39,9 @@ async def test_the_policy_allows_only_this_host(world: World) -> None:
 
 
 @pytest.mark.skipif(_CHROMIUM is None, reason="needs chromium")
-async def test_every_operation_can_be_sent(world: World) -> None:
+async def test_every_operation_can_be_sent(api: ApiFixture) -> None:
     """The page lists every operation, sends one and displays the response, without requests to other hosts."""
-    async with served(world) as client, async_playwright() as playwright:
+    async with served(api) as client, async_playwright() as playwright:
         document = (await client.get("/openapi.json")).json()
         operations = sum(
             len(item.keys() & {"get", "post", "put", "patch", "delete"})

@@ -10,7 +10,8 @@ import pytest
 from service.model.operation import Operation, OperationPhase
 from service.model.reasons import Reason
 from service.settings import templates_directory
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 
 async def listed(pipeline: RealPipeline, *filters: str) -> dict[str, str]:
@@ -50,7 +51,7 @@ async def test_listed_shown_redriven_and_discarded() -> None:
         _, _, plain = await pipeline.tocsin("dead-letters", "show", one["id"], "--show-personal")
         assert invalid.decode() in plain
 
-        code, _, output = await pipeline.tocsin("dead-letters", "redrive", one["id"], given=b"n\n")
+        code, _, output = await pipeline.tocsin("dead-letters", "redrive", one["id"], stdin=b"n\n")
         assert (code, "nothing was done" in output) == (1, True)
         code, (row,), output = await pipeline.tocsin(
             "dead-letters", "redrive", "--all", "--type", "overbid", "--dry-run", "--json"
@@ -110,7 +111,9 @@ async def test_a_dead_email_is_redriven_and_arrives_once(tmp_path: Path) -> None
             "data": {"lot_id": "dead"},
         }
         await pipeline.publish(event)
-        dead = {(e.recipient, e.channel): e.state.value for e in await pipeline.finished("/e2e", "1")}
+        dead = {
+            (e.recipient, e.channel): e.state.value for e in await pipeline.wait_until_finished("/e2e", "1")
+        }
         assert dead == {
             (recipient, channel): state
             for recipient in ("alice", "carol")
@@ -126,12 +129,12 @@ async def test_a_dead_email_is_redriven_and_arrives_once(tmp_path: Path) -> None
         code, (done,), output = await pipeline.tocsin(*redrive)
         assert (code, done) == (0, {"redriven": 2}), output
         await eventually(lambda: _has_mails(pipeline, 2), 60)
-        sent = await pipeline.finished("/e2e", "1")
+        sent = await pipeline.wait_until_finished("/e2e", "1")
         await pipeline.tocsin(*redrive)
         await pipeline.publish(event, {**event, "id": "after"})
-        await pipeline.finished("/e2e", "after")
+        await pipeline.wait_until_finished("/e2e", "after")
 
-        assert list(pipeline.mailed().values()) == [1] * 4
+        assert list(pipeline.mail_counts().values()) == [1] * 4
         mail = next(e for e in sent if (e.recipient, e.channel) == ("alice", "email"))
         assert [step.state.value for step in mail.steps] == [
             "sent",

@@ -9,8 +9,9 @@ import pytest
 from service.model.operation import Operation, OperationKind
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
-from tests.support.real_pipeline import RealPipeline, eventually
-from tests.support.redis_dump import holding
+from tests.support.real_pipeline import RealPipeline
+from tests.support.redis_dump import keys_holding
+from tests.support.wait import eventually
 
 ALICE = "alice@example.com"
 
@@ -30,7 +31,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
             "data": {"lot_id": "9"},
         }
         await pipeline.publish(event)
-        await pipeline.finished("/e2e", "1")
+        await pipeline.wait_until_finished("/e2e", "1")
         await eventually(lambda: _has_final_outcomes(pipeline, 6), 60)
 
         out = tmp_path / "alice.json"
@@ -46,7 +47,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         assert topics >= {"dispatch.inbox", "dispatch.outcomes"}
         assert "bob@example.com" not in out.read_text()
 
-        code, _, output = await pipeline.tocsin("privacy", "erase", "--address", ALICE, given=b"n\n")
+        code, _, output = await pipeline.tocsin("privacy", "erase", "--address", ALICE, stdin=b"n\n")
         assert (code, "nothing was done" in output) == (1, True)
         assert await pipeline.parts.inbox.counts("alice") == {"overbid": 1}
         code, (counts,), output = await pipeline.tocsin(
@@ -54,8 +55,10 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         )
         assert (code, counts["recipients"], counts["inbox"], counts["ledger"]) == (0, 1, 1, 2), output
 
-        assert await holding(pipeline.parts.store, ALICE) == []
-        keys = [key for key in await holding(pipeline.parts.store, "alice") if b"{r:alice}:row" not in key]
+        assert await keys_holding(pipeline.parts.store, ALICE) == []
+        keys = [
+            key for key in await keys_holding(pipeline.parts.store, "alice") if b"{r:alice}:row" not in key
+        ]
         assert [key for key in keys if b":newest" not in key] == []
         states = sorted(
             (e.recipient.partition("-")[0], e.state.value) for e in await pipeline.entries("/e2e", "1")
@@ -79,7 +82,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         assert not any(b"alice" in o.to_bytes() for o in operations)
 
         await pipeline.publish({**event, "id": "2"})  # it names alice again, who has no row any more
-        entries = await pipeline.finished("/e2e", "2")
+        entries = await pipeline.wait_until_finished("/e2e", "2")
         assert {e.steps[0].reason for e in entries if e.recipient == "alice"} == {Reason.no_such_recipient}
         code, (again,), output = await pipeline.tocsin("privacy", "erase", "alice", "--yes", "--json")
         assert (code, again) == (0, {"ledger": 4}), output

@@ -5,7 +5,8 @@ import pytest
 from service.model.operation import Operation, OperationPhase
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 
 @pytest.mark.timeout(180)
@@ -23,7 +24,7 @@ async def test_a_corrected_address_is_sent_once() -> None:
             "data": {"lot_id": "9"},
         }
         await pipeline.publish(event)
-        await pipeline.finished("/e2e", "1")
+        await pipeline.wait_until_finished("/e2e", "1")
         await eventually(lambda: _has_outcome(pipeline, "bounced"), 60)
 
         code, rows, output = await pipeline.tocsin("replay", "--event", "1", "--dry-run", "--json")
@@ -31,7 +32,7 @@ async def test_a_corrected_address_is_sent_once() -> None:
             0, [{"state": "bounced", "reason": "mailbox_unknown", "channel": "email", "deliveries": 1}],
         ), output  # fmt: skip
         assert "are already sent or delivered and are skipped" in output
-        code, _, output = await pipeline.tocsin("replay", "--reply-code", "5.1.1", given=b"n\n")
+        code, _, output = await pipeline.tocsin("replay", "--reply-code", "5.1.1", stdin=b"n\n")
         assert (code, "nothing was done" in output) == (1, True)
         code, _, output = await pipeline.tocsin("replay", "--reply-code", "451", "--yes")
         assert (code, "0 deliveries would be replayed" in output) == (0, True)
@@ -45,7 +46,7 @@ async def test_a_corrected_address_is_sent_once() -> None:
         )
         assert (code, done) == (0, {"replayed": 1}), output
         await eventually(lambda: _mailed(pipeline, "bob.new@example.com", 1), 60)
-        await pipeline.finished("/e2e", "1")
+        await pipeline.wait_until_finished("/e2e", "1")
         assert len(await pipeline.read(pipeline.parts.topics.email("bulk"))) == 1  # type: ignore[arg-type]
         queued = next(o for o in await pipeline.outcomes() if o.reason is Reason.replayed)
         (begun, ended) = [
@@ -63,7 +64,11 @@ async def test_a_corrected_address_is_sent_once() -> None:
         )
         assert (code, done) == (0, {"replayed": 1}), output
         await eventually(lambda: _mailed(pipeline, "alice@example.com", 2), 60)
-        assert sorted(pipeline.mailed().values()) == [1, 1, 2]  # carol, bob; alice twice with one Message-ID
+        assert sorted(pipeline.mail_counts().values()) == [
+            1,
+            1,
+            2,
+        ]  # carol, bob; alice twice with one Message-ID
 
 
 async def _has_outcome(pipeline: RealPipeline, state: str) -> bool:
@@ -71,4 +76,4 @@ async def _has_outcome(pipeline: RealPipeline, state: str) -> bool:
 
 
 async def _mailed(pipeline: RealPipeline, address: str, times: int) -> bool:
-    return sum(n for (to, _), n in pipeline.mailed().items() if to == address) == times
+    return sum(n for (to, _), n in pipeline.mail_counts().items() if to == address) == times

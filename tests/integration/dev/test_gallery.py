@@ -6,7 +6,7 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.settings import Settings, templates_directory
-from tests.support.gallery import View, chromium, faults, looking, mails
+from tests.support.gallery import View, chromium, find_faults, open_page, render_samples
 
 LONG = "<p>A paragraph that is long enough to count as something that can be read.</p>"
 BROKEN = {
@@ -21,12 +21,12 @@ BROKEN = {
 def check_all() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Return the faults of the broken pages, and those of some sample emails in the narrowest and darkest view."""
     catalogue = load_catalogue(templates_directory())
-    samples = mails(catalogue, Settings(), "de")
+    samples = render_samples(catalogue, Settings(), "de")
     with chromium() as browser:
-        with looking(browser, View("en", 360, "light")) as page:
-            broken = {name: faults(page, html) for name, html in BROKEN.items()}
-        with looking(browser, View("de", 360, "dark")) as page:
-            good = {name: faults(page, samples[name]) for name in list(samples)[::8]}
+        with open_page(browser, View("en", 360, "light")) as page:
+            broken = {name: find_faults(page, html) for name, html in BROKEN.items()}
+        with open_page(browser, View("de", 360, "dark")) as page:
+            good = {name: find_faults(page, samples[name]) for name in list(samples)[::8]}
     return broken, good
 
 

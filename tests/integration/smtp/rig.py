@@ -1,7 +1,7 @@
 """Run the real engine against scripted servers, and wait for its results."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,10 +48,3 @@ async def send(transport: SmtpTransport, *messages: OutgoingMail, within_s: floa
     """Submit all at once and return every result."""
     async with asyncio.timeout(within_s):
         return list(await asyncio.gather(*(transport.submit(one) for one in messages)))
-
-
-async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
-    """Poll until the condition holds; raise TimeoutError after `within_s` seconds."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -17,9 +17,9 @@ from tests.integration.smtp.rig import (
     mail,
     relay,
     send,
-    until,
 )
 from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
+from tests.support.wait import eventually
 
 both_ways = pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP], ids=["pipelining", "lock step"])
 SHORT = Timeouts(*([0.5] * 8))
@@ -172,7 +172,7 @@ async def test_unsolicited_bytes_end_a_connection() -> None:
     async with ScriptedServer(script) as server:
         async with engine(relay(server)) as transport:
             (first,) = await send(transport, mail(0))
-            await until(lambda: server.sessions[0].closed)
+            await eventually(lambda: server.sessions[0].closed)
             (second,) = await send(transport, mail(1))
 
         assert first.status is second.status is SendStatus.accepted

@@ -4,8 +4,9 @@ import pytest
 
 from service.model.mail import SendStatus
 from service.model.reasons import SendReason
-from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, send, until
+from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, send
 from tests.support.smtp_server import Answer, ScriptedServer, Session
+from tests.support.wait import eventually
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP, ()], ids=["pipelining", "lock step", "bare"])
@@ -90,7 +91,7 @@ async def test_maximum_of_messages_per_connection() -> None:
     async with ScriptedServer() as server:
         async with engine(relay(server, max_mails_per_connection=3)) as transport:
             await send(transport, *map(mail, range(7)))
-            await until(lambda: len(server.sessions) == 3 and "QUIT" in server.sessions[0].verbs)
+            await eventually(lambda: len(server.sessions) == 3 and "QUIT" in server.sessions[0].verbs)
 
         assert [len(session.arrived) for session in server.sessions] == [3, 3, 1]
 
@@ -100,9 +101,9 @@ async def test_age_and_idleness_close_a_connection() -> None:
     async with ScriptedServer() as server:
         async with engine(relay(server, idle_close_s=0.1)) as transport:
             await send(transport, mail())
-            await until(lambda: server.sessions[0].verbs[-1] == "QUIT")
+            await eventually(lambda: server.sessions[0].verbs[-1] == "QUIT")
         async with engine(relay(server, max_connection_age_s=0.0)) as transport:
-            await until(lambda: transport.state()[0].connections == 0 and len(server.sessions) >= 2)
+            await eventually(lambda: transport.state()[0].connections == 0 and len(server.sessions) >= 2)
 
         assert server.sessions[1].arrived == []
 
@@ -112,7 +113,7 @@ async def test_cancelled_before_it_is_sent() -> None:
     async with ScriptedServer() as server, engine(relay(server)) as transport:
         first, second, third = (transport.submit(mail(number)) for number in range(3))
         second.cancel()
-        await until(lambda: "MAIL" in server.sessions[0].verbs if server.sessions else False)
+        await eventually(lambda: "MAIL" in server.sessions[0].verbs if server.sessions else False)
         first.cancel()
         assert (await third).status is SendStatus.accepted
 

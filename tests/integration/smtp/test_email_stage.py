@@ -17,9 +17,10 @@ from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.model.record import Record
 from service.ports import Unavailable
-from tests.integration.smtp.rig import engine, relay, until
-from tests.support.fake_pipeline import Pipeline
+from tests.integration.smtp.rig import engine, relay
+from tests.support.fake_pipeline import FakePipeline
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
+from tests.support.wait import eventually
 
 BATCH = 500
 SHORT_S, TIGHT_S = 20, 75  # seconds to the deadline: before any second try, and perhaps before it
@@ -49,7 +50,7 @@ def deadline_s(n: int) -> int:
 class RelayScripts:
     """The view of both relays: each message received, its time on the test's clock, and the tries."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: FakePipeline) -> None:
         self.pipeline = pipeline
         self.tries: Counter[int] = Counter()
         self.received: defaultdict[int, list[int]] = defaultdict(list)
@@ -91,8 +92,8 @@ def event(n: int, now_ms: int) -> dict[str, Any]:
     return fields
 
 
-async def published(count: int) -> Pipeline:
-    pipeline = Pipeline()
+async def published(count: int) -> FakePipeline:
+    pipeline = FakePipeline()
     people = [
         Recipient(id=f"user{n}", address=f"user{n}@example{n % 7}.com", version=1) for n in range(count)
     ]
@@ -104,11 +105,11 @@ async def published(count: int) -> Pipeline:
     return pipeline
 
 
-async def finish(pipeline: Pipeline, transport: SmtpTransport, records: Sequence[Record]) -> None:
+async def finish(pipeline: FakePipeline, transport: SmtpTransport, records: Sequence[Record]) -> None:
     """Run the stage as a consumer does: pass it again the records that are unfinished because no relay was usable."""
     unfinished = list(records)
     while unfinished:
-        await until(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
+        await eventually(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
         batch, finished = unfinished[:BATCH], set[int]()
         try:
             async for done in pipeline.deliver_email(batch):
@@ -119,7 +120,7 @@ async def finish(pipeline: Pipeline, transport: SmtpTransport, records: Sequence
         unfinished = [record for record in unfinished if record.offset not in finished]
 
 
-async def run(pipeline: Pipeline, transport: SmtpTransport) -> None:
+async def run(pipeline: FakePipeline, transport: SmtpTransport) -> None:
     """Deliver, then advance the clock to the next due time, until nothing is due."""
     while True:
         records = pipeline.email_records()

@@ -11,7 +11,8 @@ import pytest
 
 from service.adapters.smtp import Relay
 from service.model.mail import SendStatus
-from tests.integration.smtp.rig import engine, mail, send, until
+from tests.integration.smtp.rig import engine, mail, send
+from tests.support.wait import eventually
 
 SINK = shutil.which("smtp-sink", path="/usr/sbin:/usr/local/sbin:/usr/libexec/postfix")
 
@@ -43,13 +44,13 @@ async def test_its_counter_agrees(options: tuple[str, ...], free_port: int, tmp_
         sink(free_port, counter, *options),
         engine(Relay("sink", "127.0.0.1", free_port, security="none", max_connections=4)) as transport,
     ):
-        await until(
+        await eventually(
             lambda: transport.state()[0].connections > 0 and transport.state()[0].state != "breaker_open"
         )
         results = await send(transport, *map(mail, range(3000)), within_s=60)
 
         assert {result.status for result in results} == {SendStatus.accepted}
-        await until(lambda: counted(counter) == 3000)
+        await eventually(lambda: counted(counter) == 3000)
 
 
 async def test_a_sink_that_refuses(free_port: int, tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ async def test_a_sink_that_refuses(free_port: int, tmp_path: Path) -> None:
         sink(free_port, counter, "-r", "RCPT"),
         engine(Relay("sink", "127.0.0.1", free_port, security="none", max_connections=4)) as transport,
     ):
-        await until(lambda: transport.state()[0].connections > 0)
+        await eventually(lambda: transport.state()[0].connections > 0)
         results = await send(transport, *map(mail, range(500)), within_s=60)
 
         assert {result.status for result in results} == {SendStatus.deferred}

@@ -13,8 +13,9 @@ from service.adapters.smtp import Cooldowns, Relay
 from service.model.mail import SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.ports import Unavailable
-from tests.integration.smtp.rig import PATIENT, engine, mail, relay, send, until
+from tests.integration.smtp.rig import PATIENT, engine, mail, relay, send
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
+from tests.support.wait import eventually
 
 LONG = Cooldowns(unavailable_s=30.0, busy_s=30.0, fault_s=30.0)
 Some = TypeVarTuple("Some")
@@ -26,7 +27,7 @@ async def test_the_second_relay_replaces_the_first() -> None:
         async with engine(relay(one, cooldowns=LONG), relay(two, "second")) as transport:
             first = await send(transport, *map(mail, range(5)))
             await one.stop()
-            await until(lambda: transport.state()[0].connections == 0)
+            await eventually(lambda: transport.state()[0].connections == 0)
             second = await send(transport, *map(mail, range(5, 10)))
 
         assert {result.relay for result in first} == {"first"}
@@ -76,9 +77,9 @@ async def _stop_and_restart() -> None:
     async with ScriptedServer() as server:
         await server.stop()
         async with engine(relay(server)) as transport:
-            await until(lambda: transport.state()[0].state == "breaker_open")
+            await eventually(lambda: transport.state()[0].state == "breaker_open")
             async with server:
-                await until(lambda: transport.state()[0].state in ("ok", "trial"))
+                await eventually(lambda: transport.state()[0].state in ("ok", "trial"))
                 (result,) = await send(transport, mail())
 
                 assert result.status is SendStatus.accepted
@@ -141,9 +142,9 @@ async def test_a_fixed_fault_ends_the_pause() -> None:
         ) as server,
         engine(relay(server, username="u", password="p")) as transport,
     ):
-        await until(lambda: transport.state()[0].state == "misconfigured")
+        await eventually(lambda: transport.state()[0].state == "misconfigured")
         good = True
-        await until(lambda: transport.state()[0].state in ("ok", "trial"))
+        await eventually(lambda: transport.state()[0].state in ("ok", "trial"))
         (result,) = await send(transport, mail())
 
         assert result.status is SendStatus.accepted
@@ -296,7 +297,7 @@ async def test_close_does_not_wait_for_rejected_messages() -> None:
         async with asyncio.timeout(30):
             await called.wait()
             closing = asyncio.create_task(transport.close(3600))
-            await until(lambda: transport._pools[0]._drained)
+            await eventually(lambda: transport._pools[0]._drained)
             answer.set()
             assert (await held).reason is Reason.rate_limited
             await closing

@@ -6,8 +6,9 @@ from collections import Counter
 from service.adapters.smtp import Cooldowns
 from service.model.mail import SendStatus
 from service.model.reasons import Reason
-from tests.integration.smtp.rig import engine, mail, relay, send, until
+from tests.integration.smtp.rig import engine, mail, relay, send
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
+from tests.support.wait import eventually
 
 MESSAGES = 1500
 
@@ -44,7 +45,7 @@ async def test_every_message_has_the_one_correct_result() -> None:
             results = []
             for start in range(0, MESSAGES, 500):
                 results += await send(transport, *messages[start : start + 500], within_s=60)
-                await until(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
+                await eventually(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
 
     expected_grey = sum(number % 10 < 3 for number in range(MESSAGES))
     statuses = Counter(result.status for result in results)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from service.adapters.dkim import dkim_signer
 from service.adapters.templates import TemplateRenderer
 from service.settings import MailSettings, TemplateSettings
-from tests.support.rendering import letter, renderer
+from tests.support.rendering import make_delivery, make_renderer
 
 KEY = rsa.generate_private_key(65537, 2048)
 UNSUBSCRIBE = {
@@ -35,11 +35,12 @@ def record(name: bytes, timeout: int = 5) -> bytes:
 @pytest.fixture
 def signed(tmp_path: Path) -> bytes:
     mail = MailSettings(dkim_key=pem(KEY))
-    catalogue = renderer(tmp_path).library.catalogue
+    catalogue = make_renderer(tmp_path).library.catalogue
     templates = TemplateSettings(directory=tmp_path / "templates")
     signing = TemplateRenderer(mail, templates, catalogue, dkim_signer(mail))
     return signing.email(
-        letter({"title": "Schöne Grüße " * 20, "body": ".\r\n \t x  \r\n\r\n"}, name="Jürgen"), UNSUBSCRIBE
+        make_delivery({"title": "Schöne Grüße " * 20, "body": ".\r\n \t x  \r\n\r\n"}, name="Jürgen"),
+        UNSUBSCRIBE,
     )
 
 

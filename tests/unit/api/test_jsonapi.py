@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.api_fixture import World, entry
+from tests.support.api_fixture import ApiFixture, inbox_item
 
 JSON_API = "application/vnd.api+json"
 DATA = b'{"data": []}'
@@ -24,11 +24,11 @@ DATA = b'{"data": []}'
         (f"{JSON_API}; charset=utf-8, */*", 406),
     ],
 )
-async def test_accept(world: World, accept: str | None, status: int) -> None:
+async def test_accept(api: ApiFixture, accept: str | None, status: int) -> None:
     """406 only if every instance of the media type has unsupported parameters (section 5.3)."""
-    headers = world.bearer() | ({"Accept": accept} if accept else {})
+    headers = api.bearer() | ({"Accept": accept} if accept else {})
 
-    answer = await world.client.get("/counts", headers=headers)
+    answer = await api.client.get("/counts", headers=headers)
 
     assert (answer.status_code, answer.headers["content-type"]) == (status, JSON_API)
 
@@ -47,11 +47,11 @@ async def test_accept(world: World, accept: str | None, status: int) -> None:
         ("application/x-www-form-urlencoded", 415),
     ],
 )
-async def test_content_type(world: World, content_type: str | None, status: int) -> None:
+async def test_content_type(api: ApiFixture, content_type: str | None, status: int) -> None:
     """415 for the media type with parameters, and for types other than JSON."""
-    headers = world.bearer() | ({"Content-Type": content_type} if content_type else {})
+    headers = api.bearer() | ({"Content-Type": content_type} if content_type else {})
 
-    answer = await world.client.post("/notifications", content=DATA, headers=headers)
+    answer = await api.client.post("/notifications", content=DATA, headers=headers)
 
     assert answer.status_code == status
 
@@ -73,79 +73,83 @@ async def test_content_type(world: World, content_type: str | None, status: int)
         ("/notifications", "page[after]=nonsense", "page[after]"),
     ],
 )
-async def test_parameters(world: World, path: str, query: str, parameter: str | None) -> None:
+async def test_parameters(api: ApiFixture, path: str, query: str, parameter: str | None) -> None:
     """An unknown parameter with a reserved name, or an invalid value, is 400 and names the parameter (section 6)."""
-    answer = await world.client.get(f"{path}?{query}", headers=world.bearer())
+    answer = await api.client.get(f"{path}?{query}", headers=api.bearer())
 
     assert answer.status_code == 400
     source = answer.json()["errors"][0]["source"]
     assert source["parameter"] in ([parameter] if parameter else ["status", "filter[status]"])
 
 
-async def test_unreserved_parameters_are_ignored(world: World) -> None:
+async def test_unreserved_parameters_are_ignored(api: ApiFixture) -> None:
     """Unknown parameters with unreserved names, such as a cache buster, are accepted."""
-    assert (await world.client.get("/counts?_=1&camelCase=2", headers=world.bearer())).status_code == 200
+    assert (await api.client.get("/counts?_=1&camelCase=2", headers=api.bearer())).status_code == 200
 
 
-async def test_pages(world: World) -> None:
+async def test_pages(api: ApiFixture) -> None:
     """Pages have every entry once, in order; `links` are present only with paging, and `next` is null on the last."""
-    await world.add(*(entry("overbid", id=f"n{n}", at_ms=1_000_000 + n // 2) for n in range(7)))
+    await api.add(*(inbox_item("overbid", id=f"n{n}", at_ms=1_000_000 + n // 2) for n in range(7)))
     path: str | None = "/notifications?page[size]=3"
     pages = []
     while path:
-        answer = (await world.client.get(path, headers=world.bearer())).json()
+        answer = (await api.client.get(path, headers=api.bearer())).json()
         pages.append([row["id"] for row in answer["data"]])
         path = answer["links"]["next"]
 
     assert pages == [["n0", "n1", "n2"], ["n3", "n4", "n5"], ["n6"]]
-    assert "links" not in (await world.client.get("/notifications", headers=world.bearer())).json()
+    assert "links" not in (await api.client.get("/notifications", headers=api.bearer())).json()
 
 
-async def test_filters(world: World) -> None:
+async def test_filters(api: ApiFixture) -> None:
     """Filters by type, as number or name, and by status; read entries have `read_at`."""
-    await world.add(entry("overbid", id="a"), entry("winner", id="b"), entry("payment_approved", id="c"))
-    await world.client.delete("/notifications/a", headers=world.bearer())
+    await api.add(
+        inbox_item("overbid", id="a"), inbox_item("winner", id="b"), inbox_item("payment_approved", id="c")
+    )
+    await api.client.delete("/notifications/a", headers=api.bearer())
 
     async def ids(query: str) -> list[str]:
-        answer = await world.client.get(f"/notifications?{query}", headers=world.bearer())
+        answer = await api.client.get(f"/notifications?{query}", headers=api.bearer())
         return [row["id"] for row in answer.json()["data"]]
 
     assert await ids("filter[type]=7") == ["b"]
     assert await ids("filter[type]=overbid,winner&status=all") == ["a", "b"]
     assert await ids("filter[status]=read") == ["a"]
     assert await ids("status=unread") == ["b", "c"]
-    read = (await world.client.get("/notifications?status=read", headers=world.bearer())).json()["data"][0]
+    read = (await api.client.get("/notifications?status=read", headers=api.bearer())).json()["data"][0]
     assert read["attributes"]["read_at"] == "2023-11-14T22:13:20Z"
 
 
-async def test_types_without_a_number(world: World) -> None:
+async def test_types_without_a_number(api: ApiFixture) -> None:
     """The id of their count is the name, they sort after numbered types, and `type` is null."""
-    await world.add(entry("payment_approved", id="c"), entry("winner", id="b"))
+    await api.add(inbox_item("payment_approved", id="c"), inbox_item("winner", id="b"))
 
-    counts = (await world.client.get("/counts", headers=world.bearer())).json()["data"]
-    rows = (await world.client.get("/notifications", headers=world.bearer())).json()["data"]
+    counts = (await api.client.get("/counts", headers=api.bearer())).json()["data"]
+    rows = (await api.client.get("/notifications", headers=api.bearer())).json()["data"]
 
     assert [row["id"] for row in counts] == ["7", "payment_approved"]
     assert [row["attributes"]["type"] for row in rows] == [7, None]
 
 
-async def test_read_all(world: World) -> None:
+async def test_read_all(api: ApiFixture) -> None:
     """Marks all entries of the caller, or those of the types in the filter, and returns their number."""
-    await world.add(entry("overbid", id="a"), entry("winner", id="b"), entry("winner", "bob", id="c"))
+    await api.add(
+        inbox_item("overbid", id="a"), inbox_item("winner", id="b"), inbox_item("winner", "bob", id="c")
+    )
     path = "/v1/inbox/read-all"
 
-    first = await world.client.post(f"{path}?filter[type]=winner", headers=world.bearer())
-    second = await world.client.post(path, headers=world.bearer())
-    refused = await world.client.post(f"{path}?filter[type]=x", headers=world.bearer())
+    first = await api.client.post(f"{path}?filter[type]=winner", headers=api.bearer())
+    second = await api.client.post(path, headers=api.bearer())
+    refused = await api.client.post(f"{path}?filter[type]=x", headers=api.bearer())
 
     assert [first.json(), second.json(), refused.status_code] == [{"read": 1}, {"read": 1}, 400]
-    assert len(await world.deps.inbox.unread("bob")) == 1
+    assert len(await api.deps.inbox.unread("bob")) == 1
 
 
-async def test_marking_twice(world: World) -> None:
+async def test_marking_twice(api: ApiFixture) -> None:
     """Marking an entry that is already read succeeds."""
-    await world.add(entry("overbid", id="a"))
+    await api.add(inbox_item("overbid", id="a"))
 
-    answers = [await world.client.delete("/notifications/a", headers=world.bearer()) for _ in range(2)]
+    answers = [await api.client.delete("/notifications/a", headers=api.bearer()) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [204, 204]

@@ -14,35 +14,35 @@ from service.api.app import create_app
 from service.api.middleware import MAX_BODY_BYTES
 from service.api.routes import health
 from service.ports import Unavailable
-from tests.support.api_fixture import World, basic
+from tests.support.api_fixture import ApiFixture, basic
 from tests.support.paths import ROOT
 
 
-async def test_headers(world: World) -> None:
+async def test_headers(api: ApiFixture) -> None:
     """Responses, errors included, forbid sniffing, framing and caching."""
     for path in ("/livez", "/counts", "/nothing", "/docs"):
-        headers = (await world.client.get(path)).headers
+        headers = (await api.client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/notifications", "vnd.api"), ("/v1/events", "problem")])
-async def test_large_bodies(world: World, path: str, kind: str) -> None:
+async def test_large_bodies(api: ApiFixture, path: str, kind: str) -> None:
     """A body over 1 MiB is 413, both by its declared length and by counting when no length is declared."""
-    headers = world.bearer("alice", "inbox", "events") | {"Content-Type": "application/json"}
+    headers = api.bearer("alice", "inbox", "events") | {"Content-Type": "application/json"}
 
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 65_536 + 1):
             yield b" " * 65_536
 
-    declared = await world.client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=headers)
-    counted = await world.client.post(path, content=parts(), headers=headers)
+    declared = await api.client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=headers)
+    counted = await api.client.post(path, content=parts(), headers=headers)
 
     for answer in (declared, counted):
         assert answer.status_code == 413
         assert kind in answer.headers["content-type"]
-    assert not world.publisher.messages
+    assert not api.publisher.messages
 
 
 @pytest.mark.parametrize(
@@ -59,45 +59,45 @@ async def test_large_bodies(world: World, path: str, kind: str) -> None:
         ("PUT", "/api/2.0/notification_preferences/"),
     ],
 )
-async def test_malformed_json(world: World, method: str, path: str, body: bytes) -> None:
+async def test_malformed_json(api: ApiFixture, method: str, path: str, body: bytes) -> None:
     """A body that is not strict JSON is 400 on every route."""
-    account = {"auth": basic()} if "2.0" in path else {"headers": world.bearer("alice", "inbox", "tables")}
+    account = {"auth": basic()} if "2.0" in path else {"headers": api.bearer("alice", "inbox", "tables")}
 
-    answer = await world.client.request(method, path, content=body, **account)
+    answer = await api.client.request(method, path, content=body, **account)
 
     assert answer.status_code == 400
 
 
-async def test_unknown_paths_and_methods(world: World) -> None:
+async def test_unknown_paths_and_methods(api: ApiFixture) -> None:
     """404 and 405 are rendered as documented errors, and 405 has Allow."""
-    none = await world.client.get("/nothing")
-    wrong = await world.client.post("/counts")
+    none = await api.client.get("/nothing")
+    wrong = await api.client.post("/counts")
 
     assert (none.status_code, none.json()["title"]) == (404, "Not Found")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
     assert wrong.json()["errors"][0]["status"] == "405"
 
 
-async def test_internal_errors(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_internal_errors(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected exception is a 500 that does not reveal its text."""
 
     async def broken(*_: Any) -> None:
         raise RuntimeError("secret internals")
 
-    monkeypatch.setattr(world.deps.inbox, "counts", broken)
+    monkeypatch.setattr(api.deps.inbox, "counts", broken)
 
-    answer = await world.client.get("/counts", headers=world.bearer())
+    answer = await api.client.get("/counts", headers=api.bearer())
 
     assert (answer.status_code, "secret" in answer.text) == (500, False)
 
 
-async def test_health(world: World) -> None:
+async def test_health(api: ApiFixture) -> None:
     """/livez always succeeds; /readyz succeeds when no check returns a reason."""
-    assert (await world.client.get("/livez")).json() == {"status": "ok"}
-    assert (await world.client.get("/readyz")).json() == {"status": "ready", "reasons": {}}
+    assert (await api.client.get("/livez")).json() == {"status": "ok"}
+    assert (await api.client.get("/readyz")).json() == {"status": "ready", "reasons": {}}
 
 
-async def test_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_not_ready(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every reason is in the response; a check that hangs or fails is a reason too."""
     monkeypatch.setattr(health, "_CHECK_S", 0.01)
 
@@ -118,7 +118,7 @@ async def test_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         "slow": check(lambda: asyncio.sleep(60)),
         "broken": check(lambda: 1 / 0),
     }
-    app = create_app(replace(world.deps, checks=checks))
+    app = create_app(replace(api.deps, checks=checks))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://t") as client:
         answer = await client.get("/readyz")
 
@@ -131,12 +131,12 @@ async def test_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-async def test_metrics(world: World) -> None:
+async def test_metrics(api: ApiFixture) -> None:
     """Requests are counted by route template, so an arbitrary path cannot create a label."""
-    await world.client.delete("/notifications/an-id-of-someone", headers=world.bearer())
-    await world.client.get("/invented/path")
+    await api.client.delete("/notifications/an-id-of-someone", headers=api.bearer())
+    await api.client.get("/invented/path")
 
-    text = (await world.client.get("/metrics")).text
+    text = (await api.client.get("/metrics")).text
 
     assert 'tocsin_http_requests_total{method="DELETE",route="/notifications/{id}",status="404"}' in text
     assert 'route="none"' in text
@@ -144,13 +144,13 @@ async def test_metrics(world: World) -> None:
     assert "an-id" not in text
 
 
-def test_openapi_is_deterministic(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_openapi_is_deterministic(api: ApiFixture, capsys: pytest.CaptureFixture[str]) -> None:
     """The printed document equals the served one, and every reference in it resolves."""
     print_openapi()
     printed = orjson.loads(capsys.readouterr().out)
     schemas = printed["components"]["schemas"]
 
-    assert printed == orjson.loads(orjson.dumps(world.app.openapi()))
+    assert printed == orjson.loads(orjson.dumps(api.app.openapi()))
     names = {part.split('"')[0] for part in orjson.dumps(printed).decode().split("#/components/schemas/")[1:]}
     assert names <= set(schemas)
 

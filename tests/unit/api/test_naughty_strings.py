@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.model.address import InvalidAddress, check_address
-from tests.support.api_fixture import MANY, World, basic, fake_world
+from tests.support.api_fixture import HIGH_LIMITS, ApiFixture, basic, fake_api
 from tests.support.paths import CORPORA
 
 pytestmark = pytest.mark.skipif(
@@ -41,45 +41,43 @@ def strings() -> list[str]:
     return [*every, *OWN]
 
 
-async def send(world: World, method: str, path: str, body: Any = None, **headers: str) -> Any:
+async def send(api: ApiFixture, method: str, path: str, body: Any = None, **headers: str) -> Any:
     auth: dict[str, Any] = {"auth": basic()} if "2.0" in path else {}
-    headers = {} if "2.0" in path else {**world.bearer("alice", "inbox", "tables", "events"), **headers}
+    headers = {} if "2.0" in path else {**api.bearer("alice", "inbox", "tables", "events"), **headers}
     content = None if body is None else orjson.dumps(body)
-    answer = await world.client.request(method, path, content=content, headers=headers, **auth)
+    answer = await api.client.request(method, path, content=content, headers=headers, **auth)
     assert answer.status_code < 500, (method, path, body, answer.text)
     return answer
 
 
 async def test_bodies() -> None:
     """Put each string into every text field of every body."""
-    async with fake_world(limits=MANY) as world:
-        made = await send(world, "POST", CONTACTS, {"objects": [{"email": "a@example.com"}]})
+    async with fake_api(limits=HIGH_LIMITS) as api:
+        made = await send(api, "POST", CONTACTS, {"objects": [{"email": "a@example.com"}]})
         uuid = made.json()["objects"][0]["uuid"]
         for text in strings():
-            await send(world, "POST", "/notifications", {"data": [{"type": "notifications", "id": text}]})
-            await send(world, "POST", "/notifications", {"data": [{"type": text, "id": "a"}]})
-            await send(world, "PATCH", CONFIGURE, {"external_id": text, "project_id": text})
-            await send(world, "PATCH", CONFIGURE, {"external_id": "a", "fon_offer": [text]})
-            await send(world, "PATCH", CONFIGURE, {"external_id": "a", text: [text]})
-            await send(world, "PUT", "/v1/recipients/a", {"address": text, "locale": text, "timezone": text})
-            await send(
-                world, "PUT", "/v1/recipients/a", {"roles": [text], "preferences": {text: {text: True}}}
-            )
-            await send(world, "PUT", "/v1/recipients/a", {text: text})
-            await send(world, "PATCH", "/v1/recipients/a", {text: text})
+            await send(api, "POST", "/notifications", {"data": [{"type": "notifications", "id": text}]})
+            await send(api, "POST", "/notifications", {"data": [{"type": text, "id": "a"}]})
+            await send(api, "PATCH", CONFIGURE, {"external_id": text, "project_id": text})
+            await send(api, "PATCH", CONFIGURE, {"external_id": "a", "fon_offer": [text]})
+            await send(api, "PATCH", CONFIGURE, {"external_id": "a", text: [text]})
+            await send(api, "PUT", "/v1/recipients/a", {"address": text, "locale": text, "timezone": text})
+            await send(api, "PUT", "/v1/recipients/a", {"roles": [text], "preferences": {text: {text: True}}})
+            await send(api, "PUT", "/v1/recipients/a", {text: text})
+            await send(api, "PATCH", "/v1/recipients/a", {text: text})
             for field in ("contact", "medium", "type", "value"):
                 good = {"contact": f"{CONTACTS}{uuid}/", "medium": "email", "type": "payment", "value": True}
-                await send(world, "PUT", PREFERENCES, {**good, field: text})
+                await send(api, "PUT", PREFERENCES, {**good, field: text})
             for field in ("name", "phone"):
-                answer = await send(world, "PUT", f"{CONTACTS}{uuid}/", {field: text})
+                answer = await send(api, "PUT", f"{CONTACTS}{uuid}/", {field: text})
                 assert answer.status_code == 422 or answer.json()[field] == text
-            answer = await send(world, "PUT", "/v1/recipients/a", {"name": text})
+            answer = await send(api, "PUT", "/v1/recipients/a", {"name": text})
             assert answer.status_code == 422 or answer.json()["name"] == text
 
 
 async def test_events() -> None:
     """Put each string into every attribute of an event and its data, and send it as a whole body."""
-    async with fake_world(limits=MANY) as world:
+    async with fake_api(limits=HIGH_LIMITS) as api:
         good = {"id": "1", "source": "/s", "type": "overbid", "recipients": ["a"], "data": {"lot_id": "1"}}
         for text in strings():
             for field in (
@@ -93,40 +91,40 @@ async def test_events() -> None:
                 "expires",
                 "partitionkey",
             ):
-                await send(world, "POST", "/v1/events", {**good, field: text})
-            await send(world, "POST", "/v1/events", {**good, "data": {"lot_id": text, text: text}})
-            await send(world, "POST", "/v1/events", text)
+                await send(api, "POST", "/v1/events", {**good, field: text})
+            await send(api, "POST", "/v1/events", {**good, "data": {"lot_id": text, text: text}})
+            await send(api, "POST", "/v1/events", text)
 
 
 async def test_paths_queries_and_headers() -> None:
     """Put each string into every part of a URL and every header that the API reads."""
-    async with fake_world(limits=MANY) as world:
+    async with fake_api(limits=HIGH_LIMITS) as api:
         for text in strings():
-            world.clock.advance(10)  # a deleted recipient can be created again only later
+            api.clock.advance(10)  # a deleted recipient can be created again only later
             url = quote(text[:2000], safe="")
             header = text[:2000].encode("utf-8").decode("latin-1").translate(dict.fromkeys(range(32)))
-            await send(world, "DELETE", f"/notifications/{url}")
-            await send(world, "GET", f"/notifications?sort={url}")
-            await send(world, "GET", f"/notifications?filter[type]={url}")
-            await send(world, "GET", f"/notifications?page[size]={url}&page[after]={url}")
-            await send(world, "GET", f"/notifications?page[after]=1.{url}")
-            await send(world, "GET", f"/counts?{url}={url}")
-            await send(world, "GET", f"{CONTACTS}?limit={url}&offset={url}")
-            await send(world, "GET", f"{CONTACTS}{url}/")
-            await send(world, "GET", f"/api/v1/notification/?external_id={url}&project_id={url}")
-            await send(world, "GET", f"/v1/recipients?after={url}&limit={url}")
+            await send(api, "DELETE", f"/notifications/{url}")
+            await send(api, "GET", f"/notifications?sort={url}")
+            await send(api, "GET", f"/notifications?filter[type]={url}")
+            await send(api, "GET", f"/notifications?page[size]={url}&page[after]={url}")
+            await send(api, "GET", f"/notifications?page[after]=1.{url}")
+            await send(api, "GET", f"/counts?{url}={url}")
+            await send(api, "GET", f"{CONTACTS}?limit={url}&offset={url}")
+            await send(api, "GET", f"{CONTACTS}{url}/")
+            await send(api, "GET", f"/api/v1/notification/?external_id={url}&project_id={url}")
+            await send(api, "GET", f"/v1/recipients?after={url}&limit={url}")
             for method in ("GET", "PUT", "DELETE"):
-                await send(world, method, f"/v1/recipients/{url}", {} if method == "PUT" else None)
+                await send(api, method, f"/v1/recipients/{url}", {} if method == "PUT" else None)
             for name in ("Accept", "Content-Type", "Idempotency-Key", "ce-id", "traceparent"):
                 raw = [(name.encode(), header.encode("latin-1"))]
-                raw += [(k.encode(), v.encode()) for k, v in world.bearer("alice", "inbox", "events").items()]
+                raw += [(k.encode(), v.encode()) for k, v in api.bearer("alice", "inbox", "events").items()]
                 for path in ("/notifications", "/v1/events"):
-                    answer = await world.client.post(path, content=b"{}", headers=raw)
+                    answer = await api.client.post(path, content=b"{}", headers=raw)
                     assert answer.status_code < 500, (name, text, answer.text)
             for scheme in ("Bearer", "Basic", ""):
                 raw = [(b"authorization", f"{scheme} {header}".encode("latin-1"))]
                 for path in ("/counts", CONTACTS):
-                    assert (await world.client.get(path, headers=raw)).status_code == 401
+                    assert (await api.client.get(path, headers=raw)).status_code == 401
 
 
 def _addresses() -> list[tuple[str, bool]]:

@@ -9,7 +9,7 @@ import pytest
 
 from service.api.recipient_form import RecipientForm, recipient_of
 from service.model.field_problem import FieldProblem
-from tests.support.api_fixture import CATALOGUE, World
+from tests.support.api_fixture import CATALOGUE, ApiFixture
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_problems_name_the_field(preferences: Any, field: tuple[str, ...], messa
     assert (raised.value.field, raised.value.message) == (field, message)
 
 
-async def test_problems_over_http(world: World) -> None:
+async def test_problems_over_http(api: ApiFixture) -> None:
     """The API renders a FieldProblem as a 422 problem with a JSON pointer, whose parts have at most 100 characters."""
-    answer = await world.client.put(
+    answer = await api.client.put(
         "/v1/recipients/alice",
         json={"preferences": {"a/b~" + "c" * 200: {"email": True}}},
-        headers=world.bearer("ops", "tables"),
+        headers=api.bearer("ops", "tables"),
     )
 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
@@ -53,7 +53,7 @@ async def test_problems_over_http(world: World) -> None:
             ],
         }
     )
-    assert not world.publisher.messages
+    assert not api.publisher.messages
 
 
 def test_the_importer_does_not_load_the_http_framework() -> None:

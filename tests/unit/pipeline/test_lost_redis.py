@@ -8,7 +8,7 @@ from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
 from tests.fakes.ledger import FakeLedger
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 WINNER = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "9"}}
 
@@ -18,7 +18,7 @@ async def test_a_result_after_a_rebuild_claims_its_delivery_again() -> None:
 
     There are no outcomes of claims, so the rebuilt delivery is queued.
     """
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(WINNER)
     pipeline.transport.hold = True
@@ -50,7 +50,7 @@ async def test_a_result_after_a_rebuild_claims_its_delivery_again() -> None:
 
 async def test_a_suppression_goes_to_its_topic() -> None:
     """With the results that caused it, keyed by the address's hash; and again when the outcome is re-emitted."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     bad = "bounced@simulator.test"
     await pipeline.tables.put_recipients([Recipient(id="alice", address=bad, version=5)])
@@ -70,7 +70,7 @@ async def test_a_suppression_goes_to_its_topic() -> None:
 
 async def test_a_claim_of_another_worker_is_left_alone() -> None:
     """A delivery is claimed again only if no worker has claimed it."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(WINNER)
     (entry,) = [

@@ -8,14 +8,14 @@ import pytest
 
 from service.model.ids import delivery_id, event_key
 from service.model.record import Record
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "e", "source": "/t", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}}
 
 
 async def test_what_was_entered_and_never_dispatched_is_dispatched_after_its_deadline() -> None:
     """Resolve died between ledger and Kafka; the event is read again expired, and its deliveries still end."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     value = json.dumps(EVENT | {"expires": "2023-11-14T22:13:30Z"}).encode()
     record = Record("events", 0, 0, pipeline.clock.now_ms(), None, value)
@@ -33,7 +33,7 @@ async def test_what_was_entered_and_never_dispatched_is_dispatched_after_its_dea
 
 async def test_a_delivered_entry_is_published_as_delivered_after_its_deadline() -> None:
     """Inbox died between ledger and Kafka; when the record is read again expired, the outcome is published."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(EVENT | {"expires": "2023-11-14T22:13:30Z"})
     _ = [done async for done in pipeline.deliver_inbox(pipeline.records("dispatch.inbox"))]
@@ -45,7 +45,7 @@ async def test_a_delivered_entry_is_published_as_delivered_after_its_deadline() 
     assert states == ["queued", "delivered"]
 
 
-async def deferred(pipeline: Pipeline) -> list[Record]:
+async def deferred(pipeline: FakePipeline) -> list[Record]:
     """Return the record of a message that was deferred once; it has not been committed."""
     await pipeline.seed()
     row = pipeline.tables.recipients["alice"]
@@ -57,7 +57,7 @@ async def deferred(pipeline: Pipeline) -> list[Record]:
     return records
 
 
-async def mail(pipeline: Pipeline) -> tuple[str, int]:
+async def mail(pipeline: FakePipeline) -> tuple[str, int]:
     """Return the state of the message, and its attempts."""
     event = event_key("/t", "e")
     entry = await pipeline.ledger.entry(event, delivery_id(event, "alice", "email"))
@@ -67,7 +67,7 @@ async def mail(pipeline: Pipeline) -> tuple[str, int]:
 
 async def test_a_deferred_message_is_not_attempted_before_its_time() -> None:
     """The record is read again and finished; the outcome is re-emitted, with the time of the next attempt."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     records = await deferred(pipeline)
     before = pipeline.outcomes()[-1]
 
@@ -86,7 +86,7 @@ async def test_a_deferred_message_is_not_attempted_before_its_time() -> None:
 
 async def test_a_worker_that_died_between_due_set_and_ledger_had_a_reply() -> None:
     """The next attempt is stored, so the message is deferred, not ambiguous, and waits for its time."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
 
     async def died(transitions: object) -> set[str]:
         raise asyncio.CancelledError

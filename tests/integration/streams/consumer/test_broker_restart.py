@@ -5,7 +5,8 @@ from pathlib import Path
 
 from service.dev.kafka import EmbeddedKafka
 from streams.consumer.health import StageState
-from tests.integration.streams.rig import QUICK, Rig, eventually
+from tests.integration.streams.rig import QUICK, Rig
+from tests.support.wait import eventually
 
 
 async def test_kill_of_the_broker_before_the_commit_loses_nothing(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from streams.consumer.health import StageState
 from streams.consumer.stage import BatchStage
 from tests.integration.streams.rig import QUICK, Rig
-from tests.integration.streams.rig import eventually as soon
-from tests.support.real_pipeline import eventually
+from tests.support.wait import eventually
 
 
 async def worked(rig: Rig, records: int) -> None:
@@ -52,12 +51,12 @@ async def test_a_cancellation_that_leaks_out(kafka: str, monkeypatch: pytest.Mon
             if call in ("start", "stop"):
                 stage._session.fail(OSError("another one, please"))
             await rig.feed(producer, range(100, 200))
-            await soon(lambda: bool(leaked), 60)
+            await eventually(lambda: bool(leaked), 60)
             await rig.feed(producer, range(200, 300))
             await worked(rig, 300)
             stage._session.fail(OSError("another one, please"))
-            await soon(lambda: stage.health().state is StageState.paused, 60)
-            await soon(lambda: stage.health().state is StageState.running, 60)
+            await eventually(lambda: stage.health().state is StageState.paused, 60)
+            await eventually(lambda: stage.health().state is StageState.running, 60)
         assert set(await rig.count(rig.sink)) == set(range(300))
 
 

@@ -8,8 +8,7 @@ from aiokafka import TopicPartition
 from streams.consumer.committer import Committer
 from streams.consumer.partition import Partition
 from tests.integration.streams.rig import Rig
-from tests.integration.streams.rig import eventually as soon
-from tests.support.real_pipeline import eventually
+from tests.support.wait import eventually
 
 
 async def test_a_committer_that_fails_ends_the_session(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +33,6 @@ async def test_a_committer_that_fails_ends_the_session(kafka: str, monkeypatch: 
     async with rig.producer() as producer:
         await rig.feed(producer, range(100))
         async with rig.stage(rig.through, producer):
-            await soon(lambda: bool(failed), 60)
+            await eventually(lambda: bool(failed), 60)
             await rig.feed(producer, range(100, 200))
             await eventually(all_committed, 90)

@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaProducer
 from service.model.record import Done, Message, Record
 from service.ports import Unavailable
 from streams.consumer.health import StageState
-from tests.integration.streams.rig import QUICK, Rig, eventually
+from tests.integration.streams.rig import QUICK, Rig
+from tests.support.wait import eventually
 
 
 @pytest.fixture

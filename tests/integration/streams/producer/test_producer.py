@@ -17,7 +17,8 @@ from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
 from streams.producer.partition_queue import partition_of
 from streams.producer.producer import Producer, TooLarge
-from tests.integration.streams.rig import Rig, eventually
+from tests.integration.streams.rig import Rig
+from tests.support.wait import eventually
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from service.model.reasons import Reason
 from service.settings import BounceSettings
 from streams.worker.bounce_listener import BounceListener
 from tests.support.bounce_messages import auto_reply, complaint, dsn
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 from tests.unit.pipeline.bounces.test_process import KEY, bounces_of, email, sent
 
 COMPLAINTS = "complaints@bounces.tocsin.test"
 
 
 @asynccontextmanager
-async def listening(pipeline: Pipeline, **settings: int) -> AsyncIterator[aiosmtplib.SMTP]:
+async def listening(pipeline: FakePipeline, **settings: int) -> AsyncIterator[aiosmtplib.SMTP]:
     listener = BounceListener(bounces_of(pipeline), BounceSettings(port=0, **settings))
     await listener.maybe_start()
     client = aiosmtplib.SMTP(hostname="127.0.0.1", port=listener.port, start_tls=False)

@@ -19,8 +19,8 @@ from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
 from streams.topics.apply import apply
-from tests.integration.streams.rig import eventually
 from tests.support.paths import ROOT
+from tests.support.wait import eventually
 
 
 @contextmanager

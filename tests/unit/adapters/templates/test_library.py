@@ -8,7 +8,7 @@ from service.adapters.templates import TemplateFault, TemplateRenderer
 from service.model.catalogue import Catalogue
 from service.ports import RenderFailed
 from service.settings import MailSettings, TemplateSettings
-from tests.support.rendering import NOTE, directory, letter, renderer, row
+from tests.support.rendering import NOTE, make_delivery, make_renderer, note_type, template_directory
 
 
 def note(locale: str) -> str:
@@ -29,36 +29,36 @@ def note(locale: str) -> str:
 )
 def test_fallback(tmp_path: Path, locale: str, chosen: str) -> None:
     """The exact locale is chosen first, then its language, then the configured locale."""
-    root = directory(tmp_path, {f"note/{name}": note(name) for name in ("de", "de-AT", "fr", "en")})
+    root = template_directory(tmp_path, {f"note/{name}": note(name) for name in ("de", "de-AT", "fr", "en")})
     note_renderer = TemplateRenderer(
-        MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": row()})
+        MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": note_type()})
     )
 
-    assert chosen == note_renderer.inbox_line(letter(locale=locale))
+    assert chosen == note_renderer.inbox_line(make_delivery(locale=locale))
 
 
 def test_english_is_the_last_resort(tmp_path: Path) -> None:
     """English is chosen where even the configured locale is missing."""
-    root = directory(tmp_path, {"note/en": note("en")})
+    root = template_directory(tmp_path, {"note/en": note("en")})
     note_renderer = TemplateRenderer(
-        MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": row()})
+        MailSettings(), TemplateSettings(directory=root, locale="fr"), Catalogue({"note": note_type()})
     )
 
-    assert note_renderer.inbox_line(letter(locale="ja")) == "en"
+    assert note_renderer.inbox_line(make_delivery(locale="ja")) == "en"
 
 
 def test_unknown_type(tmp_path: Path) -> None:
     """A delivery of a type that is not in the catalogue fails, and so does a path as its type."""
-    note_renderer = renderer(tmp_path)
+    note_renderer = make_renderer(tmp_path)
 
     for name in ("other", "../note", "layout"):
         with pytest.raises(RenderFailed):
-            note_renderer.inbox_line(letter(type=name))
+            note_renderer.inbox_line(make_delivery(type=name))
 
 
 def test_path_as_locale(tmp_path: Path) -> None:
     """A locale is looked up, never opened as a path."""
-    assert renderer(tmp_path).inbox_line(letter(locale="../../layout/en")) == "Hello"
+    assert make_renderer(tmp_path).inbox_line(make_delivery(locale="../../layout/en")) == "Hello"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_path_as_locale(tmp_path: Path) -> None:
 def test_check_names_the_fault(tmp_path: Path, before: str, after: str, line: str) -> None:
     """A fault is one line with file and place."""
     assert before in NOTE
-    note_renderer = renderer(tmp_path, {"note/en": NOTE.replace(before, after)})
+    note_renderer = make_renderer(tmp_path, {"note/en": NOTE.replace(before, after)})
 
     with pytest.raises(TemplateFault) as fault:
         note_renderer.check()
@@ -111,9 +111,11 @@ def test_check_names_the_fault(tmp_path: Path, before: str, after: str, line: st
 
 def test_check_needs_a_template_of_every_type(tmp_path: Path) -> None:
     """A type without a template is one line."""
-    root = directory(tmp_path, {"note/en": NOTE})
+    root = template_directory(tmp_path, {"note/en": NOTE})
     note_renderer = TemplateRenderer(
-        MailSettings(), TemplateSettings(directory=root), Catalogue({"note": row(), "other": row("other")})
+        MailSettings(),
+        TemplateSettings(directory=root),
+        Catalogue({"note": note_type(), "other": note_type("other")}),
     )
 
     with pytest.raises(TemplateFault, match=r"^other/en\.j2 is missing$"):
@@ -122,4 +124,4 @@ def test_check_needs_a_template_of_every_type(tmp_path: Path) -> None:
 
 def test_check_passes_valid_templates(tmp_path: Path) -> None:
     """Templates that can be rendered raise nothing."""
-    renderer(tmp_path, {"note/en": NOTE, "note/de": NOTE}).check()
+    make_renderer(tmp_path, {"note/en": NOTE, "note/de": NOTE}).check()

@@ -9,7 +9,7 @@ from service.adapters.templates import TemplateRenderer, render_preview
 from service.model.catalogue import AudienceRule
 from service.ports import RenderFailed
 from service.settings import MailSettings, TemplateSettings
-from tests.support.rendering import NOTE, bodies, letter, parsed, renderer
+from tests.support.rendering import NOTE, bodies, make_delivery, make_renderer, parse_message
 
 UNSUBSCRIBE = {
     "List-Unsubscribe": "<http://127.0.0.1:8000/unsubscribe/token>",
@@ -19,12 +19,12 @@ UNSUBSCRIBE = {
 
 @pytest.fixture
 def note_renderer(tmp_path: Path) -> TemplateRenderer:
-    return renderer(tmp_path)
+    return make_renderer(tmp_path)
 
 
 def test_headers(note_renderer: TemplateRenderer) -> None:
     """Each header occurs once; To has the recipient alone; the id gives the Message-ID."""
-    message = parsed(note_renderer.email(letter(), UNSUBSCRIBE))
+    message = parse_message(note_renderer.email(make_delivery(), UNSUBSCRIBE))
 
     assert len(set(message.keys())) == len(message.keys())
     assert {name: str(value) for name, value in message.items()} == {
@@ -45,7 +45,7 @@ def test_headers(note_renderer: TemplateRenderer) -> None:
 
 def test_parts(note_renderer: TemplateRenderer) -> None:
     """Text comes first, then HTML, both with greeting, body and unsubscribe link; the preheader is in HTML only."""
-    text, html = bodies(parsed(note_renderer.email(letter(), UNSUBSCRIBE)))
+    text, html = bodies(parse_message(note_renderer.email(make_delivery(), UNSUBSCRIBE)))
 
     assert text.startswith("Hello Alice,\n\nWorld\n\n-- \n")
     assert "\nhttp://127.0.0.1:8000/unsubscribe/token\n" in text
@@ -64,7 +64,7 @@ def test_parts(note_renderer: TemplateRenderer) -> None:
 @pytest.mark.parametrize("headers", [{}, {"List-Unsubscribe": "<https://elsewhere.example/x>"}])
 def test_no_link_to_unsubscribe(note_renderer: TemplateRenderer, headers: dict[str, str]) -> None:
     """Without List-Unsubscribe the layout has no unsubscribe link, and never one to another site."""
-    text, html = bodies(parsed(note_renderer.email(letter(), headers)))
+    text, html = bodies(parse_message(note_renderer.email(make_delivery(), headers)))
 
     assert "nsubscribe" not in text + html
     assert "elsewhere" not in text + html
@@ -72,12 +72,14 @@ def test_no_link_to_unsubscribe(note_renderer: TemplateRenderer, headers: dict[s
 
 def test_greeting_without_a_name(note_renderer: TemplateRenderer) -> None:
     """A recipient without a name is greeted without one."""
-    assert bodies(parsed(note_renderer.email(letter(name=" "), {})))[0].startswith("Hello,\n\n")
+    assert bodies(parse_message(note_renderer.email(make_delivery(name=" "), {})))[0].startswith("Hello,\n\n")
 
 
 def test_same_bytes_at_every_attempt(note_renderer: TemplateRenderer) -> None:
     """A retry gives the same message."""
-    assert note_renderer.email(letter(), UNSUBSCRIBE) == note_renderer.email(letter(attempt=3), UNSUBSCRIBE)
+    assert note_renderer.email(make_delivery(), UNSUBSCRIBE) == note_renderer.email(
+        make_delivery(attempt=3), UNSUBSCRIBE
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,16 +94,18 @@ def test_same_bytes_at_every_attempt(note_renderer: TemplateRenderer) -> None:
 def test_role(tmp_path: Path, rule: AudienceRule, matched: str, role: str) -> None:
     """Only a recipient notified in the role of an admin has that role in templates."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ recipient.role }}")
-    assert role == renderer(tmp_path, {"note/en": source}).inbox_line(letter(rule=rule, matched=matched))
+    assert role == make_renderer(tmp_path, {"note/en": source}).inbox_line(
+        make_delivery(rule=rule, matched=matched)
+    )
 
 
 def test_locale_of_numbers_follows_the_language(tmp_path: Path) -> None:
     """Numbers follow the recipient's locale within the language of the text, else the locale of the text."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ data.amount|number }}")
-    note_renderer = renderer(tmp_path, {"note/en": source, "note/de": source})
+    note_renderer = make_renderer(tmp_path, {"note/en": source, "note/de": source})
 
-    assert note_renderer.inbox_line(letter({"amount": 1234}, locale="de-CH")) == "1’234"
-    assert note_renderer.inbox_line(letter({"amount": 1234}, locale="pl")) == "1,234"
+    assert note_renderer.inbox_line(make_delivery({"amount": 1234}, locale="de-CH")) == "1’234"
+    assert note_renderer.inbox_line(make_delivery({"amount": 1234}, locale="pl")) == "1,234"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +113,8 @@ def test_locale_of_numbers_follows_the_language(tmp_path: Path) -> None:
 )
 def test_data_is_never_a_template(note_renderer: TemplateRenderer, text: str) -> None:
     """Template syntax in data is text."""
-    delivery = letter({"title": text, "body": text}, name=text)
-    message = parsed(note_renderer.email(delivery, {}))
+    delivery = make_delivery({"title": text, "body": text}, name=text)
+    message = parse_message(note_renderer.email(delivery, {}))
 
     assert text == message["Subject"] == note_renderer.inbox_line(delivery)
     assert all(f"{text}" in body for body in bodies(message))
@@ -121,7 +125,7 @@ def test_html_is_escaped(note_renderer: TemplateRenderer) -> None:
     """Markup in data is escaped in the HTML part, and unchanged in the text part."""
     attack = "<script>alert('x')</script>\"><img src=x onerror=y>&amp;"
     text, html = bodies(
-        parsed(note_renderer.email(letter({"title": attack, "body": attack}, name=attack), {}))
+        parse_message(note_renderer.email(make_delivery({"title": attack, "body": attack}, name=attack), {}))
     )
 
     assert attack in text
@@ -137,7 +141,10 @@ def test_fields_do_not_collide(tmp_path: Path, name: str) -> None:
     source = NOTE.replace(
         "{% block inbox %}{{ data.title }}", "{% block inbox %}{{ data.extra." + name + " }}"
     )
-    assert renderer(tmp_path, {"note/en": source}).inbox_line(letter({"extra": {name: "found"}})) == "found"
+    assert (
+        make_renderer(tmp_path, {"note/en": source}).inbox_line(make_delivery({"extra": {name: "found"}}))
+        == "found"
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,10 +164,10 @@ def test_fields_do_not_collide(tmp_path: Path, name: str) -> None:
 def test_failures_to_render(tmp_path: Path, expression: str) -> None:
     """Any failure in a template is a RenderFailed that names the template and shows no data."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ " + expression + " }}")
-    note_renderer = renderer(tmp_path, {"note/en": source})
+    note_renderer = make_renderer(tmp_path, {"note/en": source})
 
     with pytest.raises(RenderFailed) as failure:
-        note_renderer.inbox_line(letter({"title": "secret-canary", "extra": {"key": "secret-canary"}}))
+        note_renderer.inbox_line(make_delivery({"title": "secret-canary", "extra": {"key": "secret-canary"}}))
 
     assert "secret-canary" not in str(failure.value)
 
@@ -171,7 +178,7 @@ def test_absent_optional_fields(tmp_path: Path) -> None:
         "{% block inbox %}{{ data.title }}",
         "{% block inbox %}{% if data.amount is none %}none{% endif %}[{{ data.at|date }}{{ data.amount }}]",
     )
-    assert renderer(tmp_path, {"note/en": source}).inbox_line(letter()) == "none[]"
+    assert make_renderer(tmp_path, {"note/en": source}).inbox_line(make_delivery()) == "none[]"
 
 
 @pytest.mark.parametrize(
@@ -189,14 +196,16 @@ def test_absent_optional_fields(tmp_path: Path) -> None:
 def test_links_stay_on_the_site(tmp_path: Path, parts: str, url: str) -> None:
     """No part of a link can lead to another site or climb in its paths."""
     source = NOTE.replace("{% block inbox %}{{ data.title }}", "{% block inbox %}{{ link(" + parts + ") }}")
-    assert f"https://tocsin.test{url}" == renderer(tmp_path, {"note/en": source}).inbox_line(letter())
+    assert f"https://tocsin.test{url}" == make_renderer(tmp_path, {"note/en": source}).inbox_line(
+        make_delivery()
+    )
 
 
 @pytest.mark.parametrize("site", ["javascript:alert(1)", "tocsin.test", ""])
 def test_site_must_be_a_web_address(tmp_path: Path, site: str) -> None:
     """A site that is not a web address is refused at the start."""
     with pytest.raises(ValueError, match=r"mail\.site"):
-        renderer(tmp_path, site=site)
+        make_renderer(tmp_path, site=site)
 
 
 @pytest.mark.parametrize(
@@ -211,12 +220,12 @@ def test_site_must_be_a_web_address(tmp_path: Path, site: str) -> None:
 def test_refused_deliveries(note_renderer: TemplateRenderer, change: dict[str, Any]) -> None:
     """A delivery that is not valid for a message is refused, not repaired."""
     with pytest.raises(RenderFailed):
-        note_renderer.email(letter(**change), {})
+        note_renderer.email(make_delivery(**change), {})
 
 
 def test_signature_comes_first(tmp_path: Path) -> None:
     """The header that `sign` makes of the finished message comes before it."""
-    plain = renderer(tmp_path)
+    plain = make_renderer(tmp_path)
     messages: list[bytes] = []
 
     def sign(message: bytes) -> bytes:
@@ -226,8 +235,8 @@ def test_signature_comes_first(tmp_path: Path) -> None:
     signing = TemplateRenderer(
         MailSettings(), TemplateSettings(directory=tmp_path / "templates"), plain.library.catalogue, sign
     )
-    assert b"DKIM-Signature: x\r\n" + plain.email(letter(), {}) == signing.email(letter(), {})
-    assert [plain.email(letter(), {})] == messages
+    assert b"DKIM-Signature: x\r\n" + plain.email(make_delivery(), {}) == signing.email(make_delivery(), {})
+    assert [plain.email(make_delivery(), {})] == messages
 
 
 def test_preview(note_renderer: TemplateRenderer) -> None:

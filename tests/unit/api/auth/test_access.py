@@ -4,7 +4,7 @@ import pytest
 
 from service.pipeline.tables.credentials import create_key, revoke_key, set_password
 from service.settings import LimitSettings
-from tests.support.api_fixture import World, basic, fake_world
+from tests.support.api_fixture import ApiFixture, basic, fake_api
 
 INBOX = [
     ("GET", "/counts"),
@@ -36,7 +36,7 @@ ACCOUNT = [
 OPEN = {"/livez", "/readyz", "/metrics"}
 
 
-def test_every_route_is_listed(world: World) -> None:
+def test_every_route_is_listed(api: ApiFixture) -> None:
     """Every documented route is in the lists above, so that the tests below cover it."""
     known = {
         (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
@@ -44,7 +44,7 @@ def test_every_route_is_listed(world: World) -> None:
     }
     documented = {
         (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
-        for path, operations in world.app.openapi()["paths"].items()
+        for path, operations in api.app.openapi()["paths"].items()
         for method in operations
         if path not in OPEN
     }
@@ -53,15 +53,15 @@ def test_every_route_is_listed(world: World) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), INBOX + TABLES + EVENTS + OPERATE + ACCOUNT)
-async def test_every_route_requires_a_credential(world: World, method: str, path: str) -> None:
+async def test_every_route_requires_a_credential(api: ApiFixture, method: str, path: str) -> None:
     """401 without a credential, with an invalid one, or with one of the wrong kind."""
-    missing = await world.client.request(method, path)
-    invalid = await world.client.request(method, path, headers={"Authorization": "Bearer x"})
-    wrong_kind = await world.client.request(
+    missing = await api.client.request(method, path)
+    invalid = await api.client.request(method, path, headers={"Authorization": "Bearer x"})
+    wrong_kind = await api.client.request(
         method,
         path,
         **(
-            {"headers": world.bearer("a", "inbox", "tables", "events", "operate")}
+            {"headers": api.bearer("a", "inbox", "tables", "events", "operate")}
             if "2.0" in path
             else {"auth": basic()}
         ),
@@ -77,89 +77,89 @@ async def test_every_route_requires_a_credential(world: World, method: str, path
     + [(*route, "events") for route in EVENTS]
     + [(*route, "operate") for route in OPERATE],
 )
-async def test_every_route_requires_its_scope(world: World, method: str, path: str, scope: str) -> None:
+async def test_every_route_requires_its_scope(api: ApiFixture, method: str, path: str, scope: str) -> None:
     """A token with every scope but the right one is 403, and the response names the missing scope."""
     others = {"inbox", "tables", "events", "operate"} - {scope}
 
-    answer = await world.client.request(method, path, headers=world.bearer("alice", *sorted(others)))
+    answer = await api.client.request(method, path, headers=api.bearer("alice", *sorted(others)))
 
     assert answer.status_code == 403
     assert f'scope="{scope}"' in answer.headers["www-authenticate"]
 
 
-async def test_api_key(world: World) -> None:
+async def test_api_key(api: ApiFixture) -> None:
     """A service's key gives access by its scopes, but never to an inbox; a revoked key gives none."""
-    row, text = await create_key(world.deps.writer, world.clock, "shop", ["tables", "inbox"])
+    row, text = await create_key(api.deps.writer, api.clock, "shop", ["tables", "inbox"])
     headers = {"Authorization": f"Bearer {text}"}
 
     assert text.partition("_")[2].rpartition("_")[2] not in row.model_dump_json()
-    assert (await world.client.get("/v1/recipients", headers=headers)).status_code == 200
-    assert (await world.client.post("/v1/events", headers=headers)).status_code == 403
-    assert (await world.client.get("/counts", headers=headers)).status_code == 403
-    await revoke_key(world.deps.writer, world.clock, row.id)
-    revoked = await world.client.get("/v1/recipients", headers=headers)
+    assert (await api.client.get("/v1/recipients", headers=headers)).status_code == 200
+    assert (await api.client.post("/v1/events", headers=headers)).status_code == 403
+    assert (await api.client.get("/counts", headers=headers)).status_code == 403
+    await revoke_key(api.deps.writer, api.clock, row.id)
+    revoked = await api.client.get("/v1/recipients", headers=headers)
     assert (revoked.status_code, revoked.json()["detail"]) == (401, "The API key is revoked.")
-    assert [m.topic for m in world.publisher.messages] == ["tables.api-keys"] * 2
+    assert [m.topic for m in api.publisher.messages] == ["tables.api-keys"] * 2
 
 
 @pytest.mark.parametrize(
     "change", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), lambda t: t[:-1], lambda t: t + "A"]
 )
-async def test_malformed_api_keys(world: World, change) -> None:  # type: ignore[no-untyped-def]
+async def test_malformed_api_keys(api: ApiFixture, change) -> None:  # type: ignore[no-untyped-def]
     """A key with a character changed, missing or added is 401."""
-    _, text = await create_key(world.deps.writer, world.clock, "shop", ["tables"])
+    _, text = await create_key(api.deps.writer, api.clock, "shop", ["tables"])
 
-    answer = await world.client.get("/v1/recipients", headers={"Authorization": f"Bearer {change(text)}"})
+    answer = await api.client.get("/v1/recipients", headers={"Authorization": f"Bearer {change(text)}"})
 
     assert answer.status_code == 401
 
 
-async def test_unknown_scope(world: World) -> None:
+async def test_unknown_scope(api: ApiFixture) -> None:
     """A key with an unknown scope cannot be created."""
     with pytest.raises(ValueError, match="root"):
-        await create_key(world.deps.writer, world.clock, "shop", ["root"])
+        await create_key(api.deps.writer, api.clock, "shop", ["root"])
 
 
-async def test_new_password(world: World) -> None:
+async def test_new_password(api: ApiFixture) -> None:
     """A new password is in force at once, although the old one is in the cache."""
     path = "/api/2.0/notification_contacts/"
-    assert (await world.client.get(path, auth=basic())).status_code == 200
+    assert (await api.client.get(path, auth=basic())).status_code == 200
 
-    await set_password(world.deps.writer, "acme", "another")
+    await set_password(api.deps.writer, "acme", "another")
 
-    assert (await world.client.get(path, auth=basic())).status_code == 401
-    assert (await world.client.get(path, auth=basic(password="another"))).status_code == 200
+    assert (await api.client.get(path, auth=basic())).status_code == 401
+    assert (await api.client.get(path, auth=basic(password="another"))).status_code == 200
 
 
 @pytest.mark.parametrize(
     "header", ["Basic", "Basic !", "Basic YQ==", "Basic OnB3", "Basic //8=", "Basic YWNtZTo="]
 )
-async def test_malformed_basic(world: World, header: str) -> None:
+async def test_malformed_basic(api: ApiFixture, header: str) -> None:
     """A Basic credential without an account and a password is 401."""
-    answer = await world.client.get("/api/2.0/notification_contacts/", headers={"Authorization": header})
+    answer = await api.client.get("/api/2.0/notification_contacts/", headers={"Authorization": header})
 
     assert answer.status_code == 401
 
 
-async def test_verified_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_verified_once(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A right password runs the slow hash once a minute, a wrong one each time."""
     verified = []
-    passwords = world.app.state.authenticators.passwords
+    passwords = api.app.state.authenticators.passwords
     slow = passwords._verify
     monkeypatch.setattr(passwords, "_verify", lambda *args: verified.append(args) or slow(*args))
 
     for password in ("acme-dev-only", "acme-dev-only", "x", "x"):
-        await world.client.get("/api/2.0/notification_contacts/", auth=basic(password=password))
+        await api.client.get("/api/2.0/notification_contacts/", auth=basic(password=password))
 
     assert len(verified) == 3
 
 
 async def test_password_guesses_are_rate_limited() -> None:
     """Past the limit a client address gets 429 before its password is verified."""
-    async with fake_world(limits=LimitSettings(passwords="2/minute")) as world:
+    async with fake_api(limits=LimitSettings(passwords="2/minute")) as api:
         path = "/api/2.0/notification_contacts/"
-        statuses = [(await world.client.get(path, auth=basic(password=str(n)))).status_code for n in range(3)]
-        right = await world.client.get(path, auth=basic())
+        statuses = [(await api.client.get(path, auth=basic(password=str(n)))).status_code for n in range(3)]
+        right = await api.client.get(path, auth=basic())
 
     assert statuses == [401, 401, 429]
     assert (right.status_code, right.headers["retry-after"]) == (429, "60")
@@ -167,9 +167,9 @@ async def test_password_guesses_are_rate_limited() -> None:
 
 async def test_rate_limit() -> None:
     """Responses have the remaining quota; past the limit it is 429 with Retry-After; other callers are not affected."""
-    async with fake_world(limits=LimitSettings(inbox="2/minute")) as world:
-        answers = [await world.client.get("/counts", headers=world.bearer()) for _ in range(3)]
-        other = await world.client.get("/counts", headers=world.bearer("bob"))
+    async with fake_api(limits=LimitSettings(inbox="2/minute")) as api:
+        answers = [await api.client.get("/counts", headers=api.bearer()) for _ in range(3)]
+        other = await api.client.get("/counts", headers=api.bearer("bob"))
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]

@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.api_fixture import World
+from tests.support.api_fixture import ApiFixture
 from tests.support.bounce_messages import dsn
 from tests.unit.pipeline.bounces.test_process import KEY, bounces_of, email, sent
 
 PATH = "/v1/bounces"
 
 
-async def test_a_message_and_a_json_report(world: World) -> None:
+async def test_a_message_and_a_json_report(api: ApiFixture) -> None:
     """A whole message and a JSON report are both processed for a caller with the scope operate."""
     pipeline, bounces, sender = await sent()
-    world.app.state.deps = replace(world.deps, bounces=bounces)
-    headers = world.bearer("ops", "operate")
+    api.app.state.deps = replace(api.deps, bounces=bounces)
+    headers = api.bearer("ops", "operate")
 
     report = {"sender": sender, "status": "4.2.2", "address": "alice@example.com"}
-    scored = await world.client.post(PATH, json=report, headers=headers)
-    answer = await world.client.post(
+    scored = await api.client.post(PATH, json=report, headers=headers)
+    answer = await api.client.post(
         PATH,
         content=dsn("x@y.z"),
         params={"recipient": sender},
@@ -41,22 +41,22 @@ async def test_a_message_and_a_json_report(world: World) -> None:
         (b"x", "text/plain", 415),
     ],
 )
-async def test_invalid_reports(world: World, content: bytes, media_type: str, status: int) -> None:
+async def test_invalid_reports(api: ApiFixture, content: bytes, media_type: str, status: int) -> None:
     """An invalid body or media type is refused with its own status."""
     pipeline, _, _ = await sent()
-    world.app.state.deps = replace(world.deps, bounces=bounces_of(pipeline))
-    headers = world.bearer("ops", "operate") | {"Content-Type": media_type}
+    api.app.state.deps = replace(api.deps, bounces=bounces_of(pipeline))
+    headers = api.bearer("ops", "operate") | {"Content-Type": media_type}
 
-    assert (await world.client.post(PATH, content=content, headers=headers)).status_code == status
+    assert (await api.client.post(PATH, content=content, headers=headers)).status_code == status
 
 
-async def test_untrusted_reports_are_dropped(world: World) -> None:
+async def test_untrusted_reports_are_dropped(api: ApiFixture) -> None:
     """A report with a bad signature is dropped with its reason; without a bounce domain the route is 404."""
-    headers = world.bearer("ops", "operate")
-    assert (await world.client.post(PATH, json={"sender": "x"}, headers=headers)).status_code == 404
+    headers = api.bearer("ops", "operate")
+    assert (await api.client.post(PATH, json={"sender": "x"}, headers=headers)).status_code == 404
     pipeline, _, _ = await sent()
-    world.app.state.deps = replace(world.deps, bounces=bounces_of(pipeline))
+    api.app.state.deps = replace(api.deps, bounces=bounces_of(pipeline))
 
-    answer = await world.client.post(PATH, json={"sender": "b-x@bounces.tocsin.test"}, headers=headers)
+    answer = await api.client.post(PATH, json={"sender": "b-x@bounces.tocsin.test"}, headers=headers)
 
     assert answer.json() == {"what": "dropped", "reason": "bad_signature"}

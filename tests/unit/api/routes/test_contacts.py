@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from service.model.recipient import Choice, Contact
-from tests.support.api_fixture import World, basic, fake_world
+from tests.support.api_fixture import ApiFixture, basic, fake_api
 
 CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"
 NEW = {"email": "a@example.com", "name": "A"}
 
 
-async def add(world: World, **fields: Any) -> str:
-    answer = await world.client.post(CONTACTS, json={"objects": [{**NEW, **fields}]}, auth=basic())
+async def add(api: ApiFixture, **fields: Any) -> str:
+    answer = await api.client.post(CONTACTS, json={"objects": [{**NEW, **fields}]}, auth=basic())
     uuid: str = answer.json()["objects"][0]["uuid"]
     return uuid
 
@@ -33,42 +33,42 @@ async def add(world: World, **fields: Any) -> str:
         ([], "#"),
     ],
 )
-async def test_refused_contacts(world: World, body: Any, pointer: str) -> None:
+async def test_refused_contacts(api: ApiFixture, body: Any, pointer: str) -> None:
     """422 names the field; none of the objects is created."""
-    answer = await world.client.post(CONTACTS, json=body, auth=basic())
+    answer = await api.client.post(CONTACTS, json=body, auth=basic())
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
-    assert not world.publisher.messages
+    assert not api.publisher.messages
 
 
-async def test_round_trip(world: World) -> None:
+async def test_round_trip(api: ApiFixture) -> None:
     """A contact of a listing can be sent back unchanged, and changes nothing."""
-    uuid = await add(world, main=True)
-    listed = (await world.client.get(f"{CONTACTS}{uuid}/", auth=basic())).json()
+    uuid = await add(api, main=True)
+    listed = (await api.client.get(f"{CONTACTS}{uuid}/", auth=basic())).json()
 
-    answer = await world.client.put(f"{CONTACTS}{uuid}/", json=listed, auth=basic())
+    answer = await api.client.put(f"{CONTACTS}{uuid}/", json=listed, auth=basic())
 
     assert answer.json() == {**listed, "pk": uuid}
-    assert len(world.publisher.messages) == 1
+    assert len(api.publisher.messages) == 1
 
 
-async def test_the_first_may_be_the_main_contact(world: World) -> None:
+async def test_the_first_may_be_the_main_contact(api: ApiFixture) -> None:
     """An account without a main contact can get one, but not two at once."""
-    both = await world.client.post(
+    both = await api.client.post(
         CONTACTS, json={"objects": [{**NEW, "main": True}, {**NEW, "main": True}]}, auth=basic()
     )
 
     assert both.status_code == 409
-    await add(world, main=True)
-    assert (await world.client.get(CONTACTS, auth=basic())).json()["objects"][0]["main"] is True
+    await add(api, main=True)
+    assert (await api.client.get(CONTACTS, auth=basic())).json()["objects"][0]["main"] is True
 
 
-async def test_another_accounts_contact(world: World) -> None:
+async def test_another_accounts_contact(api: ApiFixture) -> None:
     """Another account's contact is 404 on every route, like a missing one, and is not changed."""
     theirs = Contact(
         uuid="11111111-1111-4111-8111-111111111111", account="other", email="o@example.com", version=1
     )
-    await world.writes.put_contacts([theirs])
+    await api.writes.put_contacts([theirs])
     preference = {
         "contact": f"{CONTACTS}{theirs.uuid}/",
         "medium": "email",
@@ -78,15 +78,15 @@ async def test_another_accounts_contact(world: World) -> None:
 
     for uuid in (theirs.uuid, "nothing", "22222222-2222-4222-8222-222222222222"):
         path = f"{CONTACTS}{uuid}/"
-        got = await world.client.get(path, auth=basic())
-        put = await world.client.put(path, json={"name": "x"}, auth=basic())
-        deleted = await world.client.delete(path, auth=basic())
-        changed = await world.client.put(
+        got = await api.client.get(path, auth=basic())
+        put = await api.client.put(path, json={"name": "x"}, auth=basic())
+        deleted = await api.client.delete(path, auth=basic())
+        changed = await api.client.put(
             PREFERENCES, json={**preference, "contact": f"{CONTACTS}{uuid}/"}, auth=basic()
         )
         assert [a.status_code for a in (got, put, deleted, changed)] == [404] * 4
         assert got.json() == put.json() == deleted.json() == changed.json()
-    assert world.tables.contacts["other"][theirs.uuid] == theirs  # type: ignore[attr-defined]
+    assert api.tables.contacts["other"][theirs.uuid] == theirs  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -100,70 +100,70 @@ async def test_another_accounts_contact(world: World) -> None:
         ({"extra": 1}, "#/1/extra"),
     ],
 )
-async def test_refused_preferences(world: World, change: Any, pointer: str) -> None:
+async def test_refused_preferences(api: ApiFixture, change: Any, pointer: str) -> None:
     """One invalid object, and none is applied."""
-    uuid = await add(world)
+    uuid = await add(api)
     good = {"contact": f"{CONTACTS}{uuid}/", "medium": "email", "type": "payment", "value": False}
 
-    answer = await world.client.put(PREFERENCES, json=[good, {**good, **change}], auth=basic())
+    answer = await api.client.put(PREFERENCES, json=[good, {**good, **change}], auth=basic())
 
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
-    listed = (await world.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()["objects"]
+    listed = (await api.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()["objects"]
     assert all(row["value"] for row in listed)
 
 
-async def test_a_choice_keeps_its_date(world: World) -> None:
+async def test_a_choice_keeps_its_date(api: ApiFixture) -> None:
     """Setting a preference to its current value publishes no record and keeps the date."""
-    uuid = await add(world)
+    uuid = await add(api)
     off = {"contact": f"{CONTACTS}{uuid}/", "medium": "api", "type": "payment_withheld", "value": False}
 
     for _ in range(2):
-        await world.client.put(PREFERENCES, json=off, auth=basic())
-        world.clock.advance(1000)
+        await api.client.put(PREFERENCES, json=off, auth=basic())
+        api.clock.advance(1000)
 
-    assert len(world.publisher.messages) == 2
-    row = world.tables.contacts["acme"][uuid]  # type: ignore[attr-defined]
+    assert len(api.publisher.messages) == 2
+    row = api.tables.contacts["acme"][uuid]  # type: ignore[attr-defined]
     assert row.preferences == {
         "payment_withheld:inbox": Choice(on=False, since_ms=1_700_000_000_000, by="account:acme")
     }
 
 
-async def test_deletion_is_a_tombstone(world: World) -> None:
+async def test_deletion_is_a_tombstone(api: ApiFixture) -> None:
     """Deleting publishes a tombstone with the version in a header."""
-    uuid = await add(world)
+    uuid = await add(api)
 
-    await world.client.delete(f"{CONTACTS}{uuid}/", auth=basic())
+    await api.client.delete(f"{CONTACTS}{uuid}/", auth=basic())
 
-    message = world.publisher.messages[-1]
+    message = api.publisher.messages[-1]
     assert (message.topic, message.key, message.value) == ("tables.contacts", f"acme|{uuid}".encode(), None)
     assert message.headers == (("version", b"1700000000001"),)
 
 
 async def test_behind_a_prefix() -> None:
     """Behind a proxy that strips a prefix, URIs in responses have the prefix and are accepted with it."""
-    async with fake_world(http={"root_path": "/tocsin"}) as world:
-        uuid = await add(world)
-        listed = (await world.client.get(CONTACTS, auth=basic())).json()["objects"][0]
-        whole = await world.client.get(f"/tocsin{CONTACTS}", auth=basic())
+    async with fake_api(http={"root_path": "/tocsin"}) as api:
+        uuid = await add(api)
+        listed = (await api.client.get(CONTACTS, auth=basic())).json()["objects"][0]
+        whole = await api.client.get(f"/tocsin{CONTACTS}", auth=basic())
         off = {"contact": listed["resource_uri"], "medium": "email", "type": "payment", "value": False}
-        put = await world.client.put(PREFERENCES, json=off, auth=basic())
+        put = await api.client.put(PREFERENCES, json=off, auth=basic())
 
     assert listed["resource_uri"] == f"/tocsin{CONTACTS}{uuid}/"
     assert whole.json()["objects"] == [listed]
     assert (put.status_code, put.json()) == (202, {"objects": [off]})
 
 
-async def test_any_page_of_preferences_is_a_slice_of_all(world: World) -> None:
+async def test_any_page_of_preferences_is_a_slice_of_all(api: ApiFixture) -> None:
     """A page can begin and end in the middle of a contact; total_count is always that of all preferences."""
     for _ in range(3):
-        await add(world)
-    every = (await world.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()
+        await add(api)
+    every = (await api.client.get(f"{PREFERENCES}?limit=0", auth=basic())).json()
     total = every["meta"]["total_count"]
     kinds = total // 3
 
     for offset in (0, 1, kinds - 1, kinds, kinds + 1, total - 1, total, total + 5):
         for limit in (0, 1, 2, kinds, kinds + 1, 2 * kinds + 1):
             query = f"{PREFERENCES}?limit={limit}&offset={offset}"
-            page = (await world.client.get(query, auth=basic())).json()
+            page = (await api.client.get(query, auth=basic())).json()
             assert page["meta"]["total_count"] == total
             assert page["objects"] == every["objects"][offset : offset + limit if limit else None]

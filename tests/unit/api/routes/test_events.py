@@ -6,39 +6,39 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.support.api_fixture import World
+from tests.support.api_fixture import ApiFixture
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "overbid"}
 EVENT |= {"recipients": ["alice"], "data": {"lot_id": "7"}}
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 
 
-async def post(world: World, content: bytes, **headers: str) -> Any:
+async def post(api: ApiFixture, content: bytes, **headers: str) -> Any:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await world.client.post(
-        "/v1/events", content=content, headers={**world.bearer("shop", "events"), **names}
+    return await api.client.post(
+        "/v1/events", content=content, headers={**api.bearer("shop", "events"), **names}
     )
 
 
 @pytest.mark.parametrize("content_type", [STRUCTURED, f"{STRUCTURED}; charset=utf-8", "application/json"])
-async def test_structured_and_bare(world: World, content_type: str) -> None:
+async def test_structured_and_bare(api: ApiFixture, content_type: str) -> None:
     """202 with the event's key; the body goes to Kafka unchanged."""
     content = orjson.dumps(EVENT)
 
-    answer = await post(world, content, content_type=content_type)
+    answer = await post(api, content, content_type=content_type)
 
     assert answer.status_code == 202
     (accepted,) = answer.json()["accepted"]
     assert (accepted["source"], accepted["id"]) == ("/shop", "1")
-    (message,) = world.publisher.messages
+    (message,) = api.publisher.messages
     assert (message.topic, message.value, message.key) == ("events", content, accepted["key"].encode())
     assert dict(message.headers)["content-type"] == content_type.encode()
 
 
-async def test_binary(world: World) -> None:
+async def test_binary(api: ApiFixture) -> None:
     """`ce-` headers become `ce_` headers, percent-decoded; trace context is passed on, credentials are not."""
     answer = await post(
-        world,
+        api,
         b'{"lot_id": "7"}',
         ce_specversion="1.0",
         ce_id="caf%C3%A9",
@@ -50,7 +50,7 @@ async def test_binary(world: World) -> None:
     )
 
     assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "café")
-    (message,) = world.publisher.messages
+    (message,) = api.publisher.messages
     headers = dict(message.headers)
     assert (headers["ce_id"], headers["content-type"], message.key) == (
         "café".encode(),
@@ -64,15 +64,15 @@ async def test_binary(world: World) -> None:
     }
 
 
-async def test_batch(world: World) -> None:
+async def test_batch(api: ApiFixture) -> None:
     """A batch is published in order, each event in structured mode."""
     batch = [{**EVENT, "id": str(n)} for n in range(3)]
 
-    answer = await post(world, orjson.dumps(batch), content_type=BATCH)
+    answer = await post(api, orjson.dumps(batch), content_type=BATCH)
 
     assert [row["id"] for row in answer.json()["accepted"]] == ["0", "1", "2"]
-    assert [orjson.loads(m.value) for m in world.publisher.messages] == batch
-    assert {dict(m.headers)["content-type"] for m in world.publisher.messages} == {STRUCTURED.encode()}
+    assert [orjson.loads(m.value) for m in api.publisher.messages] == batch
+    assert {dict(m.headers)["content-type"] for m in api.publisher.messages} == {STRUCTURED.encode()}
 
 
 @pytest.mark.parametrize(
@@ -94,54 +94,54 @@ async def test_batch(world: World) -> None:
         (orjson.dumps({**EVENT, "data": {"lot_id": "x" * 300_000}}), 413, "too_large"),
     ],
 )
-async def test_invalid_events(world: World, content: bytes, status: int, reason: str) -> None:
+async def test_invalid_events(api: ApiFixture, content: bytes, status: int, reason: str) -> None:
     """An invalid event is refused with the reason that its dead letter would have, and is not published."""
-    answer = await post(world, content, content_type=STRUCTURED)
+    answer = await post(api, content, content_type=STRUCTURED)
 
     assert (answer.status_code, answer.json().get("reason")) == (status, reason)
-    assert not world.publisher.messages
+    assert not api.publisher.messages
 
 
-async def test_wrong_content_type(world: World) -> None:
+async def test_wrong_content_type(api: ApiFixture) -> None:
     """Content types other than JSON are 415."""
-    answer = await post(world, orjson.dumps(EVENT), content_type="application/cloudevents+protobuf")
+    answer = await post(api, orjson.dumps(EVENT), content_type="application/cloudevents+protobuf")
 
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_content_type")
 
 
 @pytest.mark.parametrize("invalid", [{**EVENT, "type": "nope"}, 5, None])
-async def test_a_batch_with_an_invalid_event(world: World, invalid: Any) -> None:
+async def test_a_batch_with_an_invalid_event(api: ApiFixture, invalid: Any) -> None:
     """One invalid event, and none is published; the response has its index."""
-    answer = await post(world, orjson.dumps([EVENT, invalid]), content_type=BATCH)
+    answer = await post(api, orjson.dumps([EVENT, invalid]), content_type=BATCH)
 
     assert (answer.status_code, answer.json()["index"]) == (422, 1)
-    assert not world.publisher.messages
+    assert not api.publisher.messages
 
 
 @pytest.mark.parametrize(
     ("content", "status"), [(b"{}", 400), (b"[", 422), (b'[{"id": 1, "id": 2}]', 422), (b"[]", 202)]
 )
-async def test_batch_bodies(world: World, content: bytes, status: int) -> None:
+async def test_batch_bodies(api: ApiFixture, content: bytes, status: int) -> None:
     """A batch is a JSON array without duplicate keys in its objects; an empty one is accepted."""
-    assert (await post(world, content, content_type=BATCH)).status_code == status
+    assert (await post(api, content, content_type=BATCH)).status_code == status
 
 
-async def test_a_repeated_request(world: World) -> None:
+async def test_a_repeated_request(api: ApiFixture) -> None:
     """With the same Idempotency-Key the second request gets the first response and publishes nothing."""
-    answers = [await post(world, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)]
+    answers = [await post(api, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)]
 
     assert answers[0].content == answers[1].content
     assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true"]
-    assert len(world.publisher.messages) == 1
+    assert len(api.publisher.messages) == 1
 
 
-async def test_key_for_another_request(world: World) -> None:
+async def test_key_for_another_request(api: ApiFixture) -> None:
     """The same key with another body is 422; the same key of another caller is independent."""
-    await post(world, orjson.dumps(EVENT), idempotency_key="k")
+    await post(api, orjson.dumps(EVENT), idempotency_key="k")
 
-    other_body = await post(world, orjson.dumps({**EVENT, "id": "2"}), idempotency_key="k")
-    headers = {**world.bearer("another", "events"), "Idempotency-Key": "k"}
-    other_caller = await world.client.post(
+    other_body = await post(api, orjson.dumps({**EVENT, "id": "2"}), idempotency_key="k")
+    headers = {**api.bearer("another", "events"), "Idempotency-Key": "k"}
+    other_caller = await api.client.post(
         "/v1/events", content=orjson.dumps({**EVENT, "id": "2"}), headers=headers
     )
 
@@ -152,37 +152,37 @@ async def test_key_for_another_request(world: World) -> None:
     assert other_caller.status_code == 202
 
 
-async def test_a_refused_request_frees_its_key(world: World) -> None:
+async def test_a_refused_request_frees_its_key(api: ApiFixture) -> None:
     """A request that published nothing can be sent again with its key after it is fixed."""
-    refused = await post(world, b"{", idempotency_key="k")
-    world.publisher.outage.reason = "unavailable"
-    unavailable = await post(world, orjson.dumps(EVENT), idempotency_key="k")
-    world.publisher.outage.reason = None
-    fixed = await post(world, orjson.dumps(EVENT), idempotency_key="k")
+    refused = await post(api, b"{", idempotency_key="k")
+    api.publisher.outage.reason = "unavailable"
+    unavailable = await post(api, orjson.dumps(EVENT), idempotency_key="k")
+    api.publisher.outage.reason = None
+    fixed = await post(api, orjson.dumps(EVENT), idempotency_key="k")
 
     assert [answer.status_code for answer in (refused, unavailable, fixed)] == [422, 503, 202]
 
 
-async def test_concurrent_requests_with_one_key(world: World) -> None:
+async def test_concurrent_requests_with_one_key(api: ApiFixture) -> None:
     """While the first request runs, a second one with its key is 409."""
-    answers = await asyncio.gather(*(post(world, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)))
+    answers = await asyncio.gather(*(post(api, orjson.dumps(EVENT), idempotency_key="k") for _ in range(2)))
 
     assert sorted(answer.status_code for answer in answers) in ([202, 409], [202, 202])
-    assert len(world.publisher.messages) == 1
+    assert len(api.publisher.messages) == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-async def test_keys_have_a_length(world: World, key: str) -> None:
+async def test_keys_have_a_length(api: ApiFixture, key: str) -> None:
     """An empty key, or one over 255 characters, is 400."""
-    assert (await post(world, orjson.dumps(EVENT), idempotency_key=key)).status_code == 400
+    assert (await post(api, orjson.dumps(EVENT), idempotency_key=key)).status_code == 400
 
 
-async def test_a_withdrawal_is_published_like_an_event(world: World) -> None:
+async def test_a_withdrawal_is_published_like_an_event(api: ApiFixture) -> None:
     """A withdrawal has an id and a key of its own; one that names no event is refused with its reason."""
     withdrawal = {"id": "w", "source": "/shop", "type": "com.shop.withdraw", "data": {"id": "1"}}
-    answer = await post(world, orjson.dumps(withdrawal))
-    refused = await post(world, orjson.dumps({**withdrawal, "data": {}}))
+    answer = await post(api, orjson.dumps(withdrawal))
+    refused = await post(api, orjson.dumps({**withdrawal, "data": {}}))
 
     assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "w")
     assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_withdrawal")
-    assert len(world.publisher.messages) == 1
+    assert len(api.publisher.messages) == 1

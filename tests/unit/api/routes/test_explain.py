@@ -13,19 +13,19 @@ from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.withdrawals import FakeWithdrawals
-from tests.support.api_fixture import World
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.api_fixture import ApiFixture
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.operate.test_what_if import Log
 
 EVENT = {"id": "1", "source": "/shop", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
 
 
 @pytest.fixture
-async def resolved(world: World) -> World:
-    """Return a world in which one overbid was resolved."""
-    deps, tables = world.deps, world.tables
+async def resolved(api: ApiFixture) -> ApiFixture:
+    """Return an API behind which one overbid was resolved."""
+    deps, tables = api.deps, api.tables
     due, ledger = FakeDueSet(), deps.ledger
-    await Pipeline.seed(_Seeded(tables))  # type: ignore[arg-type]  # only its tables are used
+    await FakePipeline.seed(_Seeded(tables))  # type: ignore[arg-type]  # only its tables are used
     withdraw = WithdrawalProcessor(
         ledger, deps.inbox, due, FakeWithdrawals(), topics=TOPICS, clock=deps.clock
     )
@@ -37,8 +37,8 @@ async def resolved(world: World) -> World:
     search = FakeAddressSearch(tables)  # type: ignore[arg-type]
     explain = Explainer(deps.catalogue, ledger, ledger, tables, due=due, search=search, clock=deps.clock)  # type: ignore[arg-type]
     what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
-    world.app.state.deps = replace(deps, explain=explain, what_if=what_if)
-    return world
+    api.app.state.deps = replace(deps, explain=explain, what_if=what_if)
+    return api
 
 
 class _Seeded:
@@ -46,15 +46,15 @@ class _Seeded:
         self.tables = tables
 
 
-async def get(world: World, scope: str = "operate", **query: str) -> Any:
-    return await world.client.get("/v1/explain", params=query, headers=world.bearer("op", scope))
+async def get(api: ApiFixture, scope: str = "operate", **query: str) -> Any:
+    return await api.client.get("/v1/explain", params=query, headers=api.bearer("op", scope))
 
 
-async def post(world: World, body: Any, scope: str = "operate", **query: str) -> Any:
-    return await world.client.post("/v1/what-if", json=body, params=query, headers=world.bearer("op", scope))
+async def post(api: ApiFixture, body: Any, scope: str = "operate", **query: str) -> Any:
+    return await api.client.post("/v1/what-if", json=body, params=query, headers=api.bearer("op", scope))
 
 
-async def test_an_event_is_explained_with_addresses_masked(resolved: World) -> None:
+async def test_an_event_is_explained_with_addresses_masked(resolved: ApiFixture) -> None:
     """Addresses are masked unless the request has `personal`."""
     answer = await get(resolved, event="1", recipient="alice")
 
@@ -65,7 +65,7 @@ async def test_an_event_is_explained_with_addresses_masked(resolved: World) -> N
     assert "alice@example.com" in (await get(resolved, event="1", recipient="alice", personal="true")).text
 
 
-async def test_only_operators_have_access(resolved: World) -> None:
+async def test_only_operators_have_access(resolved: ApiFixture) -> None:
     """Tokens with the scopes inbox, events or tables are 403."""
     for scope in ("inbox", "events", "tables"):
         assert (await get(resolved, scope, event="1")).status_code == 403
@@ -85,12 +85,12 @@ async def test_only_operators_have_access(resolved: World) -> None:
         ({"address": "ALICE@example.com"}, 200),
     ],
 )
-async def test_queries(resolved: World, query: dict[str, str], status: int) -> None:
+async def test_queries(resolved: ApiFixture, query: dict[str, str], status: int) -> None:
     """A query needs an event, a recipient or an address, and a time with a zone; it is 404 if nothing matches."""
     assert (await get(resolved, **query)).status_code == status
 
 
-async def test_what_if_predicts_an_event_and_a_change(resolved: World) -> None:
+async def test_what_if_predicts_an_event_and_a_change(resolved: ApiFixture) -> None:
     """The deliveries of both are predicted; nothing is published or written to the ledger."""
     predicted = await post(resolved, {"event": EVENT | {"id": "2", "recipients": ["bob"]}})
     assert predicted.status_code == 200
@@ -118,6 +118,6 @@ async def test_what_if_predicts_an_event_and_a_change(resolved: World) -> None:
         {"unknown": 1},
     ],
 )
-async def test_invalid_what_if_requests_are_refused(resolved: World, body: Any) -> None:
+async def test_invalid_what_if_requests_are_refused(resolved: ApiFixture, body: Any) -> None:
     """An invalid form, event or change is 422."""
     assert (await post(resolved, body)).status_code == 422

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_fixture import World
+from tests.support.api_fixture import ApiFixture
 
 GET, CONFIGURE = "/api/v1/notification/", "/api/v1/notification/configure/"
 TYPES = ("order_confirm", "change_status", "chat_ongoing", "fon_offer", "fon_answered", "invoice_available")
 
 
-async def patch(world: World, body: Any, **params: str) -> Any:
-    headers = world.bearer("ops", "tables")
-    return await world.client.patch(
+async def patch(api: ApiFixture, body: Any, **params: str) -> Any:
+    headers = api.bearer("ops", "tables")
+    return await api.client.patch(
         CONFIGURE, params=params or {"external_id": "g"}, json=body, headers=headers
     )
 
@@ -39,22 +39,22 @@ async def patch(world: World, body: Any, **params: str) -> Any:
         ("x", "#"),
     ],
 )
-async def test_refused(world: World, body: Any, pointer: str) -> None:
+async def test_refused(api: ApiFixture, body: Any, pointer: str) -> None:
     """422 names the field, and valid fields beside it are not applied either."""
     good = {"chat_ongoing": ["good@example.com"]}
 
-    answer = await patch(world, {**good, **body} if isinstance(body, dict) else body)
+    answer = await patch(api, {**good, **body} if isinstance(body, dict) else body)
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
-    assert not world.publisher.messages
-    assert not any((await patch(world, {})).json().values())
+    assert not api.publisher.messages
+    assert not any((await patch(api, {})).json().values())
 
 
-async def test_every_invalid_field_is_named(world: World) -> None:
+async def test_every_invalid_field_is_named(api: ApiFixture) -> None:
     """One response names every invalid field."""
-    answer = await patch(world, {"fon_offer": ["x", "y"], "nope": []})
+    answer = await patch(api, {"fon_offer": ["x", "y"], "nope": []})
 
     assert [error["pointer"] for error in answer.json()["errors"]] == [
         "#/fon_offer/0",
@@ -63,20 +63,20 @@ async def test_every_invalid_field_is_named(world: World) -> None:
     ]
 
 
-async def test_a_thousand_addresses(world: World) -> None:
+async def test_a_thousand_addresses(api: ApiFixture) -> None:
     """A type can have a thousand addresses."""
     addresses = [f"a{n}@example.com" for n in range(1000)]
 
-    assert (await patch(world, {"fon_offer": addresses})).json()["fon_offer"] == addresses
+    assert (await patch(api, {"fon_offer": addresses})).json()["fon_offer"] == addresses
 
 
-async def test_a_row_over_kafkas_record_limit(world: World) -> None:
+async def test_a_row_over_kafkas_record_limit(api: ApiFixture) -> None:
     """A change that makes the row larger than a record is refused, and the group is not changed."""
     status = 0
     for name in TYPES:
         local = "x" * 60
         addresses = [f"{local}{n}@{'d' * 60}.{'e' * 60}.example.com" for n in range(1000)]
-        answer = await patch(world, {name: addresses})
+        answer = await patch(api, {name: addresses})
         status = answer.status_code
         if status != 200:
             break
@@ -96,61 +96,61 @@ async def test_a_row_over_kafkas_record_limit(world: World) -> None:
         ({}, {"external_id": 5}),
     ],
 )
-async def test_invalid_group_ids(world: World, params: dict[str, str], body: Any) -> None:
+async def test_invalid_group_ids(api: ApiFixture, params: dict[str, str], body: Any) -> None:
     """A missing, invalid or contradictory group id is 400."""
-    headers = world.bearer("ops", "tables")
-    patched = await world.client.patch(CONFIGURE, params=params, json=body, headers=headers)
-    got = await world.client.request("GET", GET, params=params, json=body, headers=headers)
+    headers = api.bearer("ops", "tables")
+    patched = await api.client.patch(CONFIGURE, params=params, json=body, headers=headers)
+    got = await api.client.request("GET", GET, params=params, json=body, headers=headers)
 
     assert [patched.status_code, got.status_code] == [400, 400]
     assert patched.json()["errors"][0]["parameter"] in ("external_id", "project_id")
 
 
-async def test_concurrent_changes(world: World) -> None:
+async def test_concurrent_changes(api: ApiFixture) -> None:
     """Concurrent changes to different types of one group are all kept."""
-    await asyncio.gather(*(patch(world, {name: [f"{name}@example.com"]}) for name in TYPES))
+    await asyncio.gather(*(patch(api, {name: [f"{name}@example.com"]}) for name in TYPES))
 
-    answer = (await patch(world, {})).json()
+    answer = (await patch(api, {})).json()
     assert {name: answer[name] for name in TYPES} == {name: [f"{name}@example.com"] for name in TYPES}
 
 
-async def test_kafka_is_written_first(world: World) -> None:
+async def test_kafka_is_written_first(api: ApiFixture) -> None:
     """A change that Kafka did not acknowledge is 503 and is not in the table."""
-    world.publisher.outage.reason = "kafka is unavailable"
+    api.publisher.outage.reason = "kafka is unavailable"
 
-    answer = await patch(world, {"fon_offer": ["a@example.com"]})
+    answer = await patch(api, {"fon_offer": ["a@example.com"]})
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert "kafka" not in answer.text
-    world.publisher.outage.reason = None
-    assert not any((await patch(world, {})).json().values())
+    api.publisher.outage.reason = None
+    assert not any((await patch(api, {})).json().values())
 
 
-async def test_published_records(world: World) -> None:
+async def test_published_records(api: ApiFixture) -> None:
     """Each change publishes one record: the whole row with its version, keyed by the group. No change, no record."""
-    await patch(world, {"external_id": "g", "project_id": "p", "fon_offer": ["a@example.com"]}, x="")
-    await patch(world, {"external_id": "g", "project_id": "p", "fon_offer": ["a@example.com"]}, x="")
+    await patch(api, {"external_id": "g", "project_id": "p", "fon_offer": ["a@example.com"]}, x="")
+    await patch(api, {"external_id": "g", "project_id": "p", "fon_offer": ["a@example.com"]}, x="")
 
-    (message,) = world.publisher.messages
+    (message,) = api.publisher.messages
     assert (message.topic, message.key) == ("tables.groups", b"g|p")
     assert b'"version":1700000000000' in message.value
     assert b'{"fon_offer":["a@example.com"]}' in message.value
 
 
-async def test_incomplete_tables(world: World) -> None:
+async def test_incomplete_tables(api: ApiFixture) -> None:
     """Incomplete tables are 503, rather than a group without addresses."""
-    await world.tables.mark_incomplete("rebuilding")  # type: ignore[attr-defined]
+    await api.tables.mark_incomplete("rebuilding")  # type: ignore[attr-defined]
 
-    answer = await world.client.get(GET, params={"external_id": "g"}, headers=world.bearer("ops", "tables"))
+    answer = await api.client.get(GET, params={"external_id": "g"}, headers=api.bearer("ops", "tables"))
 
     assert answer.status_code == 503
 
 
-async def test_an_id_that_a_rebuild_would_refuse(world: World) -> None:
+async def test_an_id_that_a_rebuild_would_refuse(api: ApiFixture) -> None:
     """A row that could not be rebuilt from its topic is refused and not written."""
-    answer = await patch(world, {"fon_offer": ["a@example.com"]}, external_id="12 ")
+    answer = await patch(api, {"fon_offer": ["a@example.com"]}, external_id="12 ")
 
     assert answer.status_code == 422
     assert answer.json()["type"] == "urn:tocsin:problem:row-refused"
     assert "external_id" in answer.json()["detail"].lower()
-    assert not world.publisher.messages
+    assert not api.publisher.messages

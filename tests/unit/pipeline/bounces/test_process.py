@@ -11,14 +11,14 @@ from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.ports import Unavailable
 from tests.support.bounce_messages import auto_reply, complaint, dsn
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.email.test_stage import email, resolved
 
 VERP = Verp(["a-secret-of-this-test"], "bounces.tocsin.test")
 KEY = address_key("alice@example.com")
 
 
-def bounces_of(pipeline: Pipeline) -> BounceProcessor:
+def bounces_of(pipeline: FakePipeline) -> BounceProcessor:
     soft = SoftBounceScorer(pipeline.scores, pipeline.tables, pipeline.tables, TOPICS, pipeline.clock)
     return BounceProcessor(
         VERP, pipeline.ledger, tables=pipeline.tables, writes=pipeline.tables, soft=soft, topics=TOPICS,
@@ -26,7 +26,7 @@ def bounces_of(pipeline: Pipeline) -> BounceProcessor:
     )  # fmt: skip
 
 
-async def sent(*events: dict[str, object]) -> tuple[Pipeline, BounceProcessor, str]:
+async def sent(*events: dict[str, object]) -> tuple[FakePipeline, BounceProcessor, str]:
     """Return a pipeline that has sent its messages, and the envelope sender of the first one."""
     pipeline = await resolved(*events)
     await pipeline.deliver()
@@ -34,7 +34,7 @@ async def sent(*events: dict[str, object]) -> tuple[Pipeline, BounceProcessor, s
     return pipeline, bounces_of(pipeline), VERP.address(delivery)
 
 
-def last_outcome(pipeline: Pipeline) -> Outcome:
+def last_outcome(pipeline: FakePipeline) -> Outcome:
     return pipeline.outcomes()[-1]
 
 
@@ -157,7 +157,7 @@ async def test_a_member_of_a_group_is_suppressed_by_its_key() -> None:
 async def test_a_bounce_of_a_delivery_no_longer_in_the_ledger_still_suppresses() -> None:
     """The signature proves it; there is only no outcome left to publish."""
     _, _, sender = await sent()
-    other = Pipeline()
+    other = FakePipeline()
     await bounces_of(other).process_message(dsn(sender), [sender])
 
     assert set(other.tables.suppressions) == {KEY}

@@ -9,30 +9,30 @@ from service.model.ledger import Transition, TransitionResult
 from service.pipeline.email.in_flight import ALIVE_S
 from service.ports import Unavailable
 from tests.fakes.ledger import FakeLedger
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "1", "type": "reset_password", "recipients": ["alice", "bob"]}
 
 
-async def resolved() -> Pipeline:
-    pipeline = Pipeline()
+async def resolved() -> FakePipeline:
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(EVENT)
     return pipeline
 
 
-async def states(pipeline: Pipeline) -> set[tuple[str, str]]:
+async def states(pipeline: FakePipeline) -> set[tuple[str, str]]:
     states = await pipeline.states("1")
     return {state for (_, channel), state in states.items() if channel == "email"}
 
 
-async def heartbeat(pipeline: Pipeline) -> None:
+async def heartbeat(pipeline: FakePipeline) -> None:
     """Send the heartbeats that the running worker sends."""
     for owner in pipeline.deliver_email._claimer.in_flight.owners():
         await pipeline.workers.heartbeat(owner, ALIVE_S)
 
 
-async def lose_a_reply(pipeline: Pipeline) -> None:
+async def lose_a_reply(pipeline: FakePipeline) -> None:
     """Let the ledger make the claims without the worker receiving its reply."""
     transition = FakeLedger.transition
 

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "1", "type": "winner", "recipients": ["alice", "bob"], "data": {"lot_id": "7"}}
 
 
-async def _begun(*events: dict[str, object]) -> tuple[Pipeline, "asyncio.Task[None]"]:
+async def _begun(*events: dict[str, object]) -> tuple[FakePipeline, "asyncio.Task[None]"]:
     """Submit messages to a relay that does not reply yet."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(*events)
     pipeline.transport.hold = True
@@ -38,7 +38,7 @@ async def test_a_claim_is_in_flight_until_it_is_settled() -> None:
 @pytest.mark.parametrize("killed", [False, True], ids=["its reply was lost", "its worker died"])
 async def test_the_time_since_which_a_delivery_is_held_is_known(killed: bool) -> None:
     """The age of a held delivery is known, whichever way it came to be held."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     if killed:
         pipeline, delivering = await _begun({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})

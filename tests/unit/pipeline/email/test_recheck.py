@@ -7,13 +7,13 @@ from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 from tests.unit.pipeline.email.test_stage import EVENT, email, resolved
 
 WEEK_MS = 7 * 86_400_000
 
 
-async def unsubscribe(pipeline: Pipeline, recipient: str, type_name: str, account: str = "") -> None:
+async def unsubscribe(pipeline: FakePipeline, recipient: str, type_name: str, account: str = "") -> None:
     key = unsubscribe_key(account, recipient, type_name)
     await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type=type_name, by="a link", version=5))
 
@@ -101,7 +101,7 @@ async def test_a_suppression_that_has_ended_blocks_nothing() -> None:
     assert await email(pipeline, "2") == ("sent", "")
 
 
-async def full_mailbox(pipeline: Pipeline, *event_ids: str, type_name: str = "winner") -> None:
+async def full_mailbox(pipeline: FakePipeline, *event_ids: str, type_name: str = "winner") -> None:
     """Deliver these events to a mailbox that is full."""
     full = SendResult(SendStatus.deferred, Reason.mailbox_full, Reply(452, "4.2.2", "full"), "fake", "rcpt")
     pipeline.transport.fixed = full

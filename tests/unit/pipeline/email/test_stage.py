@@ -9,23 +9,23 @@ from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient
 from service.model.suppression import suppression
 from service.ports import Unavailable
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
 
 
-async def resolved(*events: dict[str, object]) -> Pipeline:
-    pipeline = Pipeline()
+async def resolved(*events: dict[str, object]) -> FakePipeline:
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(*(events or (EVENT,)))
     return pipeline
 
 
-async def email(pipeline: Pipeline, event_id: str = "1", recipient: str = "alice") -> tuple[str, str]:
+async def email(pipeline: FakePipeline, event_id: str = "1", recipient: str = "alice") -> tuple[str, str]:
     return (await pipeline.states(event_id))[recipient, "email"]
 
 
-async def readdress(pipeline: Pipeline, address: str, **update: object) -> None:
+async def readdress(pipeline: FakePipeline, address: str, **update: object) -> None:
     row = Recipient(id="alice", address=address, name="Alice", roles=("user",), version=9)
     await pipeline.tables.put_recipients([row.model_copy(update=update)])
 
@@ -240,7 +240,7 @@ async def test_a_delivery_that_cannot_be_rendered_is_dead_and_kept() -> None:
     assert pipeline.reasons() == ["render_failed"]
 
 
-async def die_while_sending(pipeline: Pipeline) -> None:
+async def die_while_sending(pipeline: FakePipeline) -> None:
     """Let worker 1 claim, submit, and be cut off, until its last heartbeat has expired."""
     pipeline.transport.hold = True
     task = asyncio.create_task(pipeline.run(pipeline.deliver_email, pipeline.email_records()))

@@ -1,13 +1,13 @@
 """The inbox stage: every delivery becomes one entry, or the ledger has the reason."""
 
 from service.model.ids import event_key
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
 
 
-async def delivered(*events: dict[str, object]) -> Pipeline:
-    pipeline = Pipeline()
+async def delivered(*events: dict[str, object]) -> FakePipeline:
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(*(events or (EVENT,)))
     await pipeline.run(pipeline.deliver_inbox, pipeline.records("dispatch.inbox"))
@@ -40,7 +40,7 @@ async def test_delivering_again_changes_nothing() -> None:
 
 async def test_an_expired_delivery_makes_no_entry() -> None:
     """An outdated notification is not shown as news."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(EVENT)
     pipeline.clock.advance(86_400_000)
@@ -52,7 +52,7 @@ async def test_an_expired_delivery_makes_no_entry() -> None:
 
 async def test_a_withdrawn_event_leaves_no_entry() -> None:
     """The ledger refuses the delivery, so the entry is removed again."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ledger.withdraw(event_key("/t", "1"), 1, 60)
     await pipeline.ingest(EVENT)

@@ -11,29 +11,31 @@ from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.not_notified import NotNotifiedReason
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
 
 
 @pytest.fixture
-async def pipeline() -> Pipeline:
-    pipeline = Pipeline()
+async def pipeline() -> FakePipeline:
+    pipeline = FakePipeline()
     await pipeline.seed()
     return pipeline
 
 
-async def one(pipeline: Pipeline, recipient: str, channel: str = "email", event: str = "1") -> dict[str, Any]:
+async def one(
+    pipeline: FakePipeline, recipient: str, channel: str = "email", event: str = "1"
+) -> dict[str, Any]:
     (explained,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
     return next(d for d in explained["deliveries"] if (d["recipient"], d["channel"]) == (recipient, channel))
 
 
-async def words(pipeline: Pipeline, recipient: str, event: str = "1") -> str:
+async def words(pipeline: FakePipeline, recipient: str, event: str = "1") -> str:
     (explained,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
     return str(explained["not_made"][0]["words"])
 
 
-async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
+async def test_the_event_its_rules_and_its_sums(pipeline: FakePipeline) -> None:
     """With times and position, the rules of the audience with their values, and the counts by state."""
     await pipeline.ingest(OVERBID)
     await pipeline.deliver()
@@ -50,7 +52,7 @@ async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
     }  # fmt: skip
 
 
-async def test_a_relays_reply_is_split(pipeline: Pipeline) -> None:
+async def test_a_relays_reply_is_split(pipeline: FakePipeline) -> None:
     """Into relay and reply; attempts and the time of the next one are there too."""
     row = pipeline.tables.recipients["alice"].model_copy(
         update={"address": "deferred@simulator.test", "version": 2}
@@ -66,7 +68,7 @@ async def test_a_relays_reply_is_split(pipeline: Pipeline) -> None:
     assert (mail["steps"][0]["relay"], mail["steps"][0]["reply"]) == ("fake", "451 4.7.1 try again later")
 
 
-async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
+async def test_a_preference_is_shown_with_its_time(pipeline: FakePipeline) -> None:
     """The one that decided, and the current one."""
     off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
@@ -79,7 +81,7 @@ async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
     assert mail["preference"] is None
 
 
-async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
+async def test_a_reason_comes_with_its_sentence(pipeline: FakePipeline) -> None:
     """In deliveries, in the steps of their history, and in missing deliveries; empty where there is no reason."""
     off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
@@ -96,7 +98,7 @@ async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
     }
 
 
-async def test_missing_deliveries_are_explained_in_words(pipeline: Pipeline) -> None:
+async def test_missing_deliveries_are_explained_in_words(pipeline: FakePipeline) -> None:
     """Rule by rule, from the tables as they are now."""
     await pipeline.ingest(OVERBID, {"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "h", "type": "invoice_available", "external_id": "none"})
@@ -112,7 +114,7 @@ async def test_missing_deliveries_are_explained_in_words(pipeline: Pipeline) -> 
     assert "has the role admin now" in await words(pipeline, "bob")
 
 
-async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipeline) -> None:
+async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: FakePipeline) -> None:
     """A query for alice, or for her address, shows the mail that went to her address by a group's list."""
     await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
 
@@ -127,7 +129,7 @@ async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipelin
         ]
 
 
-async def test_all_deliveries_of_a_recipient(pipeline: Pipeline) -> None:
+async def test_all_deliveries_of_a_recipient(pipeline: FakePipeline) -> None:
     """Every event of a recipient, by type and time, with the recipient's current row."""
     await pipeline.ingest(
         OVERBID, {"id": "2", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
@@ -142,7 +144,7 @@ async def test_all_deliveries_of_a_recipient(pipeline: Pipeline) -> None:
     assert later["events"] == []
 
 
-async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline) -> None:
+async def test_an_id_of_several_sources_gives_several_answers(pipeline: FakePipeline) -> None:
     """Unless the source is named; the ledger's own key works too."""
     await pipeline.ingest(OVERBID, OVERBID | {"source": "/other"})
     both = (await pipeline.explain(ExplainQuery("1")))["events"]
@@ -153,7 +155,7 @@ async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline
     assert (await pipeline.explain(ExplainQuery("unknown")))["events"] == []
 
 
-async def test_blocks_are_shown_with_their_time(pipeline: Pipeline) -> None:
+async def test_blocks_are_shown_with_their_time(pipeline: FakePipeline) -> None:
     """Suppression, unsubscribe and preference: the one that decided, and those in force; the inbox is not blocked."""
     off = {"winner:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
@@ -191,7 +193,7 @@ async def test_blocks_are_shown_with_their_time(pipeline: Pipeline) -> None:
     ]
 
 
-async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: Pipeline) -> None:
+async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: FakePipeline) -> None:
     """Of contacts and of addresses in groups too; an expired suppression is not shown."""
     await pipeline.ingest({"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "a", "type": "payment_failed", "account": "acme"})

@@ -13,30 +13,37 @@ from service.model.suppression import suppression
 from service.pipeline.operate import explain as explaining
 from service.pipeline.operate.explain import Explainer, ExplainQuery
 from service.pipeline.operate.not_notified import NotNotified, NotNotifiedReason
-from tests.support.fake_pipeline import Pipeline
-from tests.support.resolve_oracle import SOURCE, Answer, Town, answers, explained, town
+from tests.support.fake_pipeline import FakePipeline
+from tests.support.resolve_oracle import (
+    SOURCE,
+    Answer,
+    Scenario,
+    expected_answers,
+    explained_answer,
+    make_scenario,
+)
 
 SEEDS, EVENTS = (1, 2, 3, 4, 5), 200
 Compared = tuple[str, str, str, Answer | None, Answer]
 
 
-async def delivered_town(seed: int, events: int) -> tuple[Pipeline, Town]:
-    """Return a town whose events were all processed, withdrawn ones among them, in random batches."""
-    pipeline, rng = Pipeline(), random.Random(seed)
+async def delivered_scenario(seed: int, events: int) -> tuple[FakePipeline, Scenario]:
+    """Return a scenario whose events were all processed, withdrawn ones among them, in random batches."""
+    pipeline, rng = FakePipeline(), random.Random(seed)
     both = pipeline.catalogue["mixed"].model_copy(update={"name": "mixed_both", "channels": tuple(Channel)})
     pipeline.catalogue = Catalogue({row.name: row for row in (*pipeline.catalogue, both)})
     pipeline.build("worker-1")
-    of = town(pipeline.catalogue, seed, events=events)
-    await pipeline.tables.put_recipients(of.recipients)
-    await pipeline.tables.put_contacts(of.contacts)
-    for group in of.groups:
+    scenario = make_scenario(pipeline.catalogue, seed, events=events)
+    await pipeline.tables.put_recipients(scenario.recipients)
+    await pipeline.tables.put_contacts(scenario.contacts)
+    for group in scenario.groups:
         await pipeline.tables.put_group(group)
-    for address in of.suppressed:
+    for address in scenario.suppressed:
         await pipeline.tables.put_suppression(*suppression(address, Reason.mailbox_unknown, 5))
-    published = [*of.events]
+    published = [*scenario.events]
     published += [
         {"id": f"w-{name}", "source": SOURCE, "type": "withdraw", "data": {"id": name}}
-        for name in of.withdrawn
+        for name in scenario.withdrawn
     ]
     rng.shuffle(published)
     while published:
@@ -44,19 +51,19 @@ async def delivered_town(seed: int, events: int) -> tuple[Pipeline, Town]:
         batch, published = published[:size], published[size:]
         await pipeline.ingest(*batch)
     await pipeline.deliver()
-    return pipeline, of
+    return pipeline, scenario
 
 
-async def compared(pipeline: Pipeline, of: Town) -> list[Compared]:
+async def compared(pipeline: FakePipeline, scenario: Scenario) -> list[Compared]:
     """Return for each event × recipient × channel the answer of `explain` (None: none, or several) and the expected."""
-    explain, expected = pipeline.explain, answers(of, pipeline.catalogue)
+    explain, expected = pipeline.explain, expected_answers(scenario, pipeline.catalogue)
     results: list[Compared] = []
-    for event in of.events:
-        for recipient in of.everybody:
+    for event in scenario.events:
+        for recipient in scenario.recipient_ids:
             document = await explain(ExplainQuery(event["id"], SOURCE, recipient))
             for channel in ("email", "inbox"):
                 try:
-                    answer = explained(document, recipient, channel)
+                    answer = explained_answer(document, recipient, channel)
                 except ValueError:
                     answer = None
                 expected_answer = expected[event["id"], recipient, channel]
@@ -66,16 +73,16 @@ async def compared(pipeline: Pipeline, of: Town) -> list[Compared]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_explain_agrees_with_a_second_implementation(seed: int) -> None:
-    """Also for recipients without a delivery, which most of a town are for each event. And the sums balance."""
-    pipeline, of = await delivered_town(seed, EVENTS)
-    results = await compared(pipeline, of)
+    """Also for recipients without a delivery, which most of a scenario are for each event. And the sums balance."""
+    pipeline, scenario = await delivered_scenario(seed, EVENTS)
+    results = await compared(pipeline, scenario)
 
-    assert len(results) == EVENTS * len(of.everybody) * 2
+    assert len(results) == EVENTS * len(scenario.recipient_ids) * 2
     assert len({expected for *_, expected in results}) >= 14  # every kind of answer is there
     not_notified = {expected[1] for *_, expected in results if expected[0] == "nothing"}
     assert not_notified == {*NotNotifiedReason}
     assert [one for one in results if one[3] != one[4]] == []
-    for event in of.events:
+    for event in scenario.events:
         sums = (await pipeline.explain(ExplainQuery(event["id"])))["events"][0]["sums"]
         resolved = [one for one in results if one[0] == event["id"] and one[4][0] != "nothing"]
         assert sums["balanced"]
@@ -83,7 +90,7 @@ async def test_explain_agrees_with_a_second_implementation(seed: int) -> None:
 
 
 def test_a_thousand_events_are_compared() -> None:
-    """No event is counted twice: each seed gives another town."""
+    """No event is counted twice: each seed gives another scenario."""
     assert len(set(SEEDS)) * EVENTS >= 1000
 
 
@@ -117,9 +124,9 @@ async def test_a_fault_in_explain_is_noticed(
     place: Any, name: str, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second implementation shares nothing with `explain`, so they disagree on every fault."""
-    pipeline, of = await delivered_town(1, 40)
-    assert [one for one in await compared(pipeline, of) if one[3] != one[4]] == []
+    pipeline, scenario = await delivered_scenario(1, 40)
+    assert [one for one in await compared(pipeline, scenario) if one[3] != one[4]] == []
 
     monkeypatch.setattr(place, name, fault)
 
-    assert [one for one in await compared(pipeline, of) if one[3] != one[4]] != []
+    assert [one for one in await compared(pipeline, scenario) if one[3] != one[4]] != []

@@ -22,7 +22,7 @@ from service.ports import InboxItem, InboxQuery, ReadFilter
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
 from tests.fakes.publisher import FakePublisher
 from tests.fakes.row_locks import FakeRowLocks
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 ALICE = "alice@example.com"
 
@@ -30,7 +30,7 @@ ALICE = "alice@example.com"
 class FakePersonal:
     """The PersonalData port over the fakes of ledger and inbox."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: FakePipeline) -> None:
         self._pipeline = pipeline
         self.forgotten: set[str] = set()
 
@@ -55,7 +55,7 @@ class FakePersonal:
         self._pipeline.ledger._index.pop(recipient, None)
 
 
-async def prepared(pipeline: Pipeline) -> tuple[PrivacyPorts, FakePublisher]:
+async def prepared(pipeline: FakePipeline) -> tuple[PrivacyPorts, FakePublisher]:
     """Rows that name alice three times, and two events for her: one finished, one whose email is in the due set."""
     await pipeline.seed()
     group = Group(
@@ -88,7 +88,7 @@ def _delivery(record: Record) -> Delivery:
     return Delivery.from_bytes(record.value)
 
 
-def subject_of(pipeline: Pipeline, **query: str) -> DataSubject:
+def subject_of(pipeline: FakePipeline, **query: str) -> DataSubject:
     """Return the data subject in the tables' topics."""
     rows: list[tuple[str, str, Any]] = [("recipients", r.id, r) for r in pipeline.tables.recipients.values()]
     rows += [("groups", f"{e}|{p}", row) for (e, p), row in pipeline.tables.groups.items()]
@@ -103,7 +103,7 @@ def subject_of(pipeline: Pipeline, **query: str) -> DataSubject:
     return finder.subject()
 
 
-def refs(pipeline: Pipeline, subject: DataSubject) -> list[DeliveryRef]:
+def refs(pipeline: FakePipeline, subject: DataSubject) -> list[DeliveryRef]:
     keys = {name.encode() for name in subject.ids}
     records = [*pipeline.email_records(), *pipeline.records(TOPICS.inbox), *pipeline.records(TOPICS.outcomes)]
     by_id = {
@@ -114,7 +114,7 @@ def refs(pipeline: Pipeline, subject: DataSubject) -> list[DeliveryRef]:
 
 async def test_a_subject_is_found_by_id_or_address() -> None:
     """An id finds its own row; an address, in any case, all rows with it, groups too; the last record counts."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await prepared(pipeline)
     by_id, by_address = (
         subject_of(pipeline, recipient="alice"),
@@ -137,7 +137,7 @@ async def test_a_subject_is_found_by_id_or_address() -> None:
 
 async def test_export_holds_everything() -> None:
     """Rows, inbox, ledger, due set and suppression; nothing of other recipients."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     ports, _ = await prepared(pipeline)
     subject = subject_of(pipeline, address=ALICE)
     document = json.loads(orjson.dumps(await export(subject, refs(pipeline, subject), ports), default=str))
@@ -162,7 +162,7 @@ async def test_export_holds_everything() -> None:
 
 async def test_erase_leaves_nothing_but_states() -> None:
     """No row, inbox, due mail or name in the ledger is left; the sums, the suppression and bob stay."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     ports, publisher = await prepared(pipeline)
     subject = subject_of(pipeline, address=ALICE)
     before = await pipeline.states("1")
@@ -186,7 +186,7 @@ async def test_erase_leaves_nothing_but_states() -> None:
 
 async def test_pending_deliveries_are_not_delivered() -> None:
     """Email and inbox entry of the second event are withdrawn, though the stages read their records afterwards."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     ports, _ = await prepared(pipeline)
     subject = subject_of(pipeline, recipient="alice")
     await Eraser(ports)(subject, refs(pipeline, subject))
@@ -200,7 +200,7 @@ async def test_pending_deliveries_are_not_delivered() -> None:
 
 async def test_a_rebuild_does_not_bring_the_inbox_back() -> None:
     """The last outcome of every inbox delivery is `withdrawn`; also of one that the ledger no longer holds."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     ports, _ = await prepared(pipeline)
     subject = subject_of(pipeline, recipient="alice")
     pipeline.ledger._events.pop(event_key("/t", "1"))

@@ -11,24 +11,24 @@ from service.pipeline.messages import dead_letter as dead_letter_message
 from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
 from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
 from service.ports import RenderFailed, Unavailable
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 
-def operation_log(pipeline: Pipeline, kind: OperationKind = OperationKind.redrive) -> OperationLog:
+def operation_log(pipeline: FakePipeline, kind: OperationKind = OperationKind.redrive) -> OperationLog:
     return OperationLog(
         pipeline, TOPICS.audit, pipeline.clock, operator="ops", kind=kind, filters={"reason": ["x"]}
     )
 
 
-def dead_letters(pipeline: Pipeline) -> list[DeadLetter]:
+def dead_letters(pipeline: FakePipeline) -> list[DeadLetter]:
     return [DeadLetter.from_record(record) for record in pipeline.records(TOPICS.dead_letter)]
 
 
-def redriver(pipeline: Pipeline) -> Redriver:
+def redriver(pipeline: FakePipeline) -> Redriver:
     return Redriver(pipeline.ledger, pipeline, TOPICS, pipeline.clock)
 
 
-async def render_failure(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+async def render_failure(pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make one dead letter: an email that could not be rendered."""
     await pipeline.seed()
     await pipeline.ingest({"id": "1", "type": "reset_password", "recipients": ["alice"]})
@@ -62,7 +62,7 @@ def test_the_original_comes_out_as_it_went_in() -> None:
 
 async def test_an_event_goes_back_and_is_logged() -> None:
     """The record is on its topic again, and the dead letter is redriven, with the operator."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.ingest(b"{", {"id": "1", "type": "no_such"})
     (first, second) = dead_letters(pipeline)
 
@@ -76,7 +76,7 @@ async def test_an_event_goes_back_and_is_logged() -> None:
 
 async def test_a_dead_email_is_queued_before_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rendered now, it is sent once; the ledger says that it was replayed, and by which operator."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await render_failure(pipeline, monkeypatch)
     (dead_letter,) = dead_letters(pipeline)
     before = len(pipeline.email_records())
@@ -95,7 +95,7 @@ async def test_a_dead_email_is_queued_before_it_goes_back(monkeypatch: pytest.Mo
 
 async def test_a_delivery_that_ended_since_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dead letter stays open, as does one whose delivery is no longer in the ledger."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await render_failure(pipeline, monkeypatch)
     (dead_letter,) = dead_letters(pipeline)
     (entry,) = [e async for e in pipeline.ledger.entries(_event(dead_letter))]
@@ -116,7 +116,7 @@ async def test_a_delivery_that_ended_since_is_left_alone(monkeypatch: pytest.Mon
 
 async def test_cut_off_before_kafka_has_it_a_dead_letter_stays_open() -> None:
     """The original comes before the operation log: after a crash in between it can be redriven again without harm."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.ingest(b"{")
 
     class UnavailablePublisher:
@@ -132,7 +132,7 @@ async def test_cut_off_before_kafka_has_it_a_dead_letter_stays_open() -> None:
 
 async def test_discarding_is_a_record_and_nothing_else() -> None:
     """The dead letter stays where it is; its latest operation counts."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.ingest(b"{")
     selected = dead_letters(pipeline)
     await redriver(pipeline)(selected, operation_log(pipeline))

@@ -26,13 +26,13 @@ from service.pipeline.operate.replay import (
     ReplayFilter,
     plan_replay,
 )
-from tests.support.fake_pipeline import TOPICS, Pipeline
+from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 REFUSED = SendResult(SendStatus.bounced, Reason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
 EVERYTHING = ReplayFilter()
 
 
-async def deliver_email(pipeline: Pipeline, result: SendResult | None = None, *recipients: str) -> None:
+async def deliver_email(pipeline: FakePipeline, result: SendResult | None = None, *recipients: str) -> None:
     """Process one mandatory email per recipient, which the relay answers with `result`."""
     await pipeline.seed()
     pipeline.transport.fixed = result
@@ -41,7 +41,7 @@ async def deliver_email(pipeline: Pipeline, result: SendResult | None = None, *r
     pipeline.transport.fixed = None
 
 
-def plan(pipeline: Pipeline, replay_filter: ReplayFilter) -> list[PlannedReplay]:
+def plan(pipeline: FakePipeline, replay_filter: ReplayFilter) -> list[PlannedReplay]:
     candidates = ReplayCandidates(replay_filter)
     for record in pipeline.records(TOPICS.outcomes):
         candidates.read(record)
@@ -52,7 +52,7 @@ def plan(pipeline: Pipeline, replay_filter: ReplayFilter) -> list[PlannedReplay]
     return [one for one in planned if one is not None]
 
 
-async def replay(pipeline: Pipeline, replay_filter: ReplayFilter) -> dict[str, int]:
+async def replay(pipeline: FakePipeline, replay_filter: ReplayFilter) -> dict[str, int]:
     """Replay and deliver what was put back."""
     before = len(pipeline.records(TOPICS.email(Lane.bulk)))
     replayer = Replayer(
@@ -69,7 +69,7 @@ async def replay(pipeline: Pipeline, replay_filter: ReplayFilter) -> dict[str, i
 
 async def test_what_bounced_is_sent_once() -> None:
     """In the bulk lane, with a full time to live and the attempts it had; then nothing is left to replay."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await deliver_email(pipeline, REFUSED)
     pipeline.clock.advance(30 * 86_400_000)  # long past the first deadline
 
@@ -83,7 +83,7 @@ async def test_what_bounced_is_sent_once() -> None:
 
 async def test_what_was_sent_is_sent_again_only_on_request() -> None:
     """The same message with the same id; without `again` it is left alone, whichever state is named."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await deliver_email(pipeline)
 
     assert plan(pipeline, EVERYTHING) == []
@@ -95,7 +95,7 @@ async def test_what_was_sent_is_sent_again_only_on_request() -> None:
 async def test_the_ledger_decides() -> None:
     """A delivery whose state changed after its outcome was read is left alone: sent, or being sent."""
     for state, count in ((State.sent, "sent by now"), (State.sending, "sending by now")):
-        pipeline = Pipeline()
+        pipeline = FakePipeline()
         await deliver_email(pipeline, REFUSED)
         (one,) = plan(pipeline, EVERYTHING)
         for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
@@ -108,7 +108,7 @@ async def test_the_ledger_decides() -> None:
 
 async def test_what_was_withdrawn_stays_withdrawn() -> None:
     """No replay brings it back, not even `again`; an event withdrawn after a replay stops it before the relay."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await deliver_email(pipeline, REFUSED)
     (one,) = plan(pipeline, EVERYTHING)
     await pipeline.ledger.withdraw(one.delivery.event, 1, 60)
@@ -121,7 +121,7 @@ async def test_what_was_withdrawn_stays_withdrawn() -> None:
 
 async def test_a_suppressed_address_is_not_mailed() -> None:
     """Also where the suppression is newer than the delivery."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     pipeline.transport.fixed = REFUSED
     await pipeline.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
@@ -136,7 +136,7 @@ async def test_a_suppressed_address_is_not_mailed() -> None:
 
 async def test_a_deferred_delivery_leaves_the_due_set() -> None:
     """A deferred email is replayed where its state is named; it is then sent once, not twice."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     later = SendResult(SendStatus.deferred, Reason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt")
     await deliver_email(pipeline, later)
 
@@ -148,7 +148,7 @@ async def test_a_deferred_delivery_leaves_the_due_set() -> None:
 
 async def test_cut_off_after_the_ledger_it_is_completed_by_the_next() -> None:
     """Queued by a replay that stopped before it published: the next replay publishes the missing messages."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await deliver_email(pipeline, REFUSED)
     (one,) = plan(pipeline, EVERYTHING)
     transition = Transition(
@@ -182,14 +182,14 @@ async def test_cut_off_after_the_ledger_it_is_completed_by_the_next() -> None:
 )
 async def test_filters(replay_filter: ReplayFilter, matches: bool) -> None:
     """Every filter matches by the latest outcome."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await deliver_email(pipeline, REFUSED)
     assert [one.delivery.recipient for one in plan(pipeline, replay_filter)] == (["alice"] if matches else [])
 
 
 async def test_what_was_never_dispatched_has_no_record() -> None:
     """A delivery that resolve skipped matches, but no record says how to send it."""
-    pipeline = Pipeline()
+    pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
     candidates = ReplayCandidates(EVERYTHING)

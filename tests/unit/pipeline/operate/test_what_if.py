@@ -15,8 +15,8 @@ from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay, preference_change
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.ingest import parse
-from tests.support.fake_pipeline import Pipeline
-from tests.support.resolve_oracle import SOURCE, town
+from tests.support.fake_pipeline import FakePipeline
+from tests.support.resolve_oracle import SOURCE, make_scenario
 
 OVERBID = {
     "id": "1",
@@ -41,30 +41,30 @@ class Log:
                 yield record
 
 
-def what_if(pipeline: Pipeline, *events: dict[str, Any] | bytes) -> WhatIf:
+def what_if(pipeline: FakePipeline, *events: dict[str, Any] | bytes) -> WhatIf:
     log = Log(*events, at_ms=pipeline.clock.now_ms() - 1000)
     return WhatIf(pipeline.catalogue, pipeline.tables, pipeline.inbox, log, pipeline.clock)
 
 
 @pytest.fixture
-async def pipeline() -> Pipeline:
-    pipeline = Pipeline()
+async def pipeline() -> FakePipeline:
+    pipeline = FakePipeline()
     await pipeline.seed()
     return pipeline
 
 
 async def test_it_agrees_with_what_then_happens() -> None:
     """For random events the prediction equals what `explain` shows afterwards; predicting wrote nothing."""
-    pipeline = Pipeline()
-    of = town(pipeline.catalogue, 5, events=60)
-    await pipeline.tables.put_recipients(of.recipients)
-    await pipeline.tables.put_contacts(of.contacts)
-    for group in of.groups:
+    pipeline = FakePipeline()
+    scenario = make_scenario(pipeline.catalogue, 5, events=60)
+    await pipeline.tables.put_recipients(scenario.recipients)
+    await pipeline.tables.put_contacts(scenario.contacts)
+    for group in scenario.groups:
         await pipeline.tables.put_group(group)
-    for address in of.suppressed:
+    for address in scenario.suppressed:
         await pipeline.tables.put_suppression(*suppression(address, Reason.mailbox_unknown, 5))
     ends = {"sent": "queued", "delivered": "queued"}
-    for n, event in enumerate(of.events):
+    for n, event in enumerate(scenario.events):
         fields = event | ({"data": {**event["data"], "lot_id": str(n)}} if "lot_id" in event["data"] else {})
         parsed = parse(json.dumps(fields).encode(), (), pipeline.catalogue, pipeline.clock.now_ms())
         assert isinstance(parsed, Event)
@@ -82,7 +82,7 @@ async def test_it_agrees_with_what_then_happens() -> None:
         } == actual
 
 
-async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None:
+async def test_a_changed_preference_over_past_events(pipeline: FakePipeline) -> None:
     """Shows the recipient no longer notified; other types, repeated and invalid records make no difference."""
     predictor = what_if(pipeline, OVERBID, OVERBID, b"{", OVERBID | {"id": "3", "type": "winner"}, INVOICE)
     document = await predictor.change(preference_change("bob", "overbid", "email", on=False), days=1)
@@ -99,7 +99,7 @@ async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None
     assert pipeline.topics == {}
 
 
-async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
+async def test_a_reason_comes_with_its_sentence(pipeline: FakePipeline) -> None:
     """For an event and for a change; empty where there is no reason."""
     value = json.dumps(OVERBID | {"actor": "bob"}).encode()
     event = parse(value, (), pipeline.catalogue, pipeline.clock.now_ms())
@@ -118,7 +118,7 @@ async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
     )
 
 
-async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
+async def test_a_changed_group_over_past_events(pipeline: FakePipeline) -> None:
     """An added address is notified, a removed one is not."""
     group = Group(external_id="12345", addresses={"invoice_available": ("new@example.com",)})
     document = await what_if(pipeline, OVERBID, INVOICE).change(TableOverlay(groups=[group]), days=1)
@@ -128,7 +128,7 @@ async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
     assert pipeline.tables.groups["12345", ""].addresses["invoice_available"] == ("billing@example.com",)
 
 
-async def test_only_the_last_days_count(pipeline: Pipeline) -> None:
+async def test_only_the_last_days_count(pipeline: FakePipeline) -> None:
     """Older events are not read."""
     change = preference_change("bob", "overbid", "email", on=False)
 

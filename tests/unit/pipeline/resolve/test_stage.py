@@ -5,19 +5,19 @@ import pytest
 from service.model.ids import address_pseudonym
 from service.model.recipient import Choice, Recipient
 from service.ports import Unavailable
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice", "bob"], "data": {"lot_id": "7"}}
 
 
 @pytest.fixture
-async def pipeline() -> Pipeline:
-    made = Pipeline()
+async def pipeline() -> FakePipeline:
+    made = FakePipeline()
     await made.seed()
     return made
 
 
-async def test_users_and_admins_are_notified_on_both_channels(pipeline: Pipeline) -> None:
+async def test_users_and_admins_are_notified_on_both_channels(pipeline: FakePipeline) -> None:
     """overbid is for its users and for all admins."""
     await pipeline.ingest(OVERBID)
 
@@ -28,14 +28,14 @@ async def test_users_and_admins_are_notified_on_both_channels(pipeline: Pipeline
     assert len(pipeline.email_records()) == 3
 
 
-async def test_a_person_found_twice_is_notified_once(pipeline: Pipeline) -> None:
+async def test_a_person_found_twice_is_notified_once(pipeline: FakePipeline) -> None:
     """carol is named, twice, and is an admin."""
     await pipeline.ingest(OVERBID | {"recipients": ["carol", "carol"]})
 
     assert set(await pipeline.states("1")) == {("carol", "email"), ("carol", "inbox")}
 
 
-async def test_an_address_found_by_two_rules_gets_one_message(pipeline: Pipeline) -> None:
+async def test_an_address_found_by_two_rules_gets_one_message(pipeline: FakePipeline) -> None:
     """alice is named, and her address is in the group's list."""
     await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["alice"], "external_id": "12345"})
 
@@ -45,7 +45,7 @@ async def test_an_address_found_by_two_rules_gets_one_message(pipeline: Pipeline
     assert states[address_pseudonym("x@example.com"), "email"] == ("queued", "")
 
 
-async def test_the_actor_is_not_notified(pipeline: Pipeline) -> None:
+async def test_the_actor_is_not_notified(pipeline: FakePipeline) -> None:
     """The actor is skipped unless the type says otherwise."""
     await pipeline.ingest(OVERBID | {"actor": "alice"})
     await pipeline.ingest({"id": "2", "type": "own_news", "recipients": ["alice"], "actor": "alice"})
@@ -54,7 +54,7 @@ async def test_the_actor_is_not_notified(pipeline: Pipeline) -> None:
     assert (await pipeline.states("2"))["alice", "email"] == ("queued", "")
 
 
-async def test_the_sender_of_a_message_is_its_actor(pipeline: Pipeline) -> None:
+async def test_the_sender_of_a_message_is_its_actor(pipeline: FakePipeline) -> None:
     """message_from_buyer names its actor in sender_id."""
     data = {"sender_id": "carol", "receiver_id": "alice"}
     await pipeline.ingest({"id": "1", "type": "message_from_buyer", "data": data})
@@ -63,7 +63,7 @@ async def test_the_sender_of_a_message_is_its_actor(pipeline: Pipeline) -> None:
     assert (await pipeline.states("1"))["alice", "inbox"] == ("queued", "")
 
 
-async def test_a_group_is_its_list_of_addresses(pipeline: Pipeline) -> None:
+async def test_a_group_is_its_list_of_addresses(pipeline: FakePipeline) -> None:
     """The type's own list counts; an unknown group and an empty list send nothing, and the event is known."""
     await pipeline.ingest(
         {"id": "1", "type": "invoice_available", "external_id": "12345"},
@@ -77,7 +77,7 @@ async def test_a_group_is_its_list_of_addresses(pipeline: Pipeline) -> None:
     assert await pipeline.ledger.head(event_key("/t", "2"))
 
 
-async def test_an_account_is_its_contacts_by_their_preferences(pipeline: Pipeline) -> None:
+async def test_an_account_is_its_contacts_by_their_preferences(pipeline: FakePipeline) -> None:
     """Each contact is filtered by type and channel."""
     contact = pipeline.tables.contacts["acme"]["c2"]
     off = {"payment_failed:email": Choice(on=False, since_ms=5)}
@@ -90,7 +90,7 @@ async def test_an_account_is_its_contacts_by_their_preferences(pipeline: Pipelin
     }
 
 
-async def test_unknown_ids_and_missing_addresses_are_entered(pipeline: Pipeline) -> None:
+async def test_unknown_ids_and_missing_addresses_are_entered(pipeline: FakePipeline) -> None:
     """An empty row is no reason to guess."""
     await pipeline.ingest(OVERBID | {"recipients": ["ghost", "mute"]})
 
@@ -100,7 +100,7 @@ async def test_unknown_ids_and_missing_addresses_are_entered(pipeline: Pipeline)
     assert states["mute", "inbox"] == ("queued", "")
 
 
-async def test_an_event_past_its_time_expires(pipeline: Pipeline) -> None:
+async def test_an_event_past_its_time_expires(pipeline: FakePipeline) -> None:
     """expires counts before the type's time to live."""
     await pipeline.ingest(OVERBID | {"expires": "2020-01-01T00:00:00Z"})
 
@@ -108,7 +108,7 @@ async def test_an_event_past_its_time_expires(pipeline: Pipeline) -> None:
     assert not pipeline.email_records()
 
 
-async def test_repeats_have_no_second_effect(pipeline: Pipeline) -> None:
+async def test_repeats_have_no_second_effect(pipeline: FakePipeline) -> None:
     """The same event in one batch and in later ones meets the same rows."""
     await pipeline.ingest(OVERBID, OVERBID, OVERBID)
     assert len(pipeline.email_records()) == 3
@@ -119,7 +119,7 @@ async def test_repeats_have_no_second_effect(pipeline: Pipeline) -> None:
     assert set(pipeline.transport.copies.values()) == {1}
 
 
-async def test_what_was_entered_but_not_dispatched_is_dispatched_again(pipeline: Pipeline) -> None:
+async def test_what_was_entered_but_not_dispatched_is_dispatched_again(pipeline: FakePipeline) -> None:
     """A worker that died between ledger and Kafka loses nothing."""
     await pipeline.ingest(OVERBID)
     pipeline.topics.clear()
@@ -128,7 +128,7 @@ async def test_what_was_entered_but_not_dispatched_is_dispatched_again(pipeline:
     assert len(pipeline.email_records()) == 3
 
 
-async def test_bad_events_are_dead_letters_and_good_ones_continue(pipeline: Pipeline) -> None:
+async def test_bad_events_are_dead_letters_and_good_ones_continue(pipeline: FakePipeline) -> None:
     """One bad record stops nothing."""
     await pipeline.ingest(b"{", OVERBID, b'{"a":NaN}')
 
@@ -136,7 +136,7 @@ async def test_bad_events_are_dead_letters_and_good_ones_continue(pipeline: Pipe
     assert len(await pipeline.states("1")) == 6
 
 
-async def test_a_dead_letter_keeps_the_original_and_says_where_it_was(pipeline: Pipeline) -> None:
+async def test_a_dead_letter_keeps_the_original_and_says_where_it_was(pipeline: FakePipeline) -> None:
     """Value, key, headers, topic, partition and offset."""
     from service.model.record import Record
 
@@ -153,7 +153,7 @@ async def test_a_dead_letter_keeps_the_original_and_says_where_it_was(pipeline: 
     }  # fmt: skip
 
 
-async def test_incomplete_tables_stop_everything(pipeline: Pipeline) -> None:
+async def test_incomplete_tables_stop_everything(pipeline: FakePipeline) -> None:
     """An empty table means not ready, never no preferences."""
     pipeline.tables.reason = "empty"
     with pytest.raises(Unavailable):
@@ -162,7 +162,7 @@ async def test_incomplete_tables_stop_everything(pipeline: Pipeline) -> None:
     assert pipeline.topics == {}
 
 
-async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: Pipeline) -> None:
+async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: FakePipeline) -> None:
     """One event for 3,000 holders of a role: never more than about a thousand messages at once."""
     rows = [
         Recipient(id=f"a{n:04}", address=f"a{n}@example.com", roles=("admin",), version=1)
@@ -177,7 +177,7 @@ async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: Pipeli
     assert len(pipeline.records("dispatch.inbox")) == len(pipeline.email_records()) == 3001
 
 
-async def test_a_new_event_supersedes_the_pending_one(pipeline: Pipeline) -> None:
+async def test_a_new_event_supersedes_the_pending_one(pipeline: FakePipeline) -> None:
     """Two overbids on a lot: only the newest is mailed; the inbox has both."""
     await pipeline.ingest(
         OVERBID | {"time": "2026-01-01T00:00:00Z"}, OVERBID | {"id": "2", "time": "2026-01-01T00:00:01Z"}
@@ -189,7 +189,7 @@ async def test_a_new_event_supersedes_the_pending_one(pipeline: Pipeline) -> Non
     assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
 
 
-async def test_an_outcome_that_was_lost_is_emitted_again(pipeline: Pipeline) -> None:
+async def test_an_outcome_that_was_lost_is_emitted_again(pipeline: FakePipeline) -> None:
     """A worker died after closing a delivery; when its record is read again, the decision would be another."""
     bob = pipeline.tables.recipients["bob"]
     off = {"overbid:email": Choice(on=False, since_ms=5)}

@@ -10,7 +10,7 @@ from service.model.ids import event_key
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.resolve.ingest import parse
 from tests.support.catalogues import small_catalogue
-from tests.support.fake_pipeline import Pipeline
+from tests.support.fake_pipeline import FakePipeline
 
 OVERBID = {
     "id": "1", "type": "overbid", "recipients": ["alice"], "time": "2026-01-01T00:00:00Z", "data": {"lot_id": "7"}
@@ -25,8 +25,8 @@ WITHDRAWN = ("withdrawn", "withdrawn_by_source")
 
 
 @pytest.fixture
-async def pipeline() -> Pipeline:
-    made = Pipeline()
+async def pipeline() -> FakePipeline:
+    made = FakePipeline()
     await made.seed()
     return made
 
@@ -41,7 +41,7 @@ def withdrawal(**fields: Any) -> Withdrawal:
 @pytest.mark.parametrize("verb", [BY_ID, BY_DATA, BY_KEY])
 @pytest.mark.parametrize("order", ["before", "after", "twice", "same batch", "other order in the batch"])
 async def test_an_event_and_its_withdrawal_meet_in_any_order(
-    pipeline: Pipeline, verb: dict[str, Any], order: str
+    pipeline: FakePipeline, verb: dict[str, Any], order: str
 ) -> None:
     """No message is sent, no inbox entry stays, and every delivery is withdrawn."""
     batches = {
@@ -63,7 +63,7 @@ async def test_an_event_and_its_withdrawal_meet_in_any_order(
     assert len(last) == 4
 
 
-async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipeline: Pipeline) -> None:
+async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipeline: FakePipeline) -> None:
     """A late withdrawal is harmless: sent mail cannot be withdrawn."""
     await pipeline.ingest(OVERBID)
     await pipeline.deliver()
@@ -80,7 +80,7 @@ async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipe
     assert await pipeline.states("1") == states
 
 
-async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: Pipeline) -> None:
+async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: FakePipeline) -> None:
     """A deferred delivery becomes withdrawn, and leaves the due set."""
     row = pipeline.tables.recipients["alice"]
     address = "deferred@simulator.test"
@@ -95,7 +95,7 @@ async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: Pipelin
     assert await pipeline.due.count() == 0
 
 
-async def test_a_key_withdraws_what_is_not_newer(pipeline: Pipeline) -> None:
+async def test_a_key_withdraws_what_is_not_newer(pipeline: FakePipeline) -> None:
     """Two of three bids are up to the withdrawal's time; a later bid and another lot stay."""
     await pipeline.ingest(
         OVERBID,
@@ -112,7 +112,7 @@ async def test_a_key_withdraws_what_is_not_newer(pipeline: Pipeline) -> None:
         assert set((await pipeline.states(stays)).values()) == {("queued", "")}
 
 
-async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
+async def test_other_types_with_the_same_key_stay(pipeline: FakePipeline) -> None:
     """A key belongs to its type. Any type may have one, by the extension."""
     await pipeline.ingest(
         {"id": "1", "type": "winner", "recipients": ["alice"], "supersede_key": "7", "data": {"lot_id": "x"}},
@@ -134,7 +134,7 @@ async def test_other_types_with_the_same_key_stay(pipeline: Pipeline) -> None:
     assert set((await pipeline.states("3")).values()) == {("queued", "")}
 
 
-async def test_an_event_may_bring_its_own_supersede_key(pipeline: Pipeline) -> None:
+async def test_an_event_may_bring_its_own_supersede_key(pipeline: FakePipeline) -> None:
     """A key replaces the type's, or is used where the type has none: only the newest of a key is mailed."""
     winner = {"type": "winner", "recipients": ["alice"], "supersede_key": "k", "data": {"lot_id": "x"}}
     await pipeline.ingest(
@@ -149,7 +149,7 @@ async def test_an_event_may_bring_its_own_supersede_key(pipeline: Pipeline) -> N
     assert mail == {"1": "superseded", "2": "sent", "3": "sent", "4": "sent"}
 
 
-async def test_what_was_skipped_stays_skipped(pipeline: Pipeline) -> None:
+async def test_what_was_skipped_stays_skipped(pipeline: FakePipeline) -> None:
     """A delivery that was never to be made is not withdrawn."""
     await pipeline.ingest(OVERBID | {"recipients": ["ghost"]})
     await pipeline.ingest(BY_ID | {"data": {"id": "1", "source": "/t"}})
@@ -158,7 +158,7 @@ async def test_what_was_skipped_stays_skipped(pipeline: Pipeline) -> None:
     assert (await pipeline.states("1"))["carol", "email"] == WITHDRAWN
 
 
-async def test_another_source_has_other_events(pipeline: Pipeline) -> None:
+async def test_another_source_has_other_events(pipeline: FakePipeline) -> None:
     """An id is only unique within its source."""
     await pipeline.ingest(OVERBID)
     await pipeline.ingest(BY_ID | {"source": "/other"})
@@ -203,7 +203,7 @@ def test_bad_withdrawals_are_refused(data: Any, reason: str) -> None:
     assert refused.value.reason == reason
 
 
-async def test_withdrawals_are_published_for_a_rebuild(pipeline: Pipeline) -> None:
+async def test_withdrawals_are_published_for_a_rebuild(pipeline: FakePipeline) -> None:
     """The withdrawal itself, and each event that it covers later; the upstream's topic may be gone by then."""
     await pipeline.ingest(BY_KEY)
     await pipeline.ingest(OVERBID)

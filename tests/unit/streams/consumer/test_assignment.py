@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from service.model.record import Record
 from streams.consumer.assignment import Assignment, PartitionSlice
 from streams.consumer.limits import StageLimits
-from tests.support.kafka_records import fetched
+from tests.support.kafka_records import consumer_records
 
 HIGH, LOW, LOW_2 = TopicPartition("high", 0), TopicPartition("low", 0), TopicPartition("low", 1)
 
@@ -22,7 +22,7 @@ def accept(
     to: Assignment, tp: TopicPartition, *offsets: int, key: bytes | None = None, value: bytes = b"v"
 ) -> None:
     """Records at these offsets have been read."""
-    to.accept({tp: fetched(tp.topic, tp.partition, offsets, key, value)})
+    to.accept({tp: consumer_records(tp.topic, tp.partition, offsets, key, value)})
 
 
 def positions(slices: list[PartitionSlice]) -> list[tuple[str, int, int]]:
@@ -75,7 +75,7 @@ def test_a_key_is_in_one_batch_at_a_time() -> None:
 def test_records_without_a_key_do_not_wait() -> None:
     """A record that has no key has no order either."""
     made = assignment()
-    record = fetched("low", 0, [0, 1])
+    record = consumer_records("low", 0, [0, 1])
     for fetch in record:
         fetch.key = None
     made.accept({LOW: record[:1]})

@@ -13,7 +13,7 @@ from streams.consumer.batch import RecordBatch, StageConfig
 from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
 from streams.faults.points import no_fault
-from tests.support.kafka_records import fetched
+from tests.support.kafka_records import consumer_records
 
 LIMITS = StageLimits(retry_first_s=0.001, retry_most_s=0.002, max_produces=2)
 
@@ -40,7 +40,9 @@ def batch(
 ) -> tuple[RecordBatch, Partition, Kafka]:
     """A batch of records whose values are their offsets, from one partition."""
     partition = Partition()
-    partition.accept([record for o in range(count) for record in fetched("t", 0, [o], value=b"%d" % o)])
+    partition.accept(
+        [record for o in range(count) for record in consumer_records("t", 0, [o], value=b"%d" % o)]
+    )
     if kafka is None:
         kafka = Kafka()
         kafka.open.set()

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from streams.consumer import lag as module
 from streams.consumer.lag import Lag
 from streams.consumer.partition import Partition
-from tests.support.kafka_records import fetched
+from tests.support.kafka_records import consumer_records
 
 TP = TopicPartition("t", 0)
 
@@ -50,7 +50,7 @@ async def test_a_partition_that_does_not_move_ages(monkeypatch: pytest.MonkeyPat
     now = 130.0
     await lag.measure(session)
     assert lag.stalled_s == 30.0
-    partition.accept(fetched("t", 0, [0, 1, 2]))
+    partition.accept(consumer_records("t", 0, [0, 1, 2]))
     for record in list(partition.take(3)):
         partition.finish(record)
     broker.at = 3

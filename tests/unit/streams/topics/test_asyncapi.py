@@ -16,7 +16,7 @@ from service.settings import templates_directory
 from streams.topics import asyncapi
 from streams.topics.asyncapi_events import ENVELOPE
 from streams.topics.table import TOPICS
-from tests.support.asyncapi_schema import PATH, committed, fits
+from tests.support.asyncapi_schema import PATH, committed_document, is_valid
 
 CATALOGUE = load_catalogue(templates_directory())
 NAMES = [type_.name for type_ in CATALOGUE]
@@ -54,18 +54,18 @@ def test_the_document_is_committed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_reference_resolves() -> None:
     """And every message and schema is used by something."""
-    used = {node["$ref"] for node in walk(committed()) if "$ref" in node}
+    used = {node["$ref"] for node in walk(committed_document()) if "$ref" in node}
     for reference in used:
-        node: Any = committed()
+        node: Any = committed_document()
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
     for kind in ("messages", "schemas"):
-        assert {f"#/components/{kind}/{name}" for name in committed()["components"][kind]} <= used
+        assert {f"#/components/{kind}/{name}" for name in committed_document()["components"][kind]} <= used
 
 
 def test_every_topic_is_a_channel() -> None:
     """Those of the table with their settings, and the events; each can be sent or received."""
-    channels = committed()["channels"]
+    channels = committed_document()["channels"]
     assert channels.keys() == {"events", *(topic.name for topic in TOPICS)}
     for topic in TOPICS:
         config = channels[topic.name]["bindings"]["kafka"]["topicConfiguration"]
@@ -73,7 +73,9 @@ def test_every_topic_is_a_channel() -> None:
             k: ",".join(v) if isinstance(v, list) else str(v) for k, v in config.items()
         } == topic.config()
         assert topic.key in channels[topic.name]["description"]
-    reached = {o["channel"]["$ref"].removeprefix("#/channels/") for o in committed()["operations"].values()}
+    reached = {
+        o["channel"]["$ref"].removeprefix("#/channels/") for o in committed_document()["operations"].values()
+    }
     assert reached == channels.keys()
     assert {f"tables.{name}" for name in TABLES} <= reached
 
@@ -81,22 +83,22 @@ def test_every_topic_is_a_channel() -> None:
 def test_every_type_is_a_message() -> None:
     """All types of the catalogue, withdrawals and binary mode, and nothing else."""
     assert len(NAMES) == 63
-    assert committed()["channels"]["events"]["messages"].keys() == {*NAMES, "withdraw", "binary"}
+    assert committed_document()["channels"]["events"]["messages"].keys() == {*NAMES, "withdraw", "binary"}
 
 
 def test_the_envelope_has_the_names_of_ingest() -> None:
     """Attributes and extensions, in every spelling; and dead letters have every reason with its sentence."""
     assert ENVELOPE["properties"].keys() == ingest._KNOWN | {"traceparent"}
-    headers = committed()["components"]["messages"]["DeadLetter"]["headers"]["properties"]
+    headers = committed_document()["components"]["messages"]["DeadLetter"]["headers"]["properties"]
     sentences = {one["const"]: one["description"] for one in headers["tocsin-reason"]["oneOf"]}
     assert sentences == {reason.value: text for reason, text in DEAD_REASON_TEXT.items()}
 
 
 def test_examples_fit() -> None:
     """The examples in the document are accepted by ingest too."""
-    for name, message in committed()["components"]["messages"].items():
+    for name, message in committed_document()["components"]["messages"].items():
         for example in message.get("examples", ()):
-            assert fits(name, example["payload"])
+            assert is_valid(name, example["payload"])
             assert accepted(example["payload"])
 
 
@@ -104,7 +106,7 @@ def test_examples_fit() -> None:
 def test_it_agrees_with_ingest(name: str) -> None:
     """The sample fits its own message and no other; less or wrong data fit exactly where ingest accepts them."""
     good = sample(name)
-    assert [other for other in NAMES if fits(other, good)] == [name]
+    assert [other for other in NAMES if is_valid(other, good)] == [name]
     assert accepted(good)
     changed = [good | {"type": f"com.example.{name}"}, good | {"type": f"x{name}"}, good | {"data": None}]
     changed += [{k: v for k, v in good.items() if k != absent} for absent in good]
@@ -115,7 +117,7 @@ def test_it_agrees_with_ingest(name: str) -> None:
         others = {k: v for k, v in good.get("data", {}).items() if k != field}
         changed += [good | {"data": others}, good | {"data": others | {field: WRONG[meta.type]}}]
     for document in changed:
-        assert fits(name, document) == accepted(document), document
+        assert is_valid(name, document) == accepted(document), document
 
 
 def test_withdrawals_agree_with_ingest() -> None:
@@ -134,4 +136,4 @@ def test_withdrawals_agree_with_ingest() -> None:
         {"type": "overbid"},
     ):
         document = about | {"data": data}
-        assert fits("withdraw", document) == accepted(document), data
+        assert is_valid("withdraw", document) == accepted(document), data

@@ -1,4 +1,4 @@
-"""What operators see while something is away: ages that grow, stages that are paused, and a log that stays short."""
+"""Signals of an outage: ages that grow, stages that are paused, and a log that stays short."""
 
 import asyncio
 import json
@@ -11,16 +11,17 @@ import httpx
 
 from service.dev.ports import free_port
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 STAGES = ["resolve", "inbox", "email.high", "email.normal", "email.bulk", "tables"]
 
 
-async def test_a_relay_that_is_away_shows_as_age() -> None:
-    """The oldest unfinished mail ages by Kafka's clock, its lane is paused, the relay is named; no other lane ages."""
-    async with RealPipeline(partitions=1, variables={"TOCSIN_SMTP__PORT": str(free_port())}) as line:
+async def test_an_unavailable_relay_shows_as_age() -> None:
+    """The oldest unfinished delivery ages by Kafka's clock, its lane is paused, its relay named; no other lane ages."""
+    async with RealPipeline(partitions=1, variables={"TOCSIN_SMTP__PORT": str(free_port())}) as pipeline:
         port = free_port()
-        line.start_worker(TOCSIN_WORKER__METRICS_PORT=str(port))
+        pipeline.start_worker(TOCSIN_WORKER__METRICS_PORT=str(port))
         event = {
             "id": "1",
             "source": "/e2e",
@@ -28,7 +29,7 @@ async def test_a_relay_that_is_away_shows_as_age() -> None:
             "recipients": ["alice"],
             "data": {"lot_id": "1"},
         }
-        await line.publish(event)
+        await pipeline.publish(event)
         shown: dict[str, float] = {}
 
         async def aged() -> bool:
@@ -43,8 +44,8 @@ async def test_a_relay_that_is_away_shows_as_age() -> None:
         assert shown['tocsin_oldest_unfinished_seconds{stage="inbox"}'] == 0
 
 
-async def test_a_broker_that_is_away_makes_one_line_a_stage(tmp_path: Path) -> None:
-    """However often the client tries and fails."""
+async def test_an_unavailable_broker_is_logged_once_per_stage(tmp_path: Path) -> None:
+    """Each stage logs one line, however often its client retries."""
     attempts = 0
 
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,8 +56,8 @@ async def test_a_broker_that_is_away_makes_one_line_a_stage(tmp_path: Path) -> N
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     log = tmp_path / "log"
-    async with RealPipeline(partitions=1) as line, server:
-        env = line.environment(TOCSIN_LOG_LEVEL="INFO", TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{port}")
+    async with RealPipeline(partitions=1) as pipeline, server:
+        env = pipeline.environment(TOCSIN_LOG_LEVEL="INFO", TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{port}")
         with log.open("wb") as stderr:
             command = [
                 sys.executable,
@@ -66,12 +67,9 @@ async def test_a_broker_that_is_away_makes_one_line_a_stage(tmp_path: Path) -> N
                 "--stages",
                 "resolve,inbox,email,tables",
             ]
-            line.workers.append(subprocess.Popen(command, cwd=ROOT, env=env, stderr=stderr))
+            pipeline.workers.append(subprocess.Popen(command, cwd=ROOT, env=env, stderr=stderr))
 
-        async def tried_often() -> bool:
-            return attempts > 60
-
-        await eventually(tried_often, 60, lambda: f"{attempts} attempts")
+        await eventually(lambda: attempts > 60, 60, lambda: f"{attempts} attempts")
     logged = [json.loads(line) for line in log.read_text().splitlines()]
     troubles = [line for line in logged if line["level"] in ("warning", "error")]
     ours = [line for line in troubles if line["logger"] == "streams.consumer.stage"]

@@ -1,4 +1,4 @@
-"""What runs in containers runs as image and compose file say: as nobody special, writing nowhere but /tmp."""
+"""API and worker run within the limits of image and compose file: unprivileged, and writing only to /tmp."""
 
 import asyncio
 import json
@@ -15,37 +15,38 @@ import pytest
 import yaml
 
 from service.dev.ports import free_port
-from tests.support.container_limits import contained, limits, may_unshare
+from tests.support.container_limits import can_unshare, confined_command, read_limits
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 IMAGE = (ROOT / "Dockerfile").read_text()
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 WORKERS = [service for service in SERVICES.values() if service.get("command", [""])[0] == "worker"]
-LIMITS = limits(IMAGE, SERVICES["api"])
+LIMITS = read_limits(IMAGE, SERVICES["api"])
 HEALTH: list[str] = json.loads(re.findall(r"^HEALTHCHECK .*?CMD (\[.*\])$", IMAGE, re.MULTILINE)[-1])
 TOCSIN = str(Path(sys.executable).with_name("tocsin"))
 
 pytestmark = pytest.mark.skipif(
-    not may_unshare(),
+    not can_unshare(),
     reason="no mount namespace can be made here (unshare --mount needs root and CAP_SYS_ADMIN)",
 )
-TRY = """
+PROBE = """
 import json, os, sys, tempfile
-def may(place):
+def can_write(folder):
     try:
-        with tempfile.TemporaryFile(dir=place): return True
+        with tempfile.TemporaryFile(dir=folder): return True
     except OSError: return False
 rows = open("/proc/self/status").read().splitlines()
 status = dict(row.split(":\\t", 1) for row in rows if ":\\t" in row)
-told = {name: status[name] for name in ("Uid", "Groups", "CapEff", "CapBnd", "NoNewPrivs")}
-print(json.dumps({"wrote": [p for p in sys.argv[1:] if may(p)], **told}))
+limits = {name: status[name] for name in ("Uid", "Groups", "CapEff", "CapBnd", "NoNewPrivs")}
+print(json.dumps({"wrote": [p for p in sys.argv[1:] if can_write(p)], **limits}))
 """
 
 
-def test_nothing_may_be_written_and_nothing_may_be_done() -> None:
-    """Only /tmp takes a file; the process has no capability, cannot get one, and is in no group."""
-    places = [
+def test_the_process_writes_only_to_tmp_and_has_no_capability() -> None:
+    """Only /tmp accepts a file; the process has no capability, cannot get one, and is in no group."""
+    folders = [
         "/",
         "/tmp",
         "/etc",
@@ -57,29 +58,32 @@ def test_nothing_may_be_written_and_nothing_may_be_done() -> None:
         sys.prefix,
     ]
     ran = subprocess.run(
-        contained(LIMITS, sys.executable, "-c", TRY, *places), capture_output=True, text=True, check=True
+        confined_command(LIMITS, sys.executable, "-c", PROBE, *folders),
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    told = json.loads(ran.stdout)
+    seen = json.loads(ran.stdout)
 
-    assert told["wrote"] == SERVICES["api"]["tmpfs"] == ["/tmp"]
-    assert {*told["Uid"].split()} == {str(LIMITS["user"])} != {"0"}
-    assert (told["Groups"].strip(), told["NoNewPrivs"]) == ("", "1")
-    assert {int(told[name], 16) for name in ("CapEff", "CapBnd")} == {0}
+    assert seen["wrote"] == SERVICES["api"]["tmpfs"] == ["/tmp"]
+    assert {*seen["Uid"].split()} == {str(LIMITS["user"])} != {"0"}
+    assert (seen["Groups"].strip(), seen["NoNewPrivs"]) == ("", "1")
+    assert {int(seen[name], 16) for name in ("CapEff", "CapBnd")} == {0}
 
 
-def test_the_limits_are_those_of_every_container() -> None:
-    """What is tried here with two processes holds for each of ours."""
+def test_every_container_has_these_limits() -> None:
+    """The limits that two processes are tested with are those of every container of Tocsin."""
     ours = [service for service in SERVICES.values() if service.get("image") == "tocsin:local"]
     assert len(ours) >= 6
-    assert all(limits(IMAGE, service) == LIMITS for service in ours)
+    assert all(read_limits(IMAGE, service) == LIMITS for service in ours)
 
 
-async def test_api_and_worker_run_so() -> None:
-    """They get ready, an event goes through, the image's own health check agrees, and they end in order."""
+async def test_api_and_worker_run_within_the_limits() -> None:
+    """Both become ready, an event is delivered, the image's health check agrees, and both end in order."""
     metrics, http = free_port(), free_port()
     stages = ",".join(service["command"][2] for service in WORKERS)
-    async with RealPipeline(partitions=1) as line:
-        env = line.environment(
+    async with RealPipeline(partitions=1) as pipeline:
+        env = pipeline.environment(
             TOCSIN_WORKER__METRICS_PORT=str(metrics),
             TOCSIN_HTTP__PORT=str(http),
             TOCSIN_AUTH__SECRET=secrets.token_hex(32),
@@ -90,16 +94,19 @@ async def test_api_and_worker_run_so() -> None:
             PYTHONDONTWRITEBYTECODE="1",
         )
         started = [
-            subprocess.Popen(contained(LIMITS, TOCSIN, *command), env=env, cwd="/")
+            subprocess.Popen(confined_command(LIMITS, TOCSIN, *command), env=env, cwd="/")
             for command in (["api"], ["worker", "--stages", stages])
         ]
-        line.workers += started
+        pipeline.workers += started
         async with httpx.AsyncClient() as client:
             await eventually(lambda: _ready(client, metrics), 60, lambda: "the worker is not ready")
             await eventually(lambda: _ready(client, http), 60, lambda: "the API is not ready")
         data = {"id": "1", "source": "/contained", "type": "overbid", "recipients": ["alice"]}
-        await line.publish(data | {"data": {"lot_id": "1"}})
-        assert {e.state.value for e in await line.finished("/contained", "1")} == {"sent", "delivered"}
+        await pipeline.publish(data | {"data": {"lot_id": "1"}})
+        assert {e.state.value for e in await pipeline.wait_until_finished("/contained", "1")} == {
+            "sent",
+            "delivered",
+        }
 
         for role in ({"TOCSIN_WORKER__METRICS_PORT": "1"}, {"TOCSIN_HTTP__PORT": "1"}, {}):
             assert await _health(env | role) == 0
@@ -107,7 +114,7 @@ async def test_api_and_worker_run_so() -> None:
         for process in started:
             process.terminate()
         api, worker = [await asyncio.to_thread(process.wait, 60) for process in started]
-        assert (worker, api) in ((0, 0), (0, -signal.SIGTERM))  # uvicorn ends by the signal that it was sent
+        assert (worker, api) in ((0, 0), (0, -signal.SIGTERM))  # uvicorn ends by the signal that it received
 
 
 async def _ready(client: httpx.AsyncClient, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""What operators see of a running line: metrics that dashboard and alerts can rely on, logs, and one trace."""
+"""Metrics, logs and traces of a running pipeline, and the dashboard and alerts that rely on them."""
 
 import asyncio
 import json
@@ -21,10 +21,11 @@ from service.model.catalogue import Lane
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.observability.metrics import GaugeFamily
-from tests.support.api_fixture import fake_world
+from tests.support.api_fixture import fake_api
 from tests.support.otlp_collector import Collector
 from tests.support.paths import ROOT
-from tests.support.real_pipeline import RealPipeline, eventually
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 UPSTREAM = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -34,7 +35,7 @@ ALERTS = ROOT / "ops" / "prometheus" / "alerts.yml"
 
 @dataclass(frozen=True)
 class Observed:
-    """What one worker has shown."""
+    """The metrics, logs and spans of one worker, and the deliveries of one event."""
 
     metrics: str
     logs: str
@@ -42,28 +43,28 @@ class Observed:
     deliveries: dict[tuple[str, str], str]
 
     def labels(self, name: str) -> list[dict[str, str]]:
-        """The labels of a metric's samples."""
-        found = re.findall(rf"^{name}(?:\{{(.*)\}})? ", self.metrics, re.MULTILINE)
-        return [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in found]
+        """Return the labels of a metric's samples."""
+        matches = re.findall(rf"^{name}(?:\{{(.*)\}})? ", self.metrics, re.MULTILINE)
+        return [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in matches]
 
     def value(self, name: str, **labels: str) -> float:
-        """One sample."""
-        wanted = ",".join(f'{label}="{text}"' for label, text in sorted(labels.items()))
-        found = re.search(rf"^{re.escape(f'{name}{{{wanted}}}')} (\S+)$", self.metrics, re.MULTILINE)
-        assert found is not None, f"no {name} {labels}"
-        return float(found[1])
+        """Return the value of one sample."""
+        selector = ",".join(f'{label}="{text}"' for label, text in sorted(labels.items()))
+        sample = re.search(rf"^{re.escape(f'{name}{{{selector}}}')} (\S+)$", self.metrics, re.MULTILINE)
+        assert sample is not None, f"no {name} {labels}"
+        return float(sample[1])
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
-    """A worker that has seen good, refused and traced events, until it was told to stop."""
+    """Run a worker over valid, refused and traced events until it is stopped."""
     return asyncio.run(_observe(tmp_path_factory.mktemp("observed") / "log"))
 
 
 async def _observe(log: Path) -> Observed:
-    async with RealPipeline() as line, Collector() as collector:
+    async with RealPipeline() as pipeline, Collector() as collector:
         port = free_port()
-        env = line.environment(
+        env = pipeline.environment(
             TOCSIN_LOG_LEVEL="INFO",
             TOCSIN_WORKER__METRICS_PORT=str(port),
             TOCSIN_OTEL__ENDPOINT=collector.url,
@@ -72,16 +73,16 @@ async def _observe(log: Path) -> Observed:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "service.cli", "worker"], cwd=ROOT, env=env, stderr=stderr
             )
-        line.workers.append(worker)
+        pipeline.workers.append(worker)
         both = {"type": "overbid", "source": "/e2e", "recipients": ["alice", "bob"]}
         group = {"type": "invoice_available", "source": "/e2e", "external_id": "12345", "id": "group"}
         refused = {"type": "nonsense", "source": "/e2e", "id": "refused", "to": "mallory@example.com"}
-        await line.publish({**both, "id": "plain", "data": {"lot_id": "1"}}, group, refused, b"{")
-        await line.publish(
+        await pipeline.publish({**both, "id": "plain", "data": {"lot_id": "1"}}, group, refused, b"{")
+        await pipeline.publish(
             {**both, "id": "traced", "data": {"lot_id": "2"}}, headers=[("traceparent", UPSTREAM.encode())]
         )
         for event in ("plain", "group", "traced"):
-            await line.finished("/e2e", event)
+            await pipeline.wait_until_finished("/e2e", event)
 
         metrics = ""
 
@@ -89,53 +90,53 @@ async def _observe(log: Path) -> Observed:
             nonlocal metrics
             async with httpx.AsyncClient(timeout=30) as client:
                 metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-            wanted = (
+            expected = (
                 'reason="invalid_json",stage="resolve"} 1.0',
                 'tocsin_event_to_final_seconds_count{channel="email"} 7.0',
-                f'tocsin_consumer_lag{{group="{line.name}.resolve"',  # looked at once a second
-                f'tocsin_consumer_lag{{group="{line.name}.inbox"',
-                f'tocsin_consumer_lag{{group="{line.name}.email.high"',
+                f'tocsin_consumer_lag{{group="{pipeline.name}.resolve"',  # measured once a second
+                f'tocsin_consumer_lag{{group="{pipeline.name}.inbox"',
+                f'tocsin_consumer_lag{{group="{pipeline.name}.email.high"',
                 'tocsin_records_total{result="finished",stage="resolve"} 5.0',
             )
-            return all(sample in metrics for sample in wanted)
+            return all(sample in metrics for sample in expected)
 
         await eventually(counted, 60, lambda: metrics)
-        entries = await line.entries("/e2e", "traced")
+        entries = await pipeline.entries("/e2e", "traced")
         worker.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(worker.wait, 60) == 0
         deliveries = {(e.recipient, e.channel): e.delivery for e in entries}
         return Observed(metrics, log.read_text(), collector.spans, deliveries)
 
 
-def named(expression: str) -> set[str]:
-    """The metrics that an expression names, without the suffixes of a histogram."""
+def metric_names(expression: str) -> set[str]:
+    """Return the metrics that an expression names, without the suffixes of a histogram."""
     return {
         re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\btocsin_[a-z0-9_]+", expression)
     }
 
 
 def expressions() -> Iterator[str]:
-    """All that dashboard and alerts ask Prometheus."""
+    """Yield every expression of the dashboard and of the alerts."""
     for panel in json.loads(DASHBOARD.read_text())["panels"]:
         yield from (target["expr"] for target in panel.get("targets", ()))
     for group in yaml.safe_load(ALERTS.read_text())["groups"]:
         yield from (rule["expr"] for rule in group["rules"])
 
 
-async def test_what_dashboard_and_alerts_name_is_shown(observed: Observed) -> None:
-    """Every metric they name is in /metrics of a worker or of the API, and none is shown that neither uses."""
-    async with fake_world() as world:
-        await world.client.get("/livez")
-        api = (await world.client.get("/metrics")).text
+async def test_dashboard_and_alerts_use_every_metric(observed: Observed) -> None:
+    """Every metric they name is in /metrics of a worker or of the API, and every metric shown is named by them."""
+    async with fake_api() as api:
+        await api.client.get("/livez")
+        of_api = (await api.client.get("/metrics")).text
     shown = set(re.findall(r"^# TYPE (tocsin_\w+)", observed.metrics, re.MULTILINE))
     shown |= {
-        n for n in re.findall(r"^# TYPE (tocsin_\w+)", api, re.MULTILINE) if n.startswith("tocsin_http_")
+        n for n in re.findall(r"^# TYPE (tocsin_\w+)", of_api, re.MULTILINE) if n.startswith("tocsin_http_")
     }
-    asked = {name for expression in expressions() for name in named(expression)}
-    assert asked == {name for name in shown if not name.endswith("_created")}
+    used = {name for expression in expressions() for name in metric_names(expression)}
+    assert used == {name for name in shown if not name.endswith("_created")}
 
 
-def test_what_dashboard_and_alerts_select_exists(observed: Observed) -> None:
+def test_labels_that_dashboard_and_alerts_select_exist(observed: Observed) -> None:
     """Labels they select or group by are labels of that metric, and states, reasons and stages are real ones."""
     stages = {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
     known = {"state": {*State, "ok", "trial", "resting", "breaker_open", "misconfigured"}, "reason": {*Reason},
@@ -156,15 +157,15 @@ def test_what_dashboard_and_alerts_select_exists(observed: Observed) -> None:
         grouped = {
             label for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(", ")
         }
-        have = set().union(*(labels[name] | {"le"} for name in named(expression)))
-        assert grouped <= have, expression
+        available = set().union(*(labels[name] | {"le"} for name in metric_names(expression)))
+        assert grouped <= available, expression
 
 
 def test_alerts_are_explained() -> None:
-    """docs/operations.md has a line for each, and for no other."""
+    """docs/operations.md has a row for each, and for no other."""
     rules = [r["alert"] for g in yaml.safe_load(ALERTS.read_text())["groups"] for r in g["rules"]]
-    told = re.findall(r"^\| `(Tocsin\w+)`", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
-    assert sorted(told) == sorted(rules)
+    explained = re.findall(r"^\| `(Tocsin\w+)`", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    assert sorted(explained) == sorted(rules)
 
 
 def test_everything_is_counted_once(observed: Observed) -> None:
@@ -191,12 +192,12 @@ def test_labels_are_from_closed_sets(observed: Observed) -> None:
 
 
 def test_no_address_is_logged_and_records_are_named(observed: Observed) -> None:
-    """Every line is JSON; the refused event can be found by its id; nobody's address is in it."""
+    """Every line is JSON; the refused event can be found by its id; no recipient's address is logged."""
     lines = [json.loads(line) for line in observed.logs.splitlines()]
     assert "example.com" not in observed.logs
-    letters = {line["reason"]: line for line in lines if line["event"] == "dead_letter_written"}
-    assert letters["unknown_type"]["event_id"] == "refused"
-    assert letters.keys() == {"unknown_type", "invalid_json"}
+    dead_letters = {line["reason"]: line for line in lines if line["event"] == "dead_letter_written"}
+    assert dead_letters["unknown_type"]["event_id"] == "refused"
+    assert dead_letters.keys() == {"unknown_type", "invalid_json"}
 
 
 def test_one_trace_from_the_upstream_to_the_relay(observed: Observed) -> None:
@@ -209,15 +210,15 @@ def test_one_trace_from_the_upstream_to_the_relay(observed: Observed) -> None:
     assert delivered.keys() == set(observed.deliveries.values())
     assert {span["parent"] for span in delivered.values()} == {resolve["id"]}
     for (_, channel), delivery in observed.deliveries.items():
-        told = delivered[delivery]["attributes"]
+        attributes = delivered[delivery]["attributes"]
         assert delivered[delivery]["name"] == f"deliver {channel}"
-        assert told["tocsin.state"] == ("sent" if channel == "email" else "delivered")
-        assert told.get("smtp.reply_code") == (250 if channel == "email" else None)
+        assert attributes["tocsin.state"] == ("sent" if channel == "email" else "delivered")
+        assert attributes.get("smtp.reply_code") == (250 if channel == "email" else None)
     assert not any("alice" in str(span) for span in observed.spans)
 
 
 def test_events_without_a_trace_begin_one(observed: Observed) -> None:
-    """Each event its own; a refused one has a span that has failed."""
+    """Each event has a trace of its own; a refused event has a failed span."""
     begun = [s for s in observed.spans if s["name"] == "resolve" and not s["parent"]]
     assert len({span["trace"] for span in begun}) == len(begun) == 4
     assert sorted(s["attributes"].get("tocsin.reason", "") for s in begun if s["failed"]) == [
@@ -226,8 +227,8 @@ def test_events_without_a_trace_begin_one(observed: Observed) -> None:
     ]
 
 
-def test_tracing_costs_nothing_when_it_is_off() -> None:
-    """Without an endpoint nothing of it is imported; the client of Redis imports the part for metrics by itself."""
+def test_tracing_is_not_imported_when_it_is_off() -> None:
+    """Without an endpoint no SDK of traces is imported; the client of Redis imports the part for metrics by itself."""
     heavy = {"opentelemetry.sdk.trace", "opentelemetry.exporter"}
     code = f"import sys, streams.app; sys.exit(not {heavy!r}.isdisjoint(sys.modules))"
     assert (
