@@ -154,7 +154,7 @@ class RecordBatch:
             log.error("%s-%d:%d goes to the dead letters: %s", *record[:3], _where(error))
         try:
             letters = self._work.poison(record, error)
-            self._work.fault("after_poison_before_produce")
+            self._work.fault("after_failure_before_dead_letter")
             await self._work.publisher.publish(letters)
         except Unavailable as away:
             return await self._rest(away.reason, chunk)
