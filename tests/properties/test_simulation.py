@@ -202,7 +202,7 @@ def test_a_planted_fault_is_found_by_the_walk(fault: Callable[[], AbstractContex
     "reply", [ScriptedReply("250", 60_000), ScriptedReply("no such reply")], ids=["slow", "error"]
 )
 def test_a_claim_left_by_a_batch_is_taken_over(reply: ScriptedReply) -> None:
-    """A batch that is cancelled because its relay is slow, or fails in submit, leaves no delivery `sending` for ever."""
+    """A batch that a slow relay lets be cancelled, or that fails in submit, leaves no delivery `sending` for ever."""
     simulation = Simulation()
     simulation.rebalance(1.0)
     simulation.publish(EventSpec("reset_password", 1, ("alice",)))

@@ -1,4 +1,4 @@
-"""What `make audit` says: green only for what was really asked."""
+"""`make audit` passes only packages that a service has really checked."""
 
 import importlib.util
 from typing import Any
@@ -20,7 +20,7 @@ OTHER = {"name": "c", "skip_reason": "not found"}
 
 
 @pytest.mark.parametrize(
-    ("pypi", "osv", "code", "said"),
+    ("pypi", "osv", "code", "text"),
     [
         (
             [CLEAN],
@@ -32,32 +32,32 @@ OTHER = {"name": "c", "skip_reason": "not found"}
             [CLEAN],
             None,
             0,
-            "audited: no known vulnerability\npypi: knows 1 of 1 packages\nosv: could not be asked",
+            "audited: no known vulnerability\npypi: knows 1 of 1 packages\nosv: no response",
         ),
-        (None, [CLEAN, BAD], 1, "VULNERABLE:\nb 2: CVE-1 (osv)\npypi: could not be asked"),
+        (None, [CLEAN, BAD], 1, "VULNERABLE:\nb 2: CVE-1 (osv)\npypi: no response"),
         ([BAD, OTHER], [CLEAN], 1, "b 2: CVE-1 (pypi)"),
         ([CLEAN, OTHER], None, 1, "NOT AUDITED IN PART: no service knows c"),
         ([UNKNOWN, OTHER], [CLEAN, OTHER], 1, "NOT AUDITED IN PART: no service knows c"),
         ([UNKNOWN], [CLEAN], 0, "audited: no known vulnerability\npypi: knows 0 of 1"),
-        ([UNKNOWN], None, 0, "NOT AUDITED: no service knows any of it from here\npypi: knows 0 of 1"),
+        ([UNKNOWN], None, 0, "NOT AUDITED: no service knows any of the packages\npypi: knows 0 of 1"),
         (
             None,
             None,
             0,
-            "NOT AUDITED: no service knows any of it from here\npypi: could not be asked\nosv: could",
+            "NOT AUDITED: no service knows any of the packages\npypi: no response\nosv: no",
         ),
     ],
 )
-def test_verdicts(pypi: Any, osv: Any, code: int, said: str) -> None:
-    """A vulnerability or a gap is red; what could not be asked is said in so many words."""
-    ended, text = audit.verdict({"pypi": pypi, "osv": osv})
+def test_summaries(pypi: Any, osv: Any, code: int, text: str) -> None:
+    """A vulnerability or a gap fails; a service without a response is named."""
+    actual_code, actual_text = audit.summary({"pypi": pypi, "osv": osv})
 
-    assert ended == code
-    assert said in text
+    assert actual_code == code
+    assert text in actual_text
 
 
 @pytest.mark.parametrize(
-    ("program", "found"),
+    ("program", "packages"),
     [
         ("print('{\"dependencies\": [1]}')", [1]),
         ("print('{}')", None),
@@ -65,12 +65,12 @@ def test_verdicts(pypi: Any, osv: Any, code: int, said: str) -> None:
         ("while True: pass", None),
     ],
 )
-def test_a_service_that_fails_is_not_asked(
-    program: str, found: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_failed_query_has_no_packages(
+    program: str, packages: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever goes wrong, it is told on stderr, and counts as no answer."""
+    """Every failure is reported on stderr, and counts as no response."""
     monkeypatch.setattr(audit, "COMMAND", (audit.sys.executable, "-c", program))
-    monkeypatch.setattr(audit, "LONGEST_S", 20.0 if "while" not in program else 0.5)
+    monkeypatch.setattr(audit, "TIMEOUT_S", 20.0 if "while" not in program else 0.5)
 
-    assert audit.ask("osv", "requirements.lock") == found
-    assert ("osv: " in capfd.readouterr().err) == (found is None)
+    assert audit.query("osv", "requirements.lock") == packages
+    assert ("osv: " in capfd.readouterr().err) == (packages is None)
