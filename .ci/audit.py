@@ -1,4 +1,4 @@
-"""`make audit`: run pip-audit over the locked dependencies with each of its services; report also what none knows."""
+"""`make audit`: run pip-audit over the locked dependencies with each of its services; also report unknown packages."""
 
 import json
 import subprocess

@@ -27,7 +27,7 @@ def tool(name: str) -> str:
 
 
 def unprivileged_user() -> str:
-    """Return the name of the user without rights, to whom smtp-sink changes when it is started by root."""
+    """Return the name of the user without rights; smtp-sink runs as this user when root starts it."""
     return pwd.getpwuid(65534).pw_name
 
 

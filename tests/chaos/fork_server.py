@@ -38,7 +38,7 @@ class ForkedWorker:
         self.pid = pid
 
     @property
-    def alive(self) -> bool:
+    def running(self) -> bool:
         return Path(f"/proc/{self.pid}").exists()
 
     def kill(self) -> None:

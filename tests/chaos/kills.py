@@ -147,7 +147,7 @@ def many_kills(times: int) -> Act:
 
 async def _kill_one(environment: ChaosEnvironment, workers: Sequence[ForkedWorker]) -> int:
     index = environment.rng.randrange(len(workers))
-    assert workers[index].alive, "a worker had died before it was killed"
+    assert workers[index].running, "a worker had died before it was killed"
     await environment.kill(workers[index])
     return index
 

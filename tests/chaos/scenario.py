@@ -12,7 +12,7 @@ Act = Callable[["ChaosEnvironment"], Awaitable[None]]
 
 
 class Skipped(Exception):
-    """This machine cannot run the scenario; the text says why."""
+    """A scenario that this machine cannot run; the text says why."""
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,12 @@ class InjectedFault:
 
 
 class Process:
-    """The state that the stages of a worker share: whether it is alive, its next fault, its tasks."""
+    """The state that the stages of a worker share: whether it runs, its next fault, its tasks."""
 
     def __init__(self, owner: str, loop: VirtualLoop, on_crash: Callable[["Process"], None]) -> None:
         self.owner = owner
         self.loop = loop
-        self.alive = True
+        self.running = True
         self.fault: InjectedFault | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self._stalled: list[asyncio.Future[None]] = []
@@ -49,7 +49,7 @@ class Process:
 
     def next_fault(self) -> FaultKind | None:
         """Count an effect, and return the fault that it meets. Raise Crash at a crash, and after it."""
-        if not self.alive:
+        if not self.running:
             raise Crash
         if self.fault is None:
             return None
@@ -70,7 +70,7 @@ class Process:
         if kind == "stall":
             self._stalled.append(stalled := self.loop.create_future())
             await stalled
-            if not self.alive:
+            if not self.running:
                 raise Crash
         reply = await call()
         if kind == "reply_lost":
@@ -93,8 +93,8 @@ class Process:
 
     def die(self) -> None:
         """End all tasks without any further effect, as SIGKILL does."""
-        if self.alive:
-            self.alive = False
+        if self.running:
+            self.running = False
             self._on_crash(self)
             current = asyncio.current_task(self.loop) if self.loop.is_running() else None
             for task in self.tasks:

@@ -121,7 +121,7 @@ class Simulation:
         """Return whether Redis would have the heartbeat of an owner: it is in use, or was within the TTL."""
         ended_ms = self.died_ms.get(owner.partition("+")[0])
         if ended_ms is None:
-            in_use = {name for w in self.workers if w.process.alive for name in w.in_flight.names()}
+            in_use = {name for w in self.workers if w.process.running for name in w.in_flight.names()}
             if owner in in_use:
                 return True
             ended_ms = self.abandoned_ms.setdefault(owner, self.clock.now)
@@ -172,7 +172,7 @@ class Simulation:
     def work(self, index: int, stage: str, fault: InjectedFault | None = None) -> None:
         """Let a stage read and start batches, and run until all of them wait or are done."""
         worker = self.workers[index]
-        if worker.process.alive:
+        if worker.process.running:
             worker.process.fault = fault
             worker.stages[stage].poll()
             self.loop.run_for()
@@ -181,7 +181,7 @@ class Simulation:
     def commit(self, index: int, stage: str, kind: FaultKind | None = None) -> None:
         """Commit what is finished; with a fault, nothing is committed, or the worker does not learn that it is."""
         worker = self.workers[index]
-        if worker.process.alive:
+        if worker.process.running:
             worker.process.fault = InjectedFault(kind, 0) if kind and kind != "stall" else None
             worker.stages[stage].start_commit()
             self.loop.run_for()
@@ -190,7 +190,7 @@ class Simulation:
     def dispatch_due(self, index: int, fault: InjectedFault | None = None) -> None:
         """Run the scheduler of a worker once."""
         worker = self.workers[index]
-        if not worker.process.alive:
+        if not worker.process.running:
             return
 
         async def run() -> None:
@@ -214,13 +214,13 @@ class Simulation:
 
     def restart(self, index: int) -> None:
         """Start a new process in place of one that has died."""
-        if not self.workers[index].process.alive:
+        if not self.workers[index].process.running:
             self.workers[index] = self._new_worker(index)
 
     def rebalance(self, share: float, drain_s: float = 20.0) -> None:
         """Assign partitions to the running workers, `share` of them to the first, after revoking those that move."""
         self._revoking.clear()
-        running = [w for w in self.workers if w.process.alive]
+        running = [w for w in self.workers if w.process.running]
         plan: list[tuple[SimulatedWorker, str, set[TopicPartition]]] = []
         for stage in STAGES if running else ():
             every = all_partitions(stage)
@@ -235,7 +235,7 @@ class Simulation:
                 self._revoking.append(worker.process.spawn(revocation))
         self.pass_time(0 if not drain_s else 26_000 if self._is_revoking() else 0)
         for worker, stage, assigned in plan:
-            if worker.process.alive:
+            if worker.process.running:
                 worker.stages[stage].assign(assigned)
 
     def _is_revoking(self) -> bool:
@@ -245,7 +245,7 @@ class Simulation:
     def steal_partitions(self, index: int, stage: str) -> None:
         """Assign all partitions to one worker, while the other, whose session has timed out, does not know of it."""
         worker = self.workers[index]
-        if worker.process.alive:
+        if worker.process.running:
             worker.stages[stage].assign(set(all_partitions(stage)))
             for tp in all_partitions(stage):
                 self.kafka.owners[stage, tp] = worker.process.owner
