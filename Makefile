@@ -1,4 +1,4 @@
-# Everything a developer does. `make` lists it. Needs Python 3.11 or newer; the rest is installed into .venv.
+# Every task of a developer; `make` lists them. Needs Python 3.11 or newer; the rest is installed into .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test unit lint types lock docs bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
+.PHONY: help setup run test quick unit lint types lock docs bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -14,7 +14,7 @@ help: ## this list
 $(VENV)/.ready: pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tocsin needs Python 3.11 or newer; found $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
 	@echo "preparing $(VENV) (once) ..."
-	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot make virtual environments: install its venv package (Debian: python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 cannot create virtual environments: install its venv package (Debian: python3-venv)"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
@@ -25,10 +25,13 @@ setup: $(VENV)/.ready ## prepare the environment only
 run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail catcher, stages, API
 	@exec $(BIN)/tocsin dev
 
-test: $(VENV)/.ready ## every test, on real parts that it starts itself
+test: $(VENV)/.ready ## every test, on real servers that it starts itself
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest
 
-unit: $(VENV)/.ready ## the quick tests: no broker
+quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones: under 20 s of CPU, for every save
+	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture
+
+unit: $(VENV)/.ready ## every test without a broker: unit, architecture, properties and the simulation
 	$(BIN)/python -m pytest tests/unit tests/architecture tests/properties
 
 lint: $(VENV)/.ready ## style, and the rules of who may import whom
@@ -39,45 +42,46 @@ lint: $(VENV)/.ready ## style, and the rules of who may import whom
 types: $(VENV)/.ready ## mypy, strict
 	$(BIN)/mypy
 
-lock: $(VENV)/.ready ## write the lock files anew from pyproject.toml
+lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
 
-docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI
+docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI, reasons
 	$(BIN)/python -m service.api > docs/api/openapi.json
 	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
+	$(BIN)/python -m service.model > docs/reasons.md
 
-bench: $(VENV)/.ready ## events per second through the whole line, beside a peer
+bench: $(VENV)/.ready ## events per second through the whole pipeline, beside its peers
 	$(BIN)/python -m bench.line
 
 bench-smtp: $(VENV)/.ready ## the SMTP engine beside smtp-source and aiosmtplib
 	$(BIN)/python -m bench.smtp
 
-bench-render: $(VENV)/.ready ## a rendered mail beside EmailMessage
+bench-render: $(VENV)/.ready ## a rendered message beside EmailMessage
 	$(BIN)/python -m bench.render
 
 bench-api: $(VENV)/.ready ## the read API beside a bare route
 	$(BIN)/python -m bench.api
 
-gallery: $(VENV)/.ready ## every sample mail as a picture, looked at by Chromium
+gallery: $(VENV)/.ready ## a picture of every sample message, checked in Chromium
 	$(BIN)/python -m tests.support.gallery
 
 simulate: $(VENV)/.ready ## the deterministic simulation of the pipeline, from a new seed, ten times as long
 	export PYTHONHASHSEED=$$RANDOM; echo PYTHONHASHSEED=$$PYTHONHASHSEED; TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py
 
-chaos: $(VENV)/.ready ## every fault, on real parts, with its count of what was lost; writes docs/reliability.md
+chaos: $(VENV)/.ready ## every fault, on real servers, counting losses and duplicates; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run --write
 
-chaos-short: $(VENV)/.ready ## a selection of the faults, some three minutes
+chaos-short: $(VENV)/.ready ## a selection of the faults: about three minutes
 	$(BIN)/python -m tests.chaos.run --short
 
-audit: $(VENV)/.ready ## known vulnerabilities in the locked dependencies, as far as a service can be asked
+audit: $(VENV)/.ready ## known vulnerabilities in the locked dependencies, where a vulnerability service answers
 	@$(BIN)/python .ci/audit.py requirements.lock
 
 load: $(VENV)/.ready ## the API under 10,000 half-sent requests, idle streams, huge bodies
 	TOCSIN_LOAD_CONNECTIONS=10000 $(BIN)/python -m pytest -s tests/e2e/api/test_load.py
 
-up: ## the production shape in containers
+up: ## the production layout in containers
 	docker compose up --build --detach --wait
 
 down: ## stop the containers

@@ -194,7 +194,7 @@ async def _do(
     from service.pipeline.operate.redrive import Redriver, discard
 
     parts, trail = at.parts, at.trail(action, asked.told())
-    await trail.tell(OperationPhase.begun, {"letters": total})
+    await trail.write(OperationPhase.begun, {"letters": total})
     work = Redriver(parts.ledger, at.producer, parts.topics, parts.clock)
     counts: Counter[str] = Counter()
     async for part in open_parts(at, asked, size):
@@ -203,7 +203,7 @@ async def _do(
         else:
             await discard(part, trail)
             counts["discarded"] += len(part)
-    await trail.tell(OperationPhase.ended, counts)
+    await trail.write(OperationPhase.ended, counts)
     return dict(counts)
 
 

@@ -89,7 +89,7 @@ async def _export(recipient: str, address: str) -> dict[str, Any]:
         document = await gather(person, _traces(at, records), _ports(at))
         document["kafka"] = [_shown(record) for record in records]
         trail = at.trail(OperationKind.export, {"person": pseudonym(recipient or address)})
-        await trail.tell(OperationPhase.ended, _sums(document))
+        await trail.write(OperationPhase.ended, _sums(document))
     return document
 
 
@@ -107,9 +107,9 @@ async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_j
             return
         confirm("Erase this? It cannot be undone.", yes=yes)
         trail = at.trail(OperationKind.erase, {"person": pseudonym(recipient or address)})
-        await trail.tell(OperationPhase.begun, kept)
+        await trail.write(OperationPhase.begun, kept)
         counts = await Eraser(_ports(at))(person, traces)
-        await trail.tell(OperationPhase.ended, counts)
+        await trail.write(OperationPhase.ended, counts)
     if as_json:
         json_line(counts)
     else:
@@ -126,7 +126,7 @@ async def _person(at: "OperatorSession", recipient: str, address: str) -> "DataS
     search = SubjectFinder(at.parts.topics, recipient=recipient, address=address)
     async for record in at.read(*(at.parts.topics.table(name) for name in NAMED)):
         search.read(record)
-    return search.person()
+    return search.subject()
 
 
 async def _records(at: "OperatorSession", person: "DataSubject") -> Any:
@@ -141,12 +141,12 @@ async def _records(at: "OperatorSession", person: "DataSubject") -> Any:
 
 def _traces(at: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]":
     """Each delivery once."""
-    from service.pipeline.operate.data_subject import trace_of
+    from service.pipeline.operate.data_subject import DeliveryRef
 
     found = {
         trace.delivery: trace
         for record in records
-        if (trace := trace_of(record, at.parts.topics)) is not None
+        if (trace := DeliveryRef.from_record(record, at.parts.topics)) is not None
     }
     return list(found.values())
 

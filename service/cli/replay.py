@@ -113,7 +113,7 @@ async def _survey(
     async with aclosing(_planned(at, candidates)) as plan:
         async for _, standing in plan:
             counts[standing.state, standing.reason, standing.channel] += 1
-    return counts, len(candidates.delivered), len(candidates.found)
+    return counts, len(candidates.delivered), len(candidates.latest)
 
 
 async def _do(at: "OperatorSession", wish: "ReplayFilter", rate: float, total: int) -> dict[str, int]:
@@ -121,7 +121,7 @@ async def _do(at: "OperatorSession", wish: "ReplayFilter", rate: float, total: i
     from service.pipeline.operate.replay import Pacer, Replayer
 
     parts, trail = at.parts, at.trail(OperationKind.replay, _told(wish, rate))
-    await trail.tell(OperationPhase.begun, {"deliveries": total})
+    await trail.write(OperationPhase.begun, {"deliveries": total})
     resend = Replayer(
         parts.catalogue,
         parts.ledger,
@@ -146,7 +146,7 @@ async def _do(at: "OperatorSession", wish: "ReplayFilter", rate: float, total: i
                 await flush()
     if batch:
         await flush()
-    await trail.tell(OperationPhase.ended, counts)
+    await trail.write(OperationPhase.ended, counts)
     return dict(counts)
 
 
@@ -164,7 +164,7 @@ async def _planned(
 ) -> "AsyncGenerator[PlannedReplay, None]":
     from service.pipeline.operate.replay import plan_replay
 
-    if not candidates.found:
+    if not candidates.latest:
         return
     topics = at.parts.topics
     async for record in at.read(*(topics.email(lane) for lane in Lane), topics.inbox):

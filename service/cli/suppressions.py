@@ -65,7 +65,7 @@ async def _rows(address: str) -> list[dict[str, Any]]:
     finally:
         await parts.store.close()
     now = parts.clock.now_ms()
-    standing = [pair for pair in found if pair[1].stands(now)]
+    standing = [pair for pair in found if pair[1].in_force(now)]
     return [_shown(key, row) for key, row in sorted(standing, key=lambda pair: -pair[1].at_ms)]
 
 
@@ -97,15 +97,15 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
         parts, action = at.parts, OperationKind.suppress if stop else OperationKind.unsuppress
         trail = at.trail(action, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
         writer = parts.table_writer(at.producer)
-        await trail.tell(OperationPhase.begun, {})
+        await trail.write(OperationPhase.begun, {})
         changed = True
         if stop:
-            told = f"by {trail.who}: {why}" if why else f"by {trail.who}"
+            told = f"by {trail.operator}: {why}" if why else f"by {trail.operator}"
             await writer.suppress(address, Reason.by_operator, told)
         else:
             changed = await writer.unsuppress(address)
             key = address_key(address)
             await at.producer.publish([Message(parts.topics.soft_bounces, key.encode(), None)])
             await parts.scores.clear(key)
-        await trail.tell(OperationPhase.ended, {"changed": int(changed)})
+        await trail.write(OperationPhase.ended, {"changed": int(changed)})
         return changed

@@ -1,6 +1,7 @@
-"""What the pipeline needs from the world: small Protocols, one file a noun.
+"""Protocols of everything outside the process that the pipeline uses, one file a noun.
 
-Each port has one behaviour spec in `tests/specs` that the fake and the real adapter pass.
+Each port has one behaviour spec in `tests/specs`, which the fake and the real adapter pass. Every call to Redis or
+Kafka may raise Unavailable.
 """
 
 from service.ports.clock import Clock
@@ -21,7 +22,14 @@ from service.ports.inbox import (
     ReadFilter,
 )
 from service.ports.ledger import EventHead, Ledger, LedgerIndex
-from service.ports.mail import MailTransport, Renderer, RenderFailed, SendRateLimit, SoftBounceScores
+from service.ports.mail import (
+    MailTransport,
+    RelayTransport,
+    Renderer,
+    RenderFailed,
+    SendRateLimit,
+    SoftBounceScores,
+)
 from service.ports.operate import (
     AddressSearch,
     DeliveryLog,
@@ -88,6 +96,7 @@ __all__ = [
     "RateLimits",
     "ReadFilter",
     "RecipientDirectory",
+    "RelayTransport",
     "RenderFailed",
     "Renderer",
     "RolePage",

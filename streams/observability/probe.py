@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.adapters.smtp import RelayState
 from service.bootstrap import Parts
+from service.model.relay import RelayState
 from service.observability.metrics import exposition
 from streams.consumer.health import StageHealth, StageState
 from streams.observability.scrape import scrape

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client.metrics_core import Metric
 
-from service.adapters.smtp import RelayHealth, RelayState
 from service.bootstrap import Parts
+from service.model.relay import RelayHealth, RelayState
 from service.observability import metrics
 from service.ports import DueSet, Unavailable
 from streams.consumer.health import StageHealth, StageState
@@ -44,7 +44,7 @@ def _relays(relays: Sequence[RelayHealth]) -> Iterator[Metric]:
     )
     yield metrics.RELAY_CONNECTIONS.gauge(((r.relay,), r.connections) for r in relays)
     yield metrics.RELAY_IN_FLIGHT.gauge(((r.relay,), r.in_flight) for r in relays)
-    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.waiting) for r in relays)
+    yield metrics.RELAY_WAITING.gauge(((r.relay,), r.queued) for r in relays)
 
 
 async def _due(due: DueSet) -> list[Metric]:

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, create_model
 
 from service.model.delivery import Delivery
-from service.model.operation import Operation
+from service.model.operation import OPERATION_WIRE_NAMES, Operation
 from service.model.outcome import WIRE_NAMES, Outcome
 from service.model.reasons import DEAD_REASON_TEXT, REASON_TEXT, DeadReason, Reason
 from service.model.topics import TABLES
@@ -17,7 +17,7 @@ from streams.topics.asyncapi_events import SCHEMAS, Schema
 _TIME = {"type": "integer", "minimum": 0}
 _TOLD: Mapping[Any, Mapping[str, Any]] = {
     Outcome: {},
-    Operation: {"asked": {}, "counts": {}},
+    Operation: {"filters": {}, "counts": {}},
     WithdrawalRecord: {"event": "", "supersede": ""},
 }
 """NamedTuples that are written as objects without their empty fields; and which of those have no default."""
@@ -147,7 +147,8 @@ def messages_of(topic: str) -> tuple[str, ...]:
 
 def _model(told: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
     defaults = told._field_defaults | empty
-    wire_names = dict(zip(Outcome._fields, WIRE_NAMES, strict=True)) if told is Outcome else {}
+    names = {Outcome: WIRE_NAMES, Operation: OPERATION_WIRE_NAMES}.get(told, told._fields)
+    wire_names = dict(zip(told._fields, names, strict=True))
     fields: Any = {
         wire_names.get(name, name): (hint, defaults.get(name, ...))
         for name, hint in get_type_hints(told).items()

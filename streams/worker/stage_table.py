@@ -109,7 +109,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     wanted = _wanted(parts)
     services: list[faust.Service] = []
     if "email" in wanted:
-        services.append(Heartbeat(parts.workers, parts.in_flight.names))
+        services.append(Heartbeat(parts.workers, parts.in_flight.owners))
         await parts.transport.start()
     if "schedule" in wanted:
         schedule = Scheduler(parts.due, producer, parts.topics, parts.clock)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from service.model.__main__ import reasons_page
 from service.model.reasons import (
     DEAD_REASON_TEXT,
     REASON_TEXT,
@@ -36,3 +37,8 @@ def test_sentences_differ() -> None:
     """Two reasons with one sentence would be one reason."""
     texts = [*REASON_TEXT.values(), *SEND_REASON_TEXT.values(), *DEAD_REASON_TEXT.values()]
     assert len(texts) - len(set(texts)) <= 1, "only `render_failed` is in two of the sets"
+
+
+def test_the_page_of_reasons_is_committed() -> None:
+    """docs/reasons.md is made from the code: `make docs`."""
+    assert (ROOT / "docs" / "reasons.md").read_text() == reasons_page()

@@ -1,4 +1,4 @@
-"""Whatever octets come back, reading them ends, and never in an error."""
+"""Reading a report ends, and never in an error, whatever its octets are."""
 
 import random
 
@@ -28,7 +28,7 @@ def test_any_octets(raw: bytes) -> None:
 
 @given(st.lists(st.sampled_from(LINES + ODD), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"]))
 def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
-    """What real reports are made of, put together anyhow."""
+    """Lines of real reports in any order are read without an error."""
     report = read_report(end.join(lines))
 
     if report:
@@ -37,8 +37,8 @@ def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
 
 
 @given(st.sampled_from(CORPUS), st.randoms(use_true_random=False))
-def test_reports_with_holes(mail: bytes, dice: random.Random) -> None:
-    """Octets changed, cut out, doubled."""
+def test_damaged_reports(mail: bytes, dice: random.Random) -> None:
+    """Reports with octets changed, cut out and doubled are read without an error."""
     raw = bytearray(mail)
     for _ in range(dice.randrange(1, 12)):
         at = dice.randrange(len(raw))

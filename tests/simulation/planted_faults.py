@@ -37,8 +37,8 @@ def lost_update() -> AbstractContextManager[Any]:
 
     async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
-            await self._mark([s.transition for s in settled])
-        self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
+            await self._write_transitions([s.transition for s in settled])
+        self._in_flight.remove(s.delivery.id for s in settled)
         return set()
 
     return patch.object(EmailHandler, "_store", store)
@@ -47,12 +47,12 @@ def lost_update() -> AbstractContextManager[Any]:
 def double_send() -> AbstractContextManager[Any]:
     """Treat the claims of another worker as this worker's own."""
 
-    async def adopt(
-        self: Claimer, orphans: Sequence[tuple[RecheckedDelivery, Any]], claims: ClaimResults
+    async def take_over(
+        self: Claimer, contested: Sequence[tuple[RecheckedDelivery, Any]], claims: ClaimResults
     ) -> None:
-        claims.send.extend(checked.delivery for checked, _ in orphans)
+        claims.send.extend(checked.delivery for checked, _ in contested)
 
-    return patch.object(Claimer, "_adopt", adopt)
+    return patch.object(Claimer, "_take_over", take_over)
 
 
 def stale_preference() -> AbstractContextManager[Any]:

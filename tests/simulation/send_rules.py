@@ -82,5 +82,5 @@ class SendRules:
         off = self._off.get((new_entry.recipient, event.type))
         assert off is None or off > lookup.change, f"{name} was mailed after its preference was switched off"
         at, row = self._tables.suppressed_at.get(address_key(mail.recipient), (lookup.change + 1, None))
-        suppressed = at <= lookup.change and row is not None and row.stands(lookup.at_ms)
+        suppressed = at <= lookup.change and row is not None and row.in_force(lookup.at_ms)
         assert not suppressed, f"{name} was mailed though its address is suppressed"

@@ -121,7 +121,7 @@ class Simulation:
         """Return whether Redis would have the heartbeat of an owner: it is in use, or was within the TTL."""
         ended_ms = self.died_ms.get(owner.partition("+")[0])
         if ended_ms is None:
-            in_use = {name for w in self.workers if w.process.running for name in w.in_flight.names()}
+            in_use = set().union(*(w.in_flight.owners() for w in self.workers if w.process.running))
             if owner in in_use:
                 return True
             ended_ms = self.abandoned_ms.setdefault(owner, self.clock.now)

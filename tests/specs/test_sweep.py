@@ -80,12 +80,12 @@ async def test_drift_is_found_and_repaired(store: Store) -> None:
     audit = audit_of(store, backend)
     found = await audit()
 
-    assert sorted((one.kind, one.what.partition(":")[0]) for one in found.drift) == [
+    assert sorted((one.kind, one.name.partition(":")[0]) for one in found.drift) == [
         ("due missing", lost), ("due missing", gone), ("due unneeded", closed), ("due unneeded", "f" * 24),
         ("inbox", "{r}"),
     ]  # fmt: skip
     repaired = await audit(Log(delivery(lost, "{r}")))
-    assert [one.what.partition(":")[0] for one in repaired.drift if not one.repaired] == [gone]
+    assert [one.name.partition(":")[0] for one in repaired.drift if not one.repaired] == [gone]
     assert [one.kind for one in (await audit()).drift] == ["due missing"]
     (at_ms,) = await backend.due.times([delivery_id(lost, "{r}", "email")])
     assert at_ms == FakeClock().now_ms()

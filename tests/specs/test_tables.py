@@ -259,4 +259,4 @@ async def test_a_suppression_may_end(full: Backend) -> None:
 
     found = await full.tables.suppression("bob@example.com")
     assert found == row
-    assert [row.stands(now) for now in (49, 50)] == [True, False]
+    assert [row.in_force(now) for now in (49, 50)] == [True, False]

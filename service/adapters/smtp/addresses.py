@@ -1,4 +1,4 @@
-"""Addresses that may stand in a command: exactly one addr-spec, byte for byte the one that was given."""
+"""Check addresses for SMTP commands: exactly one addr-spec, sent byte for byte as the caller passed it."""
 
 import re
 import unicodedata
@@ -7,17 +7,19 @@ from ipaddress import IPv4Address, IPv6Address
 
 from email_validator import EmailNotValidError, validate_email
 
+# RFC 5321 section 4.1.2 (Mailbox, Dot-string, Quoted-string), section 4.1.3 (address literals), RFC 6531 section 3.3
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _HOST = r"[A-Za-z0-9]++(?:(?:\.|-++)[A-Za-z0-9]++)*+"
 _PLAIN = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@({_HOST})")
 _LOCAL_ATOM = re.compile(r"[^\x00-\x20\x7f\"(),.:;<>@\[\\\]]++(?:\.[^\x00-\x20\x7f\"(),.:;<>@\[\\\]]++)*+")
 _LOCAL_QUOTED = re.compile(r'"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])*+"')
 _HOSTNAME = re.compile(_HOST)
-_MAX_LOCAL, _MAX_LABEL, _MAX_DOMAIN, _MAX_ADDRESS = 64, 63, 255, 254  # octets: RFC 5321 section 4.5.3.1
+# octets: RFC 5321 section 4.5.3.1, RFC 1035 section 2.3.4 for a label
+_MAX_LOCAL, _MAX_LABEL, _MAX_DOMAIN, _MAX_ADDRESS = 64, 63, 255, 254
 
 
 def address_domain(address: str) -> str | None:
-    """The lower-case domain of a single addr-spec (RFC 5321 Mailbox, RFC 6531); None when it is anything else."""
+    """Return the lower-case domain of a single addr-spec (RFC 5321 Mailbox, RFC 6531); None for anything else."""
     match = _PLAIN.fullmatch(address)
     if match is None:
         return _unusual_domain(address)
@@ -30,32 +32,32 @@ def address_domain(address: str) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def sender_fits(sender: str) -> bool:
-    """Whether `sender` may stand in MAIL FROM: empty (the null reverse-path) or one addr-spec."""
+def is_valid_sender(sender: str) -> bool:
+    """Return True if MAIL FROM may hold `sender`: the null reverse-path (RFC 5321 section 4.5.5) or one addr-spec."""
     return not sender or address_domain(sender) is not None
 
 
 @lru_cache(maxsize=4096)
 def ascii_domain(domain: str) -> str | None:
-    """A domain as A-labels (IDNA 2008); None when it has none."""
+    """Return a domain as A-labels (IDNA 2008, RFC 5891 section 4); None when it has none."""
     if domain.isascii():
         return domain
     try:
-        found = validate_email(f"x@{domain}", check_deliverability=False, globally_deliverable=False)
+        validated = validate_email(f"x@{domain}", check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:
         return None
-    return found.ascii_domain
+    return validated.ascii_domain
 
 
 def ascii_address(address: str) -> str | None:
-    """The address for a relay without SMTPUTF8: domain as A-labels; None when the local part needs SMTPUTF8."""
+    """Return the address for a relay without SMTPUTF8, its domain as A-labels; None if the local part is not ASCII."""
     local, _, domain = address.rpartition("@")
     converted = ascii_domain(domain) if local.isascii() else None
     return None if converted is None else f"{local}@{converted}"
 
 
 def _unusual_domain(address: str) -> str | None:
-    """Quoted local parts, address literals and internationalised addresses: rare, so checked in steps."""
+    """Check quoted local parts, address literals and internationalised addresses step by step: they are rare."""
     local, at, domain = address.rpartition("@")
     if not at or not all(_printable(character) for character in address if character > "\x7e"):
         return None
@@ -72,7 +74,7 @@ def _unusual_domain(address: str) -> str | None:
 
 
 def _printable(character: str) -> bool:
-    """Neither control, format, surrogate, private, unassigned (C*) nor any space or separator (Z*)."""
+    """Return False for control, format, surrogate, private, unassigned (C*), space and separator (Z*) characters."""
     return unicodedata.category(character)[0] not in "CZ"
 
 

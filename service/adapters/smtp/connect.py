@@ -1,4 +1,4 @@
-"""Opens a connection to a relay: TCP here, then aiosmtplib greets, negotiates TLS and authenticates."""
+"""Open a connection to a relay: TCP here; aiosmtplib reads the greeting, negotiates TLS and authenticates."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,13 @@ from typing import cast
 import aiosmtplib
 
 from service.adapters.smtp.envelope import Extensions
-from service.adapters.smtp.health import RelayState
 from service.adapters.smtp.relay import Relay
 from service.model.reasons import Reason, ResultReason, SendReason
+from service.model.relay import RelayState
 
 
 class RelayFault(Exception):
-    """A relay could not be made ready for mail; `state` is what that says about it."""
+    """A relay could not be made ready for mail; `state` is the state that it must take."""
 
     def __init__(self, state: RelayState, reason: ResultReason, detail: str) -> None:
         super().__init__(detail)
@@ -26,7 +26,7 @@ class RelayFault(Exception):
 
 
 def tls_context(relay: Relay) -> ssl.SSLContext | None:
-    """The TLS settings of a relay, made once: reading the system's certificates takes some 20 ms."""
+    """Return the TLS settings of a relay. Call once per relay: reading the system's certificates takes some 20 ms."""
     if relay.security == "none":
         return None
     context = ssl.create_default_context(cafile=relay.ca_file)
@@ -39,14 +39,14 @@ def tls_context(relay: Relay) -> ssl.SSLContext | None:
 async def open_connection(
     relay: Relay, context: ssl.SSLContext | None
 ) -> tuple[asyncio.Transport, Extensions]:
-    """A transport ready for MAIL, and what the relay offers. Raises RelayFault; never leaves a socket behind.
+    """Return a transport ready for MAIL, and the extensions offered. Raise RelayFault; never leave a socket open.
 
-    STARTTLS and AUTH are never skipped: a relay that does not offer what the settings ask for is misconfigured.
+    STARTTLS and AUTH are never skipped: a relay that does not offer what the settings demand is misconfigured.
     """
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         local_hostname=relay.local_hostname,
-        timeout=relay.timeouts.greeting,
+        timeout=relay.timeouts.greeting_s,
         use_tls=relay.security == "tls",
         start_tls=relay.security == "starttls",
         username=relay.username or None,
@@ -54,9 +54,9 @@ async def open_connection(
         tls_context=context,
     )
     try:
-        await client.connect(port=None, sock=await _tcp(relay))
+        await client.connect(port=None, sock=await _connect_tcp(relay))
         if client.is_ehlo_or_helo_needed:
-            await _greet(client)
+            await _say_hello(client)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         client.close()
         raise _fault(error) from error
@@ -67,10 +67,13 @@ async def open_connection(
     if transport is None or transport.is_closing():
         client.close()
         raise RelayFault(RelayState.breaker_open, Reason.relay_unavailable, "closed after the greeting")
-    return cast(asyncio.Transport, transport), _offered(client)  # uvloop's are none by name
+    return cast(asyncio.Transport, transport), _extensions(
+        client
+    )  # uvloop's do not inherit from asyncio.Transport
 
 
-async def _greet(client: aiosmtplib.SMTP) -> None:
+async def _say_hello(client: aiosmtplib.SMTP) -> None:
+    """Send EHLO, and HELO if the relay refuses it for good (RFC 5321 section 3.2)."""
     try:
         await client.ehlo()
     except aiosmtplib.SMTPHeloError as error:
@@ -79,8 +82,8 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-async def _tcp(relay: Relay) -> socket.socket:
-    """A connected socket: each address in turn, each with its own time."""
+async def _connect_tcp(relay: Relay) -> socket.socket:
+    """Return a connected socket; try each address in turn, each with its own timeout (RFC 5321 section 5.1)."""
     loop = asyncio.get_running_loop()
     error: OSError = ConnectionError("no address")
     for family, kind, protocol, _, address in await loop.getaddrinfo(
@@ -90,7 +93,7 @@ async def _tcp(relay: Relay) -> socket.socket:
         with _closed_on_failure(candidate):
             candidate.setblocking(False)
             try:
-                async with asyncio.timeout(relay.timeouts.connect):
+                async with asyncio.timeout(relay.timeouts.connect_s):
                     await loop.sock_connect(candidate, address)
             except OSError as failed:  # TimeoutError is one
                 error = failed
@@ -109,7 +112,8 @@ def _closed_on_failure(candidate: socket.socket) -> Iterator[None]:
         raise
 
 
-def _offered(client: aiosmtplib.SMTP) -> Extensions:
+def _extensions(client: aiosmtplib.SMTP) -> Extensions:
+    """Read the reply to EHLO (RFC 5321 section 4.1.1.1). A SIZE without a valid number counts as no limit."""
     offers = client.esmtp_extensions
     size = offers.get("size")
     return Extensions(
@@ -122,22 +126,22 @@ def _offered(client: aiosmtplib.SMTP) -> Extensions:
 
 
 def _fault(error: Exception) -> RelayFault:
-    """What a failure before the first MAIL says about the relay."""
+    """Return the state and reason that a failure before the first MAIL gives the relay."""
     detail = _detail(error)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         if not 500 <= error.code <= 599:
-            gone = error.code < 400
-            state = RelayState.breaker_open if gone else RelayState.resting
+            no_reply = error.code < 400  # malformed, or none at all
+            state = RelayState.breaker_open if no_reply else RelayState.cooldown
             return RelayFault(state, Reason.relay_unavailable, detail)
         refused = isinstance(error, aiosmtplib.SMTPAuthenticationError)
         reason = SendReason.auth_failed if refused else SendReason.misconfigured
         return RelayFault(RelayState.misconfigured, reason, detail)
-    if _is_tls(error) or not isinstance(error, OSError):
+    if _is_certificate_error(error) or not isinstance(error, OSError):
         return RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail)
     return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail)
 
 
-def _is_tls(error: BaseException | None) -> bool:
+def _is_certificate_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True
@@ -146,7 +150,7 @@ def _is_tls(error: BaseException | None) -> bool:
 
 
 def _detail(error: Exception) -> str:
-    """One line for readiness; a reply's text, never what we sent."""
+    """Return one line for readiness; it may hold the text of a reply, never anything that we sent."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
         text = f"{error.code} {error.message}"
     else:

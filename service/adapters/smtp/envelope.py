@@ -1,4 +1,4 @@
-"""The commands that open a transaction, for what this relay says it can do."""
+"""Write the commands that open a transaction, with the parameters that the relay supports."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,12 @@ from service.adapters.smtp.addresses import ascii_address
 from service.model.mail import OutgoingMail
 from service.model.reasons import Reason, ResultReason
 
+_MAX_ENVID = 100  # characters: RFC 3461 section 4.4
+
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """What the relay offered in EHLO. `size`: the largest message in octets, 0 for no limit, None: not offered."""
+    """The extensions offered in EHLO. `size`: the largest message in octets, 0 for no limit, None for not offered."""
 
     pipelining: bool = False
     eightbit: bool = False
@@ -19,18 +21,22 @@ class Extensions:
 
 
 def envelope(mail: OutgoingMail, offered: Extensions, dsn: bool) -> bytes | ResultReason:
-    """MAIL, RCPT and DATA for this mail, each with CRLF, or why this relay can never take it."""
+    """Return MAIL, RCPT and DATA for this message, each with CRLF, or the reason why this relay can never take it."""
     size = len(mail.content)
-    if offered.size and size > offered.size:
+    if (
+        offered.size and size > offered.size
+    ):  # RFC 1870 sections 3 and 6: the limit, 0 for none, and the parameter
         return Reason.too_big
     sender, recipient = mail.sender, mail.recipient
     parameters = "" if offered.size is None else f" SIZE={size}"
-    if not mail.content.isascii():
+    if not mail.content.isascii():  # RFC 6152 section 3: 8-bit content only to a relay that offers 8BITMIME
         if not offered.eightbit:
             return Reason.eightbit_unsupported
         parameters += " BODY=8BITMIME"
     notify = ""
-    if not (sender.isascii() and recipient.isascii()):
+    if not (
+        sender.isascii() and recipient.isascii()
+    ):  # RFC 6531 section 3.4: SMTPUTF8 for such addresses alone
         if offered.smtputf8:
             parameters += " SMTPUTF8"
         else:
@@ -38,18 +44,18 @@ def envelope(mail: OutgoingMail, offered: Extensions, dsn: bool) -> bytes | Resu
             if plain_sender is None or plain_recipient is None:
                 return Reason.smtputf8_unsupported
             sender, recipient = plain_sender, plain_recipient
-    if dsn and offered.dsn:
+    if dsn and offered.dsn:  # RFC 3461 sections 4.3 (RET), 4.4 (ENVID) and 4.1 (NOTIFY)
         parameters += f" RET=HDRS ENVID={_xtext(mail.delivery_id)}"
         notify = " NOTIFY=FAILURE,DELAY"
     return f"MAIL FROM:<{sender}>{parameters}\r\nRCPT TO:<{recipient}>{notify}\r\nDATA\r\n".encode()
 
 
 def _xtext(value: str) -> str:
-    """RFC 3461 section 4, cut at 100 octets."""
+    """Encode as xtext (RFC 3461 section 4), cut at 100 octets."""
     text = ""
     for byte in value.encode():
         octet = chr(byte) if 33 <= byte <= 126 and byte not in b"+=" else f"+{byte:02X}"
-        if len(text) + len(octet) > 100:
+        if len(text) + len(octet) > _MAX_ENVID:
             break
         text += octet
     return text

@@ -1,252 +1,298 @@
-"""The connections to one relay: opened as mail waits, rested and retired as the relay asks."""
+"""The connections to one relay: opened as messages queue, kept open, and closed as the relay demands."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
+import structlog
+
 from service.adapters.smtp.classify import Effect, ReplyMeaning, SmtpPhase, classify
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import Connection
-from service.adapters.smtp.health import RelayHealth, RelayHealthTracker, RelayState
+from service.adapters.smtp.health import RelayHealthTracker
 from service.adapters.smtp.queue import MailQueue, PendingMail
 from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
-from service.adapters.smtp.replies import taken, to_reply
+from service.adapters.smtp.replies import accepted_result, to_reply
 from service.model.mail import Reply, SendResult, SendStatus
+from service.model.mask import mask_text
 from service.model.reasons import Reason, ResultReason, SendReason
+from service.model.relay import RelayHealth, RelayState
 from service.ports import SendRateLimit
 
-_MOST_TRIES = 3  # of a mail whose connections break before its final dot
+log = structlog.get_logger(__name__)
+_stdlib_log = logging.getLogger(__name__)  # knows the level without building the fields of a line
+
+_MAX_TRIES = 3  # of a message whose connections break before its end of data
 
 
 class Pool:
-    """Everything about one relay. `place` finds a relay again for a mail that this one does not send."""
+    """One relay: its queue, its connections and its health. `route` finds a relay for a message again."""
 
     def __init__(
-        self, relay: Relay, place: Callable[[PendingMail], None], limit: SendRateLimit | None
+        self, relay: Relay, route: Callable[[PendingMail], None], limit: SendRateLimit | None
     ) -> None:
         self.relay = relay
         self._loop = asyncio.get_running_loop()
-        self.health = RelayHealthTracker(relay.rests)
-        self._place = place
+        self.health = RelayHealthTracker(relay.cooldowns)
+        self._route = route
         self._context = tls_context(relay)
         most = relay.max_connections  # a fifth of them is never for one domain alone
-        self._waiting = MailQueue(min(relay.domain_concurrency, max(1, most - most // 5)), max(1, most // 4))
+        self._queue = MailQueue(min(relay.domain_concurrency, max(1, most - most // 5)), max(1, most // 4))
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
-        self._no_more_until = 0.0
+        self._growth_paused_until = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._quiet: asyncio.Event | None = None
+        self._drained: asyncio.Event | None = None  # not None: closing
         self._closed = False
         if limit is None and relay.rate:
             limit = SteadyRate(relay.rate)
         chunk = int((relay.rate or 200.0) / 10)
-        self._gate = None if limit is None else Throttle(relay.name, limit, chunk, self._admit, self._more)
+        self._throttle = (
+            None if limit is None else Throttle(relay.name, limit, chunk, self._admit, self._dispatch)
+        )
 
     def start(self) -> None:
         """Open the first connection, so that a fault in the settings shows at once."""
-        self._sweep()
+        self._check_deadlines()
         self._open()
 
-    def offer(self, pending: PendingMail) -> None:
-        """Send a mail as soon as a connection, its domain and the rate allow."""
-        if self._gate is not None and not pending.tries:
-            self._gate.enter(pending)
+    def enqueue(self, pending: PendingMail) -> None:
+        """Send a message as soon as its rate, its domain and a connection allow."""
+        # A message that was in flight has its rate reserved already.
+        if self._throttle is not None and not pending.tries:
+            self._throttle.hold(pending)
         else:
             self._admit(pending)
 
     def state(self) -> RelayHealth:
-        """This relay for readiness and metrics."""
+        """Return this relay for readiness and metrics."""
         health = self.health
-        waiting = len(self._waiting) + (len(self._gate) if self._gate is not None else 0)
+        queued = len(self._queue) + (len(self._throttle) if self._throttle is not None else 0)
         return RelayHealth(
-            self.relay.name, health.state, health.reason, health.detail, health.rests_for(),
-            connections=len(self._connections), in_flight=self._waiting.active, waiting=waiting,
+            self.relay.name, health.state, health.reason, health.detail, health.cooldown_left_s(),
+            connections=len(self._connections), in_flight=self._queue.active, queued=queued,
         )  # fmt: skip
 
-    async def drained(self, seconds: float) -> None:
-        """Finish what waits, for at most so long."""
-        self._quiet = asyncio.Event()
+    async def drain(self, timeout_s: float) -> None:
+        """Finish every message, for at most `timeout_s` seconds."""
+        self._drained = asyncio.Event()
         if self._busy():
-            await _within(self._quiet, seconds)
+            await _wait(self._drained, timeout_s)
 
     async def close(self) -> None:
-        """End every connection; what waits still is unsent, what is beyond its dot ambiguous."""
+        """Close every connection: queued messages are unsent, messages beyond their end of data are ambiguous."""
         self._closed = True
         for timer in self._timers.values():
             timer.cancel()
-        if self._gate is not None:
-            self._gate.close()
+        if self._throttle is not None:
+            self._throttle.close()
         opening = [*self._opening]
         for task in opening:
             task.cancel()
         await asyncio.gather(*opening, return_exceptions=True)
-        for pending in self._drain():
+        # The queue before the connections: each one that closes dispatches queued messages to the others.
+        for pending in self._take_all():
             pending.resolve(SendResult(SendStatus.unsent, SendReason.closing, relay=self.relay.name))
-        self._retire_idle()
+        self._quit_idle()
         for connection in [*self._connections]:
             if connection.busy:
                 connection.abort("closing")
-        deadline = monotonic() + min(1.0, self.relay.timeouts.quit)
+        deadline = monotonic() + min(1.0, self.relay.timeouts.quit_s)
         while self._connections and monotonic() < deadline:
-            self._quiet = asyncio.Event()
-            await _within(self._quiet, deadline - monotonic())
+            self._drained = asyncio.Event()
+            await _wait(self._drained, deadline - monotonic())
         for connection in [*self._connections]:
             connection.abort("closing")
 
-    def take(self, behind: PendingMail | None) -> PendingMail | None:
-        """The next mail, unless the relay is left alone; in a trial only one at a time."""
+    # called by connections
+
+    def next_message(self, leader: PendingMail | None) -> PendingMail | None:
+        """Return the next message if the relay is usable; in a trial one at a time."""
         health = self.health
         if not health.pristine and (
-            not health.usable or (health.state is RelayState.trial and self._waiting.active > 0)
+            not health.usable or (health.state is RelayState.trial and self._queue.active > 0)
         ):
             return None
-        return self._waiting.pop(behind)
+        return self._queue.pop(leader)
 
-    def idle(self, connection: Connection) -> None:
-        """Keep it for the next mail; the last one to fall idle is woken first, so that the others age out."""
-        if self.health.usable and (self._quiet is None or self._busy()):
+    def connection_idle(self, connection: Connection) -> None:
+        """Keep it for the next message; the last one to become idle is woken first, so that the others age out."""
+        if self.health.usable and (self._drained is None or self._busy()):
             self._idle.append(connection)
         else:
-            connection.retire()
+            connection.quit()
 
-    def gone(self, connection: Connection, broken: str) -> None:
-        """Forget a connection; enough broken ones in a row open the breaker."""
+    def connection_closed(self, connection: Connection, error: str) -> None:
+        """Forget a connection; enough failures in a row open the breaker."""
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if broken and self.health.usable and self.health.broke(broken):
-            self._stand_down()
-        self._more()
+        if error and self.health.usable and self.health.record_failure(error):
+            self._suspend()
+        self._dispatch()
 
-    def accepted(self, pending: PendingMail, code: int, text: bytes) -> None:
-        """The relay answers for it now."""
-        self._waiting.release(pending)
+    def message_accepted(self, pending: PendingMail, code: int, text: bytes) -> None:
+        """Resolve the message: the relay is responsible for it now (RFC 5321 section 6.1)."""
+        self._queue.release(pending)
         if not self.health.pristine:
-            self.health.worked()
-        pending.resolve(taken(code, text, self.relay.name))
-        if self._quiet is not None or (
-            self._waiting.ready and (self._idle or len(self._connections) < self.relay.max_connections)
+            self.health.record_accepted()
+        pending.resolve(accepted_result(code, text, self.relay.name))
+        # This connection takes its next message by itself: dispatch only if another one could take a message too.
+        if self._drained is not None or (
+            self._queue.ready and (self._idle or len(self._connections) < self.relay.max_connections)
         ):
-            self._more()
+            self._dispatch()
 
-    def refused(self, pending: PendingMail, phase: SmtpPhase, code: int, text: bytes) -> bool:
-        """Do what the table says with the mail and with the relay."""
+    def message_refused(self, pending: PendingMail, phase: SmtpPhase, code: int, text: bytes) -> bool:
+        """Apply the meaning of the reply to the message and to the relay; return True if the connection must close."""
         reply = to_reply(code, text)
-        verdict = classify(reply, phase)
-        self._waiting.release(pending)
-        self._react(pending, verdict, reply)
-        if verdict.status is SendStatus.unsent:
-            self._again(pending, verdict.reason, reply, phase, counts=verdict.effect is Effect.rotate)
+        meaning = classify(reply, phase)
+        if _stdlib_log.isEnabledFor(logging.DEBUG):
+            self._log_refusal(pending, phase, reply, meaning)
+        self._queue.release(pending)
+        # The relay before the message: else a relay that must cool down would get the message again.
+        self._apply_effect(pending, meaning, reply)
+        if meaning.status is SendStatus.unsent:
+            self._retry(pending, meaning.reason, reply, phase, counts=meaning.effect is Effect.rotate)
         else:
             pending.resolve(
                 SendResult(
-                    verdict.status, verdict.reason, reply, self.relay.name, phase.value,
-                    verdict.suppress, verdict.retry_after_s,
+                    meaning.status, meaning.reason, reply, self.relay.name, phase.value,
+                    meaning.suppress, meaning.retry_after_s,
                 )
             )  # fmt: skip
-        self._more()
-        return verdict.effect is Effect.rotate
+        self._dispatch()
+        return meaning.effect is Effect.rotate
 
-    def impossible(self, pending: PendingMail, reason: ResultReason) -> None:
-        """Nothing was sent, and nothing will be."""
-        self._waiting.release(pending)
+    def _log_refusal(
+        self, pending: PendingMail, phase: SmtpPhase, reply: Reply, meaning: ReplyMeaning
+    ) -> None:
+        log.debug(
+            "smtp_reply",
+            delivery=pending.mail.delivery_id,
+            relay=self.relay.name,
+            phase=phase.value,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=mask_text(reply.text),  # a refusal often repeats the recipient's address
+            reason=meaning.reason.value,
+        )
+
+    def message_unsendable(self, pending: PendingMail, reason: ResultReason) -> None:
+        """Bounce the message: nothing was sent, and no retry can help."""
+        self._queue.release(pending)
         pending.resolve(SendResult(SendStatus.bounced, reason, relay=self.relay.name))
 
-    def unfinished(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
-        """Another connection, perhaps another relay; three broken ones are enough for one attempt."""
-        self._waiting.release(pending)
+    def message_interrupted(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
+        """Retry on another connection or relay; after three broken connections defer: that is one attempt."""
+        self._queue.release(pending)
         pending.attempted = pending.attempted or reason is not Reason.relay_busy
-        self._again(pending, reason, None, phase, counts=reason is not Reason.relay_busy)
+        self._retry(pending, reason, None, phase, counts=reason is not Reason.relay_busy)
 
-    def ambiguous(self, pending: PendingMail, reason: ResultReason) -> None:
-        """Only the caller can decide whether a second mail is worse than none."""
-        self._waiting.release(pending)
+    def message_ambiguous(self, pending: PendingMail, reason: ResultReason) -> None:
+        """Resolve the message without a retry: only the caller can decide if a duplicate is worse than a loss."""
+        self._queue.release(pending)
         pending.resolve(SendResult(SendStatus.ambiguous, reason, relay=self.relay.name, phase="final"))
 
-    def _again(
+    def _retry(
         self, pending: PendingMail, reason: ResultReason, reply: Reply | None, phase: SmtpPhase, counts: bool
     ) -> None:
         pending.tries += counts
-        if pending.tries < _MOST_TRIES:
-            self._place(pending)
+        if pending.tries < _MAX_TRIES:
+            self._route(pending)
         else:
             pending.resolve(SendResult(SendStatus.deferred, reason, reply, self.relay.name, phase.value))
 
-    def _react(self, pending: PendingMail, verdict: ReplyMeaning, reply: Reply) -> None:
-        mail = pending.mail.delivery_id
-        if verdict.effect is Effect.none:
+    # health of the relay
+
+    def _apply_effect(self, pending: PendingMail, meaning: ReplyMeaning, reply: Reply) -> None:
+        delivery_id = pending.mail.delivery_id
+        if meaning.effect is Effect.none:
             if not self.health.pristine:
-                self.health.answered()
-        elif verdict.effect is Effect.rest:
-            self._rest(RelayState.resting, verdict.reason, str(reply), verdict.retry_after_s)
-        elif verdict.effect is Effect.fault:
-            self._rest(RelayState.misconfigured, verdict.reason, str(reply))
-        elif verdict.effect is Effect.suspect and self.health.suspect(mail, verdict.reason, str(reply)):
-            self._stand_down()
+                self.health.record_reply()
+        elif meaning.effect is Effect.cooldown:
+            self._cool_down(RelayState.cooldown, meaning.reason, str(reply), meaning.retry_after_s)
+        elif meaning.effect is Effect.fault:
+            self._cool_down(RelayState.misconfigured, meaning.reason, str(reply))
+        elif meaning.effect is Effect.suspect and self.health.record_suspicion(
+            delivery_id, meaning.reason, str(reply)
+        ):
+            self._suspend()
 
-    def _rest(self, state: RelayState, reason: ResultReason, detail: str, base: float | None = None) -> None:
+    def _cool_down(
+        self, state: RelayState, reason: ResultReason, detail: str, base_s: float | None = None
+    ) -> None:
+        # Only once: when many connections get the same 421, that is one cooldown, not many doubled ones.
         if self.health.usable:
-            self.health.rest(state, reason, detail, base)
-            self._stand_down()
+            self.health.cool_down(state, reason, detail, base_s)
+            self._suspend()
 
-    def _stand_down(self) -> None:
-        """Give back what waits, let idle connections go, and come back when the rest is over."""
-        self._retire_idle()
-        self._return()
-        for pending in self._drain():
-            self._place(pending)
+    def _suspend(self) -> None:
+        """Close idle connections, route queued messages again, and reconnect when the cooldown is over."""
+        self._quit_idle()
+        self._reconnect_after_cooldown()
+        for pending in self._take_all():
+            self._route(pending)
 
-    def _return(self) -> None:
-        """Open a connection when the rest is over; a loop's timer may come a little before its time."""
-        if (left := self.health.rests_for()) > 0:
-            if "return" in self._timers:
-                self._timers["return"].cancel()
-            self._timers["return"] = self._loop.call_later(left, self._return)
+    def _reconnect_after_cooldown(self) -> None:
+        """Open a connection when the cooldown is over; the timer of a loop may fire a little early."""
+        if (left_s := self.health.cooldown_left_s()) > 0:
+            if "reconnect" in self._timers:
+                self._timers["reconnect"].cancel()
+            self._timers["reconnect"] = self._loop.call_later(left_s, self._reconnect_after_cooldown)
         else:
             self._open()
 
-    def _retire_idle(self) -> None:
+    # queue and connections
+
+    def _quit_idle(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
-            connection.retire()
+            connection.quit()
 
-    def _drain(self) -> list[PendingMail]:
-        return self._waiting.drain() + (self._gate.drain() if self._gate is not None else [])
+    def _take_all(self) -> list[PendingMail]:
+        return self._queue.drain() + (self._throttle.drain() if self._throttle is not None else [])
 
     def _admit(self, pending: PendingMail) -> None:
-        if not self.health.usable:  # it was held for its rate, and the relay went away meanwhile
-            self._place(pending)
+        if not self.health.usable:  # it was held for its rate, and the relay became unusable meanwhile
+            self._route(pending)
             return
-        self._waiting.push(pending, first=pending.tries > 0)
+        self._queue.push(pending, first=pending.tries > 0)
+        # An idle connection before a new one: a new one costs several round trips, and TLS.
         if self._idle:
             self._idle.pop().wake()
         elif len(self._connections) + len(self._opening) < self.relay.max_connections:
             self._grow()
 
-    def _more(self) -> None:
-        """Something has changed: put idle connections to work, open new ones, or tell that all is done."""
-        for _ in range(min(len(self._idle), len(self._waiting.ready))):
+    def _dispatch(self) -> None:
+        """Wake idle connections, then open new ones, for the queued messages; report when everything is finished."""
+        for _ in range(min(len(self._idle), len(self._queue.ready))):
             self._idle.pop().wake()
         self._grow()
-        if self._quiet is not None and not self._busy():
-            self._retire_idle()
-            self._quiet.set()
+        if self._drained is not None and not self._busy():
+            self._quit_idle()
+            self._drained.set()
 
     def _busy(self) -> bool:
-        return bool(self._waiting.active or self._waiting or self._gate)
+        return bool(self._queue.active or self._queue or self._throttle)
 
     def _grow(self) -> None:
-        """Open as many connections as mails wait for one; in a trial one."""
+        """Open a connection for each message that is ready for one; in a trial one in all.
+
+        A connection being opened counts as if it had its message. Without that, each message that comes while the
+        handshakes last would open one more, up to the maximum, even for a queue that they will serve.
+        """
         health = self.health
         others = self._connections or self._opening
-        if not health.usable or (others and monotonic() < self._no_more_until):
+        if not health.usable or (others and monotonic() < self._growth_paused_until):
             return
         most = 1 if health.state is RelayState.trial else self.relay.max_connections
         room = most - len(self._connections) - len(self._opening)
-        for _ in range(min(room, len(self._waiting.ready) - len(self._opening))):
+        for _ in range(min(room, len(self._queue.ready) - len(self._opening))):
             self._open()
 
     def _open(self) -> None:
@@ -257,47 +303,52 @@ class Pool:
         task.add_done_callback(self._opened)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
-        self._opening.discard(task)
+        self._opening.discard(task)  # before `_dispatch`: it takes those being opened off the growth
         if not task.cancelled() and (error := task.exception()) is not None:
             detail = f"{type(error).__name__}: {error}"
-            self._could_not_open(RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail))
-        self._more()
+            self._open_failed(RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail))
+        self._dispatch()
 
     async def _connect(self) -> None:
         try:
             transport, offered = await open_connection(self.relay, self._context)
         except RelayFault as fault:
-            self._could_not_open(fault)
+            self._open_failed(fault)
             return
         connection = Connection(self, self.relay, transport, offered)
         self._connections.add(connection)
-        if not self.health.usable and monotonic() >= self.health.until:
-            self.health.try_again()
+        # The trial begins before the connection is woken: an unusable relay gets no message.
+        if not self.health.usable and monotonic() >= self.health.cooldown_until:
+            self.health.begin_trial()
         connection.wake()
 
-    def _could_not_open(self, fault: RelayFault) -> None:
-        """While others live or may yet come, one more is only not to be had now; else the relay is away."""
-        others = self._connections or len(self._opening) > 1
+    def _open_failed(self, fault: RelayFault) -> None:
+        """Pause growth while other connections exist or are being opened; without any the relay is unavailable."""
+        others = (
+            self._connections or len(self._opening) > 1
+        )  # the failed one is still among those being opened
         if others and self.health.usable and fault.state is not RelayState.misconfigured:
-            self._no_more_until = monotonic() + self.relay.rests.busy
+            self._growth_paused_until = monotonic() + self.relay.cooldowns.busy_s
             return
-        if self.health.usable or monotonic() >= self.health.until:
-            base = self.relay.rests.away if fault.state is RelayState.breaker_open else None
-            self.health.rest(fault.state, fault.reason, fault.detail, base)
-            self._stand_down()
+        if self.health.usable or monotonic() >= self.health.cooldown_until:
+            base_s = self.relay.cooldowns.unavailable_s if fault.state is RelayState.breaker_open else None
+            self.health.cool_down(fault.state, fault.reason, fault.detail, base_s)
+            self._suspend()
 
-    def _sweep(self) -> None:
-        """Look at every connection's deadline: one timer a relay, not one a mail."""
+    def _check_deadlines(self) -> None:
+        """Check the deadline of every connection: one timer per relay, not one per message."""
         now = monotonic()
         for connection in [*self._connections]:
-            if connection.check(now) and connection in self._idle:
+            if connection.check_deadline(now) and connection in self._idle:
                 self._idle.remove(connection)
         times = self.relay.timeouts
-        shortest = min(times.mail, times.rcpt, times.data, times.final, times.block, self.relay.idle_close_s)
-        self._timers["sweep"] = self._loop.call_later(min(1.0, shortest / 4), self._sweep)
+        shortest_s = min(
+            times.mail_s, times.rcpt_s, times.data_s, times.final_s, times.block_s, self.relay.idle_close_s
+        )
+        self._timers["deadlines"] = self._loop.call_later(min(1.0, shortest_s / 4), self._check_deadlines)
 
 
-async def _within(event: asyncio.Event, seconds: float) -> None:
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation (fixed in Python 3.12)
+        async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation (fixed in Python 3.12)
             await event.wait()

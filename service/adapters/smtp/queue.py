@@ -1,15 +1,15 @@
-"""Mails that wait for a connection, so that none waits behind a slow destination."""
+"""Queue messages for a connection, so that none waits behind a slow destination."""
 
 import asyncio
 from collections import deque
 
 from service.model.mail import OutgoingMail, SendResult
 
-_MOST_IDLE_DOMAINS = 10_000
+_MAX_IDLE_DOMAINS = 10_000
 
 
 class DomainQueue:
-    """A destination domain. `active`: connections that carry mail to it; `parked`: mails that must wait for them."""
+    """A destination domain. `active`: connections that carry its messages; `parked`: messages that wait for one."""
 
     __slots__ = ("active", "name", "parked", "slow")
 
@@ -21,10 +21,11 @@ class DomainQueue:
 
 
 class PendingMail:
-    """A submitted mail. `body`: dot-stuffed content, once it is on its way. `attempted`: a relay has seen its envelope.
+    """A submitted message. `body`: dot-stuffed content, set with the envelope. `attempted`: a relay saw its envelope.
 
-    `domain` is set while it is on its way; a `rider` follows its `front` to the same domain on one connection,
-    and the two take one place of the domain's. `dot_at` is the loop's time when the final dot was written.
+    `domain` is set while it is in flight. A `follower` goes behind its `leader` to the same domain on one connection,
+    and the two count as one connection of the domain. `end_of_data_s`: when the end of data was written, in seconds of
+    the monotonic clock.
     """
 
     __slots__ = (
@@ -32,11 +33,11 @@ class PendingMail:
         "body",
         "domain",
         "domain_name",
-        "dot_at",
-        "front",
+        "end_of_data_s",
+        "follower",
         "future",
+        "leader",
         "mail",
-        "rider",
         "tries",
     )
 
@@ -46,20 +47,20 @@ class PendingMail:
         self.domain_name = domain
         self.future = future
         self.domain: DomainQueue | None = None
-        self.front: PendingMail | None = None
-        self.rider: PendingMail | None = None
+        self.leader: PendingMail | None = None
+        self.follower: PendingMail | None = None
         self.tries = 0
         self.attempted = False
-        self.dot_at = 0.0
+        self.end_of_data_s = 0.0
 
     def resolve(self, result: SendResult) -> None:
-        """Tell the caller, unless it no longer wants to know."""
+        """Set the result, unless the caller has cancelled the future."""
         if not self.future.done():
             self.future.set_result(result)
 
 
 class MailQueue:
-    """A queue that lets a domain have at most `limit` connections at a time, `slow_limit` when it is slow."""
+    """A queue that gives a domain at most `limit` connections at a time, `slow_limit` when it is slow."""
 
     def __init__(self, limit: int, slow_limit: int = 1) -> None:
         self.ready: deque[PendingMail] = deque()
@@ -73,29 +74,30 @@ class MailQueue:
         return len(self.ready) + self._parked
 
     def push(self, pending: PendingMail, *, first: bool = False) -> None:
-        """Queue a mail; `first` for one that was taken before."""
+        """Queue a message; `first` for one that was in flight before."""
         if first:
             self.ready.appendleft(pending)
         else:
             self.ready.append(pending)
 
-    def pop(self, behind: PendingMail | None = None) -> PendingMail | None:
-        """The next mail whose domain has room; `behind`: the mail that it will follow on its connection.
+    def pop(self, leader: PendingMail | None = None) -> PendingMail | None:
+        """Return the next message whose domain has room; `leader`: the message it will follow on its connection.
 
-        One whose future was cancelled is forgotten: nothing was sent.
+        Drop a message whose future was cancelled: nothing was sent.
         """
         ready = self.ready
-        while pending := ready.popleft() if ready else self._parked_behind(behind):
+        while pending := ready.popleft() if ready else self._parked_behind(leader):
             if pending.future.done():
                 continue
-            name, parked_before = pending.domain_name, pending.domain is not None
-            domain = pending.domain = self._domains.get(name) or self._known(name)
-            if behind is not None and behind.domain is domain:
-                if domain.parked and not parked_before:  # those that were parked before it go first
+            name, was_parked = pending.domain_name, pending.domain is not None
+            domain = pending.domain = self._domains.get(name) or self._add_domain(name)
+            if leader is not None and leader.domain is domain:
+                # Messages parked earlier go first, or a newer message would overtake them.
+                if domain.parked and not was_parked:
                     domain.parked.append(pending)
                     ready.appendleft(domain.parked.popleft())
                     continue
-                behind.rider, pending.front = pending, behind
+                leader.follower, pending.leader = pending, leader
             elif domain.active < (self._slow_limit if domain.slow else self._limit):
                 domain.active += 1
             else:
@@ -106,25 +108,25 @@ class MailQueue:
             return pending
         return None
 
-    def _parked_behind(self, behind: PendingMail | None) -> PendingMail | None:
-        """What is parked but may follow a mail to its own domain."""
-        if behind is None or behind.domain is None or not behind.domain.parked:
+    def _parked_behind(self, leader: PendingMail | None) -> PendingMail | None:
+        """Return a parked message that may follow `leader` to their domain: it needs no connection of its own."""
+        if leader is None or leader.domain is None or not leader.domain.parked:
             return None
         self._parked -= 1
-        return behind.domain.parked.popleft()
+        return leader.domain.parked.popleft()
 
     def release(self, pending: PendingMail) -> None:
-        """A mail that was taken has come to its end here."""
+        """Free the room of a message that is no longer in flight."""
         domain, pending.domain = pending.domain, None
         if domain is None:
             return
         self.active -= 1
-        front, rider = pending.front, pending.rider
-        pending.front = pending.rider = None
-        if rider is not None:
-            rider.front = None  # it keeps the place
-        elif front is not None:
-            front.rider = None
+        leader, follower = pending.leader, pending.follower
+        pending.leader = pending.follower = None
+        if follower is not None:
+            follower.leader = None  # it keeps the connection that both counted for
+        elif leader is not None:
+            leader.follower = None
         else:
             domain.active -= 1
             if domain.parked:
@@ -132,17 +134,17 @@ class MailQueue:
                 self.ready.appendleft(domain.parked.popleft())
 
     def drain(self) -> list[PendingMail]:
-        """Take out everything that waits, in order within a domain."""
-        waiting = [*self.ready]
+        """Remove and return every queued message, in order within a domain."""
+        queued = [*self.ready]
         self.ready.clear()
         for domain in self._domains.values():
-            waiting.extend(domain.parked)
+            queued.extend(domain.parked)
             domain.parked.clear()
         self._parked = 0
-        return waiting
+        return queued
 
-    def _known(self, name: str) -> DomainQueue:
-        if len(self._domains) >= _MOST_IDLE_DOMAINS:
+    def _add_domain(self, name: str) -> DomainQueue:
+        if len(self._domains) >= _MAX_IDLE_DOMAINS:
             self._domains = {n: d for n, d in self._domains.items() if d.active or d.parked}
         domain = self._domains[name] = DomainQueue(name)
         return domain

@@ -1,4 +1,4 @@
-"""How many mails a second may go to a relay or a domain: asked of a port, so that workers can share the limit."""
+"""Limit the rate of messages to a relay or a domain, through a port, so that all workers can share the limit."""
 
 import asyncio
 from collections import deque
@@ -10,30 +10,30 @@ from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
 from service.ports import SendRateLimit
 
-_CHUNK = 20  # mails reserved at once
-_PATIENCE_S = 30.0  # longer waits belong in the due set
+_MAX_CHUNK = 20  # messages reserved at once
+_MAX_WAIT_S = 30.0  # messages that must wait longer belong in the due set
 
 
 class SteadyRate:
-    """A limit for this process alone: so many mails a second, evenly, with a burst of a tenth of a second."""
+    """A limit for this process alone: `rate` messages per second, evenly, with a burst of a tenth of a second."""
 
-    def __init__(self, per_second: float, now: Callable[[], float] = monotonic) -> None:
-        self._interval = 1.0 / per_second
+    def __init__(self, rate: float, now: Callable[[], float] = monotonic) -> None:
+        self._interval_s = 1.0 / rate
         self._now = now
         self._next = 0.0
 
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """As SendRateLimit; the domain does not matter here."""
+        """Reserve `n` messages as SendRateLimit does; the domain makes no difference here."""
         now = self._now()
         start = max(self._next, now - 0.1)
-        self._next = start + n * self._interval
+        self._next = start + n * self._interval_s
         return max(0.0, start - now)
 
 
 class Throttle:
-    """Holds mails until their rate allows; a domain that must wait holds up no other.
+    """A gate before the queue that holds messages until their rate allows; a domain that waits delays no other.
 
-    `refused` is told when some have come back, which nobody need wait for any more.
+    `on_rejected` is called after messages came back unsent, so that nothing waits for them any more.
     """
 
     def __init__(
@@ -42,24 +42,24 @@ class Throttle:
         limit: SendRateLimit,
         chunk: int,
         admit: Callable[[PendingMail], None],
-        refused: Callable[[], None],
+        on_rejected: Callable[[], None],
     ) -> None:
         self._relay = relay
         self._limit = limit
-        self._chunk = max(1, min(_CHUNK, chunk))
+        self._chunk = max(1, min(_MAX_CHUNK, chunk))
         self._admit = admit
-        self._refused = refused
+        self._on_rejected = on_rejected
         self._domains: dict[str, deque[PendingMail]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._domains.values()))
 
-    def enter(self, pending: PendingMail) -> None:
-        """Hold a mail until it may go."""
-        queue = self._domains.get(pending.domain_name)
-        if queue is not None:
-            queue.append(pending)
+    def hold(self, pending: PendingMail) -> None:
+        """Hold a message until its rate allows."""
+        held = self._domains.get(pending.domain_name)
+        if held is not None:
+            held.append(pending)
             return
         self._domains[pending.domain_name] = deque((pending,))
         task = asyncio.get_running_loop().create_task(self._serve(pending.domain_name))
@@ -67,35 +67,37 @@ class Throttle:
         task.add_done_callback(self._tasks.discard)
 
     def drain(self) -> list[PendingMail]:
-        """Take out everything that is held."""
-        held = [pending for queue in self._domains.values() for pending in queue]
-        for queue in self._domains.values():
-            queue.clear()
+        """Remove and return every held message."""
+        held = [pending for domain in self._domains.values() for pending in domain]
+        for domain in self._domains.values():
+            domain.clear()
         return held
 
     def close(self) -> None:
-        """Hold nothing any more; what is held comes back unsent."""
+        """Stop; held messages come back unsent."""
         for task in self._tasks:
             task.cancel()
 
     async def _serve(self, domain: str) -> None:
-        queue = self._domains[domain]
-        delay = 1.0  # what is asked for should the limit itself be away
+        held = self._domains[domain]
+        delay_s = 1.0  # the retry_after_s of the results if the limit itself is unavailable
         try:
-            while queue:
-                n = min(len(queue), self._chunk)
-                delay = await self._limit.acquire(self._relay, domain, n)
-                if delay > _PATIENCE_S:
+            while held:
+                n = min(len(held), self._chunk)
+                delay_s = await self._limit.acquire(self._relay, domain, n)
+                if delay_s > _MAX_WAIT_S:
                     break
-                if delay > 0:
-                    await asyncio.sleep(delay)
-                for _ in range(min(n, len(queue))):
-                    self._admit(queue.popleft())
+                if delay_s > 0:
+                    await asyncio.sleep(delay_s)
+                for _ in range(min(n, len(held))):
+                    self._admit(held.popleft())
         finally:
+            # Forget the domain before `on_rejected`, which checks if anything is still held: else a drain would wait
+            # for these messages until its timeout.
             del self._domains[domain]
             result = SendResult(
-                SendStatus.unsent, Reason.rate_limited, relay=self._relay, retry_after_s=max(delay, 1.0)
+                SendStatus.unsent, Reason.rate_limited, relay=self._relay, retry_after_s=max(delay_s, 1.0)
             )
-            for pending in queue:
+            for pending in held:
                 pending.resolve(result)
-            self._refused()
+            self._on_rejected()

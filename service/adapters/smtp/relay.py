@@ -9,39 +9,39 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for each step: RFC 5321 section 4.5.3.2; `connect` is the TCP connection alone."""
+    """Seconds to wait in each step: RFC 5321 section 4.5.3.2. `connect_s` is for the TCP connection alone."""
 
-    connect: float = 30.0
-    greeting: float = 300.0
-    mail: float = 300.0
-    rcpt: float = 300.0
-    data: float = 120.0
-    block: float = 180.0
-    final: float = 600.0
-    quit: float = 5.0
+    connect_s: float = 30.0
+    greeting_s: float = 300.0  # section 4.5.3.2.1
+    mail_s: float = 300.0  # section 4.5.3.2.2
+    rcpt_s: float = 300.0  # section 4.5.3.2.3
+    data_s: float = 120.0  # section 4.5.3.2.4
+    block_s: float = 180.0  # section 4.5.3.2.5
+    final_s: float = 600.0  # section 4.5.3.2.6
+    quit_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cooldowns:
-    """Seconds that a relay is left alone; each doubles while it stays away, up to `longest`, with jitter.
+    """Seconds for which a relay gets no mail; each cooldown in a row doubles, up to `max_s`, with jitter.
 
-    `away`: it does not answer. `busy`: it said 421 or 4xx to our coming. `fault`: it refuses us, and only an
-    operator can help. `failures`: how many dialogues in a row may fail before it counts as away.
+    `unavailable_s`: it cannot be reached. `busy_s`: it answered 421, or 4xx to a new connection. `fault_s`: it refuses
+    us, and only an operator can help. `failures`: broken dialogues in a row until it counts as unavailable.
     """
 
-    away: float = 1.0
-    busy: float = 5.0
-    fault: float = 30.0
-    longest: float = 300.0
+    unavailable_s: float = 1.0
+    busy_s: float = 5.0
+    fault_s: float = 30.0
+    max_s: float = 300.0
     failures: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """An SMTP server that we hand mail to. Ages and idle times in seconds; `rate` in mails a second.
+    """An SMTP server that we hand mail to. Ages and idle times in seconds; `rate` in messages per second.
 
-    `domain_concurrency`: mails on their way to one destination domain; never more than four fifths of the
-    connections, and a quarter once the domain has shown itself slow.
+    `domain_concurrency`: connections with messages to one destination domain; never more than four fifths of the
+    connections, and a quarter once the domain was slow.
     """
 
     name: str
@@ -61,9 +61,9 @@ class Relay:
     rate: float | None = None
     dsn: bool = False
     timeouts: Timeouts = Timeouts()
-    rests: Cooldowns = Cooldowns()
+    cooldowns: Cooldowns = Cooldowns()
 
     def __post_init__(self) -> None:
-        """Refuse settings that would send a password in the clear."""
+        """Raise ValueError for settings that would send a password in the clear (RFC 4954 section 4)."""
         if self.username and self.security == "none" and not self.host.startswith(_LOOPBACK):
             raise ValueError(f"relay {self.name}: a password needs security starttls or tls")

@@ -1,22 +1,22 @@
-"""Hands mail to relays: the first in order that is well takes it, and every mail comes to one result."""
+"""Route messages to relays: the first usable one in order of preference gets each, and each has one result."""
 
 import asyncio
 from collections.abc import Sequence
 
-from service.adapters.smtp.addresses import address_domain, sender_fits
-from service.adapters.smtp.health import RelayHealth, RelayState
+from service.adapters.smtp.addresses import address_domain, is_valid_sender
 from service.adapters.smtp.pool import Pool
 from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Relay
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 from service.model.reasons import Reason, SendReason
+from service.model.relay import RelayHealth, RelayState
 from service.ports import SendRateLimit
 
 
 class SmtpTransport:
-    """Relays in order of preference. Use it on one event loop, between `start` and `close`.
+    """Relays in order of preference, for use on one event loop, between `start` and `close`.
 
-    `limit` is asked before mails go out when given; else each relay keeps its own `rate`, if it has one.
+    `limit` reserves the rate before messages are sent; without it each relay keeps its own `rate`, if it has one.
     """
 
     def __init__(self, relays: Sequence[Relay], *, limit: SendRateLimit | None = None) -> None:
@@ -28,58 +28,59 @@ class SmtpTransport:
         self._accepting = self._open = False
 
     async def start(self) -> None:
-        """Begin to open connections; returns at once, `state` tells how it goes."""
+        """Begin to open connections and return at once; `state` reports the progress."""
         self._loop = asyncio.get_running_loop()
-        self._pools = [Pool(relay, self._place, self._limit) for relay in self._relays]
+        self._pools = [Pool(relay, self._route, self._limit) for relay in self._relays]
         self._accepting = self._open = True
         for pool in self._pools:
             pool.start()
 
     def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
-        """Queue a mail. The future never raises; cancelling it forgets the mail if it has not been begun."""
+        """Queue a message and return its future, which never raises; cancel it to drop a message not yet begun."""
         future = self._loop.create_future()
         domain = address_domain(mail.recipient)
-        if domain is None or not sender_fits(mail.sender):
+        if domain is None or not is_valid_sender(mail.sender):
             future.set_result(SendResult(SendStatus.bounced, Reason.invalid_address))
             return future
         if not self._accepting:
             future.set_result(SendResult(SendStatus.unsent, SendReason.closing))
         else:
-            self._place(PendingMail(mail, domain, future))
+            self._route(PendingMail(mail, domain, future))
         return future
 
     def state(self) -> list[RelayHealth]:
-        """Every relay in order of preference, for readiness and metrics."""
+        """Return every relay in order of preference, for readiness and metrics."""
         return [pool.state() for pool in self._pools]
 
     async def close(self, drain_s: float = 20.0) -> None:
-        """Take no more, finish what is queued for at most `drain_s` seconds, then end every connection.
+        """Refuse new messages, finish queued ones for at most `drain_s` seconds, then close every connection.
 
-        What was not begun comes back as `unsent`; what was beyond its final dot as `ambiguous`.
+        Messages not begun come back as `unsent`; messages beyond their end of data as `ambiguous`.
         """
+        # In this order: `_accepting` stops new messages while `_open` still lets broken-off ones go to another relay.
         self._accepting = False
-        await asyncio.gather(*(pool.drained(drain_s) for pool in self._pools))
+        await asyncio.gather(*(pool.drain(drain_s) for pool in self._pools))
         self._open = False
         await asyncio.gather(*(pool.close() for pool in self._pools))
 
-    def _place(self, pending: PendingMail) -> None:
+    def _route(self, pending: PendingMail) -> None:
         if self._open:
             for pool in self._pools:
                 if pool.health.usable:
-                    pool.offer(pending)
+                    pool.enqueue(pending)
                     return
-        pending.resolve(self._nowhere(pending))
+        pending.resolve(self._without_relay(pending))
 
-    def _nowhere(self, pending: PendingMail) -> SendResult:
-        """No relay may be used: nobody's fault but the channel's."""
+    def _without_relay(self, pending: PendingMail) -> SendResult:
+        """Return the result when no relay is usable: an attempt counts only if a relay has seen the envelope."""
         if not self._open:
             return SendResult(SendStatus.unsent, SendReason.closing)
-        soonest = min(self._pools, key=lambda pool: pool.health.until)
+        soonest = min(self._pools, key=lambda pool: pool.health.cooldown_until)
         everywhere = all(pool.health.state is RelayState.misconfigured for pool in self._pools)
         reason = soonest.health.reason if everywhere else Reason.relay_unavailable
         return SendResult(
             SendStatus.deferred if pending.attempted else SendStatus.unsent,
             Reason.relay_unavailable if pending.attempted or reason is None else reason,
             relay=soonest.relay.name,
-            retry_after_s=soonest.health.rests_for(),
+            retry_after_s=soonest.health.cooldown_left_s(),
         )

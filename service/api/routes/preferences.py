@@ -1,7 +1,7 @@
 """Preferences of the calling account's contacts: contact × account type × each medium that the type has."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,13 +18,13 @@ from service.api.routes.contacts import PATH as CONTACTS
 from service.api.routes.contacts import contact_uri, find_contact
 from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.catalogue import AudienceRule, Catalogue
-from service.model.channels import Channel
+from service.model.channels import CHANNELS, Channel
 from service.model.recipient import Choice, Contact, preference_key
 
 router = APIRouter(prefix="/api/2.0/notification_preferences", tags=["preferences"])
 
 _URI = re.compile(rf".*{re.escape(CONTACTS)}([^/]+)/?")
-_MEDIUM: Mapping[Channel, str] = {Channel.email: "email", Channel.inbox: "api"}
+_MEDIA = tuple(properties.medium for properties in CHANNELS.values())
 
 
 class Preference(BaseModel):
@@ -33,7 +33,7 @@ class Preference(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     contact: str = Field(max_length=2000, examples=[f"{CONTACTS}cc15a0ea-6009-408e-8d47-0d39ad25fd70/"])
-    medium: Literal["email", "api"]
+    medium: Literal[_MEDIA]  # type: ignore[valid-type]
     type: str = Field(max_length=64)
     value: bool
 
@@ -118,7 +118,7 @@ def _preference_view(request: Request, contact: Contact, name: str, channel: Cha
     choice = contact.preferences.get(preference_key(name, channel))
     return {
         "contact": contact_uri(request, contact),
-        "medium": _MEDIUM[channel],
+        "medium": CHANNELS[channel].medium,
         "type": name,
         "value": choice.on if choice else True,
     }
@@ -136,7 +136,7 @@ def _channel(preference: Preference, catalogue: Catalogue, index: int | None) ->
     if type_ is None or type_.name != preference.type or not type_.needs(AudienceRule.account):
         raise body_error("There is no such account type.", pointer_to(*location, "type"))
     for channel in type_.channels:
-        if _MEDIUM[channel] == preference.medium:
+        if CHANNELS[channel].medium == preference.medium:
             return channel
     raise body_error("The type does not have this medium.", pointer_to(*location, "medium"))
 

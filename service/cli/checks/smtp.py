@@ -34,7 +34,7 @@ async def _greet(relay: "Relay") -> Finding:
 
     name = f"smtp {relay.name}"
     where = f"{relay.host}:{relay.port}, {relay.security}"
-    patient = replace(relay, timeouts=replace(relay.timeouts, connect=_PATIENCE_S, greeting=_PATIENCE_S))
+    patient = replace(relay, timeouts=replace(relay.timeouts, connect_s=_PATIENCE_S, greeting_s=_PATIENCE_S))
     try:
         async with asyncio.timeout(2 * _PATIENCE_S):
             transport, offers = await open_connection(patient, tls_context(patient))

@@ -10,7 +10,7 @@ import typer
 
 from service.cli.support.output import CliError
 from service.cli.support.times import iso, moment_ms
-from service.model.dead_letter import DeadLetter, letter_of
+from service.model.dead_letter import DeadLetter
 from service.model.mask import mask_text
 from service.model.operation import OperationKind
 from service.model.record import Record
@@ -53,11 +53,11 @@ async def select(
     statuses = await at.dead_letter_statuses()
     if asked.ids:
         async for record in _picked(at, sorted(asked.ids)):
-            letter = letter_of(record)
+            letter = DeadLetter.from_record(record)
             yield letter, statuses.get(letter.id)
         return
     async for record in _died(at, asked.since):
-        letter = letter_of(record)
+        letter = DeadLetter.from_record(record)
         status = statuses.get(letter.id)
         if asked.wants(letter, _state(status)):
             yield letter, status
@@ -106,7 +106,7 @@ async def open_parts(
 
 
 def _state(status: "DeadLetterStatus | None") -> str:
-    return _OPEN if status is None else STATES.get(status.action, status.action)
+    return _OPEN if status is None else STATES.get(status.operation, status.operation)
 
 
 def row_of(letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, Any]:
@@ -123,4 +123,4 @@ def row_of(letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, A
         "place": letter.place,
         "detail": mask_text(letter.detail),
     }
-    return row if status is None else row | {"by": status.who, "at": iso(status.at_ms)}
+    return row if status is None else row | {"by": status.operator, "at": iso(status.at_ms)}

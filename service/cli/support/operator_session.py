@@ -40,9 +40,9 @@ class OperatorSession:
             self.producer,
             parts.topics.audit,
             parts.clock,
-            who=operator(),
-            action=action,
-            asked=asked,
+            operator=operator(),
+            kind=action,
+            filters=asked,
         )
 
     async def read(self, *topics: str, since_ms: int = 0) -> AsyncIterator[Record]:

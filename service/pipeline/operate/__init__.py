@@ -1,1 +1,1 @@
-"""What operators ask and do: explain, what-if, audit, replay, redrive, privacy, rebuild."""
+"""Operator tools: explain, what-if, audit, replay, redrive, privacy, rebuild."""

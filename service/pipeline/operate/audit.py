@@ -1,12 +1,12 @@
-"""Audit: do the ledger's sums balance, and do due set and inboxes agree with it? Finds drift, and can repair it.
+"""Audit: check that the ledger's sums balance and that due set and inboxes agree with it; optionally repair drift.
 
-All goes on meanwhile, so whatever looks wrong is looked at once more before it is called so.
+Workers run meanwhile, so an apparent drift is checked a second time before it is reported.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,24 +14,28 @@ from service.model.ledger import TRANSITIONS, Entry, State, is_open
 from service.ports import Clock, DeliveryLog, DueSet, Ledger, LedgerScan
 
 _WAITING = frozenset({State.deferred, State.ambiguous})
-_WHOLE = 10  # steps; of longer histories the middle may have been cut out
+_COMPLETE_STEPS = 10  # of longer histories the middle may have been cut out
 _CHUNK = 500
-_MOST_SHOWN = 1000
+_MAX_SHOWN = 1000
 
 
 @dataclass(slots=True)
 class Drift:
-    """One thing that disagrees."""
+    """A disagreement about `name`: an `event:delivery`, or the recipient of an inbox."""
 
     kind: str
-    what: str
-    said: str
+    name: str
+    detail: str
     repaired: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the drift as JSON, under the names that `tocsin audit --json` publishes."""
+        return {"kind": self.kind, "what": self.name, "said": self.detail, "repaired": self.repaired}
 
 
 @dataclass(slots=True)
 class AuditReport:
-    """What was counted, and what disagrees. `oldest`: for each open state its oldest delivery's time (ms) and name."""
+    """Counts and drift of an audit. `oldest`: time (ms) and name of the oldest delivery in each open state."""
 
     events: int = 0
     deliveries: int = 0
@@ -43,11 +47,11 @@ class AuditReport:
 
     @property
     def left(self) -> int:
-        """How much disagrees still."""
-        return sum(not one.repaired for one in self.drift)
+        """Return the number of drifts that are not repaired."""
+        return sum(not drift.repaired for drift in self.drift)
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the report as JSON."""
         final = {state.value: n for state, n in sorted(self.states.items()) if not is_open(state)}
         pending = {state.value: n for state, n in sorted(self.states.items()) if is_open(state)}
         return {
@@ -62,118 +66,121 @@ class AuditReport:
             },
             "waiting": self.waiting,
             "inboxes": self.inboxes,
-            "drift": [asdict(one) for one in self.drift[:_MOST_SHOWN]],
+            "drift": [drift.document() for drift in self.drift[:_MAX_SHOWN]],
             "drift_left": self.left,
         }
 
 
 class Auditor:
-    """`patience_s`: how long a delivery on its way from the due set to its stage may take before it is missed."""
+    """Auditor of a whole Redis.
+
+    `patience_s`: how long a delivery may take from the due set to its stage before it counts as missing.
+    """
 
     def __init__(
-        self, ledger: Ledger, due: DueSet, sweep: LedgerScan, clock: Clock, *, patience_s: float = 5.0
+        self, ledger: Ledger, due: DueSet, scan: LedgerScan, clock: Clock, *, patience_s: float = 5.0
     ) -> None:
         self._ledger = ledger
         self._due = due
-        self._sweep = sweep
+        self._scan = scan
         self._clock = clock
         self._patience_s = patience_s
 
     async def __call__(self, log: DeliveryLog | None = None) -> AuditReport:
-        """Look at everything; with a log also repair. Raises Unavailable."""
-        done = AuditReport()
-        suspects = await self._count(done)
-        unneeded = await self._unneeded(done)
+        """Check everything; with a log also repair. Raise Unavailable."""
+        report = AuditReport()
+        suspects = await self._check_ledger(report)
+        unneeded = await self._unneeded(report)
         if suspects or unneeded:
             await asyncio.sleep(self._patience_s)
-        await self._due_missing(done, await self._still_missing(suspects), log)
-        await self._due_unneeded(done, unneeded, repair=log is not None)
-        await self._inboxes(done, repair=log is not None)
-        return done
+        await self._report_missing(report, await self._still_missing(suspects), log)
+        await self._report_unneeded(report, unneeded, repair=log is not None)
+        await self._check_inboxes(report, repair=log is not None)
+        return report
 
-    async def _count(self, done: AuditReport) -> list[Entry]:
-        """Count the ledger; deliveries that should wait in the due set and do not."""
+    async def _check_ledger(self, report: AuditReport) -> list[Entry]:
+        """Count the ledger; return the deliveries that should be in the due set and are not."""
         suspects: list[Entry] = []
         events: set[str] = set()
-        async for entries, broken in self._sweep.ledger():
-            done.deliveries += len(entries) + len(broken)
+        async for entries, unreadable in self._scan.ledger():
+            report.deliveries += len(entries) + len(unreadable)
             events.update(entry.event for entry in entries)
-            done.drift += (Drift("ledger", name, "the row cannot be read") for name in broken)
+            report.drift += (Drift("ledger", name, "the row cannot be read") for name in unreadable)
             for entry in entries:
-                self._look(entry, done)
+                self._check_entry(entry, report)
             suspects += await self._without_due([e for e in entries if e.state in _WAITING])
-        done.events = len(events)
+        report.events = len(events)
         return suspects
 
-    def _look(self, entry: Entry, done: AuditReport) -> None:
+    def _check_entry(self, entry: Entry, report: AuditReport) -> None:
         state, at_ms = entry.state, entry.steps[0].at_ms
-        done.states[state] += 1
+        report.states[state] += 1
         name = f"{entry.event}:{entry.delivery}"
-        if is_open(state) and (state not in done.oldest or at_ms < done.oldest[state][0]):
-            done.oldest[state] = (at_ms, name)
-        if len(entry.steps) < _WHOLE:
+        if is_open(state) and (state not in report.oldest or at_ms < report.oldest[state][0]):
+            report.oldest[state] = (at_ms, name)
+        if len(entry.steps) < _COMPLETE_STEPS:
             history = [None, *(step.state for step in reversed(entry.steps))]
             for before, after in pairwise(history):
                 if after is not None and after not in TRANSITIONS[before]:
-                    said = f"went from {before or 'nothing'} to {after}, which the ledger does not allow"
-                    done.drift.append(Drift("ledger", name, said))
+                    detail = f"went from {before or 'nothing'} to {after}, which the ledger does not allow"
+                    report.drift.append(Drift("ledger", name, detail))
 
     async def _without_due(self, entries: Sequence[Entry]) -> list[Entry]:
         times = await self._due.times([entry.delivery for entry in entries])
         return [entry for entry, at_ms in zip(entries, times, strict=True) if at_ms is None]
 
     async def _still_missing(self, suspects: Iterable[Entry]) -> list[Entry]:
-        now = [await self._ledger.entry(entry.event, entry.delivery) for entry in suspects]
-        return await self._without_due([entry for entry in now if entry and entry.state in _WAITING])
+        current = [await self._ledger.entry(entry.event, entry.delivery) for entry in suspects]
+        return await self._without_due([entry for entry in current if entry and entry.state in _WAITING])
 
-    async def _due_missing(
-        self, done: AuditReport, missing: Sequence[Entry], log: DeliveryLog | None
+    async def _report_missing(
+        self, report: AuditReport, missing: Sequence[Entry], log: DeliveryLog | None
     ) -> None:
-        found = await log.find(frozenset(e.delivery for e in missing)) if log and missing else {}
+        logged = await log.find(frozenset(e.delivery for e in missing)) if log and missing else {}
         for entry in missing:
-            delivery = found.get(entry.delivery)
+            delivery = logged.get(entry.delivery)
             if delivery is not None:
                 again = delivery.model_copy(update={"attempt": entry.steps[0].attempt})
                 await self._due.add([again], [self._clock.now_ms()], [entry.state])
-            said = f"{entry.state} since {entry.steps[0].at_ms}, and not in the due set"
+            detail = f"{entry.state} since {entry.steps[0].at_ms}, and not in the due set"
             if log and delivery is None:
-                said += "; Kafka has the delivery no more"
+                detail += "; the delivery is no longer in Kafka"
             name = f"{entry.event}:{entry.delivery}"
-            done.drift.append(Drift("due missing", name, said, delivery is not None))
+            report.drift.append(Drift("due missing", name, detail, delivery is not None))
 
-    async def _unneeded(self, done: AuditReport) -> list[tuple[str, str]]:
-        """What waits in the due set, although its delivery has come to an end or is in no ledger."""
-        found: list[tuple[str, str]] = []
-        async for pairs in self._sweep.waiting():
-            done.waiting += len(pairs)
-            found += [pair for pair in pairs if await self._ended(*pair)]
-        return found
+    async def _unneeded(self, report: AuditReport) -> list[tuple[str, str]]:
+        """Count the due set; return its (event, delivery) pairs that the ledger has closed or does not hold."""
+        unneeded: list[tuple[str, str]] = []
+        async for pairs in self._scan.waiting():
+            report.waiting += len(pairs)
+            unneeded += [pair for pair in pairs if await self._is_closed(*pair)]
+        return unneeded
 
-    async def _ended(self, event: str, delivery: str) -> bool:
+    async def _is_closed(self, event: str, delivery: str) -> bool:
         entry = await self._ledger.entry(event, delivery) if event else None
         return entry is None or not is_open(entry.state)
 
-    async def _due_unneeded(
-        self, done: AuditReport, unneeded: Sequence[tuple[str, str]], *, repair: bool
+    async def _report_unneeded(
+        self, report: AuditReport, unneeded: Sequence[tuple[str, str]], *, repair: bool
     ) -> None:
         for start in range(0, len(unneeded), _CHUNK):
             part = unneeded[start : start + _CHUNK]
             times = await self._due.times([delivery for _, delivery in part])
             still = [pair for pair, at_ms in zip(part, times, strict=True) if at_ms is not None]
-            ended = [pair for pair in still if await self._ended(*pair)]
+            closed = [pair for pair in still if await self._is_closed(*pair)]
             if repair:
-                await self._due.drop([delivery for _, delivery in ended])
-            said = "in the due set, although the ledger has closed it or does not know it"
-            done.drift += (
-                Drift("due unneeded", f"{event}:{delivery}", said, repair) for event, delivery in ended
+                await self._due.drop([delivery for _, delivery in closed])
+            detail = "in the due set, although the ledger has closed it or does not hold it"
+            report.drift += (
+                Drift("due unneeded", f"{event}:{delivery}", detail, repair) for event, delivery in closed
             )
 
-    async def _inboxes(self, done: AuditReport, *, repair: bool) -> None:
-        async for recipients in self._sweep.inboxes():
-            done.inboxes += len(recipients)
+    async def _check_inboxes(self, report: AuditReport, *, repair: bool) -> None:
+        async for recipients in self._scan.inboxes():
+            report.inboxes += len(recipients)
             for recipient in recipients:
-                lines = await self._sweep.inbox_drift(recipient)
-                if lines and repair:
-                    await self._sweep.recount(recipient)
-                left = await self._sweep.inbox_drift(recipient) if lines and repair else lines
-                done.drift += (Drift("inbox", recipient, line, line not in left) for line in lines)
+                details = await self._scan.inbox_drift(recipient)
+                if details and repair:
+                    await self._scan.recount(recipient)
+                left = await self._scan.inbox_drift(recipient) if details and repair else details
+                report.drift += (Drift("inbox", recipient, detail, detail not in left) for detail in details)

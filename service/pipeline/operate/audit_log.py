@@ -1,4 +1,7 @@
-"""The trail of an operation on `dispatch.audit`: begun before anything is done, so that nothing is done unseen."""
+"""Operation log: the record of an operation on `dispatch.audit`.
+
+Its begin is written before anything is done: if the operation is cut off, the log still shows that it was started.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from secrets import token_hex
@@ -10,7 +13,7 @@ from service.ports import Clock, Publisher
 
 
 class OperationLog:
-    """One operation of one operator. `asked` is the filter, without anything that names a person."""
+    """Writer of the records of one operation of one operator. `filters` must not hold personal data."""
 
     def __init__(
         self,
@@ -18,43 +21,47 @@ class OperationLog:
         topic: str,
         clock: Clock,
         *,
-        who: str,
-        action: OperationKind,
-        asked: Mapping[str, Any],
+        operator: str,
+        kind: OperationKind,
+        filters: Mapping[str, Any],
     ) -> None:
         self.id = token_hex(6)
-        self.who = who
-        self.action = action
+        self.operator = operator
+        self._kind = kind
         self._publisher = publisher
         self._topic = topic
         self._clock = clock
-        self._asked = asked
+        self._filters = filters
 
-    async def tell(self, phase: OperationPhase, counts: Mapping[str, int], items: Sequence[str] = ()) -> None:
-        """Write one record. Raises Unavailable."""
+    async def write(
+        self, phase: OperationPhase, counts: Mapping[str, int], items: Sequence[str] = ()
+    ) -> None:
+        """Publish one record. Raise Unavailable."""
         now = self._clock.now_ms()
-        said = Operation(self.id, self.action, phase, self.who, now, self._asked, dict(counts), tuple(items))
-        await self._publisher.publish([Message(self._topic, self.id.encode(), said.to_bytes())])
+        operation = Operation(
+            self.id, self._kind, phase, self.operator, now, self._filters, dict(counts), tuple(items)
+        )
+        await self._publisher.publish([Message(self._topic, self.id.encode(), operation.to_bytes())])
 
 
 class DeadLetterStatus(NamedTuple):
-    """What was done to a dead letter, by whom and when (ms)."""
+    """The last operation on a dead letter, its operator and its time (ms)."""
 
-    action: OperationKind
-    who: str
+    operation: OperationKind
+    operator: str
     at_ms: int
 
 
 def dead_letter_statuses(records: Iterable[Record]) -> dict[str, DeadLetterStatus]:
-    """What `dispatch.audit` says of each dead letter by its id; one that is not in it is open."""
-    found: dict[str, DeadLetterStatus] = {}
+    """Return the status of each dead letter that `dispatch.audit` names, by its id; all others are open."""
+    statuses: dict[str, DeadLetterStatus] = {}
     for record in records:
         try:
-            told = Operation.from_bytes(record.value or b"")
+            operation = Operation.from_bytes(record.value or b"")
         except ValueError:
             continue
-        for item in told.items:
-            known = found.get(item)
-            if known is None or known.at_ms <= told.at_ms:
-                found[item] = DeadLetterStatus(told.action, told.who, told.at_ms)
-    return found
+        for item in operation.items:
+            known = statuses.get(item)
+            if known is None or known.at_ms <= operation.at_ms:
+                statuses[item] = DeadLetterStatus(operation.action, operation.who, operation.at_ms)
+    return statuses

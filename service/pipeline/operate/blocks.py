@@ -1,4 +1,4 @@
-"""Standing: what stops a recipient's mail as the tables have it now, and since when. For `explain`."""
+"""Blocks in force, for `explain`: the suppressions and unsubscribes that stop a recipient's mail now, with times."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,24 +11,24 @@ from service.model.ledger import Entry
 from service.model.unsubscribe import unsubscribe_key
 from service.ports import LookupKeys, MailBlock, Rows, Tables
 
-_NOTHING = MailBlock()
+_NO_BLOCK = MailBlock()
 
 
-def rows_of(entries: Iterable[Entry]) -> LookupKeys:
-    """The rows by which these were found."""
-    wanted = LookupKeys()
+def keys_of(entries: Iterable[Entry]) -> LookupKeys:
+    """Return the keys of the rows through which the recipients of these deliveries were found."""
+    keys = LookupKeys()
     for entry in entries:
         if entry.rule == AudienceRule.account:
-            wanted.accounts.add(entry.matched)
+            keys.accounts.add(entry.matched)
         elif entry.rule == AudienceRule.group:
-            wanted.groups.add(GroupKey.parse(entry.matched))
+            keys.groups.add(GroupKey.parse(entry.matched))
         else:
-            wanted.recipients.add(entry.recipient)
-    return wanted
+            keys.recipients.add(entry.recipient)
+    return keys
 
 
 class MailBlocks:
-    """Looks up suppressions and unsubscribes."""
+    """Lookup of suppressions and unsubscribes, as JSON."""
 
     def __init__(self, catalogue: Catalogue, tables: Tables) -> None:
         self._catalogue = catalogue
@@ -37,61 +37,64 @@ class MailBlocks:
     async def of_entries(
         self, entries: Sequence[Entry], type_name: str, rows: Rows, now_ms: int
     ) -> list[dict[str, Any] | None]:
-        """For each delivery what would stop its mail now; None for other channels and for what nothing stops."""
-        row = self._catalogue.get(type_name)
-        if row is not None and row.mandatory:
+        """Return for each delivery what blocks its mail now; None for other channels and where nothing does."""
+        notification_type = self._catalogue.get(type_name)
+        if notification_type is not None and notification_type.mandatory:
             return [None] * len(entries)
-        asked = [
-            (_address(entry, type_name, rows), _key(entry, type_name))
+        query = [
+            (_address(entry, type_name, rows), _unsubscribe_key(entry, type_name))
             for entry in entries
             if CHANNELS[Channel(entry.channel)].suppressible
         ]
-        found = iter(await self._tables.blocks(asked) if asked else ())
-        bars = (
-            next(found) if CHANNELS[Channel(entry.channel)].suppressible else _NOTHING for entry in entries
+        looked_up = iter(await self._tables.blocks(query) if query else ())
+        blocks = (
+            next(looked_up) if CHANNELS[Channel(entry.channel)].suppressible else _NO_BLOCK
+            for entry in entries
         )
-        return [_shown(bar, now_ms) or None for bar in bars]
+        return [_document(block, now_ms) or None for block in blocks]
 
-    async def of_person(self, name: str, address: str, now_ms: int) -> dict[str, Any]:
-        """What stops all mail to an address, and the types that this recipient has unsubscribed from."""
-        types = [row.name for row in self._catalogue if row.suppressible and not row.mandatory]
-        bars = await self._tables.blocks([(address, unsubscribe_key("", name, one)) for one in types])
-        shown = [_shown(bar, now_ms) for bar in bars]
+    async def of_recipient(self, recipient: str, address: str, now_ms: int) -> dict[str, Any]:
+        """Return the suppression of an address, and the unsubscribes of a recipient by type."""
+        types = [type_.name for type_ in self._catalogue if type_.suppressible and not type_.mandatory]
+        blocks = await self._tables.blocks(
+            [(address, unsubscribe_key("", recipient, type_name)) for type_name in types]
+        )
+        documents = [_document(block, now_ms) for block in blocks]
         return {
-            "suppressed": next((one["suppressed"] for one in shown if "suppressed" in one), None),
+            "suppressed": next((one["suppressed"] for one in documents if "suppressed" in one), None),
             "unsubscribed": {
-                one: told["unsubscribed"]
-                for one, told in zip(types, shown, strict=True)
-                if "unsubscribed" in told
+                type_name: document["unsubscribed"]
+                for type_name, document in zip(types, documents, strict=True)
+                if "unsubscribed" in document
             },
         }
 
 
-def _shown(bar: MailBlock, now_ms: int) -> dict[str, Any]:
-    told: dict[str, Any] = {}
-    if (stopped := bar.suppression) is not None and stopped.stands(now_ms):
-        told["suppressed"] = {"reason": stopped.reason.value, "since_ms": stopped.at_ms}
-        if stopped.until_ms:
-            told["suppressed"]["until_ms"] = stopped.until_ms
-    if bar.unsubscribed is not None:
-        told["unsubscribed"] = {"since_ms": bar.unsubscribed.since_ms, "by": bar.unsubscribed.by}
-    return told
+def _document(block: MailBlock, now_ms: int) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if (suppression := block.suppression) is not None and suppression.in_force(now_ms):
+        document["suppressed"] = {"reason": suppression.reason.value, "since_ms": suppression.at_ms}
+        if suppression.until_ms:
+            document["suppressed"]["until_ms"] = suppression.until_ms
+    if block.unsubscribed is not None:
+        document["unsubscribed"] = {"since_ms": block.unsubscribed.since_ms, "by": block.unsubscribed.by}
+    return document
 
 
-def _key(entry: Entry, type_name: str) -> str:
+def _unsubscribe_key(entry: Entry, type_name: str) -> str:
     return unsubscribe_key(
         entry.matched if entry.rule == AudienceRule.account else "", entry.recipient, type_name
     )
 
 
 def _address(entry: Entry, type_name: str, rows: Rows) -> str:
-    """As the tables have it now; empty where they have none."""
+    """Return the recipient's current address; empty where the tables have none."""
     if entry.rule == AudienceRule.account:
-        held = rows.accounts.get(entry.matched, ())
-        return next((contact.email for contact in held if contact.uuid == entry.recipient), "")
+        contacts = rows.accounts.get(entry.matched, ())
+        return next((contact.email for contact in contacts if contact.uuid == entry.recipient), "")
     if entry.rule == AudienceRule.group:
         group = rows.groups.get(GroupKey.parse(entry.matched))
         listed: Iterable[str] = group.addresses.get(type_name, ()) if group else ()
         return next((address for address in listed if address_pseudonym(address) == entry.recipient), "")
-    person = rows.recipients.get(entry.recipient)
-    return person.address if person else ""
+    recipient = rows.recipients.get(entry.recipient)
+    return recipient.address if recipient else ""

@@ -1,4 +1,4 @@
-"""Who a person is to Tocsin: the rows that name them, the ids they go by, and the deliveries they were due."""
+"""Data subject: the rows that name a person, the ids and addresses of that person, and references to deliveries."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ NAMED = ("recipients", "contacts", "groups")
 
 
 class DataSubject(NamedTuple):
-    """The rows that name somebody. `ids`: recipient ids, also of contacts and of addresses in group lists."""
+    """The rows that name a person. `ids`: recipient ids, also of contacts and of addresses in group lists."""
 
     recipients: tuple[Recipient, ...]
     contacts: tuple[Contact, ...]
@@ -26,10 +26,10 @@ class DataSubject(NamedTuple):
 
 
 class SubjectFinder:
-    """Finds a person in the tables' topics, read in their order.
+    """Finder of a data subject in the records of the tables' topics, read in their order.
 
-    By a recipient id (a contact's uuid is one too), or by an address in whatever case, which finds all that
-    goes by it.
+    It matches a recipient id (a contact's uuid is one too), or an address in any case, which matches every recipient,
+    contact and group list with that address.
     """
 
     def __init__(self, topics: TopicNames, *, recipient: str = "", address: str = "") -> None:
@@ -39,19 +39,19 @@ class SubjectFinder:
         self._rows: dict[tuple[str, str], Recipient | Contact | Group] = {}
 
     def read(self, record: Record) -> None:
-        """Take in a record of a table; the last one of a key counts. What is no row is passed over."""
+        """Read one record of a table; the last record of a key counts, and invalid records are skipped."""
         try:
             change = read_change(self._table_of[record.topic], record)
         except InvalidEvent:
             return
         row = change.row
-        if isinstance(row, Recipient | Contact | Group) and self._is_meant(row):
+        if isinstance(row, Recipient | Contact | Group) and self._matches(row):
             self._rows[change.table, change.key] = row
         else:
             self._rows.pop((change.table, change.key), None)
 
-    def person(self) -> DataSubject:
-        """Who was found; ids and addresses also where no row is left."""
+    def subject(self) -> DataSubject:
+        """Return the data subject; the requested id or address is in it even where no row matches."""
         rows = self._rows.values()
         recipients = tuple(row for row in rows if isinstance(row, Recipient))
         contacts = tuple(row for row in rows if isinstance(row, Contact))
@@ -71,7 +71,7 @@ class SubjectFinder:
             frozenset(addresses - {""}),
         )
 
-    def _is_meant(self, row: Recipient | Contact | Group) -> bool:
+    def _matches(self, row: Recipient | Contact | Group) -> bool:
         if isinstance(row, Recipient):
             return row.id == self._recipient or self._address == (row.address.lower() or None)
         if isinstance(row, Contact):
@@ -80,7 +80,7 @@ class SubjectFinder:
 
 
 class DeliveryRef(NamedTuple):
-    """A delivery as Kafka tells of it."""
+    """A reference to a delivery, with the fields that its records in Kafka share."""
 
     delivery: str
     event: str
@@ -90,19 +90,25 @@ class DeliveryRef(NamedTuple):
     event_id: str
     source: str
 
-
-def trace_of(record: Record, topics: TopicNames) -> DeliveryRef | None:
-    """The delivery that a record of `dispatch.*` is about; None where it is about none."""
-    told: Outcome | Delivery
-    try:
-        if record.topic == topics.outcomes:
-            told = Outcome.from_bytes(record.value or b"")
-            name = told.delivery
-        else:
-            told = Delivery.from_bytes(record.value)
-            name = told.id
-    except ValueError:
-        return None
-    return DeliveryRef(
-        name, told.event, told.type, told.recipient, str(told.channel), told.event_id, told.source
-    )
+    @classmethod
+    def from_record(cls, record: Record, topics: TopicNames) -> "DeliveryRef | None":
+        """Return the delivery that a record of `dispatch.*` is about; None where it is about none."""
+        decoded: Outcome | Delivery
+        try:
+            if record.topic == topics.outcomes:
+                decoded = Outcome.from_bytes(record.value or b"")
+                delivery = decoded.delivery
+            else:
+                decoded = Delivery.from_bytes(record.value)
+                delivery = decoded.id
+        except ValueError:
+            return None
+        return cls(
+            delivery,
+            decoded.event,
+            decoded.type,
+            decoded.recipient,
+            str(decoded.channel),
+            decoded.event_id,
+            decoded.source,
+        )

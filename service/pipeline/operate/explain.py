@@ -1,6 +1,6 @@
-"""Explain: what became of an event, or of what somebody was due, and why; also why somebody got nothing.
+"""Explain: the state of an event's or a recipient's deliveries and why; also why a recipient has none.
 
-Puts together what the ledger wrote when it happened; from the tables, what holds now. Reads only.
+The answer joins the ledger, written when each state changed, with the tables as they are now. Read-only.
 """
 
 import re
@@ -14,22 +14,24 @@ from service.model.channels import Channel
 from service.model.ids import address_pseudonym, delivery_id, event_key, is_pseudonym
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
-from service.pipeline.operate.blocks import MailBlocks, rows_of
-from service.pipeline.operate.not_notified import NotNotified, not_found, not_made, rows_for
+from service.pipeline.operate.blocks import MailBlocks, keys_of
+from service.pipeline.operate.not_notified import NotNotified, channels_left_out, keys_for, not_matched
 from service.ports import AddressSearch, Clock, DueSet, Ledger, LedgerIndex, LookupKeys, Rows, Tables
 
 _REPLY = re.compile(r"(\S+) (\d{3}(?: .*)?)")
-_ANSWERED = frozenset({State.sent, State.deferred, State.bounced, State.ambiguous, State.expired, State.held})
-_MOST_EVENTS = 100
-_MOST_REMEMBERED = 2000
+_WITH_REPLY = frozenset(
+    {State.sent, State.deferred, State.bounced, State.ambiguous, State.expired, State.held}
+)
+_MAX_EVENTS = 100
+_MAX_INDEXED = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainQuery:
-    """What is to be explained: an event (by its id or key), a recipient, who has an address, or both.
+    """A query for an event (by its id or key), for a recipient, for all holders of an address, or for both.
 
-    `source` may be left out. `type` and `since_ms` narrow what a recipient was due. `limit`: deliveries shown an
-    event, and events shown; these are never more than 100, the newest.
+    `source` is optional. `type` and `since_ms` narrow a recipient's deliveries. `limit`: deliveries shown per event,
+    and events shown; never more than 100 events, the newest.
     """
 
     event: str = ""
@@ -42,9 +44,9 @@ class ExplainQuery:
 
 
 class Explainer:
-    """Answers an Ask with a document as JSON can hold it. Times are milliseconds since the epoch.
+    """Builder of the JSON document that answers an ExplainQuery. Times are milliseconds since the epoch.
 
-    It holds addresses only where they were asked for or an old detail quotes one: who shows it masks it.
+    The document holds addresses only where the query names one or an old detail quotes one; the caller masks them.
     """
 
     def __init__(
@@ -65,102 +67,111 @@ class Explainer:
         self._due = due
         self._search = search
         self._clock = clock
-        self._standing = MailBlocks(catalogue, tables)
+        self._blocks = MailBlocks(catalogue, tables)
 
-    async def __call__(self, ask: ExplainQuery) -> dict[str, Any]:
-        """`events` is empty where nothing is known. Raises Unavailable."""
-        people = await self._people(ask)
+    async def __call__(self, query: ExplainQuery) -> dict[str, Any]:
+        """Return the answer; its `events` is empty where the ledger holds nothing. Raise Unavailable."""
+        recipients = await self._recipients(query)
         events: list[dict[str, Any]] = []
-        for key in await self._events(ask, people):
-            if (found := await self._event(key, people, ask)) is not None:
-                events.append(found)
-            if len(events) == min(ask.limit, _MOST_EVENTS):
+        for key in await self._events(query, recipients):
+            if (event := await self._event(key, recipients, query)) is not None:
+                events.append(event)
+            if len(events) == min(query.limit, _MAX_EVENTS):
                 break
-        named = [await self._person(name) for name in people if not is_pseudonym(name)]
-        if ask.address:
-            named += await self._listed(ask.address)
-        return {"asked": {n: v for n, v in asdict(ask).items() if v}, "people": named, "events": events}
+        people = [await self._recipient(name) for name in recipients if not is_pseudonym(name)]
+        if query.address:
+            people += await self._listed_address(query.address)
+        return {"asked": {n: v for n, v in asdict(query).items() if v}, "people": people, "events": events}
 
-    async def _people(self, ask: ExplainQuery) -> list[str]:
-        """The ids that were asked for; a person is also the address that a group may list."""
-        if ask.address:
-            return [*await self._search.holders(ask.address), address_pseudonym(ask.address)]
-        if not ask.recipient:
+    async def _recipients(self, query: ExplainQuery) -> list[str]:
+        """Return the recipient ids of the query; a recipient is also the pseudonym of its address in group lists."""
+        if query.address:
+            return [*await self._search.holders(query.address), address_pseudonym(query.address)]
+        if not query.recipient:
             return []
-        rows = await self._tables.lookup(LookupKeys(recipients={ask.recipient}))
-        person = rows.recipients.get(ask.recipient)
-        return [ask.recipient, *([address_pseudonym(person.address)] if person and person.address else [])]
+        rows = await self._tables.lookup(LookupKeys(recipients={query.recipient}))
+        row = rows.recipients.get(query.recipient)
+        return [query.recipient, *([address_pseudonym(row.address)] if row and row.address else [])]
 
-    async def _events(self, ask: ExplainQuery, people: Sequence[str]) -> Sequence[str]:
-        if ask.event:
-            if ask.source:
-                return [event_key(ask.source, ask.event)]
-            return [*await self._index.named(ask.event), ask.event]
-        found: dict[str, None] = {}
-        for name in people:
-            pairs = await self._index.recipient_entries(name, ask.since_ms, _MOST_REMEMBERED)
-            found.update((event, None) for event, _ in pairs)
-        return list(found)
+    async def _events(self, query: ExplainQuery, recipients: Sequence[str]) -> Sequence[str]:
+        """Return the keys of the events to explain, each once."""
+        if query.event:
+            if query.source:
+                return [event_key(query.source, query.event)]
+            return [*await self._index.named(query.event), query.event]
+        events: dict[str, None] = {}
+        for name in recipients:
+            pairs = await self._index.recipient_entries(name, query.since_ms, _MAX_INDEXED)
+            events.update((event, None) for event, _ in pairs)
+        return list(events)
 
-    async def _event(self, key: str, people: Sequence[str], ask: ExplainQuery) -> dict[str, Any] | None:
+    async def _event(self, key: str, recipients: Sequence[str], query: ExplainQuery) -> dict[str, Any] | None:
+        """Return the document of one event; None where the ledger does not hold it or it is of another type."""
         head = await self._ledger.head(key)
-        if head is None or (ask.type and head.get("type") != ask.type):
+        if head is None or (query.type and head.get("type") != query.type):
             return None
-        row = self._catalogue.get(str(head.get("type", "")))
+        type_name = str(head.get("type", ""))
+        notification_type = self._catalogue.get(type_name)
         sums = _Sums()
-        entries = [e async for e in self._of_people(key, people)]
-        if ask.event:
+        entries = [entry async for entry in self._entries_of(key, recipients)]
+        if query.event:
             async for entry in self._ledger.entries(key):
                 sums.add(entry)
-                if not people and len(entries) < ask.limit:
+                if not recipients and len(entries) < query.limit:
                     entries.append(entry)
         else:
             for entry in entries:
                 sums.add(entry)
-        missing = await self._missing(row, head, people, entries) if row else []
+        missing: list[NotNotified] = []
+        audience: list[dict[str, Any]] = []
+        if notification_type is not None:
+            missing = await self._missing(notification_type, head, recipients, entries)
+            audience = [_rule(rule.kind, rule.role, head) for rule in notification_type.audience]
         return {
             "event": dict(head),
-            "audience": [_rule(rule.kind, rule.role, head) for rule in row.audience] if row else [],
-            "deliveries": await self._deliveries(entries, str(head.get("type", ""))),
-            "not_made": [asdict(one) for one in missing],
+            "audience": audience,
+            "deliveries": await self._deliveries(entries, type_name),
+            "not_made": [one.document() for one in missing],
             "sums": sums.document(),
         }
 
-    async def _of_people(self, key: str, people: Iterable[str]) -> AsyncIterator[Entry]:
-        for name in people:
+    async def _entries_of(self, key: str, recipients: Iterable[str]) -> AsyncIterator[Entry]:
+        for recipient in recipients:
             for channel in Channel:
-                entry = await self._ledger.entry(key, delivery_id(key, name, channel))
+                entry = await self._ledger.entry(key, delivery_id(key, recipient, channel))
                 if entry is not None:
                     yield entry
 
     async def _missing(
         self,
-        row: NotificationType,
+        notification_type: NotificationType,
         head: Mapping[str, object],
-        people: Sequence[str],
+        recipients: Sequence[str],
         entries: Sequence[Entry],
     ) -> list[NotNotified]:
-        """Those asked for who got nothing, and for those found the channels that were never in question.
+        """Return why there is no delivery, for each queried recipient × channel without one.
 
-        A person's pseudonym that no group lists is no answer of its own.
+        A pseudonym of a queried recipient that no group lists gets no answer of its own.
         """
         has: dict[str, set[str]] = {}
         for entry in entries:
             has.setdefault(entry.recipient, set()).add(entry.channel)
-        found = {entry.recipient: entry.rule for entry in entries}
-        missing = [one for name in has for one in not_made(name, found[name], has[name], row)]
-        asked = [name for name in people if name not in has]
-        if len(people) > 1:
-            asked = [name for name in asked if not is_pseudonym(name)]
-        if asked:
-            rows = await self._tables.lookup(rows_for(head, set(asked)))
-            missing += [one for name in asked for one in not_found(name, row, head, rows)]
+        rules = {entry.recipient: entry.rule for entry in entries}
+        missing = [
+            one for name in has for one in channels_left_out(name, rules[name], has[name], notification_type)
+        ]
+        without = [name for name in recipients if name not in has]
+        if len(recipients) > 1:
+            without = [name for name in without if not is_pseudonym(name)]
+        if without:
+            rows = await self._tables.lookup(keys_for(head, set(without)))
+            missing += [one for name in without for one in not_matched(name, notification_type, head, rows)]
         return missing
 
     async def _deliveries(self, entries: Sequence[Entry], type_name: str) -> list[dict[str, Any]]:
         times = await self._due.times([entry.delivery for entry in entries])
-        rows = await self._tables.lookup(rows_of(entries))
-        stops = await self._standing.of_entries(entries, type_name, rows, self._clock.now_ms())
+        rows = await self._tables.lookup(keys_of(entries))
+        blocks = await self._blocks.of_entries(entries, type_name, rows, self._clock.now_ms())
         return [
             {
                 "recipient": entry.recipient,
@@ -171,44 +182,42 @@ class Explainer:
                 "state": entry.state.value,
                 "open": is_open(entry.state),
                 "reason": entry.steps[0].reason.value,
+                "reason_text": entry.steps[0].reason.text,
                 "decided": entry.steps[-1].detail,
                 "preference": _preference(_choice(entry, type_name, rows)),
-                "stopped": stopped,
+                "stopped": block,
                 "attempts": max(step.attempt for step in entry.steps),
                 "next_ms": next_ms,
                 "steps": [_step(step) for step in entry.steps],
             }
-            for entry, next_ms, stopped in zip(entries, times, stops, strict=True)
+            for entry, next_ms, block in zip(entries, times, blocks, strict=True)
         ]
 
-    async def _person(self, name: str) -> dict[str, Any]:
-        """Somebody as the recipients table has them now."""
-        row = (await self._tables.lookup(LookupKeys(recipients={name}))).recipients.get(name)
+    async def _recipient(self, recipient: str) -> dict[str, Any]:
+        """Return a recipient's current row and the blocks of its mail."""
+        row = (await self._tables.lookup(LookupKeys(recipients={recipient}))).recipients.get(recipient)
         address = row.address if row else ""
-        stops = await self._standing.of_person(name, address, self._clock.now_ms())
+        blocks = await self._blocks.of_recipient(recipient, address, self._clock.now_ms())
         if row is None:
-            return {"recipient": name, "known": False, **stops}
+            return {"recipient": recipient, "known": False, **blocks}
         return {
-            "recipient": name,
+            "recipient": recipient,
             "known": True,
             "address": address,
             "roles": list(row.roles),
             "preferences": {key: _preference(choice) for key, choice in row.preferences.items()},
-            **stops,
+            **blocks,
         }
 
-    async def _listed(self, address: str) -> list[dict[str, Any]]:
-        """An address as groups list it, if its mail is stopped."""
-        stops = await self._standing.of_person(address_pseudonym(address), address, self._clock.now_ms())
-        return (
-            [{"recipient": address_pseudonym(address), "known": False, **stops}]
-            if any(stops.values())
-            else []
-        )
+    async def _listed_address(self, address: str) -> list[dict[str, Any]]:
+        """Return an address as the recipient that group lists make of it, if its mail is blocked."""
+        recipient = address_pseudonym(address)
+        blocks = await self._blocks.of_recipient(recipient, address, self._clock.now_ms())
+        return [{"recipient": recipient, "known": False, **blocks}] if any(blocks.values()) else []
 
 
 class _Sums:
-    """Every delivery of an event counted once as final or open, and once as a recipient's."""
+    """Counts of an event's deliveries by state, and of its recipients."""
 
     def __init__(self) -> None:
         self._states: Counter[State] = Counter()
@@ -233,7 +242,7 @@ class _Sums:
 
 
 def _rule(kind: AudienceRule, role: str | None, head: Mapping[str, object]) -> dict[str, Any]:
-    """A rule of the audience, with what the event gave it."""
+    """Return a rule of the audience, with the event's values for it."""
     match kind:
         case AudienceRule.users:
             return {"rule": kind.value, "named": head.get("recipients", 0)}
@@ -249,7 +258,7 @@ def _rule(kind: AudienceRule, role: str | None, head: Mapping[str, object]) -> d
 
 
 def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:
-    """What the recipient has chosen for this type and channel, as it stands now."""
+    """Return the recipient's current preference for this type and channel."""
     key = preference_key(type_name, entry.channel)
     if entry.rule == "account":
         contacts = rows.accounts.get(entry.matched, ())
@@ -263,9 +272,15 @@ def _preference(choice: Choice | None) -> dict[str, Any] | None:
 
 
 def _step(step: HistoryStep) -> dict[str, Any]:
-    """A line of the history; a relay's answer is taken apart."""
-    told = {"state": step.state.value, "at_ms": step.at_ms, "attempt": step.attempt}
-    told |= {"reason": step.reason.value, "detail": step.detail}
-    if step.state in _ANSWERED and (answer := _REPLY.fullmatch(step.detail)):
-        told |= {"relay": answer[1], "reply": answer[2], "detail": ""}
-    return told
+    """Return a step of the history; a relay's reply is split from the relay's name."""
+    document: dict[str, Any] = {
+        "state": step.state.value,
+        "at_ms": step.at_ms,
+        "attempt": step.attempt,
+        "reason": step.reason.value,
+        "reason_text": step.reason.text,
+        "detail": step.detail,
+    }
+    if step.state in _WITH_REPLY and (reply := _REPLY.fullmatch(step.detail)):
+        document |= {"relay": reply[1], "reply": reply[2], "detail": ""}
+    return document

@@ -1,7 +1,7 @@
-"""Rebuild: an empty Redis is filled again from what Kafka keeps, by the same ports that fill it every day.
+"""Rebuild: fill an empty Redis from Kafka, through the same ports that fill it in operation.
 
-Everything here may be done twice: rows have versions, entries and deliveries have ids, moves are checked. Deliveries
-that were queued and not finished are left alone: Kafka gives them to their stages again.
+Every step can be repeated: rows have versions, entries and deliveries have ids, transitions are checked. Deliveries
+that were queued and not finished are left alone: their stages read them from Kafka again.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.from_log import event_of, event_of_outcome, new_entry_of, transitions_of
 from service.pipeline.inbox.stage import inbox_item
-from service.pipeline.tables.records import RowChange, key_of, newest, put_changes, read_change
+from service.pipeline.tables.records import RowChange, apply_changes, newest_changes, read_change, record_key
 from service.pipeline.tables.writer import TableStores
 from service.ports import (
     Clock,
@@ -43,7 +43,7 @@ _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.supers
 
 @dataclass(frozen=True, slots=True)
 class RebuildPorts:
-    """All that a rebuild writes to."""
+    """The ports that a rebuild writes to."""
 
     stores: TableStores
     inbox: Inbox
@@ -58,7 +58,10 @@ class RebuildPorts:
 
 
 class Rebuilder:
-    """Takes batches of records in the order of their times. `refused` counts records that mean nothing, by topic."""
+    """Writer of Kafka records to Redis, batch by batch in the order of their times.
+
+    `refused`: counts of invalid records by topic.
+    """
 
     def __init__(self, catalogue: Catalogue, ports: RebuildPorts, topics: TopicNames) -> None:
         self.refused: Counter[str] = Counter()
@@ -68,17 +71,17 @@ class Rebuilder:
         self._table_of = {topics.table(name): name for name in TABLES}
 
     async def tables(self, records: Sequence[Record]) -> None:
-        """Records of the tables' topics."""
+        """Store the rows in records of the tables' topics."""
         changes: list[RowChange] = []
         for record in records:
             try:
                 changes.append(read_change(self._table_of[record.topic], record))
             except InvalidEvent:
                 self.refused[record.topic] += 1
-        await put_changes(self._ports.stores, newest(changes))
+        await apply_changes(self._ports.stores, newest_changes(changes))
 
     async def history(self, records: Sequence[Record]) -> None:
-        """Records of `dispatch.*`: deliveries, and what became of them."""
+        """Apply records of `dispatch.*`: deliveries, outcomes and read marks."""
         deliveries: list[tuple[Delivery, Record]] = []
         outcomes: list[Outcome] = []
         marks: list[ReadMark] = []
@@ -86,89 +89,100 @@ class Rebuilder:
             if record.topic != self._topics.outcomes:
                 if (delivery := self._delivery(record)) is not None:
                     deliveries.append((delivery, record))
-            elif (told := self._told(record)) is not None:
-                (marks if isinstance(told, ReadMark) else outcomes).append(told)  # type: ignore[arg-type]
-        await self._enter(deliveries, outcomes)
-        await self._put_into_inboxes([d for d, _ in deliveries if d.channel is Channel.inbox])
-        await self._take_out(outcomes)
+            elif (decoded := self._outcome(record)) is not None:
+                (marks if isinstance(decoded, ReadMark) else outcomes).append(decoded)  # type: ignore[arg-type]
+        await self._fill_ledger(deliveries, outcomes)
+        # Inbox entries before removals and read marks of the same batch: these do nothing where there is no entry yet,
+        # and a withdrawn entry would come back.
+        await self._fill_inboxes([d for d, _ in deliveries if d.channel is Channel.inbox])
+        await self._remove_from_inboxes(outcomes)
         for mark in marks:
             await self._ports.inbox.mark_read(mark.recipient, mark.ids, mark.at_ms)
-        await self._note(outcomes)
+        await self._note_retries(outcomes)
 
     async def withdrawals(self, records: Sequence[Record]) -> None:
-        """Records of `dispatch.withdrawals`, after all history: a mark would stop what had been sent before it."""
+        """Apply records of `dispatch.withdrawals`, after all history: a mark would stop what was sent before it."""
         for record in records:
             try:
-                word = WithdrawalRecord.from_bytes(record.value or b"")
+                withdrawal = WithdrawalRecord.from_bytes(record.value or b"")
             except ValueError:
                 self.refused[record.topic] += 1
                 continue
-            left_ms = record.timestamp_ms + word.keep_s * 1000 - self._ports.clock.now_ms()
+            left_ms = record.timestamp_ms + withdrawal.keep_s * 1000 - self._ports.clock.now_ms()
             left_s = max(0, -(-left_ms // 1000))
-            events: Sequence[str] = (word.event,)
-            if word.supersede:
-                events = await self._ports.withdrawals.withdraw(word.supersede, word.until_ms, left_s)
+            events: Sequence[str] = (withdrawal.event,)
+            if withdrawal.supersede:
+                events = await self._ports.withdrawals.withdraw(
+                    withdrawal.supersede, withdrawal.until_ms, left_s
+                )
             for event in events:
-                await self._ports.ledger.withdraw(event, word.until_ms, left_s)
+                await self._ports.ledger.withdraw(event, withdrawal.until_ms, left_s)
 
     async def scores(self, records: Sequence[Record]) -> None:
-        """Records of `dispatch.soft-bounces`: the last one of each address counts."""
+        """Store the scores in records of `dispatch.soft-bounces`: the last record of each address counts."""
         latest: dict[str, SoftBounceScore | None] = {}
         for record in records:
             try:
-                key = key_of(record)
+                key = record_key(record)
                 latest[key] = None if record.value is None else SoftBounceScore.from_bytes(record.value)
             except ValueError:
                 self.refused[record.topic] += 1
-        standing = {key: score for key, score in latest.items() if score is not None}
-        for key in latest.keys() - standing.keys():
+        scores = {key: score for key, score in latest.items() if score is not None}
+        for key in latest.keys() - scores.keys():
             await self._ports.scores.clear(key)
-        if standing:
-            await self._ports.scores.put(standing, self._ports.clock.now_ms())
+        if scores:
+            await self._ports.scores.put(scores, self._ports.clock.now_ms())
 
     async def due(self, records: Sequence[Record]) -> None:
-        """Email deliveries once more: those that wait for their next attempt are put into the due set."""
-        found = [d for record in records if (d := self._delivery(record)) is not None]
-        notes = await self._ports.notes.noted([delivery.id for delivery in found])
+        """Read email deliveries again and put those that wait for their next attempt into the due set."""
+        deliveries = [d for record in records if (d := self._delivery(record)) is not None]
+        notes = await self._ports.notes.noted([delivery.id for delivery in deliveries])
         waiting = [
             (delivery.model_copy(update={"attempt": note[1]}), note[0])
-            for delivery, note in zip(found, notes, strict=True)
+            for delivery, note in zip(deliveries, notes, strict=True)
             if note is not None
         ]
         if waiting:
             await self._ports.due.add([delivery for delivery, _ in waiting], [at for _, at in waiting])
 
-    async def _enter(
+    async def _fill_ledger(
         self, deliveries: Sequence[tuple[Delivery, Record]], outcomes: Sequence[Outcome]
     ) -> None:
-        """Events, the newest of those that replace each other, and where each delivery stands."""
+        """Enter events and deliveries, note the newest event of each supersede key, and make the transitions."""
         ports, heads = self._ports, dict[str, EventHead]()
         for delivery, record in deliveries:
-            self._head(heads, event_of(delivery), record.timestamp_ms)
-        replacing = [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]
-        if replacing:
-            await ports.supersedes.supersede(replacing)
-            await self._keyed(deliveries, heads)
+            self._add_head(heads, event_of(delivery), record.timestamp_ms)
+        superseding = [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]
+        if superseding:
+            await ports.supersedes.supersede(superseding)
+            await self._note_supersede_keys(deliveries, heads)
         first: dict[str, Outcome] = {}
-        for told in outcomes:
-            if told.state not in TRANSITIONS[None] or told.delivery in first:
+        for outcome in outcomes:
+            if outcome.state not in TRANSITIONS[None] or outcome.delivery in first:
                 continue
-            if self._head(heads, event_of_outcome(told), told.at_ms):
-                first[told.delivery] = told
-        new_entries = [new_entry_of(told) for told in first.values()]
+            if self._add_head(heads, event_of_outcome(outcome), outcome.at_ms):
+                first[outcome.delivery] = outcome
+        new_entries = [new_entry_of(outcome) for outcome in first.values()]
+        # Entries before transitions: the ledger refuses a transition of a delivery that it does not hold.
         states = await ports.ledger.open(list(heads.values()), new_entries) if heads else []
-        entered = [told for told, state in zip(first.values(), states, strict=True) if told.state is state]
-        known = {id(told) for told in entered}
+        entered = {
+            id(outcome)
+            for outcome, state in zip(first.values(), states, strict=True)
+            if outcome.state is state
+        }
         transitions = [
-            transition for told in outcomes if id(told) not in known for transition in transitions_of(told)
+            transition
+            for outcome in outcomes
+            if id(outcome) not in entered
+            for transition in transitions_of(outcome)
         ]
         if transitions:
             await ports.ledger.transition(transitions)
 
-    async def _keyed(
+    async def _note_supersede_keys(
         self, deliveries: Sequence[tuple[Delivery, Record]], heads: Mapping[str, EventHead]
     ) -> None:
-        """Which events have a supersede key, as far as the ledger holds them: it may be withdrawn."""
+        """Note the supersede keys of the events that the ledger holds: a withdrawal may name such a key."""
         items = {
             d.event: SupersedableEvent(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
             for d, _ in deliveries
@@ -177,36 +191,37 @@ class Rebuilder:
         if items:
             await self._ports.withdrawals.note(list(items.values()))
 
-    def _head(self, heads: dict[str, EventHead], event: Event, at_ms: int) -> bool:
-        """Note an event that the ledger would still hold; False for one that it would not."""
-        row = self._catalogue.get(event.type)
-        left_ms = at_ms + (row.retention * 1000 if row else 0) - self._ports.clock.now_ms()
+    def _add_head(self, heads: dict[str, EventHead], event: Event, at_ms: int) -> bool:
+        """Add the head of an event; return False for one whose retention in the ledger is over."""
+        notification_type = self._catalogue.get(event.type)
+        retention_ms = notification_type.retention_s * 1000 if notification_type else 0
+        left_ms = at_ms + retention_ms - self._ports.clock.now_ms()
         if left_ms <= 0:
             return False
         heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000)))
         return True
 
-    async def _put_into_inboxes(self, deliveries: Iterable[Delivery]) -> None:
+    async def _fill_inboxes(self, deliveries: Iterable[Delivery]) -> None:
         items: list[InboxItem] = []
         for delivery in deliveries:
             try:
                 items.append(inbox_item(delivery, self._catalogue, self._ports.renderer))
-            except (RenderFailed, KeyError):  # as the stage found; or a type that is no more
+            except (RenderFailed, KeyError):  # dead-lettered by the stage too; or the type was removed
                 self.refused[self._topics.inbox] += 1
         if items:
             await self._ports.inbox.add(items)
 
-    async def _take_out(self, outcomes: Iterable[Outcome]) -> None:
-        of_recipient: dict[str, list[str]] = {}
-        for told in outcomes:
-            if told.channel == Channel.inbox and told.state in _NOT_SHOWN:
-                of_recipient.setdefault(told.recipient, []).append(told.delivery)
-        for recipient, ids in of_recipient.items():
+    async def _remove_from_inboxes(self, outcomes: Iterable[Outcome]) -> None:
+        by_recipient: dict[str, list[str]] = {}
+        for outcome in outcomes:
+            if outcome.channel == Channel.inbox and outcome.state in _NOT_SHOWN:
+                by_recipient.setdefault(outcome.recipient, []).append(outcome.delivery)
+        for recipient, ids in by_recipient.items():
             await self._ports.inbox.remove(recipient, ids)
 
-    async def _note(self, outcomes: Iterable[Outcome]) -> None:
-        latest = {told.delivery: told for told in outcomes if CHANNELS[Channel(told.channel)].retried}
-        waiting = {i: (told.next_ms, told.attempt) for i, told in latest.items() if told.next_ms}
+    async def _note_retries(self, outcomes: Iterable[Outcome]) -> None:
+        latest = {o.delivery: o for o in outcomes if CHANNELS[Channel(o.channel)].retried}
+        waiting = {i: (o.next_ms, o.attempt) for i, o in latest.items() if o.next_ms}
         await self._ports.notes.note(waiting, [i for i in latest if i not in waiting])
 
     def _delivery(self, record: Record) -> Delivery | None:
@@ -216,7 +231,7 @@ class Rebuilder:
             self.refused[record.topic] += 1
             return None
 
-    def _told(self, record: Record) -> Outcome | ReadMark | None:
+    def _outcome(self, record: Record) -> Outcome | ReadMark | None:
         value = record.value or b""
         for kind in (Outcome, ReadMark):
             try:

@@ -1,7 +1,8 @@
-"""Replay: what was not delivered is sent again, chosen by what became of it; what was delivered, only where asked.
+"""Replay: send deliveries again, chosen by their latest outcome; those that were delivered only on request.
 
-The outcomes say what to send, the delivery records how, and the ledger whether: a delivery that has moved on since
-is left alone. Suppressions, preferences and withdrawals hold, because the email stage looks again.
+The outcomes say which deliveries, their dispatch records how to send them, and the ledger whether: a delivery whose
+state has changed since is left alone. Suppressions, preferences and withdrawals hold, because the email stage checks
+them again before sending.
 """
 
 import asyncio
@@ -23,17 +24,17 @@ from service.pipeline.operate.audit_log import OperationLog
 from service.ports import Clock, DueSet, Ledger, Publisher
 
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
-"""The states that can be asked for."""
-_DONE = frozenset({State.sent, State.delivered})
-_UNDER_WAY = frozenset({State.deferred, State.ambiguous})
+"""The states that a filter may name."""
+_DELIVERED = frozenset({State.sent, State.delivered})
+_RETRYING = frozenset({State.deferred, State.ambiguous})
 REPLAYED = "replayed"
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayFilter:
-    """Which deliveries are meant, by their latest outcome; an empty set lets everything through.
+    """A filter for deliveries by their latest outcome; an empty set matches everything.
 
-    Without `states`: what has ended undelivered, and what waits for an operator. Times are milliseconds.
+    Without `states`: deliveries that ended undelivered, and those that wait for an operator. Times are milliseconds.
     """
 
     events: frozenset[str] = frozenset()
@@ -51,39 +52,39 @@ class ReplayFilter:
 
     @property
     def replay(self) -> ReplayKind:
-        """The table of moves that this wish may use."""
+        """Return the kind of transition that this filter needs."""
         return ReplayKind.again if self.again else ReplayKind.missed
 
-    def names(self, told: Outcome) -> bool:
-        """Whether it is about such a delivery, wherever it stands."""
+    def matches_delivery(self, outcome: Outcome) -> bool:
+        """Return whether the filter matches the delivery, whatever its state."""
         return (
-            (not self.events or told.event in self.events or told.event_id in self.events)
-            and (not self.sources or told.source in self.sources)
-            and (not self.types or told.type in self.types)
-            and (not self.recipients or told.recipient in self.recipients)
-            and (not self.channels or told.channel in self.channels)
+            (not self.events or outcome.event in self.events or outcome.event_id in self.events)
+            and (not self.sources or outcome.source in self.sources)
+            and (not self.types or outcome.type in self.types)
+            and (not self.recipients or outcome.recipient in self.recipients)
+            and (not self.channels or outcome.channel in self.channels)
         )
 
-    def wants(self, told: Outcome) -> bool:
-        """Whether a delivery with this latest outcome is meant, were it not for having been delivered."""
+    def matches_outcome(self, outcome: Outcome) -> bool:
+        """Return whether the filter matches a delivery's latest outcome; `again` is not taken into account."""
         return (
-            self._stands(told)
-            and self.since_ms <= told.at_ms < self.until_ms
-            and (not self.relays or told.relay in self.relays)
-            and (not self.codes or not self.codes.isdisjoint(told.reply.split(" ", 2)[:2]))
-            and (not self.reasons or told.reason in self.reasons)
+            self._matches_state(outcome)
+            and self.since_ms <= outcome.at_ms < self.until_ms
+            and (not self.relays or outcome.relay in self.relays)
+            and (not self.codes or not self.codes.isdisjoint(outcome.reply.split(" ", 2)[:2]))
+            and (not self.reasons or outcome.reason in self.reasons)
         )
 
-    def _stands(self, told: Outcome) -> bool:
+    def _matches_state(self, outcome: Outcome) -> bool:
         if self.states:
-            return told.state in self.states
-        if told.state is State.held:
-            return told.reason is Reason.awaiting_operator
-        return told.state in REPLAYABLE - _UNDER_WAY
+            return outcome.state in self.states
+        if outcome.state is State.held:
+            return outcome.reason is Reason.awaiting_operator
+        return outcome.state in REPLAYABLE - _RETRYING
 
 
 class LatestOutcome(NamedTuple):
-    """Where a delivery that is meant stands, by its latest outcome."""
+    """The latest outcome of a delivery that a filter matches, as far as a replay needs it."""
 
     state: State
     reason: Reason
@@ -92,54 +93,60 @@ class LatestOutcome(NamedTuple):
 
 
 class ReplayCandidates:
-    """Reads `dispatch.outcomes` in its order; holds no more than the deliveries that are meant."""
+    """Reader of `dispatch.outcomes` in its order; keeps only the deliveries that the filter matches."""
 
-    def __init__(self, wish: ReplayFilter) -> None:
-        self.found: dict[str, LatestOutcome] = {}
+    def __init__(self, replay_filter: ReplayFilter) -> None:
+        self.latest: dict[str, LatestOutcome] = {}
+        """The deliveries to replay, by id."""
         self.delivered: set[str] = set()
-        """Meant, but delivered, and so left alone."""
-        self._wish = wish
+        """Deliveries that match, but were delivered, and so are left alone."""
+        self._filter = replay_filter
 
     def read(self, record: Record) -> None:
-        """Take one record in; other kinds than outcomes are passed over."""
+        """Read one record; records that are not outcomes are skipped."""
         try:
-            told = Outcome.from_bytes(record.value or b"")
+            outcome = Outcome.from_bytes(record.value or b"")
         except ValueError:
             return
-        if not self._wish.names(told):
+        if not self._filter.matches_delivery(outcome):
             return
-        self.found.pop(told.delivery, None)
-        self.delivered.discard(told.delivery)
-        if not self._wish.wants(told):
+        self.latest.pop(outcome.delivery, None)
+        self.delivered.discard(outcome.delivery)
+        if not self._filter.matches_outcome(outcome):
             return
-        if told.state in _DONE and not self._wish.again:
-            self.delivered.add(told.delivery)
+        if outcome.state in _DELIVERED and not self._filter.again:
+            self.delivered.add(outcome.delivery)
         else:
-            self.found[told.delivery] = LatestOutcome(told.state, told.reason, told.channel, told.attempt)
+            self.latest[outcome.delivery] = LatestOutcome(
+                outcome.state, outcome.reason, outcome.channel, outcome.attempt
+            )
 
 
 class PlannedReplay(NamedTuple):
-    """A delivery as it was recorded, and where it stands."""
+    """A delivery as its dispatch record has it, and its latest outcome."""
 
     delivery: Delivery
-    standing: LatestOutcome
+    latest: LatestOutcome
 
 
 def plan_replay(candidates: ReplayCandidates, record: Record) -> PlannedReplay | None:
-    """What a delivery record adds to the plan; each candidate once. What is left in `found` has no record."""
+    """Return the replay of the delivery in a dispatch record, if it is a candidate; each candidate once.
+
+    What is left in `candidates.latest` in the end has no record.
+    """
     try:
         delivery = Delivery.from_bytes(record.value)
     except ValueError:
         return None
-    standing = candidates.found.pop(delivery.id, None)
-    return None if standing is None else PlannedReplay(delivery, standing)
+    latest = candidates.latest.pop(delivery.id, None)
+    return None if latest is None else PlannedReplay(delivery, latest)
 
 
 class Replayer:
-    """Puts planned deliveries back: the ledger, then their topic, then the outcome.
+    """Sender of planned replays: ledger → topic → outcome, in this order.
 
-    Cut off between them, a delivery stands at `queued` while its outcome tells the old state: a replay of the same
-    finds it again, and publishes what is missing.
+    Cut off in between, a delivery is `queued` in the ledger while its latest outcome is still the old one: a replay
+    with the same filter matches it again and publishes the missing messages.
     """
 
     def __init__(
@@ -160,54 +167,59 @@ class Replayer:
         self._clock = clock
 
     async def __call__(
-        self, plan: Sequence[PlannedReplay], replay: ReplayKind, trail: OperationLog
+        self, plan: Sequence[PlannedReplay], replay: ReplayKind, operation_log: OperationLog
     ) -> Counter[str]:
-        """Send these again; how many, and why the others were left alone. Raises Unavailable."""
-        known = [one for one in plan if one.delivery.type in self._catalogue]
-        counts = Counter({"of a type that is no more": len(plan) - len(known)})
+        """Send these again; return how many, and why the others were left alone. Raise Unavailable."""
+        known = [planned for planned in plan if planned.delivery.type in self._catalogue]
+        counts = Counter({"of a type that is not in the catalogue": len(plan) - len(known)})
         now = self._clock.now_ms()
-        transitions = [self._transition(one, replay, trail, now) for one in known]
+        transitions = [self._transition(planned, replay, operation_log, now) for planned in known]
+        # Ledger before topic: it refuses deliveries that were sent or withdrawn meanwhile, and a record that is read
+        # while the ledger still has the old state is skipped by its stage.
         results = await self._ledger.transition(transitions) if transitions else []
-        going: list[tuple[Delivery, Transition]] = []
-        for one, transition, result in zip(known, transitions, results, strict=True):
+        queued: list[tuple[Delivery, Transition]] = []
+        for planned, transition, result in zip(known, transitions, results, strict=True):
             if result.applied or result.state is State.queued:
-                going.append((self._fresh(one, now), transition))
+                queued.append((self._renewed(planned, now), transition))
             elif result.state is None:
                 counts["not in the ledger any more"] += 1
             else:
                 counts[f"{result.state} by now"] += 1
-        await self._publisher.publish([dispatch_message(self._topics, delivery) for delivery, _ in going])
+        await self._publisher.publish([dispatch_message(self._topics, delivery) for delivery, _ in queued])
+        # Topic before outcome: the filter reads outcomes, so a delivery whose outcome is published and whose record is
+        # not would be matched by no later replay.
         await self._publisher.publish(
-            [outcome_message(self._topics, delivery, transition) for delivery, transition in going]
+            [outcome_message(self._topics, delivery, transition) for delivery, transition in queued]
         )
-        await self._due.drop([delivery.id for delivery, _ in going if CHANNELS[delivery.channel].retried])
-        counts[REPLAYED] = len(going)
+        # The due set last: cut off before, a deferred delivery is still there for its next attempt.
+        await self._due.drop([delivery.id for delivery, _ in queued if CHANNELS[delivery.channel].retried])
+        counts[REPLAYED] = len(queued)
         return +counts
 
     def _transition(
-        self, one: PlannedReplay, replay: ReplayKind, trail: OperationLog, now_ms: int
+        self, planned: PlannedReplay, replay: ReplayKind, operation_log: OperationLog, now_ms: int
     ) -> Transition:
-        delivery = one.delivery
+        delivery = planned.delivery
         return Transition(
             delivery.event,
             delivery.id,
             State.queued,
             Reason.replayed,
             now_ms,
-            one.standing.attempt,
-            f"replayed by {trail.who}, {trail.id}",
+            planned.latest.attempt,
+            f"replayed by {operation_log.operator}, {operation_log.id}",
             replay=replay,
         )
 
-    def _fresh(self, one: PlannedReplay, now_ms: int) -> Delivery:
-        """With a whole time to live, behind everything that is not a replay."""
-        ttl_ms = self._catalogue[one.delivery.type].ttl * 1000
-        changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": one.standing.attempt}
-        return one.delivery.model_copy(update=changed)
+    def _renewed(self, planned: PlannedReplay, now_ms: int) -> Delivery:
+        """Return the delivery with a full time to live, in the bulk lane, behind everything that is not a replay."""
+        ttl_ms = self._catalogue[planned.delivery.type].ttl_s * 1000
+        changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": planned.latest.attempt}
+        return planned.delivery.model_copy(update=changed)
 
 
 class Pacer:
-    """Keeps to so many a second on the whole. `now`: seconds of any clock that does not go back."""
+    """Rate limit over batches of any size: `rate` deliveries a second. `now`: a monotonic clock in seconds."""
 
     def __init__(
         self, rate: float, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -216,11 +228,11 @@ class Pacer:
         self._rate = rate
         self._now = now
         self._sleep = sleep
-        self._free = now()
+        self._next_at = now()
 
     async def wait(self, count: int) -> None:
-        """Wait until these may go."""
-        begin = max(self._free, self._now())
-        if begin > self._now():
-            await self._sleep(begin - self._now())
-        self._free = begin + count / self._rate
+        """Wait until `count` deliveries may be sent."""
+        start = max(self._next_at, self._now())
+        if start > self._now():
+            await self._sleep(start - self._now())
+        self._next_at = start + count / self._rate

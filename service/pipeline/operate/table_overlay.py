@@ -1,4 +1,4 @@
-"""The tables as they would be after a change that nobody has made."""
+"""Table overlay: the tables as a hypothetical change would make them, for what-if."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.ports import LookupKeys, MailBlock, RolePage, Rows, Tables
 
-_Person = TypeVar("_Person", Recipient, Contact)
+_Row = TypeVar("_Row", Recipient, Contact)
 
 
 @dataclass(frozen=True, slots=True)
 class TableOverlay:
-    """`preferences`: recipient or contact id → `type:channel` → on. `groups`: whole rows in place of those there are.
+    """A hypothetical change of tables.
 
-    `types`: the types that it can concern.
+    `preferences`: recipient or contact id → `type:channel` → on. `groups`: whole rows in place of the stored ones.
     """
 
     preferences: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
@@ -25,29 +25,29 @@ class TableOverlay:
 
     @property
     def types(self) -> frozenset[str]:
-        """The notification types that it names."""
+        """Return the notification types that the change names."""
         keys = (key for chosen in self.preferences.values() for key in chosen)
         listed = (name for group in self.groups for name in group.addresses)
         return frozenset(key.rpartition(":")[0] for key in keys) | frozenset(listed)
 
 
 def preference_change(recipient: str, type_name: str, channel: str, *, on: bool) -> TableOverlay:
-    """One recipient's or contact's choice."""
+    """Return the change of one preference of a recipient or contact."""
     return TableOverlay(preferences={recipient: {preference_key(type_name, channel): on}})
 
 
 class OverlaidTables:
-    """The Tables port: other tables, seen through a change."""
+    """The Tables port over other tables, with a hypothetical change applied to each row."""
 
     def __init__(self, tables: Tables, change: TableOverlay) -> None:
         self._tables = tables
         self._change = change
         self._groups = {GroupKey(group.external_id, group.project_id): group for group in change.groups}
 
-    async def lookup(self, wanted: LookupKeys) -> Rows:
-        """All wanted rows, changed."""
-        rows = await self._tables.lookup(wanted)
-        groups = {pair: row for pair, row in self._groups.items() if pair in wanted.groups}
+    async def lookup(self, keys: LookupKeys) -> Rows:
+        """Return all rows of these keys, changed."""
+        rows = await self._tables.lookup(keys)
+        groups = {pair: row for pair, row in self._groups.items() if pair in keys.groups}
         return Rows(
             recipients={name: self._changed(row, name) for name, row in rows.recipients.items()},
             groups={**rows.groups, **groups},
@@ -60,31 +60,31 @@ class OverlaidTables:
         )
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
-        """The holders of a role, changed."""
+        """Return the holders of a role, changed."""
         return self._page(await self._tables.role(role, cursor, limit))
 
-    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
-        """As it is."""
-        return await self._tables.blocks(asked)
+    async def blocks(self, query: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+        """Return the stored blocks: the change does not concern them."""
+        return await self._tables.blocks(query)
 
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
-        """As it is."""
+        """Return the stored unsubscribe."""
         return await self._tables.unsubscribed(key)
 
     async def suppression(self, address: str) -> Suppression | None:
-        """As it is."""
+        """Return the stored suppression."""
         return await self._tables.suppression(address)
 
     async def incomplete(self) -> str | None:
-        """As it is."""
+        """Return why nothing may be sent yet; None when the tables are complete."""
         return await self._tables.incomplete()
 
     def _page(self, page: RolePage) -> RolePage:
         return RolePage(tuple(self._changed(row, row.id) for row in page.members), page.cursor)
 
-    def _changed(self, row: _Person, name: str) -> _Person:
+    def _changed(self, row: _Row, name: str) -> _Row:
         chosen = self._change.preferences.get(name)
         if not chosen:
             return row
-        made = {key: Choice(on=on, by="what-if") for key, on in chosen.items()}
-        return row.model_copy(update={"preferences": {**row.preferences, **made}})
+        choices = {key: Choice(on=on, by="what-if") for key, on in chosen.items()}
+        return row.model_copy(update={"preferences": {**row.preferences, **choices}})

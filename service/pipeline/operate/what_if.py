@@ -1,6 +1,7 @@
-"""What if: who would be notified of an event, or what a change would have changed. Writes nothing, sends nothing.
+"""What-if: predict the deliveries of an event, or how a change of tables would have changed those of past events.
 
-The finding and the deciding are those of resolve and of the last look before sending.
+Nothing is written or sent. Recipients are matched and deliveries decided by the code of resolve and of the recheck
+before sending.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,25 +16,30 @@ from service.model.record import Record
 from service.pipeline.email.recheck import recheck
 from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
+from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
 
 _CHUNK = 500
-_MOST_SHOWN = 1000
+_MAX_SHOWN = 1000
 _DAY_MS = 86_400_000
 
 
 class PredictedDelivery(NamedTuple):
-    """A delivery as it would be, and the verdict on it."""
+    """A delivery as it would be made, and the decision on it."""
 
     delivery: Delivery
-    verdict: Decision
+    decision: Decision
+
+    @property
+    def is_notified(self) -> bool:
+        """Return whether the recipient would be notified."""
+        return self.decision.state is State.queued
 
 
 class WhatIf:
-    """Answers with documents as JSON can hold them; addresses are in `address` fields, for the border to mask."""
+    """Predictions as documents that JSON can hold; addresses are in `address` fields, which the caller masks."""
 
     def __init__(
         self, catalogue: Catalogue, tables: Tables, inbox: Inbox, log: EventLog, clock: Clock
@@ -44,35 +50,37 @@ class WhatIf:
         self._log = log
         self._clock = clock
 
-    async def event(self, event: Event, limit: int = _MOST_SHOWN) -> dict[str, Any]:
-        """Who would get what of an event, and by which rule. Raises Unavailable."""
+    async def event(self, event: Event, limit: int = _MAX_SHOWN) -> dict[str, Any]:
+        """Return the predicted deliveries of an event, each with the rule that matched. Raise Unavailable."""
         shown: list[dict[str, Any]] = []
         counts: dict[str, int] = {}
-        async for would in self._wouldbe(event, self._tables, self._clock.now_ms()):
-            counts[would.verdict.state] = counts.get(would.verdict.state, 0) + 1
+        async for predicted in self._predict(event, self._tables, self._clock.now_ms()):
+            state = predicted.decision.state
+            counts[state] = counts.get(state, 0) + 1
             if len(shown) < limit:
-                shown.append(_would(would))
-        return {"event": _head(event), "would": shown, "counts": counts}
+                shown.append(_delivery_document(predicted))
+        return {"event": _event_document(event), "would": shown, "counts": counts}
 
-    async def change(self, change: TableOverlay, days: float, limit: int = _MOST_SHOWN) -> dict[str, Any]:
-        """What a change would have changed in the last days' events, judged by the tables as they are now.
+    async def change(self, change: TableOverlay, days: float, limit: int = _MAX_SHOWN) -> dict[str, Any]:
+        """Return how a change would have changed the deliveries of the last days' events.
 
-        Only events of the types that the change names are looked at. Raises Unavailable.
+        Events are decided by the tables as they are now, and only those of the types that the change names. Raise
+        Unavailable.
         """
         changed, types = OverlaidTables(self._tables, change), change.types
-        looked, differences, counts = 0, list[dict[str, Any]](), {"more": 0, "fewer": 0}
+        checked, differences, counts = 0, list[dict[str, Any]](), {"more": 0, "fewer": 0}
         seen: set[str] = set()
         async for record in self._log.since(max(1, self._clock.now_ms() - round(days * _DAY_MS))):
             event = self._event(record)
             if event is None or event.type not in types or event.key in seen:
                 continue
             seen.add(event.key)
-            looked += 1
-            for one in await self._differences(event, changed):
-                counts["more" if one["after"]["state"] == State.queued else "fewer"] += 1
+            checked += 1
+            for difference in await self._differences(event, changed):
+                counts["more" if difference["after"]["state"] == State.queued else "fewer"] += 1
                 if len(differences) < limit:
-                    differences.append(one)
-        return {"events": looked, "counts": counts, "differences": differences}
+                    differences.append(difference)
+        return {"events": checked, "counts": counts, "differences": differences}
 
     def _event(self, record: Record) -> Event | None:
         try:
@@ -82,71 +90,69 @@ class WhatIf:
         return event if isinstance(event, Event) else None
 
     async def _differences(self, event: Event, changed: Tables) -> list[dict[str, Any]]:
-        """The recipient × channel of an event that would be notified in one case and not in the other."""
+        """Return the recipient × channel of an event that are notified only with, or only without, the change."""
         before, after = [
-            {(w.delivery.recipient, w.delivery.channel): w async for w in self._wouldbe(event, tables, None)}
+            {(p.delivery.recipient, p.delivery.channel): p async for p in self._predict(event, tables, None)}
             for tables in (self._tables, changed)
         ]
-        nothing = {"state": "", "reason": "not_found", "why": "no rule finds them"}
         return [
             {
-                "event": _head(event),
+                "event": _event_document(event),
                 "recipient": key[0],
                 "channel": key[1].value,
-                "before": _verdict(before[key]) if key in before else nothing,
-                "after": _verdict(after[key]) if key in after else nothing,
+                "before": _decision_document(before.get(key)),
+                "after": _decision_document(after.get(key)),
             }
             for key in dict.fromkeys([*before, *after])
-            if _notified(before.get(key)) != _notified(after.get(key))
+            if (key in before and before[key].is_notified) != (key in after and after[key].is_notified)
         ]
 
-    async def _wouldbe(
+    async def _predict(
         self, event: Event, tables: Tables, now_ms: int | None
     ) -> AsyncIterator[PredictedDelivery]:
-        """Everybody's verdict; without a time, as of when the event came."""
+        """Yield the predicted deliveries of an event; with `now_ms` None, as of the time when it was received."""
         at_ms = event.received_ms if now_ms is None else now_ms
         case = EventInProgress(event, self._catalogue[event.type])
-        async for found in self._found(case, tables):
-            verdicts = [pair for candidate in found for pair in decide_deliveries(case, candidate, at_ms)]
-            mail = [d for d, v in verdicts if v.state is State.queued and CHANNELS[d.channel].suppressible]
+        async for batch in self._candidates(case, tables):
+            decided = [pair for candidate in batch for pair in decide_deliveries(case, candidate, at_ms)]
+            mail = [
+                d for d, first in decided if first.state is State.queued and CHANNELS[d.channel].suppressible
+            ]
+            # The order of the pipeline: resolve decides before the recheck, which decides queued mail once more.
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
-            looked = {checked.delivery.id: checked.verdict for checked in last}
-            for delivery, verdict in verdicts:
-                yield PredictedDelivery(delivery, looked.get(delivery.id, verdict))
+            rechecked = {checked.delivery.id: checked.decision for checked in last}
+            for delivery, decision in decided:
+                yield PredictedDelivery(delivery, rechecked.get(delivery.id, decision))
 
-    async def _found(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
-        """The candidates of an event, some hundreds at a time."""
-        wanted = LookupKeys()
-        want(case.event, case.row, wanted)
-        rows = await tables.lookup(wanted)
-        first = list(candidates(case.event, case.row, rows))
+    async def _candidates(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
+        """Yield the candidates of an event, some hundreds at a time."""
+        keys = LookupKeys()
+        add_lookup_keys(case.event, case.notification_type, keys)
+        rows = await tables.lookup(keys)
+        first = list(candidates(case.event, case.notification_type, rows))
         for start in range(0, len(first), _CHUNK):
             yield first[start : start + _CHUNK]
         for role, page in rows.roles.items():
             cursor = page.cursor
             while cursor is not None:
-                more = await tables.role(role, cursor, _CHUNK)
-                yield list(role_members(role, more.members))
-                cursor = more.cursor
+                next_page = await tables.role(role, cursor, _CHUNK)
+                yield list(role_members(role, next_page.members))
+                cursor = next_page.cursor
 
 
 class _NoSupersedes:
-    """The Supersedes port where nothing supersedes anything: an event is judged by itself."""
+    """A SupersedeIndex that is always empty: an event is decided by itself."""
 
     async def supersede(self, items: Sequence[tuple[str, str, int]]) -> Sequence[str]:
-        """Each is its own newest."""
+        """Return each event as the newest of its key."""
         return [event for _, event, _ in items]
 
     async def newest(self, keys: Sequence[str]) -> Sequence[str | None]:
-        """There is none."""
+        """Return that no key has a newest event."""
         return [None] * len(keys)
 
 
-def _notified(would: PredictedDelivery | None) -> bool:
-    return would is not None and would.verdict.state is State.queued
-
-
-def _head(event: Event) -> Mapping[str, Any]:
+def _event_document(event: Event) -> Mapping[str, Any]:
     return {
         "key": event.key,
         "id": event.id,
@@ -156,18 +162,22 @@ def _head(event: Event) -> Mapping[str, Any]:
     }
 
 
-def _verdict(would: PredictedDelivery) -> dict[str, Any]:
-    state, reason, why = would.verdict
-    return {"state": state.value, "reason": reason.value, "why": why}
+def _decision_document(predicted: PredictedDelivery | None) -> dict[str, Any]:
+    """Return the decision on a delivery; None stands for a recipient that no rule matches."""
+    if predicted is None:
+        words = "no rule matches the recipient"
+        return {"state": "", "reason": "not_found", "reason_text": words, "why": words}
+    state, reason, why = predicted.decision
+    return {"state": state.value, "reason": reason.value, "reason_text": reason.text, "why": why}
 
 
-def _would(would: PredictedDelivery) -> dict[str, Any]:
-    delivery = would.delivery
+def _delivery_document(predicted: PredictedDelivery) -> dict[str, Any]:
+    delivery = predicted.delivery
     return {
         "recipient": delivery.recipient,
         "channel": delivery.channel.value,
         "found": delivery.rule.value,
         "scope": delivery.matched,
         "address": delivery.address,
-        **_verdict(would),
+        **_decision_document(predicted),
     }

@@ -1,1 +1,1 @@
-"""Recipient, contact, group and preference rows: validate, write to `tables.*`, apply to Redis."""
+"""Rows of recipients, contacts and groups, preferences included: validate, write to `tables.*`, store in Redis."""

@@ -1,7 +1,7 @@
-"""Rows of the recipients table in batches, for imports: the topic first, then Redis, as for single writes.
+"""Bulk writes of the recipients table, for imports: publish to the topic, then store in Redis, as single writes do.
 
-No row is locked, because a lock a row would cost more than the row. In its place stand versions, and where another
-writer was faster, its row is written to the topic once more, so that the newest stands last there too.
+Rows are not locked, because one lock per row would cost more than the row. Versions take the place of the lock: where
+another writer was faster, its row is published once more, so that the newest row is the last on the topic too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from service.ports import Clock, LookupKeys, Publisher, Tables, TableWrites
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of a batch. `repeated`: rows of an id that comes again in the batch; the last one counts."""
+    """Counts of one batch. `newer`: rows that a newer stored row beat; `repeated`: earlier rows of a repeated id."""
 
     written: int = 0
     unchanged: int = 0
@@ -24,7 +24,7 @@ class ImportResult:
 
 
 class RecipientImporter:
-    """Writes whole rows; the same rows again change nothing. Every method raises Unavailable."""
+    """Writer of whole recipient rows, preferences included; the same rows again change nothing."""
 
     def __init__(
         self, tables: Tables, writes: TableWrites, publisher: Publisher, topics: TopicNames, clock: Clock
@@ -36,51 +36,55 @@ class RecipientImporter:
         self._clock = clock
 
     async def put(self, rows: Sequence[Recipient]) -> ImportResult:
-        """Write a batch of some thousand rows at most; their versions are given here."""
+        """Write a batch of a few thousand rows at most; the versions are set here. Raise Unavailable."""
         last = {row.id: row for row in rows}
-        standing = await self._standing(list(last))
+        stored = await self._stored(list(last))
         now = self._clock.now_ms()
-        changed = [row for given in last.values() if (row := _newer(given, standing.get(given.id), now))]
+        changed = [row for new in last.values() if (row := _versioned(new, stored.get(new.id), now))]
+        # Publish before store: a row that only Redis has would be lost with it, since a rebuild reads the topic.
         await self._publisher.publish(
             [Message(self._topic, row.id.encode(), row_bytes(row)) for row in changed]
         )
         written = await self._writes.put_recipients(changed) if changed else ()
-        late = [row.id for row, taken in zip(changed, written, strict=True) if not taken]
+        late = [row.id for row, done in zip(changed, written, strict=True) if not done]
         if late:
-            await self._restate(late)
+            await self._republish(late)
         return ImportResult(
             len(changed) - len(late), len(last) - len(changed), len(late), len(rows) - len(last)
         )
 
-    async def _standing(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
-        """The rows as they stand; while the tables are being filled, none is known."""
+    async def _stored(self, ids: Sequence[str]) -> Mapping[str, Recipient]:
+        """Return the stored rows; none while the tables are incomplete."""
         if await self._tables.incomplete() is not None:
             return {}
         return (await self._tables.lookup(LookupKeys(recipients=set(ids)))).recipients
 
-    async def _restate(self, ids: Sequence[str]) -> None:
-        """Write what stands to the topic again, after the older rows that were put there."""
-        standing = await self._standing(ids)
-        gone = (("version", str(self._clock.now_ms()).encode()),)
+    async def _republish(self, ids: Sequence[str]) -> None:
+        """Publish the stored rows of these ids again, or tombstones, behind the older rows just published.
+
+        Compaction keeps the last record of a key: without this it would keep the older row.
+        """
+        stored = await self._stored(ids)
+        headers = (("version", str(self._clock.now_ms()).encode()),)
         await self._publisher.publish(
             [
-                Message(self._topic, name.encode(), row_bytes(standing[name]))
-                if name in standing
-                else Message(self._topic, name.encode(), None, gone)
-                for name in ids
+                Message(self._topic, recipient.encode(), row_bytes(stored[recipient]))
+                if recipient in stored
+                else Message(self._topic, recipient.encode(), None, headers)
+                for recipient in ids
             ]
         )
 
 
-def _newer(given: Recipient, standing: Recipient | None, now_ms: int) -> Recipient | None:
-    """The row with its version; None when it stands already. A choice that stands keeps its date."""
-    known = standing.preferences if standing else {}
+def _versioned(new: Recipient, stored: Recipient | None, now_ms: int) -> Recipient | None:
+    """Return the row with its version; None when it equals the stored row. An unchanged choice keeps its date."""
+    known = stored.preferences if stored else {}
     preferences = {
-        name: before
-        if (before := known.get(name)) and before.on is choice.on
+        key: before
+        if (before := known.get(key)) and before.on is choice.on
         else Choice(on=choice.on, since_ms=now_ms, by=choice.by)
-        for name, choice in given.preferences.items()
+        for key, choice in new.preferences.items()
     }
-    version = standing.version if standing else 0
-    row = given.model_copy(update={"preferences": preferences, "version": version})
-    return None if row == standing else row.model_copy(update={"version": max(now_ms, version + 1)})
+    version = stored.version if stored else 0
+    row = new.model_copy(update={"preferences": preferences, "version": version})
+    return None if row == stored else row.model_copy(update={"version": max(now_ms, version + 1)})

@@ -1,7 +1,4 @@
-"""Makes the credentials that callers show: API keys of services, passwords of accounts.
-
-Only hashes are kept.
-"""
+"""Credentials of callers: API keys of services and passwords of accounts. Only hashes are stored."""
 
 import re
 import secrets
@@ -18,22 +15,22 @@ _KEY = re.compile(r"tocsin_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 
 def split_key(text: str) -> tuple[str, str] | None:
-    """The id of an API key and the hash of its secret; None when the text is no API key."""
+    """Return the id of an API key and the hash of its secret; None when the text is not an API key."""
     match = _KEY.fullmatch(text)
     return (match[1], _hash(match[2])) if match else None
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether it means to be an API key."""
+    """Return whether the text has the prefix of API keys."""
     return text.startswith("tocsin_")
 
 
 async def create_key(
     writer: TableWriter, clock: Clock, name: str, scopes: Sequence[str]
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is shown once and kept nowhere.
+    """Create an API key; return its row and its text, which is shown once and not stored.
 
-    Raises ValueError for a scope there is not.
+    Raise ValueError for an unknown scope.
     """
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise ValueError(f"no such scope: {', '.join(unknown)}; there are {', '.join(SCOPES)}")
@@ -43,18 +40,18 @@ async def create_key(
 
 
 async def revoke_key(writer: TableWriter, clock: Clock, key: str) -> ApiKey:
-    """Let a key open nothing any more. Raises KeyError when there is none of that id."""
+    """Revoke an API key. Raise KeyError when there is none with this id."""
 
-    def revoked(standing: ApiKey | None) -> ApiKey:
-        if standing is None:
+    def revoke(current: ApiKey | None) -> ApiKey:
+        if current is None:
             raise KeyError(key)
-        return standing.model_copy(update={"revoked_ms": standing.revoked_ms or clock.now_ms()})
+        return current.model_copy(update={"revoked_ms": current.revoked_ms or clock.now_ms()})
 
-    return await writer.api_key(key, revoked)
+    return await writer.api_key(key, revoke)
 
 
 async def set_password(writer: TableWriter, account: str, password: str) -> Account:
-    """Give an account a password; the one before opens nothing any more."""
+    """Set an account's password in place of the one before."""
     return await writer.account(account, PasswordHasher().hash(password))
 
 

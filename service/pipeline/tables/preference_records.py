@@ -1,7 +1,8 @@
-"""Preferences that upstream systems set by Kafka alone: each is folded into the row of its recipient or contact.
+"""Preferences set by upstream systems through Kafka (`tables.preferences`): each is merged into its row.
 
-The row, not the preference, is what is kept: it goes to its own topic too, and a rebuild reads rows only. A default
-that was asked for by a tombstone is kept as a choice with its time, so that an older record cannot undo it.
+The row of the recipient or contact, not the preference, is what is kept: it is published to its own topic too, and a
+rebuild reads rows only. A default set by a tombstone is kept as a choice with its time, so that an older record cannot
+undo it.
 """
 
 from dataclasses import replace
@@ -14,24 +15,25 @@ from service.model.topics import TopicNames
 from service.pipeline.resolve.strict_json import loads
 from service.pipeline.tables.records import (
     RowChange,
+    apply_changes,
     bad_field,
-    key_of,
-    put_changes,
-    standing_rows,
-    version_of,
+    record_key,
+    record_version,
+    stored_rows,
 )
 from service.pipeline.tables.writer import TableStores
 from service.ports import Clock, RowLocks, Unavailable
 
 BY_RECORD = "tables.preferences"
-"""Who set a choice that came this way."""
+"""`Choice.by` of a choice set by a record."""
 BY_TOMBSTONE = "tables.preferences, default"
+"""`Choice.by` of a default set by a tombstone."""
 _ATTEMPTS = 8
 _STUB_VERSION = 1  # any row that comes later is newer
 
 
 class PreferenceApplier:
-    """Applies records of `tables.preferences`."""
+    """Applier of `tables.preferences` records to the rows of recipients and contacts."""
 
     def __init__(
         self, stores: TableStores, locks: RowLocks, catalogue: Catalogue, topics: TopicNames, clock: Clock
@@ -43,103 +45,119 @@ class PreferenceApplier:
         self._clock = clock
 
     async def apply(self, record: Record) -> list[Message]:
-        """The messages for the row's own topic. Raises InvalidEvent, which names the field, and Unavailable.
+        """Set the preference in its row; return the messages for the row's own topic.
 
-        A recipient that is not in the table yet gets a row without an address, so that its choice waits for it there.
+        A recipient that is not in the table yet gets a row without an address, in which the choice waits for it.
+        Raise InvalidEvent, which names the field, and Unavailable.
         """
-        who, type_name, channel = self._name(record)
-        key, version = preference_key(type_name, channel), version_of(record)
+        row_key, type_name, channel = self._split_key(record)
+        preference, version = preference_key(type_name, channel), record_version(record)
         choice = _choice(record, version)
-        for target in _targets(who):
+        for target in _targets(row_key):
+            # Lock before reading: the API's writer holds the same lock, and a row that it writes between our read
+            # and our write would be replaced by one without its change.
             async with self._locks.hold(_lock(target)):
-                standing = await self._standing(target)
-                if standing is not None:
-                    return await self._fold(target, standing, key, choice)
-        if "|" in who:
-            raise bad_field("key", "names no contact and no recipient that there is")
-        stub = Recipient(id=who, preferences={key: choice}, version=_STUB_VERSION)
-        return await self._put(RowChange("recipients", who, stub, stub.version))
+                current = await self._current(target)
+                if current is not None:
+                    return await self._set_choice(target, current, preference, choice)
+        if "|" in row_key:
+            raise bad_field("key", "names no known contact or recipient")
+        stub = Recipient(id=row_key, preferences={preference: choice}, version=_STUB_VERSION)
+        return await self._put(RowChange("recipients", row_key, stub, stub.version))
 
     async def merge(self, change: RowChange) -> list[Message]:
-        """Write a row with the fed choices of the row that stands; the messages for its topic. Raises Unavailable."""
+        """Write a row with the applied choices of the stored row; return the messages for its topic.
+
+        Raise Unavailable.
+        """
         async with self._locks.hold(_lock(change)):
-            standing = await self._standing(change)
-            merged = change if standing is None else carried(change, standing)
+            current = await self._current(change)
+            merged = change if current is None else preserve_choices(change, current)
             messages = await self._put(merged)
             return messages if merged is not change else []
 
-    async def _fold(
-        self, target: RowChange, standing: Recipient | Contact, key: str, choice: Choice
+    async def _set_choice(
+        self, target: RowChange, current: Recipient | Contact, preference: str, choice: Choice
     ) -> list[Message]:
         for _ in range(_ATTEMPTS):
-            known = standing.preferences.get(key)
+            known = current.preferences.get(preference)
             if known is not None and known.since_ms > choice.since_ms:
                 return []
-            if known == choice:  # written before, but perhaps not told
-                return [self._message(replace(target, row=standing))]
-            version = max(self._clock.now_ms(), standing.version + 1)
-            preferences = {**standing.preferences, key: choice}
-            row = standing.model_copy(update={"preferences": preferences, "version": version})
+            if (
+                known == choice
+            ):  # stored before, but perhaps not published: the worker may have stopped in between
+                return [self._message(replace(target, row=current))]
+            version = max(self._clock.now_ms(), current.version + 1)
+            preferences = {**current.preferences, preference: choice}
+            row = current.model_copy(update={"preferences": preferences, "version": version})
             if messages := await self._put(replace(target, row=row, version=version)):
                 return messages
-            again = await self._standing(target)
-            if again is None:
+            newer = await self._current(target)
+            if newer is None:
                 return []
-            standing = again
-        raise Unavailable("a row is changed too often to change it too")
+            current = newer
+        raise Unavailable("the row is being changed too often by other writers; retry later")
 
     async def _put(self, change: RowChange) -> list[Message]:
-        """The row's message; none where something newer stands."""
-        return [] if await put_changes(self._stores, [change]) else [self._message(change)]
+        """Store the row; return its message, or none where a newer row is stored.
 
-    async def _standing(self, change: RowChange) -> Recipient | Contact | None:
-        row = (await standing_rows(self._stores, [change])).get((change.table, change.key))
+        Unlike `TableWriter`, this stores before it publishes: the record is committed only after the message is
+        acknowledged, so a worker that stops in between reads the record again and publishes then.
+        """
+        return [] if await apply_changes(self._stores, [change]) else [self._message(change)]
+
+    async def _current(self, change: RowChange) -> Recipient | Contact | None:
+        row = (await stored_rows(self._stores, [change])).get((change.table, change.key))
         return row if isinstance(row, Recipient | Contact) else None
 
     def _message(self, change: RowChange) -> Message:
         assert isinstance(change.row, Recipient | Contact)
         return Message(self._topics.table(change.table), change.key.encode(), row_bytes(change.row))
 
-    def _name(self, record: Record) -> tuple[str, str, str]:
-        parts = key_of(record).rsplit("|", 2)
+    def _split_key(self, record: Record) -> tuple[str, str, str]:
+        """Return row key, type and channel of a record's key. Raise InvalidEvent."""
+        parts = record_key(record).rsplit("|", 2)
         if len(parts) != 3 or not parts[0]:
             raise bad_field("key", "must be recipient|type|channel")
-        who, type_name, channel = parts
-        row = self._catalogue.get(type_name)
-        if row is None or row.name != type_name:
+        row_key, type_name, channel = parts
+        notification_type = self._catalogue.get(type_name)
+        if notification_type is None or notification_type.name != type_name:
             raise bad_field("type", "is not in the catalogue")
-        if channel not in row.channels:
-            raise bad_field("channel", "is none of the type's")
-        if len(who) > 128 and "|" not in who:
+        if channel not in notification_type.channels:
+            raise bad_field("channel", "is not a channel of the type")
+        if len(row_key) > 128 and "|" not in row_key:
             raise bad_field("recipient", "is longer than 128 characters")
-        return who, type_name, channel
+        return row_key, type_name, channel
 
 
-def carried(change: RowChange, standing: Recipient | Contact) -> RowChange:
-    """The change with the fed choices that its row does not know, newer than both rows; itself where there is none."""
+def preserve_choices(change: RowChange, current: Recipient | Contact) -> RowChange:
+    """Return the change with the applied choices of the stored row that its own row lacks, newer than both rows.
+
+    Return the same object where there is no such choice, or where the stored row is not older.
+    """
     row = change.row
-    if not isinstance(row, Recipient | Contact) or standing.version >= change.version:
+    if not isinstance(row, Recipient | Contact) or current.version >= change.version:
         return change
-    fed = {
+    applied = {
         key: choice
-        for key, choice in standing.preferences.items()
+        for key, choice in current.preferences.items()
         if choice.by in (BY_RECORD, BY_TOMBSTONE) and key not in row.preferences
     }
-    if not fed:
+    if not applied:
         return change
     version = change.version + 1
-    merged = row.model_copy(update={"preferences": {**row.preferences, **fed}, "version": version})
+    merged = row.model_copy(update={"preferences": {**row.preferences, **applied}, "version": version})
     return replace(change, row=merged, version=version)
 
 
-def _targets(who: str) -> list[RowChange]:
-    """The rows that a name may stand for, without their content."""
-    contact = [RowChange("contacts", who, None, 0)] if "|" in who else []
-    return [*contact, RowChange("recipients", who, None, 0)]
+def _targets(row_key: str) -> list[RowChange]:
+    """Return the rows that a key may name, without content; a recipient id may contain `|` too."""
+    contact = [RowChange("contacts", row_key, None, 0)] if "|" in row_key else []
+    return [*contact, RowChange("recipients", row_key, None, 0)]
 
 
 def _lock(change: RowChange) -> str:
-    """The lock that the API's writer holds for this row."""
+    """Return the name of the lock that `TableWriter` holds for this row."""
     return (
         f"account:{change.contact_key.account}" if change.table == "contacts" else f"recipient:{change.key}"
     )

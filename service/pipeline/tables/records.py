@@ -1,18 +1,8 @@
-"""The records of the `tables.*` topics: what each one means, whether it is sound, and its way into Redis.
+"""Records of the `tables.*` topics: read, check and store them in Redis.
 
-A row's record has the row as its value; a tombstone deletes it. Versions are times in milliseconds: the row's own
-`version`, a tombstone's header of that name, or else the record's timestamp. A lower one never undoes a higher one.
-
-| topic | key | value |
-|---|---|---|
-| `tables.recipients` | id | `Recipient` |
-| `tables.groups` | `external_id|project_id` | `Group` |
-| `tables.contacts` | `account|uuid` | `Contact` |
-| `tables.suppressions` | `address_key` | `reason`, `at_ms`, `detail` |
-| `tables.unsubscribes` | `unsubscribe_key` | `Unsubscribe` |
-| `tables.accounts` | account | `Account` |
-| `tables.api-keys` | key id | `ApiKey` |
-| `tables.preferences` | `recipient|type|channel`; `account|uuid|type|channel` | `{"on": bool}`; tombstone: default |
+A record's value is the whole row; a tombstone deletes the row. Versions are times in milliseconds: the row's own
+`version`, a tombstone's header of that name, or else the record's timestamp. A lower version never undoes a higher one.
+The keys and values of each topic are listed in docs/events.md.
 """
 
 import asyncio
@@ -39,14 +29,14 @@ from service.pipeline.tables.writer import TableStores
 from service.ports import LookupKeys
 
 T = TypeVar("T")
-_MOST_BYTES = 1_048_576
-_AT_ONCE = 32
+_MAX_BYTES = 1_048_576
+_CONCURRENT = 32
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """A row to be written, or with `row` None one to be deleted; `key` is that of its record."""
+    """A row to write, or with `row` None a row to delete; `key` is the key of its record."""
 
     table: str
     key: str
@@ -55,41 +45,41 @@ class RowChange:
 
     @property
     def group_key(self) -> GroupKey:
-        """The key of a group, in its parts."""
+        """Return the key as a group's key."""
         return GroupKey.parse(self.key)
 
     @property
     def contact_key(self) -> ContactKey:
-        """The key of a contact, in its parts."""
+        """Return the key as a contact's key."""
         return ContactKey.parse(self.key)
 
 
 def read_change(table: str, record: Record) -> RowChange:
-    """What a record says. Raises InvalidEvent, which names the field."""
-    key = key_of(record)
+    """Return the change that a record makes. Raise InvalidEvent, which names the field."""
+    key = record_key(record)
     if record.value is None:
         if table in ("groups", "contacts") and "|" not in key:
             raise bad_field("key", "must have two parts, separated by |")
-        return RowChange(table, key, None, version_of(record))
-    document = loads(record.value, _MOST_BYTES)
+        return RowChange(table, key, None, record_version(record))
+    document = loads(record.value, _MAX_BYTES)
     if not isinstance(document, dict):
         raise InvalidEvent(DeadReason.not_an_object)
     if table == "suppressions":
         return _suppression(key, document, record.timestamp_ms)
     try:
-        form = read_row(table, record.value)
+        validated = read_row(table, record.value)
     except RowRefused as error:
         raise InvalidEvent(DeadReason.invalid_data, str(error)) from None
-    if form.key() != key:
-        raise bad_field("key", "is not that of the row")
-    row = cast(BaseModel, form.row())
-    if not form.version:
+    if validated.key() != key:
+        raise bad_field("key", "is not the row's key")
+    row = cast(BaseModel, validated.row())
+    if not validated.version:
         row = row.model_copy(update={"version": max(1, record.timestamp_ms)})
-    return RowChange(table, key, cast(Row, row), form.version or max(1, record.timestamp_ms))
+    return RowChange(table, key, cast(Row, row), validated.version or max(1, record.timestamp_ms))
 
 
-def key_of(record: Record) -> str:
-    """The key as text. Raises InvalidEvent."""
+def record_key(record: Record) -> str:
+    """Return a record's key as text. Raise InvalidEvent."""
     try:
         key = (record.key or b"").decode()
     except UnicodeDecodeError:
@@ -99,61 +89,64 @@ def key_of(record: Record) -> str:
     return key
 
 
-def version_of(record: Record) -> int:
-    """The version in the header, or else the record's time. Raises InvalidEvent."""
+def record_version(record: Record) -> int:
+    """Return the version in the header, or else the record's timestamp (ms). Raise InvalidEvent."""
     for name, value in record.headers:
         if name == "version":
             if not value.isdigit() or len(value) > 15:
-                raise bad_field("version", "the header is no number of milliseconds")
+                raise bad_field("version", "the header must be a number of milliseconds")
             return int(value)
     return max(1, record.timestamp_ms)
 
 
-def bad_field(place: str, what: str) -> InvalidEvent:
-    """Why a row is refused."""
-    return InvalidEvent(DeadReason.invalid_data, f"{place}: {what}")
+def bad_field(field: str, problem: str) -> InvalidEvent:
+    """Return the error for a record whose key, header or row is invalid in one field."""
+    return InvalidEvent(DeadReason.invalid_data, f"{field}: {problem}")
 
 
-def newest(changes: Iterable[RowChange]) -> list[RowChange]:
-    """One change a row: the highest version, of equal ones the last."""
-    last: dict[tuple[str, str], RowChange] = {}
+def newest_changes(changes: Iterable[RowChange]) -> list[RowChange]:
+    """Return one change per row: the one with the highest version, of equal versions the last."""
+    newest: dict[tuple[str, str], RowChange] = {}
     for change in changes:
-        standing = last.get((change.table, change.key))
-        if standing is None or standing.version <= change.version:
-            last[change.table, change.key] = change
-    return list(last.values())
+        other = newest.get((change.table, change.key))
+        if other is None or other.version <= change.version:
+            newest[change.table, change.key] = change
+    return list(newest.values())
 
 
-async def put_changes(stores: TableStores, changes: Sequence[RowChange]) -> list[RowChange]:
-    """Write changes of different rows; those that found something newer. Raises Unavailable."""
-    people = [c for c in changes if isinstance(c.row, Recipient)]
+async def apply_changes(stores: TableStores, changes: Sequence[RowChange]) -> list[RowChange]:
+    """Store changes of different rows; return those not applied, because a newer row is stored. Raise Unavailable."""
+    recipients = [c for c in changes if isinstance(c.row, Recipient)]
     contacts = [c for c in changes if isinstance(c.row, Contact)]
     others = [c for c in changes if not isinstance(c.row, Recipient | Contact)]
     written: list[bool] = []
-    if people:
-        written += await stores.writes.put_recipients([cast(Recipient, c.row) for c in people])
+    if recipients:
+        written += await stores.writes.put_recipients([cast(Recipient, c.row) for c in recipients])
     if contacts:
         written += await stores.writes.put_contacts([cast(Contact, c.row) for c in contacts])
-    written += await gathered([_put(stores, change) for change in others])
-    return [c for c, done in zip([*people, *contacts, *others], written, strict=True) if not done]
+    written += await _gather_bounded([_put(stores, change) for change in others])
+    return [c for c, done in zip([*recipients, *contacts, *others], written, strict=True) if not done]
 
 
-async def standing_rows(
+async def stored_rows(
     stores: TableStores, changes: Sequence[RowChange]
 ) -> Mapping[tuple[str, str], Recipient | Contact | Group | Account | ApiKey]:
-    """What stands where these changes go, by table and key; suppressions are left out. Raises Unavailable."""
+    """Return the stored rows that these changes concern, by table and key. Raise Unavailable.
+
+    Suppressions and unsubscribes are left out.
+    """
     if not changes:
         return {}
-    wanted = LookupKeys()
+    keys = LookupKeys()
     for change in changes:
         if change.table == "recipients":
-            wanted.recipients.add(change.key)
+            keys.recipients.add(change.key)
         elif change.table == "groups":
-            wanted.groups.add(change.group_key)
+            keys.groups.add(change.group_key)
         elif change.table == "contacts":
-            wanted.contacts.add(change.contact_key)
-    rows = await stores.tables.lookup(wanted)
-    found: dict[tuple[str, str], Recipient | Contact | Group | Account | ApiKey] = {
+            keys.contacts.add(change.contact_key)
+    rows = await stores.tables.lookup(keys)
+    stored: dict[tuple[str, str], Recipient | Contact | Group | Account | ApiKey] = {
         **{("recipients", key): row for key, row in rows.recipients.items()},
         **{("groups", str(key)): row for key, row in rows.groups.items()},
         **{("contacts", str(key)): row for key, row in rows.contacts.items()},
@@ -162,16 +155,16 @@ async def standing_rows(
         if change.table in ("accounts", "api-keys"):
             port = stores.accounts if change.table == "accounts" else stores.api_keys
             if (row := await port.get(change.key)) is not None:
-                found[change.table, change.key] = row
-    return found
+                stored[change.table, change.key] = row
+    return stored
 
 
-async def gathered(waiting: Sequence[Awaitable[T]]) -> list[T]:
-    """Their results, some at a time, so that no more connections are used than there are."""
-    found: list[T] = []
-    for start in range(0, len(waiting), _AT_ONCE):
-        found += await asyncio.gather(*waiting[start : start + _AT_ONCE])
-    return found
+async def _gather_bounded(awaitables: Sequence[Awaitable[T]]) -> list[T]:
+    """Await some at a time, so that the Redis connection pool is not exhausted; return the results in order."""
+    results: list[T] = []
+    for start in range(0, len(awaitables), _CONCURRENT):
+        results += await asyncio.gather(*awaitables[start : start + _CONCURRENT])
+    return results
 
 
 async def _put(stores: TableStores, change: RowChange) -> bool:

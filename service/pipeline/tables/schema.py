@@ -1,6 +1,7 @@
-"""What a row must look like to enter a table from its topic: what the API would accept, field for field.
+"""Schemas of the rows on `tables.*` topics: each accepts what the API accepts, field for field.
 
-Names of notification types are not looked at: a row may be older than a type's end, and must survive a rebuild then.
+Names of notification types are not checked: a row may name a type that the catalogue no longer has, and a rebuild must
+still accept it.
 """
 
 import re
@@ -17,48 +18,55 @@ from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.model.validators import ROLE, language_tag, line, name, time_zone, user_id
+from service.model.validators import (
+    ROLE,
+    check_id,
+    check_language_tag,
+    check_line,
+    check_time_zone,
+    check_user_id,
+)
 
-_MOST_ADDRESSES = 1000
-_LAST_VERSION = 2**53  # Redis compares versions as floating point numbers
+_MAX_ADDRESSES = 1000
+_MAX_VERSION = 2**53  # Redis compares versions as floating point numbers
 _PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
 
 Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
-_Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(name)]
-_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(user_id)]
-_Version = Annotated[int, Field(ge=0, le=_LAST_VERSION)]
+_Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_id)]
+_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_user_id)]
+_Version = Annotated[int, Field(ge=0, le=_MAX_VERSION)]
 _Address = Annotated[str, Field(max_length=254), AfterValidator(check_address)]
-_Line = Annotated[str, Field(max_length=256), AfterValidator(line)]
-_Locale = Annotated[str, Field(max_length=64), AfterValidator(language_tag)]
-_Zone = Annotated[str, Field(max_length=64), AfterValidator(time_zone)]
+_Line = Annotated[str, Field(max_length=256), AfterValidator(check_line)]
+_Locale = Annotated[str, Field(max_length=64), AfterValidator(check_language_tag)]
+_Zone = Annotated[str, Field(max_length=64), AfterValidator(check_time_zone)]
 _Role = Annotated[str, StringConstraints(pattern=ROLE)]
 
 
 class RowRefused(ValueError):
-    """A row that could not be read back from its topic."""
+    """The error of a row that its topic's reader would refuse."""
 
 
 class ValidatedRow(Protocol):
-    """A checked row."""
+    """A row that satisfies its table's schema."""
 
     version: int
 
     def key(self) -> str:
-        """The key that its record must have."""
+        """Return the key that its record must have."""
         ...
 
     def row(self) -> Row:
-        """The row itself."""
+        """Return the row as the model that is stored."""
         ...
 
 
-def _set(choices: Mapping[str, Choice]) -> Mapping[str, Choice]:
+def _check_keys(choices: Mapping[str, Choice]) -> Mapping[str, Choice]:
     if not all(_PREFERENCE.fullmatch(key) for key in choices):
         raise ValueError("Must have keys such as overbid:email.")
     return choices
 
 
-_Preferences = Annotated[Mapping[str, Choice], AfterValidator(_set)]
+_Preferences = Annotated[Mapping[str, Choice], AfterValidator(_check_keys)]
 
 
 class RecipientRow(Recipient):
@@ -75,37 +83,37 @@ class RecipientRow(Recipient):
 
     @field_validator("address")
     @classmethod
-    def _one_addr_spec(cls, address: str) -> str:
+    def _check_address(cls, address: str) -> str:
         return check_address(address) if address else ""
 
     def key(self) -> str:
-        """Its id."""
+        """Return the recipient id."""
         return self.id
 
     def row(self) -> Recipient:
-        """The row itself."""
+        """Return the row as a plain Recipient."""
         return Recipient(**dict(self))
 
 
 class ContactRow(Contact):
     """A row of `tables.contacts`."""
 
-    uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(name)]
+    uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(check_id)]
     account: _Account
     email: _Address
     name: _Line = ""
-    phone: Annotated[str, Field(max_length=64), AfterValidator(line)] = ""
+    phone: Annotated[str, Field(max_length=64), AfterValidator(check_line)] = ""
     locale: _Locale = "en"
     timezone: _Zone = "UTC"
     preferences: _Preferences = Field(default_factory=dict)
     version: _Version = 0
 
     def key(self) -> str:
-        """Its account and its id."""
+        """Return `account|uuid`."""
         return str(ContactKey(self.account, self.uuid))
 
     def row(self) -> Contact:
-        """The row itself."""
+        """Return the row as a plain Contact."""
         return Contact(**dict(self))
 
 
@@ -113,25 +121,25 @@ class GroupRow(Group):
     """A row of `tables.groups`."""
 
     external_id: _Id
-    project_id: Annotated[str, Field(pattern=r"^[^|]{0,128}$"), AfterValidator(name)] = ""
-    addresses: Mapping[str, Annotated[tuple[_Address, ...], Field(max_length=_MOST_ADDRESSES)]] = Field(
+    project_id: Annotated[str, Field(pattern=r"^[^|]{0,128}$"), AfterValidator(check_id)] = ""
+    addresses: Mapping[str, Annotated[tuple[_Address, ...], Field(max_length=_MAX_ADDRESSES)]] = Field(
         default_factory=dict
     )
     version: _Version = 0
 
     @field_validator("addresses")
     @classmethod
-    def _once_each(cls, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    def _check_duplicates(cls, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
         if any(len(set(map(address_key, addresses))) < len(addresses) for addresses in lists.values()):
-            raise ValueError("An address stands twice in a list.")
+            raise ValueError("An address is listed twice.")
         return lists
 
     def key(self) -> str:
-        """Its ids."""
+        """Return `external_id|project_id`."""
         return str(GroupKey(self.external_id, self.project_id))
 
     def row(self) -> Group:
-        """The row itself."""
+        """Return the row as a plain Group."""
         return Group(**dict(self))
 
 
@@ -142,11 +150,11 @@ class AccountRow(Account):
     version: _Version = 0
 
     def key(self) -> str:
-        """Its id."""
+        """Return the account id."""
         return self.id
 
     def row(self) -> Account:
-        """The row itself."""
+        """Return the row as a plain Account."""
         return Account(**dict(self))
 
 
@@ -157,11 +165,11 @@ class ApiKeyRow(ApiKey):
     version: _Version = 0
 
     def key(self) -> str:
-        """Its id."""
+        """Return the API key id."""
         return self.id
 
     def row(self) -> ApiKey:
-        """The row itself."""
+        """Return the row as a plain ApiKey."""
         return ApiKey(**dict(self))
 
 
@@ -173,17 +181,17 @@ ROW_MODELS: Mapping[str, Any] = {
     "api-keys": ApiKeyRow,
     "unsubscribes": Unsubscribe,
 }
-"""The form of each table whose rows are pydantic models."""
+"""Schema of each table whose rows are pydantic models."""
 
 
 def read_row(table: str, value: bytes) -> ValidatedRow:
-    """A row of a table of `ROW_MODELS`, checked.
+    """Validate a row of a table of `ROW_MODELS`.
 
-    Raises RowRefused, which names the first field at fault. What stands in it is not repeated: it may be an address.
+    Raise RowRefused, which names the first invalid field and not its value: the value may be an address.
     """
     try:
         return cast(ValidatedRow, ROW_MODELS[table].model_validate_json(value))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "row"
-        raise RowRefused(f"{place[:200]}: {first['msg'].removeprefix('Value error, ')}") from None
+        field = ".".join(str(part) for part in first["loc"]) or "row"
+        raise RowRefused(f"{field[:200]}: {first['msg'].removeprefix('Value error, ')}") from None

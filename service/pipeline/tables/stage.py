@@ -1,7 +1,7 @@
-"""Tables: rows that writers of ours or upstream systems put on `tables.*` come to stand in Redis.
+"""Tables stage: store the rows that the API or upstream systems write to `tables.*` topics in Redis.
 
-What stands in Redis and what stands last on a row's topic are the same in the end. So a record that was refused, or
-that found something newer, is followed there by the row that stands: compaction keeps the last record, not the newest.
+In the end the stored row and the last record on the row's topic are the same. So where a record was refused, or a
+newer row is stored, the stored row is published again: compaction keeps the last record of a key, not the newest.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,17 +11,23 @@ from service.model.recipient import Contact, Recipient, row_bytes
 from service.model.record import Done, Message, Record
 from service.model.topics import TABLES, TopicNames
 from service.pipeline.messages import dead_letter
-from service.pipeline.tables.preference_records import PreferenceApplier, carried
-from service.pipeline.tables.records import RowChange, newest, put_changes, read_change, standing_rows
+from service.pipeline.tables.preference_records import PreferenceApplier, preserve_choices
+from service.pipeline.tables.records import (
+    RowChange,
+    apply_changes,
+    newest_changes,
+    read_change,
+    stored_rows,
+)
 from service.pipeline.tables.schema import RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
 
 _WITH_PREFERENCES = ("recipients", "contacts")
-_RESTATED = ("recipients", "groups", "contacts", "accounts", "api-keys")
+_REPUBLISHED = ("recipients", "groups", "contacts", "accounts", "api-keys")
 
 
 class TablesHandler:
-    """The handler of the tables stage."""
+    """Handler of the tables stage."""
 
     def __init__(self, stores: TableStores, preferences: PreferenceApplier, topics: TopicNames) -> None:
         self._stores = stores
@@ -30,7 +36,10 @@ class TablesHandler:
         self._table_of: Mapping[str, str] = {topics.table(name): name for name in TABLES}
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """Check, write what is newer, then fold preferences into their rows. Raises Unavailable."""
+        """Check rows, store those that are newer, then apply preferences to their rows. Raise Unavailable.
+
+        Rows come first: a preference in the same batch as its recipient's first row is then merged into that row.
+        """
         changes: list[RowChange] = []
         refused: list[RowChange] = []
         messages: list[Message] = []
@@ -41,53 +50,56 @@ class TablesHandler:
             try:
                 changes.append(read_change(table, record))
             except InvalidEvent as error:
-                messages.append(self._letter(record, error))
+                messages.append(self._dead_letter(record, error))
                 refused.append(RowChange(table, (record.key or b"").decode(errors="replace"), None, 0))
-        rows = newest(changes)
+        newest = newest_changes(changes)
         last = {(change.table, change.key): change for change in changes}
-        overtaken = [c for c in rows if last[c.table, c.key] is not c]
-        messages += await self._write(rows, [*refused, *(last[c.table, c.key] for c in overtaken)])
+        older = [last[c.table, c.key] for c in newest if last[c.table, c.key] is not c]
+        messages += await self._store(newest, [*refused, *older])
         for record in records:
             if self._table_of[record.topic] == "preferences":
                 try:
                     messages += await self._preferences.apply(record)
                 except InvalidEvent as error:
-                    messages.append(self._letter(record, error))
+                    messages.append(self._dead_letter(record, error))
         yield Done(records, messages)
 
-    async def _write(self, changes: Sequence[RowChange], wrong: Sequence[RowChange]) -> list[Message]:
-        """Write rows; the messages that put their topics right, also after what is `wrong` there."""
-        standing = await standing_rows(self._stores, [c for c in changes if c.table in _WITH_PREFERENCES])
+    async def _store(self, changes: Sequence[RowChange], outdated: Sequence[RowChange]) -> list[Message]:
+        """Store rows; return the messages that make the stored row the last record of its key.
+
+        `outdated`: changes that are the last record of their key now and are not stored, being refused or older.
+        """
+        stored = await stored_rows(self._stores, [c for c in changes if c.table in _WITH_PREFERENCES])
         plain: list[RowChange] = []
         messages: list[Message] = []
         for change in changes:
-            stands = standing.get((change.table, change.key))
-            if isinstance(stands, Recipient | Contact) and carried(change, stands) is not change:
+            current = stored.get((change.table, change.key))
+            if isinstance(current, Recipient | Contact) and preserve_choices(change, current) is not change:
                 messages += await self._preferences.merge(change)
             else:
                 plain.append(change)
-        late = await put_changes(self._stores, plain)
-        return messages + await self._restate([c for c in (*late, *wrong) if c.table in _RESTATED])
+        late = await apply_changes(self._stores, plain)
+        return messages + await self._republish([c for c in (*late, *outdated) if c.table in _REPUBLISHED])
 
-    async def _restate(self, changes: Sequence[RowChange]) -> list[Message]:
-        """What stands instead of these, as the last record of its key."""
-        standing = await standing_rows(self._stores, changes)
+    async def _republish(self, changes: Sequence[RowChange]) -> list[Message]:
+        """Return a message for each change with the stored row in its place, or a tombstone where none is stored."""
+        stored = await stored_rows(self._stores, changes)
         messages = []
         for change in changes:
             topic, key = self._topics.table(change.table), change.key.encode()
-            if row := standing.get((change.table, change.key)):
-                if _readable(change.table, value := row_bytes(row)):
+            if row := stored.get((change.table, change.key)):
+                if _is_valid(change.table, value := row_bytes(row)):
                     messages.append(Message(topic, key, value))
-            elif change.row is not None:  # it was deleted by something newer
+            elif change.row is not None:  # a newer tombstone has deleted the row
                 messages.append(Message(topic, key, None, (("version", str(change.version).encode()),)))
         return messages
 
-    def _letter(self, record: Record, error: InvalidEvent) -> Message:
+    def _dead_letter(self, record: Record, error: InvalidEvent) -> Message:
         return dead_letter(self._topics.dead_letter, "tables", record, error)
 
 
-def _readable(table: str, value: bytes) -> bool:
-    """Whether this stage would take it: what it refuses and writes again would go round for ever."""
+def _is_valid(table: str, value: bytes) -> bool:
+    """Return whether this stage would accept the row; one that it refuses and publishes again would loop forever."""
     try:
         read_row(table, value)
     except RowRefused:

@@ -1,7 +1,13 @@
-"""Writes to the tables: decide → version → publish → store, in this order, under the row's lock.
+"""Writes to the tables, for the API and operators: lock → decide → version → publish → store.
 
-The topic is written before Redis, so what was answered can be rebuilt. The lock keeps both in one order, and
-the version keeps a feed that writes to the topic itself from undoing something newer.
+A preference is part of its row: `recipient()` writes a recipient with its preferences, `contacts()` contacts with
+theirs. A PUT of a preference in the API calls one of these two.
+
+- Lock before publish: otherwise two writers could publish in one order and store in the other, and after a rebuild
+  the other row would be in force.
+- Publish before store: otherwise a write could be confirmed that a rebuild from the topic does not bring back.
+- A version on every row: an upstream system that publishes to the topic itself takes no lock, and must not undo a
+  newer row.
 """
 
 import asyncio
@@ -33,18 +39,18 @@ from service.ports import (
 
 T = TypeVar("T")
 _ATTEMPTS = 8
-_MAX_ROW = 1_000_000
+_MAX_ROW_BYTES = 1_000_000
 LONGEST_S = 20.0
-"""No write holds its lock longer, so a lock that ends by itself must live longer than this."""
+"""Longest time that a write holds its lock; the lock's TTL must be longer."""
 
 
 class RowTooLarge(RowRefused):
-    """A row that its topic would not take: Kafka's limit for a record is 1 MiB."""
+    """The error of a row that its topic would refuse: Kafka's limit for a record is 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableStores:
-    """Where rows are kept."""
+    """The ports that read and store rows."""
 
     tables: Tables
     writes: TableWrites
@@ -53,10 +59,10 @@ class TableStores:
 
 
 class TableWriter:
-    """Changes rows. Whatever a `change` raises passes through, with nothing written.
+    """Writer of single rows; preferences are written with the row of their recipient or contact.
 
-    Every method raises Unavailable; the change may then have been made or not, and may be asked for again. Those
-    that write a row raise RowRefused, with nothing written.
+    Exceptions of a `change` callback propagate, with nothing written. Every method raises Unavailable; the change may
+    then have been made or not, and can be retried. Methods that write a row raise RowRefused, with nothing written.
     """
 
     def __init__(
@@ -69,15 +75,15 @@ class TableWriter:
         self._clock = clock
 
     async def group(self, external_id: str, project_id: str, change: Callable[[Group], Group]) -> Group:
-        """Change a group's map; one that is not there is empty."""
+        """Change a group's address lists; `change` gets an empty group where none is stored. Return the row."""
         key = GroupKey(external_id, project_id)
 
         async def attempt() -> Group | None:
-            standing = await self.read_group(external_id, project_id)
-            row = change(standing)
-            if row == standing:
-                return standing
-            row = row.model_copy(update={"version": self._after(standing.version)})
+            current = await self.read_group(external_id, project_id)
+            row = change(current)
+            if row == current:
+                return current
+            row = row.model_copy(update={"version": self._after(current.version)})
             await self._publish("groups", [(str(key), row_bytes(row))])
             written = await self._stores.writes.put_group(row)
             return row if written or row == await self.read_group(external_id, project_id) else None
@@ -85,14 +91,15 @@ class TableWriter:
         return await self._until_written(f"group:{key}", attempt)
 
     async def recipient(self, recipient: str, change: Callable[[Recipient | None], Recipient]) -> Recipient:
-        """Change a recipient, or make one where `change` is given None."""
+        """Change a recipient with its preferences and return the row; `change` gets None where none is stored."""
 
         async def attempt() -> Recipient | None:
-            standing = await self.read_recipient(recipient)
-            row = change(standing)
-            if row == standing:
-                return standing
-            row = row.model_copy(update={"version": self._after(standing.version if standing else 0)})
+            current = await self.read_recipient(recipient)
+            row = change(current)
+            if row == current:
+                return current
+            row = row.model_copy(update={"version": self._after(current.version if current else 0)})
+            # Before the store: once confirmed, the row must be in the topic that a rebuild reads.
             await self._publish("recipients", [(recipient, row_bytes(row))])
             written = all(await self._stores.writes.put_recipients([row]))
             return row if written or row == await self.read_recipient(recipient) else None
@@ -100,64 +107,64 @@ class TableWriter:
         return await self._until_written(f"recipient:{recipient}", attempt)
 
     async def drop_recipient(self, recipient: str) -> bool:
-        """Delete a recipient; False when there is none."""
+        """Delete a recipient with its preferences; return False when there is none."""
 
         async def attempt() -> bool | None:
-            standing = await self.read_recipient(recipient)
-            if standing is None:
+            current = await self.read_recipient(recipient)
+            if current is None:
                 return False
-            version = self._after(standing.version)
+            version = self._after(current.version)
             await self._publish("recipients", [(recipient, None)], version)
-            gone = await self._stores.writes.delete_recipient(recipient, version)
-            return True if gone or await self.read_recipient(recipient) is None else None
+            deleted = await self._stores.writes.delete_recipient(recipient, version)
+            return True if deleted or await self.read_recipient(recipient) is None else None
 
         return await self._until_written(f"recipient:{recipient}", attempt)
 
     async def contacts(
         self, account: str, change: Callable[[Sequence[Contact]], Sequence[Contact]]
     ) -> Sequence[Contact]:
-        """Write the contacts that `change` makes of those that stand.
+        """Write the contacts, with their preferences, that `change` makes of the stored ones; return them in its order.
 
-        The lock is the account's: there is one main contact.
+        The lock is the account's, because an account has exactly one main contact.
         """
 
         async def attempt() -> Sequence[Contact] | None:
-            standing = {contact.uuid: contact for contact in await self.read_contacts(account)}
-            asked = change(list(standing.values()))
-            rows = [row for row in asked if row != standing.get(row.uuid)]
-            floor = max((standing[row.uuid].version for row in rows if row.uuid in standing), default=0)
+            current = {contact.uuid: contact for contact in await self.read_contacts(account)}
+            requested = change(list(current.values()))
+            rows = [row for row in requested if row != current.get(row.uuid)]
+            floor = max((current[row.uuid].version for row in rows if row.uuid in current), default=0)
             rows = [row.model_copy(update={"version": self._after(floor)}) for row in rows]
             if rows:
                 await self._publish(
                     "contacts", [(str(ContactKey(account, row.uuid)), row_bytes(row)) for row in rows]
                 )
-                if not all(await self._stores.writes.put_contacts(rows)) and not await self._stand(
+                if not all(await self._stores.writes.put_contacts(rows)) and not await self._are_stored(
                     account, rows
                 ):
                     return None
             written = {row.uuid: row for row in rows}
-            return [written.get(row.uuid, row) for row in asked]
+            return [written.get(row.uuid, row) for row in requested]
 
         return await self._until_written(f"account:{account}", attempt)
 
     async def drop_contact(self, account: str, choose: Callable[[Sequence[Contact]], Contact]) -> None:
-        """Delete the contact that `choose` picks, and with it its preferences."""
+        """Delete the contact that `choose` picks, with its preferences."""
 
         async def attempt() -> bool | None:
             row = choose(await self.read_contacts(account))
             version = self._after(row.version)
             await self._publish("contacts", [(str(ContactKey(account, row.uuid)), None)], version)
-            gone = await self._stores.writes.delete_contact(account, row.uuid, version)
-            return True if gone or await self.read_contact(account, row.uuid) is None else None
+            deleted = await self._stores.writes.delete_contact(account, row.uuid, version)
+            return True if deleted or await self.read_contact(account, row.uuid) is None else None
 
         await self._until_written(f"account:{account}", attempt)
 
     async def account(self, account: str, credential: str) -> Account:
-        """Set an account's credential hash."""
+        """Set an account's credential hash and return the row."""
 
         async def attempt() -> Account | None:
-            standing = await self._stores.accounts.get(account)
-            version = self._after(standing.version if standing else 0)
+            current = await self._stores.accounts.get(account)
+            version = self._after(current.version if current else 0)
             row = Account(id=account, credential=credential, version=version)
             await self._publish("accounts", [(account, row_bytes(row))])
             written = await self._stores.accounts.put(row)
@@ -166,12 +173,12 @@ class TableWriter:
         return await self._until_written(f"credential:{account}", attempt)
 
     async def api_key(self, key: str, change: Callable[[ApiKey | None], ApiKey]) -> ApiKey:
-        """Change an API key, or make one where `change` is given None."""
+        """Change an API key and return the row; `change` gets None where none is stored."""
 
         async def attempt() -> ApiKey | None:
-            standing = await self._stores.api_keys.get(key)
-            row = change(standing)
-            row = row.model_copy(update={"version": self._after(standing.version if standing else 0)})
+            current = await self._stores.api_keys.get(key)
+            row = change(current)
+            row = row.model_copy(update={"version": self._after(current.version if current else 0)})
             await self._publish("api-keys", [(key, row_bytes(row))])
             written = await self._stores.api_keys.put(row)
             return row if written or row == await self._stores.api_keys.get(key) else None
@@ -179,7 +186,7 @@ class TableWriter:
         return await self._until_written(f"key:{key}", attempt)
 
     async def suppress(self, address: str, reason: Reason, detail: str = "") -> None:
-        """Stop mail to an address."""
+        """Suppress an address: stop all mail to it."""
         key, row = suppression(address, reason, self._clock.now_ms(), detail)
 
         async def attempt() -> bool:
@@ -190,26 +197,26 @@ class TableWriter:
         await self._until_written(f"suppression:{key}", attempt)
 
     async def unsuppress(self, address: str) -> bool:
-        """Allow mail to an address again; False when it was not stopped."""
+        """Allow mail to an address again; return False when it was not suppressed."""
         key = address_key(address)
 
         async def attempt() -> bool | None:
-            standing = await self._stores.tables.suppression(address)
-            if standing is None:
+            current = await self._stores.tables.suppression(address)
+            if current is None:
                 return False
-            version = self._after(standing.at_ms)
+            version = self._after(current.at_ms)
             await self._publish("suppressions", [(key, None)], version)
             return True if await self._stores.writes.delete_suppression(key, version) else None
 
         return await self._until_written(f"suppression:{key}", attempt)
 
     async def unsubscribe(self, key: str, type_name: str, by: str) -> Unsubscribe:
-        """Stop a type's mail to the recipient of an `unsubscribe_key`. Done again, it keeps its first time."""
+        """Stop a type's mail to the recipient of an `unsubscribe_key`; a repeated one keeps its first time."""
 
         async def attempt() -> Unsubscribe | None:
-            standing = await self._stores.tables.unsubscribed(key)
-            if standing is not None:
-                return standing
+            current = await self._stores.tables.unsubscribed(key)
+            if current is not None:
+                return current
             row = Unsubscribe(id=key, type=type_name, by=by, version=self._clock.now_ms())
             await self._publish("unsubscribes", [(key, row_bytes(row))])
             return row if await self._stores.writes.put_unsubscribe(row) else None
@@ -217,58 +224,60 @@ class TableWriter:
         return await self._until_written(f"unsubscribe:{key}", attempt)
 
     async def read_unsubscribe(self, key: str) -> Unsubscribe | None:
-        """The unsubscribe of a key as it stands."""
+        """Return the stored unsubscribe of an `unsubscribe_key`, or None."""
         return await self._stores.tables.unsubscribed(key)
 
     async def resubscribe(self, key: str) -> bool:
-        """Let it go out again; False when it was not stopped."""
+        """Allow a type's mail again; return False when there was no unsubscribe."""
 
         async def attempt() -> bool | None:
-            standing = await self._stores.tables.unsubscribed(key)
-            if standing is None:
+            current = await self._stores.tables.unsubscribed(key)
+            if current is None:
                 return False
-            version = self._after(standing.version)
+            version = self._after(current.version)
             await self._publish("unsubscribes", [(key, None)], version)
             return True if await self._stores.writes.delete_unsubscribe(key, version) else None
 
         return await self._until_written(f"unsubscribe:{key}", attempt)
 
     async def read_group(self, external_id: str, project_id: str) -> Group:
-        """The group as it stands; an empty one of version 0 where there is none."""
+        """Return the stored group; an empty one of version 0 where there is none."""
         rows = await self._stores.tables.lookup(LookupKeys(groups={GroupKey(external_id, project_id)}))
         absent = Group(external_id=external_id, project_id=project_id)
         return rows.groups.get(GroupKey(external_id, project_id), absent)
 
     async def read_recipient(self, recipient: str) -> Recipient | None:
-        """The recipient as it stands."""
+        """Return the stored recipient with its preferences, or None."""
         return (await self._stores.tables.lookup(LookupKeys(recipients={recipient}))).recipients.get(
             recipient
         )
 
     async def read_contacts(self, account: str) -> Sequence[Contact]:
-        """The contacts of an account: the main one first, then by uuid."""
+        """Return the contacts of an account with their preferences: the main one first, then by uuid."""
         rows = await self._stores.tables.lookup(LookupKeys(accounts={account}))
         return sorted(rows.accounts.get(account, ()), key=lambda contact: (not contact.main, contact.uuid))
 
     async def read_contact(self, account: str, uuid: str) -> Contact | None:
-        """One contact as it stands."""
+        """Return a stored contact with its preferences, or None."""
         rows = await self._stores.tables.lookup(LookupKeys(contacts={ContactKey(account, uuid)}))
         return rows.contacts.get(ContactKey(account, uuid))
 
-    async def _stand(self, account: str, rows: Sequence[Contact]) -> bool:
-        standing = await self.read_contacts(account)
-        return all(row in standing for row in rows)
+    async def _are_stored(self, account: str, rows: Sequence[Contact]) -> bool:
+        stored = await self.read_contacts(account)
+        return all(row in stored for row in rows)
 
     def _after(self, version: int) -> int:
-        """Milliseconds, so that writers' versions compare; one more where the clock stood or went back."""
+        """Return the next version: the time in ms, or one more than `version` where the clock has not advanced."""
         return max(self._clock.now_ms(), version + 1)
 
     async def _publish(
         self, table: str, rows: Sequence[tuple[str, bytes | None]], version: int | None = None
     ) -> None:
-        headers = (
-            () if version is None else (("version", str(version).encode()),)
-        )  # a tombstone has no value to hold it
+        """Publish rows, or tombstones with the version in a header, since a tombstone has no value to hold it.
+
+        Raise RowRefused before anything is published: a rebuild would drop a row that the topic's reader refuses.
+        """
+        headers = () if version is None else (("version", str(version).encode()),)
         topic = self._topics.table(table)
         for _, value in rows:
             if value is not None:
@@ -276,19 +285,22 @@ class TableWriter:
         await self._publisher.publish([Message(topic, key.encode(), value, headers) for key, value in rows])
 
     async def _until_written(self, row: str, attempt: Callable[[], Awaitable[T | None]]) -> T:
+        """Run `attempt` under the row's lock until it is not None: None means that a newer row was stored meanwhile."""
+        # Lock before read, version and publish: a writer without it could take a lower version and publish last, and
+        # the topic would then keep another row than Redis.
         async with self._locks.hold(row):
             try:
                 async with asyncio.timeout(LONGEST_S):
                     for _ in range(_ATTEMPTS):
-                        if (answer := await attempt()) is not None:
-                            return answer
+                        if (result := await attempt()) is not None:
+                            return result
             except TimeoutError:
-                raise Unavailable("writing a row took too long") from None
-        raise Unavailable("a row is changed too often to change it too")
+                raise Unavailable("writing the row took too long; retry later") from None
+        raise Unavailable("the row is being changed too often by other writers; retry later")
 
 
 def _check(table: str, value: bytes) -> None:
-    if len(value) > _MAX_ROW:
-        raise RowTooLarge(f"a row of {table} is larger than {_MAX_ROW} bytes")
+    if len(value) > _MAX_ROW_BYTES:
+        raise RowTooLarge(f"a row of {table} is larger than {_MAX_ROW_BYTES} bytes")
     if table in ROW_MODELS:
         read_row(table, value)

@@ -1,4 +1,4 @@
-"""Starts the real engine against scripted servers, and waits for what should come."""
+"""Run the real engine against scripted servers, and wait for its results."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,16 +12,16 @@ from service.ports import SendRateLimit
 from tests.support.smtp_server import ScriptedServer
 
 PATIENT = Timeouts(*([60.0] * 8))
-SOON = Cooldowns(away=0.05, busy=0.05, fault=0.1, longest=0.2)
+SOON = Cooldowns(unavailable_s=0.05, busy_s=0.05, fault_s=0.1, max_s=0.2)
 BODY = b"Subject: hello\r\n\r\nOne line.\r\n"
 LOCK_STEP = ("SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN")
 PIPELINING = ("PIPELINING", *LOCK_STEP)
 
 
 def relay(server: ScriptedServer, name: str = "first", **changes: Any) -> Relay:
-    """A relay on a scripted server, with short rests and one connection unless told otherwise."""
+    """Return a relay on a scripted server, by default with short cooldowns and one connection."""
     base = Relay(
-        name, "127.0.0.1", server.port, security="none", max_connections=1, timeouts=PATIENT, rests=SOON
+        name, "127.0.0.1", server.port, security="none", max_connections=1, timeouts=PATIENT, cooldowns=SOON
     )
     return replace(base, **changes)
 
@@ -29,7 +29,7 @@ def relay(server: ScriptedServer, name: str = "first", **changes: Any) -> Relay:
 def mail(
     number: int = 0, recipient: str | None = None, content: bytes = BODY, sender: str = "bounces@tocsin.test"
 ) -> OutgoingMail:
-    """A small mail; the recipient's address has its number unless told otherwise."""
+    """Return a small message; by default its number is in the recipient's address."""
     address = f"user{number}@example.com" if recipient is None else recipient
     return OutgoingMail(f"delivery{number}", sender, address, content)
 
@@ -44,14 +44,14 @@ async def engine(*relays: Relay, limit: SendRateLimit | None = None) -> AsyncIte
         await transport.close(0)
 
 
-async def results(transport: SmtpTransport, *mails: OutgoingMail, within_s: float = 30.0) -> list[SendResult]:
-    """Submit all at once and wait for every result."""
+async def send(transport: SmtpTransport, *messages: OutgoingMail, within_s: float = 30.0) -> list[SendResult]:
+    """Submit all at once and return every result."""
     async with asyncio.timeout(within_s):
-        return list(await asyncio.gather(*(transport.submit(one) for one in mails)))
+        return list(await asyncio.gather(*(transport.submit(one) for one in messages)))
 
 
 async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
-    """Poll until the condition holds; fail when it does not come."""
+    """Poll until the condition holds; raise TimeoutError after `within_s` seconds."""
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.005)

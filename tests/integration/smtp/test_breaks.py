@@ -1,4 +1,4 @@
-"""Dialogues that break off, at every step and in every way: what is ambiguous, what is safe, what is never reused."""
+"""Dialogues that break off, at every step and in every way: ambiguous, safe to retry, or never reused."""
 
 import asyncio
 
@@ -16,23 +16,23 @@ from tests.integration.smtp.rig import (
     engine,
     mail,
     relay,
-    results,
+    send,
     until,
 )
 from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
 
 both_ways = pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP], ids=["pipelining", "lock step"])
 SHORT = Timeouts(*([0.5] * 8))
-"""Only for what must be timed out: a busy machine may take as long for an answer that it does give."""
+"""Only for a step that must time out: a busy machine may need as long for a reply that it does send."""
 
 
 def times(how: str) -> Timeouts:
-    """Short ones for a server that stalls."""
+    """Return short timeouts for a server that stalls."""
     return SHORT if how == "stall" else PATIENT
 
 
 def once(at: str, *answer: bytes | Do, sessions: int = 1) -> Script:
-    """Break the first connections at a step of their second mail; later ones are well."""
+    """Break the first connections at a step of their second message; later ones work."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return answer if verb == at and session.number < sessions and len(session.arrived) >= 1 else None
@@ -40,43 +40,43 @@ def once(at: str, *answer: bytes | Do, sessions: int = 1) -> Script:
     return script
 
 
-BEFORE_THE_DOT = ["MAIL", "RCPT", "DATA"]
+BEFORE_END_OF_DATA = ["MAIL", "RCPT", "DATA"]
 BREAKS: dict[str, tuple[bytes | Do, ...]] = {
     "close": (Do.close,),
     "reset": (Do.reset,),
     "garbage": (b"\x00\xff what\r\n",),
     "bare LF": (b"250 fine\n250 fine\r\n",),
     "wrong code": (b"299 odd\r\n",),
-    "success that is none": (b"334 go\r\n",),
-    "codes that differ": (b"250-one\r\n550 two\r\n",),
+    "wrong positive code": (b"334 go\r\n",),
+    "different codes in one reply": (b"250-one\r\n550 two\r\n",),
     "endless line": (b"250 " + b"x" * 9000,),
     "endless reply": (b"250-x\r\n" * 200,),
-    "a reply too many": (b"250 fine\r\n354 more\r\n250 more\r\n250 more\r\n250 more\r\n",),
+    "one reply too many": (b"250 fine\r\n354 more\r\n250 more\r\n250 more\r\n250 more\r\n",),
     "stall": (Do.stall,),
 }
 
 
 @both_ways
 @pytest.mark.parametrize("how", BREAKS)
-@pytest.mark.parametrize("at", BEFORE_THE_DOT)
-async def test_before_the_dot_all_is_safe(at: str, how: str, extensions: tuple[str, ...]) -> None:
-    """Whatever breaks before a final dot is tried again elsewhere: every mail arrives exactly once."""
+@pytest.mark.parametrize("at", BEFORE_END_OF_DATA)
+async def test_a_break_before_end_of_data_is_safe(at: str, how: str, extensions: tuple[str, ...]) -> None:
+    """Retry on another connection after a break before the end of data: every message arrives exactly once."""
     async with (
         ScriptedServer(once(at, *BREAKS[how]), extensions=extensions) as server,
         engine(relay(server, timeouts=times(how))) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(4)))
+        results = await send(transport, *map(mail, range(4)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}, outcomes
+        assert {result.status for result in results} == {SendStatus.accepted}, results
         received = sorted(message.recipients[0] for message in server.arrived)
         assert received == [f"RCPT TO:<user{number}@example.com>" for number in range(4)]
         assert len(server.sessions) == 2
 
 
 @both_ways
-@pytest.mark.parametrize("how", [name for name in BREAKS if name != "a reply too many"])
-async def test_after_the_dot_it_is_ambiguous(how: str, extensions: tuple[str, ...]) -> None:
-    """No final reply was read after the dot: that mail alone is ambiguous, the one behind it is sent once."""
+@pytest.mark.parametrize("how", [name for name in BREAKS if name != "one reply too many"])
+async def test_a_break_after_end_of_data_is_ambiguous(how: str, extensions: tuple[str, ...]) -> None:
+    """Make only the message without a final reply ambiguous; send the one pipelined behind it once."""
     async with ScriptedServer(extensions=extensions) as server:
         seen: list[int] = []
 
@@ -88,16 +88,16 @@ async def test_after_the_dot_it_is_ambiguous(how: str, extensions: tuple[str, ..
 
         server.script = script
         async with engine(relay(server, timeouts=times(how))) as transport:
-            outcomes = await results(transport, *map(mail, range(4)))
+            results = await send(transport, *map(mail, range(4)))
 
-        statuses = [outcome.status for outcome in outcomes]
+        statuses = [result.status for result in results]
         assert statuses == [
             SendStatus.accepted,
             SendStatus.ambiguous,
             SendStatus.accepted,
             SendStatus.accepted,
         ]
-        broken = outcomes[1].reason
+        broken = results[1].reason
         assert broken is (
             Reason.lost_after_data if how in ("close", "reset", "stall") else Reason.malformed_reply
         )
@@ -106,30 +106,30 @@ async def test_after_the_dot_it_is_ambiguous(how: str, extensions: tuple[str, ..
 
 
 @both_ways
-@pytest.mark.parametrize("at", [*BEFORE_THE_DOT, "END"])
-async def test_421_at_any_moment(at: str, extensions: tuple[str, ...]) -> None:
-    """421 says that the relay rests: nothing is ambiguous, nothing arrives twice, and it is left alone a while."""
+@pytest.mark.parametrize("at", [*BEFORE_END_OF_DATA, "END"])
+async def test_421_at_any_step(at: str, extensions: tuple[str, ...]) -> None:
+    """Cool the relay down after 421: nothing is ambiguous, nothing arrives twice, nothing more is sent to it."""
     async with (
         ScriptedServer(once(at, b"421 4.3.2 Shutting down\r\n", Do.close), extensions=extensions) as server,
-        engine(relay(server, rests=Cooldowns(busy=30.0))) as transport,
+        engine(relay(server, cooldowns=Cooldowns(busy_s=30.0))) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(4)))
+        results = await send(transport, *map(mail, range(4)))
 
-        unsent = [outcome for outcome in outcomes if outcome.status is SendStatus.unsent]
-        accepted = [outcome for outcome in outcomes if outcome.status is SendStatus.accepted]
-        deferred = [outcome for outcome in outcomes if outcome.status is SendStatus.deferred]
+        unsent = [result for result in results if result.status is SendStatus.unsent]
+        accepted = [result for result in results if result.status is SendStatus.accepted]
+        deferred = [result for result in results if result.status is SendStatus.deferred]
         assert len(accepted) == (0 if at == "END" else 1)
         assert len(deferred) == (0 if at == "MAIL" else 1)
-        assert {outcome.reason for outcome in deferred} <= {Reason.relay_busy}
-        assert {outcome.reason for outcome in unsent} == {Reason.relay_unavailable}
-        assert all(outcome.retry_after_s for outcome in unsent)
+        assert {result.reason for result in deferred} <= {Reason.relay_busy}
+        assert {result.reason for result in unsent} == {Reason.relay_unavailable}
+        assert all(result.retry_after_s for result in unsent)
         assert transport.state()[0].state == "resting"
 
 
 @both_ways
-@pytest.mark.parametrize("at", [*BEFORE_THE_DOT, "END"])
+@pytest.mark.parametrize("at", [*BEFORE_END_OF_DATA, "END"])
 async def test_rotation_is_no_failure(at: str, extensions: tuple[str, ...]) -> None:
-    """A relay that ends connections after some mails costs nothing but a new connection."""
+    """Open a new connection, at no other cost, when a relay ends one after some messages."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if verb == at and len(session.arrived) >= 2:
@@ -138,16 +138,16 @@ async def test_rotation_is_no_failure(at: str, extensions: tuple[str, ...]) -> N
 
     async with (
         ScriptedServer(script, extensions=extensions) as server,
-        engine(relay(server, rests=Cooldowns(busy=30.0))) as transport,
+        engine(relay(server, cooldowns=Cooldowns(busy_s=30.0))) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(7)))
+        results = await send(transport, *map(mail, range(7)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         assert transport.state()[0].state == "ok"
 
 
-async def test_goodbye_while_idle() -> None:
-    """421 or a close while nothing is on the connection blames nobody; the next mail gets a new one."""
+async def test_421_while_idle() -> None:
+    """Count no failure for 421 or a close on an idle connection; send the next message on a new one."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return (
@@ -158,70 +158,70 @@ async def test_goodbye_while_idle() -> None:
 
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
         for number in range(8):
-            (outcome,) = await results(transport, mail(number))
-            assert outcome.status is SendStatus.accepted
+            (result,) = await send(transport, mail(number))
+            assert result.status is SendStatus.accepted
         assert transport.state()[0].state == "ok"
 
 
 async def test_unsolicited_bytes_end_a_connection() -> None:
-    """Bytes that nothing asked for put every later reply in doubt: the connection is not used again."""
+    """Close a connection after unsolicited bytes: every later reply would be in doubt."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return (b"250 ok\r\n", b"250 again\r\n") if verb == "END" and session.number == 0 else None
 
     async with ScriptedServer(script) as server:
         async with engine(relay(server)) as transport:
-            (first,) = await results(transport, mail(0))
+            (first,) = await send(transport, mail(0))
             await until(lambda: server.sessions[0].closed)
-            (second,) = await results(transport, mail(1))
+            (second,) = await send(transport, mail(1))
 
         assert first.status is second.status is SendStatus.accepted
         assert len(server.sessions) == 2
 
 
 @both_ways
-async def test_half_a_reply_too_many(extensions: tuple[str, ...]) -> None:
-    """Where more than 354 has come, no body is written: the mail goes once, through another connection."""
+async def test_part_of_an_extra_reply(extensions: tuple[str, ...]) -> None:
+    """Write no body if more than 354 has come: send the message once, on another connection."""
     async with (
         ScriptedServer(once("DATA", b"354 go\r\n250 a"), extensions=extensions) as server,
         engine(relay(server)) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(4)))
+        results = await send(transport, *map(mail, range(4)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         assert len(server.arrived) == 4
 
 
 async def test_three_broken_connections_are_one_attempt() -> None:
-    """A mail whose connections keep breaking is deferred, and counts as tried; the breaker is not open yet."""
+    """Defer a message whose connections keep breaking, and count one attempt; the breaker is not open yet."""
     async with (
         ScriptedServer(lambda s, v, line: Do.close if v == "RCPT" else None) as server,
         engine(relay(server)) as transport,
     ):
-        (outcome,) = await results(transport, mail())
+        (result,) = await send(transport, mail())
 
-        assert (outcome.status, outcome.reason) == (SendStatus.deferred, Reason.relay_unavailable)
+        assert (result.status, result.reason) == (SendStatus.deferred, Reason.relay_unavailable)
         assert len(server.sessions) == 3
         assert transport.state()[0].state == "ok"
 
 
 @both_ways
 async def test_large_bodies_do_not_deadlock(extensions: tuple[str, ...]) -> None:
-    """Megabytes go through, both ways, to a server that writes long replies while it reads."""
+    """Send megabytes, in both modes, to a server that writes long replies while it reads."""
     large = b"Subject: x\r\n\r\n" + (b"y" * 76 + b"\r\n") * 40_000
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return b"250-" + b"r" * 4000 + b"\r\n250 ok\r\n" if verb in ("END", "MAIL", "RCPT") else None
 
     async with ScriptedServer(script, extensions=extensions) as server, engine(relay(server)) as transport:
-        outcomes = await results(transport, *(mail(number, content=large) for number in range(6)))
+        results = await send(transport, *(mail(number, content=large) for number in range(6)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         assert all(message.content == large for message in server.arrived)
 
 
 async def test_a_server_that_stops_reading() -> None:
-    """A body that cannot be written times out before its dot: that is safe, not ambiguous."""
+    """Time out a body that cannot be written before its end of data: safe to retry, not ambiguous."""
     large = b"Subject: x\r\n\r\n" + (b"y" * 76 + b"\r\n") * 200_000
 
     def script(session: Session, verb: str, line: str) -> Answer:
@@ -231,13 +231,13 @@ async def test_a_server_that_stops_reading() -> None:
         ScriptedServer(script, extensions=("PIPELINING",)) as server,
         engine(relay(server, timeouts=SHORT)) as transport,
     ):
-        (outcome,) = await results(transport, mail(content=large))
+        (result,) = await send(transport, mail(content=large))
 
-        assert (outcome.status, outcome.reason) == (SendStatus.deferred, Reason.relay_unavailable)
+        assert (result.status, result.reason) == (SendStatus.deferred, Reason.relay_unavailable)
 
 
-async def test_refusal_in_the_midst_of_a_body() -> None:
-    """A server that refuses while the body is still coming ends that mail with its words, not as ambiguous."""
+async def test_refusal_during_a_body() -> None:
+    """Use the reply of a server that refuses during the body; the message is not ambiguous."""
     large = b"Subject: x\r\n\r\n" + (b"y" * 76 + b"\r\n") * 200_000
 
     def script(session: Session, verb: str, line: str) -> Answer:
@@ -249,14 +249,14 @@ async def test_refusal_in_the_midst_of_a_body() -> None:
         ScriptedServer(script, extensions=("PIPELINING",)) as server,
         engine(relay(server)) as transport,
     ):
-        large_one, small_one = await results(transport, mail(0, content=large), mail(1))
+        large_one, small_one = await send(transport, mail(0, content=large), mail(1))
 
         assert (large_one.status, large_one.reason) == (SendStatus.bounced, Reason.too_big)
         assert small_one.status is SendStatus.accepted
 
 
-async def test_close_without_time() -> None:
-    """Closing at once: beyond the dot is ambiguous, what waited is unsent, nothing is left behind."""
+async def test_close_without_drain_timeout() -> None:
+    """Close at once: ambiguous beyond the end of data, unsent if queued, and no connection left."""
     reached = asyncio.Event()
 
     def script(session: Session, verb: str, line: str) -> Answer:
@@ -267,14 +267,14 @@ async def test_close_without_time() -> None:
 
     async with (
         ScriptedServer(script) as server,
-        engine(relay(server, timeouts=PATIENT, rests=SOON)) as transport,
+        engine(relay(server, timeouts=PATIENT, cooldowns=SOON)) as transport,
     ):
         futures = [transport.submit(mail(number)) for number in range(4)]
         await asyncio.wait_for(reached.wait(), 30)
         await transport.close(0)
 
-        outcomes = [await future for future in futures]
-        assert outcomes[0].status is SendStatus.ambiguous
-        assert {(one.status, one.reason) for one in outcomes[1:]} == {(SendStatus.unsent, SendReason.closing)}
+        results = [await future for future in futures]
+        assert results[0].status is SendStatus.ambiguous
+        assert {(one.status, one.reason) for one in results[1:]} == {(SendStatus.unsent, SendReason.closing)}
         assert transport.state()[0].connections == 0
         assert BODY in server.arrived[0].content

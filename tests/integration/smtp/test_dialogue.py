@@ -1,46 +1,46 @@
-"""Mail that meets no trouble: how it goes over the wire, and that each arrives once."""
+"""Messages that meet no failure: the commands on the wire, and each message arriving once."""
 
 import pytest
 
 from service.model.mail import SendStatus
 from service.model.reasons import SendReason
-from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results, until
+from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, send, until
 from tests.support.smtp_server import Answer, ScriptedServer, Session
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP, ()], ids=["pipelining", "lock step", "bare"])
 @pytest.mark.parametrize("connections", [1, 4])
-async def test_every_mail_arrives_once(extensions: tuple[str, ...], connections: int) -> None:
-    """All mails are accepted and each is received exactly once, whatever the relay offers."""
+async def test_every_message_arrives_once(extensions: tuple[str, ...], connections: int) -> None:
+    """Send every message exactly once, whatever the relay offers."""
     async with ScriptedServer(extensions=extensions) as server:
         async with engine(relay(server, max_connections=connections)) as transport:
-            outcomes = await results(transport, *map(mail, range(60)))
+            results = await send(transport, *map(mail, range(60)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         received = sorted(recipient for message in server.arrived for recipient in message.recipients)
         assert received == sorted(f"RCPT TO:<user{number}@example.com>" for number in range(60))
         assert len(server.sessions) <= connections
 
 
-async def test_the_reply_comes_back() -> None:
-    """An accepted mail carries the relay's name and words, so that the ledger can show the queue id."""
+async def test_the_result_has_the_reply() -> None:
+    """Return the relay's name and reply with an accepted message, so that the ledger can show the queue id."""
     async with ScriptedServer() as server, engine(relay(server)) as transport:
-        (outcome,) = await results(transport, mail())
+        (result,) = await send(transport, mail())
 
-        assert outcome.reply is not None
-        assert (outcome.reply.code, outcome.reply.enhanced, outcome.reply.text) == (
+        assert result.reply is not None
+        assert (result.reply.code, result.reply.enhanced, result.reply.text) == (
             250,
             "2.0.0",
             "Ok: queued as 0",
         )
-        assert (outcome.relay, outcome.phase, outcome.reason) == ("first", "final", SendReason.accepted)
+        assert (result.relay, result.phase, result.reason) == ("first", "final", SendReason.accepted)
 
 
-async def test_one_round_trip_a_mail() -> None:
-    """With PIPELINING the next envelope travels in the same write as the body and dot before it."""
+async def test_one_round_trip_per_message() -> None:
+    """Write the next envelope together with the body and end of data before it when the relay offers PIPELINING."""
     async with ScriptedServer() as server:
         async with engine(relay(server)) as transport:
-            await results(transport, *map(mail, range(10)))
+            await send(transport, *map(mail, range(10)))
 
         chunks = [chunk for chunk in server.sessions[0].chunks if b"MAIL FROM" in chunk]
         assert len(chunks) == 10
@@ -48,58 +48,58 @@ async def test_one_round_trip_a_mail() -> None:
 
 
 async def test_lock_step_sends_one_command_at_a_time() -> None:
-    """Without PIPELINING nothing is sent before the last reply came."""
+    """Send nothing before the last reply came when the relay does not offer PIPELINING."""
     async with ScriptedServer(extensions=LOCK_STEP) as server:
         async with engine(relay(server)) as transport:
-            await results(transport, *map(mail, range(3)))
+            await send(transport, *map(mail, range(3)))
 
         commands = [chunk for chunk in server.sessions[0].chunks if not chunk.endswith(b"\r\n.\r\n")]
         assert all(chunk.count(b"\r\n") == 1 for chunk in commands)
 
 
 async def test_replies_in_pieces() -> None:
-    """A reply may come byte by byte, and in many lines."""
+    """Read replies that come byte by byte, and in many lines."""
     pieces = tuple(bytes([byte]) for byte in b"250-2.1.5 first\r\n250-2.1.5 second\r\n250 2.1.5 Ok\r\n")
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return pieces if verb in ("RCPT", "END") else None
 
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
-        outcomes = await results(transport, *map(mail, range(3)))
+        results = await send(transport, *map(mail, range(3)))
 
-        assert [outcome.status for outcome in outcomes] == [SendStatus.accepted] * 3
-        assert outcomes[0].reply is not None
-        assert outcomes[0].reply.text == "first second Ok"
+        assert [result.status for result in results] == [SendStatus.accepted] * 3
+        assert results[0].reply is not None
+        assert results[0].reply.text == "first second Ok"
 
 
 async def test_long_lines_are_read_and_cut() -> None:
-    """A line of 8 kB is read whole; the text kept of it is bounded."""
+    """Read a line of 8 kB completely; keep a bounded text of it."""
     async with (
         ScriptedServer(lambda s, v, line: b"250 " + b"x" * 8180 + b"\r\n" if v == "END" else None) as server,
         engine(relay(server)) as transport,
     ):
-        (outcome,) = await results(transport, mail())
+        (result,) = await send(transport, mail())
 
-        assert outcome.status is SendStatus.accepted
-        assert outcome.reply is not None
-        assert len(outcome.reply.text) == 500
+        assert result.status is SendStatus.accepted
+        assert result.reply is not None
+        assert len(result.reply.text) == 500
 
 
-async def test_mails_a_connection() -> None:
-    """A connection that has carried its share says QUIT, and the next takes over."""
+async def test_maximum_of_messages_per_connection() -> None:
+    """Send QUIT after the maximum number of messages, and continue on a new connection."""
     async with ScriptedServer() as server:
         async with engine(relay(server, max_mails_per_connection=3)) as transport:
-            await results(transport, *map(mail, range(7)))
+            await send(transport, *map(mail, range(7)))
             await until(lambda: len(server.sessions) == 3 and "QUIT" in server.sessions[0].verbs)
 
         assert [len(session.arrived) for session in server.sessions] == [3, 3, 1]
 
 
 async def test_age_and_idleness_close_a_connection() -> None:
-    """An idle connection is closed after its time, and one that is too old takes no further mail."""
+    """Close an idle connection after its time; send no message on one that is too old."""
     async with ScriptedServer() as server:
         async with engine(relay(server, idle_close_s=0.1)) as transport:
-            await results(transport, mail())
+            await send(transport, mail())
             await until(lambda: server.sessions[0].verbs[-1] == "QUIT")
         async with engine(relay(server, max_connection_age_s=0.0)) as transport:
             await until(lambda: transport.state()[0].connections == 0 and len(server.sessions) >= 2)
@@ -107,8 +107,8 @@ async def test_age_and_idleness_close_a_connection() -> None:
         assert server.sessions[1].arrived == []
 
 
-async def test_cancelled_before_it_began() -> None:
-    """Cancelling a queued mail forgets it; one that is on its way ends its dialogue, and the connection lives on."""
+async def test_cancelled_before_it_is_sent() -> None:
+    """Drop a queued message when it is cancelled; complete the dialogue of one in flight and keep the connection."""
     async with ScriptedServer() as server, engine(relay(server)) as transport:
         first, second, third = (transport.submit(mail(number)) for number in range(3))
         second.cancel()
@@ -122,8 +122,8 @@ async def test_cancelled_before_it_began() -> None:
         assert len(server.sessions) == 1
 
 
-async def test_close_finishes_what_is_queued() -> None:
-    """Within its time, `close` lets every queued mail go out; after it, submit says so."""
+async def test_close_sends_queued_messages() -> None:
+    """Send every queued message within the drain timeout of `close`; refuse those submitted later."""
     async with ScriptedServer() as server, engine(relay(server)) as transport:
         futures = [transport.submit(mail(number)) for number in range(30)]
         await transport.close(60)

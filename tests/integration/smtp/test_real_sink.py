@@ -1,4 +1,4 @@
-"""Against Postfix's own sink: what we call accepted is what it has counted."""
+"""The engine against Postfix's smtp-sink: as many accepted messages as it has counted."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from service.adapters.smtp import Relay
 from service.model.mail import SendStatus
-from tests.integration.smtp.rig import engine, mail, results, until
+from tests.integration.smtp.rig import engine, mail, send, until
 
 SINK = shutil.which("smtp-sink", path="/usr/sbin:/usr/local/sbin:/usr/libexec/postfix")
 
@@ -22,7 +22,7 @@ async def sink(port: int, counter: Path, *options: str) -> AsyncIterator[None]:
         pytest.skip("no smtp-sink: install Postfix to run this")
     with counter.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            SINK, "-u", "nobody", "-c", *options, f"127.0.0.1:{port}", "100", stdout=output, stderr=output
+            SINK, "-u", "daemon", "-c", *options, f"127.0.0.1:{port}", "100", stdout=output, stderr=output
         )
         try:
             yield
@@ -37,7 +37,7 @@ def counted(counter: Path) -> int:
 
 @pytest.mark.parametrize("options", [(), ("-p",)], ids=["pipelining", "lock step"])
 async def test_its_counter_agrees(options: tuple[str, ...], free_port: int, tmp_path: Path) -> None:
-    """Thousands of mails over several connections: accepted by us = counted by the sink."""
+    """Count as many accepted messages as the sink does, for thousands over several connections."""
     counter = tmp_path / "counter"
     async with (
         sink(free_port, counter, *options),
@@ -46,22 +46,22 @@ async def test_its_counter_agrees(options: tuple[str, ...], free_port: int, tmp_
         await until(
             lambda: transport.state()[0].connections > 0 and transport.state()[0].state != "breaker_open"
         )
-        outcomes = await results(transport, *map(mail, range(3000)), within_s=60)
+        results = await send(transport, *map(mail, range(3000)), within_s=60)
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         await until(lambda: counted(counter) == 3000)
 
 
 async def test_a_sink_that_refuses(free_port: int, tmp_path: Path) -> None:
-    """What the sink refuses is deferred, every one, and nothing is counted as received."""
+    """Defer every message that the sink refuses; the sink counts none as received."""
     counter = tmp_path / "counter"
     async with (
         sink(free_port, counter, "-r", "RCPT"),
         engine(Relay("sink", "127.0.0.1", free_port, security="none", max_connections=4)) as transport,
     ):
         await until(lambda: transport.state()[0].connections > 0)
-        outcomes = await results(transport, *map(mail, range(500)), within_s=60)
+        results = await send(transport, *map(mail, range(500)), within_s=60)
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.deferred}
-        assert {outcome.phase for outcome in outcomes} == {"rcpt"}
+        assert {result.status for result in results} == {SendStatus.deferred}
+        assert {result.phase for result in results} == {"rcpt"}
         assert counted(counter) == 0

@@ -1,17 +1,21 @@
-"""Refusals: each mail gets its own verdict, and the next one on the connection is not hurt."""
+"""Refusals: each message gets its own result, and the next one on the connection is not affected."""
+
+import logging
 
 import pytest
+from structlog.testing import capture_logs
 
+from service.adapters.smtp import pool
 from service.model.mail import SendStatus
 from service.model.reasons import Reason
-from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, results
+from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, send
 from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
 
 both_ways = pytest.mark.parametrize("extensions", [PIPELINING, LOCK_STEP], ids=["pipelining", "lock step"])
 
 
 def refusing(at: str, reply: bytes) -> Script:
-    """Refuse the second mail of a connection at a step, take all others."""
+    """Refuse the second message of a connection at a step, accept all others."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return reply if verb == at and session.verbs.count("MAIL") == 2 else None
@@ -22,12 +26,12 @@ def refusing(at: str, reply: bytes) -> Script:
 @both_ways
 @pytest.mark.parametrize("reply", [b"550 5.1.1 No such user\r\n", b"450 4.2.0 Later\r\n"])
 async def test_recipient_refused(extensions: tuple[str, ...], reply: bytes) -> None:
-    """RCPT refused, DATA answered 503: one verdict, one RSET, and the others arrive on the same connection."""
+    """Send one RSET when RCPT is refused and DATA gets 503; the others arrive on the same connection."""
     async with (
         ScriptedServer(refusing("RCPT", reply), extensions=extensions) as server,
         engine(relay(server)) as transport,
     ):
-        before, refused, after = await results(transport, *map(mail, range(3)))
+        before, refused, after = await send(transport, *map(mail, range(3)))
 
         assert before.status is after.status is SendStatus.accepted
         assert refused.status is (SendStatus.bounced if reply.startswith(b"5") else SendStatus.deferred)
@@ -39,20 +43,20 @@ async def test_recipient_refused(extensions: tuple[str, ...], reply: bytes) -> N
 
 
 @pytest.mark.parametrize("final", [None, b"250 2.0.0 Ok\r\n", b"554 5.5.1 No valid recipients\r\n"])
-async def test_recipient_refused_but_data_invited(final: bytes | None) -> None:
-    """Where 354 follows a refused RCPT the dot goes alone: nobody gets anything, the next mail is whole."""
+async def test_recipient_refused_but_data_accepted(final: bytes | None) -> None:
+    """Send the end of data alone if 354 follows a refused RCPT: nothing is delivered, the next message is complete."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if verb == "RCPT" and "user1@" in line:
             return b"550 5.1.1 No such user\r\n"
         if verb == "DATA" and not session.recipients:
-            return (b"354 Go on\r\n", Do.invite)
+            return (b"354 Go ahead\r\n", Do.invite)
         if verb == "END" and not session.arrived[-1:] and final:
             return final
         return None
 
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
-        refused, after = await results(transport, mail(1), mail(2))
+        refused, after = await send(transport, mail(1), mail(2))
 
         assert (refused.status, refused.reason) == (SendStatus.bounced, Reason.mailbox_unknown)
         assert after.status is SendStatus.accepted
@@ -61,8 +65,8 @@ async def test_recipient_refused_but_data_invited(final: bytes | None) -> None:
         assert len(server.sessions) == 1
 
 
-async def test_mail_refused_but_recipient_taken() -> None:
-    """MAIL refused, yet RCPT taken and DATA invited: a dot would deliver an empty mail, so the connection ends."""
+async def test_mail_refused_but_recipient_accepted() -> None:
+    """Close if RCPT and DATA are accepted after MAIL was refused: an end of data would deliver an empty message."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if session.number:
@@ -74,7 +78,7 @@ async def test_mail_refused_but_recipient_taken() -> None:
         return None
 
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
-        refused, after = await results(transport, mail(1), mail(2))
+        refused, after = await send(transport, mail(1), mail(2))
 
         assert (refused.status, refused.phase) == (SendStatus.deferred, "mail")
         assert after.status is SendStatus.accepted
@@ -83,13 +87,13 @@ async def test_mail_refused_but_recipient_taken() -> None:
 
 
 @both_ways
-async def test_sender_refused_for_this_mail(extensions: tuple[str, ...]) -> None:
-    """A temporary refusal of MAIL defers the mail and leaves the connection clean."""
+async def test_sender_refused_for_this_message(extensions: tuple[str, ...]) -> None:
+    """Defer the message after a temporary refusal of MAIL, and keep the connection."""
     async with (
         ScriptedServer(refusing("MAIL", b"451 4.3.0 Try later\r\n"), extensions=extensions) as server,
         engine(relay(server)) as transport,
     ):
-        before, refused, after = await results(transport, *map(mail, range(3)))
+        before, refused, after = await send(transport, *map(mail, range(3)))
 
         assert (refused.status, refused.phase) == (SendStatus.deferred, "mail")
         assert before.status is after.status is SendStatus.accepted
@@ -99,12 +103,12 @@ async def test_sender_refused_for_this_mail(extensions: tuple[str, ...]) -> None
 @both_ways
 @pytest.mark.parametrize("reply", [b"554 5.7.1 Message policy\r\n", b"451 4.3.0 Try later\r\n"])
 async def test_data_refused(extensions: tuple[str, ...], reply: bytes) -> None:
-    """DATA refused: the transaction is reset, and the next mail goes on the same connection."""
+    """Reset the transaction when DATA is refused, and send the next message on the same connection."""
     async with (
         ScriptedServer(refusing("DATA", reply), extensions=extensions) as server,
         engine(relay(server)) as transport,
     ):
-        before, refused, after = await results(transport, *map(mail, range(3)))
+        before, refused, after = await send(transport, *map(mail, range(3)))
 
         assert refused.status is (SendStatus.bounced if reply.startswith(b"5") else SendStatus.deferred)
         assert (before.status, after.status, refused.phase) == (
@@ -118,12 +122,12 @@ async def test_data_refused(extensions: tuple[str, ...], reply: bytes) -> None:
 @both_ways
 @pytest.mark.parametrize("reply", [b"554 5.7.1 Spam\r\n", b"451 4.7.1 Greylisted\r\n"])
 async def test_final_refused(extensions: tuple[str, ...], reply: bytes) -> None:
-    """The final reply decides about its own mail only, though the next envelope is out already."""
+    """Apply the final reply to its own message only, although the next envelope is out already."""
     async with (
         ScriptedServer(refusing("END", reply), extensions=extensions) as server,
         engine(relay(server)) as transport,
     ):
-        before, refused, after = await results(transport, *map(mail, range(3)))
+        before, refused, after = await send(transport, *map(mail, range(3)))
 
         assert refused.status is (SendStatus.bounced if reply.startswith(b"5") else SendStatus.deferred)
         assert (before.status, after.status, refused.phase) == (
@@ -135,7 +139,7 @@ async def test_final_refused(extensions: tuple[str, ...], reply: bytes) -> None:
 
 
 async def test_bad_sequence_does_not_cascade() -> None:
-    """A connection that answers 503 to everything is left; the batch goes through another one."""
+    """Leave a connection that replies 503 to everything, and send the batch on another one."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         confused = session.number == 0 and len(session.arrived) >= 1
@@ -144,28 +148,66 @@ async def test_bad_sequence_does_not_cascade() -> None:
         )
 
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
-        outcomes = await results(transport, *map(mail, range(10)))
+        results = await send(transport, *map(mail, range(10)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         assert len(server.arrived) == 10
         assert len(server.sessions) == 2
 
 
-async def test_mixed_fates() -> None:
-    """Hundreds of mails, each with a fate by its address, over several connections: each gets its own."""
-    fates = {
+async def test_mixed_results() -> None:
+    """Return the result scripted for each of hundreds of messages, by its address, over several connections."""
+    replies = {
         "ok": (b"", SendStatus.accepted),
         "unknown": (b"550 5.1.1 User unknown\r\n", SendStatus.bounced),
         "grey": (b"451 4.7.1 Greylisted, try again in 60 seconds\r\n", SendStatus.deferred),
     }
 
     def script(session: Session, verb: str, line: str) -> Answer:
-        return next((fates[fate][0] for fate in fates if verb == "RCPT" and f"{fate}." in line), b"") or None
+        return (
+            next((replies[kind][0] for kind in replies if verb == "RCPT" and f"{kind}." in line), b"") or None
+        )
 
-    names = [f"{fate}.{number}@example.com" for number in range(100) for fate in fates]
+    names = [f"{kind}.{number}@example.com" for number in range(100) for kind in replies]
     async with ScriptedServer(script) as server, engine(relay(server, max_connections=3)) as transport:
-        outcomes = await results(transport, *(mail(0, name) for name in names))
+        results = await send(transport, *(mail(0, name) for name in names))
 
-        expected = [fates[name.split(".")[0]][1] for name in names]
-        assert [outcome.status for outcome in outcomes] == expected
+        expected = [replies[name.split(".")[0]][1] for name in names]
+        assert [result.status for result in results] == expected
         assert len(server.arrived) == 100
+
+
+@both_ways
+async def test_each_refusal_is_logged_at_debug(
+    extensions: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Log relay, phase and codes of each refusal, with no address in the text; log nothing for accepted messages."""
+    reply = b"550 5.1.1 <user1@example.com>: No such user\r\n"
+    caplog.set_level(logging.DEBUG, pool.__name__)
+    async with (
+        ScriptedServer(refusing("RCPT", reply), extensions=extensions) as server,
+        engine(relay(server)) as transport,
+    ):
+        with capture_logs() as lines:
+            _, refused, _ = await send(transport, *map(mail, range(3)))
+
+    assert lines == [
+        {
+            "log_level": "debug", "event": "smtp_reply", "delivery": "delivery1", "relay": "first",
+            "phase": refused.phase, "code": 550, "enhanced": "5.1.1", "text": "<u•••@e•••.com>: No such user",
+            "reason": "mailbox_unknown",
+        }
+    ]  # fmt: skip
+
+
+async def test_no_refusal_is_logged_above_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """Build no log line while the level is above DEBUG."""
+    caplog.set_level(logging.INFO, pool.__name__)
+    async with (
+        ScriptedServer(refusing("RCPT", b"550 5.1.1 No such user\r\n")) as server,
+        engine(relay(server)) as transport,
+    ):
+        with capture_logs() as lines:
+            await send(transport, *map(mail, range(3)))
+
+    assert lines == []

@@ -1,4 +1,4 @@
-"""Relays that rest, break, refuse us or are away: fail-over, recovery, and that no attempt is burned."""
+"""Relays that cool down, break, refuse us or are unavailable: fail-over, recovery, and no attempt counted."""
 
 import asyncio
 from collections import Counter
@@ -13,48 +13,50 @@ from service.adapters.smtp import Cooldowns, Relay
 from service.model.mail import SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.ports import Unavailable
-from tests.integration.smtp.rig import PATIENT, engine, mail, relay, results, until
+from tests.integration.smtp.rig import PATIENT, engine, mail, relay, send, until
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
 
-LONG = Cooldowns(away=30.0, busy=30.0, fault=30.0)
+LONG = Cooldowns(unavailable_s=30.0, busy_s=30.0, fault_s=30.0)
 Some = TypeVarTuple("Some")
 
 
-async def test_the_first_relay_is_preferred_and_the_second_steps_in() -> None:
-    """While the first relay is well it takes all; when it goes away, mail goes on through the second at once."""
+async def test_the_second_relay_replaces_the_first() -> None:
+    """Send everything through the first relay while it is usable, and through the second as soon as it is not."""
     async with ScriptedServer() as one, ScriptedServer() as two:
-        async with engine(relay(one, rests=LONG), relay(two, "second")) as transport:
-            first = await results(transport, *map(mail, range(5)))
+        async with engine(relay(one, cooldowns=LONG), relay(two, "second")) as transport:
+            first = await send(transport, *map(mail, range(5)))
             await one.stop()
             await until(lambda: transport.state()[0].connections == 0)
-            second = await results(transport, *map(mail, range(5, 10)))
+            second = await send(transport, *map(mail, range(5, 10)))
 
-        assert {outcome.relay for outcome in first} == {"first"}
-        assert {(outcome.relay, outcome.status) for outcome in second} == {("second", SendStatus.accepted)}
+        assert {result.relay for result in first} == {"first"}
+        assert {(result.relay, result.status) for result in second} == {("second", SendStatus.accepted)}
 
 
-async def test_no_relay_answers() -> None:
-    """When nothing listens, mail comes back unsent: no attempt is burned, and readiness says until when."""
+async def test_no_relay_is_available() -> None:
+    """Return messages unsent if no relay listens: count no attempt, and report the seconds until the next try."""
     async with closed_port() as port:
-        away = Relay("away", "127.0.0.1", port, security="none", timeouts=PATIENT, rests=LONG)
-        async with engine(away) as transport:
-            outcomes = await results(transport, *map(mail, range(20)))
-            later = await results(transport, mail())
+        unavailable = Relay(
+            "unavailable", "127.0.0.1", port, security="none", timeouts=PATIENT, cooldowns=LONG
+        )
+        async with engine(unavailable) as transport:
+            results = await send(transport, *map(mail, range(20)))
+            later = await send(transport, mail())
 
-            assert {(one.status, one.reason) for one in [*outcomes, *later]} == {
+            assert {(one.status, one.reason) for one in [*results, *later]} == {
                 (SendStatus.unsent, Reason.relay_unavailable)
             }
             state = transport.state()[0]
-            assert (state.state, state.rests_for_s > 10) == ("breaker_open", True)
+            assert (state.state, state.cooldown_left_s > 10) == ("breaker_open", True)
 
 
-async def test_it_comes_back_by_itself() -> None:
-    """A relay that was away is used again soon after it answers, without mail being spent on finding out."""
-    await _away_and_back()
+async def test_a_relay_is_used_again_when_it_is_back() -> None:
+    """Use an unavailable relay again soon after it answers, without spending a message on the check."""
+    await _stop_and_restart()
 
 
-def test_it_comes_back_though_timers_come_early() -> None:
-    """A loop that rounds its timers down (uvloop: to a millisecond) does not leave a relay resting for ever."""
+def test_a_relay_is_used_again_although_timers_fire_early() -> None:
+    """Leave a cooldown even on a loop that rounds its timers down (uvloop: to a millisecond)."""
 
     class Early(asyncio.SelectorEventLoop):
         def call_at(
@@ -67,32 +69,32 @@ def test_it_comes_back_though_timers_come_early() -> None:
             return super().call_at(when - 0.01, callback, *args, context=context)
 
     with asyncio.Runner(loop_factory=Early) as runner:
-        runner.run(_away_and_back())
+        runner.run(_stop_and_restart())
 
 
-async def _away_and_back() -> None:
+async def _stop_and_restart() -> None:
     async with ScriptedServer() as server:
         await server.stop()
         async with engine(relay(server)) as transport:
             await until(lambda: transport.state()[0].state == "breaker_open")
             async with server:
                 await until(lambda: transport.state()[0].state in ("ok", "trial"))
-                (outcome,) = await results(transport, mail())
+                (result,) = await send(transport, mail())
 
-                assert outcome.status is SendStatus.accepted
+                assert result.status is SendStatus.accepted
                 assert transport.state()[0].state == "ok"
 
 
-async def test_the_breaker_opens_after_breaks_in_a_row() -> None:
-    """Five dialogues in a row that break off open the breaker; what waits goes to the next relay."""
+async def test_the_breaker_opens_after_failures_in_a_row() -> None:
+    """Open the breaker after five broken dialogues in a row; send queued messages through the next relay."""
     async with (
         ScriptedServer(lambda s, v, line: Do.close if v == "RCPT" else None) as bad,
         ScriptedServer() as good,
-        engine(relay(bad, rests=LONG), relay(good, "second")) as transport,
+        engine(relay(bad, cooldowns=LONG), relay(good, "second")) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(10)))
+        results = await send(transport, *map(mail, range(10)))
 
-        statuses = Counter((outcome.status, outcome.relay) for outcome in outcomes)
+        statuses = Counter((result.status, result.relay) for result in results)
         assert statuses == {(SendStatus.deferred, "first"): 1, (SendStatus.accepted, "second"): 9}
         assert transport.state()[0].state == "breaker_open"
 
@@ -109,28 +111,28 @@ async def test_the_breaker_opens_after_breaks_in_a_row() -> None:
     ],
 )
 async def test_our_own_faults_pause_the_channel(verb: str, reply: bytes, reason: ResultReason) -> None:
-    """Authentication and configuration faults burn no attempt, name themselves, and send nothing more meanwhile."""
+    """Pause at an authentication or configuration fault: count no attempt, report the reason, send nothing more."""
 
-    def script(session: Session, asked: str, line: str) -> Answer:
-        if asked in ("EHLO", "HELO") and verb == "EHLO":
+    def script(session: Session, command: str, line: str) -> Answer:
+        if command in ("EHLO", "HELO") and verb == "EHLO":
             return reply
-        return reply if asked == verb else None
+        return reply if command == verb else None
 
     async with (
         ScriptedServer(script, extensions=("PIPELINING", "AUTH PLAIN")) as server,
-        engine(relay(server, username="u", password="p", rests=LONG)) as transport,
+        engine(relay(server, username="u", password="p", cooldowns=LONG)) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(10)))
+        results = await send(transport, *map(mail, range(10)))
 
-        assert {(one.status, one.reason) for one in outcomes} == {(SendStatus.unsent, reason)}
+        assert {(one.status, one.reason) for one in results} == {(SendStatus.unsent, reason)}
         state = transport.state()[0]
         assert (state.state, state.reason) == ("misconfigured", reason)
         assert reply[:3].decode() in state.detail
         assert sum(session.verbs.count("MAIL") for session in server.sessions) <= 1
 
 
-async def test_a_mended_fault_ends_the_pause() -> None:
-    """Once the relay takes our password again, mail flows by itself."""
+async def test_a_fixed_fault_ends_the_pause() -> None:
+    """Resume without help once the relay accepts our password again."""
     good = False
     async with (
         ScriptedServer(
@@ -142,36 +144,36 @@ async def test_a_mended_fault_ends_the_pause() -> None:
         await until(lambda: transport.state()[0].state == "misconfigured")
         good = True
         await until(lambda: transport.state()[0].state in ("ok", "trial"))
-        (outcome,) = await results(transport, mail())
+        (result,) = await send(transport, mail())
 
-        assert outcome.status is SendStatus.accepted
+        assert result.status is SendStatus.accepted
 
 
 async def test_relaying_denied_again_and_again() -> None:
-    """One denial may be about its recipient; three in a row are about us, and pause the channel."""
+    """Pause after three denials in a row: one may be about its recipient, three are about us."""
     async with (
         ScriptedServer(
             lambda s, v, line: b"554 5.7.1 Relay access denied\r\n" if v == "RCPT" else None
         ) as server,
-        engine(relay(server, rests=LONG)) as transport,
+        engine(relay(server, cooldowns=LONG)) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(20)))
+        results = await send(transport, *map(mail, range(20)))
 
-        found = Counter((one.status, one.reason) for one in outcomes)
-        assert found[SendStatus.deferred, Reason.relaying_denied] == 3
-        assert found[SendStatus.unsent, Reason.relaying_denied] == 17
+        counts = Counter((one.status, one.reason) for one in results)
+        assert counts[SendStatus.deferred, Reason.relaying_denied] == 3
+        assert counts[SendStatus.unsent, Reason.relaying_denied] == 17
         assert transport.state()[0].state == "misconfigured"
 
 
-async def test_one_sender_refused_without_a_word() -> None:
-    """A 5xx to MAIL that does not say why holds up its own mail, patiently, and nobody else's."""
+async def test_one_sender_refused_without_a_cause() -> None:
+    """Defer only the refused message for a 5xx to MAIL without a cause; send all others."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         return b"550 5.1.0 Rejected\r\n" if verb == "MAIL" and "odd@" in line else None
 
-    async with ScriptedServer(script) as server, engine(relay(server, rests=LONG)) as transport:
+    async with ScriptedServer(script) as server, engine(relay(server, cooldowns=LONG)) as transport:
         odd = [mail(9, sender="odd@tocsin.test") for _ in range(5)]
-        before, *refused, after = await results(transport, mail(0), *odd, mail(1))
+        before, *refused, after = await send(transport, mail(0), *odd, mail(1))
 
         assert before.status is after.status is SendStatus.accepted
         assert {(one.status, one.reason, one.phase, one.suppress) for one in refused} == {
@@ -183,23 +185,23 @@ async def test_one_sender_refused_without_a_word() -> None:
 
 
 async def test_sender_refused_again_and_again() -> None:
-    """The third mail in a row that is refused at MAIL shows that it is us: the channel pauses and says why."""
+    """Pause, and report the reason, at the third message in a row that is refused at MAIL: the fault is ours."""
     async with (
         ScriptedServer(lambda s, v, line: b"550 5.1.0 Rejected\r\n" if v == "MAIL" else None) as server,
-        engine(relay(server, rests=LONG)) as transport,
+        engine(relay(server, cooldowns=LONG)) as transport,
     ):
-        outcomes = await results(transport, *map(mail, range(20)))
+        results = await send(transport, *map(mail, range(20)))
 
-        found = Counter((one.status, one.reason) for one in outcomes)
-        assert found[SendStatus.deferred, Reason.sender_refused] == 3
-        assert found[SendStatus.unsent, Reason.sender_refused] == 17
+        counts = Counter((one.status, one.reason) for one in results)
+        assert counts[SendStatus.deferred, Reason.sender_refused] == 3
+        assert counts[SendStatus.unsent, Reason.sender_refused] == 17
         state = transport.state()[0]
         assert (state.state, state.reason) == ("misconfigured", Reason.sender_refused)
         assert "Rejected" in state.detail
 
 
 async def test_one_connection_too_many() -> None:
-    """A relay that allows two connections serves us with two; that the third is refused rests nothing."""
+    """Use two connections to a relay that allows two; refusing a third starts no cooldown."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if verb == "CONNECT" and session.number >= 2:
@@ -207,14 +209,14 @@ async def test_one_connection_too_many() -> None:
         return None
 
     async with ScriptedServer(script) as server, engine(relay(server, max_connections=8)) as transport:
-        outcomes = await results(transport, *map(mail, range(200)))
+        results = await send(transport, *map(mail, range(200)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         assert transport.state()[0].state == "ok"
 
 
-async def test_nothing_waits_behind_a_slow_domain() -> None:
-    """A domain that never answers holds at most its share of the connections; all others pass."""
+async def test_no_message_waits_behind_a_slow_domain() -> None:
+    """Give a domain that never answers at most its share of the connections; all others overtake it."""
     release = asyncio.Event()
 
     def script(session: Session, verb: str, line: str) -> Answer:
@@ -225,15 +227,15 @@ async def test_nothing_waits_behind_a_slow_domain() -> None:
         engine(relay(server, max_connections=4, domain_concurrency=2)) as transport,
     ):
         slow = [transport.submit(mail(number, f"user{number}@slow.test")) for number in range(20)]
-        fast = await results(transport, *map(mail, range(50)))
+        fast = await send(transport, *map(mail, range(50)))
 
-        assert {outcome.status for outcome in fast} == {SendStatus.accepted}
+        assert {result.status for result in fast} == {SendStatus.accepted}
         assert not any(future.done() for future in slow)
         assert transport.state()[0].in_flight == 2
 
 
-async def test_no_envelope_goes_behind_a_slow_one() -> None:
-    """After a domain was slow once, nothing is tied to a connection that carries a mail for it."""
+async def test_no_envelope_is_pipelined_behind_a_slow_domain() -> None:
+    """Pipeline no envelope behind a message to a domain that was slow."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if verb == "END" and any("@slow.test" in line for line in session.lines[-4:]):
@@ -242,91 +244,94 @@ async def test_no_envelope_goes_behind_a_slow_one() -> None:
 
     async with ScriptedServer(script) as server, engine(relay(server)) as transport:
         pool = transport._pools[0]
-        await results(transport, mail(0, "a@slow.test"))
-        pool._waiting._domains["slow.test"].slow = True
-        await results(transport, mail(1, "b@slow.test"), mail(2, "c@example.com"))
+        await send(transport, mail(0, "a@slow.test"))
+        pool._queue._domains["slow.test"].slow = True
+        await send(transport, mail(1, "b@slow.test"), mail(2, "c@example.com"))
 
         (chunk,) = [chunk for chunk in server.sessions[0].chunks if b"\r\n.\r\n" in chunk][1:2]
         assert chunk.endswith(b"\r\n.\r\n")
 
 
-class Recording:
-    """A rate limit that makes one domain wait."""
+class RecordingLimit:
+    """A rate limit that records its calls and makes one domain wait."""
 
-    def __init__(self, delays: dict[str, float], away: bool = False) -> None:
+    def __init__(self, delays: dict[str, float], unavailable: bool = False) -> None:
         self.delays = delays
-        self.away = away
-        self.asked: list[tuple[str, str, int]] = []
+        self.unavailable = unavailable
+        self.calls: list[tuple[str, str, int]] = []
 
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        self.asked.append((relay, domain, n))
-        if self.away:
-            raise Unavailable("the limit is away")
+        self.calls.append((relay, domain, n))
+        if self.unavailable:
+            raise Unavailable("the limit is unavailable")
         return self.delays.get(domain, 0.0)
 
 
-async def test_the_shared_limit_is_asked_in_batches() -> None:
-    """The limit is asked for several mails of a domain at once; a domain that must wait long comes back unsent."""
-    limit = Recording({"patient.test": 120.0})
+async def test_the_shared_limit_is_reserved_in_batches() -> None:
+    """Reserve several messages of a domain at once; return those that must wait long unsent."""
+    limit = RecordingLimit({"patient.test": 120.0})
     async with ScriptedServer() as server, engine(relay(server), limit=limit) as transport:
         quick = [mail(number) for number in range(40)]
-        *free, held = await results(transport, *quick, mail(99, "x@patient.test"))
+        *free, held = await send(transport, *quick, mail(99, "x@patient.test"))
 
-        assert {outcome.status for outcome in free} == {SendStatus.accepted}
+        assert {result.status for result in free} == {SendStatus.accepted}
         assert (held.status, held.reason) == (SendStatus.unsent, Reason.rate_limited)
         assert held.retry_after_s == 120.0
-        assert sum(n for _, domain, n in limit.asked if domain == "example.com") == 40
-        assert len(limit.asked) <= 4
+        assert sum(n for _, domain, n in limit.calls if domain == "example.com") == 40
+        assert len(limit.calls) <= 4
 
 
-async def test_a_refusal_for_the_rate_is_not_waited_for() -> None:
-    """A relay that closes while its limit is asked ends as soon as the limit has refused what was left."""
-    asked, answer = asyncio.Event(), asyncio.Event()
+async def test_close_does_not_wait_for_rejected_messages() -> None:
+    """Finish closing, while a reservation is pending, as soon as the limit has refused the last message."""
+    called, answer = asyncio.Event(), asyncio.Event()
 
     class Slow:
         async def acquire(self, relay: str, domain: str, n: int) -> float:
-            asked.set()
+            called.set()
             await answer.wait()
             return 120.0
 
     async with ScriptedServer() as server, engine(relay(server), limit=Slow()) as transport:
         held = transport.submit(mail())
         async with asyncio.timeout(30):
-            await asked.wait()
+            await called.wait()
             closing = asyncio.create_task(transport.close(3600))
-            await until(lambda: transport._pools[0]._quiet)
+            await until(lambda: transport._pools[0]._drained)
             answer.set()
             assert (await held).reason is Reason.rate_limited
             await closing
 
 
-async def test_a_limit_that_is_away() -> None:
-    """When the limit cannot be asked nothing is sent past it."""
-    async with ScriptedServer() as server, engine(relay(server), limit=Recording({}, away=True)) as transport:
-        (outcome,) = await results(transport, mail())
+async def test_an_unavailable_limit() -> None:
+    """Send nothing while the limit is unavailable."""
+    async with (
+        ScriptedServer() as server,
+        engine(relay(server), limit=RecordingLimit({}, unavailable=True)) as transport,
+    ):
+        (result,) = await send(transport, mail())
 
-        assert (outcome.status, outcome.reason) == (SendStatus.unsent, Reason.rate_limited)
+        assert (result.status, result.reason) == (SendStatus.unsent, Reason.rate_limited)
         assert server.arrived == []
 
 
 async def test_a_relay_keeps_its_own_rate() -> None:
-    """`rate` mails a second and not more, without a shared limit."""
+    """Send `rate` messages per second and no more, without a shared limit."""
     async with ScriptedServer() as server, engine(relay(server, rate=50.0)) as transport:
         began = monotonic()
-        outcomes = await results(transport, *map(mail, range(40)))
+        results = await send(transport, *map(mail, range(40)))
 
-        assert {outcome.status for outcome in outcomes} == {SendStatus.accepted}
+        assert {result.status for result in results} == {SendStatus.accepted}
         assert monotonic() - began > 0.5
 
 
-async def test_rests_do_not_pile_up() -> None:
-    """Many connections told 421 at once are one rest, not many doubled ones."""
+async def test_cooldowns_do_not_add_up() -> None:
+    """Start one cooldown, not many doubled ones, when many connections get 421 at once."""
     async with (
         ScriptedServer(
             lambda s, v, line: (b"421 4.3.2 Busy\r\n", Do.close) if v == "MAIL" else None
         ) as server,
-        engine(relay(server, max_connections=5, rests=Cooldowns(busy=30.0))) as transport,
+        engine(relay(server, max_connections=5, cooldowns=Cooldowns(busy_s=30.0))) as transport,
     ):
-        await results(transport, *map(mail, range(50)))
+        await send(transport, *map(mail, range(50)))
 
-        assert transport.state()[0].rests_for_s <= 33.0
+        assert transport.state()[0].cooldown_left_s <= 33.0

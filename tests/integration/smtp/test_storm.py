@@ -1,4 +1,4 @@
-"""Everything at once: a relay that greylists, refuses, drops, says 421 and rotates, with a second one behind it."""
+"""Many failures at once: two relays that greylist, refuse, drop, reply 421 and rotate."""
 
 import random
 from collections import Counter
@@ -6,16 +6,16 @@ from collections import Counter
 from service.adapters.smtp import Cooldowns
 from service.model.mail import SendStatus
 from service.model.reasons import Reason
-from tests.integration.smtp.rig import engine, mail, relay, results, until
+from tests.integration.smtp.rig import engine, mail, relay, send, until
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
-MAILS = 1500
+MESSAGES = 1500
 
 
-async def test_every_mail_has_the_one_right_fate() -> None:
-    """Accepted = told 250 and arrived once; ambiguous = dropped after the dot; nothing is lost or doubled."""
+async def test_every_message_has_the_one_correct_result() -> None:
+    """Return accepted for 250 and one arrival, ambiguous for a drop after end of data; lose and double nothing."""
     dice = random.Random(7)
-    told: Counter[str] = Counter()
+    replied: Counter[str] = Counter()
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if verb == "MAIL" and session.accepted and session.accepted % 100 == 0:
@@ -29,34 +29,34 @@ async def test_every_mail_has_the_one_right_fate() -> None:
         if verb == "END" and session.arrived:
             recipient = session.arrived[-1].recipients[0]
             if dice.random() < 0.01:
-                told[f"dropped {recipient}"] += 1
+                replied[f"dropped {recipient}"] += 1
                 return Do.reset
-            told[f"taken {recipient}"] += 1
+            replied[f"accepted {recipient}"] += 1
         return None
 
     async with ScriptedServer(script) as first, ScriptedServer(script) as second:
         relays = (
-            relay(first, max_connections=4, rests=Cooldowns(away=0.05)),
+            relay(first, max_connections=4, cooldowns=Cooldowns(unavailable_s=0.05)),
             relay(second, "second", max_connections=4),
         )
         async with engine(*relays) as transport:
-            mails = [mail(number, f"user{number}@example{number % 7}.com") for number in range(MAILS)]
-            outcomes = []
-            for start in range(0, MAILS, 500):
-                outcomes += await results(transport, *mails[start : start + 500], within_s=60)
+            messages = [mail(number, f"user{number}@example{number % 7}.com") for number in range(MESSAGES)]
+            results = []
+            for start in range(0, MESSAGES, 500):
+                results += await send(transport, *messages[start : start + 500], within_s=60)
                 await until(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
 
-    expected_grey = sum(number % 10 < 3 for number in range(MAILS))
-    statuses = Counter(outcome.status for outcome in outcomes)
+    expected_grey = sum(number % 10 < 3 for number in range(MESSAGES))
+    statuses = Counter(result.status for result in results)
     assert statuses[SendStatus.unsent] == 0
     assert statuses[SendStatus.deferred] == expected_grey
-    assert {one.reason for one in outcomes if one.status is SendStatus.deferred} == {Reason.greylisted}
-    assert statuses[SendStatus.bounced] == sum(n % 10 >= 3 and n % 20 == 5 for n in range(MAILS))
-    for one, outcome in zip(mails, outcomes, strict=True):
+    assert {one.reason for one in results if one.status is SendStatus.deferred} == {Reason.greylisted}
+    assert statuses[SendStatus.bounced] == sum(n % 10 >= 3 and n % 20 == 5 for n in range(MESSAGES))
+    for one, result in zip(messages, results, strict=True):
         recipient = f"RCPT TO:<{one.recipient}>"
-        taken, dropped = told[f"taken {recipient}"], told[f"dropped {recipient}"]
-        assert (taken, dropped) == {
+        accepted, dropped = replied[f"accepted {recipient}"], replied[f"dropped {recipient}"]
+        assert (accepted, dropped) == {
             SendStatus.accepted: (1, 0),
             SendStatus.ambiguous: (0, 1),
-        }.get(outcome.status, (0, 0))
+        }.get(result.status, (0, 0))
     assert statuses[SendStatus.ambiguous] > 0

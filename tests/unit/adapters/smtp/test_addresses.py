@@ -1,4 +1,4 @@
-"""Addresses: exactly one addr-spec, as RFC 5321 and RFC 6531 have it."""
+"""Addresses: exactly one addr-spec, as RFC 5321 and RFC 6531 define it."""
 
 from xml.etree import ElementTree
 
@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.adapters.smtp.addresses import address_domain, ascii_address, sender_fits
+from service.adapters.smtp.addresses import address_domain, ascii_address, is_valid_sender
 from tests.support.paths import CORPORA
 
 VALID = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN", "ISEMAIL_RFC5321"}
 
 
-def test_the_verdicts_of_isemail() -> None:
-    """What isemail calls valid for SMTP is taken, all else is refused; a deprecated IPv6 form is valid to us."""
+def test_agrees_with_isemail() -> None:
+    """Accept every address that isemail calls valid for SMTP, and a deprecated IPv6 form; refuse all others."""
     path = CORPORA / "isemail_tests.xml"
     if not path.is_file():
         pytest.skip("no isemail_tests.xml: set TOCSIN_CORPORA to the folder that holds it")
@@ -21,16 +21,16 @@ def test_the_verdicts_of_isemail() -> None:
     for test in ElementTree.parse(path).iter("test"):
         text = test.findtext("address") or ""
         address = "".join(chr(ord(c) - 0x2400) if 0x2400 <= ord(c) <= 0x2421 else c for c in text)
-        taken = address_domain(address) is not None
+        accepted = address_domain(address) is not None
         deprecated = test.findtext("diagnosis") == "ISEMAIL_RFC5321_IPV6DEPRECATED"
-        if taken is not (test.findtext("category") in VALID or deprecated):
+        if accepted is not (test.findtext("category") in VALID or deprecated):
             wrong.append(address)
     assert wrong == []
 
 
 @pytest.mark.parametrize("name", ["mailbox_valid.txt", "mailbox_invalid.txt"])
-def test_the_verdicts_of_flanker(name: str) -> None:
-    """Flanker's valid addresses are taken but for display names, comments and underscores in hosts."""
+def test_agrees_with_flanker(name: str) -> None:
+    """Accept Flanker's valid addresses except those with display names, comments or underscores in hosts."""
     path = CORPORA / name
     if not path.is_file():
         pytest.skip(f"no {name}: set TOCSIN_CORPORA to the folder that holds it")
@@ -50,9 +50,9 @@ def test_the_verdicts_of_flanker(name: str) -> None:
     "a@" + ".".join(["b" * 60] * 5), "a@b.com\x7f", "a\ud800@b.com", "a@b_c.com", "a\x85@b.com",
 ], ids=repr)  # fmt: skip
 def test_refused(address: str) -> None:
-    """Anything that is not exactly one address."""
+    """Refuse anything that is not exactly one address."""
     assert address_domain(address) is None
-    assert not address or not sender_fits(address)
+    assert not address or not is_valid_sender(address)
 
 
 @pytest.mark.parametrize(("address", "domain"), [
@@ -62,15 +62,15 @@ def test_refused(address: str) -> None:
     ("a@bücher.de", "xn--bcher-kva.de"),
     ("a@xn--bcher-kva.de", "xn--bcher-kva.de"), ("x" * 64 + "@b.com", "b.com"),
 ])  # fmt: skip
-def test_taken(address: str, domain: str) -> None:
-    """Quoted, literal and international addresses are addresses."""
+def test_accepted(address: str, domain: str) -> None:
+    """Accept quoted, literal and international addresses."""
     assert address_domain(address) == domain
-    assert sender_fits(address)
+    assert is_valid_sender(address)
 
 
 @given(st.text(max_size=40))
-def test_what_is_taken_cannot_leave_its_brackets(text: str) -> None:
-    """No accepted text holds a control, a line end, or an angle bracket outside quotes."""
+def test_an_accepted_address_cannot_leave_its_brackets(text: str) -> None:
+    """Accept no text with a control, a line end, or an angle bracket outside quotes."""
     for address in (text, f"{text}@example.com", f"a@{text}", f'"{text}"@example.com'):
         if address_domain(address) is not None:
             assert address.isprintable()
@@ -78,13 +78,13 @@ def test_what_is_taken_cannot_leave_its_brackets(text: str) -> None:
 
 
 def test_ascii_form() -> None:
-    """Only the domain has an ASCII form; the local part is never touched."""
+    """Convert the domain only; never change the local part."""
     assert ascii_address("a@bücher.de") == "a@xn--bcher-kva.de"
     assert ascii_address("A.b@c.de") == "A.b@c.de"
     assert ascii_address("ü@b.de") is None
 
 
-def test_the_null_sender_fits() -> None:
-    """An empty reverse-path is allowed (RFC 5321 section 4.5.5), an empty recipient is not."""
-    assert sender_fits("")
+def test_the_null_sender_is_valid() -> None:
+    """Allow an empty reverse-path (RFC 5321 section 4.5.5), but no empty recipient."""
+    assert is_valid_sender("")
     assert address_domain("") is None

@@ -1,10 +1,10 @@
-"""The table of replies: every row has texts that people really meet, and a phase where they come."""
+"""The table of reply rules: every rule has texts that real servers send, each in its phase."""
 
 import time
 
 import pytest
 
-from service.adapters.smtp.classify import TABLE, Effect, SmtpPhase, classify, row_for
+from service.adapters.smtp.classify import TABLE, Effect, SmtpPhase, classify, rule_for
 from service.adapters.smtp.replies import to_reply
 from service.model.mail import Reply, SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
@@ -110,7 +110,7 @@ SAMPLES: list[tuple[str, SmtpPhase, str]] = [
     ("spam", R, "550 5.7.1 Service unavailable, client host [192.0.2.1] blocked using Spamhaus"),
     ("spam", F, "552 5.7.0 This message was blocked because its content presents a potential virus"),
     ("spam", F, "550 5.7.1 This message is likely unsolicited mail"),
-    ("access denied for nobody", R, "550 5.4.1 Recipient address rejected: Access denied."),
+    ("access denied, unknown recipient", R, "550 5.4.1 Recipient address rejected: Access denied."),
     ("mailbox unknown by text", R, "550 User unknown"),
     ("mailbox unknown by text", R, "550 No such user here"),
     ("mailbox unknown by text", R, "550 Requested action not taken: mailbox unavailable"),
@@ -135,15 +135,15 @@ def parsed(text: str) -> Reply:
 
 
 @pytest.mark.parametrize(("name", "phase", "text"), SAMPLES, ids=[text[:60] for _, _, text in SAMPLES])
-def test_row(name: str, phase: SmtpPhase, text: str) -> None:
-    """The reply is decided by the row that is meant for it."""
-    assert row_for(parsed(text), phase).name == name
+def test_rule(name: str, phase: SmtpPhase, text: str) -> None:
+    """Decide each reply by the rule meant for it."""
+    assert rule_for(parsed(text), phase).name == name
 
 
-def test_every_row_has_a_sample() -> None:
-    """No row is without a text that it decides."""
-    assert {name for name, _, _ in SAMPLES} == {row.name for row in TABLE}
-    assert len({row.name for row in TABLE}) == len(TABLE)
+def test_every_rule_has_a_sample() -> None:
+    """Require a sample text for every rule, and unique names."""
+    assert {name for name, _, _ in SAMPLES} == {rule.name for rule in TABLE}
+    assert len({rule.name for rule in TABLE}) == len(TABLE)
 
 
 @pytest.mark.parametrize(
@@ -164,38 +164,38 @@ def test_every_row_has_a_sample() -> None:
         ("550 5.7.0 Denied", M, SendStatus.unsent, SendReason.auth_failed, False),
     ],
 )
-def test_verdicts(
+def test_meanings(
     text: str, phase: SmtpPhase, status: SendStatus, reason: ResultReason, suppress: bool
 ) -> None:
-    """Only errors of the mailbox itself suppress an address; our own faults burn no attempt."""
-    verdict = classify(parsed(text), phase)
+    """Suppress an address only for errors of the mailbox itself; count no attempt for our own faults."""
+    meaning = classify(parsed(text), phase)
 
-    assert (verdict.status, verdict.reason, verdict.suppress) == (status, reason, suppress)
+    assert (meaning.status, meaning.reason, meaning.suppress) == (status, reason, suppress)
 
 
 def test_codes_keep_their_class() -> None:
-    """No 4xx is ever permanent, and whatever pauses or rests the relay burns no attempt before the recipient."""
-    for row in TABLE:
-        if row.pattern.pattern.startswith("^4"):
-            assert row.verdict.status is not SendStatus.bounced, row.name
-        if row.verdict.effect is Effect.fault:
-            assert row.verdict.status is SendStatus.unsent, row.name
-        if row.verdict.suppress:
-            assert row.verdict.status is SendStatus.bounced, row.name
+    """Never treat a 4xx as permanent; count no attempt for a fault of ours; suppress only what bounces."""
+    for rule in TABLE:
+        if rule.pattern.pattern.startswith("^4"):
+            assert rule.meaning.status is not SendStatus.bounced, rule.name
+        if rule.meaning.effect is Effect.fault:
+            assert rule.meaning.status is SendStatus.unsent, rule.name
+        if rule.meaning.suppress:
+            assert rule.meaning.status is SendStatus.bounced, rule.name
 
 
 @pytest.mark.parametrize("phase", SmtpPhase)
 @pytest.mark.parametrize("code", [400, 421, 450, 451, 452, 454, 499, 500, 501, 521, 550, 552, 554, 555, 559])
 def test_every_refusal_is_decided(code: int, phase: SmtpPhase) -> None:
-    """Whatever the text, a 4xx is never bounced and a 5xx is never taken for success."""
-    verdict = classify(Reply(code, "", ""), phase)
+    """Never bounce a 4xx and never take a 5xx for success, whatever the text."""
+    meaning = classify(Reply(code, "", ""), phase)
 
-    assert verdict.status in (SendStatus.bounced, SendStatus.deferred, SendStatus.unsent)
-    assert not (code < 500 and verdict.status is SendStatus.bounced)
+    assert meaning.status in (SendStatus.bounced, SendStatus.deferred, SendStatus.unsent)
+    assert not (code < 500 and meaning.status is SendStatus.bounced)
 
 
-def test_success_decides_nothing() -> None:
-    """The table is for refusals."""
+def test_success_is_not_classified() -> None:
+    """Raise ValueError for a reply that is no refusal."""
     with pytest.raises(ValueError, match="not a refusal"):
         classify(Reply(250, "2.0.0", "Ok"), F)
 
@@ -211,22 +211,22 @@ def test_success_decides_nothing() -> None:
         ("450 4.2.0 something", None),
     ],
 )
-def test_a_waiting_time_in_the_text_is_heeded(text: str, seconds: float | None) -> None:
-    """What the server asks for comes before our own guess, within four hours."""
+def test_a_waiting_time_in_the_text_is_used(text: str, seconds: float | None) -> None:
+    """Prefer the waiting time that the server names over our own, up to four hours."""
     assert classify(parsed(text), R).retry_after_s == seconds
 
 
 def test_reasons_of_attempts_are_reasons_of_the_ledger() -> None:
-    """What an attempt came to can be written down as it is."""
-    apart = set(SendReason)
-    assert not {reason.value for reason in apart} & {reason.value for reason in Reason}
-    for row in TABLE:
-        if row.verdict.status is not SendStatus.unsent:
-            assert row.verdict.reason not in apart, row.name
+    """Use only reasons of the ledger for results that enter the ledger."""
+    transport_only = set(SendReason)
+    assert not {reason.value for reason in transport_only} & {reason.value for reason in Reason}
+    for rule in TABLE:
+        if rule.meaning.status is not SendStatus.unsent:
+            assert rule.meaning.reason not in transport_only, rule.name
 
 
 def test_hostile_texts_take_no_time() -> None:
-    """Five hundred octets of anything are classified within milliseconds."""
+    """Classify five hundred octets of anything within milliseconds."""
     began = time.process_time()
     for seed in ("mailbox ", "too many ", "message size ", "quota over ", "a", "user unknown recipient "):
         classify(Reply(559, "", (seed * 500)[:500]), F)

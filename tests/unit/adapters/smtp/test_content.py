@@ -1,4 +1,4 @@
-"""Content on the wire: stuffed, or refused."""
+"""Content on the wire: dot-stuffed, or refused."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ pieces = st.lists(
 
 
 def received(wire: bytes) -> list[bytes]:
-    """What a strict server makes of it, RFC 5321 section 4.5.2: lines, dots removed, up to the first dot alone."""
+    """Decode as a strict server does (RFC 5321 section 4.5.2): remove stuffed dots, stop at the first end of data."""
     lines: list[bytes] = []
     for line in (wire + b".\r\n").split(b"\r\n"):
         if line == b".":
@@ -22,8 +22,8 @@ def received(wire: bytes) -> list[bytes]:
 
 
 @given(pieces)
-def test_it_arrives_as_it_was_or_not_at_all(parts: list[bytes]) -> None:
-    """A server that follows the RFC reads back what was given, and nothing is left over."""
+def test_content_arrives_unchanged_or_is_refused(parts: list[bytes]) -> None:
+    """Send content that a server which follows the RFC decodes unchanged, with nothing left over."""
     content = b"".join(parts) + b"\r\n"
     wire = dot_stuffed(content)
     bare = content.replace(b"\r\n", b"")
@@ -39,11 +39,11 @@ def test_it_arrives_as_it_was_or_not_at_all(parts: list[bytes]) -> None:
     "content", [b"", b"x", b"x\n", b"x\r", b"a\nb\r\n", b"a\rb\r\n", b"\n\r\n", b"\r\r\n", b"a\0\r\n"]
 )
 def test_refused(content: bytes) -> None:
-    """No CRLF at the end, a bare CR or LF anywhere, a NUL."""
+    """Refuse content with no CRLF at the end, a bare CR or LF anywhere, or a NUL."""
     assert dot_stuffed(content) is None
 
 
-def test_nothing_is_copied_without_need() -> None:
-    """A mail without leading dots is the same object."""
+def test_content_without_leading_dots_is_not_copied() -> None:
+    """Return the same object for content without leading dots."""
     content = b"Subject: x\r\n\r\nA line. And another.\r\n" * 50
     assert dot_stuffed(content) is content

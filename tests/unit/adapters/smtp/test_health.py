@@ -1,14 +1,15 @@
-"""The circuit breaker and the rests of a relay, on a clock of our own."""
+"""The circuit breaker and the cooldowns of a relay, on a manual clock."""
 
 import pytest
 
-from service.adapters.smtp.health import RelayHealthTracker, RelayState
+from service.adapters.smtp.health import RelayHealthTracker
 from service.adapters.smtp.relay import Cooldowns
 from service.model.reasons import Reason
+from service.model.relay import RelayState
 
 
-class Hand:
-    """A clock that is moved by hand."""
+class ManualClock:
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.time = 100.0
@@ -18,81 +19,87 @@ class Hand:
 
 
 @pytest.fixture
-def clock() -> Hand:
-    return Hand()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def health(clock: Hand) -> RelayHealthTracker:
-    return RelayHealthTracker(Cooldowns(away=1.0, busy=5.0, fault=30.0, longest=60.0, failures=3), clock)
+def health(clock: ManualClock) -> RelayHealthTracker:
+    return RelayHealthTracker(
+        Cooldowns(unavailable_s=1.0, busy_s=5.0, fault_s=30.0, max_s=60.0, failures=3), clock
+    )
 
 
-def test_it_opens_after_failures_in_a_row(health: RelayHealthTracker) -> None:
-    """Three in a row open it; one dialogue that came to its end starts the count anew."""
-    assert [health.broke("x"), health.broke("x")] == [False, False]
-    health.answered()
-    assert [health.broke("x"), health.broke("x"), health.broke("x")] == [False, False, True]
+def test_the_breaker_opens_after_failures_in_a_row(health: RelayHealthTracker) -> None:
+    """Open after three failures in a row; a completed dialogue resets the count."""
+    assert [health.record_failure("x"), health.record_failure("x")] == [False, False]
+    health.record_reply()
+    assert [health.record_failure("x"), health.record_failure("x"), health.record_failure("x")] == [
+        False,
+        False,
+        True,
+    ]
     assert (health.state, health.usable) == (RelayState.breaker_open, False)
 
 
-def test_rests_double_up_to_the_longest(health: RelayHealthTracker) -> None:
-    """Every rest in a row doubles, with a tenth of jitter, up to the longest; success forgets them."""
-    found = []
+def test_cooldowns_double_up_to_the_maximum(health: RelayHealthTracker) -> None:
+    """Double every cooldown in a row, with a tenth of jitter, up to the maximum; reset after success."""
+    cooldowns_s = []
     for _ in range(8):
-        health.rest(RelayState.resting, Reason.relay_busy, "")
-        found.append(health.rests_for())
-        health.try_again()
-    health.worked()
-    health.rest(RelayState.resting, Reason.relay_busy, "")
+        health.cool_down(RelayState.cooldown, Reason.relay_busy, "")
+        cooldowns_s.append(health.cooldown_left_s())
+        health.begin_trial()
+    health.record_accepted()
+    health.cool_down(RelayState.cooldown, Reason.relay_busy, "")
 
-    for seconds, expected in zip(found, [5, 10, 20, 40, 60, 60, 60, 60], strict=True):
+    for seconds, expected in zip(cooldowns_s, [5, 10, 20, 40, 60, 60, 60, 60], strict=True):
         assert seconds == pytest.approx(expected, rel=0.11)
-    assert health.rests_for() == pytest.approx(5, rel=0.11)
+    assert health.cooldown_left_s() == pytest.approx(5, rel=0.11)
 
 
-def test_a_trial_that_breaks_is_over_at_once(health: RelayHealthTracker) -> None:
-    """In a trial one failure is enough."""
-    health.rest(RelayState.breaker_open, Reason.relay_unavailable, "", 1.0)
-    health.try_again()
+def test_one_failure_ends_a_trial(health: RelayHealthTracker) -> None:
+    """Open the breaker again after a single failure in a trial."""
+    health.cool_down(RelayState.breaker_open, Reason.relay_unavailable, "", 1.0)
+    health.begin_trial()
 
     assert (health.state, health.usable) == (RelayState.trial, True)
-    assert health.broke("again")
+    assert health.record_failure("again")
     assert not health.usable
 
 
-def test_a_refused_sender_is_well_only_when_accepted(health: RelayHealthTracker) -> None:
-    """That it answers proves nothing when it refused our sender; an accepted mail does."""
-    health.rest(RelayState.misconfigured, Reason.sender_refused, "")
-    health.try_again()
-    health.answered()
+def test_a_refused_sender_needs_an_accepted_message(health: RelayHealthTracker) -> None:
+    """Stay in trial after a mere reply if the sender was refused; an accepted message ends it."""
+    health.cool_down(RelayState.misconfigured, Reason.sender_refused, "")
+    health.begin_trial()
+    health.record_reply()
     assert health.state is RelayState.trial
-    health.worked()
+    health.record_accepted()
     assert (health.state, health.pristine, health.reason) == (RelayState.ok, True, None)
 
 
-def suspect(health: RelayHealthTracker, *mails: str) -> list[bool]:
-    return [health.suspect(mail, Reason.sender_refused, "x") for mail in mails]
+def suspect(health: RelayHealthTracker, *deliveries: str) -> list[bool]:
+    return [health.record_suspicion(one, Reason.sender_refused, "x") for one in deliveries]
 
 
 def test_suspicions(health: RelayHealthTracker) -> None:
-    """Three mails refused without an accepted one between them are our fault, and the reason is told."""
+    """Three messages refused with none accepted between them are our fault; the state has the reason."""
     assert suspect(health, "a", "b") == [False, False]
-    health.worked()
+    health.record_accepted()
     assert suspect(health, "c", "d", "e") == [False, False, True]
     assert (health.state, health.reason) == (RelayState.misconfigured, Reason.sender_refused)
 
 
-def test_one_mail_is_one_witness(health: RelayHealthTracker) -> None:
-    """A mail that is refused again and again pauses nobody else; two more that are do."""
+def test_one_message_counts_once(health: RelayHealthTracker) -> None:
+    """Do not pause for one message that is refused again and again; pause once two more are."""
     assert not any(suspect(health, *["a"] * 20))
     assert suspect(health, "b", "a", "c") == [False, False, True]
 
 
 def test_a_suspicion_that_a_trial_confirms_pauses_at_once(health: RelayHealthTracker) -> None:
-    """After the pause the next refusal is enough, until a mail is accepted."""
+    """Pause at the next refusal after a pause, until a message is accepted."""
     suspect(health, "a", "b", "c")
-    health.try_again()
+    health.begin_trial()
     assert suspect(health, "d") == [True]
-    health.try_again()
-    health.worked()
+    health.begin_trial()
+    health.record_accepted()
     assert suspect(health, "e", "f") == [False, False]

@@ -1,4 +1,4 @@
-"""The queue: order, the share of a domain, and mails nobody wants any more."""
+"""The queue: order, the share of a domain, and cancelled messages."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ def pending(name: str, domain: str) -> PendingMail:
 
 
 async def test_a_domain_gets_its_share_and_no_more() -> None:
-    """The third mail of a domain waits until one of the two is done; others pass it."""
+    """Park the third message of a domain until one of the two is released; others overtake it."""
     queue = MailQueue(2)
     slow = [pending(f"s{n}", "slow.test") for n in range(4)]
     fast = pending("f", "fast.test")
@@ -26,47 +26,47 @@ async def test_a_domain_gets_its_share_and_no_more() -> None:
     assert [queue.pop(), queue.pop()] == [slow[2], None]
 
 
-async def test_a_rider_takes_no_place() -> None:
-    """Two mails to a domain on one connection take one of its places, whichever of them ends first."""
+async def test_a_follower_needs_no_connection() -> None:
+    """Count two messages to a domain on one connection as one, whichever of them ends first."""
     queue = MailQueue(1)
-    mails = [pending(str(n), "x.test") for n in range(5)]
-    for one in mails:
+    messages = [pending(str(n), "x.test") for n in range(5)]
+    for one in messages:
         queue.push(one)
 
-    front = queue.pop()
-    rider = queue.pop(front)
-    assert (front, rider) == (mails[0], mails[1])
+    leader = queue.pop()
+    follower = queue.pop(leader)
+    assert (leader, follower) == (messages[0], messages[1])
     assert queue.pop() is None
-    assert front is not None
-    assert rider is not None
-    queue.release(front)
+    assert leader is not None
+    assert follower is not None
+    queue.release(leader)
     assert queue.pop() is None
-    second = queue.pop(rider)
+    second = queue.pop(follower)
     assert second is not None
     queue.release(second)
     assert queue.pop() is None
-    queue.release(rider)
+    queue.release(follower)
     assert queue.pop() is not None
     assert queue.active == 1
 
 
-async def test_the_oldest_rides_first() -> None:
-    """A mail that was parked is not overtaken by newer ones to its domain."""
+async def test_the_oldest_parked_message_follows_first() -> None:
+    """Let no newer message to a domain overtake a parked one."""
     queue = MailQueue(1)
-    mails = [pending(str(n), "x.test") for n in range(4)]
-    for one in mails[:3]:
+    messages = [pending(str(n), "x.test") for n in range(4)]
+    for one in messages[:3]:
         queue.push(one)
-    front = queue.pop()
+    leader = queue.pop()
     assert queue.pop() is None
-    mails[1].future.cancel()
-    queue.push(mails[3])
+    messages[1].future.cancel()
+    queue.push(messages[3])
 
-    assert queue.pop(front) is mails[2]
+    assert queue.pop(leader) is messages[2]
     assert len(queue) == 1
 
 
-async def test_cancelled_mails_are_forgotten() -> None:
-    """A mail whose future is done is not handed out."""
+async def test_cancelled_messages_are_dropped() -> None:
+    """Never return a message whose future is done."""
     queue = MailQueue(5)
     first, second = pending("a", "x.test"), pending("b", "x.test")
     queue.push(first)
@@ -77,31 +77,31 @@ async def test_cancelled_mails_are_forgotten() -> None:
     assert queue.active == 1
 
 
-async def test_drain_takes_all() -> None:
-    """Parked mails come out too, and nothing is left."""
+async def test_drain_removes_every_message() -> None:
+    """Return parked messages too, and leave nothing."""
     queue = MailQueue(1)
-    mails = [pending(str(n), "x.test") for n in range(4)]
-    for one in mails:
+    messages = [pending(str(n), "x.test") for n in range(4)]
+    for one in messages:
         queue.push(one)
-    taken = queue.pop()
+    first = queue.pop()
     assert queue.pop() is None
 
-    assert [taken, *queue.drain()] == mails
+    assert [first, *queue.drain()] == messages
     assert len(queue) == 0
 
 
 async def test_domains_are_forgotten(monkeypatch: object) -> None:
-    """What is kept of domains is bounded, and the busy ones are never forgotten."""
+    """Bound the number of domains kept; never forget a busy one."""
     queue = MailQueue(1)
     busy = pending("b", "busy.test")
     queue.push(busy)
     queue.pop()
-    for number in range(module._MOST_IDLE_DOMAINS + 10):
+    for number in range(module._MAX_IDLE_DOMAINS + 10):
         queue.push(pending("x", f"d{number}.test"))
-        taken = queue.pop()
-        assert taken is not None
-        queue.release(taken)
+        popped = queue.pop()
+        assert popped is not None
+        queue.release(popped)
     queue.push(pending("c", "busy.test"))
 
-    assert len(queue._domains) <= module._MOST_IDLE_DOMAINS
+    assert len(queue._domains) <= module._MAX_IDLE_DOMAINS
     assert queue.pop() is None

@@ -1,10 +1,10 @@
-"""A relay's own rate."""
+"""The rate limit of a single relay in one process."""
 
 from service.adapters.smtp.rate import SteadyRate
 
 
-async def test_so_many_a_second() -> None:
-    """Reservations follow each other at the rate; time that passed unused gives at most a tenth of a second's."""
+async def test_reservations_follow_at_the_rate() -> None:
+    """Space reservations by the rate; unused time allows a burst of at most a tenth of a second."""
     now = [100.0]
     rate = SteadyRate(10.0, lambda: now[0])
 

@@ -1,10 +1,16 @@
-"""The reply parser: the same replies however the stream is cut, and an end to everything that has none."""
+"""The reply parser: the same replies however the stream is cut, and bounds for endless input."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.adapters.smtp.replies import MAX_LINE, MAX_TEXT, ReplyParser, group_accepted, to_reply
+from service.adapters.smtp.replies import (
+    MAX_LINE_BYTES,
+    MAX_TEXT_CHARACTERS,
+    ReplyParser,
+    group_accepted,
+    to_reply,
+)
 
 texts = st.binary(max_size=60).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b""))
 codes = st.integers(200, 559).filter(lambda code: code // 10 % 10 < 6)
@@ -16,58 +22,60 @@ def replies(draw: st.DrawFn) -> tuple[int, list[bytes]]:
 
 
 def wire(code: int, lines: list[bytes]) -> bytes:
-    marks = [b"-"] * (len(lines) - 1) + [b" "]
-    return b"".join(b"%d%s%s\r\n" % (code, mark, line) for mark, line in zip(marks, lines, strict=True))
+    separators = [b"-"] * (len(lines) - 1) + [b" "]
+    return b"".join(
+        b"%d%s%s\r\n" % (code, separator, line) for separator, line in zip(separators, lines, strict=True)
+    )
 
 
 @given(st.lists(replies(), max_size=6), st.data())
 def test_any_cut_gives_the_same_replies(
-    given_replies: list[tuple[int, list[bytes]]], data: st.DataObject
+    sent_replies: list[tuple[int, list[bytes]]], data: st.DataObject
 ) -> None:
-    """Replies come out whole and in order, whatever the pieces."""
-    stream = b"".join(wire(*reply) for reply in given_replies)
+    """Return complete replies in order, whatever the pieces."""
+    stream = b"".join(wire(*reply) for reply in sent_replies)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
-    parser, found = ReplyParser(), []
+    parser, parsed = ReplyParser(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += parser.feed(stream[start:end])
+        parsed += parser.feed(stream[start:end])
 
-    assert found == [(code, b"\n".join(lines)) for code, lines in given_replies]
+    assert parsed == [(code, b"\n".join(lines)) for code, lines in sent_replies]
     assert not parser.fault
     assert not parser.partial
 
 
 @given(st.lists(st.binary(max_size=200), max_size=30))
-def test_anything_is_replies_or_a_fault(pieces: list[bytes]) -> None:
-    """No input raises; what is held stays bounded; after a fault nothing more is taken."""
+def test_any_input_gives_replies_or_a_fault(pieces: list[bytes]) -> None:
+    """Never raise, whatever the input; return nothing more after a fault."""
     parser = ReplyParser()
     for piece in pieces:
         before = parser.fault
-        found = parser.feed(piece)
-        assert all(200 <= code <= 559 for code, _ in found)
+        parsed = parser.feed(piece)
+        assert all(200 <= code <= 559 for code, _ in parsed)
         if before:
-            assert found == []
+            assert parsed == []
 
 
 @given(st.lists(replies(), max_size=3), st.binary(min_size=1, max_size=30), st.data())
-def test_what_was_whole_before_a_fault_counts(
+def test_replies_before_a_fault_count(
     good: list[tuple[int, list[bytes]]], junk: bytes, data: st.DataObject
 ) -> None:
-    """A malformed line takes nothing from the replies before it."""
+    """Return the replies before a malformed line."""
     bad = b"2x" + junk.replace(b"\r", b"").replace(b"\n", b"") + data.draw(st.sampled_from([b"\r\n", b"\n"]))
     parser = ReplyParser()
-    found = parser.feed(b"".join(wire(*reply) for reply in good) + bad)
+    parsed = parser.feed(b"".join(wire(*reply) for reply in good) + bad)
 
-    assert found == [(code, b"\n".join(lines)) for code, lines in good]
+    assert parsed == [(code, b"\n".join(lines)) for code, lines in good]
     assert parser.fault
 
 
 @pytest.mark.parametrize("bad", [
     b"hello\r\n", b"25 x\r\n", b"250\n", b"250 x\n", b"999 x\r\n", b"150 x\r\n", b"260 x\r\n", b"250_x\r\n", b"\r\n",
-    b"250-a\r\n251 b\r\n", b"250 " + b"x" * MAX_LINE + b"\r\n", b"250 " + b"x" * 2 * MAX_LINE, b"250-x\r\n" * 200,
-    b"\xb2\xb5\xb0 x\r\n", b" 250 x\r\n", b"+25 x\r\n",
+    b"250-a\r\n251 b\r\n", b"250 " + b"x" * MAX_LINE_BYTES + b"\r\n", b"250 " + b"x" * 2 * MAX_LINE_BYTES,
+    b"250-x\r\n" * 200, b"\xb2\xb5\xb0 x\r\n", b" 250 x\r\n", b"+25 x\r\n",
 ], ids=repr)  # fmt: skip
 def test_strict(bad: bytes) -> None:
-    """Anything but a well-formed, bounded reply is a fault."""
+    """Report a fault for anything but a well-formed, bounded reply."""
     parser = ReplyParser()
 
     assert parser.feed(bad) == []
@@ -75,7 +83,7 @@ def test_strict(bad: bytes) -> None:
 
 
 def test_code_alone() -> None:
-    """A line may hold the code alone (RFC 5321 section 4.2.1)."""
+    """Accept a line that holds the code alone (RFC 5321 section 4.2.1)."""
     assert ReplyParser().feed(b"250\r\n250-\r\n250 x\r\n") == [(250, b""), (250, b"\nx")]
 
 
@@ -92,7 +100,7 @@ def test_code_alone() -> None:
     ],
 )
 def test_reply(raw: bytes, enhanced: str, text: str) -> None:
-    """The enhanced code stands apart when it is of the code's class; controls never come through."""
+    """Split off an enhanced code of the reply code's class; remove controls."""
     reply = to_reply(250, raw)
 
     assert (reply.enhanced, reply.text) == (enhanced, text)
@@ -100,36 +108,36 @@ def test_reply(raw: bytes, enhanced: str, text: str) -> None:
 
 @given(st.binary(max_size=3000))
 def test_texts_are_bounded_and_printable(raw: bytes) -> None:
-    """Whatever a server says fits a line of the ledger."""
+    """Return one bounded, printable line, whatever the server sends."""
     reply = to_reply(550, raw)
 
-    assert len(reply.text) <= MAX_TEXT
+    assert len(reply.text) <= MAX_TEXT_CHARACTERS
     assert reply.text.isprintable()
 
 
 @given(st.lists(st.one_of(texts, st.binary(max_size=20)), min_size=4, max_size=4), st.binary(max_size=3))
-@example([b"2.0.0 Ok", b"", b"a\rb", b"Go on"], b"")
-@example([b"Ok", b"Ok", b"Ok", b"Go on"], b"250")
-@example([b"x" * MAX_LINE, b"", b"", b""], b"")
-def test_a_group_taken_in_one_look_is_what_the_parser_says(said: list[bytes], more: bytes) -> None:
-    """The quick look takes nothing that the parser would not, and finds the same text."""
+@example([b"2.0.0 Ok", b"", b"a\rb", b"Go ahead"], b"")
+@example([b"Ok", b"Ok", b"Ok", b"Go ahead"], b"250")
+@example([b"x" * MAX_LINE_BYTES, b"", b"", b""], b"")
+def test_a_group_matched_at_once_equals_the_parser(texts_sent: list[bytes], more: bytes) -> None:
+    """Match nothing that the parser would refuse, and return the same text."""
     codes = (250, 250, 250, 354)
-    data = b"".join(b"%d %b\r\n" % pair for pair in zip(codes, said, strict=True)) + more
+    data = b"".join(b"%d %b\r\n" % pair for pair in zip(codes, texts_sent, strict=True)) + more
     parser = ReplyParser()
-    found = parser.feed(data)
+    parsed = parser.feed(data)
 
     if (first := group_accepted(data)) is not None:
-        assert [code for code, _ in found] == [*codes]
-        assert found[0][1] == first
+        assert [code for code, _ in parsed] == [*codes]
+        assert parsed[0][1] == first
         assert not parser.fault
         assert not parser.partial
 
 
 @pytest.mark.parametrize("changed", [b"251 ", b"250-", b"450 ", b"250", b" 250 "])
-@pytest.mark.parametrize("place", range(4))
-def test_a_group_with_another_reply_is_not_taken(changed: bytes, place: int) -> None:
-    """Any other code or mark, at any of the four places, goes through the parser."""
-    lines = [b"250 Ok", b"250 Ok", b"250 Ok", b"354 Go on"]
+@pytest.mark.parametrize("position", range(4))
+def test_a_group_with_another_reply_is_not_matched(changed: bytes, position: int) -> None:
+    """Leave any other code or separator, at any of the four positions, to the parser."""
+    lines = [b"250 Ok", b"250 Ok", b"250 Ok", b"354 Go ahead"]
     assert group_accepted(b"\r\n".join([*lines, b""])) == b"Ok"
-    lines[place] = changed + b"Ok"
+    lines[position] = changed + b"Ok"
     assert group_accepted(b"\r\n".join([*lines, b""])) is None

@@ -1,4 +1,4 @@
-"""What `explain` says beyond states: rules, preferences, relays, next attempts, and negative answers in words."""
+"""`explain` beyond states: rules, preferences, relays, next attempts, and reasons for missing deliveries in words."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from service.model.recipient import Choice
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.explain import ExplainQuery
+from service.pipeline.operate.not_notified import NotNotifiedReason
 from tests.support.fake_pipeline import Pipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_id": "7"}}
@@ -17,40 +18,40 @@ OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice"], "data": {"lot_
 
 @pytest.fixture
 async def pipeline() -> Pipeline:
-    made = Pipeline()
-    await made.seed()
-    return made
+    pipeline = Pipeline()
+    await pipeline.seed()
+    return pipeline
 
 
 async def one(pipeline: Pipeline, recipient: str, channel: str = "email", event: str = "1") -> dict[str, Any]:
-    (found,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
-    return next(d for d in found["deliveries"] if (d["recipient"], d["channel"]) == (recipient, channel))
+    (explained,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
+    return next(d for d in explained["deliveries"] if (d["recipient"], d["channel"]) == (recipient, channel))
 
 
 async def words(pipeline: Pipeline, recipient: str, event: str = "1") -> str:
-    (found,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
-    return str(found["not_made"][0]["words"])
+    (explained,) = (await pipeline.explain(ExplainQuery(event, recipient=recipient)))["events"]
+    return str(explained["not_made"][0]["words"])
 
 
 async def test_the_event_its_rules_and_its_sums(pipeline: Pipeline) -> None:
-    """When it came and where it is; which rules looked for whom; what they came to."""
+    """With times and position, the rules of the audience with their values, and the counts by state."""
     await pipeline.ingest(OVERBID)
     await pipeline.deliver()
-    (found,) = (await pipeline.explain(ExplainQuery("1")))["events"]
+    (explained,) = (await pipeline.explain(ExplainQuery("1")))["events"]
 
-    assert found["event"]["position"] == "events:0:0"
-    assert found["audience"] == [{"rule": "users", "named": 1}, {"rule": "role", "role": "admin"}]
-    assert {(d["recipient"], d["found"], d["scope"]) for d in found["deliveries"]} == {
+    assert explained["event"]["position"] == "events:0:0"
+    assert explained["audience"] == [{"rule": "users", "named": 1}, {"rule": "role", "role": "admin"}]
+    assert {(d["recipient"], d["found"], d["scope"]) for d in explained["deliveries"]} == {
         ("alice", "users", ""),
         ("carol", "role", "admin"),
     }
-    assert found["sums"] == {
+    assert explained["sums"] == {
         "recipients": 2, "resolved": 4, "final": {"sent": 2, "delivered": 2}, "open": {}, "balanced": True
     }  # fmt: skip
 
 
-async def test_a_relays_answer_is_taken_apart(pipeline: Pipeline) -> None:
-    """Relay, reply, attempts, and the time of the next one."""
+async def test_a_relays_reply_is_split(pipeline: Pipeline) -> None:
+    """Into relay and reply; attempts and the time of the next one are there too."""
     row = pipeline.tables.recipients["alice"].model_copy(
         update={"address": "deferred@simulator.test", "version": 2}
     )
@@ -66,7 +67,7 @@ async def test_a_relays_answer_is_taken_apart(pipeline: Pipeline) -> None:
 
 
 async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
-    """As it was when it decided, and as it is now."""
+    """The one that decided, and the current one."""
     off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
     await pipeline.tables.put_recipients([row])
@@ -78,7 +79,24 @@ async def test_a_preference_is_shown_with_its_time(pipeline: Pipeline) -> None:
     assert mail["preference"] is None
 
 
-async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
+async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
+    """In deliveries, in the steps of their history, and in missing deliveries; empty where there is no reason."""
+    off = {"overbid:email": Choice(on=False, since_ms=7, by="alice")}
+    row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
+    await pipeline.tables.put_recipients([row])
+    await pipeline.ingest(OVERBID)
+    skipped, queued = await one(pipeline, "alice"), await one(pipeline, "alice", "inbox")
+
+    assert (skipped["reason"], skipped["reason_text"]) == ("preference_off", Reason.preference_off.text)
+    assert [step["reason_text"] for step in skipped["steps"]] == [Reason.preference_off.text]
+    assert (queued["reason"], queued["reason_text"]) == ("", "")
+    (explained,) = (await pipeline.explain(ExplainQuery("1", recipient="bob")))["events"]
+    assert {(missing["reason"], missing["reason_text"]) for missing in explained["not_made"]} == {
+        ("not_in_audience", NotNotifiedReason.not_in_audience.text)
+    }
+
+
+async def test_missing_deliveries_are_explained_in_words(pipeline: Pipeline) -> None:
     """Rule by rule, from the tables as they are now."""
     await pipeline.ingest(OVERBID, {"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "h", "type": "invoice_available", "external_id": "none"})
@@ -95,22 +113,22 @@ async def test_negative_answers_are_in_words(pipeline: Pipeline) -> None:
 
 
 async def test_a_person_is_also_the_address_that_a_group_lists(pipeline: Pipeline) -> None:
-    """Whoever asks for alice sees the mail that went to her address by a group's list, and so does her address."""
+    """A query for alice, or for her address, shows the mail that went to her address by a group's list."""
     await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["bob"], "external_id": "12345"})
 
-    for ask in (
+    for query in (
         ExplainQuery("1", recipient="alice"),
         ExplainQuery("1", address="ALICE@example.com"),
         ExplainQuery(recipient="alice"),
     ):
-        (found,) = (await pipeline.explain(ask))["events"]
-        assert [(d["found"], d["scope"], d["state"]) for d in found["deliveries"]] == [
+        (explained,) = (await pipeline.explain(query))["events"]
+        assert [(d["found"], d["scope"], d["state"]) for d in explained["deliveries"]] == [
             ("group", "12345|", "queued")
         ]
 
 
-async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
-    """Every event of a recipient, by type and time, with the person as the tables have them."""
+async def test_all_deliveries_of_a_recipient(pipeline: Pipeline) -> None:
+    """Every event of a recipient, by type and time, with the recipient's current row."""
     await pipeline.ingest(
         OVERBID, {"id": "2", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
     )
@@ -125,7 +143,7 @@ async def test_what_somebody_was_due(pipeline: Pipeline) -> None:
 
 
 async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline) -> None:
-    """Unless the source is named; the ledger's own key is understood too."""
+    """Unless the source is named; the ledger's own key works too."""
     await pipeline.ingest(OVERBID, OVERBID | {"source": "/other"})
     both = (await pipeline.explain(ExplainQuery("1")))["events"]
 
@@ -135,8 +153,8 @@ async def test_an_id_of_several_sources_gives_several_answers(pipeline: Pipeline
     assert (await pipeline.explain(ExplainQuery("unknown")))["events"] == []
 
 
-async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> None:
-    """Suppression, unsubscribe and preference: why they decided, and that they stand; the inbox is not stopped."""
+async def test_blocks_are_shown_with_their_time(pipeline: Pipeline) -> None:
+    """Suppression, unsubscribe and preference: the one that decided, and those in force; the inbox is not blocked."""
     off = {"winner:email": Choice(on=False, since_ms=7, by="alice")}
     row = pipeline.tables.recipients["alice"].model_copy(update={"preferences": off, "version": 2})
     await pipeline.tables.put_recipients([row])
@@ -164,7 +182,9 @@ async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> Non
         ({"suppressed": complaint}, None),
     ]
     assert (await one(pipeline, "alice", "inbox"))["stopped"] is None
-    people = [(await pipeline.explain(ExplainQuery(recipient=who)))["people"][0] for who in ("alice", "bob")]
+    people = [
+        (await pipeline.explain(ExplainQuery(recipient=name)))["people"][0] for name in ("alice", "bob")
+    ]
     assert [(p["suppressed"], set(p["unsubscribed"])) for p in people] == [
         (None, {"overbid"}),
         (complaint, set()),
@@ -172,22 +192,25 @@ async def test_what_stops_mail_is_shown_with_its_time(pipeline: Pipeline) -> Non
 
 
 async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pipeline: Pipeline) -> None:
-    """Of contacts and of addresses in groups too; a suppression whose time is over does not stand."""
+    """Of contacts and of addresses in groups too; an expired suppression is not shown."""
     await pipeline.ingest({"id": "g", "type": "invoice_available", "external_id": "12345"})
     await pipeline.ingest({"id": "a", "type": "payment_failed", "account": "acme"})
     listed = address_pseudonym("billing@example.com")
-    for account, who, name in (("", listed, "invoice_available"), ("acme", "c1", "payment_failed")):
-        key = unsubscribe_key(account, who, name)
-        await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type=name, version=8))
-    _, over = suppression("c2@example.com", Reason.mailbox_full, 1, until_ms=2)
-    await pipeline.tables.put_suppression(address_key("c2@example.com"), over)
+    for account, recipient, type_name in (
+        ("", listed, "invoice_available"),
+        ("acme", "c1", "payment_failed"),
+    ):
+        key = unsubscribe_key(account, recipient, type_name)
+        await pipeline.tables.put_unsubscribe(Unsubscribe(id=key, type=type_name, version=8))
+    _, expired = suppression("c2@example.com", Reason.mailbox_full, 1, until_ms=2)
+    await pipeline.tables.put_suppression(address_key("c2@example.com"), expired)
 
     stopped = {"unsubscribed": {"since_ms": 8, "by": ""}}
     assert (await one(pipeline, listed, event="g"))["stopped"] == stopped
     assert (await one(pipeline, "c1", event="a"))["stopped"] == stopped
     assert (await one(pipeline, "c2", event="a"))["stopped"] is None
-    (person,) = (await pipeline.explain(ExplainQuery(address="billing@example.com")))["people"]
-    assert person == {
+    (listed_address,) = (await pipeline.explain(ExplainQuery(address="billing@example.com")))["people"]
+    assert listed_address == {
         "recipient": listed,
         "known": False,
         "suppressed": None,

@@ -1,4 +1,4 @@
-"""`explain` agrees with a plain second opinion on 1,000 random events, for everybody and every channel."""
+"""`explain` agrees with a plain second implementation on 1,000 random events, for every recipient and channel."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ from tests.support.fake_pipeline import Pipeline
 from tests.support.resolve_oracle import SOURCE, Answer, Town, answers, explained, town
 
 SEEDS, EVENTS = (1, 2, 3, 4, 5), 200
-Said = tuple[str, str, str, Answer | None, Answer]
+Compared = tuple[str, str, str, Answer | None, Answer]
 
 
-async def lived(seed: int, events: int) -> tuple[Pipeline, Town]:
-    """A town whose events have all been delivered, withdrawn ones among them, in random batches."""
+async def delivered_town(seed: int, events: int) -> tuple[Pipeline, Town]:
+    """Return a town whose events were all processed, withdrawn ones among them, in random batches."""
     pipeline, rng = Pipeline(), random.Random(seed)
     both = pipeline.catalogue["mixed"].model_copy(update={"name": "mixed_both", "channels": tuple(Channel)})
     pipeline.catalogue = Catalogue({row.name: row for row in (*pipeline.catalogue, both)})
@@ -47,78 +47,79 @@ async def lived(seed: int, events: int) -> tuple[Pipeline, Town]:
     return pipeline, of
 
 
-async def asked(pipeline: Pipeline, of: Town) -> list[Said]:
-    """Everybody × every channel of every event: what `explain` says (None: no answer, or several), and the other."""
+async def compared(pipeline: Pipeline, of: Town) -> list[Compared]:
+    """Return for each event × recipient × channel the answer of `explain` (None: none, or several) and the expected."""
     explain, expected = pipeline.explain, answers(of, pipeline.catalogue)
-    said: list[Said] = []
+    results: list[Compared] = []
     for event in of.events:
-        for who in of.everybody:
-            document = await explain(ExplainQuery(event["id"], SOURCE, who))
+        for recipient in of.everybody:
+            document = await explain(ExplainQuery(event["id"], SOURCE, recipient))
             for channel in ("email", "inbox"):
                 try:
-                    answer = explained(document, who, channel)
+                    answer = explained(document, recipient, channel)
                 except ValueError:
                     answer = None
-                said.append((event["id"], who, channel, answer, expected[event["id"], who, channel]))
-    return said
+                expected_answer = expected[event["id"], recipient, channel]
+                results.append((event["id"], recipient, channel, answer, expected_answer))
+    return results
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_explain_agrees_with_a_second_opinion(seed: int) -> None:
-    """Also for those who got nothing: most of a town hears nothing of an event. And the sums balance."""
-    pipeline, of = await lived(seed, EVENTS)
-    said = await asked(pipeline, of)
+async def test_explain_agrees_with_a_second_implementation(seed: int) -> None:
+    """Also for recipients without a delivery, which most of a town are for each event. And the sums balance."""
+    pipeline, of = await delivered_town(seed, EVENTS)
+    results = await compared(pipeline, of)
 
-    assert len(said) == EVENTS * len(of.everybody) * 2
-    assert len({expected for *_, expected in said}) >= 14  # every kind of answer is there
-    nothing = {expected[1] for *_, expected in said if expected[0] == "nothing"}
-    assert nothing == {*NotNotifiedReason}
-    assert [one for one in said if one[3] != one[4]] == []
+    assert len(results) == EVENTS * len(of.everybody) * 2
+    assert len({expected for *_, expected in results}) >= 14  # every kind of answer is there
+    not_notified = {expected[1] for *_, expected in results if expected[0] == "nothing"}
+    assert not_notified == {*NotNotifiedReason}
+    assert [one for one in results if one[3] != one[4]] == []
     for event in of.events:
         sums = (await pipeline.explain(ExplainQuery(event["id"])))["events"][0]["sums"]
-        resolved = [one for one in said if one[0] == event["id"] and one[4][0] != "nothing"]
+        resolved = [one for one in results if one[0] == event["id"] and one[4][0] != "nothing"]
         assert sums["balanced"]
         assert sums["resolved"] == len(resolved) == sum(sums["final"].values())
 
 
-def test_a_thousand_events_are_asked_about() -> None:
-    """Each of them another: seeds give other towns."""
+def test_a_thousand_events_are_compared() -> None:
+    """No event is counted twice: each seed gives another town."""
     assert len(set(SEEDS)) * EVENTS >= 1000
 
 
-def _one_lost(self: Explainer, *given: Any, _whole: Any = Explainer._deliveries) -> Any:
-    async def told() -> list[dict[str, Any]]:
-        whole: list[dict[str, Any]] = await _whole(self, *given)
-        return whole[:-1]
+def _lose_one(self: Explainer, *args: Any, _original: Any = Explainer._deliveries) -> Any:
+    async def all_but_one() -> list[dict[str, Any]]:
+        deliveries: list[dict[str, Any]] = await _original(self, *args)
+        return deliveries[:-1]
 
-    return told()
+    return all_but_one()
 
 
-def _one_reason(*given: Any, _whole: Any = explaining.not_found) -> Iterator[NotNotified]:
-    for one in _whole(*given):
+def _one_reason(*args: Any, _original: Any = explaining.not_matched) -> Iterator[NotNotified]:
+    for one in _original(*args):
         yield NotNotified(one.recipient, one.channel, NotNotifiedReason.not_in_audience, one.words)
 
 
-def _one_channel(*given: Any, _whole: Any = explaining.not_made) -> Iterator[NotNotified]:
-    yield from [one for one in _whole(*given) if one.channel == "email"]
+def _one_channel(*args: Any, _original: Any = explaining.channels_left_out) -> Iterator[NotNotified]:
+    yield from [one for one in _original(*args) if one.channel == "email"]
 
 
 @pytest.mark.parametrize(
     ("place", "name", "fault"),
     [
-        (Explainer, "_deliveries", _one_lost),
-        (explaining, "not_found", _one_reason),
-        (explaining, "not_made", _one_channel),
+        (Explainer, "_deliveries", _lose_one),
+        (explaining, "not_matched", _one_reason),
+        (explaining, "channels_left_out", _one_channel),
     ],
-    ids=["a delivery is left out", "a wrong reason for nothing", "a channel is left out"],
+    ids=["a delivery is left out", "a wrong reason", "a channel is left out"],
 )
 async def test_a_fault_in_explain_is_noticed(
     place: Any, name: str, fault: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second opinion shares nothing with `explain`: what it gets wrong, they disagree on."""
-    pipeline, of = await lived(1, 40)
-    assert [one for one in await asked(pipeline, of) if one[3] != one[4]] == []
+    """The second implementation shares nothing with `explain`, so they disagree on every fault."""
+    pipeline, of = await delivered_town(1, 40)
+    assert [one for one in await compared(pipeline, of) if one[3] != one[4]] == []
 
     monkeypatch.setattr(place, name, fault)
 
-    assert [one for one in await asked(pipeline, of) if one[3] != one[4]] != []
+    assert [one for one in await compared(pipeline, of) if one[3] != one[4]] != []

@@ -1,4 +1,4 @@
-"""Rebuild on ports in memory: what history comes to, told twice, late, or too old."""
+"""Rebuild on ports in memory, from history that is repeated, late or too old."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ EVENT = event_key("/s", "1")
 
 
 class FakeNotes:
-    """DueNotes."""
+    """The PendingRetries port."""
 
     def __init__(self) -> None:
         self.kept: dict[str, tuple[int, int]] = {}
@@ -101,26 +101,26 @@ def delivery(channel: Channel, at: int = NOW - 1000) -> Delivery:
     )  # fmt: skip
 
 
-def sent_to(channel: Channel, at: int = NOW - 1000) -> Record:
+def dispatched(channel: Channel, at: int = NOW - 1000) -> Record:
     topic = TOPICS.inbox if channel is Channel.inbox else "dispatch.email.normal"
     return record(topic, delivery(channel, at).to_bytes(), at)
 
 
-def told(channel: Channel, state: State, at: int = NOW, **fields: Any) -> Record:
-    outcome = Outcome(
+def outcome(channel: Channel, state: State, at: int = NOW, **fields: Any) -> Record:
+    value = Outcome(
         delivery=delivery_id(EVENT, "alice", channel), event=EVENT, type="overbid", recipient="alice",
         channel=channel.value, state=state, at_ms=at, event_id="1", source="/s", **fields,
     )  # fmt: skip
-    return record(TOPICS.outcomes, outcome.to_bytes(), at)
+    return record(TOPICS.outcomes, value.to_bytes(), at)
 
 
-async def test_a_mail_s_way_is_told_again(rig: Rig) -> None:
-    """Queued, deferred and sent, with the claims in between that no outcome tells; the event has its times."""
+async def test_the_history_of_an_email_is_restored(rig: Rig) -> None:
+    """Queued, deferred and sent, with the claims in between that no outcome records; the event has its times."""
     history = [
-        sent_to(Channel.email),
-        told(Channel.email, State.queued, detail="on by default"),
-        told(Channel.email, State.deferred, attempt=1, reason=Reason.greylisted, next_ms=NOW + 60),
-        told(Channel.email, State.sent, attempt=2),
+        dispatched(Channel.email),
+        outcome(Channel.email, State.queued, detail="on by default"),
+        outcome(Channel.email, State.deferred, attempt=1, reason=Reason.greylisted, next_ms=NOW + 60),
+        outcome(Channel.email, State.sent, attempt=2),
     ]
     await rig.rebuild.history(history)
     once = await rig.states(Channel.email)
@@ -138,15 +138,15 @@ async def test_a_mail_s_way_is_told_again(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("apart", [True, False])
-async def test_what_is_told_late_or_twice_changes_nothing(rig: Rig, apart: bool) -> None:
-    """`queued` after `sent`, from a resolve that worked twice; `sent` again."""
+async def test_late_and_repeated_outcomes_change_nothing(rig: Rig, apart: bool) -> None:
+    """`queued` after `sent`, from a resolve that read its record twice; `sent` again."""
     history = [
-        sent_to(Channel.email),
-        told(Channel.email, State.queued),
-        told(Channel.email, State.sent, attempt=1),
-        told(Channel.email, State.queued),
-        sent_to(Channel.email),
-        told(Channel.email, State.sent, attempt=1),
+        dispatched(Channel.email),
+        outcome(Channel.email, State.queued),
+        outcome(Channel.email, State.sent, attempt=1),
+        outcome(Channel.email, State.queued),
+        dispatched(Channel.email),
+        outcome(Channel.email, State.sent, attempt=1),
     ]
     for batch in [[one] for one in history] if apart else [history]:
         await rig.rebuild.history(batch)
@@ -154,25 +154,25 @@ async def test_what_is_told_late_or_twice_changes_nothing(rig: Rig, apart: bool)
     assert await rig.states(Channel.email) == [(State.sent, Reason.none, 1), (State.queued, Reason.none, 0)]
 
 
-async def test_an_operator_s_replay_is_followed(rig: Rig) -> None:
-    """`queued` after an end counts when it says that it was replayed."""
+async def test_a_replay_is_restored(rig: Rig) -> None:
+    """`queued` after a final state counts where its reason is `replayed`."""
     await rig.rebuild.history(
         [
-            told(Channel.email, State.queued),
-            told(Channel.email, State.bounced, attempt=1, reason=Reason.mailbox_full),
-            told(Channel.email, State.queued, reason=Reason.replayed),
+            outcome(Channel.email, State.queued),
+            outcome(Channel.email, State.bounced, attempt=1, reason=Reason.mailbox_full),
+            outcome(Channel.email, State.queued, reason=Reason.replayed),
         ]
     )
     assert (await rig.states(Channel.email))[0] == (State.queued, Reason.replayed, 0)
 
 
-async def test_what_was_sent_again_is_told_again(rig: Rig) -> None:
-    """An operator may send twice what was sent; read twice, it comes to the same end."""
+async def test_a_replay_of_a_sent_email_is_restored(rig: Rig) -> None:
+    """An operator may send a sent email again; a history that is read twice gives the same state."""
     history = [
-        told(Channel.email, State.queued),
-        told(Channel.email, State.sent, attempt=1),
-        told(Channel.email, State.queued, NOW + 5, reason=Reason.replayed, attempt=1),
-        told(Channel.email, State.sent, NOW + 9, attempt=2),
+        outcome(Channel.email, State.queued),
+        outcome(Channel.email, State.sent, attempt=1),
+        outcome(Channel.email, State.queued, NOW + 5, reason=Reason.replayed, attempt=1),
+        outcome(Channel.email, State.sent, NOW + 9, attempt=2),
     ]
     await rig.rebuild.history(history)
     once = await rig.states(Channel.email)
@@ -186,26 +186,26 @@ async def test_what_was_sent_again_is_told_again(rig: Rig) -> None:
     assert (await rig.states(Channel.email))[0] == (State.sent, Reason.none, 2)
 
 
-async def test_what_the_ledger_no_longer_holds_stays_forgotten(rig: Rig) -> None:
-    """Older than the type's retention: neither entered nor moved, while the inbox keeps its entry."""
+async def test_what_is_past_retention_is_not_restored_to_the_ledger(rig: Rig) -> None:
+    """Older than the type's retention: neither entry nor transition, while the inbox keeps its entry."""
     old = NOW - 8 * DAY
     await rig.rebuild.history(
         [
-            sent_to(Channel.inbox, old),
-            told(Channel.inbox, State.queued, old),
-            told(Channel.inbox, State.delivered, old),
+            dispatched(Channel.inbox, old),
+            outcome(Channel.inbox, State.queued, old),
+            outcome(Channel.inbox, State.delivered, old),
         ]
     )
     assert await rig.states(Channel.inbox) == []
     assert await rig.inbox.counts("alice") == {"overbid": 1}
 
 
-async def test_only_what_waits_is_due(rig: Rig) -> None:
-    """A deferred mail is due at its time, with its attempts counted; done twice it is there once."""
+async def test_only_deferred_deliveries_are_due(rig: Rig) -> None:
+    """A deferred email is due at its time, with its attempts counted; repeated, it is there once."""
     history = [
-        sent_to(Channel.email),
-        told(Channel.email, State.queued),
-        told(Channel.email, State.deferred, attempt=3, next_ms=NOW + 60),
+        dispatched(Channel.email),
+        outcome(Channel.email, State.queued),
+        outcome(Channel.email, State.deferred, attempt=3, next_ms=NOW + 60),
     ]
     await rig.rebuild.history(history)
     await rig.rebuild.due(history[:1])
@@ -215,13 +215,13 @@ async def test_only_what_waits_is_due(rig: Rig) -> None:
     assert (due.delivery.attempt, due.delivery.address) == (3, "alice@example.com")
 
 
-async def test_inboxes_have_what_was_delivered_and_know_what_was_read(rig: Rig) -> None:
-    """Read entries are read, with their time; what was withdrawn or expired is in no inbox."""
+async def test_inboxes_have_delivered_entries_and_their_read_marks(rig: Rig) -> None:
+    """Read entries are read, with their time; withdrawn and expired ones are in no inbox."""
     ident = delivery_id(EVENT, "alice", Channel.inbox)
     history = [
-        sent_to(Channel.inbox),
-        told(Channel.inbox, State.queued),
-        told(Channel.inbox, State.delivered),
+        dispatched(Channel.inbox),
+        outcome(Channel.inbox, State.queued),
+        outcome(Channel.inbox, State.delivered),
     ]
     await rig.rebuild.history(history)
     assert await rig.inbox.counts("alice") == {"overbid": 1}
@@ -231,25 +231,25 @@ async def test_inboxes_have_what_was_delivered_and_know_what_was_read(rig: Rig) 
     await rig.rebuild.history(history)
     assert await rig.inbox.counts("alice") == {}
 
-    await rig.rebuild.history([told(Channel.inbox, State.withdrawn)])
+    await rig.rebuild.history([outcome(Channel.inbox, State.withdrawn)])
     assert await rig.inbox.mark_read("alice", [ident], 1) == [None]
 
 
-def taken_back(word: WithdrawalRecord, at: int = NOW - 500) -> Record:
-    return record(TOPICS.withdrawals, word.to_bytes(), at)
+def withdrawal(value: WithdrawalRecord, at: int = NOW - 500) -> Record:
+    return record(TOPICS.withdrawals, value.to_bytes(), at)
 
 
 async def test_what_was_withdrawn_stays_withdrawn(rig: Rig) -> None:
-    """By its key or by its supersede key, seen or not; what had been sent before stays sent."""
+    """By its key or by its supersede key, known or not; an email that was sent before stays sent."""
     await rig.rebuild.history(
         [
-            sent_to(Channel.email),
-            told(Channel.email, State.queued),
-            told(Channel.email, State.sent, attempt=1),
+            dispatched(Channel.email),
+            outcome(Channel.email, State.queued),
+            outcome(Channel.email, State.sent, attempt=1),
         ]
     )
-    words = [WithdrawalRecord("unseen", "", NOW - 5, 60), WithdrawalRecord("", "overbid|9", NOW - 7, 60)]
-    await rig.rebuild.withdrawals([taken_back(word) for word in words])
+    records = [WithdrawalRecord("unseen", "", NOW - 5, 60), WithdrawalRecord("", "overbid|9", NOW - 7, 60)]
+    await rig.rebuild.withdrawals([withdrawal(value) for value in records])
 
     assert (await rig.states(Channel.email))[0][0] is State.sent
     heads = [await rig.ledger.head(event) for event in ("unseen", EVENT)]
@@ -260,14 +260,14 @@ async def test_what_was_withdrawn_stays_withdrawn(rig: Rig) -> None:
     assert set(await rig.withdrawals.withdraw("overbid|9", NOW, 60)) == {EVENT, "late"}
 
 
-async def test_a_word_that_no_longer_stands_is_not_given_again(rig: Rig) -> None:
-    """Its time is over, and the ledger does not hold its event any more."""
-    await rig.rebuild.withdrawals([taken_back(WithdrawalRecord("old", "", 1, 60), NOW - 61_000)])
+async def test_an_expired_withdrawal_is_not_restored(rig: Rig) -> None:
+    """The ledger no longer holds an event of that age."""
+    await rig.rebuild.withdrawals([withdrawal(WithdrawalRecord("old", "", 1, 60), NOW - 61_000)])
     assert await rig.ledger.head("old") is None
 
 
-async def test_scores_are_those_that_were_told_last(rig: Rig) -> None:
-    """An operator who cleared one cleared it."""
+async def test_the_last_record_of_a_score_counts(rig: Rig) -> None:
+    """Also where it is a tombstone, written when an operator cleared the score."""
     scores = {"a": SoftBounceScore(1.0, NOW - 9), "b": SoftBounceScore(2.5, NOW - 5)}
     records = [record(TOPICS.soft_bounces, one.to_bytes()) for one in scores.values()]
     keyed = [one._replace(key=key.encode()) for one, key in zip(records, "ab", strict=True)]
@@ -278,14 +278,14 @@ async def test_scores_are_those_that_were_told_last(rig: Rig) -> None:
     assert rig.scores.scores == {"b": SoftBounceScore(3.25, NOW)}
 
 
-async def test_records_that_mean_nothing_are_counted(rig: Rig) -> None:
-    """They stop nothing."""
+async def test_invalid_records_are_counted(rig: Rig) -> None:
+    """Counted by topic; the rebuild continues."""
     await rig.rebuild.history(
         [
             record(TOPICS.outcomes, b"{}"),
             record(TOPICS.inbox, b"x"),
             record(TOPICS.outcomes, b"[1]"),
-            sent_to(Channel.inbox),
+            dispatched(Channel.inbox),
         ]
     )
     await rig.rebuild.tables([record(TOPICS.table("recipients"), b'{"id": "bob"}')])

@@ -1,38 +1,40 @@
-"""Dead letters: sent back byte for byte, the ledger first; what was done to each is told by the audit topic alone."""
+"""Redrive: written back byte for byte, the ledger first; the status of a dead letter is in the operation log alone."""
 
 import pytest
 
-from service.model.dead_letter import DeadLetter, letter_of
+from service.model.dead_letter import DeadLetter
 from service.model.ledger import State, Transition
 from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.reasons import Reason
 from service.model.record import Message, Record
-from service.pipeline.messages import dead_letter
+from service.pipeline.messages import dead_letter as dead_letter_message
 from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
 from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
 from service.ports import RenderFailed, Unavailable
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
 
-def trail(line: Pipeline, action: OperationKind = OperationKind.redrive) -> OperationLog:
-    return OperationLog(line, TOPICS.audit, line.clock, who="ops", action=action, asked={"reason": ["x"]})
+def operation_log(pipeline: Pipeline, kind: OperationKind = OperationKind.redrive) -> OperationLog:
+    return OperationLog(
+        pipeline, TOPICS.audit, pipeline.clock, operator="ops", kind=kind, filters={"reason": ["x"]}
+    )
 
 
-def letters(line: Pipeline) -> list[DeadLetter]:
-    return [letter_of(record) for record in line.records(TOPICS.dead_letter)]
+def dead_letters(pipeline: Pipeline) -> list[DeadLetter]:
+    return [DeadLetter.from_record(record) for record in pipeline.records(TOPICS.dead_letter)]
 
 
-def redriving(line: Pipeline) -> Redriver:
-    return Redriver(line.ledger, line, TOPICS, line.clock)
+def redriver(pipeline: Pipeline) -> Redriver:
+    return Redriver(pipeline.ledger, pipeline, TOPICS, pipeline.clock)
 
 
-async def unrendered(line: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One mail that could not be rendered, once."""
-    await line.seed()
-    await line.ingest({"id": "1", "type": "reset_password", "recipients": ["alice"]})
+async def render_failure(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make one dead letter: an email that could not be rendered."""
+    await pipeline.seed()
+    await pipeline.ingest({"id": "1", "type": "reset_password", "recipients": ["alice"]})
     with monkeypatch.context() as broken:
-        broken.setattr(line.renderer, "email", _fail)
-        await line.deliver()
+        broken.setattr(pipeline.renderer, "email", _fail)
+        await pipeline.deliver()
 
 
 def _fail(*_: object) -> bytes:
@@ -40,102 +42,113 @@ def _fail(*_: object) -> bytes:
 
 
 def test_the_original_comes_out_as_it_went_in() -> None:
-    """Key, bytes and headers are those of the record that died; ours are gone."""
+    """Key, bytes and headers are those of the refused record; the `tocsin-` headers are removed."""
     record = Record("events", 2, 7, 5, None, b"\xff{", (("ce_type", b"com.x.overbid"), ("n", b"\x00")))
-    message = dead_letter(TOPICS.dead_letter, "resolve", record, ValueError())
-    letter = letter_of(Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers))
+    message = dead_letter_message(TOPICS.dead_letter, "resolve", record, ValueError())
+    dead_letter = DeadLetter.from_record(
+        Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers)
+    )
 
-    assert letter.original() == Message(
+    assert dead_letter.original() == Message(
         "events", b"", b"\xff{", [("ce_type", b"com.x.overbid"), ("n", b"\x00")]
     )
-    assert (letter.id, letter.place, letter.stage) == ("dispatch.dead-letter:1:3", "2:7", "resolve")
-    assert (letter.type, letter.reason) == ("overbid", "unprocessable")
+    assert (dead_letter.id, dead_letter.place, dead_letter.stage) == (
+        "dispatch.dead-letter:1:3",
+        "2:7",
+        "resolve",
+    )
+    assert (dead_letter.type, dead_letter.reason) == ("overbid", "unprocessable")
 
 
-async def test_an_event_goes_back_and_is_told() -> None:
-    """It is on its topic again, and its letter is redriven, by whom and why."""
-    line = Pipeline()
-    await line.ingest(b"{", {"id": "1", "type": "no_such"})
-    (first, second) = letters(line)
+async def test_an_event_goes_back_and_is_logged() -> None:
+    """The record is on its topic again, and the dead letter is redriven, with the operator."""
+    pipeline = Pipeline()
+    await pipeline.ingest(b"{", {"id": "1", "type": "no_such"})
+    (first, second) = dead_letters(pipeline)
 
-    assert await redriving(line)([second], trail(line)) == {REDRIVEN: 1}
+    assert await redriver(pipeline)([second], operation_log(pipeline)) == {REDRIVEN: 1}
 
-    assert [m.value for m in line.topics["events"]] == [second.record.value]
-    told = dead_letter_statuses(line.records(TOPICS.audit))
-    assert first.id not in told
-    assert (told[second.id].action, told[second.id].who) == (OperationKind.redrive, "ops")
+    assert [m.value for m in pipeline.topics["events"]] == [second.record.value]
+    statuses = dead_letter_statuses(pipeline.records(TOPICS.audit))
+    assert first.id not in statuses
+    assert (statuses[second.id].operation, statuses[second.id].operator) == (OperationKind.redrive, "ops")
 
 
-async def test_a_dead_mail_is_queued_before_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rendered at last, it is sent once; the ledger says that it was replayed, and by whom."""
-    line = Pipeline()
-    await unrendered(line, monkeypatch)
-    (letter,) = letters(line)
-    before = len(line.email_records())
+async def test_a_dead_email_is_queued_before_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendered now, it is sent once; the ledger says that it was replayed, and by which operator."""
+    pipeline = Pipeline()
+    await render_failure(pipeline, monkeypatch)
+    (dead_letter,) = dead_letters(pipeline)
+    before = len(pipeline.email_records())
 
-    assert await redriving(line)([letter], trail(line)) == {REDRIVEN: 1}
-    assert (await line.states("1"))["alice", "email"] == ("queued", "replayed")
-    await line.run(line.deliver_email, [r._replace(offset=0) for r in line.email_records()[before:]])
+    assert await redriver(pipeline)([dead_letter], operation_log(pipeline)) == {REDRIVEN: 1}
+    assert (await pipeline.states("1"))["alice", "email"] == ("queued", "replayed")
+    await pipeline.run(
+        pipeline.deliver_email, [r._replace(offset=0) for r in pipeline.email_records()[before:]]
+    )
 
-    assert (await line.states("1"))["alice", "email"] == ("sent", "")
-    assert [m.recipient for m in line.transport.accepted] == ["alice@example.com"]
-    queued = next(o for o in line.outcomes() if o.reason is Reason.replayed)
+    assert (await pipeline.states("1"))["alice", "email"] == ("sent", "")
+    assert [m.recipient for m in pipeline.transport.accepted] == ["alice@example.com"]
+    queued = next(o for o in pipeline.outcomes() if o.reason is Reason.replayed)
     assert queued.detail.startswith("redriven by ops, ")
 
 
-async def test_what_was_settled_since_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A letter whose delivery has ended otherwise, or has left the ledger, is left alone and stays open."""
-    line = Pipeline()
-    await unrendered(line, monkeypatch)
-    (letter,) = letters(line)
-    (entry,) = [e async for e in line.ledger.entries(_event(letter))]
+async def test_a_delivery_that_ended_since_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dead letter stays open, as does one whose delivery is no longer in the ledger."""
+    pipeline = Pipeline()
+    await render_failure(pipeline, monkeypatch)
+    (dead_letter,) = dead_letters(pipeline)
+    (entry,) = [e async for e in pipeline.ledger.entries(_event(dead_letter))]
     for to in (State.queued, State.sending, State.sent):
-        await line.ledger.transition([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
-    gone = letter_of(
-        letter.record._replace(
-            offset=99, value=(letter.record.value or b"").replace(b'"event":"', b'"event":"0')
+        await pipeline.ledger.transition([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
+    gone = DeadLetter.from_record(
+        dead_letter.record._replace(
+            offset=99, value=(dead_letter.record.value or b"").replace(b'"event":"', b'"event":"0')
         )
     )
 
-    counts = await redriving(line)([letter, gone], trail(line))
+    counts = await redriver(pipeline)([dead_letter, gone], operation_log(pipeline))
 
-    assert counts == {"stands at sent": 1, "not in the ledger any more": 1, REDRIVEN: 0}
-    assert dead_letter_statuses(line.records(TOPICS.audit)) == {}
-    assert len(line.email_records()) == 1
+    assert counts == {"sent by now": 1, "not in the ledger any more": 1, REDRIVEN: 0}
+    assert dead_letter_statuses(pipeline.records(TOPICS.audit)) == {}
+    assert len(pipeline.email_records()) == 1
 
 
-async def test_cut_off_before_kafka_has_it_a_letter_stays_open() -> None:
-    """The original first, the audit after it: a crash between them lets it be redriven again, without harm."""
-    line = Pipeline()
-    await line.ingest(b"{")
+async def test_cut_off_before_kafka_has_it_a_dead_letter_stays_open() -> None:
+    """The original comes before the operation log: after a crash in between it can be redriven again without harm."""
+    pipeline = Pipeline()
+    await pipeline.ingest(b"{")
 
     class UnavailablePublisher:
         async def publish(self, messages: object) -> None:
-            raise Unavailable("Kafka is away")
+            raise Unavailable("Kafka is unavailable")
 
-    work = Redriver(line.ledger, UnavailablePublisher(), TOPICS, line.clock)
+    work = Redriver(pipeline.ledger, UnavailablePublisher(), TOPICS, pipeline.clock)
     with pytest.raises(Unavailable):
-        await work(letters(line), trail(line))
+        await work(dead_letters(pipeline), operation_log(pipeline))
 
-    assert dead_letter_statuses(line.records(TOPICS.audit)) == {}
+    assert dead_letter_statuses(pipeline.records(TOPICS.audit)) == {}
 
 
 async def test_discarding_is_a_record_and_nothing_else() -> None:
-    """The letter stays where it is; the latest word on it counts."""
-    line = Pipeline()
-    await line.ingest(b"{")
-    found = letters(line)
-    await redriving(line)(found, trail(line))
-    line.clock.advance(1000)
-    await discard(found, trail(line, OperationKind.discard))
+    """The dead letter stays where it is; its latest operation counts."""
+    pipeline = Pipeline()
+    await pipeline.ingest(b"{")
+    selected = dead_letters(pipeline)
+    await redriver(pipeline)(selected, operation_log(pipeline))
+    pipeline.clock.advance(1000)
+    await discard(selected, operation_log(pipeline, OperationKind.discard))
 
-    assert dead_letter_statuses(line.records(TOPICS.audit))[found[0].id].action is OperationKind.discard
-    assert [(x.id, x.original()) for x in letters(line)] == [(x.id, x.original()) for x in found]
+    assert (
+        dead_letter_statuses(pipeline.records(TOPICS.audit))[selected[0].id].operation
+        is OperationKind.discard
+    )
+    assert [(x.id, x.original()) for x in dead_letters(pipeline)] == [(x.id, x.original()) for x in selected]
 
 
 def test_an_operation_survives_the_topic() -> None:
-    """What is read is what was written; anything else there is passed over."""
-    told = Operation(
+    """Read as it was written; records that are no operation are skipped."""
+    operation = Operation(
         "i",
         OperationKind.redrive,
         OperationPhase.part,
@@ -145,14 +158,14 @@ def test_an_operation_survives_the_topic() -> None:
         {"redriven": 1},
         ("t:0:1",),
     )
-    assert Operation.from_bytes(told.to_bytes()) == told
+    assert Operation.from_bytes(operation.to_bytes()) == operation
     junk = [
         Record("a", 0, 0, 0, None, value) for value in (None, b"{", b"[]", b'{"id": 1}', b'{"action": "x"}')
     ]
     assert dead_letter_statuses(junk) == {}
 
 
-def _event(letter: DeadLetter) -> str:
+def _event(dead_letter: DeadLetter) -> str:
     import json
 
-    return str(json.loads(letter.record.value or b"")["event"])
+    return str(json.loads(dead_letter.record.value or b"")["event"])

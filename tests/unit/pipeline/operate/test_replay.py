@@ -1,4 +1,4 @@
-"""Replay: chosen by the latest outcome, decided by the ledger, sent once, and never what was taken back."""
+"""Replay: chosen by the latest outcome, decided by the ledger, sent once, and never what was withdrawn."""
 
 import pytest
 
@@ -29,134 +29,139 @@ from service.pipeline.operate.replay import (
 from tests.support.fake_pipeline import TOPICS, Pipeline
 
 REFUSED = SendResult(SendStatus.bounced, Reason.policy_refused, Reply(554, "5.7.1", "no"), "main", "rcpt")
-ALWAYS = ReplayFilter()
+EVERYTHING = ReplayFilter()
 
 
-async def mailed(line: Pipeline, result: SendResult | None = None, *recipients: str) -> None:
-    """One mandatory mail each, which comes to `result`."""
-    await line.seed()
-    line.transport.fixed = result
-    await line.ingest({"id": "1", "type": "reset_password", "recipients": list(recipients or ("alice",))})
-    await line.deliver()
-    line.transport.fixed = None
+async def deliver_email(pipeline: Pipeline, result: SendResult | None = None, *recipients: str) -> None:
+    """Process one mandatory email per recipient, which the relay answers with `result`."""
+    await pipeline.seed()
+    pipeline.transport.fixed = result
+    await pipeline.ingest({"id": "1", "type": "reset_password", "recipients": list(recipients or ("alice",))})
+    await pipeline.deliver()
+    pipeline.transport.fixed = None
 
 
-def plan(line: Pipeline, wish: ReplayFilter) -> list[PlannedReplay]:
-    candidates = ReplayCandidates(wish)
-    for record in line.records(TOPICS.outcomes):
+def plan(pipeline: Pipeline, replay_filter: ReplayFilter) -> list[PlannedReplay]:
+    candidates = ReplayCandidates(replay_filter)
+    for record in pipeline.records(TOPICS.outcomes):
         candidates.read(record)
-    found = [
-        plan_replay(candidates, record) for record in (*line.email_records(), *line.records(TOPICS.inbox))
+    planned = [
+        plan_replay(candidates, record)
+        for record in (*pipeline.email_records(), *pipeline.records(TOPICS.inbox))
     ]
-    return [one for one in found if one is not None]
+    return [one for one in planned if one is not None]
 
 
-async def replay(line: Pipeline, wish: ReplayFilter) -> dict[str, int]:
+async def replay(pipeline: Pipeline, replay_filter: ReplayFilter) -> dict[str, int]:
     """Replay and deliver what was put back."""
-    before = len(line.records(TOPICS.email(Lane.bulk)))
-    resend = Replayer(line.catalogue, line.ledger, line.due, line, topics=TOPICS, clock=line.clock)
-    trail = OperationLog(line, TOPICS.audit, line.clock, who="ops", action=OperationKind.replay, asked={})
-    counts = await resend(plan(line, wish), wish.replay, trail)
-    added: list[Record] = line.records(TOPICS.email(Lane.bulk))[before:]
-    await line.run(line.deliver_email, added)
+    before = len(pipeline.records(TOPICS.email(Lane.bulk)))
+    replayer = Replayer(
+        pipeline.catalogue, pipeline.ledger, pipeline.due, pipeline, topics=TOPICS, clock=pipeline.clock
+    )
+    log = OperationLog(
+        pipeline, TOPICS.audit, pipeline.clock, operator="ops", kind=OperationKind.replay, filters={}
+    )
+    counts = await replayer(plan(pipeline, replay_filter), replay_filter.replay, log)
+    added: list[Record] = pipeline.records(TOPICS.email(Lane.bulk))[before:]
+    await pipeline.run(pipeline.deliver_email, added)
     return dict(counts)
 
 
 async def test_what_bounced_is_sent_once() -> None:
-    """In the bulk lane, with a whole time to live and the attempts it had; then there is nothing left to replay."""
-    line = Pipeline()
-    await mailed(line, REFUSED)
-    line.clock.advance(30 * 86_400_000)  # long past the first deadline
+    """In the bulk lane, with a full time to live and the attempts it had; then nothing is left to replay."""
+    pipeline = Pipeline()
+    await deliver_email(pipeline, REFUSED)
+    pipeline.clock.advance(30 * 86_400_000)  # long past the first deadline
 
-    assert await replay(line, ALWAYS) == {"replayed": 1}
+    assert await replay(pipeline, EVERYTHING) == {"replayed": 1}
 
-    assert (await line.states("1"))["alice", "email"] == ("sent", "")
-    assert [m.recipient for m in line.transport.accepted] == ["alice@example.com"]
-    assert line.outcomes()[-1].attempt == 2
-    assert plan(line, ALWAYS) == []
-
-
-async def test_what_was_sent_is_sent_again_only_where_it_is_asked_for() -> None:
-    """The same mail with the same id; without `again` it is left alone, whatever state is named."""
-    line = Pipeline()
-    await mailed(line)
-
-    assert plan(line, ALWAYS) == []
-    assert plan(line, ReplayFilter(states=frozenset({State.sent}))) == []
-    assert await replay(line, ReplayFilter(again=True)) == {"replayed": 1}
-    assert list(line.transport.copies.values()) == [2]
+    assert (await pipeline.states("1"))["alice", "email"] == ("sent", "")
+    assert [m.recipient for m in pipeline.transport.accepted] == ["alice@example.com"]
+    assert pipeline.outcomes()[-1].attempt == 2
+    assert plan(pipeline, EVERYTHING) == []
 
 
-async def test_the_ledger_has_the_last_word() -> None:
-    """What has moved on since its outcome was read is left alone: sent, or in a relay's hands."""
-    for state, said in ((State.sent, "sent by now"), (State.sending, "sending by now")):
-        line = Pipeline()
-        await mailed(line, REFUSED)
-        (one,) = plan(line, ALWAYS)
+async def test_what_was_sent_is_sent_again_only_on_request() -> None:
+    """The same message with the same id; without `again` it is left alone, whichever state is named."""
+    pipeline = Pipeline()
+    await deliver_email(pipeline)
+
+    assert plan(pipeline, EVERYTHING) == []
+    assert plan(pipeline, ReplayFilter(states=frozenset({State.sent}))) == []
+    assert await replay(pipeline, ReplayFilter(again=True)) == {"replayed": 1}
+    assert list(pipeline.transport.copies.values()) == [2]
+
+
+async def test_the_ledger_decides() -> None:
+    """A delivery whose state changed after its outcome was read is left alone: sent, or being sent."""
+    for state, count in ((State.sent, "sent by now"), (State.sending, "sending by now")):
+        pipeline = Pipeline()
+        await deliver_email(pipeline, REFUSED)
+        (one,) = plan(pipeline, EVERYTHING)
         for to in (State.queued, State.sending, State.sent)[: 2 + (state is State.sent)]:
-            await line.ledger.transition(
+            await pipeline.ledger.transition(
                 [Transition(one.delivery.event, one.delivery.id, to, Reason.none, 9)]
             )
-        assert await replay(line, ALWAYS) == {said: 1}
-        assert line.transport.accepted == []
+        assert await replay(pipeline, EVERYTHING) == {count: 1}
+        assert pipeline.transport.accepted == []
 
 
 async def test_what_was_withdrawn_stays_withdrawn() -> None:
     """No replay brings it back, not even `again`; an event withdrawn after a replay stops it before the relay."""
-    line = Pipeline()
-    await mailed(line, REFUSED)
-    (one,) = plan(line, ALWAYS)
-    await line.ledger.withdraw(one.delivery.event, 1, 60)
+    pipeline = Pipeline()
+    await deliver_email(pipeline, REFUSED)
+    (one,) = plan(pipeline, EVERYTHING)
+    await pipeline.ledger.withdraw(one.delivery.event, 1, 60)
 
-    assert await replay(line, ReplayFilter(again=True)) == {"replayed": 1}
-    assert (await line.states("1"))["alice", "email"] == ("withdrawn", "withdrawn_by_source")
-    assert plan(line, ReplayFilter(again=True)) == []
-    assert line.transport.accepted == []
-
-
-async def test_who_may_not_be_mailed_is_not_mailed() -> None:
-    """A suppression that came since holds."""
-    line = Pipeline()
-    await line.seed()
-    line.transport.fixed = REFUSED
-    await line.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
-    await line.deliver()
-    line.transport.fixed = None
-    await line.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 5))
-
-    assert await replay(line, ReplayFilter(channels=frozenset({"email"}))) == {"replayed": 1}
-    assert (await line.states("1"))["alice", "email"] == ("suppressed", "suppressed_address")
-    assert line.transport.accepted == []
+    assert await replay(pipeline, ReplayFilter(again=True)) == {"replayed": 1}
+    assert (await pipeline.states("1"))["alice", "email"] == ("withdrawn", "withdrawn_by_source")
+    assert plan(pipeline, ReplayFilter(again=True)) == []
+    assert pipeline.transport.accepted == []
 
 
-async def test_what_waits_leaves_the_due_set() -> None:
-    """A deferred mail is replayed where its state is named; it is then sent once, not twice."""
-    line = Pipeline()
+async def test_a_suppressed_address_is_not_mailed() -> None:
+    """Also where the suppression is newer than the delivery."""
+    pipeline = Pipeline()
+    await pipeline.seed()
+    pipeline.transport.fixed = REFUSED
+    await pipeline.ingest({"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}})
+    await pipeline.deliver()
+    pipeline.transport.fixed = None
+    await pipeline.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 5))
+
+    assert await replay(pipeline, ReplayFilter(channels=frozenset({"email"}))) == {"replayed": 1}
+    assert (await pipeline.states("1"))["alice", "email"] == ("suppressed", "suppressed_address")
+    assert pipeline.transport.accepted == []
+
+
+async def test_a_deferred_delivery_leaves_the_due_set() -> None:
+    """A deferred email is replayed where its state is named; it is then sent once, not twice."""
+    pipeline = Pipeline()
     later = SendResult(SendStatus.deferred, Reason.greylisted, Reply(451, "4.7.1", "later"), "main", "rcpt")
-    await mailed(line, later)
+    await deliver_email(pipeline, later)
 
-    assert plan(line, ALWAYS) == []
-    assert await replay(line, ReplayFilter(states=frozenset({State.deferred}))) == {"replayed": 1}
-    assert await line.due.count() == 0
-    assert list(line.transport.copies.values()) == [1]
+    assert plan(pipeline, EVERYTHING) == []
+    assert await replay(pipeline, ReplayFilter(states=frozenset({State.deferred}))) == {"replayed": 1}
+    assert await pipeline.due.count() == 0
+    assert list(pipeline.transport.copies.values()) == [1]
 
 
-async def test_cut_off_after_the_ledger_it_goes_on() -> None:
-    """Queued by a replay that died before Kafka: the next one publishes what is missing."""
-    line = Pipeline()
-    await mailed(line, REFUSED)
-    (one,) = plan(line, ALWAYS)
-    move = Transition(
+async def test_cut_off_after_the_ledger_it_is_completed_by_the_next() -> None:
+    """Queued by a replay that stopped before it published: the next replay publishes the missing messages."""
+    pipeline = Pipeline()
+    await deliver_email(pipeline, REFUSED)
+    (one,) = plan(pipeline, EVERYTHING)
+    transition = Transition(
         one.delivery.event, one.delivery.id, State.queued, Reason.replayed, 9, replay=ReplayKind.missed
     )
-    await line.ledger.transition([move])
+    await pipeline.ledger.transition([transition])
 
-    assert await replay(line, ALWAYS) == {"replayed": 1}
-    assert list(line.transport.copies.values()) == [1]
+    assert await replay(pipeline, EVERYTHING) == {"replayed": 1}
+    assert list(pipeline.transport.copies.values()) == [1]
 
 
 @pytest.mark.parametrize(
-    ("wish", "meant"),
+    ("replay_filter", "matches"),
     [
         (ReplayFilter(events=frozenset({"1"})), True),
         (ReplayFilter(events=frozenset({"2"})), False),
@@ -175,28 +180,28 @@ async def test_cut_off_after_the_ledger_it_goes_on() -> None:
         (ReplayFilter(until_ms=1_700_000_000_000), False),
     ],
 )
-async def test_filters(wish: ReplayFilter, meant: bool) -> None:
-    """Each lets through what it names, by the latest outcome."""
-    line = Pipeline()
-    await mailed(line, REFUSED)
-    assert [one.delivery.recipient for one in plan(line, wish)] == (["alice"] if meant else [])
+async def test_filters(replay_filter: ReplayFilter, matches: bool) -> None:
+    """Every filter matches by the latest outcome."""
+    pipeline = Pipeline()
+    await deliver_email(pipeline, REFUSED)
+    assert [one.delivery.recipient for one in plan(pipeline, replay_filter)] == (["alice"] if matches else [])
 
 
-async def test_what_was_never_handed_on_has_no_record() -> None:
-    """Skipped by resolve: it is meant, and left over, since nothing says how to send it."""
-    line = Pipeline()
-    await line.seed()
-    await line.ingest({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
-    candidates = ReplayCandidates(ALWAYS)
-    for record in line.records(TOPICS.outcomes):
+async def test_what_was_never_dispatched_has_no_record() -> None:
+    """A delivery that resolve skipped matches, but no record says how to send it."""
+    pipeline = Pipeline()
+    await pipeline.seed()
+    await pipeline.ingest({"id": "1", "type": "reset_password", "recipients": ["nobody"]})
+    candidates = ReplayCandidates(EVERYTHING)
+    for record in pipeline.records(TOPICS.outcomes):
         candidates.read(record)
 
-    assert plan(line, ALWAYS) == []
-    assert [standing.state for standing in candidates.found.values()] == [State.skipped]
+    assert plan(pipeline, EVERYTHING) == []
+    assert [latest.state for latest in candidates.latest.values()] == [State.skipped]
 
 
-def test_replay_moves_are_apart() -> None:
-    """What no stage may do an operator may; what is in a relay's hands or taken back nobody may."""
+def test_replays_have_their_own_transitions() -> None:
+    """An operator may do what no stage may; a delivery that is being sent or is withdrawn is never replayed."""
     with pytest.raises(IllegalTransition):
         check_transition(State.sent, State.queued)
     with pytest.raises(IllegalTransition):
@@ -208,16 +213,16 @@ def test_replay_moves_are_apart() -> None:
     assert sources_of(State.queued, ReplayKind.dead) == {State.dead}
 
 
-async def test_pace() -> None:
-    """So many a second on the whole, whatever the size of the batches."""
+async def test_rate() -> None:
+    """The rate holds on average, whatever the size of the batches."""
     now, slept = [0.0], list[float]()
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    pace = Pacer(100, lambda: now[0], sleep)
-    assert pace.batch == 100
+    pacer = Pacer(100, lambda: now[0], sleep)
+    assert pacer.batch == 100
     for _ in range(4):
-        await pace.wait(50)
+        await pacer.wait(50)
     assert sum(slept) == pytest.approx(1.5)

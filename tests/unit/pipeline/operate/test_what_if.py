@@ -1,4 +1,4 @@
-"""What-if answers by the code that decides, writes nothing, and agrees with what then happens."""
+"""What-if predicts by the code that decides, writes nothing, and agrees with what then happens."""
 
 import json
 from collections.abc import AsyncIterator
@@ -48,13 +48,13 @@ def what_if(pipeline: Pipeline, *events: dict[str, Any] | bytes) -> WhatIf:
 
 @pytest.fixture
 async def pipeline() -> Pipeline:
-    made = Pipeline()
-    await made.seed()
-    return made
+    pipeline = Pipeline()
+    await pipeline.seed()
+    return pipeline
 
 
 async def test_it_agrees_with_what_then_happens() -> None:
-    """For random events: what it said before is what `explain` says after, and asking wrote nothing."""
+    """For random events the prediction equals what `explain` shows afterwards; predicting wrote nothing."""
     pipeline = Pipeline()
     of = town(pipeline.catalogue, 5, events=60)
     await pipeline.tables.put_recipients(of.recipients)
@@ -68,35 +68,58 @@ async def test_it_agrees_with_what_then_happens() -> None:
         fields = event | ({"data": {**event["data"], "lot_id": str(n)}} if "lot_id" in event["data"] else {})
         parsed = parse(json.dumps(fields).encode(), (), pipeline.catalogue, pipeline.clock.now_ms())
         assert isinstance(parsed, Event)
-        would = (await what_if(pipeline).event(parsed))["would"]
+        predicted = (await what_if(pipeline).event(parsed))["would"]
         assert (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"] == []
         await pipeline.ingest(fields)
         await pipeline.deliver()
-        (found,) = (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"]
-        became = {
+        (explained,) = (await pipeline.explain(ExplainQuery(event["id"], SOURCE)))["events"]
+        actual = {
             (d["recipient"], d["channel"]): (ends.get(d["state"], d["state"]), d["reason"], d["found"])
-            for d in found["deliveries"]
+            for d in explained["deliveries"]
         }
         assert {
-            (w["recipient"], w["channel"]): (w["state"], w["reason"], w["found"]) for w in would
-        } == became
+            (p["recipient"], p["channel"]): (p["state"], p["reason"], p["found"]) for p in predicted
+        } == actual
 
 
 async def test_a_changed_preference_over_past_events(pipeline: Pipeline) -> None:
-    """Who would have heard and would not; others, other types, repeats and bad records make no difference."""
-    asked = what_if(pipeline, OVERBID, OVERBID, b"{", OVERBID | {"id": "3", "type": "winner"}, INVOICE)
-    document = await asked.change(preference_change("bob", "overbid", "email", on=False), days=1)
+    """Shows the recipient no longer notified; other types, repeated and invalid records make no difference."""
+    predictor = what_if(pipeline, OVERBID, OVERBID, b"{", OVERBID | {"id": "3", "type": "winner"}, INVOICE)
+    document = await predictor.change(preference_change("bob", "overbid", "email", on=False), days=1)
 
     assert document["events"] == 1
     assert document["counts"] == {"more": 0, "fewer": 1}
-    (one,) = document["differences"]
-    assert (one["recipient"], one["channel"], one["before"]["state"]) == ("bob", "email", "queued")
-    assert (one["after"]["state"], one["after"]["reason"]) == ("skipped", "preference_off")
+    (difference,) = document["differences"]
+    assert (difference["recipient"], difference["channel"], difference["before"]["state"]) == (
+        "bob",
+        "email",
+        "queued",
+    )
+    assert (difference["after"]["state"], difference["after"]["reason"]) == ("skipped", "preference_off")
     assert pipeline.topics == {}
 
 
+async def test_a_reason_comes_with_its_sentence(pipeline: Pipeline) -> None:
+    """For an event and for a change; empty where there is no reason."""
+    value = json.dumps(OVERBID | {"actor": "bob"}).encode()
+    event = parse(value, (), pipeline.catalogue, pipeline.clock.now_ms())
+    assert isinstance(event, Event)
+    predicted = (await what_if(pipeline).event(event))["would"]
+    change = preference_change("bob", "overbid", "email", on=False)
+    (difference,) = (await what_if(pipeline, OVERBID).change(change, days=1))["differences"]
+
+    assert {(p["reason"], p["reason_text"]) for p in predicted if p["recipient"] == "bob"} == {
+        ("own_action", Reason.own_action.text)
+    }
+    assert {p["reason_text"] for p in predicted if p["recipient"] == "alice"} == {""}
+    assert (difference["before"]["reason_text"], difference["after"]["reason_text"]) == (
+        "",
+        Reason.preference_off.text,
+    )
+
+
 async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
-    """Who is added hears, who is taken out does not."""
+    """An added address is notified, a removed one is not."""
     group = Group(external_id="12345", addresses={"invoice_available": ("new@example.com",)})
     document = await what_if(pipeline, OVERBID, INVOICE).change(TableOverlay(groups=[group]), days=1)
 
@@ -106,7 +129,7 @@ async def test_a_changed_group_over_past_events(pipeline: Pipeline) -> None:
 
 
 async def test_only_the_last_days_count(pipeline: Pipeline) -> None:
-    """What is older than asked for is not read."""
+    """Older events are not read."""
     change = preference_change("bob", "overbid", "email", on=False)
 
     assert (await what_if(pipeline, OVERBID).change(change, days=0.5 / 86_400))["events"] == 0

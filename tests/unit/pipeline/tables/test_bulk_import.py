@@ -1,4 +1,4 @@
-"""The feed of recipients: batches, the topic before Redis, and newer rows left alone."""
+"""Bulk import of recipients: batches, the topic before Redis, and newer rows left alone."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from tests.fakes.tables import FakeTables
 
 
 class World:
-    """A feed on fakes, which can be raced by another writer between the topic and Redis."""
+    """An importer on fakes; another writer (`rival`) can store a row between its topic and its Redis write."""
 
     def __init__(self) -> None:
         self.tables, self.log, self.clock = FakeTables(), FakePublisher(), FakeClock()
         self.rival: Recipient | None = None
-        self.feed = RecipientImporter(self.tables, self.tables, self, TopicNames("t."), self.clock)
+        self.importer = RecipientImporter(self.tables, self.tables, self, TopicNames("t."), self.clock)
 
     async def publish(self, messages: Sequence[Message]) -> None:
         await self.log.publish(messages)
@@ -31,12 +31,12 @@ class World:
 
 
 async def test_rows_go_to_the_topic_and_to_the_table_with_the_same_version() -> None:
-    """What stands in Redis can be rebuilt from the topic."""
+    """The stored rows can be rebuilt from the topic."""
     world = World()
 
-    fed = await world.feed.put([Recipient(id="a", name="A"), Recipient(id="b")])
+    result = await world.importer.put([Recipient(id="a", name="A"), Recipient(id="b")])
 
-    assert fed == ImportResult(written=2)
+    assert result == ImportResult(written=2)
     assert [(m.topic, m.key) for m in world.log.messages] == [
         ("t.tables.recipients", b"a"),
         ("t.tables.recipients", b"b"),
@@ -48,33 +48,33 @@ async def test_rows_go_to_the_topic_and_to_the_table_with_the_same_version() -> 
 async def test_the_same_rows_again_change_nothing() -> None:
     """An import may be repeated: no record is written, and preferences keep their dates."""
     world, row = World(), Recipient(id="a", preferences={"overbid:email": Choice(on=False, by="import")})
-    await world.feed.put([row])
+    await world.importer.put([row])
     before, count = await world.row("a"), len(world.log.messages)
     world.clock.advance(5000)
 
-    fed = await world.feed.put([row])
+    result = await world.importer.put([row])
 
-    assert fed == ImportResult(unchanged=1)
+    assert result == ImportResult(unchanged=1)
     assert (await world.row("a"), len(world.log.messages)) == (before, count)
 
 
 async def test_the_last_row_of_an_id_counts() -> None:
-    """An id that comes twice in a batch is written once."""
+    """An id that is twice in a batch is written once."""
     world = World()
 
-    fed = await world.feed.put([Recipient(id="a", name="old"), Recipient(id="a", name="new")])
+    result = await world.importer.put([Recipient(id="a", name="old"), Recipient(id="a", name="new")])
 
-    assert fed == ImportResult(written=1, repeated=1)
+    assert result == ImportResult(written=1, repeated=1)
     assert (await world.row("a")).name == "new"
 
 
-async def test_a_writer_that_was_faster_stands_last_in_the_topic_too() -> None:
-    """A row that is newer in Redis is written to the topic again, after the older one of the import."""
+async def test_the_row_of_a_faster_writer_is_the_last_in_the_topic_too() -> None:
+    """A row that is newer in Redis is published again, after the older row of the import."""
     world = World()
     world.rival = Recipient(id="a", name="rival", version=world.clock.now_ms() + 10)
 
-    fed = await world.feed.put([Recipient(id="a", name="import")])
+    result = await world.importer.put([Recipient(id="a", name="import")])
 
-    assert fed == ImportResult(newer=1)
+    assert result == ImportResult(newer=1)
     assert (await world.row("a")).name == "rival"
     assert world.log.messages[-1].value == row_bytes(await world.row("a"))

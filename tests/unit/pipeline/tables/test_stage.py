@@ -1,4 +1,4 @@
-"""The tables stage on tables in memory: what a record does, what it must not undo, and what is told back."""
+"""The tables stage on tables in memory: stored rows, rows that must not be undone, and republished rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,12 +29,12 @@ class Rig:
     def __init__(self) -> None:
         self.tables, self.accounts, self.keys = FakeTables(), FakeAccounts(), FakeApiKeys()
         stores = TableStores(self.tables, self.tables, self.accounts, self.keys)
-        fed = PreferenceApplier(stores, FakeRowLocks(), small_catalogue(), TOPICS, FakeClock(NOW))
-        self.stage = TablesHandler(stores, fed, TOPICS)
+        preferences = PreferenceApplier(stores, FakeRowLocks(), small_catalogue(), TOPICS, FakeClock(NOW))
+        self.stage = TablesHandler(stores, preferences, TOPICS)
         self.offset = 0
 
     def record(self, table: str, key: str, value: Any, at: int = NOW, version: int | None = None) -> Record:
-        """A record as a producer writes it; a value of None is a tombstone."""
+        """Return a record as a producer writes it; a value of None is a tombstone."""
         self.offset += 1
         content = value if value is None or isinstance(value, bytes) else orjson.dumps(value)
         headers = () if version is None else (("version", str(version).encode()),)
@@ -47,7 +47,7 @@ class Rig:
         return [message for d in done for message in d.messages]
 
     def alice(self, **fields: Any) -> dict[str, Any]:
-        """A recipient's row."""
+        """Return a recipient's row."""
         return {"id": "alice", "address": "alice@example.com", **fields}
 
 
@@ -56,8 +56,8 @@ def rig() -> Rig:
     return Rig()
 
 
-def letters(messages: Sequence[Message]) -> list[str]:
-    """The details of the dead letters."""
+def dead_letters(messages: Sequence[Message]) -> list[str]:
+    """Return reason and detail of the dead letters."""
     return [
         f"{dict(m.headers)['tocsin-reason'].decode()} {dict(m.headers)['tocsin-detail'].decode()}"
         for m in messages
@@ -65,8 +65,8 @@ def letters(messages: Sequence[Message]) -> list[str]:
     ]
 
 
-async def test_every_table_takes_rows_and_tombstones(rig: Rig) -> None:
-    """A row comes to stand as it was sent, with the record's time for a version; a tombstone takes it away."""
+async def test_every_table_accepts_rows_and_tombstones(rig: Rig) -> None:
+    """A row is stored as it was sent, with the record's time as its version; a tombstone deletes it."""
     group = {"external_id": "12", "addresses": {"invoice_available": ["a@example.com"]}}
     contact = {"uuid": "u1", "account": "acme", "email": "c@example.com"}
     key = {"id": "k", "name": "n", "scopes": ["events"], "hash": "00", "created_ms": 1}
@@ -104,29 +104,29 @@ async def test_every_table_takes_rows_and_tombstones(rig: Rig) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 async def test_an_old_record_never_undoes_a_newer_write(rig: Rig, together: bool) -> None:
-    """Whatever the order of arrival, the highest version stands, and its row is told again as the topic's last."""
+    """In any order of arrival the highest version is stored, and its row is republished as the topic's last."""
     new = rig.record("recipients", "alice", rig.alice(name="new", version=20))
     old = rig.record("recipients", "alice", rig.alice(name="old", version=10))
     gone = rig.record("recipients", "alice", None, version=15)
     if together:
-        told = await rig.apply(new, old, gone)
+        messages = await rig.apply(new, old, gone)
     else:
-        told = [m for record in (new, old, gone) for m in await rig.apply(record)]
-    assert told == [Message(TOPICS.table("recipients"), b"alice", new.value)] * (1 if together else 2)
+        messages = [m for record in (new, old, gone) for m in await rig.apply(record)]
+    assert messages == [Message(TOPICS.table("recipients"), b"alice", new.value)] * (1 if together else 2)
     assert rig.tables.recipients["alice"].name == "new"
 
 
-async def test_an_old_row_does_not_bring_back_what_was_deleted(rig: Rig) -> None:
-    """A row older than the deletion is answered with a tombstone, so that the topic's last record agrees."""
+async def test_an_old_row_does_not_restore_a_deleted_one(rig: Rig) -> None:
+    """A row older than the deletion is followed by a tombstone, so that the topic's last record agrees."""
     await rig.apply(rig.record("recipients", "alice", None, version=20))
-    told = await rig.apply(rig.record("recipients", "alice", rig.alice(version=10)))
-    assert told == [Message(TOPICS.table("recipients"), b"alice", None, (("version", b"10"),))]
+    messages = await rig.apply(rig.record("recipients", "alice", rig.alice(version=10)))
+    assert messages == [Message(TOPICS.table("recipients"), b"alice", None, (("version", b"10"),))]
     assert not rig.tables.recipients
     assert not await rig.apply(rig.record("recipients", "alice", None, version=10))
 
 
 async def test_applying_twice_is_applying_once(rig: Rig) -> None:
-    """The same records again change nothing, and nothing is told that would be read again for ever."""
+    """The same records again change nothing, and publish nothing that would be read again forever."""
     records = [
         rig.record("recipients", "alice", rig.alice(version=5)),
         rig.record("recipients", "bob", None, version=6),
@@ -170,35 +170,35 @@ async def test_applying_twice_is_applying_once(rig: Rig) -> None:
 async def test_a_bad_row_is_a_dead_letter_that_names_the_field(
     rig: Rig, table: str, key: str, value: Any, named: str
 ) -> None:
-    """It changes nothing, the rest of its batch goes on, and the text does not repeat what was in it."""
-    told = await rig.apply(
+    """Nothing changes, the rest of the batch is stored, and the detail does not quote the row."""
+    messages = await rig.apply(
         rig.record(table, key, value), rig.record("recipients", "carol", {"id": "carol", "version": 1})
     )
-    (letter,) = letters(told)
-    assert named in letter
-    assert "@example" not in letter
+    (dead_letter,) = dead_letters(messages)
+    assert named in dead_letter
+    assert "@example" not in dead_letter
     assert set(rig.tables.recipients) == {"carol"}
     assert (rig.tables.groups, rig.tables.suppressions) == ({}, {})
 
 
-async def test_what_was_refused_is_followed_by_what_stands(rig: Rig) -> None:
-    """Compaction would keep the bad record and drop the good one, so the good one is written once more."""
+async def test_a_refused_row_is_followed_by_the_stored_row(rig: Rig) -> None:
+    """Compaction would keep the bad record and drop the good one, so the good one is published again."""
     await rig.apply(rig.record("recipients", "alice", rig.alice(version=5)))
-    told = await rig.apply(rig.record("recipients", "alice", rig.alice(locale="?", version=6)))
-    assert [m for m in told if m.topic != TOPICS.dead_letter] == [
+    messages = await rig.apply(rig.record("recipients", "alice", rig.alice(locale="?", version=6)))
+    assert [m for m in messages if m.topic != TOPICS.dead_letter] == [
         Message(TOPICS.table("recipients"), b"alice", row_bytes(Recipient(**rig.alice(), version=5)))
     ]
 
 
-async def test_what_stands_but_would_be_refused_is_not_written_again(rig: Rig) -> None:
-    """It would come round as a record, be refused, be written again, and so on for ever."""
+async def test_a_stored_row_that_would_be_refused_is_not_republished(rig: Rig) -> None:
+    """Otherwise it would be read, refused and published again, in an endless loop."""
     rig.tables.recipients[" a"] = Recipient(id=" a", version=5)
-    (letter,) = await rig.apply(rig.record("recipients", " a", {"id": " a", "version": 6}))
-    assert letter.topic == TOPICS.dead_letter
+    (dead_letter,) = await rig.apply(rig.record("recipients", " a", {"id": " a", "version": 6}))
+    assert dead_letter.topic == TOPICS.dead_letter
 
 
 async def test_an_account_may_end_with_a_space(rig: Rig) -> None:
-    """As the one of the contacts document does, and RFC 7617 allows."""
+    """The one in the contacts document does, and RFC 7617 allows it."""
     account, contact = (
         {"id": "it ", "credential": "x"},
         {"uuid": "u", "account": "it ", "email": "c@example.com"},
@@ -213,36 +213,36 @@ OVERBID = preference_key("overbid", Channel.email)
 
 
 async def choices(rig: Rig) -> Any:
-    """Alice's preferences."""
+    """Return alice's preferences."""
     return rig.tables.recipients["alice"].preferences
 
 
-async def test_a_preference_is_folded_into_its_row(rig: Rig) -> None:
-    """It is set, told as a row, and set back to the default by a tombstone; older ones are passed over."""
+async def test_a_preference_is_merged_into_its_row(rig: Rig) -> None:
+    """Set and published as a row, then set back to the default by a tombstone; older records are skipped."""
     await rig.apply(rig.record("recipients", "alice", rig.alice(version=5)))
     off = rig.record("preferences", "alice|overbid|email", {"on": False}, at=100)
-    told = await rig.apply(off)
+    messages = await rig.apply(off)
     assert (await choices(rig))[OVERBID] == Choice(on=False, since_ms=100, by="tables.preferences")
     row = rig.tables.recipients["alice"]
     assert row.version > 5
-    assert told == [Message(TOPICS.table("recipients"), b"alice", row_bytes(row))]
+    assert messages == [Message(TOPICS.table("recipients"), b"alice", row_bytes(row))]
 
-    assert await rig.apply(off) == told, "its telling may have been lost"
+    assert await rig.apply(off) == messages, "its message may have been lost"
     await rig.apply(rig.record("preferences", "alice|overbid|email", None, at=200))
     assert (await choices(rig))[OVERBID].on
     assert not await rig.apply(off)
     assert (await choices(rig))[OVERBID].on
 
 
-async def test_a_fed_choice_survives_a_row_that_does_not_know_it(rig: Rig) -> None:
-    """One upstream feeds rows, another preferences: neither undoes the other, and what stands is told."""
+async def test_an_applied_choice_survives_a_row_that_lacks_it(rig: Rig) -> None:
+    """One upstream publishes rows, another preferences: neither undoes the other, and the merged row is published."""
     await rig.apply(rig.record("recipients", "alice", rig.alice(version=5)))
     await rig.apply(rig.record("preferences", "alice|overbid|email", {"on": False}, at=100))
-    moved = rig.record("recipients", "alice", rig.alice(address="new@example.com", version=NOW + 50))
-    told = await rig.apply(moved)
+    newer = rig.record("recipients", "alice", rig.alice(address="new@example.com", version=NOW + 50))
+    messages = await rig.apply(newer)
     row = rig.tables.recipients["alice"]
     assert (row.address, row.preferences[OVERBID].on, row.version) == ("new@example.com", False, NOW + 51)
-    assert told == [Message(TOPICS.table("recipients"), b"alice", row_bytes(row))]
+    assert messages == [Message(TOPICS.table("recipients"), b"alice", row_bytes(row))]
 
 
 async def test_a_preference_may_come_before_its_recipient(rig: Rig) -> None:
@@ -255,13 +255,13 @@ async def test_a_preference_may_come_before_its_recipient(rig: Rig) -> None:
 
 
 async def test_a_preference_of_a_contact(rig: Rig) -> None:
-    """Its key begins with the account and the contact."""
+    """The key begins with the account and the contact."""
     contact = {"uuid": "u1", "account": "acme", "email": "c@example.com", "version": 1}
     await rig.apply(rig.record("contacts", "acme|u1", contact))
-    told = await rig.apply(rig.record("preferences", "acme|u1|payment_failed|email", {"on": False}))
+    messages = await rig.apply(rig.record("preferences", "acme|u1|payment_failed|email", {"on": False}))
     row = rig.tables.contacts["acme"]["u1"]
     assert not row.preferences["payment_failed:email"].on
-    assert told == [Message(TOPICS.table("contacts"), b"acme|u1", row_bytes(row))]
+    assert messages == [Message(TOPICS.table("contacts"), b"acme|u1", row_bytes(row))]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ async def test_a_preference_of_a_contact(rig: Rig) -> None:
     ],
 )
 async def test_a_bad_preference_is_a_dead_letter(rig: Rig, key: str, value: Any, named: str) -> None:
-    """It names the part at fault and makes no row."""
-    (letter,) = letters(await rig.apply(rig.record("preferences", key, value)))
-    assert f"{named}:" in letter
+    """The dead letter names the invalid part, and no row is made."""
+    (dead_letter,) = dead_letters(await rig.apply(rig.record("preferences", key, value)))
+    assert f"{named}:" in dead_letter
     assert not rig.tables.recipients

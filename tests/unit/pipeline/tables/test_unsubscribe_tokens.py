@@ -15,17 +15,17 @@ NOW = 1_700_000_000_000
 OLD, NEW = "old-secret-old-secret", "new-secret-new-secret"
 
 
-def delivery(found: AudienceRule = AudienceRule.users, **fields: object) -> Delivery:
+def delivery(rule: AudienceRule = AudienceRule.users, **fields: object) -> Delivery:
     base = {
         "id": "0" * 24, "event": "1" * 24, "event_id": "1", "source": "/t", "type": "overbid", "channel": Channel.email,
-        "recipient": "alice", "found": found, "created_ms": NOW, "received_ms": NOW, "deadline_ms": NOW + DAY_MS,
+        "recipient": "alice", "found": rule, "created_ms": NOW, "received_ms": NOW, "deadline_ms": NOW + DAY_MS,
         "address": "alice@example.com",
     }  # fmt: skip
     return Delivery.model_validate(base | fields)
 
 
-def test_a_token_stands_for_recipient_and_type_and_names_neither_person_nor_address() -> None:
-    """Only a hash of who is in it; the same delivery has the same token at every attempt."""
+def test_a_token_holds_recipient_and_type_without_personal_data() -> None:
+    """Only a hash of the recipient is in it; the same delivery has the same token at every attempt."""
     tokens = UnsubscribeTokens([NEW], 30)
 
     token = tokens.token(delivery())
@@ -38,12 +38,12 @@ def test_a_token_stands_for_recipient_and_type_and_names_neither_person_nor_addr
     assert tokens.token(delivery(type="winner")) != token
 
 
-def test_a_contact_is_one_of_its_account() -> None:
-    """The same id in another account, or in none, is somebody else; a group's or role's scope does not matter."""
+def test_a_contact_belongs_to_its_account() -> None:
+    """The same id in another account, or in none, is another recipient; the group or role does not matter."""
     tokens = UnsubscribeTokens([NEW], 30)
     keys = {
-        tokens.read(tokens.token(delivery(found, matched=scope)), NOW).key
-        for found, scope in [
+        tokens.read(tokens.token(delivery(rule, matched=matched)), NOW).key
+        for rule, matched in [
             (AudienceRule.account, "acme"),
             (AudienceRule.account, "other"),
             (AudienceRule.users, ""),
@@ -52,14 +52,14 @@ def test_a_contact_is_one_of_its_account() -> None:
 
     assert len(keys) == 3
     same = {
-        tokens.token(delivery(found, matched=s))
-        for found, s in [(AudienceRule.group, "1|"), (AudienceRule.role, "admin")]
+        tokens.token(delivery(rule, matched=matched))
+        for rule, matched in [(AudienceRule.group, "1|"), (AudienceRule.role, "admin")]
     }
     assert same == {tokens.token(delivery())}
 
 
 def test_secrets_can_be_replaced() -> None:
-    """The first signs, all verify; one that was taken out does not."""
+    """The first signs, all verify; a removed one does not."""
     before = UnsubscribeTokens([OLD], 30).token(delivery())
     both = UnsubscribeTokens([NEW, OLD], 30)
 
@@ -70,7 +70,7 @@ def test_secrets_can_be_replaced() -> None:
 
 
 def test_a_token_expires() -> None:
-    """It lives its days and says then that it has expired."""
+    """Valid for its days; after them TokenExpired is raised."""
     tokens = UnsubscribeTokens([NEW], 30)
     token = tokens.token(delivery())
 
@@ -79,8 +79,8 @@ def test_a_token_expires() -> None:
         tokens.read(token, NOW + 31 * DAY_MS)
 
 
-def test_a_token_that_was_changed_is_none() -> None:
-    """No character of it may differ, and nothing else passes for one."""
+def test_a_changed_token_is_refused() -> None:
+    """No character may differ, and no other text is accepted."""
     tokens = UnsubscribeTokens([NEW], 30)
     token = tokens.token(delivery())
     forged = [token[:n] + ("1" if token[n] != "1" else "2") + token[n + 1 :] for n in range(len(token) - 1)]

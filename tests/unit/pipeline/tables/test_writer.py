@@ -1,4 +1,4 @@
-"""Writes to the tables: their order, their versions, and who else writes at the same time."""
+"""Writes to the tables: their order, their versions, and other writers at the same time."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from tests.fakes.tables import FakeTables
 
 
 class Feed(FakePublisher):
-    """A publisher beside whom another system writes a newer row, as often as told."""
+    """A publisher; at each of its first `times` writes another system stores a newer row."""
 
     def __init__(self, tables: FakeTables, times: int) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ def add(name: str) -> Callable[[Group], Group]:
 
 
 async def test_published_before_stored() -> None:
-    """What Kafka did not take is not stored; what it took has the version that is stored."""
+    """A row that Kafka did not accept is not stored; the published version is the stored one."""
     tables, publisher = FakeTables(), FakePublisher()
-    publisher.outage.reason = "away"
+    publisher.outage.reason = "unavailable"
     with pytest.raises(Unavailable):
         await writer(tables, publisher).group("g", "", add("fon_offer"))
     assert not tables.groups
@@ -65,16 +65,16 @@ async def test_published_before_stored() -> None:
     )
 
 
-async def test_versions_grow_though_the_clock_does_not() -> None:
-    """A clock that stands or goes back gives no version twice."""
+async def test_versions_grow_even_if_the_clock_does_not() -> None:
+    """A clock that stops or goes back gives no version twice."""
     tables, clock = FakeTables(), FakeClock(5000)
-    found = []
+    versions = []
     for now in (5000, 5000, 4000):
         clock.now = now
-        row = await writer(tables, FakePublisher(), clock).group("g", "", add(f"t{len(found)}"))
-        found.append(row.version)
+        row = await writer(tables, FakePublisher(), clock).group("g", "", add(f"t{len(versions)}"))
+        versions.append(row.version)
 
-    assert found == [5000, 5001, 5002]
+    assert versions == [5000, 5001, 5002]
 
 
 async def test_a_newer_row_of_another_system() -> None:
@@ -89,8 +89,8 @@ async def test_a_newer_row_of_another_system() -> None:
     assert [orjson.loads(m.value or b"")["version"] for m in publisher.messages] == [5000, 6001, 7002]
 
 
-async def test_a_row_that_never_rests() -> None:
-    """A row that is changed all the time is given up after a while, as unavailable."""
+async def test_a_row_that_is_changed_all_the_time() -> None:
+    """The write is given up after some attempts, as Unavailable."""
     tables = FakeTables()
 
     with pytest.raises(Unavailable, match="too often"):
@@ -121,8 +121,8 @@ async def test_a_row_too_large() -> None:
     assert not publisher.messages
 
 
-async def test_a_row_that_its_reader_would_refuse() -> None:
-    """It could not be read back after a loss of Redis, so it is refused before anything is written."""
+async def test_an_invalid_row() -> None:
+    """A rebuild could not read it back from the topic, so it is refused before anything is written."""
     publisher = FakePublisher()
 
     with pytest.raises(RowRefused, match="id: Must be printable"):
@@ -134,22 +134,22 @@ async def test_a_row_that_its_reader_would_refuse() -> None:
 async def test_no_change_no_record() -> None:
     """A change that changes nothing writes nothing."""
     tables, publisher = FakeTables(), FakePublisher()
-    made = await writer(tables, publisher).recipient("a", lambda _: Recipient(id="a"))
+    first = await writer(tables, publisher).recipient("a", lambda _: Recipient(id="a"))
 
-    same = await writer(tables, publisher).recipient("a", lambda standing: standing or Recipient(id="a"))
+    second = await writer(tables, publisher).recipient("a", lambda current: current or Recipient(id="a"))
 
-    assert made == same
+    assert first == second
     assert len(publisher.messages) == 1
 
 
-async def test_contacts_in_the_order_asked() -> None:
+async def test_contacts_in_the_requested_order() -> None:
     """Contacts come back in the order of the change, those that did not change with their old version."""
     tables, publisher = FakeTables(), FakePublisher()
     old = Contact(uuid="b", account="acme", email="b@example.com", version=7)
     await tables.put_contacts([old])
     new = Contact(uuid="a", account="acme", email="a@example.com")
 
-    rows = await writer(tables, publisher).contacts("acme", lambda standing: [*standing, new])
+    rows = await writer(tables, publisher).contacts("acme", lambda current: [*current, new])
 
     assert [(row.uuid, row.version) for row in rows] == [("b", 7), ("a", 5000)]
     assert [m.key for m in publisher.messages] == [b"acme|a"]

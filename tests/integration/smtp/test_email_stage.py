@@ -1,7 +1,7 @@
-"""The email stage before relays that greylist, refuse, drop and break off: each mail comes to its one right end.
+"""The email stage with relays that greylist, refuse, drop and break off: each delivery reaches its one correct state.
 
-Stage and engine are the real ones, and so are the connections; ledger and due set are in memory, and the clock is the
-test's: what would be tried again in minutes is tried when nothing else is left to do.
+Stage, engine and connections are real; ledger and due set are in memory, and the clock is the test's: a retry that is
+due in minutes is made as soon as nothing else is left to do.
 """
 
 import os
@@ -22,7 +22,7 @@ from tests.support.fake_pipeline import Pipeline
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 
 BATCH = 500
-SHORT, TIGHT = 20, 75  # seconds to the deadline: before any second try, and perhaps before it
+SHORT_S, TIGHT_S = 20, 75  # seconds to the deadline: before any second try, and perhaps before it
 
 
 def greylisted(n: int) -> bool:
@@ -42,17 +42,17 @@ def held(n: int) -> bool:
 
 
 def deadline_s(n: int) -> int:
-    """Seconds from the event to its deadline; 0: the type's own."""
-    return {12: SHORT, 22: TIGHT}.get(n % 100, 0)
+    """Return the seconds from the event to its deadline; 0 for the type's own deadline."""
+    return {12: SHORT_S, 22: TIGHT_S}.get(n % 100, 0)
 
 
-class World:
-    """What all relays see: which mail came, at what time by the test's clock, and what was answered."""
+class RelayScripts:
+    """The view of both relays: each message received, its time on the test's clock, and the tries."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.tries: Counter[int] = Counter()
-        self.kept: defaultdict[int, list[int]] = defaultdict(list)
+        self.received: defaultdict[int, list[int]] = defaultdict(list)
         self.broken_off = 0
 
     def script(self, *, rotates: bool) -> Any:
@@ -69,8 +69,8 @@ class World:
                     return b"451 4.7.1 Greylisted, try again in 60 seconds\r\n"
             if verb == "END" and session.arrived:
                 n = number(session.arrived[-1].recipients[0])
-                self.kept[n].append(self.pipeline.clock.now_ms())
-                if dropped(n) and len(self.kept[n]) == 1:
+                self.received[n].append(self.pipeline.clock.now_ms())
+                if dropped(n) and len(self.received[n]) == 1:
                     return Do.reset
             return None
 
@@ -82,13 +82,13 @@ def number(line: str) -> int:
 
 
 def event(n: int, now_ms: int) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": str(n), "type": "held_when_unsure" if held(n) else "winner", "recipients": [f"user{n}"],
         "data": {"lot_id": "7"},
     }  # fmt: skip
     if seconds := deadline_s(n):
-        made["expires"] = datetime.fromtimestamp(now_ms / 1000 + seconds, UTC).isoformat()
-    return made
+        fields["expires"] = datetime.fromtimestamp(now_ms / 1000 + seconds, UTC).isoformat()
+    return fields
 
 
 async def published(count: int) -> Pipeline:
@@ -105,22 +105,22 @@ async def published(count: int) -> Pipeline:
 
 
 async def finish(pipeline: Pipeline, transport: SmtpTransport, records: Sequence[Record]) -> None:
-    """What a stage does: what is not finished because no relay was there is given to it again."""
-    left = list(records)
-    while left:
+    """Run the stage as a consumer does: pass it again the records that are unfinished because no relay was usable."""
+    unfinished = list(records)
+    while unfinished:
         await until(lambda: any(one.state in ("ok", "trial") for one in transport.state()))
-        batch, finished = left[:BATCH], set[int]()
+        batch, finished = unfinished[:BATCH], set[int]()
         try:
             async for done in pipeline.deliver_email(batch):
                 await pipeline.publish(done.messages)
                 finished.update(record.offset for record in done.records)
         except Unavailable:
             pass
-        left = [record for record in left if record.offset not in finished]
+        unfinished = [record for record in unfinished if record.offset not in finished]
 
 
 async def run(pipeline: Pipeline, transport: SmtpTransport) -> None:
-    """Deliver, then jump to the next time that something is due, until nothing is."""
+    """Deliver, then advance the clock to the next due time, until nothing is due."""
     while True:
         records = pipeline.email_records()
         for lane in ("high", "normal", "bulk"):
@@ -145,16 +145,16 @@ ALL = pytest.param(
 
 
 @pytest.mark.parametrize("count", [2000, ALL])
-async def test_each_mail_reaches_its_one_right_end(count: int) -> None:
-    """Counts of ledger and relays agree, nothing arrives after its deadline, nothing twice but what was dropped."""
+async def test_each_delivery_reaches_its_one_correct_state(count: int) -> None:
+    """Agree in ledger and relays; deliver nothing after its deadline, and nothing twice but after a drop."""
     pipeline = await published(count)
-    start, world = pipeline.clock.now_ms(), World(pipeline)
+    start, scripts = pipeline.clock.now_ms(), RelayScripts(pipeline)
     async with (
-        ScriptedServer(world.script(rotates=True)) as first,
-        ScriptedServer(world.script(rotates=False)) as second,
+        ScriptedServer(scripts.script(rotates=True)) as first,
+        ScriptedServer(scripts.script(rotates=False)) as second,
     ):
         relays = (
-            relay(first, max_connections=4, rests=Cooldowns(away=0.05, busy=0.05, longest=0.2)),
+            relay(first, max_connections=4, cooldowns=Cooldowns(unavailable_s=0.05, busy_s=0.05, max_s=0.2)),
             relay(second, "second", max_connections=4),
         )
         async with engine(*relays) as transport:
@@ -162,29 +162,29 @@ async def test_each_mail_reaches_its_one_right_end(count: int) -> None:
             pipeline.deliver_email = pipeline.email_worker("worker-1")
             await run(pipeline, transport)
 
-    ends: Counter[str] = Counter()
+    states: Counter[str] = Counter()
     for n in range(count):
         state, reason = (await pipeline.states(str(n)))[f"user{n}", "email"]
-        ends[state] += 1
-        kept = world.kept[n]
+        states[state] += 1
+        received = scripts.received[n]
         if refused(n):
-            assert (state, reason, len(kept)) == ("bounced", "mailbox_unknown", 0)
+            assert (state, reason, len(received)) == ("bounced", "mailbox_unknown", 0)
             assert address_key(f"user{n}@example{n % 7}.com") in pipeline.tables.suppressions
         elif held(n):
-            assert (state, reason, len(kept)) == ("held", "awaiting_operator", 1)
+            assert (state, reason, len(received)) == ("held", "awaiting_operator", 1)
         elif dropped(n):
-            assert (state, len(kept)) == (
+            assert (state, len(received)) == (
                 "sent",
                 2,
             )  # the type says to send again; the Message-ID is the same
-        elif deadline_s(n) == SHORT:
-            assert (state, reason, len(kept)) == ("expired", "greylisted", 0)
-        elif deadline_s(n) == TIGHT:
-            assert (state, len(kept)) in (("sent", 1), ("expired", 0))
+        elif deadline_s(n) == SHORT_S:
+            assert (state, reason, len(received)) == ("expired", "greylisted", 0)
+        elif deadline_s(n) == TIGHT_S:
+            assert (state, len(received)) in (("sent", 1), ("expired", 0))
         else:
-            assert (state, len(kept)) == ("sent", 1), (n, state, reason, kept)
-        assert all(at < start + seconds * 1000 for at in kept if (seconds := deadline_s(n)))
-    assert sum(ends.values()) == count
-    assert ends["sent"] + ends["held"] == sum(map(bool, world.kept.values()))
-    assert ends["bounced"] == sum(map(refused, range(count)))
-    assert world.broken_off > 0
+            assert (state, len(received)) == ("sent", 1), (n, state, reason, received)
+        assert all(at < start + seconds * 1000 for at in received if (seconds := deadline_s(n)))
+    assert sum(states.values()) == count
+    assert states["sent"] + states["held"] == sum(map(bool, scripts.received.values()))
+    assert states["bounced"] == sum(map(refused, range(count)))
+    assert scripts.broken_off > 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.adapters.templates.quoted import encode_body, encode_piece, write_body
+from service.adapters.templates.quoted_printable import encode_body, encode_piece, write_body
 
 HARD = ["", ".", "..", "." * 200, "From x", "F", "Fro", "\n.\n", "a \n", "\t", "a\rb\r\nc\nd", "=" * 100]
 PIECES = st.lists(
