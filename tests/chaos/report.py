@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,9 +74,12 @@ class Report:
 
 def write(reports: Sequence[Report], command: str, elapsed_s: float) -> None:
     """Write the table into docs/reliability.md, between its two markers."""
-    lines = [
+    caption = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC at commit {_commit()} by `{command}`, in "
-        f"{elapsed_s / 60:.0f} min, all on one machine: {_machine()}.",
+        f"{elapsed_s / 60:.0f} min, all on one machine: {_machine()}."
+    )
+    lines = [
+        *textwrap.wrap(caption, 100, break_long_words=False, break_on_hyphens=False),
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
