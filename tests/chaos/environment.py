@@ -77,7 +77,7 @@ class ChaosEnvironment:
 
     async def prepare(self) -> None:
         """Write the recipients to Kafka and Redis."""
-        writer = self.pipeline.parts.table_writer(self.pipeline.publisher)
+        writer = self.pipeline.parts.table_writer(self.pipeline.producer)
         for name in (f"p{n}" for n in range(RECIPIENTS)):
             row = Recipient(id=name, address=f"{name}@chaos.test", name=name.upper(), version=1)
             await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]

@@ -10,7 +10,7 @@ _EVENTS_EACH = 10
 
 async def change_recipients(environment: ChaosEnvironment) -> None:
     """Change an address, a preference and a recipient under load: later events must follow the new rows."""
-    writer = environment.pipeline.parts.table_writer(environment.pipeline.publisher)
+    writer = environment.pipeline.parts.table_writer(environment.pipeline.producer)
     rows = {name: Recipient(id=name, address=f"{name}@chaos.test") for name in ("moved", "quiet", "gone")}
     for name, row in rows.items():
         await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]

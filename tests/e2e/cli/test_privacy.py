@@ -21,7 +21,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
     """The export is complete; an erasure leaves no address in Redis; a new event for the id finds no recipient."""
     async with RealPipeline(partitions=2) as pipeline:
         # Written by the table writer, so that the row is on its topic too.
-        await pipeline.parts.table_writer(pipeline.publisher).recipient("alice", _renamed)
+        await pipeline.parts.table_writer(pipeline.producer).recipient("alice", _renamed)
         pipeline.start_worker("resolve,inbox,email,schedule,tables")
         event = {
             "id": "1",
