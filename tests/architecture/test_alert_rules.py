@@ -31,6 +31,7 @@ def test_rules_are_well_formed() -> None:
     promtool("check", "rules", "alerts.yml")
 
 
+@pytest.mark.exhaustive
 @needs_promtool
 def test_alerts_fire_when_they_should() -> None:
     """No alert fires for a healthy pipeline; each fires for its condition, with its text, after its `for`."""

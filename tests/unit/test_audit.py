@@ -65,6 +65,7 @@ def test_summaries(pypi: Any, osv: Any, code: int, text: str) -> None:
         ("while True: pass", None),
     ],
 )
+@pytest.mark.exhaustive
 def test_a_failed_query_has_no_packages(
     program: str, packages: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,6 +75,7 @@ def test_no_address_survives_in_any_text(local: str, domain: str, before: str, a
         lambda s: st.lists(s) | st.dictionaries(st.text(), s),
     )
 )
+@pytest.mark.exhaustive
 def test_values_without_an_at_sign_stay_as_they_are(value: object) -> None:
     """Masking changes nothing but addresses."""
     if not any(sign in repr(value) for sign in ("@", "＠", "﹫", "%40", "&", "\\\\u0040")):

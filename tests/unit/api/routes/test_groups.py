@@ -70,6 +70,7 @@ async def test_a_thousand_addresses(api: ApiFixture) -> None:
     assert (await patch(api, {"fon_offer": addresses})).json()["fon_offer"] == addresses
 
 
+@pytest.mark.exhaustive
 async def test_a_row_over_kafkas_record_limit(api: ApiFixture) -> None:
     """A change that makes the row larger than a record is refused, and the group is not changed."""
     status = 0

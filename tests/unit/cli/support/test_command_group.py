@@ -106,6 +106,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
     "command",
     [name for name in command_group.COMMANDS if find_spec(f"service.cli.{name.replace('-', '_')}")],
 )
+@pytest.mark.exhaustive
 def test_every_command_has_help(command: str) -> None:
     """Help is printed without the services that the command needs to run."""
     result = RUN.invoke(app, [command, "--help"])

@@ -1,5 +1,7 @@
 """Reading of bounces and complaints."""
 
+import pytest
+
 from service.pipeline.bounces.dsn import ReportKind, read_report
 from tests.support.bounce_messages import auto_reply, complaint, dsn
 
@@ -85,6 +87,7 @@ def test_other_messages_are_no_report() -> None:
         assert read_report(raw) is None
 
 
+@pytest.mark.exhaustive
 def test_a_message_made_to_be_expensive_is_read_quickly() -> None:
     """Nested, endless or doubled structures end in None or in a report, soon."""
     nested = b"".join(

@@ -50,6 +50,7 @@ async def test_a_publication_that_failed_is_made_up_for_by_a_repeated_call(rig: 
     assert rig.published() == [ReadMark("alice", ("a",), 1000)]
 
 
+@pytest.mark.exhaustive
 async def test_marking_all_publishes_each_entry(rig: Rig) -> None:
     """Entries of these types are in records of a thousand at most; a repeated call has nothing to publish."""
     rig.inbox._cap = 5000

@@ -162,6 +162,7 @@ async def test_incomplete_tables_stop_everything(pipeline: FakePipeline) -> None
     assert pipeline.topics == {}
 
 
+@pytest.mark.exhaustive
 async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: FakePipeline) -> None:
     """One event for 3,000 holders of a role: never more than about a thousand messages at once."""
     rows = [
