@@ -1,8 +1,8 @@
 """Two versions side by side: a rolling upgrade, and back. Each must read the records and rows that the other writes.
 
 The older version is unpacked from the git history into a folder, and its workers run there as `python -m service.cli
-worker`. That entry point and the settings by environment are all that the two versions must have in common; modules
-may be at other paths.
+worker`. That entry point, the settings by environment and `/readyz` are all that the two versions must have in common;
+modules may be at other paths.
 """
 
 import asyncio
@@ -12,13 +12,23 @@ import tarfile
 from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
+from service.dev.ports import free_port
 from tests.chaos.environment import STAGES, ChaosEnvironment
 from tests.chaos.scenario import Skipped
 from tests.support.paths import ROOT
+from tests.support.readiness import wait_until_ready
 
 _FIRST_VERSION = "Changelog of the first version"
 """The subject of the commit that completed the first version."""
+
+
+class _Worker(NamedTuple):
+    """A worker of one version, with the address of its readiness."""
+
+    process: "Popen[bytes]"
+    readyz: str
 
 
 def unpack_older(revision: str, folder: Path) -> str:
@@ -68,7 +78,7 @@ async def rolling_upgrade(environment: ChaosEnvironment) -> None:
                 await _stop(first)
                 await environment.wait_for_mail(50)
                 fourth = _start(environment, replacement)
-                await environment.kill(second)
+                await environment.kill(second.process)
                 await environment.wait_for_mail(50)
                 first, second = third, fourth
             environment.end_fault()
@@ -86,11 +96,16 @@ async def _share_stages(environment: ChaosEnvironment, resolver: Path, deliverer
         await _stop(worker)
 
 
-def _start(environment: ChaosEnvironment, checkout: Path, stages: str = STAGES) -> "Popen[bytes]":
-    return environment.pipeline.start_worker(stages, home=checkout)
+def _start(environment: ChaosEnvironment, checkout: Path, stages: str = STAGES) -> _Worker:
+    port = free_port()
+    variables = {"TOCSIN_WORKER__METRICS_PORT": str(port)}
+    process = environment.pipeline.start_worker(stages, home=checkout, **variables)  # type: ignore[arg-type]
+    return _Worker(process, f"http://127.0.0.1:{port}/readyz")
 
 
-async def _stop(worker: "Popen[bytes]") -> None:
-    worker.terminate()
-    code = await asyncio.to_thread(worker.wait, 60)
-    assert code == 0, f"{worker.args} ended with {code}"
+async def _stop(worker: _Worker) -> None:
+    # Only a worker that is ready drains on SIGTERM. Another worker, or a backlog, may have been faster than its start.
+    await wait_until_ready(worker.readyz)
+    worker.process.terminate()
+    code = await asyncio.to_thread(worker.process.wait, 60)
+    assert code == 0, f"{worker.process.args!r} ended with {code}"
