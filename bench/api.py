@@ -32,7 +32,7 @@ from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
 from service.settings import KafkaSettings, RedisSettings, Settings
 from streams.kafka.connection import kafka_connection
-from streams.topics import table as topics
+from streams.topics.apply import apply as apply_topics
 
 COUNTS, EVERY = "counts at {:g}/s", "contacts, limit 0"
 _WARM_SECONDS, _BARE_SHARE = 1.0, 0.5
@@ -104,7 +104,7 @@ def _start(directory: Path, opened: ExitStack) -> Mapping[str, tuple[int, int]]:
 
 
 async def _prepare(settings: Settings) -> None:
-    await topics.apply(kafka_connection(settings.kafka), partitions=3)
+    await apply_topics(kafka_connection(settings.kafka), partitions=3)
     parts = bootstrap(settings)
     await fill(parts)
     await parts.store.close()

@@ -11,7 +11,7 @@ import orjson
 from argon2 import PasswordHasher
 
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.tables.access import RedisAccounts
+from service.adapters.redis.tables.credentials import RedisAccounts
 from service.bootstrap import Parts
 from service.model.access import Account
 from service.model.recipient import Choice, Contact
@@ -33,7 +33,7 @@ _PREFERENCES = "/api/2.0/notification_preferences/"
 
 async def fill(parts: Parts) -> None:
     """Write all of it, by the ports that the product writes by."""
-    await parts.tables.mark_complete()
+    await parts.completeness.mark_complete()
     choice = Choice(on=False, since_ms=_EPOCH_MS, by="bench")
     rows = [
         Contact(

@@ -86,7 +86,7 @@ async def seed(parts: Parts) -> None:
         await parts.writes.put_group(
             Group(external_id=f"proj-{n}", project_id="bench", addresses=addresses, version=1)
         )
-    await parts.tables.mark_complete()
+    await parts.completeness.mark_complete()
 
 
 def contact_ids() -> Iterator[str]:

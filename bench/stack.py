@@ -20,7 +20,7 @@ from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
 from service.settings import KafkaSettings, RedisSettings, Settings
 from streams.kafka.connection import KafkaConnection
-from streams.topics import table as topics
+from streams.topics.apply import apply as apply_topics
 
 
 class Stack:
@@ -39,7 +39,7 @@ class Stack:
         self._valkey.start()
         self.sink.wait()
         self.redis = Redis.from_url(self._valkey.url)
-        await topics.apply(KafkaConnection(self.bootstrap), partitions=self._partitions)
+        await apply_topics(KafkaConnection(self.bootstrap), partitions=self._partitions)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         names = [f"{topic}.{how}" for how in peer.HOW for topic in (peer.EVENTS, peer.EMAILS)]

@@ -1,4 +1,4 @@
-"""The one place that puts the parts together: settings in, ports out."""
+"""The one place that puts adapters behind ports: settings in, ports out."""
 
 import os
 import socket
@@ -13,20 +13,23 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
-from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
+from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.address_search import RedisAddressSearch
+from service.adapters.redis.operate.inventory import inventory
 from service.adapters.redis.operate.open_ages import RedisOpenAges
-from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
-from service.adapters.redis.tables.requests import RedisRowLocks
-from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.operate.pending_retries import RedisPendingRetries
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.templates import TemplateRenderer
+from service.adapters.tracing import tracing
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.record import Handler
@@ -45,46 +48,76 @@ from service.pipeline.tables.preference_records import PreferenceApplier
 from service.pipeline.tables.stage import TablesHandler
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableStores, TableWriter
-from service.ports import EventLog, Publisher
+from service.ports import (
+    Clock,
+    Completeness,
+    DueSet,
+    EventLog,
+    Inbox,
+    Ledger,
+    LedgerIndex,
+    OpenAges,
+    PendingRetries,
+    Publisher,
+    RelayTransport,
+    Renderer,
+    SoftBounceScores,
+    SupersedeIndex,
+    TableCount,
+    Tables,
+    TableWrites,
+    Tracer,
+    Withdrawals,
+    Workers,
+)
 from service.settings import RelaySettings, Settings, templates_directory
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine."""
 
     def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
+        """Return milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Every port on the real world; what is not used connects to nothing."""
+    """Every port on its adapter. A port that is not used connects to nothing.
+
+    `store` is the connection to Redis that the adapters share: for tools that make adapters of their own.
+    """
 
     settings: Settings
     catalogue: Catalogue
-    clock: SystemClock
+    clock: Clock
     topics: TopicNames
     store: Store
-    tables: RedisTables
-    writes: RedisTableWrites
-    ledger: RedisLedger
-    supersedes: RedisSupersedeIndex
-    withdrawals: RedisWithdrawals
-    inbox: RedisInbox
-    due: RedisDueSet
-    open_ages: RedisOpenAges
+    completeness: Completeness
+    tables: Tables
+    writes: TableWrites
+    ledger: Ledger
+    ledger_index: LedgerIndex
+    supersedes: SupersedeIndex
+    withdrawals: Withdrawals
+    inbox: Inbox
+    due: DueSet
+    open_ages: OpenAges
     in_flight: InFlight
-    workers: RedisWorkers
-    scores: RedisSoftBounceScores
-    renderer: TemplateRenderer
-    transport: SmtpTransport
+    workers: Workers
+    scores: SoftBounceScores
+    renderer: Renderer
+    transport: RelayTransport
     owner: str
     unsubscribe_tokens: UnsubscribeTokens | None
     verp: Verp | None
 
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self.store.close()
+
     def resolve(self) -> Handler:
-        """Events to deliveries."""
+        """Return the handler of the resolve stage: events to deliveries."""
         withdraw = WithdrawalProcessor(
             self.ledger, self.inbox, self.due, self.withdrawals, topics=self.topics, clock=self.clock
         )
@@ -99,11 +132,11 @@ class Parts:
         )
 
     def deliver_inbox(self) -> Handler:
-        """Deliveries to inbox entries."""
+        """Return the handler of the inbox stage: deliveries to inbox entries."""
         return InboxHandler(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
 
     def deliver_email(self) -> Handler:
-        """Deliveries to mail."""
+        """Return the handler of the email stage: deliveries to messages at a relay."""
         ports = EmailPorts(
             tables=self.tables,
             writes=self.writes,
@@ -128,7 +161,7 @@ class Parts:
         )
 
     def bounces(self, publisher: Publisher) -> BounceProcessor | None:
-        """What comes back to the senders of mails; None without a domain for them."""
+        """Return the processor of bounces and complaints; None without a domain for return addresses."""
         if self.verp is None:
             return None
         soft = SoftBounceScorer(self.scores, self.tables, self.writes, self.topics, self.clock)
@@ -144,22 +177,22 @@ class Parts:
         )
 
     def table_writer(self, publisher: Publisher) -> TableWriter:
-        """Writes to the tables, which go through their topics."""
+        """Return the writer of the tables, which writes each row to its topic first."""
         return TableWriter(self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock)
 
     def apply_tables(self) -> Handler:
-        """Records of `tables.*` to rows."""
+        """Return the handler of the tables stage: records of `tables.*` to rows."""
         stores, locks = self.table_stores(), RedisRowLocks(self.store)
         preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
         return TablesHandler(stores, preferences, self.topics)
 
     def explain(self) -> Explainer:
-        """Answers what became of events and recipients."""
+        """Return the explainer of events and recipients."""
         search = RedisAddressSearch(self.store)
         return Explainer(
             self.catalogue,
             self.ledger,
-            self.ledger,
+            self.ledger_index,
             self.tables,
             due=self.due,
             search=search,
@@ -167,11 +200,23 @@ class Parts:
         )
 
     def what_if(self, log: EventLog) -> WhatIf:
-        """Answers who would be notified."""
+        """Return the predictor of deliveries. `log` holds the events of the last days."""
         return WhatIf(self.catalogue, self.tables, self.inbox, log, self.clock)
 
+    def tracer(self) -> Tracer | None:
+        """Return the tracer; None without an endpoint. Raise TracingUnavailable without the extra `otel`."""
+        return tracing(self.settings.otel)
+
+    def pending_retries(self) -> PendingRetries:
+        """Return the notes of a rebuild on which deliveries wait for their next attempt."""
+        return RedisPendingRetries(self.store)
+
+    async def table_counts(self) -> Sequence[TableCount]:
+        """Return the rows and the checksum of every table in Redis. Raise Unavailable."""
+        return await inventory(self.store)
+
     def table_stores(self) -> TableStores:
-        """Where rows are kept."""
+        """Return the ports of the tables."""
         return TableStores(self.tables, self.writes, RedisAccounts(self.store), RedisApiKeys(self.store))
 
     def _sender(self, delivery: Delivery) -> str:
@@ -180,7 +225,7 @@ class Parts:
         return self.settings.mail.bounce_address or self.settings.mail.sender
 
     def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        """One-click unsubscribe (RFC 8058), for types that one may turn off."""
+        """Return the headers of one-click unsubscribe (RFC 8058) for a type that the recipient may switch off."""
         if self.unsubscribe_tokens is None or self.catalogue[delivery.type].mandatory:
             return {}
         token = self.unsubscribe_tokens.token(delivery)
@@ -191,15 +236,16 @@ class Parts:
 
 
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
-    """Load catalogue and templates. Raises CatalogueError, TemplateFault, or ValueError for a DKIM key that is none.
+    """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
 
-    `renderer.check()` renders every template once, which takes a second: for who sends. Connects to nothing: adapters
-    do that when they are first used. Only who is `rebuilding` Redis may write deliveries into one that is not complete.
+    `renderer.check()` renders every template once, which takes a second; call it where email is sent. Only with
+    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, TemplateFault, or
+    ValueError for an invalid DKIM key.
     """
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
-    ledger = RedisLedger(store)
+    tables, ledger = RedisTables(store), RedisLedger(store)
     owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
     return Parts(
         settings=settings,
@@ -207,9 +253,11 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         clock=clock,
         topics=TopicNames(settings.kafka.prefix),
         store=store,
-        tables=RedisTables(store),
+        completeness=tables,
+        tables=tables,
         writes=RedisTableWrites(store),
         ledger=ledger,
+        ledger_index=ledger,
         supersedes=RedisSupersedeIndex(store),
         withdrawals=RedisWithdrawals(store),
         inbox=RedisInbox(store, clock),
@@ -227,7 +275,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
 
 
 def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
-    """What makes and reads the tokens of unsubscribe links; None without a secret."""
+    """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
     secrets = settings.mail_secrets
     return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
 
@@ -242,7 +290,7 @@ def _verp(settings: Settings) -> Verp | None:
 
 
 def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
-    """What all workers together keep to; None where no rate is set."""
+    """Return the rate limit that all workers share; None where no rate is set."""
     smtp = settings.smtp
     rates = {relay.name: relay.rate for relay in relays(settings) if relay.rate}
     if not (rates or smtp.domain_rates or smtp.domain_rate):
@@ -251,7 +299,7 @@ def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
 
 
 def relays(settings: Settings) -> Sequence[Relay]:
-    """The relays in order of preference."""
+    """Return the relays in order of preference."""
     smtp = settings.smtp
     return [
         _relay(one, f"relay{n}", smtp.local_hostname, smtp.domain_concurrency)

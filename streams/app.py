@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from service.adapters.tracing import tracing
 from service.bootstrap import Parts, bootstrap
 from service.model.topics import TopicNames
 from service.settings import Settings, load
@@ -37,7 +36,7 @@ def app_of(parts: Parts) -> StagesApp | RatesApp:
     if settings.fault_at:
         parts = with_fault_points(parts, kill_at(settings.fault_at))
     stages = specs(parts)
-    if (tracer := tracing(settings.otel)) is not None:
+    if (tracer := parts.tracer()) is not None:
         stages = [with_tracing(spec, tracer, parts.topics) for spec in stages]
     app = build_app(faust_options(settings), stages, partial(resources, parts))
     if settings.worker.metrics_port:

@@ -98,7 +98,7 @@ class Hub:
 
     async def _changed_recipients(self) -> list[str]:
         """Return the recipients whose inboxes changed; none when a watcher joined, which the next read includes."""
-        change = asyncio.ensure_future(self._changes.moved(dict(self._positions), _WAIT_S))
+        change = asyncio.ensure_future(self._changes.wait_for_changes(dict(self._positions), _WAIT_S))
         join = asyncio.ensure_future(self._joined.wait())
         try:
             await asyncio.wait({change, join}, return_when=asyncio.FIRST_COMPLETED)

@@ -9,7 +9,7 @@ from service.model.address import check_address
 from service.model.catalogue import Catalogue, NotificationType
 from service.model.field_problem import FieldProblem
 from service.model.recipient import Choice, Recipient, preference_key
-from service.model.validators import ROLE, language_tag, line, time_zone
+from service.model.validators import ROLE, check_language_tag, check_line, check_time_zone
 
 Role = Annotated[str, StringConstraints(pattern=ROLE)]
 
@@ -33,9 +33,9 @@ class RecipientForm(BaseModel):
     )
     version: int | None = None
 
-    _line = field_validator("name")(line)
-    _language_tag = field_validator("locale")(language_tag)
-    _known_zone = field_validator("timezone")(time_zone)
+    _line = field_validator("name")(check_line)
+    _language_tag = field_validator("locale")(check_language_tag)
+    _known_zone = field_validator("timezone")(check_time_zone)
 
     @field_validator("address")
     @classmethod

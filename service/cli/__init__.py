@@ -1,4 +1,4 @@
-"""The command line, `tocsin`: one file a verb, each imported only when it is asked for."""
+"""The command line, `tocsin`: one file a command, imported only when that command runs."""
 
 import logging
 from typing import Annotated
@@ -9,14 +9,15 @@ from service.cli.support.command_group import CommandGroup
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 it failed and one line on stderr says why, 2 wrong usage."""
-    # Whatever libraries log while a verb fails would bury the one line; verbs that serve set their own logging up.
+    """Run the command line. Exit codes: 0 done, 1 failed with the cause in one line on stderr, 2 wrong usage."""
+    # Log records of libraries would bury the one line that says why a command failed. `worker` and `api`, which run
+    # until they are stopped, configure their own logging.
     logging.getLogger().addHandler(logging.NullHandler())
     app(prog_name="tocsin")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"tocsin {version('tocsin')}")
@@ -35,10 +36,10 @@ app = typer.Typer(
 @app.callback()
 def _tocsin(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show logs, and where a failure comes from.")
+        bool, typer.Option("--debug", help="Show logs, and the traceback of a failure.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Events in, mail and inbox entries out, and a ledger that says why."""
+    """Dispatch events as email and inbox notifications, and keep a ledger of every delivery."""

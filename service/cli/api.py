@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_YOUNG = 10_000  # objects between collections: one takes a millisecond then
+_GC_THRESHOLD = 10_000  # allocations between collections: a collection takes about a millisecond then
 
 
 @app.command()
 def api() -> None:
-    """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM ends it."""
+    """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM stops it."""
     import uvloop
 
     from service.observability.logs import configure
@@ -40,21 +40,21 @@ async def _serve(settings: "Settings") -> None:
             application = create_app(deps)
         except ValueError as error:
             raise CliError(str(error)) from error
-        gc.freeze()  # what is there now stays: to look through it all would hold up requests for 0.1 s
-        gc.set_threshold(_YOUNG, 20, 50)
+        gc.freeze()  # start-up objects live as long as the process: scanning them would delay requests by 0.1 s
+        gc.set_threshold(_GC_THRESHOLD, 20, 50)
         await ApiServer(application, settings.http).serve()
 
 
 @asynccontextmanager
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
-    """The API's ports on the real world."""
+    """Open the adapters behind the API's ports, and close them."""
     from service.adapters.rate_limits import SharedRateLimits
-    from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
-    from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
-    from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
+    from service.adapters.redis.idempotency import RedisIdempotency
+    from service.adapters.redis.inbox.changes import RedisInboxChanges
+    from service.adapters.redis.inbox.pages import RedisInboxReads
     from service.adapters.redis.tables.contacts import RedisContacts
+    from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
     from service.adapters.redis.tables.directory import RedisRecipientDirectory
-    from service.adapters.redis.tables.requests import RedisIdempotency
     from service.api.deps import ApiDeps
     from service.bootstrap import bootstrap
     from streams.kafka.connection import kafka_connection

@@ -1,4 +1,4 @@
-"""`tocsin audit`: checks that the ledger's sums balance, and that the due set and the inboxes agree with it."""
+"""`tocsin audit`: compare the ledger's sums, the due set and the inboxes, and repair what differs."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -14,16 +14,16 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def audit(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what can be mended: due set and inbox counts.")
+        bool, typer.Option("--repair", help="Repair the due set and the counts of inboxes.")
     ] = False,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds that mail may take from the due set to its stage.")
+        float, typer.Option(min=0, help="Seconds that a delivery may take from the due set to its stage.")
     ] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Count every delivery in retention, and say what disagrees. Exit code 1 if anything still does.
+    """Count every delivery in retention, and compare the due set and the inboxes with the ledger.
 
-    Reads all of the ledger, a few hundred keys at a time; everything may go on meanwhile.
+    Reads the whole ledger, a few hundred keys at a time, while workers run. Exit code 1 when a difference is left.
     """
     import uvloop
 
@@ -36,10 +36,10 @@ def audit(
         raise typer.Exit(1)
 
 
-async def _audit(repair: bool, patience: float) -> dict[str, Any]:
-    from service.adapters.redis.operate.sweep import RedisLedgerScan
+async def _audit(repair: bool, patience_s: float) -> dict[str, Any]:
+    from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
     from service.bootstrap import bootstrap
-    from service.cli.support.factories import kafka_of
+    from service.cli.support.factories import kafka_connection
     from service.pipeline.operate.audit import Auditor
     from service.settings import load
     from streams.reader.delivery_log import KafkaDeliveryLog
@@ -47,26 +47,27 @@ async def _audit(repair: bool, patience: float) -> dict[str, Any]:
     settings = load()
     parts = bootstrap(settings)
     try:
-        sweep = RedisLedgerScan(parts.store, parts.clock)
-        run = Auditor(parts.ledger, parts.due, sweep, parts.clock, patience_s=patience)
-        log = KafkaDeliveryLog(kafka_of(settings), parts.topics) if repair else None
-        return (await run(log)).document()
+        scan = RedisLedgerScan(parts.store, parts.clock)
+        auditor = Auditor(parts.ledger, parts.due, scan, parts.clock, patience_s=patience_s)
+        log = KafkaDeliveryLog(kafka_connection(settings), parts.topics) if repair else None
+        return (await auditor(log)).document()
     finally:
         await parts.store.close()
 
 
 def _show(document: Mapping[str, Any]) -> None:
-    counted = {**document["final"], **document["open"]}
+    by_state = {**document["final"], **document["open"]}
     equal = "=" if document["balanced"] else "≠"
-    said = " + ".join(f"{n} {state}" for state, n in counted.items())
-    print_text(f"{document['events']} events, {document['resolved']} deliveries {equal} {said or 'none'}")
-    print_text(f"{document['waiting']} wait in the due set; {document['inboxes']} inboxes")
+    counts = " + ".join(f"{n} {state}" for state, n in by_state.items())
+    print_text(f"{document['events']} events, {document['resolved']} deliveries {equal} {counts or 'none'}")
+    print_text(f"{document['waiting']} deliveries in the due set; {document['inboxes']} inboxes")
     for state, oldest in document["oldest_open"].items():
         print_text(f"oldest {state}: {iso(oldest['since_ms'])}  {oldest['delivery']}")
     if document["drift"]:
         rows = (
-            (one["kind"], one["what"], one["said"], "repaired" if one["repaired"] else "")
-            for one in document["drift"]
+            (drift["kind"], drift["what"], drift["said"], "repaired" if drift["repaired"] else "")
+            for drift in document["drift"]
         )
-        table(("drift", "of", "said", ""), rows)
-    print_note(f"{document['drift_left']} disagree" if document["drift_left"] else "everything agrees")
+        table(("difference", "of", "detail", ""), rows)
+    left = document["drift_left"]
+    print_note(f"differences left: {left or 'none'}")

@@ -1,4 +1,4 @@
-"""`tocsin dev`: the whole product on one machine, with nothing to install or to set."""
+"""`tocsin dev`: run the whole product on one machine, without installing or configuring anything."""
 
 import asyncio
 import signal
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from service.dev.stack import DevStack
 
 app = typer.Typer()
-_SAMPLES_S = 30.0
+_SAMPLE_TIMEOUT_S = 30.0
 
 
 @app.command()
 def dev(
     once: Annotated[
         bool,
-        typer.Option("--once", help="Publish the samples, wait for their final states, print them, end."),
+        typer.Option("--once", help="Publish the samples, print their final states, and exit."),
     ] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Keep Kafka's and Redis' data in this folder.")
+        Path | None, typer.Option("--data", help="Keep the data of Kafka and Redis in this folder.")
     ] = None,
     samples: Annotated[bool, typer.Option(help="Publish one sample event of each API document.")] = True,
 ) -> None:
     """Start Kafka, Valkey, a mail catcher, all stages and the API, and publish sample events."""
     print_text(
-        "Tocsin, for development on this machine only: every password is public, nothing is kept by default."
+        "Tocsin for development on this machine only: every password is public, and no data is kept without --data."
     )
     asyncio.run(_dev(once, data, samples))
 
@@ -52,12 +52,12 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
     try:
         parts = await stack.start()
         if samples or once:
-            await _show(parts, must_finish=once)
+            await _run_samples(parts, must_finish=once)
         if not once:
-            _links(stack)
+            _print_links(stack)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
-        print_text("ending")
+        print_text("stopping")
     except (DevStackError, CatalogueError, TemplateFault) as error:
         raise CliError(str(error)) from error
     finally:
@@ -66,35 +66,38 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
         await stack.stop()
 
 
-async def _show(parts: "Parts", *, must_finish: bool) -> None:
+async def _run_samples(parts: "Parts", *, must_finish: bool) -> None:
     from service.dev.sample_run import follow, publish_samples
 
     print_text("  publishing one sample event of each API document")
-    shown = await follow(parts, await publish_samples(parts), _SAMPLES_S)
-    _print(shown)
-    unfinished = [s for s in shown if not s.finished]
+    results = await follow(parts, await publish_samples(parts), _SAMPLE_TIMEOUT_S)
+    _print(results)
+    unfinished = [result for result in results if not result.finished]
     if unfinished and must_finish:
-        lines = [f"{s.type} ({s.event_id}): {_explain(s)}" for s in unfinished]
-        raise CliError("not finished: " + "; ".join(lines))
+        problems = [f"{result.type} ({result.event_id}): {_states(result)}" for result in unfinished]
+        raise CliError("not finished: " + "; ".join(problems))
 
 
-def _print(shown: "Sequence[SampleResult]") -> None:
+def _print(results: "Sequence[SampleResult]") -> None:
     rows = [
-        (s.type, entry.recipient, entry.channel, entry.state, entry.steps[0].reason, entry.steps[0].detail)
-        for s in shown
-        for entry in s.entries
+        (
+            *(result.type, entry.recipient, entry.channel, entry.state),
+            *(entry.steps[0].reason, entry.steps[0].detail),
+        )
+        for result in results
+        for entry in result.entries
     ]
     print_text("")
     table(("event", "recipient", "channel", "state", "reason", "detail"), rows)
 
 
-def _explain(shown: "SampleResult") -> str:
-    if not shown.entries:
+def _states(result: "SampleResult") -> str:
+    if not result.entries:
         return "no recipient was resolved"
-    return ", ".join(f"{e.recipient}/{e.channel} {e.state} {e.steps[0].reason}" for e in shown.entries)
+    return ", ".join(f"{e.recipient}/{e.channel} {e.state} {e.steps[0].reason}" for e in result.entries)
 
 
-def _links(stack: "DevStack") -> None:
+def _print_links(stack: "DevStack") -> None:
     settings = stack.settings
     print_text("")
     if stack.catcher is not None:
@@ -107,4 +110,4 @@ def _links(stack: "DevStack") -> None:
     print_text("                         .venv/bin/tocsin tail")
     print_text("                         .venv/bin/tocsin token alice")
     print_text("")
-    print_text("Ready. Ctrl-C ends everything.", "bold")
+    print_text("Ready. Ctrl-C stops everything.", "bold")

@@ -1,4 +1,4 @@
-"""`tocsin doctor`: checks the settings and everything that Tocsin depends on, and says what to do."""
+"""`tocsin doctor`: check the settings and every dependency, and print a remedy for each problem."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -22,42 +22,42 @@ Check = Callable[[Settings], Awaitable[Sequence[Finding]]]
 def doctor(
     *,
     show_settings: Annotated[
-        bool, typer.Option("--show-settings", help="Every setting and its value, secrets hidden.")
+        bool, typer.Option("--show-settings", help="Print every setting and its value; secrets are hidden.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Check Kafka, topics, Redis, tables, relays, catalogue, templates and secrets. Changes and sends nothing.
+    """Check secrets, Kafka, topics, Redis, tables, relays, catalogue and templates. Change and send nothing.
 
-    Exit code 1 when something does not work.
+    Exit code 1 when a check fails.
     """
     settings = load()
     if show_settings:
-        _show(settings, as_json)
-    found = asyncio.run(_examine(settings))
-    for finding in found:
+        _print_settings(settings, as_json)
+    findings = asyncio.run(_check_all(settings))
+    for finding in findings:
         if as_json:
             json_line(asdict(finding))
             continue
         print_text(f"{finding.status:<5} {finding.check:<18} {finding.detail}", _STYLES[finding.status])
         if finding.remedy:
             print_text(f"      {'':<18} → {finding.remedy}")
-    if any(finding.status is Status.fail for finding in found):
+    if any(finding.status is Status.fail for finding in findings):
         raise typer.Exit(1)
 
 
-async def _examine(settings: Settings) -> list[Finding]:
-    """All checks, side by side, in the order in which they are read."""
+async def _check_all(settings: Settings) -> list[Finding]:
+    """Run all checks concurrently and return their findings in the order of `checks`."""
     from service.cli.checks.files import check_files
     from service.cli.checks.kafka import check_kafka
     from service.cli.checks.redis import check_redis
     from service.cli.checks.secrets import check_secrets
     from service.cli.checks.smtp import check_smtp
 
-    async def files(given: Settings) -> Sequence[Finding]:
-        return await asyncio.to_thread(check_files, given)
+    async def files(settings: Settings) -> Sequence[Finding]:
+        return await asyncio.to_thread(check_files, settings)
 
-    async def secrets(given: Settings) -> Sequence[Finding]:
-        return check_secrets(given)
+    async def secrets(settings: Settings) -> Sequence[Finding]:
+        return check_secrets(settings)
 
     checks: Mapping[str, Check] = {
         "settings": secrets,
@@ -71,17 +71,16 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 
 async def _guarded(name: str, check: Check, settings: Settings) -> Sequence[Finding]:
-    """A check that breaks is a finding too: the others are still told."""
+    """Run a check; an exception becomes a finding, so that the findings of the other checks are still printed."""
     try:
         return await check(settings)
     except Exception as error:
-        return [
-            fail(name, f"the check broke: {type(error).__name__}: {error}", "run `tocsin --debug doctor`")
-        ]
+        detail = f"the check failed unexpectedly: {type(error).__name__}: {error}"
+        return [fail(name, detail, "run `tocsin --debug doctor`, and report the error")]
 
 
-def _show(settings: Settings, as_json: bool) -> None:
-    rows = list(_resolved("TOCSIN", _hidden(settings)))
+def _print_settings(settings: Settings, as_json: bool) -> None:
+    rows = list(_variables("TOCSIN", _without_secrets(settings)))
     if as_json:
         for name, value in rows:
             json_line({"setting": name, "value": value})
@@ -90,21 +89,21 @@ def _show(settings: Settings, as_json: bool) -> None:
         print_text("")
 
 
-def _hidden(settings: Settings) -> dict[str, Any]:
-    """The settings without secrets; of the Redis URL, only its password is one."""
-    told = settings.model_dump(mode="json")
+def _without_secrets(settings: Settings) -> dict[str, Any]:
+    """Return the settings with secrets hidden; of the Redis URL only the password is hidden."""
+    document = settings.model_dump(mode="json")
     url = urlsplit(settings.redis.url.get_secret_value())
     if url.password:
         user, _, host = url.netloc.rpartition("@")
         url = url._replace(netloc=f"{user.partition(':')[0]}:{_HIDDEN}@{host}")
-    told["redis"]["url"] = urlunsplit(url)
-    return told
+    document["redis"]["url"] = urlunsplit(url)
+    return document
 
 
-def _resolved(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Each setting by the name of its environment variable."""
+def _variables(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each setting by the name of its environment variable."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _resolved(f"{prefix}{'_' if prefix == 'TOCSIN' else '__'}{name.upper()}", inner)
+            yield from _variables(f"{prefix}{'_' if prefix == 'TOCSIN' else '__'}{name.upper()}", inner)
     else:
         yield prefix, value

@@ -1,36 +1,38 @@
-"""`tocsin explain`: what became of an event or a recipient, and why."""
+"""`tocsin explain`: explain the deliveries of an event or a recipient, and why a recipient got none."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.output import CliError, json_line, print_text, table
+from service.cli.support.output import CliError, json_line, print_text, print_wrapped
+from service.cli.support.reason_text import reason_line
 from service.cli.support.times import iso, moment_ms
 
 if TYPE_CHECKING:
     from service.pipeline.operate.explain import ExplainQuery
 
 app = typer.Typer(add_completion=False)
+_INDENT = "    "
 
 
 @app.command(no_args_is_help=True)
 def explain(
     *,
-    event: Annotated[str, typer.Option(help="An event: its id or its key.")] = "",
-    source: Annotated[str, typer.Option(help="The event's source; all sources, unless given.")] = "",
+    event: Annotated[str, typer.Option(help="An event's id or key.")] = "",
+    source: Annotated[str, typer.Option(help="The event's source; default: every source.")] = "",
     recipient: Annotated[str, typer.Option(help="A recipient's id.")] = "",
-    address: Annotated[str, typer.Option(help="Whoever has this address.")] = "",
+    address: Annotated[str, typer.Option(help="An address; explains every recipient that has it.")] = "",
     type_name: Annotated[str, typer.Option("--type", help="Only this notification type.")] = "",
-    since: Annotated[str, typer.Option(help="From then on: 10m ago, or a time.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Deliveries to show at most.")] = 100,
+    since: Annotated[str, typer.Option(help="Only deliveries since then: 10m (ago), or a time.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of deliveries per event.")] = 100,
     show_personal: Annotated[bool, typer.Option("--show-personal", help="Do not mask addresses.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say what became of an event, or of what a recipient was due; also why somebody got nothing.
+    """Explain the state of the deliveries of an event or a recipient, and why a recipient was not notified.
 
-    Exit code 1 where nothing is known of it.
+    Exit code 1 when the ledger has no such event or delivery.
     """
     import uvloop
 
@@ -40,60 +42,66 @@ def explain(
     if recipient and address:
         raise typer.BadParameter("not together with --recipient", param_hint="--address")
     if not (event or recipient or address):
-        raise typer.BadParameter("name an --event, a --recipient or an --address")
+        raise typer.BadParameter("give --event, --recipient or --address")
     since_ms = moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0
-    document = uvloop.run(_ask(ExplainQuery(event, source, recipient, address, type_name, since_ms, limit)))
-    shown = document if show_personal else mask_value(document)
+    query = ExplainQuery(event, source, recipient, address, type_name, since_ms, limit)
+    document = uvloop.run(_explain(query))
+    masked = document if show_personal else mask_value(document)
     if as_json:
-        json_line(shown)
+        json_line(masked)
     else:
-        _show(shown)
+        _print(masked)
     if not document["events"]:
         raise CliError(
-            "the ledger knows no such event" if event else "the ledger holds nothing for them",
+            "the ledger has no such event" if event else "the ledger has no deliveries of this recipient",
             "`tocsin tail dead-letter --from-beginning --until-end` shows events that were refused"
             if event
             else "",
         )
 
 
-async def _ask(ask: "ExplainQuery") -> dict[str, Any]:
+async def _explain(query: "ExplainQuery") -> dict[str, Any]:
     from service.bootstrap import bootstrap
     from service.settings import load
 
     parts = bootstrap(load())
     try:
-        return await parts.explain()(ask)
+        return await parts.explain()(query)
     finally:
         await parts.store.close()
 
 
-def _show(document: Mapping[str, Any]) -> None:
+def _print(document: Mapping[str, Any]) -> None:
     for person in document["people"]:
-        _show_person(person)
-    for found in document["events"]:
-        _show_event(found)
+        _print_person(person)
+    for event in document["events"]:
+        _print_event(event)
 
 
-def _show_person(person: Mapping[str, Any]) -> None:
-    if not person["known"]:
-        print_text(f"{person['recipient']}: {'; '.join(['not in the recipients table', *_stops(person)])}")
-        return
-    chosen = ", ".join(
-        f"{key} {'on' if choice['on'] else 'off'}{_since(choice)}"
-        for key, choice in person["preferences"].items()
-    )
-    parts = [person["address"] or "no address", f"roles {', '.join(person['roles']) or 'none'}", chosen]
-    print_text(f"{person['recipient']}: {'; '.join([*filter(None, parts), *_stops(person)])}")
+def _print_person(person: Mapping[str, Any]) -> None:
+    if person["known"]:
+        preferences = ", ".join(
+            f"{key} {'on' if choice['on'] else 'off'}{_since(choice)}"
+            for key, choice in person["preferences"].items()
+        )
+        roles = f"roles {', '.join(person['roles']) or 'none'}"
+        facts = [person["address"] or "no address", roles, *([preferences] if preferences else [])]
+    else:
+        facts = ["not in the recipients table"]
+    print_wrapped(f"{person['recipient']}: {'; '.join([*facts, *_blocks(person)])}", hanging="  ")
 
 
-def _stops(person: Mapping[str, Any]) -> Iterator[str]:
-    """What stops their mail, and since when."""
-    if stopped := person["suppressed"]:
-        until = f" until {iso(stopped['until_ms'])}" if "until_ms" in stopped else ""
-        yield f"suppressed{_since(stopped)}{until}: {stopped['reason']}"
+def _blocks(person: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the suppression and the unsubscribes that block a recipient's mail, each with its time."""
+    if suppression := person["suppressed"]:
+        yield _suppressed(suppression)
     for name, choice in person["unsubscribed"].items():
         yield f"unsubscribed from {name}{_since(choice)}"
+
+
+def _suppressed(suppression: Mapping[str, Any]) -> str:
+    until = f" until {iso(suppression['until_ms'])}" if "until_ms" in suppression else ""
+    return f"suppressed{_since(suppression)}{until}: {reason_line(suppression['reason'])}"
 
 
 def _since(choice: Mapping[str, Any]) -> str:
@@ -101,63 +109,76 @@ def _since(choice: Mapping[str, Any]) -> str:
     return f" since {iso(choice['since_ms'])}{by}" if choice["since_ms"] else by
 
 
-def _show_event(found: Mapping[str, Any]) -> None:
-    head, sums = found["event"], found["sums"]
+def _print_event(event: Mapping[str, Any]) -> None:
+    head = event["event"]
     print_text("")
     if "type" in head:
         print_text(f"{head['type']}  {head['id']} of {head['source']}  ({head['key']})", "bold")
-        print_text(
-            f"  happened {iso(head['time_ms'])}, received {iso(head['received_ms'])}, {head.get('position', '')}"
-        )
+        times = f"happened {iso(head['time_ms'])}, received {iso(head['received_ms'])}"
+        print_wrapped(", ".join(filter(None, (times, head.get("position", "")))), indent="  ")
     else:
-        print_text(f"{head['key']}: withdrawn before it came", "bold")
+        print_text(f"{head['key']}: withdrawn before the event arrived", "bold")
     if "withdrawn_ms" in head:
-        print_text(f"  withdrawn by its source, {iso(head['withdrawn_ms'])}")
-    for rule in found["audience"]:
-        kind = rule["rule"]
-        given = (
-            f"{name} {value}".removeprefix(f"{kind} ")
-            for name, value in rule.items()
-            if name != "rule" and value
-        )
-        print_text(f"  audience: {kind} {', '.join(given)}")
-    if found["deliveries"]:
-        columns = ("recipient", "channel", "found by", "state", "reason", "since", "attempts", "next", "why")
-        table(columns, (_cells(delivery) for delivery in found["deliveries"]))
-    for delivery in found["deliveries"]:
-        for what in _now(delivery):
-            print_text(f"  {delivery['recipient']} by {delivery['channel']}, as it stands now: {what}")
-    for one in found["not_made"]:
-        print_text(f"  {one['recipient']} not by {one['channel']}: {one['reason']}: {one['words']}")
-    counted = ", ".join(f"{n} {state}" for state, n in {**sums["final"], **sums["open"]}.items())
-    equal = "=" if sums["balanced"] else "≠"
-    print_text(
-        f"  {sums['resolved']} deliveries to {sums['recipients']} recipients {equal} {counted or 'none'}"
+        print_text(f"  withdrawn by its source at {iso(head['withdrawn_ms'])}")
+    for rule in event["audience"]:
+        print_text(f"  audience: {_rule(rule)}")
+    _print_deliveries(event["deliveries"])
+    for missing in event["not_made"]:
+        delivery = f"{missing['recipient']}  {missing['channel']}"
+        why = f"not notified, {missing['reason']}: {missing['words']}"
+        print_wrapped(f"{delivery}  {why}", indent="  ", hanging=_INDENT)
+    _print_sums(event["sums"])
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    kind = rule["rule"]
+    values = (
+        f"{name} {value}".removeprefix(f"{kind} ") for name, value in rule.items() if name != "rule" and value
     )
+    return f"{kind} {', '.join(values)}"
 
 
-def _now(delivery: Mapping[str, Any]) -> Iterator[str]:
-    """What would stop the same delivery today."""
+def _print_deliveries(deliveries: Sequence[Mapping[str, Any]]) -> None:
+    """Print each delivery on a line of aligned columns; below it the reason, the rule, the attempts, current blocks."""
+    heads = [(d["recipient"], d["channel"], d["state"]) for d in deliveries]
+    widths = [max(map(len, column)) for column in zip(*heads, strict=True)]
+    for delivery, head in zip(deliveries, heads, strict=True):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(head, widths, strict=True))
+        line = f"{cells}  {iso(delivery['steps'][0]['at_ms'])}"
+        print_wrapped(line, indent="  ", hanging=_INDENT)
+        for line in _details(delivery):
+            print_wrapped(line, indent=_INDENT, hanging=_INDENT + "  ")
+
+
+def _details(delivery: Mapping[str, Any]) -> Iterator[str]:
+    if delivery["reason"]:
+        yield reason_line(delivery["reason"])
+    last, attempts = delivery["steps"][0], delivery["attempts"]
+    reply = " ".join(filter(None, (last.get("relay"), last.get("reply"), last["detail"])))
+    facts = (
+        f"rule {delivery['found']} {delivery['scope']}".strip(),
+        f"{attempts} attempt{'' if attempts == 1 else 's'}" if attempts else "",
+        f"next attempt {iso(delivery['next_ms'])}" if delivery["next_ms"] else "",
+        reply or delivery["decided"],
+    )
+    yield "; ".join(filter(None, facts))
+    yield from (f"current: {block}" for block in _current_blocks(delivery))
+
+
+def _current_blocks(delivery: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what would block the same delivery now."""
     stopped = delivery["stopped"] or {}
     if "suppressed" in stopped:
-        yield f"suppressed{_since(stopped['suppressed'])}: {stopped['suppressed']['reason']}"
+        yield _suppressed(stopped["suppressed"])
     if "unsubscribed" in stopped:
         yield f"unsubscribed{_since(stopped['unsubscribed'])}"
     if (choice := delivery["preference"]) and not choice["on"]:
         yield f"preference off{_since(choice)}"
 
 
-def _cells(delivery: Mapping[str, Any]) -> tuple[Any, ...]:
-    last = delivery["steps"][0]
-    said = " ".join(filter(None, (last.get("relay"), last.get("reply"), last["detail"])))
-    return (
-        delivery["recipient"],
-        delivery["channel"],
-        f"{delivery['found']} {delivery['scope']}".strip(),
-        delivery["state"],
-        delivery["reason"],
-        iso(last["at_ms"]),
-        delivery["attempts"],
-        iso(delivery["next_ms"]) if delivery["next_ms"] else "",
-        said or delivery["decided"],
+def _print_sums(sums: Mapping[str, Any]) -> None:
+    counts = ", ".join(f"{n} {state}" for state, n in {**sums["final"], **sums["open"]}.items())
+    equal = "=" if sums["balanced"] else "≠"
+    print_text(
+        f"  {sums['resolved']} deliveries to {sums['recipients']} recipients {equal} {counts or 'none'}"
     )

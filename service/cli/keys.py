@@ -1,4 +1,4 @@
-"""`tocsin keys`: API keys of services."""
+"""`tocsin keys`: issue, list and revoke API keys of services."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.factories import kafka_of, require_topic
+from service.cli.support.factories import kafka_connection, require_topic
 from service.cli.support.output import CliError, json_line, listing, print_note, print_text
 from service.cli.support.times import iso
 from service.settings import load
 
 if TYPE_CHECKING:
-    from service.bootstrap import SystemClock
     from service.model.access import ApiKey
     from service.pipeline.tables.writer import TableWriter
+    from service.ports import Clock
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -29,58 +29,60 @@ def keys() -> None:
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is, for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The service that uses the key; free text.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it allows: tables, events, operate; repeatable.")
+        list[str] | None,
+        typer.Option(help="A scope: tables, events or operate; repeatable. Default: events."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a key and print it, once: only its hash is kept."""
-    row, text = asyncio.run(_create(name, [one for given in scope or ["events"] for one in given.split(",")]))
+    """Create a key and print it once: only its hash is stored."""
+    scopes = [part for value in scope or ["events"] for part in value.split(",")]
+    key, text = asyncio.run(_create(name, scopes))
     if as_json:
-        json_line({**_shown(row), "key": text})
+        json_line({**_row(key), "key": text})
     else:
         print_text(text)
-        print_note(f"key {row.id} of {row.name}, for {', '.join(row.scopes)}; it is not shown again")
+        print_note(f"key {key.id} of {key.name}, scopes {', '.join(key.scopes)}; it cannot be shown again")
 
 
 @app.command("list")
-def show(*, as_json: Json = False) -> None:
-    """Every key, revoked ones too; never their secrets."""
-    rows = asyncio.run(_all())
-    listing(("id", "name", "scopes", "created", "revoked"), map(_shown, rows), as_json=as_json)
+def list_keys(*, as_json: Json = False) -> None:
+    """List every key, also revoked ones, without secrets."""
+    keys = asyncio.run(_all())
+    listing(("id", "name", "scopes", "created", "revoked"), map(_row, keys), as_json=as_json)
 
 
 @app.command()
-def revoke(*, key: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
-    """Let a key open nothing any more."""
-    row = asyncio.run(_revoke(key))
-    print_text(f"{row.id} of {row.name} is revoked")
+def revoke(*, id_: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
+    """Revoke a key: the API refuses it from now on."""
+    key = asyncio.run(_revoke(id_))
+    print_text(f"{key.id} of {key.name} is revoked")
 
 
 async def _create(name: str, scopes: list[str]) -> "tuple[ApiKey, str]":
     from service.pipeline.tables.credentials import create_key
 
-    async with _writing() as (writer, clock):
+    async with _table_writer() as (writer, clock):
         try:
             return await create_key(writer, clock, name, scopes)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--scope") from error
 
 
-async def _revoke(key: str) -> "ApiKey":
+async def _revoke(id_: str) -> "ApiKey":
     from service.pipeline.tables.credentials import revoke_key
 
-    async with _writing() as (writer, clock):
+    async with _table_writer() as (writer, clock):
         try:
-            return await revoke_key(writer, clock, key)
+            return await revoke_key(writer, clock, id_)
         except KeyError as error:
-            raise CliError(f"there is no key {key}", "`tocsin keys list` shows them") from error
+            raise CliError(f"there is no key {id_}", "`tocsin keys list` lists them") from error
 
 
 async def _all() -> "list[ApiKey]":
     from service.adapters.redis.client import Store
-    from service.adapters.redis.tables.access import RedisApiKeys
+    from service.adapters.redis.tables.credentials import RedisApiKeys
 
     store = Store(load().redis)
     try:
@@ -90,14 +92,14 @@ async def _all() -> "list[ApiKey]":
 
 
 @asynccontextmanager
-async def _writing() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
-    """The writer that the API uses: the topic first, then Redis."""
+async def _table_writer() -> "AsyncIterator[tuple[TableWriter, Clock]]":
+    """Open the writer that the API uses too, which writes to the topic first and then to Redis."""
     from service.bootstrap import bootstrap
     from streams.producer.producer import Producer
 
     settings = load()
     parts = bootstrap(settings)
-    connection = kafka_of(settings)
+    connection = kafka_connection(settings)
     producer = Producer(connection, timeout_s=10.0)
     try:
         await require_topic(connection, parts.topics.table("api-keys"))
@@ -107,11 +109,11 @@ async def _writing() -> "AsyncIterator[tuple[TableWriter, SystemClock]]":
         await parts.store.close()
 
 
-def _shown(row: "ApiKey") -> dict[str, Any]:
+def _row(key: "ApiKey") -> dict[str, Any]:
     return {
-        "id": row.id,
-        "name": row.name,
-        "scopes": " ".join(row.scopes),
-        "created": iso(row.created_ms),
-        "revoked": iso(row.revoked_ms) if row.revoked_ms else None,
+        "id": key.id,
+        "name": key.name,
+        "scopes": " ".join(key.scopes),
+        "created": iso(key.created_ms),
+        "revoked": iso(key.revoked_ms) if key.revoked_ms else None,
     }

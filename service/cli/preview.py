@@ -1,4 +1,4 @@
-"""`tocsin preview`: a type's mail as its readers will see it."""
+"""`tocsin preview`: render the message of a notification type as recipients will see it."""
 
 import sys
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.factories import catalogue_of
+from service.cli.support.factories import load_catalogue
 from service.cli.support.output import CliError, print_note, printable
 from service.settings import load
 
@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 
 
 class PreviewPart(StrEnum):
-    """What of a mail is shown."""
+    """The part of a message to print."""
 
     html = "html"
     text = "text"
@@ -33,79 +33,81 @@ class PreviewPart(StrEnum):
 def preview(
     *,
     type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A notification type.")] = "",
-    locale: Annotated[str, typer.Option(help="Whose language; TOCSIN_TEMPLATES__LOCALE, unless given.")] = "",
+    locale: Annotated[str, typer.Option(help="Locale; default: TOCSIN_TEMPLATES__LOCALE.")] = "",
     part: Annotated[
-        PreviewPart | None, typer.Option(help="Only this; headers and text, unless given.")
+        PreviewPart | None, typer.Option(help="Print only this part; default: headers and text.")
     ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
     serve: Annotated[
-        bool, typer.Option("--serve", help="All types as a page that follows the files.")
+        bool, typer.Option("--serve", help="Serve all types as a page that reloads when files change.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Where --serve listens, on this machine only.")] = 8026,
+    port: Annotated[int, typer.Option(help="Port of --serve, on this machine only.")] = 8026,
 ) -> None:
-    """Render the mail of a type from its sample event. Sends nothing."""
+    """Render the message of a notification type from its sample event. Send nothing."""
     if serve:
-        _serve(port, type_name, show)
+        _serve(port, type_name, open_browser)
         return
     if not type_name:
-        raise typer.BadParameter("name a type, or ask for --serve", param_hint="TYPE")
+        raise typer.BadParameter("give a type, or --serve", param_hint="TYPE")
     from service.adapters.templates import TemplateFault, TemplateRenderer, render_preview
     from service.ports import RenderFailed
 
     settings = load()
-    catalogue = catalogue_of(settings)
-    row = catalogue.get(type_name)
-    if row is None:
-        raise CliError(f"there is no type {type_name}", "`tocsin publish --list` shows the types")
+    catalogue = load_catalogue(settings)
+    type_ = catalogue.get(type_name)
+    if type_ is None:
+        raise CliError(f"there is no type {type_name}", "`tocsin publish --list` lists the types")
     language = locale or settings.templates.locale
     try:
         renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
         if part is PreviewPart.raw:
-            _raw(renderer, settings.mail, row, language)
+            _write_raw(renderer, settings.mail, type_, language)
             return
-        seen = render_preview(renderer, settings.mail, row.name, language)
+        rendered = render_preview(renderer, settings.mail, type_.name, language)
     except (TemplateFault, RenderFailed) as fault:
-        raise CliError(str(fault), "mend the template") from fault
-    if show:
-        _open(row.name, seen)
+        raise CliError(str(fault), "fix the template") from fault
+    if open_browser:
+        _open(type_.name, rendered)
     else:
-        typer.echo(_shown(seen, part))
+        typer.echo(_text(rendered, part))
 
 
-def _serve(port: int, type_name: str, show: bool) -> None:
+def _serve(port: int, type_name: str, open_browser: bool) -> None:
     from service.dev.preview_server import serve_previews
 
     url = f"http://127.0.0.1:{port}/preview" + (f"/{type_name}" if type_name else "")
-    print_note(f"{url}, until Ctrl-C")
-    if show:
+    print_note(f"serving {url} until Ctrl-C")
+    if open_browser:
         typer.launch(url)
     serve_previews(load(), port)
 
 
-def _shown(seen: "Preview", part: PreviewPart | None) -> str:
-    headers = "\n".join(f"{name}: {printable(value)}" for name, value in seen.headers)
+def _text(rendered: "Preview", part: PreviewPart | None) -> str:
+    headers = "\n".join(f"{name}: {printable(value)}" for name, value in rendered.headers)
     if part is PreviewPart.html:
-        return seen.html
+        return rendered.html
     if part is PreviewPart.text:
-        return seen.text
+        return rendered.text
     if part is PreviewPart.headers:
         return headers
-    return f"{headers}\n\n{seen.text}\nInbox: {seen.inbox}\nSize: {seen.size} octets"
+    return f"{headers}\n\n{rendered.text}\nInbox: {rendered.inbox}\nSize: {rendered.size} octets"
 
 
-def _raw(renderer: "TemplateRenderer", mail: "MailSettings", row: "NotificationType", locale: str) -> None:
-    """The bytes as a relay gets them."""
+def _write_raw(
+    renderer: "TemplateRenderer", mail: "MailSettings", type_: "NotificationType", locale: str
+) -> None:
+    """Write the message to stdout, byte for byte as a relay receives it."""
     from service.adapters.templates.preview import sample_headers
     from service.adapters.templates.sample import sample_delivery
 
-    headers = {} if row.mandatory else sample_headers(mail)
-    sys.stdout.buffer.write(renderer.email(sample_delivery(row, locale), headers))
+    headers = {} if type_.mandatory else sample_headers(mail)
+    sys.stdout.buffer.write(renderer.email(sample_delivery(type_, locale), headers))
 
 
-def _open(name: str, seen: "Preview") -> None:
+def _open(name: str, rendered: "Preview") -> None:
     with NamedTemporaryFile(
         "w", encoding="utf-8", prefix=f"tocsin-{name}-", suffix=".html", delete=False
     ) as file:
-        file.write(seen.html)
+        file.write(rendered.html)
     print_note(file.name)
     typer.launch(Path(file.name).as_uri())

@@ -1,7 +1,8 @@
-"""`tocsin privacy`: what is kept of a person, handed over or erased."""
+"""`tocsin privacy`: export or erase the data of a person."""
 
 import os
 from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,6 @@ import typer
 from service.cli.support.operator_session import confirm, operator_session
 from service.cli.support.output import CliError, json_line, print_note, print_text
 from service.cli.support.times import iso
-from service.model.catalogue import Lane
 from service.model.operation import OperationKind, OperationPhase, pseudonym
 from service.model.record import Record
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
-Address = Annotated[str, typer.Option(help="Everybody who goes by this address, also in lists of groups.")]
+Address = Annotated[
+    str, typer.Option(help="Every recipient and contact with this address, and its entries in groups.")
+]
 
 
 @app.callback()
 def privacy() -> None:
-    """Export or erase what is kept of a person."""
+    """Export or erase the data of a person."""
 
 
 @app.command()
@@ -37,10 +39,10 @@ def export(
     recipient: Recipient = "",
     address: Address = "",
     out: Annotated[
-        Path | None, typer.Option(help="A file that only you may read; stdout, unless given.")
+        Path | None, typer.Option(help="Write to this file, with mode 0600; default: stdout.")
     ] = None,
 ) -> None:
-    """Write all that is kept of a person as one JSON document: rows, inbox, ledger, waiting mail, Kafka's records."""
+    """Export the data of a person as JSON: rows, inbox, ledger, due set and records in Kafka."""
     import uvloop
 
     _check(recipient, address)
@@ -51,9 +53,7 @@ def export(
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2) + b"\n")
-    print_text(
-        f"{out}: {', '.join(f'{number} {name}' for name, number in _sums(document).items()) or 'nothing'}"
-    )
+    print_text(f"{out}: {_listed(_sums(document)) or 'no data'}")
 
 
 @app.command()
@@ -61,13 +61,13 @@ def erase(
     *,
     recipient: Recipient = "",
     address: Address = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The counts as JSON.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be erased.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Erase a person: rows, inbox, waiting mail, and who the ledger's deliveries were for.
+    """Erase a person's rows, inbox and pending deliveries, and replace the recipient in the ledger.
 
-    Kafka forgets by itself when the retention of its topics is over. Suppressions stay, as hashes.
+    Records in Kafka expire with the retention of their topics. Suppressions are kept, as hashes.
     """
     import uvloop
 
@@ -77,100 +77,100 @@ def erase(
 
 def _check(recipient: str, address: str) -> None:
     if bool(recipient) == bool(address):
-        raise typer.BadParameter("name either a RECIPIENT or an --address")
+        raise typer.BadParameter("give either RECIPIENT or --address")
 
 
 async def _export(recipient: str, address: str) -> dict[str, Any]:
-    from service.pipeline.operate.privacy import export as gather
+    from service.pipeline.operate.privacy import export as export_person
 
-    async with operator_session() as at:
-        person = await _person(at, recipient, address)
-        records = [record async for record in _records(at, person)]
-        document = await gather(person, _traces(at, records), _ports(at))
-        document["kafka"] = [_shown(record) for record in records]
-        trail = at.trail(OperationKind.export, {"person": pseudonym(recipient or address)})
-        await trail.write(OperationPhase.ended, _sums(document))
+    async with operator_session() as session:
+        person = await _person(session, recipient, address)
+        records = [record async for record in _records(session, person)]
+        document = await export_person(person, _delivery_refs(session, records), _ports(session))
+        document["kafka"] = [_row(record) for record in records]
+        log = session.operation_log(OperationKind.export, {"person": pseudonym(recipient or address)})
+        await log.write(OperationPhase.ended, _sums(document))
     return document
 
 
 async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     from service.pipeline.operate.privacy import Eraser
-    from service.pipeline.operate.privacy import export as gather
+    from service.pipeline.operate.privacy import export as export_person
 
-    async with operator_session() as at:
-        person = await _person(at, recipient, address)
-        traces = _traces(at, [record async for record in _records(at, person)])
-        kept = _sums(await gather(person, traces, _ports(at)))
-        print_note(f"kept: {', '.join(f'{number} {name}' for name, number in kept.items()) or 'nothing'}")
+    async with operator_session() as session:
+        person = await _person(session, recipient, address)
+        refs = _delivery_refs(session, [record async for record in _records(session, person)])
+        stored = _sums(await export_person(person, refs, _ports(session)))
+        print_note(f"stored: {_listed(stored) or 'no data'}")
         if dry_run:
             print_note("nothing was done")
             return
-        confirm("Erase this? It cannot be undone.", yes=yes)
-        trail = at.trail(OperationKind.erase, {"person": pseudonym(recipient or address)})
-        await trail.write(OperationPhase.begun, kept)
-        counts = await Eraser(_ports(at))(person, traces)
-        await trail.write(OperationPhase.ended, counts)
+        confirm("Erase this data? This cannot be undone.", yes=yes)
+        log = session.operation_log(OperationKind.erase, {"person": pseudonym(recipient or address)})
+        # Recorded before anything is erased: an erasure that is cut off still has its record.
+        await log.write(OperationPhase.begun, stored)
+        counts = await Eraser(_ports(session))(person, refs)
+        await log.write(OperationPhase.ended, counts)
     if as_json:
         json_line(counts)
     else:
-        print_text(
-            ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing was left to erase"
-        )
+        print_text(_listed(counts) or "there was no data to erase")
 
 
-async def _person(at: "OperatorSession", recipient: str, address: str) -> "DataSubject":
+async def _person(session: "OperatorSession", recipient: str, address: str) -> "DataSubject":
     from service.pipeline.operate.data_subject import NAMED, SubjectFinder
 
-    if reason := await at.parts.tables.incomplete():
+    if reason := await session.parts.tables.incomplete():
         raise CliError(reason)
-    search = SubjectFinder(at.parts.topics, recipient=recipient, address=address)
-    async for record in at.read(*(at.parts.topics.table(name) for name in NAMED)):
-        search.read(record)
-    return search.subject()
+    topics = session.parts.topics
+    finder = SubjectFinder(topics, recipient=recipient, address=address)
+    async for record in session.read(*(topics.table(name) for name in NAMED)):
+        finder.read(record)
+    return finder.subject()
 
 
-async def _records(at: "OperatorSession", person: "DataSubject") -> Any:
-    """Kafka's records of this person, within the retention of their topics."""
-    topics = at.parts.topics
-    keys = {name.encode() for name in person.ids}
-    names = (*(topics.email(lane) for lane in Lane), topics.inbox, topics.outcomes, topics.dead_letter)
-    async for record in at.read(*names):
+async def _records(session: "OperatorSession", person: "DataSubject") -> AsyncIterator[Record]:
+    """Yield the person's records in Kafka, within the retention of their topics."""
+    topics = session.parts.topics
+    keys = {id_.encode() for id_ in person.ids}
+    async for record in session.read(*sorted(topics.dispatches()), topics.outcomes, topics.dead_letter):
         if record.key in keys:
             yield record
 
 
-def _traces(at: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]":
-    """Each delivery once."""
+def _delivery_refs(session: "OperatorSession", records: list[Record]) -> "list[DeliveryRef]":
+    """Return the deliveries that these records are about, each once."""
     from service.pipeline.operate.data_subject import DeliveryRef
 
-    found = {
-        trace.delivery: trace
+    topics = session.parts.topics
+    refs = {
+        ref.delivery: ref
         for record in records
-        if (trace := DeliveryRef.from_record(record, at.parts.topics)) is not None
+        if (ref := DeliveryRef.from_record(record, topics)) is not None
     }
-    return list(found.values())
+    return list(refs.values())
 
 
-def _ports(at: "OperatorSession") -> "PrivacyPorts":
-    from service.adapters.redis.operate.personal import RedisPersonalData
+def _ports(session: "OperatorSession") -> "PrivacyPorts":
+    from service.adapters.redis.operate.personal_data import RedisPersonalData
     from service.pipeline.operate.privacy import PrivacyPorts
 
-    parts = at.parts
+    parts = session.parts
     return PrivacyPorts(
         tables=parts.tables,
         ledger=parts.ledger,
         inbox=parts.inbox,
         due=parts.due,
-        personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
-        writer=parts.table_writer(at.producer),
-        publisher=at.producer,
+        personal=RedisPersonalData(parts.store, parts.ledger_index, parts.clock),
+        writer=parts.table_writer(session.producer),
+        publisher=session.producer,
         topics=parts.topics,
         clock=parts.clock,
-        types=[row.name for row in parts.catalogue],
+        types=[type_.name for type_ in parts.catalogue],
     )
 
 
-def _shown(record: Record) -> dict[str, Any]:
+def _row(record: Record) -> dict[str, Any]:
     value: Any = None if record.value is None else record.value.decode("utf-8", "backslashreplace")
     with suppress(orjson.JSONDecodeError):
         value = orjson.loads(record.value or b"")
@@ -183,7 +183,11 @@ def _shown(record: Record) -> dict[str, Any]:
     }
 
 
-def _sums(document: dict[str, Any]) -> dict[str, int]:
-    """How much there is of each kind; ids and addresses are how it was found."""
+def _sums(document: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of items of each kind; ids and addresses, which the search used, are not counted."""
     sums = Counter({k: len(v) for k, v in document.items() if k not in ("ids", "addresses")})
     return dict(+sums)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())

@@ -1,4 +1,4 @@
-"""`tocsin publish`: an event from the command line, checked here as the resolve stage would check it."""
+"""`tocsin publish`: publish events, after the same validation as in the resolve stage."""
 
 import asyncio
 import time
@@ -11,73 +11,82 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.factories import catalogue_of, kafka_of
-from service.cli.support.option_input import bytes_of
+from service.cli.support.factories import kafka_connection, load_catalogue
+from service.cli.support.option_input import read_input
 from service.cli.support.output import CliError, json_line, listing, print_text
 from service.cli.support.times import iso, moment_ms
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.cli.support.event_draft import Draft
+    from service.cli.support.event_draft import EventDraft
     from service.model.catalogue import Catalogue, NotificationType
     from service.model.event import Event, Withdrawal
     from service.model.record import Message
     from streams.reader.publish_once import RecordPosition
 
 app = typer.Typer(add_completion=False)
-_CHUNK = 500
+_BATCH = 500
 
 
 @app.command(no_args_is_help=True)
-def publish_once(
+def publish(
     *,
     type_name: Annotated[
-        str, typer.Argument(metavar="TYPE", help="A notification type, or withdraw; --list shows them.")
+        str, typer.Argument(metavar="TYPE", help="A notification type, or withdraw; --list prints the types.")
     ] = "",
-    sample: Annotated[bool, typer.Option("--sample", help="Begin with the type's sample event.")] = False,
-    data: Annotated[str, typer.Option(help="Data as a JSON object, @FILE, or - for standard input.")] = "",
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Take missing fields from the type's sample event.")
+    ] = False,
+    data: Annotated[
+        str, typer.Option(help="The data as a JSON object, @FILE, or - for standard input.")
+    ] = "",
     recipient: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Whom it is for; repeatable.")
+        list[str] | None, typer.Option(metavar="ID", help="A recipient's id; repeatable.")
     ] = None,
     external_id: Annotated[str | None, typer.Option(help="The group's external id.")] = None,
     project_id: Annotated[str | None, typer.Option(help="The group's project.")] = None,
-    account: Annotated[str | None, typer.Option(help="The account whose contacts hear.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Who did it; not notified of it.")] = None,
-    expires: Annotated[str, typer.Option(help="When it loses its worth: 10m, or a time.")] = "",
+    account: Annotated[str | None, typer.Option(help="The account whose contacts are notified.")] = None,
+    actor: Annotated[
+        str | None, typer.Option(help="The recipient who caused the event, and is not notified.")
+    ] = None,
+    expires: Annotated[str, typer.Option(help="When the event expires: 10m (from now), or a time.")] = "",
     event_id: Annotated[str, typer.Option("--id", help="The event's id; with --count, ID-1, ID-2, …")] = "",
     source: Annotated[str, typer.Option(help="The event's source.")] = "/tocsin/cli",
-    at: Annotated[str, typer.Option("--time", help="When it happened; now, unless given.")] = "",
-    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many such events.")] = 1,
-    topic: Annotated[
-        str, typer.Option(help="The topic; the first of TOCSIN_KAFKA__EVENTS, unless given.")
+    happened: Annotated[
+        str, typer.Option("--time", help="When it happened: 10m (ago), or a time; default: now.")
     ] = "",
-    show_types: Annotated[bool, typer.Option("--list", help="List the notification types.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of events to publish.")] = 1,
+    topic: Annotated[str, typer.Option(help="The topic; default: the first of TOCSIN_KAFKA__EVENTS.")] = "",
+    show_types: Annotated[bool, typer.Option("--list", help="List the notification types and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Publish events of a type; one that would become a dead letter is refused with the reason."""
-    from service.cli.support.event_draft import draft_of, recipients_text
+    """Publish events of a notification type. Refuse an event that would become a dead letter, with its reason."""
+    from service.cli.support.event_draft import draft_event, recipients_text
 
     settings = load()
-    catalogue = catalogue_of(settings)
+    catalogue = load_catalogue(settings)
     if show_types:
         _list(catalogue, as_json)
         return
     if not type_name:
-        raise typer.BadParameter("missing; --list shows the types", param_hint="TYPE")
-    reserved = type_name.rpartition(".")[2] == "withdraw"
-    row = None if reserved else _row(catalogue, type_name)
+        raise typer.BadParameter("missing; --list prints the types", param_hint="TYPE")
+    is_withdrawal = type_name.rpartition(".")[2] == "withdraw"
+    type_ = None if is_withdrawal else _find_type(catalogue, type_name)
     now_ms = time.time_ns() // 1_000_000
-    given = {
-        "recipients": recipients_text(recipient or ()),
-        "external_id": external_id,
-        "project_id": project_id,
-    }
-    given |= {"account": account, "actor": actor, "expires": _time(expires, now_ms, ago=False) or None}
-    happened, begin = _time(at, now_ms, ago=True) or iso(now_ms), row.sample if row and sample else {}
-    draft = draft_of(type_name, begin, _data(data), given, source=source, time=happened, event_id=event_id)
-    asyncio.run(
-        _publish(settings, _Made(catalogue, draft, topic or settings.kafka.events[0], count), as_json)
+    options = {"external_id": external_id, "project_id": project_id, "account": account, "actor": actor}
+    options["recipients"] = recipients_text(recipient or ())
+    options["expires"] = _time(expires, now_ms, ago=False) or None
+    draft = draft_event(
+        type_name,
+        type_.sample if type_ and sample else {},
+        _data(data),
+        options,
+        source=source,
+        time=_time(happened, now_ms, ago=True) or iso(now_ms),
+        event_id=event_id,
     )
+    batches = _EventBatches(catalogue, draft, topic or settings.kafka.events[0], count)
+    asyncio.run(_publish(settings, batches, as_json))
 
 
 def _time(text: str, now_ms: int, *, ago: bool) -> str:
@@ -85,111 +94,112 @@ def _time(text: str, now_ms: int, *, ago: bool) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """The events of a command in batches, each made only when the one before it is written."""
+class _EventBatches:
+    """The events of a command in batches; a batch is built only after the previous one is written."""
 
     catalogue: "Catalogue"
-    draft: "Draft"
+    draft: "EventDraft"
     topic: str
     count: int
 
     def __iter__(self) -> "Iterator[list[tuple[Event | Withdrawal, Message]]]":
-        for first in range(1, self.count + 1, _CHUNK):
-            numbers = range(first, min(first + _CHUNK, self.count + 1))
+        for first in range(1, self.count + 1, _BATCH):
+            numbers = range(first, min(first + _BATCH, self.count + 1))
             yield [
-                _checked(self.catalogue, self.draft, self.draft.event_id(n, self.count), self.topic)
+                _validate(self.catalogue, self.draft, self.draft.event_id(n, self.count), self.topic)
                 for n in numbers
             ]
 
 
-async def _publish(settings: Settings, made: "_Made", as_json: bool) -> None:
+async def _publish(settings: Settings, batches: _EventBatches, as_json: bool) -> None:
     from streams.reader.follow import UnknownTopic
-    from streams.reader.publish_once import publish_once as write
+    from streams.reader.publish_once import publish_once
 
-    under_way: deque[list[Event | Withdrawal]] = deque()
+    in_flight: deque[list[Event | Withdrawal]] = deque()
 
     def messages() -> "Iterator[list[Message]]":
-        for batch in made:
-            under_way.append([event for event, _ in batch])
+        for batch in batches:
+            in_flight.append([event for event, _ in batch])
             yield [message for _, message in batch]
 
     try:
-        async with aclosing(write(kafka_of(settings), made.topic, messages())) as written:
+        written = publish_once(kafka_connection(settings), batches.topic, messages())
+        async with aclosing(written):
             async for positions in written:
-                for event, position in zip(under_way.popleft(), positions, strict=True):
-                    _told(event, position, as_json)
+                for event, position in zip(in_flight.popleft(), positions, strict=True):
+                    _print_published(event, position, as_json)
     except UnknownTopic as error:
         raise CliError(str(error), "create it with `tocsin topics apply`") from error
 
 
-def _told(event: "Event | Withdrawal", position: "RecordPosition", as_json: bool) -> None:
+def _print_published(event: "Event | Withdrawal", position: "RecordPosition", as_json: bool) -> None:
     if as_json:
-        told = {"id": event.id, "source": event.source, "type": event.type, "event": event.key}
-        json_line({**told, **position._asdict()})
+        fields = {"id": event.id, "source": event.source, "type": event.type, "event": event.key}
+        json_line({**fields, **position._asdict()})
     else:
         print_text(f"{event.id}  {position.topic} {position.partition}:{position.offset}")
 
 
-def _checked(
-    catalogue: "Catalogue", draft: "Draft", event_id: str, topic: str
+def _validate(
+    catalogue: "Catalogue", draft: "EventDraft", event_id: str, topic: str
 ) -> "tuple[Event | Withdrawal, Message]":
-    from service.cli.support.event_draft import checked
+    from service.cli.support.event_draft import validate_event
     from service.model.event import InvalidEvent
 
     try:
-        return checked(draft, event_id, topic, catalogue, time.time_ns() // 1_000_000)
+        return validate_event(draft, event_id, topic, catalogue, time.time_ns() // 1_000_000)
     except InvalidEvent as error:
         raise CliError(f"refused: {error.reason}: {error}", _remedy(error.reason)) from error
 
 
 def _remedy(reason: str) -> str:
     if reason == "missing_audience":
-        return "see --recipient, --external-id, --account, or --sample"
-    return "--sample gives data that fits" if reason == "invalid_data" else ""
+        return "use --recipient, --external-id, --account or --sample"
+    return "--sample has valid data" if reason == "invalid_data" else ""
 
 
-def _row(catalogue: "Catalogue", name: str) -> "NotificationType":
-    row = catalogue.get(name)
-    if row is None:
-        near = get_close_matches(name.rpartition(".")[2], [row.name for row in catalogue], n=3, cutoff=0.5)
+def _find_type(catalogue: "Catalogue", name: str) -> "NotificationType":
+    type_ = catalogue.get(name)
+    if type_ is None:
+        names = [type_.name for type_ in catalogue]
+        near = get_close_matches(name.rpartition(".")[2], names, n=3, cutoff=0.5)
         raise CliError(
             f"refused: unknown_type: there is no type {name}",
-            f"did you mean {' or '.join(near)}?" if near else "`tocsin publish --list` shows the types",
+            f"did you mean {' or '.join(near)}?" if near else "`tocsin publish --list` lists the types",
         )
-    return row
+    return type_
 
 
-def _data(given: str) -> dict[str, Any]:
-    """The object that was given. Raises Failure with the reason that a dead letter would have."""
+def _data(text: str) -> dict[str, Any]:
+    """Return the JSON object of --data. Raise CliError with the reason that a dead letter would have."""
     from service.model.event import InvalidEvent
     from service.pipeline.resolve import strict_json
 
-    if not given:
+    if not text:
         return {}
     try:
-        document = strict_json.loads(bytes_of("--data", given))
+        document = strict_json.loads(read_input("--data", text))
     except InvalidEvent as error:
         raise CliError(f"refused: --data: {error.reason}: {error}") from error
     if not isinstance(document, dict):
-        raise CliError("refused: --data: invalid_data: it must be a JSON object")
+        raise CliError("refused: --data: invalid_data: must be a JSON object")
     return document
 
 
 def _list(catalogue: "Catalogue", as_json: bool) -> None:
-    listing(
-        ("name", "domain", "number", "title", "channels", "audience"), map(_shown, catalogue), as_json=as_json
-    )
+    columns = ("name", "domain", "number", "title", "channels", "audience")
+    listing(columns, map(_type_row, catalogue), as_json=as_json)
 
 
-def _shown(row: "NotificationType") -> dict[str, Any]:
+def _type_row(type_: "NotificationType") -> dict[str, Any]:
     audience: Sequence[str] = [
-        f"{rule.kind} {rule.role}" if rule.role else str(rule.kind) for rule in row.audience
+        f"{rule.kind} {rule.role}" if rule.role else str(rule.kind) for rule in type_.audience
     ]
     return {
-        "name": row.name,
-        "domain": row.domain,
-        "number": row.number,
-        "title": row.title,
-        "channels": ", ".join(row.channels),
+        "name": type_.name,
+        "domain": type_.domain,
+        "number": type_.number,
+        "title": type_.title,
+        "channels": ", ".join(type_.channels),
         "audience": ", ".join(audience),
     }

@@ -1,4 +1,4 @@
-"""`tocsin rebuild`: refill an empty Redis from Kafka, or print what is in it."""
+"""`tocsin rebuild`: refill an empty Redis from Kafka, or print the checksums of its tables."""
 
 import sys
 from collections.abc import Sequence
@@ -19,36 +19,39 @@ app = typer.Typer()
 
 @app.command()
 def rebuild(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Also where Redis is not empty: what is there stays, what is missing is added."
+            "--force",
+            help="Rebuild a Redis that is not empty: keep its rows, and add those that are missing.",
         ),
     ] = False,
     checksums: Annotated[
-        bool, typer.Option("--checksums", help="Only print what is in Redis now, and change nothing.")
+        bool, typer.Option("--checksums", help="Only print rows and checksums of the tables in Redis.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Refill an empty Redis: tables, suppressions, inboxes with what was read, the ledger, withdrawals, due mail.
+    """Refill an empty Redis: tables, suppressions, inboxes with read marks, ledger, withdrawals, due set.
 
-    Stages may run; they send nothing until it is done. Ends with the rows and a checksum of each table.
+    Workers may run; they send nothing until the rebuild is complete. Prints the rows and a checksum of each table.
     """
     import uvloop
 
     if checksums:
-        _show(uvloop.run(_sums()), as_json)
+        _print(uvloop.run(_sums()), as_json)
         return
     uvloop.run(_check(force))
-    if not yes and not typer.confirm("Refill Redis from Kafka? Nothing is sent meanwhile.", err=True):
+    if not yes and not typer.confirm(
+        "Refill Redis from Kafka? Nothing is sent until it is complete.", err=True
+    ):
         raise typer.Exit(1)
-    done = uvloop.run(_rebuild())
-    for topic, records in done.refused.items():
-        print_note(f"{records} records of {topic} were passed over: they mean nothing")
+    report = uvloop.run(_rebuild())
+    for topic, records in report.refused.items():
+        print_note(f"{records} records of {topic} were skipped: they cannot be decoded")
     if as_json:
-        json_line({"read": dict(done.read), "refused": dict(done.refused)})
-    _show(done.sums, as_json)
+        json_line({"read": dict(report.read), "refused": dict(report.refused)})
+    _print(report.sums, as_json)
 
 
 def _parts() -> "Parts":
@@ -69,7 +72,7 @@ async def _sums() -> "Sequence[TableCount]":
 
 
 async def _check(force: bool) -> None:
-    """Raises Failure where a rebuild was not what this Redis needs."""
+    """Raise CliError when Redis needs no rebuild, or holds rows already, unless `force`."""
     from service.adapters.redis.operate.inventory import holds_rows
     from streams.reader.rebuild import UNDER_WAY
 
@@ -80,38 +83,38 @@ async def _check(force: bool) -> None:
             return
         if reason is None:
             raise CliError(
-                "Redis is complete, so nothing needs to be rebuilt",
-                "--force adds what is missing, if anything is",
+                "Redis is complete: there is nothing to rebuild",
+                "--force adds rows that are missing nevertheless",
             )
         if await holds_rows(parts.store):
             raise CliError(
-                "Redis is neither complete nor empty: part of its data was lost, or was written by something else",
-                "empty it with FLUSHALL, or keep what is there and add the rest with --force",
+                "Redis is neither complete nor empty: it has lost a part of its data, or holds data of another system",
+                "empty it with FLUSHALL, or keep its rows and add the missing ones with --force",
             )
     finally:
         await parts.store.close()
 
 
 async def _rebuild() -> "RebuildReport":
-    from service.cli.support.factories import kafka_of
+    from service.cli.support.factories import kafka_connection
     from streams.reader.rebuild import rebuild as refill
 
     parts = _parts()
     try:
-        return await refill(parts, kafka_of(parts.settings), _Progress())
+        return await refill(parts, kafka_connection(parts.settings), _Progress())
     finally:
         await parts.store.close()
 
 
 class _Progress:
-    """A line on a terminal that says how far it is; nothing elsewhere."""
+    """A progress line on a terminal; no output elsewhere."""
 
-    def __call__(self, what: str, read: int, left: int) -> None:
+    def __call__(self, step: str, read: int, left: int) -> None:
         if sys.stderr.isatty():
-            line = f"{what}: {read:,} records read, about {left:,} left"
+            line = f"{step}: {read:,} records read, about {left:,} left"
             sys.stderr.write(f"\r{line:<78}" + ("" if left else "\n"))
             sys.stderr.flush()
 
 
-def _show(sums: "Sequence[TableCount]", as_json: bool) -> None:
+def _print(sums: "Sequence[TableCount]", as_json: bool) -> None:
     listing(("table", "rows", "checksum"), map(asdict, sums), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`tocsin recipients import`: fills the recipients table from a file."""
+"""`tocsin recipients import`: import recipients from a file."""
 
 import asyncio
 import time
@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
-from service.cli.importing.checkpoint import Checkpoint, beside, fresh, saved
-from service.cli.importing.reading import BadFile, Format
-from service.cli.support.factories import kafka_of, require_topic
+from service.cli.importing.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, new_checkpoint
+from service.cli.importing.row_reader import BadFile, Format
+from service.cli.support.factories import kafka_connection, require_topic
 from service.cli.support.output import CliError, console, json_line, print_note, print_text
 from service.ports import Unavailable
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
-    from service.cli.importing.running import Put, RefusedRow
+    from service.cli.importing.import_run import RefusedRow, WriteBatch
     from service.model.recipient import Recipient
     from service.pipeline.tables.bulk_import import ImportResult
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-_SHOWN = 10
+_MAX_REFUSALS_SHOWN = 10
 
 
 @app.callback()
 def recipients() -> None:
-    """The recipients table."""
+    """Import recipients from a file."""
 
 
 @app.command("import")
@@ -39,70 +39,79 @@ def load_file(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="JSON Lines or CSV.")
     ],
-    form: Annotated[Format | None, typer.Option("--format", help="By the file's name, unless given.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, write none.")] = False,
+    file_format: Annotated[
+        Format | None, typer.Option("--format", help="Format; default: by the file's name.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row and write none.")] = False,
     refused: Annotated[
         Path | None, typer.Option(help="Write refused rows to this file, as JSON Lines.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier import stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an import that was stopped.")] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Where the place is kept; FILE.checkpoint, unless given.")
+        Path | None, typer.Option(help="The checkpoint file; default: FILE.checkpoint.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The counts as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Import recipients; each row is the whole of one. Harmless when repeated. Exit code 1 when rows were refused."""
-    place = checkpoint or beside(file)
-    form = form or (Format.csv if file.suffix.lower() == ".csv" else Format.jsonl)
-    started = time.monotonic()
+    """Import recipients; a row replaces its recipient as a whole. Idempotent. Exit code 1 when rows are refused."""
+    saved_to = checkpoint or checkpoint_path(file)
+    file_format = file_format or (Format.csv if file.suffix.lower() == ".csv" else Format.jsonl)
+    started_s = time.monotonic()
     try:
-        begin = saved(file, place) if resume else fresh(file)
-        with _refusals(refused, append=bool(begin.place.offset)) as refuse, _progress(file) as shown:
-            moved = _moved(None if dry_run else place, shown)
-            end = asyncio.run(
-                _import(file=file, form=form, begin=begin, refuse=refuse, moved=moved, dry_run=dry_run)
+        begin = load_checkpoint(file, saved_to) if resume else new_checkpoint(file)
+        with _refusals(refused, append=bool(begin.place.offset)) as on_refused, _progress(file) as show:
+            on_batch = _on_batch(None if dry_run else saved_to, show)
+            run = _import(
+                file=file,
+                file_format=file_format,
+                begin=begin,
+                on_refused=on_refused,
+                on_batch=on_batch,
+                dry_run=dry_run,
             )
+            end = asyncio.run(run)
     except BadFile as error:
         raise CliError(f"{file}: {error}") from error
     except KeyboardInterrupt:
-        print_note("stopped; --resume goes on from the last batch")
+        print_note("stopped; --resume continues after the last batch")
         raise typer.Exit(130) from None
-    except Unavailable as away:
-        raise CliError(away.reason, "" if dry_run else "--resume goes on from the last batch") from away
+    except Unavailable as unavailable:
+        remedy = "" if dry_run else "--resume continues after the last batch"
+        raise CliError(unavailable.reason, remedy) from unavailable
     if not dry_run:
-        place.unlink(missing_ok=True)
-    _report(end, time.monotonic() - started, as_json=as_json, dry_run=dry_run)
+        saved_to.unlink(missing_ok=True)
+    _report(end, time.monotonic() - started_s, as_json=as_json, dry_run=dry_run)
     if end.counts.refused:
         raise CliError(
             f"{end.counts.refused} of {end.counts.rows} rows were refused",
-            "" if refused else "--refused FILE keeps them",
+            "" if refused else "--refused FILE writes them to a file",
         )
 
 
 async def _import(
     *,
     file: Path,
-    form: Format,
+    file_format: Format,
     begin: Checkpoint,
-    refuse: "Callable[[RefusedRow], None]",
-    moved: Callable[[Checkpoint], None],
+    on_refused: "Callable[[RefusedRow], None]",
+    on_batch: Callable[[Checkpoint], None],
     dry_run: bool,
 ) -> Checkpoint:
     from service.bootstrap import bootstrap
-    from service.cli.importing.running import Import
+    from service.cli.importing.import_run import Import
 
     settings = load()
     parts = bootstrap(settings)
     async with AsyncExitStack() as stack:
-        put = _pretend if dry_run else await _feed(settings, parts, stack)
-        return await Import(file, form, parts.catalogue, put, refuse, moved).run(begin)
+        write = _write_nothing if dry_run else await _importer(settings, parts, stack)
+        return await Import(file, file_format, parts.catalogue, write, on_refused, on_batch).run(begin)
 
 
-async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "Put":
-    """What writes a batch, to the topic and then to Redis."""
+async def _importer(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "WriteBatch":
+    """Return the function that writes a batch to the topic and then to Redis."""
     from service.pipeline.tables.bulk_import import RecipientImporter
     from streams.producer.producer import Producer
 
-    connection = kafka_of(settings)
+    connection = kafka_connection(settings)
     stack.push_async_callback(parts.store.close)
     await require_topic(connection, parts.topics.table("recipients"))
     producer = Producer(connection)
@@ -110,62 +119,65 @@ async def _feed(settings: Settings, parts: "Parts", stack: AsyncExitStack) -> "P
     return RecipientImporter(parts.tables, parts.writes, producer, parts.topics, parts.clock).put
 
 
-async def _pretend(rows: "Sequence[Recipient]") -> "ImportResult":
+async def _write_nothing(rows: "Sequence[Recipient]") -> "ImportResult":
     from service.pipeline.tables.bulk_import import ImportResult
 
     return ImportResult()
 
 
-def _moved(place: Path | None, shown: Callable[[Checkpoint], None]) -> Callable[[Checkpoint], None]:
-    def moved(at: Checkpoint) -> None:
-        if place is not None:
-            at.save(place)
-        shown(at)
+def _on_batch(path: Path | None, show: Callable[[Checkpoint], None]) -> Callable[[Checkpoint], None]:
+    """Return a function that saves a checkpoint to the path, if there is one, and shows it."""
 
-    return moved
+    def on_batch(checkpoint: Checkpoint) -> None:
+        if path is not None:
+            checkpoint.save(path)
+        show(checkpoint)
+
+    return on_batch
 
 
 @contextmanager
 def _refusals(path: Path | None, *, append: bool) -> "Iterator[Callable[[RefusedRow], None]]":
-    """Refused rows go to a file whole, and the first few of them, without what they hold, to stderr."""
+    """Write refused rows to a file, and the line and reason of the first ones, without their values, to stderr."""
     count = 0
 
-    def refuse(one: "RefusedRow") -> None:
+    def on_refused(row: "RefusedRow") -> None:
         nonlocal count
         count += 1
-        if count <= _SHOWN:
-            print_note(f"line {one.line}: {one.reason}")
-        elif count == _SHOWN + 1:
-            print_note("and more")
+        if count <= _MAX_REFUSALS_SHOWN:
+            print_note(f"line {row.line}: {row.reason}")
+        elif count == _MAX_REFUSALS_SHOWN + 1:
+            print_note("further refused rows are not listed")
         if file is not None:
             file.write(
-                orjson.dumps({"line": one.line, "reason": one.reason, "row": one.text}, default=str) + b"\n"
+                orjson.dumps({"line": row.line, "reason": row.reason, "row": row.text}, default=str) + b"\n"
             )
             file.flush()
 
     opened = nullcontext(None) if path is None else path.open("ab" if append else "wb")
     with opened as file:
-        yield refuse
+        yield on_refused
 
 
 @contextmanager
 def _progress(path: Path) -> Iterator[Callable[[Checkpoint], None]]:
-    """A bar on a terminal, nothing elsewhere."""
+    """Show a progress bar on a terminal; show nothing elsewhere."""
     from rich.progress import Progress
 
     err = console(stderr=True)
     with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
         task = progress.add_task(path.name, total=path.stat().st_size)
-        yield lambda at: progress.update(
-            task, completed=at.place.offset, description=f"{path.name}, {at.counts.rows} rows"
+        yield lambda checkpoint: progress.update(
+            task, completed=checkpoint.place.offset, description=f"{path.name}, {checkpoint.counts.rows} rows"
         )
 
 
-def _report(end: Checkpoint, seconds: float, *, as_json: bool, dry_run: bool) -> None:
+def _report(end: Checkpoint, duration_s: float, *, as_json: bool, dry_run: bool) -> None:
     counts = asdict(end.counts)
     if as_json:
-        json_line({**counts, "lines": end.place.line, "seconds": round(seconds, 3), "dry_run": dry_run})
+        json_line({**counts, "lines": end.place.line, "seconds": round(duration_s, 3), "dry_run": dry_run})
         return
-    told = ", ".join(f"{number} {name}" for name, number in counts.items() if name != "rows" and number)
-    said = f": {told}" if told else ", all well" if dry_run else ""
-    print_text(f"{counts['rows']} rows{said}, in {seconds:.1f} s{'; nothing was written' if dry_run else ''}")
+    results = ", ".join(f"{number} {name}" for name, number in counts.items() if name != "rows" and number)
+    summary = f": {results}" if results else ", all valid" if dry_run else ""
+    end_note = "; nothing was written" if dry_run else ""
+    print_text(f"{counts['rows']} rows{summary}, in {duration_s:.1f} s{end_note}")

@@ -1,4 +1,4 @@
-"""`tocsin suppressions`: addresses that are not mailed."""
+"""`tocsin suppressions`: list, add and remove suppressed addresses."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,22 +13,24 @@ if TYPE_CHECKING:
     from service.model.suppression import Suppression
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An address.")]
-Why = Annotated[str, typer.Option("--reason", help="Why, for whoever looks later.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept in the operation log.")]
 
 
 @app.callback()
 def suppressions() -> None:
-    """Addresses that are not mailed. They are kept as hashes: an address can be looked up, but not listed."""
+    """List, add and remove suppressed addresses. Only hashes are stored: an address can be looked up, not listed."""
 
 
 @app.command("list")
-def show(
+def list_suppressions(
     *,
-    address: Annotated[str, typer.Option(help="Only this one. Exit code 1 when it is mailed.")] = "",
+    address: Annotated[
+        str, typer.Option(help="Only this address; exit code 1 when it is not suppressed.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Every suppression, newest first: why, since when, and until when."""
+    """List the suppressions with reason, start and end, newest first."""
     rows = asyncio.run(_rows(address))
     if address and not rows:
         raise CliError("this address is not suppressed")
@@ -37,21 +39,21 @@ def show(
 
 @app.command()
 def add(*, address: Address, reason: Why = "") -> None:
-    """Stop mail to an address, but for mandatory types. The audit keeps who did it and why."""
-    asyncio.run(_change(address, stop=True, why=reason))
+    """Send no mail to an address, except of mandatory types. The operation log keeps operator and reason."""
+    asyncio.run(_change(address, suppress=True, why=reason))
     print_text("suppressed")
 
 
 @app.command()
 def remove(*, address: Address, reason: Why = "") -> None:
-    """Allow mail to an address again, and forget its soft bounces."""
-    if not asyncio.run(_change(address, stop=False, why=reason)):
+    """Allow mail to an address again, and clear its soft-bounce score."""
+    if not asyncio.run(_change(address, suppress=False, why=reason)):
         print_note("the address was not suppressed")
-    print_text("mailed again")
+    print_text("no longer suppressed")
 
 
 async def _rows(address: str) -> list[dict[str, Any]]:
-    from service.adapters.redis.operate.suppressions import suppressions as every
+    from service.adapters.redis.operate.suppressions import suppressions as all_suppressions
     from service.bootstrap import bootstrap
     from service.model.ids import address_key
 
@@ -59,28 +61,31 @@ async def _rows(address: str) -> list[dict[str, Any]]:
     try:
         if address:
             row = await parts.tables.suppression(address)
-            found = [(address_key(address), row)] if row else []
+            rows = [(address_key(address), row)] if row else []
         else:
-            found = [pair async for pair in every(parts.store)]
+            rows = [pair async for pair in all_suppressions(parts.store)]
     finally:
         await parts.store.close()
-    now = parts.clock.now_ms()
-    standing = [pair for pair in found if pair[1].stands(now)]
-    return [_shown(key, row) for key, row in sorted(standing, key=lambda pair: -pair[1].at_ms)]
+    now_ms = parts.clock.now_ms()
+    current = [pair for pair in rows if pair[1].in_force(now_ms)]
+    return [_row(key, row) for key, row in sorted(current, key=lambda pair: -pair[1].at_ms)]
 
 
-def _shown(key: str, row: "Suppression") -> dict[str, Any]:
+def _row(key: str, suppression: "Suppression") -> dict[str, Any]:
     return {
         "address_key": key,
-        "reason": row.reason.value,
-        "since": iso(row.at_ms),
-        "until": iso(row.until_ms) if row.until_ms else None,
-        "detail": row.detail,
+        "reason": suppression.reason.value,
+        "since": iso(suppression.at_ms),
+        "until": iso(suppression.until_ms) if suppression.until_ms else None,
+        "detail": suppression.detail,
     }
 
 
-async def _change(address: str, *, stop: bool, why: str) -> bool:
-    """Write the row between two records of the audit, so that nothing is done unseen."""
+async def _change(address: str, *, suppress: bool, why: str) -> bool:
+    """Write or delete the suppression; return False when there was none to delete. Raise Unavailable.
+
+    The operation log gets a record before and after: a change that is cut off still has its record.
+    """
     from service.cli.support.operator_session import operator_session
     from service.model.address import check_address
     from service.model.ids import address_key
@@ -93,19 +98,19 @@ async def _change(address: str, *, stop: bool, why: str) -> bool:
         check_address(address)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ADDRESS") from error
-    async with operator_session() as at:
-        parts, action = at.parts, OperationKind.suppress if stop else OperationKind.unsuppress
-        trail = at.trail(action, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
-        writer = parts.table_writer(at.producer)
-        await trail.write(OperationPhase.begun, {})
+    async with operator_session() as session:
+        parts, kind = session.parts, OperationKind.suppress if suppress else OperationKind.unsuppress
+        log = session.operation_log(kind, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
+        writer = parts.table_writer(session.producer)
+        await log.write(OperationPhase.begun, {})
         changed = True
-        if stop:
-            told = f"by {trail.operator}: {why}" if why else f"by {trail.operator}"
-            await writer.suppress(address, Reason.by_operator, told)
+        if suppress:
+            detail = f"by {log.operator}: {why}" if why else f"by {log.operator}"
+            await writer.suppress(address, Reason.by_operator, detail)
         else:
             changed = await writer.unsuppress(address)
             key = address_key(address)
-            await at.producer.publish([Message(parts.topics.soft_bounces, key.encode(), None)])
+            await session.producer.publish([Message(parts.topics.soft_bounces, key.encode(), None)])
             await parts.scores.clear(key)
-        await trail.write(OperationPhase.ended, {"changed": int(changed)})
+        await log.write(OperationPhase.ended, {"changed": int(changed)})
         return changed

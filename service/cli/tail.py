@@ -1,4 +1,4 @@
-"""`tocsin tail`: follows what happens, as it happens. Reads outside any consumer group, so it disturbs nobody."""
+"""`tocsin tail`: follow topics. Reads outside any consumer group, so that no stage is affected."""
 
 import asyncio
 import time
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.factories import kafka_of
-from service.cli.support.output import CliError, json_line, print_text
+from service.cli.support.factories import kafka_connection
+from service.cli.support.output import CliError, json_line, print_wrapped
 from service.cli.support.times import moment_ms
 from service.model.catalogue import Lane
+from service.model.channels import CHANNELS, Channel
 from service.model.topics import TopicNames
 from service.settings import Settings, load
 
@@ -31,20 +32,26 @@ _STYLES = {
     "dead": "red",
     "skipped": "dim",
 }
+_HANGING = " " * 14  # later lines of a record begin under its topic, right of the time
+_CHANNEL_TOPICS = [
+    short
+    for channel in Channel
+    for short in (channel, *([f"{channel}.LANE"] if CHANNELS[channel].lanes else []))
+]
 
 
 @dataclass(frozen=True, slots=True)
 class TailFilter:
-    """What is to be shown: for each field the values that are let through, and when to stop."""
+    """The records to show: for each field the values that match; and where to begin and to stop."""
 
     fields: Mapping[str, frozenset[str]]
     since_ms: int | None
     until_end: bool
     limit: int
 
-    def wants(self, sight: "RecordView") -> bool:
-        """Whether every field that was asked for has one of its values."""
-        return all(not values.isdisjoint(sight.fields.get(name, ())) for name, values in self.fields.items())
+    def matches(self, view: "RecordView") -> bool:
+        """Return True when each field of the filter has one of its values in the record."""
+        return all(not values.isdisjoint(view.fields.get(name, ())) for name, values in self.fields.items())
 
 
 @app.command()
@@ -54,72 +61,73 @@ def tail(
         Texts,
         typer.Argument(
             metavar="[TOPIC]...",
-            help="outcomes, dead-letter, audit, inbox, email, email.LANE, events, tables.NAME, or a full name.",
+            help=f"outcomes, dead-letter, audit, {', '.join(_CHANNEL_TOPICS)}, events, tables.NAME, or a full name.",
         ),
     ] = None,
-    type_name: Annotated[Texts, typer.Option("--type", help="Only these notification types.")] = None,
-    recipient: Annotated[Texts, typer.Option(help="Only these recipient ids.")] = None,
-    state: Annotated[Texts, typer.Option(help="Only these states.")] = None,
-    event: Annotated[Texts, typer.Option(help="Only these events: their ids or keys.")] = None,
-    channel: Annotated[Texts, typer.Option(help="email or inbox.")] = None,
-    reason: Annotated[Texts, typer.Option(help="Only these reason codes.")] = None,
-    since: Annotated[str, typer.Option(help="From then on: 10m ago, or a time.")] = "",
+    type_name: Annotated[
+        Texts, typer.Option("--type", help="Only these notification types; repeatable.")
+    ] = None,
+    recipient: Annotated[Texts, typer.Option(help="Only these recipient ids; repeatable.")] = None,
+    state: Annotated[Texts, typer.Option(help="Only these states; repeatable.")] = None,
+    event: Annotated[Texts, typer.Option(help="Only these events, by id or key; repeatable.")] = None,
+    channel: Annotated[
+        Texts, typer.Option(help=f"Only this channel: {' or '.join(Channel)}; repeatable.")
+    ] = None,
+    reason: Annotated[Texts, typer.Option(help="Only these reason codes; repeatable.")] = None,
+    since: Annotated[str, typer.Option(help="Begin then: 10m (ago), or a time; default: now.")] = "",
     from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="All that Kafka has kept.")
+        bool, typer.Option("--from-beginning", help="Begin with the oldest record in Kafka.")
     ] = False,
-    until_end: Annotated[bool, typer.Option("--until-end", help="Stop when all is read.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="Stop after so many; 0: never.")] = 0,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop at the current end of the topics.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Stop after this many records; 0: no limit.")] = 0,
     show_personal: Annotated[
         bool, typer.Option("--show-personal", help="Do not mask addresses and names.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON Lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Follow dispatch topics: outcomes and dead letters, unless topics are named. Ctrl-C ends it."""
+    """Follow topics; default: outcomes and dead letters. Ctrl-C stops it."""
     if since and from_beginning:
         raise typer.BadParameter("not together with --from-beginning", param_hint="--since")
-    asked = {"type": type_name, "recipient": recipient, "state": state, "event": event}
-    asked |= {"channel": channel, "reason": reason}
-    begin = (
+    fields = {"type": type_name, "recipient": recipient, "state": state, "event": event}
+    fields |= {"channel": channel, "reason": reason}
+    since_ms = (
         moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0 if from_beginning else None
     )
-    wish = TailFilter(
-        {name: frozenset(values) for name, values in asked.items() if values}, begin, until_end, limit
-    )
+    values = {name: frozenset(values) for name, values in fields.items() if values}
+    filter_ = TailFilter(values, since_ms, until_end, limit)
     settings = load()
+    show = _printer(settings, show_personal, as_json)
     try:
-        asyncio.run(
-            _tail(
-                settings,
-                topic or ["outcomes", "dead-letter"],
-                wish,
-                _printer(settings, show_personal, as_json),
-            )
-        )
+        asyncio.run(_tail(settings, topic or ["outcomes", "dead-letter"], filter_, show))
     except KeyboardInterrupt:
-        raise typer.Exit from None  # the usual way to end it
+        raise typer.Exit from None  # the usual way to stop it
 
 
 async def _tail(
-    settings: Settings, asked: Sequence[str], wish: TailFilter, show: "Callable[[RecordView], None]"
+    settings: Settings, topics: Sequence[str], filter_: TailFilter, show: "Callable[[RecordView], None]"
 ) -> None:
     from service.cli.support.record_view import record_view
     from streams.reader.follow import UnknownTopic, follow
 
-    connection, names, shown = kafka_of(settings), TopicNames(settings.kafka.prefix), 0
-    wanted = list(dict.fromkeys(full for name in asked for full in full_names(name, settings)))
-    reading = follow(connection, wanted, since_ms=wish.since_ms, until_end=wish.until_end)
+    names, shown = TopicNames(settings.kafka.prefix), 0
+    full_names = list(dict.fromkeys(full for name in topics for full in topic_names(name, settings)))
+    records = follow(
+        kafka_connection(settings), full_names, since_ms=filter_.since_ms, until_end=filter_.until_end
+    )
     try:
-        async with aclosing(reading):
-            async for record in reading:
-                sight = record_view(record, names)
-                if wish.wants(sight):
-                    show(sight)
+        async with aclosing(records):
+            async for record in records:
+                view = record_view(record, names)
+                if filter_.matches(view):
+                    show(view)
                     shown += 1
-                    if shown == wish.limit:
+                    if shown == filter_.limit:
                         return
     except UnknownTopic as error:
         raise CliError(
-            str(error), "`tocsin topics list` shows them, `tocsin topics apply` creates them"
+            str(error), "`tocsin topics list` lists them, `tocsin topics apply` creates them"
         ) from error
 
 
@@ -128,25 +136,27 @@ def _printer(settings: Settings, personal: bool, as_json: bool) -> "Callable[[Re
 
     names = TopicNames(settings.kafka.prefix)
     if as_json:
-        return lambda sight: json_line(sight.document(personal=personal), flush=True)
-    return lambda sight: print_text(
-        view_line(sight, names, personal=personal), _STYLES.get(sight.first("state"), "")
+        return lambda view: json_line(view.document(personal=personal), flush=True)
+    return lambda view: print_wrapped(
+        view_line(view, names, personal=personal), _STYLES.get(view.first("state"), ""), hanging=_HANGING
     )
 
 
-def full_names(name: str, settings: Settings) -> Sequence[str]:
-    """The topics that a short name stands for; a name that is none is taken as it is."""
+def topic_names(name: str, settings: Settings) -> Sequence[str]:
+    """Return the full names of the topics that a short name stands for; any other name is a full name."""
     names = TopicNames(settings.kafka.prefix)
-    short = {
+    short: dict[str, Sequence[str]] = {
         "outcomes": [names.outcomes],
         "dead-letter": [names.dead_letter],
         "dead-letters": [names.dead_letter],
         "audit": [names.audit],
-        "inbox": [names.inbox],
-        "email": [names.email(lane) for lane in Lane],
-        **{f"email.{lane}": [names.email(lane)] for lane in Lane},
         "events": settings.kafka.events,
     }
+    for channel in Channel:
+        by_lane = {f"{channel}.{lane}": names.dispatch(channel, lane) for lane in Lane}
+        short[channel] = list(dict.fromkeys(by_lane.values()))
+        if CHANNELS[channel].lanes:
+            short |= {name_: [topic] for name_, topic in by_lane.items()}
     if name.startswith("tables."):
         return [names.table(name.removeprefix("tables."))]
     return short.get(name, [name])

@@ -1,4 +1,4 @@
-"""`tocsin token`: a bearer token for the API, for development."""
+"""`tocsin token`: issue a bearer token for the API, for development."""
 
 import time
 from typing import Annotated, Any
@@ -6,38 +6,40 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.support.output import CliError, json_line, print_note, print_text
-from service.cli.support.times import iso, seconds
+from service.cli.support.times import duration_s, iso
 from service.settings import DEV_SECRET, Settings, load
 
 app = typer.Typer(add_completion=False)
-_LONGEST_ID = 128
+_MAX_ID_CHARACTERS = 128
 
 
 @app.command(no_args_is_help=True)
 def token(
-    recipient: Annotated[str, typer.Argument(metavar="RECIPIENT", help="Whose token it is: a recipient id.")],
-    scope: Annotated[
-        list[str] | None, typer.Option(help="What it allows; repeatable. `inbox`, unless given.")
-    ] = None,
-    ttl: Annotated[str, typer.Option(help="How long it is valid.")] = "8h",
-    as_json: Annotated[bool, typer.Option("--json", help="The token with its claims.")] = False,
+    recipient: Annotated[
+        str, typer.Argument(metavar="RECIPIENT", help="The recipient id that the token is for.")
+    ],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; repeatable. Default: inbox.")] = None,
+    ttl: Annotated[str, typer.Option(help="Lifetime: 15m, 8h.")] = "8h",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the token with its claims as JSON.")] = False,
 ) -> None:
-    """Print a JWT (HS256) that the API accepts as this recipient's."""
+    """Issue a JWT (HS256) with which the API identifies the caller as this recipient."""
     from service.model.access import SCOPES
 
-    if not 0 < len(recipient) <= _LONGEST_ID or not recipient.isprintable():
+    if not 0 < len(recipient) <= _MAX_ID_CHARACTERS or not recipient.isprintable():
         raise typer.BadParameter("must be 1 to 128 printable characters", param_hint="RECIPIENT")
-    scopes = [name for given in scope or ["inbox"] for name in given.replace(",", " ").split()]
+    scopes = [name for value in scope or ["inbox"] for name in value.replace(",", " ").split()]
     if unknown := [name for name in scopes if name not in SCOPES]:
-        raise typer.BadParameter(f"{unknown[0]} is none; there are {', '.join(SCOPES)}", param_hint="--scope")
-    lifetime = seconds(ttl)
+        raise typer.BadParameter(
+            f"there is no scope {unknown[0]}; scopes are {', '.join(SCOPES)}", param_hint="--scope"
+        )
+    lifetime_s = duration_s(ttl)
     settings = load()
     key, now = _key(settings), int(time.time())
     claims: dict[str, Any] = {
         "sub": recipient,
         "aud": settings.auth.audience,
         "iat": now,
-        "exp": now + int(lifetime),
+        "exp": now + int(lifetime_s),
         "scope": " ".join(scopes),
     }
     import jwt
@@ -51,12 +53,15 @@ def token(
 
 
 def _key(settings: Settings) -> str:
-    """The secret that the API verifies with. Raises Failure where tokens are another's business."""
+    """Return the secret that the API verifies with. Raise CliError when another issuer signs the API's tokens."""
     auth = settings.auth
     if auth.jwks_url and settings.mode != "dev":
-        raise CliError(f"tokens come from the issuer whose keys are at {auth.jwks_url}", "ask it for one")
+        raise CliError(
+            f"the API accepts tokens of the issuer with the keys at {auth.jwks_url} only",
+            "request one from that issuer",
+        )
     if "HS256" not in auth.algorithms:
-        raise CliError("HS256 is not among TOCSIN_AUTH__ALGORITHMS, so the API would not accept this token")
+        raise CliError("HS256 is not among TOCSIN_AUTH__ALGORITHMS, so the API would refuse this token")
     secret = auth.secret.get_secret_value()
     if not secret and settings.mode != "dev":
         print_note(

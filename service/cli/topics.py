@@ -1,29 +1,29 @@
-"""`tocsin topics`: makes Kafka look like the table in the code, and shows where it does not."""
+"""`tocsin topics`: create and alter Kafka topics to agree with the topic table, and list differences."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.factories import kafka_of
+from service.cli.support.factories import kafka_connection
 from service.cli.support.output import listing, print_note
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from streams.topics.table import TopicChange
+    from streams.topics.apply import TopicChange
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="JSON Lines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 
 
 @app.callback()
 def topics() -> None:
-    """Create Kafka topics, and compare them with the table."""
+    """Create Kafka topics, and compare them with the topic table."""
 
 
 @app.command()
 def apply(as_json: Json = False) -> None:
-    """Create what is missing, add partitions, set what differs; never deletes or shrinks. Harmless when repeated."""
+    """Create missing topics, add partitions, alter settings that differ. Never delete or shrink. Idempotent."""
     changes = asyncio.run(_apply(load()))
     listing(("topic", "done"), (change._asdict() for change in changes), as_json=as_json)
     if not as_json:
@@ -32,26 +32,28 @@ def apply(as_json: Json = False) -> None:
 
 
 @app.command("list")
-def show(as_json: Json = False) -> None:
-    """Every topic of the table, as it stands and as `apply` would change it."""
+def list_topics(as_json: Json = False) -> None:
+    """List every topic of the topic table with its current settings, and what `apply` would change."""
     from streams.topics.status import topic_status
 
     settings = load()
     kafka = settings.kafka
-    found = asyncio.run(
-        topic_status(kafka_of(settings), kafka.prefix, wanted=kafka.partitions, events=kafka.events)
+    statuses = asyncio.run(
+        topic_status(
+            kafka_connection(settings), kafka.prefix, partitions=kafka.partitions, events=kafka.events
+        )
     )
     columns = ("topic", "partitions", "replication", "cleanup", "retention_days", "key", "differs")
-    listing(columns, (topic._asdict() for topic in found), as_json=as_json)
+    listing(columns, (status._asdict() for status in statuses), as_json=as_json)
 
 
 async def _apply(settings: Settings) -> "list[TopicChange]":
     from streams.kafka.errors import kafka_errors
-    from streams.topics.table import apply as make
+    from streams.topics.apply import apply as apply_table
 
-    kafka, connection = settings.kafka, kafka_of(settings)
+    kafka, connection = settings.kafka, kafka_connection(settings)
     async with kafka_errors(connection, 60.0):
-        return await make(
+        return await apply_table(
             connection,
             kafka.prefix,
             partitions=kafka.partitions,

@@ -1,4 +1,4 @@
-"""`tocsin worker`: run stages until told to stop."""
+"""`tocsin worker`: run stages until SIGTERM."""
 
 from typing import Annotated
 
@@ -12,10 +12,10 @@ app = typer.Typer()
 @app.command()
 def worker(
     stages: Annotated[
-        str, typer.Option(help="Which ones, separated by commas; all when absent. See docs/operations.md.")
+        str, typer.Option(help="Stages, separated by commas; default: all. See docs/operations.md.")
     ] = "",
 ) -> None:
-    """Run stages: resolve, inbox, email, schedule, tables, bounces, rates. SIGTERM lets them finish what they hold."""
+    """Run stages: resolve, inbox, email, schedule, tables, bounces, rates. On SIGTERM finish records in flight."""
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable

@@ -22,7 +22,7 @@ from service.settings import DEV_SECRET, Settings
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.reader.rebuild import rebuild
-from streams.topics import table as topics
+from streams.topics.apply import apply as apply_topics
 from streams.worker.stage_table import gate_of
 
 
@@ -108,7 +108,7 @@ class DevStack:
         kafka = self.settings.kafka
         self._progress("creating topics and seeding tables")
         # Topics come first: rebuild and seeds read and write them.
-        await topics.apply(
+        await apply_topics(
             kafka_connection(kafka),
             kafka.prefix,
             partitions=kafka.partitions,

@@ -1,1 +1,1 @@
-"""What flows through Tocsin: plain values, no I/O and no clock."""
+"""The values that flow through Tocsin: events, deliveries, outcomes, rows of the tables. No I/O and no clock."""

@@ -1,9 +1,9 @@
-"""Who may call the API: accounts with a password, services with a key. Only hashes are kept."""
+"""Credentials for the API: accounts with a password, services with a key. Only hashes are kept."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 SCOPES = ("inbox", "tables", "events", "operate")
-"""What a credential may allow: one's inbox, changing tables, publishing events, looking and repairing."""
+"""The rights of a credential: read one's inbox, change tables, publish events, inspect and repair."""
 
 
 class _CredentialRow(BaseModel):

@@ -1,28 +1,28 @@
-"""Addresses as they are accepted: exactly one addr-spec (RFC 5321, RFC 6531), kept as it was given."""
+"""Email addresses by their form: exactly one addr-spec (RFC 5321, RFC 6531), kept unchanged."""
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-_LET_THROUGH = ("test", "local")
+_ALLOWED_RESERVED = ("test", "local")
 # The library's documented way to allow reserved domains is to change its list.
-SPECIAL_USE_DOMAIN_NAMES[:] = [name for name in SPECIAL_USE_DOMAIN_NAMES if name not in _LET_THROUGH]
+SPECIAL_USE_DOMAIN_NAMES[:] = [name for name in SPECIAL_USE_DOMAIN_NAMES if name not in _ALLOWED_RESERVED]
 
 
 class InvalidAddress(ValueError):
-    """Not exactly one addr-spec. The text says why and never repeats the address."""
+    """A text that is not exactly one addr-spec. The message says why and never repeats the address."""
 
 
 def check_address(text: str) -> str:
-    """The same text, if mail can be addressed to it by its form alone. Raises InvalidAddress.
+    """Return the text unchanged. Raise InvalidAddress unless mail can be addressed to it by its form alone.
 
-    Reserved domains (`.test`, `.local`) are let through, because relays inside a house use them; a domain of
-    a single label and one whose last label is a number are not.
+    Reserved domains (`.test`, `.local`) are allowed, because internal relays use them; a domain of a single
+    label and one whose last label is a number are not.
     """
     try:
-        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        validated = validate_email(text, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
         raise InvalidAddress(_without_input(str(error), text)) from None
-    _, dot, last = (found.ascii_domain or "").rpartition(".")
-    if not dot or last.isdigit():
+    _, dot, last_label = (validated.ascii_domain or "").rpartition(".")
+    if not dot or last_label.isdigit():
         raise InvalidAddress("The part after the @-sign is not a whole domain name.")
     return text
 

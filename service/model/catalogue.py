@@ -1,4 +1,4 @@
-"""The catalogue: every notification type, with all that is known about it."""
+"""The catalogue: every notification type, with everything known about it."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -27,47 +27,50 @@ class AudienceRule(StrEnum):
     role = "role"
 
 
-class _CatalogueRow(BaseModel):
+class _CatalogueModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _moment(value: str) -> str:
-    """A point in time as JSON has it, still as text. Raises ValueError unless it has a zone (RFC 3339)."""
+def _check_time(value: str) -> str:
+    """Return a time as JSON has it, unchanged. Raise ValueError unless it has a zone (RFC 3339)."""
     if datetime.fromisoformat(value).tzinfo is None:
         raise ValueError("a time needs its zone")
     return value
 
 
 FieldType = Literal["string", "integer", "number", "boolean", "datetime", "object", "list"]
-_PYTHON: Mapping[str, Any] = {
+_PYTHON_TYPES: Mapping[str, Any] = {
     "string": Annotated[str, Field(max_length=10_000)],
     "integer": int,
     "number": float,
     "boolean": bool,
-    "datetime": Annotated[str, Field(max_length=40), AfterValidator(_moment)],
+    "datetime": Annotated[str, Field(max_length=40), AfterValidator(_check_time)],
     "object": dict[str, Any],
     "list": list[Any],
 }
 
 
-class MetaField(_CatalogueRow):
-    """One documented field of an event's `data`."""
+class MetaField(_CatalogueModel):
+    """A documented field of an event's `data`."""
 
     type: FieldType = "string"
     required: bool = True
     description: str = ""
 
 
-class Audience(_CatalogueRow):
-    """One rule. `field` names the data field that holds a user id; `role` the role whose holders hear."""
+class Audience(_CatalogueModel):
+    """A rule of a type's audience. `field`: the data field with a user id; `role`: the role whose holders are meant."""
 
     kind: AudienceRule
     role: str | None = None
     field: str | None = None
 
 
-class NotificationType(_CatalogueRow):
-    """A row of the catalogue. Times are in seconds. `title` is in the default locale, `titles` in others by locale."""
+class NotificationType(_CatalogueModel):
+    """A declared kind of event. `title` is in the default locale, `titles` holds those of other locales.
+
+    `ttl_s`, `retention_s` and `inbox_ttl_s` are in seconds; the catalogue's files name them without the unit.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     domain: str
@@ -79,9 +82,9 @@ class NotificationType(_CatalogueRow):
     audience: tuple[Audience, ...] = Field(min_length=1)
     channels: tuple[Channel, ...] = Field(min_length=1)
     lane: Lane = Lane.normal
-    ttl: int = Field(default=86_400, gt=0)
-    retention: int = Field(default=604_800, gt=0)
-    inbox_ttl: int = Field(default=7_776_000, gt=0)
+    ttl_s: int = Field(default=86_400, gt=0, alias="ttl")
+    retention_s: int = Field(default=604_800, gt=0, alias="retention")
+    inbox_ttl_s: int = Field(default=7_776_000, gt=0, alias="inbox_ttl")
     supersede: str | None = None
     mandatory: bool = False
     notify_actor: bool = False
@@ -92,53 +95,60 @@ class NotificationType(_CatalogueRow):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles of the notification types document: `user` for named users, else the role itself."""
-        found = ("user" if a.kind is AudienceRule.users else a.role for a in self.audience)
-        return tuple(role for role in found if role)
+        """Return the roles of the notification types document: `user` for named users, else the role itself."""
+        roles = ("user" if rule.kind is AudienceRule.users else rule.role for rule in self.audience)
+        return tuple(role for role in roles if role)
 
     @property
     def suppressible(self) -> bool:
-        """Whether a suppression or an unsubscribe can stop a channel of this type."""
+        """Return whether a suppression or an unsubscribe can block a channel of this type."""
         return any(CHANNELS[channel].suppressible for channel in self.channels)
 
     def title_in(self, locale: str) -> str:
-        """The title for people who read this language, as `de` or `de-AT`; else the default one."""
+        """Return the title in the language of a locale such as `de` or `de-AT`; else the default title."""
         language = locale.replace("_", "-").partition("-")[0].lower()
         return self.titles.get(locale) or self.titles.get(language) or self.title
 
     def needs(self, kind: AudienceRule) -> bool:
-        """Whether this type finds recipients by such a rule."""
-        return any(a.kind is kind for a in self.audience)
+        """Return whether this type finds recipients by a rule of this kind."""
+        return any(rule.kind is kind for rule in self.audience)
 
-    def supersede_key(self, data: Mapping[str, Any], given: str | None = None) -> str:
-        """`TYPE|KEY`: events that share it replace each other. Empty for one that nothing replaces."""
-        if given is None:
+    def supersede_key(self, data: Mapping[str, Any], key: str | None = None) -> str:
+        """Return `TYPE|KEY`, which events that replace each other share; empty for an event that none replaces.
+
+        `key` overrides the type's own, which is made of `data`.
+        """
+        if key is None:
             if self.supersede is None:
                 return ""
-            known = dict.fromkeys(self.meta, "") | {name: str(value) for name, value in data.items()}
-            given = self.supersede.format_map(known)
-        return f"{self.name}|{given}"
+            values = dict.fromkeys(self.meta, "") | {name: str(value) for name, value in data.items()}
+            key = self.supersede.format_map(values)
+        return f"{self.name}|{key}"
 
     def meta_model(self) -> type[BaseModel]:
-        """A pydantic model of `data`: the documented fields checked, unknown ones kept."""
+        """Return a pydantic model of `data`: it checks the documented fields and keeps unknown ones."""
         fields: dict[str, Any] = {
-            name: (_PYTHON[f.type], ...) if f.required else (_PYTHON[f.type] | None, None)
-            for name, f in self.meta.items()
+            name: (_PYTHON_TYPES[field.type], ...)
+            if field.required
+            else (_PYTHON_TYPES[field.type] | None, None)
+            for name, field in self.meta.items()
         }
         config = ConfigDict(extra="allow", strict=True, frozen=True)
         return create_model(f"Meta_{self.name}", __config__=config, **fields)
 
 
 class Catalogue:
-    """The declared types by name. Adding a type is one row and its templates, no code."""
+    """The declared types by name. A new type needs a table in a TOML file and templates, no code."""
 
     def __init__(self, types: Mapping[str, NotificationType]) -> None:
         self._types = dict(types)
-        models = {name: row.meta_model() for name, row in self._types.items()}
-        self._meta = {name: model.__pydantic_validator__.validate_python for name, model in models.items()}
+        models = {name: declared.meta_model() for name, declared in self._types.items()}
+        self._check_data = {
+            name: model.__pydantic_validator__.validate_python for name, model in models.items()
+        }
 
     def get(self, name: str) -> NotificationType | None:
-        """The type of that name, with or without a reverse-DNS prefix (`com.example.overbid`)."""
+        """Return the type of a name, with or without a reverse-DNS prefix (`com.example.overbid`), or None."""
         return self._types.get(name) or self._types.get(name.rpartition(".")[2])
 
     def __getitem__(self, name: str) -> NotificationType:
@@ -154,13 +164,13 @@ class Catalogue:
         return len(self._types)
 
     def domain(self, domain: str) -> tuple[NotificationType, ...]:
-        """The types of one domain, in the order of their document."""
-        return tuple(row for row in self if row.domain == domain)
+        """Return the types of a domain, in the order of their document."""
+        return tuple(declared for declared in self if declared.domain == domain)
 
-    def meta_errors(self, row: NotificationType, data: Mapping[str, Any]) -> str | None:
-        """What is wrong with an event's data, in one line that names the fields; None when nothing is."""
+    def meta_errors(self, notification_type: NotificationType, data: Mapping[str, Any]) -> str | None:
+        """Return the errors in an event's data, in one line that names the fields; None when there are none."""
         try:
-            self._meta[row.name](data)
+            self._check_data[notification_type.name](data)
         except ValidationError as error:
             return "; ".join(
                 f"{'.'.join(str(part) for part in e['loc']) or 'data'}: {e['msg']}"

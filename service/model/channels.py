@@ -1,4 +1,4 @@
-"""Channels as data: one row a channel with every property that the code asks for.
+"""Channels as data: one row a channel, with every property that the code reads.
 
 A third channel is one more row here, a stage, an adapter, a template block, settings and documents (CONTRIBUTING.md).
 """
@@ -34,4 +34,4 @@ CHANNELS: Mapping[Channel, ChannelProperties] = {
     Channel.email: ChannelProperties("email", addressed=True, suppressible=True, retried=True, lanes=True),
     Channel.inbox: ChannelProperties("api"),
 }
-"""Code that meets a channel outside this table fails with KeyError instead of routing it anywhere by accident."""
+"""A channel outside this table fails with KeyError instead of being routed by accident."""

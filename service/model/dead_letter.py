@@ -1,4 +1,4 @@
-"""A dead letter, taken apart again: the record it was, and why and where it died."""
+"""Dead letters: a record that no retry can help, and why and where it failed."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,12 +8,15 @@ import orjson
 
 from service.model.record import Headers, Message, Record
 
-_OURS = "tocsin-"
+_HEADER_PREFIX = "tocsin-"
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`id` is where the dead letter is kept, `TOPIC:PARTITION:OFFSET`; `topic` and `place` where the original was."""
+    """A record of the dead-letter topic. `topic` and `place` (`PARTITION:OFFSET`) say where the original was.
+
+    `id` is the position of the dead letter itself, `TOPIC:PARTITION:OFFSET`.
+    """
 
     id: str
     record: Record
@@ -24,37 +27,41 @@ class DeadLetter:
     place: str
     type: str
 
+    @classmethod
+    def from_record(cls, record: Record) -> "DeadLetter":
+        """Return the dead letter in a record. No content of the record makes this fail."""
+        headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
+        added = {
+            name.removeprefix(_HEADER_PREFIX): value
+            for name, value in headers.items()
+            if name.startswith(_HEADER_PREFIX)
+        }
+        return cls(
+            id=f"{record.topic}:{record.partition}:{record.offset}",
+            record=record,
+            reason=added.get("reason", ""),
+            detail=added.get("detail", ""),
+            stage=added.get("stage", ""),
+            topic=added.get("topic", ""),
+            place=f"{added.get('partition', '?')}:{added.get('offset', '?')}",
+            type=_notification_type(record.value, headers),
+        )
+
     @property
     def headers(self) -> Headers:
-        """The original's own headers."""
-        return [(name, value) for name, value in self.record.headers if not name.startswith(_OURS)]
+        """Return the headers of the original record."""
+        return [(name, value) for name, value in self.record.headers if not name.startswith(_HEADER_PREFIX)]
 
     def original(self) -> Message:
-        """The record as it was: key, bytes and headers."""
+        """Return the message that writes the original record again: key, bytes and headers."""
         return Message(self.topic, self.record.key or b"", self.record.value, self.headers)
 
 
-def letter_of(record: Record) -> DeadLetter:
-    """The dead letter in a record. Nothing that it may hold makes this fail."""
-    said = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
-    ours = {name.removeprefix(_OURS): value for name, value in said.items() if name.startswith(_OURS)}
-    return DeadLetter(
-        id=f"{record.topic}:{record.partition}:{record.offset}",
-        record=record,
-        reason=ours.get("reason", ""),
-        detail=ours.get("detail", ""),
-        stage=ours.get("stage", ""),
-        topic=ours.get("topic", ""),
-        place=f"{ours.get('partition', '?')}:{ours.get('offset', '?')}",
-        type=_type(record.value, said),
-    )
-
-
-def _type(value: bytes | None, headers: dict[str, str]) -> str:
-    """The notification type of an event in any of its forms, or of a delivery; empty where it cannot be told."""
-    told: Any = None
+def _notification_type(value: bytes | None, headers: dict[str, str]) -> str:
+    """Return the notification type of an event in any of its forms, or of a delivery; empty where there is none."""
+    document: Any = None
     with suppress(orjson.JSONDecodeError):
-        told = orjson.loads(value or b"")
-    named = told.get("type") if isinstance(told, dict) else None
-    named = named or next((v for name, v in headers.items() if name.lower() == "ce_type"), "")
-    return named.rpartition(".")[2] if isinstance(named, str) else ""
+        document = orjson.loads(value or b"")
+    name = document.get("type") if isinstance(document, dict) else None
+    name = name or next((value for header, value in headers.items() if header.lower() == "ce_type"), "")
+    return name.rpartition(".")[2] if isinstance(name, str) else ""

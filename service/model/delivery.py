@@ -10,7 +10,7 @@ from service.model.channels import Channel
 
 
 class Delivery(BaseModel):
-    """All that a channel stage needs; never the rendered mail. Times are milliseconds since the epoch.
+    """Everything that a channel stage needs, but not the rendered message. Times are milliseconds since the epoch.
 
     `rule` is the audience rule that found the recipient, `matched` the row it matched: the role, the `GroupKey`, or the
     account. `row_version` is the version of the recipient's row when the delivery was decided; when it differs before
@@ -46,11 +46,11 @@ class Delivery(BaseModel):
 
     @property
     def supersede_key(self) -> str:
-        """What the newest event is kept under; empty for types that nothing supersedes."""
+        """Return the key under which the newest event is kept; empty for a delivery that nothing supersedes."""
         return f"{self.supersede}|{self.recipient}" if self.supersede else ""
 
     def to_bytes(self) -> bytes:
-        """JSON without the fields that hold their default: some 300 bytes."""
+        """Return JSON without the fields that hold their default: some 300 bytes."""
         return self.model_dump_json(exclude_defaults=True).encode()
 
     @classmethod

@@ -11,8 +11,8 @@ from service.model.reasons import DEAD_REASON_TEXT, DeadReason
 class Event(NamedTuple):
     """A validated event. Times are milliseconds since the epoch. One is made for every record, so it is a plain tuple.
 
-    `recipients` is None when the event names none, empty when it names nobody on purpose. `supersede` stands in
-    for the supersede key that the type would give.
+    `recipients` is None when the event has no such field, empty when it is for no recipient on purpose. `supersede`
+    overrides the supersede key of the type.
     """
 
     key: str
@@ -34,15 +34,16 @@ class Event(NamedTuple):
 
 
 WITHDRAW = "withdraw"
-"""The reserved type by which a producer takes events back, with or without a reverse-DNS prefix."""
+"""The reserved type of events that withdraw others, with or without a reverse-DNS prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A producer's word that events are void. Times are milliseconds since the epoch.
+    """A producer's statement that events are void. Times are milliseconds since the epoch.
 
-    Either `event`, the key of the one that is meant, or `supersede` (`TYPE|KEY`): then all that have it and are not
-    newer than `time_ms`, whether they have come already or come later. `keep_s`: how long the word stands, in seconds.
+    Either `event`, the key of the event that is void, or `supersede` (`TYPE|KEY`): then all events with this key that
+    are not newer than `time_ms`, whether they have come already or come later. `keep_s`: for how many seconds the
+    withdrawal is in force.
     """
 
     key: str
@@ -57,12 +58,12 @@ class Withdrawal:
 
     @property
     def type(self) -> str:
-        """As an event has it."""
+        """Return the reserved type, where an event has its own."""
         return WITHDRAW
 
 
 class InvalidEvent(ValueError):
-    """An event that cannot be accepted. `reason` is the closed code, `detail` names the place."""
+    """An event that cannot be accepted. `reason` is a code of a closed set, `detail` names the place."""
 
     def __init__(self, reason: DeadReason, detail: str = "") -> None:
         super().__init__(f"{DEAD_REASON_TEXT[reason]}{': ' + detail if detail else ''}")

@@ -1,4 +1,4 @@
-"""Composite keys of the tables: keys of records, and the row that a delivery matched; two parts joined by `|`."""
+"""Composite keys of the tables, two parts joined by `|`: keys of records, and the row that a delivery matched."""
 
 from typing import NamedTuple, Self
 

@@ -1,4 +1,10 @@
-"""The ledger's words: the closed sets of states and reasons, and the one place that checks a move."""
+"""The ledger's model: the states of a delivery, the transitions between them, entries and their history.
+
+`TRANSITIONS` and `REPLAY_TRANSITIONS` say which state may follow which. `check_transition` is the executable
+specification of a transition. The fakes of the tests use it; in production the ledger's Lua script mirrors it, because
+a state must be compared and replaced in one step. The script is passed the states that `sources_of` computes from the
+same tables. The specs in `tests/specs` run on both.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +15,7 @@ from service.model.reasons import Reason
 
 
 class State(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     queued = "queued"
     sending = "sending"
@@ -33,9 +39,9 @@ _ENDS = frozenset(
 )
 _WAITS = frozenset({State.held, State.deferred})
 
-# sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the mail.
-# delivered → withdrawn: the producer takes the inbox entry back.
-# bounced, dead, expired, … → queued happens only by an operator's replay, which says so as its reason.
+# sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the message.
+# delivered → withdrawn: the producer withdraws the event, so the inbox entry goes.
+# bounced, dead, expired, … → queued happens only by an operator's replay, which is then its reason.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.queued, State.held, *_ENDS}),
     State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
@@ -44,7 +50,7 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.deferred: frozenset(
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),
-    # a mail in flight cannot be taken back: what happens meanwhile is looked at when its answer is there
+    # a message in flight cannot be stopped: what happens meanwhile is checked when the relay has replied
     State.sending: frozenset(
         {State.sent, State.queued, State.deferred, State.held, State.ambiguous}
         | {State.bounced, State.expired, State.dead}
@@ -58,21 +64,21 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
 
 
 class ReplayKind(StrEnum):
-    """What kind of move an operator asks for; empty for every other move."""
+    """The kind of transition that an operator requests; empty for every other transition."""
 
     none = ""
     dead = "dead"
-    """A dead letter is redriven."""
+    """Redrive a dead letter."""
     missed = "missed"
-    """What was not delivered is sent again."""
+    """Send again what was not delivered."""
     again = "again"
-    """So is what was delivered."""
+    """Send again what was delivered, too."""
 
 
 _MISSED = frozenset(
     {State.bounced, State.held, State.deferred, State.ambiguous, *(_ENDS - {State.withdrawn})}
 )
-# Apart from MOVES, so that no stage can send a mail twice. `sending` is in none: that mail is on its way.
+# Apart from TRANSITIONS, so that no stage can send a message twice. `sending` is in none: that message is in flight.
 REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
     kind: dict.fromkeys(sorted(states), frozenset({State.queued}))
     for kind, states in (
@@ -84,34 +90,41 @@ REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
 
 
 class IllegalTransition(ValueError):
-    """A move that the ledger does not allow."""
+    """A transition that the tables do not allow.
+
+    Raised by `check_transition` only: the specification that the fakes use. The Ledger port raises nothing; it returns
+    a TransitionResult that was not applied.
+    """
 
 
 def check_transition(current: State | None, to: State, replay: ReplayKind = ReplayKind.none) -> None:
-    """Raise IllegalTransition unless a delivery may go from `current` (None: not yet in the ledger) to `to`."""
-    if to not in _moves(replay).get(current, frozenset()):
+    """Raise IllegalTransition unless a delivery may go from `current` (None: not yet in the ledger) to `to`.
+
+    This is the specification; the ledger's script does the same with `sources_of`.
+    """
+    if to not in _targets(replay).get(current, frozenset()):
         raise IllegalTransition(f"a delivery cannot go from {current or 'nothing'} to {to}")
 
 
 def sources_of(to: State, replay: ReplayKind = ReplayKind.none) -> frozenset[State]:
-    """The states from which a delivery may go to `to`: what the ledger's script is told."""
+    """Return the states from which a delivery may go to `to`: what the ledger's script compares with."""
     return frozenset(
-        state for state, targets in _moves(replay).items() if state is not None and to in targets
+        state for state, targets in _targets(replay).items() if state is not None and to in targets
     )
 
 
-def _moves(replay: ReplayKind) -> Mapping[Any, frozenset[State]]:
+def _targets(replay: ReplayKind) -> Mapping[Any, frozenset[State]]:
     return REPLAY_TRANSITIONS[replay] if replay else TRANSITIONS
 
 
 def is_open(state: State) -> bool:
-    """Whether something is still to happen without an operator's doing."""
+    """Return whether a delivery is unfinished: another transition is still expected."""
     return state in _OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryStep:
-    """One line of a delivery's history."""
+    """One state of a delivery, with its reason and time (ms): a line of its history."""
 
     state: State
     reason: Reason
@@ -124,7 +137,7 @@ class HistoryStep:
 class Entry:
     """A delivery in the ledger, newest step first.
 
-    `rule` and `matched`: the audience rule and the row that found the recipient.
+    `rule` and `matched`: the audience rule that found the recipient, and the row that it matched.
     """
 
     event: str
@@ -137,12 +150,12 @@ class Entry:
 
     @property
     def state(self) -> State:
-        """Where it stands now."""
+        """Return the current state."""
         return self.steps[0].state
 
 
 class NewEntry(NamedTuple):
-    """A delivery to enter: its first state, and by which rule (`rule`) and in which row (`matched`) it was found."""
+    """A delivery to enter: its first state, the audience rule that found the recipient, and the row that it matched."""
 
     event: str
     delivery: str

@@ -1,4 +1,4 @@
-"""What goes to a relay and what comes back of it."""
+"""The message handed to a relay, and the result of the attempt."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from service.model.reasons import ResultReason
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """One mail for one recipient.
+    """A message for one recipient.
 
     `sender` is the envelope's MAIL FROM and may be empty; `recipient` is exactly one addr-spec. `content` is
     a whole RFC 5322 message with CRLF lines, ending in CRLF, not dot-stuffed.
@@ -22,7 +22,7 @@ class OutgoingMail:
 
 
 class Reply(NamedTuple):
-    """What a server said: the code, the enhanced code (RFC 3463, or empty), the text without controls."""
+    """An SMTP reply: the code, the enhanced code (RFC 3463, or empty), the text without control characters."""
 
     code: int
     enhanced: str
@@ -33,20 +33,21 @@ class Reply(NamedTuple):
 
 
 class SendStatus(StrEnum):
-    """What handing a mail to a relay came to."""
+    """The result of handing a message to a relay."""
 
-    accepted = "accepted"  # the relay answers for it now
+    accepted = "accepted"  # the relay has taken responsibility for it
     deferred = "deferred"  # not taken this time; the attempt counts
     bounced = "bounced"  # will never be taken
-    ambiguous = "ambiguous"  # the final dot may have been seen, no final reply was read
-    unsent = "unsent"  # nothing was attempted for this mail; burns no attempt
+    ambiguous = "ambiguous"  # end of data may have been seen, no final reply was read
+    unsent = "unsent"  # nothing was attempted for this message; burns no attempt
 
 
 class SendResult(NamedTuple):
-    """What became of one mail.
+    """The result of one SMTP attempt for one message.
 
     `phase` is the step of the SMTP dialogue that decided it: "" where none did. `suppress`: the mailbox is at
-    fault and should not be mailed again. `retry_after_s`: seconds that the reply, or our own rest, asks for.
+    fault and should not be mailed again. `retry_after_s`: the least wait in seconds that the reply, or a relay's
+    cooldown, asks for.
     """
 
     status: SendStatus

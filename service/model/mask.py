@@ -1,4 +1,4 @@
-"""Hides addresses in what people read: logs, `tocsin tail`, errors. Better too much than one too few."""
+"""Masking of addresses in what people read: logs, `tocsin tail`, errors. It hides too much rather than too little."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 HIDDEN = "•••"
 
-# An at-sign as text, in its wide forms, in a URL, in JSON, in HTML, with the blanks that RFC 5322 allows around it.
+# An at-sign as text, fullwidth or small, in a URL, in JSON, in HTML; with the blanks around it that RFC 5322 allows.
 _AT = re.compile(r"(?:[@＠﹫]|%40|\\u0040|&#0*64;|&#x0*40;|&commat;)", re.IGNORECASE)
 _BLANKS = re.compile(r"\s*")
 _DELIMITERS = frozenset(" \t\r\n\"'<>,;:@＠﹫[]")
@@ -15,25 +15,25 @@ _LONGEST_LOCAL = 320  # RFC 5321 allows 64 octets; the bound keeps the search li
 
 
 def mask_text(text: str) -> str:
-    """The text with every address in it as `a•••@e•••.com`. Harmless when done twice."""
+    """Return the text with every address in it as `a•••@e•••.com`. Idempotent."""
     done, parts = 0, []
     for sign in _AT.finditer(text):
         if sign.start() < done:
             continue
         begin = _begin(text, sign.start(), done)
         after = _BLANKS.match(text, sign.end())
-        found = _DOMAIN.match(text, after.end() if after else sign.end())
-        domain = found.group().rstrip(".!") if found else ""
+        match = _DOMAIN.match(text, after.end() if after else sign.end())
+        domain = match.group().rstrip(".!") if match else ""
         near = text[sign.start() - 1 : sign.start()].strip() and text[sign.end() : sign.end() + 1].strip()
         if begin == sign.start() or not (near or "." in domain):
             continue  # `@name`; or `3 @ 5`: with blanks around the sign, an address has at least a whole domain
         parts += [text[done:begin], _initial(text[begin : sign.start()]), "@", _domain(domain)]
-        done = (found.start() if found else sign.end()) + len(domain)
+        done = (match.start() if match else sign.end()) + len(domain)
     return "".join((*parts, text[done:])) if parts else text
 
 
 def mask_value(value: Any) -> Any:
-    """A value as JSON can hold it, with every address in it masked, in keys and at any depth."""
+    """Return a value as JSON can hold it, with every address in it masked, in keys and at any depth."""
     match value:
         case None | bool() | int() | float():
             return value
@@ -47,22 +47,22 @@ def mask_value(value: Any) -> Any:
 
 
 def mask_name(text: str) -> str:
-    """A person's name, or a telephone number, as its first character."""
+    """Return the first character of a person's name or telephone number, and the mask."""
     return f"{text[0]}{HIDDEN}" if text else text
 
 
 def _begin(text: str, end: int, floor: int) -> int:
-    """Where the local part that ends here begins; `end` where there is none."""
+    """Return the position where the local part that ends at `end` begins; `end` where there is none."""
     floor = max(floor, end - _LONGEST_LOCAL)
     while end > floor and text[end - 1].isspace():
         end -= 1
     begin = end
     if text[begin - 1 : begin] == '"':
-        opening = text.rfind('"', floor, begin - 1)
-        while opening > floor and text[opening - 1] == "\\" and text[begin - 2] != "\\":
-            opening = text.rfind('"', floor, opening)
-        if opening >= 0:
-            return opening
+        quote = text.rfind('"', floor, begin - 1)
+        while quote > floor and text[quote - 1] == "\\" and text[begin - 2] != "\\":
+            quote = text.rfind('"', floor, quote)
+        if quote >= 0:
+            return quote
         begin -= 1
     while begin > floor and text[begin - 1] not in _DELIMITERS:
         begin -= 1
@@ -74,7 +74,7 @@ def _initial(local: str) -> str:
 
 
 def _domain(name: str) -> str:
-    """The first letter and the last label, where that is a word."""
+    """Return the first letter and the last label of a domain, where that is a word."""
     if not name[:1].isalnum():
         return HIDDEN if name else ""
     head, _, last = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""Operations: what operators did, as `dispatch.audit` keeps it. Nothing in it names a person."""
+"""Operations of operators, as `dispatch.audit` keeps them. They contain no name or address of a person."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,12 +9,12 @@ import orjson
 
 
 def pseudonym(person: str) -> str:
-    """24 hex digits for a recipient id or an address: who knows it can find it, and nobody can read it."""
+    """Return 24 hex digits for a recipient id or an address: they can be searched for, but not read back."""
     return blake2b(person.strip().lower().encode(), digest_size=12, person=b"operation").hexdigest()
 
 
 class OperationKind(StrEnum):
-    """What an operator may do to deliveries, dead letters and persons."""
+    """The kinds of operations on deliveries, dead letters and persons."""
 
     redrive = "redrive"
     discard = "discard"
@@ -26,7 +26,7 @@ class OperationKind(StrEnum):
 
 
 class OperationPhase(StrEnum):
-    """`begun` is written before anything is done, `part` after some of it, `ended` after all of it."""
+    """The phases of an operation: `begun` is written before any of it is done, `part` after some, `ended` after all."""
 
     begun = "begun"
     part = "part"
@@ -34,39 +34,50 @@ class OperationPhase(StrEnum):
 
 
 class Operation(NamedTuple):
-    """One record of an operation. `asked`: the filter; `items`: the dead letters that this part has settled."""
+    """One record of an operation. `items`: the dead letters that this part has settled.
+
+    The filters that select what the operation affects are `filters` in Python and `asked` in the record.
+    """
 
     id: str
     action: OperationKind
     phase: OperationPhase
     who: str
     at_ms: int
-    asked: Mapping[str, Any]
+    filters: Mapping[str, Any]
     counts: Mapping[str, int]
     items: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
-        """JSON without empty fields."""
+        """Return the record as JSON without empty fields."""
         return orjson.dumps(
-            {name: value for name, value in self._asdict().items() if value or name == "at_ms"}
+            {
+                name: value
+                for name, value in zip(OPERATION_WIRE_NAMES, self, strict=True)
+                if value or name == "at_ms"
+            }
         )
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "Operation":
-        """The operation in a record of `dispatch.audit`. Raises ValueError when it is none."""
-        told: Any = orjson.loads(value)
-        if not isinstance(told, dict):
+        """Return the operation in a record of `dispatch.audit`. Raise ValueError when it holds none."""
+        fields: Any = orjson.loads(value)
+        if not isinstance(fields, dict):
             raise ValueError("not an operation")
         try:
             return cls(
-                str(told["id"]),
-                OperationKind(told["action"]),
-                OperationPhase(told["phase"]),
-                str(told["who"]),
-                int(told["at_ms"]),
-                told.get("asked", {}),
-                told.get("counts", {}),
-                tuple(told.get("items", ())),
+                str(fields["id"]),
+                OperationKind(fields["action"]),
+                OperationPhase(fields["phase"]),
+                str(fields["who"]),
+                int(fields["at_ms"]),
+                fields.get("asked", {}),
+                fields.get("counts", {}),
+                tuple(fields.get("items", ())),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an operation: {error}") from error
+
+
+OPERATION_WIRE_NAMES = tuple({"filters": "asked"}.get(name, name) for name in Operation._fields)
+"""The fields as records of `dispatch.audit` name them."""

@@ -13,7 +13,7 @@ from service.model.reasons import Reason
 
 
 class Outcome(NamedTuple):
-    """One state change of one delivery. Times are ms since the epoch; `received_ms` is the event's in Kafka."""
+    """One state change of one delivery. Times are ms since the epoch; `received_ms` is when Kafka got the event."""
 
     delivery: str
     event: str
@@ -62,7 +62,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of_entry(cls, entry: Entry, head: Mapping[str, object], step: HistoryStep | None = None) -> "Outcome":
-        """Return the outcome of a step of an entry, of its newest where none is given; `head` is the event's."""
+        """Return the outcome of a step of an entry, of its newest where none is passed; `head` is the event's."""
         step = step or entry.steps[0]
         return cls(
             delivery=entry.delivery,
@@ -82,14 +82,14 @@ class Outcome(NamedTuple):
         )
 
     def to_bytes(self) -> bytes:
-        """JSON without empty fields."""
+        """Return the record as JSON without empty fields."""
         return orjson.dumps(
             {name: value for name, value in zip(WIRE_NAMES, self, strict=True) if value or name == "at_ms"}
         )
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "Outcome":
-        """The outcome in a record of `dispatch.outcomes`. Raises ValueError when it is none."""
+        """Return the outcome in a record of `dispatch.outcomes`. Raise ValueError when it holds none."""
         fields: Any = orjson.loads(value)
         if not isinstance(fields, dict) or "state" not in fields:
             raise ValueError("not an outcome")
@@ -107,7 +107,7 @@ class Outcome(NamedTuple):
             raise ValueError(f"not an outcome: {error}") from error
 
     def step(self) -> HistoryStep:
-        """This outcome as a line of the ledger."""
+        """Return this outcome as a step of the ledger."""
         return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
 
 
@@ -117,20 +117,20 @@ WIRE_NAMES = tuple({"rule": "found", "matched": "scope"}.get(name, name) for nam
 
 @dataclass(frozen=True, slots=True)
 class ReadMark:
-    """Entries of an inbox that their owner has read: the other kind of record on `dispatch.outcomes`."""
+    """Inbox entries that their recipient has read: the other kind of record on `dispatch.outcomes`."""
 
     recipient: str
     ids: tuple[str, ...]
     at_ms: int
 
     def to_bytes(self) -> bytes:
-        """JSON with `kind`, which outcomes do not have."""
-        kept = {"kind": "read", "recipient": self.recipient, "ids": self.ids, "at_ms": self.at_ms}
-        return orjson.dumps(kept)
+        """Return the record as JSON with `kind`, which outcomes do not have."""
+        fields = {"kind": "read", "recipient": self.recipient, "ids": self.ids, "at_ms": self.at_ms}
+        return orjson.dumps(fields)
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "ReadMark":
-        """The mark in a record of `dispatch.outcomes`. Raises ValueError when it is none."""
+        """Return the read mark in a record of `dispatch.outcomes`. Raise ValueError when it holds none."""
         match orjson.loads(value):
             case {"kind": "read", "recipient": str(recipient), "ids": list(ids), "at_ms": int(at_ms)}:
                 return cls(recipient, tuple(map(str, ids)), at_ms)

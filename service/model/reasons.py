@@ -1,8 +1,8 @@
 """The closed sets of reasons, each reason with a sentence for humans beside its definition.
 
-`Reason` is why a delivery is in its state (the ledger), `SendReason` why an SMTP attempt gave what it gave where that
-never enters the ledger, `DeadReason` why a record is on the dead-letter topic. `explain`, `tail`, the documents and
-AsyncAPI print the sentences.
+`Reason` explains the state of a delivery in the ledger, `SendReason` the result of an SMTP attempt where that never
+enters the ledger, `DeadReason` a record on the dead-letter topic. `explain`, `tail`, the documents and AsyncAPI print
+the sentences.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a delivery is in its state. Empty for the ordinary way."""
+    """The reason for the state of a delivery. Empty for the ordinary way."""
 
     none = ""
     # decided by resolve or by the recheck before sending
@@ -59,7 +59,7 @@ class Reason(StrEnum):
 
     @property
     def text(self) -> str:
-        """The sentence for humans; empty for `none`."""
+        """Return the sentence for humans; empty for `none`."""
         return REASON_TEXT[self]
 
 
@@ -109,7 +109,7 @@ REASON_TEXT: Mapping[Reason, str] = {
 
 
 class SendReason(StrEnum):
-    """Why an SMTP attempt gave its result, where that is not a reason of the ledger."""
+    """The reason for the result of an SMTP attempt, where it is not a reason of the ledger."""
 
     accepted = "accepted"
     # unsent: the relay pauses and no attempt is counted
@@ -119,7 +119,7 @@ class SendReason(StrEnum):
 
     @property
     def text(self) -> str:
-        """The sentence for humans."""
+        """Return the sentence for humans."""
         return SEND_REASON_TEXT[self]
 
 
@@ -131,11 +131,11 @@ SEND_REASON_TEXT: Mapping[SendReason, str] = {
 }
 
 ResultReason = Reason | SendReason
-"""Why an SMTP attempt gave its result."""
+"""The reason for the result of an SMTP attempt."""
 
 
 class DeadReason(StrEnum):
-    """Why a record went to the dead-letter topic. A closed set; each has a sentence for humans."""
+    """The reason for which a record is on the dead-letter topic. A closed set; each has a sentence for humans."""
 
     empty = "empty"
     too_large = "too_large"
@@ -159,7 +159,7 @@ class DeadReason(StrEnum):
 
     @property
     def text(self) -> str:
-        """The sentence for humans."""
+        """Return the sentence for humans."""
         return DEAD_REASON_TEXT[self]
 
 

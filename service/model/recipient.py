@@ -1,4 +1,4 @@
-"""Who may hear: rows of the tables, as resolve and the APIs see them."""
+"""Recipients, contacts, groups and their preferences: rows of the tables, as resolve and the APIs see them."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ class _TableRow(BaseModel):
 
 
 class Choice(_TableRow):
-    """A preference someone has set: on or off, and since when (ms)."""
+    """A stored preference: on or off, since when (ms), and set by whom."""
 
     on: bool
     since_ms: int = 0
@@ -18,7 +18,7 @@ class Choice(_TableRow):
 
 
 class Recipient(_TableRow):
-    """A person of the recipients table. `preferences` holds only what was set, by `type:channel`."""
+    """A row of the recipients table. `preferences` holds only those that were set, by `type:channel`."""
 
     id: str = Field(min_length=1, max_length=128)
     address: str = ""
@@ -31,7 +31,7 @@ class Recipient(_TableRow):
 
 
 class Contact(_TableRow):
-    """A contact of an account. `main` is the one that can neither be deleted nor doubled."""
+    """A contact of an account. The `main` contact cannot be deleted, and there is only one."""
 
     uuid: str
     account: str
@@ -55,10 +55,10 @@ class Group(_TableRow):
 
 
 def preference_key(type_name: str, channel: str) -> str:
-    """How a preference is named inside a row."""
+    """Return the name of a preference inside a row."""
     return f"{type_name}:{channel}"
 
 
 def row_bytes(row: BaseModel) -> bytes:
-    """A row as the tables and their topics hold it."""
+    """Return a row as the tables and their topics hold it."""
     return row.model_dump_json(exclude_defaults=True).encode()

@@ -1,4 +1,4 @@
-"""What passes between Kafka and the pipeline: plain values, cheap to build, because one is made for every record."""
+"""Records and messages between Kafka and the pipeline: plain values, cheap to build, since one is made a record."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class Message(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What became of some records: finished once these messages, and all earlier ones of the batch, are acknowledged.
+    """Records that are finished once `messages`, and all earlier ones of the batch, are acknowledged.
 
     Either part may be empty: messages alone keep a large fan-out bounded.
     """
@@ -45,4 +45,4 @@ class Done(NamedTuple):
 
 
 Handler = Callable[[Sequence[Record]], AsyncIterator[Done]]
-"""A stage's work: a batch to outcomes. It finishes every record it was given, in any order, or raises."""
+"""The function of a stage: a batch of records in, `Done` out. It finishes every record, in any order, or raises."""

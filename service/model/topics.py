@@ -1,4 +1,4 @@
-"""The names of Tocsin's topics: one prefix before each."""
+"""The names of Tocsin's topics, each with the same prefix."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ TABLES = (
     "unsubscribes",
     "preferences",
 )
-"""The compacted topics, each a table. `preferences` is for upstream systems only: what they put there is folded into
-the rows of recipients and contacts."""
+"""The compacted topics, each a table. Only upstream systems write `preferences`; its records are folded into the rows
+of recipients and contacts."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicNames:
-    """Full topic names. The events topics are the upstreams' and named in the settings."""
+    """Full topic names. The events topics belong to the upstreams and are named in the settings."""
 
     prefix: str = ""
 
@@ -40,34 +40,34 @@ class TopicNames:
 
     @property
     def inbox(self) -> str:
-        """Inbox deliveries."""
+        """Return the topic of inbox deliveries."""
         return f"{self.prefix}dispatch.inbox"
 
     @property
     def outcomes(self) -> str:
-        """Every state change."""
+        """Return the topic of every state change."""
         return f"{self.prefix}dispatch.outcomes"
 
     @property
     def dead_letter(self) -> str:
-        """What no retry can help."""
+        """Return the topic of records that no retry can help."""
         return f"{self.prefix}dispatch.dead-letter"
 
     @property
     def withdrawals(self) -> str:
-        """What producers took back."""
+        """Return the topic of withdrawals."""
         return f"{self.prefix}dispatch.withdrawals"
 
     @property
     def soft_bounces(self) -> str:
-        """The score of each mailbox that could not take mail of late."""
+        """Return the topic of soft-bounce scores."""
         return f"{self.prefix}dispatch.soft-bounces"
 
     @property
     def audit(self) -> str:
-        """What operators did."""
+        """Return the topic of the operation log."""
         return f"{self.prefix}dispatch.audit"
 
     def table(self, name: str) -> str:
-        """A compacted topic, one of TABLES."""
+        """Return the compacted topic of a table, one of TABLES."""
         return f"{self.prefix}tables.{name}"

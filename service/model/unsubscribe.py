@@ -1,4 +1,7 @@
-"""Unsubscribes: what a recipient has ended by the link in a mail. They stand above preferences and name nobody."""
+"""Unsubscribes: a recipient's request, by the link in a message, not to be mailed for a type.
+
+They have precedence over preferences and contain no name or address.
+"""
 
 from hashlib import blake2b
 
@@ -10,7 +13,7 @@ from service.model.recipient import Choice
 
 
 class Unsubscribe(BaseModel):
-    """One recipient will not be mailed one type. `id` is its `unsubscribe_key`; `version` since when (ms)."""
+    """A recipient is not mailed for one type. `id` is its `unsubscribe_key`, `version` the time it began (ms)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -20,24 +23,27 @@ class Unsubscribe(BaseModel):
     version: int = Field(default=0, ge=0, le=2**53)
 
     def choice(self) -> Choice:
-        """As the rules of precedence take it."""
+        """Return the unsubscribe as the choice that the precedence rules take."""
         return Choice(on=False, since_ms=self.version, by=self.by)
 
     def key(self) -> str:
-        """The key that its record must have."""
+        """Return the key that the record of this row must have."""
         return self.id
 
     def row(self) -> "Unsubscribe":
-        """The row itself."""
+        """Return this row, which is stored unchanged."""
         return self
 
 
 def unsubscribe_key(account: str, recipient: str, type_name: str) -> str:
-    """24 hex digits for a recipient, or for a contact of an account, and a type. Nobody can be read from it."""
+    """Return 24 hex digits for a recipient, or a contact of an account, and a type; one cannot be read back."""
     return blake2b(f"{account}\0{recipient}\0{type_name}".encode(), digest_size=12).hexdigest()
 
 
-def key_of(delivery: Delivery) -> str:
-    """The unsubscribe that would stop this delivery. A contact is one of its account; all others are known by id."""
+def unsubscribe_key_of(delivery: Delivery) -> str:
+    """Return the key of the unsubscribe that would block a delivery.
+
+    A contact unsubscribes within its account; every other recipient is known by its id alone.
+    """
     account = delivery.matched if delivery.rule is AudienceRule.account else ""
     return unsubscribe_key(account, delivery.recipient, delivery.type)

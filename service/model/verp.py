@@ -1,4 +1,4 @@
-"""Envelope senders that name their delivery (VERP): what comes back is believed only if the signature is ours."""
+"""Envelope senders that carry their delivery (VERP). A returned address is trusted only if its signature is ours."""
 
 import hmac
 from base64 import b32decode
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from service.model.delivery import Delivery
 from service.model.ids import address_key
 
-_ID, _HINT, _SIGNATURE = 12, 6, 8  # octets
-_NAMED = 2 * _ID + _HINT
+_ID_BYTES, _HINT_BYTES, _SIGNATURE_BYTES = 12, 6, 8
+_PAYLOAD_BYTES = 2 * _ID_BYTES + _HINT_BYTES
 _LENGTH = 61  # base32 of all of it: with the prefix 63, where RFC 5321 section 4.5.3.1.1 allows 64
 _PREFIX = "b-"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -19,19 +19,22 @@ _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
 
 class Origin(NamedTuple):
-    """The delivery that a sender names, its event, and how the `address_key` of the address it went to begins."""
+    """The payload of an envelope sender: a delivery, its event, and how the `address_key` of its address begins."""
 
     delivery: str
     event: str
     hint: str
 
-    def went_to(self, address: str) -> bool:
-        """Whether the mail went to this address."""
+    def sent_to(self, address: str) -> bool:
+        """Return whether the message was sent to this address."""
         return address_key(address).startswith(self.hint)
 
 
 class Verp:
-    """`secrets`: the first signs, all of them verify. Letters are lower case, since some servers make them so."""
+    """Makes and reads envelope senders. `secrets`: the first signs, all of them verify.
+
+    Letters are lower case, since some servers change them to that.
+    """
 
     def __init__(self, secrets: Sequence[str], domain: str) -> None:
         self.domain = domain.lower()
@@ -40,36 +43,38 @@ class Verp:
         ]
 
     def address(self, delivery: Delivery) -> str:
-        """The sender for a delivery; costs some 6 µs."""
-        named = bytes.fromhex(delivery.id + delivery.event + address_key(delivery.address)[: 2 * _HINT])
-        return f"{_PREFIX}{_base32(named + self._signature(self._keys[0], named))}@{self.domain}"
+        """Return the envelope sender of a delivery; costs some 6 µs."""
+        payload = bytes.fromhex(
+            delivery.id + delivery.event + address_key(delivery.address)[: 2 * _HINT_BYTES]
+        )
+        return f"{_PREFIX}{_base32(payload + self._signature(self._keys[0], payload))}@{self.domain}"
 
-    def ours(self, address: str) -> bool:
-        """Whether it is at our domain, signed or not."""
+    def in_domain(self, address: str) -> bool:
+        """Return whether an address is in the bounce domain, signed or not."""
         return address.strip("<> ").lower().rpartition("@")[2] == self.domain
 
     def read(self, address: str) -> Origin | None:
-        """What a sender names; None unless it is at our domain and its signature is ours."""
+        """Return the payload of an envelope sender; None unless it is in our domain with our signature."""
         local, _, domain = address.strip("<> ").lower().rpartition("@")
-        coded = local.removeprefix(_PREFIX)
-        if domain != self.domain or coded == local or len(coded) != _LENGTH or not coded.isascii():
+        encoded = local.removeprefix(_PREFIX)
+        if domain != self.domain or encoded == local or len(encoded) != _LENGTH or not encoded.isascii():
             return None
         try:
-            octets = b32decode(coded.upper() + "===")
+            octets = b32decode(encoded.upper() + "===")
         except (Error, ValueError):
             return None
-        named, signature = octets[:_NAMED], octets[_NAMED:]
-        if not any(hmac.compare_digest(self._signature(key, named), signature) for key in self._keys):
+        payload, signature = octets[:_PAYLOAD_BYTES], octets[_PAYLOAD_BYTES:]
+        if not any(hmac.compare_digest(self._signature(key, payload), signature) for key in self._keys):
             return None
-        text = named.hex()
-        return Origin(text[: 2 * _ID], text[2 * _ID : 4 * _ID], text[4 * _ID :])
+        text = payload.hex()
+        return Origin(text[: 2 * _ID_BYTES], text[2 * _ID_BYTES : 4 * _ID_BYTES], text[4 * _ID_BYTES :])
 
     @staticmethod
-    def _signature(key: bytes, named: bytes) -> bytes:
-        return blake2b(named, digest_size=_SIGNATURE, key=key).digest()
+    def _signature(key: bytes, payload: bytes) -> bytes:
+        return blake2b(payload, digest_size=_SIGNATURE_BYTES, key=key).digest()
 
 
 def _base32(octets: bytes) -> str:
-    """RFC 4648 in lower case, without padding; half of what the standard library takes."""
+    """Return RFC 4648 base32 in lower case, without padding; in half the time of the standard library."""
     bits = int.from_bytes(octets, "big") << 6  # 304 bits, in 31 times 10
     return "".join([_PAIRS[bits >> shift & 1023] for shift in range(300, -1, -10)])[:_LENGTH]

@@ -1,4 +1,4 @@
-"""What was taken back, as `dispatch.withdrawals` keeps it for `rebuild`: the upstreams' topics may be gone by then."""
+"""Records of `dispatch.withdrawals`. `rebuild` reads them, since the upstreams' topics may be gone by then."""
 
 from typing import Any, NamedTuple
 
@@ -6,9 +6,9 @@ import orjson
 
 
 class WithdrawalRecord(NamedTuple):
-    """Either an event, by its key, or a supersede key (`TYPE|KEY`) up to a time (ms).
+    """A withdrawal of an event, by its key, or of a supersede key (`TYPE|KEY`) up to a time (ms).
 
-    `keep_s`: how long the word stands from its record's time on, in seconds.
+    `keep_s`: for how many seconds after the record's time the withdrawal is in force.
     """
 
     event: str
@@ -18,18 +18,18 @@ class WithdrawalRecord(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        """The key of its record."""
+        """Return the key of the record."""
         return (self.event or self.supersede).encode()
 
     def to_bytes(self) -> bytes:
-        """JSON without empty fields."""
+        """Return the record as JSON without empty fields."""
         return orjson.dumps({name: value for name, value in self._asdict().items() if value != ""})
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "WithdrawalRecord":
-        """The word in a record. Raises ValueError when it is none."""
-        told: Any = orjson.loads(value)
-        match told:
+        """Return the withdrawal in a record. Raise ValueError when it holds none."""
+        document: Any = orjson.loads(value)
+        match document:
             case {"event": str(event), "until_ms": int(until_ms), "keep_s": int(keep_s)}:
                 return cls(event, "", until_ms, keep_s)
             case {"supersede": str(supersede), "until_ms": int(until_ms), "keep_s": int(keep_s)}:

@@ -1,4 +1,4 @@
-"""What deliveries and outcomes say, as the ledger takes it: for who fills a ledger from what was told."""
+"""Ledger entries and transitions from the deliveries and outcomes in Kafka, for a ledger that is rebuilt."""
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
@@ -8,48 +8,53 @@ from service.model.ledger import NewEntry, ReplayKind, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 
-_CLAIMED = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
-"""States that follow `sending`, which no outcome tells."""
+_AFTER_CLAIM = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
+"""States that follow `sending`, of which there is no outcome."""
 
 
-def transitions_of(told: Outcome) -> list[Transition]:
-    """The moves that an outcome tells of. `queued` may be told late and twice, an operator's with a reason."""
-    if told.state is State.queued and told.reason is not Reason.replayed:
+def transitions_of(outcome: Outcome) -> list[Transition]:
+    """Return the transitions that lead to an outcome: none for the first state, two where a claim came before.
+
+    Outcomes with `queued` may be published late and twice, so only those of a replay count, which have a reason.
+    """
+    if outcome.state is State.queued and outcome.reason is not Reason.replayed:
         return []
     transition = Transition(
-        told.event,
-        told.delivery,
-        told.state,
-        told.reason,
-        told.at_ms,
-        told.attempt,
-        told.detail or told.reply,
-        replay=ReplayKind.again if told.state is State.queued else ReplayKind.none,
+        outcome.event,
+        outcome.delivery,
+        outcome.state,
+        outcome.reason,
+        outcome.at_ms,
+        outcome.attempt,
+        outcome.detail or outcome.reply,
+        replay=ReplayKind.again if outcome.state is State.queued else ReplayKind.none,
     )
-    if told.state not in _CLAIMED:
+    if outcome.state not in _AFTER_CLAIM:
         return [transition]
-    claim = Transition(told.event, told.delivery, State.sending, Reason.none, told.at_ms, told.attempt)
+    claim = Transition(
+        outcome.event, outcome.delivery, State.sending, Reason.none, outcome.at_ms, outcome.attempt
+    )
     return [claim, transition]
 
 
-def new_entry_of(told: Outcome) -> NewEntry:
-    """The first state of a delivery."""
+def new_entry_of(outcome: Outcome) -> NewEntry:
+    """Return the ledger entry whose first state is that of an outcome."""
     return NewEntry(
-        told.event,
-        told.delivery,
-        told.recipient,
-        told.channel,
-        told.state,
-        told.reason,
-        told.at_ms,
-        told.detail,
-        told.rule,
-        told.matched,
+        outcome.event,
+        outcome.delivery,
+        outcome.recipient,
+        outcome.channel,
+        outcome.state,
+        outcome.reason,
+        outcome.at_ms,
+        outcome.detail,
+        outcome.rule,
+        outcome.matched,
     )
 
 
 def event_of(delivery: Delivery) -> Event:
-    """What a delivery tells of its event."""
+    """Return the event of a delivery, as far as the delivery holds it: without data, actor and recipients."""
     group = GroupKey.parse(delivery.matched) if delivery.rule is AudienceRule.group else None
     return Event(
         key=delivery.event,
@@ -65,6 +70,8 @@ def event_of(delivery: Delivery) -> Event:
     )
 
 
-def event_of_outcome(told: Outcome) -> Event:
-    """What an outcome tells of its event: not its own times."""
-    return Event(told.event, told.event_id, told.source, told.type, told.at_ms, told.at_ms, {})
+def event_of_outcome(outcome: Outcome) -> Event:
+    """Return the event of an outcome, as far as the outcome holds it; its times are those of the outcome."""
+    return Event(
+        outcome.event, outcome.event_id, outcome.source, outcome.type, outcome.at_ms, outcome.at_ms, {}
+    )

@@ -9,7 +9,7 @@ from service.model.reasons import DeadReason
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
 
-_DETAIL_CHARACTERS = 1000
+_MAX_DETAIL_CHARACTERS = 1000
 
 
 def dispatch_message(topics: TopicNames, delivery: Delivery) -> Message:
@@ -45,15 +45,15 @@ def dead_letter(topic: str, stage: str, record: Record, error: Exception) -> Mes
         # The text of an unforeseen error may hold event data, so only its class is kept.
         reason = DeadReason.unprocessable
         detail = f"{reason.text}: {type(error).__name__}"
-    ours = {
+    added = {
         "tocsin-reason": reason.value,
-        "tocsin-detail": detail[:_DETAIL_CHARACTERS],
+        "tocsin-detail": detail[:_MAX_DETAIL_CHARACTERS],
         "tocsin-stage": stage,
         "tocsin-topic": record.topic,
         "tocsin-partition": str(record.partition),
         "tocsin-offset": str(record.offset),
         "tocsin-timestamp": str(record.timestamp_ms),
     }
-    kept = [(name, value) for name, value in record.headers if name not in ours]
-    added = [(name, value.encode("utf-8", "replace")) for name, value in ours.items()]
-    return Message(topic, record.key or b"", record.value, (*kept, *added))
+    kept = [(name, value) for name, value in record.headers if name not in added]
+    encoded = [(name, value.encode("utf-8", "replace")) for name, value in added.items()]
+    return Message(topic, record.key or b"", record.value, (*kept, *encoded))

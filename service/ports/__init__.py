@@ -1,6 +1,7 @@
-"""What the pipeline needs from the world: small Protocols, one file a noun.
+"""Protocols of everything outside the process that the pipeline uses, one file a noun.
 
-Each port has one behaviour spec in `tests/specs` that the fake and the real adapter pass.
+Each port has one behaviour spec in `tests/specs`, which the fake and the real adapter pass. Every call to Redis or
+Kafka may raise Unavailable.
 """
 
 from service.ports.clock import Clock
@@ -33,7 +34,6 @@ from service.ports.operate import (
     AddressSearch,
     DeliveryLog,
     EventLog,
-    Inventory,
     LedgerScan,
     PendingRetries,
     PersonalData,
@@ -80,7 +80,6 @@ __all__ = [
     "InboxPage",
     "InboxQuery",
     "InboxReads",
-    "Inventory",
     "Ledger",
     "LedgerIndex",
     "LedgerScan",

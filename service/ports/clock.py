@@ -1,11 +1,11 @@
-"""The time, as a port: tests set it."""
+"""The wall clock, as a port that tests replace."""
 
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time, so that tests own it."""
+    """The wall clock."""
 
     def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
+        """Return milliseconds since the epoch."""
         ...

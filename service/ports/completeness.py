@@ -15,9 +15,9 @@ class Completeness(Protocol):
         ...
 
     async def mark_complete(self) -> None:
-        """Say that everything is there."""
+        """Mark Redis as complete."""
         ...
 
     async def mark_incomplete(self, reason: str) -> None:
-        """Say why something is missing."""
+        """Mark Redis as incomplete, with the reason."""
         ...

@@ -10,15 +10,15 @@ class Accounts(Protocol):
     """The credentials of accounts."""
 
     async def get(self, account: str) -> Account | None:
-        """An account's row; None where there is none."""
+        """Return an account's row; None where there is none."""
         ...
 
     async def put(self, row: Account) -> bool:
-        """Write a row; False where a newer version stands."""
+        """Write a row. Return False where a newer version is stored."""
         ...
 
     async def delete(self, account: str, version: int) -> bool:
-        """Remove a row; False where a newer version stands."""
+        """Remove a row. Return False where a newer version is stored."""
         ...
 
 
@@ -26,17 +26,17 @@ class ApiKeys(Protocol):
     """The hashed keys of services."""
 
     async def get(self, key: str) -> ApiKey | None:
-        """A key by its id; None where there is none."""
+        """Return a key by its id; None where there is none."""
         ...
 
     async def all(self) -> Sequence[ApiKey]:
-        """Every key, revoked ones too, by id."""
+        """Return every key, also revoked ones, in order of their ids."""
         ...
 
     async def put(self, row: ApiKey) -> bool:
-        """Write a key; False where a newer version stands."""
+        """Write a key. Return False where a newer version is stored."""
         ...
 
     async def delete(self, key: str, version: int) -> bool:
-        """Forget a key; False where a newer version stands. Revoking one is a `put`, which says when."""
+        """Remove a key. Return False where a newer version is stored. To revoke a key, `put` it with `revoked_ms`."""
         ...

@@ -11,31 +11,34 @@ from service.model.ledger import State
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery whose time has come, with the token that `settle` wants."""
+    """A leased delivery, with the token that `settle` requires."""
 
     delivery: Delivery
     token: str
 
 
 class DueSet(Protocol):
-    """Deferred and held deliveries that wait in Redis for their time."""
+    """Deliveries that wait in Redis for their next attempt; and since when others are held."""
 
     async def add(
         self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
     ) -> None:
-        """Store or move; one place a delivery id. `states`: in which they wait, `deferred` where it is left out."""
+        """Store deliveries with the times of their next attempts (ms); adding one again replaces its time.
+
+        `states`: the state in which each waits, `deferred` where none is passed.
+        """
         ...
 
     async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
-        """Remember since when these wait for an operator; only so that their age can be told."""
+        """Record since when (ms) deliveries are held for an operator. Only the age metrics read it."""
         ...
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
-        """Lease what is due; it comes again after the lease unless settled."""
+        """Lease up to `limit` deliveries that are due. Each is due again when its lease ends, unless settled."""
         ...
 
     async def settle(self, due: Sequence[Due]) -> None:
-        """Remove what has been handed on."""
+        """Remove deliveries that have been dispatched and whose lease is still the one in their token."""
         ...
 
     async def count(self) -> int:
@@ -43,19 +46,19 @@ class DueSet(Protocol):
         ...
 
     async def oldest_ms(self) -> int | None:
-        """The earliest due time; None when nothing waits."""
+        """Return the earliest due time (ms); None when no delivery waits."""
         ...
 
-    async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
-        """For each delivery id when it is due (ms); None where it does not wait."""
+    async def times(self, delivery_ids: Sequence[str]) -> Sequence[int | None]:
+        """Return for each delivery id when it is due (ms); None where it does not wait."""
         ...
 
-    async def waiting(self, deliveries: Sequence[str]) -> Sequence[Delivery | None]:
-        """The deliveries of these ids as they wait, handed out or not; None for one that does not."""
+    async def waiting(self, delivery_ids: Sequence[str]) -> Sequence[Delivery | None]:
+        """Return the waiting delivery of each id, leased or not; None for one that does not wait."""
         ...
 
-    async def drop(self, deliveries: Sequence[str]) -> None:
-        """Forget deliveries by their ids, leased or not."""
+    async def drop(self, delivery_ids: Sequence[str]) -> None:
+        """Remove deliveries by their ids, leased or not."""
         ...
 
 

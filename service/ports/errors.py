@@ -1,8 +1,8 @@
-"""What may go wrong with the world, and the time in it."""
+"""The error of every port whose dependency cannot be reached."""
 
 
 class Unavailable(Exception):
-    """A dependency is away; nothing is wrong with the records. `reason` is one line for readiness."""
+    """A dependency is unavailable; nothing is wrong with the records. `reason` is one line for the readiness check."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

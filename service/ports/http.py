@@ -1,4 +1,4 @@
-"""What the HTTP API keeps for itself: request limits and idempotency keys, shared by all its processes."""
+"""State of the HTTP API that all its processes share: request limits and idempotency keys."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is left of a limit. `reset_s` is the time until it is whole again, in seconds, at least 1."""
+    """The rest of a request limit. `reset_s` is the time until it is whole again, in seconds, at least 1."""
 
     allowed: bool
     limit: int
@@ -17,15 +17,15 @@ class Quota:
 
 
 class RateLimits(Protocol):
-    """Counts requests against limits that all API processes share."""
+    """Counters of requests against limits that all API processes share."""
 
-    async def hit(self, limit: str, who: str) -> Quota:
-        """Count one request of `who` against `limit` (`600/minute`). Raises Unavailable."""
+    async def hit(self, limit: str, caller: str) -> Quota:
+        """Count one request of `caller` against `limit` (`600/minute`). Raise Unavailable."""
         ...
 
 
 class IdempotencyState(StrEnum):
-    """What is known of an idempotency key."""
+    """The state of an idempotency key."""
 
     first = "first"
     running = "running"
@@ -35,23 +35,23 @@ class IdempotencyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """`answer` is what the first request was told; empty unless it is done."""
+    """The state of a key, and the response to its first request; empty unless that is done."""
 
     repeat: IdempotencyState
     answer: bytes = b""
 
 
 class Idempotency(Protocol):
-    """Remembers requests by their Idempotency-Key, for a day."""
+    """Requests by their Idempotency-Key, kept for a day."""
 
     async def begin(self, key: str, fingerprint: str) -> IdempotencyRecord:
-        """Claim a key for a request with this fingerprint, or tell what became of the request that has it."""
+        """Claim a key for a request with this fingerprint, or return the state of the request that holds it."""
         ...
 
     async def finish(self, key: str, fingerprint: str, answer: bytes) -> None:
-        """Keep the answer."""
+        """Store the response."""
         ...
 
     async def release(self, key: str) -> None:
-        """Forget a request that changed nothing, so that it may be sent again."""
+        """Remove the key of a request that changed nothing, so that it may be sent again."""
         ...

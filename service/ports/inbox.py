@@ -1,4 +1,4 @@
-"""Inboxes: entries added, read, counted."""
+"""Inboxes: their entries, pages of them, and their change streams."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Protocol
 class InboxItem:
     """An inbox entry. `number` is the type's documented number, 0 where it has none.
 
-    `expires_ms`: gone after that time, 0 never. `read_ms`: when it was read, 0 not yet.
+    `expires_ms`: when it expires, 0 never. `read_ms`: when it was read, 0 not yet.
     """
 
     id: str
@@ -26,41 +26,41 @@ class InboxItem:
 
 
 class Inbox(Protocol):
-    """Inboxes. The unread count is always the length of the unread list."""
+    """The inboxes of recipients. The unread count is always the length of the unread list."""
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
-        """Add entries; False for one that was there before, read or not."""
+        """Add entries. Return False for one that existed before, read or not."""
         ...
 
     async def remove(self, recipient: str, ids: Sequence[str]) -> int:
-        """Take entries out again; how many were there."""
+        """Remove entries. Return how many there were."""
         ...
 
     async def counts(self, recipient: str) -> Mapping[str, int]:
-        """Unread entries by type; types with none are absent."""
+        """Return the number of unread entries by type; types with none are absent."""
         ...
 
     async def unread(
         self, recipient: str, *, descending: bool = False, limit: int = 0
     ) -> Sequence[InboxItem]:
-        """Unread entries by created_at; limit 0 means all."""
+        """Return unread entries in order of created_at; limit 0 means all."""
         ...
 
     async def mark_read(self, recipient: str, ids: Sequence[str], at_ms: int) -> Sequence[bool | None]:
-        """True: now read, False: was read before, None: this recipient has no such entry."""
+        """Mark entries as read. Return True: now read, False: read before, None: the recipient has no such entry."""
         ...
 
     async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
-        """For each (recipient, entry id) whether it stands there and has been read; in one pipeline."""
+        """Return for each (recipient, entry id) whether the entry exists and has been read; in one pipeline."""
         ...
 
     async def owner(self, item: str) -> str | None:
-        """Whose entry it is."""
+        """Return the recipient of an entry; None where there is no such entry."""
         ...
 
 
 class ReadFilter(StrEnum):
-    """Which inbox entries a reader wants."""
+    """The inbox entries that a query selects."""
 
     unread = "unread"
     read = "read"
@@ -69,7 +69,7 @@ class ReadFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboxQuery:
-    """A page of an inbox. `types` empty means every type; `after` is a cursor that a page gave, or empty."""
+    """A query for a page of an inbox. `types` empty means every type; `after` is the cursor of a page, or empty."""
 
     recipient: str
     shown: ReadFilter = ReadFilter.unread
@@ -81,14 +81,14 @@ class InboxQuery:
 
 @dataclass(frozen=True, slots=True)
 class InboxPage:
-    """Entries by created_at; `cursor` asks for those after them, empty when there are no more."""
+    """Entries in order of created_at; `cursor` continues after them, empty when there are no more."""
 
     items: Sequence[InboxItem]
     cursor: str = ""
 
 
 class InboxChangeKind(StrEnum):
-    """What happened to an inbox."""
+    """The kinds of changes of an inbox."""
 
     new = "new"
     read = "read"
@@ -97,7 +97,7 @@ class InboxChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboxChange:
-    """One change. `position` is where the stream stands after it; `item` is None unless an entry is new."""
+    """A change of an inbox. `position` is that of the stream after it; `item` is None unless an entry is new."""
 
     position: str
     kind: InboxChangeKind
@@ -106,26 +106,26 @@ class InboxChange:
 
 
 class InboxReads(Protocol):
-    """What a reader of an inbox asks beyond its unread list."""
+    """Queries for inbox entries, read ones included."""
 
     async def page(self, query: InboxQuery) -> InboxPage:
-        """One page. Raises ValueError for a cursor that no page gave."""
+        """Return a page. Raise ValueError for a cursor that is not from a page."""
         ...
 
 
 class InboxChanges(Protocol):
-    """The change stream of each inbox, kept for a while."""
+    """The change stream of each inbox, kept for a limited time."""
 
     async def position(self, recipient: str) -> str:
-        """Where the stream stands now."""
+        """Return the current position of a recipient's stream."""
         ...
 
     async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
-        """The changes after a position, oldest first; None when some of them are no longer kept."""
+        """Return the changes after a position, oldest first; None when some of them are no longer kept."""
         ...
 
-    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
-        """Wait until streams of these recipients stand after the given positions; which do.
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+        """Wait until streams have changes after their positions, by recipient. Return the recipients of those.
 
         Empty at the timeout.
         """

@@ -1,4 +1,4 @@
-"""The ledger: deliveries entered and moved in batches, and found again."""
+"""The ledger: the state of every delivery, entered and changed in batches, and its indexes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -8,7 +8,7 @@ from service.model.ledger import Entry, NewEntry, State, Transition, TransitionR
 
 
 class EventHead(NamedTuple):
-    """What the ledger keeps of an event itself. `retention_s` is how long its rows are kept, in seconds."""
+    """The part of an event that the ledger keeps. `retention_s`: how long its entries are kept, in seconds."""
 
     event: Event
     retention_s: int
@@ -19,43 +19,43 @@ class EventHead(NamedTuple):
 class Ledger(Protocol):
     """The state of every delivery. Every call is one script a batch (one a slot on a cluster)."""
 
-    async def open(self, heads: Sequence[EventHead], openings: Sequence[NewEntry]) -> Sequence[State]:
-        """Enter deliveries that are not there yet; the state each has now, in order."""
+    async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
+        """Enter deliveries that do not exist yet. Return the state each one has now, in order."""
         ...
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
-        """Make the moves that the ledger allows, in order."""
+        """Write the transitions that the ledger allows, in order."""
         ...
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
-        """One delivery with its history."""
+        """Return a delivery with its history; None where there is none."""
         ...
 
     def entries(self, event: str) -> AsyncIterator[Entry]:
-        """All deliveries of an event, in no order."""
+        """Yield all deliveries of an event, in no order."""
         ...
 
     async def head(self, event: str) -> Mapping[str, object] | None:
-        """What is kept of the event: type, source, id, times, position."""
+        """Return what is kept of an event: type, source, id, times, position; None where nothing is."""
         ...
 
     async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
-        """Mark an event as taken back, whether or not it has been seen; sending checks it.
+        """Mark an event as withdrawn, whether or not it has come yet; claims check the mark.
 
-        The mark stays with the event, for one that is not there at least `keep_s` seconds.
+        The mark is kept as long as the event, for an event that has not come at least `keep_s` seconds.
         """
         ...
 
 
 class LedgerIndex(Protocol):
-    """Finds what the ledger holds."""
+    """Indexes of the ledger by event id and by recipient."""
 
     async def named(self, event_id: str) -> Sequence[str]:
-        """The keys of the events with this id, one a source; some may have left the ledger."""
+        """Return the keys of the events with this id, one a source; some may have left the ledger."""
         ...
 
     async def recipient_entries(
         self, recipient: str, since_ms: int = 0, limit: int = 100
     ) -> Sequence[tuple[str, str]]:
-        """(event, delivery), newest first, of what a recipient was due; some may have left the ledger."""
+        """Return (event, delivery) of a recipient's deliveries, newest first; some may have left the ledger."""
         ...

@@ -1,4 +1,4 @@
-"""Rendering mail, handing it to relays, and what addresses remember."""
+"""Rendering and sending mail, and the scores and rate limits of addresses and relays."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from service.model.soft_bounce import SoftBounceScore
 
 
 class MailTransport(Protocol):
-    """Hands mail to relays."""
+    """Submission of messages to relays."""
 
     def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
-        """Queue a mail; the future never raises but for cancellation."""
+        """Queue a message. The future holds its result and never raises except when cancelled."""
         ...
 
 
@@ -35,14 +35,18 @@ class RelayTransport(MailTransport, Protocol):
 
 
 class Renderer(Protocol):
-    """Turns a delivery into what a person reads. Raises RenderFailed."""
+    """Rendering of deliveries for people. Raises RenderFailed."""
 
     def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
-        """A whole RFC 5322 message, CRLF lines. `headers` are added to the standard ones."""
+        """Return a whole RFC 5322 message with CRLF lines. `headers` are added to the standard ones."""
+        ...
+
+    def check(self) -> None:
+        """Render every template once. Raise TemplateFault for the first that fails."""
         ...
 
     def inbox_line(self, delivery: Delivery) -> str:
-        """One line of plain text."""
+        """Return one line of plain text."""
         ...
 
 
@@ -51,27 +55,27 @@ class RenderFailed(Exception):
 
 
 class SoftBounceScores(Protocol):
-    """How often a mailbox could not take mail of late: a score that halves every week."""
+    """Scores of mailboxes that could not take mail recently; a score halves every week."""
 
     async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
-        """Add one to each; the scores now. A key named twice counts twice."""
+        """Add one to each score. Return the new scores. A key named twice counts twice."""
         ...
 
     async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:
-        """Put scores back by their address keys, but for those that a newer one stands for, or that have faded."""
+        """Restore scores by their address keys, except where a newer one is stored or the score has faded."""
         ...
 
     async def clear(self, address_key: str) -> None:
-        """Forget an address."""
+        """Remove the score of an address."""
         ...
 
 
 class SendRateLimit(Protocol):
-    """Reserves the right to send."""
+    """The rate limit of messages, shared by all workers."""
 
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` mails to `domain` through `relay`; the seconds to wait before they may go, 0.0 for now.
+        """Reserve `n` messages to `domain` through `relay`. Return the seconds to wait before sending, 0.0 for none.
 
-        Raises service.ports.Unavailable when the limit cannot be asked.
+        Raise Unavailable when the limit cannot be read.
         """
         ...

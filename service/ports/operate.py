@@ -1,4 +1,4 @@
-"""What operators' tools read and change: scans of a whole Redis, logs in Kafka, what is kept of a person."""
+"""Ports of operators' tools: scans of a whole Redis, logs in Kafka, the data of a person."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from service.ports.inbox import InboxItem
 
 
 class LedgerScan(Protocol):
-    """Everything there is, each once."""
+    """Scans of the ledger, the due set and the inboxes; each item once."""
 
     def ledger(self) -> AsyncIterator[tuple[Sequence[Entry], Sequence[str]]]:
-        """Deliveries, and the names of rows that cannot be read."""
+        """Yield deliveries, and the names of rows that cannot be read."""
         ...
 
     def waiting(self) -> AsyncIterator[Sequence[tuple[str, str]]]:
-        """(event, delivery) of what is in the due set."""
+        """Yield (event, delivery) of everything in the due set."""
         ...
 
     def inboxes(self) -> AsyncIterator[Sequence[str]]:
-        """Recipients who have an inbox."""
+        """Yield the recipients with an inbox."""
         ...
 
     async def inbox_drift(self, recipient: str) -> Sequence[str]:
-        """What disagrees in an inbox, a line each."""
+        """Return the inconsistencies of an inbox, one line each."""
         ...
 
     async def recount(self, recipient: str) -> None:
-        """Make an inbox's lists and counts anew from its entries."""
+        """Recreate an inbox's lists and counts from its entries."""
         ...
 
 
 class DeliveryLog(Protocol):
     """The email deliveries that Kafka keeps."""
 
-    async def find(self, wanted: frozenset[str]) -> Mapping[str, Delivery]:
-        """Deliveries by their ids, as they were last written. Reads whole topics. Raises Unavailable."""
+    async def find(self, delivery_ids: frozenset[str]) -> Mapping[str, Delivery]:
+        """Return deliveries by their ids, as last written. Reads whole topics. Raise Unavailable."""
         ...
 
 
@@ -46,51 +46,51 @@ class EventLog(Protocol):
     """The events that upstreams have published, as Kafka keeps them."""
 
     def since(self, since_ms: int) -> AsyncIterator[Record]:
-        """Records from that time (ms) on, to where the topics end now. Raises Unavailable."""
+        """Yield the records since a time (ms), up to the current end of the topics. Raise Unavailable."""
         ...
 
 
 class PendingRetries(Protocol):
-    """Which deliveries wait for their next attempt, noted while history is read."""
+    """The deliveries that wait for their next attempt, noted while a rebuild reads the outcomes."""
 
     async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
-        """Remember next attempts (time in ms, attempts so far), and forget those that are over."""
+        """Note next attempts (time in ms, attempts so far) by delivery id, and remove those that are over."""
         ...
 
     async def noted(self, ids: Sequence[str]) -> Sequence[tuple[int, int] | None]:
-        """For each delivery its next attempt; None when it does not wait."""
+        """Return the next attempt of each delivery; None when it does not wait."""
         ...
 
     async def clear(self) -> None:
-        """Forget all."""
+        """Remove all notes."""
         ...
 
 
 class PersonalData(Protocol):
-    """What is kept of a recipient beside the tables."""
+    """The data of a recipient outside the tables."""
 
     async def deliveries(self, recipient: str) -> Sequence[tuple[str, str]]:
-        """(event, delivery) of all that the ledger's index has."""
+        """Return (event, delivery) of everything that the ledger's index has of a recipient."""
         ...
 
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
-        """The whole inbox."""
+        """Return the whole inbox of a recipient."""
         ...
 
     async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
-        """Keep where deliveries stand, and nothing of for whom; how many there were."""
+        """Replace the recipient of deliveries by `stand_in`, keeping their states. Return how many there were."""
         ...
 
     async def forget(self, recipient: str) -> None:
-        """Remove the inbox with its traces, and the ledger's index."""
+        """Remove a recipient's inbox with its change stream, and the ledger's index."""
         ...
 
 
 class AddressSearch(Protocol):
-    """Who has an address. Reads whole tables: for operators, not for stages."""
+    """Search of recipients by address. Reads whole tables: for operators, not for stages."""
 
-    async def holders(self, address: str) -> Sequence[str]:
-        """Ids of recipients and contacts with this address, its case aside."""
+    async def find(self, address: str) -> Sequence[str]:
+        """Return the ids of recipients and contacts with this address, ignoring case."""
         ...
 
 
@@ -101,11 +101,3 @@ class TableCount:
     table: str
     rows: int
     checksum: str
-
-
-class Inventory(Protocol):
-    """What Redis holds, counted."""
-
-    async def counts(self) -> Sequence[TableCount]:
-        """Return the count and checksum of every table. Reads all of Redis. Raises Unavailable."""
-        ...

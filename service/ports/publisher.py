@@ -1,4 +1,4 @@
-"""Publishing records to Kafka: one port for stages, the API, the CLI and the operator's tools."""
+"""Publishing to Kafka: one port for stages, the API, the CLI and the operators' tools."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,8 +7,8 @@ from service.model.record import Message
 
 
 class Publisher(Protocol):
-    """Writes records to Kafka."""
+    """A producer of Kafka records."""
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Return when every record is acknowledged by all in-sync replicas. Raises Unavailable."""
+        """Return once all in-sync replicas have acknowledged every message. Raise Unavailable."""
         ...

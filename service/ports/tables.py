@@ -1,4 +1,4 @@
-"""The tables of recipients, contacts, groups, suppressions: read in batches, written by version."""
+"""The tables of recipients, contacts, groups, suppressions, unsubscribes: read in batches, written by version."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,7 +13,7 @@ from service.model.unsubscribe import Unsubscribe
 
 @dataclass(slots=True)
 class LookupKeys:
-    """The rows a batch needs: recipient ids, keys of groups, account ids, roles.
+    """Keys of the rows that a batch needs: recipient ids, keys of groups, account ids, roles.
 
     `accounts` means all their contacts; `contacts` are single ones.
     """
@@ -27,7 +27,7 @@ class LookupKeys:
 
 @dataclass(frozen=True, slots=True)
 class RolePage:
-    """Some holders of a role; `cursor` asks for those after them, None when there are no more."""
+    """Some holders of a role; `cursor` continues after them, None when there are no more."""
 
     members: Sequence[Recipient]
     cursor: str | None
@@ -35,7 +35,7 @@ class RolePage:
 
 @dataclass(slots=True)
 class Rows:
-    """What was found. An absent recipient, group, account or contact is absent here too."""
+    """The rows of a lookup. A recipient, group, account or contact that does not exist is absent here too."""
 
     recipients: Mapping[str, Recipient] = field(default_factory=dict)
     groups: Mapping[GroupKey, Group] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Rows:
 
 
 class MailBlock(NamedTuple):
-    """What stands between a recipient and a type of mail: nothing, a suppression, an unsubscribe."""
+    """The blocks of mail of a type to a recipient: a suppression, an unsubscribe, both or neither."""
 
     suppression: Suppression | None = None
     unsubscribed: Choice | None = None
@@ -54,36 +54,39 @@ class MailBlock(NamedTuple):
 class Tables(Protocol):
     """The recipient, contact, group and preference tables, read in batches."""
 
-    async def lookup(self, wanted: LookupKeys) -> Rows:
-        """All wanted rows in one pipeline (two when roles are wanted). Raises Unavailable, also while incomplete."""
+    async def lookup(self, keys: LookupKeys) -> Rows:
+        """Return the rows in one pipeline (two with roles). Raise Unavailable, also while the tables are incomplete."""
         ...
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
-        """The holders of a role after `cursor`, in id order."""
+        """Return the holders of a role after `cursor`, in id order."""
         ...
 
-    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
-        """For each (address, unsubscribe key) what bars it, in one pipeline; an empty one is barred by nothing."""
+    async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+        """Return what blocks each (address, unsubscribe key), in one pipeline; nothing blocks an empty one."""
         ...
 
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
-        """The unsubscribe of this `unsubscribe_key`."""
+        """Return the unsubscribe of an `unsubscribe_key`; None where there is none."""
         ...
 
     async def suppression(self, address: str) -> Suppression | None:
-        """Why and since when an address is not mailed; None when it is."""
+        """Return the suppression of an address; None where there is none."""
         ...
 
     async def incomplete(self) -> str | None:
-        """Why nothing may be sent yet; None when the tables are known to be complete."""
+        """Return why nothing may be sent yet; None when the tables are known to be complete."""
         ...
 
 
 class TableWrites(Protocol):
-    """Rows put by the APIs, the import and the changelog. A lower version never undoes a higher one."""
+    """Writes of the APIs, the import and the tables' topics. A lower version never replaces a higher one.
+
+    Every method returns, for each row, False where a newer version is stored.
+    """
 
     async def put_recipients(self, rows: Sequence[Recipient]) -> Sequence[bool]:
-        """Write rows with their role index; False where a newer version stands."""
+        """Write rows with their role index."""
         ...
 
     async def delete_recipient(self, recipient: str, version: int) -> bool:
@@ -91,11 +94,11 @@ class TableWrites(Protocol):
         ...
 
     async def put_group(self, row: Group) -> bool:
-        """Write a group's map."""
+        """Write a group's lists of addresses."""
         ...
 
     async def delete_group(self, external_id: str, project_id: str, version: int) -> bool:
-        """Remove a group's map."""
+        """Remove a group's lists of addresses."""
         ...
 
     async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
@@ -107,27 +110,27 @@ class TableWrites(Protocol):
         ...
 
     async def put_suppression(self, key: str, row: Suppression) -> bool:
-        """Stop mail to the address of this `address_key`; the row's time is its version."""
+        """Block mail to the address of an `address_key`; the row's time is its version."""
         ...
 
     async def delete_suppression(self, key: str, version: int) -> bool:
-        """Allow mail again."""
+        """Remove a suppression, so that the address is mailed again."""
         ...
 
     async def put_unsubscribe(self, row: Unsubscribe) -> bool:
-        """Stop a type's mail to a recipient."""
+        """Block a type's mail to a recipient."""
         ...
 
     async def delete_unsubscribe(self, key: str, version: int) -> bool:
-        """Let it go out again."""
+        """Remove an unsubscribe, so that the type is mailed again."""
         ...
 
 
 class RowLocks(Protocol):
-    """One writer a row, so that what the topic holds and what Redis holds are written in the same order."""
+    """Locks of table rows: one writer a row, so that its topic and Redis are written in the same order."""
 
     def hold(self, row: str) -> AbstractAsyncContextManager[None]:
-        """Wait for the row and keep it for the block. Raises Unavailable when it stays taken."""
+        """Wait for the lock of a row and hold it for the block. Raise Unavailable when it stays locked."""
         ...
 
 
@@ -135,20 +138,20 @@ class RecipientDirectory(Protocol):
     """The recipients table in id order."""
 
     async def recipients(self, after: str, limit: int) -> Sequence[Recipient]:
-        """At most `limit` rows whose ids come after `after` by their UTF-8 bytes. Raises Unavailable."""
+        """Return at most `limit` rows whose ids come after `after` by their UTF-8 bytes. Raise Unavailable."""
         ...
 
 
 class ContactPage(NamedTuple):
-    """Some of an account's contacts, and how many it has in all."""
+    """Some of an account's contacts, and their total number."""
 
     total: int
     rows: Sequence[Contact]
 
 
 class Contacts(Protocol):
-    """The contacts of an account, for who reads through them."""
+    """The contacts of an account, by pages."""
 
     async def page(self, account: str, offset: int, limit: int) -> ContactPage:
-        """The main contact first, then by uuid; at most `limit`, 0 means all. Raises Unavailable."""
+        """Return contacts, the main one first, then by uuid; at most `limit`, 0 means all. Raise Unavailable."""
         ...

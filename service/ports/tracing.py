@@ -1,11 +1,11 @@
-"""Spans for traces: one call a span, made of what has already happened."""
+"""Spans of traces: one call a span, after the work that it covers."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
 
 class Tracer(Protocol):
-    """Records spans. A `traceparent` (W3C Trace Context) names a span to other processes; "" is none."""
+    """A recorder of spans. A `traceparent` (W3C Trace Context) names a span to other processes; "" is none."""
 
     def span(
         self,

@@ -1,16 +1,16 @@
-"""Heartbeats of workers: a claim of a worker without one may be taken over."""
+"""Heartbeats of owner epochs: a claim whose owner has none may be taken over."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 
 class Workers(Protocol):
-    """Who is alive: a claim of a worker that is not tells an accident."""
+    """Heartbeats of the owner epochs under which workers claim deliveries."""
 
-    async def beat(self, owner: str, ttl_s: float) -> None:
-        """Say that this worker lives for so long."""
+    async def heartbeat(self, owner: str, ttl_s: float) -> None:
+        """Send the heartbeat of an owner; it expires after `ttl_s` seconds."""
         ...
 
-    async def alive(self, owners: Sequence[str]) -> Sequence[bool]:
-        """For each worker whether it lives."""
+    async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
+        """Return for each owner whether it has a heartbeat."""
         ...

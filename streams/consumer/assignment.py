@@ -1,9 +1,9 @@
-"""The partitions a stage has: which may be read from, and what the next batch is made of. No I/O."""
+"""The assigned partitions of a stage: which may be read, and which records form the next batch. No I/O."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
+import structlog
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
@@ -11,7 +11,7 @@ from service.model.record import Record
 from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 PartitionSlice = tuple[Partition, list[Record]]
 """The part of a batch that comes from one partition."""
@@ -25,20 +25,20 @@ class Assignment:
         self._limits = limits
         self._rank = {topic: rank for rank, topic in enumerate(topics)}
         self._turns = count()
-        self._served: dict[TopicPartition, int] = {}
+        self._last_turn: dict[TopicPartition, int] = {}
 
     @property
     def held(self) -> int:
-        """Records accepted whose batch has not ended."""
+        """Number of accepted records whose batch has not ended."""
         return sum(partition.held for partition in self.partitions.values())
 
     def add(self, assigned: Iterable[TopicPartition]) -> None:
-        """Start anew with these partitions."""
+        """Start new partitions; one that was here before starts again."""
         for tp in assigned:
             self.partitions[tp] = Partition()
 
     def accept(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
-        """Take in what was read. A partition not seen before is added: nothing that was read may be forgotten."""
+        """Accept what was read. A partition that is not known yet is added: dropping its records would lose them."""
         for tp, records in fetched.items():
             partition = self.partitions.get(tp)
             if partition is None:
@@ -46,20 +46,20 @@ class Assignment:
             try:
                 partition.accept(records)
             except ValueError as error:
-                log.warning("%s-%d was truncated or made anew: %s", tp.topic, tp.partition, error)
+                log.warning("partition_truncated", topic=tp.topic, partition=tp.partition, error=str(error))
                 self.partitions[tp] = Partition()
                 self.partitions[tp].accept(records)
 
     def drop(self, revoked: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
-        """Take partitions out, with what waits in them; their running records can still finish and be committed."""
+        """Remove and return partitions, without what waits in them; what runs can still finish and be committed."""
         dropped = {tp: self.partitions.pop(tp) for tp in list(revoked) if tp in self.partitions}
         for tp, partition in dropped.items():
             partition.waiting.clear()
-            self._served.pop(tp, None)
+            self._last_turn.pop(tp, None)
         return dropped
 
     def full(self) -> list[TopicPartition]:
-        """The partitions that must not be read from now. One that holds nothing always may, so none starves."""
+        """Return the partitions that must not be read now. One that holds nothing always may, so none starves."""
         limits, partitions = self._limits, self.partitions.values()
         room = (
             sum(p.held for p in partitions) < limits.max_in_flight
@@ -68,22 +68,22 @@ class Assignment:
         return [
             tp
             for tp, p in self.partitions.items()
-            if len(p.mark) >= limits.max_uncommitted or not (room or p.held == 0)
+            if len(p.offsets) >= limits.max_uncommitted or not (room or p.held == 0)
         ]
 
     def take(self) -> list[PartitionSlice]:
-        """The shares of the next batch, at most `max_records` in all; empty when nothing can be started."""
-        shares: list[PartitionSlice] = []
+        """Remove and return the next batch, at most `max_records` in all; empty when none can be started."""
+        slices: list[PartitionSlice] = []
         room = self._limits.max_records
         waiting = [tp for tp, partition in self.partitions.items() if partition.waiting]
         for tp in sorted(waiting, key=self._precedence):
             if taken := self.partitions[tp].take(room):
-                shares.append((self.partitions[tp], taken))
-                self._served[tp] = next(self._turns)
+                slices.append((self.partitions[tp], taken))
+                self._last_turn[tp] = next(self._turns)
                 room -= len(taken)
             if room == 0:
                 break
-        return shares
+        return slices
 
     def _precedence(self, tp: TopicPartition) -> tuple[int, int]:
-        return self._rank.get(tp.topic, 0), self._served.get(tp, -1)
+        return self._rank.get(tp.topic, 0), self._last_turn.get(tp, -1)

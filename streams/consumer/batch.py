@@ -1,7 +1,6 @@
-"""One batch from start to finish: handed over, written, finished; narrowed down when a record in it is bad."""
+"""One batch from start to finish: handled, published, finished; bisected when a record in it is bad."""
 
 import asyncio
-import logging
 import random
 import time
 import traceback
@@ -10,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from structlog.contextvars import bound_contextvars
+import structlog
 
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Publisher, Unavailable
@@ -20,26 +19,26 @@ from streams.faults.points import Fault
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.record_ids import record_ids
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 ToDeadLetter = Callable[[Record, Exception], Sequence[Message]]
-"""The dead letter for a record that failed alone, with what it failed with."""
+"""Makes the dead letter of a record that failed alone, from the record and its error."""
 
 
 class Unfinished(Exception):
-    """A handler broke its contract: it ended, or was cancelled by its own doing, and left records unfinished."""
+    """A handler broke its contract: it ended, or cancelled itself, and left records unfinished."""
 
 
 class _DrainStarted(Exception):
-    """The stage drains, so there will be no further attempt."""
+    """The stage drains, so there is no further attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """What a stage does with every batch."""
+    """What a stage does with every batch, and its bounds."""
 
     handler: Handler
-    poison: ToDeadLetter
+    to_dead_letter: ToDeadLetter
     publisher: Publisher
     limits: StageLimits
     fault: Fault
@@ -48,137 +47,149 @@ class StageConfig:
 class RecordBatch:
     """Records on their way through a handler.
 
-    A record is finished when the messages it caused are acknowledged, and never otherwise: not by an exception and
-    not by cancellation. `Unavailable` means to try the unfinished rest again, later; any other exception means that
-    one of the records may be bad, so the rest is halved until it stands alone and goes to the dead letters. `moved`
-    is told how many records have just finished.
+    A record is finished when the messages that it caused are acknowledged, and never otherwise: not by an exception and
+    not by a cancellation. `Unavailable` means that the unfinished records are retried later. Any other exception means
+    that a record may be bad: the unfinished records are bisected until it is alone, and it goes to the dead letters.
+    `on_finished` is called with the number of records that have just finished.
     """
 
     def __init__(
-        self, shares: Sequence[PartitionSlice], work: StageConfig, moved: Callable[[int], None]
+        self, slices: Sequence[PartitionSlice], config: StageConfig, on_finished: Callable[[int], None]
     ) -> None:
-        self.shares = shares
+        self.slices = slices
         self.started = time.monotonic()
         self.reason: str | None = None
-        """What it waits for; None when work goes on."""
-        self.resting = False
+        """The dependency that it waits for, and why; None while it makes progress."""
+        self.backing_off = False
         self.draining = False
-        """Set from outside: make no further attempt after this one."""
+        """Set by the session: make no further attempt after this one."""
         self.dead = 0
-        self._work = work
-        self._moved = moved
-        self._records = [record for _, records in shares for record in records]
-        self._open = {record[:3]: partition for partition, records in shares for record in records}
+        self._config = config
+        self._on_finished = on_finished
+        self._records = [record for _, records in slices for record in records]
+        self._open = {record[:3]: partition for partition, records in slices for record in records}
         self._size = len(self._open)
-        self._tries = 0
+        self._attempts = 0
 
     @property
-    def light(self) -> bool:
-        """Whether so little is left that the batch need not keep another from starting."""
+    def unfinished(self) -> int:
+        """Number of records that are not finished."""
+        return len(self._open)
+
+    @property
+    def nearly_done(self) -> bool:
+        """True when so little is left that the batch need not keep another from starting."""
         return len(self._open) * 8 <= self._size
 
     def oldest_ms(self) -> int | None:
-        """Kafka's timestamp of its oldest record that is not finished."""
-        return min((record.timestamp_ms for record in self._unfinished(self._records)), default=None)
+        """Return Kafka's timestamp of its oldest unfinished record; None when all are finished."""
+        return min((record.timestamp_ms for record in self._still_open(self._records)), default=None)
 
     async def run(self) -> None:
-        """Return when all records are finished, or early when draining and a dependency is away."""
+        """Return when all records are finished, or early when draining and a dependency is unavailable."""
         chunks = deque([self._records])
         try:
             while chunks:
-                if chunk := self._unfinished(chunks.popleft()):
+                if chunk := self._still_open(chunks.popleft()):
                     chunks.extendleft(reversed(await self._attempt(chunk)))
         except _DrainStarted:
-            log.info("%d records are left for the next owner", len(self._open))
+            log.info("records_left_unfinished", records=len(self._open))
 
     async def _attempt(self, chunk: list[Record]) -> list[list[Record]]:
-        """Hand a chunk over once; what is to be attempted next, in order."""
+        """Run the handler on a chunk once; return the chunks to attempt next, in order."""
         try:
             await self._handle(chunk)
-            if left := len(self._unfinished(chunk)):
+            if left := len(self._still_open(chunk)):
                 raise Unfinished(f"the handler ended with {left} of {len(chunk)} records unfinished")
         except Unavailable as error:
-            return await self._rest(error.reason, chunk)
+            return await self._back_off(error.reason, chunk)
         except asyncio.CancelledError as error:
             raise_if_cancelled()
-            return await self._narrow(chunk, Unfinished(f"the handler was cancelled: {error!r}"))
+            return await self._bisect(chunk, Unfinished(f"the handler was cancelled: {error!r}"))
         except Exception as error:
             raise_if_cancelled()
-            return await self._narrow(chunk, error)
+            return await self._bisect(chunk, error)
         return []
 
     async def _handle(self, chunk: list[Record]) -> None:
-        """Run the handler; outcomes are written while it goes on, and take effect in its order."""
-        landing: deque[asyncio.Task[None]] = deque()
-        outcomes = self._work.handler(chunk)
+        """Run the handler and publish its messages while it continues; finish records in its order."""
+        awaiting: deque[asyncio.Task[None]] = deque()
+        outcomes = self._config.handler(chunk)
         try:
             async for done in outcomes:
-                self._work.fault("after_handle_before_produce")
-                while landing and landing[0].done():
-                    landing.popleft().result()
-                if not landing and not done.messages:
+                self._config.fault("after_handle_before_produce")
+                while awaiting and awaiting[0].done():
+                    awaiting.popleft().result()
+                # Without messages it must still wait for the acknowledgements before it: a fan-out in pieces ends with
+                # its record alone, and the pieces would be lost in a crash after the commit.
+                if not awaiting and not done.messages:
                     self._finish(done.records)
                     continue
-                if len(landing) >= self._work.limits.max_produces:
-                    await landing.popleft()
-                landing.append(asyncio.create_task(self._land(done, landing[-1] if landing else None)))
-            while landing:
-                await landing.popleft()
+                if len(awaiting) >= self._config.limits.max_produces:
+                    await awaiting.popleft()
+                previous = awaiting[-1] if awaiting else None
+                awaiting.append(asyncio.create_task(self._await_ack(done, previous)))
+            while awaiting:
+                await awaiting.popleft()
         finally:
-            for task in landing:
+            for task in awaiting:
                 task.cancel()
-            await asyncio.gather(*landing, return_exceptions=True)
+            await asyncio.gather(*awaiting, return_exceptions=True)
             await _close(outcomes)
 
-    async def _land(self, done: Done, before: "asyncio.Task[None] | None") -> None:
-        await self._work.publisher.publish(done.messages)
-        if before is not None:
-            await before
-        self._work.fault("after_produce_before_finish")
+    async def _await_ack(self, done: Done, previous: "asyncio.Task[None] | None") -> None:
+        # Acknowledged before finished: a finished record is committed soon, and a crash would lose its messages.
+        await self._config.publisher.publish(done.messages)
+        # In the handler's order: when an earlier write fails, everything after it is done again.
+        if previous is not None:
+            await previous
+        self._config.fault("after_produce_before_finish")
         self._finish(done.records)
 
-    async def _narrow(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
-        left = self._unfinished(chunk)
+    async def _bisect(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
+        left = self._still_open(chunk)
         if not left:
-            log.error("a handler failed after it had finished its records: %s", _where(error))
+            log.error("handler_failed_after_finish", error=_where(error))
             return []
         if len(chunk) == 1:
-            return await self._bury(chunk, error)
-        log.warning("%d records are tried in smaller batches: %s", len(left), _where(error))
+            return await self._dead_letter(chunk, error)
+        log.warning("batch_bisected", records=len(left), error=_where(error))
         half = (len(left) + 1) // 2
         return [part for part in (left[:half], left[half:]) if part]
 
-    async def _bury(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
+    async def _dead_letter(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         (record,) = chunk
-        with bound_contextvars(**record_ids(record.value, record.headers).log_fields()):
-            log.error("%s-%d:%d goes to the dead letters: %s", *record[:3], _where(error))
+        position = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        ids = record_ids(record.value, record.headers).log_fields()
+        log.error("dead_letter", **position, **ids, error=_where(error))
         try:
-            letters = self._work.poison(record, error)
-            self._work.fault("after_poison_before_produce")
-            await self._work.publisher.publish(letters)
-        except Unavailable as away:
-            return await self._rest(away.reason, chunk)
+            messages = self._config.to_dead_letter(record, error)
+            self._config.fault("after_poison_before_produce")
+            # Acknowledged before finished: until Kafka has the dead letter, the record is nowhere else.
+            await self._config.publisher.publish(messages)
+        except Unavailable as unavailable:
+            return await self._back_off(unavailable.reason, chunk)
         except Exception as failure:
             reason = f"a dead letter cannot be written: {_where(failure)}"
-            log.error(reason)
-            return await self._rest(reason, chunk)
+            log.error("dead_letter_failed", **position, error=_where(failure))
+            return await self._back_off(reason, chunk)
         self.dead += 1
         self._finish(chunk)
         return []
 
-    async def _rest(self, reason: str, chunk: list[Record]) -> list[list[Record]]:
-        """Wait before the next attempt at what is left, longer each time nothing could be finished."""
+    async def _back_off(self, reason: str, chunk: list[Record]) -> list[list[Record]]:
+        """Wait before the next attempt at a chunk, twice as long each time that nothing could be finished."""
         if self.draining:
             raise _DrainStarted
         if self.reason is None:
-            log.warning("paused: %s", reason)
+            log.warning("stage_paused", reason=reason)
         self.reason = reason
-        limits = self._work.limits
-        delay = min(limits.retry_most, limits.retry_first * 2 ** min(self._tries, 20))
-        self._tries += 1
-        self.resting = True
-        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
-        self.resting = False
+        limits = self._config.limits
+        delay_s = min(limits.retry_most_s, limits.retry_first_s * 2 ** min(self._attempts, 20))
+        self._attempts += 1
+        self.backing_off = True
+        await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+        self.backing_off = False
         return [chunk]
 
     def _finish(self, records: Sequence[Record]) -> None:
@@ -190,10 +201,10 @@ class RecordBatch:
                 finished += 1
         if finished:
             self.reason = None
-            self._tries = 0
-            self._moved(finished)
+            self._attempts = 0
+            self._on_finished(finished)
 
-    def _unfinished(self, records: list[Record]) -> list[Record]:
+    def _still_open(self, records: list[Record]) -> list[Record]:
         return [record for record in records if record[:3] in self._open]
 
 
@@ -204,7 +215,7 @@ async def _close(outcomes: AsyncIterator[Done]) -> None:
 
 
 def _where(error: BaseException) -> str:
-    """An exception without its text, which may hold personal data."""
+    """Return the class and the place of an exception without its text, which may hold personal data."""
     frames = traceback.extract_tb(error.__traceback__, limit=-1)
     return " at ".join(
         [type(error).__name__, *(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)]

@@ -1,4 +1,4 @@
-"""How every stage's consumer is made; commits are the stage's own."""
+"""The aiokafka consumer of a stage: subscribed, read_committed, without auto-commit."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -7,35 +7,35 @@ from re import escape
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from streams.consumer.limits import StageLimits
-from streams.kafka import aiokafka_patches as lenient
+from streams.kafka import aiokafka_patches
 from streams.kafka.connection import KafkaConnection
 
 FETCH_BYTES = 8 * 1024 * 1024
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes a rebalance on; aiokafka waits for `revoked` before it lets the group go on."""
+    """Passes rebalances on to two functions; aiokafka waits for `on_revoked` before it lets the group continue."""
 
     def __init__(
         self,
-        revoked: Callable[[Sequence[TopicPartition]], Awaitable[None]],
-        assigned: Callable[[Sequence[TopicPartition]], None],
+        on_revoked: Callable[[Sequence[TopicPartition]], Awaitable[None]],
+        on_assigned: Callable[[Sequence[TopicPartition]], None],
     ) -> None:
-        self._revoked = revoked
-        self._assigned = assigned
+        self._on_revoked = on_revoked
+        self._on_assigned = on_assigned
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Before the group goes on."""
-        await self._revoked(revoked)
+        """Return when these partitions are drained and committed: the group continues then."""
+        await self._on_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Before anything is read from these partitions."""
-        self._assigned(assigned)
+        """Note the partitions before anything is read from them."""
+        self._on_assigned(assigned)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a consumer group reads: topics in order of precedence, and those that match a regular expression."""
+    """Topics of a consumer group in order of precedence, and the topics that match a regular expression."""
 
     connection: KafkaConnection
     group: str
@@ -43,29 +43,31 @@ class Subscription:
     pattern: str | None = None
 
 
-def make_consumer(source: Subscription, limits: StageLimits, listener: RebalanceListener) -> AIOKafkaConsumer:
-    """A consumer that is subscribed and not started.
+def make_consumer(
+    subscription: Subscription, limits: StageLimits, listener: RebalanceListener
+) -> AIOKafkaConsumer:
+    """Return a consumer that is subscribed and not started.
 
-    It reads only what was committed by transactional upstreams. The group waits for a member's drain: rebalancing takes
-    three times as long at most.
+    It reads only what transactional upstream services have committed. The group waits for a member's drain: the
+    rebalance timeout is three drains and 10 s.
     """
-    lenient.install()
+    aiokafka_patches.install()
     consumer = AIOKafkaConsumer(
-        **source.connection.arguments(),
-        group_id=source.group,
+        **subscription.connection.arguments(),
+        group_id=subscription.group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         fetch_max_bytes=FETCH_BYTES,
-        session_timeout_ms=int(limits.session_timeout * 1000),
-        heartbeat_interval_ms=int(limits.session_timeout * 1000 / 5),
-        rebalance_timeout_ms=int((10 + 3 * limits.drain) * 1000),
+        session_timeout_ms=int(limits.session_timeout_s * 1000),
+        heartbeat_interval_ms=int(limits.session_timeout_s * 1000 / 5),
+        rebalance_timeout_ms=int((10 + 3 * limits.drain_s) * 1000),
         max_poll_interval_ms=300_000,
-        metadata_max_age_ms=30_000 if source.pattern else 300_000,
+        metadata_max_age_ms=30_000 if subscription.pattern else 300_000,
     )
-    if source.pattern:
-        either = "|".join([f"(?:{source.pattern})", *map(escape, source.topics)])
+    if subscription.pattern:
+        either = "|".join([f"(?:{subscription.pattern})", *map(escape, subscription.topics)])
         consumer.subscribe(pattern=f"^(?:{either})$", listener=listener)
     else:
-        consumer.subscribe(topics=list(source.topics), listener=listener)
+        consumer.subscribe(topics=list(subscription.topics), listener=listener)
     return consumer

@@ -1,4 +1,4 @@
-"""What a stage says about itself, for readiness, liveness and metrics."""
+"""Health of a stage, for readiness, liveness and metrics."""
 
 import time
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 
 class StageState(StrEnum):
-    """`paused` has a reason, keeps everything, and ends by itself."""
+    """State of a stage. `paused` has a reason, loses nothing, and ends by itself."""
 
     starting = "starting"
     running = "running"
@@ -19,7 +19,10 @@ class StageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageHealth:
-    """Ages are seconds. `lag` counts records not finished, where it is known yet; `committed` is the next offset."""
+    """Health at one moment. Ages are seconds. `lag` counts unfinished records; `committed` is the next offset.
+
+    A partition is in `lag` as soon as its position is known, and in `committed` after its first commit.
+    """
 
     name: str
     state: StageState
@@ -33,23 +36,23 @@ class StageHealth:
     dead: int
     group: str = ""
     oldest_unfinished_s: float = 0.0
-    """By Kafka's timestamp, of what is in its hands; of what it has not read, by how long it is known to wait."""
+    """By Kafka's timestamp for records in flight; for unread ones, the time for which they are known to wait."""
 
     @property
     def ready(self) -> bool:
-        """Whether the stage does its work."""
+        """True while the stage processes records."""
         return self.state is StageState.running
 
 
 @dataclass(slots=True)
 class Counters:
-    """What a stage has done since it was made. `moved_at` is monotonic seconds."""
+    """Counts since the stage was made. `progress_at` is monotonic seconds."""
 
     finished: int = 0
     dead: int = 0
-    moved_at: float = field(default_factory=time.monotonic)
+    progress_at: float = field(default_factory=time.monotonic)
 
-    def move(self, finished: int = 0) -> None:
-        """There was progress, or nothing to progress with."""
+    def progress(self, finished: int = 0) -> None:
+        """Note progress, or that there is no work."""
         self.finished += finished
-        self.moved_at = time.monotonic()
+        self.progress_at = time.monotonic()

@@ -1,34 +1,35 @@
-"""How much a stage holds and how long it waits; what operations tune."""
+"""Bounds of a stage: how much it holds, and how long it waits."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class StageLimits:
-    """Times are seconds. Memory is bounded by `max_bytes`, plus one fetch (8 MiB) a broker, plus the handler's own."""
+    """Bounds of one stage. Memory: `max_bytes`, one fetch (8 MiB) for each broker, and what the handler needs."""
 
     max_records: int = 500
     """Records in one batch."""
     max_batches: int = 4
-    """Batches worked on at once; one of which most is finished no longer counts, so a slow record holds nobody up."""
+    """Batches at once. One that is nearly done does not count, so a slow record does not keep the others waiting."""
     max_in_flight: int = 5_000
     """Records accepted whose batch has not ended. A partition that holds none may exceed it by one batch."""
     max_bytes: int = 64 * 1024 * 1024
+    """Bytes of those records."""
     max_uncommitted: int = 50_000
-    """Records of a partition that would come again after a crash; behind a slow record, no more are read."""
+    """Records of a partition that would be read again after a crash; behind a slow record, no more are read."""
     max_produces: int = 4
     """Writes of one batch that may await acknowledgement at once."""
-    commit_interval: float = 0.5
+    commit_interval_s: float = 0.5
     commit_every: int = 5_000
     """Finished records after which a commit does not wait for the interval."""
-    drain: float = 20.0
-    """For running batches to end at a stop or a rebalance, before they are cancelled and come again."""
-    retry_first: float = 0.2
-    retry_most: float = 5.0
-    """Between attempts while a dependency is away: doubled from the first to the most, with jitter."""
-    stalled_after: float = 120.0
-    """Without progress, while there is work and no known reason, before liveness fails."""
-    silent_after: float = 30.0
-    """Without an answer to any fetch, before the consumer is made anew."""
-    session_timeout: float = 10.0
-    """After which Kafka gives a dead worker's partitions to another."""
+    drain_s: float = 20.0
+    """Drain timeout: for running batches to end at a stop or a rebalance. Then they are cancelled and read again."""
+    retry_first_s: float = 0.2
+    retry_most_s: float = 5.0
+    """Between attempts while a dependency is unavailable: doubled from the first to the most, with jitter."""
+    stalled_after_s: float = 120.0
+    """Without progress, with work and without a known reason, until liveness fails."""
+    silent_after_s: float = 30.0
+    """Without an answer to any fetch, or without an accepted commit, until the consumer is replaced."""
+    session_timeout_s: float = 10.0
+    """Without a heartbeat, until Kafka gives a worker's partitions to another."""

@@ -1,4 +1,4 @@
-"""A partition while it is assigned to this stage: what waits, what runs, and how far it may be committed."""
+"""A partition while it is assigned to this stage: the records that wait and run, and its committable offset."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,48 +7,45 @@ from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
 from streams.consumer.offset_tracker import OffsetTracker
+from streams.kafka.records import to_records
 
 _FRAMING_BYTES = 200
-"""What a record of no size costs in memory, roughly."""
+"""Memory of a record without key and value, roughly."""
 
 
 def size_of(records: Sequence[Record]) -> int:
-    """Bytes that records keep in memory, headers left out."""
+    """Return the bytes that records keep in memory, without their headers."""
     return sum([_FRAMING_BYTES + len(r[4] or b"") + len(r[5] or b"") for r in records])
 
 
 class Partition:
     """One partition for one assignment; dropped, never reused, when it is revoked.
 
-    `held` counts records accepted whose batch has not ended, `held_bytes` their size. Records of one key are handed
-    out one batch after the other, so they are never worked on at the same time.
+    `held` counts the accepted records whose batch has not ended, `held_bytes` is their size. Records of one key are
+    taken into one batch after another, so they are never handled at the same time.
     """
 
-    __slots__ = ("_busy_keys", "fetched", "held", "held_bytes", "mark", "waiting")
+    __slots__ = ("_busy_keys", "fetch_offset", "held", "held_bytes", "offsets", "waiting")
 
     def __init__(self) -> None:
-        self.mark = OffsetTracker()
+        self.offsets = OffsetTracker()
         self.waiting: deque[Record] = deque()
         self.held = 0
         self.held_bytes = 0
-        self.fetched: int | None = None
-        """Where the consumer reads next, as last seen."""
+        self.fetch_offset: int | None = None
+        """The offset that the consumer fetches next, as of the last measurement of the lag."""
         self._busy_keys: dict[bytes, int] = {}
 
     def accept(self, fetched: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Take records in. Raises ValueError when their offsets go back, as `OffsetTracker.deliver` does."""
-        self.mark.deliver([record.offset for record in fetched])
-        new = tuple.__new__  # three times as fast as calling the class, for every record there is
-        records = [
-            new(Record, (r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers))
-            for r in fetched
-        ]
+        """Accept records. Raise ValueError when their offsets go back, as `OffsetTracker.deliver` does."""
+        self.offsets.deliver([record.offset for record in fetched])
+        records = to_records(fetched)
         self.waiting.extend(records)
         self.held += len(records)
         self.held_bytes += size_of(records)
 
     def take(self, limit: int) -> list[Record]:
-        """Up to `limit` waiting records whose keys are not being worked on, in order."""
+        """Remove and return at most `limit` waiting records whose keys are in no running batch, in order."""
         taken: list[Record] = []
         waiting, busy = self.waiting, self._busy_keys
         if not busy and len(waiting) <= limit:
@@ -66,8 +63,8 @@ class Partition:
         return taken
 
     def finish(self, record: Record) -> None:
-        """A record is done with, for good."""
-        self.mark.finish(record.offset)
+        """Note a record as finished, and its key as free when it was the last of it."""
+        self.offsets.finish(record.offset)
         if (key := record.key) is not None:
             if (left := self._busy_keys[key] - 1) > 0:
                 self._busy_keys[key] = left
@@ -75,6 +72,6 @@ class Partition:
                 del self._busy_keys[key]
 
     def release(self, records: Sequence[Record]) -> None:
-        """The batch of these records has ended and no longer keeps them in memory."""
+        """Stop counting these records as held: their batch has ended."""
         self.held -= len(records)
         self.held_bytes -= size_of(records)

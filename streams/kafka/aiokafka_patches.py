@@ -1,7 +1,8 @@
-"""Header names that are not UTF-8. Kafka takes them; aiokafka raises, and would again at every read, for ever.
+"""A patch of aiokafka's parser for header names that are not UTF-8.
 
-So one careless record would stop its partition. Where aiokafka's parser fails, the rest of that record batch is read by
-its slower Python twin, with such a name spelt in escapes (`\\xff`); what carries it is then an event like any other.
+Kafka accepts such a name. aiokafka raises on it, and would again at every read, so one careless record would stop its
+partition for ever. Where aiokafka's parser fails, the rest of that record batch is read by its slower Python twin, with
+the name spelt in escapes (`\\xff`); the record is then handled like any other.
 """
 
 from collections.abc import Iterator
@@ -13,18 +14,18 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 
 class _EscapingBytes(bytearray):
-    """Bytes that decode whatever they are."""
+    """Bytes whose `decode` never fails."""
 
     def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return _EscapingBytes(found) if isinstance(index, slice) else found
+        item = super().__getitem__(index)
+        return _EscapingBytes(item) if isinstance(index, slice) else item
 
     def decode(self, *_: Any) -> str:
         return bytes(self).decode("utf-8", "backslashreplace")
 
 
 class _RereadableRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
-    """What was fetched, with its bytes, so that it can be read a second time."""
+    """Fetched records that keep their bytes, so that they can be read a second time."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -32,7 +33,7 @@ class _RereadableRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has n
 
 
 class HeaderTolerantRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """aiokafka's iterator over what was fetched, that goes on where it would have failed."""
+    """aiokafka's iterator over fetched records, which continues where aiokafka's own would raise."""
 
     next_fetch_offset: int
 
@@ -41,11 +42,11 @@ class HeaderTolerantRecords(fetcher.PartitionRecords):  # type: ignore[misc]
             try:
                 yield from super()._unpack_records()
             except UnicodeDecodeError:
-                yield from self._rest_of_batch()
+                yield from self._remaining_in_batch()
             else:
                 return
 
-    def _rest_of_batch(self) -> Iterator[Any]:
+    def _remaining_in_batch(self) -> Iterator[Any]:
         batch = _batch_at(self._records.data, self.next_fetch_offset)
         for record in batch:
             if record.offset >= self.next_fetch_offset:
@@ -63,10 +64,10 @@ def _batch_at(data: bytes, offset: int) -> Any:
             batch._maybe_uncompress()
             batch._buffer = _EscapingBytes(batch._buffer)
             return batch
-    raise ValueError(f"no batch holds offset {offset}")  # it has just failed there, so there is one
+    raise ValueError(f"no batch holds offset {offset}")  # aiokafka has just failed inside it, so there is one
 
 
 def install() -> None:
-    """Make every consumer of this process lenient; harmless when done again."""
+    """Make every consumer of this process tolerant; calling it again changes nothing."""
     fetcher.MemoryRecords = _RereadableRecords
     fetcher.PartitionRecords = HeaderTolerantRecords

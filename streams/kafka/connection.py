@@ -1,4 +1,4 @@
-"""Where Kafka is and how to be let in: the arguments that every client shares."""
+"""Addresses and credentials of Kafka: the arguments that every client shares."""
 
 import ssl
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from service.settings import KafkaSettings
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """`security` holds aiokafka's own keyword arguments (security_protocol, ssl_context, sasl_…)."""
+    """Addresses and credentials. `security` are aiokafka's arguments (security_protocol, ssl_context, sasl_…)."""
 
     bootstrap: str
     security: Mapping[str, Any] = field(default_factory=dict)
     client_id: str = "tocsin"
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments for an aiokafka consumer, producer or admin client."""
+        """Return the keyword arguments for an aiokafka consumer, producer or admin client."""
         return {"bootstrap_servers": self.bootstrap, "client_id": self.client_id, **self.security}
 
 
 def kafka_connection(kafka: KafkaSettings) -> KafkaConnection:
-    """The connection that the settings describe. OSError or ssl.SSLError when a certificate file cannot be used."""
+    """Return the connection of the settings. Raise OSError or ssl.SSLError when a certificate file cannot be used."""
     security: dict[str, Any] = {"security_protocol": kafka.security}
     if kafka.security.endswith("SSL"):
         context = ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)

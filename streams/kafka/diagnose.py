@@ -1,4 +1,4 @@
-"""Why Kafka lets nobody in: its clients only say that they could not connect, so one connection is tried by hand."""
+"""Diagnosis of a failed connection: aiokafka's clients report only that they could not connect, so one is made here."""
 
 import asyncio
 import ssl
@@ -14,34 +14,40 @@ from aiokafka.errors import (
 )
 
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import sentence
 
-_SECONDS = 5.0
-_WORDS: Mapping[type[BaseException], str] = {
-    ssl.SSLCertVerificationError: "its certificate is not trusted",
-    ssl.SSLError: "it does not speak TLS",
-    AuthenticationFailedError: "it refuses our credentials",
-    SaslAuthenticationFailed: "it refuses our credentials",
-}
+_TIMEOUT_S = 5.0
+_REFUSALS = (
+    ssl.SSLCertVerificationError,
+    ssl.SSLError,
+    AuthenticationFailedError,
+    SaslAuthenticationFailed,
+)
+"""Errors of a server that answers and lets no connection be made, the most precise first."""
 
 
 async def diagnose(connection: KafkaConnection, error: BaseException) -> str:
-    """`error` in words for readiness: where it is a failed connection, what the first server that answers says."""
+    """Return an error as a sentence for readiness.
+
+    Where no connection could be made, connect to the servers in turn, 5 s each, until one says why it refuses.
+    """
     if isinstance(error, KafkaConnectionError):
         for host, port, _ in collect_hosts(connection.bootstrap):
-            if words := await _asked(host, port, connection.security):
-                return f"Kafka: {words}"
-        return f"Kafka: no answer at {connection.bootstrap}"
-    return f"Kafka: {error!r}"
+            refusal = await _refusal(host, port, connection.security)
+            if refusal is not None:
+                return sentence(connection, refusal)
+    return sentence(connection, error)
 
 
-async def _asked(host: str, port: int, arguments: Mapping[str, Any]) -> str | None:
-    conn = AIOKafkaConnection(host, port, request_timeout_ms=int(_SECONDS * 1000), **arguments)
+async def _refusal(host: str, port: int, security: Mapping[str, Any]) -> BaseException | None:
+    """Return the error with which a server refuses a connection; None when it accepts one or does not answer."""
+    conn = AIOKafkaConnection(host, port, request_timeout_ms=int(_TIMEOUT_S * 1000), **security)
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_S):
             await conn.connect()
-    except (KafkaError, OSError, TimeoutError) as refused:
-        causes = (refused, refused.__cause__, refused.__context__)
-        return next((w for kind, w in _WORDS.items() if any(isinstance(c, kind) for c in causes)), None)
+    except (KafkaError, OSError, TimeoutError) as error:
+        causes = (error, error.__cause__, error.__context__)
+        return next((cause for kind in _REFUSALS for cause in causes if isinstance(cause, kind)), None)
     finally:
         conn.close()
     return None

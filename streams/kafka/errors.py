@@ -1,7 +1,8 @@
-"""Short visits to Kafka by people and checks: what goes wrong becomes one line, and none waits for ever."""
+"""Kafka's errors in sentences for operators, and short calls to the cluster that end with one of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,34 +19,43 @@ from aiokafka.errors import (
 from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
 
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
-_WORDS: tuple[tuple[type[BaseException], str], ...] = (
-    (KafkaConnectionError, "does not answer"),
-    (TimeoutError, "does not answer in time"),
-    (AuthenticationFailedError, "refuses our credentials"),
-    (SaslAuthenticationFailed, "refuses our credentials"),
-    (ClusterAuthorizationFailedError, "does not allow us this"),
-    (TopicAuthorizationFailedError, "does not allow us this topic"),
-)
+_SENTENCES: Mapping[type[BaseException], str] = {
+    ssl.SSLCertVerificationError: "Kafka at {host}: its certificate is not trusted",
+    ssl.SSLError: "Kafka at {host} does not speak TLS",
+    AuthenticationFailedError: "Kafka at {host} refuses our credentials",
+    SaslAuthenticationFailed: "Kafka at {host} refuses our credentials",
+    ClusterAuthorizationFailedError: "Kafka at {host} does not allow us this",
+    TopicAuthorizationFailedError: "Kafka at {host} does not allow us this topic: {error!r}",
+    KafkaConnectionError: "Kafka at {host} does not answer",
+    TimeoutError: "Kafka at {host} does not answer in time",
+}
+"""A class before its base classes: the first that fits is used."""
+
+
+def sentence(connection: KafkaConnection, error: BaseException) -> str:
+    """Return an error as a sentence that names the servers; an error that has none of its own is shown as it is."""
+    fitting = (text for kind, text in _SENTENCES.items() if isinstance(error, kind))
+    text = next(fitting, "Kafka at {host} failed: {error!r}")
+    return text.format(host=connection.bootstrap, error=error)
 
 
 @asynccontextmanager
 async def kafka_errors(
-    connection: KafkaConnection, patience_s: float | None = PATIENCE_S
+    connection: KafkaConnection, timeout_s: float | None = TIMEOUT_S
 ) -> AsyncIterator[None]:
-    """Within it, whatever Kafka does wrong, or not in time, is Unavailable. `patience_s` None: no limit."""
+    """Raise Unavailable for every error of Kafka in the block, and when it takes too long. None: no time limit."""
     try:
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             yield
     except (KafkaError, OSError, TimeoutError) as error:
-        words = next((words for kind, words in _WORDS if isinstance(error, kind)), f"failed: {error!r}")
-        raise Unavailable(f"Kafka at {connection.bootstrap} {words}") from error
+        raise Unavailable(sentence(connection, error)) from error
 
 
 @asynccontextmanager
 async def admin(connection: KafkaConnection) -> AsyncIterator[Any]:
-    """aiokafka's admin client, started, and closed at the end."""
+    """Start aiokafka's admin client, and close it after the block."""
     client = AIOKafkaAdminClient(**connection.arguments())
     try:
         await client.start()
@@ -55,12 +65,12 @@ async def admin(connection: KafkaConnection) -> AsyncIterator[Any]:
 
 
 async def partition_counts(connection: KafkaConnection) -> dict[str, int]:
-    """Every topic there is, with its number of partitions. Raises Unavailable."""
+    """Return every topic of the cluster with its number of partitions. Raise Unavailable."""
     async with kafka_errors(connection), admin(connection) as client:
-        return {found["topic"]: len(found["partitions"]) for found in await client.describe_topics()}
+        return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
 
 
 async def broker_count(connection: KafkaConnection) -> int:
-    """How many brokers there are. Raises Unavailable."""
+    """Return the number of brokers. Raise Unavailable."""
     async with kafka_errors(connection), admin(connection) as client:
         return len((await client.describe_cluster())["brokers"])

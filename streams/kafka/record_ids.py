@@ -1,4 +1,4 @@
-"""The ids of a record from Kafka, read without validating it, for logs and traces: a bad record must not fail them."""
+"""Ids of a record from Kafka, read without validation for logs and traces: a bad record must not break either."""
 
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from service.model.record import Headers
 
 
 class RecordIds(NamedTuple):
-    """The ids in a record, empty where it has none. `event_id` and `source` are the upstream's own."""
+    """The ids in a record, empty where it has none. `event_id` and `source` are those of the upstream service."""
 
     event_id: str = ""
     source: str = ""
@@ -18,7 +18,7 @@ class RecordIds(NamedTuple):
     traceparent: str = ""
 
     def log_fields(self) -> dict[str, str]:
-        """Return the ids as fields of a log event; a recipient id that may be an address is given as a digest."""
+        """Return the ids as fields of a log event; a recipient id that may be an address as a digest."""
         recipient = self.recipient
         if "@" in recipient or "%40" in recipient:
             recipient = sha256(recipient.encode("utf-8", "replace")).hexdigest()[:12]

@@ -1,7 +1,6 @@
-"""One idempotent aiokafka client with its lanes; thrown away as a whole when something has failed."""
+"""One idempotent aiokafka client with its partition queues; abandoned as a whole when a batch has failed."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -12,24 +11,22 @@ from service.model.record import Message
 from streams.kafka.connection import KafkaConnection
 from streams.producer.partition_queue import PartitionQueue, partition_of
 
-log = logging.getLogger(__name__)
-
-_STOP_SECONDS = 5.0
+_STOP_TIMEOUT_S = 5.0
 
 
 class ProducerConnection:
-    """A live connection for producing. `failed` is called once, with what made it useless."""
+    """An open connection for producing. `on_failed` is called with the error that makes it useless."""
 
     def __init__(
         self,
         client: AIOKafkaProducer,
         linger_s: float,
-        failed: Callable[["ProducerConnection", Exception], None],
+        on_failed: Callable[["ProducerConnection", Exception], None],
     ) -> None:
         self._client = client
         self._linger_s = linger_s
-        self._failed = failed
-        self._lanes: dict[str, list[PartitionQueue]] = {}
+        self._on_failed = on_failed
+        self._queues: dict[str, list[PartitionQueue]] = {}
 
     @classmethod
     async def open(
@@ -38,9 +35,12 @@ class ProducerConnection:
         linger_s: float,
         batch_bytes: int,
         compression: str | None,
-        failed: Callable[["ProducerConnection", Exception], None],
+        on_failed: Callable[["ProducerConnection", Exception], None],
     ) -> "ProducerConnection":
-        """Connect. Raises KafkaError when no broker answers; waits as long as none hands out a producer id."""
+        """Connect and return the connection. Raise KafkaError when no broker answers.
+
+        Wait without a limit while no broker assigns a producer id.
+        """
         client = AIOKafkaProducer(
             **connection.arguments(),
             acks="all",
@@ -54,36 +54,36 @@ class ProducerConnection:
         except BaseException:
             await client.stop()
             raise
-        return cls(client, linger_s, failed)
+        return cls(client, linger_s, on_failed)
 
     async def append(self, messages: Sequence[Message]) -> set["asyncio.Future[None]"]:
-        """Queue messages, those of a partition in their order; the futures of the batches they went into."""
+        """Queue messages, those of a partition in their order; return the futures of the batches that hold them."""
         for topic in {message.topic for message in messages}:
             partitions = len(await self._client.partitions_for(topic))
-            lanes = self._lanes.setdefault(topic, [])
-            for partition in range(len(lanes), partitions):
-                lanes.append(
-                    PartitionQueue(self._client, topic, partition, self._linger_s, self._lane_failed)
+            queues = self._queues.setdefault(topic, [])
+            for partition in range(len(queues), partitions):
+                queues.append(
+                    PartitionQueue(self._client, topic, partition, self._linger_s, self._queue_failed)
                 )
         batches = set()
         for message in messages:
-            lanes = self._lanes[message.topic]
-            batches.add(lanes[partition_of(message.key, len(lanes))].append(message))
+            queues = self._queues[message.topic]
+            batches.add(queues[partition_of(message.key, len(queues))].append(message))
         return batches
 
     async def close(self) -> None:
-        """End in peace: nothing is under way any more."""
+        """Close the connection when nothing is in flight any more; abandon it when that takes over 5 s."""
         try:
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await self._client.stop()
         except TimeoutError:
             await self.abandon(ConnectionError("closing took too long"))
         finally:
-            self._fail_lanes(ConnectionError("producer was stopped"))
+            self._fail_queues(ConnectionError("producer was stopped"))
 
     async def abandon(self, error: Exception) -> None:
-        """End at once. What was not acknowledged is given up, though it may have been written."""
-        self._fail_lanes(error)
+        """End at once. Messages that are not acknowledged fail with `error`, though Kafka may have written them."""
+        self._fail_queues(error)
         # An idempotent client retries for ever, also while it stops; so its parts are ended one by one.
         client, sender = self._client, self._client._sender
         client._message_accumulator.fail_all(KafkaError("producer replaced"))
@@ -91,17 +91,17 @@ class ProducerConnection:
         sender.sender_task.cancel()
         with suppress(Exception):
             await client.client.close()
-        await asyncio.wait([sender.sender_task], timeout=_STOP_SECONDS)
+        await asyncio.wait([sender.sender_task], timeout=_STOP_TIMEOUT_S)
         if sender.sender_task.done() and not sender.sender_task.cancelled():
-            sender.sender_task.exception()  # about what was given up; asked for, so that nobody logs it
+            sender.sender_task.exception()  # retrieved, so that asyncio does not log it
         with suppress(Exception, asyncio.CancelledError):
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await client.stop()
 
-    def _lane_failed(self, error: Exception) -> None:
-        self._failed(self, error)
+    def _queue_failed(self, error: Exception) -> None:
+        self._on_failed(self, error)
 
-    def _fail_lanes(self, error: Exception) -> None:
-        for lanes in self._lanes.values():
-            for lane in lanes:
-                lane.fail(error)
+    def _fail_queues(self, error: Exception) -> None:
+        for queues in self._queues.values():
+            for queue in queues:
+                queue.fail(error)

@@ -1,4 +1,4 @@
-"""One partition on its way to Kafka: messages collect in a batch while the batch before them is under way."""
+"""Queue of one partition on its way to Kafka: messages fill a batch while the batch before it is in flight."""
 
 import asyncio
 from collections import deque
@@ -12,16 +12,16 @@ from service.model.record import Message
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key: CRC-32, as librdkafka's `consistent` partitioner; murmur2 costs 5 µs in Python."""
+    """Return the partition of a key: CRC-32, as librdkafka's `consistent` partitioner; murmur2 costs 5 µs in Python."""
     return crc32(key) % partitions
 
 
 class PartitionQueue:
-    """The batches of one partition, sent strictly one after the other, so order holds and small writes gather.
+    """Batches of one partition, sent strictly one after another, so that order holds and small writes gather.
 
-    A batch is sent as soon as the one before it is acknowledged: under load batches fill, at rest nothing waits but
-    the linger. A batch that fails leaves a hole in the sequence numbers, so nothing after it can be sent by this
-    client: `failed` is told, and the owner replaces client and lanes.
+    A batch is sent as soon as the one before it is acknowledged: under load batches fill, without load a message waits
+    for the linger only. A batch that fails leaves a hole in the sequence numbers, so this client can send nothing after
+    it: `on_failed` is called, and the owner replaces the client with its queues.
     """
 
     def __init__(
@@ -30,37 +30,37 @@ class PartitionQueue:
         topic: str,
         partition: int,
         linger_s: float,
-        failed: Callable[[Exception], None],
+        on_failed: Callable[[Exception], None],
     ) -> None:
         self._client = client
         self._topic = topic
         self._partition = partition
         self._linger_s = linger_s
-        self._failed = failed
+        self._on_failed = on_failed
         self._batches: deque[tuple[BatchBuilder, asyncio.Future[None]]] = deque()
-        self._sending: asyncio.Future[None] | None = None
-        self._pump: asyncio.Task[None] | None = None
+        self._in_flight: asyncio.Future[None] | None = None
+        self._sender: asyncio.Task[None] | None = None
 
     def append(self, message: Message) -> "asyncio.Future[None]":
-        """Put a message at the end; the future of its batch is done when Kafka has acknowledged it."""
+        """Append a message; return the future of its batch, which is done when Kafka has acknowledged it."""
         if self._batches:
             batch, acknowledged = self._batches[-1]
             if self._put(batch, message):
                 return acknowledged
         batch, acknowledged = self._client.create_batch(), asyncio.get_running_loop().create_future()
-        self._put(batch, message)  # an empty batch takes anything
+        self._put(batch, message)  # an empty batch takes a message of any size
         self._batches.append((batch, acknowledged))
-        if self._pump is None:
-            self._pump = asyncio.create_task(self._send())
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
         return acknowledged
 
     def fail(self, error: Exception) -> None:
-        """Give up what has not been acknowledged."""
-        if self._pump is not None:
-            self._pump.cancel()
-            self._pump = None
-        if self._sending is not None:
-            _settle(self._sending, error)
+        """Fail every batch that is not acknowledged."""
+        if self._sender is not None:
+            self._sender.cancel()
+            self._sender = None
+        if self._in_flight is not None:
+            _settle(self._in_flight, error)
         while self._batches:
             _settle(self._batches.popleft()[1], error)
 
@@ -72,16 +72,16 @@ class PartitionQueue:
     async def _send(self) -> None:
         await asyncio.sleep(self._linger_s)
         while self._batches:
-            batch, self._sending = self._batches.popleft()
+            batch, self._in_flight = self._batches.popleft()
             batch.close()
             try:
                 await (await self._client.send_batch(batch, self._topic, partition=self._partition))
             except Exception as error:
-                _settle(self._sending, error)
-                self._failed(error)
+                _settle(self._in_flight, error)
+                self._on_failed(error)
                 return
-            _settle(self._sending, None)
-        self._sending = self._pump = None
+            _settle(self._in_flight, None)
+        self._in_flight = self._sender = None
 
 
 def _settle(acknowledged: "asyncio.Future[None]", error: Exception | None) -> None:
@@ -91,4 +91,4 @@ def _settle(acknowledged: "asyncio.Future[None]", error: Exception | None) -> No
         acknowledged.set_result(None)
     else:
         acknowledged.set_exception(error)
-        acknowledged.exception()  # whoever waited may have left; then nobody reads it
+        acknowledged.exception()  # retrieved, so that asyncio does not log it when no caller waits any more

@@ -1,4 +1,4 @@
-"""Email deliveries as Kafka keeps them: where a delivery that Redis has lost is found again."""
+"""Email deliveries as Kafka keeps them: the source for a delivery that Redis has lost."""
 
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -13,24 +13,26 @@ from streams.reader.follow import follow
 
 
 class KafkaDeliveryLog:
-    """The DeliveryLog port."""
+    """The DeliveryLog port on the email topics."""
 
     def __init__(self, connection: KafkaConnection, topics: TopicNames) -> None:
         self._connection = connection
-        self._lanes = [topics.email(lane) for lane in Lane]
+        self._topics = [topics.email(lane) for lane in Lane]
 
-    async def find(self, wanted: frozenset[str]) -> Mapping[str, Delivery]:
-        """Deliveries by their ids, as they were last written. Reads all lanes. Raises Unavailable, UnknownTopic."""
-        marks = {name.encode() for name in wanted}
-        found: dict[str, Delivery] = {}
-        async with aclosing(follow(self._connection, self._lanes, since_ms=0, until_end=True)) as records:
+    async def find(self, ids: frozenset[str]) -> Mapping[str, Delivery]:
+        """Return deliveries by id, each as it was written last. Read all lanes. Raise Unavailable, UnknownTopic."""
+        prefixes = {delivery_id.encode() for delivery_id in ids}
+        deliveries: dict[str, Delivery] = {}
+        async with aclosing(follow(self._connection, self._topics, since_ms=0, until_end=True)) as records:
             async for record in records:
                 value = record.value or b""
-                if value[7:31] not in marks:  # {"id":"…": its id comes first, and is read without the rest
+                if (
+                    value[7:31] not in prefixes
+                ):  # {"id":"…": the id comes first, and is compared without parsing
                     continue
                 try:
                     delivery = Delivery.model_validate_json(value)
                 except ValidationError:
                     continue
-                found[delivery.id] = delivery
-        return found
+                deliveries[delivery.id] = delivery
+        return deliveries

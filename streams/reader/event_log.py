@@ -1,4 +1,4 @@
-"""The upstreams' events as Kafka keeps them, for questions about the past."""
+"""Events as Kafka keeps them, for `explain` and `what-if`."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -12,14 +12,14 @@ from streams.reader.follow import follow
 
 
 class KafkaEventLog:
-    """The EventLog port."""
+    """The EventLog port on the upstream services' topics."""
 
     def __init__(self, connection: KafkaConnection, kafka: KafkaSettings) -> None:
         self._connection = connection
         self._kafka = kafka
 
     async def since(self, since_ms: int) -> AsyncIterator[Record]:
-        """Records from that time (ms) on, to where the topics end now. Raises Unavailable, UnknownTopic."""
+        """Yield the records from that time (ms) on, up to the present end. Raise Unavailable, UnknownTopic."""
         topics = await self._topics()
         reading = follow(self._connection, topics, since_ms=since_ms, until_end=True)
         async with aclosing(reading):
@@ -30,5 +30,6 @@ class KafkaEventLog:
         if not self._kafka.events_pattern:
             return self._kafka.events
         pattern = re.compile(self._kafka.events_pattern)
-        there = await partition_counts(self._connection)
-        return [*self._kafka.events, *(t for t in there if pattern.match(t) and t not in self._kafka.events)]
+        existing = await partition_counts(self._connection)
+        matching = (topic for topic in existing if pattern.match(topic) and topic not in self._kafka.events)
+        return [*self._kafka.events, *matching]

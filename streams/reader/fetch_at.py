@@ -1,4 +1,4 @@
-"""Reads single records by where they are kept."""
+"""Single records, fetched by partition and offset."""
 
 from collections.abc import AsyncIterator, Iterable
 
@@ -8,43 +8,41 @@ from service.model.record import Record
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import reader
+from streams.kafka.records import to_records
 
 _POLL_MS = 500
 
 
 async def fetch_at(
-    connection: KafkaConnection, topic: str, places: Iterable[tuple[int, int]]
+    connection: KafkaConnection, topic: str, positions: Iterable[tuple[int, int]]
 ) -> AsyncIterator[Record]:
-    """The records at these (partition, offset); one that is not there, or no more, is left out. Raises Unavailable."""
-    there = (await partition_counts(connection)).get(topic, 0)
-    wanted = [(TopicPartition(topic, n), offset) for n, offset in places if 0 <= n < there]
-    if not wanted:
+    """Yield the records at these (partition, offset), without those that do not exist any more. Raise Unavailable."""
+    count = (await partition_counts(connection)).get(topic, 0)
+    offsets = [(TopicPartition(topic, n), offset) for n, offset in positions if 0 <= n < count]
+    if not offsets:
         return
     client = reader(connection)
     try:
         async with kafka_errors(connection):
             await client.start()
-            every = list(dict.fromkeys(tp for tp, _ in wanted))
-            client.assign(every)
-            begins, ends = await client.beginning_offsets(every), await client.end_offsets(every)
-        for tp, offset in wanted:
+            partitions = list(dict.fromkeys(tp for tp, _ in offsets))
+            client.assign(partitions)
+            begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
+        for tp, offset in offsets:
             if begins[tp] <= offset < ends[tp]:
                 async with kafka_errors(connection):
-                    found = await _at(client, tp, offset)
-                if found is not None:
-                    yield found
+                    record = await _record_at(client, tp, offset)
+                if record is not None:
+                    yield record
     finally:
         await client.stop()
 
 
-async def _at(client: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> Record | None:
-    """The record at an offset; None where compaction or a transaction has left a gap."""
+async def _record_at(client: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> Record | None:
+    """Return the record at an offset; None where compaction or a transaction has left a gap."""
     client.seek(tp, offset)
     while await client.position(tp) <= offset:
-        for one in (await client.getmany(tp, timeout_ms=_POLL_MS, max_records=1)).get(tp, ()):
-            if one.offset != offset:
-                return None
-            return Record(
-                tp.topic, tp.partition, offset, one.timestamp, one.key, one.value, tuple(one.headers)
-            )
+        fetched = await client.getmany(tp, timeout_ms=_POLL_MS, max_records=1)
+        for record in to_records(fetched.get(tp, ())):
+            return record if record.offset == offset else None
     return None

@@ -1,4 +1,4 @@
-"""Writes a few records and says where they went: for `tocsin publish`, not for stages (see `Producer`)."""
+"""A few records written with their positions returned: for `tocsin publish`. Stages write through `Producer`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -12,11 +12,11 @@ from streams.kafka.errors import kafka_errors, partition_counts
 from streams.producer.partition_queue import partition_of
 from streams.reader.follow import UnknownTopic
 
-_SECONDS = 30.0
+_TIMEOUT_S = 30.0
 
 
 class RecordPosition(NamedTuple):
-    """Where a record is kept."""
+    """Topic, partition and offset of a record."""
 
     topic: str
     partition: int
@@ -26,9 +26,9 @@ class RecordPosition(NamedTuple):
 async def publish_once(
     connection: KafkaConnection, topic: str, batches: Iterable[Sequence[Message]]
 ) -> AsyncGenerator[list[RecordPosition], None]:
-    """The positions of each batch, once all in-sync replicas have it. Keys choose partitions as for stages.
+    """Yield the positions of each batch once all in-sync replicas have it. Keys choose partitions as for stages.
 
-    Idempotent: the client's own retries write nothing twice. Raises UnknownTopic, Unavailable.
+    Idempotent: the client's own retries write nothing twice. Raise UnknownTopic, Unavailable.
     """
     if topic not in await partition_counts(connection):
         raise UnknownTopic(f"there is no topic {topic}")
@@ -39,13 +39,13 @@ async def publish_once(
         async with kafka_errors(connection):
             await client.start()
         for batch in batches:
-            async with kafka_errors(connection, _SECONDS):
+            async with kafka_errors(connection, _TIMEOUT_S):
                 sent = [await client.send(topic, m.value, key=m.key, headers=list(m.headers)) for m in batch]
-                done = await asyncio.gather(*sent)
-            yield [RecordPosition(metadata.topic, metadata.partition, metadata.offset) for metadata in done]
+                written = await asyncio.gather(*sent)
+            yield [RecordPosition(one.topic, one.partition, one.offset) for one in written]
     finally:
         await client.stop()
 
 
-def _partition(key: bytes | None, every: Sequence[int], _available: Sequence[int]) -> int:
-    return every[partition_of(key or b"", len(every))]
+def _partition(key: bytes | None, partitions: Sequence[int], _available: Sequence[int]) -> int:
+    return partitions[partition_of(key or b"", len(partitions))]

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.adapters.redis.operate.inventory import inventory
-from service.adapters.redis.operate.rebuilding import RedisPendingRetries
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.record import Record
@@ -12,7 +10,7 @@ from service.model.topics import TABLES
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.ports import TableCount
 from streams.kafka.connection import KafkaConnection
-from streams.reader.history import MergedReader
+from streams.reader.merged_reader import MergedReader
 
 UNDER_WAY = "Redis is being rebuilt; if nobody does, run `tocsin rebuild` again"
 
@@ -34,7 +32,7 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
 
     Nothing is sent meanwhile. May be ended at any time and run again. Raises Unavailable.
     """
-    topics, notes = parts.topics, RedisPendingRetries(parts.store)
+    topics, notes = parts.topics, parts.pending_retries()
     ports = RebuildPorts(
         stores=parts.table_stores(),
         inbox=parts.inbox,
@@ -56,7 +54,7 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
         ("scores", [topics.soft_bounces], work.scores),
         ("due", lanes, work.due),
     )
-    await parts.tables.mark_incomplete(UNDER_WAY)
+    await parts.completeness.mark_incomplete(UNDER_WAY)
     await notes.clear()
     read = dict.fromkeys((name for name, _, _ in phases), 0)
     for name, names, step in phases:
@@ -66,5 +64,5 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
             read[name] += len(batch)
             progress(name, read[name], history.left)
     await notes.clear()
-    await parts.tables.mark_complete()
-    return RebuildReport(read, work.refused, await inventory(parts.store))
+    await parts.completeness.mark_complete()
+    return RebuildReport(read, work.refused, await parts.table_counts())

@@ -27,23 +27,23 @@ from streams.topics.table import TOPICS, Topic
 EVENTS = "events"
 _BINDING = "0.5.0"
 _INTRODUCTION = """\
-What upstream services publish, what Tocsin tells, and what it keeps. Names are without `TOCSIN_KAFKA__PREFIX`; `events`
-stands for the topics of `TOCSIN_KAFKA__EVENTS`. docs/events.md has the same for people.
+Records that upstream services publish, and records that Tocsin publishes and keeps. Names are without
+`TOCSIN_KAFKA__PREFIX`; `events` represents the topics of `TOCSIN_KAFKA__EVENTS`. docs/events.md explains the same.
 """
-_UNTOLD = ("tables.preferences",)
+_READ_ONLY = ("tables.preferences",)
 """Topics that Tocsin only reads."""
 
 
 class _Plain(GenerateJsonSchema):
-    """Without a title for every field."""
+    """JSON Schema without a title for every field."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Its name says enough."""
+        """Return False: a title would only repeat the field's name."""
         return False
 
 
 def document(catalogue: Catalogue) -> dict[str, Any]:
-    """The whole document. Raises KeyError for a topic of the table that nothing describes."""
+    """Return the whole document. Raise KeyError for a topic of the table that is not described."""
     channels = {EVENTS: _channel(EVENTS, "upstream's choice", tuple(event_messages(catalogue)))}
     channels |= {t.name: _channel(t.name, t.key, messages_of(t.name), t) for t in TOPICS}
     return {
@@ -76,7 +76,7 @@ def _schemas(catalogue: Catalogue) -> dict[str, Schema]:
         schema_generator=_Plain,
     )
     schemas = made["$defs"]
-    schemas |= {f"Meta_{row.name}": described(row, schemas[f"Meta_{row.name}"]) for row in catalogue}
+    schemas |= {f"Meta_{type_.name}": described(type_, schemas[f"Meta_{type_.name}"]) for type_ in catalogue}
     return {**schemas, **event_schemas(catalogue), **record_schemas()}
 
 
@@ -100,12 +100,12 @@ def _plain(value: str) -> int | str:
 
 
 def _operations() -> Iterator[tuple[str, Schema]]:
-    """Tocsin receives events, what its own stages hand on, and tables; it sends all but events."""
+    """Yield the operations: Tocsin receives events, deliveries and tables, and sends everything but events."""
     reads = [t.name for t in TOPICS if t.name.startswith(("dispatch.email.", "dispatch.inbox", "tables."))]
     for name in (EVENTS, *reads):
         yield f"receive.{name}", {"action": "receive", "channel": {"$ref": f"#/channels/{name}"}}
     for topic in TOPICS:
-        if topic.name not in _UNTOLD:
+        if topic.name not in _READ_ONLY:
             yield f"send.{topic.name}", {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}}
 
 

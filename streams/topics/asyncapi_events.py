@@ -1,7 +1,7 @@
-"""What upstream services publish, as JSON Schema: the envelope, and a message for every notification type.
+"""Events of upstream services as JSON Schema: the envelope, and a message for every notification type.
 
-It follows `service.pipeline.resolve.ingest`, which checks more than JSON Schema can express (printable text,
-duplicate keys, size): whatever ingest accepts is valid here.
+The schemas follow `service.pipeline.resolve.ingest`, which checks more than JSON Schema can express (printable text,
+duplicate keys, size): every event that ingest accepts is valid here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,32 +25,33 @@ _SPELLINGS = {
 }
 EXTENSIONS: Mapping[str, Schema] = {
     "recipients": {
-        "description": "Ids of whom it is for; as text a JSON array, or separated by commas.",
+        "description": "Ids of the recipients; as text a JSON array, or separated by commas.",
         "anyOf": [{"type": "array", "items": _ID}, {"type": ["string", "null"]}],
     },
     "external_id": _TEXT | {"description": "The group whose list is used."},
     "project_id": _TEXT | {"description": "The group whose list is used."},
-    "account": _TEXT | {"description": "The account whose contacts hear."},
-    "actor": _TEXT | {"description": "Who did it, and is not told of it."},
-    "expires": _TIME | {"description": "After this time it is worth nothing."},
+    "account": _TEXT | {"description": "The account whose contacts are notified."},
+    "actor": _TEXT | {"description": "Id of the user who caused the event, and is not notified of it."},
+    "expires": _TIME | {"description": "The event is void after this time."},
     "supersede_key": _TEXT | {"description": "In place of the type's own supersede key."},
     "externalid": _TEXT,
     "projectid": _TEXT,
     "supersedekey": _TEXT,
 }
-"""Attributes, or fields of `data`: an attribute goes before a field."""
+"""Attributes, or fields of `data`; an attribute takes precedence over a field."""
 ENVELOPE: Schema = {
     "description": "CloudEvents 1.0 in structured mode, or bare JSON with the same fields. Other fields are kept.",
     "type": "object",
     "required": ["id", "source", "type"],
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": _NAMED | {"description": "With `source` unique: the same pair again has no second effect."},
+        "id": _NAMED
+        | {"description": "Unique together with `source`: the same pair again has no second effect."},
         "source": _NAMED,
         "type": _NAMED | {"description": "A notification type, with or without a reverse-DNS prefix."},
-        "time": _TIME | {"description": "When it happened; the record's time where it is left out."},
+        "time": _TIME | {"description": "Time of the event; the record's time where it is absent."},
         "data": {"type": ["object", "null"]},
-        "data_base64": {"type": "string", "description": "`data` as base64; read where `data` is left out."},
+        "data_base64": {"type": "string", "description": "`data` as base64; read where `data` is absent."},
         "subject": {"description": "Kept, not used."},
         "datacontenttype": {"description": "Kept, not used."},
         "dataschema": {"description": "Kept, not used."},
@@ -77,33 +78,34 @@ _TARGET: Schema = {
 
 
 def event_schemas(catalogue: Catalogue) -> dict[str, Schema]:
-    """The envelope and one schema a type, by name; the data's own are those of `data_models`."""
-    types = {f"Event_{row.name}": _event(row) for row in catalogue}
-    taken_back = _typed(WITHDRAW, [_given("data")], {"$ref": f"{SCHEMAS}Withdraw"})
-    return {"CloudEvent": ENVELOPE, "Withdraw": _TARGET, f"Event_{WITHDRAW}": taken_back, **types}
+    """Return the envelope and one schema for each type, by name; those of the data come from `data_models`."""
+    types = {f"Event_{type_.name}": _event(type_) for type_ in catalogue}
+    withdrawal = _typed(WITHDRAW, [_present("data")], {"$ref": f"{SCHEMAS}Withdraw"})
+    return {"CloudEvent": ENVELOPE, "Withdraw": _TARGET, f"Event_{WITHDRAW}": withdrawal, **types}
 
 
 def data_models(catalogue: Catalogue) -> Iterable[type[BaseModel]]:
-    """The models by which `data` is checked."""
-    return (row.meta_model() for row in catalogue)
+    """Return the models that validate `data`."""
+    return (type_.meta_model() for type_ in catalogue)
 
 
-def described(row: NotificationType, schema: Schema) -> Schema:
-    """The schema of a type's data, with what the catalogue says of each field."""
-    for name, field in row.meta.items():
-        told = schema["properties"][name]
+def described(type_: NotificationType, schema: Schema) -> Schema:
+    """Return the schema of a type's data with the catalogue's description of each field."""
+    for name, field in type_.meta.items():
+        property_ = schema["properties"][name]
         if field.description:
-            told["description"] = field.description
+            property_["description"] = field.description
         if field.type == "datetime":
-            told["format"] = "date-time"
-    return schema | {"title": f"Data of {row.name}"}
+            property_["format"] = "date-time"
+    return schema | {"title": f"Data of {type_.name}"}
 
 
 def event_messages(catalogue: Catalogue) -> dict[str, Schema]:
-    """A message for every type, one for the verb, and one for binary mode."""
-    messages = {row.name: _message(row.name, row.title, row.description, row.sample) for row in catalogue}
-    said = "Takes back an event by its id, or all events of a supersede key."
-    messages[WITHDRAW] = _message(WITHDRAW, "Withdraw", said, {"data": {"id": "4711", "source": "/auctions"}})
+    """Return a message for every type, one for withdrawals, and one for binary mode."""
+    messages = {t.name: _message(t.name, t.title, t.description, t.sample) for t in catalogue}
+    description = "Withdraws an event by its id, or all events of a supersede key."
+    target = {"data": {"id": "4711", "source": "/auctions"}}
+    messages[WITHDRAW] = _message(WITHDRAW, "Withdraw", description, target)
     messages["binary"] = {
         "title": "Any of them, in binary mode",
         "description": "Attributes as headers, `data` as the value.",
@@ -125,12 +127,12 @@ def _message(name: str, title: str, description: str, sample: Mapping[str, Any])
     }
 
 
-def _event(row: NotificationType) -> Schema:
-    data = {"$ref": f"{SCHEMAS}Meta_{row.name}"}
-    needs = [_found(rule, row) for rule in row.audience if rule.kind is not AudienceRule.role]
-    if any(field.required for field in row.meta.values()):
-        return _typed(row.name, [{"anyOf": [_given("data"), _given("data_base64")]}, *needs], data)
-    return _typed(row.name, needs, {"anyOf": [data, {"type": "null"}]})
+def _event(type_: NotificationType) -> Schema:
+    data = {"$ref": f"{SCHEMAS}Meta_{type_.name}"}
+    needs = [_names_audience(rule, type_) for rule in type_.audience if rule.kind is not AudienceRule.role]
+    if any(field.required for field in type_.meta.values()):
+        return _typed(type_.name, [{"anyOf": [_present("data"), _present("data_base64")]}, *needs], data)
+    return _typed(type_.name, needs, {"anyOf": [data, {"type": "null"}]})
 
 
 def _typed(name: str, needs: list[Schema], data: Schema) -> Schema:
@@ -138,18 +140,18 @@ def _typed(name: str, needs: list[Schema], data: Schema) -> Schema:
     return {"allOf": [{"$ref": f"{SCHEMAS}CloudEvent"}, named, *needs]}
 
 
-def _found(rule: Audience, row: NotificationType) -> Schema:
-    """That an event says whom a rule finds. What `data_base64` holds cannot be seen."""
+def _names_audience(rule: Audience, type_: NotificationType) -> Schema:
+    """Return the schema of an event that names the audience of a rule. A schema cannot look into `data_base64`."""
     if rule.kind is AudienceRule.users:
-        ways = [_given("recipients", None), _given("recipients", None, inside=True)]
-        ways += [_given(a.field, "", inside=True) for a in row.audience if a.field]
+        ways = [_present("recipients", None), _present("recipients", None, inside=True)]
+        ways += [_present(a.field, "", inside=True) for a in type_.audience if a.field]
     else:
         names = _SPELLINGS["external_id" if rule.kind is AudienceRule.group else "account"]
-        ways = [_given(name, "", inside=inside) for name in names for inside in (False, True)]
-    return {"anyOf": [*ways, _given("data_base64")]}
+        ways = [_present(name, "", inside=inside) for name in names for inside in (False, True)]
+    return {"anyOf": [*ways, _present("data_base64")]}
 
 
-def _given(name: str, empty: str | None = None, *, inside: bool = False) -> Schema:
-    """That a field is there, and neither null nor `empty`."""
-    there = {"required": [name], "properties": {name: {"not": {"enum": sorted({None, empty}, key=str)}}}}
-    return {"required": ["data"], "properties": {"data": there | {"type": "object"}}} if inside else there
+def _present(name: str, empty: str | None = None, *, inside: bool = False) -> Schema:
+    """Return the schema of an object with a field that is neither null nor `empty`; `inside`: a field of `data`."""
+    present = {"required": [name], "properties": {name: {"not": {"enum": sorted({None, empty}, key=str)}}}}
+    return {"required": ["data"], "properties": {"data": present | {"type": "object"}}} if inside else present

@@ -1,4 +1,4 @@
-"""What Tocsin's own topics hold, as JSON Schema made from the code: deliveries, outcomes, dead letters, rows."""
+"""Records of Tocsin's own topics as JSON Schema made from the code: deliveries, outcomes, dead letters, rows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, create_model
 
 from service.model.delivery import Delivery
-from service.model.operation import Operation
+from service.model.operation import OPERATION_WIRE_NAMES, Operation
 from service.model.outcome import WIRE_NAMES, Outcome
 from service.model.reasons import DEAD_REASON_TEXT, REASON_TEXT, DeadReason, Reason
 from service.model.topics import TABLES
@@ -15,12 +15,12 @@ from service.pipeline.tables.schema import ROW_MODELS
 from streams.topics.asyncapi_events import SCHEMAS, Schema
 
 _TIME = {"type": "integer", "minimum": 0}
-_TOLD: Mapping[Any, Mapping[str, Any]] = {
+_OBJECTS: Mapping[Any, Mapping[str, Any]] = {
     Outcome: {},
-    Operation: {"asked": {}, "counts": {}},
+    Operation: {"filters": {}, "counts": {}},
     WithdrawalRecord: {"event": "", "supersede": ""},
 }
-"""NamedTuples that are written as objects without their empty fields; and which of those have no default."""
+"""NamedTuples that are written as objects without their empty fields, and the empty values that are no defaults."""
 
 
 def _with_sentences(texts: Mapping[Reason, str] | Mapping[DeadReason, str]) -> Schema:
@@ -29,14 +29,14 @@ def _with_sentences(texts: Mapping[Reason, str] | Mapping[DeadReason, str]) -> S
     return {"type": "string", "oneOf": values}
 
 
-_WRITTEN: Mapping[str, Schema] = {
+_BY_HAND: Mapping[str, Schema] = {
     "Reason": {
-        "description": "Why a delivery is in its state; absent or empty for the ordinary way.",
+        "description": "Why a delivery is in its state; absent or empty in the ordinary case.",
         "type": "string",
         "oneOf": [{"const": ""}, *_with_sentences(REASON_TEXT)["oneOf"]],
     },
     "ReadMark": {
-        "description": "Entries of an inbox that their owner has read.",
+        "description": "Entries of an inbox that their recipient has read.",
         "type": "object",
         "required": ["kind", "recipient", "ids", "at_ms"],
         "properties": {
@@ -47,7 +47,7 @@ _WRITTEN: Mapping[str, Schema] = {
         },
     },
     "Score": {
-        "description": "The soft-bounce score of an address as it was at a time; it halves every week.",
+        "description": "The soft-bounce score of an address at a time; it halves every week.",
         "type": "object",
         "required": ["score", "at_ms"],
         "properties": {"score": {"type": "number"}, "at_ms": _TIME},
@@ -65,7 +65,7 @@ _WRITTEN: Mapping[str, Schema] = {
         },
     },
     "Preference": {
-        "description": "On or off; a tombstone asks for the default.",
+        "description": "On or off; a tombstone restores the default.",
         "type": "object",
         "required": ["on"],
         "properties": {"on": {"type": "boolean"}},
@@ -86,7 +86,7 @@ _PLAIN: Mapping[str, tuple[str, ...]] = {
     **{f"tables.{name}": (_ROWS[name], "Tombstone") for name in TABLES},
 }
 _DEAD_LETTER: Schema = {
-    "description": "A record that no retry can help: its own bytes and headers, and why and where it was refused.",
+    "description": "A record that no retry can help: its own bytes and headers, and why and where it failed.",
     "contentType": "application/octet-stream",
     "headers": {
         "type": "object",
@@ -105,14 +105,14 @@ _DEAD_LETTER: Schema = {
     "payload": {},
 }
 _TOMBSTONE: Schema = {
-    "description": "The row is gone.",
+    "description": "The row is deleted.",
     "headers": {
         "type": "object",
         "properties": {
             "version": {
                 "type": "string",
                 "pattern": "^[0-9]{1,15}$",
-                "description": "As of when (ms); the record's time where it is left out.",
+                "description": "The version of the row (ms since the epoch); the record's time where it is absent.",
             }
         },
     },
@@ -121,17 +121,17 @@ _TOMBSTONE: Schema = {
 
 
 def record_models() -> Iterable[type[BaseModel]]:
-    """The models that are, or that stand for, what the code reads and writes."""
-    return (Delivery, *ROW_MODELS.values(), *(_model(told, empty) for told, empty in _TOLD.items()))
+    """Return the models of the records that the code reads and writes."""
+    return (Delivery, *ROW_MODELS.values(), *(_model(record, empty) for record, empty in _OBJECTS.items()))
 
 
 def record_schemas() -> Mapping[str, Schema]:
-    """Those that no model stands for."""
-    return _WRITTEN
+    """Return the schemas of the records that have no model."""
+    return _BY_HAND
 
 
 def record_messages() -> dict[str, Schema]:
-    """Every message by name."""
+    """Return every message by name."""
     kinds = {kind for kinds in _PLAIN.values() for kind in kinds} - {"DeadLetter", "Tombstone"}
     plain: dict[str, Schema] = {
         kind: {"contentType": "application/json", "payload": {"$ref": f"{SCHEMAS}{kind}"}}
@@ -141,15 +141,16 @@ def record_messages() -> dict[str, Schema]:
 
 
 def messages_of(topic: str) -> tuple[str, ...]:
-    """What a topic of the table holds. Raises KeyError for one that is not described here."""
+    """Return the messages of a topic of the table. Raise KeyError for one that is not described here."""
     return _PLAIN["dispatch.email" if topic.startswith("dispatch.email.") else topic]
 
 
-def _model(told: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
-    defaults = told._field_defaults | empty
-    wire_names = dict(zip(Outcome._fields, WIRE_NAMES, strict=True)) if told is Outcome else {}
+def _model(record: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
+    defaults = record._field_defaults | empty
+    names = {Outcome: WIRE_NAMES, Operation: OPERATION_WIRE_NAMES}.get(record, record._fields)
+    wire_names = dict(zip(record._fields, names, strict=True))
     fields: Any = {
         wire_names.get(name, name): (hint, defaults.get(name, ...))
-        for name, hint in get_type_hints(told).items()
+        for name, hint in get_type_hints(record).items()
     }
-    return create_model(told.__name__, __doc__=told.__doc__, **fields)
+    return create_model(record.__name__, __doc__=record.__doc__, **fields)

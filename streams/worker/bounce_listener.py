@@ -43,11 +43,11 @@ class _SmtpHandler:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         message = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
-            result = await self._bounces.take(message, envelope.rcpt_tos)
+            result = await self._bounces.process_message(message, envelope.rcpt_tos)
         except Unavailable as error:
             log.warning("bounce_deferred", reason=error.reason)
             return "451 4.3.0 Try again later"
-        log.debug("bounce_processed", result=result.what, reason=result.reason)
+        log.debug("bounce_processed", result=result.result, reason=result.reason)
         return "250 2.0.0 Ok"
 
 

@@ -30,7 +30,7 @@ class Heartbeat(faust.Service):  # type: ignore[misc]  # faust has no usable typ
         while not self.should_stop:
             try:
                 for owner in self._owners():
-                    await self._workers.beat(owner, self.TTL_S)
+                    await self._workers.heartbeat(owner, self.TTL_S)
             except Unavailable as error:
                 log.warning("heartbeat_failed", reason=error.reason)
             await self.sleep(self._EVERY_S)

@@ -61,7 +61,7 @@ def specs(parts: Parts) -> list[StageSpec]:
 
 def gate_of(parts: Parts) -> ReadinessGate:
     """What lets stages run."""
-    return ReadinessGate(parts.tables, kafka_connection(parts.settings.kafka), parts.topics.prefix)
+    return ReadinessGate(parts.completeness, kafka_connection(parts.settings.kafka), parts.topics.prefix)
 
 
 def _wanted(parts: Parts) -> Sequence[str]:
@@ -86,14 +86,14 @@ def _spec(
         max_records=min(worker.max_records, in_flight),
         max_batches=worker.max_batches,
         max_in_flight=in_flight,
-        drain=worker.drain,
-        stalled_after=worker.stalled_after,
+        drain_s=worker.drain,
+        stalled_after_s=worker.stalled_after,
     )
     return StageSpec(
         name=name,
         topics=topics,
         handler=handler,
-        poison=partial(_poison, parts.topics.dead_letter, name),
+        to_dead_letter=partial(_poison, parts.topics.dead_letter, name),
         limits=limits,
         pattern=pattern,
     )
@@ -109,7 +109,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     wanted = _wanted(parts)
     services: list[faust.Service] = []
     if "email" in wanted:
-        services.append(Heartbeat(parts.workers, parts.in_flight.names))
+        services.append(Heartbeat(parts.workers, parts.in_flight.owners))
         await parts.transport.start()
     if "schedule" in wanted:
         schedule = Scheduler(parts.due, producer, parts.topics, parts.clock)
@@ -124,4 +124,4 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     finally:
         if "email" in wanted:
             await parts.transport.close(parts.settings.worker.drain)
-        await parts.store.close()
+        await parts.close()

@@ -33,7 +33,7 @@ class StageSpec:
     name: str
     topics: Sequence[str]
     handler: Callable[[], Handler]
-    poison: ToDeadLetter
+    to_dead_letter: ToDeadLetter
     limits: StageLimits = field(default_factory=StageLimits)
     pattern: str | None = None
     gate: ReadinessCheck | None = None
@@ -100,10 +100,10 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
             spec.name,
             Subscription(self._connection, self._prefix + spec.name, spec.topics, spec.pattern),
             spec.handler(),
-            spec.poison,
+            spec.to_dead_letter,
             producer,
             limits=spec.limits,
-            gate=spec.gate,
+            readiness=spec.gate,
             fault=self._fault,
             loop=self.loop,
             beacon=self.beacon,

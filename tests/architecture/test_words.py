@@ -24,7 +24,7 @@ BANNED = {
     r"gives? way": "yields",
     r"stands? (elsewhere|against|already)": "is in another state, blocks, is stored",
     r"lenient(ly)?": "tolerant",
-    r"whoever|somebody|everybody|nobody": "the worker, the recipient, the caller, no one named",
+    r"whoever|somebody|everybody|nobody": "the worker, the recipient, the caller",
     r"hangs? on": "depends on, is fenced by",
     r"tried again|tries again": "retried",
     r"so many a second": "rate limit",
@@ -50,7 +50,6 @@ BANNED_NAMES = {
     "trail": "operation_log",
     "judged": "decisions",
     "bars": "blocks",
-    "word": "record",
     "away": "unavailable",
     "meant": "selected",
     "desk": "session",
@@ -78,8 +77,10 @@ def _prose() -> Iterator[str]:
 
 
 def test_banned_words_are_absent() -> None:
-    """Each pattern is looked for as whole words; the message names the replacement."""
-    patterns = {re.compile(rf"(?<![\w'-])(?:{words})(?![\w-])", re.IGNORECASE): words for words in BANNED}
+    """Each pattern is looked for as whole words; a quoted word is data. The message names the replacement."""
+    patterns = {
+        re.compile(rf"(?<![\w'\"@-])(?:{words})(?![\w'\"@-])", re.IGNORECASE): words for words in BANNED
+    }
     hits = [
         f"{name}:{text_of(name)[: match.start()].count(chr(10)) + 1}: {match[0]!r} -> {BANNED[words]}"
         for name in _prose()

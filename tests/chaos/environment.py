@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from service.adapters.redis.ledger.ledger_rows import entry_of
+from service.adapters.redis.ledger.rows import entry_of
 from service.dev.catcher import CaughtMail
 from service.model.ids import event_key
 from service.model.ledger import Entry, State, is_open

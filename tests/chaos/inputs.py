@@ -9,7 +9,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from service.dev.ports import free_port
 from streams.kafka.connection import kafka_connection
-from streams.topics import table as topics
+from streams.topics.apply import apply as apply_topics
 from tests.chaos.environment import World
 from tests.support.readiness import not_ready_reasons
 from tests.support.wait import eventually
@@ -67,4 +67,4 @@ async def _refuse(world: World) -> int:
 async def _mend(world: World) -> None:
     """As an operator does: `tocsin topics apply`."""
     kafka = world.line.settings.kafka
-    await topics.apply(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)
+    await apply_topics(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)

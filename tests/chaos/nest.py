@@ -92,7 +92,7 @@ def main() -> None:
     from streams.worker.heartbeat import Heartbeat
 
     Heartbeat.TTL_S, Heartbeat._EVERY_S = _PULSE_SECONDS, _PULSE_SECONDS / 6
-    streams.worker.stage_table.StageLimits = partial(StageLimits, session_timeout=_SESSION_SECONDS)  # type: ignore[assignment]
+    streams.worker.stage_table.StageLimits = partial(StageLimits, session_timeout_s=_SESSION_SECONDS)  # type: ignore[assignment]
     bootstrap(load()).renderer.check()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with open(0, "rb", buffering=0) as orders:  # a fork must not inherit what was read ahead

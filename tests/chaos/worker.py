@@ -16,12 +16,12 @@ def commit_one_too_far() -> None:
     """Kafka is told of one record more than is finished, as Faust's own consumer does."""
     from streams.consumer.offset_tracker import OffsetTracker
 
-    def pending(mark: OffsetTracker) -> int | None:
-        if mark.position is None or mark.position + 1 == mark.committed:
+    def one_too_far(offsets: OffsetTracker) -> int | None:
+        if offsets.committable is None or offsets.committable + 1 == offsets.committed:
             return None
-        return mark.position + 1
+        return offsets.committable + 1
 
-    OffsetTracker.pending = property(pending)  # type: ignore[assignment]
+    OffsetTracker.uncommitted_offset = property(one_too_far)  # type: ignore[assignment]
 
 
 def stumble() -> None:

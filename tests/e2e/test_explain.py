@@ -203,7 +203,7 @@ async def test_what_if_answers_and_sends_nothing() -> None:
             await pipeline.wait_until_finished("/e2e", name)
         mail_counts, tocsin = pipeline.mail_counts(), command(pipeline)
 
-        predicted = tocsin.run("what-if", "--event", "-", "--json", given=b'{"id":"x","source":"/e","type":"overbid",'
+        predicted = tocsin.run("what-if", "--event", "-", "--json", stdin=b'{"id":"x","source":"/e","type":"overbid",'
                            b'"recipients":["alice","ghost"],"data":{"lot_id":"7"}}')  # fmt: skip
         would = {
             (w["recipient"], w["channel"]): (w["state"], w["reason"]) for w in predicted.documents[0]["would"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.operate.inventory import TableCount, inventory
 from service.bootstrap import Parts
 from service.dev import samples

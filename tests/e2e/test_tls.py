@@ -42,8 +42,12 @@ async def test_an_event_is_delivered_with_everything_encrypted(servers: TlsStack
 
 
 WRONG = {
-    "kafka-authority": ("TOCSIN_KAFKA__CA_FILE", "other authority", "Kafka: its certificate is not trusted"),
-    "kafka-password": ("TOCSIN_KAFKA__PASSWORD", "wrong", "Kafka: it refuses our credentials"),
+    "kafka-authority": (
+        "TOCSIN_KAFKA__CA_FILE",
+        "other authority",
+        "Kafka at {kafka}: its certificate is not trusted",
+    ),
+    "kafka-password": ("TOCSIN_KAFKA__PASSWORD", "wrong", "Kafka at {kafka} refuses our credentials"),
     "redis-authority": ("TOCSIN_REDIS__CA_FILE", "other authority", "redis: its certificate is not trusted"),
     "redis-password": ("TOCSIN_REDIS__URL", "wrong", "redis: it refuses our credentials"),
     "relay-authority": ("TOCSIN_SMTP__CA_FILE", "other authority", "certificate verify failed"),
@@ -67,7 +71,7 @@ async def test_a_worker_that_is_refused_reports_it_and_waits(
         async def refused() -> bool:
             nonlocal reasons
             reasons = _read_reasons(port)
-            return any(reason in text for text in reasons.values())
+            return any(reason.format(kafka=servers.kafka.bootstrap) in text for text in reasons.values())
 
         await eventually(refused, 90, lambda: f"{reasons} {log.read_text()[-2000:]}")
 

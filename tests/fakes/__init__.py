@@ -1,1 +1,1 @@
-"""Fakes of the ports: plain Python in memory. They pass the same specs as the real adapters."""
+"""Fakes of the ports: plain Python in memory. A fake passes the same spec as the real adapter."""

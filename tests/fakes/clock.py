@@ -2,7 +2,7 @@
 
 
 class FakeClock:
-    """Stands still until told otherwise."""
+    """Implements the Clock port: constant until a test changes it."""
 
     def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
         self.now = now_ms

@@ -18,7 +18,7 @@ class _Waiting:
 
 
 class FakeDueSet:
-    """The DueSet port."""
+    """Implements the DueSet port."""
 
     def __init__(self) -> None:
         self.outage = Outage()

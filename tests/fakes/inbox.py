@@ -1,4 +1,4 @@
-"""Inboxes in memory: for each recipient a plain list of entries."""
+"""Inboxes in memory: a plain list of entries for each recipient."""
 
 import asyncio
 from collections import Counter
@@ -12,44 +12,44 @@ _MOST_CHANGES = 1000
 
 
 class FakeInbox:
-    """Inbox, InboxReads and InboxChanges."""
+    """Implements the Inbox, InboxReads and InboxChanges ports."""
 
     def __init__(self, clock: Clock, *, cap: int = 1000) -> None:
         self.outage = Outage()
         self._clock = clock
         self._cap = cap
         self._items: dict[str, list[InboxItem]] = {}
-        self._gone: dict[str, set[str]] = {}
+        self._dropped: dict[str, set[str]] = {}
         self._owners: dict[str, str] = {}
         self._changes: dict[str, list[tuple[int, InboxChangeKind, list[str]]]] = {}
-        self._moved = asyncio.Condition()
+        self._changed = asyncio.Condition()
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
         added = []
         for item in items:
             box = self._box(item.recipient)
             self._owners[item.id] = item.recipient
-            fresh = item.id not in {i.id for i in box} | self._gone.get(item.recipient, set())
-            if fresh:
+            is_new = item.id not in {i.id for i in box} | self._dropped.get(item.recipient, set())
+            if is_new:
                 box.append(item)
-                self._note(item.recipient, InboxChangeKind.new, [item.id])
-            added.append(fresh)
+                self._record(item.recipient, InboxChangeKind.new, [item.id])
+            added.append(is_new)
         for recipient in {item.recipient for item in items}:
             box = self._box(recipient)
             victims = sorted(box, key=lambda i: (not i.read_ms, i.created_ms, i.id))[
                 : max(0, len(box) - self._cap)
             ]
             self._drop(recipient, {i.id for i in victims})
-        await self._wake()
+        await self._notify()
         return added
 
     async def remove(self, recipient: str, ids: Sequence[str]) -> int:
         self._box(recipient)
-        found = self._drop(recipient, set(ids))
+        removed = self._drop(recipient, set(ids))
         for item in ids:
             self._owners.pop(item, None)
-        await self._wake()
-        return found
+        await self._notify()
+        return removed
 
     async def counts(self, recipient: str) -> Mapping[str, int]:
         return dict(Counter(item.type for item in self._box(recipient) if not item.read_ms))
@@ -62,12 +62,12 @@ class FakeInbox:
 
     async def mark_read(self, recipient: str, ids: Sequence[str], at_ms: int) -> Sequence[bool | None]:
         marked: list[bool | None] = []
-        for wanted in ids:
+        for item in ids:
             unread = {i.id: not i.read_ms for i in self._box(recipient)}
-            marked.append(unread.get(wanted))
-            if unread.get(wanted):
-                self._read(recipient, {wanted}, at_ms)
-        await self._wake()
+            marked.append(unread.get(item))
+            if unread.get(item):
+                self._read(recipient, {item}, at_ms)
+        await self._notify()
         return marked
 
     async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
@@ -78,26 +78,26 @@ class FakeInbox:
         return self._owners.get(item)
 
     async def page(self, query: InboxQuery) -> InboxPage:
-        wanted = [
+        items = [
             item
             for item in self._box(query.recipient)
             if (query.shown is ReadFilter.all or bool(item.read_ms) == (query.shown is ReadFilter.read))
             and (not query.types or item.type in query.types)
         ]
-        wanted.sort(key=lambda i: (i.created_ms, i.id), reverse=query.descending)
+        items.sort(key=lambda i: (i.created_ms, i.id), reverse=query.descending)
         if query.after:
             created, dot, last = query.after.partition(".")
             if not dot:
                 raise ValueError("not a cursor of an inbox")
             edge = (int(created), last)
-            wanted = [
+            items = [
                 i
-                for i in wanted
+                for i in items
                 if ((i.created_ms, i.id) < edge if query.descending else (i.created_ms, i.id) > edge)
             ]
-        shown = wanted[: query.limit]
-        more = len(wanted) > query.limit
-        return InboxPage(shown, f"{shown[-1].created_ms}.{shown[-1].id}" if more else "")
+        page = items[: query.limit]
+        more = len(items) > query.limit
+        return InboxPage(page, f"{page[-1].created_ms}.{page[-1].id}" if more else "")
 
     async def position(self, recipient: str) -> str:
         self.outage.check()
@@ -117,12 +117,12 @@ class FakeInbox:
             if n > int(number)
         ]
 
-    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
         async def after() -> list[str]:
-            async with self._moved:
-                while not (found := [r for r, p in positions.items() if self._last(r) > _number(p)]):
-                    await self._moved.wait()
-                return found
+            async with self._changed:
+                while not (changed := [r for r, p in positions.items() if self._last(r) > _number(p)]):
+                    await self._changed.wait()
+                return changed
 
         try:
             return await asyncio.wait_for(after(), timeout_s)
@@ -137,18 +137,18 @@ class FakeInbox:
 
     def _drop(self, recipient: str, ids: set[str]) -> int:
         box = self._items[recipient]
-        there = [i.id for i in box if i.id in ids]
+        dropped = [i.id for i in box if i.id in ids]
         self._items[recipient] = [i for i in box if i.id not in ids]
-        self._gone.setdefault(recipient, set()).update(there)
-        self._note(recipient, InboxChangeKind.removed, there)
-        return len(there)
+        self._dropped.setdefault(recipient, set()).update(dropped)
+        self._record(recipient, InboxChangeKind.removed, dropped)
+        return len(dropped)
 
     def _read(self, recipient: str, ids: set[str], at_ms: int) -> None:
         box = self._items[recipient]
         self._items[recipient] = [replace(i, read_ms=max(1, at_ms)) if i.id in ids else i for i in box]
-        self._note(recipient, InboxChangeKind.read, sorted(ids))
+        self._record(recipient, InboxChangeKind.read, sorted(ids))
 
-    def _note(self, recipient: str, kind: InboxChangeKind, ids: list[str]) -> None:
+    def _record(self, recipient: str, kind: InboxChangeKind, ids: list[str]) -> None:
         if ids:
             changes = self._changes.setdefault(recipient, [])
             changes.append((self._last(recipient) + 1, kind, ids))
@@ -158,9 +158,9 @@ class FakeInbox:
         changes = self._changes.get(recipient)
         return changes[-1][0] if changes else 0
 
-    async def _wake(self) -> None:
-        async with self._moved:
-            self._moved.notify_all()
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
 
 def _number(position: str) -> int:

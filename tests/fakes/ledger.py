@@ -1,4 +1,4 @@
-"""The ledger in memory. Every move goes through `check_transition`."""
+"""The ledger in memory. `check_transition` allows or refuses every transition."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class _Event:
 
 
 class FakeLedger:
-    """The Ledger port; it forgets nothing."""
+    """Implements the Ledger and LedgerIndex ports; entries never expire."""
 
     def __init__(self) -> None:
         self.outage = Outage()
@@ -66,34 +66,34 @@ class FakeLedger:
 
     async def head(self, event: str) -> Mapping[str, object] | None:
         self.outage.check()
-        known = self._events.get(event)
-        if known is None or (known.head is None and known.withdrawn_ms is None):
+        stored = self._events.get(event)
+        if stored is None or (stored.head is None and stored.withdrawn_ms is None):
             return None
         kept: dict[str, object] = {"key": event}
-        if known.head is not None:
-            of = known.head.event
+        if stored.head is not None:
+            head = stored.head.event
             kept |= {
-                "type": of.type,
-                "source": of.source,
-                "id": of.id,
-                "time_ms": of.time_ms,
-                "received_ms": of.received_ms,
+                "type": head.type,
+                "source": head.source,
+                "id": head.id,
+                "time_ms": head.time_ms,
+                "received_ms": head.received_ms,
             }
             optional = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent")
-            kept |= {n: v for n in optional if (v := getattr(of, n)) not in (None, "")}
-            kept |= {"position": known.head.position} if known.head.position else {}
-            kept |= {"recipients": len(of.recipients)} if of.recipients is not None else {}
-        if known.withdrawn_ms is not None:
-            kept["withdrawn_ms"] = known.withdrawn_ms
+            kept |= {n: v for n in optional if (v := getattr(head, n)) not in (None, "")}
+            kept |= {"position": stored.head.position} if stored.head.position else {}
+            kept |= {"recipients": len(head.recipients)} if head.recipients is not None else {}
+        if stored.withdrawn_ms is not None:
+            kept["withdrawn_ms"] = stored.withdrawn_ms
         return kept
 
     async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
         self.outage.check()
         if not keep_s and event not in self._events:
             return
-        known = self._event(event)
-        if known.withdrawn_ms is None:
-            known.withdrawn_ms = at_ms
+        stored = self._event(event)
+        if stored.withdrawn_ms is None:
+            stored.withdrawn_ms = at_ms
 
     async def named(self, event_id: str) -> list[str]:
         self.outage.check()
@@ -136,23 +136,16 @@ class FakeLedger:
         row = event.rows.get(transition.delivery)
         if row is None:
             return TransitionResult(False, None)
-        now, step = (
-            row.entry.steps[0],
-            HistoryStep(
-                transition.to,
-                transition.reason,
-                transition.at_ms,
-                transition.attempt,
-                _line(transition.detail),
-            ),
-        )
-        if now == step and row.owner == transition.owner and transition.to is not State.sending:
+        current = row.entry.steps[0]
+        detail = _line(transition.detail)
+        step = HistoryStep(transition.to, transition.reason, transition.at_ms, transition.attempt, detail)
+        if current == step and row.owner == transition.owner and transition.to is not State.sending:
             return TransitionResult(True, transition.to, transition.owner, transition.attempt)
-        behind = transition.owner and now.state in _WAITING and now.attempt + 1 != transition.attempt
-        if transition.to is State.sending and behind and event.withdrawn_ms is None:
-            return TransitionResult(False, now.state, row.owner, now.attempt)
-        if not _allowed(now.state, transition.to, transition.replay):
-            return TransitionResult(False, now.state, row.owner, now.attempt)
+        stale = transition.owner and current.state in _WAITING and current.attempt + 1 != transition.attempt
+        if transition.to is State.sending and stale and event.withdrawn_ms is None:
+            return TransitionResult(False, current.state, row.owner, current.attempt)
+        if not _allowed(current.state, transition.to, transition.replay):
+            return TransitionResult(False, current.state, row.owner, current.attempt)
         applied, owner = True, transition.owner
         if transition.to is State.sending and event.withdrawn_ms is not None:
             applied, owner = False, ""

@@ -1,4 +1,4 @@
-"""Lets a test take a dependency away and give it back."""
+"""An outage that a test switches on and off."""
 
 from service.ports import Unavailable
 

@@ -1,4 +1,4 @@
-"""Scores of mailboxes in memory."""
+"""Soft bounce scores in memory."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +8,8 @@ from tests.fakes.outage import Outage
 _WEEK_MS = 7 * 86_400_000
 
 
-class FakeSoftBounces:
-    """SoftBounces."""
+class FakeSoftBounceScores:
+    """Implements the SoftBounceScores port."""
 
     def __init__(self) -> None:
         self.outage = Outage()
@@ -17,19 +17,19 @@ class FakeSoftBounces:
 
     async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
         self.outage.check()
-        found = []
+        scores = []
         for key in address_keys:
             score, before = self.scores.get(key, (0.0, at_ms))
             at = max(at_ms, before)
             self.scores[key] = SoftBounceScore(round(score * 0.5 ** ((at - before) / _WEEK_MS) + 1, 6), at)
-            found.append(self.scores[key])
-        return found
+            scores.append(self.scores[key])
+        return scores
 
     async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:
         self.outage.check()
         for key, score in scores.items():
-            standing = self.scores.get(key)
-            newer = standing is not None and standing.at_ms > score.at_ms
+            stored = self.scores.get(key)
+            newer = stored is not None and stored.at_ms > score.at_ms
             if not newer and now_ms - score.at_ms < 8 * _WEEK_MS:
                 self.scores[key] = score
 

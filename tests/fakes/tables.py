@@ -16,7 +16,10 @@ V = TypeVar("V", Recipient, Group, Contact, Unsubscribe)
 
 
 class FakeTables:
-    """Tables and TableWrites. Complete from the start; `reason` set by `mark_incomplete` makes reads fail."""
+    """Implements the Tables, TableWrites and Contacts ports. Reads fail while `reason` is set.
+
+    Complete from the start unless `complete` is False.
+    """
 
     def __init__(self, *, complete: bool = True) -> None:
         self.outage = Outage()
@@ -26,28 +29,27 @@ class FakeTables:
         self.contacts: dict[str, dict[str, Contact]] = {}
         self.suppressions: dict[str, Suppression] = {}
         self.unsubscribes: dict[str, Unsubscribe] = {}
-        self._gone: dict[tuple[str, ...], int] = {}
+        self._tombstones: dict[tuple[str, ...], int] = {}
 
-    async def lookup(self, wanted: LookupKeys) -> Rows:
+    async def lookup(self, keys: LookupKeys) -> Rows:
         self._check()
         return Rows(
-            recipients=_found(self.recipients, wanted.recipients),
-            groups={GroupKey(*key): self.groups[key] for key in wanted.groups if key in self.groups},
+            recipients=_rows(self.recipients, keys.recipients),
+            groups={GroupKey(*key): self.groups[key] for key in keys.groups if key in self.groups},
             accounts={
                 a: tuple(sorted(rows.values(), key=lambda c: c.uuid))
-                for a in wanted.accounts
+                for a in keys.accounts
                 if (rows := self.contacts.get(a))
             },
-            roles={role: self._page(role, "", 1000) for role in wanted.roles},
+            roles={role: self._page(role, "", 1000) for role in keys.roles},
             contacts={
                 ContactKey(account, uuid): row
-                for account, uuid in wanted.contacts
+                for account, uuid in keys.contacts
                 if (row := self.contacts.get(account, {}).get(uuid))
             },
         )
 
     async def page(self, account: str, offset: int, limit: int) -> ContactPage:
-        """The Contacts port."""
         self._check()
         rows = sorted(self.contacts.get(account, {}).values(), key=lambda c: (not c.main, c.uuid))
         return ContactPage(len(rows), rows[offset : offset + limit if limit else None])
@@ -56,10 +58,10 @@ class FakeTables:
         self._check()
         return self._page(role, cursor, limit)
 
-    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+    async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()
-        found = [(self.suppressions.get(address_key(a)), self.unsubscribes.get(key)) for a, key in asked]
-        return [MailBlock(suppression, row.choice() if row else None) for suppression, row in found]
+        rows = [(self.suppressions.get(address_key(a)), self.unsubscribes.get(key)) for a, key in queries]
+        return [MailBlock(suppression, row.choice() if row else None) for suppression, row in rows]
 
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
         self.outage.check()
@@ -113,7 +115,7 @@ class FakeTables:
     async def put_suppression(self, key: str, row: Suppression) -> bool:
         self.outage.check()
         old = self.suppressions.get(key)
-        if (old.at_ms if old else self._gone.get(("suppression", key), row.at_ms)) > row.at_ms:
+        if (old.at_ms if old else self._tombstones.get(("suppression", key), row.at_ms)) > row.at_ms:
             return False
         self.suppressions[key] = row
         return True
@@ -121,10 +123,10 @@ class FakeTables:
     async def delete_suppression(self, key: str, version: int) -> bool:
         self.outage.check()
         old = self.suppressions.get(key)
-        if (old.at_ms if old else self._gone.get(("suppression", key), version)) > version:
+        if (old.at_ms if old else self._tombstones.get(("suppression", key), version)) > version:
             return False
         self.suppressions.pop(key, None)
-        self._gone["suppression", key] = version
+        self._tombstones["suppression", key] = version
         return True
 
     async def put_unsubscribe(self, row: Unsubscribe) -> bool:
@@ -147,20 +149,31 @@ class FakeTables:
 
     def _put(self, table: dict[K, V], key: K, row: V, name: tuple[str, ...]) -> bool:
         old = table.get(key)
-        if (old.version if old else self._gone.get(name, row.version)) > row.version:
+        if (old.version if old else self._tombstones.get(name, row.version)) > row.version:
             return False
         table[key] = row
-        self._gone.pop(name, None)
+        self._tombstones.pop(name, None)
         return True
 
     def _delete(self, table: dict[K, V], key: K, version: int, name: tuple[str, ...]) -> bool:
         old = table.get(key)
-        if (old.version if old else self._gone.get(name, version)) > version:
+        if (old.version if old else self._tombstones.get(name, version)) > version:
             return False
         table.pop(key, None)
-        self._gone[name] = version
+        self._tombstones[name] = version
         return True
 
 
-def _found(table: Mapping[K, V], keys: set[K]) -> dict[K, V]:
+class FakeRecipientDirectory:
+    """Implements the RecipientDirectory port, over the fake tables."""
+
+    def __init__(self, tables: FakeTables) -> None:
+        self._tables = tables
+
+    async def recipients(self, after: str, limit: int) -> Sequence[Recipient]:
+        rows = sorted(self._tables.recipients.values(), key=lambda row: row.id.encode())
+        return [row for row in rows if row.id.encode() > after.encode()][:limit]
+
+
+def _rows(table: Mapping[K, V], keys: set[K]) -> dict[K, V]:
     return {key: table[key] for key in keys if key in table}

@@ -1,4 +1,4 @@
-"""A relay in memory. Its simulator addresses have the outcomes that the mail catcher gives them."""
+"""A relay in memory. Its simulator addresses have the same results as with the mail catcher."""
 
 import asyncio
 from collections import Counter
@@ -22,14 +22,14 @@ _SIMULATED = {
 }
 
 
-class FakeTransport:
-    """Accepts everything else. `away`: takes nothing. `hold`: answers only when `release` is called.
+class FakeMailTransport:
+    """Implements the MailTransport port: accepts mail to all other addresses.
 
-    `fixed`: what every mail comes to.
+    `unavailable`: accepts nothing. `hold`: answers only when `release` is called. `fixed`: the result of every message.
     """
 
     def __init__(self) -> None:
-        self.away = False
+        self.unavailable = False
         self.hold = False
         self.fixed: SendResult | None = None
         self.accepted: list[OutgoingMail] = []
@@ -44,18 +44,18 @@ class FakeTransport:
         return future
 
     def release(self) -> None:
-        """Answer what was held."""
+        """Answer the messages that were held."""
         held, self._held = self._held, []
         for mail, future in held:
             self._answer(mail, future)
 
     @property
     def copies(self) -> Counter[str]:
-        """How often each delivery was accepted."""
+        """Return how often each delivery was accepted."""
         return Counter(mail.delivery_id for mail in self.accepted)
 
     def _answer(self, mail: OutgoingMail, future: "asyncio.Future[SendResult]") -> None:
-        if self.away:
+        if self.unavailable:
             future.set_result(SendResult(SendStatus.unsent, Reason.relay_unavailable))
             return
         result = self.fixed or _SIMULATED.get(mail.recipient)

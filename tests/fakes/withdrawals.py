@@ -7,7 +7,7 @@ from tests.fakes.outage import Outage
 
 
 class FakeWithdrawals:
-    """The Withdrawals port; it forgets nothing."""
+    """Implements the Withdrawals port; nothing expires."""
 
     def __init__(self) -> None:
         self.outage = Outage()

@@ -1,4 +1,4 @@
-"""Signs of life in memory, by a clock that tests set."""
+"""Heartbeats in memory, by a clock that tests set."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ from service.ports import Clock
 
 
 class FakeWorkers:
-    """The Workers port."""
+    """Implements the Workers port."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until_ms: dict[str, float] = {}
 
-    async def beat(self, owner: str, ttl_s: float) -> None:
+    async def heartbeat(self, owner: str, ttl_s: float) -> None:
         self._until_ms[owner] = self._clock.now_ms() + ttl_s * 1000
 
-    async def alive(self, owners: Sequence[str]) -> Sequence[bool]:
+    async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
         return [self._until_ms.get(owner, 0) > self._clock.now_ms() for owner in owners]

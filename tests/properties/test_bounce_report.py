@@ -1,4 +1,4 @@
-"""Any octets can be read as a bounce: reading ends, and never in an error."""
+"""Reading a report ends, and never in an error, whatever its octets are."""
 
 import random
 
@@ -30,7 +30,7 @@ def test_any_octets(raw: bytes) -> None:
     st.lists(st.sampled_from(LINES + UNUSUAL_LINES), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"])
 )
 def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
-    """Lines of real reports, in any order and with any line ends."""
+    """Lines of real reports in any order, with any line ends, are read without an error."""
     report = read_report(end.join(lines))
 
     if report:
@@ -40,7 +40,7 @@ def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
 
 @given(st.sampled_from(CORPUS), st.randoms(use_true_random=False))
 def test_damaged_reports(report: bytes, dice: random.Random) -> None:
-    """Octets are changed, removed and doubled."""
+    """Reports with octets changed, cut out and doubled are read without an error."""
     raw = bytearray(report)
     for _ in range(dice.randrange(1, 12)):
         at = dice.randrange(len(raw))

@@ -1,4 +1,4 @@
-"""The inbox against a plain list: whatever is done to it in whatever order, both say the same."""
+"""The inbox against a plain list: after any operations in any order both have the same contents."""
 
 import asyncio
 from collections import Counter
@@ -32,11 +32,11 @@ START = 1_700_000_000_000
 
 
 class PlainInbox:
-    """The model: a list of entries, and the ids of those that are gone."""
+    """The model: a list of entries, and the ids of dropped ones."""
 
     def __init__(self) -> None:
         self.items: list[InboxItem] = []
-        self.gone: set[str] = set()
+        self.dropped: set[str] = set()
         self.now = START
 
     def purge(self) -> None:
@@ -44,14 +44,14 @@ class PlainInbox:
 
     def drop(self, condition) -> int:  # type: ignore[no-untyped-def]
         victims = [item for item in self.items if condition(item)]
-        self.gone |= {item.id for item in victims}
+        self.dropped |= {item.id for item in victims}
         self.items = [item for item in self.items if item not in victims]
         return len(victims)
 
     def add(self, items: list[InboxItem]) -> list[bool]:
         added = []
         for item in items:
-            added.append(item.id not in self.gone and all(item.id != one.id for one in self.items))
+            added.append(item.id not in self.dropped and all(item.id != one.id for one in self.items))
             if added[-1]:
                 self.items.append(item)
         self.purge()
@@ -60,21 +60,21 @@ class PlainInbox:
         self.drop(lambda one: one.id in victims)
         return added
 
-    def mark(self, wanted: str, at_ms: int) -> bool | None:
+    def mark(self, item_id: str, at_ms: int) -> bool | None:
         for n, item in enumerate(self.items):
-            if item.id == wanted:
+            if item.id == item_id:
                 self.items[n] = replace(item, read_ms=item.read_ms or at_ms)
                 return item.read_ms == 0
         return None
 
     def listed(self, shown: ReadFilter) -> list[InboxItem]:
         fits = {ReadFilter.all: (True, False), ReadFilter.read: (True,), ReadFilter.unread: (False,)}[shown]
-        found = [item for item in self.items if bool(item.read_ms) in fits]
-        return sorted(found, key=lambda item: (item.created_ms, item.id))
+        items = [item for item in self.items if bool(item.read_ms) in fits]
+        return sorted(items, key=lambda item: (item.created_ms, item.id))
 
 
 class InboxMachine(RuleBasedStateMachine):
-    """Drives a backend and the model side by side."""
+    """Runs the same operations on a backend and on the model."""
 
     kind = "fake"
 
@@ -105,8 +105,8 @@ class InboxMachine(RuleBasedStateMachine):
     @rule(new=st.lists(st.tuples(IDS, st.integers(0, 3), TYPES, st.sampled_from([0, 0, 2, 5])), max_size=8))
     def add(self, new: list[tuple[str, int, str, int]]) -> None:
         items = [
-            InboxItem(i, BOB, kind, 1, created, {}, expires_ms=START + lives if lives else 0)
-            for i, created, kind, lives in new
+            InboxItem(i, BOB, kind, 1, created, {}, expires_ms=START + expires_in if expires_in else 0)
+            for i, created, kind, expires_in in new
         ]
         assert list(self.runner.run(self.backend.inbox.add(items))) == self.model.add(items)
 
@@ -163,7 +163,7 @@ async def _open(redis: tocsin.RedisSettings) -> Store:
 
 @pytest.mark.parametrize(("kind", "examples"), [("fake", 60), ("valkey", 60), ("cluster", 10)])
 def test_inbox_is_a_plain_list(kind: str, examples: int) -> None:
-    """Lists, counts, pages and answers are those of a plain list after every step, and nothing drifts."""
+    """Lists, counts, pages and results are those of a plain list after every step, without drift."""
     machine = type(f"{kind}_machine", (InboxMachine,), {"kind": kind})
     run = settings(
         max_examples=examples,

@@ -1,4 +1,4 @@
-"""The ledger against `check_transition`: no order of moves brings a delivery where the model forbids it."""
+"""The ledger against `check_transition`: no order of transitions reaches a state that the model forbids."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ STEPS = st.lists(st.one_of(st.sampled_from(State), st.integers(0, 20), st.just("
 
 
 def with_ledger(kind: str, use: Callable[[Ledger], Awaitable[None]]) -> None:
-    """Run with a ledger of its own."""
+    """Run `use` with a ledger of its own."""
 
     async def real() -> None:
         store = Store(tocsin.RedisSettings(url=SecretStr(shared_valkey().url), prefix=f"{uuid4().hex}:"))
@@ -48,7 +48,7 @@ def with_ledger(kind: str, use: Callable[[Ledger], Awaitable[None]]) -> None:
 
 
 def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
-    """What the model says a move comes to."""
+    """Return the result of a transition by the model."""
     try:
         check_transition(current, to)
     except IllegalTransition:
@@ -59,10 +59,10 @@ def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
 @pytest.mark.parametrize("kind", ["fake", "valkey"])
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(first=st.sampled_from(FIRST), steps=STEPS, sharded=st.booleans(), batched=st.booleans())
-def test_moves_are_those_of_the_model(
+def test_transitions_are_those_of_the_model(
     kind: str, first: State, steps: list[State | int | str], sharded: bool, batched: bool
 ) -> None:
-    """Every answer and the whole history are what `check_transition` allows, singly or in one batch."""
+    """Every result and the whole history are what `check_transition` allows, singly or in one batch."""
 
     async def use(ledger: Ledger) -> None:
         delivery = delivery_id("e", "bob", "email")
@@ -70,7 +70,7 @@ def test_moves_are_those_of_the_model(
         await ledger.open([head], [NewEntry("e", delivery, "bob", "email", first, Reason.none, 0)])
         history, withdrawn = [first], False
         waiting: list[Transition] = []
-        answers: list[TransitionResult] = []
+        results: list[TransitionResult] = []
         forecasts = []
         for at, chosen in enumerate(steps, start=1):
             legal = sorted(TRANSITIONS[history[-1]])
@@ -82,14 +82,14 @@ def test_moves_are_those_of_the_model(
                     history.append(forecast[1])
                 waiting.append(Transition("e", delivery, step, Reason.none, at))
             if not batched or step == "withdraw":
-                answers += await ledger.transition(waiting)
+                results += await ledger.transition(waiting)
                 waiting = []
             if step == "withdraw":
                 withdrawn = True
                 await ledger.withdraw("e", at, 60)
-        answers += await ledger.transition(waiting)
+        results += await ledger.transition(waiting)
 
-        assert [(answer.applied, answer.state) for answer in answers] == forecasts
+        assert [(result.applied, result.state) for result in results] == forecasts
         entry = await ledger.entry("e", delivery)
         assert entry is not None
         assert [step.state for step in entry.steps] == history[::-1]

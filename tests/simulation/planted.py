@@ -24,7 +24,7 @@ class OneHolePasses(OffsetTracker):
     def finish(self, offset: int) -> None:
         super().finish(offset)
         if self._finished and min(self._finished) - self._open[0] <= 1:
-            self.position = max(self._finished) + 1
+            self.committable = max(self._finished) + 1
 
 
 def off_by_one_commit() -> AbstractContextManager[Any]:
@@ -37,8 +37,8 @@ def lost_mark() -> AbstractContextManager[Any]:
 
     async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
-            await self._mark([s.transition for s in settled])
-        self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
+            await self._write_transitions([s.transition for s in settled])
+        self._in_flight.remove(s.delivery.id for s in settled)
         return set()
 
     return patch.object(EmailHandler, "_store", store)
@@ -52,7 +52,7 @@ def double_send() -> AbstractContextManager[Any]:
     ) -> None:
         claims.send.extend(checked.delivery for checked, _ in orphans)
 
-    return patch.object(Claimer, "_adopt", adopt)
+    return patch.object(Claimer, "_take_over", adopt)
 
 
 def stale_preference() -> AbstractContextManager[Any]:

@@ -15,7 +15,7 @@ from service.ports import EventHead, LookupKeys, Rows
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.supersede import FakeSupersede
+from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.simulation.worker import Process
 
@@ -127,7 +127,7 @@ class WatchedTables(FakeTables):
         return await super().delete_suppression(key, version)
 
 
-class WatchedSupersedes(FakeSupersede):
+class WatchedSupersedes(FakeSupersedeIndex):
     """Remembers since when an event has been the newest of its key."""
 
     def __init__(self, ticks: Ticks) -> None:
@@ -219,5 +219,5 @@ class Rules:
         off = self._off.get((new_entry.recipient, event.type))
         assert off is None or off > looked.tick, f"{name} was mailed after its preference was switched off"
         at, row = self._tables.barred.get(address_key(mail.recipient), (looked.tick + 1, None))
-        barred = at <= looked.tick and row is not None and row.stands(looked.at_ms)
+        barred = at <= looked.tick and row is not None and row.in_force(looked.at_ms)
         assert not barred, f"{name} was mailed though its address is suppressed"

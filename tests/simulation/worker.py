@@ -20,7 +20,7 @@ from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
 
 Kind = Literal["crash", "away", "lost", "stall"]
-LIMITS = StageLimits(max_records=4, max_batches=2, retry_first=0.2, retry_most=1.0)
+LIMITS = StageLimits(max_records=4, max_batches=2, retry_first_s=0.2, retry_most_s=1.0)
 
 
 class Crash(BaseException):
@@ -143,7 +143,7 @@ class Stage:
         self._process = process
         self._kafka = kafka
         self._running: dict[RecordBatch, asyncio.Task[None]] = {}
-        self._work = StageConfig(handler, self._poison, self, LIMITS, lambda _: None)
+        self._work = StageConfig(handler, self._to_dead_letter, self, LIMITS, lambda _: None)
         consumer: Any = self  # the committer only calls `commit`
         self._committer = Committer(consumer, self.assignment.partitions, LIMITS, lambda _: None)
 
@@ -155,7 +155,7 @@ class Stage:
     async def _append(self, messages: Sequence[Message]) -> None:
         self._kafka.append(messages)
 
-    def _poison(self, record: Record, error: Exception) -> Sequence[Message]:
+    def _to_dead_letter(self, record: Record, error: Exception) -> Sequence[Message]:
         self.failures.append(error)
         return [dead_letter("dispatch.dead-letter", self.name, record, error)]
 
@@ -177,14 +177,14 @@ class Stage:
             if records := self._kafka.fetch(tp, self._position[tp], 3):
                 self.assignment.accept({tp: records})
                 self._position[tp] = records[-1].offset + 1
-        while len(self._running) < LIMITS.max_batches and (shares := self.assignment.take()):
-            batch = RecordBatch(shares, self._work, lambda _: None)
+        while len(self._running) < LIMITS.max_batches and (slices := self.assignment.take()):
+            batch = RecordBatch(slices, self._work, lambda _: None)
             self._running[batch] = task = self._process.spawn(batch.run())
             task.add_done_callback(partial(self._ended, batch))
 
     def _ended(self, batch: RecordBatch, task: "asyncio.Task[None]") -> None:
         del self._running[batch]
-        for partition, records in batch.shares:
+        for partition, records in batch.slices:
             partition.release(records)
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, Crash):
             self.failures.append(error)
@@ -208,11 +208,11 @@ class Stage:
         late = {
             batch: task
             for batch, task in self._running.items()
-            if any(id(partition) in theirs for partition, _ in batch.shares)
+            if any(id(partition) in theirs for partition, _ in batch.slices)
         }
         for batch, task in late.items():
             batch.draining = True
-            if batch.resting:
+            if batch.backing_off:
                 task.cancel()
         if late:
             _, pending = await asyncio.wait(late.values(), timeout=patience_s)

@@ -42,10 +42,10 @@ class DyingWorkers:
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    async def beat(self, owner: str, ttl_s: float) -> None:
+    async def heartbeat(self, owner: str, ttl_s: float) -> None:
         """As the pulse does all the time."""
 
-    async def alive(self, owners: list[str]) -> list[bool]:
+    async def have_heartbeat(self, owners: list[str]) -> list[bool]:
         return [self._world.believed_alive(owner) for owner in owners]
 
 
@@ -115,7 +115,7 @@ class World:
         """As the signs of life in Redis tell it: of a worker's names, those live that it needs."""
         died = self.died_ms.get(owner.partition("+")[0])
         if died is None:
-            names = {name for m in self.members if m.process.alive for name in m.in_flight.names()}
+            names = {name for m in self.members if m.process.alive for name in m.in_flight.owners()}
             if owner in names:
                 return True
             died = self.given_up_ms.setdefault(owner, self.clock.now)

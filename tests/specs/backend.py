@@ -1,4 +1,4 @@
-"""The ports of one backend, as the specs see them."""
+"""The ports of one backend, for the specs."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any, Protocol
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
-from service.adapters.redis.delivery.supersede import RedisSupersedeIndex
+from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
+from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
-from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.operate.inbox_audit import drift
+from service.adapters.redis.operate.inbox_drift import inbox_drift
 from service.adapters.redis.tables.contacts import RedisContacts
-from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.suppression import Suppression
 from service.ports import (
     Contacts,
@@ -38,8 +38,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.soft_bounces import FakeSoftBounces
-from tests.fakes.supersede import FakeSupersede
+from tests.fakes.soft_bounces import FakeSoftBounceScores
+from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.workers import FakeWorkers
@@ -49,7 +49,7 @@ CAP = 5
 
 
 class MarkedTables(Tables, Protocol):
-    """Tables with what their loader and an operator use."""
+    """Tables that can be marked as complete or incomplete."""
 
     async def mark_complete(self) -> None: ...
     async def mark_incomplete(self, reason: str) -> None: ...
@@ -61,14 +61,14 @@ class IndexedLedger(Ledger, LedgerIndex, Protocol):
 
 
 class CountedDueSet(DueSet, Protocol):
-    """A due set that can be counted."""
+    """A due set with its size."""
 
     async def count(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Every port on one backend; inboxes hold five entries. `drift` names what disagrees in an inbox."""
+    """Every port on one backend; inboxes hold five entries. `drift` returns the inconsistencies of an inbox."""
 
     clock: FakeClock
     tables: MarkedTables
@@ -87,7 +87,7 @@ class Backend:
 
 
 def fake_backend() -> Backend:
-    """All in memory; the tables are not marked complete yet."""
+    """Return all ports in memory; the tables are not marked complete yet."""
     clock, tables = FakeClock(), FakeTables(complete=False)
     inbox = FakeInbox(clock, cap=CAP)
 
@@ -100,20 +100,20 @@ def fake_backend() -> Backend:
         tables,
         tables,
         FakeLedger(),
-        FakeSupersede(),
+        FakeSupersedeIndex(),
         FakeWithdrawals(),
         inbox,
         inbox,
         inbox,
         FakeDueSet(),
         FakeWorkers(clock),
-        FakeSoftBounces(),
+        FakeSoftBounceScores(),
         no_drift,
     )
 
 
 def redis_backend(store: Store, **inbox: Any) -> Backend:
-    """All on one Redis or cluster."""
+    """Return all ports on one Redis or cluster."""
     clock = FakeClock()
     return Backend(
         clock,
@@ -129,7 +129,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisDueSet(store),
         RedisWorkers(store),
         RedisSoftBounceScores(store),
-        lambda recipient: drift(store, clock, recipient),
+        lambda recipient: inbox_drift(store, clock, recipient),
     )
 
 

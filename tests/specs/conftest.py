@@ -1,4 +1,4 @@
-"""Each spec runs on the fakes, on one real Valkey, and on a real cluster of three."""
+"""Backends of the specs: the fakes, one real Valkey, and a real cluster of three."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -15,7 +15,7 @@ from tests.support.stack import shared_valkey
 
 @pytest.fixture(params=["valkey", "cluster"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """A Redis with keys of its own for this test."""
+    """Yield a Redis under a prefix of its own for this test."""
     cluster = request.param == "cluster"
     url = shared_cluster() if cluster else shared_valkey().url
     opened = Store(settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:"))
@@ -25,7 +25,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 @pytest.fixture(params=["fake", "valkey", "cluster"])
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
-    """Every port, empty."""
+    """Yield every port, empty."""
     if request.param == "fake":
         yield fake_backend()
         return

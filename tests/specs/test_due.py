@@ -1,4 +1,4 @@
-"""What the DueSet promises."""
+"""Spec of the DueSet port."""
 
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
@@ -25,7 +25,7 @@ def delivery(n: int, name: str = "") -> Delivery:
     )
 
 
-async def test_what_is_due_comes_whole(backend: Backend) -> None:
+async def test_a_due_delivery_comes_back_unchanged(backend: Backend) -> None:
     """A delivery comes back as it was stored, once its time has come and not before."""
     await backend.due.add([delivery(1, "Zoë"), delivery(2)], [100, 200])
 
@@ -33,8 +33,8 @@ async def test_what_is_due_comes_whole(backend: Backend) -> None:
     assert [due.delivery for due in await backend.due.take(100, 10)] == [delivery(1, "Zoë")]
 
 
-async def test_a_lease_hides_and_returns(backend: Backend) -> None:
-    """What was taken comes again after its lease, unless it was settled."""
+async def test_a_leased_delivery_comes_again_unless_settled(backend: Backend) -> None:
+    """A leased delivery is due again after its lease, unless it was settled."""
     await backend.due.add([delivery(1), delivery(2)], [100, 100])
     taken = await backend.due.take(100, 10, 1000)
     await backend.due.settle([one for one in taken if one.delivery.id == delivery(1).id])
@@ -44,8 +44,8 @@ async def test_a_lease_hides_and_returns(backend: Backend) -> None:
     assert await backend.due.count() == 1
 
 
-async def test_a_moved_delivery_is_not_settled(backend: Backend) -> None:
-    """Storing a delivery again moves it: the lease given before settles nothing, and it has one place."""
+async def test_a_delivery_added_again_is_not_settled(backend: Backend) -> None:
+    """Adding a delivery again replaces its time and ends its lease: the earlier lease settles nothing."""
     await backend.due.add([delivery(1)], [100])
     taken = await backend.due.take(100, 10)
     await backend.due.add([delivery(1, "again")], [500])
@@ -57,7 +57,7 @@ async def test_a_moved_delivery_is_not_settled(backend: Backend) -> None:
 
 
 async def test_a_later_lease_is_not_settled_by_an_earlier_one(backend: Backend) -> None:
-    """When a lease has run out and another has taken over, the first one settles nothing."""
+    """Once a lease has ended and another worker has the next one, the first settles nothing."""
     await backend.due.add([delivery(1)], [100])
     first = await backend.due.take(100, 10, 50)
     second = await backend.due.take(150, 10, 50)
@@ -68,8 +68,8 @@ async def test_a_later_lease_is_not_settled_by_an_earlier_one(backend: Backend) 
     assert await backend.due.count() == 0
 
 
-async def test_take_keeps_its_limit_and_leaves_none_behind(backend: Backend) -> None:
-    """Never more than the limit; repeated, every due delivery comes once."""
+async def test_take_respects_its_limit_and_returns_every_delivery(backend: Backend) -> None:
+    """Return never more than the limit; repeated calls return every due delivery once."""
     await backend.due.add([delivery(n) for n in range(1203)], [n % 7 for n in range(1203)])
 
     sizes, seen = [], []
@@ -83,7 +83,7 @@ async def test_take_keeps_its_limit_and_leaves_none_behind(backend: Backend) -> 
 
 
 async def test_oldest_is_the_earliest_of_all(backend: Backend) -> None:
-    """The earliest time is known; with nothing waiting there is none."""
+    """Return the earliest time; None when no delivery waits."""
     assert await backend.due.oldest_ms() is None
     await backend.due.add([delivery(n) for n in range(40)], [1000 - n for n in range(40)])
 
@@ -94,13 +94,13 @@ async def test_oldest_is_the_earliest_of_all(backend: Backend) -> None:
     assert await backend.due.count() == 0
 
 
-async def test_what_waits_can_be_looked_at(backend: Backend) -> None:
-    """By its id, whole, as it was put there last, also while it is leased; None for what does not wait."""
+async def test_waiting_deliveries_can_be_read(backend: Backend) -> None:
+    """Return a delivery by its id as it was added last, also while it is leased; None for one that does not wait."""
     one, two = delivery(1), delivery(2, "Zoë")
-    tried = one.model_copy(update={"attempt": 3})
+    retried = one.model_copy(update={"attempt": 3})
     await backend.due.add([one, two], [5, 6])
     await backend.due.take(5, 10, lease_ms=100)
-    await backend.due.add([tried], [9])
+    await backend.due.add([retried], [9])
 
-    assert list(await backend.due.waiting([two.id, "none", one.id])) == [two, None, tried]
+    assert list(await backend.due.waiting([two.id, "none", one.id])) == [two, None, retried]
     assert list(await backend.due.waiting([])) == []

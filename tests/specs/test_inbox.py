@@ -1,4 +1,4 @@
-"""What the inbox ports promise. The backend's inboxes hold five entries."""
+"""Specs of the inbox ports. The backend's inboxes hold five entries."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ def item(
 
 
 async def unread(backend: Backend, recipient: str = BOB) -> list[str]:
-    """The unread ids, after checking that the counts agree with them."""
+    """Return the unread ids, after checking that the counts agree with them."""
     items = await backend.inbox.unread(recipient)
     assert sum((await backend.inbox.counts(recipient)).values()) == len(items)
     assert await backend.drift(recipient) == []
@@ -30,7 +30,7 @@ async def ids(backend: Backend, **query: object) -> list[str]:
 
 
 async def test_add_is_idempotent(backend: Backend) -> None:
-    """An entry is added once; one that was read stays read, one that was removed stays away."""
+    """An entry is added once; one that was read stays read, one that was removed is not added again."""
     batch = [item("a"), item("b", 2, "winner"), item("a"), item("a2", recipient="alice")]
 
     assert list(await backend.inbox.add(batch)) == [True, True, False, True]
@@ -42,7 +42,7 @@ async def test_add_is_idempotent(backend: Backend) -> None:
     assert await unread(backend, "alice") == ["a2"]
 
 
-async def test_an_entry_comes_back_as_it_was(backend: Backend) -> None:
+async def test_an_entry_is_stored_unchanged(backend: Backend) -> None:
     """Nothing of an entry is lost or changed, empty lists and nulls included."""
     await backend.inbox.add([item("a", expires_ms=backend.clock.now + 5)])
 
@@ -58,8 +58,8 @@ async def test_unread_is_in_order(backend: Backend) -> None:
     assert [one.id for one in newest] == ["c", "a"]
 
 
-async def test_mark_read_tells_apart(backend: Backend) -> None:
-    """True for what is now read, False for what was, None for what is another's, which stays as it was."""
+async def test_mark_read_reports_each_entry(backend: Backend) -> None:
+    """Return True for now read, False for read before, None for another recipient's entry, which stays unread."""
     await backend.inbox.add([item("a"), item("b"), item("other", recipient="eve")])
 
     assert list(await backend.inbox.mark_read(BOB, ["a", "other", "none", "a"], 7)) == [
@@ -72,11 +72,11 @@ async def test_mark_read_tells_apart(backend: Backend) -> None:
     assert await unread(backend, "eve") == ["other"]
     page = await backend.reads.page(InboxQuery(BOB, ReadFilter.read))
     assert [(one.id, one.read_ms) for one in page.items] == [("a", 7)]
-    assert list(await backend.inbox.mark_read("nobody", [], 7)) == []
+    assert list(await backend.inbox.mark_read("unknown", [], 7)) == []
 
 
-async def test_owner_is_known(backend: Backend) -> None:
-    """Whose entry an id is can be told, read or not; for an id of nobody, and of a removed entry, None."""
+async def test_the_recipient_of_an_entry_is_stored(backend: Backend) -> None:
+    """Return the recipient of an entry, read or not; None for an unknown id and for a removed entry."""
     await backend.inbox.add([item("a"), item("b", recipient="eve")])
     await backend.inbox.mark_read(BOB, ["a"], 7)
     await backend.inbox.remove("eve", ["b"])
@@ -84,8 +84,8 @@ async def test_owner_is_known(backend: Backend) -> None:
     assert [await backend.inbox.owner(one) for one in ("a", "b", "c")] == [BOB, None, None]
 
 
-async def test_remove_counts_what_was_there(backend: Backend) -> None:
-    """Removal takes read and unread entries, only of that recipient."""
+async def test_remove_returns_how_many_there_were(backend: Backend) -> None:
+    """Read and unread entries are removed, only of that recipient."""
     await backend.inbox.add([item("a"), item("b"), item("c"), item("other", recipient="eve")])
     await backend.inbox.mark_read(BOB, ["a"], 7)
 
@@ -94,8 +94,8 @@ async def test_remove_counts_what_was_there(backend: Backend) -> None:
     assert await unread(backend, "eve") == ["other"]
 
 
-async def test_the_cap_drops_read_ones_first(backend: Backend) -> None:
-    """Beyond the cap the oldest read entries go, then the oldest; a replay does not bring them back."""
+async def test_the_cap_drops_read_entries_first(backend: Backend) -> None:
+    """Over the cap the oldest read entries are dropped, then the oldest; a replay does not add them again."""
     await backend.inbox.add([item(f"i{n}", n) for n in range(CAP)])
     await backend.inbox.mark_read(BOB, ["i3", "i4"], 7)
     await backend.inbox.add([item("j0", 10)])
@@ -108,7 +108,7 @@ async def test_the_cap_drops_read_ones_first(backend: Backend) -> None:
 
 
 async def test_entries_expire(backend: Backend) -> None:
-    """An entry is gone after its time from every list and count, and a replay does not bring it back."""
+    """An expired entry is in no list and no count, and a replay does not add it again."""
     soon = item("a", expires_ms=backend.clock.now + 1000)
     await backend.inbox.add([item("b", expires_ms=backend.clock.now + 2000), soon, item("c")])
     await backend.inbox.mark_read(BOB, ["b"], 7)
@@ -125,10 +125,10 @@ async def test_entries_expire(backend: Backend) -> None:
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("shown", list(ReadFilter))
 async def test_pages_visit_each_entry_once(backend: Backend, shown: ReadFilter, descending: bool) -> None:
-    """Following the cursor visits what was asked for once, in order, also among equal times."""
+    """The pages return every selected entry once, in order, also among equal times."""
     await backend.inbox.add([item(n, at) for n, at in (("e", 1), ("a", 2), ("d", 2), ("c", 2), ("b", 3))])
     await backend.inbox.mark_read(BOB, ["d", "b"], 7)
-    wanted = {ReadFilter.all: "eacdb", ReadFilter.read: "db", ReadFilter.unread: "eac"}[shown]
+    expected = {ReadFilter.all: "eacdb", ReadFilter.read: "db", ReadFilter.unread: "eac"}[shown]
 
     seen, after = "", ""
     for _ in range(9):
@@ -138,11 +138,11 @@ async def test_pages_visit_each_entry_once(backend: Backend, shown: ReadFilter, 
         if not after:
             break
 
-    assert seen == (wanted[::-1] if descending else wanted)
+    assert seen == (expected[::-1] if descending else expected)
 
 
-async def test_a_page_goes_on_where_its_edge_was_read(backend: Backend) -> None:
-    """A cursor holds although the entry it names has left the list meanwhile."""
+async def test_a_cursor_stays_valid_when_its_entry_is_read(backend: Backend) -> None:
+    """The next page continues after the cursor's entry, although it has left the list meanwhile."""
     await backend.inbox.add([item(n, 1) for n in "abcd"])
     page = await backend.reads.page(InboxQuery(BOB, limit=2))
     await backend.inbox.mark_read(BOB, ["b"], 7)
@@ -155,7 +155,7 @@ async def test_a_page_goes_on_where_its_edge_was_read(backend: Backend) -> None:
 
 
 async def test_pages_filter_by_type(backend: Backend) -> None:
-    """Only entries of the types that were asked for count towards a page."""
+    """Only entries of the selected types count towards a page."""
     await backend.inbox.add(
         [item("a", 1), item("b", 2, "winner"), item("c", 3, "other"), item("d", 4, "winner")]
     )
@@ -166,7 +166,7 @@ async def test_pages_filter_by_type(backend: Backend) -> None:
 
 
 async def test_changes_can_be_followed(backend: Backend) -> None:
-    """From a position on, every change comes in order: new entries whole, read and removed ones by id."""
+    """Every change after a position comes in order: new entries in full, read and removed ones by id."""
     start = await backend.changes.position(BOB)
     await backend.inbox.add([item("a"), item("b")])
     middle = await backend.changes.position(BOB)
@@ -190,7 +190,7 @@ async def test_changes_can_be_followed(backend: Backend) -> None:
 
 
 async def test_a_lost_position_is_a_gap(backend: Backend) -> None:
-    """Who asks from a position that is no longer kept, or never was one, is told to take a snapshot."""
+    """Return None for a position that is no longer kept or is not one: the caller must read a snapshot."""
     await backend.inbox.add([item("a")])
 
     assert await backend.changes.since(BOB, "9-9") is None
@@ -198,20 +198,20 @@ async def test_a_lost_position_is_a_gap(backend: Backend) -> None:
     assert await backend.changes.since("new", "0-0") == []
 
 
-async def test_moved_waits_for_a_change(backend: Backend) -> None:
-    """A listener to several inboxes wakes when one of them changes, at once if it has, and not otherwise."""
+async def test_a_wait_ends_with_a_change(backend: Backend) -> None:
+    """A wait for several inboxes ends when one of them changes, at once if it has changed already."""
     await backend.inbox.add([item("a")])
     positions = {name: await backend.changes.position(name) for name in (BOB, "eve")}
 
-    assert list(await backend.changes.moved(positions, 0.05)) == []
-    waiting = asyncio.create_task(backend.changes.moved(positions, 10))
+    assert list(await backend.changes.wait_for_changes(positions, 0.05)) == []
+    waiting = asyncio.create_task(backend.changes.wait_for_changes(positions, 10))
     await backend.inbox.add([item("b", recipient="eve")])
     assert list(await waiting) == ["eve"]
-    assert list(await backend.changes.moved({BOB: "0-0"}, 10)) == [BOB]
+    assert list(await backend.changes.wait_for_changes({BOB: "0-0"}, 10)) == [BOB]
 
 
 async def test_a_batch_beyond_one_chunk_is_whole(backend: Backend) -> None:
-    """More entries than one script call takes, for many recipients, are all added, each with its own answer."""
+    """More entries than one script call takes, for many recipients, are all added, each with its own result."""
     items = [item(f"i{n}", recipient=f"r{n % 400}") for n in range(1203)]
 
     await backend.inbox.add(items[::3])
@@ -221,13 +221,13 @@ async def test_a_batch_beyond_one_chunk_is_whole(backend: Backend) -> None:
     assert await backend.inbox.owner("i1202") == "r2"
 
 
-async def test_what_was_read_is_known_for_many_at_once(backend: Backend) -> None:
-    """An entry counts as read only while it stands in that recipient's inbox, marked."""
+async def test_read_marks_of_many_entries_come_in_one_call(backend: Backend) -> None:
+    """An entry counts as read only while it is in that recipient's inbox and marked."""
     await backend.inbox.add([item("a"), item("b"), item("c", recipient="alice")])
     await backend.inbox.mark_read(BOB, ["a"], 9)
 
-    asked = [(BOB, "a"), (BOB, "b"), ("alice", "a"), ("alice", "c"), ("nobody", "a")]
-    assert list(await backend.inbox.were_read(asked)) == [True, False, False, False, False]
+    entries = [(BOB, "a"), (BOB, "b"), ("alice", "a"), ("alice", "c"), ("unknown", "a")]
+    assert list(await backend.inbox.were_read(entries)) == [True, False, False, False, False]
     await backend.inbox.remove(BOB, ["a"])
     assert list(await backend.inbox.were_read([(BOB, "a")])) == [False]
     assert list(await backend.inbox.were_read([])) == []

@@ -1,4 +1,4 @@
-"""What the Ledger promises."""
+"""Spec of the Ledger and LedgerIndex ports."""
 
 from collections.abc import Sequence
 
@@ -38,9 +38,9 @@ def transition(opened: NewEntry, to: State, at_ms: int = 20, owner: str = "", **
 
 
 async def entry(backend: Backend, opened: NewEntry) -> Entry:
-    found = await backend.ledger.entry(opened.event, opened.delivery)
-    assert found is not None
-    return found
+    stored = await backend.ledger.entry(opened.event, opened.delivery)
+    assert stored is not None
+    return stored
 
 
 async def states(backend: Backend, new_entries: Sequence[NewEntry]) -> list[State]:
@@ -48,7 +48,7 @@ async def states(backend: Backend, new_entries: Sequence[NewEntry]) -> list[Stat
 
 
 async def test_open_enters_once(backend: Backend) -> None:
-    """A delivery enters once; opened again it keeps its place, and its state now is the answer."""
+    """A delivery enters once; entered again it stays as it is, and its current state is returned."""
     alice, bob = new_entry(E1, "alice"), new_entry(E1, "bob", State.skipped, Reason.preference_off)
 
     assert await backend.ledger.open([head(E1)], [alice, bob]) == [State.queued, State.skipped]
@@ -81,8 +81,8 @@ async def test_history_is_newest_first(backend: Backend) -> None:
     )
 
 
-async def test_a_move_that_is_not_allowed_changes_nothing(backend: Backend) -> None:
-    """Only moves of the table are made; the answer says where the delivery stands."""
+async def test_a_transition_that_is_not_allowed_changes_nothing(backend: Backend) -> None:
+    """Only transitions of the table are made; otherwise the current state is returned."""
     alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
 
@@ -95,35 +95,35 @@ async def test_a_move_that_is_not_allowed_changes_nothing(backend: Backend) -> N
     assert len((await entry(backend, alice)).steps) == 1
 
 
-def ways() -> dict[State, list[State]]:
-    """For each state the shortest way to it, its first state included."""
-    found = {state: [state] for state in sorted(TRANSITIONS[None])}
-    todo = list(found)
+def shortest_paths() -> dict[State, list[State]]:
+    """Return for each state the shortest path to it, its first state included."""
+    paths = {state: [state] for state in sorted(TRANSITIONS[None])}
+    todo = list(paths)
     for state in todo:
-        for to in sorted(TRANSITIONS[state] - found.keys()):
-            found[to] = [*found[state], to]
+        for to in sorted(TRANSITIONS[state] - paths.keys()):
+            paths[to] = [*paths[state], to]
             todo.append(to)
-    return found
+    return paths
 
 
-async def test_every_pair_of_states_is_as_the_model_says(backend: Backend) -> None:
-    """From each state to each other, the ledger makes a move exactly when the model allows it."""
-    tried = {}
-    for state, (first, *rest) in ways().items():
+async def test_every_pair_of_states_follows_the_model(backend: Backend) -> None:
+    """From each state to each other, the ledger makes a transition exactly when the model allows it."""
+    applied = {}
+    for state, (first, *rest) in shortest_paths().items():
         for to in State:
             one = new_entry(E1, f"{state}>{to}", first)
             await backend.ledger.open([head(E1)], [one])
             await backend.ledger.transition(
                 [transition(one, step, at) for at, step in enumerate(rest, start=11)]
             )
-            (answer,) = await backend.ledger.transition([transition(one, to, 99)])
-            tried[state, to] = answer.applied
+            (result,) = await backend.ledger.transition([transition(one, to, 99)])
+            applied[state, to] = result.applied
 
-    assert tried == {(state, to): to in TRANSITIONS[state] for state in State for to in State}
+    assert applied == {(state, to): to in TRANSITIONS[state] for state in State for to in State}
 
 
 async def test_one_claim_wins(backend: Backend) -> None:
-    """Of two claims the second is told who has it; who asks again is told that it is their own."""
+    """Of two claims the second gets the first one's owner; the same claim again gets its own owner."""
     alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
     claim = transition(alice, State.sending, owner="w1", attempt=2)
@@ -137,21 +137,21 @@ async def test_one_claim_wins(backend: Backend) -> None:
     assert (other.applied, other.owner) == (False, "w1")
 
 
-async def test_the_same_move_twice_is_one_step(backend: Backend) -> None:
+async def test_the_same_transition_twice_is_one_step(backend: Backend) -> None:
     """A batch that is sent twice counts as made, and leaves one step."""
     alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
     again = Transition(E1, alice.delivery, State.deferred, Reason.greylisted, 5, 1)
 
-    answers = await backend.ledger.transition([again, again])
+    results = await backend.ledger.transition([again, again])
 
-    assert [answer.applied for answer in answers] == [True, True]
+    assert [result.applied for result in results] == [True, True]
     assert len((await entry(backend, alice)).steps) == 2
 
 
 @pytest.mark.parametrize("waits", [State.deferred, State.ambiguous])
-async def test_what_waits_is_claimed_as_its_next_attempt_only(backend: Backend, waits: State) -> None:
-    """A worker's claim by a record of another attempt is refused; one without an owner only notes what happened."""
+async def test_a_waiting_delivery_is_claimed_as_its_next_attempt_only(backend: Backend, waits: State) -> None:
+    """A claim by a record of another attempt is refused; one without an owner only records what happened."""
     alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
     await backend.ledger.transition(
@@ -161,15 +161,15 @@ async def test_what_waits_is_claimed_as_its_next_attempt_only(backend: Backend, 
     early, later = [transition(alice, State.sending, owner="w1", attempt=n) for n in (1, 3)]
     for refused in await backend.ledger.transition([early, later]):
         assert (refused.applied, refused.state, refused.attempt) == (False, waits, 1)
-    noted, _ = await backend.ledger.transition(
+    recorded, _ = await backend.ledger.transition(
         [early._replace(owner=""), transition(alice, waits, 21, attempt=1)]
     )
     (claimed,) = await backend.ledger.transition([transition(alice, State.sending, owner="w1", attempt=2)])
-    assert (noted.applied, claimed.applied) == (True, True)
+    assert (recorded.applied, claimed.applied) == (True, True)
 
 
 async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
-    """After a withdrawal a claim is refused and the delivery ends as withdrawn; what was sent stays sent."""
+    """After a withdrawal a claim is refused and the delivery becomes `withdrawn`; a sent delivery stays `sent`."""
     alice, bob = new_entry(E1, "alice"), new_entry(E1, "bob")
     await backend.ledger.open([head(E1)], [alice, bob])
     await backend.ledger.transition([transition(bob, State.sending), transition(bob, State.sent)])
@@ -185,7 +185,7 @@ async def test_a_withdrawn_event_is_not_sent(backend: Backend) -> None:
 
 
 async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
-    """Deliveries of an event that was withdrawn before it was seen enter as withdrawn, unless at an end."""
+    """Deliveries of an event that was withdrawn before it came enter as `withdrawn`, unless in a final state."""
     await backend.ledger.withdraw(E1, 5, 60)
     alice, bob = new_entry(E1, "alice"), new_entry(E1, "bob", State.skipped, Reason.own_action)
 
@@ -198,8 +198,8 @@ async def test_a_withdrawal_may_come_first(backend: Backend) -> None:
     assert (kept["withdrawn_ms"], kept["type"]) == (5, "overbid")
 
 
-async def test_a_mark_without_time_to_stand_stays_with_an_event_that_is_there(backend: Backend) -> None:
-    """A rebuild marks what is still in the ledger, and makes nothing of what has left it."""
+async def test_a_withdrawal_kept_for_no_time_marks_only_stored_events(backend: Backend) -> None:
+    """A rebuild marks events that are still in the ledger, and creates nothing for those that have left it."""
     await backend.ledger.open([head(E1)], [])
     for event in (E1, E2):
         await backend.ledger.withdraw(event, 5, 0)
@@ -208,8 +208,8 @@ async def test_a_mark_without_time_to_stand_stays_with_an_event_that_is_there(ba
     assert marked == [5, None]
 
 
-async def test_head_keeps_what_explain_needs(backend: Backend) -> None:
-    """The head has the event's attributes and position, not its data; the first one stays."""
+async def test_the_head_has_the_fields_for_explain(backend: Backend) -> None:
+    """The head has the event's attributes and position, not its data; the first one is kept."""
     await backend.ledger.open([head(E1)], [])
     await backend.ledger.open([EventHead(head(E1).event, 1, position="elsewhere")], [])
 
@@ -232,15 +232,13 @@ async def test_entries_are_all_of_an_event(backend: Backend, sharded: bool) -> N
     """Every delivery of an event is listed once, whether the event is sharded or not, and in chunks or not."""
     new_entries = [new_entry(E1, f"r{n}") for n in range(1203)]
     await backend.ledger.open([head(E1, sharded=sharded)], new_entries[:700])
-    await backend.ledger.open(
-        [head(E1, sharded=not sharded)], new_entries[700:]
-    )  # the first word on it stays
+    await backend.ledger.open([head(E1, sharded=not sharded)], new_entries[700:])  # the first head decides
     await backend.ledger.open([head(E2)], [new_entry(E2, "other")])
     results = await backend.ledger.transition([transition(one, State.sending) for one in new_entries])
 
     listed = [one async for one in backend.ledger.entries(E1)]
 
-    assert all(answer.applied for answer in results)
+    assert all(result.applied for result in results)
     assert sorted(one.delivery for one in listed) == sorted(one.delivery for one in new_entries)
     assert {one.state for one in listed} == {State.sending}
     assert (await entry(backend, new_entries[-1])).recipient == "r1202"
@@ -248,7 +246,7 @@ async def test_entries_are_all_of_an_event(backend: Backend, sharded: bool) -> N
 
 
 async def test_a_long_history_is_bounded(backend: Backend) -> None:
-    """However often a delivery is deferred, its newest steps and its first one are kept."""
+    """After many deferrals the newest steps and the first one are kept."""
     alice = new_entry(E1, "alice")
     await backend.ledger.open([head(E1)], [alice])
     for n in range(300):
@@ -264,7 +262,7 @@ async def test_a_long_history_is_bounded(backend: Backend) -> None:
 
 
 async def test_recipient_index_is_newest_first(backend: Backend) -> None:
-    """The deliveries of a recipient are found over all events, newest first, from a time on, each once."""
+    """A recipient's deliveries of all events come newest first, since a time, each once."""
     early = NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 10)
     late = NewEntry(E2, "d2", "odd {id}", "inbox", State.queued, Reason.none, 20)
     await backend.ledger.open([head(E1), head(E2)], [late, early, new_entry(E1, "another")])
@@ -275,17 +273,17 @@ async def test_recipient_index_is_newest_first(backend: Backend) -> None:
     assert await backend.ledger.recipient_entries("odd {id}") == [(E2, "d2"), (E1, "d1")]
     assert await backend.ledger.recipient_entries("odd {id}", since_ms=11) == [(E2, "d2")]
     assert await backend.ledger.recipient_entries("odd {id}", limit=1) == [(E2, "d2")]
-    assert await backend.ledger.recipient_entries("nobody") == []
+    assert await backend.ledger.recipient_entries("unknown") == []
 
 
-async def test_nothing_to_do_is_fine(backend: Backend) -> None:
-    """Empty batches are answered with nothing."""
+async def test_empty_batches(backend: Backend) -> None:
+    """An empty batch returns an empty list."""
     assert await backend.ledger.open([], []) == []
     assert await backend.ledger.transition([]) == []
 
 
-async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
-    """One key a source; an id that was never seen has none."""
+async def test_events_are_indexed_by_event_id(backend: Backend) -> None:
+    """An event id has one event key a source; an unknown id has none."""
     heads = [
         EventHead(Event(event_key(source, "{1}"), "{1}", source, "t", 0, 0, {}), 60)
         for source in ("/a", "/b")
@@ -297,8 +295,8 @@ async def test_events_are_found_by_their_own_id(backend: Backend) -> None:
     assert list(await backend.ledger.named("other")) == []
 
 
-async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None:
-    """With the row it was found in, whatever its name."""
+async def test_the_rule_that_matched_a_recipient_is_kept(backend: Backend) -> None:
+    """The ledger keeps the rule and the row that it matched, with any characters in its name."""
     new_entry = NewEntry("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
     await backend.ledger.open([], [new_entry])
 
@@ -307,23 +305,23 @@ async def test_the_rule_that_found_a_recipient_is_kept(backend: Backend) -> None
     assert (entry.rule, entry.matched) == ("group", "12\t|x\n")
 
 
-async def test_an_operators_move_has_a_table_of_its_own(backend: Backend) -> None:
+async def test_an_operators_transition_has_its_own_table(backend: Backend) -> None:
     """From each state, each kind of replay goes to `queued` where its own table says so, and nowhere else."""
     for number, (state, kind) in enumerate((s, k) for s in State for k in REPLAY_TRANSITIONS):
         one = new_entry(E1, f"r{number}")
         await backend.ledger.open([head(E1)], [one])
-        for to in _way(state):
+        for to in _path_to(state):
             await backend.ledger.transition([transition(one, to)])
         assert await states(backend, [one]) == [state]
 
-        (results,) = await backend.ledger.transition([transition(one, State.queued, 30, replay=kind)])
+        (result,) = await backend.ledger.transition([transition(one, State.queued, 30, replay=kind)])
 
         allowed = State.queued in REPLAY_TRANSITIONS[kind].get(state, ())
-        assert (results.applied, results.state) == (allowed, State.queued if allowed else state)
+        assert (result.applied, result.state) == (allowed, State.queued if allowed else state)
 
 
-def _way(state: State) -> list[State]:
-    """The moves from `queued` to a state."""
+def _path_to(state: State) -> list[State]:
+    """Return the transitions from `queued` to a state."""
     if state is State.queued:
         return []
     return (

@@ -1,4 +1,4 @@
-"""What SoftBounces promises."""
+"""Spec of the SoftBounceScores port."""
 
 import pytest
 
@@ -10,7 +10,7 @@ KEY, OTHER = "a" * 24, "b" * 24
 
 
 async def test_scores_add_up_and_halve_every_week(backend: Backend) -> None:
-    """Each address has its own score; a key named twice counts twice; a clock that goes back adds nothing."""
+    """An address has its own score; a key passed twice counts twice; a clock that runs back is ignored."""
     now = backend.clock.now_ms()
 
     async def added(keys: list[str], at_ms: int) -> list[float]:
@@ -25,8 +25,8 @@ async def test_scores_add_up_and_halve_every_week(backend: Backend) -> None:
     assert await added([], now) == []
 
 
-async def test_scores_are_put_back_as_they_were(backend: Backend) -> None:
-    """To the last digit, and fading on from where they were; a newer one stays, and one that has faded does too."""
+async def test_scores_are_restored(backend: Backend) -> None:
+    """A restored score is exact and continues to decay; a newer one is kept, a faded one is not restored."""
     now = backend.clock.now_ms()
     (kept,) = await backend.scores.add([KEY], now - WEEK_MS // 3)
     (kept,) = await backend.scores.add([KEY], now)

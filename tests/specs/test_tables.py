@@ -1,4 +1,4 @@
-"""What Tables and TableWrites promise."""
+"""Specs of the Tables, TableWrites and Contacts ports."""
 
 import pytest
 
@@ -32,7 +32,7 @@ async def full(backend: Backend) -> Backend:
 
 
 async def test_nothing_is_read_until_complete(backend: Backend) -> None:
-    """Every read that a decision to send rests on raises Unavailable until the tables are marked complete."""
+    """Every read that decides on sending raises Unavailable until the tables are marked complete."""
     await backend.writes.put_recipients([person("alice", "admin")])
 
     assert await backend.tables.incomplete()
@@ -51,8 +51,8 @@ async def test_nothing_is_read_until_complete(backend: Backend) -> None:
     assert (await backend.tables.lookup(LookupKeys(recipients={"alice"}))).recipients
 
 
-async def test_incomplete_says_why(full: Backend) -> None:
-    """Who marks the tables incomplete says why, and the reads repeat it."""
+async def test_incomplete_returns_the_reason(full: Backend) -> None:
+    """The reason for which the tables are marked incomplete is returned, and raised by reads."""
     await full.tables.mark_incomplete("an import runs")
 
     assert await full.tables.incomplete() == "an import runs"
@@ -60,8 +60,8 @@ async def test_incomplete_says_why(full: Backend) -> None:
         await full.tables.lookup(LookupKeys())
 
 
-async def test_lookup_finds_all_that_is_wanted(full: Backend) -> None:
-    """A lookup answers with every wanted row that is there and leaves out those that are not."""
+async def test_lookup_returns_every_stored_row(full: Backend) -> None:
+    """A lookup returns the rows that are stored and leaves out those that are not."""
     alice = person("alice", "user").model_copy(update={"preferences": {"overbid:email": Choice(on=False)}})
     group = Group(external_id="12345", addresses={"overbid": ("x@example.com",)}, version=2)
     other = Group(external_id="12345", project_id="p", version=1)
@@ -72,7 +72,10 @@ async def test_lookup_finds_all_that_is_wanted(full: Backend) -> None:
 
     rows = await full.tables.lookup(
         LookupKeys(
-            {"alice", "nobody"}, {("12345", ""), ("12345", "p"), ("9", "")}, {"acme", "none"}, {"admin", "no"}
+            {"alice", "unknown"},
+            {("12345", ""), ("12345", "p"), ("9", "")},
+            {"acme", "none"},
+            {"admin", "no"},
         )
     )
 
@@ -85,20 +88,22 @@ async def test_lookup_finds_all_that_is_wanted(full: Backend) -> None:
     }
 
 
-async def test_contacts_are_found_one_by_one(full: Backend) -> None:
-    """Of many accounts, some contacts or all, in any mixture; who is not there is absent."""
+async def test_contacts_are_looked_up_by_key(full: Backend) -> None:
+    """Of many accounts, some contacts or all, in any mixture; unknown ones are absent."""
     rows = [contact(f"u{n}", f"acme{n % 70}") for n in range(700)]
     await full.writes.put_contacts(rows)
-    asked = {(f"acme{n % 70}", f"u{n}") for n in range(600)} | {("acme1", "u2"), ("none", "u1")}
+    keys = {(f"acme{n % 70}", f"u{n}") for n in range(600)} | {("acme1", "u2"), ("none", "u1")}
 
-    found = await full.tables.lookup(LookupKeys(accounts={"acme7", "none"}, contacts=asked))
+    looked_up = await full.tables.lookup(LookupKeys(accounts={"acme7", "none"}, contacts=keys))
 
-    assert found.contacts == {(row.account, row.uuid): row for row in rows[:600]}
-    assert [c.uuid for c in found.accounts["acme7"]] == sorted(r.uuid for r in rows if r.account == "acme7")
+    assert looked_up.contacts == {(row.account, row.uuid): row for row in rows[:600]}
+    assert [c.uuid for c in looked_up.accounts["acme7"]] == sorted(
+        r.uuid for r in rows if r.account == "acme7"
+    )
 
 
 async def test_pages_of_contacts_have_the_main_one_first(full: Backend) -> None:
-    """By uuid after it; every contact is on one page; pages follow what is written and deleted."""
+    """The others follow by uuid; every contact is on one page; pages reflect writes and deletions."""
     main = contact("u9").model_copy(update={"main": True})
     await full.writes.put_contacts([contact(f"u{n}") for n in range(9)] + [main, contact("u0", "other")])
 
@@ -117,15 +122,15 @@ async def test_pages_of_contacts_have_the_main_one_first(full: Backend) -> None:
     ]
 
 
-async def test_an_empty_lookup_is_fine(full: Backend) -> None:
-    """Wanting nothing finds nothing."""
+async def test_an_empty_lookup(full: Backend) -> None:
+    """A lookup without keys returns no rows."""
     rows = await full.tables.lookup(LookupKeys())
 
     assert [dict(part) for part in (rows.recipients, rows.groups, rows.accounts, rows.roles)] == [{}] * 4
 
 
 async def test_role_pages_in_id_order(full: Backend) -> None:
-    """Paging by cursor visits every holder once, in id order, and ends with None."""
+    """The pages return every holder once, in id order; the last cursor is None."""
     names = [f"{n:03d}" for n in range(25)]
     await full.writes.put_recipients([person(name, "admin") for name in reversed(names)])
 
@@ -143,7 +148,7 @@ async def test_role_pages_in_id_order(full: Backend) -> None:
 
 
 async def test_role_index_follows_the_row(full: Backend) -> None:
-    """Losing a role, gaining one and deletion are seen by the next read."""
+    """The next read sees a lost role, a new role and a deletion."""
     await full.writes.put_recipients([person("alice", "admin", version=1), person("bob", "admin", version=1)])
     await full.writes.put_recipients([person("alice", "user", version=2)])
     await full.writes.delete_recipient("bob", 2)
@@ -159,7 +164,7 @@ async def test_role_index_follows_the_row(full: Backend) -> None:
     assert [m.id for m in (await full.tables.role("admin", "")).members] == ["alice"]
 
 
-async def test_an_older_version_undoes_nothing(full: Backend) -> None:
+async def test_an_older_version_replaces_nothing(full: Backend) -> None:
     """A lower version is refused, an equal one may be written again."""
     new = person("alice", address="new@example.com", version=2)
 
@@ -170,8 +175,8 @@ async def test_an_older_version_undoes_nothing(full: Backend) -> None:
     assert await full.writes.put_contacts([contact("u", version=2), contact("u", version=1)]) == [True, False]
 
 
-async def test_an_older_record_does_not_bring_back_what_was_deleted(full: Backend) -> None:
-    """A deletion leaves its version behind; a newer row is welcome. An older deletion deletes nothing."""
+async def test_an_older_record_does_not_restore_a_deleted_row(full: Backend) -> None:
+    """A tombstone refuses older rows and accepts newer ones; an older deletion deletes nothing."""
     await full.writes.put_recipients([person("alice", "admin", version=5)])
     await full.writes.put_contacts([contact("u", version=5)])
 
@@ -189,8 +194,8 @@ async def test_an_older_record_does_not_bring_back_what_was_deleted(full: Backen
     assert (await full.tables.lookup(LookupKeys({"alice"}))).recipients.keys() == {"alice"}
 
 
-async def test_any_id_is_its_own_row(full: Backend) -> None:
-    """Ids may hold any character; none runs into another or breaks the cluster's hash tags."""
+async def test_every_id_has_its_own_row(full: Backend) -> None:
+    """Ids may contain any character; none collides with another or breaks the cluster's hash tags."""
     await full.writes.put_recipients([person(name, name, address=f"{n}@x.org") for n, name in enumerate(ODD)])
     await full.writes.put_contacts([contact(name, name, name=name) for name in ODD])
     for name in ODD:
@@ -202,12 +207,12 @@ async def test_any_id_is_its_own_row(full: Backend) -> None:
         i: f"{n}@x.org" for n, i in enumerate(ODD)
     }
     assert {g: row.addresses["t"] for g, row in rows.groups.items()} == {(n, n): (n,) for n in ODD}
-    assert {a: [c.uuid for c in found] for a, found in rows.accounts.items()} == {n: [n] for n in ODD}
+    assert {a: [c.uuid for c in contacts] for a, contacts in rows.accounts.items()} == {n: [n] for n in ODD}
     assert {role: [m.id for m in page.members] for role, page in rows.roles.items()} == {n: [n] for n in ODD}
 
 
 async def test_a_batch_beyond_one_chunk_is_whole(full: Backend) -> None:
-    """More rows than one script call takes are all written and all found."""
+    """More rows than one script call takes are all written and all read."""
     names = {f"user{n}" for n in range(1203)}
 
     written = await full.writes.put_recipients([person(name, "user") for name in sorted(names)])
@@ -217,34 +222,34 @@ async def test_a_batch_beyond_one_chunk_is_whole(full: Backend) -> None:
     assert (await full.tables.lookup(LookupKeys(names))).recipients.keys() == names
 
 
-async def test_suppression_stops_an_address_until_it_is_lifted(full: Backend) -> None:
-    """A suppression holds whatever the letters' case, says why, and never repeats the address."""
-    said = "550 <bob@example.com> unknown"
-    await full.writes.put_suppression(*suppression("Bob@Example.com", Reason.mailbox_unknown, 5, said))
+async def test_a_suppression_blocks_an_address_until_it_is_deleted(full: Backend) -> None:
+    """A suppression ignores case, has a reason, and does not contain the address."""
+    reply = "550 <bob@example.com> unknown"
+    await full.writes.put_suppression(*suppression("Bob@Example.com", Reason.mailbox_unknown, 5, reply))
 
-    asked = ("bob@example.com", "eve@example.com", " BOB@EXAMPLE.COM")
-    assert [await full.tables.suppression(one) is not None for one in asked] == [True, False, True]
-    why = await full.tables.suppression("bob@example.com")
-    assert why is not None
-    assert (why.reason, why.at_ms, why.detail) == (Reason.mailbox_unknown, 5, "550 <…> unknown")
+    addresses = ("bob@example.com", "eve@example.com", " BOB@EXAMPLE.COM")
+    assert [await full.tables.suppression(one) is not None for one in addresses] == [True, False, True]
+    stored = await full.tables.suppression("bob@example.com")
+    assert stored is not None
+    assert (stored.reason, stored.at_ms, stored.detail) == (Reason.mailbox_unknown, 5, "550 <…> unknown")
     key = address_key("bob@example.com")
     assert not await full.writes.delete_suppression(key, 4)
     assert await full.writes.delete_suppression(key, 6)
     assert await full.tables.suppression("bob@example.com") is None
 
 
-async def test_an_unsubscribe_bars_until_it_is_lifted(full: Backend) -> None:
-    """It is found beside the suppression, in the order asked; a late writer does not bring it back."""
+async def test_an_unsubscribe_blocks_until_it_is_deleted(full: Backend) -> None:
+    """Unsubscribes and suppressions come in the order of the queries; a late writer does not restore one."""
     row = Unsubscribe(id=unsubscribe_key("", "bob", "overbid"), type="overbid", by="a link", version=5)
     other = unsubscribe_key("acme", "bob", "overbid")
     await full.writes.put_suppression(*suppression("eve@example.com", Reason.mailbox_unknown, 7))
 
     assert await full.writes.put_unsubscribe(row)
-    bars = await full.tables.blocks([("bob@example.com", row.id), ("eve@example.com", other), ("", "")])
-    assert bars[0] == MailBlock(None, Choice(on=False, since_ms=5, by="a link"))
-    assert bars[1].unsubscribed is None
-    assert bars[1].suppression is not None
-    assert bars[2] == MailBlock()
+    blocks = await full.tables.blocks([("bob@example.com", row.id), ("eve@example.com", other), ("", "")])
+    assert blocks[0] == MailBlock(None, Choice(on=False, since_ms=5, by="a link"))
+    assert blocks[1].unsubscribed is None
+    assert blocks[1].suppression is not None
+    assert blocks[2] == MailBlock()
     assert await full.tables.unsubscribed(row.id) == row
     assert await full.writes.delete_unsubscribe(row.id, 6)
     assert not await full.writes.put_unsubscribe(row)
@@ -252,11 +257,11 @@ async def test_an_unsubscribe_bars_until_it_is_lifted(full: Backend) -> None:
     assert await full.tables.unsubscribed(row.id) is None
 
 
-async def test_a_suppression_may_end(full: Backend) -> None:
-    """One that ends by itself keeps its end; before that it stands, after it does not."""
+async def test_a_suppression_may_expire(full: Backend) -> None:
+    """A suppression with an end is in force before it and not after it."""
     key, row = suppression("bob@example.com", Reason.mailbox_full, 5, "full", 50)
     await full.writes.put_suppression(key, row)
 
     found = await full.tables.suppression("bob@example.com")
     assert found == row
-    assert [row.stands(now) for now in (49, 50)] == [True, False]
+    assert [row.in_force(now) for now in (49, 50)] == [True, False]

@@ -1,4 +1,4 @@
-"""What Withdrawals promises, and what the due set and the ledger promise to those who ask for one delivery."""
+"""Spec of the Withdrawals port, and of the due set for single deliveries, which withdrawing uses."""
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
@@ -6,8 +6,8 @@ from service.ports import SupersedableEvent
 from tests.specs.backend import Backend
 
 
-async def test_the_later_one_sees_the_earlier_one(backend: Backend) -> None:
-    """An event noted before a withdrawal is named by it; one noted after it is told of it."""
+async def test_the_second_of_event_and_withdrawal_sees_the_first(backend: Backend) -> None:
+    """A withdrawal returns the events noted before it; an event noted after it gets the time of the withdrawal."""
     assert list(await backend.withdrawals.note([SupersedableEvent("t|7", "a", 10, 60)])) == [None]
     assert list(await backend.withdrawals.withdraw("t|7", 20, 60)) == ["a"]
     assert list(
@@ -21,8 +21,8 @@ async def test_the_later_one_sees_the_earlier_one(backend: Backend) -> None:
     assert sorted(await backend.withdrawals.withdraw("t|7", 20, 60)) == ["a", "b"]
 
 
-async def test_newer_events_are_not_named(backend: Backend) -> None:
-    """Up to the time, this one included."""
+async def test_newer_events_are_not_withdrawn(backend: Backend) -> None:
+    """A withdrawal returns events up to its time, this one included."""
     await backend.withdrawals.note(
         [SupersedableEvent("k", event, at, 60) for event, at in (("a", 1), ("b", 2), ("c", 3))]
     )
@@ -30,8 +30,8 @@ async def test_newer_events_are_not_named(backend: Backend) -> None:
     assert sorted(await backend.withdrawals.withdraw("k", 2, 60)) == ["a", "b"]
 
 
-async def test_the_latest_time_stays(backend: Backend) -> None:
-    """An older withdrawal takes nothing of a newer one back."""
+async def test_the_latest_withdrawal_is_kept(backend: Backend) -> None:
+    """An older withdrawal does not shorten a newer one."""
     await backend.withdrawals.withdraw("k", 20, 60)
     await backend.withdrawals.withdraw("k", 10, 60)
 
@@ -39,8 +39,8 @@ async def test_the_latest_time_stays(backend: Backend) -> None:
     assert list(await backend.withdrawals.note([])) == []
 
 
-async def test_a_word_without_time_to_stand_names_its_events_and_is_forgotten(backend: Backend) -> None:
-    """A rebuild finds what an old withdrawal meant, and does not give it a new life."""
+async def test_a_withdrawal_kept_for_no_time_returns_its_events(backend: Backend) -> None:
+    """A rebuild gets the events of an expired withdrawal without storing it again."""
     await backend.withdrawals.note([SupersedableEvent("k", "a", 15, 60)])
 
     assert list(await backend.withdrawals.withdraw("k", 20, 0)) == ["a"]
@@ -48,17 +48,17 @@ async def test_a_word_without_time_to_stand_names_its_events_and_is_forgotten(ba
 
 
 async def test_many_keys_at_once_keep_their_order(backend: Backend) -> None:
-    """Answers come in the order of the items, over slots and chunks."""
+    """Results come in the order of the items, over slots and chunks."""
     await backend.withdrawals.withdraw("{odd}|3", 5, 60)
     items = [SupersedableEvent(f"{{odd}}|{n % 7}", f"e{n}", n, 60) for n in range(1200)]
 
-    answers = await backend.withdrawals.note(items)
+    results = await backend.withdrawals.note(items)
 
-    assert [n for n, answer in enumerate(answers) if answer is not None] == list(range(3, 1200, 7))
+    assert [n for n, until_ms in enumerate(results) if until_ms is not None] == list(range(3, 1200, 7))
 
 
-async def test_a_delivery_in_the_due_set_can_be_looked_up_and_dropped(backend: Backend) -> None:
-    """By its id, also while it is leased; one that is not there is no mistake."""
+async def test_single_deliveries_of_the_due_set_can_be_read_and_dropped(backend: Backend) -> None:
+    """A delivery is read and dropped by its id, also while it is leased; an unknown id is no error."""
     waiting = [
         Delivery(
             id=f"d{n}", event="e", event_id="1", source="/t", type="t", channel="email", recipient="r",

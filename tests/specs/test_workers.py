@@ -1,19 +1,19 @@
-"""What Workers promises."""
+"""Spec of the Workers port."""
 
 import asyncio
 
 from tests.specs.backend import Backend
 
 
-async def test_a_worker_lives_while_it_beats(backend: Backend) -> None:
-    """A worker is alive from a beat on, until its time is over; one that never beat is not."""
-    await backend.workers.beat("host-1", 60)
-    await backend.workers.beat("host-2", 0.05)
+async def test_a_heartbeat_expires(backend: Backend) -> None:
+    """An owner has a heartbeat until its TTL is over; one that never sent any has none."""
+    await backend.workers.heartbeat("host-1", 60)
+    await backend.workers.heartbeat("host-2", 0.05)
 
-    assert list(await backend.workers.alive(["host-1", "nobody"])) == [True, False]
+    assert list(await backend.workers.have_heartbeat(["host-1", "unknown"])) == [True, False]
     backend.clock.advance(100)
     async with asyncio.timeout(30):
-        while (await backend.workers.alive(["host-2"]))[0]:
+        while (await backend.workers.have_heartbeat(["host-2"]))[0]:
             await asyncio.sleep(0.01)
-    assert list(await backend.workers.alive(["host-1", "host-2"])) == [True, False]
-    assert list(await backend.workers.alive([])) == []
+    assert list(await backend.workers.have_heartbeat(["host-1", "host-2"])) == [True, False]
+    assert list(await backend.workers.have_heartbeat([])) == []

@@ -14,16 +14,17 @@ from pydantic import SecretStr
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.inbox.inbox_changes import RedisInboxChanges
-from service.adapters.redis.inbox.inbox_reads import RedisInboxReads
+from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.tables.access import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.contacts import RedisContacts
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
-from service.adapters.redis.tables.requests import RedisIdempotency, RedisRowLocks
-from service.adapters.redis.tables.table_writes import RedisTableWrites
+from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.api.app import create_app
 from service.api.deps import ApiDeps
 from service.model.access import Account
@@ -38,19 +39,14 @@ from service.settings import (
     Settings,
     templates_directory,
 )
-from tests.fakes.access import (
-    FakeAccounts,
-    FakeApiKeys,
-    FakeDirectory,
-    FakeIdempotency,
-    FakePublisher,
-    FakeRateLimits,
-    FakeRowLocks,
-)
 from tests.fakes.clock import FakeClock
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.http import FakeIdempotency, FakeRateLimits
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.tables import FakeTables
+from tests.fakes.publisher import FakePublisher
+from tests.fakes.row_locks import FakeRowLocks
+from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 
 CATALOGUE = load_catalogue(templates_directory())
 ACCOUNT, PASSWORD = "acme", "acme-dev-only"
@@ -129,7 +125,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         clock=clock,
         writer=TableWriter(stores, publisher, FakeRowLocks(), TopicNames(), clock),
         contacts=tables,
-        directory=FakeDirectory(tables),
+        directory=FakeRecipientDirectory(tables),
         inbox=inbox,
         inbox_reads=inbox,
         inbox_changes=inbox,

@@ -22,10 +22,10 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.renderer import FakeRenderer
-from tests.fakes.soft_bounces import FakeSoftBounces
-from tests.fakes.supersede import FakeSupersede
+from tests.fakes.soft_bounces import FakeSoftBounceScores
+from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
-from tests.fakes.transport import FakeTransport
+from tests.fakes.transport import FakeMailTransport
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.workers import FakeWorkers
 from tests.support.catalogues import small_catalogue
@@ -41,12 +41,12 @@ class FakePipeline:
         self.clock = FakeClock()
         self.tables = FakeTables()
         self.ledger = FakeLedger()
-        self.supersedes = FakeSupersede()
+        self.supersedes = FakeSupersedeIndex()
         self.inbox = FakeInbox(self.clock)
         self.due = FakeDueSet()
-        self.scores = FakeSoftBounces()
+        self.scores = FakeSoftBounceScores()
         self.workers = FakeWorkers(self.clock)
-        self.transport = FakeTransport()
+        self.transport = FakeMailTransport()
         self.renderer = FakeRenderer()
         self.topics: dict[str, list[Message]] = {}
         self.withdrawals = FakeWithdrawals()

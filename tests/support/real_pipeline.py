@@ -29,7 +29,7 @@ from service.model.record import Message
 from service.settings import KafkaSettings, RedisSettings, Settings, SmtpSettings, WorkerSettings
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
-from streams.topics import table as topics
+from streams.topics.apply import apply as apply_topics
 from tests.support.paths import ROOT
 from tests.support.stack import shared_kafka, shared_valkey
 from tests.support.wait import eventually
@@ -68,7 +68,7 @@ class RealPipeline:
     async def __aenter__(self) -> Self:
         await self.catcher.start()
         kafka = self.settings.kafka
-        await topics.apply(
+        await apply_topics(
             kafka_connection(kafka), kafka.prefix, partitions=kafka.partitions, events=kafka.events
         )
         self.parts = bootstrap(self.settings)

@@ -35,7 +35,7 @@ def mark_complete(store: Store) -> None:
 
     `RedisTables.mark_complete` needs half a second for its 16,384 commands.
     """
-    marks = store.marks.every()
+    marks = store.completeness_marks.all()
     for server, slots in zip(_servers(), _SLOT_RANGES, strict=True):
         with redis.Redis(port=server.port) as client:
             client.eval(_MARK_SCRIPT, 0, YES, *(marks[slot] for slot in slots))

@@ -17,7 +17,7 @@ _READ_COMMANDS = {
 
 async def read_all(store: Store) -> AsyncIterator[tuple[bytes, bytes]]:
     """Yield every key under the store's prefix, with its content as one text."""
-    async for keys in store.scan(f"{store.keys.prefix}*"):
+    async for keys in store.scan_keys("*"):
         for key in keys:
             (kind,) = await store.pipeline([("TYPE", key)])
             command: Any = _READ_COMMANDS.get(kind if isinstance(kind, bytes) else str(kind).encode())

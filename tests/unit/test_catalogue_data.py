@@ -168,9 +168,9 @@ def test_times_to_live_follow_the_text() -> None:
     """A notice of "3 hours" is stale after 3 hours, and no notification is worth sending after 4 days."""
     types = catalogue()
 
-    assert {type_.ttl for type_ in types if type_.name.endswith("_3h")} == {3 * HOUR_S}
-    assert types["reminder_unpaid_invoice"].ttl == 12 * HOUR_S
-    assert all(3 * HOUR_S <= type_.ttl <= 96 * HOUR_S for type_ in types)
+    assert {type_.ttl_s for type_ in types if type_.name.endswith("_3h")} == {3 * HOUR_S}
+    assert types["reminder_unpaid_invoice"].ttl_s == 12 * HOUR_S
+    assert all(3 * HOUR_S <= type_.ttl_s <= 96 * HOUR_S for type_ in types)
     assert {type_.name: type_.supersede for type_ in types if type_.supersede} == {"overbid": "{lot_id}"}
 
 

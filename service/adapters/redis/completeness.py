@@ -1,4 +1,4 @@
-"""The mark that Redis holds everything. It dies with the data, so that what was emptied is never taken for "nobody".
+"""The mark that Redis holds everything. It is lost together with the data, so an empty Redis never reads as "no rows".
 
 A server has one mark. A cluster has one in each of its 16,384 slots, because its servers lose their data one by one,
 and because a script can read only the slot it writes to: some 1.5 MB in all.
@@ -14,18 +14,18 @@ from service.ports import Unavailable
 YES = b"yes"
 ABSENT = "Redis is not complete: run `tocsin rebuild`"
 _SLOTS = 16_384
-_EVERY = 256  # a reader looks into every 256th slot: a server with fewer in a row is still held back by its scripts
+_SAMPLED = 256  # a reader checks every 256th slot; a server with fewer slots in a row is still stopped by its scripts
 
 
 @cache
 def _tags() -> tuple[str, ...]:
-    """For each slot a hash tag that chooses it."""
-    found: dict[int, str] = {}
+    """Return for each slot a hash tag that selects it."""
+    tags: dict[int, str] = {}
     number = 0
-    while len(found) < _SLOTS:
-        found.setdefault(key_slot(b"%x" % number), f"{number:x}")
+    while len(tags) < _SLOTS:
+        tags.setdefault(key_slot(b"%x" % number), f"{number:x}")
         number += 1
-    return tuple(found[slot] for slot in range(_SLOTS))
+    return tuple(tags[slot] for slot in range(_SLOTS))
 
 
 class CompletenessMarks:
@@ -35,31 +35,34 @@ class CompletenessMarks:
         self._name = name
         self._cluster = cluster
 
-    def beside(self, key: str) -> str:
-        """The mark that a script which writes to `key` has to look at."""
+    def mark_for(self, key: str) -> str:
+        """Return the mark in the slot of `key`: the one that a script which writes to `key` has to check."""
         return self._in(key_slot(key.encode())) if self._cluster else self._name
 
-    def probes(self) -> Sequence[str]:
-        """Those that a reader looks at. Read them after what is decided by them: then nothing was lost before."""
-        return [self._in(slot) for slot in range(0, _SLOTS, _EVERY)] if self._cluster else [self._name]
+    def sample(self) -> Sequence[str]:
+        """Return the marks that a reader checks.
 
-    def every(self) -> Sequence[str]:
-        """All there are."""
+        Read them after the rows that a decision needs: a mark that is still there vouches for what was read before it.
+        """
+        return [self._in(slot) for slot in range(0, _SLOTS, _SAMPLED)] if self._cluster else [self._name]
+
+    def all(self) -> Sequence[str]:
+        """Return every mark."""
         return [self._in(slot) for slot in range(_SLOTS)] if self._cluster else [self._name]
 
     def _in(self, slot: int) -> str:
         return f"{self._name}:{{{_tags()[slot]}}}"
 
 
-def why_incomplete(marks: Sequence[bytes | None]) -> str | None:
-    """Why nothing may be sent, by the marks that were read; None when all of them say that everything is there."""
-    for mark in marks:
-        if mark != YES:
-            return ABSENT if mark is None else mark.decode().removeprefix("no ")
+def why_incomplete(values: Sequence[bytes | None]) -> str | None:
+    """Return why nothing may be sent, by the values of marks; None when all of them are `yes`."""
+    for value in values:
+        if value != YES:
+            return ABSENT if value is None else value.decode().removeprefix("no ")
     return None
 
 
-def require_complete(marks: Sequence[bytes | None]) -> None:
-    """Raise Unavailable unless these marks say that everything is there."""
-    if reason := why_incomplete(marks):
+def require_complete(values: Sequence[bytes | None]) -> None:
+    """Raise Unavailable unless all these values of marks are `yes`."""
+    if reason := why_incomplete(values):
         raise Unavailable(reason)

@@ -1,4 +1,4 @@
-"""Connection settings: short timeouts and few retries, so that a stage learns soon that Redis is away."""
+"""Connections: short timeouts and few retries, so that a stage soon notices that Redis is unavailable."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from redis.backoff import ExponentialWithJitterBackoff
 from service import settings
 
 CONNECTIONS = 32
-"""At most so many to each server from one process."""
+"""Most connections from one process to each server."""
 
 _RETRIES = 3
 
 
 class _Packing:
-    """Packs commands in C: a tenth of the time for the long argument lists of a batch."""
+    """A connection that packs commands in C: a tenth of the time for the long argument lists of a batch."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        """One command as RESP; the first argument may be two words."""
+        """Return one command as RESP; the first argument may be two words."""
         return [hiredis.pack_command((*str(args[0]).split(), *args[1:]))]
 
 
@@ -34,7 +34,7 @@ class _PackingSSLConnection(_Packing, SSLConnection):
 
 
 def connect(redis: settings.RedisSettings) -> "Redis | RedisCluster":
-    """A client; it connects at its first command and repeats one that timed out: make writes idempotent."""
+    """Return a client. It connects at its first command and repeats one that timed out: writes must be idempotent."""
     url = redis.url.get_secret_value()
     retry = Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), _RETRIES)
     kwargs: dict[str, Any] = {"socket_timeout": redis.timeout, "socket_connect_timeout": redis.timeout}
@@ -45,8 +45,8 @@ def connect(redis: settings.RedisSettings) -> "Redis | RedisCluster":
     return Redis(connection_pool=_pool(url, retry=retry, max_connections=2 * CONNECTIONS, **kwargs))
 
 
-def connect_waiting(redis: settings.RedisSettings) -> "Redis | RedisCluster":
-    """A client for commands that block on the server: no timeout on answers, no retries."""
+def connect_blocking(redis: settings.RedisSettings) -> "Redis | RedisCluster":
+    """Return a client for commands that block on the server: no timeout on replies, no retries."""
     url = redis.url.get_secret_value()
     kwargs: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": redis.timeout}
     if redis.ca_file is not None and url.startswith("rediss:"):

@@ -1,4 +1,4 @@
-"""What Redis says when it is away, in words that name no address and no secret."""
+"""Reasons why Redis is unavailable, in words that contain no address and no secret."""
 
 import ssl
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from redis import exceptions as redis
 from service.observability.metrics import REDIS_ERRORS
 from service.ports import Unavailable
 
-_BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (  # the first that fits, so special ones come first
+_BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (  # the first that matches, so subclasses come first
     (redis.AuthenticationError, "auth_failed"),
     (redis.AuthorizationError, "auth_failed"),
     (redis.NoPermissionError, "permission_denied"),
@@ -54,12 +54,12 @@ _TEXT = {
 """The text of each reason, which is also the label `reason` of `tocsin_redis_errors_total`."""
 
 
-def away(error: BaseException) -> str | None:
+def unavailable_reason(error: BaseException) -> str | None:
     """Return the reason why Redis is unavailable, a key of `_TEXT`; None when the error means something else."""
     if any(isinstance(cause, ssl.SSLError) for cause in (error, error.__cause__, error.__context__)):
         return "tls_failed"
-    for kind, reason in _BY_CLASS:
-        if isinstance(error, kind):
+    for error_class, reason in _BY_CLASS:
+        if isinstance(error, error_class):
             return reason
     if isinstance(error, redis.ResponseError):
         return _BY_CODE.get(str(error).partition(" ")[0])
@@ -68,11 +68,11 @@ def away(error: BaseException) -> str | None:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Within it, errors that mean that Redis is away become Unavailable; all others pass."""
+    """Raise Unavailable in place of errors that mean that Redis is unavailable; let all others pass."""
     try:
         yield
     except (redis.RedisError, redis.RedisClusterException, OSError) as error:
-        reason = away(error)
+        reason = unavailable_reason(error)
         if reason is None:
             raise
         REDIS_ERRORS.add((reason,))

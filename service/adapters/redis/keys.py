@@ -1,45 +1,45 @@
 """Every key in Redis, in one place.
 
-What belongs together has the same hash tag, the part in braces, and so the same slot of a cluster: a script
-may touch all of it. Ids are escaped, because an id with a brace in it would otherwise choose its own slot.
+Keys that belong together have the same hash tag, the part in braces, and so the same slot of a cluster: a script may
+use all of them. Ids are escaped, because an id with a brace in it would otherwise choose its own slot.
 
-| key | type | what |
+| key | type | value |
 |---|---|---|
 | `complete` | string | `yes`, or why nothing may be sent; on a cluster `complete:{TAG}`, one a slot |
 | `rebuild` | hash | during a rebuild: delivery id → its next attempt (ms), attempts so far |
-| `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION` for a while |
+| `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION`, a tombstone for 30 days |
 | `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
 | `{r:ID}:inbox` | hash | entry id → `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON` (ms; READ 0: unread, EXPIRES 0: never) |
 | `{r:ID}:inbox:unread`, `:read` | sorted set | entry ids by created_ms |
-| `{r:ID}:inbox:counts` | hash | type → unread entries; `@next`, `@last`: when something, all expires (ms) |
-| `{r:ID}:inbox:seen` | sorted set | ids of entries that are gone: no replay brings them back |
+| `{r:ID}:inbox:counts` | hash | type → unread entries; `@next`, `@last`: first and last expiry (ms) |
+| `{r:ID}:inbox:seen` | sorted set | ids of dropped entries by time (ms): no replay adds them again |
 | `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed` |
-| `{g:EXT\x7fPROJECT}:row` | string | a group, JSON |
+| `{g:EXT\x7fPROJECT}:row` | string | a group, JSON; tombstone as a recipient's |
 | `{a:ACCOUNT}:contacts` | hash | uuid → contact, JSON |
 | `{a:ACCOUNT}:contacts:order` | sorted set | uuids, the main contact's with score 0, the others' with 1 |
 | `{a:ACCOUNT}:contacts:gone` | hash | uuid → version of a deleted contact |
-| `{h:ROLE}:holders` | sorted set | recipient ids with score 0, in id order; without a role: everyone |
+| `{h:ROLE}:holders` | sorted set | recipient ids with score 0, in id order; the empty role has all recipients |
 | `{e:EVENT}` | hash | the ledger: delivery → row; `@` the head, `@w` 1 when sharded, `@x` withdrawn at (ms) |
 | `{e:EVENT}:00` … `:ff` | hash | rows of a sharded event, by the first two digits of the delivery id |
-| `{n:ID}:keys` | string | keys of the events with this id, one a source, blanks between: the ledger's index by id |
+| `{n:ID}:keys` | string | keys of the events with this id, one a source, blanks between: index by event id |
 | `{s:KEY}:newest` | string | `TIME⇥EVENT`: the newest event of a supersede key |
 | `{v:KEY}:events` | sorted set | recent events of a supersede key by time (ms) |
 | `{v:KEY}:events:withdrawn` | string | up to which time (ms) a supersede key is withdrawn |
-| `{i:ITEM}:owner` | string | whose inbox entry it is |
-| `{x:ADDRESSKEY}:suppressed` | string | JSON: reason, time, detail |
-| `{x:ADDRESSKEY}:soft` | string | `SCORE⇥AT`: soft bounces of late, halved every week |
-| `{n:KEY}:unsubscribed` | string | an unsubscribe, JSON; after deletion `-VERSION` for a while |
-| `{v:RELAY}:rate`, `{v:RELAY\x7fDOMAIN}:rate` | string | when the next mail may go there (µs) |
+| `{i:ITEM}:owner` | string | the recipient of an inbox entry |
+| `{x:ADDRESSKEY}:suppressed` | string | a suppression, JSON: reason, time, detail; after deletion a tombstone |
+| `{x:ADDRESSKEY}:soft` | string | `SCORE⇥AT`: score of recent soft bounces, which halves every week |
+| `{n:KEY}:unsubscribed` | string | an unsubscribe, JSON; after deletion a tombstone |
+| `{v:RELAY}:rate`, `{v:RELAY\x7fDOMAIN}:rate` | string | when the next message may go there (µs) |
 | `{d:SHARD}:due` | sorted set | delivery id → when it is due, or its lease ends (ms) |
 | `{d:SHARD}:due:deliveries`, `:tokens` | hash | delivery id → delivery, JSON; → token of its lease |
-| `{d:SHARD}:due:standing` | hash | delivery id → `LANE:STATE`, the list below that it is in |
-| `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event came in (ms) |
-| `{d:LANE}:held` | sorted set | `EVENT:DELIVERY` of what an operator decides, or has, by when it was held (ms) |
-| `{w:OWNER}:alive` | string | a worker's sign of life |
-| `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion `-VERSION` for a while |
-| `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; as an account's contacts are kept |
-| `{l:ROW}:lock` | string | who writes the row; ends by itself |
-| `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while it runs |
+| `{d:SHARD}:due:standing` | hash | delivery id → `LANE:STATE`, the sorted set below that it is in |
+| `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event was received (ms) |
+| `{d:LANE}:held` | sorted set | `EVENT:DELIVERY` by time (ms): held for an operator, or decided since |
+| `{w:OWNER}:alive` | string | heartbeat of a worker's owner epoch; exists until its TTL is over |
+| `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion a tombstone |
+| `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; stored as an account's contacts |
+| `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
+| `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
 """
 
 import re
@@ -49,29 +49,29 @@ from zlib import crc32
 
 DUE_SHARDS = 16
 LEDGER_SHARDS = tuple(f"{byte:02x}" for byte in range(256))
-_KEPT = "!\"#$&'()*+,-./:;<=>?@[]^_`|~"  # printable ASCII but space, braces, backslash and the percent sign
-
-
+_UNESCAPED = (
+    "!\"#$&'()*+,-./:;<=>?@[]^_`|~"  # printable ASCII but space, braces, backslash and the percent sign
+)
 _PLAIN = re.compile(r"[\w!\"#$&'()*+,\-./:;<=>?@\[\]^`|~]*", re.ASCII).fullmatch  # nothing to be escaped
 
 
 def escape(text: str) -> str:
-    """Percent-encoded wherever a character could break a key or a line. `unescape` undoes it."""
+    """Percent-encode each character that could break a key or a line. `unescape` reverses it."""
     return text if (text.isascii() and text.isalnum()) or _PLAIN(text) else _escape(text)
 
 
 @lru_cache(maxsize=65_536)
 def _escape(text: str) -> str:
-    return quote(text, safe=_KEPT, errors="surrogatepass")
+    return quote(text, safe=_UNESCAPED, errors="surrogatepass")
 
 
 def unescape(text: str) -> str:
-    """The text that `escape` was given."""
+    """Return the text that was passed to `escape`."""
     return unquote(text, errors="surrogatepass") if "%" in text else text
 
 
 class Keys:
-    """The keys under one prefix. Names that scripts add (`:unread`, …) are in the table above."""
+    """The keys under one prefix. Suffixes that scripts append (`:unread`, …) are in the table above."""
 
     __slots__ = ("prefix",)
 
@@ -82,104 +82,104 @@ class Keys:
 
     @property
     def complete(self) -> str:
-        """The marker that the tables are complete."""
+        """Return the mark that Redis is complete."""
         return f"{self.prefix}complete"
 
     @property
-    def rebuild(self) -> str:
-        """What a rebuild notes down."""
+    def pending_retries(self) -> str:
+        """Return the pending retries of a rebuild."""
         return f"{self.prefix}rebuild"
 
     def recipient(self, recipient: str) -> str:
-        """A recipient's row."""
+        """Return a recipient's row."""
         return f"{self.prefix}{{r:{escape(recipient)}}}:row"
 
     def deliveries(self, recipient: str) -> str:
-        """The ledger's index of a recipient."""
+        """Return a recipient's entry in the ledger's index."""
         return f"{self.prefix}{{r:{escape(recipient)}}}:deliveries"
 
     def inbox(self, recipient: str) -> str:
-        """A recipient's inbox; scripts derive its other keys from this one."""
+        """Return a recipient's inbox; scripts derive its other keys from this one."""
         return f"{self.prefix}{{r:{escape(recipient)}}}:inbox"
 
     def group(self, external_id: str, project_id: str) -> str:
-        """A group's row."""
+        """Return a group's row."""
         return f"{self.prefix}{{g:{escape(external_id)}\x7f{escape(project_id)}}}:row"
 
     def contacts(self, account: str) -> str:
-        """An account's contacts."""
+        """Return an account's contacts."""
         return f"{self.prefix}{{a:{escape(account)}}}:contacts"
 
-    def holders(self, role: str) -> str:
-        """Who has a role."""
+    def role_members(self, role: str) -> str:
+        """Return the recipients with a role."""
         return f"{self.prefix}{{h:{escape(role)}}}:holders"
 
     def event(self, event: str) -> str:
-        """The ledger of an event."""
+        """Return the ledger of an event."""
         return f"{self.prefix}{{e:{escape(event)}}}"
 
-    def named(self, event_id: str) -> str:
-        """The ledger's index by an event's own id."""
+    def events_with_id(self, event_id: str) -> str:
+        """Return an event id's entry in the ledger's index."""
         return f"{self.prefix}{{n:{escape(event_id)}}}:keys"
 
     def newest(self, key: str) -> str:
-        """The newest event of a supersede key."""
+        """Return the newest event of a supersede key."""
         return f"{self.prefix}{{s:{escape(key)}}}:newest"
 
-    def noted(self, key: str) -> str:
-        """The recent events of a supersede key."""
+    def recent_events(self, key: str) -> str:
+        """Return the recent events of a supersede key."""
         return f"{self.prefix}{{v:{escape(key)}}}:events"
 
-    def owner(self, item: str) -> str:
-        """Whose inbox entry it is."""
+    def entry_owner(self, item: str) -> str:
+        """Return the recipient of an inbox entry."""
         return f"{self.prefix}{{i:{escape(item)}}}:owner"
 
     def suppressed(self, address_key: str) -> str:
-        """The suppression of an address, given by its `address_key`."""
+        """Return the suppression of an address, by its `address_key`."""
         return f"{self.prefix}{{x:{address_key}}}:suppressed"
 
     def soft_bounces(self, address_key: str) -> str:
-        """The score of an address, given by its `address_key`."""
+        """Return the soft bounce score of an address, by its `address_key`."""
         return f"{self.prefix}{{x:{address_key}}}:soft"
 
     def unsubscribed(self, key: str) -> str:
-        """The unsubscribe of an `unsubscribe_key`."""
+        """Return the unsubscribe with an `unsubscribe_key`."""
         return f"{self.prefix}{{n:{key}}}:unsubscribed"
 
     def rate(self, relay: str, domain: str = "") -> str:
-        """When the next mail may go to a relay, or through it to a domain."""
+        """Return the time of the next message to a relay, or through it to a domain."""
         name = f"{escape(relay)}\x7f{escape(domain)}" if domain else escape(relay)
         return f"{self.prefix}{{v:{name}}}:rate"
 
-    def due(self, shard: int) -> str:
-        """One part of the due set."""
+    def due_shard(self, shard: int) -> str:
+        """Return one shard of the due set."""
         return f"{self.prefix}{{d:{shard:02d}}}:due"
 
     def held(self, lane: str) -> str:
-        """What was held for an operator."""
+        """Return the deliveries held for an operator."""
         return f"{self.prefix}{{d:{lane}}}:held"
 
-    def due_of(self, delivery: str) -> str:
-        """The part of the due set in which a delivery waits."""
-        return self.due(crc32(delivery.encode(errors="surrogatepass")) % DUE_SHARDS)
+    def due_shard_of(self, delivery: str) -> str:
+        """Return the shard of the due set in which a delivery waits."""
+        return self.due_shard(crc32(delivery.encode(errors="surrogatepass")) % DUE_SHARDS)
 
     def credential(self, account: str) -> str:
-        """An account's credential."""
+        """Return an account's credential."""
         return f"{self.prefix}{{c:{escape(account)}}}:credential"
 
     @property
     def api_keys(self) -> str:
-        """All API keys."""
+        """Return the API keys."""
         return f"{self.prefix}{{k}}:keys"
 
     def lock(self, row: str) -> str:
-        """Who writes a row."""
+        """Return the lock of a row."""
         return f"{self.prefix}{{l:{escape(row)}}}:lock"
 
-    def request(self, key: str) -> str:
-        """The request that an Idempotency-Key stands for."""
+    def idempotent_request(self, key: str) -> str:
+        """Return the request with an Idempotency-Key."""
         return f"{self.prefix}{{q:{escape(key)}}}:request"
 
-    def alive(self, owner: str) -> str:
-        """A worker's sign of life."""
+    def heartbeat(self, owner: str) -> str:
+        """Return the heartbeat of an owner epoch."""
         return f"{self.prefix}{{w:{escape(owner)}}}:alive"

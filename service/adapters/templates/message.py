@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.adapters.templates.headers import mailbox_header
-from service.adapters.templates.quoted import EncodedPiece, write_body
+from service.adapters.templates.quoted_printable import EncodedPiece, write_body
 from service.settings import MailSettings
 
 _PART = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"

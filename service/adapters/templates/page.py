@@ -10,7 +10,7 @@ from jinja2 import Template, TemplateSyntaxError
 from jinja2.runtime import Context
 
 from service.adapters.templates.environment import Button, compile_template
-from service.adapters.templates.quoted import EncodedPiece, encode_piece
+from service.adapters.templates.quoted_printable import EncodedPiece, encode_piece
 from service.adapters.templates.styles import inline_css
 
 Blocks = dict[str, list[Callable[[Context], Iterator[str]]]]

@@ -26,7 +26,7 @@ def sample_delivery(
         matched=audience.role or "" if audience.kind is AudienceRule.role else "",
         created_ms=SAMPLE_MS,
         received_ms=SAMPLE_MS,
-        deadline_ms=SAMPLE_MS + notification_type.ttl * 1000,
+        deadline_ms=SAMPLE_MS + notification_type.ttl_s * 1000,
         address="alice@example.com",
         name="Alice Example",
         locale=locale,

@@ -77,14 +77,14 @@ async def report(
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     envelope = (recipient,) if recipient else ()
     if media_type == _MESSAGE:
-        result = await deps.bounces.take(await request.body(), envelope)
+        result = await deps.bounces.process_message(await request.body(), envelope)
     elif media_type == "application/json":
         form = parse_model(BounceForm, await read_json(request))
         kind = ReportKind(form.kind)
         action = "failed" if kind is ReportKind.bounce else "abuse"
         parsed = Report(kind, action, form.status, tuple(filter(None, (form.address,))), form.detail)
-        result = await deps.bounces.reported(parsed, (form.sender, *envelope))
+        result = await deps.bounces.process_report(parsed, (form.sender, *envelope))
     else:
         detail = f"The body must be {_MESSAGE} or application/json."
         raise ApiError(415, detail, code="unsupported-media-type")
-    return JSONResponse({"what": result.what, "reason": result.reason})
+    return JSONResponse({"what": result.result, "reason": result.reason})

@@ -19,7 +19,7 @@ from service.api.listing import AccountJson, PageParam, listing, listing_schema,
 from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.address import check_address
 from service.model.recipient import Contact
-from service.model.validators import line
+from service.model.validators import check_line
 
 PATH = "/api/2.0/notification_contacts/"
 router = APIRouter(prefix=PATH.rstrip("/"), tags=["contacts"])
@@ -42,7 +42,7 @@ class ContactEdit(BaseModel):
     uuid: Any = Field(default=None, json_schema_extra={"readOnly": True})
 
     _address = field_validator("email")(check_address)
-    _line = field_validator("name", "phone")(line)
+    _line = field_validator("name", "phone")(check_line)
 
 
 class NewContact(ContactEdit):

@@ -1,11 +1,11 @@
-"""What `tocsin doctor` looks at, one file a dependency; each check is a finding with a remedy, and none raises."""
+"""The checks of `tocsin doctor`, one file a dependency. Each returns findings with remedies and raises nothing."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """`warn` works and is not advisable; `fail` does not work."""
+    """The status of a finding. `warn`: it works but should be changed; `fail`: it does not work."""
 
     ok = "ok"
     warn = "warn"
@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check came to; `remedy` is empty where there is nothing to do."""
+    """The result of one check. `remedy`: what the operator should do, or empty."""
 
     check: str
     status: Status
@@ -23,15 +23,15 @@ class Finding:
 
 
 def ok(check: str, detail: str) -> Finding:
-    """All is well."""
+    """Return a finding that needs no action."""
     return Finding(check, Status.ok, detail)
 
 
 def warn(check: str, detail: str, remedy: str) -> Finding:
-    """It works, and yet."""
+    """Return a finding of something that works but should be changed."""
     return Finding(check, Status.warn, detail, remedy)
 
 
 def fail(check: str, detail: str, remedy: str) -> Finding:
-    """It does not work."""
+    """Return a finding of something that does not work."""
     return Finding(check, Status.fail, detail, remedy)

@@ -1,4 +1,4 @@
-"""Settings that would let the wrong people in, or send a secret in the clear."""
+"""Check of secrets: settings that would accept forged tokens or links, or send a secret without TLS."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -6,65 +6,76 @@ from urllib.parse import urlsplit
 from service.cli.checks import Finding, fail, ok, warn
 from service.settings import DEV_SECRET, Settings
 
-_SHORTEST = 32  # RFC 7518 section 3.2: a key at least as long as the hash
-_FEWEST = 10
-_HERE = ("127.", "localhost", "::1", "[::1]")
+_MIN_SECRET_CHARACTERS = 32  # RFC 7518 section 3.2: a key at least as long as the hash
+_MIN_DISTINCT_CHARACTERS = 10
+_LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 
 
 def check_secrets(settings: Settings) -> Sequence[Finding]:
-    """Tokens, mail, then the ways to Kafka and Redis; relays refuse a password without TLS themselves."""
-    return [*_tokens(settings), _mail(settings), *_ways(settings)]
+    """Return the findings on tokens, mail secrets, then on passwords of Kafka and Redis.
+
+    Relays are not among them: the settings refuse a relay's password without TLS.
+    """
+    return [*_tokens(settings), _mail(settings), *_connections(settings)]
 
 
 def _tokens(settings: Settings) -> Iterator[Finding]:
     auth = settings.auth
-    secret, new = auth.secret.get_secret_value(), "set TOCSIN_AUTH__SECRET to 32 or more random bytes"
+    secret, remedy = auth.secret.get_secret_value(), "set TOCSIN_AUTH__SECRET to 32 or more random bytes"
     if settings.mode == "dev":
-        yield ok("tokens", "dev mode: the dev secret, which everybody knows")
+        yield ok("tokens", "dev mode: signed with the dev secret, which is public")
     elif secret == DEV_SECRET:
-        yield fail("tokens", "the secret is that of `tocsin dev`, which everybody knows", new)
-    elif 0 < len(secret) < _SHORTEST:
-        yield fail("tokens", f"the secret has {len(secret)} characters; HS256 needs {_SHORTEST}", new)
-    elif secret and len(set(secret)) < _FEWEST:
-        yield warn("tokens", f"the secret has only {len(set(secret))} different characters", new)
+        yield fail("tokens", "the secret is that of `tocsin dev`, which is public", remedy)
+    elif 0 < len(secret) < _MIN_SECRET_CHARACTERS:
+        detail = f"the secret has {len(secret)} characters; HS256 needs {_MIN_SECRET_CHARACTERS}"
+        yield fail("tokens", detail, remedy)
+    elif secret and len(set(secret)) < _MIN_DISTINCT_CHARACTERS:
+        yield warn("tokens", f"the secret has only {len(set(secret))} different characters", remedy)
     elif not secret and not auth.jwks_url:
         remedy = "set TOCSIN_AUTH__SECRET, or TOCSIN_AUTH__JWKS_URL with TOCSIN_AUTH__ALGORITHMS"
         yield warn("tokens", "neither a secret nor a JWKS URL: the API accepts no token", remedy)
     else:
         yield ok("tokens", f"{', '.join(auth.algorithms)}{' by JWKS' if auth.jwks_url else ''}")
-    if auth.jwks_url.startswith("http:") and not _is_here(urlsplit(auth.jwks_url).hostname or ""):
-        yield fail("jwks", f"{auth.jwks_url} can be changed on its way", "use https")
+    if auth.jwks_url.startswith("http:") and not _is_loopback(urlsplit(auth.jwks_url).hostname or ""):
+        yield fail(
+            "jwks", f"{auth.jwks_url} is without TLS: the keys can be replaced in transit", "use https"
+        )
 
 
 def _mail(settings: Settings) -> Finding:
-    """What signs unsubscribe links and bounce addresses: who knows it can end anybody's mail, and suppress anybody."""
+    """Return the finding on the secrets that sign unsubscribe links and bounce addresses.
+
+    A leaked secret is enough to unsubscribe any recipient and to suppress any address.
+    """
     mail, secrets = settings.mail, [secret.get_secret_value() for secret in settings.mail.secrets]
-    new = 'set TOCSIN_MAIL__SECRETS to a JSON list of random secrets, ["…"], the same for all workers and the API'
+    remedy = 'set TOCSIN_MAIL__SECRETS to a JSON list of random secrets, ["…"], the same for all workers and the API'
     if settings.mode == "dev":
-        return ok("mail secrets", "dev mode: the dev secret, which everybody knows, where none is set")
+        return ok("mail secrets", "dev mode: the dev secret, which is public, where none is set")
     if mail.bounce_domain and not secrets:
-        return fail("mail secrets", "none, and TOCSIN_MAIL__BOUNCE_DOMAIN needs one: no worker starts", new)
+        detail = "none, and TOCSIN_MAIL__BOUNCE_DOMAIN needs one: no worker starts"
+        return fail("mail secrets", detail, remedy)
     if not secrets:
-        return warn("mail secrets", "none: mails have no unsubscribe link, and no bounce is believed", new)
+        detail = "none: messages have no unsubscribe link, and no bounce report is accepted"
+        return warn("mail secrets", detail, remedy)
     if DEV_SECRET in secrets:
-        return warn("mail secrets", "one is that of `tocsin dev`, which everybody knows", new)
-    if weak := sum(len(set(secret)) < _FEWEST for secret in secrets):
-        return warn(
-            "mail secrets", f"{weak} of {len(secrets)} have fewer than {_FEWEST} different characters", new
-        )
+        return warn("mail secrets", "one is that of `tocsin dev`, which is public", remedy)
+    if weak := sum(len(set(secret)) < _MIN_DISTINCT_CHARACTERS for secret in secrets):
+        detail = f"{weak} of {len(secrets)} have fewer than {_MIN_DISTINCT_CHARACTERS} different characters"
+        return warn("mail secrets", detail, remedy)
     return ok("mail secrets", f"{len(secrets)}, the first one signs")
 
 
-def _ways(settings: Settings) -> Iterator[Finding]:
+def _connections(settings: Settings) -> Iterator[Finding]:
     kafka, redis = settings.kafka, urlsplit(settings.redis.url.get_secret_value())
-    if kafka.security == "SASL_PLAINTEXT" and not _is_here(kafka.bootstrap):
-        detail = "the password goes to Kafka without TLS"
+    if kafka.security == "SASL_PLAINTEXT" and not _is_loopback(kafka.bootstrap):
+        detail = "the password is sent to Kafka without TLS"
         yield warn("kafka security", detail, "set TOCSIN_KAFKA__SECURITY to SASL_SSL")
-    if redis.password and redis.scheme == "redis" and not _is_here(redis.hostname or ""):
-        yield warn("redis security", "the password goes to Redis without TLS", "use a rediss:// URL")
-    if not redis.password and redis.scheme != "unix" and not _is_here(redis.hostname or ""):
-        yield warn("redis security", "no password, and not on this machine", "give Redis an ACL user")
+    if redis.password and redis.scheme == "redis" and not _is_loopback(redis.hostname or ""):
+        yield warn("redis security", "the password is sent to Redis without TLS", "use a rediss:// URL")
+    if not redis.password and redis.scheme != "unix" and not _is_loopback(redis.hostname or ""):
+        detail = "no password, and Redis is on another machine"
+        yield warn("redis security", detail, "create a Redis ACL user, and set its password in the URL")
 
 
-def _is_here(host: str) -> bool:
-    return host.startswith(_HERE)
+def _is_loopback(host: str) -> bool:
+    return host.startswith(_LOOPBACK)

@@ -1,4 +1,4 @@
-"""Relays: each is greeted, as the settings say, and left again. No mail is sent."""
+"""Check of the relays: connect with the settings of each, log in, and quit. No message is sent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ _REMEDIES = {
 
 
 async def check_smtp(settings: Settings) -> Sequence[Finding]:
-    """Every relay, in order of preference."""
+    """Return a finding for each relay, in order of preference."""
     from service.bootstrap import relays
 
     try:
-        wanted = relays(settings)
-    except ValueError as wrong:
-        return [fail("smtp", str(wrong), "set TOCSIN_SMTP__SECURITY to starttls or tls")]
-    return await asyncio.gather(*map(_greet, wanted))
+        configured = relays(settings)
+    except ValueError as error:
+        return [fail("smtp", str(error), "set TOCSIN_SMTP__SECURITY to starttls or tls")]
+    return await asyncio.gather(*map(_connect, configured))
 
 
-async def _greet(relay: "Relay") -> Finding:
+async def _connect(relay: "Relay") -> Finding:
     from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 
     name = f"smtp {relay.name}"
@@ -37,7 +37,7 @@ async def _greet(relay: "Relay") -> Finding:
     patient = replace(relay, timeouts=replace(relay.timeouts, connect_s=_PATIENCE_S, greeting_s=_PATIENCE_S))
     try:
         async with asyncio.timeout(2 * _PATIENCE_S):
-            transport, offers = await open_connection(patient, tls_context(patient))
+            transport, extensions = await open_connection(patient, tls_context(patient))
     except RelayFault as fault:
         remedy = _REMEDIES.get(
             fault.reason, "start the relay, or set TOCSIN_SMTP__HOST and TOCSIN_SMTP__PORT"
@@ -46,10 +46,12 @@ async def _greet(relay: "Relay") -> Finding:
     except (
         OSError,
         TimeoutError,
-    ) as error:  # a certificate file that cannot be read; a server that says nothing
-        return fail(name, f"{where}: {error or 'no answer in time'}", "check TOCSIN_SMTP__…")
+    ) as error:  # a certificate file that cannot be read; a server that is silent
+        return fail(name, f"{where}: {error or 'no answer in time'}", "check the relay and TOCSIN_SMTP__…")
     transport.write(b"QUIT\r\n")
     transport.close()
-    if not offers.pipelining:
-        return warn(name, f"{where}, no PIPELINING: some four times slower", "let the relay offer PIPELINING")
+    if not extensions.pipelining:
+        return warn(
+            name, f"{where}, no PIPELINING: about four times slower", "enable PIPELINING on the relay"
+        )
     return ok(name, f"{where}, PIPELINING{', as ' + relay.username if relay.username else ''}")

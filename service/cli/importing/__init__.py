@@ -1,1 +1,1 @@
-"""The import of the recipients table: read a file row by row, check each, write in batches, remember the place."""
+"""Import of recipients from a file: read row by row, check each row, write in batches, save a checkpoint per batch."""

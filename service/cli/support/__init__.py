@@ -1,1 +1,1 @@
-"""What the verbs share: options, output, times, record views, the operator session."""
+"""Code that commands share: options, output, times, record views, the operator session."""

@@ -1,4 +1,4 @@
-"""The verbs, and how one is found, run and ended: with an exit code, and with one line when it failed."""
+"""The commands of `tocsin`: how a command is found, imported and run, and how a failure is reported."""
 
 import os
 import sys
@@ -12,67 +12,67 @@ from typer.core import TyperCommand, TyperGroup
 
 from service.cli.support.output import CliError, print_error
 
-VERBS: Mapping[str, str] = {
-    "dev": "Start everything on this machine: broker, Redis, mail catcher, stages, API.",
+COMMANDS: Mapping[str, str] = {
+    "dev": "Start Kafka, Redis, a mail catcher, all stages and the API.",
     "worker": "Run stages.",
     "api": "Serve the HTTP API.",
-    "publish": "Publish an event.",
-    "tail": "Follow what happens: outcomes, dead letters, any dispatch topic.",
-    "explain": "Say what became of an event or a recipient, and why.",
-    "preview": "Render a notification type's mail.",
+    "publish": "Publish events of a notification type.",
+    "tail": "Follow outcomes, dead letters or any other topic.",
+    "explain": "Explain the deliveries of an event or a recipient.",
+    "preview": "Render the message of a notification type.",
     "dead-letters": "List, show, redrive and discard dead letters.",
-    "replay": "Send again what was not delivered.",
-    "what-if": "Say who would be notified, without notifying anybody.",
-    "audit": "Check that the ledger's sums balance.",
-    "topics": "Create Kafka topics, and compare them with the table.",
-    "recipients": "Import the recipients table.",
-    "suppressions": "List, add and remove addresses that are not mailed.",
-    "token": "Print a token for the API, for development.",
-    "keys": "Create, list and revoke the API keys of services.",
-    "privacy": "Export or erase what is kept of a person.",
+    "replay": "Send failed deliveries again.",
+    "what-if": "Predict the deliveries of an event; send nothing.",
+    "audit": "Compare the ledger with the due set and the inboxes.",
+    "topics": "Create Kafka topics, and compare them with the topic table.",
+    "recipients": "Import recipients from a file.",
+    "suppressions": "List, add and remove suppressed addresses.",
+    "token": "Issue an API token for development.",
+    "keys": "Create, list and revoke API keys of services.",
+    "privacy": "Export or erase the data of a person.",
     "rebuild": "Refill an empty Redis from Kafka.",
-    "doctor": "Check settings and everything that Tocsin depends on.",
+    "doctor": "Check the settings and every dependency.",
 }
-"""Every verb with its line of help, in the order of `--help`. Its file is `service/cli/<verb>.py`, with `-` as `_`,
-and holds a `typer.Typer` named `app`. A verb without a file is not offered."""
+"""Every command with its line of help, in the order of `--help`. The file of a command is `service/cli/<command>.py`,
+with `-` as `_`, and holds a `typer.Typer` named `app`. A command without a file is not listed."""
 
 
 class CommandGroup(TyperGroup):
-    """Imports a verb's file only when that verb is run, so that the first output comes soon."""
+    """The group of all commands. Imports the file of a command only to run it, which keeps the start fast."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own Context
-        """The verbs that are there."""
-        return [verb for verb in VERBS if find_spec(_module(verb))]
+        """Return the names of the commands that have a file."""
+        return [name for name in COMMANDS if find_spec(_module(name))]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
-        """The verb as help shows it, without its file."""
+        """Return a command with its line of help only, without an import of its file."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        return TyperCommand(cmd_name, callback=None, help=VERBS[cmd_name])
+        return TyperCommand(cmd_name, callback=None, help=COMMANDS[cmd_name])
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
-        """The verb that is to be run."""
-        self.commands = {verb: self.get_command(ctx, verb) for verb in self.list_commands(ctx)}
-        name, _, rest = super().resolve_command(ctx, args)
-        verb: typer.Typer = import_module(_module(str(name))).app
-        return name, typer.main.get_command(verb), rest
+        """Return the command to run, with its file imported."""
+        self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        resolved, _, rest = super().resolve_command(ctx, args)
+        command: typer.Typer = import_module(_module(str(resolved))).app
+        return resolved, typer.main.get_command(command), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run a verb; what it raises becomes an exit code and one line."""
+        """Run a command. Report an exception as one line on stderr and an exit code."""
         from service.observability.logs import configure, route_to_stdlib
 
         debug = bool(ctx.params.get("debug"))
         if debug:
             configure("DEBUG", "console")
         else:
-            route_to_stdlib()  # else structlog would print log lines between a verb's results
+            route_to_stdlib()  # otherwise structlog would print log lines between the results
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None  # the reader has seen enough
+            raise typer.Exit from None  # `tocsin … | head`: the reader has closed the pipe
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except CliError as failure:
@@ -80,36 +80,36 @@ class CommandGroup(TyperGroup):
         except Exception as error:
             if _is_usage(error) or debug:
                 raise
-            print_error(_line(error), "" if _is_expected(error) else "run `tocsin --debug …` to see where")
+            print_error(_line(error), "" if _is_expected(error) else "run `tocsin --debug …` for a traceback")
         raise typer.Exit(1)
 
 
-def _module(verb: str) -> str:
-    return f"service.cli.{verb.replace('-', '_')}"
+def _module(command: str) -> str:
+    return f"service.cli.{command.replace('-', '_')}"
 
 
 def _is_usage(error: Exception) -> bool:
-    """Wrong usage, which typer prints, with exit code 2."""
+    """Return True for wrong usage, which typer prints, with exit code 2."""
     return hasattr(error, "exit_code") and hasattr(error, "show")
 
 
 def _is_expected(error: Exception) -> bool:
     from service.ports import Unavailable
 
-    return isinstance(error, OSError | Unavailable) or _settings_error(error)
+    return isinstance(error, OSError | Unavailable) or _is_settings_error(error)
 
 
-def _settings_error(error: Exception) -> bool:
+def _is_settings_error(error: Exception) -> bool:
     from pydantic import ValidationError
 
     return isinstance(error, ValidationError) and error.title == "Settings"
 
 
 def _line(error: Exception) -> str:
-    """An error in one line. Wrong settings are named as in the environment; their values may be secrets."""
+    """Return an error as one line. Wrong settings have their environment names, and no values: they may be secrets."""
     from pydantic import ValidationError
 
-    if isinstance(error, ValidationError) and _settings_error(error):
-        found = error.errors(include_url=False, include_input=False)
-        return "; ".join(f"TOCSIN_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in found)
+    if isinstance(error, ValidationError) and _is_settings_error(error):
+        problems = error.errors(include_url=False, include_input=False)
+        return "; ".join(f"TOCSIN_{'__'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in problems)
     return str(error) if _is_expected(error) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""An event put together from options: a CloudEvent in structured JSON, checked by the code that ingests it."""
+"""An event built from options: a CloudEvent in structured JSON, validated by the code that ingests events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What the events of one command have in common. `attributes` are those of CloudEvents and our extensions."""
+class EventDraft:
+    """The fields that all events of one command share. `attributes`: those of CloudEvents and our extensions."""
 
     type: str
     source: str
@@ -27,13 +27,13 @@ class Draft:
     id: str = ""
 
     def event_id(self, number: int, count: int) -> str:
-        """The id of one of `count` events: as asked for, else new every time."""
+        """Return the id of one of `count` events: from the option `--id`, or a new one at each call."""
         if not self.id:
             return str(uuid4())
         return self.id if count == 1 else f"{self.id}-{number}"
 
     def value(self, event_id: str) -> bytes:
-        """The event as structured JSON."""
+        """Return the event as structured JSON."""
         return orjson.dumps(
             {
                 "specversion": "1.0",
@@ -48,52 +48,50 @@ class Draft:
         )
 
 
-def draft_of(
+def draft_event(
     type_name: str,
     sample: Mapping[str, Any],
     data: Mapping[str, Any],
-    audience: Mapping[str, str | None],
+    options: Mapping[str, str | None],
     *,
     source: str,
     time: str,
     event_id: str = "",
-) -> Draft:
-    """A draft: the sample's fields, over them what was given; `audience` holds only what an option may hold.
+) -> EventDraft:
+    """Return a draft: the sample's fields, replaced by `data` and by the options that are not None.
 
-    The names of extensions have no underscores, as CloudEvents 1.0 section 3.1 asks.
+    The names of extensions have no underscores (CloudEvents 1.0 section 3.1).
     """
-    given = {**{name: value for name, value in sample.items() if name != "data"}, **_present(audience)}
-    attributes = {name.replace("_", ""): _text(value) for name, value in given.items()}
+    present = {name: value for name, value in options.items() if value is not None}
+    fields = {**{name: value for name, value in sample.items() if name != "data"}, **present}
+    attributes = {name.replace("_", ""): _text(value) for name, value in fields.items()}
     merged = {**sample.get("data", {}), **data}
-    return Draft(type_name, source, time, merged, attributes, event_id)
+    return EventDraft(type_name, source, time, merged, attributes, event_id)
 
 
-def checked(
-    draft: Draft, event_id: str, topic: str, catalogue: Catalogue, now_ms: int
+def validate_event(
+    draft: EventDraft, event_id: str, topic: str, catalogue: Catalogue, now_ms: int
 ) -> tuple[Event | Withdrawal, Message]:
-    """The event as it will be understood, and its record. Raises InvalidEvent with the dead letter's reason.
+    """Return the event as resolve would parse it, and its message. Raise InvalidEvent with the dead letter's reason.
 
-    The key is whom the event is about, so that what concerns one recipient, group or account keeps its order.
+    The key is the recipient, account, group or event id, the first that is present, so that events of one recipient,
+    account or group keep their order.
     """
     value = draft.value(event_id)
     event = parse(value, (CONTENT_TYPE,), catalogue, now_ms)
     if isinstance(event, Withdrawal):
         return event, Message(topic, event.id.encode(), value, (CONTENT_TYPE,))
-    about = (event.recipients or ("",))[0] or event.account or event.external_id or event.id
-    return event, Message(topic, about.encode(), value, (CONTENT_TYPE,))
-
-
-def _present(given: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in given.items() if value is not None}
+    key = (event.recipients or ("",))[0] or event.account or event.external_id or event.id
+    return event, Message(topic, key.encode(), value, (CONTENT_TYPE,))
 
 
 def _text(value: Any) -> str:
-    """Extensions are text (CloudEvents 1.0 section 3.1.1): several recipients are a JSON array in text."""
+    """Return an extension's value as text (CloudEvents 1.0 section 3.1.1): a list becomes a JSON array in text."""
     if isinstance(value, str):
         return value
     return orjson.dumps(value).decode()
 
 
-def recipients_text(names: Sequence[str]) -> str | None:
-    """The `recipients` extension; None when none are named."""
-    return orjson.dumps(list(names)).decode() if names else None
+def recipients_text(ids: Sequence[str]) -> str | None:
+    """Return the `recipients` extension; None when there are no ids."""
+    return orjson.dumps(list(ids)).decode() if ids else None

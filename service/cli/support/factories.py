@@ -1,4 +1,4 @@
-"""What several verbs need of the settings; each imports its part only when asked."""
+"""Objects that several commands build from the settings. Heavy imports are inside the functions."""
 
 from typing import TYPE_CHECKING
 
@@ -10,31 +10,31 @@ if TYPE_CHECKING:
     from streams.kafka.connection import KafkaConnection
 
 
-def catalogue_of(settings: Settings) -> "Catalogue":
-    """The catalogue. Raises Failure with the line that says what is wrong with it."""
-    from service.adapters.catalogue_file import CatalogueError, load_catalogue
+def load_catalogue(settings: Settings) -> "Catalogue":
+    """Return the catalogue of notification types. Raise CliError with the file and its problem."""
+    from service.adapters import catalogue_file
 
     directory = settings.templates.directory or templates_directory()
     try:
-        return load_catalogue(directory, settings.mandatory, settings.templates.locale)
-    except CatalogueError as error:
+        return catalogue_file.load_catalogue(directory, settings.mandatory, settings.templates.locale)
+    except catalogue_file.CatalogueError as error:
         raise CliError(f"the catalogue cannot be used: {error}") from error
 
 
-def kafka_of(settings: Settings) -> "KafkaConnection":
-    """The way to Kafka. Raises Failure when a certificate file cannot be used."""
-    from streams.kafka.connection import kafka_connection
+def kafka_connection(settings: Settings) -> "KafkaConnection":
+    """Return the connection settings of Kafka. Raise CliError when a certificate file cannot be used."""
+    from streams.kafka import connection
 
     try:
-        return kafka_connection(settings.kafka)
+        return connection.kafka_connection(settings.kafka)
     except OSError as error:  # ssl.SSLError is one
         raise CliError(
-            f"Kafka's certificate files cannot be used: {error}", "see TOCSIN_KAFKA__CA_FILE"
+            f"Kafka's certificate files cannot be used: {error}", "check TOCSIN_KAFKA__CA_FILE"
         ) from error
 
 
 async def require_topic(connection: "KafkaConnection", topic: str) -> None:
-    """Raises Failure where there is no such topic: a producer would wait for it. Raises Unavailable."""
+    """Raise CliError when the topic does not exist: a producer would wait for it. Raise Unavailable."""
     from streams.kafka.errors import partition_counts
 
     if topic not in await partition_counts(connection):

@@ -1,4 +1,4 @@
-"""What verbs share that change things: the parts, a producer, who does it, and the question before it is done."""
+"""What commands that change data share: adapters, a producer, the operation log, and the question before a change."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from service.cli.support.factories import kafka_of
+from service.cli.support.factories import kafka_connection
 from service.cli.support.output import CliError, print_note
 from service.model.operation import OperationKind
 from service.model.record import Record
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OperatorSession:
-    """An operator's way into the line."""
+    """Redis, Kafka and the operation log, open for one command of an operator."""
 
     settings: Settings
     parts: "Parts"
     connection: "KafkaConnection"
     producer: "Producer"
 
-    def trail(self, action: OperationKind, asked: Mapping[str, Any]) -> "OperationLog":
-        """A new operation."""
+    def operation_log(self, kind: OperationKind, filter_: Mapping[str, Any]) -> "OperationLog":
+        """Return the log of a new operation by this operator. `filter_` must not name a person."""
         from service.pipeline.operate.audit_log import OperationLog
 
         parts = self.parts
@@ -41,42 +41,42 @@ class OperatorSession:
             parts.topics.audit,
             parts.clock,
             operator=operator(),
-            kind=action,
-            filters=asked,
+            kind=kind,
+            filters=filter_,
         )
 
     async def read(self, *topics: str, since_ms: int = 0) -> AsyncIterator[Record]:
-        """All that these topics hold now. Raises Failure where one is not there."""
+        """Yield the records that these topics hold now. Raise CliError when a topic does not exist."""
         from streams.reader.follow import UnknownTopic, follow
 
         try:
             async with aclosing(
                 follow(self.connection, topics, since_ms=since_ms, until_end=True)
-            ) as reading:
-                async for record in reading:
+            ) as records:
+                async for record in records:
                     yield record
         except UnknownTopic as error:
             raise CliError(str(error), "create it with `tocsin topics apply`") from error
 
     async def dead_letter_statuses(self) -> "dict[str, DeadLetterStatus]":
-        """What was done to dead letters."""
+        """Return the status of each dead letter that an operator has redriven or discarded, by its id."""
         from service.pipeline.operate.audit_log import dead_letter_statuses
 
         return dead_letter_statuses([record async for record in self.read(self.parts.topics.audit)])
 
 
 @asynccontextmanager
-async def operator_session(to: Sequence[str] = ()) -> AsyncIterator[OperatorSession]:
-    """Open and close everything. `to`: topics that may be written to, with records as large as any original."""
+async def operator_session(write_topics: Sequence[str] = ()) -> AsyncIterator[OperatorSession]:
+    """Open and close a session. To `write_topics` it may write records as large as the original of a dead letter."""
     from service.bootstrap import bootstrap
     from service.settings import load
     from streams.producer.producer import Producer
     from streams.topics.table import DEAD_LETTER_BYTES
 
     settings = load()
-    connection = kafka_of(settings)
+    connection = kafka_connection(settings)
     parts = bootstrap(settings)
-    producer = Producer(connection, limits=dict.fromkeys(to, DEAD_LETTER_BYTES))
+    producer = Producer(connection, limits=dict.fromkeys(write_topics, DEAD_LETTER_BYTES))
     try:
         yield OperatorSession(settings, parts, connection, producer)
     finally:
@@ -85,7 +85,7 @@ async def operator_session(to: Sequence[str] = ()) -> AsyncIterator[OperatorSess
 
 
 def operator() -> str:
-    """Who does it: the user of the operating system, by the process and not by the environment."""
+    """Return the operating system's user of this process; the environment, which anyone can set, is not read."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -93,7 +93,7 @@ def operator() -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask on stderr; ends with exit code 1 unless the answer is yes."""
+    """Ask on stderr unless `yes`; end with exit code 1 unless the answer is yes."""
     if not yes and not typer.confirm(question, err=True):
         print_note("nothing was done")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What an option is given: the text itself, `@FILE`, or `-` for standard input."""
+"""The input that an option names: the text itself, `@FILE`, or `-` for standard input."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from service.cli.support.output import CliError
 
 
-def bytes_of(option: str, text: str) -> bytes:
-    """The content. Raises Failure that names the option when a file cannot be read."""
+def read_input(option: str, text: str) -> bytes:
+    """Return the bytes that the option names. Raise CliError with the option's name when a file cannot be read."""
     if text == "-":
         return sys.stdin.buffer.read()
     if not text.startswith("@"):

@@ -1,4 +1,4 @@
-"""A record of any of our topics as operators see it: one shape, addresses masked, and what filters look at."""
+"""Operators' view of a record of any topic: one shape, addresses masked, and the fields that filters compare."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,20 +6,22 @@ from typing import Any
 
 import orjson
 
+from service.cli.support.reason_text import reason_line
 from service.cli.support.times import iso
 from service.model.ids import event_key
 from service.model.mask import HIDDEN, mask_name, mask_text, mask_value
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Record
 from service.model.topics import TopicNames
 
-_PERSONAL = ("name", "phone")
-_DEAD = "tocsin-"
-_NAMED = 3
+_PERSONAL_FIELDS = ("name", "phone")
+_HEADER_PREFIX = "tocsin-"
+_MAX_RECIPIENTS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """`value` is the JSON in the record, or its text where it is none; `fields` what every kind of record may have."""
+    """A record. `value`: its JSON, or its text where it is not JSON. `fields`: common to all kinds of records."""
 
     record: Record
     headers: Mapping[str, str]
@@ -27,11 +29,11 @@ class RecordView:
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def first(self, name: str) -> str:
-        """A field, or an empty text."""
+        """Return the first value of a field, or an empty string."""
         return next(iter(self.fields.get(name, ())), "")
 
     def document(self, *, personal: bool) -> dict[str, Any]:
-        """The record for `--json`; without addresses, names and telephone numbers unless `personal`."""
+        """Return the record for `--json`; addresses, names and telephone numbers are masked unless `personal`."""
         record = self.record
         document = {
             "topic": record.topic,
@@ -46,41 +48,44 @@ class RecordView:
             "headers": dict(self.headers),
             "value": self.value,
         }
-        return document if personal else _without_persons(document)
+        return document if personal else _masked(document)
 
 
 def record_view(record: Record, topics: TopicNames) -> RecordView:
-    """What is in a record. Nothing that a record may hold makes it fail."""
+    """Return the view of a record. Accept any bytes."""
     headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
     value = _value(record.value)
-    told = value if isinstance(value, dict) else {}
+    body = value if isinstance(value, dict) else {}
     if record.topic == topics.dead_letter:
-        fields = {**_event(told, headers), "reason": (headers.get(f"{_DEAD}reason", ""),), "state": ("dead",)}
+        reason = headers.get(f"{_HEADER_PREFIX}reason", "")
+        fields = {**_event_fields(body, headers), "reason": (reason,), "state": ("dead",)}
     elif record.topic.startswith(f"{topics.prefix}tables."):
-        fields = {"recipient": _texts(told.get("id") or told.get("uuid") or _key(record))}
+        fields = {"recipient": _texts(body.get("id") or body.get("uuid") or _key(record))}
     elif record.topic.startswith(f"{topics.prefix}dispatch."):
         fields = {
-            name: _texts(told.get(name)) for name in ("type", "recipient", "channel", "state", "reason")
+            name: _texts(body.get(name)) for name in ("type", "recipient", "channel", "state", "reason")
         }
-        fields["event"] = _texts(told.get("event"), told.get("event_id"))
+        fields["event"] = _texts(body.get("event"), body.get("event_id"))
     else:
-        fields = _event(told, headers)
+        fields = _event_fields(body, headers)
     return RecordView(
         record, headers, value, {name: values for name, values in fields.items() if any(values)}
     )
 
 
-def _event(told: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The fields of an event in any of its forms; it may be a wrong one."""
+def _event_fields(body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the fields of an event: structured, binary or bare, valid or not."""
     lower = {name.lower(): value for name, value in headers.items()}
     attribute = {
-        name: told.get(name) or lower.get(f"ce_{name}") for name in ("id", "source", "type", "recipients")
+        name: body.get(name) or lower.get(f"ce_{name}") for name in ("id", "source", "type", "recipients")
     }
-    data = told.get("data")
-    named = attribute["recipients"] or (data.get("recipients") if isinstance(data, dict) else None)
-    if isinstance(named, str):
-        named = (
-            _value(named.encode()) if named.startswith("[") else [name.strip() for name in named.split(",")]
+    data = body.get("data")
+    recipients = attribute["recipients"] or (data.get("recipients") if isinstance(data, dict) else None)
+    if isinstance(recipients, str):
+        recipients = (
+            _value(recipients.encode())
+            if recipients.startswith("[")
+            else [name.strip() for name in recipients.split(",")]
         )
     identity = _texts(attribute["id"])
     if identity and isinstance(attribute["source"], str):
@@ -88,7 +93,7 @@ def _event(told: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, tup
     return {
         "type": _texts(str(attribute["type"] or "").rpartition(".")[2], attribute["type"]),
         "event": identity,
-        "recipient": _texts(*named) if isinstance(named, list) else (),
+        "recipient": _texts(*recipients) if isinstance(recipients, list) else (),
     }
 
 
@@ -109,37 +114,57 @@ def _key(record: Record) -> str:
     return (record.key or b"").decode("utf-8", "backslashreplace")
 
 
-def _without_persons(document: dict[str, Any]) -> dict[str, Any]:
-    """Addresses go everywhere; names and telephone numbers where our own rows and deliveries have them."""
-    hidden: dict[str, Any] = mask_value(document)
-    value = hidden["value"]
+def _masked(document: dict[str, Any]) -> dict[str, Any]:
+    """Mask addresses in the whole document, and names and telephone numbers in fields of our rows and deliveries."""
+    masked: dict[str, Any] = mask_value(document)
+    value = masked["value"]
     if isinstance(value, dict):
-        for name in _PERSONAL:
+        for name in _PERSONAL_FIELDS:
             if isinstance(value.get(name), str):
                 value[name] = mask_name(value[name])
         if "data_base64" in value:
-            value["data_base64"] = HIDDEN  # what it hides cannot be masked
-    return hidden
+            value["data_base64"] = HIDDEN  # an address in base64 is not recognized, so all of it is hidden
+    return masked
 
 
-def view_line(sight: RecordView, topics: TopicNames, *, personal: bool) -> str:
-    """The record in one line."""
-    record, name = sight.record, sight.record.topic.removeprefix(topics.prefix).removeprefix("dispatch.")
-    told = sight.value if isinstance(sight.value, dict) else {}
-    if record.topic == topics.dead_letter:
-        from_ = ":".join(
-            sight.headers.get(f"{_DEAD}{part}", "?") for part in ("topic", "partition", "offset")
-        )
-        said = f"{sight.headers.get(f'{_DEAD}detail', '')} (from {from_}, by {sight.headers.get(f'{_DEAD}stage', '?')})"
-    elif record.value is None:
-        said = "deleted"
-    else:
-        answer, detail = " ".join(_texts(told.get("relay"), told.get("reply"))), told.get("detail")
-        said = " ".join(_texts(None if detail == answer else detail, answer, told.get("address")))
-    if not said and not sight.fields:
-        said = str(sight.value)
-    named = sight.fields.get("recipient", ())
-    who = ",".join(named[:_NAMED]) + (f" and {len(named) - _NAMED} more" if len(named) > _NAMED else "")
-    middle = (sight.first("type"), sight.first("channel"), who, sight.first("state"), sight.first("reason"))
-    line = "  ".join(filter(None, (f"{name:<12}", *middle, said, sight.first("event"))))
+def view_line(view: RecordView, topics: TopicNames, *, personal: bool) -> str:
+    """Return the record as one line, with the sentence of its reason."""
+    record = view.record
+    topic = record.topic.removeprefix(topics.prefix).removeprefix("dispatch.")
+    detail = _detail(view, topics)
+    if not detail and not view.fields:
+        detail = str(view.value)
+    kind = DeadReason if record.topic == topics.dead_letter else Reason
+    fields = (
+        view.first("type"),
+        view.first("channel"),
+        _recipients(view),
+        view.first("state"),
+        reason_line(view.first("reason"), kind),
+    )
+    line = "  ".join(filter(None, (f"{topic:<12}", *fields, detail, view.first("event"))))
     return f"{iso(record.timestamp_ms)[11:23]}  {line if personal else mask_text(line)}"
+
+
+def _detail(view: RecordView, topics: TopicNames) -> str:
+    """Return where a dead letter comes from, or the relay's reply, detail and address of any other record."""
+    body = view.value if isinstance(view.value, dict) else {}
+    if view.record.topic == topics.dead_letter:
+
+        def header(name: str, default: str = "?") -> str:
+            return view.headers.get(f"{_HEADER_PREFIX}{name}", default)
+
+        origin = ":".join(map(header, ("topic", "partition", "offset")))
+        return f"{header('detail', '')} (from {origin}, by {header('stage')})".lstrip()
+    if view.record.value is None:
+        return "deleted"
+    reply = " ".join(_texts(body.get("relay"), body.get("reply")))
+    # The ledger's detail repeats relay and reply, which the outcome has in fields of their own.
+    detail = None if body.get("detail") == reply else body.get("detail")
+    return " ".join(_texts(detail, reply, body.get("address")))
+
+
+def _recipients(view: RecordView) -> str:
+    ids = view.fields.get("recipient", ())
+    more = len(ids) - _MAX_RECIPIENTS_SHOWN
+    return ",".join(ids[:_MAX_RECIPIENTS_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,30 +1,30 @@
-"""Times as people type them: `10m`, `2h30m`, or RFC 3339."""
+"""Durations (`10m`, `2h30m`) and times (RFC 3339) as options take them."""
 
 import re
 from datetime import UTC, datetime
 
 import typer
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 
 
-def seconds(text: str) -> float:
-    """`90s`, `10m`, `1h30m`, `7d` in seconds. Raises typer.BadParameter."""
+def duration_s(text: str) -> float:
+    """Return a duration (`90s`, `10m`, `1h30m`, `7d`) in seconds. Raise typer.BadParameter for anything else."""
     if not _WHOLE.fullmatch(text):
-        raise typer.BadParameter(f"{text!r} is no duration such as 90s, 10m, 1h30m or 7d")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 10m, 1h30m or 7d")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
 
 
 def moment_ms(text: str, now_ms: int, *, ago: bool) -> int:
-    """A duration before (`ago`) or after now, or a time in RFC 3339, as milliseconds since the epoch.
+    """Return a moment in milliseconds since the epoch: a duration before (`ago`) or after now, or a time (RFC 3339).
 
-    A time without a zone is UTC. Raises typer.BadParameter.
+    A time without a zone is UTC; a moment before the epoch becomes 0. Raise typer.BadParameter for anything else.
     """
     if _WHOLE.fullmatch(text):
-        span = round(seconds(text) * 1000)
-        return max(now_ms - span, 0) if ago else now_ms + span
+        span_ms = round(duration_s(text) * 1000)
+        return max(now_ms - span_ms, 0) if ago else now_ms + span_ms
     try:
         moment = datetime.fromisoformat(text)
         return max(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000), 0)
@@ -35,6 +35,6 @@ def moment_ms(text: str, now_ms: int, *, ago: bool) -> int:
 
 
 def iso(at_ms: int) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
+    """Return a time as RFC 3339 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

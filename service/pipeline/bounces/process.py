@@ -1,4 +1,10 @@
-"""Bounces and complaints that come back as mail: believed by the signature in their address, told to the ledger."""
+"""Processing of bounces and complaints that come back by mail.
+
+1. Find the delivery by the signed envelope sender (VERP). Without one the report is dropped.
+2. A complaint, or a permanent failure: write `bounced` to the ledger, suppress the address where the mailbox is at
+   fault, then publish the outcome and the suppression.
+3. A temporary failure: add to the soft-bounce score of the address.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +24,7 @@ from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.messages import message_of
 from service.ports import Clock, Ledger, LookupKeys, Publisher, Tables, TableWrites
 
-# RFC 3463: the mailbox, not the mail or the way to it, is at fault; the same codes as for a relay's own replies
+# RFC 3463: the mailbox, not the message or its route, is at fault; the same codes as for a relay's own replies
 _MAILBOX = {
     "5.1.0": Reason.mailbox_unknown,
     "5.1.1": Reason.mailbox_unknown,
@@ -33,14 +39,21 @@ _NO_COMPLAINTS = frozenset({"not-spam", "auth-failure"})  # RFC 5965 section 3.1
 
 
 class BounceResult(NamedTuple):
-    """What was made of a mail: `bounced`, `complained`, `scored`, or `dropped`, and why."""
+    """The result of a report: `bounced`, `complained`, `scored`, or `dropped`, and why."""
 
-    what: str
+    result: str
     reason: str = ""
 
 
+class _Mailbox(NamedTuple):
+    """The address that a message was sent to, by its `address_key`; `address` is empty where only the key is known."""
+
+    key: str
+    address: str
+
+
 class BounceProcessor:
-    """Takes what comes back. The same report again changes nothing more, so whoever gives it may give it again."""
+    """Processes reports that come back. A repeated report changes nothing more, so a caller may retry it."""
 
     def __init__(
         self,
@@ -63,18 +76,18 @@ class BounceProcessor:
         self._clock = clock
         self._publisher = publisher
 
-    async def take(self, raw: bytes, envelope: Sequence[str] = ()) -> BounceResult:
-        """A whole mail, and the addresses that it came to. Raises Unavailable."""
+    async def process_message(self, raw: bytes, envelope: Sequence[str] = ()) -> BounceResult:
+        """Process a whole message, and the addresses of its envelope's recipients. Raise Unavailable."""
         report = read_report(raw)
-        return await self.reported(report, envelope) if report else _counted("dropped", "no_report")
+        return await self.process_report(report, envelope) if report else _counted("dropped", "no_report")
 
-    async def reported(self, report: Report, envelope: Sequence[str] = ()) -> BounceResult:
-        """A report that was read, and the addresses that it came to. Raises Unavailable."""
-        named = [*envelope, *report.senders]
-        origin = next(filter(None, map(self.verp.read, named)), None)
+    async def process_report(self, report: Report, envelope: Sequence[str] = ()) -> BounceResult:
+        """Process a report, and the addresses of its envelope's recipients. Raise Unavailable."""
+        senders = [*envelope, *report.senders]
+        origin = next(filter(None, map(self.verp.read, senders)), None)
         if origin is None:
-            signed = any(self.verp.ours(address) for address in named)
-            return _counted("dropped", "bad_signature" if signed else "not_ours")
+            ours = any(self.verp.in_domain(address) for address in senders)
+            return _counted("dropped", "bad_signature" if ours else "not_ours")
         if report.kind is ReportKind.complaint:
             if report.action in _NO_COMPLAINTS:
                 return _counted("dropped", "no_complaint")
@@ -88,59 +101,58 @@ class BounceProcessor:
         return _counted("bounced", report.status[:1])
 
     async def _close(self, origin: Origin, report: Report, reason: Reason, suppress: Reason | None) -> None:
-        """Tell the ledger, stop mail where the mailbox is at fault, and tell operators, in this order."""
-        now = self._clock.now_ms()
+        """Write `bounced`, and suppress the address for the reason in `suppress`, if any; then publish both."""
+        now_ms = self._clock.now_ms()
         detail = mask_text(" ".join(filter(None, (report.status, report.detail))))[:300]
-        transition = Transition(origin.event, origin.delivery, State.bounced, reason, now, detail=detail)
+        transition = Transition(origin.event, origin.delivery, State.bounced, reason, now_ms, detail=detail)
+        # Ledger and table before Kafka: an outcome must not be published for a transition that the ledger refuses. If
+        # publishing fails, the caller repeats the report, and what is stored already is published again.
         await self._ledger.transition([transition])
         entry = await self._ledger.entry(origin.event, origin.delivery)
         messages: list[Message] = []
-        # What stands already is told again: its telling may have been lost.
         if entry is not None and entry.state is State.bounced and entry.steps[0].reason is reason:
-            messages.append(await self._outcome(origin, entry))
-        if suppress is not None and (found := await self._address(origin, report, entry)):
-            key, address = found
-            row = (
-                suppression(address, suppress, now, detail)[1]
-                if address
-                else Suppression(suppress, now, detail)
-            )
-            await self._writes.put_suppression(key, row)
-            messages.append(Message(self._topics.table("suppressions"), key.encode(), row.to_bytes()))
+            messages.append(await self._outcome_message(origin, entry))
+        if suppress is not None and (mailbox := await self._mailbox(origin, report, entry)):
+            row = Suppression(suppress, now_ms, detail)
+            if mailbox.address:
+                _, row = suppression(mailbox.address, suppress, now_ms, detail)
+            await self._writes.put_suppression(mailbox.key, row)
+            messages.append(Message(self._topics.table("suppressions"), mailbox.key.encode(), row.to_bytes()))
         if messages:
             await self._publisher.publish(messages)
 
     async def _score(self, origin: Origin, report: Report) -> BounceResult:
-        """A failure that may pass: nothing is final, it only counts against the mailbox."""
+        """Count a temporary failure against the mailbox. The delivery keeps its state."""
         entry = await self._ledger.entry(origin.event, origin.delivery)
-        found = await self._address(origin, report, entry)
-        if found is None or not found[1]:
+        mailbox = await self._mailbox(origin, report, entry)
+        if mailbox is None or not mailbox.address:
             return _counted("dropped", "address_unknown")
         reason = Reason.mailbox_full if report.status == "4.2.2" else Reason.temporary
-        if messages := await self._soft.count([(found[1], reason)]):
+        if messages := await self._soft.count([(mailbox.address, reason)]):
             await self._publisher.publish(messages)
         return _counted("scored", "4")
 
-    async def _address(self, origin: Origin, report: Report, entry: Entry | None) -> tuple[str, str] | None:
-        """The key of the address that the mail went to, and the address if it can be had; None when neither can.
+    async def _mailbox(self, origin: Origin, report: Report, entry: Entry | None) -> _Mailbox | None:
+        """Return the mailbox that the message was sent to; None when neither address nor key is known.
 
-        What the report says counts only if it fits the signed beginning of the key.
+        An address in the report counts only if it fits the signed beginning of the key: otherwise a forged report
+        could stop mail to any address.
         """
         for address in report.addresses:
-            if origin.went_to(address):
-                return address_key(address), address
+            if origin.sent_to(address):
+                return _Mailbox(address_key(address), address)
         if entry is None:
             return None
         key = pseudonym_key(entry.recipient)
         if key and key.startswith(origin.hint):
-            return key, ""
+            return _Mailbox(key, "")
         rows = await self._tables.lookup(LookupKeys(recipients={entry.recipient}))
         row = rows.recipients.get(entry.recipient)
-        if row is not None and row.address and origin.went_to(row.address):
-            return address_key(row.address), row.address
+        if row is not None and row.address and origin.sent_to(row.address):
+            return _Mailbox(address_key(row.address), row.address)
         return None
 
-    async def _outcome(self, origin: Origin, entry: Entry) -> Message:
+    async def _outcome_message(self, origin: Origin, entry: Entry) -> Message:
         head = await self._ledger.head(origin.event) or {}
         return message_of(self._topics, Outcome.of_entry(entry, head))
 

@@ -1,4 +1,9 @@
-"""Claims: a delivery is `sending` in the ledger, with its owner, before its mail goes out."""
+"""Claims: a delivery is `sending` under an owner before its message is submitted.
+
+1. Send the heartbeat of the current owner, if this epoch has had none yet.
+2. Write all transitions of the batch in one call: `sending` for what is to be sent, the decided state for the rest.
+3. Where a delivery is `sending` already, and its owner has no heartbeat, take the claim over.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,15 +16,19 @@ from service.pipeline.email.in_flight import ALIVE_S, InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.ports import Clock, DueSet, Ledger, Workers
 
+_Contested = tuple[RecheckedDelivery, TransitionResult]
+"""A delivery that was `sending` before this worker claimed it, and the result that says under which owner."""
+
 
 @dataclass(slots=True)
 class ClaimResults:
-    """What a batch may do: `send` now, `closed` for good (with the move that did it), `wait` for another owner.
+    """The deliveries of a batch after claiming under `owner`.
 
-    `name`: whom it claims for.
+    `send`: claimed. `closed`: in a final state, or held, by the transition beside them. `settled`: refused, since an
+    earlier record, another worker or a withdrawal has settled them. `wait`: in flight under an owner with a heartbeat.
     """
 
-    name: str
+    owner: str
     send: list[Delivery] = field(default_factory=list)
     closed: list[tuple[Delivery, Transition]] = field(default_factory=list)
     settled: list[Delivery] = field(default_factory=list)
@@ -27,7 +36,7 @@ class ClaimResults:
 
 
 class Claimer:
-    """Moves deliveries to `sending`, and finds those whose owner died with mail in its hands."""
+    """Claims deliveries, and takes over the claims of owners without a heartbeat."""
 
     def __init__(
         self,
@@ -45,130 +54,144 @@ class Claimer:
         self._due = due
         self._clock = clock
         self.in_flight = in_flight
-        self._living = ""
+        self._owner_with_heartbeat = ""
 
     async def claim(self, checked: Sequence[RecheckedDelivery]) -> ClaimResults:
-        """One script for the batch; a second one only where a dead owner's claims are met."""
-        claims = ClaimResults(await self._live())
-        with self.in_flight.asking(claims.name):
+        """Claim a batch in one call; more follow only where a delivery is `sending` already."""
+        # The heartbeat before the claim: without one, another worker would take the claim over, and send it twice.
+        claims = ClaimResults(await self._ensure_heartbeat())
+        with self.in_flight.claiming(claims.owner):
             await self._claim(checked, claims)
         return claims
 
     async def _claim(self, checked: Sequence[RecheckedDelivery], claims: ClaimResults) -> None:
-        transitions = [self._transition(c, claims.name) for c in checked]
-        orphans: list[tuple[RecheckedDelivery, TransitionResult]] = []
-        for check, transition, results in zip(
-            checked, transitions, await self._make(transitions), strict=True
+        transitions = [self._transition(c, claims.owner) for c in checked]
+        contested: list[_Contested] = []
+        for check, transition, result in zip(
+            checked, transitions, await self._write(transitions), strict=True
         ):
             if (
-                results.state is State.sending
-                and not results.applied
-                and results.attempt <= check.delivery.attempt + 1
+                result.state is State.sending
+                and not result.applied
+                and result.attempt <= check.delivery.attempt + 1
             ):
-                orphans.append((check, results))
+                contested.append((check, result))
             else:  # a later attempt than this record's has its own record
-                self._sort(check, transition, results, claims)
-        if orphans:
-            await self._adopt(orphans, claims)
+                self._sort(check, transition, result, claims)
+        if contested:
+            await self._take_over(contested, claims)
 
-    async def _live(self) -> str:
-        """The name to claim under: one that was said to live."""
-        while (name := self.in_flight.name) != self._living:
-            await self._workers.beat(name, ALIVE_S)
-            self._living = name
-        return name
+    async def _ensure_heartbeat(self) -> str:
+        """Return the current owner, once it has a heartbeat. The epoch may be renewed meanwhile."""
+        while (owner := self.in_flight.owner) != self._owner_with_heartbeat:
+            await self._workers.heartbeat(owner, ALIVE_S)
+            self._owner_with_heartbeat = owner
+        return owner
 
-    async def _make(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
-        """Make moves of which some are claims; where the answer is lost, whoever comes next may take these."""
+    async def _write(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
+        """Write transitions, some of which are claims.
+
+        Where the reply is lost, the claims may be in the ledger without this worker knowing. A new epoch leaves them
+        without a heartbeat, so that the next reader of their records can take them over.
+        """
         try:
             return await self._ledger.transition(transitions)
         except BaseException:
             self.in_flight.renew_epoch(())
             raise
 
-    def _transition(self, checked: RecheckedDelivery, name: str) -> Transition:
-        delivery, verdict = checked.delivery, checked.verdict
-        to = State.sending if verdict.state is State.queued else verdict.state
+    def _transition(self, checked: RecheckedDelivery, owner: str) -> Transition:
+        delivery, decision = checked.delivery, checked.decision
+        to = State.sending if decision.state is State.queued else decision.state
         return Transition(
             event=delivery.event,
             delivery=delivery.id,
             to=to,
-            reason=verdict.reason,
+            reason=decision.reason,
             at_ms=self._clock.now_ms(),
             attempt=delivery.attempt + (to is State.sending),
-            detail="" if to is State.sending else verdict.detail,
-            owner=name if to is State.sending else "",
+            detail="" if to is State.sending else decision.detail,
+            owner=owner if to is State.sending else "",
         )
 
     def _sort(
         self,
         checked: RecheckedDelivery,
         transition: Transition,
-        results: TransitionResult,
+        result: TransitionResult,
         claims: ClaimResults,
     ) -> None:
-        if results.applied and transition.to is State.sending:
+        if result.applied and transition.to is State.sending:
             self.in_flight.add(checked.delivery, transition.at_ms, transition.owner)
             claims.send.append(checked.delivery)
-        elif results.applied or results.state is transition.to:
+        elif result.applied or result.state is transition.to:
             claims.closed.append((checked.delivery, transition))
         else:
             claims.settled.append(checked.delivery)
 
-    async def _adopt(
-        self, orphans: Sequence[tuple[RecheckedDelivery, TransitionResult]], claims: ClaimResults
-    ) -> None:
-        """A claim of a dead worker is ambiguous: its mail may or may not have left. The type says what then.
+    async def _take_over(self, contested: Sequence[_Contested], claims: ClaimResults) -> None:
+        """Take over the claims of owners without a heartbeat; the others wait.
 
-        So is a claim of our own that is not in flight: its answer was lost with an error.
+        The message of such a claim may or may not have left, so it is ambiguous, and the type decides what follows. A
+        claim of this worker that is not in flight is the same: its reply was lost with an error.
         """
-        alive = await self._workers.alive([results.owner for _, results in orphans])
-        left: list[tuple[RecheckedDelivery, TransitionResult]] = []
-        for (checked, results), lives in zip(orphans, alive, strict=True):
-            ours = self.in_flight.ours(results.owner)
-            if checked.delivery.id in self.in_flight if ours else lives:
+        alive = await self._workers.have_heartbeat([result.owner for _, result in contested])
+        abandoned: list[_Contested] = []
+        for (checked, result), has_heartbeat in zip(contested, alive, strict=True):
+            own = self.in_flight.is_own(result.owner)
+            if checked.delivery.id in self.in_flight if own else has_heartbeat:
                 claims.wait.append(checked)
             else:
-                left.append((checked, results))
-        dead = await self._unanswered(left, claims) if left else []
-        if not dead:
+                abandoned.append((checked, result))
+        ambiguous = await self._without_next_attempt(abandoned, claims) if abandoned else []
+        if not ambiguous:
             return
-        now = self._clock.now_ms()
-        await self._ledger.transition([_died(c, State.ambiguous, c.delivery.attempt, now) for c in dead])
+        now_ms = self._clock.now_ms()
+        # `ambiguous` before the next claim: without it the history would not show that a message may have left twice.
+        # It has the attempt of this record, so that this record may claim it.
+        await self._ledger.transition(
+            [_worker_died(c, State.ambiguous, c.delivery.attempt, now_ms) for c in ambiguous]
+        )
         transitions = [
-            self._transition(c, claims.name) if self._resend(c) else self._hold(c, now) for c in dead
+            self._transition(c, claims.owner) if self._resends(c) else _hold(c, now_ms) for c in ambiguous
         ]
-        for checked, transition, results in zip(
-            dead, transitions, await self._make(transitions), strict=True
+        for checked, transition, result in zip(
+            ambiguous, transitions, await self._write(transitions), strict=True
         ):
-            self._sort(checked, transition, results, claims)
+            self._sort(checked, transition, result, claims)
 
-    async def _unanswered(
-        self, left: Sequence[tuple[RecheckedDelivery, TransitionResult]], claims: ClaimResults
+    async def _without_next_attempt(
+        self, abandoned: Sequence[_Contested], claims: ClaimResults
     ) -> list[RecheckedDelivery]:
-        """Those without a stored next attempt. For the others the relay had answered before their worker died."""
-        waiting = await self._due.waiting([checked.delivery.id for checked, _ in left])
-        answered = [
-            (checked, results.attempt)
-            for (checked, results), waits in zip(left, waiting, strict=True)
-            if waits is not None and waits.attempt >= results.attempt
-        ]
-        if answered:
-            now = self._clock.now_ms()
-            await self._ledger.transition([_died(c, State.deferred, attempt, now) for c, attempt in answered])
-            claims.settled += [checked.delivery for checked, _ in answered]
-        known = {checked.delivery.id for checked, _ in answered}
-        return [checked for checked, _ in left if checked.delivery.id not in known]
+        """Return the deliveries without a next attempt in the due set; write `deferred` for the others.
 
-    def _resend(self, checked: RecheckedDelivery) -> bool:
+        The next attempt is stored before the ledger, so for the others the relay had replied before their worker died.
+        """
+        waiting = await self._due.waiting([checked.delivery.id for checked, _ in abandoned])
+        deferred = [
+            (checked, result.attempt)
+            for (checked, result), stored in zip(abandoned, waiting, strict=True)
+            if stored is not None and stored.attempt >= result.attempt
+        ]
+        if deferred:
+            now_ms = self._clock.now_ms()
+            await self._ledger.transition(
+                [_worker_died(c, State.deferred, attempt, now_ms) for c, attempt in deferred]
+            )
+            claims.settled += [checked.delivery for checked, _ in deferred]
+        deferred_ids = {checked.delivery.id for checked, _ in deferred}
+        return [checked for checked, _ in abandoned if checked.delivery.id not in deferred_ids]
+
+    def _resends(self, checked: RecheckedDelivery) -> bool:
         return self._catalogue[checked.delivery.type].on_ambiguous == "resend"
 
-    def _hold(self, checked: RecheckedDelivery, now_ms: int) -> Transition:
-        delivery = checked.delivery
-        return Transition(
-            delivery.event, delivery.id, State.held, Reason.awaiting_operator, now_ms, delivery.attempt
-        )
+
+def _hold(checked: RecheckedDelivery, now_ms: int) -> Transition:
+    delivery = checked.delivery
+    return Transition(
+        delivery.event, delivery.id, State.held, Reason.awaiting_operator, now_ms, delivery.attempt
+    )
 
 
-def _died(checked: RecheckedDelivery, to: State, attempt: int, now_ms: int) -> Transition:
+def _worker_died(checked: RecheckedDelivery, to: State, attempt: int, now_ms: int) -> Transition:
     return Transition(checked.delivery.event, checked.delivery.id, to, Reason.worker_died, now_ms, attempt)

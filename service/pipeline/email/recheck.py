@@ -1,9 +1,14 @@
-"""The last look before sending: what has changed since resolve is decided anew, by the same rules."""
+"""The recheck right before a claim: what may have changed since resolve is looked up and decided again.
+
+1. Look up the rows of the batch, then what blocks its addresses, in one pipeline each.
+2. Look up which inbox entries were read, and the newest event of each supersede key.
+3. Decide each delivery by the same precedence as resolve.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from service.model.catalogue import AudienceRule, Catalogue
+from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id
@@ -11,19 +16,19 @@ from service.model.keys import ContactKey, GroupKey
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import preference_key
-from service.model.unsubscribe import key_of
+from service.model.unsubscribe import unsubscribe_key_of
 from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members
 from service.pipeline.resolve.precedence import Decision, decide
 from service.ports import Inbox, LookupKeys, MailBlock, Rows, SupersedeIndex, Tables
 
-_NO_BAR = MailBlock()
+_NO_BLOCK = MailBlock()
 
 
 class RecheckedDelivery(NamedTuple):
-    """A delivery as it must be sent now, and the verdict on it."""
+    """A delivery with the current address and name of its recipient, and the decision on it."""
 
     delivery: Delivery
-    verdict: Decision
+    decision: Decision
 
 
 async def recheck(
@@ -35,77 +40,80 @@ async def recheck(
     *,
     now_ms: int,
 ) -> list[RecheckedDelivery]:
-    """Look up the rows of a batch once and judge each delivery. Raises Unavailable."""
-    rows = await tables.lookup(_wanted(deliveries))
-    current = [_current(delivery, rows) for delivery in deliveries]
-    bars = await _bars(deliveries, current, catalogue, tables)
-    read = await _were_read(deliveries, catalogue, inbox)
-    keys = [d.supersede_key for d in deliveries]
-    asked = sorted({key for key in keys if key})
-    newest = dict(zip(asked, await supersedes.newest(asked) if asked else (), strict=True))
+    """Look up the rows of a batch once and decide each delivery. Raise Unavailable."""
+    rows = await tables.lookup(_lookup_keys(deliveries))
+    recipients = [_current_recipient(delivery, rows) for delivery in deliveries]
+    blocks = await _blocks(deliveries, recipients, catalogue, tables)
+    read = await _read_in_inbox(deliveries, catalogue, inbox)
+    supersede_keys = [delivery.supersede_key for delivery in deliveries]
+    keys = sorted({key for key in supersede_keys if key})
+    newest = dict(zip(keys, await supersedes.newest(keys) if keys else (), strict=True))
     return [
-        _judge(
+        _decide(
             delivery,
-            candidate,
-            bar,
+            recipient,
+            block,
             read=delivery.id in read,
             newest=newest.get(key),
-            catalogue=catalogue,
+            notification_type=catalogue[delivery.type],
             now_ms=now_ms,
         )
-        for delivery, candidate, bar, key in zip(deliveries, current, bars, keys, strict=True)
+        for delivery, recipient, block, key in zip(
+            deliveries, recipients, blocks, supersede_keys, strict=True
+        )
     ]
 
 
-async def _bars(
+async def _blocks(
     deliveries: Sequence[Delivery],
-    current: Sequence[Candidate | None],
+    recipients: Sequence[Candidate | None],
     catalogue: Catalogue,
     tables: Tables,
 ) -> list[MailBlock]:
-    """What bars each delivery; nothing bars a mandatory type, so nobody is asked."""
-    bars = [_NO_BAR] * len(deliveries)
-    asked = [
-        (place, candidate.address, key_of(delivery))
-        for place, (delivery, candidate) in enumerate(zip(deliveries, current, strict=True))
-        if candidate is not None and not catalogue[delivery.type].mandatory
+    """Return what blocks each delivery. Mandatory types are never blocked, so they are not looked up."""
+    blocks = [_NO_BLOCK] * len(deliveries)
+    queries = [
+        (place, recipient.address, unsubscribe_key_of(delivery))
+        for place, (delivery, recipient) in enumerate(zip(deliveries, recipients, strict=True))
+        if recipient is not None and not catalogue[delivery.type].mandatory
     ]
-    if asked:
-        found = await tables.blocks([(address, key) for _, address, key in asked])
-        for (place, _, _), bar in zip(asked, found, strict=True):
-            bars[place] = bar
-    return bars
+    if queries:
+        stored = await tables.blocks([(address, key) for _, address, key in queries])
+        for (place, _, _), block in zip(queries, stored, strict=True):
+            blocks[place] = block
+    return blocks
 
 
-async def _were_read(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox) -> set[str]:
-    """The deliveries whose recipient has read the same in the inbox, of the types that say so."""
-    asked = [
-        d
-        for d in deliveries
-        if (row := catalogue[d.type]).skip_email_if_read
-        and not row.mandatory
-        and Channel.inbox in row.channels
+async def _read_in_inbox(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox) -> set[str]:
+    """Return the ids of deliveries whose recipient has read the inbox entry, for types with `skip_email_if_read`."""
+    skippable = [
+        delivery
+        for delivery in deliveries
+        if (notification_type := catalogue[delivery.type]).skip_email_if_read
+        and not notification_type.mandatory
+        and Channel.inbox in notification_type.channels
     ]
-    if not asked:
+    if not skippable:
         return set()
-    entries = [(d.recipient, delivery_id(d.event, d.recipient, Channel.inbox)) for d in asked]
-    return {d.id for d, read in zip(asked, await inbox.were_read(entries), strict=True) if read}
+    entries = [(d.recipient, delivery_id(d.event, d.recipient, Channel.inbox)) for d in skippable]
+    were_read = await inbox.were_read(entries)
+    return {delivery.id for delivery, read in zip(skippable, were_read, strict=True) if read}
 
 
-def _wanted(deliveries: Iterable[Delivery]) -> LookupKeys:
-    wanted = LookupKeys()
+def _lookup_keys(deliveries: Iterable[Delivery]) -> LookupKeys:
+    keys = LookupKeys()
     for delivery in deliveries:
         if delivery.rule is AudienceRule.group:
-            wanted.groups.add(GroupKey.parse(delivery.matched))
+            keys.groups.add(GroupKey.parse(delivery.matched))
         elif delivery.rule is AudienceRule.account:
-            wanted.contacts.add(ContactKey(delivery.matched, delivery.recipient))
+            keys.contacts.add(ContactKey(delivery.matched, delivery.recipient))
         else:
-            wanted.recipients.add(delivery.recipient)
-    return wanted
+            keys.recipients.add(delivery.recipient)
+    return keys
 
 
-def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
-    """The recipient as the tables have it now; None when it is there no more."""
+def _current_recipient(delivery: Delivery, rows: Rows) -> Candidate | None:
+    """Return the recipient as the tables have it now; None where they no longer have it."""
     if delivery.rule is AudienceRule.group:
         members = group_members(GroupKey.parse(delivery.matched), delivery.type, rows)
         return next((m for m in members if m.recipient == delivery.recipient), None)
@@ -116,14 +124,14 @@ def _current(delivery: Delivery, rows: Rows) -> Candidate | None:
     return from_recipient(row, delivery.recipient, delivery.rule, delivery.matched) if row else None
 
 
-def _judge(
+def _decide(
     delivery: Delivery,
-    candidate: Candidate | None,
-    bar: MailBlock,
+    recipient: Candidate | None,
+    block: MailBlock,
     *,
     read: bool,
     newest: str | None,
-    catalogue: Catalogue,
+    notification_type: NotificationType,
     now_ms: int,
 ) -> RecheckedDelivery:
     if delivery.deadline_ms <= now_ms:
@@ -136,29 +144,34 @@ def _judge(
         )
     if read:
         return RecheckedDelivery(delivery, Decision(State.skipped, Reason.already_read, "read in the inbox"))
-    if candidate is None:
+    if recipient is None:
         reason = Reason.not_in_group if delivery.rule is AudienceRule.group else Reason.no_such_recipient
         return RecheckedDelivery(delivery, Decision(State.skipped, reason, "no longer in the table"))
-    if not candidate.address:
+    if not recipient.address:
         return RecheckedDelivery(
             delivery, Decision(State.skipped, Reason.no_address, "the recipient has no address")
         )
-    row = catalogue[delivery.type]
-    verdict = decide(
-        row,
+    suppression = block.suppression
+    decision = decide(
+        notification_type,
         delivery.channel,
-        choice=candidate.preferences.get(preference_key(row.name, delivery.channel)),
-        suppressed=bar.suppression if bar.suppression and bar.suppression.stands(now_ms) else None,
-        unsubscribed=bar.unsubscribed,
+        choice=recipient.preferences.get(preference_key(notification_type.name, delivery.channel)),
+        suppressed=suppression if suppression and suppression.in_force(now_ms) else None,
+        unsubscribed=block.unsubscribed,
         listed=delivery.rule is AudienceRule.group,
     )
-    changed = delivery.model_copy(
+    if recipient.row_version != delivery.row_version:
+        delivery = _readdressed(delivery, recipient)
+    return RecheckedDelivery(delivery, decision)
+
+
+def _readdressed(delivery: Delivery, recipient: Candidate) -> Delivery:
+    return delivery.model_copy(
         update={
-            "address": candidate.address,
-            "name": candidate.name,
-            "locale": candidate.locale,
-            "timezone": candidate.timezone,
-            "row_version": candidate.row_version,
+            "address": recipient.address,
+            "name": recipient.name,
+            "locale": recipient.locale,
+            "timezone": recipient.timezone,
+            "row_version": recipient.row_version,
         }
     )
-    return RecheckedDelivery(changed if candidate.row_version != delivery.row_version else delivery, verdict)

@@ -1,4 +1,4 @@
-"""Collects what relays answer, a group at a time: while one group is marked, the next one grows."""
+"""Collection of relays' results in groups: while one group is stored, the next one grows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -6,29 +6,30 @@ from functools import partial
 
 from service.model.mail import SendResult
 
-Answer = tuple[str, SendResult]
+DeliveryResult = tuple[str, SendResult]
+"""A delivery id with the result of its attempt."""
 
 
 class SendResults:
-    """The results of mails in flight by delivery id, in the order in which they come."""
+    """The results of messages in flight, in the order in which they come."""
 
     def __init__(self, futures: Mapping[str, "asyncio.Future[SendResult]"]) -> None:
-        self._left = len(futures)
-        self._ready: list[Answer] = []
+        self._pending = len(futures)
+        self._ready: list[DeliveryResult] = []
         self._event = asyncio.Event()
         for delivery, future in futures.items():
             future.add_done_callback(partial(self._put, delivery))
 
     def _put(self, delivery: str, done: "asyncio.Future[SendResult]") -> None:
-        # A cancelled future says nothing: the delivery stays `sending` and is found by the next owner.
+        # A cancelled future has no result: the delivery stays `sending`, and the next owner takes its claim over.
         if not done.cancelled():
             self._ready.append((delivery, done.result()))
-        self._left -= 1
+        self._pending -= 1
         self._event.set()
 
-    async def groups(self) -> AsyncIterator[list[Answer]]:
-        """Groups of results until every mail has one."""
-        while self._left or self._ready:
+    async def groups(self) -> AsyncIterator[list[DeliveryResult]]:
+        """Yield groups of results until every message has one."""
+        while self._pending or self._ready:
             if not self._ready:
                 self._event.clear()
                 await self._event.wait()

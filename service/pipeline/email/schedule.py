@@ -1,4 +1,9 @@
-"""Schedule: mail whose time has come goes back to its lane."""
+"""The scheduler: deliveries of the due set are dispatched again at their time.
+
+1. Lease deliveries that are due.
+2. Publish each to the topic of its lane.
+3. Remove them from the due set.
+"""
 
 from service.model.topics import TopicNames
 from service.pipeline.messages import dispatch_message
@@ -6,7 +11,7 @@ from service.ports import Clock, DueSet, Publisher
 
 
 class Scheduler:
-    """Hands on what is due; a delivery leaves the due set only after Kafka has acknowledged it."""
+    """Dispatches what is due."""
 
     def __init__(self, due: DueSet, publisher: Publisher, topics: TopicNames, clock: Clock) -> None:
         self._due = due
@@ -15,9 +20,11 @@ class Scheduler:
         self._clock = clock
 
     async def run_once(self, limit: int = 500) -> int:
-        """Hand on up to `limit` deliveries; how many. Raises Unavailable when Redis or Kafka is away."""
-        due = await self._due.take(self._clock.now_ms(), limit)
-        if due:
-            await self._publisher.publish([dispatch_message(self._topics, one.delivery) for one in due])
-            await self._due.settle(due)
-        return len(due)
+        """Dispatch up to `limit` deliveries; return how many. Raise Unavailable when Redis or Kafka is unavailable."""
+        leased = await self._due.take(self._clock.now_ms(), limit)
+        if leased:
+            # Publish before removing: a crash between the two publishes a delivery twice, and the claim stops the
+            # second record. In the other order the delivery would be lost.
+            await self._publisher.publish([dispatch_message(self._topics, due.delivery) for due in leased])
+            await self._due.settle(leased)
+        return len(leased)

@@ -1,4 +1,14 @@
-"""Email: deliveries are looked at once more, claimed, rendered, handed to a relay, and marked."""
+"""The email stage: deliveries are rechecked, claimed, rendered, submitted to a relay, and settled.
+
+1. Decode the batch; records without a delivery become dead letters.
+2. Recheck what may have changed since resolve (`recheck`).
+3. Claim: write `sending` under an owner epoch (`claim`).
+4. Finish the records of deliveries that are closed or settled already.
+5. Render the messages and submit them. A template that fails makes its delivery `dead`.
+6. As results arrive: store the next attempt, the ledger's transition and the suppression, then release the claim.
+7. Yield the outcomes and finish the records. Messages that no relay took keep their records unfinished.
+8. Wait for deliveries that another owner is sending, and repeat from 2 for them.
+"""
 
 import asyncio
 import random
@@ -19,7 +29,7 @@ from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
-from service.pipeline.email.results import Answer, SendResults
+from service.pipeline.email.results import DeliveryResult, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.messages import dead_letter, outcome_message
@@ -40,14 +50,16 @@ from service.ports import (
 )
 
 _WAIT_FOR_OWNER_S = 0.5
-_Group = tuple[list[SettledDelivery], set[str]]
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.1, 2.0
 _CLAIMABLE = sources_of(State.sending)
 _WAITING = frozenset({State.deferred, State.ambiguous})
+_StoredGroup = tuple[list[SettledDelivery], set[str]]
+"""Settled deliveries, and the ids of those whose transition the ledger refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailPorts:
-    """All that the email stage needs from the world."""
+    """The ports of the email stage."""
 
     tables: Tables
     writes: TableWrites
@@ -63,7 +75,7 @@ class EmailPorts:
 
 
 class EmailHandler:
-    """The handler of the email stage. `sender` is the envelope's MAIL FROM for a delivery."""
+    """The handler of the email stage. `sender` returns the envelope's MAIL FROM for a delivery."""
 
     def __init__(
         self,
@@ -84,33 +96,35 @@ class EmailHandler:
         self._headers = headers
         self._soft = SoftBounceScorer(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
-        self._marking: set[asyncio.Task[None]] = set()
-        claimed = in_flight or InFlight(owner)
+        self._storing: set[asyncio.Task[None]] = set()
+        self._in_flight = in_flight or InFlight(owner)
         self._claimer = Claimer(
-            catalogue, ports.ledger, ports.workers, ports.due, clock=ports.clock, in_flight=claimed
+            catalogue, ports.ledger, ports.workers, ports.due, clock=ports.clock, in_flight=self._in_flight
         )
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """Finishes records as their mails are answered. Raises Unavailable for those no relay would take."""
+        """Finish records as results arrive. Raise Unavailable for those whose messages no relay took."""
         batch = DeliveryBatch(records, self._topics.dead_letter, "email")
         if batch.refused.records:
             yield batch.refused
         pending = list(batch.deliveries.values())
         while pending:
-            claims = await self._claimer.claim(await self._look(pending))
+            # Claim before send: after a crash, the ledger would otherwise not show that a message may have left, and
+            # it would be sent twice.
+            claims = await self._claimer.claim(await self._recheck(pending))
             try:
-                yield await self._close(batch, claims)
+                yield await self._finish_closed(batch, claims)
                 async for done in self._send(batch, claims):
                     yield done
             finally:
-                if claims.send:  # cut off before their mails were begun
-                    self._claimer.in_flight.renew_epoch(delivery.id for delivery in claims.send)
+                if claims.send:  # cut off before these were submitted
+                    self._in_flight.renew_epoch(delivery.id for delivery in claims.send)
             pending = [checked.delivery for checked in claims.wait]
             if pending:
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
 
-    async def _look(self, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
-        """The last look; again after each wait, since what was true before it may be no more."""
+    async def _recheck(self, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
+        """Recheck before each claim, also after a wait, since rows may have changed during it."""
         return await recheck(
             deliveries,
             self._catalogue,
@@ -120,139 +134,157 @@ class EmailHandler:
             now_ms=self._ports.clock.now_ms(),
         )
 
-    async def _close(self, batch: DeliveryBatch, claims: ClaimResults) -> Done:
-        """What needs no mail, now or any more."""
-        await self._hold(claims.closed)
-        told = [self._outcome(delivery, transition) for delivery, transition in claims.closed]
-        told += [m for d in claims.settled for m in await self._retell(d)]
-        return Done(batch.finish([d.id for d, _ in claims.closed] + [d.id for d in claims.settled]), told)
+    async def _finish_closed(self, batch: DeliveryBatch, claims: ClaimResults) -> Done:
+        """Finish the records of deliveries that are not sent now: closed by the claim, or settled before."""
+        await self._note_held(claims.closed)
+        messages = [self._outcome_message(delivery, transition) for delivery, transition in claims.closed]
+        messages += [message for d in claims.settled for message in await self._re_emit(d)]
+        finished = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
+        return Done(batch.records_of(finished), messages)
 
     async def _send(self, batch: DeliveryBatch, claims: ClaimResults) -> AsyncIterator[Done]:
         deliveries, unsent = claims.send, list[str]()
-        now = self._ports.clock.now_ms()
-        if late := [delivery for delivery in deliveries if delivery.deadline_ms <= now]:
-            yield await self._expire(batch, late, now)
-        by_id = {delivery.id: delivery for delivery in deliveries if delivery.deadline_ms > now}
-        mails, broken = self._render(by_id.values())
-        if broken:
-            yield await self._bury(batch, broken)
-        answers = SendResults({mail.delivery_id: self._ports.transport.submit(mail) for mail in mails})
-        claims.send = []
-        async for settled, overtaken in self._marked(by_id, answers):
+        now_ms = self._ports.clock.now_ms()
+        if late := [delivery for delivery in deliveries if delivery.deadline_ms <= now_ms]:
+            yield await self._expire(batch, late, now_ms)
+        by_id = {delivery.id: delivery for delivery in deliveries if delivery.deadline_ms > now_ms}
+        messages, failed = self._render(by_id.values())
+        if failed:
+            yield await self._dead_letter(batch, failed)
+        results = SendResults(
+            {message.delivery_id: self._ports.transport.submit(message) for message in messages}
+        )
+        claims.send = []  # submitted: from here on their results release the claims
+        # Records are finished only once their results are stored: a commit before that could leave a delivery
+        # `sending` for ever, with no record to settle it.
+        async for settled, refused in self._stored_groups(by_id, results):
             unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
-            stood = [s for s in settled if s.delivery.id not in overtaken]
-            yield self._done(batch, stood, await self._soft.settled(stood))
+            applied = [s for s in settled if s.delivery.id not in refused]
+            yield self._finish(batch, applied, await self._soft.count_settled(applied))
             for s in settled:
-                if s.delivery.id in overtaken and s.result.status is not SendStatus.unsent:
-                    yield Done(batch.finish([s.delivery.id]), await self._retell(s.delivery))
+                if s.delivery.id in refused and s.result.status is not SendStatus.unsent:
+                    yield Done(batch.records_of([s.delivery.id]), await self._re_emit(s.delivery))
         if unsent:
             raise Unavailable("no relay takes mail")
 
-    async def _marked(self, by_id: Mapping[str, Delivery], answers: SendResults) -> AsyncIterator[_Group]:
-        """Answers, stored, and which of them the ledger would not have, because another worker had been faster.
+    async def _stored_groups(
+        self, by_id: Mapping[str, Delivery], results: SendResults
+    ) -> AsyncIterator[_StoredGroup]:
+        """Yield settled deliveries once they are stored, and those the ledger refused: another worker was faster.
 
-        A batch that is cancelled leaves this to a task: nobody else may touch what we claim.
+        Storing is a task of its own, which outlives a batch that is cancelled: the messages are out, their claims have
+        a heartbeat, and so no other worker would settle them.
         """
-        groups: asyncio.Queue[_Group | None] = asyncio.Queue()
+        groups: asyncio.Queue[_StoredGroup | None] = asyncio.Queue()
 
-        async def mark() -> None:
-            async for group in answers.groups():
+        async def store() -> None:
+            async for group in results.groups():
                 settled = self._settle(by_id, group)
                 groups.put_nowait((settled, await self._store(settled)))
 
-        marking = asyncio.create_task(mark())
-        self._marking.add(marking)
-        marking.add_done_callback(self._marking.discard)
-        marking.add_done_callback(lambda _: groups.put_nowait(None))
+        storing = asyncio.create_task(store())
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        storing.add_done_callback(lambda _: groups.put_nowait(None))
         while (stored := await groups.get()) is not None:
             yield stored
-        marking.result()
+        storing.result()
 
     def _render(self, deliveries: Iterable[Delivery]) -> tuple[list[OutgoingMail], dict[str, Exception]]:
-        mails: list[OutgoingMail] = []
-        broken: dict[str, Exception] = {}
+        messages: list[OutgoingMail] = []
+        failed: dict[str, Exception] = {}
         for delivery in deliveries:
             try:
                 content = self._ports.renderer.email(delivery, self._headers(delivery))
             except RenderFailed as error:
-                broken[delivery.id] = error
+                failed[delivery.id] = error
             else:
-                mails.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
-        return mails, broken
+                messages.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
+        return messages, failed
 
-    async def _expire(self, batch: DeliveryBatch, late: Sequence[Delivery], now: int) -> Done:
-        """What was claimed in time, but the claim took too long."""
+    async def _expire(self, batch: DeliveryBatch, late: Sequence[Delivery], now_ms: int) -> Done:
+        """Expire deliveries whose deadline passed while they were claimed."""
         transitions = [
-            Transition(d.event, d.id, State.expired, Reason.past_deadline, now, d.attempt) for d in late
+            Transition(d.event, d.id, State.expired, Reason.past_deadline, now_ms, d.attempt) for d in late
         ]
         await self._ports.ledger.transition(transitions)
-        self._claimer.in_flight.difference_update(d.id for d in late)
+        self._in_flight.remove(d.id for d in late)
         return Done(
-            batch.finish([d.id for d in late]),
+            batch.records_of([d.id for d in late]),
             [
-                self._outcome(delivery, transition)
+                self._outcome_message(delivery, transition)
                 for delivery, transition in zip(late, transitions, strict=True)
             ],
         )
 
-    async def _bury(self, batch: DeliveryBatch, broken: Mapping[str, Exception]) -> Done:
-        """What cannot be rendered goes to the dead letters, and the ledger says so."""
-        now = self._ports.clock.now_ms()
+    async def _dead_letter(self, batch: DeliveryBatch, failed: Mapping[str, Exception]) -> Done:
+        """Write `dead` to the ledger and a dead letter for each delivery that cannot be rendered."""
+        now_ms = self._ports.clock.now_ms()
         transitions = [
-            Transition(batch.deliveries[name].event, name, State.dead, Reason.render_failed, now)
-            for name in broken
+            Transition(batch.deliveries[id_].event, id_, State.dead, Reason.render_failed, now_ms)
+            for id_ in failed
         ]
         await self._ports.ledger.transition(transitions)
-        self._claimer.in_flight.difference_update(broken)
+        self._in_flight.remove(failed)
         messages = [
-            self._outcome(batch.deliveries[transition.delivery], transition) for transition in transitions
+            self._outcome_message(batch.deliveries[transition.delivery], transition)
+            for transition in transitions
         ]
-        for name, error in broken.items():
-            failed = InvalidEvent(DeadReason.render_failed, str(error))
-            record = batch.records[name][0]
-            messages.append(dead_letter(self._topics.dead_letter, "email", record, failed))
-        return Done(batch.finish(list(broken)), messages)
+        for id_, error in failed.items():
+            invalid = InvalidEvent(DeadReason.render_failed, str(error))
+            messages.append(dead_letter(self._topics.dead_letter, "email", batch.records[id_][0], invalid))
+        return Done(batch.records_of(failed), messages)
 
-    def _settle(self, by_id: Mapping[str, Delivery], group: Sequence[Answer]) -> list[SettledDelivery]:
-        now = self._ports.clock.now_ms()
+    def _settle(
+        self, by_id: Mapping[str, Delivery], group: Sequence[DeliveryResult]
+    ) -> list[SettledDelivery]:
+        now_ms = self._ports.clock.now_ms()
         return [
-            settle(by_id[name], self._catalogue[by_id[name].type], result, now, self._rng)
-            for name, result in group
+            settle(by_id[id_], self._catalogue[by_id[id_].type], result, now_ms, self._rng)
+            for id_, result in group
         ]
 
     async def _store(self, settled: Sequence[SettledDelivery]) -> set[str]:
-        """Store what answers mean: when to try again first, then the ledger; the ids of those it refused.
+        """Store settled deliveries; return the ids of those whose transition the ledger refused.
 
-        The mail is out, so this insists for as long as Redis is away: a mark given up is a mail sent twice.
+        Repeats for as long as Redis is unavailable: the messages are out, and a transition that is given up is a
+        message sent twice.
         """
-        pause = 0.1
+        pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                again = [s for s in settled if s.again_ms]
-                if again:
-                    later = [s.delivery.model_copy(update={"attempt": s.transition.attempt}) for s in again]
-                    states = [s.transition.to for s in again]
-                    await self._ports.due.add(later, [s.again_ms for s in again], states)
-                await self._hold([s[:2] for s in settled])
-                overtaken = await self._mark([s.transition for s in settled])
+                # The due set before the ledger: a crash in the other order leaves `deferred` without a next attempt,
+                # which nothing would ever make.
+                await self._add_next_attempts(settled)
+                await self._note_held([s[:2] for s in settled])
+                refused = await self._write_transitions([s.transition for s in settled])
                 for s in settled:
                     if s.result.suppress:
                         await self._ports.writes.put_suppression(*_suppression(s))
             except Unavailable:
-                await asyncio.sleep(pause)
-                pause = min(2.0, pause * 2)
+                await asyncio.sleep(pause_s)
+                pause_s = min(_MAX_PAUSE_S, pause_s * 2)
             else:
-                self._claimer.in_flight.difference_update(s.delivery.id for s in settled)
-                return overtaken
+                # Claims are released only after the ledger has the transitions: without a heartbeat for their owner,
+                # another worker would take them over as ambiguous.
+                self._in_flight.remove(s.delivery.id for s in settled)
+                return refused
 
-    async def _hold(self, results: Sequence[tuple[Delivery, Transition]]) -> None:
-        if held := [delivery for delivery, transition in results if transition.to is State.held]:
+    async def _add_next_attempts(self, settled: Sequence[SettledDelivery]) -> None:
+        if retried := [s for s in settled if s.next_ms]:
+            # With the attempt counted: the ledger lets only the record of the next attempt claim the delivery.
+            deliveries = [s.delivery.model_copy(update={"attempt": s.transition.attempt}) for s in retried]
+            states = [s.transition.to for s in retried]
+            await self._ports.due.add(deliveries, [s.next_ms for s in retried], states)
+
+    async def _note_held(self, transitions: Sequence[tuple[Delivery, Transition]]) -> None:
+        if held := [delivery for delivery, transition in transitions if transition.to is State.held]:
             await self._ports.due.hold(held, self._ports.clock.now_ms())
 
-    async def _mark(self, transitions: Sequence[Transition]) -> set[str]:
-        """Write the moves; the deliveries that stand elsewhere by now.
+    async def _write_transitions(self, transitions: Sequence[Transition]) -> set[str]:
+        """Write transitions after `sending`; return the deliveries that another worker has settled meanwhile.
 
-        Where Redis was emptied and rebuilt while mail was out, its claim is made anew first.
+        Where Redis was emptied and rebuilt while a message was out, its claim is lost: it is written again first.
         """
         results = await self._ports.ledger.transition(transitions)
         refused = [
@@ -266,41 +298,41 @@ class EmailHandler:
         ]
         if unclaimed:
             await self._ports.ledger.transition(
-                [m for pair in zip(claims, unclaimed, strict=True) for m in pair]
+                [transition for pair in zip(claims, unclaimed, strict=True) for transition in pair]
             )
         return {transition.delivery for transition, state in refused if state not in _CLAIMABLE}
 
-    def _done(
-        self, batch: DeliveryBatch, settled: Sequence[SettledDelivery], more: Sequence[Message]
+    def _finish(
+        self, batch: DeliveryBatch, settled: Sequence[SettledDelivery], score_messages: Sequence[Message]
     ) -> Done:
-        """What no relay took stays unfinished, so it stays in Kafka."""
+        """Finish the records of settled deliveries. Those that no relay took stay unfinished, so they stay in Kafka."""
         final = [s for s in settled if s.result.status is not SendStatus.unsent]
         messages = [
-            outcome_message(self._topics, s.delivery, s.transition, s.result, s.again_ms) for s in final
+            outcome_message(self._topics, s.delivery, s.transition, s.result, s.next_ms) for s in final
         ]
-        messages += [self._suppressed(*_suppression(s)) for s in final if s.result.suppress]
-        messages += more
-        return Done(batch.finish([s.delivery.id for s in final]), messages)
+        messages += [self._suppression_message(*_suppression(s)) for s in final if s.result.suppress]
+        messages += score_messages
+        return Done(batch.records_of([s.delivery.id for s in final]), messages)
 
-    async def _retell(self, delivery: Delivery) -> list[Message]:
-        """A delivery that was settled before: its telling may have been lost with a worker, so tell it again."""
+    async def _re_emit(self, delivery: Delivery) -> list[Message]:
+        """Return the outcome of a delivery that was settled before: it may have been lost with a worker."""
         entry = await self._ports.ledger.entry(delivery.event, delivery.id)
         if entry is None or entry.state is State.sending:
             return []
         step = entry.steps[0]
-        (again_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
+        (next_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
         transition = Transition(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )
-        told = [outcome_message(self._topics, delivery, transition, None, again_ms or 0)]
+        messages = [outcome_message(self._topics, delivery, transition, None, next_ms or 0)]
         if step.state is State.bounced and (row := await self._ports.tables.suppression(delivery.address)):
-            told.append(self._suppressed(address_key(delivery.address), row))
-        return told
+            messages.append(self._suppression_message(address_key(delivery.address), row))
+        return messages
 
-    def _suppressed(self, key: str, row: Suppression) -> Message:
+    def _suppression_message(self, key: str, row: Suppression) -> Message:
         return Message(self._topics.table("suppressions"), key.encode(), row.to_bytes())
 
-    def _outcome(self, delivery: Delivery, transition: Transition) -> Message:
+    def _outcome_message(self, delivery: Delivery, transition: Transition) -> Message:
         return outcome_message(self._topics, delivery, transition)
 
 

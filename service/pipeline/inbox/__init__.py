@@ -1,1 +1,5 @@
-"""Inbox deliveries to inbox entries, and marking entries as read."""
+"""The inbox channel.
+
+1. `stage`: deliveries become inbox entries; the ledger decides which of them stay.
+2. `mark_read`: entries are marked as read, in Redis and in Kafka.
+"""

@@ -1,4 +1,4 @@
-"""Reading entries of an inbox: marked in Redis, and told to `dispatch.outcomes`, so that a rebuild knows it too."""
+"""Marking of inbox entries as read: in Redis, and in `dispatch.outcomes`, from which a rebuild marks them."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from service.model.record import Message
 from service.model.topics import TopicNames
 from service.ports import Clock, Inbox, InboxQuery, InboxReads, Publisher, ReadFilter
 
-_MOST = 1_000_000  # more than an inbox holds
-_BATCH = 1000  # ids a record: some 30 kB
+_ALL = 1_000_000  # more than an inbox holds
+_IDS_PER_RECORD = 1000  # some 30 kB
 
 
 class ReadMarker:
-    """Marks entries read. What was answered is in Kafka; after Unavailable the same may be asked for again."""
+    """Marks entries as read. Returns only once Kafka has the marks; after Unavailable the call may be repeated."""
 
     def __init__(
         self, inbox: Inbox, reads: InboxReads, publisher: Publisher, topics: TopicNames, clock: Clock
@@ -24,35 +24,33 @@ class ReadMarker:
         self._clock = clock
 
     async def mark(self, recipient: str, ids: Sequence[str]) -> Sequence[bool | None]:
-        """True: now read, False: was read before, None: this recipient has no such entry.
-
-        What was read before is told again: the first telling may have failed.
-        """
-        now = self._clock.now_ms()
-        marked: list[bool | None] = []
-        for start in range(0, len(ids), _BATCH):
-            part = ids[start : start + _BATCH]
-            found = await self._inbox.mark_read(recipient, part, now)
-            await self._tell(recipient, [i for i, m in zip(part, found, strict=True) if m is not None], now)
-            marked += found
-        return marked
+        """Mark entries. Return True: now read, False: read before, None: this recipient has no such entry."""
+        now_ms = self._clock.now_ms()
+        results: list[bool | None] = []
+        for start in range(0, len(ids), _IDS_PER_RECORD):
+            part = ids[start : start + _IDS_PER_RECORD]
+            # Redis first: it knows which ids are the recipient's, and no others may get into the log. Entries that
+            # were read before are published again, since the earlier publication may have failed.
+            marked = await self._inbox.mark_read(recipient, part, now_ms)
+            own = [item for item, result in zip(part, marked, strict=True) if result is not None]
+            await self._publish(recipient, own, now_ms)
+            results += marked
+        return results
 
     async def mark_all(self, recipient: str, types: frozenset[str] = frozenset()) -> int:
-        """Mark what is unread now, of these types where any are named; how many there were.
-
-        Told before it is marked: once marked, the same request would find nothing to tell.
-        """
-        now = self._clock.now_ms()
-        page = await self._reads.page(InboxQuery(recipient, ReadFilter.unread, types, limit=_MOST))
+        """Mark all entries that are unread now, of these types where any are named. Return how many there were."""
+        now_ms = self._clock.now_ms()
+        page = await self._reads.page(InboxQuery(recipient, ReadFilter.unread, types, limit=_ALL))
         ids = [item.id for item in page.items]
-        marked: list[bool | None] = []
-        for start in range(0, len(ids), _BATCH):
-            part = ids[start : start + _BATCH]
-            await self._tell(recipient, part, now)
-            marked += await self._inbox.mark_read(recipient, part, now)
-        return sum(mark is True for mark in marked)
+        results: list[bool | None] = []
+        for start in range(0, len(ids), _IDS_PER_RECORD):
+            part = ids[start : start + _IDS_PER_RECORD]
+            # Kafka first: once marked, a repeated call would find nothing unread, and the record would be missing.
+            await self._publish(recipient, part, now_ms)
+            results += await self._inbox.mark_read(recipient, part, now_ms)
+        return sum(result is True for result in results)
 
-    async def _tell(self, recipient: str, ids: Sequence[str], at_ms: int) -> None:
+    async def _publish(self, recipient: str, ids: Sequence[str], at_ms: int) -> None:
         if ids:
             mark = ReadMark(recipient, tuple(ids), at_ms)
             await self._publisher.publish([Message(self._topic, recipient.encode(), mark.to_bytes())])

@@ -1,4 +1,12 @@
-"""Inbox: deliveries become entries that a recipient can read."""
+"""The inbox stage: deliveries become entries that a recipient can read.
+
+1. Decode the batch; records without a delivery become dead letters.
+2. Render an entry of each delivery that has not expired.
+3. Add the entries to the inboxes.
+4. Write the transitions, mostly to `delivered`, to the ledger.
+5. Remove the entries of deliveries that the ledger refused, as withdrawn ones.
+6. Yield the outcomes and finish the records.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -34,15 +42,15 @@ class InboxHandler:
         self._clock = clock
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """Add, then tell the ledger. An entry that the ledger refuses, a withdrawn one, is taken out again."""
+        """Add entries, then write the ledger, then remove the entries that it refused."""
         batch = DeliveryBatch(records, self._topics.dead_letter, "inbox")
-        now = self._clock.now_ms()
+        now_ms = self._clock.now_ms()
         items: list[InboxItem] = []
         transitions: list[Transition] = []
-        letters: list[Message] = list(batch.refused.messages)
+        dead_letters: list[Message] = list(batch.refused.messages)
         for delivery in batch.deliveries.values():
             state, reason = State.delivered, Reason.none
-            if delivery.deadline_ms <= now:
+            if delivery.deadline_ms <= now_ms:
                 state, reason = State.expired, Reason.past_deadline
             else:
                 try:
@@ -51,32 +59,37 @@ class InboxHandler:
                     state, reason = State.dead, Reason.render_failed
                     failed = InvalidEvent(DeadReason.render_failed, str(error))
                     record = batch.records[delivery.id][0]
-                    letters.append(dead_letter(self._topics.dead_letter, "inbox", record, failed))
-            transitions.append(Transition(delivery.event, delivery.id, state, reason, now))
+                    dead_letters.append(dead_letter(self._topics.dead_letter, "inbox", record, failed))
+            transitions.append(Transition(delivery.event, delivery.id, state, reason, now_ms))
+        # The entry before the ledger. In the other order, a withdrawal between the two would find no entry to remove,
+        # and the entry added after it would stay. If the worker dies between, the record meets the same entry again.
         if items:
             await self._inbox.add(items)
         results = await self._ledger.transition(transitions) if transitions else []
-        await self._take_back(batch, transitions, results)
-        yield Done(records, [*letters, *self._outcomes(batch, transitions, results)])
+        # Removal after the refusal: only the ledger knows of a withdrawal that came before the entry was added.
+        await self._remove_refused(batch, transitions, results)
+        yield Done(records, [*dead_letters, *self._outcomes(batch, transitions, results)])
 
-    async def _take_back(
+    async def _remove_refused(
         self, batch: DeliveryBatch, transitions: Sequence[Transition], results: Sequence[TransitionResult]
     ) -> None:
-        """What the ledger calls anything but delivered is in no inbox, also where a rebuild has put it there."""
-        of_recipient: dict[str, list[str]] = {}
+        """Remove the entries of deliveries that are not `delivered`, also where a rebuild has added them."""
+        ids_by_recipient: dict[str, list[str]] = {}
         for transition, result in zip(transitions, results, strict=True):
             if result.state is not State.delivered:
-                of_recipient.setdefault(batch.deliveries[transition.delivery].recipient, []).append(
-                    transition.delivery
-                )
-        for recipient, ids in of_recipient.items():
+                recipient = batch.deliveries[transition.delivery].recipient
+                ids_by_recipient.setdefault(recipient, []).append(transition.delivery)
+        for recipient, ids in ids_by_recipient.items():
             await self._inbox.remove(recipient, ids)
 
     def _outcomes(
         self, batch: DeliveryBatch, transitions: Sequence[Transition], results: Sequence[TransitionResult]
     ) -> list[Message]:
-        """Also what was told before, since its telling may have been lost with a worker: as it was."""
-        told = [
+        """Return the outcomes, also of deliveries settled before: their outcomes may have been lost with a worker.
+
+        A delivery that was `delivered` before is reported as that, whatever this batch would make of it.
+        """
+        settled = [
             transition._replace(to=State.delivered, reason=Reason.none)
             if not result.applied and result.state is State.delivered
             else transition
@@ -85,21 +98,21 @@ class InboxHandler:
         ]
         return [
             outcome_message(self._topics, batch.deliveries[transition.delivery], transition)
-            for transition in told
+            for transition in settled
         ]
 
 
 def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> InboxItem:
-    """The entry that a delivery becomes. Raises RenderFailed, and KeyError for a type that there is not."""
-    row = catalogue[delivery.type]
+    """Return the inbox entry of a delivery. Raise RenderFailed, and KeyError for a type that is not declared."""
+    notification_type = catalogue[delivery.type]
     return InboxItem(
         id=delivery.id,
         recipient=delivery.recipient,
         type=delivery.type,
-        number=row.number or 0,
+        number=notification_type.number or 0,
         created_ms=delivery.created_ms,
         meta=delivery.data,
         line=renderer.inbox_line(delivery),
         event=delivery.event,
-        expires_ms=delivery.received_ms + row.inbox_ttl * 1000,
+        expires_ms=delivery.received_ms + notification_type.inbox_ttl_s * 1000,
     )

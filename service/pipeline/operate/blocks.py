@@ -72,7 +72,7 @@ class MailBlocks:
 
 def _document(block: MailBlock, now_ms: int) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    if (suppression := block.suppression) is not None and suppression.stands(now_ms):
+    if (suppression := block.suppression) is not None and suppression.in_force(now_ms):
         document["suppressed"] = {"reason": suppression.reason.value, "since_ms": suppression.at_ms}
         if suppression.until_ms:
             document["suppressed"]["until_ms"] = suppression.until_ms

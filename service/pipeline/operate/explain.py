@@ -86,7 +86,7 @@ class Explainer:
     async def _recipients(self, query: ExplainQuery) -> list[str]:
         """Return the recipient ids of the query; a recipient is also the pseudonym of its address in group lists."""
         if query.address:
-            return [*await self._search.holders(query.address), address_pseudonym(query.address)]
+            return [*await self._search.find(query.address), address_pseudonym(query.address)]
         if not query.recipient:
             return []
         rows = await self._tables.lookup(LookupKeys(recipients={query.recipient}))

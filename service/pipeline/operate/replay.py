@@ -213,7 +213,7 @@ class Replayer:
 
     def _renewed(self, planned: PlannedReplay, now_ms: int) -> Delivery:
         """Return the delivery with a full time to live, in the bulk lane, behind everything that is not a replay."""
-        ttl_ms = self._catalogue[planned.delivery.type].ttl * 1000
+        ttl_ms = self._catalogue[planned.delivery.type].ttl_s * 1000
         changed = {"deadline_ms": now_ms + ttl_ms, "lane": Lane.bulk, "attempt": planned.latest.attempt}
         return planned.delivery.model_copy(update=changed)
 

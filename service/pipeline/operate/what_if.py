@@ -16,7 +16,7 @@ from service.model.record import Record
 from service.pipeline.email.recheck import recheck
 from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
+from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
@@ -120,16 +120,16 @@ class WhatIf:
             ]
             # The order of the pipeline: resolve decides before the recheck, which decides queued mail once more.
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
-            rechecked = {checked.delivery.id: checked.verdict for checked in last}
+            rechecked = {checked.delivery.id: checked.decision for checked in last}
             for delivery, decision in decided:
                 yield PredictedDelivery(delivery, rechecked.get(delivery.id, decision))
 
     async def _candidates(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
         """Yield the candidates of an event, some hundreds at a time."""
         keys = LookupKeys()
-        want(case.event, case.row, keys)
+        add_lookup_keys(case.event, case.notification_type, keys)
         rows = await tables.lookup(keys)
-        first = list(candidates(case.event, case.row, rows))
+        first = list(candidates(case.event, case.notification_type, rows))
         for start in range(0, len(first), _CHUNK):
             yield first[start : start + _CHUNK]
         for role, page in rows.roles.items():

@@ -1,4 +1,4 @@
-"""Audience: who an event is for. Each rule of the type turns rows of the tables into candidates."""
+"""The audience of an event: each rule of its type turns rows of the tables into candidates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -17,7 +17,7 @@ _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.
 
 
 class Candidate(NamedTuple):
-    """Somebody a rule found. `known` is false for an id that the recipients table lacks."""
+    """A recipient that a rule found. `known` is false for an id that is not in the recipients table."""
 
     recipient: str
     rule: AudienceRule
@@ -31,51 +31,56 @@ class Candidate(NamedTuple):
     known: bool = True
 
 
-def want(event: Event, row: NotificationType, wanted: LookupKeys) -> None:
-    """Note the rows that this event's audience needs."""
-    for rule in row.audience:
+def add_lookup_keys(event: Event, notification_type: NotificationType, keys: LookupKeys) -> None:
+    """Add the keys of the rows that this event's audience needs."""
+    for rule in notification_type.audience:
         if rule.kind is _USERS:
-            wanted.recipients.update(event.recipients or ())
+            keys.recipients.update(event.recipients or ())
         elif rule.kind is _GROUP and event.external_id:
-            wanted.groups.add(GroupKey(event.external_id, event.project_id))
+            keys.groups.add(GroupKey(event.external_id, event.project_id))
         elif rule.kind is _ACCOUNT and event.account:
-            wanted.accounts.add(event.account)
+            keys.accounts.add(event.account)
         elif rule.role:
-            wanted.roles.add(rule.role)
+            keys.roles.add(rule.role)
 
 
-def candidates(event: Event, row: NotificationType, rows: Rows) -> Iterator[Candidate]:
-    """Everybody whom the rules find in these rows, in the order of the rules; twice where two rules do."""
-    for rule in row.audience:
+def candidates(event: Event, notification_type: NotificationType, rows: Rows) -> Iterator[Candidate]:
+    """Yield the recipients that the rules find in these rows, in the order of the rules.
+
+    A recipient that two rules find is yielded twice.
+    """
+    for rule in notification_type.audience:
         if rule.kind is _USERS:
-            for name in event.recipients or ():
-                yield from_recipient(rows.recipients.get(name), name, AudienceRule.users, "")
+            for recipient in event.recipients or ():
+                yield from_recipient(rows.recipients.get(recipient), recipient, AudienceRule.users, "")
         elif rule.kind is _GROUP and event.external_id:
-            yield from group_members(GroupKey(event.external_id, event.project_id), row.name, rows)
+            yield from group_members(
+                GroupKey(event.external_id, event.project_id), notification_type.name, rows
+            )
         elif rule.kind is _ACCOUNT and event.account:
-            yield from (from_contact(c) for c in rows.accounts.get(event.account, ()))
+            yield from (from_contact(contact) for contact in rows.accounts.get(event.account, ()))
         elif rule.role:
             page = rows.roles.get(rule.role)
             yield from role_members(rule.role, page.members if page else ())
 
 
 def role_members(role: str, members: Sequence[Recipient]) -> Iterator[Candidate]:
-    """The holders of a role."""
+    """Yield the holders of a role."""
     for member in members:
         yield from_recipient(member, member.id, AudienceRule.role, role)
 
 
-def from_recipient(row: Recipient | None, name: str, rule: AudienceRule, matched: str) -> Candidate:
-    """A row of the recipients table, or its absence."""
+def from_recipient(row: Recipient | None, recipient: str, rule: AudienceRule, matched: str) -> Candidate:
+    """Return the candidate of a row of the recipients table; an unknown one where there is no row."""
     if row is None:
-        return Candidate(name, rule, matched, known=False)
+        return Candidate(recipient, rule, matched, known=False)
     return Candidate(
         row.id, rule, matched, row.address, row.name, row.locale, row.timezone, row.version, row.preferences
     )
 
 
 def from_contact(row: Contact) -> Candidate:
-    """A contact of an account."""
+    """Return the candidate of a contact of an account."""
     return Candidate(
         row.uuid,
         _ACCOUNT,
@@ -90,7 +95,7 @@ def from_contact(row: Contact) -> Candidate:
 
 
 def group_members(key: GroupKey, type_name: str, rows: Rows) -> Iterator[Candidate]:
-    """The addresses a group lists for a type; each is known by a pseudonym, since a list names no persons."""
+    """Yield the addresses that a group lists for a type. Each is known by a pseudonym, since a list has no ids."""
     group = rows.groups.get(key)
     if group is None:
         return
@@ -104,8 +109,8 @@ def group_members(key: GroupKey, type_name: str, rows: Rows) -> Iterator[Candida
         )
 
 
-def channels(row: NotificationType, candidate: Candidate) -> Sequence[Channel]:
+def channels(notification_type: NotificationType, candidate: Candidate) -> Sequence[Channel]:
     """Return the channels for a candidate: a member of a group is an address, so only addressed channels reach it."""
     if candidate.rule is not _GROUP:
-        return row.channels
-    return [channel for channel in row.channels if CHANNELS[channel].addressed]
+        return notification_type.channels
+    return [channel for channel in notification_type.channels if CHANNELS[channel].addressed]

@@ -1,4 +1,4 @@
-"""Judge: a candidate becomes its deliveries, each with the verdict on it. Writes nothing, so what-if asks it too."""
+"""Deliveries of a candidate, one a channel, each with its decision. Writes nothing, so what-if uses it too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,28 +17,28 @@ from service.pipeline.resolve.precedence import Decision, decide
 
 @dataclass(slots=True)
 class EventInProgress:
-    """An event with those already found for it: a person or an address found twice hears once."""
+    """An event with the recipients and addresses found so far, each of which is notified only once."""
 
     event: Event
-    row: NotificationType
+    notification_type: NotificationType
     recipients: set[str] = field(default_factory=set)
     addresses: dict[str, AudienceRule] = field(default_factory=dict)
 
 
 def decide_deliveries(
-    case: EventInProgress, candidate: Candidate, now_ms: int
+    progress: EventInProgress, candidate: Candidate, now_ms: int
 ) -> Iterator[tuple[Delivery, Decision]]:
-    """The deliveries to somebody a rule found, one a channel; none where an earlier rule has found them."""
-    if candidate.recipient in case.recipients:
+    """Yield the deliveries of a candidate with their decisions; none where an earlier rule has found the recipient."""
+    if candidate.recipient in progress.recipients:
         return
-    case.recipients.add(candidate.recipient)
-    for channel in channels(case.row, candidate):
-        delivery = _delivery(case, candidate, channel)
-        yield delivery, _first_state(case, candidate, channel, delivery, now_ms)
+    progress.recipients.add(candidate.recipient)
+    for channel in channels(progress.notification_type, candidate):
+        delivery = _delivery(progress, candidate, channel)
+        yield delivery, _first_decision(progress, candidate, channel, delivery, now_ms)
 
 
-def _delivery(case: EventInProgress, candidate: Candidate, channel: Channel) -> Delivery:
-    event, row = case.event, case.row
+def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel) -> Delivery:
+    event, notification_type = progress.event, progress.notification_type
     return Delivery(
         id=delivery_id(event.key, candidate.recipient, channel),
         event=event.key,
@@ -52,33 +52,39 @@ def _delivery(case: EventInProgress, candidate: Candidate, channel: Channel) -> 
         row_version=candidate.row_version,
         created_ms=event.time_ms,
         received_ms=event.received_ms,
-        deadline_ms=event.expires_ms or event.received_ms + row.ttl * 1000,
+        deadline_ms=event.expires_ms or event.received_ms + notification_type.ttl_s * 1000,
         address=candidate.address if CHANNELS[channel].addressed else "",
         name=candidate.name,
         locale=candidate.locale,
         timezone=candidate.timezone,
         data=event.data,
-        lane=row.lane,
-        supersede=row.supersede_key(event.data, event.supersede) if row.supersede or event.supersede else "",
+        lane=notification_type.lane,
+        supersede=(
+            notification_type.supersede_key(event.data, event.supersede)
+            if notification_type.supersede or event.supersede
+            else ""
+        ),
         traceparent=event.traceparent or "",
     )
 
 
-def _first_state(
-    case: EventInProgress, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
+def _first_decision(
+    progress: EventInProgress, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
 ) -> Decision:
-    """The verdict on one recipient × channel: what rules it out first, then who wins."""
+    """Return the decision for one recipient × channel: first what rules the delivery out, then by precedence."""
     if not candidate.known:
         return Decision(State.skipped, Reason.no_such_recipient, "not in the recipients table")
-    if case.event.actor == candidate.recipient and not case.row.notify_actor:
+    if progress.event.actor == candidate.recipient and not progress.notification_type.notify_actor:
         return Decision(State.skipped, Reason.own_action, "the recipient did this")
     if CHANNELS[channel].addressed:
         if not candidate.address:
             return Decision(State.skipped, Reason.no_address, "the recipient has no address")
-        first = case.addresses.setdefault(candidate.address.lower(), candidate.rule)
+        first = progress.addresses.setdefault(candidate.address.lower(), candidate.rule)
         if first is not candidate.rule:
             return Decision(State.skipped, Reason.duplicate_address, f"already found by {first}")
     if delivery.deadline_ms <= now_ms:
         return Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
-    choice = candidate.preferences.get(preference_key(case.row.name, channel))
-    return decide(case.row, channel, choice=choice, listed=candidate.rule is AudienceRule.group)
+    choice = candidate.preferences.get(preference_key(progress.notification_type.name, channel))
+    return decide(
+        progress.notification_type, channel, choice=choice, listed=candidate.rule is AudienceRule.group
+    )

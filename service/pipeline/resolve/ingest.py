@@ -1,6 +1,11 @@
-"""Ingest: bytes from an upstream service become a validated event, or a reason why not.
+"""Ingest: parsing and validation of events from upstream services.
 
-CloudEvents 1.0 in its Kafka binding's structured and binary mode, and bare JSON with the same fields.
+CloudEvents 1.0 in its Kafka binding's structured and binary mode, and bare JSON with the same fields:
+
+1. Read attributes and data, whichever form they come in.
+2. Find the notification type; a reserved type is a withdrawal.
+3. Check the data against the type's documented fields.
+4. Read our extensions, and check that the audience can be found.
 """
 
 import base64
@@ -45,7 +50,7 @@ _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.
 def parse(
     value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int
 ) -> Event | Withdrawal:
-    """The event, or the taking back of one, in a record or request. Raises InvalidEvent; nothing else."""
+    """Return the event or withdrawal in a record or request. Raise InvalidEvent, and nothing else."""
     fields = _fields(value, {name.lower(): content for name, content in headers})
     data = fields.get("data")
     if data is None:
@@ -53,48 +58,48 @@ def parse(
     if not isinstance(data, dict):
         raise InvalidEvent(DeadReason.invalid_data, "data: must be an object")
     event_id, source, name = (_required(fields, attribute) for attribute in ("id", "source", "type"))
-    row = catalogue.get(name)
-    if row is None:
+    notification_type = catalogue.get(name)
+    if notification_type is None:
         if name.rpartition(".")[2] != WITHDRAW:
             raise InvalidEvent(DeadReason.unknown_type, ascii(name[:128]))
-        when_ms = _time(fields, "time") or received_ms
         return Withdrawal(
             key=event_key(source, event_id),
             id=event_id,
             source=source,
-            time_ms=when_ms,
+            time_ms=_time(fields, "time") or received_ms,
             received_ms=received_ms,
             extensions={name: fields[name] for name in fields.keys() - _KNOWN},
-            **_withdrawn(data, source, catalogue),
+            **_withdrawn_target(data, source, catalogue),
         )
-    if errors := catalogue.meta_errors(row, data):
+    if errors := catalogue.meta_errors(notification_type, data):
         raise InvalidEvent(DeadReason.invalid_data, errors)
     time_ms = _time(fields, "time") or received_ms
-    named = _extensions(fields, data)
+    extensions = _own_extensions(fields, data)
+    actor_field = notification_type.actor_field
     event = Event(
         key=event_key(source, event_id),
         id=event_id,
         source=source,
-        type=row.name,
+        type=notification_type.name,
         time_ms=time_ms,
         received_ms=received_ms,
         data={k: v for k, v in data.items() if k != "recipients"} if "recipients" in data else data,
-        recipients=_recipients(named.get("recipients"), row, data),
-        external_id=_text(named, "external_id"),
-        project_id=_text(named, "project_id") or "",
-        account=_text(named, "account") or None,
-        actor=_text(named, "actor") or (data.get(row.actor_field) if row.actor_field else None),
-        expires_ms=_time(named, "expires"),
+        recipients=_recipients(extensions.get("recipients"), notification_type, data),
+        external_id=_text(extensions, "external_id"),
+        project_id=_text(extensions, "project_id") or "",
+        account=_text(extensions, "account") or None,
+        actor=_text(extensions, "actor") or (data.get(actor_field) if actor_field else None),
+        expires_ms=_time(extensions, "expires"),
         traceparent=fields["traceparent"] if isinstance(fields.get("traceparent"), str) else None,
         extensions={name: fields[name] for name in fields.keys() - _KNOWN},
-        supersede=_text(named, "supersede_key") or None,
+        supersede=_text(extensions, "supersede_key") or None,
     )
-    _check_audience(event, row)
+    _check_audience(event, notification_type)
     return event
 
 
 def _fields(value: bytes | None, headers: Mapping[str, bytes]) -> dict[str, Any]:
-    """All attributes and data, whatever form they came in."""
+    """Return all attributes and data, whichever form they came in."""
     content_type = headers.get("content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
     if content_type.startswith("application/cloudevents") and content_type != "application/cloudevents+json":
         raise InvalidEvent(DeadReason.unsupported_content_type, ascii(content_type[:128]))
@@ -151,77 +156,80 @@ def _clean(value: Any, name: str) -> str:
     return value
 
 
-def _withdrawn(data: Mapping[str, Any], source: str, catalogue: Catalogue) -> dict[str, Any]:
-    """What a withdrawal takes back: `event`, or `supersede` with the time for which it is to be remembered."""
+def _withdrawn_target(data: Mapping[str, Any], source: str, catalogue: Catalogue) -> dict[str, Any]:
+    """Return what a withdrawal voids: `event`, or `supersede` with the seconds for which it is remembered."""
     if ("id" in data) == ("type" in data):
         raise InvalidEvent(DeadReason.invalid_withdrawal, "data: needs either an id or a type")
     if "id" in data:
-        return {"event": event_key(_target(data.get("source", source), "source"), _target(data["id"], "id"))}
-    row = catalogue.get(name := _target(data["type"], "type"))
-    if row is None:
+        target_source = _nonempty(data.get("source", source), "source")
+        return {"event": event_key(target_source, _nonempty(data["id"], "id"))}
+    notification_type = catalogue.get(name := _nonempty(data["type"], "type"))
+    if notification_type is None:
         raise InvalidEvent(DeadReason.unknown_type, ascii(name[:128]))
     if ("key" in data) == ("data" in data):
         raise InvalidEvent(DeadReason.invalid_withdrawal, "data: needs either a key or data, beside the type")
     if "key" in data:
-        key = row.supersede_key({}, _target(_text(data, "key"), "key"))
+        key = notification_type.supersede_key({}, _nonempty(_text(data, "key"), "key"))
     else:
-        key = row.supersede_key(_key_fields(row, data["data"]))
-    return {"supersede": key, "keep_s": row.retention}
+        key = notification_type.supersede_key(_key_fields(notification_type, data["data"]))
+    return {"supersede": key, "keep_s": notification_type.retention_s}
 
 
-def _target(value: Any, name: str) -> str:
+def _nonempty(value: Any, name: str) -> str:
     if not value:
         raise InvalidEvent(DeadReason.invalid_withdrawal, f"data.{name}: must not be empty")
     return _clean(value, f"data.{name}")
 
 
-def _key_fields(row: NotificationType, data: Any) -> Mapping[str, Any]:
-    """The data that a type's supersede key is made of, all of it."""
-    if row.supersede is None:
-        detail = f"{row.name} has no supersede key of its own: name one by `key`"
+def _key_fields(notification_type: NotificationType, data: Any) -> Mapping[str, Any]:
+    """Return the data that a type's supersede key is made of. Raise InvalidEvent unless all of it is there."""
+    if notification_type.supersede is None:
+        detail = f"{notification_type.name} has no supersede key of its own: name one by `key`"
         raise InvalidEvent(DeadReason.invalid_withdrawal, detail)
-    for _, hole, _, _ in Formatter().parse(row.supersede):
-        if hole is not None and (not isinstance(data, dict) or data.get(hole) is None):
-            raise InvalidEvent(DeadReason.invalid_withdrawal, f"data.data.{hole}: must be given")
+    for _, field, _, _ in Formatter().parse(notification_type.supersede):
+        if field is not None and (not isinstance(data, dict) or data.get(field) is None):
+            raise InvalidEvent(DeadReason.invalid_withdrawal, f"data.data.{field}: is required")
     return dict(data)
 
 
-def _extensions(fields: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """Our extensions: an attribute before one in the data, `x_y` before `xy`."""
-    named = {}
+def _own_extensions(fields: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Return our extensions. An attribute wins over one in the data, and `x_y` over `xy`."""
+    extensions = {}
     for place in (data, fields):
-        for name in sorted(place.keys() & _EXTENSIONS, reverse=True):  # what comes last stays
+        for name in sorted(place.keys() & _EXTENSIONS, reverse=True):  # the last one wins
             if place[name] is not None:
-                named[_SPELLINGS.get(name, name)] = place[name]
-    return named
+                extensions[_SPELLINGS.get(name, name)] = place[name]
+    return extensions
 
 
-def _text(named: Mapping[str, Any], name: str) -> str | None:
-    value = named.get(name)
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None if value is None else _clean(value, name)
 
 
 def _time(fields: Mapping[str, Any], name: str) -> int | None:
-    """RFC 3339 to milliseconds; None when absent."""
+    """Return an RFC 3339 time in milliseconds since the epoch; None when absent."""
     value = fields.get(name)
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            return int(moment.timestamp() * 1000)
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is not None:
+            return int(time.timestamp() * 1000)
     except (TypeError, ValueError, OverflowError):
         pass
     raise InvalidEvent(DeadReason.invalid_attribute, f"{name}: must be a time with its zone (RFC 3339)")
 
 
-def _recipients(value: Any, row: NotificationType, data: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Ids in their order, each once. As text they are a JSON array or separated by commas."""
+def _recipients(
+    value: Any, notification_type: NotificationType, data: Mapping[str, Any]
+) -> tuple[str, ...] | None:
+    """Return recipient ids in their order, each once. As text they are a JSON array or separated by commas."""
     if value is None:
-        named = [data[a.field] for a in row.audience if a.field and data.get(a.field)]
-        value = named or None
+        fields = [rule.field for rule in notification_type.audience]
+        value = [data[field] for field in fields if field and data.get(field)] or None
     if isinstance(value, str):
         value = (
             strict_json.loads(value.encode())
@@ -237,15 +245,15 @@ def _recipients(value: Any, row: NotificationType, data: Mapping[str, Any]) -> t
     return tuple(dict.fromkeys(_clean(v, "recipients") for v in value))
 
 
-def _check_audience(event: Event, row: NotificationType) -> None:
-    for rule in row.audience:
+def _check_audience(event: Event, notification_type: NotificationType) -> None:
+    for rule in notification_type.audience:
         if rule.kind is _USERS:
-            given, name = event.recipients is not None, "recipients"
+            present, name = event.recipients is not None, "recipients"
         elif rule.kind is _GROUP:
-            given, name = bool(event.external_id), "external_id"
+            present, name = bool(event.external_id), "external_id"
         elif rule.kind is _ACCOUNT:
-            given, name = bool(event.account), "account"
+            present, name = bool(event.account), "account"
         else:
             continue
-        if not given:
-            raise InvalidEvent(DeadReason.missing_audience, f"{name} is needed for {row.name}")
+        if not present:
+            raise InvalidEvent(DeadReason.missing_audience, f"{name} is needed for {notification_type.name}")

@@ -1,4 +1,4 @@
-"""Who wins: the one place that decides whether a delivery is made.
+"""Precedence: the one place that decides which setting wins, and so whether a delivery is made.
 
 mandatory type > suppression > unsubscribe > contact or recipient preference > group list > type default
 """
@@ -14,7 +14,7 @@ from service.model.suppression import Suppression
 
 
 class Decision(NamedTuple):
-    """The first state of a delivery, why, and by which rule in words for `explain`."""
+    """The state that a delivery gets, the reason, and the rule that decided, in words for `explain`."""
 
     state: State
     reason: Reason
@@ -22,7 +22,7 @@ class Decision(NamedTuple):
 
 
 def decide(
-    row: NotificationType,
+    notification_type: NotificationType,
     channel: Channel,
     *,
     choice: Choice | None,
@@ -30,12 +30,15 @@ def decide(
     unsubscribed: Choice | None = None,
     listed: bool = False,
 ) -> Decision:
-    """Whether to deliver. `suppressed`: what stands against the address; `listed`: a group lists it for this type."""
-    if row.mandatory:
+    """Return whether to deliver. `suppressed`: a suppression in force; `listed`: a group lists the address.
+
+    `choice`: the recipient's preference for this type and channel, if any.
+    """
+    if notification_type.mandatory:
         return Decision(State.queued, Reason.none, "mandatory type")
     if suppressed is not None and CHANNELS[channel].suppressible:
-        said = f"suppressed since {suppressed.at_ms}: {suppressed.reason}"
-        return Decision(State.suppressed, Reason.suppressed_address, said)
+        detail = f"suppressed since {suppressed.at_ms}: {suppressed.reason}"
+        return Decision(State.suppressed, Reason.suppressed_address, detail)
     if unsubscribed is not None and not unsubscribed.on:
         return Decision(State.skipped, Reason.unsubscribed, _since("unsubscribed", unsubscribed))
     if choice is not None:
@@ -45,6 +48,6 @@ def decide(
     return Decision(State.queued, Reason.none, "listed in the group" if listed else "on by default")
 
 
-def _since(what: str, choice: Choice) -> str:
-    by = f" by {choice.by}" if choice.by else ""
-    return f"{what} since {choice.since_ms}{by}" if choice.since_ms else f"{what}{by}"
+def _since(setting: str, choice: Choice) -> str:
+    author = f" by {choice.by}" if choice.by else ""
+    return f"{setting} since {choice.since_ms}{author}" if choice.since_ms else f"{setting}{author}"

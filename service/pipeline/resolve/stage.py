@@ -1,8 +1,16 @@
-"""Resolve: events become deliveries. Each recipient × channel enters the ledger, also where nothing is sent."""
+"""The resolve stage: each recipient × channel of an event gets a ledger entry, also where nothing is sent.
+
+1. Parse the records of a batch. Invalid events become dead letters, withdrawals are executed.
+2. Look up all rows that the audiences need, in one pipeline.
+3. Decide the deliveries of each candidate, in chunks of `CHUNK` that bound memory and messages.
+4. Note supersede keys and withdrawals of a chunk, then enter its deliveries in the ledger.
+5. Yield the messages: queued deliveries to the stage of their channel, and an outcome of each delivery.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
@@ -14,8 +22,9 @@ from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import Candidate, candidates, role_members, want
+from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
+from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
@@ -23,18 +32,27 @@ CHUNK = 500
 """Deliveries that are entered, produced and held in memory at a time."""
 
 SHARDED_FROM = 1000
-"""From so many recipients on an event's ledger is split."""
+"""An event with more recipients than this has its ledger entries sharded."""
 
-_HANDED_ON = frozenset({State.queued, State.withdrawn})
-_CLOSED_HERE = frozenset({State.skipped, State.expired})
+_PUBLISHED_AGAIN = frozenset({State.queued, State.withdrawn})
+_CLOSED_BY_RESOLVE = frozenset({State.skipped, State.expired})
 
 
 @dataclass(slots=True)
 class _IncomingEvent(EventInProgress):
-    """An event on its way, with the record it came in."""
+    """An event in progress, with the record that it came in."""
 
     record: Record = field(kw_only=True)
     sharded: bool = False
+
+
+class _ParsedBatch(NamedTuple):
+    """The events of a batch, records that repeat one of them, dead letters, and withdrawals."""
+
+    events: Sequence[_IncomingEvent]
+    repeats: Sequence[Record]
+    refused: Sequence[tuple[Record, Message]]
+    withdrawals: Sequence[tuple[Record, Withdrawal]]
 
 
 class ResolveHandler:
@@ -60,48 +78,47 @@ class ResolveHandler:
         self._clock = clock
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """Parse, look up, decide, enter, hand on. Raises Unavailable when tables or ledger are away."""
-        cases, repeats, refused, withdrawals = self._parse(records)
-        if refused:
-            yield Done([record for record, _ in refused], [message for _, message in refused])
-        for record, withdrawal in withdrawals:
+        """Parse, look up, decide, enter, dispatch. Raise Unavailable when tables or ledger are unavailable."""
+        parsed = self._parse(records)
+        if parsed.refused:
+            yield Done([record for record, _ in parsed.refused], [message for _, message in parsed.refused])
+        # Withdrawals first: an event of the same batch is then entered as withdrawn, and never dispatched.
+        for record, withdrawal in parsed.withdrawals:
             async for messages in self._withdraw(withdrawal):
                 yield Done([], messages)
             yield Done([record])
-        wanted = LookupKeys()
-        for case in cases:
-            want(case.event, case.row, wanted)
-        rows = await self._tables.lookup(wanted)
+        keys = LookupKeys()
+        for incoming in parsed.events:
+            add_lookup_keys(incoming.event, incoming.notification_type, keys)
+        rows = await self._tables.lookup(keys)
         chunk: list[tuple[_IncomingEvent, Candidate | None]] = []
+        # A record is finished only with the chunk that holds the last of its candidates.
         finished: list[Record] = []
-        for case in cases:
-            found = list(candidates(case.event, case.row, rows))
-            pages = (
-                {r: rows.roles[r].cursor for r in case.row.roles if r in rows.roles} if wanted.roles else {}
+        for incoming in parsed.events:
+            matches = list(candidates(incoming.event, incoming.notification_type, rows))
+            roles = incoming.notification_type.roles if keys.roles else ()
+            cursors = {role: rows.roles[role].cursor for role in roles if role in rows.roles}
+            incoming.sharded = len(matches) > SHARDED_FROM or any(
+                cursor is not None for cursor in cursors.values()
             )
-            case.sharded = len(found) > SHARDED_FROM or any(cursor is not None for cursor in pages.values())
-            for candidate in found or (None,):
-                chunk.append((case, candidate))
+            for candidate in matches or (None,):
+                chunk.append((incoming, candidate))
                 if len(chunk) >= CHUNK:
-                    yield Done(finished, await self._enter(chunk))
+                    yield Done(finished, await self._open_entries(chunk))
                     chunk, finished = [], []
-            for role, cursor in pages.items():
-                async for members in self._more(role, cursor):
-                    yield Done(finished, await self._enter(chunk + [(case, c) for c in members]))
+            for role, cursor in cursors.items():
+                async for members in self._further_members(role, cursor):
+                    chunk += [(incoming, member) for member in members]
+                    yield Done(finished, await self._open_entries(chunk))
                     chunk, finished = [], []
-            finished.append(case.record)
-        yield Done(finished + repeats, await self._enter(chunk))
+            finished.append(incoming.record)
+        yield Done([*finished, *parsed.repeats], await self._open_entries(chunk))
 
-    def _parse(
-        self, records: Sequence[Record]
-    ) -> tuple[
-        list[_IncomingEvent], list[Record], list[tuple[Record, Message]], list[tuple[Record, Withdrawal]]
-    ]:
-        """Events to work on, records that repeat one of them, dead letters, and withdrawals."""
-        cases: dict[str, _IncomingEvent] = {}
-        withdrawals: list[tuple[Record, Withdrawal]] = []
+    def _parse(self, records: Sequence[Record]) -> _ParsedBatch:
+        events: dict[str, _IncomingEvent] = {}
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
+        withdrawals: list[tuple[Record, Withdrawal]] = []
         for record in records:
             try:
                 event = ingest.parse(record.value, record.headers, self._catalogue, record.timestamp_ms)
@@ -110,100 +127,121 @@ class ResolveHandler:
                 continue
             if isinstance(event, Withdrawal):
                 withdrawals.append((record, event))
-            elif event.key in cases:
+            elif event.key in events:
                 repeats.append(record)
             else:
-                cases[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
-        return list(cases.values()), repeats, refused, withdrawals
+                events[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
+        return _ParsedBatch(list(events.values()), repeats, refused, withdrawals)
 
-    async def _more(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
+    async def _further_members(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
         while cursor is not None:
             page = await self._tables.role(role, cursor, CHUNK)
             yield role_members(role, page.members)
             cursor = page.cursor
 
-    async def _enter(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:
-        """Write a chunk to the ledger; the messages for what is to be delivered and for operators.
+    async def _open_entries(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:
+        """Enter a chunk in the ledger. Return the messages for the channels' stages and for operators.
 
-        An event that found nobody comes with None, so that the ledger can say so.
+        An event without recipients comes with None as its candidate, so that its head is in the ledger.
         """
-        now = self._clock.now_ms()
+        now_ms = self._clock.now_ms()
         heads: dict[str, EventHead] = {}
         new_entries: list[NewEntry] = []
         deliveries: list[Delivery] = []
-        for case, candidate in chunk:
-            if case.event.key not in heads:
-                heads[case.event.key] = self._head(case)
+        for incoming, candidate in chunk:
+            if incoming.event.key not in heads:
+                heads[incoming.event.key] = _head(incoming)
             if candidate is None:
                 continue
-            for delivery, verdict in decide_deliveries(case, candidate, now):
+            for delivery, decision in decide_deliveries(incoming, candidate, now_ms):
                 deliveries.append(delivery)
-                new_entries.append(
-                    NewEntry(
-                        event=delivery.event,
-                        delivery=delivery.id,
-                        recipient=delivery.recipient,
-                        channel=delivery.channel,
-                        state=verdict.state,
-                        reason=verdict.reason,
-                        at_ms=now,
-                        detail=verdict.detail,
-                        rule=delivery.rule,
-                        matched=delivery.matched,
-                    )
-                )
+                new_entries.append(_new_entry(delivery, decision, now_ms))
         if not heads:
             return []
-        replacing = [(d.supersede_key, d.event, d.created_ms) for d in deliveries if d.supersede]
-        messages: list[Message] = []
-        if replacing:
-            keyed = {
-                d.event: SupersedableEvent(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
-                for d in deliveries
-                if d.supersede
-            }
-            _, messages = await asyncio.gather(
-                self._supersedes.supersede(replacing), self._withdraw.note(list(keyed.values()))
-            )
+        # Supersede keys before the ledger: a withdrawal of a key then finds the event or is found by it, and the entry
+        # is opened as withdrawn. In the other order, a withdrawal between the two would miss the event.
+        messages = await self._note_supersede_keys(deliveries, heads)
+        # The ledger before the messages: a stage that found no entry would finish the record without sending. If the
+        # worker dies here, the event's record is read again, and what is queued is dispatched then.
         states = await self._ledger.open(list(heads.values()), new_entries)
         messages += self._messages(deliveries, new_entries, states)
         for delivery, new_entry, state in zip(deliveries, new_entries, states, strict=True):
-            if state is not new_entry.state and state in _CLOSED_HERE:
-                messages += await self._retell(delivery, new_entry)
+            if state is not new_entry.state and state in _CLOSED_BY_RESOLVE:
+                messages += await self._re_emit(delivery, new_entry)
         return messages
 
-    async def _retell(self, delivery: Delivery, new_entry: NewEntry) -> list[Message]:
-        """What resolve itself closed before, for another reason than now: its telling may have been lost."""
+    async def _note_supersede_keys(
+        self, deliveries: Sequence[Delivery], heads: Mapping[str, EventHead]
+    ) -> list[Message]:
+        newest = [(d.supersede_key, d.event, d.created_ms) for d in deliveries if d.supersede]
+        if not newest:
+            return []
+        supersedable = {
+            d.event: SupersedableEvent(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
+            for d in deliveries
+            if d.supersede
+        }
+        _, messages = await asyncio.gather(
+            self._supersedes.supersede(newest), self._withdraw.note(list(supersedable.values()))
+        )
+        return messages
+
+    async def _re_emit(self, delivery: Delivery, new_entry: NewEntry) -> list[Message]:
+        """Return the outcome of a delivery that resolve closed before, for another reason than it would now.
+
+        The first outcome may have been lost with a worker.
+        """
         entry = await self._ledger.entry(delivery.event, delivery.id)
         if entry is None:
             return []
         step = entry.steps[0]
-        stood = new_entry._replace(state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail)
-        return [message_of(self._topics, _outcome(delivery, stood, step.state))]
-
-    def _head(self, case: _IncomingEvent) -> EventHead:
-        record = case.record
-        position = f"{record.topic}:{record.partition}:{record.offset}"
-        return EventHead(case.event, case.row.retention, case.sharded, position)
+        current = new_entry._replace(
+            state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail
+        )
+        return [message_of(self._topics, _outcome(delivery, current, step.state))]
 
     def _messages(
         self, deliveries: Sequence[Delivery], new_entries: Sequence[NewEntry], states: Sequence[State]
     ) -> Iterator[Message]:
-        """What was entered before and has moved on since needs nothing more: its own stage told the rest.
+        """Yield the messages of a chunk. `states`: the current state of each delivery in the ledger.
 
-        What is still queued is handed on whatever is thought of it now: it may never have been.
+        A delivery that was entered before and has changed state since needs none: its own stage emitted the rest.
+        One that is still queued is dispatched whatever would be decided now, since it may never have been dispatched.
         """
         for delivery, new_entry, state in zip(deliveries, new_entries, states, strict=True):
-            if state is not new_entry.state and state not in _HANDED_ON:
+            if state is not new_entry.state and state not in _PUBLISHED_AGAIN:
                 continue
             if state is State.queued:
                 yield dispatch_message(self._topics, delivery)
             yield message_of(self._topics, _outcome(delivery, new_entry, state))
 
 
+def _head(incoming: _IncomingEvent) -> EventHead:
+    record = incoming.record
+    position = f"{record.topic}:{record.partition}:{record.offset}"
+    return EventHead(incoming.event, incoming.notification_type.retention_s, incoming.sharded, position)
+
+
+def _new_entry(delivery: Delivery, decision: Decision, now_ms: int) -> NewEntry:
+    return NewEntry(
+        delivery.event,
+        delivery.id,
+        delivery.recipient,
+        delivery.channel,
+        decision.state,
+        decision.reason,
+        now_ms,
+        decision.detail,
+        delivery.rule,
+        delivery.matched,
+    )
+
+
 def _outcome(delivery: Delivery, new_entry: NewEntry, state: State) -> Outcome:
     reason, detail = new_entry.reason, new_entry.detail
-    if state is not new_entry.state:  # entered before, or withdrawn meanwhile: not by what this opening says
+    if (
+        state is not new_entry.state
+    ):  # entered before, or withdrawn meanwhile: the new entry's reason does not apply
         reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none
         detail = new_entry.detail if state is State.withdrawn else ""
     detail = f"{delivery.rule} {delivery.matched}: {detail}" if delivery.matched else detail

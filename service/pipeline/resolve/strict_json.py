@@ -1,4 +1,4 @@
-"""JSON as events may use it: RFC 8259 with one meaning only. What others let pass is refused with its reason."""
+"""JSON of events: RFC 8259 with one meaning only. What other parsers accept beyond that is refused with a reason."""
 
 import json
 import re
@@ -18,24 +18,24 @@ _NESTING = frozenset((dict, list))  # the fast parser makes exactly these
 
 
 def loads(value: bytes, max_bytes: int = MAX_BYTES) -> Any:
-    """The document in these bytes. Raises InvalidEvent with the reason.
+    """Return the document in these bytes. Raise InvalidEvent with the reason.
 
-    The fast parser accepts duplicate keys, so the keys of its tree are counted against those in the text; only
-    where the numbers differ (a colon after a quote inside a string does that too) is the slow parser asked.
+    The fast parser accepts duplicate keys, so the keys of its tree are counted against those in the text. The slow
+    parser decides only where the numbers differ, which a colon after a quote inside a string causes too.
     """
     if len(value) > max_bytes:
         raise InvalidEvent(DeadReason.too_large, f"{len(value)} bytes")
     try:
         document = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise _why(value, error) from None
-    if _measure(document) != len(_KEY.findall(value)):
+        raise _invalid(value, error) from None
+    if _count_keys(document) != len(_KEY.findall(value)):
         _refuse_duplicates(value)
     return document
 
 
-def _measure(document: Any) -> int:
-    """The number of keys in the tree; refuses one that is too deep."""
+def _count_keys(document: Any) -> int:
+    """Return the number of keys in the tree. Raise InvalidEvent for one that is too deep."""
     keys, depth, level = 0, 0, [document]
     while level:
         depth += 1
@@ -54,31 +54,31 @@ def _measure(document: Any) -> int:
     return keys
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = dict(pairs)
-    if len(seen) != len(pairs):
+def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidEvent(DeadReason.duplicate_key, ascii(twice[:64]))
-    return seen
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise InvalidEvent(DeadReason.duplicate_key, ascii(duplicate[:64]))
+    return members
 
 
-def _no_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise InvalidEvent(DeadReason.not_a_number, name)
 
 
 def _refuse_duplicates(value: bytes) -> None:
-    json.loads(value, object_pairs_hook=_pairs)
+    json.loads(value, object_pairs_hook=_unique_pairs)
 
 
-def _why(value: bytes, error: orjson.JSONDecodeError) -> InvalidEvent:
-    """Why the fast parser refused: the slow one tells the cases apart."""
+def _invalid(value: bytes, error: orjson.JSONDecodeError) -> InvalidEvent:
+    """Return why the fast parser failed: the slow one distinguishes the cases."""
     try:
         text = value.decode()
     except UnicodeDecodeError as undecodable:
         return InvalidEvent(DeadReason.invalid_utf8, f"at byte {undecodable.start}")
     try:
-        document = json.loads(text, object_pairs_hook=_pairs, parse_constant=_no_constant)
+        document = json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_refuse_constant)
         json.dumps(document, ensure_ascii=False).encode()
     except InvalidEvent as invalid:
         return invalid

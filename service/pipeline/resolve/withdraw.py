@@ -1,6 +1,13 @@
-"""Withdraw: a producer takes events back. What is pending stops, what was put into an inbox goes, mail sent stays sent.
+"""Withdrawals: a producer voids events. Pending deliveries stop, inbox entries are removed, sent mail stays sent.
 
-Order does not matter: a withdrawal is remembered, so that an event that comes after it enters as withdrawn.
+1. Publish the withdrawal itself, for `rebuild`.
+2. For a supersede key, withdraw the key; that names its events so far.
+3. Mark each event in the ledger, which alone stops its claims.
+4. Change its deliveries to `withdrawn`, then remove them from the due set and from inboxes.
+5. Publish their outcomes.
+
+The order of event and withdrawal does not matter: a withdrawal is remembered, so that an event that comes after it is
+entered as withdrawn.
 """
 
 import asyncio
@@ -19,12 +26,12 @@ from service.pipeline.messages import message_of
 from service.ports import Clock, DueSet, Inbox, Ledger, SupersedableEvent, Withdrawals
 
 _CHUNK = 500
-_AT_ONCE = 50
+_CONCURRENT = 50
 _STOPPABLE = sources_of(State.withdrawn)
 
 
 class WithdrawalProcessor:
-    """What resolve does with withdrawals, and with events that a withdrawal may be waiting for."""
+    """Executes withdrawals, and applies them to events that come later."""
 
     def __init__(
         self,
@@ -44,65 +51,74 @@ class WithdrawalProcessor:
         self._clock = clock
 
     async def note(self, items: Sequence[SupersedableEvent]) -> list[Message]:
-        """Remember events by their supersede keys, before they enter the ledger; those withdrawn enter as such.
+        """Remember events by their supersede keys; mark those that are withdrawn already. Return records of these.
 
-        The messages tell of these, for `rebuild`.
+        To be called before the events enter the ledger, so that marked ones enter as withdrawn. The records are for
+        `rebuild`.
         """
-        untils = await self._withdrawals.note(items)
+        untils_ms = await self._withdrawals.note(items)
         messages = []
-        for item, until_ms in zip(items, untils, strict=True):
+        for item, until_ms in zip(items, untils_ms, strict=True):
             if until_ms is not None and item.time_ms <= until_ms:
                 await self._ledger.withdraw(item.event, until_ms, item.keep_s)
-                messages.append(self._kept(WithdrawalRecord(item.event, "", until_ms, item.keep_s)))
+                messages.append(self._message(WithdrawalRecord(item.event, "", until_ms, item.keep_s)))
         return messages
 
     async def __call__(self, withdrawal: Withdrawal) -> AsyncIterator[list[Message]]:
-        """Take back what is meant; the messages, some hundreds at a time. Doing it again tells the same again.
-
-        The word itself is the first of them: its record is not finished before Kafka has it. Events are marked
-        first, since the mark alone already keeps their pending mail from going out.
-        """
-        word = WithdrawalRecord(withdrawal.event, withdrawal.supersede, withdrawal.time_ms, withdrawal.keep_s)
-        yield [self._kept(word)]
-        events: Sequence[str] = (word.event,)
-        if word.supersede:
-            events = await self._withdrawals.withdraw(word.supersede, word.until_ms, word.keep_s)
-        for start in range(0, len(events), _AT_ONCE):
-            part = events[start : start + _AT_ONCE]
-            marks = (self._ledger.withdraw(event, word.until_ms, word.keep_s) for event in part)
+        """Execute a withdrawal; yield its messages, some hundreds at a time. A repeat yields the same again."""
+        record = WithdrawalRecord(
+            withdrawal.event, withdrawal.supersede, withdrawal.time_ms, withdrawal.keep_s
+        )
+        yield [self._message(record)]
+        events: Sequence[str] = (record.event,)
+        if record.supersede:
+            events = await self._withdrawals.withdraw(record.supersede, record.until_ms, record.keep_s)
+        # All marks first: the mark alone already stops pending mail, while the deliveries of many events take a while.
+        for start in range(0, len(events), _CONCURRENT):
+            part = events[start : start + _CONCURRENT]
+            marks = (self._ledger.withdraw(event, record.until_ms, record.keep_s) for event in part)
             await asyncio.gather(*marks)
         for event in events:
             head = await self._ledger.head(event)
             if head is None or "type" not in head:
-                continue  # not seen yet
-            async for entries in _parts(self._ledger.entries(event)):
-                yield await self._stop(entries, head, withdrawal)
+                continue  # the event has not come yet
+            async for entries in _chunks(self._ledger.entries(event)):
+                yield await self._withdraw_entries(entries, head, withdrawal)
 
-    def _kept(self, word: WithdrawalRecord) -> Message:
-        return Message(self._topics.withdrawals, word.key, word.to_bytes())
+    def _message(self, record: WithdrawalRecord) -> Message:
+        return Message(self._topics.withdrawals, record.key, record.to_bytes())
 
-    async def _stop(
+    async def _withdraw_entries(
         self, entries: Sequence[Entry], head: Mapping[str, object], withdrawal: Withdrawal
     ) -> list[Message]:
-        """Move these deliveries to withdrawn; what is on its way to a relay goes on, and is looked at after it."""
-        said = f"by {withdrawal.id} of {withdrawal.source}"
-        transitions = [self._transition(entry, said) for entry in entries if entry.state in _STOPPABLE]
+        """Change deliveries to withdrawn; return their outcomes. A message in flight is checked after its reply."""
+        detail = f"by {withdrawal.id} of {withdrawal.source}"
+        transitions = [self._transition(entry, detail) for entry in entries if entry.state in _STOPPABLE]
         results = await self._ledger.transition(transitions) if transitions else []
-        made = {
-            m.delivery: m for m, r in zip(transitions, results, strict=True) if r.state is State.withdrawn
+        applied = {
+            transition.delivery: transition
+            for transition, result in zip(transitions, results, strict=True)
+            if result.state is State.withdrawn
         }
-        stopped = [e for e in entries if e.delivery in made or e.state is State.withdrawn]
+        # The ledger before due set and inbox: a stage that works on a delivery meanwhile is refused by the ledger, and
+        # undoes its part. In the other order it could put back what was removed here. Deliveries that a worker which
+        # died withdrew before are removed again.
+        stopped = [e for e in entries if e.delivery in applied or e.state is State.withdrawn]
         await self._due.drop([e.delivery for e in stopped if CHANNELS[Channel(e.channel)].retried])
-        of_recipient: dict[str, list[str]] = {}
-        for entry in stopped:
-            if entry.channel == Channel.inbox:
-                of_recipient.setdefault(entry.recipient, []).append(entry.delivery)
-        boxes = list(of_recipient.items())
-        for start in range(0, len(boxes), _AT_ONCE):
-            await asyncio.gather(*(self._inbox.remove(*box) for box in boxes[start : start + _AT_ONCE]))
-        return [self._told(e, made.get(e.delivery), head) for e in stopped]
+        await self._remove_from_inboxes(stopped)
+        return [self._outcome_message(entry, applied.get(entry.delivery), head) for entry in stopped]
 
-    def _transition(self, entry: Entry, said: str) -> Transition:
+    async def _remove_from_inboxes(self, entries: Sequence[Entry]) -> None:
+        ids_by_recipient: dict[str, list[str]] = {}
+        for entry in entries:
+            if entry.channel == Channel.inbox:
+                ids_by_recipient.setdefault(entry.recipient, []).append(entry.delivery)
+        inboxes = list(ids_by_recipient.items())
+        for start in range(0, len(inboxes), _CONCURRENT):
+            part = inboxes[start : start + _CONCURRENT]
+            await asyncio.gather(*(self._inbox.remove(recipient, ids) for recipient, ids in part))
+
+    def _transition(self, entry: Entry, detail: str) -> Transition:
         return Transition(
             entry.event,
             entry.delivery,
@@ -110,11 +126,13 @@ class WithdrawalProcessor:
             Reason.withdrawn_by_source,
             self._clock.now_ms(),
             entry.steps[0].attempt,
-            said,
+            detail,
         )
 
-    def _told(self, entry: Entry, transition: Transition | None, head: Mapping[str, object]) -> Message:
-        """The outcome; of a move made before, as it was made, since its telling may have been lost."""
+    def _outcome_message(
+        self, entry: Entry, transition: Transition | None, head: Mapping[str, object]
+    ) -> Message:
+        """Return the outcome. Without a transition it is that of an earlier one, which may have been lost."""
         step = entry.steps[0]
         if transition is not None:
             step = replace(step, at_ms=transition.at_ms, detail=transition.detail)
@@ -122,12 +140,12 @@ class WithdrawalProcessor:
         return message_of(self._topics, Outcome.of_entry(entry, head, step))
 
 
-async def _parts(entries: AsyncIterator[Entry]) -> AsyncIterator[list[Entry]]:
-    part: list[Entry] = []
+async def _chunks(entries: AsyncIterator[Entry]) -> AsyncIterator[list[Entry]]:
+    chunk: list[Entry] = []
     async for entry in entries:
-        part.append(entry)
-        if len(part) == _CHUNK:
-            yield part
-            part = []
-    if part:
-        yield part
+        chunk.append(entry)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

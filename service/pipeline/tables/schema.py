@@ -18,20 +18,27 @@ from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.model.validators import ROLE, language_tag, line, name, time_zone, user_id
+from service.model.validators import (
+    ROLE,
+    check_id,
+    check_language_tag,
+    check_line,
+    check_time_zone,
+    check_user_id,
+)
 
 _MAX_ADDRESSES = 1000
 _MAX_VERSION = 2**53  # Redis compares versions as floating point numbers
 _PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
 
 Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
-_Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(name)]
-_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(user_id)]
+_Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_id)]
+_Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_user_id)]
 _Version = Annotated[int, Field(ge=0, le=_MAX_VERSION)]
 _Address = Annotated[str, Field(max_length=254), AfterValidator(check_address)]
-_Line = Annotated[str, Field(max_length=256), AfterValidator(line)]
-_Locale = Annotated[str, Field(max_length=64), AfterValidator(language_tag)]
-_Zone = Annotated[str, Field(max_length=64), AfterValidator(time_zone)]
+_Line = Annotated[str, Field(max_length=256), AfterValidator(check_line)]
+_Locale = Annotated[str, Field(max_length=64), AfterValidator(check_language_tag)]
+_Zone = Annotated[str, Field(max_length=64), AfterValidator(check_time_zone)]
 _Role = Annotated[str, StringConstraints(pattern=ROLE)]
 
 
@@ -91,11 +98,11 @@ class RecipientRow(Recipient):
 class ContactRow(Contact):
     """A row of `tables.contacts`."""
 
-    uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(name)]
+    uuid: Annotated[str, Field(pattern=r"^[^|]{1,128}$"), AfterValidator(check_id)]
     account: _Account
     email: _Address
     name: _Line = ""
-    phone: Annotated[str, Field(max_length=64), AfterValidator(line)] = ""
+    phone: Annotated[str, Field(max_length=64), AfterValidator(check_line)] = ""
     locale: _Locale = "en"
     timezone: _Zone = "UTC"
     preferences: _Preferences = Field(default_factory=dict)
@@ -114,7 +121,7 @@ class GroupRow(Group):
     """A row of `tables.groups`."""
 
     external_id: _Id
-    project_id: Annotated[str, Field(pattern=r"^[^|]{0,128}$"), AfterValidator(name)] = ""
+    project_id: Annotated[str, Field(pattern=r"^[^|]{0,128}$"), AfterValidator(check_id)] = ""
     addresses: Mapping[str, Annotated[tuple[_Address, ...], Field(max_length=_MAX_ADDRESSES)]] = Field(
         default_factory=dict
     )

@@ -11,7 +11,7 @@ from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
 from service.model.delivery import Delivery
-from service.model.unsubscribe import key_of
+from service.model.unsubscribe import unsubscribe_key_of
 
 _DAY_MS = 86_400_000
 _TOKEN = re.compile(r"([0-9a-f]{24})\.([0-9]{1,6})\.([a-z][a-z0-9_]{0,63})\.[A-Za-z0-9_-]{43}", re.ASCII)
@@ -54,7 +54,9 @@ class UnsubscribeTokens:
 
     def token(self, delivery: Delivery) -> str:
         """Return the token for the recipient and the type of this delivery."""
-        return self._sign(key_of(delivery), delivery.received_ms // _DAY_MS + self._days, delivery.type)
+        return self._sign(
+            unsubscribe_key_of(delivery), delivery.received_ms // _DAY_MS + self._days, delivery.type
+        )
 
     def read(self, token: str, now_ms: int) -> UnsubscribeTarget:
         """Return the content of a token. Raise TokenExpired, and ValueError for a token that we did not sign."""

@@ -14,7 +14,7 @@ from service.pipeline.tables.credentials import create_key, set_password
 from service.settings import KafkaSettings
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
-from streams.topics.table import apply
+from streams.topics.apply import apply
 from tests.support.api_fixture import ApiFixture, basic, real_api
 
 TYPES = (

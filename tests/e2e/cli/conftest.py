@@ -1,4 +1,4 @@
-"""An instance of its own for each test, on the run's Kafka and Valkey."""
+"""A Tocsin with its own prefixes for each test, on the Kafka and Valkey of the test run."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.e2e.cli.tocsin import Tocsin
 
 @pytest.fixture
 def tocsin(kafka: str, valkey_url: str) -> Tocsin:
-    """Without topics."""
+    """Return a Tocsin without topics."""
     return Tocsin(kafka, valkey_url)
 
 
 @pytest.fixture
 def ready(tocsin: Tocsin) -> Tocsin:
-    """With all topics, and tables that are complete, if empty."""
-    ended = tocsin.run("topics", "apply")
-    assert ended.code == 0, ended.err
+    """Return a Tocsin with all topics, and with empty tables that are marked complete."""
+    result = tocsin.run("topics", "apply")
+    assert result.code == 0, result.err
     return tocsin.mark_complete()

@@ -1,4 +1,4 @@
-"""`tocsin dead-letters` on a real line: mended and sent back, or set aside; nothing is forgotten."""
+"""`tocsin dead-letters` on a real pipeline: list, show, redrive after a fix, and discard."""
 
 import asyncio
 import getpass
@@ -15,21 +15,21 @@ from tests.support.wait import eventually
 
 
 async def listed(pipeline: RealPipeline, *filters: str) -> dict[str, str]:
-    code, found, said = await pipeline.tocsin("dead-letters", "list", "--json", *filters)
-    assert code == 0, said
-    return {letter["reason"]: letter["state"] for letter in found}
+    code, dead_letters, output = await pipeline.tocsin("dead-letters", "list", "--json", *filters)
+    assert code == 0, output
+    return {dead_letter["reason"]: dead_letter["state"] for dead_letter in dead_letters}
 
 
 @pytest.mark.timeout(180)
 async def test_listed_shown_redriven_and_discarded() -> None:
-    """Filters, masks, a question, a dry run; what is redriven is on its topic again; each letter has its state."""
+    """Filters, masks, confirmation, dry run; redriven originals are on their topic again; each has its status."""
     async with RealPipeline(partitions=2) as pipeline:
         pipeline.start_worker()
-        wrong = b'{"id":"1","source":"/e2e","type":"overbid","recipients":["alice"],"data":{"to":"eve@example.com"}}'
+        invalid = b'{"id":"1","source":"/e2e","type":"overbid","recipients":["alice"],"data":{"to":"eve@example.com"}}'
         await pipeline.publish(
-            wrong, b"{\xff", {"id": "2", "source": "/e2e", "type": "no_such"}, headers=[("trace", b"t1")]
+            invalid, b"{\xff", {"id": "2", "source": "/e2e", "type": "no_such"}, headers=[("trace", b"t1")]
         )
-        await eventually(lambda: _letters(pipeline, 3), 60)
+        await eventually(lambda: _has_dead_letters(pipeline, 3), 60)
 
         assert await listed(pipeline) == {
             "invalid_data": "open",
@@ -43,37 +43,36 @@ async def test_listed_shown_redriven_and_discarded() -> None:
         assert await listed(pipeline, "--topic", "no.such") == {}
 
         _, (one,), _ = await pipeline.tocsin("dead-letters", "list", "--type", "overbid", "--json")
-        code, documents, said = await pipeline.tocsin("dead-letters", "show", one["id"], "--json")
-        assert code == 0, said
+        code, documents, output = await pipeline.tocsin("dead-letters", "show", one["id"], "--json")
+        assert code == 0, output
         (shown,) = documents
         assert shown["headers"] == {"trace": "t1"}
         assert "eve@example.com" not in shown["value"]
         _, _, plain = await pipeline.tocsin("dead-letters", "show", one["id"], "--show-personal")
-        assert wrong.decode() in plain
+        assert invalid.decode() in plain
 
-        code, _, said = await pipeline.tocsin("dead-letters", "redrive", one["id"], stdin=b"n\n")
-        assert (code, "nothing was done" in said) == (1, True)
-        code, (row,), said = await pipeline.tocsin(
+        code, _, output = await pipeline.tocsin("dead-letters", "redrive", one["id"], stdin=b"n\n")
+        assert (code, "nothing was done" in output) == (1, True)
+        code, (row,), output = await pipeline.tocsin(
             "dead-letters", "redrive", "--all", "--type", "overbid", "--dry-run", "--json"
         )
-        assert (code, row["letters"]) == (0, 1), said
+        assert (code, row["letters"]) == (0, 1), output
         assert await _operations(pipeline) == []
 
-        code, (done,), said = await pipeline.tocsin("dead-letters", "redrive", one["id"], "--yes", "--json")
-        assert (code, done) == (0, {"redriven": 1}), said
-        await eventually(
-            lambda: _letters(pipeline, 4), 60
-        )  # still wrong: it dies anew, as a letter of its own
+        code, (done,), output = await pipeline.tocsin("dead-letters", "redrive", one["id"], "--yes", "--json")
+        assert (code, done) == (0, {"redriven": 1}), output
+        # It is still invalid, so it becomes another dead letter.
+        await eventually(lambda: _has_dead_letters(pipeline, 4), 60)
         events = await pipeline.read(pipeline.settings.kafka.events[0])
-        assert events.count((wrong, {"trace": b"t1"})) == 2
+        assert events.count((invalid, {"trace": b"t1"})) == 2
 
-        code, (done,), said = await pipeline.tocsin(
+        code, (done,), output = await pipeline.tocsin(
             "dead-letters", "discard", "--reason", "invalid_utf8", "--yes", "--json"
         )
-        assert (code, done) == (0, {"discarded": 1}), said
+        assert (code, done) == (0, {"discarded": 1}), output
         states = sorted(
-            (letter["reason"], letter["state"])
-            for letter in (await pipeline.tocsin("dead-letters", "list", "--json"))[1]
+            (dead_letter["reason"], dead_letter["state"])
+            for dead_letter in (await pipeline.tocsin("dead-letters", "list", "--json"))[1]
         )
         assert states == [
             ("invalid_data", "open"),
@@ -82,21 +81,21 @@ async def test_listed_shown_redriven_and_discarded() -> None:
             ("unknown_type", "open"),
         ]
 
-        told = await _operations(pipeline)
-        assert {(o.action.value, o.phase) for o in told} == {
+        operations = await _operations(pipeline)
+        assert {(o.action.value, o.phase) for o in operations} == {
             (action, phase) for action in ("redrive", "discard") for phase in OperationPhase
         }
-        assert {o.who for o in told} == {getpass.getuser()}
-        assert next(o for o in told if o.phase is OperationPhase.part and o.action == "redrive").items == (
-            one["id"],
-        )
-        code, _, said = await pipeline.tocsin("dead-letters", "show", "0:999")
-        assert (code, "there is no dead letter 0:999" in said) == (1, True)
+        assert {o.who for o in operations} == {getpass.getuser()}
+        assert next(
+            o for o in operations if o.phase is OperationPhase.part and o.action == "redrive"
+        ).items == (one["id"],)
+        code, _, output = await pipeline.tocsin("dead-letters", "show", "0:999")
+        assert (code, "there is no dead letter 0:999" in output) == (1, True)
 
 
 @pytest.mark.timeout(180)
-async def test_a_mail_that_died_is_redriven_and_arrives_once(tmp_path: Path) -> None:
-    """Its template broke on this data; it is mended, an operator redrives the mail, and twice is once; audited."""
+async def test_a_dead_email_is_redriven_and_arrives_once(tmp_path: Path) -> None:
+    """The template failed on its data and is fixed; a second redrive sends nothing; the operation log has both."""
     templates = shutil.copytree(templates_directory(), tmp_path / "templates")
     good = (page := templates / "overbid" / "en.j2").read_text()
     page.write_text(
@@ -116,20 +115,20 @@ async def test_a_mail_that_died_is_redriven_and_arrives_once(tmp_path: Path) -> 
             (e.recipient, e.channel): e.state.value for e in await pipeline.wait_until_finished("/e2e", "1")
         }
         assert dead == {
-            (who, way): state
-            for who in ("alice", "carol")
-            for way, state in (("email", "dead"), ("inbox", "delivered"))
+            (recipient, channel): state
+            for recipient in ("alice", "carol")
+            for channel, state in (("email", "dead"), ("inbox", "delivered"))
         }
-        await eventually(lambda: _letters(pipeline, 2), 60)
+        await eventually(lambda: _has_dead_letters(pipeline, 2), 60)
         worker.terminate()
         assert await asyncio.to_thread(worker.wait, 60) == 0
         page.write_text(good)
         pipeline.start_worker()
 
         redrive = ("dead-letters", "redrive", "--reason", "render_failed", "--yes", "--json")
-        code, (done,), said = await pipeline.tocsin(*redrive)
-        assert (code, done) == (0, {"redriven": 2}), said
-        await eventually(lambda: _mails(pipeline, 2), 60)
+        code, (done,), output = await pipeline.tocsin(*redrive)
+        assert (code, done) == (0, {"redriven": 2}), output
+        await eventually(lambda: _has_mails(pipeline, 2), 60)
         sent = await pipeline.wait_until_finished("/e2e", "1")
         await pipeline.tocsin(*redrive)
         await pipeline.publish(event, {**event, "id": "after"})
@@ -148,16 +147,16 @@ async def test_a_mail_that_died_is_redriven_and_arrives_once(tmp_path: Path) -> 
         assert mail.steps[2].reason is Reason.replayed
         assert f"redriven by {getpass.getuser()}" in mail.steps[2].detail
         assert await listed(pipeline) == {"render_failed": "redriven"}
-        told = await _operations(pipeline)
-        assert [(o.action, o.phase) for o in told] == [("redrive", phase) for phase in OperationPhase]
-        assert len(next(o for o in told if o.phase is OperationPhase.part).items) == 2
+        operations = await _operations(pipeline)
+        assert [(o.action, o.phase) for o in operations] == [("redrive", phase) for phase in OperationPhase]
+        assert len(next(o for o in operations if o.phase is OperationPhase.part).items) == 2
 
 
-async def _mails(pipeline: RealPipeline, number: int) -> bool:
+async def _has_mails(pipeline: RealPipeline, number: int) -> bool:
     return len(pipeline.catcher.mails) >= number
 
 
-async def _letters(pipeline: RealPipeline, number: int) -> bool:
+async def _has_dead_letters(pipeline: RealPipeline, number: int) -> bool:
     return len(await pipeline.dead_letters()) >= number
 
 

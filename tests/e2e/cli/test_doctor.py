@@ -1,4 +1,4 @@
-"""`tocsin doctor`: everything well, and each thing that can be wrong with its remedy. Real servers throughout."""
+"""`tocsin doctor`: no finding on a healthy system, and each problem with its remedy. Real servers throughout."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -45,16 +45,16 @@ def _smtp(**options: Any) -> Iterator[int]:
 
 
 def _one(findings: Sequence[Finding], check: str) -> Finding:
-    """The finding of a check; with a remedy unless all is well."""
-    (found,) = [finding for finding in findings if finding.check == check]
-    assert bool(found.remedy) is (found.status is not Status.ok)
-    return found
+    """Return the finding of a check. Assert that it has a remedy unless it is ok."""
+    (one,) = [finding for finding in findings if finding.check == check]
+    assert bool(one.remedy) is (one.status is not Status.ok)
+    return one
 
 
-def test_all_is_well(ready: Tocsin) -> None:
-    """Exit code 0, every check told, and no mail sent."""
+def test_a_healthy_system(ready: Tocsin) -> None:
+    """Exit code 0, every check printed, and no message sent."""
     with _smtp() as port:
-        ended = ready.run(
+        result = ready.run(
             "doctor",
             "--json",
             TOCSIN_SMTP__PORT=str(port),
@@ -62,9 +62,9 @@ def test_all_is_well(ready: Tocsin) -> None:
             TOCSIN_MAIL__SECRETS=f'["{SECRET}"]',
         )
 
-    assert ended.code == 0, ended.out
-    status = {finding["check"]: finding["status"] for finding in ended.documents}
-    wanted = (
+    assert result.code == 0, result.out
+    status = {finding["check"]: finding["status"] for finding in result.documents}
+    checks = (
         "tokens",
         "mail secrets",
         "kafka",
@@ -76,33 +76,33 @@ def test_all_is_well(ready: Tocsin) -> None:
         "catalogue",
         "templates",
     )
-    assert {name: status[name] for name in wanted} == dict.fromkeys(wanted, "ok")
+    assert {name: status[name] for name in checks} == dict.fromkeys(checks, "ok")
     assert status["smtp relay1"] in ("ok", "warn")  # aiosmtpd offers no PIPELINING
 
 
-def test_everything_is_away(tocsin: Tocsin, free_port: int, tmp_path: Path) -> None:
-    """Every check is told, each with a remedy; exit code 1; nothing hangs."""
-    ended = tocsin.run(
+def test_everything_is_unavailable(tocsin: Tocsin, free_port: int, tmp_path: Path) -> None:
+    """Every check is printed, each with a remedy; exit code 1; no check hangs."""
+    result = tocsin.run(
         "doctor",
         TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{free_port}",
         TOCSIN_REDIS__URL=f"redis://127.0.0.1:{free_port}",
         TOCSIN_SMTP__PORT=str(free_port),
         TOCSIN_TEMPLATES__DIRECTORY=str(tmp_path),
         TOCSIN_AUTH__SECRET="short",
-        timeout=60,
+        timeout_s=60,
     )
 
-    assert (ended.code, ended.err) == (1, "")
-    failed = [line.split()[1] for line in ended.out.splitlines() if line.startswith("fail")]
+    assert (result.code, result.err) == (1, "")
+    failed = [line.split()[1] for line in result.out.splitlines() if line.startswith("fail")]
     assert failed == ["tokens", "kafka", "redis", "smtp", "catalogue"]
-    warned = [line for line in ended.out.splitlines() if line.startswith("warn")]
+    warned = [line for line in result.out.splitlines() if line.startswith("warn")]
     assert [line[6:18] for line in warned] == ["mail secrets"]
-    assert ended.out.count("→") == 6
+    assert result.out.count("→") == 6
 
 
 def test_settings_are_shown_without_secrets(tocsin: Tocsin) -> None:
-    """Names as in the environment; where a value holds a secret, the rest of it stays."""
-    ended = tocsin.run(
+    """Names as in the environment; only the secret part of a value is hidden."""
+    result = tocsin.run(
         "doctor",
         "--show-settings",
         "--json",
@@ -113,15 +113,15 @@ def test_settings_are_shown_without_secrets(tocsin: Tocsin) -> None:
         TOCSIN_KAFKA__PASSWORD="hunter2",
     )
 
-    shown = {line["setting"]: line["value"] for line in ended.documents if "setting" in line}
-    assert "hunter2" not in ended.out + ended.err
+    shown = {line["setting"]: line["value"] for line in result.documents if "setting" in line}
+    assert "hunter2" not in result.out + result.err
     assert shown["TOCSIN_REDIS__URL"] == "redis://app:**********@127.0.0.1:1/3"
     assert shown["TOCSIN_SMTP__USERNAME"] == "mailer"
     assert shown["TOCSIN_AUTH__SECRET"] == "**********"
 
 
 async def test_topics_that_are_missing_or_differ(tocsin: Tocsin) -> None:
-    """Missing ones fail, other numbers of partitions warn; both are mended by `topics apply`."""
+    """A missing topic fails, another number of partitions warns; `topics apply` fixes both."""
     missing = _one(await check_kafka(tocsin.settings), "topics")
     await asyncio.to_thread(tocsin.run, "topics", "apply", TOCSIN_KAFKA__PARTITIONS="1")
     differing = _one(await check_kafka(tocsin.settings), "topics")
@@ -139,45 +139,45 @@ async def test_kafka_certificates_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "wrong", "check", "status"),
+    ("setting", "value", "check", "status"),
     [
         ("maxmemory-policy", "allkeys-lru", "redis memory", Status.fail),
         ("appendonly", "no", "redis persistence", Status.warn),
     ],
 )
-async def test_a_redis_that_forgets(
-    valkey_url: str, setting: str, wrong: str, check: str, status: Status
+async def test_a_redis_that_loses_data(
+    valkey_url: str, setting: str, value: str, check: str, status: Status
 ) -> None:
-    """Eviction would lose deliveries; without an append-only file a restart does."""
+    """Eviction loses deliveries; without an append-only file a restart does."""
     with redis.Redis.from_url(valkey_url) as client:
-        right = client.config_get(setting)[setting]
-        client.config_set(setting, wrong)
+        original = client.config_get(setting)[setting]
+        client.config_set(setting, value)
         try:
             findings = await check_redis(Settings(redis=RedisSettings(url=valkey_url)))
         finally:
-            client.config_set(setting, right)
+            client.config_set(setting, original)
 
     assert _one(findings, check).status is status
     assert _one(await check_redis(Settings(redis=RedisSettings(url=valkey_url))), check).status is Status.ok
 
 
 async def test_tables_that_are_not_complete(valkey_url: str) -> None:
-    """An empty Redis sends nothing, and doctor says why."""
+    """With an empty Redis nothing is sent; doctor reports the cause."""
     assert (
         _one(await check_redis(Settings(redis=RedisSettings(url=valkey_url))), "tables").status is Status.fail
     )
 
 
 @pytest.mark.parametrize("url", ["nonsense", "redis://127.0.0.1:x/0"])
-async def test_a_redis_url_that_is_none(url: str) -> None:
-    """Named as the setting."""
-    found = _one(await check_redis(Settings(redis=RedisSettings(url=url))), "redis")
+async def test_an_invalid_redis_url(url: str) -> None:
+    """The remedy names the setting."""
+    finding = _one(await check_redis(Settings(redis=RedisSettings(url=url))), "redis")
 
-    assert (found.status, "TOCSIN_REDIS__URL" in found.remedy) == (Status.fail, True)
+    assert (finding.status, "TOCSIN_REDIS__URL" in finding.remedy) == (Status.fail, True)
 
 
 async def test_relays_that_refuse() -> None:
-    """A wrong password, missing STARTTLS and a closed port are told apart; a fallback is checked too."""
+    """A wrong password, missing STARTTLS and a closed port have remedies of their own; a fallback is checked too."""
 
     def refuse(*_: Any) -> AuthResult:
         return AuthResult(success=False, handled=False)
@@ -194,17 +194,17 @@ async def test_relays_that_refuse() -> None:
     assert [finding.status is Status.fail for finding in fallback] == [False, True]
 
 
-async def test_a_relay_password_in_the_clear() -> None:
-    """Not even tried."""
-    found = await check_smtp(
+async def test_a_relay_password_without_tls() -> None:
+    """The relay is not contacted."""
+    findings = await check_smtp(
         Settings(smtp=SmtpSettings(host="relay.example.com", username="u", password="p"))
     )
 
-    assert (_one(found, "smtp").status, "SECURITY" in found[0].remedy) == (Status.fail, True)
+    assert (_one(findings, "smtp").status, "SECURITY" in findings[0].remedy) == (Status.fail, True)
 
 
 def test_a_broken_catalogue_and_a_broken_template(tmp_path: Path) -> None:
-    """One line that names the file."""
+    """The finding names the file."""
     (tmp_path / "catalogue").mkdir()
     (tmp_path / "catalogue" / "shop.toml").write_text("[overbid\n")
     catalogue = check_files(Settings(templates=TemplateSettings(directory=tmp_path)))
@@ -232,31 +232,31 @@ def test_a_broken_catalogue_and_a_broken_template(tmp_path: Path) -> None:
     ],
 )
 def test_secrets(auth: dict[str, Any], check: str, status: Status) -> None:
-    """Weak, public and missing ones are told."""
+    """Weak, public and missing secrets are reported."""
     assert _one(check_secrets(Settings(auth=AuthSettings(**auth))), check).status is status
 
 
 @pytest.mark.parametrize(
-    ("mail", "status", "said"),
+    ("mail", "status", "text"),
     [
         ({"secrets": [SECRET, SECRET[::-1]]}, Status.ok, "2, the first"),
         ({}, Status.warn, "no unsubscribe link"),
-        ({"secrets": [SECRET, DEV_SECRET]}, Status.warn, "everybody knows"),
+        ({"secrets": [SECRET, DEV_SECRET]}, Status.warn, "public"),
         ({"secrets": ["ab" * 20]}, Status.warn, "1 of 1"),
         ({"bounce_domain": "bounces.example.com"}, Status.fail, "no worker starts"),
     ],
 )
-def test_secrets_of_mail(mail: dict[str, Any], status: Status, said: str) -> None:
-    """Who knows what signs unsubscribe links and bounce addresses can stop anybody's mail."""
-    found = _one(check_secrets(Settings(mail=MailSettings(**mail))), "mail secrets")
+def test_secrets_of_mail(mail: dict[str, Any], status: Status, text: str) -> None:
+    """A leaked secret, which signs unsubscribe links and bounce addresses, can stop the mail of every recipient."""
+    finding = _one(check_secrets(Settings(mail=MailSettings(**mail))), "mail secrets")
 
-    assert (found.status, said in found.detail) == (status, True)
-    assert ("TOCSIN_MAIL__SECRETS" in found.remedy) is (status is not Status.ok)
-    assert not any(secret in found.detail + found.remedy for secret in (SECRET, DEV_SECRET))
+    assert (finding.status, text in finding.detail) == (status, True)
+    assert ("TOCSIN_MAIL__SECRETS" in finding.remedy) is (status is not Status.ok)
+    assert not any(secret in finding.detail + finding.remedy for secret in (SECRET, DEV_SECRET))
 
 
-def test_ways_that_others_can_read() -> None:
-    """A password without TLS, or a Redis without one, away from this machine."""
+def test_connections_without_tls_or_password() -> None:
+    """A password without TLS, or a Redis without a password, on another machine."""
     kafka = KafkaSettings(bootstrap="kafka.example.com:9092", security="SASL_PLAINTEXT")
     plain = check_secrets(Settings(kafka=kafka, redis=RedisSettings(url="redis://:p@redis.example.com")))
     bare = check_secrets(Settings(redis=RedisSettings(url="redis://redis.example.com")))

@@ -1,4 +1,4 @@
-"""`tocsin recipients import`: all rows or their reasons, once, in bounded memory, and on from where it stopped."""
+"""`tocsin recipients import`: every row is written or refused with a reason, resumably, in bounded memory."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ from tests.support.wait import until
 
 
 def _rows(tocsin: Tocsin, names: Sequence[str]) -> dict[str, Recipient]:
-    async def look() -> dict[str, Recipient]:
+    async def lookup() -> dict[str, Recipient]:
         store = Store(tocsin.settings.redis)
         try:
             return dict((await RedisTables(store).lookup(LookupKeys(recipients=set(names)))).recipients)
         finally:
             await store.close()
 
-    return asyncio.run(look())
+    return asyncio.run(lookup())
 
 
 def _line(number: int) -> str:
@@ -47,28 +47,32 @@ def _file(path: Path, count: int) -> Path:
     return path
 
 
-def test_rows_are_in_redis_and_in_the_topic_and_refused_ones_are_told(ready: Tocsin, tmp_path: Path) -> None:
-    """Good rows between bad ones are written; each bad one is told with its line and reason, and kept whole."""
+def test_rows_are_in_redis_and_on_the_topic_and_refused_ones_are_reported(
+    ready: Tocsin, tmp_path: Path
+) -> None:
+    """Valid rows between invalid ones are written; a refused row is reported with line and reason, and kept whole."""
     file = tmp_path / "rows.jsonl"
-    bad = [
+    invalid = [
         '{"id": "b1", "address": "x@@example.com"}',
         "no json",
         '{"id": "b2", "timezone": "Mars/Base"}',
         '{"name": "x"}',
     ]
-    file.write_text("\n".join([_line(0), bad[0], _line(1), bad[1], bad[2], "", _line(2), bad[3]]))
-    kept = tmp_path / "refused.jsonl"
+    file.write_text(
+        "\n".join([_line(0), invalid[0], _line(1), invalid[1], invalid[2], "", _line(2), invalid[3]])
+    )
+    refused_file = tmp_path / "refused.jsonl"
 
-    ended = ready.run("recipients", "import", str(file), "--refused", str(kept), "--json")
+    result = ready.run("recipients", "import", str(file), "--refused", str(refused_file), "--json")
 
-    assert ended.code == 1
-    (counts,) = ended.documents
+    assert result.code == 1
+    (counts,) = result.documents
     assert (counts["rows"], counts["written"], counts["refused"]) == (7, 3, 4)
-    refused = [json.loads(line) for line in kept.read_text().splitlines()]
-    assert [(one["line"], one["row"]) for one in refused] == list(zip((2, 4, 5, 8), bad, strict=True))
-    assert [one["reason"].split(":")[0] for one in refused] == ["address", "invalid_json", "timezone", "id"]
-    assert "example.com" not in ended.err
-    assert ended.err.splitlines()[-1] == "tocsin: 4 of 7 rows were refused"
+    refused = [json.loads(line) for line in refused_file.read_text().splitlines()]
+    assert [(row["line"], row["row"]) for row in refused] == list(zip((2, 4, 5, 8), invalid, strict=True))
+    assert [row["reason"].split(":")[0] for row in refused] == ["address", "invalid_json", "timezone", "id"]
+    assert "example.com" not in result.err
+    assert result.err.splitlines()[-1] == "tocsin: 4 of 7 rows were refused"
     rows = _rows(ready, ["u0", "u1", "u2", "b1", "b2"])
     assert set(rows) == {"u0", "u1", "u2"}
     assert (rows["u0"].roles, rows["u1"].preferences["overbid:email"].on) == (("admin",), False)
@@ -82,7 +86,7 @@ def test_rows_are_in_redis_and_in_the_topic_and_refused_ones_are_told(ready: Toc
 
 
 def test_csv_and_json_lines_are_the_same_rows(ready: Tocsin, tmp_path: Path) -> None:
-    """What was imported from one is unchanged by the other."""
+    """Rows that were imported from one format are unchanged by the other."""
     lines, table = tmp_path / "rows.jsonl", tmp_path / "rows.csv"
     lines.write_text(
         '{"id": "a", "address": "a@example.com", "name": "Ann, \\"the\\" first", "roles": ["admin", "ops"],'
@@ -104,21 +108,21 @@ def test_csv_and_json_lines_are_the_same_rows(ready: Tocsin, tmp_path: Path) -> 
 def test_a_dry_run_writes_nothing(ready: Tocsin, tmp_path: Path, free_port: int) -> None:
     """It needs neither Kafka nor Redis."""
     file = _file(tmp_path / "rows.jsonl", 10)
-    away = {
+    unreachable = {
         "TOCSIN_KAFKA__BOOTSTRAP": f"127.0.0.1:{free_port}",
         "TOCSIN_REDIS__URL": f"redis://127.0.0.1:{free_port}",
     }
 
-    ended = ready.run("recipients", "import", str(file), "--dry-run", **away)
+    result = ready.run("recipients", "import", str(file), "--dry-run", **unreachable)
 
-    assert (ended.code, ended.err) == (0, "")
-    assert ended.out.startswith("10 rows, all well")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("10 rows, all valid")
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
-    assert ready.run("recipients", "import", str(file), **away).code == 1
+    assert ready.run("recipients", "import", str(file), **unreachable).code == 1
 
 
-def test_an_import_that_was_killed_goes_on(ready: Tocsin, tmp_path: Path) -> None:
-    """kill -9 in the middle, then --resume: every row is there, and the counts are those of the whole file."""
+def test_a_killed_import_resumes(ready: Tocsin, tmp_path: Path) -> None:
+    """kill -9 during the import, then --resume: every row is there, and the counts are those of the whole file."""
     file, count = _file(tmp_path / "rows.jsonl", 20_000), 20_000
     checkpoint = tmp_path / "rows.jsonl.checkpoint"
     process = ready.start("recipients", "import", str(file))
@@ -128,10 +132,10 @@ def test_an_import_that_was_killed_goes_on(ready: Tocsin, tmp_path: Path) -> Non
     done = json.loads(checkpoint.read_text())["counts"]["rows"]
     assert 0 < done < count
 
-    ended = ready.run("recipients", "import", str(file), "--resume", "--json")
+    result = ready.run("recipients", "import", str(file), "--resume", "--json")
 
-    assert ended.code == 0, ended.err
-    counts = ended.documents[0]
+    assert result.code == 0, result.err
+    counts = result.documents[0]
     assert (counts["rows"], counts["written"] + counts["unchanged"]) == (count, count)
     assert counts["lines"] == count
     assert len(_rows(ready, [f"u{n}" for n in range(count)])) == count
@@ -139,16 +143,16 @@ def test_an_import_that_was_killed_goes_on(ready: Tocsin, tmp_path: Path) -> Non
 
 
 def test_a_checkpoint_of_another_file_is_refused(ready: Tocsin, tmp_path: Path) -> None:
-    """Going on at a place of a file that has changed would skip rows in silence."""
+    """Resuming in a file that has changed would skip rows silently."""
     file = _file(tmp_path / "rows.jsonl", 10)
     (tmp_path / "rows.jsonl.checkpoint").write_text(
         '{"file": "1-abc", "place": {"line": 5, "offset": 50}, "counts": {"rows": 5}}'
     )
 
-    ended = ready.run("recipients", "import", str(file), "--resume")
+    result = ready.run("recipients", "import", str(file), "--resume")
 
-    assert ended.code == 1
-    assert "the file is not the one" in ended.err
+    assert result.code == 1
+    assert "was made for another file" in result.err
 
 
 @pytest.mark.timeout(600)

@@ -1,33 +1,33 @@
-"""`tocsin keys`: made, listed, revoked, and known to the API's own check."""
+"""`tocsin keys`: create, list and revoke; the API's own check accepts and refuses the keys."""
 
 import asyncio
 
 import pytest
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.access import RedisApiKeys
+from service.adapters.redis.tables.credentials import RedisApiKeys
 from service.api.auth.keys import service_of
 from service.api.auth.principal import BadCredential, Principal
 from tests.e2e.cli.tocsin import Tocsin
 
 
 def _principal(tocsin: Tocsin, text: str) -> Principal:
-    async def ask() -> Principal:
+    async def identify() -> Principal:
         store = Store(tocsin.settings.redis)
         try:
             return await service_of(text, RedisApiKeys(store))
         finally:
             await store.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(identify())
 
 
-def test_a_key_opens_until_it_is_revoked(ready: Tocsin) -> None:
-    """The text is printed once; lists never show it; after revocation it opens nothing."""
-    made = ready.run("keys", "create", "billing", "--scope", "events", "--scope", "tables")
-    text = made.out.strip()
+def test_a_key_is_valid_until_it_is_revoked(ready: Tocsin) -> None:
+    """The key is printed once; lists never show it; after revocation the API refuses it."""
+    created = ready.run("keys", "create", "billing", "--scope", "events", "--scope", "tables")
+    text = created.out.strip()
 
-    assert made.code == 0, made.err
+    assert created.code == 0, created.err
     assert _principal(ready, text).scopes == {"events", "tables"}
     (listed,) = ready.run("keys", "list", "--json").documents
     assert (listed["name"], listed["scopes"], listed["revoked"]) == ("billing", "events tables", None)
@@ -39,10 +39,10 @@ def test_a_key_opens_until_it_is_revoked(ready: Tocsin) -> None:
     assert ready.run("keys", "list", "--json").documents[0]["revoked"] is not None
 
 
-def test_what_cannot_be_done_is_one_line(ready: Tocsin) -> None:
-    """An unknown key is a failure, an unknown scope wrong usage."""
+def test_a_failure_is_one_line(ready: Tocsin) -> None:
+    """An unknown key is a failure (1), an unknown scope is wrong usage (2)."""
     assert (
         ready.run("keys", "revoke", "nosuch").err
-        == "tocsin: there is no key nosuch; `tocsin keys list` shows them\n"
+        == "tocsin: there is no key nosuch; `tocsin keys list` lists them\n"
     )
     assert ready.run("keys", "create", "x", "--scope", "everything").code == 2

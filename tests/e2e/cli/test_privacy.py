@@ -1,4 +1,4 @@
-"""`tocsin privacy` on a real line."""
+"""`tocsin privacy` on a real pipeline."""
 
 import json
 import stat
@@ -18,11 +18,10 @@ ALICE = "alice@example.com"
 
 @pytest.mark.timeout(180)
 async def test_exported_and_erased(tmp_path: Path) -> None:
-    """All that is kept comes out; after erasing, nothing in Redis names her, and a rebuild does not change that."""
+    """The export is complete; an erasure leaves no address in Redis; a new event for the id finds no recipient."""
     async with RealPipeline(partitions=2) as pipeline:
-        await pipeline.parts.table_writer(pipeline.producer).recipient(
-            "alice", _renamed
-        )  # so that her row is in its topic
+        # Written by the table writer, so that the row is on its topic too.
+        await pipeline.parts.table_writer(pipeline.producer).recipient("alice", _renamed)
         pipeline.start_worker("resolve,inbox,email,schedule,tables")
         event = {
             "id": "1",
@@ -33,34 +32,34 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
         }
         await pipeline.publish(event)
         await pipeline.wait_until_finished("/e2e", "1")
-        await eventually(lambda: _told(pipeline, 6), 60)
+        await eventually(lambda: _has_final_outcomes(pipeline, 6), 60)
 
         out = tmp_path / "alice.json"
-        code, _, said = await pipeline.tocsin(
+        code, _, output = await pipeline.tocsin(
             "privacy", "export", "--address", ALICE.upper(), "--out", str(out)
         )
-        assert (code, stat.S_IMODE(out.stat().st_mode)) == (0, 0o600), said
-        kept = json.loads(out.read_text())
-        assert [row["address"] for row in kept["recipients"]] == [ALICE]
-        assert sorted(entry["steps"][0]["state"] for entry in kept["ledger"]) == ["delivered", "sent"]
-        assert len(kept["inbox"]) == 1
-        topics = {record["topic"].partition(".")[2] for record in kept["kafka"]}
+        assert (code, stat.S_IMODE(out.stat().st_mode)) == (0, 0o600), output
+        export = json.loads(out.read_text())
+        assert [row["address"] for row in export["recipients"]] == [ALICE]
+        assert sorted(entry["steps"][0]["state"] for entry in export["ledger"]) == ["delivered", "sent"]
+        assert len(export["inbox"]) == 1
+        topics = {record["topic"].partition(".")[2] for record in export["kafka"]}
         assert topics >= {"dispatch.inbox", "dispatch.outcomes"}
         assert "bob@example.com" not in out.read_text()
 
-        code, _, said = await pipeline.tocsin("privacy", "erase", "--address", ALICE, stdin=b"n\n")
-        assert (code, "nothing was done" in said) == (1, True)
+        code, _, output = await pipeline.tocsin("privacy", "erase", "--address", ALICE, stdin=b"n\n")
+        assert (code, "nothing was done" in output) == (1, True)
         assert await pipeline.parts.inbox.counts("alice") == {"overbid": 1}
-        code, (counts,), said = await pipeline.tocsin(
+        code, (counts,), output = await pipeline.tocsin(
             "privacy", "erase", "--address", ALICE, "--yes", "--json"
         )
-        assert (code, counts["recipients"], counts["inbox"], counts["ledger"]) == (0, 1, 1, 2), said
+        assert (code, counts["recipients"], counts["inbox"], counts["ledger"]) == (0, 1, 1, 2), output
 
         assert await keys_holding(pipeline.parts.store, ALICE) == []
-        named = [
+        keys = [
             key for key in await keys_holding(pipeline.parts.store, "alice") if b"{r:alice}:row" not in key
         ]
-        assert [key for key in named if b":newest" not in key] == []
+        assert [key for key in keys if b":newest" not in key] == []
         states = sorted(
             (e.recipient.partition("-")[0], e.state.value) for e in await pipeline.entries("/e2e", "1")
         )
@@ -72,15 +71,21 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
             ("erased", "sent"),
             ("erased", "withdrawn"),
         ]
-        told = [Operation.from_bytes(value) for value, _ in await pipeline.read(pipeline.parts.topics.audit)]
-        assert [o.action for o in told] == [OperationKind.export, OperationKind.erase, OperationKind.erase]
-        assert not any(b"alice" in o.to_bytes() for o in told)
+        operations = [
+            Operation.from_bytes(value) for value, _ in await pipeline.read(pipeline.parts.topics.audit)
+        ]
+        assert [o.action for o in operations] == [
+            OperationKind.export,
+            OperationKind.erase,
+            OperationKind.erase,
+        ]
+        assert not any(b"alice" in o.to_bytes() for o in operations)
 
-        await pipeline.publish({**event, "id": "2"})  # she is named again, and nobody is found
-        found = await pipeline.wait_until_finished("/e2e", "2")
-        assert {e.steps[0].reason for e in found if e.recipient == "alice"} == {Reason.no_such_recipient}
-        code, (again,), said = await pipeline.tocsin("privacy", "erase", "alice", "--yes", "--json")
-        assert (code, again) == (0, {"ledger": 4}), said
+        await pipeline.publish({**event, "id": "2"})  # it names alice again, who has no row any more
+        entries = await pipeline.wait_until_finished("/e2e", "2")
+        assert {e.steps[0].reason for e in entries if e.recipient == "alice"} == {Reason.no_such_recipient}
+        code, (again,), output = await pipeline.tocsin("privacy", "erase", "alice", "--yes", "--json")
+        assert (code, again) == (0, {"ledger": 4}), output
 
 
 def _renamed(row: Recipient | None) -> Recipient:
@@ -88,5 +93,5 @@ def _renamed(row: Recipient | None) -> Recipient:
     return row.model_copy(update={"name": "Alice B"})
 
 
-async def _told(pipeline: RealPipeline, number: int) -> bool:
+async def _has_final_outcomes(pipeline: RealPipeline, number: int) -> bool:
     return sum(o.state.value in ("sent", "delivered") for o in await pipeline.outcomes()) >= number

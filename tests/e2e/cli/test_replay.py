@@ -1,4 +1,4 @@
-"""`tocsin replay` on a real line: what bounced is sent once the address is mended, and nothing else is."""
+"""`tocsin replay` on a real pipeline: a bounced delivery is sent after its address is corrected, and no other one."""
 
 import pytest
 
@@ -10,8 +10,8 @@ from tests.support.wait import eventually
 
 
 @pytest.mark.timeout(180)
-async def test_mended_and_sent_once() -> None:
-    """Dry run, question, replay in the bulk lane; then nothing is left; `--again` repeats the very same mail."""
+async def test_a_corrected_address_is_sent_once() -> None:
+    """Dry run, confirmation, replay in the bulk lane; then nothing is left; `--again` repeats the same message."""
     async with RealPipeline(partitions=2) as pipeline:
         bob = Recipient(id="bob", address="bounced@simulator.test", roles=("user",), version=2)
         await pipeline.parts.writes.put_recipients([bob])
@@ -25,26 +25,26 @@ async def test_mended_and_sent_once() -> None:
         }
         await pipeline.publish(event)
         await pipeline.wait_until_finished("/e2e", "1")
-        await eventually(lambda: _told(pipeline, "bounced"), 60)
+        await eventually(lambda: _has_outcome(pipeline, "bounced"), 60)
 
-        code, rows, said = await pipeline.tocsin("replay", "--event", "1", "--dry-run", "--json")
+        code, rows, output = await pipeline.tocsin("replay", "--event", "1", "--dry-run", "--json")
         assert (code, rows) == (
             0, [{"state": "bounced", "reason": "mailbox_unknown", "channel": "email", "deliveries": 1}],
-        ), said  # fmt: skip
-        assert "were delivered and are left alone" in said
-        code, _, said = await pipeline.tocsin("replay", "--reply-code", "5.1.1", stdin=b"n\n")
-        assert (code, "nothing was done" in said) == (1, True)
-        code, _, said = await pipeline.tocsin("replay", "--reply-code", "451", "--yes")
-        assert (code, "0 deliveries would be replayed" in said) == (0, True)
-        code, _, said = await pipeline.tocsin("replay", "--state", "withdrawn")
-        assert (code, "cannot be replayed" in said) == (2, True)
+        ), output  # fmt: skip
+        assert "are already sent or delivered and are skipped" in output
+        code, _, output = await pipeline.tocsin("replay", "--reply-code", "5.1.1", stdin=b"n\n")
+        assert (code, "nothing was done" in output) == (1, True)
+        code, _, output = await pipeline.tocsin("replay", "--reply-code", "451", "--yes")
+        assert (code, "0 deliveries would be replayed" in output) == (0, True)
+        code, _, output = await pipeline.tocsin("replay", "--state", "withdrawn")
+        assert (code, "cannot be replayed" in output) == (2, True)
 
-        mended = bob.model_copy(update={"address": "bob.new@example.com", "version": 3})
-        await pipeline.parts.writes.put_recipients([mended])
-        code, (done,), said = await pipeline.tocsin(
+        corrected = bob.model_copy(update={"address": "bob.new@example.com", "version": 3})
+        await pipeline.parts.writes.put_recipients([corrected])
+        code, (done,), output = await pipeline.tocsin(
             "replay", "--state", "bounced", "--yes", "--rate", "10", "--json"
         )
-        assert (code, done) == (0, {"replayed": 1}), said
+        assert (code, done) == (0, {"replayed": 1}), output
         await eventually(lambda: _mailed(pipeline, "bob.new@example.com", 1), 60)
         await pipeline.wait_until_finished("/e2e", "1")
         assert len(await pipeline.read(pipeline.parts.topics.email("bulk"))) == 1  # type: ignore[arg-type]
@@ -59,19 +59,16 @@ async def test_mended_and_sent_once() -> None:
         )
         assert queued.detail == f"replayed by {ended.who}, {ended.id}"
 
-        code, (done,), said = await pipeline.tocsin(
+        code, (done,), output = await pipeline.tocsin(
             "replay", "--recipient", "alice", "--channel", "email", "--again", "--yes", "--json"
         )
-        assert (code, done) == (0, {"replayed": 1}), said
+        assert (code, done) == (0, {"replayed": 1}), output
         await eventually(lambda: _mailed(pipeline, "alice@example.com", 2), 60)
-        assert sorted(pipeline.mail_counts().values()) == [
-            1,
-            1,
-            2,
-        ]  # carol, bob; alice twice with one Message-ID
+        # carol, bob; alice twice with one Message-ID
+        assert sorted(pipeline.mail_counts().values()) == [1, 1, 2]
 
 
-async def _told(pipeline: RealPipeline, state: str) -> bool:
+async def _has_outcome(pipeline: RealPipeline, state: str) -> bool:
     return any(o.state.value == state for o in await pipeline.outcomes())
 
 

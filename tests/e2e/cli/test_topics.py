@@ -1,4 +1,4 @@
-"""`tocsin topics`: makes what is missing, and shows what differs."""
+"""`tocsin topics`: create missing topics, and list differences."""
 
 from pathlib import Path
 
@@ -6,20 +6,20 @@ from tests.e2e.cli.tocsin import Tocsin
 
 
 def test_applying_twice_creates_everything_once(tocsin: Tocsin) -> None:
-    """The second time nothing is changed; then nothing differs from the table."""
+    """The second run changes nothing; then no topic differs from the topic table."""
     first = tocsin.run("topics", "apply", "--json")
     second = tocsin.run("topics", "apply", "--json")
 
     assert (first.code, second.code) == (0, 0)
     assert {change["done"] for change in first.documents} == {"created"}
     assert {change["done"] for change in second.documents} == {"unchanged"}
-    shown = tocsin.run("topics", "list", "--json").documents
-    assert {topic["topic"] for topic in shown} == {change["topic"] for change in first.documents}
-    assert {(topic["partitions"], topic["differs"]) for topic in shown} == {(3, "")}
+    topics = tocsin.run("topics", "list", "--json").documents
+    assert {topic["topic"] for topic in topics} == {change["topic"] for change in first.documents}
+    assert {(topic["partitions"], topic["differs"]) for topic in topics} == {(3, "")}
 
 
-def test_what_differs_is_told_and_mended(tocsin: Tocsin) -> None:
-    """Partitions that were asked for later are told by `list` and added by `apply`; names keep no secrets."""
+def test_differences_are_listed_and_removed(tocsin: Tocsin) -> None:
+    """A larger number of partitions is listed by `list` and applied by `apply`."""
     missing = tocsin.run("topics", "list", "--json").documents
     tocsin.run("topics", "apply", TOCSIN_KAFKA__PARTITIONS="1")
     fewer = tocsin.run("topics", "list", "--json").documents
@@ -30,27 +30,27 @@ def test_what_differs_is_told_and_mended(tocsin: Tocsin) -> None:
     assert {change["done"] for change in changed if "events" not in change["topic"]} == {"partitions 1 -> 3"}
 
 
-def test_verbs_that_write_miss_their_topic_at_once(tocsin: Tocsin, tmp_path: Path) -> None:
-    """Before `topics apply` they say so, instead of waiting for a topic that does not come."""
+def test_commands_that_write_fail_at_once_without_their_topic(tocsin: Tocsin, tmp_path: Path) -> None:
+    """Before `topics apply` they fail, instead of waiting for a topic that does not exist."""
     file = tmp_path / "rows.jsonl"
     file.write_text('{"id": "a"}\n')
 
-    for verb in (
+    for arguments in (
         ("recipients", "import", str(file)),
         ("keys", "create", "x"),
         ("publish", "overbid", "--sample"),
     ):
-        ended = tocsin.run(*verb)
+        result = tocsin.run(*arguments)
 
-        assert (ended.code, ended.out) == (1, "")
-        assert ended.err.startswith(f"tocsin: there is no topic {tocsin.prefix}")
-        assert ended.err.endswith("create it with `tocsin topics apply`\n")
+        assert (result.code, result.out) == (1, "")
+        assert result.err.startswith(f"tocsin: there is no topic {tocsin.prefix}")
+        assert result.err.endswith("create it with `tocsin topics apply`\n")
 
 
 def test_without_kafka_one_line_says_so(tocsin: Tocsin, free_port: int) -> None:
-    """Every verb that needs it ends soon, with exit code 1 and no traceback."""
-    for verb in (("topics", "apply"), ("topics", "list"), ("tail",), ("publish", "overbid", "--sample")):
-        ended = tocsin.run(*verb, TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{free_port}", timeout=60)
+    """Every command that needs Kafka fails soon, with exit code 1 and no traceback."""
+    for arguments in (("topics", "apply"), ("topics", "list"), ("tail",), ("publish", "overbid", "--sample")):
+        result = tocsin.run(*arguments, TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{free_port}", timeout_s=60)
 
-        assert (ended.code, ended.out) == (1, "")
-        assert ended.err == f"tocsin: Kafka at 127.0.0.1:{free_port} does not answer\n"
+        assert (result.code, result.out) == (1, "")
+        assert result.err == f"tocsin: Kafka at 127.0.0.1:{free_port} does not answer\n"

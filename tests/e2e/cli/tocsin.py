@@ -1,4 +1,4 @@
-"""The command line as a process of its own, with topics and keys of its own."""
+"""The command line as a process, with prefixes of its own for topics and keys."""
 
 import asyncio
 import json
@@ -18,8 +18,8 @@ COMMAND = (sys.executable, "-c", "from service.cli import main; main()")
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a run ended."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -27,60 +27,62 @@ class Ended:
 
     @property
     def documents(self) -> list[dict[str, Any]]:
-        """What `--json` printed."""
+        """Return the documents that `--json` printed."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass(frozen=True)
 class Tocsin:
-    """`kafka` is host:port, `redis` a URL; `more` is set in the environment beside them."""
+    """A Tocsin to run commands on. `kafka`: host:port; `redis`: a URL; `variables`: added to the environment."""
 
     kafka: str
     redis: str
-    more: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     name: str = field(default_factory=lambda: uuid4().hex[:8])
 
     @property
     def prefix(self) -> str:
-        """Before every topic of this instance."""
+        """Return the prefix of the topics."""
         return f"{self.name}."
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the process gets; nothing of Tocsin's from outside."""
-        given = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
-        return given | {
+        """Return the environment of a process, without TOCSIN_* variables of the test run."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        return inherited | {
             "TOCSIN_KAFKA__BOOTSTRAP": self.kafka,
             "TOCSIN_KAFKA__PREFIX": self.prefix,
             "TOCSIN_KAFKA__EVENTS": json.dumps([f"{self.prefix}events"]),
             "TOCSIN_KAFKA__PARTITIONS": "3",
             "TOCSIN_REDIS__URL": self.redis,
             "TOCSIN_REDIS__PREFIX": f"{self.name}:",
-            **self.more,
+            **self.variables,
         }
 
     @property
     def settings(self) -> Settings:
-        """The same, for looking at Kafka and Redis from the test."""
+        """Return the same settings for the test itself to read Kafka and Redis."""
         kafka = KafkaSettings(
             bootstrap=self.kafka, prefix=self.prefix, events=(f"{self.prefix}events",), partitions=3
         )
         return Settings(kafka=kafka, redis=RedisSettings(url=self.redis, prefix=f"{self.name}:"))
 
-    def run(self, *arguments: str, given: bytes = b"", timeout: float = 120, **more: str) -> Ended:
-        """Run a verb to its end; `given` is its standard input."""
-        ended = subprocess.run(
+    def run(
+        self, *arguments: str, stdin: bytes = b"", timeout_s: float = 120, **variables: str
+    ) -> CommandResult:
+        """Run a command to its end."""
+        process = subprocess.run(
             [*COMMAND, *arguments],
-            input=given,
+            input=stdin,
             capture_output=True,
-            timeout=timeout,
-            env=self.environment | more,
+            timeout=timeout_s,
+            env=self.environment | variables,
             check=False,
         )
-        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        return CommandResult(process.returncode, process.stdout.decode(), process.stderr.decode())
 
     def mark_complete(self) -> "Tocsin":
-        """Say that Redis holds all there is, as `tocsin rebuild` and `tocsin dev` do."""
+        """Mark the tables in Redis complete, as `tocsin rebuild` and `tocsin dev` do."""
 
         async def mark() -> None:
             store = Store(self.settings.redis)
@@ -93,13 +95,13 @@ class Tocsin:
         return self
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """A verb that goes on; the caller ends it."""
+        """Start a command that runs until the caller stops it."""
         return subprocess.Popen(
             [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
         )
 
 
-def last_words(process: "subprocess.Popen[bytes]") -> Sequence[str]:
-    """The lines of stderr of a process that has ended."""
+def stderr_lines(process: "subprocess.Popen[bytes]") -> Sequence[str]:
+    """Return the lines of stderr of a process that has ended."""
     assert process.stderr is not None
     return process.stderr.read().decode().splitlines()

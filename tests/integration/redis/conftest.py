@@ -1,4 +1,4 @@
-"""A Redis with keys of its own, and a plain client to look behind the adapters."""
+"""A Redis under a prefix of its own, and a plain client to read its keys directly."""
 
 from collections.abc import AsyncIterator
 from uuid import uuid4

@@ -1,16 +1,16 @@
-"""The order that pages of contacts are read by."""
+"""The sorted set from which pages of contacts are read."""
 
 from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.contacts import RedisContacts
-from service.adapters.redis.tables.table_writes import RedisTableWrites
 from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.recipient import Contact
 
 
-async def test_an_order_that_is_missing_is_made_anew(store: Store, raw: Redis) -> None:
-    """Rows that were written without it, and an order of which a part is lost, are read in full."""
+async def test_a_missing_order_is_rebuilt(store: Store, raw: Redis) -> None:
+    """Every contact is on a page, also when the order is absent or part of it is lost."""
     await RedisTables(store).mark_complete()
     rows = [Contact(uuid=f"u{n}", account="acme", email="a@x.org", main=n == 2) for n in range(4)]
     await RedisTableWrites(store).put_contacts(rows)

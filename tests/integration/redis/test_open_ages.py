@@ -1,4 +1,4 @@
-"""How old the oldest waiting delivery is, by lane and state: told from sorted sets that follow the due set."""
+"""The age of the oldest waiting delivery by lane and state, read from sorted sets beside the due set."""
 
 import pytest
 
@@ -18,7 +18,7 @@ HIGH, BULK = Lane.high, Lane.bulk
 
 
 def delivery(n: int, lane: Lane = HIGH) -> Delivery:
-    """The one whose event came in at 1000 + n."""
+    """Return the delivery whose event was received at 1000 + n."""
     return Delivery(
         id=delivery_id("e", str(n), "email"), event="e", event_id="1", source="s", type="overbid",
         channel=Channel.email, recipient=str(n), rule=AudienceRule.users, created_ms=1, received_ms=1000 + n,
@@ -38,7 +38,7 @@ def ages(store: Store, ledger: RedisLedger) -> RedisOpenAges:
 
 
 async def test_the_oldest_of_each_lane_and_state(store: Store, ages: RedisOpenAges) -> None:
-    """By when the event came in, whatever the time of the next attempt."""
+    """The age counts from when the event was received, not from the next attempt."""
     due = RedisDueSet(store)
     waiting = [*(delivery(n) for n in range(50, 10, -1)), delivery(5, BULK), delivery(7)]
     states = [*[State.deferred] * 41, State.ambiguous]
@@ -51,8 +51,8 @@ async def test_the_oldest_of_each_lane_and_state(store: Store, ages: RedisOpenAg
     }
 
 
-async def test_what_is_put_off_again_stands_in_one_state(store: Store, ages: RedisOpenAges) -> None:
-    """An ambiguous mail that is deferred the next time has left the ambiguous ones."""
+async def test_a_deferred_delivery_has_one_state(store: Store, ages: RedisOpenAges) -> None:
+    """An ambiguous delivery that is deferred the next time no longer counts as ambiguous."""
     due = RedisDueSet(store)
     await due.add([delivery(1)], [5], [State.ambiguous])
     await due.add([delivery(1)], [9])
@@ -60,8 +60,8 @@ async def test_what_is_put_off_again_stands_in_one_state(store: Store, ages: Red
     assert await ages.waiting() == {(HIGH, State.deferred): 1001}
 
 
-async def test_what_has_left_the_due_set_has_no_age(store: Store, ages: RedisOpenAges) -> None:
-    """Handed on or dropped; a lease alone changes nothing, and nothing is left behind in Redis."""
+async def test_a_removed_delivery_has_no_age(store: Store, ages: RedisOpenAges) -> None:
+    """After `settle` or `drop` no key is left in Redis; a lease alone changes no age."""
     due = RedisDueSet(store)
     await due.add([delivery(n) for n in range(3)], [1, 1, 10**14])
     taken = await due.take(5, 10)
@@ -71,22 +71,22 @@ async def test_what_has_left_the_due_set_has_no_age(store: Store, ages: RedisOpe
     assert await ages.waiting() == {(HIGH, State.deferred): 1002}
     await due.drop([delivery(2).id])
     assert await ages.waiting() == {}
-    left = [name async for names in store.scan(f"{store.keys.prefix}*due*") for name in names]
+    left = [name async for names in store.scan_keys("*due*") for name in names]
     assert left == []
 
 
-async def test_what_an_operator_decided_is_no_longer_held(
+async def test_a_decided_delivery_is_no_longer_held(
     store: Store, ledger: RedisLedger, ages: RedisOpenAges
 ) -> None:
-    """The ledger knows: what it has moved on, or has no more, is forgotten when it is met."""
+    """A delivery that is in another state by the ledger, or has left it, is removed when it is read."""
     held = [delivery(n) for n in range(3)]
     for n, one in enumerate([*held, delivery(9, BULK)]):
         await RedisDueSet(store).hold([one], 1000 + n)
-    openings = [
+    new_entries = [
         NewEntry(d.event, d.id, d.recipient, "email", State.held, Reason.awaiting_operator, 5)
         for d in held[1:]
     ]
-    await ledger.open([], openings)
+    await ledger.open([], new_entries)
     assert await ages.held() == {HIGH: 1001}
 
     await ledger.transition([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])

@@ -1,4 +1,4 @@
-"""What a caller sees when Redis is away, and that it goes on by itself afterwards."""
+"""Errors while Redis is unavailable, and recovery afterwards without a restart."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ async def write(store: Store, name: str = "a") -> bool:
 
 
 async def reason(store: Store) -> str:
-    """Why a write fails, which names no secret."""
+    """Return why a write fails; it contains no secret."""
     with pytest.raises(Unavailable) as caught:
         await write(store, "refused")
     assert PASSWORD not in str(caught.value)
@@ -61,7 +61,7 @@ async def admin(server: EmbeddedValkey, *command: str | int) -> None:
 
 
 async def test_a_killed_server_is_unavailable_until_it_is_back(server: EmbeddedValkey, store: Store) -> None:
-    """Only Unavailable while it is away; the same store works again after its restart, scripts included."""
+    """Raise only Unavailable meanwhile; the same store works again after the restart, scripts included."""
     assert await write(store, "a")
     server.kill()
     assert await reason(store) == "redis: cannot connect"
@@ -72,22 +72,22 @@ async def test_a_killed_server_is_unavailable_until_it_is_back(server: EmbeddedV
 
 
 async def test_a_server_that_does_not_answer(server: EmbeddedValkey, store: Store) -> None:
-    """A frozen server is given up after bounded time."""
+    """A frozen server times out."""
     await write(store)
-    hasty = store_of(server, timeout=0.2)
+    impatient = store_of(server, timeout=0.2)
     assert server.pid
     os.kill(server.pid, signal.SIGSTOP)
     try:
         async with asyncio.timeout(30):
-            assert await reason(hasty) == "redis: no answer in time"
+            assert await reason(impatient) == "redis: no answer in time"
     finally:
         os.kill(server.pid, signal.SIGCONT)
-        await hasty.close()
+        await impatient.close()
     assert await write(store, "b")
 
 
 async def test_a_wrong_password(server: EmbeddedValkey) -> None:
-    """Refused credentials are an outage, not a fault of the records."""
+    """Refused credentials are an outage and not an error of the records."""
     await admin(server, "CONFIG SET", "requirepass", "another")
     store = store_of(server, PASSWORD)
     assert await reason(store) == "redis: it refuses our credentials"
@@ -114,20 +114,21 @@ async def test_a_replica_is_read_only(server: EmbeddedValkey, store: Store) -> N
 
 
 async def test_a_busy_server(server: EmbeddedValkey, store: Store) -> None:
-    """A server in a long script says so."""
+    """A server that runs a long script is unavailable."""
     await write(store)
     await admin(server, "CONFIG SET", "busy-reply-threshold", 10)
     endless = asyncio.create_task(admin(server, "EVAL", "while true do end", 0))
     try:
         async with asyncio.timeout(30):
-            while await said(store) != "redis: it is busy with a script":
+            while await outcome(store) != "redis: it is busy with a script":
                 pass
     finally:
         await admin(server, "SCRIPT KILL")
         await asyncio.gather(endless, return_exceptions=True)
 
 
-async def said(store: Store) -> str:
+async def outcome(store: Store) -> str:
+    """Return why a write fails, or nothing."""
     try:
         await write(store)
     except Unavailable as error:
@@ -135,15 +136,15 @@ async def said(store: Store) -> str:
     return ""
 
 
-async def test_forgotten_scripts_are_loaded_again(server: EmbeddedValkey, store: Store) -> None:
-    """A server that has lost its scripts gets them again, within the same call."""
+async def test_flushed_scripts_are_loaded_again(server: EmbeddedValkey, store: Store) -> None:
+    """After SCRIPT FLUSH the same call loads its scripts again."""
     await write(store)
     await admin(server, "SCRIPT", "FLUSH")
     assert await write(store, "b")
 
 
-async def test_an_emptied_server_is_not_ready(server: EmbeddedValkey, store: Store) -> None:
-    """After FLUSHALL the tables are not complete, so nothing is sent."""
+async def test_an_emptied_server_is_incomplete(server: EmbeddedValkey, store: Store) -> None:
+    """After FLUSHALL the mark is absent, so nothing is sent."""
     tables = RedisTables(store)
     await tables.mark_complete()
     assert await tables.incomplete() is None
@@ -152,7 +153,7 @@ async def test_an_emptied_server_is_not_ready(server: EmbeddedValkey, store: Sto
 
 
 async def test_many_callers_share_few_connections(server: EmbeddedValkey, store: Store) -> None:
-    """More callers at once than there are connections wait for their turn."""
+    """With more callers than connections, callers wait for a connection."""
     added = await asyncio.gather(*(write(store, f"i{n}") for n in range(300)))
 
     assert all(added)

@@ -1,4 +1,4 @@
-"""The rate that all workers share."""
+"""Rate limits that all workers share."""
 
 import asyncio
 from itertools import pairwise
@@ -8,7 +8,7 @@ from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 
 
 async def test_two_workers_share_a_relays_rate(store: Store) -> None:
-    """Reservations of both follow each other at the one rate; another relay's are its own."""
+    """Reservations of both workers follow each other at one rate; another relay has its own."""
     one, two = (RedisSendingRate(store, {"first": 10.0}, {}) for _ in range(2))
 
     waits = [await (one, two)[n % 2].acquire("first", "example.com", 5) for n in range(4)]
@@ -18,8 +18,8 @@ async def test_two_workers_share_a_relays_rate(store: Store) -> None:
     assert await one.acquire("second", "example.com", 1000) == 0.0
 
 
-async def test_many_at_once_get_each_their_own_time(store: Store) -> None:
-    """No two workers are given the same place, however they interleave."""
+async def test_concurrent_reservations_have_different_times(store: Store) -> None:
+    """No two workers reserve the same time, however they interleave."""
     workers = [RedisSendingRate(store, {"first": 100.0}, {}) for _ in range(8)]
 
     waits = sorted(await asyncio.gather(*(workers[n % 8].acquire("first", "d", 1) for n in range(100))))
@@ -29,7 +29,7 @@ async def test_many_at_once_get_each_their_own_time(store: Store) -> None:
 
 
 async def test_a_domain_has_its_own_rate(store: Store) -> None:
-    """A named domain, and any other by the common rate, whatever the letters' case; each through each relay."""
+    """A domain has its own rate or the common one, ignoring case, and through each relay separately."""
     rate = RedisSendingRate(store, {}, {"Slow.example": 1.0}, 100.0)
 
     assert await rate.acquire("r", "slow.example", 2) == 0.0
@@ -39,8 +39,8 @@ async def test_a_domain_has_its_own_rate(store: Store) -> None:
     assert 0.1 < await rate.acquire("r", "quick.example", 1) <= 0.5
 
 
-async def test_who_would_wait_too_long_reserves_nothing(store: Store) -> None:
-    """What goes to the due set instead takes no place, neither of the domain nor of the relay."""
+async def test_a_wait_over_the_limit_reserves_nothing(store: Store) -> None:
+    """A delivery that goes to the due set instead uses up neither the domain's rate nor the relay's."""
     rate = RedisSendingRate(store, {"r": 1000.0}, {"slow.example": 1.0})
     await rate.acquire("r", "slow.example", 40)
 

@@ -1,4 +1,4 @@
-"""What the tests of the stages stand on: topics of their own, numbered records in, and a count of what came out."""
+"""The rig of the stage tests: topics of their own, numbered records in, and a count of the records that came out."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from service.model.record import Done, Handler, Message, Record
+from streams.consumer.batch import ToDeadLetter
 from streams.consumer.client import Subscription
 from streams.consumer.limits import StageLimits
 from streams.consumer.stage import BatchStage, ReadinessCheck
@@ -26,16 +27,16 @@ from tests.support.paths import ROOT
 
 QUICK = StageLimits(
     max_records=100,
-    commit_interval=0.05,
-    drain=5.0,
-    retry_first=0.02,
-    retry_most=0.2,
-    session_timeout=6.0,
+    commit_interval_s=0.05,
+    drain_s=5.0,
+    retry_first_s=0.02,
+    retry_most_s=0.2,
+    session_timeout_s=6.0,
 )
 
 
 class _Careless(str):
-    """A header name that is encoded to no text."""
+    """A header name that is encoded to bytes that are not UTF-8."""
 
     def encode(self, *_: str) -> bytes:
         return b"\xff\xfe"
@@ -50,7 +51,7 @@ class Rig:
         self.source, self.sink, self.dead = (f"{self.name}.{part}" for part in ("source", "sink", "dead"))
 
     async def create(self, partitions: int = 4) -> None:
-        """Make the topics and wait until they can be used."""
+        """Create the topics and wait until they can be used."""
         admin = AIOKafkaAdminClient(**self.connection.arguments())
         await admin.start()
         try:
@@ -83,7 +84,7 @@ class Rig:
             await producer.publish(messages[start : start + 1000])
 
     async def feed_careless(self, ids: range, odd: Collection[int], codec: int = 0) -> None:
-        """Write records in batches of ten to one partition; the odd ones have a header name that is no text."""
+        """Write records in batches of ten to one partition; the odd ones have a header name that is not UTF-8."""
         writer = AIOKafkaProducer(**self.connection.arguments())
         await writer.start()
         for start in range(ids.start, ids.stop, 10):
@@ -96,17 +97,17 @@ class Rig:
         await writer.stop()
 
     def on(self, record: Record) -> Message:
-        """The record, on its way to the sink."""
+        """Return the record as a message for the sink."""
         return Message(self.sink, record.key or b"", record.value)
 
-    def letter(self, record: Record, error: Exception) -> Sequence[Message]:
-        """A dead letter with the kind of the error."""
+    def dead_letter(self, record: Record, error: Exception) -> Sequence[Message]:
+        """Return a dead letter with the class of the error."""
         return [
             Message(self.dead, record.key or b"", record.value, [("error", type(error).__name__.encode())])
         ]
 
     async def through(self, records: Sequence[Record]) -> AsyncIterator[Done]:
-        """A handler that passes on what it gets."""
+        """A handler that writes every record to the sink."""
         yield Done(records, [self.on(record) for record in records])
 
     @asynccontextmanager
@@ -116,13 +117,21 @@ class Rig:
         producer: Producer,
         *,
         limits: StageLimits = QUICK,
-        gate: ReadinessCheck | None = None,
-        poison: Callable[[Record, Exception], Sequence[Message]] | None = None,
+        readiness: ReadinessCheck | None = None,
+        to_dead_letter: ToDeadLetter | None = None,
         pattern: str | None = None,
     ) -> AsyncIterator[BatchStage]:
         """A stage that reads the source, or the topics of a pattern, for as long as the block lasts."""
-        source = Subscription(self.connection, self.name, [] if pattern else [self.source], pattern)
-        stage = BatchStage("test", source, handler, poison or self.letter, producer, limits=limits, gate=gate)
+        subscription = Subscription(self.connection, self.name, [] if pattern else [self.source], pattern)
+        stage = BatchStage(
+            "test",
+            subscription,
+            handler,
+            to_dead_letter or self.dead_letter,
+            producer,
+            limits=limits,
+            readiness=readiness,
+        )
         await stage.start()
         try:
             yield stage
@@ -130,8 +139,8 @@ class Rig:
             await stage.stop()
 
     async def count(self, topic: str) -> Counter[int]:
-        """How often each number is in a topic, up to its present end."""
-        found: Counter[int] = Counter()
+        """Return how often each number is in a topic, up to its present end."""
+        numbers: Counter[int] = Counter()
         consumer = AIOKafkaConsumer(**self.connection.arguments(), isolation_level="read_committed")
         await consumer.start()
         try:
@@ -141,27 +150,27 @@ class Rig:
             ends = await consumer.end_offsets(partitions)
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found.update(int(record.value) for record in records)
+                    numbers.update(int(record.value) for record in records)
         finally:
             await consumer.stop()
-        return found
+        return numbers
 
-    async def counted(self, topic: str, numbers: int, seconds: float = 60.0) -> Counter[int]:
-        """The count as soon as so many different numbers are in a topic, or when the time is over."""
-        deadline = time.monotonic() + seconds
-        while len(found := await self.count(topic)) < numbers and time.monotonic() < deadline:
+    async def counted(self, topic: str, different: int, timeout_s: float = 60.0) -> Counter[int]:
+        """Return the count as soon as so many different numbers are in a topic, or after the timeout."""
+        deadline = time.monotonic() + timeout_s
+        while len(numbers := await self.count(topic)) < different and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
-        return found
+        return numbers
 
     async def committed(self, topic: str) -> int:
-        """The sum of the group's committed offsets."""
+        """Return the sum of the group's committed offsets."""
         admin = AIOKafkaAdminClient(**self.connection.arguments())
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(self.name)
         finally:
             await admin.close()
-        return sum(held.offset for tp, held in offsets.items() if tp.topic == topic and held.offset > 0)
+        return sum(one.offset for tp, one in offsets.items() if tp.topic == topic and one.offset > 0)
 
 
 class Worker:
@@ -183,10 +192,10 @@ class Worker:
             stderr=self._log,
         )
 
-    def end(self, how: signal.Signals = signal.SIGTERM, seconds: float = 40.0) -> int:
-        """Signal it and wait for its end; its return code."""
+    def end(self, how: signal.Signals = signal.SIGTERM, timeout_s: float = 40.0) -> int:
+        """Send a signal, wait for the end of the process, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        code = self.process.wait(seconds)
+        code = self.process.wait(timeout_s)
         self._log.close()
         return code

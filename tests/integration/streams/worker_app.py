@@ -1,4 +1,4 @@
-"""A worker of one stage for tests that must kill a process: it passes records on, slowly where it is told to."""
+"""A worker of one stage for tests that must kill a process: it passes records on, slowly on request."""
 
 import asyncio
 import os
@@ -36,5 +36,5 @@ app = build_app(
         data=Path(os.environ.get("RIG_DATA", "/tmp")) / str(os.getpid()),
         fault_at=os.environ.get("RIG_FAULT", ""),
     ),
-    [StageSpec(_name, [_rig.source], lambda: handle, _rig.letter, QUICK)],
+    [StageSpec(_name, [_rig.source], lambda: handle, _rig.dead_letter, QUICK)],
 )

@@ -18,7 +18,7 @@ class FailingOnce(FakeInbox):
         super().__init__(FakeClock(1))
         self.failed = False
 
-    async def moved(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
         if not self.failed:
             self.failed = True
             raise KeyError("a reply of another shape")

@@ -58,5 +58,5 @@ async def test_problems_over_http(api: ApiFixture) -> None:
 
 def test_the_importer_does_not_load_the_http_framework() -> None:
     """The importer uses the form without FastAPI."""
-    script = "import service.cli.importing.checking, sys; sys.exit('fastapi' in sys.modules)"
+    script = "import service.cli.importing.row_validation, sys; sys.exit('fastapi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Tokens for development: what the API accepts, and where none is given."""
+"""Tokens for development: the API accepts them, and none is issued where another issuer signs."""
 
 import json
 
@@ -23,35 +23,33 @@ async def test_the_api_accepts_the_token(monkeypatch: pytest.MonkeyPatch) -> Non
     """With the configured secret, audience, subject and scopes."""
     monkeypatch.setenv("TOCSIN_AUTH__SECRET", SECRET)
 
-    told = json.loads(
+    issued = json.loads(
         RUN.invoke(app, ["token", "alice", "--scope", "inbox,tables", "--ttl", "1h", "--json"]).stdout
     )
 
-    principal = await Tokens(Settings(auth=AuthSettings(secret=SECRET))).principal(told["token"])
+    principal = await Tokens(Settings(auth=AuthSettings(secret=SECRET))).principal(issued["token"])
     assert (principal.id, principal.scopes) == ("alice", frozenset({"inbox", "tables"}))
-    assert told["exp"] - told["iat"] == 3600
+    assert issued["exp"] - issued["iat"] == 3600
 
 
-async def test_without_a_secret_it_is_the_dev_secret_and_says_so() -> None:
-    """Beside `tocsin dev` nothing needs to be set; elsewhere the token opens nothing."""
-    ended = RUN.invoke(app, ["token", "alice"])
+async def test_without_a_secret_the_token_has_the_dev_secret_and_a_note() -> None:
+    """`tocsin dev` needs no setting; any other API refuses the token."""
+    result = RUN.invoke(app, ["token", "alice"])
 
     tokens = Tokens(Settings(mode="dev", auth=AuthSettings(secret=DEV_SECRET)))
-    assert (await tokens.principal(ended.stdout.strip())).id == "alice"
-    assert "only `tocsin dev` accepts it" in ended.stderr
+    assert (await tokens.principal(result.stdout.strip())).id == "alice"
+    assert "only `tocsin dev` accepts it" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TOCSIN_AUTH__JWKS_URL", "https://issuer.test/jwks"), ("TOCSIN_AUTH__ALGORITHMS", '["RS256"]')],
 )
-def test_where_another_issues_tokens_none_is_made(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    """One clear line instead of a token that is refused later."""
+def test_no_token_where_another_issuer_signs(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """One line instead of a token that the API would refuse."""
     monkeypatch.setenv(name, value)
 
-    ended = RUN.invoke(app, ["token", "alice"])
+    result = RUN.invoke(app, ["token", "alice"])
 
-    assert (ended.exit_code, ended.stdout) == (1, "")
-    assert ended.stderr.count("\n") == 1
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1

@@ -7,8 +7,10 @@ from service.model.topics import TABLES, TopicNames
 from service.pipeline.tables.records import read_change
 from service.pipeline.tables.writer import TableStores, TableWriter
 from service.settings import templates_directory
-from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.publisher import FakePublisher
+from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeTables
 
 

@@ -1,4 +1,4 @@
-"""The ledger's moves are a closed set, checked in one place."""
+"""The ledger's transitions are a closed set, specified in one place."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def test_every_state_has_its_row() -> None:
 
 
 def test_what_is_sent_is_never_sent_again() -> None:
-    """From sent only an asynchronous bounce leads on."""
+    """From `sent` only an asynchronous bounce leads to another state."""
     assert TRANSITIONS[State.sent] == {State.bounced}
     for state in (State.queued, State.sending, State.deferred):
         with pytest.raises(IllegalTransition):
@@ -19,17 +19,17 @@ def test_what_is_sent_is_never_sent_again() -> None:
 
 
 def test_sending_is_claimed_before_sent() -> None:
-    """No delivery is sent that was not marked as sending first, but for one that was in doubt."""
+    """No delivery becomes sent without being `sending` first, except an ambiguous one."""
     assert sources_of(State.sent) == {State.sending, State.ambiguous}
 
 
-def test_open_states_lead_on_without_an_operator() -> None:
+def test_open_states_lead_to_an_end() -> None:
     """Every open state has a way to an end."""
     for state in State:
         if is_open(state):
             assert any(not is_open(target) for target in TRANSITIONS[state])
 
 
-def test_nothing_comes_back_from_withdrawn() -> None:
-    """A producer's word is final, for replays too."""
+def test_withdrawn_is_final() -> None:
+    """A withdrawal is final, for replays too."""
     assert not TRANSITIONS[State.withdrawn]

@@ -1,4 +1,4 @@
-"""Addresses do not survive masking, wherever they stand."""
+"""No address survives masking, wherever it is in a text."""
 
 import time
 from xml.etree import ElementTree
@@ -21,22 +21,22 @@ FRAMES = (
 
 
 def _addresses() -> list[str]:
-    """Those of the corpora that have both sides of an at-sign: the rest are no addresses."""
+    """Return the addresses of the corpora that have both sides of an at-sign: the rest are no addresses."""
     if not CORPORA.is_dir():
         return []
-    found = []
+    candidates = []
     for name in ("mailbox_valid.txt", "mailbox_invalid.txt"):
         lines = (CORPORA / name).read_text("utf-8", "replace").splitlines()
-        found += [
+        candidates += [
             line.split(" #")[0].strip()
             for line in lines
             if line.strip() and not line.lstrip().startswith("#")
         ]
-    found += [
+    candidates += [
         test.findtext("address") or ""
         for test in ElementTree.parse(CORPORA / "isemail_tests.xml").iter("test")
     ]
-    whole = [a for a in found if a.rpartition("@")[0].strip("@ ") and a.rpartition("@")[2].strip(" .")]
+    whole = [a for a in candidates if a.rpartition("@")[0].strip("@ ") and a.rpartition("@")[2].strip(" .")]
     # Delimiters alone before the sign, or blanks within the domain: nothing that mail could be sent to.
     return [
         a for a in whole if a.rpartition("@")[0][-1] not in "<>]" and " " not in a.rpartition("@")[2].strip()
@@ -45,7 +45,7 @@ def _addresses() -> list[str]:
 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_no_address_of_the_corpora_survives(frame: str) -> None:
-    """Valid, unusual and broken addresses are masked in every surrounding they are met in."""
+    """Valid, unusual and broken addresses are masked in every surrounding text."""
     addresses = _addresses()
     if not addresses:
         pytest.skip(f"no corpora in {CORPORA}")
@@ -97,8 +97,8 @@ def test_values_without_an_at_sign_stay_as_they_are(value: object) -> None:
         ("a•••@e•••.com", "a•••@e•••.com"),
     ],
 )
-def test_what_a_masked_address_looks_like(text: str, masked: str) -> None:
-    """The first letters and the last label stay, so that operators can tell two apart."""
+def test_the_form_of_a_masked_address(text: str, masked: str) -> None:
+    """The first letters and the last label stay, so that operators can distinguish two."""
     assert mask_text(text) == masked
 
 
@@ -135,6 +135,6 @@ def test_masking_takes_linear_time() -> None:
 
 
 def test_a_name_keeps_its_first_letter() -> None:
-    """Names are told apart by no more than that."""
+    """Names keep no more than that."""
     assert mask_name("Alice Example") == "A•••"
     assert mask_name("") == ""

@@ -1,4 +1,4 @@
-"""Envelope senders that name their delivery."""
+"""Envelope senders that carry their delivery."""
 
 import pytest
 
@@ -11,8 +11,8 @@ EVENT = event_key("/t", "1")
 DELIVERY = delivery(id=delivery_id(EVENT, "alice", "email"), event=EVENT)
 
 
-def test_a_sender_names_its_delivery_and_nobody() -> None:
-    """It can be read back by us, in any case of letters, fits RFC 5321, and holds no address."""
+def test_a_sender_carries_its_delivery_and_no_address() -> None:
+    """A sender can be read back, in any case of letters, fits RFC 5321, and holds no address."""
     verp = Verp([NEW], "Bounces.tocsin.test")
     sender = verp.address(DELIVERY)
 
@@ -24,8 +24,8 @@ def test_a_sender_names_its_delivery_and_nobody() -> None:
         origin = verp.read(text)
         assert origin
         assert (origin.delivery, origin.event) == (DELIVERY.id, EVENT)
-        assert origin.went_to("Alice@example.com")
-        assert not origin.went_to("bob@example.com")
+        assert origin.sent_to("Alice@example.com")
+        assert not origin.sent_to("bob@example.com")
         assert address_key("alice@example.com").startswith(origin.hint)
 
 
@@ -38,7 +38,7 @@ def test_secrets_can_be_replaced() -> None:
     assert Verp([NEW, OLD], "b.test").address(DELIVERY) == Verp([NEW], "b.test").address(DELIVERY)
 
 
-def test_a_sender_that_was_changed_is_not_believed() -> None:
+def test_a_sender_that_was_changed_is_not_trusted() -> None:
     """No character but the last one's spare bits may differ."""
     verp = Verp([NEW], "b.test")
     sender = verp.address(DELIVERY)
@@ -54,5 +54,5 @@ def test_a_sender_that_was_changed_is_not_believed() -> None:
     ["", "@", "x", "b-@b.test", f"b-{'a' * 61}@b.test", f"b-{'ä' * 61}@b.test", f"b-{'1' * 61}@b.test"],
 )
 def test_other_addresses_are_none(address: str) -> None:
-    """Whatever comes, None and no error."""
+    """Any text gives None and no error."""
     assert Verp([NEW], "b.test").read(address) is None

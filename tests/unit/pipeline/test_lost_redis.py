@@ -1,4 +1,4 @@
-"""Redis loses its data while mail is out: the email stage sends nothing more, and what was sent stays sent."""
+"""Redis loses its data while messages are out: the email stage sends nothing more, and sent ones stay sent."""
 
 import asyncio
 
@@ -13,68 +13,71 @@ from tests.support.fake_pipeline import FakePipeline
 WINNER = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "9"}}
 
 
-async def test_a_mark_after_a_rebuild_claims_its_delivery_anew() -> None:
-    """The mail was out when Redis was emptied, and its `sent` must be taken, or it would go out twice.
+async def test_a_result_after_a_rebuild_claims_its_delivery_again() -> None:
+    """The message was out when Redis was emptied, and its `sent` must be stored, or it would be sent twice.
 
-    No outcome tells of claims, so the rebuilt delivery is queued.
+    There are no outcomes of claims, so the rebuilt delivery is queued.
     """
-    line = FakePipeline()
-    await line.seed()
-    await line.ingest(WINNER)
-    line.transport.hold = True
-    sending = asyncio.create_task(line.run(line.deliver_email, line.email_records()))
-    while not line.transport._held:
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest(WINNER)
+    pipeline.transport.hold = True
+    sending = asyncio.create_task(pipeline.run(pipeline.deliver_email, pipeline.email_records()))
+    while not pipeline.transport._held:
         await asyncio.sleep(0)
-    lost, rebuilt = line.ledger._events.copy(), FakeLedger()
-    line.ledger._events.clear()
-    line.ledger.outage.reason = "Redis is not complete"
-    line.transport.release()
+    lost, rebuilt = pipeline.ledger._events.copy(), FakeLedger()
+    pipeline.ledger._events.clear()
+    pipeline.ledger.outage.reason = "Redis is not complete"
+    pipeline.transport.release()
     await asyncio.sleep(0)
     for key, event in lost.items():
         queued = {i: row.entry for i, row in event.rows.items()}
-        known = rebuilt._event(key)
-        known.head = event.head
+        rebuilt_event = rebuilt._event(key)
+        rebuilt_event.head = event.head
         for delivery, entry in queued.items():
-            known.rows[delivery] = type(event.rows[delivery])(
+            rebuilt_event.rows[delivery] = type(event.rows[delivery])(
                 type(entry)(entry.event, delivery, entry.recipient, entry.channel, entry.steps[-1:])
             )
-    line.ledger._events.update(rebuilt._events)
-    line.ledger.outage.reason = None
+    pipeline.ledger._events.update(rebuilt._events)
+    pipeline.ledger.outage.reason = None
     await sending
 
-    assert (await line.states("1"))["alice", "email"] == ("sent", "")
-    line.transport.hold = False
-    await line.run(line.deliver_email, line.email_records())
-    assert set(line.transport.copies.values()) == {1}
+    assert (await pipeline.states("1"))["alice", "email"] == ("sent", "")
+    pipeline.transport.hold = False
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+    assert set(pipeline.transport.copies.values()) == {1}
 
 
 async def test_a_suppression_goes_to_its_topic() -> None:
-    """With the group of answers that made it, keyed by the address's hash; and again when the answer is told again."""
-    line = FakePipeline()
-    await line.seed()
+    """With the results that caused it, keyed by the address's hash; and again when the outcome is re-emitted."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
     bad = "bounced@simulator.test"
-    await line.tables.put_recipients([Recipient(id="alice", address=bad, version=5)])
-    await line.ingest(WINNER)
-    await line.run(line.deliver_email, line.email_records())
-    (told,) = line.topics["tables.suppressions"]
-    row = await line.tables.suppression(bad)
-    assert told.key == address_key(bad).encode()
+    await pipeline.tables.put_recipients([Recipient(id="alice", address=bad, version=5)])
+    await pipeline.ingest(WINNER)
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+    (record,) = pipeline.topics["tables.suppressions"]
+    row = await pipeline.tables.suppression(bad)
+    assert record.key == address_key(bad).encode()
     assert row is not None
-    assert Suppression.from_bytes(told.value or b"") == row
+    assert Suppression.from_bytes(record.value or b"") == row
     assert row.reason is Reason.mailbox_unknown
-    assert bad.encode() not in (told.value or b"")
+    assert bad.encode() not in (record.value or b"")
 
-    await line.run(line.deliver_email, line.email_records())
-    assert line.topics["tables.suppressions"] == [told, told]
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+    assert pipeline.topics["tables.suppressions"] == [record, record]
 
 
 async def test_a_claim_of_another_worker_is_left_alone() -> None:
-    """Only what no worker has claimed is claimed anew."""
-    line = FakePipeline()
-    await line.seed()
-    await line.ingest(WINNER)
-    (entry,) = [e async for e in line.ledger.entries(next(iter(line.ledger._events))) if e.channel == "email"]
-    moves = [Transition(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)]
-    await line.ledger.transition(moves)
-    await line.deliver_email._mark([Transition(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)])
-    assert (await line.states("1"))["alice", "email"] == ("expired", "past_deadline")
+    """A delivery is claimed again only if no worker has claimed it."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest(WINNER)
+    (entry,) = [
+        e async for e in pipeline.ledger.entries(next(iter(pipeline.ledger._events))) if e.channel == "email"
+    ]
+    expired = Transition(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)
+    await pipeline.ledger.transition([expired])
+    sent = Transition(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)
+    await pipeline.deliver_email._write_transitions([sent])
+    assert (await pipeline.states("1"))["alice", "email"] == ("expired", "past_deadline")

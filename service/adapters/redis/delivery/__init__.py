@@ -1,1 +1,1 @@
-"""What delivering needs in Redis: due set, worker heartbeats, supersede keys, withdrawals, rates, soft bounces."""
+"""Redis storage for delivering: due set, worker heartbeats, supersede keys, withdrawals, rates, soft bounces."""

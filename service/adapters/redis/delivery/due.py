@@ -1,116 +1,131 @@
-"""The due set: deferred and held deliveries in 16 parts, each with its times and its deliveries."""
+"""The due set: deferred and ambiguous deliveries that wait for their time, in 16 shards; and held ones."""
 
 from collections.abc import Sequence
 from itertools import count
 from secrets import token_hex
 
-from service.adapters.redis.client import Plan, Script, Store, chunks
+from service.adapters.redis.client import Store
 from service.adapters.redis.keys import DUE_SHARDS
+from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
 from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.ports import Due
 
-_ADD, _TAKE = Script("due_add", complete_only=True), Script("due_lib", "due_take")
-_SETTLE, _DROP = Script("due_lib", "due_settle"), Script("due_lib", "due_drop")
+_ADD, _LEASE = Script("due_add", complete_only=True), Script("due_functions", "due_lease")
+_SETTLE, _DROP = Script("due_functions", "due_settle"), Script("due_functions", "due_drop")
 
 
 class RedisDueSet:
-    """The DueSet port."""
+    """Implements the DueSet port."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._parts = [store.keys.due(shard) for shard in range(DUE_SHARDS)]
+        self._shards = [store.keys.due_shard(shard) for shard in range(DUE_SHARDS)]
         self._turns = count()
 
     async def add(
         self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
     ) -> None:
-        """Store or move; one place a delivery id. A move ends the lease of whoever has taken it."""
-        plan = Plan(_ADD, self._store.cluster)
-        for key, items in self._by_part([delivery.id for delivery in deliveries]).items():
+        """Store deliveries with the time (ms) they are due; one that is there already gets the new time.
+
+        Each delivery id is stored once. Storing it again ends its lease, so the worker that has it settles nothing.
+        """
+        batch = ScriptBatch(_ADD, self._store.cluster)
+        for key, items in self._by_shard([delivery.id for delivery in deliveries]).items():
             for part in chunks(items):
-                args = plan.place(key, part).args
+                args = batch.add_key(key, part).args
                 args.append(len(part))
                 for i in part:
-                    one, state = deliveries[i], states[i] if states else State.deferred
-                    args += (one.id, due_ms[i], one.to_bytes(), one.received_ms, f"{one.lane}:{state}")
-        await self._store.run(plan)
+                    delivery, state = deliveries[i], states[i] if states else State.deferred
+                    args += (
+                        delivery.id,
+                        due_ms[i],
+                        delivery.to_bytes(),
+                        delivery.received_ms,
+                        f"{delivery.lane}:{state}",
+                    )
+        await self._store.run(batch)
 
     async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
-        """Remember since when these wait for an operator; `RedisOpenAges` forgets it when the ledger says otherwise."""
+        """Record since when deliveries are held for an operator; `RedisOpenAges` removes them once they are decided."""
         keys = self._store.keys
         await self._store.pipeline(
             [("ZADD", keys.held(d.lane), at_ms, f"{d.event}:{d.id}") for d in deliveries]
         )
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
-        """Lease what is due, at most `limit`; it comes again after the lease unless settled."""
-        start = next(self._turns) % DUE_SHARDS  # no part is always last
-        waiting = self._parts[start:] + self._parts[:start]
+        """Lease the deliveries that are due, at most `limit`; one is leased again after the lease unless settled."""
+        start = (
+            next(self._turns) % DUE_SHARDS
+        )  # another shard first each time: none is always short of the limit
+        waiting = self._shards[start:] + self._shards[:start]
         token = token_hex(8)
         taken: list[Due] = []
         while waiting and len(taken) < limit:
-            share = max(1, (limit - len(taken)) // len(waiting))
-            asked = waiting[: (limit - len(taken)) // share]
-            plan = Plan(_TAKE, self._store.cluster)
+            per_shard = max(1, (limit - len(taken)) // len(waiting))
+            leased = waiting[: (limit - len(taken)) // per_shard]
+            batch = ScriptBatch(_LEASE, self._store.cluster)
             commands = [
-                ("EVALSHA", _TAKE.sha, 1, key, now_ms, now_ms + lease_ms, share, token) for key in asked
+                ("EVALSHA", _LEASE.sha, 1, key, now_ms, now_ms + lease_ms, per_shard, token) for key in leased
             ]
-            replies = await self._store.pipeline(commands, plan)
+            replies = await self._store.pipeline(commands, batch)
             for reply in replies:
                 taken += (Due(Delivery.from_bytes(row), token) for row in reply[1::2])
-            full = [key for key, reply in zip(asked, replies, strict=True) if len(reply) == 2 * share]
-            waiting = waiting[len(asked) :] + full
+            # a shard that returned all of its share may have more
+            full = [key for key, reply in zip(leased, replies, strict=True) if len(reply) == 2 * per_shard]
+            waiting = waiting[len(leased) :] + full
         return taken
 
     async def settle(self, due: Sequence[Due]) -> None:
-        """Remove what has been handed on; what was moved since, or leased to another, stays."""
-        plan = Plan(_SETTLE, self._store.cluster)
-        for key, items in self._by_part([one.delivery.id for one in due]).items():
+        """Remove dispatched deliveries; one that was stored again since, or leased to another worker, stays."""
+        batch = ScriptBatch(_SETTLE, self._store.cluster)
+        for key, items in self._by_shard([one.delivery.id for one in due]).items():
             for part in chunks(items):
-                args = plan.place(key, part).args
+                args = batch.add_key(key, part).args
                 args.append(len(part))
                 for i in part:
                     args += (due[i].delivery.id, due[i].token)
-        await self._store.run(plan)
+        await self._store.run(batch)
 
     async def oldest_ms(self) -> int | None:
-        """The earliest due time, for what is leased the end of its lease; None when nothing waits."""
+        """Return the earliest time at which a delivery is due or a lease ends (ms); None when nothing waits."""
         firsts = await self._store.pipeline(
-            [("ZRANGEBYSCORE", key, "-inf", "+inf", "LIMIT", 0, 1) for key in self._parts]
+            [("ZRANGEBYSCORE", key, "-inf", "+inf", "LIMIT", 0, 1) for key in self._shards]
         )
-        ids = [(key, first[0]) for key, first in zip(self._parts, firsts, strict=True) if first]
+        ids = [(key, first[0]) for key, first in zip(self._shards, firsts, strict=True) if first]
         scores = await self._store.pipeline([("ZSCORE", key, member) for key, member in ids])
         return min((int(score) for score in scores if score is not None), default=None)
 
     async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
-        """For each delivery id when it is due, or its lease ends (ms); None where it does not wait."""
+        """Return for each delivery id when it is due, or its lease ends (ms); None for one that does not wait."""
         keys = self._store.keys
-        scores = await self._store.pipeline([("ZSCORE", keys.due_of(i), i) for i in deliveries])
+        scores = await self._store.pipeline([("ZSCORE", keys.due_shard_of(i), i) for i in deliveries])
         return [None if score is None else int(score) for score in scores]
 
     async def waiting(self, deliveries: Sequence[str]) -> Sequence[Delivery | None]:
-        """The deliveries of these ids as they wait, leased or not; None for one that does not."""
+        """Return the deliveries with these ids as they are stored, leased or not; None for one that does not wait."""
         keys = self._store.keys
-        rows = await self._store.pipeline([("HGET", f"{keys.due_of(i)}:deliveries", i) for i in deliveries])
+        rows = await self._store.pipeline(
+            [("HGET", f"{keys.due_shard_of(i)}:deliveries", i) for i in deliveries]
+        )
         return [None if row is None else Delivery.from_bytes(row) for row in rows]
 
     async def drop(self, deliveries: Sequence[str]) -> None:
-        """Forget deliveries by their ids, leased or not."""
-        plan = Plan(_DROP, self._store.cluster)
-        for key, items in self._by_part(deliveries).items():
+        """Remove deliveries by their ids, leased or not."""
+        batch = ScriptBatch(_DROP, self._store.cluster)
+        for key, items in self._by_shard(deliveries).items():
             for part in chunks(items):
-                args = plan.place(key, part).args
+                args = batch.add_key(key, part).args
                 args.append(len(part))
                 args += (deliveries[i] for i in part)
-        await self._store.run(plan)
+        await self._store.run(batch)
 
     async def count(self) -> int:
-        """How many deliveries wait, leased ones too."""
-        return sum(await self._store.pipeline([("ZCARD", key) for key in self._parts]))
+        """Return the number of deliveries in the due set, leased ones included."""
+        return sum(await self._store.pipeline([("ZCARD", key) for key in self._shards]))
 
-    def _by_part(self, ids: Sequence[str]) -> dict[str, list[int]]:
-        parts: dict[str, list[int]] = {}
+    def _by_shard(self, ids: Sequence[str]) -> dict[str, list[int]]:
+        shards: dict[str, list[int]] = {}
         for i, delivery in enumerate(ids):
-            parts.setdefault(self._store.keys.due_of(delivery), []).append(i)
-        return parts
+            shards.setdefault(self._store.keys.due_shard_of(delivery), []).append(i)
+        return shards

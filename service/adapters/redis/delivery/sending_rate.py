@@ -1,19 +1,20 @@
-"""How many mails a second may go to a relay, and through it to a domain: counted in Redis, so that workers share it."""
+"""Rate limits for messages to a relay, and through it to a domain: counted in Redis, so that workers share them."""
 
 from collections.abc import Mapping
 
-from service.adapters.redis.client import Script, Store
+from service.adapters.redis.client import Store
+from service.adapters.redis.script_batch import Script
 
-_TAKE = Script("rate_take")
+_RESERVE = Script("rate_reserve")
 _US = 1_000_000
-_MOST_WAIT_S = 30.0  # who would wait longer goes to the due set, so nothing is reserved for it
+_LONGEST_WAIT_S = 30.0  # a delivery that would wait longer goes to the due set, so nothing is reserved for it
 
 
 class RedisSendingRate:
-    """The SendRateLimit port of the SMTP engine. Rates in mails a second; what has none is not limited.
+    """Implements the SendRateLimit port. Rates are messages a second; a relay or domain without one is not limited.
 
-    `relays`: by name. `domains`: by destination domain, each through each relay; `domain`: for all the others.
-    `burst_s`: how much of a rate may go at once after a pause, in seconds.
+    `relays`: rate of each relay, by name. `domains`: rate of each destination domain, through each relay; `domain`: of
+    all other domains. `burst_s`: how much of a rate may be sent at once after a pause, in seconds.
     """
 
     def __init__(
@@ -32,18 +33,20 @@ class RedisSendingRate:
         self._burst_us = int(burst_s * _US)
 
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` mails; the seconds to wait before they may go. Raises Unavailable.
+        """Reserve `n` messages; return the seconds to wait before they may be sent. Raise Unavailable.
 
-        The domain is asked first: its limit is the narrower one, and what it refuses must not use up the relay's.
+        Checks the domain first: its limit is the smaller one, and messages that it refuses must not use up the relay's.
         """
-        wait = 0.0
+        wait_s = 0.0
         if rate := self._domains.get(domain.lower(), self._domain):
-            wait = await self._take(self._store.keys.rate(relay, domain.lower()), rate, n)
-        if wait <= _MOST_WAIT_S and (rate := self._relays.get(relay)):
-            wait = max(wait, await self._take(self._store.keys.rate(relay), rate, n))
-        return wait
+            wait_s = await self._reserve(self._store.keys.rate(relay, domain.lower()), rate, n)
+        if wait_s <= _LONGEST_WAIT_S and (rate := self._relays.get(relay)):
+            wait_s = max(wait_s, await self._reserve(self._store.keys.rate(relay), rate, n))
+        return wait_s
 
-    async def _take(self, key: str, rate: float, n: int) -> float:
-        most = int(_MOST_WAIT_S * _US)
-        (wait,) = await self._store.script(_TAKE, key, n, int(_US / rate), self._burst_us, most)
-        return int(wait) / _US
+    async def _reserve(self, key: str, rate: float, n: int) -> float:
+        longest_us = int(_LONGEST_WAIT_S * _US)
+        (wait_us,) = await self._store.run_script(
+            _RESERVE, key, n, int(_US / rate), self._burst_us, longest_us
+        )
+        return int(wait_us) / _US

@@ -1,39 +1,40 @@
-"""How often mailboxes could not take mail of late."""
+"""Soft bounce scores: how often a mailbox could not take mail recently."""
 
 from collections.abc import Mapping, Sequence
 
-from service.adapters.redis.client import Plan, Script, Store
+from service.adapters.redis.client import Store
+from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.model.soft_bounce import SoftBounceScore
 
-_ADD, _PUT = Script("soft_bounce", complete_only=True), Script("soft_bounce_put", complete_only=True)
+_ADD, _PUT = Script("soft_bounce_add", complete_only=True), Script("soft_bounce_put", complete_only=True)
 WEEK_MS = 7 * 86_400_000
-_KEEP_S = 8 * 7 * 86_400  # by then a score is 1/256 of what it was
+_KEEP_S = 8 * 7 * 86_400  # by then a score is 1/256 of its value
 
 
 class RedisSoftBounceScores:
-    """The SoftBounces port."""
+    """Implements the SoftBounceScores port."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
-        """Add one to each; the scores now. A key named twice counts twice."""
-        plan = Plan(_ADD, self._store.cluster)
+        """Add one to the score of each address; return the new scores. A key that is passed twice counts twice."""
+        batch = ScriptBatch(_ADD, self._store.cluster)
         for i, key in enumerate(address_keys):
-            plan.place(self._store.keys.soft_bounces(key), (i,)).args += (at_ms, WEEK_MS, _KEEP_S)
-        (rows,) = await self._store.run(plan)
+            batch.add_key(self._store.keys.soft_bounces(key), (i,)).args += (at_ms, WEEK_MS, _KEEP_S)
+        (rows,) = await self._store.run(batch)
         pairs = [row.split(b"\t") for row in rows]
         return [SoftBounceScore(float(value), int(at)) for value, at in pairs]
 
     async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:
-        """Put scores back by their address keys, but for those that a newer one stands for, or that have faded."""
-        plan = Plan(_PUT, self._store.cluster)
+        """Restore scores by their address keys, except where a newer one is stored and except those that have faded."""
+        batch = ScriptBatch(_PUT, self._store.cluster)
         for i, (key, score) in enumerate(scores.items()):
             left_s = max(0, _KEEP_S - (now_ms - score.at_ms) // 1000)
-            args = plan.place(self._store.keys.soft_bounces(key), (i,)).args
+            args = batch.add_key(self._store.keys.soft_bounces(key), (i,)).args
             args += (f"{score.value:.6f}", score.at_ms, left_s)
-        await self._store.run(plan)
+        await self._store.run(batch)
 
     async def clear(self, address_key: str) -> None:
-        """Forget an address."""
+        """Delete the score of an address."""
         await self._store.pipeline([("DEL", self._store.keys.soft_bounces(address_key))])

@@ -1,41 +1,44 @@
-"""Which events a supersede key had lately, and up to which time they are taken back."""
+"""The recent events of each supersede key, and up to which time the key is withdrawn."""
 
 from collections.abc import Sequence
 
-from service.adapters.redis.client import Plan, Script, Store, chunks
+from service.adapters.redis.client import Store
+from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
 from service.ports import SupersedableEvent
 
-_NOTE = Script("withdrawals_note", complete_only=True)
-_UNTIL = Script("withdrawals_until", complete_only=True)
+_RECORD_EVENTS = Script("withdrawals_record_events", complete_only=True)
+_WITHDRAW_KEY = Script("withdrawals_withdraw_key", complete_only=True)
 
 
 class RedisWithdrawals:
-    """The Withdrawals port. `most`: events remembered a key; beyond it the oldest can be withdrawn by id only."""
+    """Implements the Withdrawals port. `most`: events kept per key; older ones can be withdrawn by their id only."""
 
     def __init__(self, store: Store, *, most: int = 10_000) -> None:
         self._store = store
         self._most = most
 
     async def note(self, items: Sequence[SupersedableEvent]) -> Sequence[int | None]:
-        """Remember events; for each the time (ms) up to which its key is withdrawn, None where it is not.
+        """Record events; return for each the time (ms) up to which its key is withdrawn, None where it is not.
 
-        One script that notes and looks: whichever comes first, event or withdrawal, the later one sees it.
+        One script records and reads: whichever of an event and a withdrawal comes second sees the first. In two steps
+        both could miss each other, and a withdrawn event would be sent.
         """
-        plan = Plan(_NOTE, self._store.cluster, (self._most,))
-        of_key: dict[str, list[int]] = {}
+        batch = ScriptBatch(_RECORD_EVENTS, self._store.cluster, (self._most,))
+        by_key: dict[str, list[int]] = {}
         for i, item in enumerate(items):
-            of_key.setdefault(item.key, []).append(i)
-        for key, places in of_key.items():
-            name = self._store.keys.noted(key)
-            for part in chunks(places):
-                args = plan.place(name, part).args
+            by_key.setdefault(item.key, []).append(i)
+        for key, positions in by_key.items():
+            events_key = self._store.keys.recent_events(key)
+            for part in chunks(positions):
+                args = batch.add_key(events_key, part).args
                 args.append(len(part))
                 for i in part:
                     args += (items[i].time_ms, items[i].event, items[i].keep_s)
-        answers = (await self._store.run(plan))[0]
-        return [int(answer) if answer else None for answer in answers]
+        results = (await self._store.run(batch))[0]
+        return [int(until_ms) if until_ms else None for until_ms in results]
 
     async def withdraw(self, key: str, until_ms: int, keep_s: int) -> Sequence[str]:
-        """Withdraw a key up to a time, the latest stays; the events of it that were noted up to this one."""
-        events = await self._store.script(_UNTIL, self._store.keys.noted(key), until_ms, keep_s)
+        """Withdraw a key up to a time; the latest time is kept. Return its recorded events up to this time."""
+        events_key = self._store.keys.recent_events(key)
+        events = await self._store.run_script(_WITHDRAW_KEY, events_key, until_ms, keep_s)
         return [event.decode() for event in events]

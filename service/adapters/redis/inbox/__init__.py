@@ -1,1 +1,1 @@
-"""Inboxes in Redis: entries, pages and the changes stream."""
+"""Inboxes in Redis: entries, pages and the change stream."""

@@ -1,1 +1,1 @@
-"""The ledger in Redis: one hash an event."""
+"""The ledger in Redis: one hash an event, 256 for a sharded event, and indexes by recipient and by event id."""

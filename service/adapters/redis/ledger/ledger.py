@@ -1,13 +1,13 @@
-"""The ledger: one hash an event, one field a delivery; 256 hashes for an event with a large audience."""
+"""The ledger: one hash an event, one field a delivery; 256 hashes for a sharded event."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from service.adapters.redis.client import Plan, Script, Store, chunks
+from service.adapters.redis.client import Store
 from service.adapters.redis.keys import LEDGER_SHARDS
-from service.adapters.redis.ledger.ledger_rows import (
+from service.adapters.redis.ledger.rows import (
     ALLOWED,
     LONGEST_ROW,
     REPLAYABLE,
@@ -15,84 +15,91 @@ from service.adapters.redis.ledger.ledger_rows import (
     entry_of,
     first_row,
     head_bytes,
-    results,
+    result_of,
     step_of,
 )
+from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
 from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
 from service.ports import EventHead
 
-_OPEN, _TRANSITION = (
-    Script("ledger_open", complete_only=True),
-    Script("ledger_transition", complete_only=True),
-)
-_INDEX, _WITHDRAW = Script("ledger_index", complete_only=True), Script("ledger_withdraw", complete_only=True)
-_NAME = Script("ledger_name", complete_only=True)
+_OPEN = Script("ledger_open", complete_only=True)
+_TRANSITION = Script("ledger_transition", complete_only=True)
+_WITHDRAW = Script("ledger_withdraw", complete_only=True)
+_INDEX_BY_RECIPIENT = Script("ledger_index_by_recipient", complete_only=True)
+_INDEX_BY_EVENT_ID = Script("ledger_index_by_event_id", complete_only=True)
 _WEEK_S = 7 * 86_400
 
 
 class RedisLedger:
-    """The Ledger and LedgerIndex ports.
+    """Implements the Ledger and LedgerIndex ports.
 
-    `index_size`: deliveries remembered a recipient. `index_s`: how long after the last one, in seconds, at most; a
-    thirtieth less at least.
+    `index_size`: deliveries that the index keeps per recipient. `index_s`: how long they are kept after the last one,
+    in seconds, at most; a thirtieth less at least.
     """
 
     def __init__(self, store: Store, *, index_size: int = 2000, index_s: int = 30 * 86_400) -> None:
         self._store = store
-        # a key's expiry is moved only when it has lost a thirtieth, because each write also goes to the server's log
+        # an expiry is extended only when it has lost a thirtieth, because the server also logs each write
         self._index_limits = (-index_size - 1, index_s, index_s - index_s // 30)
 
     async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
-        """Enter deliveries that are not there yet; the state each has now, in order.
+        """Enter deliveries that do not exist yet. Return the state each one has now, in order.
 
-        The first head of an event says for ever whether it is sharded: spread over 256 hashes. Every key
-        of the event is kept for the head's retention from now on, never shorter than before. A delivery of
-        a withdrawn event enters as withdrawn, unless its first state is an end already.
+        The first head of an event decides for good whether the event is sharded: spread over 256 hashes. Every key of
+        the event is kept for the head's retention from now on, never shorter than before. A delivery of a withdrawn
+        event enters as `withdrawn`, unless its first state is final already.
         """
-        entered, indexed = self._entering(heads, new_entries), self._indexing(new_entries)
-        states = (await self._store.run(entered, indexed, self._naming(heads)))[0]
+        batches = (
+            self._entries(heads, new_entries),
+            self._by_recipient(new_entries),
+            self._by_event_id(heads),
+        )
+        states = (await self._store.run(*batches))[0]
         return [STATES[state] for state in states[: len(new_entries)]]
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
-        """Make the moves that the ledger allows, in order.
+        """Write the transitions that the ledger allows, in order.
 
-        The very same move made again counts as made, because the client may send a batch twice; only a claim
-        does not: who asks for `sending` and gets `applied=False` with their own owner has claimed it before.
-        A claim on a withdrawn event moves the delivery to `withdrawn` instead, and says so.
+        The same transition again counts as made, because the client may send a batch twice. Only a claim does not: the
+        worker that claimed the delivery before gets `applied=False` with its own owner epoch. A claim on a withdrawn
+        event makes the delivery `withdrawn` instead, and returns that state.
         """
-        plan = Plan(_TRANSITION, self._store.cluster, (LONGEST_ROW,))
-        of_event: dict[str, list[int]] = {}
+        batch = ScriptBatch(_TRANSITION, self._store.cluster, (LONGEST_ROW,))
+        by_event: dict[str, list[int]] = {}
         for i, transition in enumerate(transitions):
-            of_event.setdefault(transition.event, []).append(i)
-        for event, items in of_event.items():
+            by_event.setdefault(transition.event, []).append(i)
+        for event, items in by_event.items():
             key = self._store.keys.event(event)
             for part in chunks(items):
-                args = plan.place(key, part).args
+                args = batch.add_key(key, part).args
                 args.append(len(part))
                 for i in part:
                     transition = transitions[i]
                     allowed = REPLAYABLE[transition.replay] if transition.replay else ALLOWED[transition.to]
                     args += (transition.delivery, allowed, step_of(transition))
-        answers = (await self._store.run(plan))[0]
-        return [results(transition, answer) for transition, answer in zip(transitions, answers, strict=True)]
+        answers = (await self._store.run(batch))[0]
+        return [
+            result_of(transition, answer) for transition, answer in zip(transitions, answers, strict=True)
+        ]
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
-        """One delivery with its history."""
+        """Return a delivery with its history; None where there is none."""
         key = self._store.keys.event(event)
         shard = f"{key}:{delivery[:2]}"
         sharded, row, shard_row = await self._store.pipeline(
             [("HGET", key, "@w"), ("HGET", key, delivery), ("HGET", shard, delivery)]
         )
-        found: bytes | None = shard_row if sharded == b"1" else row
-        return None if found is None else entry_of(event, delivery, found)
+        # all three at once: one round trip, whether or not the event is sharded
+        stored: bytes | None = shard_row if sharded == b"1" else row
+        return None if stored is None else entry_of(event, delivery, stored)
 
     async def entries(self, event: str) -> AsyncIterator[Entry]:
-        """All deliveries of an event, in no order."""
+        """Yield all deliveries of an event, in no order."""
         key = self._store.keys.event(event)
         (sharded,) = await self._store.pipeline([("HGET", key, "@w")])
         hashes = [f"{key}:{shard}" for shard in LEDGER_SHARDS] if sharded == b"1" else [key]
         for hash_key in hashes:
-            seen: set[bytes] = set()  # HSCAN may show a field twice
+            seen: set[bytes] = set()  # HSCAN may return a field twice
             cursor = 0
             while True:
                 ((cursor, rows),) = await self._store.pipeline([("HSCAN", hash_key, cursor, "COUNT", 500)])
@@ -104,7 +111,10 @@ class RedisLedger:
                     break
 
     async def head(self, event: str) -> Mapping[str, object] | None:
-        """What is kept of the event: type, source, id, times, position; `withdrawn_ms` once taken back."""
+        """Return what is kept of an event: type, source, id, times, position, `withdrawn_ms` if it is withdrawn.
+
+        None where nothing is kept.
+        """
         ((head, withdrawn),) = await self._store.pipeline(
             [("HMGET", self._store.keys.event(event), "@", "@x")]
         )
@@ -116,13 +126,16 @@ class RedisLedger:
         return kept
 
     async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
-        """Mark an event as taken back, seen or not; sending checks it. The first time stays."""
-        await self._store.script(_WITHDRAW, self._store.keys.event(event), at_ms, keep_s)
+        """Mark an event as withdrawn, whether or not it has come yet; claims check the mark. The first time is kept.
+
+        The mark is kept as long as the event; for an event that has not come at least `keep_s` seconds.
+        """
+        await self._store.run_script(_WITHDRAW, self._store.keys.event(event), at_ms, keep_s)
 
     async def recipient_entries(
         self, recipient: str, since_ms: int = 0, limit: int = 100
     ) -> list[tuple[str, str]]:
-        """(event, delivery), newest first, of what a recipient was due; some may have left the ledger."""
+        """Return (event, delivery) of a recipient's deliveries, newest first; some may have left the ledger."""
         key = self._store.keys.deliveries(recipient)
         (members,) = await self._store.pipeline(
             [("ZREVRANGEBYSCORE", key, "+inf", since_ms, "LIMIT", 0, limit)]
@@ -131,53 +144,53 @@ class RedisLedger:
         return [(event, delivery) for event, _, delivery in pairs]
 
     async def named(self, event_id: str) -> Sequence[str]:
-        """The keys of the events with this id, one a source; some may have left the ledger."""
-        (found,), _ = await self._store.fetch([self._store.keys.named(event_id)])
-        return sorted(found.decode().split()) if found else []
+        """Return the keys of the events with this id, one a source; some may have left the ledger."""
+        (events,), _ = await self._store.fetch([self._store.keys.events_with_id(event_id)])
+        return sorted(events.decode().split()) if events else []
 
-    def _naming(self, heads: Sequence[EventHead]) -> Plan:
-        plan = Plan(_NAME, self._store.cluster)
-        of_id: dict[str, list[int]] = {}
-        for i, head in enumerate(heads):
-            of_id.setdefault(head.event.id, []).append(i)
-        for event_id, items in of_id.items():
-            key = self._store.keys.named(event_id)
-            for part in chunks(items):
-                args = plan.place(key, part).args
-                args.append(len(part))
-                for i in part:
-                    args += (heads[i].event.key, heads[i].retention_s)
-        return plan
-
-    def _entering(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Plan:
-        plan = Plan(_OPEN, self._store.cluster, (ALLOWED[State.withdrawn], _WEEK_S))
+    def _entries(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> ScriptBatch:
+        batch = ScriptBatch(_OPEN, self._store.cluster, (ALLOWED[State.withdrawn], _WEEK_S))
         head_of = {head.event.key: head for head in heads}
-        of_event: dict[str, list[int]] = {event: [] for event in head_of}
+        by_event: dict[str, list[int]] = {event: [] for event in head_of}
         for i, new_entry in enumerate(new_entries):
-            of_event.setdefault(new_entry.event, []).append(i)
-        for event, items in of_event.items():
+            by_event.setdefault(new_entry.event, []).append(i)
+        for event, items in by_event.items():
             key, head = self._store.keys.event(event), head_of.get(event)
-            about: tuple[Any, ...] = ("", "0", 0)
+            head_args: tuple[Any, ...] = ("", "0", 0)
             if head is not None:
-                about = (head_bytes(head), "1" if head.sharded else "0", head.retention_s)
+                head_args = (head_bytes(head), "1" if head.sharded else "0", head.retention_s)
             for part in chunks(items):
-                args = plan.place(key, part).args
-                args += (*about, len(part))
+                args = batch.add_key(key, part).args
+                args += (*head_args, len(part))
                 for i in part:
                     args += (new_entries[i].delivery, first_row(new_entries[i]))
-        return plan
+        return batch
 
-    def _indexing(self, new_entries: Sequence[NewEntry]) -> Plan:
-        plan = Plan(_INDEX, self._store.cluster, self._index_limits)
-        of_recipient: dict[str, list[int]] = {}
+    def _by_recipient(self, new_entries: Sequence[NewEntry]) -> ScriptBatch:
+        batch = ScriptBatch(_INDEX_BY_RECIPIENT, self._store.cluster, self._index_limits)
+        by_recipient: dict[str, list[int]] = {}
         for i, new_entry in enumerate(new_entries):
-            of_recipient.setdefault(new_entry.recipient, []).append(i)
-        for recipient, items in of_recipient.items():
+            by_recipient.setdefault(new_entry.recipient, []).append(i)
+        for recipient, items in by_recipient.items():
             key = self._store.keys.deliveries(recipient)
             for part in chunks(items):
-                args = plan.place(key, part).args
+                args = batch.add_key(key, part).args
                 args.append(len(part))
                 for i in part:
                     new_entry = new_entries[i]
                     args += (new_entry.at_ms, f"{new_entry.event}:{new_entry.delivery}")
-        return plan
+        return batch
+
+    def _by_event_id(self, heads: Sequence[EventHead]) -> ScriptBatch:
+        batch = ScriptBatch(_INDEX_BY_EVENT_ID, self._store.cluster)
+        by_id: dict[str, list[int]] = {}
+        for i, head in enumerate(heads):
+            by_id.setdefault(head.event.id, []).append(i)
+        for event_id, items in by_id.items():
+            key = self._store.keys.events_with_id(event_id)
+            for part in chunks(items):
+                args = batch.add_key(key, part).args
+                args.append(len(part))
+                for i in part:
+                    args += (heads[i].event.key, heads[i].retention_s)
+        return batch

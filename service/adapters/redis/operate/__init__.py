@@ -1,1 +1,1 @@
-"""Scans of a whole Redis, for operators and never for stages."""
+"""Scans of a whole Redis, for operators' commands and metrics and never for stages."""

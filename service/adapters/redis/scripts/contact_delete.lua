@@ -1,9 +1,14 @@
--- Deletes a contact, unless it is newer. KEYS account; ARGV uuid, version, how long to keep the mark (s)
+-- Deletes a contact (or an API key), unless a newer version is stored.
+-- KEYS[1]  hash of an account's contacts
+-- ARGV     uuid, version, time to keep the tombstone (s)
+-- Returns  {1} if deleted, {0} if a newer version is stored
+-- Atomic   the version check and the deletion are one step, so a newer row written meanwhile is not deleted
+-- Slot     the account's: `:order` and `:gone` have the same hash tag
 local uuid, version = ARGV[1], tonumber(ARGV[2])
 local old = redis.call('HGET', KEYS[1], uuid)
-local stands = old and (cjson.decode(old).version or 0)
+local current = old and (cjson.decode(old).version or 0)
   or tonumber(redis.call('HGET', KEYS[1] .. ':gone', uuid) or version)
-if stands > version then return {0} end
+if current > version then return {0} end
 redis.call('HDEL', KEYS[1], uuid)
 redis.call('ZREM', KEYS[1] .. ':order', uuid)
 redis.call('HSET', KEYS[1] .. ':gone', uuid, ARGV[2])

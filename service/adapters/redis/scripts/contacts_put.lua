@@ -1,6 +1,9 @@
--- Writes contacts, except over a newer version or a newer deletion.
--- Beside them stands their order, the main one first, for pages.
--- KEYS  accounts; ARGV for each: n, and n times: uuid, version, JSON; reply 1 if written, 0 where something newer stands
+-- Writes contacts (or API keys), except over a newer version or a newer deletion, and keeps the order of pages.
+-- KEYS     hashes of accounts' contacts
+-- ARGV     for each key: n, then n times: uuid, version, JSON
+-- Returns  for each contact 1 if written, 0 if something newer is stored
+-- Atomic   the version check and the write are one step, so two writers cannot undo each other's newer row
+-- Slot     all keys of one call are in one slot: `:order` and `:gone` have the account's hash tag
 local a, out = 1, {}
 for _, account in ipairs(KEYS) do
   local n = tonumber(ARGV[a])
@@ -9,9 +12,9 @@ for _, account in ipairs(KEYS) do
     local uuid, version, row = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
     a = a + 3
     local old = redis.call('HGET', account, uuid)
-    local stands = old and (cjson.decode(old).version or 0)
+    local current = old and (cjson.decode(old).version or 0)
       or tonumber(redis.call('HGET', account .. ':gone', uuid) or version)
-    if stands > version then
+    if current > version then
       out[#out + 1] = 0
     else
       redis.call('HSET', account, uuid, row)

@@ -1,5 +1,9 @@
--- Contacts of several accounts. KEYS accounts; ARGV for each: n, and n uuids, or 0 for all of the account's contacts
--- reply for each a list: JSON, or nothing where there is no contact of that uuid
+-- Reads contacts of several accounts.
+-- KEYS     hashes of accounts' contacts
+-- ARGV     for each key: n, then n uuids; n = 0 stands for all contacts of the account
+-- Returns  for each key a list of JSON; nil where there is no contact with that uuid
+-- Atomic   not needed: a script only saves one command per account
+-- Slot     all keys of one call are in one slot
 local a, out = 1, {}
 for i, account in ipairs(KEYS) do
   local n = tonumber(ARGV[a])

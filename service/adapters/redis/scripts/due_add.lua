@@ -1,18 +1,21 @@
--- Stores deliveries, or moves them: a lease given before ends.
--- KEYS parts of the due set; ARGV for each: n, and n times: delivery id, due (ms), delivery, when its event came in (ms),
--- LANE:STATE; reply 1 for each
+-- Stores deliveries in the due set; one that is already there gets the new time, and its lease ends.
+-- KEYS     shards of the due set
+-- ARGV     for each key: n, then n times: delivery id, due (ms), delivery, when its event was received (ms), LANE:STATE
+-- Returns  1 for each delivery
+-- Atomic   the five keys of a shard change together: a worker cannot lease a delivery that is half written
+-- Slot     the shard's: all its keys have the same hash tag
 local a, out = 1, {}
 for _, due in ipairs(KEYS) do
   local n = tonumber(ARGV[a])
   a = a + 1
   for _ = 1, n do
-    local id, standing = ARGV[a], ARGV[a + 4]
-    local before = redis.call('HGET', due .. ':standing', id)
-    if before and before ~= standing then
-      redis.call('ZREM', due .. ':' .. before, id)
+    local id, age_list = ARGV[a], ARGV[a + 4]
+    local previous_list = redis.call('HGET', due .. ':standing', id)
+    if previous_list and previous_list ~= age_list then
+      redis.call('ZREM', due .. ':' .. previous_list, id)
     end
-    redis.call('HSET', due .. ':standing', id, standing)
-    redis.call('ZADD', due .. ':' .. standing, ARGV[a + 3], id)
+    redis.call('HSET', due .. ':standing', id, age_list)
+    redis.call('ZADD', due .. ':' .. age_list, ARGV[a + 3], id)
     redis.call('HSET', due .. ':deliveries', id, ARGV[a + 2])
     redis.call('HDEL', due .. ':tokens', id)
     redis.call('ZADD', due, ARGV[a + 1], id)

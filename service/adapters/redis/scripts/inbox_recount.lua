@@ -1,10 +1,16 @@
--- Makes lists and counts anew from the entries, which are the truth. KEYS inbox; ARGV now (ms)
+-- Recreates lists and counts from the entries, which are authoritative. Needs inbox_functions.lua.
+-- KEYS[1]  an inbox
+-- ARGV     now (ms)
+-- Returns  the number of entries
+-- Atomic   no reader or writer sees an inbox without its lists
+-- Slot     the recipient's: all keys of an inbox have the same hash tag
 local box = KEYS[1]
 for _, name in ipairs({':unread', ':read', ':counts'}) do redis.call('DEL', box .. name) end
-local at = open(box, ARGV[1])
+local inbox = open(box, ARGV[1])
 local rows = redis.call('HGETALL', box)
-for i = 1, #rows, 2 do enter(at, rows[i], rows[i + 1]) end
-at.changes, at.was_next = {}, false -- nothing is new to whoever reads along; times and expiry are written anew
-purge(at)
-finish(at)
+for i = 1, #rows, 2 do enter(inbox, rows[i], rows[i + 1]) end
+inbox.changes = {} -- listeners of the change stream know these entries already
+inbox.was_next = false -- so that `finish` writes times and expiry again
+purge(inbox)
+finish(inbox)
 return {#rows / 2}

@@ -1,13 +1,16 @@
--- Makes the moves that the ledger allows.
--- KEYS  the events
--- ARGV  the longest row in bytes; then for each event: n, and n times: delivery, the states from which this move may
---       start as ",queued,held,", and the new step "STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL"
--- reply for each move "1" if it was made, else the step the delivery stands at, "" if there is no such delivery
+-- Makes the transitions that the ledger allows.
+-- KEYS     ledgers of events
+-- ARGV     longest row (bytes); then for each key: n, then n times: delivery id, the states from which this transition
+--          may start as ",queued,held,", and the new step "STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL"
+-- Returns  for each transition "1" if it was made, else the delivery's current step, "" if there is no such delivery
+-- Atomic   the state check and the new step are one step: of two claims one is refused, and a withdrawal stored before
+--          a claim always stops it
+-- Slot     the event's: the hashes of a sharded event have the same hash tag
 local longest = tonumber(ARGV[1])
 local a, out = 2, {}
 
--- A row is its steps, newest first, and last who it is for. When it grows too long, what lies between goes:
--- the oldest steps but the very first.
+-- Shortens a row that is too long. A row is its steps, newest first, and the recipient's line: the oldest steps are
+-- removed, except the very first.
 local function bounded(row)
   if #row <= longest then return row end
   local lines = {}
@@ -19,10 +22,11 @@ local function bounded(row)
   return table.concat(lines, '\n')
 end
 
--- What waits for its next attempt is claimed by the record of that attempt. One that was left behind by an attempt and
--- comes again would try it before its time. Claims without an owner only note what has happened.
-local function left_behind(now, step)
-  local tried = string.match(now, '^%a+\t[^\t]*\t[^\t]*\t(%d+)')
+-- Returns whether a claim is stale. A delivery that waits is claimed by the record of its next attempt; a record of
+-- another attempt is left over and was read again: claiming by it would send the delivery before its time. A claim
+-- without an owner only records what has happened, so it is never stale.
+local function is_stale_claim(current, step)
+  local tried = string.match(current, '^%a+\t[^\t]*\t[^\t]*\t(%d+)')
   local attempt, owner = string.match(step, '^sending\t[^\t]*\t[^\t]*\t(%d+)\t([^\t]*)')
   return owner ~= '' and tonumber(attempt) ~= tonumber(tried) + 1
 end
@@ -32,34 +36,36 @@ for _, event in ipairs(KEYS) do
   a = a + 1
   local fields = {'@w', '@x'}
   for i = 0, n - 1 do fields[#fields + 1] = ARGV[a + 3 * i] end
-  local about, rows = redis.call('HMGET', event, unpack(fields)), {}
-  for i = 3, #fields do rows[fields[i]] = about[i] end
+  local values, rows = redis.call('HMGET', event, unpack(fields)), {}
+  local sharded, withdrawn = values[1] == '1', values[2]
+  for i = 3, #fields do rows[fields[i]] = values[i] end
   for _ = 1, n do
     local delivery, from, step = ARGV[a], ARGV[a + 1], ARGV[a + 2]
     a = a + 3
-    local hash = about[1] == '1' and event .. ':' .. string.sub(delivery, 1, 2) or event
+    local hash = sharded and event .. ':' .. string.sub(delivery, 1, 2) or event
     local row = hash == event and rows[delivery] or redis.call('HGET', hash, delivery)
     if not row then
       out[#out + 1] = ''
     else
-      local now = string.match(row, '^[^\n]*')
-      local claims, state = string.find(step, '^sending\t'), string.match(now, '^%a+')
+      local current = string.match(row, '^[^\n]*')
+      local claims, state = string.find(step, '^sending\t'), string.match(current, '^%a+')
       local waits = state == 'deferred' or state == 'ambiguous'
-      if now == step and not claims then
-        out[#out + 1] = '1' -- the same move, sent twice
-      elseif claims and waits and not about[2] and left_behind(now, step) then
-        out[#out + 1] = now
+      if current == step and not claims then
+        out[#out + 1] = '1' -- the same transition again: the client repeats a batch that timed out
+      elseif claims and waits and not withdrawn and is_stale_claim(current, step) then
+        out[#out + 1] = current
       elseif string.find(from, ',' .. state .. ',', 1, true) then
-        local made = '1'
-        if claims and about[2] then
-          step = string.gsub(step, '^sending\t[^\t]*\t(%-?%d+)\t(%d+)\t.*$', 'withdrawn\twithdrawn_by_source\t%1\t%2\t\t')
-          made = step
+        local answer = '1'
+        if claims and withdrawn then -- the last moment at which a withdrawal can stop a message
+          local ended = 'withdrawn\twithdrawn_by_source\t%1\t%2\t\t'
+          step = string.gsub(step, '^sending\t[^\t]*\t(%-?%d+)\t(%d+)\t.*$', ended)
+          answer = step
         end
         rows[delivery] = bounded(step .. '\n' .. row)
         redis.call('HSET', hash, delivery, rows[delivery])
-        out[#out + 1] = made
+        out[#out + 1] = answer
       else
-        out[#out + 1] = now
+        out[#out + 1] = current
       end
     end
   end

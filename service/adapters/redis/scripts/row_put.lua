@@ -1,10 +1,13 @@
--- Writes rows, except over a newer version.
--- KEYS  rows; ARGV for each: version, JSON
--- reply for each "" where a newer version stands, else "+" and what stood there before
+-- Writes rows, except over a newer version or a newer tombstone.
+-- KEYS     rows
+-- ARGV     for each key: version, JSON
+-- Returns  for each key "" if a newer version is stored, else "+" and what was stored before
+-- Atomic   the version check and the write are one step, so two writers cannot undo each other's newer row
+-- Slot     all keys of one call are in one slot
 local a, out = 1, {}
 
 local function version_of(row)
-  if string.sub(row, 1, 1) == '-' then return tonumber(string.sub(row, 2)) end -- deleted
+  if string.sub(row, 1, 1) == '-' then return tonumber(string.sub(row, 2)) end -- a tombstone
   return cjson.decode(row).version or 0
 end
 

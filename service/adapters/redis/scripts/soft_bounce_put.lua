@@ -1,5 +1,9 @@
--- Puts scores back, except over newer ones, and except those that have faded.
--- KEYS scores; ARGV for each: score, at (ms), how long to keep it (s); reply 1 for each that was put, else 0
+-- Restores scores, except over newer ones, and except those that have faded.
+-- KEYS     scores
+-- ARGV     for each key: score, at (ms), time to keep it (s)
+-- Returns  for each key 1 if written, else 0
+-- Atomic   the time check and the write are one step, so a bounce counted meanwhile is not overwritten
+-- Slot     all keys of one call are in one slot
 local a, out = 1, {}
 for _, key in ipairs(KEYS) do
   local score, at, keep = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])

@@ -1,1 +1,1 @@
-"""The recipient, contact, group, preference and credential tables in Redis."""
+"""The tables in Redis: recipients, contacts, groups, suppressions, unsubscribes, credentials; and row locks."""

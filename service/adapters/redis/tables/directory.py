@@ -4,26 +4,25 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import require_complete
-from service.adapters.redis.tables.table_rows import recipient_of, stands
-from service.adapters.redis.tables.table_writes import EVERYONE
+from service.adapters.redis.tables.rows import is_current, recipient_of
+from service.adapters.redis.tables.writes import ALL_RECIPIENTS
 from service.model.recipient import Recipient
 
 
 class RedisRecipientDirectory:
-    """The Directory port."""
+    """Implements the RecipientDirectory port."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def recipients(self, after: str, limit: int) -> Sequence[Recipient]:
-        """At most `limit` rows whose ids come after `after` by their UTF-8 bytes. Raises Unavailable."""
+        """Return at most `limit` rows whose ids come after `after` by their UTF-8 bytes. Raise Unavailable."""
         keys = self._store.keys
         begin = f"({after}" if after else "-"
         (ids,) = await self._store.pipeline(
-            [("ZRANGEBYLEX", keys.holders(EVERYONE), begin, "+", "LIMIT", 0, limit)]
+            [("ZRANGEBYLEX", keys.role_members(ALL_RECIPIENTS), begin, "+", "LIMIT", 0, limit)]
         )
-        rows, marks = await self._store.fetch(
-            [keys.recipient(i.decode()) for i in ids], *(("GET", mark) for mark in self._store.marks.probes())
-        )
+        read_marks = (("GET", mark) for mark in self._store.completeness_marks.sample())
+        rows, marks = await self._store.fetch([keys.recipient(i.decode()) for i in ids], *read_marks)
         require_complete(marks)
-        return [recipient_of(row) for row in rows if row is not None and stands(row)]
+        return [recipient_of(row) for row in rows if is_current(row)]

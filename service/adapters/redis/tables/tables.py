@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from service.adapters.redis.client import Command, Store
+from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
-from service.adapters.redis.tables.contacts import ContactsAsked
-from service.adapters.redis.tables.table_rows import group_of, recipient_of, stands
+from service.adapters.redis.script_batch import Command
+from service.adapters.redis.tables.contacts import ContactLookup
+from service.adapters.redis.tables.rows import group_of, is_current, recipient_of
 from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
@@ -14,135 +15,141 @@ from service.ports import LookupKeys, MailBlock, RolePage, Rows
 
 _PAGE = 1000
 _MARKS_A_CALL = 1000
-_NOTHING = MailBlock()
+_NO_BLOCK = MailBlock()
 
 
 class RedisTables:
-    """The Tables port. Reads raise Unavailable until all is marked complete: an empty table says nothing."""
+    """Implements the Tables and Completeness ports.
+
+    Reads raise Unavailable until Redis is marked complete: an absent row of an incomplete table means nothing.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def lookup(self, wanted: LookupKeys) -> Rows:
-        """All wanted rows in one pipeline, two with roles. Raises Unavailable, also while incomplete."""
-        keys, ids = self._store.keys, list(wanted.recipients)
-        groups, roles = list(wanted.groups), list(wanted.roles)
-        contacts = ContactsAsked(self._store, wanted)
+    async def lookup(self, keys: LookupKeys) -> Rows:
+        """Return the rows in one pipeline, two with roles. Raise Unavailable, also while Redis is incomplete."""
+        names, ids = self._store.keys, list(keys.recipients)
+        groups, roles = list(keys.groups), list(keys.roles)
+        contacts = ContactLookup(self._store, keys)
         strings, replies = await self._store.fetch(
-            [*(keys.recipient(i) for i in ids), *(keys.group(*g) for g in groups)],
+            [*(names.recipient(i) for i in ids), *(names.group(*group) for group in groups)],
             *contacts.commands,
-            *(self._holders(role, "", _PAGE) for role in roles),
-            *self._marks(),
-            plans=contacts.plans,
+            *(self._role_members(role, "", _PAGE) for role in roles),
+            *self._read_marks(),
+            batches=contacts.batches,
         )
-        first = len(contacts.commands)
-        asked = first + len(roles)
-        require_complete(replies[asked:])
-        found = strings[: len(ids)]
+        roles_start = len(contacts.commands)
+        marks_start = roles_start + len(roles)
+        require_complete(replies[marks_start:])
+        recipient_rows, group_rows = strings[: len(ids)], strings[len(ids) :]
         return Rows(
             recipients={
-                i: recipient_of(row) for i, row in zip(ids, found, strict=True) if row and stands(row)
+                i: recipient_of(row) for i, row in zip(ids, recipient_rows, strict=True) if is_current(row)
             },
             groups={
-                g: group_of(row)
-                for g, row in zip(groups, strings[len(ids) :], strict=True)
-                if row and stands(row)
+                group: group_of(row) for group, row in zip(groups, group_rows, strict=True) if is_current(row)
             },
-            accounts=contacts.accounts(replies[:first]),
-            roles=await self._pages(roles, replies[first:asked]),
-            contacts=contacts.contacts(replies[:first]),
+            accounts=contacts.accounts(replies[:roles_start]),
+            roles=await self._pages(roles, replies[roles_start:marks_start]),
+            contacts=contacts.contacts(replies[:roles_start]),
         )
 
     async def role(self, role: str, cursor: str, limit: int = _PAGE) -> RolePage:
-        """The holders of a role after `cursor`, in id order."""
-        names, *marks = await self._store.pipeline([self._holders(role, cursor, limit), *self._marks()])
+        """Return the holders of a role after `cursor`, in id order."""
+        ids, *marks = await self._store.pipeline(
+            [self._role_members(role, cursor, limit), *self._read_marks()]
+        )
         require_complete(marks)
-        return (await self._pages([role], [names], limit))[role]
+        return (await self._pages([role], [ids], limit))[role]
 
-    async def blocks(self, asked: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
-        """For each (address, unsubscribe key) what bars it, in one pipeline."""
+    async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
+        """Return what blocks each (address, unsubscribe key), in one pipeline."""
         keys = self._store.keys
         rows, marks = await self._store.fetch(
             [
-                *(keys.suppressed(address_key(address)) for address, _ in asked),
-                *(keys.unsubscribed(key) for _, key in asked),
+                *(keys.suppressed(address_key(address)) for address, _ in queries),
+                *(keys.unsubscribed(key) for _, key in queries),
             ],
-            *self._marks(),
+            *self._read_marks(),
         )
         require_complete(marks)
-        pairs = zip(rows[: len(asked)], rows[len(asked) :], strict=True)
+        pairs = zip(rows[: len(queries)], rows[len(queries) :], strict=True)
         return [
-            _NOTHING if first is None and second is None else _bar(first, second) for first, second in pairs
+            _NO_BLOCK if suppressed is None and unsubscribed is None else _block(suppressed, unsubscribed)
+            for suppressed, unsubscribed in pairs
         ]
 
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
-        """The unsubscribe of this `unsubscribe_key`."""
+        """Return the unsubscribe with an `unsubscribe_key`; None where there is none."""
         (row,), _ = await self._store.fetch([self._store.keys.unsubscribed(key)])
-        return Unsubscribe.model_validate_json(row) if row is not None and stands(row) else None
+        return Unsubscribe.model_validate_json(row) if is_current(row) else None
 
     async def suppression(self, address: str) -> Suppression | None:
-        """Why and since when an address is not mailed."""
+        """Return the suppression of an address; None where there is none."""
         (row,), _ = await self._store.fetch([self._store.keys.suppressed(address_key(address))])
-        if row is None or not stands(row):
-            return None
-        return Suppression.from_bytes(row)
+        return Suppression.from_bytes(row) if is_current(row) else None
 
     async def incomplete(self) -> str | None:
-        """Why nothing may be sent yet; None when the tables are known to be complete."""
-        return why_incomplete(await self._store.pipeline(self._marks()))
+        """Return why nothing may be sent yet; None when Redis is known to be complete."""
+        return why_incomplete(await self._store.pipeline(self._read_marks()))
 
     async def unmarked(self) -> bool:
-        """Whether no mark is there at all: a new Redis, or one that was emptied."""
-        return not any(await self._store.pipeline(self._marks()))
+        """Return whether there is no mark at all: a new installation, or lost data."""
+        return not any(await self._store.pipeline(self._read_marks()))
 
     async def mark_complete(self) -> None:
-        """Say that Redis holds everything."""
+        """Mark Redis as complete: it holds everything."""
         await self._mark(YES)
 
     async def mark_incomplete(self, reason: str) -> None:
-        """Stop all sending; `reason` is shown in readiness."""
+        """Mark Redis as incomplete, which stops all sending; readiness shows `reason`."""
         await self._mark(f"no {reason}".encode())
 
     async def _mark(self, value: bytes) -> None:
-        every = self._store.marks.every()
-        for start in range(0, len(every), _MARKS_A_CALL):
-            part = every[start : start + _MARKS_A_CALL]
+        marks = self._store.completeness_marks.all()
+        for start in range(0, len(marks), _MARKS_A_CALL):
+            part = marks[start : start + _MARKS_A_CALL]
             await self._store.pipeline([("SET", mark, value) for mark in part])
 
-    def _marks(self) -> list[Command]:
-        """Reads the marks; goes last in a pipeline, so that they vouch for all that was read before them."""
-        return [("GET", mark) for mark in self._store.marks.probes()]
+    def _read_marks(self) -> list[Command]:
+        """Return the commands that read the marks. They go last in a pipeline, to vouch for all reads before them."""
+        return [("GET", mark) for mark in self._store.completeness_marks.sample()]
 
-    def _holders(self, role: str, cursor: str, limit: int) -> Command:
+    def _role_members(self, role: str, cursor: str, limit: int) -> Command:
         after = f"({cursor}" if cursor else "-"
-        return ("ZRANGEBYLEX", self._store.keys.holders(role), after, "+", "LIMIT", 0, limit + 1)
+        return ("ZRANGEBYLEX", self._store.keys.role_members(role), after, "+", "LIMIT", 0, limit + 1)
 
     async def _pages(
         self, roles: Sequence[str], replies: Sequence[list[bytes]], limit: int = _PAGE
     ) -> dict[str, RolePage]:
-        """The rows of these holders; who has lost the role meanwhile is left out."""
-        ids = [[name.decode() for name in names] for names in replies]
-        every = list(dict.fromkeys(i for names in ids for i in names[:limit]))
+        """Return the rows of these role members, without those that have lost the role meanwhile."""
+        ids_of_roles = [[i.decode() for i in ids] for ids in replies]
+        every = list(dict.fromkeys(i for ids in ids_of_roles for i in ids[:limit]))
         if not every:
             return {role: RolePage((), None) for role in roles}
-        rows, marks = await self._store.fetch([self._store.keys.recipient(i) for i in every], *self._marks())
+        rows, marks = await self._store.fetch(
+            [self._store.keys.recipient(i) for i in every], *self._read_marks()
+        )
         require_complete(marks)
-        people: dict[str, Recipient] = {
-            i: recipient_of(row) for i, row in zip(every, rows, strict=True) if row and stands(row)
+        recipients: dict[str, Recipient] = {
+            i: recipient_of(row) for i, row in zip(every, rows, strict=True) if is_current(row)
         }
         return {
             role: RolePage(
-                tuple(p for i in names[:limit] if (p := people.get(i)) is not None and role in p.roles),
-                names[limit - 1] if len(names) > limit else None,
+                tuple(
+                    recipient
+                    for i in ids[:limit]
+                    if (recipient := recipients.get(i)) is not None and role in recipient.roles
+                ),
+                ids[limit - 1] if len(ids) > limit else None,
             )
-            for role, names in zip(roles, ids, strict=True)
+            for role, ids in zip(roles, ids_of_roles, strict=True)
         }
 
 
-def _bar(suppressed: bytes | None, unsubscribed: bytes | None) -> MailBlock:
+def _block(suppressed: bytes | None, unsubscribed: bytes | None) -> MailBlock:
     return MailBlock(
-        Suppression.from_bytes(suppressed) if suppressed is not None and stands(suppressed) else None,
-        Unsubscribe.model_validate_json(unsubscribed).choice()
-        if unsubscribed is not None and stands(unsubscribed)
-        else None,
+        Suppression.from_bytes(suppressed) if is_current(suppressed) else None,
+        Unsubscribe.model_validate_json(unsubscribed).choice() if is_current(unsubscribed) else None,
     )

@@ -1,4 +1,4 @@
-"""A broker that is killed and comes back: the stage waits, says so, and loses nothing."""
+"""A broker that is killed and comes back: the stage pauses with a reason and loses nothing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +10,12 @@ from tests.support.wait import eventually
 
 
 async def test_kill_of_the_broker_before_the_commit_loses_nothing(tmp_path: Path) -> None:
-    """While Kafka is away nothing is finished and the reason is shown; when it is back everything comes out."""
+    """While Kafka is unavailable nothing is finished and the reason is shown; when it is back everything comes out."""
     with EmbeddedKafka(tmp_path) as kafka:
         rig = Rig(kafka.bootstrap)
         await rig.create()
         limits = replace(
-            QUICK, silent_after=5.0, commit_interval=60.0, commit_every=1_000_000, max_records=20
+            QUICK, silent_after_s=5.0, commit_interval_s=60.0, commit_every=1_000_000, max_records=20
         )
         async with rig.producer(timeout_s=2.0) as producer:
             await rig.feed(producer, range(2000))

@@ -1,4 +1,4 @@
-"""What aiokafka cancels within itself may come out of its calls; the stage must live on, and be in its group."""
+"""Cancellations that leak out of aiokafka's calls: the stage must continue, and stay in its group."""
 
 import asyncio
 from contextlib import suppress
@@ -30,7 +30,7 @@ async def worked(rig: Rig, records: int) -> None:
 
 @pytest.mark.parametrize("call", ["start", "getmany", "commit", "position", "stop"])
 async def test_a_cancellation_that_leaks_out(kafka: str, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """Nobody has cancelled the stage, so it goes on, with another consumer where this one is of no use."""
+    """The stage was not cancelled, so it continues, with another consumer where this one is of no use."""
     rig = Rig(kafka)
     await rig.create()
     real, leaked = getattr(AIOKafkaConsumer, call), []
@@ -60,13 +60,13 @@ async def test_a_cancellation_that_leaks_out(kafka: str, monkeypatch: pytest.Mon
         assert set(await rig.count(rig.sink)) == set(range(300))
 
 
-async def test_a_consumer_that_is_in_no_group_any_more(kafka: str) -> None:
-    """It still reads, but its commits are refused: after a while another consumer takes its place."""
+async def test_a_consumer_that_has_lost_its_group(kafka: str) -> None:
+    """It still reads, but its commits are refused: after a while another consumer replaces it."""
     rig = Rig(kafka)
     await rig.create()
     async with rig.producer() as producer:
         await rig.feed(producer, range(100))
-        async with rig.stage(rig.through, producer, limits=replace(QUICK, silent_after=3.0)) as stage:
+        async with rig.stage(rig.through, producer, limits=replace(QUICK, silent_after_s=3.0)) as stage:
             await worked(rig, 100)
             first = _cut_off(stage)
             await rig.feed(producer, range(100, 200))

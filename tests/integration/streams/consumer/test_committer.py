@@ -1,4 +1,4 @@
-"""Commits on a real broker, when something goes wrong with them."""
+"""Failed commits on a real broker."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,16 @@ from tests.integration.streams.rig import Rig
 from tests.support.wait import eventually
 
 
-async def test_a_committer_that_fails_is_noticed(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_committer_that_fails_ends_the_session(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error that is not Kafka's ends the session, not only the commits: the next one commits all the same."""
     rig = Rig(kafka)
     await rig.create()
     commit, failed = Committer.commit, []
 
     async def once(self: Committer, partitions: Mapping[TopicPartition, Partition]) -> None:
-        if not failed and any(partition.mark.pending is not None for partition in partitions.values()):
+        if not failed and any(
+            partition.offsets.uncommitted_offset is not None for partition in partitions.values()
+        ):
             failed.append(True)
             raise OSError("no route")
         await commit(self, partitions)

@@ -1,4 +1,4 @@
-"""The stage on a real broker: whatever goes wrong, every record comes out, and good days bring no duplicates."""
+"""The stage on a real broker: every record comes out whatever fails, and only once when nothing does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -36,7 +36,7 @@ async def test_passes_everything_on_once_and_commits_it(rig: Rig) -> None:
 
 
 async def test_an_exception_in_the_body_loses_nothing(rig: Rig) -> None:
-    """A handler that raises in the middle of some batches is called again; what it had finished does not come again."""
+    """A handler that raises within some batches is called again, without the records that it had finished."""
     failed: set[bytes] = set()
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -52,13 +52,13 @@ async def test_an_exception_in_the_body_loses_nothing(rig: Rig) -> None:
         async with rig.stage(handler, producer) as stage:
             await eventually(lambda: stage.health().finished == 1000)
 
-    found = await rig.count(rig.sink)
+    numbers = await rig.count(rig.sink)
     assert failed
-    assert set(found) == set(range(1000))
+    assert set(numbers) == set(range(1000))
     assert not await rig.count(rig.dead)
 
 
-async def test_a_bad_record_becomes_a_dead_letter_and_the_rest_go_on(rig: Rig) -> None:
+async def test_a_bad_record_becomes_a_dead_letter_and_the_others_pass(rig: Rig) -> None:
     """One record in a hundred raises always: those become dead letters, all others are passed on, once."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -89,7 +89,7 @@ async def test_reads_the_topics_that_match_a_pattern(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("codec", [0, 1])
-async def test_a_header_name_that_is_no_text_stops_nobody(rig: Rig, codec: int) -> None:
+async def test_a_header_name_that_is_not_utf8_stops_no_partition(rig: Rig, codec: int) -> None:
     """A record that aiokafka cannot read comes out like its neighbours, its odd header name spelt in escapes."""
     names: dict[int, list[str]] = {}
 
@@ -108,19 +108,19 @@ async def test_a_header_name_that_is_no_text_stops_nobody(rig: Rig, codec: int) 
 
 
 async def test_a_record_whose_dead_letter_cannot_be_written_is_not_finished(rig: Rig) -> None:
-    """While the dead letter fails nothing is committed past the record and the stage says so; then it goes on."""
+    """While the dead letter fails nothing is committed past the record and the reason is shown; then it resumes."""
     broken = True
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         raise ValueError("bad")
         yield Done(records)
 
-    def poison(record: Record, error: Exception) -> Sequence[Message]:
-        return [Message(rig.dead, b"", b"x" * 2_000_000)] if broken else rig.letter(record, error)
+    def to_dead_letter(record: Record, error: Exception) -> Sequence[Message]:
+        return [Message(rig.dead, b"", b"x" * 2_000_000)] if broken else rig.dead_letter(record, error)
 
     async with rig.producer() as producer:
         await rig.feed(producer, range(1))
-        async with rig.stage(handler, producer, poison=poison) as stage:
+        async with rig.stage(handler, producer, to_dead_letter=to_dead_letter) as stage:
             await eventually(lambda: stage.health().state is StageState.paused)
             assert "dead letter" in (stage.health().reason or "")
             assert await rig.committed(rig.source) == 0
@@ -131,7 +131,7 @@ async def test_a_record_whose_dead_letter_cannot_be_written_is_not_finished(rig:
 
 
 async def test_a_message_that_is_too_large_is_that_records_fault_only(rig: Rig) -> None:
-    """A record that causes a message over Kafka's limit becomes a dead letter; its batch goes on."""
+    """A record that causes a message over Kafka's limit becomes a dead letter; its batch continues."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         yield Done(
@@ -148,24 +148,24 @@ async def test_a_message_that_is_too_large_is_that_records_fault_only(rig: Rig) 
     assert set(await rig.count(rig.sink)) == set(range(50)) - {5}
 
 
-async def test_waits_while_a_dependency_is_away_and_goes_on_by_itself(rig: Rig) -> None:
+async def test_pauses_while_a_dependency_is_unavailable_and_resumes(rig: Rig) -> None:
     """`Unavailable` pauses the stage with its reason, finishes nothing, kills no record; then everything comes out."""
-    away = True
+    unavailable = True
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
-        if away:
-            raise Unavailable("Redis is away")
+        if unavailable:
+            raise Unavailable("Redis is unavailable")
         async for done in rig.through(records):
             yield done
 
     async with rig.producer() as producer:
         await rig.feed(producer, range(1000))
         async with rig.stage(handler, producer) as stage:
-            await eventually(lambda: stage.health().reason == "Redis is away")
+            await eventually(lambda: stage.health().reason == "Redis is unavailable")
             assert stage.health().state is StageState.paused
             assert stage.alive()
             assert stage.health().finished == 0
-            away = False
+            unavailable = False
             await eventually(lambda: stage.health().finished == 1000)
             await eventually(lambda: stage.health().state is StageState.running)
 
@@ -173,16 +173,16 @@ async def test_waits_while_a_dependency_is_away_and_goes_on_by_itself(rig: Rig) 
     assert not await rig.count(rig.dead)
 
 
-async def test_does_not_run_before_its_gate_opens(rig: Rig) -> None:
-    """While the gate gives a reason nothing is handled and the reason is shown; afterwards everything is."""
+async def test_does_not_run_before_it_is_ready(rig: Rig) -> None:
+    """While the readiness check gives a reason nothing is handled and the reason is shown; afterwards everything is."""
     reason: str | None = "the tables are not complete"
 
-    async def gate() -> str | None:
+    async def readiness() -> str | None:
         return reason
 
     async with rig.producer() as producer:
         await rig.feed(producer, range(100))
-        async with rig.stage(rig.through, producer, gate=gate) as stage:
+        async with rig.stage(rig.through, producer, readiness=readiness) as stage:
             await eventually(lambda: stage.health().reason == "the tables are not complete")
             await eventually(lambda: bool(stage._session and stage._session.assigned))
             assert stage.health().finished == 0
@@ -220,7 +220,7 @@ async def test_transaction_markers_and_aborted_records_are_no_obstacle(rig: Rig)
 
 
 async def test_a_slow_record_holds_neither_others_up_nor_is_committed_past(rig: Rig) -> None:
-    """Everything behind a slow first record is handled; the commit stays before it, so it comes again after a stop."""
+    """All records behind a slow one are handled; the commit stays before it, so it is read again after a stop."""
     release = asyncio.Event()
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -230,7 +230,7 @@ async def test_a_slow_record_holds_neither_others_up_nor_is_committed_past(rig: 
             await release.wait()
             raise AssertionError("was waited for")
 
-    limits = replace(QUICK, drain=0.2)
+    limits = replace(QUICK, drain_s=0.2)
     async with rig.producer() as producer:
         await rig.feed(producer, range(2000), keys=2000)
         async with rig.stage(handler, producer, limits=limits) as stage:
@@ -307,14 +307,14 @@ async def test_cancelling_a_stage_finishes_nothing(rig: Rig) -> None:
 
     async with rig.producer() as producer:
         await rig.feed(producer, range(100))
-        async with rig.stage(handler, producer, limits=replace(QUICK, drain=0.1)):
+        async with rig.stage(handler, producer, limits=replace(QUICK, drain_s=0.1)):
             await started.wait()
 
     assert await rig.committed(rig.source) == 0
 
 
 async def test_liveness_fails_when_work_does_not_move(rig: Rig) -> None:
-    """A handler that hangs without a known reason makes the stage not alive."""
+    """A handler that hangs without a known reason makes the liveness check fail."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         await asyncio.sleep(3600)
@@ -322,7 +322,7 @@ async def test_liveness_fails_when_work_does_not_move(rig: Rig) -> None:
 
     async with rig.producer() as producer:
         await rig.feed(producer, range(10))
-        limits = replace(QUICK, stalled_after=4.0, drain=0.1)
+        limits = replace(QUICK, stalled_after_s=4.0, drain_s=0.1)
         async with rig.stage(handler, producer, limits=limits) as stage:
             await eventually(lambda: stage.health().in_flight > 0)
             assert stage.alive()

@@ -1,4 +1,4 @@
-"""The producer on a real broker: all acknowledged, in order, bounded in time, and well again after a failure."""
+"""The producer on a real broker: all acknowledged, in order, bounded in time, and usable again after a failure."""
 
 import asyncio
 import time
@@ -37,16 +37,16 @@ async def producer(rig: Rig) -> AsyncIterator[Producer]:
 
 
 async def read(rig: Rig, count: int) -> list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes]]]]:
-    """Partition, key, value and headers of the first records of the sink, those of a partition in order."""
+    """Return partition, key, value and headers of the first records of the sink, those of a partition in order."""
     consumer = AIOKafkaConsumer(rig.sink, **rig.connection.arguments(), auto_offset_reset="earliest")
     await consumer.start()
-    found = []
+    records_read = []
     deadline = time.monotonic() + 30
-    while len(found) < count and time.monotonic() < deadline:
+    while len(records_read) < count and time.monotonic() < deadline:
         for records in (await consumer.getmany(timeout_ms=100)).values():
-            found += [(r.partition, r.key, r.value, list(r.headers)) for r in records]
+            records_read += [(r.partition, r.key, r.value, list(r.headers)) for r in records]
     await consumer.stop()
-    return found
+    return records_read
 
 
 async def test_messages_of_a_key_keep_their_order_over_concurrent_calls(rig: Rig, producer: Producer) -> None:
@@ -67,11 +67,11 @@ async def test_messages_of_a_key_keep_their_order_over_concurrent_calls(rig: Rig
 
 
 async def test_headers_tombstones_and_nothing_at_all(rig: Rig, producer: Producer) -> None:
-    """Headers arrive as given, None is a tombstone, and no messages are no work."""
+    """Headers arrive as they were written, None is a tombstone, and no messages are no work."""
     await producer.publish([])
     await producer.publish([Message(rig.sink, b"k", None, [("a", b"1"), ("a", b"2")])])
 
-    assert [found[1:] for found in await read(rig, 1)] == [(b"k", None, [("a", b"1"), ("a", b"2")])]
+    assert [record[1:] for record in await read(rig, 1)] == [(b"k", None, [("a", b"1"), ("a", b"2")])]
 
 
 async def test_a_message_over_the_limit_is_refused_before_anything_is_sent(
@@ -86,27 +86,29 @@ async def test_a_message_over_the_limit_is_refused_before_anything_is_sent(
     assert not await rig.count(rig.sink)
 
 
-async def test_goes_on_after_the_broker_refused_a_message_for_its_size(rig: Rig, producer: Producer) -> None:
+async def test_continues_after_the_broker_refused_a_message_for_its_size(
+    rig: Rig, producer: Producer
+) -> None:
     """A topic with a lower limit than we know of: a clear error, and the next message is taken all the same."""
-    narrow = f"narrow-{uuid.uuid4().hex}"
+    small = f"small-{uuid.uuid4().hex}"
     admin = AIOKafkaAdminClient(**rig.connection.arguments())
     await admin.start()
-    await admin.create_topics([NewTopic(narrow, 1, 1, topic_configs={"max.message.bytes": "1000"})])
+    await admin.create_topics([NewTopic(small, 1, 1, topic_configs={"max.message.bytes": "1000"})])
     await admin.close()
     with suppress(Unavailable):  # until its leader is known
-        await producer.publish([Message(narrow, b"k", b"0")])
+        await producer.publish([Message(small, b"k", b"0")])
 
     with pytest.raises(TooLarge):
-        await producer.publish([Message(narrow, b"k", b"x" * 5000)])
+        await producer.publish([Message(small, b"k", b"x" * 5000)])
     for number in range(3):
-        await producer.publish([Message(narrow, b"k", b"1"), Message(rig.sink, b"k", b"%d" % number)])
+        await producer.publish([Message(small, b"k", b"1"), Message(rig.sink, b"k", b"%d" % number)])
 
-    assert set(await rig.count(narrow)) == {0, 1}
+    assert set(await rig.count(small)) == {0, 1}
     assert await rig.count(rig.sink) == {0: 1, 1: 1, 2: 1}
 
 
-async def test_a_topic_that_is_not_there_is_unavailable_in_bounded_time(rig: Rig) -> None:
-    """No waiting for ever, and the reason is shown until something was acknowledged again."""
+async def test_a_missing_topic_is_unavailable_in_bounded_time(rig: Rig) -> None:
+    """It does not wait for ever, and shows the reason until something was acknowledged again."""
     async with rig.producer(timeout_s=0.5) as producer:
         async with asyncio.timeout(30):
             with pytest.raises(Unavailable):
@@ -129,8 +131,8 @@ async def test_a_cancelled_call_does_not_harm_the_others(rig: Rig, producer: Pro
     assert set(await rig.count(rig.sink)) >= set(range(1, 20, 2))
 
 
-async def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path) -> None:
-    """Unavailable in bounded time while it is away, also without a connection at all; afterwards it works again."""
+async def test_a_broker_that_stops_and_comes_back(tmp_path: Path) -> None:
+    """Unavailable in bounded time while it is down, also without a connection at all; afterwards it works again."""
     with EmbeddedKafka(tmp_path) as kafka:
         rig = Rig(kafka.bootstrap)
         await rig.create()
@@ -149,7 +151,7 @@ async def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path) -> None:
 
 
 async def test_starts_and_stops_without_a_broker(free_port: int) -> None:
-    """A producer that never reached Kafka says so and can be stopped."""
+    """A producer that never reached Kafka has an error and can be stopped."""
     producer = Producer(KafkaConnection(f"127.0.0.1:{free_port}"), timeout_s=0.5)
 
     await producer.start()
@@ -165,7 +167,7 @@ def rig_message(rig: Rig, number: int) -> Message:
 
 
 async def insist(producer: Producer, message: Message) -> None:
-    """Write a message, as often as it takes."""
+    """Write a message, retrying until Kafka takes it."""
     while True:
         with suppress(Unavailable):
             return await producer.publish([message])

@@ -1,4 +1,4 @@
-"""`apply` makes Kafka look like the table, and changes nothing when it does already."""
+"""`apply` makes Kafka's topics like the table, and changes nothing when they are."""
 
 import time
 import uuid
@@ -7,11 +7,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.kafka.connection import KafkaConnection
-from streams.topics.table import TOPICS, apply, limits
+from streams.topics.apply import apply
+from streams.topics.table import TOPICS, limits
 
 
 async def settings(connection: KafkaConnection, topic: str) -> tuple[int, dict[str, str]]:
-    """Partitions of a topic, and what is set on it."""
+    """Return the number of partitions of a topic, and the settings of its own."""
     admin = AIOKafkaAdminClient(**connection.arguments())
     await admin.start()
     try:
@@ -24,8 +25,8 @@ async def settings(connection: KafkaConnection, topic: str) -> tuple[int, dict[s
     }
 
 
-async def test_creates_what_is_missing_and_then_leaves_it_alone(kafka: str) -> None:
-    """The first run creates all topics as the table says; the second finds nothing to do."""
+async def test_creates_missing_topics_and_then_changes_nothing(kafka: str) -> None:
+    """The first run creates all topics as the table says; the second has nothing to do."""
     connection, prefix = KafkaConnection(kafka), f"{uuid.uuid4().hex[:8]}."
     events = f"{prefix}events"
 
@@ -42,8 +43,8 @@ async def test_creates_what_is_missing_and_then_leaves_it_alone(kafka: str) -> N
     assert (await settings(connection, f"{prefix}tables.groups"))[1] == {"cleanup.policy": "compact"}
 
 
-async def test_mends_what_differs_and_keeps_what_it_does_not_know(kafka: str) -> None:
-    """Partitions are added, our settings are set, those that an operator added stay; the upstreams' topic is theirs."""
+async def test_fixes_what_differs_and_keeps_settings_that_are_not_ours(kafka: str) -> None:
+    """Partitions are added and our settings set; those of an operator and topics of upstream services stay."""
     connection, prefix = KafkaConnection(kafka), f"{uuid.uuid4().hex[:8]}."
     groups, events = f"{prefix}tables.groups", f"{prefix}events"
     theirs = {"cleanup.policy": "delete", "segment.ms": "600000"}

@@ -40,7 +40,7 @@ async def test_a_bounce_by_smtp() -> None:
 
 
 async def test_a_complaint_by_smtp() -> None:
-    """It comes to the desk; the signature is in the mail that it quotes."""
+    """It is sent to the address for complaints; the signature is in the message that it quotes."""
     pipeline, _, sender = await sent()
     async with listening(pipeline) as client:
         await client.sendmail("fbl@example.com", [COMPLAINTS], complaint(sender))
@@ -49,7 +49,7 @@ async def test_a_complaint_by_smtp() -> None:
 
 
 async def test_other_addresses_are_refused() -> None:
-    """It is nobody's relay, and guesses hear it at once; what is too large is refused as well."""
+    """It is no open relay: guessed addresses are refused at RCPT, and so is a message that is too large."""
     pipeline, _, sender = await sent()
     async with listening(pipeline, max_bytes=2048) as client:
         for address in ("bob@example.com", "b-forged@bounces.tocsin.test", "x@bounces.tocsin.test"):
@@ -68,10 +68,10 @@ async def test_other_addresses_are_refused() -> None:
     assert await email(pipeline) == ("sent", "")
 
 
-async def test_a_bounce_is_put_off_while_redis_is_away() -> None:
-    """451: the other server keeps it and comes again."""
+async def test_a_bounce_is_deferred_while_redis_is_unavailable() -> None:
+    """451: the other server keeps it and retries."""
     pipeline, _, sender = await sent()
-    pipeline.ledger.outage.reason = "redis: away"
+    pipeline.ledger.outage.reason = "redis: unavailable"
     async with listening(pipeline) as client:
         try:
             await client.sendmail("", [sender], dsn(sender))

@@ -1,4 +1,4 @@
-"""The Faust shell: a worker without agents, and one with the agent for live rates."""
+"""The Faust app: a worker without agents, and one with the agent for live rates."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from service.model.record import Message
 from service.ports import Unavailable
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
-from streams.topics.table import apply
+from streams.topics.apply import apply
 from tests.support.paths import ROOT
 from tests.support.wait import eventually
 
@@ -51,7 +51,7 @@ async def test_a_worker_starts_and_stops_cleanly_without_kafka(tmp_path: Path, f
 
 
 async def test_rates_count_outcomes_by_state_and_type(kafka: str, tmp_path: Path) -> None:
-    """The agent counts what is written while it runs; what is no outcome does not stop it."""
+    """The agent counts the outcomes that are written while it runs; other records do not stop it."""
     connection, prefix = KafkaConnection(kafka), f"{uuid.uuid4().hex[:8]}."
     await apply(connection, prefix, partitions=2, events=[])
     producer = Producer(connection)
@@ -65,7 +65,7 @@ async def test_rates_count_outcomes_by_state_and_type(kafka: str, tmp_path: Path
 
     environment = {"RIG_BOOTSTRAP": kafka, "RIG_PREFIX": prefix, "RIG_DATA": str(tmp_path)}
     with worker("tests.integration.streams.rates_app", tmp_path / "log", **environment) as process:
-        for attempt in range(400):  # it reads from the end of the topic, so what came before is not counted
+        for attempt in range(400):  # it reads from the end of the topic, so earlier records are not counted
             with suppress(Unavailable):
                 await producer.publish([Message(topic, b"%d" % attempt, value) for value in (b"{", sent)])
             if rates().get("sent/overbid", 0) >= 5:

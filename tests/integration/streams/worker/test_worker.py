@@ -28,7 +28,7 @@ async def end(worker: Worker, how: signal.Signals = signal.SIGTERM) -> int:
 
 
 async def test_sigterm_in_mid_batch_loses_and_repeats_nothing(rig: Rig, tmp_path: Path) -> None:
-    """A worker that is told to stop ends its batches, commits and leaves; the next one continues where it ended."""
+    """A worker that receives SIGTERM ends its batches, commits and leaves; the next one continues where it ended."""
     first = Worker(rig, tmp_path / "first", RIG_DELAY="0.2")
     try:
         assert await rig.counted(rig.sink, 200)
@@ -40,10 +40,10 @@ async def test_sigterm_in_mid_batch_loses_and_repeats_nothing(rig: Rig, tmp_path
 
     second = Worker(rig, tmp_path / "second")
     try:
-        found = await rig.counted(rig.sink, N)
+        numbers = await rig.counted(rig.sink, N)
     finally:
         assert await end(second) == 0
-    assert found == dict.fromkeys(range(N), 1)
+    assert numbers == dict.fromkeys(range(N), 1)
 
 
 async def test_kill_with_a_slow_first_record_loses_nothing(rig: Rig, tmp_path: Path) -> None:
@@ -57,14 +57,14 @@ async def test_kill_with_a_slow_first_record_loses_nothing(rig: Rig, tmp_path: P
 
     second = Worker(rig, tmp_path / "second")
     try:
-        found = await rig.counted(rig.sink, N)
+        numbers = await rig.counted(rig.sink, N)
     finally:
         await end(second)
-    assert set(found) == set(range(N))
+    assert set(numbers) == set(range(N))
 
 
 async def test_two_workers_that_join_and_are_killed_lose_nothing(rig: Rig, tmp_path: Path) -> None:
-    """Workers join, are killed and are replaced while the work goes on; the group ends with everything handled."""
+    """Workers join, are killed and are replaced while records are handled; the group ends with everything handled."""
     workers = [Worker(rig, tmp_path / "a", RIG_DELAY="0.1")]
     try:
         await rig.counted(rig.sink, 100)
@@ -75,11 +75,11 @@ async def test_two_workers_that_join_and_are_killed_lose_nothing(rig: Rig, tmp_p
         await rig.counted(rig.sink, 1600)
         await end(workers[1])
         workers.append(Worker(rig, tmp_path / "d"))
-        found = await rig.counted(rig.sink, N)
+        numbers = await rig.counted(rig.sink, N)
     finally:
         for worker in workers:
             await end(worker)
-    assert set(found) == set(range(N))
+    assert set(numbers) == set(range(N))
     assert await rig.committed(rig.source) == N
 
 
@@ -88,7 +88,7 @@ BUSY = [point for point in POINTS if not point.startswith(("after_poison", "afte
 
 @pytest.mark.parametrize("point", BUSY)
 async def test_kill_between_any_two_effects_loses_nothing(rig: Rig, tmp_path: Path, point: str) -> None:
-    """A worker killed at a named point leaves nothing behind that the next one does not handle."""
+    """Every record that a worker killed at a named point has not handled, the next one handles."""
     first = Worker(rig, tmp_path / "first", RIG_FAULT=f"{point}:3")
     try:
         assert await asyncio.to_thread(first.process.wait, 60) == -signal.SIGKILL
@@ -97,8 +97,8 @@ async def test_kill_between_any_two_effects_loses_nothing(rig: Rig, tmp_path: Pa
     await finish(rig, tmp_path)
 
 
-async def test_kill_while_it_leaves_loses_nothing(rig: Rig, tmp_path: Path) -> None:
-    """A worker killed after its drain, before it could leave the group, has committed all it had done."""
+async def test_kill_while_leaving_the_group_loses_nothing(rig: Rig, tmp_path: Path) -> None:
+    """A worker killed after its drain, before it could leave the group, has committed all that it had finished."""
     first = Worker(rig, tmp_path / "first", RIG_DELAY="0.05", RIG_FAULT="after_drain_before_leave")
     try:
         await rig.counted(rig.sink, 100)
@@ -109,7 +109,7 @@ async def test_kill_while_it_leaves_loses_nothing(rig: Rig, tmp_path: Path) -> N
     await finish(rig, tmp_path)
 
 
-async def test_kill_while_it_hands_over_loses_nothing(rig: Rig, tmp_path: Path) -> None:
+async def test_kill_in_a_rebalance_loses_nothing(rig: Rig, tmp_path: Path) -> None:
     """A worker killed in a rebalance, before it could drain, leaves its records to the one that joined."""
     first = Worker(rig, tmp_path / "first", RIG_STUCK="0", RIG_FAULT="after_revoke_before_drain:2")
     second = None
@@ -125,10 +125,10 @@ async def test_kill_while_it_hands_over_loses_nothing(rig: Rig, tmp_path: Path) 
 
 
 async def finish(rig: Rig, tmp_path: Path) -> None:
-    """Another worker brings out the rest."""
+    """Run another worker until every record is in the sink."""
     second = Worker(rig, tmp_path / "second")
     try:
-        found = await rig.counted(rig.sink, N)
+        numbers = await rig.counted(rig.sink, N)
     finally:
         await end(second)
-    assert set(found) == set(range(N))
+    assert set(numbers) == set(range(N))

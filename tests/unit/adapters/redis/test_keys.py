@@ -1,4 +1,4 @@
-"""Keys: any id is one key, in the slot of its own hash tag."""
+"""Keys: every id has one key, in the slot of its own hash tag."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ ANY = st.text(st.characters(), max_size=40)
 
 @given(ANY)
 def test_escape_can_be_undone(text: str) -> None:
-    """No id is lost, and what was escaped breaks neither a key nor a line."""
+    """Every id can be restored, and an escaped id breaks neither a key nor a line."""
     assert unescape(escape(text)) == text
     assert escape(text).isascii()
     assert not set(escape(text)) & set("{}\n\t \x00")
@@ -21,7 +21,7 @@ def test_escape_can_be_undone(text: str) -> None:
 
 @given(ANY)
 def test_one_recipient_is_one_slot(name: str) -> None:
-    """All keys of a recipient are in one slot, whatever the id; so are a wide event's."""
+    """All keys of a recipient are in one slot, for any id; so are those of a sharded event."""
     keys = [KEYS.recipient(name), KEYS.inbox(name), KEYS.deliveries(name), f"{KEYS.inbox(name)}:unread"]
     assert len({key_slot(key.encode()) for key in keys}) == 1
     assert len({key_slot(key.encode()) for key in (KEYS.event(name), f"{KEYS.event(name)}:0f")}) == 1
@@ -30,14 +30,14 @@ def test_one_recipient_is_one_slot(name: str) -> None:
 @given(ANY, ANY)
 def test_two_ids_are_two_keys(one: str, other: str) -> None:
     """Different ids never share a key, nor do a recipient, an account and a group of the same name."""
-    made = {
+    keys = {
         KEYS.recipient(one),
         KEYS.contacts(one),
         KEYS.group(one, other),
-        KEYS.holders(one),
+        KEYS.role_members(one),
         KEYS.event(one),
     }
-    assert len(made) == 5
+    assert len(keys) == 5
     assert (KEYS.group(one, other) == KEYS.group(other, one)) == (one == other)
     assert (KEYS.inbox(one) == KEYS.inbox(other)) == (one == other)
 

@@ -1,7 +1,7 @@
 """Rows of the tables and of the ledger."""
 
-from service.adapters.redis.ledger.ledger_rows import ALLOWED
-from service.adapters.redis.tables.table_rows import recipient_of
+from service.adapters.redis.ledger.rows import ALLOWED
+from service.adapters.redis.tables.rows import recipient_of
 from service.model.ledger import State, sources_of
 from service.model.recipient import Recipient, row_bytes
 
@@ -16,14 +16,14 @@ def test_the_same_bytes_are_the_same_object() -> None:
     assert recipient_of(bytes(bytearray(row_bytes(row)))) is first
 
 
-def test_what_may_be_claimed_may_be_withdrawn() -> None:
-    """The ledger's script turns a claim on a withdrawn event into a withdrawal: each such move must be allowed."""
+def test_every_claimable_state_can_be_withdrawn() -> None:
+    """The script turns a claim on a withdrawn event into a withdrawal: each such transition must be allowed."""
     assert sources_of(State.sending) <= sources_of(State.withdrawn)
 
 
-def test_scripts_are_told_the_moves_of_the_model() -> None:
-    """What the script searches is exactly the model's table."""
-    told = {
+def test_scripts_allow_the_transitions_of_the_model() -> None:
+    """The argument that scripts search has exactly the transitions of the model's table."""
+    allowed_by_script = {
         to: {State(name) for name in allowed.strip(",").split(",") if name} for to, allowed in ALLOWED.items()
     }
-    assert told == {to: set(sources_of(to)) for to in State}
+    assert allowed_by_script == {to: set(sources_of(to)) for to in State}

@@ -1,4 +1,4 @@
-"""The command line as a whole: what is offered, how it ends, and how soon it answers."""
+"""The command line as a whole: its commands, exit codes, errors, and lazy imports."""
 
 import subprocess
 import sys
@@ -9,8 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.support import command_group as verbs
-from service.cli.support import output
+from service.cli.support import command_group, output
 from service.cli.support.output import CliError, printable
 from service.ports import Unavailable
 
@@ -18,35 +17,35 @@ RUN = CliRunner()
 
 
 def _fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> tuple[int, str]:
-    """Exit code and stderr of a verb that raises."""
+    """Return exit code and stderr of a command that raises."""
     broken = typer.Typer()
 
     @broken.command()
-    def verb() -> None:
+    def command() -> None:
         raise error
 
     class Module:
         app = broken
 
-    monkeypatch.setattr(verbs, "import_module", lambda _: Module)
+    monkeypatch.setattr(command_group, "import_module", lambda _: Module)
     output.console.cache_clear()
     try:
-        ended = RUN.invoke(app, ["token"])
+        result = RUN.invoke(app, ["token"])
     finally:
         output.console.cache_clear()
-    return ended.exit_code, ended.stderr
+    return result.exit_code, result.stderr
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "stderr"),
     [
-        (CliError("it broke", "mend it"), 1, "tocsin: it broke; mend it\n"),
+        (CliError("it failed", "fix it"), 1, "tocsin: it failed; fix it\n"),
         (Unavailable("Kafka does not answer"), 1, "tocsin: Kafka does not answer\n"),
         (FileNotFoundError(2, "No such file", "x"), 1, "tocsin: [Errno 2] No such file: 'x'\n"),
         (
             ZeroDivisionError("x@example.com"),
             1,
-            "tocsin: ZeroDivisionError: x•••@e•••.com; run `tocsin --debug …` to see where\n",
+            "tocsin: ZeroDivisionError: x•••@e•••.com; run `tocsin --debug …` for a traceback\n",
         ),
         (CliError("two\nlines \x1b[31m"), 1, "tocsin: two lines \\x1b[31m\n"),
         (KeyboardInterrupt(), 130, ""),
@@ -54,24 +53,24 @@ def _fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> tuple[
     ],
 )
 def test_a_failure_is_an_exit_code_and_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, told: str
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, stderr: str
 ) -> None:
-    """No traceback, no address, and nothing that steers a terminal."""
-    assert _fails_with(monkeypatch, error) == (code, told)
+    """No traceback, no address, and no control characters."""
+    assert _fails_with(monkeypatch, error) == (code, stderr)
 
 
 def test_wrong_settings_are_named_as_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their values, which may be secrets, are not told."""
+    """Their values, which may be secrets, are not printed."""
     monkeypatch.setenv("TOCSIN_KAFKA__PARTITIONS", "hunter2")
     output.console.cache_clear()
 
-    ended = RUN.invoke(app, ["token", "alice"])
+    result = RUN.invoke(app, ["token", "alice"])
 
     output.console.cache_clear()
-    assert ended.exit_code == 1
-    assert ended.stderr.startswith("tocsin: TOCSIN_KAFKA__PARTITIONS: ")
-    assert ended.stderr.count("\n") == 1
-    assert "hunter2" not in ended.stderr
+    assert result.exit_code == 1
+    assert result.stderr.startswith("tocsin: TOCSIN_KAFKA__PARTITIONS: ")
+    assert result.stderr.count("\n") == 1
+    assert "hunter2" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -94,36 +93,37 @@ def test_wrong_settings_are_named_as_in_the_environment(monkeypatch: pytest.Monk
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
-    """So that scripts can tell it from a failure."""
+    """Scripts can distinguish it from a failure."""
     assert RUN.invoke(app, arguments).exit_code == 2
 
 
-def test_a_misspelt_verb_is_answered_with_the_nearest() -> None:
-    """Nobody should have to read the list."""
+def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
+    """The error names the command that was probably meant."""
     assert "publish" in RUN.invoke(app, ["publsh"]).stderr
 
 
 @pytest.mark.parametrize(
-    "verb", [verb for verb in verbs.VERBS if find_spec(f"service.cli.{verb.replace('-', '_')}")]
+    "command",
+    [name for name in command_group.COMMANDS if find_spec(f"service.cli.{name.replace('-', '_')}")],
 )
-def test_every_verb_says_what_it_does(verb: str) -> None:
-    """Help names the verb, whatever it needs to run."""
-    ended = RUN.invoke(app, [verb, "--help"])
+def test_every_command_has_help(command: str) -> None:
+    """Help is printed without the services that the command needs to run."""
+    result = RUN.invoke(app, [command, "--help"])
 
-    assert ended.exit_code == 0
-    assert f"Usage: tocsin {verb}" in ended.stdout
+    assert result.exit_code == 0
+    assert f"Usage: tocsin {command}" in result.stdout
 
 
-def test_a_verb_without_a_file_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table may name what is still to come."""
-    monkeypatch.setattr(verbs, "VERBS", {"token": "Print a token.", "levitate": "Rise."})
+def test_a_command_without_a_file_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table may name a command that does not exist yet."""
+    monkeypatch.setattr(command_group, "COMMANDS", {"token": "Issue a token.", "levitate": "Rise."})
 
     assert "levitate" not in RUN.invoke(app, ["--help"]).stdout
     assert RUN.invoke(app, ["levitate"]).exit_code == 2
 
 
-def test_the_command_line_starts_without_what_verbs_need() -> None:
-    """The first output must come soon: no client of Kafka, Redis or SMTP, no web framework, no pydantic at import."""
+def test_the_command_line_starts_without_the_imports_of_its_commands() -> None:
+    """A fast start: no client of Kafka, Redis or SMTP, no web framework, no pydantic at import."""
     heavy = {
         "aiokafka",
         "redis",
@@ -137,12 +137,12 @@ def test_the_command_line_starts_without_what_verbs_need() -> None:
     }
     script = f"import sys, service.cli; print(*sorted({heavy!r} & set(sys.modules)))"
 
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
-    assert told.stdout.strip() == ""
+    assert result.stdout.strip() == ""
 
 
-def test_text_cannot_steer_a_terminal() -> None:
-    """Controls and invisible characters are written as escapes; letters of all scripts stay."""
+def test_text_cannot_control_a_terminal() -> None:
+    """Control and invisible characters become escapes; letters of all scripts stay."""
     assert printable("a\x1b[2Jb\u202ec\x9b") == "a\\x1b[2Jb\\u202ec\\x9b"
     assert printable("Grüße, 東京") == "Grüße, 東京"

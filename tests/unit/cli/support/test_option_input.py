@@ -1,4 +1,4 @@
-"""What an option is given, in each of its three ways."""
+"""Input of an option: text, a file, standard input."""
 
 import io
 import sys
@@ -7,22 +7,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.cli.support.option_input import bytes_of
+from service.cli.support.option_input import read_input
 from service.cli.support.output import CliError
 
 
 def test_text_file_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bytes are those that stand there, also where they are no text."""
+    """The bytes are returned unchanged, also where they are not text."""
     file = tmp_path / "event.json"
     file.write_bytes(b'{"a": "\xff"}')
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"piped")))
 
-    assert bytes_of("--data", '{"a": "ü"}') == '{"a": "ü"}'.encode()
-    assert bytes_of("--data", f"@{file}") == b'{"a": "\xff"}'
-    assert bytes_of("--data", "-") == b"piped"
+    assert read_input("--data", '{"a": "ü"}') == '{"a": "ü"}'.encode()
+    assert read_input("--data", f"@{file}") == b'{"a": "\xff"}'
+    assert read_input("--data", "-") == b"piped"
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist(tmp_path: Path) -> None:
     """One line that names the option and the file."""
     with pytest.raises(CliError, match=r"^--event: .*none\.json cannot be read: No such file"):
-        bytes_of("--event", f"@{tmp_path / 'none.json'}")
+        read_input("--event", f"@{tmp_path / 'none.json'}")

@@ -1,4 +1,4 @@
-"""Records as operators see them: what filters find, what is hidden, and nothing that breaks the view."""
+"""Operators' view of records: filter fields, masks, reasons, and tolerance of any bytes."""
 
 import json
 
@@ -70,22 +70,24 @@ def test_an_event_is_found_by_its_fields_in_every_form(
 
 
 def test_a_dead_letter_shows_the_reason_and_the_original() -> None:
-    """Also where the original is no JSON."""
+    """The code, its sentence, and where the original comes from."""
     original = _record("events", orjson.dumps(EVENT))
-    letter = dead_letter(
+    message = dead_letter(
         TOPICS.dead_letter, "resolve", original, InvalidEvent(DeadReason.invalid_data, "lot_id: missing")
     )
 
-    sight = record_view(_record(letter.topic, letter.value, tuple(letter.headers)), TOPICS)
+    view = record_view(_record(message.topic, message.value, tuple(message.headers)), TOPICS)
 
-    assert (sight.first("reason"), sight.first("state")) == ("invalid_data", "dead")
-    assert "overbid" in sight.fields["type"]
-    assert "from events:1:2, by resolve" in view_line(sight, TOPICS, personal=False)
+    assert (view.first("reason"), view.first("state")) == ("invalid_data", "dead")
+    assert "overbid" in view.fields["type"]
+    line = view_line(view, TOPICS, personal=False)
+    assert "from events:1:2, by resolve" in line
+    assert f"invalid_data: {DeadReason.invalid_data.text}" in line
 
 
 def test_an_outcome_is_found_by_state_and_reason() -> None:
     """The record of a bounce, with the relay's reply."""
-    told = Outcome(
+    outcome = Outcome(
         "d",
         KEY,
         "overbid",
@@ -98,9 +100,9 @@ def test_an_outcome_is_found_by_state_and_reason() -> None:
         relay="r1",
     )
 
-    sight = record_view(_record(TOPICS.outcomes, told.to_bytes()), TOPICS)
+    view = record_view(_record(TOPICS.outcomes, outcome.to_bytes()), TOPICS)
 
-    assert [sight.first(name) for name in ("type", "recipient", "channel", "state", "reason", "event")] == [
+    assert [view.first(name) for name in ("type", "recipient", "channel", "state", "reason", "event")] == [
         "overbid",
         "alice",
         "email",
@@ -108,14 +110,16 @@ def test_an_outcome_is_found_by_state_and_reason() -> None:
         "mailbox_unknown",
         KEY,
     ]
-    assert "550 no" in view_line(sight, TOPICS, personal=False)
+    line = view_line(view, TOPICS, personal=False)
+    assert "550 no" in line
+    assert f"mailbox_unknown: {Reason.mailbox_unknown.text}" in line
 
 
-def test_what_a_relay_said_is_shown_once() -> None:
-    """The ledger's detail repeats relay and reply, which the outcome has apart; other details stand beside them."""
-    said = {"relay": "relay1", "reply": "250 2.0.0 Ok"}
-    same = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "relay1 250 2.0.0 Ok"}))
-    more = _record(TOPICS.outcomes, orjson.dumps({**said, "detail": "at last"}))
+def test_a_relays_reply_is_shown_once() -> None:
+    """The ledger's detail repeats relay and reply, which the outcome has in fields; other details are shown too."""
+    reply = {"relay": "relay1", "reply": "250 2.0.0 Ok"}
+    same = _record(TOPICS.outcomes, orjson.dumps({**reply, "detail": "relay1 250 2.0.0 Ok"}))
+    more = _record(TOPICS.outcomes, orjson.dumps({**reply, "detail": "at last"}))
 
     assert view_line(record_view(same, TOPICS), TOPICS, personal=False).count("250 2.0.0 Ok") == 1
     assert "at last relay1 250 2.0.0 Ok" in view_line(record_view(more, TOPICS), TOPICS, personal=False)
@@ -123,7 +127,7 @@ def test_what_a_relay_said_is_shown_once() -> None:
 
 @pytest.mark.parametrize("topic", ALL)
 def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
-    """In the key, headers, replies, details and nested data; shown only when asked for."""
+    """In the key, headers, replies, details and nested data; shown only with `personal`."""
     value = {
         "id": "alice@example.com",
         "address": "alice@example.com",
@@ -133,21 +137,21 @@ def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
         "data_base64": "YWxpY2VAZXhhbXBsZS5jb20=",
     }
     headers = (("tocsin-detail", b"alice@example.com"), ("x", b"alice%40example.com"))
-    sight = record_view(_record(topic, orjson.dumps(value), headers, b"alice@example.com"), TOPICS)
+    view = record_view(_record(topic, orjson.dumps(value), headers, b"alice@example.com"), TOPICS)
 
-    hidden = json.dumps(sight.document(personal=False)) + view_line(sight, TOPICS, personal=False)
+    hidden = json.dumps(view.document(personal=False)) + view_line(view, TOPICS, personal=False)
 
     assert not any(word in hidden for word in ("alice", "lice", "Example", "example", "YWxp"))
-    assert json.dumps(sight.document(personal=True)).count("alice@example.com") >= 6
+    assert json.dumps(view.document(personal=True)).count("alice@example.com") >= 6
 
 
 @given(value=st.binary(max_size=200) | st.none(), header=st.binary(max_size=50), topic=st.sampled_from(ALL))
 def test_nothing_in_a_record_breaks_the_view(value: bytes | None, header: bytes, topic: str) -> None:
     """Any bytes can be shown, as a line and as JSON."""
-    sight = record_view(_record(topic, value, (("ce_id", header), ("tocsin-reason", header)), header), TOPICS)
+    view = record_view(_record(topic, value, (("ce_id", header), ("tocsin-reason", header)), header), TOPICS)
 
-    view_line(sight, TOPICS, personal=False)
-    assert orjson.loads(orjson.dumps(sight.document(personal=False)))["offset"] == 2
+    view_line(view, TOPICS, personal=False)
+    assert orjson.loads(orjson.dumps(view.document(personal=False)))["offset"] == 2
 
 
 _JSON = st.recursive(
@@ -166,7 +170,7 @@ _JSON = st.recursive(
 @given(value=_JSON, topic=st.sampled_from(ALL))
 def test_nothing_in_a_document_breaks_the_view(value: object, topic: str) -> None:
     """Fields may have any shape."""
-    sight = record_view(_record(topic, orjson.dumps(value)), TOPICS)
+    view = record_view(_record(topic, orjson.dumps(value)), TOPICS)
 
-    view_line(sight, TOPICS, personal=True)
-    assert sight.document(personal=True)["value"] == value
+    view_line(view, TOPICS, personal=True)
+    assert view.document(personal=True)["value"] == value

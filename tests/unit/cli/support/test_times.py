@@ -1,9 +1,9 @@
-"""Times as people type them."""
+"""Durations and times as options take them."""
 
 import pytest
 import typer
 
-from service.cli.support.times import iso, moment_ms, seconds
+from service.cli.support.times import duration_s, iso, moment_ms
 
 NOW = 1_790_000_000_000
 
@@ -13,18 +13,18 @@ NOW = 1_790_000_000_000
 )
 def test_durations(text: str, expected: float) -> None:
     """Numbers with units, added up."""
-    assert seconds(text) == expected
+    assert duration_s(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "10 m", "-5m", "5x", "1h30"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     """A number without a unit could mean anything."""
     with pytest.raises(typer.BadParameter):
-        seconds(text)
+        duration_s(text)
 
 
 def test_a_moment_is_a_duration_from_now_or_a_time() -> None:
-    """Ago for what was, ahead for what is to come; without a zone it is UTC; never before the epoch."""
+    """A duration before or after now; a time without a zone is UTC; no moment is before the epoch."""
     assert moment_ms("10m", NOW, ago=True) == NOW - 600_000
     assert moment_ms("10m", NOW, ago=False) == NOW + 600_000
     assert moment_ms("2026-09-21T14:13:20Z", NOW, ago=True) == NOW
@@ -35,5 +35,5 @@ def test_a_moment_is_a_duration_from_now_or_a_time() -> None:
 
 
 def test_iso_is_utc_to_the_millisecond() -> None:
-    """One way of writing times, everywhere."""
+    """Every command prints times in this one form."""
     assert iso(NOW + 7) == "2026-09-21T14:13:20.007Z"

@@ -1,4 +1,4 @@
-"""Reading what comes back."""
+"""Reading of bounces and complaints."""
 
 from service.pipeline.bounces.dsn import ReportKind, read_report
 from tests.support.bounce_messages import auto_reply, complaint, dsn
@@ -41,7 +41,7 @@ Subject: x
 
 
 def test_a_delivery_status_notification() -> None:
-    """Status, action, addresses, the other server's words, and who the mail may have been from."""
+    """Status, action, addresses, the other server's text, and possible envelope senders."""
     report = read_report(dsn(SENDER))
 
     assert report
@@ -61,7 +61,7 @@ def test_the_worst_of_several_recipients_and_a_status_in_words() -> None:
 
 
 def test_a_complaint() -> None:
-    """Its type, who complained, and the sender of the mail."""
+    """Read its type, the complaining address, and the sender of the message."""
     report = read_report(complaint(SENDER))
 
     assert report
@@ -73,8 +73,8 @@ def test_a_complaint() -> None:
     assert SENDER in report.senders
 
 
-def test_other_mail_is_no_report() -> None:
-    """An absence note, an empty mail, noise; also where its text pretends."""
+def test_other_messages_are_no_report() -> None:
+    """An absence note, an empty message, noise; also a message whose text looks like a report."""
     for raw in (
         auto_reply(SENDER),
         b"",
@@ -85,7 +85,7 @@ def test_other_mail_is_no_report() -> None:
         assert read_report(raw) is None
 
 
-def test_a_mail_that_wants_to_cost_much_is_read_quickly() -> None:
+def test_a_message_made_to_be_expensive_is_read_quickly() -> None:
     """Nested, endless or doubled structures end in None or in a report, soon."""
     nested = b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(5000)
@@ -95,11 +95,11 @@ def test_a_mail_that_wants_to_cost_much_is_read_quickly() -> None:
         + b"--b\r\nContent-Type: message/rfc822\r\n\r\n" * 20_000
     )
     groups = dsn(SENDER).replace(b"Action: failed", b"Action: failed\r\n\r\nAction: failed" * 1)
-    wide = b"To: " + b"a@b.c, " * 200_000 + b"\r\n" + dsn(SENDER)
+    long_header = b"To: " + b"a@b.c, " * 200_000 + b"\r\n" + dsn(SENDER)
 
     assert read_report(nested) is None
     assert read_report(many) is None
     assert read_report(groups)
-    read_report(wide)
+    read_report(long_header)
     messages = b"Content-Type: message/rfc822\r\n\r\n" * 5000
     assert read_report(messages) is None

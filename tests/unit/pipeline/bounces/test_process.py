@@ -1,4 +1,4 @@
-"""What comes back is believed by its signature, and told to the ledger."""
+"""Reports are trusted by the signature of their envelope sender, and written to the ledger."""
 
 import pytest
 
@@ -27,38 +27,39 @@ def bounces_of(pipeline: FakePipeline) -> BounceProcessor:
 
 
 async def sent(*events: dict[str, object]) -> tuple[FakePipeline, BounceProcessor, str]:
-    """A pipeline that has sent its mail, and the sender of the first one."""
+    """Return a pipeline that has sent its messages, and the envelope sender of the first one."""
     pipeline = await resolved(*events)
     await pipeline.deliver()
     delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
     return pipeline, bounces_of(pipeline), VERP.address(delivery)
 
 
-def told(pipeline: FakePipeline) -> Outcome:
+def last_outcome(pipeline: FakePipeline) -> Outcome:
     return pipeline.outcomes()[-1]
 
 
 async def test_a_mailbox_that_is_unknown() -> None:
-    """sent → bounced, the address suppressed, both told; the words of the other server without addresses."""
+    """sent → bounced, the address suppressed, both published; the other server's text without addresses."""
     pipeline, bounces, sender = await sent()
 
-    assert await bounces.take(dsn(sender), [sender]) == ("bounced", "5")
+    assert await bounces.process_message(dsn(sender), [sender]) == ("bounced", "5")
 
     assert await email(pipeline) == ("bounced", "bounce_received")
     row = pipeline.tables.suppressions[KEY]
     assert (row.reason, row.until_ms) == (Reason.mailbox_unknown, 0)
     assert "alice" not in row.detail
-    assert (told(pipeline).type, told(pipeline).event_id, told(pipeline).state) == ("winner", "1", "bounced")
-    assert "5.1.1" in told(pipeline).detail
-    assert "alice@" not in told(pipeline).detail
+    outcome = last_outcome(pipeline)
+    assert (outcome.type, outcome.event_id, outcome.state) == ("winner", "1", "bounced")
+    assert "5.1.1" in outcome.detail
+    assert "alice@" not in outcome.detail
     assert [m.key for m in pipeline.topics["tables.suppressions"]] == [KEY.encode()]
 
 
 async def test_the_same_report_again_changes_nothing() -> None:
-    """It is told again, since the first telling may have been lost; the ledger has one step."""
+    """The outcome is re-emitted, since the first one may have been lost; the ledger has one step."""
     pipeline, bounces, sender = await sent()
     for _ in range(3):
-        await bounces.take(dsn(sender), [sender])
+        await bounces.process_message(dsn(sender), [sender])
 
     assert await email(pipeline) == ("bounced", "bounce_received")
     steps = [o for o in pipeline.outcomes() if o.state == "bounced"]
@@ -66,34 +67,37 @@ async def test_the_same_report_again_changes_nothing() -> None:
     assert len({o.at_ms for o in steps}) == 1
 
 
-async def test_a_refusal_of_the_mail_is_not_the_mailboxs_fault() -> None:
-    """The ledger says so; the address is mailed again."""
+async def test_a_refusal_of_the_message_is_not_the_mailboxs_fault() -> None:
+    """The ledger has the bounce; the address is not suppressed."""
     pipeline, bounces, sender = await sent()
-    await bounces.take(dsn(sender, status="5.7.1", diagnostic="smtp; 554 5.7.1 spam"), [sender])
+    await bounces.process_message(dsn(sender, status="5.7.1", diagnostic="smtp; 554 5.7.1 spam"), [sender])
 
     assert await email(pipeline) == ("bounced", "bounce_received")
     assert not pipeline.tables.suppressions
 
 
-async def test_a_passing_failure_only_scores() -> None:
-    """Nothing is final; five of them stop mail for a while."""
+async def test_a_temporary_failure_only_scores() -> None:
+    """Such a report is not final; five of them block mail for a while."""
     pipeline, bounces, sender = await sent()
-    passing = dsn(sender, status="4.2.2", diagnostic="smtp; 452 4.2.2 full")
+    temporary = dsn(sender, status="4.2.2", diagnostic="smtp; 452 4.2.2 full")
     for _ in range(4):
-        assert await bounces.take(passing, [sender]) == ("scored", "4")
+        assert await bounces.process_message(temporary, [sender]) == ("scored", "4")
     assert await email(pipeline) == ("sent", "")
     assert not pipeline.tables.suppressions
-    await bounces.take(passing, [sender])
+    await bounces.process_message(temporary, [sender])
 
     assert pipeline.tables.suppressions[KEY].reason is Reason.mailbox_full
     assert pipeline.tables.suppressions[KEY].until_ms
 
 
-async def test_a_complaint_stops_mail() -> None:
-    """It comes to our desk, and the mail that it quotes has the sender."""
+async def test_a_complaint_blocks_mail() -> None:
+    """A complaint comes to the complaints address, and the message that it quotes has the envelope sender."""
     pipeline, bounces, sender = await sent()
 
-    assert await bounces.take(complaint(sender), ["complaints@bounces.tocsin.test"]) == ("complained", "")
+    assert await bounces.process_message(complaint(sender), ["complaints@bounces.tocsin.test"]) == (
+        "complained",
+        "",
+    )
 
     assert await email(pipeline) == ("bounced", "complaint_received")
     assert pipeline.tables.suppressions[KEY].reason is Reason.complaint_received
@@ -111,62 +115,62 @@ async def test_a_complaint_stops_mail() -> None:
         (lambda s: complaint(s, kind="not-spam"), "no_complaint"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_believed_is_dropped(change, reason: str) -> None:  # type: ignore[no-untyped-def]
+async def test_a_report_that_cannot_be_trusted_is_dropped(change, reason: str) -> None:  # type: ignore[no-untyped-def]
     """With its reason, and nothing is written."""
     pipeline, bounces, sender = await sent()
     before = len(pipeline.outcomes())
 
-    assert await bounces.take(change(sender)) == ("dropped", reason)
+    assert await bounces.process_message(change(sender)) == ("dropped", reason)
 
     assert await email(pipeline) == ("sent", "")
     assert not pipeline.tables.suppressions
     assert len(pipeline.outcomes()) == before
 
 
-async def test_a_believed_sender_says_nothing_about_other_addresses() -> None:
-    """Who got a mail knows its sender, and must not stop somebody else's mail with it."""
+async def test_a_signed_sender_is_no_proof_for_other_addresses() -> None:
+    """The recipient of a message knows its sender, and must not block another recipient's mail with it."""
     pipeline, bounces, sender = await sent()
-    await bounces.take(dsn(sender, recipient="bob@example.com"), [sender])
+    await bounces.process_message(dsn(sender, recipient="bob@example.com"), [sender])
 
     assert set(pipeline.tables.suppressions) == {KEY}
 
 
-async def test_an_address_that_was_changed_meanwhile_is_not_stopped() -> None:
-    """The ledger hears of the bounce; the new address had no part in it."""
+async def test_an_address_that_was_changed_meanwhile_is_not_suppressed() -> None:
+    """The ledger has the bounce; the new address had no part in it."""
     pipeline, bounces, sender = await sent()
     row = pipeline.tables.recipients["alice"].model_copy(update={"address": "new@example.com", "version": 9})
     await pipeline.tables.put_recipients([row])
-    await bounces.take(dsn(sender, recipient="x@example.com"), [sender])
+    await bounces.process_message(dsn(sender, recipient="x@example.com"), [sender])
 
     assert await email(pipeline) == ("bounced", "bounce_received")
     assert not pipeline.tables.suppressions
 
 
-async def test_a_member_of_a_group_is_stopped_by_its_key() -> None:
+async def test_a_member_of_a_group_is_suppressed_by_its_key() -> None:
     """No table has the address, but the recipient's id has its hash."""
     pipeline, bounces, sender = await sent({"id": "1", "type": "invoice_available", "external_id": "12345"})
-    await bounces.take(dsn(sender, recipient="forwarded@example.org"), [sender])
+    await bounces.process_message(dsn(sender, recipient="forwarded@example.org"), [sender])
 
     assert set(pipeline.tables.suppressions) == {address_key("billing@example.com")}
 
 
-async def test_a_bounce_of_what_the_ledger_has_forgotten_still_stops_the_address() -> None:
-    """The signature proves it; there is only nothing left to tell."""
+async def test_a_bounce_of_a_delivery_no_longer_in_the_ledger_still_suppresses() -> None:
+    """The signature proves it; there is only no outcome left to publish."""
     _, _, sender = await sent()
     other = FakePipeline()
-    await bounces_of(other).take(dsn(sender), [sender])
+    await bounces_of(other).process_message(dsn(sender), [sender])
 
     assert set(other.tables.suppressions) == {KEY}
     assert "dispatch.outcomes" not in other.topics
 
 
-async def test_a_redis_that_is_away_is_said() -> None:
-    """Whoever gives the bounce gives it again."""
+async def test_an_unavailable_redis_is_reported() -> None:
+    """The caller repeats the report."""
     pipeline, bounces, sender = await sent()
-    pipeline.ledger.outage.reason = "redis: away"
+    pipeline.ledger.outage.reason = "redis: unavailable"
     with pytest.raises(Unavailable):
-        await bounces.take(dsn(sender), [sender])
+        await bounces.process_message(dsn(sender), [sender])
     pipeline.ledger.outage.reason = None
-    await bounces.take(dsn(sender), [sender])
+    await bounces.process_message(dsn(sender), [sender])
 
     assert await email(pipeline) == ("bounced", "bounce_received")

@@ -1,4 +1,4 @@
-"""What is being sent, and what is held for an operator, is known with its time."""
+"""Deliveries in flight, and those held for an operator, are known with their times."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ EVENT = {"id": "1", "type": "winner", "recipients": ["alice", "bob"], "data": {"
 
 
 async def _begun(*events: dict[str, object]) -> tuple[FakePipeline, "asyncio.Task[None]"]:
-    """Mail that is with a relay, which does not answer yet."""
+    """Submit messages to a relay that does not reply yet."""
     pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(*events)
@@ -22,8 +22,8 @@ async def _begun(*events: dict[str, object]) -> tuple[FakePipeline, "asyncio.Tas
     return pipeline, delivering
 
 
-async def test_a_claim_is_in_flight_until_it_is_marked() -> None:
-    """Since it was claimed, in its lane; with the last mark there is none."""
+async def test_a_claim_is_in_flight_until_it_is_settled() -> None:
+    """With the time of the claim, in its lane; once all are settled there is none."""
     pipeline, delivering = await _begun(EVENT)
     in_flight = pipeline.deliver_email._claimer.in_flight
     claimed_ms = pipeline.clock.now_ms()
@@ -35,9 +35,9 @@ async def test_a_claim_is_in_flight_until_it_is_marked() -> None:
     assert in_flight.oldest_ms() == {}
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["its answer was lost", "its worker died"])
-async def test_what_is_held_is_known_since_when(killed: bool) -> None:
-    """Whichever way it came to be held, its age can be told."""
+@pytest.mark.parametrize("killed", [False, True], ids=["its reply was lost", "its worker died"])
+async def test_the_time_since_which_a_delivery_is_held_is_known(killed: bool) -> None:
+    """The age of a held delivery is known, whichever way it came to be held."""
     pipeline = FakePipeline()
     await pipeline.seed()
     if killed:

@@ -19,7 +19,7 @@ async def unsubscribe(pipeline: FakePipeline, recipient: str, type_name: str, ac
 
 
 async def test_an_unsubscribe_takes_effect_before_the_next_send() -> None:
-    """Also for what is on its way already; other types and the inbox are not affected."""
+    """Deliveries that are queued already are skipped too; other types and the inbox are not affected."""
     pipeline = await resolved(EVENT, {"id": "2", "type": "own_news", "recipients": ["alice"]})
     await unsubscribe(pipeline, "alice", "winner")
     await pipeline.deliver()
@@ -27,8 +27,8 @@ async def test_an_unsubscribe_takes_effect_before_the_next_send() -> None:
     assert await email(pipeline) == ("skipped", "unsubscribed")
     assert await email(pipeline, "2") == ("sent", "")
     assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
-    told = next(o for o in pipeline.outcomes() if o.reason is Reason.unsubscribed)
-    assert told.detail == "unsubscribed since 5 by a link"
+    outcome = next(o for o in pipeline.outcomes() if o.reason is Reason.unsubscribed)
+    assert outcome.detail == "unsubscribed since 5 by a link"
 
 
 async def test_a_contact_unsubscribes_in_its_account_only() -> None:
@@ -42,7 +42,7 @@ async def test_a_contact_unsubscribes_in_its_account_only() -> None:
 
 
 async def test_an_address_of_a_group_can_unsubscribe() -> None:
-    """It is known by its pseudonym; the group's list does not bring it back."""
+    """The address is known by its pseudonym; the group's list does not restore it."""
     pipeline = await resolved({"id": "1", "type": "invoice_available", "external_id": "12345"})
     member = address_pseudonym("billing@example.com")
     await unsubscribe(pipeline, member, "invoice_available")
@@ -53,7 +53,7 @@ async def test_an_address_of_a_group_can_unsubscribe() -> None:
 
 
 async def test_a_mandatory_type_passes_an_unsubscribe() -> None:
-    """And nobody is asked for it."""
+    """Unsubscribes are not even looked up for it."""
     pipeline = await resolved({"id": "1", "type": "reset_password", "recipients": ["alice"]})
     await unsubscribe(pipeline, "alice", "reset_password")
     await pipeline.deliver()
@@ -69,10 +69,10 @@ async def test_a_mandatory_type_passes_an_unsubscribe() -> None:
         ("winner", True, ("sent", "")),
     ],
 )
-async def test_what_was_read_in_the_inbox_is_not_mailed(
+async def test_a_notification_read_in_the_inbox_is_not_mailed(
     type_name: str, read: bool, state: tuple[str, str]
 ) -> None:
-    """Only for the types that say so, and only if it was read."""
+    """Types with `skip_email_if_read` are not mailed, but only if the entry was read."""
     pipeline = await resolved(
         {"id": "1", "type": type_name, "recipients": ["alice"], "data": {"lot_id": "7"}}
     )
@@ -85,8 +85,8 @@ async def test_what_was_read_in_the_inbox_is_not_mailed(
     assert await email(pipeline) == state
 
 
-async def test_a_suppression_that_has_ended_stops_nothing() -> None:
-    """Before its end it does."""
+async def test_a_suppression_that_has_ended_blocks_nothing() -> None:
+    """Before its end it blocks."""
     pipeline = await resolved(EVENT, EVENT | {"id": "2"})
     now = pipeline.clock.now_ms()
     await pipeline.tables.put_suppression(
@@ -112,7 +112,7 @@ async def full_mailbox(pipeline: FakePipeline, *event_ids: str, type_name: str =
 
 
 async def test_soft_bounces_score_and_fade() -> None:
-    """Five full mailboxes in a short time stop mail for a while, told on the table's topic; then it goes out again."""
+    """Five soft bounces in a short time block mail for a while, as the table's topic records; then it is sent again."""
     pipeline = await resolved()
     await full_mailbox(pipeline, *"abcd")
     assert not pipeline.tables.suppressions
@@ -133,7 +133,7 @@ async def test_soft_bounces_score_and_fade() -> None:
     assert await email(pipeline, "g") == ("sent", "")
 
 
-async def test_one_delivery_counts_once_however_often_it_is_tried() -> None:
+async def test_one_delivery_counts_once_however_many_attempts_it_has() -> None:
     """A mailbox that is full for a day has failed once."""
     pipeline = await resolved()
     await full_mailbox(pipeline, "a")
@@ -150,7 +150,7 @@ async def test_one_delivery_counts_once_however_often_it_is_tried() -> None:
 
 
 async def test_a_lasting_suppression_is_not_replaced_by_one_that_ends() -> None:
-    """What an operator or a permanent error set stays; mandatory mail may still meet a full mailbox."""
+    """A suppression by an operator or a permanent error stays; mandatory mail may still meet a full mailbox."""
     pipeline = await resolved()
     await pipeline.tables.put_suppression(*suppression("alice@example.com", Reason.by_operator, 1))
     await full_mailbox(pipeline, *"abcdef", type_name="reset_password")
@@ -159,10 +159,10 @@ async def test_a_lasting_suppression_is_not_replaced_by_one_that_ends() -> None:
     assert (row.reason, row.until_ms) == (Reason.by_operator, 0)
 
 
-async def test_scores_that_cannot_be_counted_stop_no_mail() -> None:
-    """They are best effort."""
+async def test_scores_that_cannot_be_counted_block_no_mail() -> None:
+    """Scores are best effort."""
     pipeline = await resolved()
-    pipeline.scores.outage.reason = "redis: away"
+    pipeline.scores.outage.reason = "redis: unavailable"
     await full_mailbox(pipeline, "a")
 
     assert await email(pipeline, "a") == ("deferred", "mailbox_full")

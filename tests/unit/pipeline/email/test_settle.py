@@ -1,4 +1,4 @@
-"""What an answer of a relay means for a delivery."""
+"""The transition and the next attempt that follow from a relay's result."""
 
 import random
 
@@ -10,8 +10,7 @@ from service.model.delivery import Delivery
 from service.model.ledger import State, check_transition
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
-from service.pipeline.backoff import next_try_ms
-from service.pipeline.email.settle import settle
+from service.pipeline.email.settle import next_try_ms, settle
 from tests.support.catalogues import small_catalogue
 
 CATALOGUE = small_catalogue()
@@ -39,17 +38,17 @@ def delivery(deadline_ms: int = NOW + 86_400_000, attempt: int = 0, type_name: s
 def test_each_status_has_its_state(
     status: SendStatus, reason: ResultReason, state: str, retried: bool, attempt: int
 ) -> None:
-    """Only what was attempted burns an attempt; only what may still succeed is tried again."""
+    """An attempt counts only if one was made; a delivery is retried only if it may still succeed."""
     settled = settle(delivery(), CATALOGUE["winner"], SendResult(status, reason), NOW, random.Random(1))
 
-    assert (settled.transition.to, bool(settled.again_ms), settled.transition.attempt) == (
+    assert (settled.transition.to, bool(settled.next_ms), settled.transition.attempt) == (
         state,
         retried,
         attempt,
     )
 
 
-def test_what_cannot_be_tried_before_its_deadline_expires() -> None:
+def test_a_delivery_that_cannot_be_retried_before_its_deadline_expires() -> None:
     """The budget is a span of time."""
     result = SendResult(SendStatus.deferred, Reason.temporary, Reply(451, "4.3.0", "later"), "main")
     settled = settle(delivery(deadline_ms=NOW + 1000), CATALOGUE["winner"], result, NOW, random.Random(1))
@@ -58,7 +57,7 @@ def test_what_cannot_be_tried_before_its_deadline_expires() -> None:
     assert "451 4.3.0 later" in settled.transition.detail
 
 
-def test_a_type_may_hold_what_is_ambiguous() -> None:
+def test_a_type_may_hold_an_ambiguous_delivery() -> None:
     """A type that must never arrive twice waits for an operator."""
     result = SendResult(SendStatus.ambiguous, Reason.lost_after_data)
     settled = settle(
@@ -66,7 +65,7 @@ def test_a_type_may_hold_what_is_ambiguous() -> None:
     )
 
     check_transition(State.sending, settled.transition.to)
-    assert (settled.transition.to, settled.transition.reason, settled.again_ms) == (
+    assert (settled.transition.to, settled.transition.reason, settled.next_ms) == (
         "held",
         "awaiting_operator",
         0,
@@ -84,6 +83,6 @@ def test_back_off_doubles_up_to_hours_with_jitter() -> None:
     assert len(set(waits[2])) > 40
 
 
-def test_what_the_other_side_asks_for_is_never_undercut() -> None:
-    """A relay that says when is believed."""
+def test_the_wait_is_never_shorter_than_the_relay_asks_for() -> None:
+    """A relay's retry-after is a lower bound."""
     assert next_try_ms(1, 0, 600.0, random.Random(1)) == 600_000

@@ -1,4 +1,4 @@
-"""The email stage: looked at once more, claimed, handed to a relay, marked."""
+"""The email stage: recheck, claim, submit, store."""
 
 import asyncio
 
@@ -30,8 +30,8 @@ async def readdress(pipeline: FakePipeline, address: str, **update: object) -> N
     await pipeline.tables.put_recipients([row.model_copy(update=update)])
 
 
-async def test_a_mail_is_sent_once_and_told() -> None:
-    """One recipient a mail; the ledger and the outcomes say sent, with relay and reply."""
+async def test_a_message_is_sent_once_and_its_outcome_published() -> None:
+    """One recipient a message; ledger and outcomes have `sent`, with relay and reply."""
     pipeline = await resolved()
     await pipeline.deliver()
 
@@ -42,7 +42,7 @@ async def test_a_mail_is_sent_once_and_told() -> None:
 
 
 async def test_a_record_read_again_sends_nothing_again() -> None:
-    """It only tells the outcome again, which may have been lost."""
+    """The outcome is re-emitted, since it may have been lost."""
     pipeline = await resolved()
     await pipeline.deliver()
     await pipeline.deliver()
@@ -59,8 +59,8 @@ async def test_a_record_read_again_sends_nothing_again() -> None:
         ("dropped@simulator.test", "ambiguous", "lost_after_data"),
     ],
 )
-async def test_each_answer_has_its_state(address: str, state: str, reason: str) -> None:
-    """What the relay says is what the ledger says."""
+async def test_each_result_has_its_state(address: str, state: str, reason: str) -> None:
+    """The ledger has the state and reason of the relay's reply."""
     pipeline = await resolved()
     await readdress(pipeline, address)
     await pipeline.deliver()
@@ -68,8 +68,8 @@ async def test_each_answer_has_its_state(address: str, state: str, reason: str) 
     assert await email(pipeline) == (state, reason)
 
 
-async def test_a_deferred_mail_comes_again_when_it_is_due() -> None:
-    """The due set holds it; the schedule hands it on; the attempt counts."""
+async def test_a_deferred_message_is_dispatched_again_when_it_is_due() -> None:
+    """The due set holds it; the scheduler dispatches it; the attempt counts."""
     pipeline = await resolved()
     await readdress(pipeline, "deferred@simulator.test")
     await pipeline.deliver()
@@ -85,7 +85,7 @@ async def test_a_deferred_mail_comes_again_when_it_is_due() -> None:
 
 
 async def test_a_dead_mailbox_is_suppressed_for_the_next_event() -> None:
-    """A permanent mailbox error stops mail to that address, whatever the event."""
+    """A permanent mailbox error blocks mail to that address for every event."""
     pipeline = await resolved()
     await readdress(pipeline, "bounced@simulator.test")
     await pipeline.deliver()
@@ -96,7 +96,7 @@ async def test_a_dead_mailbox_is_suppressed_for_the_next_event() -> None:
     assert await email(pipeline, "2") == ("suppressed", "suppressed_address")
 
 
-async def test_what_changed_since_resolve_is_obeyed() -> None:
+async def test_changes_since_resolve_are_applied() -> None:
     """Preference off, and a new address, between resolve and sending."""
     pipeline = await resolved(EVENT, EVENT | {"id": "2", "recipients": ["bob"]})
     await readdress(pipeline, "new@example.com")
@@ -110,7 +110,7 @@ async def test_what_changed_since_resolve_is_obeyed() -> None:
 
 
 async def test_a_deleted_contact_and_a_dropped_address_are_not_mailed() -> None:
-    """A row that is gone has no mail."""
+    """A removed row is not mailed."""
     group = {"id": "g", "type": "invoice_available", "external_id": "12345"}
     pipeline = await resolved({"id": "a", "type": "payment_failed", "account": "acme"}, group)
     await pipeline.tables.delete_contact("acme", "c2", 9)
@@ -124,7 +124,7 @@ async def test_a_deleted_contact_and_a_dropped_address_are_not_mailed() -> None:
 
 
 async def test_a_mandatory_type_passes_suppression() -> None:
-    """What must arrive is sent to a suppressed address too."""
+    """Mandatory types are sent to a suppressed address too."""
     pipeline = await resolved({"id": "1", "type": "reset_password", "recipients": ["alice"]})
     await pipeline.tables.put_suppression(*suppression("alice@example.com", Reason.mailbox_unknown, 1))
     await pipeline.deliver()
@@ -132,8 +132,8 @@ async def test_a_mandatory_type_passes_suppression() -> None:
     assert await email(pipeline) == ("sent", "")
 
 
-async def test_an_expired_mail_is_not_sent() -> None:
-    """Nothing is mailed after its deadline."""
+async def test_an_expired_message_is_not_sent() -> None:
+    """No message is sent after its deadline."""
     pipeline = await resolved()
     pipeline.clock.advance(86_400_000)
     await pipeline.deliver()
@@ -142,7 +142,7 @@ async def test_an_expired_mail_is_not_sent() -> None:
     assert await email(pipeline) == ("expired", "past_deadline")
 
 
-async def test_a_withdrawn_mail_is_not_sent() -> None:
+async def test_a_withdrawn_message_is_not_sent() -> None:
     """The claim itself checks it."""
     pipeline = await resolved()
     await pipeline.ledger.withdraw(event_key("/t", "1"), pipeline.clock.now_ms(), 60)
@@ -153,27 +153,27 @@ async def test_a_withdrawn_mail_is_not_sent() -> None:
 
 
 async def test_no_relay_means_nothing_is_finished_and_no_attempt_is_burned() -> None:
-    """Records stay in Kafka; the state goes back to queued."""
+    """Records stay in Kafka; the state is queued again."""
     pipeline = await resolved()
-    pipeline.transport.away = True
+    pipeline.transport.unavailable = True
     with pytest.raises(Unavailable):
         await pipeline.run(pipeline.deliver_email, pipeline.email_records())
     assert await email(pipeline) == ("queued", "relay_unavailable")
-    pipeline.transport.away = False
+    pipeline.transport.unavailable = False
     await pipeline.deliver()
 
     assert pipeline.outcomes()[-1].attempt == 1
     assert set(pipeline.transport.copies.values()) == {1}
 
 
-async def test_a_mark_that_fails_is_tried_until_it_holds() -> None:
-    """A mail that is out is never sent again because Redis was away for its mark."""
+async def test_a_transition_that_fails_is_retried_until_it_is_stored() -> None:
+    """A message that is out is never sent again because Redis was unavailable when its result came."""
     pipeline = await resolved()
     pipeline.transport.hold = True
     task = asyncio.create_task(pipeline.run(pipeline.deliver_email, pipeline.email_records()))
     while (await email(pipeline))[0] != "sending":
         await asyncio.sleep(0)
-    pipeline.ledger.outage.reason = "redis: away"
+    pipeline.ledger.outage.reason = "redis: unavailable"
     pipeline.transport.release()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -186,7 +186,7 @@ async def test_a_mark_that_fails_is_tried_until_it_holds() -> None:
 
 
 async def test_a_claim_of_a_dead_worker_is_ambiguous_and_sent_again() -> None:
-    """The worker died with the mail in its hands; the type says to send it again, by the same Message-ID."""
+    """The worker died with the message in flight; the type says to send it again, with the same Message-ID."""
     pipeline = await resolved()
     await die_while_sending(pipeline)
     await pipeline.run(pipeline.email_worker("worker-2"), pipeline.email_records())
@@ -198,8 +198,8 @@ async def test_a_claim_of_a_dead_worker_is_ambiguous_and_sent_again() -> None:
     assert [s.state.value for s in entry.steps] == ["sent", "sending", "ambiguous", "sending", "queued"]
 
 
-async def test_a_type_may_leave_what_is_ambiguous_to_an_operator() -> None:
-    """It is held, with its reason, and not sent again."""
+async def test_a_type_may_leave_an_ambiguous_delivery_to_an_operator() -> None:
+    """The delivery is held, with its reason, and not sent again."""
     pipeline = await resolved({"id": "1", "type": "held_when_unsure", "recipients": ["alice"]})
     await die_while_sending(pipeline)
     await pipeline.run(pipeline.email_worker("worker-2"), pipeline.email_records())
@@ -209,10 +209,10 @@ async def test_a_type_may_leave_what_is_ambiguous_to_an_operator() -> None:
     assert not pipeline.transport.accepted
 
 
-async def test_a_claim_of_a_living_worker_is_waited_for() -> None:
+async def test_a_claim_of_an_owner_with_a_heartbeat_is_waited_for() -> None:
     """Two workers with the same record: one sends, the other sees it sent."""
     pipeline = await resolved()
-    await pipeline.workers.beat("worker-1", 1000)
+    await pipeline.workers.heartbeat("worker-1", 1000)
     pipeline.transport.hold = True
     records = pipeline.email_records()
     first = asyncio.create_task(pipeline.run(pipeline.deliver_email, records))
@@ -229,7 +229,7 @@ async def test_a_claim_of_a_living_worker_is_waited_for() -> None:
     assert set(pipeline.transport.copies.values()) == {1}
 
 
-async def test_what_cannot_be_rendered_is_dead_and_kept() -> None:
+async def test_a_delivery_that_cannot_be_rendered_is_dead_and_kept() -> None:
     """One broken delivery stops no other."""
     broken = EVENT | {"id": "2", "data": {"lot_id": "7", "unrenderable": True}}
     pipeline = await resolved(EVENT, broken)
@@ -241,7 +241,7 @@ async def test_what_cannot_be_rendered_is_dead_and_kept() -> None:
 
 
 async def die_while_sending(pipeline: FakePipeline) -> None:
-    """Worker 1 claims, submits, and is cut off; its last sign of life is too old."""
+    """Let worker 1 claim, submit, and be cut off, until its last heartbeat has expired."""
     pipeline.transport.hold = True
     task = asyncio.create_task(pipeline.run(pipeline.deliver_email, pipeline.email_records()))
     while (await email(pipeline))[0] != "sending":
@@ -252,8 +252,8 @@ async def die_while_sending(pipeline: FakePipeline) -> None:
     pipeline.clock.advance(9_000)
 
 
-async def test_an_answer_that_came_too_late_tells_what_stands() -> None:
-    """A worker thought dead was faster: the other one's answer changes nothing, and it says so."""
+async def test_a_result_that_came_too_late_emits_the_current_outcome() -> None:
+    """A worker believed dead was faster: the other one's result changes nothing, and it re-emits the outcome."""
     pipeline = await resolved()
     pipeline.transport.hold = True
     records = pipeline.email_records()
@@ -261,7 +261,7 @@ async def test_an_answer_that_came_too_late_tells_what_stands() -> None:
     while (await email(pipeline))[0] != "sending":
         await asyncio.sleep(0)
     await readdress(pipeline, "deferred@simulator.test")
-    pipeline.clock.advance(86_400_000 - 1)  # the next try would be too late, so this answer means expired
+    pipeline.clock.advance(86_400_000 - 1)  # the next attempt would be too late, so this result means expired
     second = asyncio.create_task(pipeline.run(pipeline.email_worker("worker-2"), records))
     while len(pipeline.transport._held) < 2:
         await asyncio.sleep(0)
@@ -269,6 +269,6 @@ async def test_an_answer_that_came_too_late_tells_what_stands() -> None:
     await asyncio.gather(first, second)
 
     assert await email(pipeline) == ("sent", "")
-    told = [o.state.value for o in pipeline.outcomes() if o.channel == "email"]
-    assert "expired" not in told
-    assert told[-1] == "sent"
+    states = [o.state.value for o in pipeline.outcomes() if o.channel == "email"]
+    assert "expired" not in states
+    assert states[-1] == "sent"

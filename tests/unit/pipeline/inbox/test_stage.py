@@ -1,4 +1,4 @@
-"""The inbox stage: every delivery becomes one entry, or the ledger says why not."""
+"""The inbox stage: every delivery becomes one entry, or the ledger has the reason."""
 
 from service.model.ids import event_key
 from tests.support.fake_pipeline import FakePipeline
@@ -39,7 +39,7 @@ async def test_delivering_again_changes_nothing() -> None:
 
 
 async def test_an_expired_delivery_makes_no_entry() -> None:
-    """What has lost its use is not shown as news."""
+    """An outdated notification is not shown as news."""
     pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(EVENT)
@@ -51,7 +51,7 @@ async def test_an_expired_delivery_makes_no_entry() -> None:
 
 
 async def test_a_withdrawn_event_leaves_no_entry() -> None:
-    """The ledger refuses the delivery, so the entry is taken out again."""
+    """The ledger refuses the delivery, so the entry is removed again."""
     pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ledger.withdraw(event_key("/t", "1"), 1, 60)
@@ -62,8 +62,8 @@ async def test_a_withdrawn_event_leaves_no_entry() -> None:
     assert await pipeline.inbox.counts("alice") == {}
 
 
-async def test_what_cannot_be_rendered_is_dead_and_kept() -> None:
-    """The rest of the batch goes on."""
+async def test_a_delivery_that_cannot_be_rendered_is_dead_and_kept() -> None:
+    """The rest of the batch continues."""
     broken = EVENT | {"id": "2", "data": {"lot_id": "7", "unrenderable": True}}
     pipeline = await delivered(EVENT, broken)
 

@@ -19,7 +19,9 @@ from service.pipeline.operate.data_subject import NAMED, DataSubject, DeliveryRe
 from service.pipeline.operate.privacy import Eraser, PrivacyPorts, export
 from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import InboxItem, InboxQuery, ReadFilter
-from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.publisher import FakePublisher
+from tests.fakes.row_locks import FakeRowLocks
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 
 ALICE = "alice@example.com"

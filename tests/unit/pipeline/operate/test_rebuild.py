@@ -19,14 +19,14 @@ from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.pipeline.tables.writer import TableStores
 from service.ports import SupersedableEvent
-from tests.fakes.access import FakeAccounts, FakeApiKeys
 from tests.fakes.clock import FakeClock
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.renderer import FakeRenderer
-from tests.fakes.soft_bounces import FakeSoftBounces
-from tests.fakes.supersede import FakeSupersede
+from tests.fakes.soft_bounces import FakeSoftBounceScores
+from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.support.catalogues import small_catalogue
@@ -61,8 +61,8 @@ class Rig:
     def __init__(self) -> None:
         self.clock, self.tables = FakeClock(NOW), FakeTables()
         self.inbox, self.ledger = FakeInbox(self.clock), FakeLedger()
-        self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersede()
-        self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounces()
+        self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersedeIndex()
+        self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounceScores()
         ports = RebuildPorts(
             stores=TableStores(self.tables, self.tables, FakeAccounts(), FakeApiKeys()),
             inbox=self.inbox,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.dead_letter import DeadLetter, letter_of
+from service.model.dead_letter import DeadLetter
 from service.model.ledger import State, Transition
 from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.reasons import Reason
@@ -21,7 +21,7 @@ def operation_log(pipeline: FakePipeline, kind: OperationKind = OperationKind.re
 
 
 def dead_letters(pipeline: FakePipeline) -> list[DeadLetter]:
-    return [letter_of(record) for record in pipeline.records(TOPICS.dead_letter)]
+    return [DeadLetter.from_record(record) for record in pipeline.records(TOPICS.dead_letter)]
 
 
 def redriver(pipeline: FakePipeline) -> Redriver:
@@ -45,7 +45,9 @@ def test_the_original_comes_out_as_it_went_in() -> None:
     """Key, bytes and headers are those of the refused record; the `tocsin-` headers are removed."""
     record = Record("events", 2, 7, 5, None, b"\xff{", (("ce_type", b"com.x.overbid"), ("n", b"\x00")))
     message = dead_letter_message(TOPICS.dead_letter, "resolve", record, ValueError())
-    dead_letter = letter_of(Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers))
+    dead_letter = DeadLetter.from_record(
+        Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers)
+    )
 
     assert dead_letter.original() == Message(
         "events", b"", b"\xff{", [("ce_type", b"com.x.overbid"), ("n", b"\x00")]
@@ -99,7 +101,7 @@ async def test_a_delivery_that_ended_since_is_left_alone(monkeypatch: pytest.Mon
     (entry,) = [e async for e in pipeline.ledger.entries(_event(dead_letter))]
     for to in (State.queued, State.sending, State.sent):
         await pipeline.ledger.transition([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
-    gone = letter_of(
+    gone = DeadLetter.from_record(
         dead_letter.record._replace(
             offset=99, value=(dead_letter.record.value or b"").replace(b'"event":"', b'"event":"0')
         )

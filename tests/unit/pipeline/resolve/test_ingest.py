@@ -33,7 +33,7 @@ def reason(value: Any, headers: dict[str, str] | None = None) -> DeadReason:
 
 
 def test_bare_json_has_the_fields_of_a_cloudevent() -> None:
-    """id, source, type, recipients and data are taken as they stand."""
+    """id, source, type, recipients and data are taken unchanged."""
     event = take(BARE)
 
     assert (event.id, event.source, event.type) == ("1", "/auctions", "winner")
@@ -42,7 +42,7 @@ def test_bare_json_has_the_fields_of_a_cloudevent() -> None:
 
 
 def test_structured_and_binary_forms_mean_the_same() -> None:
-    """All three forms of one event give one event."""
+    """The three forms of one event give the same event."""
     structured = take(
         {"specversion": "1.0", **BARE}, {"content-type": "application/cloudevents+json; charset=utf-8"}
     )
@@ -66,7 +66,7 @@ def test_type_may_have_a_reverse_dns_prefix() -> None:
     assert take(BARE | {"type": "com.example.auction.winner"}).type == "winner"
 
 
-def test_extensions_are_found_as_attributes_or_in_data_under_either_spelling() -> None:
+def test_extensions_are_attributes_or_in_the_data_under_either_spelling() -> None:
     """external_id may be a CloudEvents extension, which allows no underscore, or a field of the data."""
     base = {"id": "1", "source": "s", "type": "invoice_available"}
     forms = [
@@ -85,7 +85,7 @@ def test_project_is_empty_when_absent() -> None:
 
 
 def test_unknown_fields_are_kept() -> None:
-    """What the catalogue does not know is not refused."""
+    """Fields that the catalogue does not declare are not refused."""
     event = take(BARE | {"region": "eu", "data": {"lot_id": "7", "colour": "red"}})
 
     assert event.extensions == {"region": "eu"}
@@ -118,7 +118,7 @@ def test_recipient_may_come_from_the_named_field() -> None:
 
 
 def test_time_is_the_events_own_or_that_of_the_record() -> None:
-    """created_at is the event's time; without one, when Kafka got it."""
+    """The event's time is used; without one, the time when Kafka got it."""
     assert take(BARE | {"time": "2019-04-08T14:17:37Z"}).time_ms == 1_554_733_057_000
     assert take(BARE, received_ms=5).time_ms == 5
 
@@ -199,7 +199,7 @@ def test_batches_and_foreign_formats_are_refused_by_content_type() -> None:
 
 
 def test_a_quote_before_a_colon_inside_a_string_is_no_key() -> None:
-    """The fast check for duplicate keys asks the slow parser when in doubt, and believes it."""
+    """The fast check for duplicate keys uses the slow parser when in doubt, and its result counts."""
     assert take(BARE | {"data": {"lot_id": 'a":b" : c'}}).data["lot_id"] == 'a":b" : c'
 
 
@@ -210,6 +210,6 @@ def test_limits_are_inclusive() -> None:
     assert take(BARE | {"pad": "x" * (256 * 1024 - empty)}).id == "1"
 
 
-def test_an_explicitly_empty_audience_is_nobody() -> None:
+def test_an_explicitly_empty_audience_is_accepted() -> None:
     """No recipients on purpose is not the same as no recipients named."""
     assert take(BARE | {"recipients": []}).recipients == ()

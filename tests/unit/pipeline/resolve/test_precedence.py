@@ -17,7 +17,7 @@ OFF, ON = Choice(on=False, since_ms=5, by="alice"), Choice(on=True, since_ms=5)
 
 
 @pytest.mark.parametrize(
-    ("given", "state", "reason"),
+    ("settings", "state", "reason"),
     [
         ({}, "queued", ""),
         ({"listed": True}, "queued", ""),
@@ -28,20 +28,20 @@ OFF, ON = Choice(on=False, since_ms=5, by="alice"), Choice(on=True, since_ms=5)
         ({"choice": ON, "unsubscribed": OFF, "suppressed": BOUNCED}, "suppressed", "suppressed_address"),
     ],
 )
-def test_the_stronger_rule_wins(given: dict[str, Any], state: str, reason: str) -> None:
+def test_the_stronger_rule_wins(settings: dict[str, Any], state: str, reason: str) -> None:
     """Each rule overrides those after it."""
-    verdict = decide(CATALOGUE["winner"], Channel.email, **({"choice": None} | given))
+    decision = decide(CATALOGUE["winner"], Channel.email, **({"choice": None} | settings))
 
-    assert (verdict.state, verdict.reason) == (state, reason)
+    assert (decision.state, decision.reason) == (state, reason)
 
 
 def test_a_mandatory_type_overrides_everything() -> None:
-    """Nothing switches off a mandatory type."""
-    verdict = decide(
+    """No setting switches off a mandatory type."""
+    decision = decide(
         CATALOGUE["reset_password"], Channel.email, choice=OFF, suppressed=BOUNCED, unsubscribed=OFF
     )
 
-    assert verdict.state == "queued"
+    assert decision.state == "queued"
 
 
 def test_a_suppressed_address_still_has_its_inbox() -> None:
@@ -49,6 +49,6 @@ def test_a_suppressed_address_still_has_its_inbox() -> None:
     assert decide(CATALOGUE["winner"], Channel.inbox, choice=None, suppressed=BOUNCED).state == "queued"
 
 
-def test_the_verdict_says_since_when_and_by_whom() -> None:
+def test_the_decision_says_since_when_and_by_whom() -> None:
     """explain shows the time and the author of a preference."""
     assert decide(CATALOGUE["winner"], Channel.email, choice=OFF).detail == "preference off since 5 by alice"

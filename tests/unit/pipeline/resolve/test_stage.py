@@ -1,4 +1,4 @@
-"""Resolve finds everybody an event is for, once, and writes down also those who will not hear."""
+"""Resolve finds every recipient of an event once, and enters also those who are not notified."""
 
 import pytest
 
@@ -17,12 +17,12 @@ async def pipeline() -> FakePipeline:
     return made
 
 
-async def test_users_and_admins_hear_on_both_channels(pipeline: FakePipeline) -> None:
+async def test_users_and_admins_are_notified_on_both_channels(pipeline: FakePipeline) -> None:
     """overbid is for its users and for all admins."""
     await pipeline.ingest(OVERBID)
 
     assert set(await pipeline.states("1")) == {
-        (who, how) for who in ("alice", "bob", "carol") for how in ("email", "inbox")
+        (recipient, channel) for recipient in ("alice", "bob", "carol") for channel in ("email", "inbox")
     }
     assert len(pipeline.records("dispatch.inbox")) == 3
     assert len(pipeline.email_records()) == 3
@@ -35,7 +35,7 @@ async def test_a_person_found_twice_is_notified_once(pipeline: FakePipeline) -> 
     assert set(await pipeline.states("1")) == {("carol", "email"), ("carol", "inbox")}
 
 
-async def test_an_address_found_by_two_rules_gets_one_mail(pipeline: FakePipeline) -> None:
+async def test_an_address_found_by_two_rules_gets_one_message(pipeline: FakePipeline) -> None:
     """alice is named, and her address is in the group's list."""
     await pipeline.ingest({"id": "1", "type": "mixed", "recipients": ["alice"], "external_id": "12345"})
 
@@ -45,7 +45,7 @@ async def test_an_address_found_by_two_rules_gets_one_mail(pipeline: FakePipelin
     assert states[address_pseudonym("x@example.com"), "email"] == ("queued", "")
 
 
-async def test_nobody_is_told_of_their_own_action(pipeline: FakePipeline) -> None:
+async def test_the_actor_is_not_notified(pipeline: FakePipeline) -> None:
     """The actor is skipped unless the type says otherwise."""
     await pipeline.ingest(OVERBID | {"actor": "alice"})
     await pipeline.ingest({"id": "2", "type": "own_news", "recipients": ["alice"], "actor": "alice"})
@@ -64,10 +64,10 @@ async def test_the_sender_of_a_message_is_its_actor(pipeline: FakePipeline) -> N
 
 
 async def test_a_group_is_its_list_of_addresses(pipeline: FakePipeline) -> None:
-    """Only the type's list counts; an unknown group and an empty list send nothing, and the event is known."""
+    """The type's own list counts; an unknown group and an empty list send nothing, and the event is known."""
     await pipeline.ingest(
         {"id": "1", "type": "invoice_available", "external_id": "12345"},
-        {"id": "2", "type": "invoice_available", "external_id": "nobody"},
+        {"id": "2", "type": "invoice_available", "external_id": "unknown"},
     )
 
     assert list((await pipeline.states("1")).values()) == [("queued", "")]
@@ -90,7 +90,7 @@ async def test_an_account_is_its_contacts_by_their_preferences(pipeline: FakePip
     }
 
 
-async def test_unknown_ids_and_missing_addresses_are_written_down(pipeline: FakePipeline) -> None:
+async def test_unknown_ids_and_missing_addresses_are_entered(pipeline: FakePipeline) -> None:
     """An empty row is no reason to guess."""
     await pipeline.ingest(OVERBID | {"recipients": ["ghost", "mute"]})
 
@@ -119,7 +119,7 @@ async def test_repeats_have_no_second_effect(pipeline: FakePipeline) -> None:
     assert set(pipeline.transport.copies.values()) == {1}
 
 
-async def test_what_was_entered_but_not_handed_on_is_handed_on_again(pipeline: FakePipeline) -> None:
+async def test_what_was_entered_but_not_dispatched_is_dispatched_again(pipeline: FakePipeline) -> None:
     """A worker that died between ledger and Kafka loses nothing."""
     await pipeline.ingest(OVERBID)
     pipeline.topics.clear()
@@ -128,7 +128,7 @@ async def test_what_was_entered_but_not_handed_on_is_handed_on_again(pipeline: F
     assert len(pipeline.email_records()) == 3
 
 
-async def test_bad_events_are_dead_letters_and_good_ones_go_on(pipeline: FakePipeline) -> None:
+async def test_bad_events_are_dead_letters_and_good_ones_continue(pipeline: FakePipeline) -> None:
     """One bad record stops nothing."""
     await pipeline.ingest(b"{", OVERBID, b'{"a":NaN}')
 
@@ -143,9 +143,9 @@ async def test_a_dead_letter_keeps_the_original_and_says_where_it_was(pipeline: 
     record = Record("up", 3, 17, 99, b"key", b"{", [("h", b"v"), ("tocsin-reason", b"forged")])
     await pipeline.run(pipeline.resolve, [record])
 
-    letter = pipeline.topics["dispatch.dead-letter"][0]
-    assert (letter.key, letter.value) == (b"key", b"{")
-    headers = [(name, value) for name, value in letter.headers]
+    message = pipeline.topics["dispatch.dead-letter"][0]
+    assert (message.key, message.value) == (b"key", b"{")
+    headers = [(name, value) for name, value in message.headers]
     assert ("h", b"v") in headers
     assert [v for n, v in headers if n == "tocsin-reason"] == [b"invalid_json"]
     assert {n: v for n, v in headers if n in ("tocsin-topic", "tocsin-partition", "tocsin-offset")} == {
@@ -162,7 +162,7 @@ async def test_incomplete_tables_stop_everything(pipeline: FakePipeline) -> None
     assert pipeline.topics == {}
 
 
-async def test_a_large_audience_is_handed_on_in_bounded_chunks(pipeline: FakePipeline) -> None:
+async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: FakePipeline) -> None:
     """One event for 3,000 holders of a role: never more than about a thousand messages at once."""
     rows = [
         Recipient(id=f"a{n:04}", address=f"a{n}@example.com", roles=("admin",), version=1)
@@ -178,7 +178,7 @@ async def test_a_large_audience_is_handed_on_in_bounded_chunks(pipeline: FakePip
 
 
 async def test_a_new_event_supersedes_the_pending_one(pipeline: FakePipeline) -> None:
-    """Of two overbids on a lot only the newest is mailed; the inbox has both."""
+    """Two overbids on a lot: only the newest is mailed; the inbox has both."""
     await pipeline.ingest(
         OVERBID | {"time": "2026-01-01T00:00:00Z"}, OVERBID | {"id": "2", "time": "2026-01-01T00:00:01Z"}
     )
@@ -189,8 +189,8 @@ async def test_a_new_event_supersedes_the_pending_one(pipeline: FakePipeline) ->
     assert (await pipeline.states("1"))["alice", "inbox"] == ("delivered", "")
 
 
-async def test_what_was_closed_but_not_told_is_told_again(pipeline: FakePipeline) -> None:
-    """A worker that died after closing a delivery; when its record comes again, the verdict would be another."""
+async def test_an_outcome_that_was_lost_is_emitted_again(pipeline: FakePipeline) -> None:
+    """A worker died after closing a delivery; when its record is read again, the decision would be another."""
     bob = pipeline.tables.recipients["bob"]
     off = {"overbid:email": Choice(on=False, since_ms=5)}
     await pipeline.tables.put_recipients([bob.model_copy(update={"preferences": off, "version": 2})])
@@ -199,6 +199,6 @@ async def test_what_was_closed_but_not_told_is_told_again(pipeline: FakePipeline
     await pipeline.tables.put_recipients([bob.model_copy(update={"version": 3})])
     await pipeline.ingest(OVERBID)
 
-    told = [o for o in pipeline.outcomes() if (o.recipient, o.channel) == ("bob", "email")]
-    assert [(o.state, o.reason) for o in told] == [("skipped", "preference_off")]
+    outcomes = [o for o in pipeline.outcomes() if (o.recipient, o.channel) == ("bob", "email")]
+    assert [(o.state, o.reason) for o in outcomes] == [("skipped", "preference_off")]
     assert (await pipeline.states("1"))["bob", "email"] == ("skipped", "preference_off")

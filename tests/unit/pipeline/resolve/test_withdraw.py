@@ -1,4 +1,4 @@
-"""A producer takes events back: what is pending stops, what was delivered to an inbox goes, in any order."""
+"""A producer withdraws events: pending deliveries stop, inbox entries are removed, in any order."""
 
 import json
 from typing import Any
@@ -33,9 +33,9 @@ async def pipeline() -> FakePipeline:
 
 def withdrawal(**fields: Any) -> Withdrawal:
     event = {"id": "w", "source": "/t", "type": "withdraw"} | fields
-    found = parse(json.dumps(event).encode(), (), small_catalogue(), 1000)
-    assert isinstance(found, Withdrawal)
-    return found
+    parsed = parse(json.dumps(event).encode(), (), small_catalogue(), 1000)
+    assert isinstance(parsed, Withdrawal)
+    return parsed
 
 
 @pytest.mark.parametrize("verb", [BY_ID, BY_DATA, BY_KEY])
@@ -43,7 +43,7 @@ def withdrawal(**fields: Any) -> Withdrawal:
 async def test_an_event_and_its_withdrawal_meet_in_any_order(
     pipeline: FakePipeline, verb: dict[str, Any], order: str
 ) -> None:
-    """Nothing is mailed, nothing stays in an inbox, and every delivery says withdrawn."""
+    """No message is sent, no inbox entry stays, and every delivery is withdrawn."""
     batches = {
         "before": [[verb], [OVERBID]],
         "after": [[OVERBID], [verb]],
@@ -58,13 +58,13 @@ async def test_an_event_and_its_withdrawal_meet_in_any_order(
     assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
     assert not pipeline.transport.copies
     assert await pipeline.inbox.counts("alice") == {}
-    told = {(o.recipient, o.channel): o.state.value for o in pipeline.outcomes()}
-    assert set(told.values()) == {"withdrawn"}
-    assert len(told) == 4
+    last = {(o.recipient, o.channel): o.state.value for o in pipeline.outcomes()}
+    assert set(last.values()) == {"withdrawn"}
+    assert len(last) == 4
 
 
 async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipeline: FakePipeline) -> None:
-    """A late withdrawal is harmless: mail cannot be taken back."""
+    """A late withdrawal is harmless: sent mail cannot be withdrawn."""
     await pipeline.ingest(OVERBID)
     await pipeline.deliver()
     assert await pipeline.inbox.counts("alice") == {"overbid": 1}
@@ -74,14 +74,14 @@ async def test_what_was_delivered_leaves_the_inbox_and_mail_sent_stays_sent(pipe
     assert states["alice", "email"] == ("sent", "")
     assert states["alice", "inbox"] == WITHDRAWN
     assert await pipeline.inbox.counts("alice") == {}
-    told = [(o.channel, o.event_id, o.type) for o in pipeline.outcomes() if o.state == "withdrawn"]
-    assert told == [("inbox", "1", "overbid")] * 2  # alice and carol
+    outcomes = [(o.channel, o.event_id, o.type) for o in pipeline.outcomes() if o.state == "withdrawn"]
+    assert outcomes == [("inbox", "1", "overbid")] * 2  # alice and carol
     await pipeline.ingest(BY_ID)
     assert await pipeline.states("1") == states
 
 
 async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: FakePipeline) -> None:
-    """Deferred moves to withdrawn, and leaves the due set."""
+    """A deferred delivery becomes withdrawn, and leaves the due set."""
     row = pipeline.tables.recipients["alice"]
     address = "deferred@simulator.test"
     await pipeline.tables.put_recipients([row.model_copy(update={"address": address, "version": 2})])
@@ -95,8 +95,8 @@ async def test_mail_that_waits_for_its_next_attempt_is_stopped(pipeline: FakePip
     assert await pipeline.due.count() == 0
 
 
-async def test_a_key_takes_back_what_is_not_newer(pipeline: FakePipeline) -> None:
-    """Of three bids the two up to the withdrawal's time; another lot and a later bid stay."""
+async def test_a_key_withdraws_what_is_not_newer(pipeline: FakePipeline) -> None:
+    """Two of three bids are up to the withdrawal's time; a later bid and another lot stay."""
     await pipeline.ingest(
         OVERBID,
         OVERBID | {"id": "2", "time": "2026-01-01T00:00:05Z"},
@@ -135,7 +135,7 @@ async def test_other_types_with_the_same_key_stay(pipeline: FakePipeline) -> Non
 
 
 async def test_an_event_may_bring_its_own_supersede_key(pipeline: FakePipeline) -> None:
-    """In place of the type's, or where the type has none: only the newest of a key is mailed."""
+    """A key replaces the type's, or is used where the type has none: only the newest of a key is mailed."""
     winner = {"type": "winner", "recipients": ["alice"], "supersede_key": "k", "data": {"lot_id": "x"}}
     await pipeline.ingest(
         winner | {"id": "1", "time": "2026-01-01T00:00:00Z"},
@@ -150,7 +150,7 @@ async def test_an_event_may_bring_its_own_supersede_key(pipeline: FakePipeline) 
 
 
 async def test_what_was_skipped_stays_skipped(pipeline: FakePipeline) -> None:
-    """A delivery that was never to be made is not taken back."""
+    """A delivery that was never to be made is not withdrawn."""
     await pipeline.ingest(OVERBID | {"recipients": ["ghost"]})
     await pipeline.ingest(BY_ID | {"data": {"id": "1", "source": "/t"}})
 
@@ -203,18 +203,18 @@ def test_bad_withdrawals_are_refused(data: Any, reason: str) -> None:
     assert refused.value.reason == reason
 
 
-async def test_what_is_taken_back_is_told_for_a_rebuild(pipeline: FakePipeline) -> None:
-    """The word itself, and each event that comes under it later; the upstream's topic may be gone by then."""
+async def test_withdrawals_are_published_for_a_rebuild(pipeline: FakePipeline) -> None:
+    """The withdrawal itself, and each event that it covers later; the upstream's topic may be gone by then."""
     await pipeline.ingest(BY_KEY)
     await pipeline.ingest(OVERBID)
     await pipeline.ingest(BY_ID)
 
     records = pipeline.topics["dispatch.withdrawals"]
-    words = [WithdrawalRecord.from_bytes(record.value or b"") for record in records]
-    until_ms, week_s, event = words[0].until_ms, 604_800, event_key("/t", "1")
-    assert words[:2] == [
+    withdrawals = [WithdrawalRecord.from_bytes(record.value or b"") for record in records]
+    until_ms, week_s, event = withdrawals[0].until_ms, 604_800, event_key("/t", "1")
+    assert withdrawals[:2] == [
         WithdrawalRecord("", "overbid|7", until_ms, week_s),
         WithdrawalRecord(event, "", until_ms, week_s),
     ]
-    assert (words[2].event, words[2].supersede) == (event, "")
+    assert (withdrawals[2].event, withdrawals[2].supersede) == (event, "")
     assert [record.key for record in records] == [b"overbid|7", event.encode(), event.encode()]

@@ -7,8 +7,8 @@ from service.model.record import Message
 from service.model.topics import TopicNames
 from service.pipeline.tables.bulk_import import ImportResult, RecipientImporter
 from service.ports import LookupKeys
-from tests.fakes.access import FakePublisher
 from tests.fakes.clock import FakeClock
+from tests.fakes.publisher import FakePublisher
 from tests.fakes.tables import FakeTables
 
 

@@ -14,8 +14,9 @@ from service.model.topics import TopicNames
 from service.pipeline.tables.preference_records import PreferenceApplier
 from service.pipeline.tables.stage import TablesHandler
 from service.pipeline.tables.writer import TableStores
-from tests.fakes.access import FakeAccounts, FakeApiKeys, FakeRowLocks
 from tests.fakes.clock import FakeClock
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeTables
 from tests.support.catalogues import small_catalogue
 

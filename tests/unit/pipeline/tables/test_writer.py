@@ -13,8 +13,10 @@ from service.pipeline.tables import writer as table_writes
 from service.pipeline.tables.schema import RowRefused
 from service.pipeline.tables.writer import RowTooLarge, TableStores, TableWriter
 from service.ports import Unavailable
-from tests.fakes.access import FakeAccounts, FakeApiKeys, FakePublisher, FakeRowLocks
 from tests.fakes.clock import FakeClock
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.publisher import FakePublisher
+from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeTables
 
 

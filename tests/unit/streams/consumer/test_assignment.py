@@ -1,6 +1,7 @@
-"""Which partitions may be read, and what the next batch is made of."""
+"""Partitions that may be read, and the records of the next batch."""
 
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from service.model.record import Record
 from streams.consumer.assignment import Assignment, PartitionSlice
@@ -24,26 +25,26 @@ def accept(
     to.accept({tp: consumer_records(tp.topic, tp.partition, offsets, key, value)})
 
 
-def places(shares: list[PartitionSlice]) -> list[tuple[str, int, int]]:
-    """Where the records of a batch come from."""
-    return [record[:3] for _, records in shares for record in records]
+def positions(slices: list[PartitionSlice]) -> list[tuple[str, int, int]]:
+    """Topic, partition and offset of the records of a batch."""
+    return [record[:3] for _, records in slices for record in records]
 
 
-def end(shares: list[PartitionSlice]) -> None:
-    """A batch has finished all it had."""
-    for partition, records in shares:
+def end(slices: list[PartitionSlice]) -> None:
+    """A batch has finished all its records."""
+    for partition, records in slices:
         for record in records:
             partition.finish(record)
         partition.release(records)
 
 
 def test_the_topic_named_first_is_served_first() -> None:
-    """A batch is filled from the more urgent topic before the others get what room is left."""
+    """A batch is filled from the more urgent topic before the others get the remaining room."""
     made = assignment(max_records=3)
     accept(made, LOW, 0, 1)
     accept(made, HIGH, 7, 8)
 
-    assert places(made.take()) == [("high", 0, 7), ("high", 0, 8), ("low", 0, 0)]
+    assert positions(made.take()) == [("high", 0, 7), ("high", 0, 8), ("low", 0, 0)]
 
 
 def test_partitions_of_a_topic_take_turns() -> None:
@@ -52,7 +53,7 @@ def test_partitions_of_a_topic_take_turns() -> None:
     accept(made, LOW, *range(10))
     accept(made, LOW_2, *range(10))
 
-    turns = [places(made.take())[0][1] for _ in range(4)]
+    turns = [positions(made.take())[0][1] for _ in range(4)]
     assert turns == [0, 1, 0, 1]
 
 
@@ -65,13 +66,13 @@ def test_a_key_is_in_one_batch_at_a_time() -> None:
     accept(made, LOW, 4)
 
     second = made.take()
-    assert places(second) == [("low", 0, 4)]
+    assert positions(second) == [("low", 0, 4)]
     assert made.take() == []
     end(first)
-    assert places(made.take()) == [("low", 0, 2), ("low", 0, 3)]
+    assert positions(made.take()) == [("low", 0, 2), ("low", 0, 3)]
 
 
-def test_records_without_a_key_wait_for_nobody() -> None:
+def test_records_without_a_key_do_not_wait() -> None:
     """A record that has no key has no order either."""
     made = assignment()
     record = consumer_records("low", 0, [0, 1])
@@ -81,10 +82,10 @@ def test_records_without_a_key_wait_for_nobody() -> None:
     made.take()
     made.accept({LOW: record[1:]})
 
-    assert places(made.take()) == [("low", 0, 1)]
+    assert positions(made.take()) == [("low", 0, 1)]
 
 
-def test_what_is_held_is_bounded_by_number() -> None:
+def test_held_records_are_bounded_by_number() -> None:
     """At the limit, only partitions that hold nothing may be read, until a batch has ended."""
     made = assignment(max_in_flight=3)
     accept(made, LOW, 0, 1, 2)
@@ -95,7 +96,7 @@ def test_what_is_held_is_bounded_by_number() -> None:
     assert made.full() == []
 
 
-def test_what_is_held_is_bounded_by_size() -> None:
+def test_held_records_are_bounded_by_size() -> None:
     """The same for bytes: a few large records fill it."""
     made = assignment(max_bytes=100_000)
     accept(made, LOW, 0, value=b"x" * 100_000)
@@ -106,7 +107,7 @@ def test_what_is_held_is_bounded_by_size() -> None:
 
 
 def test_a_partition_is_not_read_far_past_an_unfinished_record() -> None:
-    """What would come again after a crash is bounded, by partition."""
+    """The records that would be read again after a crash are bounded, by partition."""
     made = assignment(max_uncommitted=5)
     accept(made, LOW, *range(5))
     ((partition, records),) = made.take()
@@ -119,18 +120,18 @@ def test_a_partition_is_not_read_far_past_an_unfinished_record() -> None:
     assert made.full() == []
 
 
-def test_a_revoked_partition_gives_up_what_waits_and_can_still_finish() -> None:
-    """What was not started is forgotten; what runs can finish and be committed one last time."""
+def test_a_revoked_partition_drops_waiting_records_and_can_still_finish() -> None:
+    """Records that were not started are dropped; running ones can finish and be committed one last time."""
     made = assignment()
     accept(made, LOW, 0, 1)
-    shares = made.take()
+    slices = made.take()
     accept(made, LOW, 2, 3)
 
     dropped = made.drop([LOW])
-    end(shares)
+    end(slices)
 
     assert made.take() == []
-    assert dropped[LOW].mark.pending == 2
+    assert dropped[LOW].offsets.uncommitted_offset == 2
     assert LOW not in made.partitions
 
 
@@ -139,23 +140,27 @@ def test_a_partition_read_before_it_was_announced_is_kept() -> None:
     made = Assignment(["low"], StageLimits())
     accept(made, LOW, 4)
 
-    assert places(made.take()) == [("low", 0, 4)]
+    assert positions(made.take()) == [("low", 0, 4)]
 
 
-def test_a_partition_that_was_made_anew_starts_anew() -> None:
-    """When offsets go back, the old progress is dropped with the old watermark."""
+def test_a_recreated_partition_starts_again() -> None:
+    """When offsets go back, the old progress is dropped with the old tracker."""
     made = assignment()
     accept(made, LOW, 10, 11)
     old = made.take()
-    accept(made, LOW, 0)
+    with capture_logs() as logged:
+        accept(made, LOW, 0)
     end(old)
 
-    assert made.partitions[LOW].mark.position is None
-    assert places(made.take()) == [("low", 0, 0)]
+    assert made.partitions[LOW].offsets.committable is None
+    assert positions(made.take()) == [("low", 0, 0)]
+    assert [(one["event"], one["topic"], one["partition"]) for one in logged] == [
+        ("partition_truncated", "low", 0)
+    ]
 
 
-def test_a_record_keeps_what_kafka_said() -> None:
-    """Topic, place, time, key, value and headers arrive as they were."""
+def test_a_record_keeps_every_field_from_kafka() -> None:
+    """Topic, partition, offset, time, key, value and headers arrive unchanged."""
     made = assignment()
     accept(made, LOW, 3, key=b"k", value=b"x")
 

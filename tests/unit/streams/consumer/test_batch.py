@@ -1,10 +1,11 @@
-"""One batch: what finishes records, what does not, and how a bad one is found."""
+"""One batch: what finishes records, what does not, and the search for a bad one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.model.record import Done, Handler, Message, Record
 from service.ports import Unavailable
@@ -14,23 +15,23 @@ from streams.consumer.partition import Partition
 from streams.faults.points import no_fault
 from tests.support.kafka_records import consumer_records
 
-LIMITS = StageLimits(retry_first=0.001, retry_most=0.002, max_produces=2)
+LIMITS = StageLimits(retry_first_s=0.001, retry_most_s=0.002, max_produces=2)
 
 
 @dataclass
 class Kafka:
-    """Acknowledges what it is given, when it is allowed to."""
+    """A publisher that acknowledges messages while it is open, and fails `unavailable` times."""
 
     written: list[bytes | None] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    away: int = 0
+    unavailable: int = 0
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """As the producer does."""
+        """Write messages, as the producer does."""
         await self.open.wait()
-        if self.away > 0:
-            self.away -= 1
-            raise Unavailable("Kafka is away")
+        if self.unavailable > 0:
+            self.unavailable -= 1
+            raise Unavailable("Kafka is unavailable")
         self.written += [message.value for message in messages]
 
 
@@ -45,14 +46,14 @@ def batch(
     if kafka is None:
         kafka = Kafka()
         kafka.open.set()
-    work = StageConfig(
+    config = StageConfig(
         handler,
         lambda record, _: [message(b"dead " + (record.value or b""))],
         kafka,
         LIMITS,
         no_fault,
     )
-    return RecordBatch([(partition, partition.take(count))], work, lambda finished: None), partition, kafka
+    return RecordBatch([(partition, partition.take(count))], config, lambda finished: None), partition, kafka
 
 
 def message(value: bytes | None) -> Message:
@@ -71,10 +72,10 @@ async def test_a_record_is_not_finished_before_its_messages_are_acknowledged() -
     run = asyncio.create_task(made.run())
     for _ in range(20):
         await asyncio.sleep(0)
-    assert partition.mark.position is None
+    assert partition.offsets.committable is None
     kafka.open.set()
     await run
-    assert partition.mark.position == 2
+    assert partition.offsets.committable == 2
 
 
 async def test_records_without_messages_wait_for_those_before_them() -> None:
@@ -88,14 +89,14 @@ async def test_records_without_messages_wait_for_those_before_them() -> None:
     run = asyncio.create_task(made.run())
     for _ in range(20):
         await asyncio.sleep(0)
-    assert partition.mark.unfinished == 8
+    assert partition.offsets.unfinished == 8
     kafka.open.set()
     await run
-    assert partition.mark.position == 8
+    assert partition.offsets.committable == 8
 
 
-async def test_a_handler_is_not_let_far_ahead_of_what_is_acknowledged() -> None:
-    """A fan-out without end is held back by Kafka: so many writes at once and no more."""
+async def test_a_handler_does_not_run_far_ahead_of_the_acknowledgements() -> None:
+    """Backpressure: an endless fan-out has `max_produces` writes in flight and no more."""
     yielded = 0
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -116,18 +117,18 @@ async def test_a_handler_is_not_let_far_ahead_of_what_is_acknowledged() -> None:
 
 
 async def test_a_failed_write_leaves_its_records_and_all_later_ones_to_the_next_attempt() -> None:
-    """Outcomes take effect in order: what came after a failed write is done again."""
+    """Records finish in the handler's order: everything after a failed write is done again."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         for record in records:
             yield Done([record], [message(record.value)])
 
-    kafka = Kafka(away=1)
+    kafka = Kafka(unavailable=1)
     kafka.open.set()
     made, partition, _ = batch(handler, kafka, count=4)
     await made.run()
 
-    assert partition.mark.position == 4
+    assert partition.offsets.committable == 4
     assert set(kafka.written) == {b"0", b"1", b"2", b"3"}
 
 
@@ -143,13 +144,13 @@ async def test_only_the_bad_records_become_dead_letters(bad: set[int]) -> None:
     made, partition, kafka = batch(handler)
     await made.run()
 
-    assert partition.mark.position == 8
+    assert partition.offsets.committable == 8
     assert made.dead == len(bad)
     assert sorted(kafka.written) == sorted(b"dead %d" % i if i in bad else b"%d" % i for i in range(8))
 
 
 async def test_a_handler_that_forgets_a_record_does_not_lose_it() -> None:
-    """A record that no outcome names is a dead letter, not a hole and not a hang."""
+    """A record that no outcome names is a dead letter: it is not skipped, and the batch does not hang."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         yield Done([record for record in records if record.offset != 5])
@@ -158,11 +159,11 @@ async def test_a_handler_that_forgets_a_record_does_not_lose_it() -> None:
     await made.run()
 
     assert kafka.written == [b"dead 5"]
-    assert partition.mark.position == 8
+    assert partition.offsets.committable == 8
 
 
 async def test_a_handler_that_cancels_itself_is_at_fault() -> None:
-    """A CancelledError that nobody asked for does not end the batch in silence."""
+    """A CancelledError of the handler's own does not end the batch in silence."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         raise asyncio.CancelledError
@@ -171,11 +172,11 @@ async def test_a_handler_that_cancels_itself_is_at_fault() -> None:
     made, partition, _ = batch(handler, count=2)
     await made.run()
 
-    assert (made.dead, partition.mark.position) == (2, 2)
+    assert (made.dead, partition.offsets.committable) == (2, 2)
 
 
 async def test_cancelling_finishes_nothing() -> None:
-    """Also when the handler swallows the cancellation, and when writes are under way."""
+    """Also when the handler swallows the cancellation, and when writes are in flight."""
 
     waiting = asyncio.Event()
 
@@ -194,36 +195,77 @@ async def test_cancelling_finishes_nothing() -> None:
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
-    assert partition.mark.position is None
+    assert partition.offsets.committable is None
 
 
 async def test_a_draining_batch_makes_no_further_attempt() -> None:
-    """When the stage drains and a dependency is away, the batch ends at once and its records stay open."""
+    """When the stage drains and a dependency is unavailable, the batch ends at once and its records stay unfinished."""
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         yield Done(records[:2])
-        raise Unavailable("Redis is away")
+        raise Unavailable("Redis is unavailable")
 
     made, partition, _ = batch(handler)
     made.draining = True
     await made.run()
 
-    assert partition.mark.position == 2
-    assert partition.mark.unfinished == 6
+    assert partition.offsets.committable == 2
+    assert partition.offsets.unfinished == 6
 
 
-async def test_says_what_it_waits_for_until_something_moves() -> None:
-    """The reason is there while a dependency is away, also between attempts, and gone with the first record."""
+async def test_has_a_reason_until_a_record_is_finished() -> None:
+    """The reason is there while a dependency is unavailable, also between attempts, and gone with the first record."""
     seen: list[str | None] = []
 
     async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
         seen.append(made.reason)
         if len(seen) < 4:
-            raise Unavailable("Redis is away")
+            raise Unavailable("Redis is unavailable")
         yield Done(records)
 
     made, _, _ = batch(handler)
     await made.run()
 
-    assert seen == [None, *["Redis is away"] * 3]
+    assert seen == [None, *["Redis is unavailable"] * 3]
     assert made.reason is None
+
+
+async def test_logs_name_the_bad_record_and_not_its_content() -> None:
+    """An event for each bisection and one for the dead letter, with the place of the error and never its text."""
+
+    async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
+        if any(record.offset == 3 for record in records):
+            raise ValueError("alice@example.com")
+        yield Done(records)
+
+    made, _, _ = batch(handler, count=4)
+    with capture_logs() as logged:
+        await made.run()
+
+    assert [(one["event"], one["log_level"], one.get("records")) for one in logged] == [
+        ("batch_bisected", "warning", 4),
+        ("batch_bisected", "warning", 2),
+        ("dead_letter", "error", None),
+    ]
+    assert (logged[2]["topic"], logged[2]["partition"], logged[2]["offset"]) == ("t", 0, 3)
+    assert all(one["error"].startswith("ValueError at test_batch.py:") for one in logged)
+    assert "alice" not in str(logged)
+
+
+async def test_logs_once_that_it_is_paused() -> None:
+    """One event an outage, with its reason, however many attempts it takes; and one when a drain ends it."""
+
+    async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
+        if made._attempts == 3:
+            made.draining = True
+        raise Unavailable("Redis is unavailable")
+        yield Done(records)
+
+    made, _, _ = batch(handler, count=2)
+    with capture_logs() as logged:
+        await made.run()
+
+    assert logged == [
+        {"event": "stage_paused", "log_level": "warning", "reason": "Redis is unavailable"},
+        {"event": "records_left_unfinished", "log_level": "info", "records": 2},
+    ]

@@ -1,4 +1,4 @@
-"""How long what a stage has not read is known to wait."""
+"""Lag: the time for which unread records are known to wait, and the silence of Kafka."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -27,43 +27,43 @@ class Broker:
         return frozenset({TP})
 
     paused = assignment
-    heard_ms = 0
+    answered_ms = 0
 
     def last_poll_timestamp(self, _: TopicPartition) -> int | None:
-        return self.heard_ms or None
+        return self.answered_ms or None
 
     def last_stable_offset(self, _: TopicPartition) -> int:
         return self.end
 
 
-async def test_a_partition_that_stands_still_ages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the first look that found records behind its place; moving on, or having read all, ends it."""
+async def test_a_partition_that_does_not_move_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first measurement with records after its offset, until it moves or all are read."""
     now = 100.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     broker, partition, lag = Broker(), Partition(), Lag()
     assignment = SimpleNamespace(partitions={TP: partition}, held=0)
     session: Any = SimpleNamespace(consumer=broker, assignment=assignment, assigned=True)
 
-    assert (await lag.look(session), lag.standing_s) == (0, 0.0)
+    assert (await lag.measure(session), lag.stalled_s) == (0, 0.0)
     broker.end = 5
-    assert await lag.look(session) == 5
+    assert await lag.measure(session) == 5
     now = 130.0
-    await lag.look(session)
-    assert lag.standing_s == 30.0
+    await lag.measure(session)
+    assert lag.stalled_s == 30.0
     partition.accept(consumer_records("t", 0, [0, 1, 2]))
     for record in list(partition.take(3)):
         partition.finish(record)
     broker.at = 3
-    await lag.look(session)
-    assert (lag.known[TP], lag.standing_s) == (2, 0.0)
+    await lag.measure(session)
+    assert (lag.known[TP], lag.stalled_s) == (2, 0.0)
     now = 131.0
     broker.at = broker.end = 3
-    await lag.look(session)
-    assert lag.standing_s == 0.0
+    await lag.measure(session)
+    assert lag.stalled_s == 0.0
 
 
 async def test_silence_is_counted_by_the_clock_that_does_not_jump(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's stamps are of the wall clock: that one changes ends a silence, whichever way it goes."""
+    """The client stamps answers by the wall clock: a stamp that changes ends a silence, whichever way it goes."""
     now = 100.0
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     broker, lag = Broker(), Lag()
@@ -71,7 +71,7 @@ async def test_silence_is_counted_by_the_clock_that_does_not_jump(monkeypatch: p
     assignment = SimpleNamespace(partitions={TP: Partition()}, held=0)
     session: Any = SimpleNamespace(consumer=broker, assignment=assignment, assigned=True)
     silences = []
-    for later, heard_ms in (
+    for later, answered_ms in (
         (5, 0),
         (5, 1_000),
         (1, 9_000_000),
@@ -81,7 +81,7 @@ async def test_silence_is_counted_by_the_clock_that_does_not_jump(monkeypatch: p
         (1, 3_000),
     ):
         now += later
-        broker.heard_ms = heard_ms
-        await lag.look(session)
+        broker.answered_ms = answered_ms
+        await lag.measure(session)
         silences.append(lag.silent_s)
     assert silences == [0, 0, 0, 0, 10, 20, 0]

@@ -1,4 +1,4 @@
-"""docs/events/asyncapi.json tells the truth about the Kafka interface."""
+"""docs/events/asyncapi.json agrees with the code about the Kafka interface."""
 
 import json
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from streams.topics.table import TOPICS
 from tests.support.asyncapi_schema import PATH, committed_document, is_valid
 
 CATALOGUE = load_catalogue(templates_directory())
-NAMES = [row.name for row in CATALOGUE]
+NAMES = [type_.name for type_ in CATALOGUE]
 WRONG: dict[str, Any] = {
     "string": 5, "integer": "5", "number": "5", "boolean": "yes", "datetime": "noon", "object": [], "list": {},
 }  # fmt: skip
 
 
 def sample(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(event(CATALOGUE, name, "1", "2026-01-01T00:00:00Z")))
-    return found
+    document: dict[str, Any] = json.loads(json.dumps(event(CATALOGUE, name, "1", "2026-01-01T00:00:00Z")))
+    return document
 
 
 def accepted(document: dict[str, Any]) -> bool:
@@ -56,9 +56,9 @@ def test_every_reference_resolves() -> None:
     """And every message and schema is used by something."""
     used = {node["$ref"] for node in walk(committed_document()) if "$ref" in node}
     for reference in used:
-        found: Any = committed_document()
+        node: Any = committed_document()
         for part in reference.removeprefix("#/").split("/"):
-            found = found[part]
+            node = node[part]
     for kind in ("messages", "schemas"):
         assert {f"#/components/{kind}/{name}" for name in committed_document()["components"][kind]} <= used
 
@@ -68,8 +68,10 @@ def test_every_topic_is_a_channel() -> None:
     channels = committed_document()["channels"]
     assert channels.keys() == {"events", *(topic.name for topic in TOPICS)}
     for topic in TOPICS:
-        told = channels[topic.name]["bindings"]["kafka"]["topicConfiguration"]
-        assert {k: ",".join(v) if isinstance(v, list) else str(v) for k, v in told.items()} == topic.config()
+        config = channels[topic.name]["bindings"]["kafka"]["topicConfiguration"]
+        assert {
+            k: ",".join(v) if isinstance(v, list) else str(v) for k, v in config.items()
+        } == topic.config()
         assert topic.key in channels[topic.name]["description"]
     reached = {
         o["channel"]["$ref"].removeprefix("#/channels/") for o in committed_document()["operations"].values()
@@ -79,7 +81,7 @@ def test_every_topic_is_a_channel() -> None:
 
 
 def test_every_type_is_a_message() -> None:
-    """No more and no fewer, but the verb and binary mode."""
+    """All types of the catalogue, withdrawals and binary mode, and nothing else."""
     assert len(NAMES) == 63
     assert committed_document()["channels"]["events"]["messages"].keys() == {*NAMES, "withdraw", "binary"}
 
@@ -88,12 +90,12 @@ def test_the_envelope_has_the_names_of_ingest() -> None:
     """Attributes and extensions, in every spelling; and dead letters have every reason with its sentence."""
     assert ENVELOPE["properties"].keys() == ingest._KNOWN | {"traceparent"}
     headers = committed_document()["components"]["messages"]["DeadLetter"]["headers"]["properties"]
-    told = {one["const"]: one["description"] for one in headers["tocsin-reason"]["oneOf"]}
-    assert told == {reason.value: said for reason, said in DEAD_REASON_TEXT.items()}
+    sentences = {one["const"]: one["description"] for one in headers["tocsin-reason"]["oneOf"]}
+    assert sentences == {reason.value: text for reason, text in DEAD_REASON_TEXT.items()}
 
 
 def test_examples_fit() -> None:
-    """What the document gives as an example is accepted too."""
+    """The examples in the document are accepted by ingest too."""
     for name, message in committed_document()["components"]["messages"].items():
         for example in message.get("examples", ()):
             assert is_valid(name, example["payload"])
@@ -107,13 +109,13 @@ def test_it_agrees_with_ingest(name: str) -> None:
     assert [other for other in NAMES if is_valid(other, good)] == [name]
     assert accepted(good)
     changed = [good | {"type": f"com.example.{name}"}, good | {"type": f"x{name}"}, good | {"data": None}]
-    changed += [{k: v for k, v in good.items() if k != left_out} for left_out in good]
-    changed += [good | {left_out: None} for left_out in good]
+    changed += [{k: v for k, v in good.items() if k != absent} for absent in good]
+    changed += [good | {absent: None} for absent in good]
     changed += [good | {"recipients": [""]}, good | {"specversion": "0.3"}, good | {"time": "noon"}]
     changed += [good | {"recipients": "alice,bob"}, good | {"id": ""}, good | {"source": 5}]
     for field, meta in CATALOGUE[name].meta.items():
-        rest = {k: v for k, v in good.get("data", {}).items() if k != field}
-        changed += [good | {"data": rest}, good | {"data": rest | {field: WRONG[meta.type]}}]
+        others = {k: v for k, v in good.get("data", {}).items() if k != field}
+        changed += [good | {"data": others}, good | {"data": others | {field: WRONG[meta.type]}}]
     for document in changed:
         assert is_valid(name, document) == accepted(document), document
 

@@ -1,0 +1,113 @@
+"""The change stream of each inbox, for live updates that resume at a position."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.inbox.rows import item_of
+from service.adapters.redis.script_batch import Command
+from service.ports import InboxChange, InboxChangeKind, InboxItem
+
+_START = "0-0"
+_UNTRIMMED = 1000  # a stream shorter than this has lost nothing: see CHANGES in inbox_functions.lua
+_POSITION = re.compile(r"\d{1,19}-\d{1,19}")  # fits the 64 bits of Redis
+_POLL_S = 0.2
+
+
+class RedisInboxChanges:
+    """Implements the InboxChanges port."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def position(self, recipient: str) -> str:
+        """Return the current position of a recipient's stream.
+
+        Read it before a snapshot, then the changes since: a change between the two is then read twice, never missed.
+        """
+        (last,) = await self._store.pipeline([_last(self._stream(recipient))])
+        return last[0][0].decode() if last else _START
+
+    async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
+        """Return the changes after a position, oldest first; None when some of them are no longer kept.
+
+        Text that is not a position counts as one that is no longer kept.
+        """
+        if not _POSITION.fullmatch(position):
+            return None
+        stream = self._stream(recipient)
+        commands: list[Command] = [("XRANGE", stream, f"({position}", "+"), ("XLEN", stream)]
+        entries, length, here = await self._store.pipeline(
+            [*commands, ("XRANGE", stream, position, position)]
+        )
+        if length >= _UNTRIMMED if position == _START else not here:
+            return None
+        new = {i for _, fields in entries for i, kind in fields.items() if kind == b"new"}
+        items = await self._items(recipient, sorted(new))
+        return [_change(entry, fields, items) for entry, fields in entries]
+
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+        """Wait until streams have changes after their positions, by recipient. Return the recipients of those.
+
+        Empty after the timeout.
+        """
+        if not positions:
+            await asyncio.sleep(timeout_s)
+            return []
+        streams = {self._stream(recipient): recipient for recipient in positions}
+        if self._store.cluster:
+            return await self._poll(streams, positions, timeout_s)
+        block_ms = max(1, round(timeout_s * 1000))
+        command: Command = ("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS")
+        reply = await self._store.run_blocking(timeout_s + 1, *command, *streams, *positions.values())
+        return [streams[name.decode()] for name in _streams(reply)]
+
+    async def _poll(
+        self, streams: Mapping[str, str], positions: Mapping[str, str], timeout_s: float
+    ) -> list[str]:
+        """Read the streams at intervals: on a cluster, one command can block on the keys of one slot only."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while True:
+            lasts = await self._store.pipeline([_last(stream) for stream in streams])
+            changed = [
+                recipient
+                for recipient, last in zip(streams.values(), lasts, strict=True)
+                if last and _order(last[0][0].decode()) > _order(positions[recipient])
+            ]
+            left_s = end - loop.time()
+            if changed or left_s <= 0:
+                return changed
+            await asyncio.sleep(min(_POLL_S, left_s))
+
+    async def _items(self, recipient: str, ids: Sequence[bytes]) -> dict[bytes, InboxItem]:
+        if not ids:
+            return {}
+        (rows,) = await self._store.pipeline([("HMGET", self._store.keys.inbox(recipient), *ids)])
+        return {i: item_of(recipient, i, row) for i, row in zip(ids, rows, strict=True) if row}
+
+    def _stream(self, recipient: str) -> str:
+        return f"{self._store.keys.inbox(recipient)}:changes"
+
+
+def _last(stream: str) -> Command:
+    return ("XREVRANGE", stream, "+", "-", "COUNT", 1)
+
+
+def _order(position: str) -> tuple[int, int]:
+    time, _, number = position.partition("-")
+    return int(time), int(number)
+
+
+def _change(entry: bytes, fields: Mapping[bytes, bytes], items: Mapping[bytes, InboxItem]) -> InboxChange:
+    ids = list(fields)
+    kind = InboxChangeKind(fields[ids[0]].decode())
+    item = items.get(ids[0]) if kind is InboxChangeKind.new else None
+    return InboxChange(entry.decode(), kind, [i.decode() for i in ids], item)
+
+
+def _streams(reply: Any) -> list[bytes]:
+    """Return the names of the streams in a reply to XREAD: a mapping in RESP3, pairs in RESP2."""
+    return list(reply) if isinstance(reply, dict) else [pair[0] for pair in reply or ()]

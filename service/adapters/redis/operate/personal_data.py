@@ -1,0 +1,59 @@
+"""The data of a person outside the tables: to export it, and to erase it."""
+
+from collections.abc import Sequence
+
+from service.adapters.redis.client import Store
+from service.adapters.redis.inbox.pages import RedisInboxReads
+from service.adapters.redis.script_batch import CHUNK, Script
+from service.ports import Clock, InboxItem, InboxQuery, LedgerIndex, ReadFilter
+
+_ANONYMISE = Script("ledger_anonymise")
+_INBOX_SUFFIXES = ("", ":all", ":unread", ":read", ":counts", ":expires", ":seen", ":changes")
+_ALL = 1_000_000
+
+
+class RedisPersonalData:
+    """Implements the PersonalData port."""
+
+    def __init__(self, store: Store, index: LedgerIndex, clock: Clock) -> None:
+        self._store = store
+        self._index = index
+        self._reads = RedisInboxReads(store, clock)
+
+    async def deliveries(self, recipient: str) -> Sequence[tuple[str, str]]:
+        """Return (event, delivery) of everything that the ledger's index has of a recipient, newest first."""
+        return await self._index.recipient_entries(recipient, 0, _ALL)
+
+    async def entries(self, recipient: str) -> Sequence[InboxItem]:
+        """Return the whole inbox, read and unread entries, oldest first."""
+        items: list[InboxItem] = []
+        query = InboxQuery(recipient, ReadFilter.all, limit=CHUNK)
+        while True:
+            page = await self._reads.page(query)
+            items += page.items
+            if not page.cursor:
+                return items
+            query = InboxQuery(recipient, ReadFilter.all, limit=CHUNK, after=page.cursor)
+
+    async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
+        """Replace the recipient of deliveries by `stand_in` and delete their details, keeping their states.
+
+        Return how many deliveries there were.
+        """
+        by_event: dict[str, list[str]] = {}
+        for event, delivery in deliveries:
+            by_event.setdefault(event, []).append(delivery)
+        anonymised = 0
+        for event, ids in by_event.items():
+            key = self._store.keys.event(event)
+            for start in range(0, len(ids), CHUNK):
+                part = ids[start : start + CHUNK]
+                anonymised += (await self._store.run_script(_ANONYMISE, key, stand_in, *part))[0]
+        return anonymised
+
+    async def forget(self, recipient: str) -> None:
+        """Delete a recipient's inbox with its change stream and ids of dropped entries, and the ledger's index."""
+        keys = self._store.keys
+        inbox = keys.inbox(recipient)
+        names = [*(f"{inbox}{suffix}" for suffix in _INBOX_SUFFIXES), keys.deliveries(recipient)]
+        await self._store.pipeline([("DEL", name) for name in names])

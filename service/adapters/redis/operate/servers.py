@@ -1,0 +1,51 @@
+"""Facts about Redis servers by INFO, for checks by operators and not for stages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio.cluster import RedisCluster
+
+from service import settings
+from service.adapters.redis.connect import connect
+from service.adapters.redis.errors import unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """A server. `eviction` is its maxmemory-policy, `limit_bytes` its maxmemory (0: none)."""
+
+    name: str
+    product: str
+    version: str
+    eviction: str
+    limit_bytes: int
+    append_only: bool
+
+
+async def servers(redis: settings.RedisSettings) -> Sequence[RedisServer]:
+    """Return the server, or every primary of the cluster. Raise Unavailable.
+
+    Uses INFO alone, because hosted Redis often forbids CONFIG.
+    """
+    client = connect(redis)
+    try:
+        with unavailable():
+            if isinstance(client, RedisCluster):
+                infos = await client.info(target_nodes=RedisCluster.PRIMARIES)
+                return [_server(name, info) for name, info in sorted(infos.items())]
+            return [_server("", await client.info())]
+    finally:
+        await client.aclose()
+
+
+def _server(name: str, info: Mapping[str, Any]) -> RedisServer:
+    valkey = info.get("valkey_version")
+    return RedisServer(
+        name,
+        "Valkey" if valkey else "Redis",
+        str(valkey or info.get("redis_version", "?")),
+        str(info.get("maxmemory_policy", "?")),
+        int(info.get("maxmemory", 0)),
+        bool(int(info.get("aof_enabled", 0))),
+    )

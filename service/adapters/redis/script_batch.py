@@ -1,0 +1,107 @@
+"""Lua scripts, and the calls that run one over the items of a batch: up to 100 items a call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from redis.crc import key_slot
+
+from service.adapters.redis.completeness import CompletenessMarks
+
+CHUNK = 100
+"""Items a script call. The server runs nothing else meanwhile, and holds back all writes until the call ends: calls of
+500 items each cost it half as much again."""
+
+Arg = str | bytes | int
+Command = tuple[Arg, ...]
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+
+class Script:
+    """Lua from `scripts/`; the texts of several names are joined, so that scripts can share functions.
+
+    `complete_only`: the script has a second form, `guarded`, which refuses to run unless Redis is marked complete.
+    """
+
+    __slots__ = ("guarded", "sha", "text")
+
+    def __init__(self, *names: str, complete_only: bool = False) -> None:
+        self.text = "\n".join((_SCRIPTS / f"{name}.lua").read_text() for name in names)
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self.guarded: Script | None = Script("require_complete", *names) if complete_only else None
+
+
+@dataclass(slots=True)
+class ScriptCall:
+    """One run of a script: its keys, its arguments, and the items of the batch that its results belong to, in order."""
+
+    keys: list[str] = field(default_factory=list)
+    args: list[Arg] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+
+
+class ScriptBatch:
+    """The calls that run one script over a batch: at most 100 items a call, and on a cluster one slot a call.
+
+    The arguments of a call are `fixed`, then for each of its keys what the caller appends to `args`. The script returns
+    one flat list with one element per item.
+    """
+
+    __slots__ = ("_cluster", "_fixed", "_open", "calls", "script")
+
+    def __init__(self, script: Script, cluster: bool, fixed: Sequence[Arg] = ()) -> None:
+        self.script = script
+        self.calls: list[ScriptCall] = []
+        self._cluster = cluster
+        self._fixed = fixed
+        self._open: dict[int, ScriptCall] = {}
+
+    def add_key(self, key: str, items: Sequence[int]) -> ScriptCall:
+        """Add a key with these items of the batch; return its call, to which the caller appends their arguments.
+
+        Append them before the next key is added: a script reads its arguments in the order of its keys.
+        """
+        slot = key_slot(key.encode()) if self._cluster else 0
+        call = self._open.get(slot)
+        if call is None or len(call.items) + len(items) > CHUNK or len(call.keys) == CHUNK:
+            call = self._open[slot] = ScriptCall(args=[*self._fixed])
+            self.calls.append(call)
+        call.keys.append(key)
+        call.items += items
+        return call
+
+    def commands(self, marks: CompletenessMarks | None = None) -> list[Command]:
+        """Return the calls as commands. With `marks`, a `complete_only` script checks the mark of its slot first."""
+        if marks is not None and (guarded := self.script.guarded) is not None:
+            return [
+                (
+                    "EVALSHA",
+                    guarded.sha,
+                    len(call.keys) + 1,
+                    marks.mark_for(call.keys[0]),
+                    *call.keys,
+                    *call.args,
+                )
+                for call in self.calls
+            ]
+        sha = self.script.sha
+        return [("EVALSHA", sha, len(call.keys), *call.keys, *call.args) for call in self.calls]
+
+    def results(self, replies: Sequence[Any]) -> list[Any]:
+        """Return the result of each item, in the batch's order, from the replies to the calls."""
+        if len(self.calls) == 1 and (items := self.calls[0].items) == list(range(len(items))):
+            return list(replies[0])
+        results: list[Any] = [None] * sum(len(call.items) for call in self.calls)
+        for call, reply in zip(self.calls, replies, strict=True):
+            for item, result in zip(call.items, reply, strict=True):
+                results[item] = result
+        return results
+
+
+def chunks(items: Sequence[int]) -> Sequence[Sequence[int]]:
+    """Return the items of one key in parts that fit into a call."""
+    if len(items) <= CHUNK:
+        return (items,)
+    return [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]

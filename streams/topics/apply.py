@@ -1,0 +1,116 @@
+"""The command that makes the cluster's topics like the table: creates, adds partitions, sets; never deletes."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import InvalidPartitionsError, TopicAlreadyExistsError, for_code
+
+from streams.kafka.connection import KafkaConnection
+from streams.topics.plan import TopicPlan, partitions_by_topic, plan_topics
+
+_VISIBLE_TIMEOUT_S = 30.0
+
+
+class TopicChange(NamedTuple):
+    """What was done with a topic: `created`, `unchanged`, or what was changed."""
+
+    topic: str
+    done: str
+
+
+async def apply(
+    connection: KafkaConnection,
+    prefix: str = "",
+    *,
+    partitions: int = 6,
+    replication: int = 1,
+    events: Sequence[str] = ("events",),
+) -> list[TopicChange]:
+    """Create what is missing, add partitions, set what differs; never delete, never shrink. Idempotent.
+
+    `events` are the topics of the upstream services: created for convenience where they are missing, else not changed.
+    Settings that the table does not name stay as they are. Return when the brokers use what was made, or after 30 s.
+    Raise KafkaError.
+    """
+    admin = AIOKafkaAdminClient(**connection.arguments())
+    await admin.start()
+    try:
+        plans = await plan_topics(admin, prefix, partitions=partitions, events=events)
+        missing = [plan for plan in plans if plan.missing]
+        await _create(admin, missing, partitions, replication)
+        changes = [TopicChange(plan.name, "created") for plan in missing]
+        for plan in plans:
+            if not plan.missing:
+                done = [*await _add_partitions(admin, plan), *await _set(admin, plan)]
+                changes.append(TopicChange(plan.name, ", ".join(done) or "unchanged"))
+        if any(change.done != "unchanged" for change in changes):
+            ours = {plan.name for plan in plans if plan.topic or plan.missing}
+            await _until_visible(admin, ours, prefix, partitions, events)
+        return changes
+    finally:
+        await admin.close()
+
+
+async def _create(admin: Any, missing: Sequence[TopicPlan], partitions: int, replication: int) -> None:
+    if not missing:
+        return
+    topics = [
+        NewTopic(plan.name, partitions, replication, topic_configs=dict(plan.config) or None)
+        for plan in missing
+    ]
+    response = await admin.create_topics(topics)
+    for name, code, message in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):  # another worker may have been faster
+            raise for_code(code)(f"{name}: {message}")
+
+
+async def _add_partitions(admin: Any, plan: TopicPlan) -> Iterable[str]:
+    if not plan.too_few_partitions:
+        return ()
+    try:
+        await admin.create_partitions({plan.name: NewPartitions(plan.least_partitions)})
+    except InvalidPartitionsError:  # they were added since the cluster was described
+        return ()
+    return (f"partitions {plan.partitions} -> {plan.least_partitions}",)
+
+
+async def _set(admin: Any, plan: TopicPlan) -> Iterable[str]:
+    to_set, own = plan.to_set(), plan.settings.own
+    if not to_set:
+        return ()
+    # AlterConfigs replaces a topic's own settings as a whole: without those that are not ours, they would be unset.
+    resource = ConfigResource(ConfigResourceType.TOPIC, plan.name, {**own, **plan.config})
+    for response in await admin.alter_configs([resource]):
+        for code, message, *_ in response.resources:
+            if code:
+                raise for_code(code)(f"{plan.name}: {message}")
+    return [f"{setting} {own.get(setting, 'unset')} -> {value}" for setting, value in to_set.items()]
+
+
+async def _until_visible(
+    admin: Any, names: set[str], prefix: str, partitions: int, events: Sequence[str]
+) -> None:
+    """Return when these topics can be used, or after 30 s: the controller answers before the brokers have caught up."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_VISIBLE_TIMEOUT_S):
+            while True:
+                # Leaders first: a broker that does not know a topic yet refuses to describe its settings.
+                if await _have_leaders(admin, names, partitions):
+                    plans = await plan_topics(admin, prefix, partitions=partitions, events=events)
+                    if not any(plan.to_set() for plan in plans):
+                        return
+                await asyncio.sleep(0.05)
+
+
+async def _have_leaders(admin: Any, names: set[str], partitions: int) -> bool:
+    """Return whether every partition of these topics has a leader: a topic is listed before it can be used."""
+    described = await partitions_by_topic(admin)
+    return all(
+        len(described.get(name, ())) >= partitions
+        and all(one["leader"] >= 0 and not one["error_code"] for one in described[name])
+        for name in names
+    )

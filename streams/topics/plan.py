@@ -1,0 +1,115 @@
+"""Differences between the topic table and the cluster: `apply` removes them, `status` shows them. Changes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from streams.topics.table import TOPICS, Topic
+
+_SET_ON_TOPIC = 1  # DescribeConfigs, KIP-226: the value is the topic's own and no default
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSettings:
+    """Settings of a topic by Kafka's names: `own` are set on it, `in_force` has the defaults too."""
+
+    own: Mapping[str, str] = field(default_factory=dict)
+    in_force: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic as it is and as it should be.
+
+    `name` is the full name. `topic` is its row in the table; None for a topic of the upstream services, which is
+    created where it is missing and never changed.
+    """
+
+    name: str
+    topic: Topic | None
+    partitions: int
+    """0 where the topic is missing."""
+    replication: int
+    settings: TopicSettings
+    least_partitions: int
+
+    @property
+    def missing(self) -> bool:
+        """True when the topic is to be created."""
+        return self.partitions == 0
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """The settings of the table; none for a topic of the upstream services."""
+        return self.topic.config() if self.topic else {}
+
+    @property
+    def too_few_partitions(self) -> bool:
+        """True when partitions are to be added."""
+        return self.topic is not None and 0 < self.partitions < self.least_partitions
+
+    def to_set(self) -> dict[str, str]:
+        """Return the settings that are to be set on the topic, also where the default is the same."""
+        own = self.settings.own
+        return {setting: value for setting, value in self.config.items() if own.get(setting) != value}
+
+    def not_in_force(self) -> dict[str, str]:
+        """Return the settings whose value in force is not that of the table."""
+        in_force = self.settings.in_force
+        return {setting: value for setting, value in self.config.items() if in_force.get(setting) != value}
+
+
+async def plan_topics(
+    admin: Any,
+    prefix: str,
+    *,
+    partitions: int,
+    events: Sequence[str],
+    describe_events: bool = False,
+) -> list[TopicPlan]:
+    """Return the plan of the upstream services' topics `events` and of every topic of the table, in this order.
+
+    `partitions` is the least number of partitions. The settings of `events` are left empty unless `describe_events`:
+    Kafka may not allow us to see them. Raise KafkaError.
+    """
+    table: dict[str, Topic | None] = dict.fromkeys(events)
+    table |= {prefix + topic.name: topic for topic in TOPICS}
+    described = await partitions_by_topic(admin)
+    known = [name for name, topic in table.items() if name in described and (topic or describe_events)]
+    settings = await _settings(admin, known)
+    return [
+        TopicPlan(
+            name=name,
+            topic=topic,
+            partitions=len(here := described.get(name, ())),
+            replication=len(here[0]["replicas"]) if here else 0,
+            settings=settings.get(name, TopicSettings()),
+            least_partitions=partitions,
+        )
+        for name, topic in table.items()
+    ]
+
+
+async def partitions_by_topic(admin: Any) -> dict[str, Sequence[Any]]:
+    """Return the partitions of every topic of the cluster, as the admin client describes them."""
+    return {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+
+
+async def _settings(admin: Any, names: Sequence[str]) -> dict[str, TopicSettings]:
+    if not names:
+        return {}
+    settings = {}
+    for response in await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    ):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
+            settings[name] = TopicSettings(
+                own={entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_TOPIC},
+                in_force={entry[0]: entry[1] for entry in entries},
+            )
+    return settings

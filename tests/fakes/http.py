@@ -1,0 +1,44 @@
+"""Idempotency keys and request limits of the HTTP API, in memory."""
+
+from collections import defaultdict
+
+from service.ports import IdempotencyRecord, IdempotencyState, Quota
+
+
+class FakeIdempotency:
+    """Implements the Idempotency port; records never expire."""
+
+    def __init__(self) -> None:
+        self._requests: dict[str, tuple[str, bytes]] = {}
+
+    async def begin(self, key: str, fingerprint: str) -> IdempotencyRecord:
+        if key not in self._requests:
+            self._requests[key] = (fingerprint, b"")
+            return IdempotencyRecord(IdempotencyState.first)
+        stored, answer = self._requests[key]
+        if stored != fingerprint:
+            return IdempotencyRecord(IdempotencyState.mismatch)
+        return (
+            IdempotencyRecord(IdempotencyState.done, answer)
+            if answer
+            else IdempotencyRecord(IdempotencyState.running)
+        )
+
+    async def finish(self, key: str, fingerprint: str, answer: bytes) -> None:
+        self._requests[key] = (fingerprint, answer)
+
+    async def release(self, key: str) -> None:
+        self._requests.pop(key, None)
+
+
+class FakeRateLimits:
+    """Implements the RateLimits port, in one window that never ends."""
+
+    def __init__(self) -> None:
+        self.taken: defaultdict[str, int] = defaultdict(int)
+
+    async def hit(self, limit: str, who: str) -> Quota:
+        amount = int(limit.partition("/")[0])
+        allowed = self.taken[who] < amount
+        self.taken[who] += allowed
+        return Quota(allowed, amount, amount - self.taken[who], 60, 60)

@@ -1,0 +1,222 @@
+"""Specs of the ports that only the API uses: credentials, directory, row locks, idempotency keys, rate limits."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from service import settings
+from service.adapters.rate_limits import SharedRateLimits
+from service.adapters.redis.client import Store
+from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.directory import RedisRecipientDirectory
+from service.adapters.redis.tables.row_locks import RedisRowLocks
+from service.adapters.redis.tables.writes import RedisTableWrites
+from service.dev.ports import free_port
+from service.model.access import Account, ApiKey
+from service.model.recipient import Recipient
+from service.ports import (
+    Accounts,
+    ApiKeys,
+    Idempotency,
+    IdempotencyState,
+    RateLimits,
+    RecipientDirectory,
+    RowLocks,
+    TableWrites,
+    Unavailable,
+)
+from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.http import FakeIdempotency, FakeRateLimits
+from tests.fakes.row_locks import FakeRowLocks
+from tests.fakes.tables import FakeRecipientDirectory, FakeTables
+from tests.specs.backend import complete
+from tests.support.redis_cluster import shared_cluster
+from tests.support.stack import shared_valkey
+
+
+@dataclass(frozen=True)
+class ApiPorts:
+    """The ports of one backend."""
+
+    accounts: Accounts
+    api_keys: ApiKeys
+    directory: RecipientDirectory
+    writes: TableWrites
+    locks: RowLocks
+    idempotency: Idempotency
+    limits: RateLimits
+
+
+@pytest.fixture(params=["fake", "valkey", "cluster"])
+async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
+    if request.param == "fake":
+        tables = FakeTables()
+        yield ApiPorts(
+            FakeAccounts(),
+            FakeApiKeys(),
+            FakeRecipientDirectory(tables),
+            tables,
+            FakeRowLocks(),
+            FakeIdempotency(),
+            FakeRateLimits(),
+        )
+        return
+    cluster = request.param == "cluster"
+    url = shared_cluster() if cluster else shared_valkey().url
+    redis = settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
+    store = Store(redis)
+    await complete(store)
+    yield ApiPorts(
+        RedisAccounts(store),
+        RedisApiKeys(store),
+        RedisRecipientDirectory(store),
+        RedisTableWrites(store),
+        RedisRowLocks(store),
+        RedisIdempotency(store),
+        SharedRateLimits(redis, now=lambda: 1_000_000.0),
+    )
+    await store.close()
+
+
+async def test_accounts(ports: ApiPorts) -> None:
+    """A row is stored until it is deleted; an older version replaces neither a newer row nor a deletion."""
+    rows = [Account(id="a{c}", credential=f"hash {version}", version=version) for version in range(4)]
+
+    assert await ports.accounts.get("a{c}") is None
+    assert await ports.accounts.put(rows[2])
+    assert not await ports.accounts.put(rows[1])
+    assert await ports.accounts.get("a{c}") == rows[2]
+    assert not await ports.accounts.delete("a{c}", 1)
+    assert await ports.accounts.delete("a{c}", 3)
+    assert await ports.accounts.get("a{c}") is None
+    assert not await ports.accounts.put(rows[2])
+
+
+async def test_api_keys(ports: ApiPorts) -> None:
+    """Keys are read by id and listed by id; an older version replaces nothing."""
+    key = ApiKey(id="b", name="shop", scopes=("events",), hash="00", created_ms=5, version=2)
+    await ports.api_keys.put(key)
+    await ports.api_keys.put(key.model_copy(update={"id": "a"}))
+
+    assert not await ports.api_keys.put(key.model_copy(update={"version": 1, "revoked_ms": 6}))
+    assert await ports.api_keys.get("b") == key
+    assert await ports.api_keys.get("c") is None
+    assert [row.id for row in await ports.api_keys.all()] == ["a", "b"]
+
+
+async def test_directory(ports: ApiPorts) -> None:
+    """Recipients come in the order of their ids' bytes, each once, with any roles; deleted ones are absent."""
+    names = ["b", "a", "é", "c", "{x}", "gone"]
+    await ports.writes.put_recipients([Recipient(id=name, roles=("admin",), version=1) for name in names])
+    await ports.writes.put_recipients([Recipient(id="b", version=2)])
+    await ports.writes.delete_recipient("gone", 2)
+
+    first = await ports.directory.recipients("", 3)
+    rest = await ports.directory.recipients(first[-1].id, 10)
+
+    assert [row.id for row in (*first, *rest)] == ["a", "b", "c", "{x}", "é"]
+
+
+async def test_row_locks(ports: ApiPorts) -> None:
+    """A row has one lock holder at a time, other rows are independent; an exception releases the lock."""
+    inside: list[str] = []
+
+    async def work(row: str) -> None:
+        async with ports.locks.hold(row):
+            assert row not in inside
+            inside.append(row)
+            await asyncio.sleep(0)
+            inside.remove(row)
+
+    await asyncio.gather(*(work(row) for row in "aabbaabb"))
+    with pytest.raises(KeyError):
+        async with ports.locks.hold("a"):
+            raise KeyError
+    async with ports.locks.hold("a"):
+        pass
+
+
+async def test_idempotency(ports: ApiPorts) -> None:
+    """The first request claims a key; a repeat gets `running`, then the answer; another request gets `mismatch`."""
+    assert (await ports.idempotency.begin("k", "one")).repeat is IdempotencyState.first
+    assert (await ports.idempotency.begin("k", "one")).repeat is IdempotencyState.running
+    assert (await ports.idempotency.begin("k", "two")).repeat is IdempotencyState.mismatch
+    await ports.idempotency.finish("k", "one", b'{"a":\n1}')
+    done = await ports.idempotency.begin("k", "one")
+    assert (done.repeat, done.answer) == (IdempotencyState.done, b'{"a":\n1}')
+    await ports.idempotency.release("k")
+    assert (await ports.idempotency.begin("k", "two")).repeat is IdempotencyState.first
+
+
+async def test_rate_limits(ports: ApiPorts) -> None:
+    """Requests pass up to the limit, each returns what is left, and callers are counted separately."""
+    quotas = [await ports.limits.hit("3/minute", "a") for _ in range(4)]
+    other = await ports.limits.hit("3/minute", "b")
+
+    assert [quota.allowed for quota in quotas] == [True, True, True, False]
+    assert [quota.remaining for quota in quotas] == [2, 1, 0, 0]
+    assert (other.allowed, other.limit, other.window_s) == (True, 3, 60)
+    assert 1 <= other.reset_s <= 60
+
+
+async def test_processes_share_a_limit(valkey_url: str) -> None:
+    """Processes together let no more pass than the limit; in the next window as many again."""
+    now = 1_000_000.0
+    redis = settings.RedisSettings(url=SecretStr(valkey_url))
+    processes = [SharedRateLimits(redis, now=lambda: now) for _ in range(3)]
+
+    passed = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
+    now += 60
+    again = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
+
+    assert 490 <= passed <= 500  # a lease of five may stay with each process that came last
+    assert 490 <= again <= 500
+
+
+async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
+    """A hundredth of a limit passes without Redis, again in each window; a small limit always needs Redis."""
+    now = 1_000_000.0
+    unreachable = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
+    limits = SharedRateLimits(unreachable, now=lambda: now)
+
+    for _ in range(2):
+        quotas = [await limits.hit("500/minute", "a") for _ in range(5)]
+        assert [quota.remaining for quota in quotas] == [499, 498, 497, 496, 495]
+        with pytest.raises(Unavailable):
+            await limits.hit("500/minute", "a")
+        now += 60
+    with pytest.raises(Unavailable):
+        await limits.hit("99/minute", "a")
+
+
+async def test_locks_of_two_processes(valkey_url: str) -> None:
+    """Another process waits for the lock, and fails after its patience."""
+    store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
+    own, other = RedisRowLocks(store), RedisRowLocks(store, patience_s=0.05)
+    async with own.hold("a"):
+        with pytest.raises(Unavailable):
+            async with other.hold("a"):
+                pass
+    async with other.hold("a"):
+        pass
+    await store.close()
+
+
+async def test_a_lock_expires(valkey_url: str) -> None:
+    """A row whose holder crashed can be locked after the TTL; a late release does not free another holder's lock."""
+    store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
+    crashed, running = RedisRowLocks(store, ttl_s=0.05), RedisRowLocks(store)
+    other = RedisRowLocks(store, patience_s=0.05)
+    async with crashed.hold("a"):
+        entered = running.hold("a")
+        await entered.__aenter__()
+    with pytest.raises(Unavailable):
+        async with other.hold("a"):
+            pass
+    await entered.__aexit__(None, None, None)
+    await store.close()
