@@ -1,1 +1,1 @@
-"""What is measured, against what, and the results."""
+"""Benchmarks of Tocsin beside its peers; the results are in RESULTS.md."""

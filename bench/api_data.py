@@ -1,4 +1,4 @@
-"""What the API benchmark reads and marks: one large account, one large inbox and a thousand small ones."""
+"""The data of the API benchmark, and its requests: a large account, a large inbox and a thousand small ones."""
 
 import time
 from base64 import b64encode
@@ -17,22 +17,22 @@ from service.model.access import Account
 from service.model.recipient import Choice, Contact
 from service.ports import InboxItem
 
-CONTACTS, CHOICES_A_CONTACT = 10_000, 2
-PEOPLE, ENTRIES, LARGE = 1000, 80, 20_000
-"""Small inboxes, the entries of each, and those of the large one, to which every fifth request goes."""
+CONTACTS, CHOICES_PER_CONTACT = 10_000, 2
+RECIPIENTS, ENTRIES, LARGE = 1000, 80, 20_000
+"""Number of small inboxes, entries in each, and entries in the large one, which gets every fifth request."""
 
 _TYPES = ("overbid", "overbid", "winner", "payment_approved")
 _CHOICES = ("payment:email", "invoice_available:email")
 _ACCOUNT, _PASSWORD = "acme", "bench-only"
 _EPOCH_MS = 1_700_000_000_000
-_PART = 5000
+_ROWS_PER_WRITE = 5000
 _BULK = 20
 _CONTACTS = "/api/2.0/notification_contacts/"
 _PREFERENCES = "/api/2.0/notification_preferences/"
 
 
 async def fill(parts: Parts) -> None:
-    """Write all of it, by the ports that the product writes by."""
+    """Write all data through the ports that the product writes through."""
     await parts.completeness.mark_complete()
     choice = Choice(on=False, since_ms=_EPOCH_MS, by="bench")
     rows = [
@@ -43,27 +43,27 @@ async def fill(parts: Parts) -> None:
             name=f"Contact {n}",
             phone="+49 30 1234567",
             main=n == 0,
-            preferences=dict.fromkeys(_CHOICES[:CHOICES_A_CONTACT], choice),
+            preferences=dict.fromkeys(_CHOICES[:CHOICES_PER_CONTACT], choice),
         )
         for n in range(CONTACTS)
     ]
     hashed = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(_PASSWORD)
     await RedisAccounts(parts.store).put(Account(id=_ACCOUNT, credential=hashed))
     inbox = RedisInbox(parts.store, parts.clock, cap=LARGE)
-    items = [_item(name, n) for name, count in _boxes() for n in range(count)]
-    for start in range(0, max(len(rows), len(items)), _PART):
-        await parts.writes.put_contacts(rows[start : start + _PART])
-        await inbox.add(items[start : start + _PART])
+    items = [_item(name, n) for name, count in _inboxes() for n in range(count)]
+    for start in range(0, max(len(rows), len(items)), _ROWS_PER_WRITE):
+        await parts.writes.put_contacts(rows[start : start + _ROWS_PER_WRITE])
+        await inbox.add(items[start : start + _ROWS_PER_WRITE])
 
 
-def _boxes() -> list[tuple[str, int]]:
-    return [("large", LARGE), *((f"user-{n}", ENTRIES) for n in range(PEOPLE))]
+def _inboxes() -> list[tuple[str, int]]:
+    return [("large", LARGE), *((f"user-{n}", ENTRIES) for n in range(RECIPIENTS))]
 
 
 def _item(name: str, n: int) -> InboxItem:
-    kind = _TYPES[n % len(_TYPES)]
+    type_ = _TYPES[n % len(_TYPES)]
     meta = {"lot_id": str(n), "auction_id": "4711"}
-    return InboxItem(_id(name, n), name, kind, 0, _EPOCH_MS + n * 1000, meta, f"About {kind} {n}")
+    return InboxItem(_id(name, n), name, type_, 0, _EPOCH_MS + n * 1000, meta, f"About {type_} {n}")
 
 
 def _id(name: str, n: int) -> str:
@@ -71,26 +71,28 @@ def _id(name: str, n: int) -> str:
 
 
 class Requests:
-    """Endless requests by case; nothing is marked read twice before everything has been."""
+    """Endless requests by case. An entry is marked read again only after all others have been."""
 
     def __init__(self, secret: str) -> None:
         expires = int(time.time()) + 3600
         self._tokens = {
             name: jwt.encode({"sub": name, "scope": "inbox", "aud": "tocsin", "exp": expires}, secret)
-            for name, _ in _boxes()
+            for name, _ in _inboxes()
         }
         self._basic = b64encode(f"{_ACCOUNT}:{_PASSWORD}".encode()).decode()
 
     def cases(self) -> dict[str, Iterator[bytes]]:
-        """What is asked at the modest rate."""
+        """Return the requests of the cases that run at the lower rate."""
         page = f"/notifications?{quote('page[size]')}=50"
         after = f"{page}&{quote('page[after]')}="
         return {
-            "contacts": self._listed(lambda _: _CONTACTS),
-            "contacts, limit 50, deep": self._listed(
+            "contacts": self._account_requests(lambda _: _CONTACTS),
+            "contacts, limit 50, deep": self._account_requests(
                 lambda n: f"{_CONTACTS}?limit=50&offset={CONTACTS // 2 + n * 97 % (CONTACTS // 2 - 50)}"
             ),
-            "preferences": self._listed(lambda n: f"{_PREFERENCES}?limit=50&offset={n * 997 % CONTACTS}"),
+            "preferences": self._account_requests(
+                lambda n: f"{_PREFERENCES}?limit=50&offset={n * 997 % CONTACTS}"
+            ),
             "counts": self.counts(),
             "notifications, first 50": (self._inbox("GET", page, name) for name, _ in _turns()),
             "notifications, 50 after a deep cursor": (
@@ -105,21 +107,21 @@ class Requests:
         }
 
     def counts(self) -> Iterator[bytes]:
-        """GET /counts of everybody."""
+        """Return GET /counts for all recipients in turn."""
         return (self._inbox("GET", "/counts", name) for name, _ in _turns())
 
-    def every_contact(self) -> Iterator[bytes]:
-        """All contacts in one answer."""
-        return self._listed(lambda _: f"{_CONTACTS}?limit=0")
+    def all_contacts(self) -> Iterator[bytes]:
+        """Return requests for all contacts in one response each."""
+        return self._account_requests(lambda _: f"{_CONTACTS}?limit=0")
 
-    def _listed(self, path: Callable[[int], str]) -> Iterator[bytes]:
+    def _account_requests(self, path: Callable[[int], str]) -> Iterator[bytes]:
         return (_request("GET", path(n), f"Basic {self._basic}") for n in cycle(range(CONTACTS)))
 
     def _inbox(self, method: str, path: str, name: str, body: bytes = b"") -> bytes:
         return _request(method, path, f"Bearer {self._tokens[name]}", body)
 
     def _bulk(self, name: str, n: int) -> bytes:
-        """The entries that are not marked one by one, some at a time."""
+        """Return a request that marks some of the entries which are not marked one by one."""
         first, last = _split(name), LARGE if name == "large" else ENTRIES
         start = first + n * _BULK % (last - first)
         ids: Sequence[dict[str, str]] = [
@@ -129,18 +131,18 @@ class Requests:
 
 
 def _turns() -> Iterator[tuple[str, int]]:
-    """Whose turn it is, and which of theirs."""
+    """Yield the recipient of each request, and the number of its request."""
     turn = 0
     while True:
-        for number in range(PEOPLE):
+        for number in range(RECIPIENTS):
             yield f"user-{number}", turn
             if number % 4 == 3:
-                yield "large", turn * (PEOPLE // 4) + number // 4
+                yield "large", turn * (RECIPIENTS // 4) + number // 4
         turn += 1
 
 
 def _split(name: str) -> int:
-    """Entries before it are marked one by one, those from it on in bulk."""
+    """Return the first entry that is marked in bulk; those before it are marked one by one."""
     return LARGE // 4 if name == "large" else ENTRIES // 4
 
 
@@ -149,7 +151,7 @@ def _cursor(n: int) -> str:
 
 
 def _request(method: str, path: str, authorization: str, body: bytes = b"") -> bytes:
-    kind = f"Content-Type: application/vnd.api+json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    headers = f"Content-Type: application/vnd.api+json\r\nContent-Length: {len(body)}\r\n" if body else ""
     accept = "application/json" if path.startswith("/api/") else "application/vnd.api+json"
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench.test\r\nAccept: {accept}\r\n{kind}"
+    head = f"{method} {path} HTTP/1.1\r\nHost: bench.test\r\nAccept: {accept}\r\n{headers}"
     return f"{head}Authorization: {authorization}\r\n\r\n".encode() + body

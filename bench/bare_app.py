@@ -1,4 +1,4 @@
-"""A route that does nothing, served as `tocsin api` serves: what any API costs at least."""
+"""A route that does nothing, served as `tocsin api` is served: the least that any API costs."""
 
 import sys
 
@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 
 async def counts(_: Request) -> JSONResponse:
-    """An empty list of counts, as JSON:API has it."""
+    """Return an empty list of counts in JSON:API."""
     return JSONResponse({"data": []}, media_type="application/vnd.api+json")
 
 
@@ -19,7 +19,7 @@ app = Starlette(routes=[Route("/counts", counts)])
 
 
 def main() -> None:
-    """Serve until SIGTERM, on the port that is given."""
+    """Serve until SIGTERM on the port of the first argument."""
     config = uvicorn.Config(
         app, port=int(sys.argv[1]), http="httptools", log_config=None, access_log=False, server_header=False
     )

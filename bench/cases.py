@@ -1,4 +1,4 @@
-"""What goes down the line: events of one type, the rows that they need, and the state in which each must end."""
+"""The cases of the pipeline benchmark: events of one type, the rows that they need, their final state."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from service.model.recipient import Choice, Contact, Group, preference_key
 
 SOURCE = "/bench"
 OWNERS = 2_000
-"""Accounts with one contact each, and groups with one address each, that events are spread over."""
+"""Number of accounts with one contact each, and of groups with one address each, that events are spread over."""
 _DOMAINS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of event: each comes to one delivery, which must end in `final`."""
+    """One type of event. Each event has one delivery, which must end in the state `final`."""
 
     name: str
     type: str
@@ -25,7 +25,7 @@ class Case:
     mail: bool
 
     def event(self, run: str, i: int) -> tuple[bytes, bytes]:
-        """Key and value of an event as an upstream service would publish it: bare JSON, some 350 bytes."""
+        """Return key and value of an event as an upstream service would publish it: JSON, some 350 bytes."""
         owner = f"acct-{i % OWNERS}" if not self.mail else f"proj-{i % OWNERS}"
         fields = {
             "specversion": "1.0",
@@ -40,7 +40,7 @@ class Case:
 
 
 def event_id(run: str, i: int) -> str:
-    """The id of an event; the number can be read back from it."""
+    """Return the id of an event, which ends in its number."""
     return f"{run}-{i}"
 
 
@@ -67,7 +67,7 @@ CASES = (
 
 async def seed(parts: Parts) -> None:
     """Fill the tables: a contact with its preference for each account, an address for each group."""
-    wanted = preference_key("payment_approved", "inbox")
+    key = preference_key("payment_approved", "inbox")
     contacts = [
         Contact(
             uuid=f"contact-{n}",
@@ -75,7 +75,7 @@ async def seed(parts: Parts) -> None:
             email=f"contact{n}@{_domain(n)}",
             name=f"Contact {n}",
             main=True,
-            preferences={wanted: Choice(on=True, since_ms=1_700_000_000_000)},
+            preferences={key: Choice(on=True, since_ms=1_700_000_000_000)},
             version=1,
         )
         for n in range(OWNERS)
@@ -90,7 +90,7 @@ async def seed(parts: Parts) -> None:
 
 
 def contact_ids() -> Iterator[str]:
-    """The recipients whose inboxes are filled."""
+    """Yield the recipients whose inboxes are filled."""
     return (f"contact-{n}" for n in range(OWNERS))
 
 

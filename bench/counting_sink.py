@@ -1,4 +1,4 @@
-"""An SMTP server that writes down the Message-ID of every mail, once its stdin is closed: who is lost or doubled."""
+"""An SMTP server that counts each Message-ID, and prints the counts of distinct and repeated ones at end of input."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ _END = b"\r\n.\r\n"
 
 
 class Sink(asyncio.Protocol):
-    """Strict about the end of data; accepts everything; answers a group in one write."""
+    """A connection. Strict about the end of data; accepts everything; replies to pipelined commands in one write."""
 
     ids: ClassVar[Counter[str]] = Counter()
 
@@ -22,16 +22,16 @@ class Sink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        answers: list[bytes] = []
+        replies: list[bytes] = []
         while True:
             end = _END if self.in_data else b"\r\n"
-            head, found, rest = self.buffer.partition(end)
-            if not found:
+            head, complete, rest = self.buffer.partition(end)
+            if not complete:
                 break
             self.buffer = rest
-            answers.append(self.message(head) if self.in_data else self.command(head))
-        if answers:
-            self.transport.write(b"".join(answers))
+            replies.append(self.message(head) if self.in_data else self.command(head))
+        if replies:
+            self.transport.write(b"".join(replies))
 
     def message(self, content: bytes) -> bytes:
         self.in_data = False
@@ -44,7 +44,7 @@ class Sink(asyncio.Protocol):
             return b"250-counting\r\n250 PIPELINING\r\n"
         if verb == b"DATA":
             self.in_data = True
-            return b"354 Go on\r\n"
+            return b"354 Continue\r\n"
         return b"221 Bye\r\n" if verb == b"QUIT" else b"250 2.1.0 Ok\r\n"
 
 

@@ -1,12 +1,12 @@
-"""CPU time by process, so that a figure says what was spent and not only how long it took."""
+"""CPU time by process, so that a figure shows the cost beside the elapsed time."""
 
 from collections.abc import Mapping
 
 import psutil
 
 
-class Meter:
-    """User and system time of named processes, and of our own as `load`."""
+class CpuMeter:
+    """User and system time of named processes, and of this process as `load`."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
@@ -14,11 +14,11 @@ class Meter:
         self._before: dict[str, float] = {}
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._before = self._now()
 
     def stop(self, events: int) -> dict[str, float]:
-        """Microseconds an event since `start`."""
+        """Return microseconds per event since `start`, by process."""
         now = self._now()
         return {name: (now[name] - self._before[name]) * 1e6 / events for name in now}
 

@@ -1,4 +1,4 @@
-"""The load: events as fast as Kafka takes them, or at a fixed rate whether or not anyone keeps up."""
+"""The load: events as fast as Kafka accepts them, or at a fixed rate even when the pipeline falls behind."""
 
 import asyncio
 import time
@@ -14,29 +14,29 @@ _TICK_S = 0.005
 
 
 class Load:
-    """One producer. Open it before measuring."""
+    """One producer. Start it before measuring."""
 
     def __init__(self, bootstrap: str) -> None:
         self._client = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=0)
 
     async def start(self) -> None:
-        """Connect."""
+        """Connect to Kafka."""
         await self._client.start()
 
     async def stop(self) -> None:
-        """Disconnect."""
+        """Disconnect from Kafka."""
         await self._client.stop()
 
     async def flood(self, topic: str, events: Sequence[tuple[bytes, bytes]]) -> None:
-        """All events at once; returns when Kafka has them."""
+        """Publish all events at once; return when Kafka has acknowledged them."""
         partitions = len(await self._client.partitions_for(topic))
-        spread: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
+        by_partition: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
         for key, value in events:
-            spread[crc32(key) % partitions].append((key, value))
+            by_partition[crc32(key) % partitions].append((key, value))
         sent = []
-        for start in range(0, max(map(len, spread)), _BATCH):
-            for partition, mine in enumerate(spread):
-                if part := mine[start : start + _BATCH]:
+        for start in range(0, max(map(len, by_partition)), _BATCH):
+            for partition, records in enumerate(by_partition):
+                if part := records[start : start + _BATCH]:
                     batch = self._client.create_batch()
                     for key, value in part:
                         if batch.append(key=key, value=value, timestamp=None) is None:
@@ -47,7 +47,10 @@ class Load:
         await asyncio.gather(*sent)
 
     async def steady(self, topic: str, case: Case, run: str, events: int, rate: float) -> list[int]:
-        """One event every 1/rate seconds by the clock, never waiting for an answer; when each was produced (ms)."""
+        """Publish one event every 1/rate seconds by the clock; return the times (ms) at which they were produced.
+
+        Acknowledgements are awaited at the end only.
+        """
         produced: list[int] = []
         sent: list[asyncio.Future[object]] = []
         first = time.monotonic()

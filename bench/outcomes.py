@@ -1,4 +1,4 @@
-"""Reads `dispatch.outcomes` after a run: which events ended, when, and whether any ended twice."""
+"""Final states of a run's events, read from `dispatch.outcomes` after it."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,10 @@ async def read_final(
     run: str,
     final: str,
 ) -> tuple[dict[int, int], int]:
-    """When each event of the run came to `final` (ms, by its number), and how many final states there are too many."""
+    """Return when each event of the run reached a final state (ms, by its number), and the number of wrong states.
+
+    Wrong are a second final state of an event, and one other than `final`.
+    """
     written = [tp for tp in start if end[tp] > start[tp]]
     if not written:
         return {}, 0
@@ -23,17 +26,17 @@ async def read_final(
     for tp in consumer.assignment():
         consumer.seek(tp, start[tp])
     finished: dict[int, int] = {}
-    repeated, left = 0, sum(end[tp] - start[tp] for tp in start)
+    wrong, left = 0, sum(end[tp] - start[tp] for tp in start)
     while left > 0:
         for records in (await consumer.getmany(timeout_ms=1000)).values():
             left -= len(records)
             for record in records:
-                told = orjson.loads(record.value)
-                of_run, _, number = told["event_id"].rpartition("-")
-                if of_run != run or is_open(State(told["state"])):
+                outcome = orjson.loads(record.value)
+                of_run, _, number = outcome["event_id"].rpartition("-")
+                if of_run != run or is_open(State(outcome["state"])):
                     continue
-                repeated += int(number) in finished or told["state"] != final
-                # The mark of a mail is made when its 250 has come; an inbox entry is there when it is told.
-                finished[int(number)] = told["at_ms"] if final == "sent" else record.timestamp
+                wrong += int(number) in finished or outcome["state"] != final
+                # A message is `sent` when its 250 has come; an inbox entry exists when its outcome is recorded.
+                finished[int(number)] = outcome["at_ms"] if final == "sent" else record.timestamp
     consumer.unsubscribe()
-    return finished, repeated
+    return finished, wrong

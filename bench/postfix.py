@@ -1,5 +1,6 @@
-"""Postfix's own test tools: smtp-sink, which takes mail and counts it, and smtp-source, the peer that sends it."""
+"""Postfix's own test tools: smtp-sink, which accepts and counts messages, and smtp-source, a peer that sends them."""
 
+import pwd
 import re
 import shutil
 import socket
@@ -18,25 +19,30 @@ _MEMORY = Path("/dev/shm")
 
 
 def tool(name: str) -> str:
-    """Where it is; ends the program when it is missing."""
-    found = shutil.which(name, path=_PATH)
-    if found is None:
+    """Return the path of a tool; end the program when it is missing."""
+    path = shutil.which(name, path=_PATH)
+    if path is None:
         sys.exit(f"{name} is missing: install Postfix")
-    return found
+    return path
 
 
-def smtp_source(port: int, connections: int, mails: int, longest_s: float) -> float:
-    """Seconds that `smtp-source -d` takes for mails of 5,000 octets; -d: connections are kept."""
+def unprivileged_user() -> str:
+    """Return the name of the user without rights; smtp-sink runs as this user when root starts it."""
+    return pwd.getpwuid(65534).pw_name
+
+
+def smtp_source(port: int, connections: int, mails: int, timeout_s: float) -> float:
+    """Return the seconds that `smtp-source -d` takes for messages of 5,000 octets; -d keeps connections open."""
     command = [tool("smtp-source"), "-d", "-s", str(connections), "-m", str(mails), "-l", "5000"]
     command += ["-f", "bounces@tocsin.test", "-t", "user@example.test", f"127.0.0.1:{port}"]
-    began = time.perf_counter()
-    subprocess.run(command, check=True, timeout=longest_s)
-    return time.perf_counter() - began
+    started = time.perf_counter()
+    subprocess.run(command, check=True, timeout=timeout_s)
+    return time.perf_counter() - started
 
 
 @contextmanager
 def running(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A process that ends with the block."""
+    """Terminate a process at the end of the context."""
     try:
         yield process
     finally:
@@ -45,16 +51,16 @@ def running(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]
 
 
 class PostfixSink:
-    """smtp-sink with its own counter, which it writes to a file: one in memory, so that counting costs it little."""
+    """smtp-sink with its own counter, which it writes to a file in memory, so that counting costs little."""
 
     def __init__(self, stack: ExitStack) -> None:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = int(listener.getsockname()[1])
-        place = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
-        self._counter = Path(stack.enter_context(place)) / "counter"
+        folder = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
+        self._counter = Path(stack.enter_context(folder)) / "counter"
         output = stack.enter_context(self._counter.open("wb"))
-        command = [tool("smtp-sink"), "-u", "nobody", "-c", f"127.0.0.1:{self.port}", "200"]
+        command = [tool("smtp-sink"), "-u", unprivileged_user(), "-c", f"127.0.0.1:{self.port}", "200"]
         process = stack.enter_context(running(subprocess.Popen(command, stdout=output, text=True)))
         self._process = psutil.Process(process.pid)
         deadline = time.monotonic() + 10
@@ -63,8 +69,8 @@ class PostfixSink:
                 sys.exit("smtp-sink does not listen")
             time.sleep(0.02)
 
-    def counted(self) -> int:
-        """Messages so far, once the counter stands still."""
+    def count(self) -> int:
+        """Return the number of messages so far, once the counter has stopped changing."""
         last = -1
         while last != (now := self._read()):
             last = now
@@ -72,7 +78,7 @@ class PostfixSink:
         return now
 
     def cpu_s(self) -> float:
-        """Seconds of a core that it has used so far."""
+        """Return the CPU time in seconds that it has used so far."""
         times = self._process.cpu_times()
         return float(times.user + times.system)
 

@@ -1,4 +1,4 @@
-"""A mail sink in Python that counts like smtp-sink: python -m bench.python_sink HOST PORT."""
+"""A mail sink in Python that counts as smtp-sink does: python -m bench.python_sink HOST PORT."""
 
 import asyncio
 import sys
@@ -6,23 +6,23 @@ import sys
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
-class _Counting:
-    """Takes everything."""
+class _CountingHandler:
+    """Accepts every message."""
 
     def __init__(self) -> None:
-        self._taken = 0
+        self._accepted = 0
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Count a mail."""
-        self._taken += 1
-        sys.stdout.write(f"mesg={self._taken}\r")
+        """Count a message."""
+        self._accepted += 1
+        sys.stdout.write(f"mesg={self._accepted}\r")
         sys.stdout.flush()
         return "250 2.0.0 Ok"
 
 
 async def main(host: str, port: int) -> None:
     """Serve until killed."""
-    handler = _Counting()
+    handler = _CountingHandler()
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(handler, hostname="sink.test"), host, port
     )

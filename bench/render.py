@@ -1,11 +1,11 @@
-"""What rendering costs: microseconds of one core for a mail of two parts, some 5 kB.
+"""The cost of rendering: microseconds of one core for a message of two parts, some 5 kB.
 
-    python bench/render.py [--rounds N]
+    python -m bench.render [--rounds N]
 
-`ours` is the whole of what the email stage calls: template, layout, headers, MIME, each mail with data of its
-own. First every type in every locale, to find the slowest. Then that one and two others, with the same template,
-layout and data, against Jinja2 and the standard library's EmailMessage as most programs use them; and EmailMessage
-alone, given finished texts. Medians of single calls.
+`ours` is everything that the email stage calls: template, layout, headers, MIME, each message with its own data. First
+every type in every locale is measured, to find the slowest. Then that one and two others, with the same template,
+layout and data, are measured against Jinja2 and the standard library's EmailMessage as most programs use them, and
+against EmailMessage alone with finished texts. All figures are medians of single calls.
 """
 
 import argparse
@@ -33,13 +33,13 @@ HEADERS = {
 }
 PEERS = ("jinja2+EmailMessage", "EmailMessage")
 CASES = (("overbid", "en"), ("invoice_available", "de"))
-RUN = 5  # mails of one type in a row, as an event to several recipients makes them
+RUN = 5  # messages of one type in a row, as an event to several recipients causes them
 
 
 def deliveries(renderer: TemplateRenderer, type_: str, locale: str, count: int) -> list[Delivery]:
-    """One for each round, no two with the same data."""
+    """Return `count` deliveries of a type, no two with the same data."""
     base = sample_delivery(renderer.library.catalogue[type_], locale)
-    made = []
+    result = []
     for number in range(count):
         data = dict(base.data)
         for name, value in data.items():
@@ -48,12 +48,12 @@ def deliveries(renderer: TemplateRenderer, type_: str, locale: str, count: int) 
             elif name.endswith("_id"):
                 data[name] = f"{value}-{number}"
         update = {"data": data, "name": f"Recipient Number {number}", "address": f"r{number}@example.com"}
-        made.append(base.model_copy(update=update))
-    return made
+        result.append(base.model_copy(update=update))
+    return result
 
 
 def jinja_and_email_message(renderer: TemplateRenderer, delivery: Delivery) -> bytes:
-    """The usual way: render both texts, hand them to EmailMessage."""
+    """Render both texts with Jinja2, and build the message with EmailMessage."""
     page = renderer.library.page(delivery.type, delivery.locale)
     values = renderer._values(page, delivery, HEADERS["List-Unsubscribe"])
     subject = page.block("subject", values)
@@ -84,40 +84,40 @@ def timed(work: Callable[[], Any]) -> float:
     return (time.perf_counter_ns() - start) / 1000
 
 
-def same(ours: bytes, theirs: bytes) -> bool:
-    """Whether both say the same, so that the race is between equals."""
-    mails = [message_from_bytes(mail, policy=policy.default) for mail in (ours, theirs)]
-    bodies = [[part.get_content().strip() for part in mail.iter_parts()] for mail in mails]
-    return bodies[0] == bodies[1] and mails[0]["Subject"] == mails[1]["Subject"]
+def equal(ours: bytes, theirs: bytes) -> bool:
+    """Return whether two messages have the same subject and texts, so that equal work is compared."""
+    messages = [message_from_bytes(data, policy=policy.default) for data in (ours, theirs)]
+    bodies = [[part.get_content().strip() for part in message.iter_parts()] for message in messages]
+    return bodies[0] == bodies[1] and messages[0]["Subject"] == messages[1]["Subject"]
 
 
-def race(renderer: TemplateRenderer, type_: str, locale: str, rounds: int) -> dict[str, float]:
-    """Medians by contender, and the size of the mail."""
+def compare(renderer: TemplateRenderer, type_: str, locale: str, rounds: int) -> dict[str, float]:
+    """Return the median µs of each side, and the size of the message."""
     times: dict[str, list[float]] = {name: [] for name in ("ours", *PEERS)}
     todo = deliveries(renderer, type_, locale, rounds * 20)
     for delivery in todo[:rounds]:
-        made = renderer.email(delivery, HEADERS)
-        message = message_from_bytes(made, policy=policy.default)
+        rendered = renderer.email(delivery, HEADERS)
+        message = message_from_bytes(rendered, policy=policy.default)
         text, html = (part.get_content() for part in message.iter_parts())
-        assert same(made, jinja_and_email_message(renderer, delivery))
+        assert equal(rendered, jinja_and_email_message(renderer, delivery))
         times["jinja2+EmailMessage"].append(timed(partial(jinja_and_email_message, renderer, delivery)))
         subject = str(message["Subject"])
         times["EmailMessage"].append(timed(partial(email_message, delivery, subject, text, html)))
     times["ours"] = [timed(partial(renderer.email, delivery, HEADERS)) for delivery in todo[rounds:]]
-    return {name: round(statistics.median(found), 1) for name, found in times.items()} | {"bytes": len(made)}
+    return {name: round(statistics.median(us), 1) for name, us in times.items()} | {"bytes": len(rendered)}
 
 
 def survey(renderer: TemplateRenderer, rounds: int) -> dict[tuple[str, str], float]:
-    """The median of every type and locale, slowest first. They take turns, so that all meet the same machine."""
+    """Return the median µs of every type and locale, slowest first. They take turns, as the machine's speed varies."""
     library = renderer.library
-    pairs = [(row.name, locale) for row in library.catalogue for locale in library.locales(row.name)]
+    pairs = [(type_.name, locale) for type_ in library.catalogue for locale in library.locales(type_.name)]
     todo = {pair: iter(deliveries(renderer, *pair, RUN * (rounds + 1))) for pair in pairs}
     times: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for turn in range(rounds + 1):  # the first warms up
-        for pair, waiting in todo.items():
-            found = [timed(partial(renderer.email, next(waiting), HEADERS)) for _ in range(RUN)]
-            times[pair] += found if turn else []
-    medians = {pair: statistics.median(found) for pair, found in times.items()}
+        for pair, pending in todo.items():
+            run_us = [timed(partial(renderer.email, next(pending), HEADERS)) for _ in range(RUN)]
+            times[pair] += run_us if turn else []
+    medians = {pair: statistics.median(us) for pair, us in times.items()}
     return dict(sorted(medians.items(), key=lambda item: -item[1]))
 
 
@@ -129,25 +129,25 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     renderer = TemplateRenderer(MailSettings(), TemplateSettings(), load_catalogue(templates_directory()))
     gc.freeze()
-    every = survey(renderer, max(1, rounds // RUN))
-    slowest = next(iter(every))
+    medians = survey(renderer, max(1, rounds // RUN))
+    slowest = next(iter(medians))
     cases = dict.fromkeys((*CASES, slowest))
-    found = {f"{type_}/{locale}": race(renderer, type_, locale, rounds) for type_, locale in cases}
+    results = {f"{type_}/{locale}": compare(renderer, type_, locale, rounds) for type_, locale in cases}
     print(
-        f"{len(every)} mails (every type and locale): median {statistics.median(every.values()):.1f} µs, "
-        f"the slowest {'/'.join(slowest)} {every[slowest]:.1f} µs"
+        f"{len(medians)} messages (every type and locale): median {statistics.median(medians.values()):.1f} µs, "
+        f"the slowest {'/'.join(slowest)} {medians[slowest]:.1f} µs"
     )
     print(
-        f"{'median µs a mail':24} {'bytes':>7} {'ours':>8} {'jinja2+EmailMessage':>20} {'EmailMessage':>13}"
+        f"{'median µs per message':24} {'bytes':>7} {'ours':>8} {'jinja2+EmailMessage':>20} {'EmailMessage':>13}"
     )
-    for case, row in found.items():
-        ours, usual, alone = row["ours"], row["jinja2+EmailMessage"], row["EmailMessage"]
-        shares = f"{usual:>12} ({usual / ours:4.0f}x) {alone:>6} ({alone / ours:3.0f}x)"
+    for case, row in results.items():
+        ours, jinja2, email_only = row["ours"], row["jinja2+EmailMessage"], row["EmailMessage"]
+        shares = f"{jinja2:>12} ({jinja2 / ours:4.0f}x) {email_only:>6} ({email_only / ours:3.0f}x)"
         print(f"{case:24} {row['bytes']:>7} {ours:>8} {shares}")
-    against = {peer: {case: row[peer] for case, row in found.items()} for peer in PEERS}
-    own = {case: row["ours"] for case, row in found.items()}
+    against = {peer: {case: row[peer] for case, row in results.items()} for peer in PEERS}
+    own = {case: row["ours"] for case, row in results.items()}
     line = {"bench": "render", "unit": "us", "ours": own, "against": against, "lost": 0, "duplicates": 0}
-    print(json.dumps({**line, "slowest": {"/".join(slowest): round(every[slowest], 1)}}))
+    print(json.dumps({**line, "slowest": {"/".join(slowest): round(medians[slowest], 1)}}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The table for people and the line of JSON for scripts."""
+"""The report of the pipeline benchmark: a table, and a line of JSON for scripts."""
 
 import argparse
 import json
@@ -14,47 +14,49 @@ OURS = "tocsin"
 
 @dataclass(slots=True)
 class Result:
-    """One case on one side. Rates in events a second; latencies in ms, sorted; `cpu` in µs an event by process."""
+    """One case on one side. Rates in events per second; latencies in ms, sorted; CPU in µs per event by process."""
 
     case: str
     side: str
     rates: list[float] = field(default_factory=list)
-    cpu: list[dict[str, float]] = field(default_factory=list)
-    latencies: Sequence[int] = ()
+    cpu_us: list[dict[str, float]] = field(default_factory=list)
+    latencies_ms: Sequence[int] = ()
     lost: int = 0
     duplicates: int = 0
 
     def add(self, run: tuple[float, int, int, dict[str, float]]) -> None:
-        """One closed-loop run."""
-        rate, lost, duplicates, spent = run
+        """Add one closed-loop run: rate, lost, duplicates and CPU."""
+        rate, lost, duplicates, cpu_us = run
         self.rates.append(rate)
-        self.cpu.append(spent)
+        self.cpu_us.append(cpu_us)
         self.lost += lost
         self.duplicates += duplicates
 
     @property
     def rate(self) -> float:
-        """The median of the runs."""
+        """Return the median rate of the runs."""
         return median(self.rates)
 
     @property
-    def spent(self) -> dict[str, float]:
-        """CPU µs an event by process: the medians."""
-        return {name: median(run[name] for run in self.cpu) for name in self.cpu[0]}
+    def cpu_by_process(self) -> dict[str, float]:
+        """Return the median CPU µs per event of each process."""
+        return {name: median(run[name] for run in self.cpu_us) for name in self.cpu_us[0]}
 
     @property
-    def cost(self) -> float:
-        """CPU µs an event of all processes but the load."""
-        return sum(value for name, value in self.spent.items() if name != "load")
+    def cpu_total(self) -> float:
+        """Return the CPU µs per event of all processes but the load."""
+        return sum(value for name, value in self.cpu_by_process.items() if name != "load")
 
     def percentile(self, share: float) -> int | None:
-        """A latency in ms."""
-        return self.latencies[int((len(self.latencies) - 1) * share)] if self.latencies else None
+        """Return a percentile of the latencies in ms; None when there are none."""
+        return self.latencies_ms[int((len(self.latencies_ms) - 1) * share)] if self.latencies_ms else None
 
 
 def report(results: Sequence[Result], options: argparse.Namespace) -> None:
-    """Print both."""
-    title = f"{options.events} events a run, median of {options.rounds}; latency at {options.rate:g} a second"
+    """Print the table, the ratios and the line of JSON."""
+    title = (
+        f"{options.events} events a run, median of {options.rounds}; latency at {options.rate:g} per second"
+    )
     table = Table(title=title)
     for heading in (
         "case",
@@ -62,17 +64,16 @@ def report(results: Sequence[Result], options: argparse.Namespace) -> None:
         "events/s",
         "runs",
         "lost",
-        "twice",
+        "duplicates",
         "p50 ms",
         "p99 ms",
-        "CPU µs an event",
+        "CPU µs per event",
     ):
         table.add_column(
-            heading, justify="left" if heading in ("case", "side", "CPU µs an event") else "right"
+            heading, justify="left" if heading in ("case", "side", "CPU µs per event") else "right"
         )
     for result in results:
-        spent = result.spent
-        by_process = ", ".join(f"{name} {value:.0f}" for name, value in spent.items())
+        by_process = ", ".join(f"{name} {value:.0f}" for name, value in result.cpu_by_process.items())
         table.add_row(
             result.case,
             result.side,
@@ -82,7 +83,7 @@ def report(results: Sequence[Result], options: argparse.Namespace) -> None:
             str(result.duplicates),
             str(result.percentile(0.5) or "–"),
             str(result.percentile(0.99) or "–"),
-            f"{result.cost:.0f}: {by_process}",
+            f"{result.cpu_total:.0f}: {by_process}",
         )
     Console(width=170).print(table)
     for line in _ratios(results):
@@ -91,14 +92,14 @@ def report(results: Sequence[Result], options: argparse.Namespace) -> None:
 
 
 def _ratios(results: Sequence[Result]) -> Iterator[str]:
-    """Ours beside each peer: by rate, and by the CPU that all processes but the load spend on an event."""
+    """Yield the ratios to each peer: by rate, and by CPU per event of all processes but the load."""
     ours = {result.case: result for result in results if result.side == OURS}
     for peer in results:
         if peer.side != OURS:
-            us = ours[peer.case]
+            tocsin = ours[peer.case]
             yield (
-                f"{peer.case}: {us.rate / peer.rate:.2f} x the rate of {peer.side},"
-                f" {peer.cost / us.cost:.2f} x by CPU"
+                f"{peer.case}: {tocsin.rate / peer.rate:.2f} x the rate of {peer.side},"
+                f" {peer.cpu_total / tocsin.cpu_total:.2f} x by CPU"
             )
 
 
@@ -118,9 +119,10 @@ def _line(results: Sequence[Result]) -> dict[str, object]:
         "latency_ms": {
             f"{r.side} {r.case}": {"p50": r.percentile(0.5), "p99": r.percentile(0.99)}
             for r in results
-            if r.latencies
+            if r.latencies_ms
         },
         "cpu_us_per_event": {
-            f"{r.side} {r.case}": {name: round(value, 1) for name, value in r.spent.items()} for r in results
+            f"{r.side} {r.case}": {name: round(value, 1) for name, value in r.cpu_by_process.items()}
+            for r in results
         },
     }

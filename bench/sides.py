@@ -1,4 +1,4 @@
-"""The two sides of a comparison: their processes, how far they are, and what became of every event."""
+"""The two sides of a comparison: their processes, their progress, and the final state of every event."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ from bench.outcomes import read_final
 from bench.peers import faststream_service as peer
 from bench.sink import Sink
 
-_STOP_SECONDS = 30
+_STOP_TIMEOUT_S = 30
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of one run's events. `finished_ms`: when each was done, by its number."""
+    """The counts of one run. `finished_ms`: when each event was finished, by its number."""
 
     lost: int
     duplicates: int
@@ -30,7 +30,7 @@ class Tally:
 
 
 class Side(Protocol):
-    """One contestant."""
+    """One side of the comparison. `events` is the topic that it reads."""
 
     name: str
     events: str
@@ -41,15 +41,15 @@ class Side(Protocol):
         ...
 
     async def mark(self) -> None:
-        """Remember where things stand before a run."""
+        """Record the state before a run."""
         ...
 
     async def progress(self) -> int:
-        """Events finished since then; cheap."""
+        """Return the number of events finished since `mark`; cheap."""
         ...
 
     async def audit(self, run: str, count: int) -> Tally:
-        """Count, after a run, what is missing and what is there twice."""
+        """Count, after a run, the events that are missing and those that are there twice."""
         ...
 
 
@@ -62,11 +62,11 @@ class Processes:
 
     @property
     def pids(self) -> dict[str, int]:
-        """By name."""
+        """Return the process ids by name."""
         return {name: process.pid for name, process in self._running.items()}
 
     def start(self, name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-        """A Python module of ours with its own environment; what it says goes to `log`."""
+        """Start a Python module with additional environment variables; its output goes to `log`."""
         self._logs[name] = log
         with log.open("ab") as out:
             self._running[name] = subprocess.Popen(
@@ -77,22 +77,22 @@ class Processes:
             )
 
     def check(self) -> None:
-        """Raise RuntimeError with the end of its log when one has ended."""
+        """Raise RuntimeError with the end of the log when a process has ended."""
         for name, process in self._running.items():
             if (code := process.poll()) is not None:
                 raise RuntimeError(f"{name} ended with {code}:\n{self._logs[name].read_text()[-2000:]}")
 
     def stop(self) -> None:
-        """SIGTERM to all, then wait."""
+        """Send SIGTERM to all processes, then wait for them."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         for process in self._running.values():
-            process.wait(_STOP_SECONDS)
+            process.wait(_STOP_TIMEOUT_S)
         self._running.clear()
 
 
-class Ours:
-    """Tocsin's own workers."""
+class Tocsin:
+    """Tocsin's workers."""
 
     name, events = "tocsin", "events"
 
@@ -113,7 +113,7 @@ class Ours:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
         self._partitions = [TopicPartition("dispatch.outcomes", n) for n in range(partitions)]
         self._start: dict[TopicPartition, int] = {}
-        self._boxed = self._mailed = 0
+        self._entries_before = self._mails_before = 0
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
@@ -123,25 +123,27 @@ class Ours:
         await self._consumer.stop()
 
     async def mark(self) -> None:
-        """Where the outcomes end, what the sink has, what is in the inboxes."""
+        """Record the end of the outcomes, the count of the sink, and the size of the inboxes."""
         self._start = await self._consumer.end_offsets(self._partitions)
-        self._mailed = self._sink.accepted()
-        self._boxed = await self._entries() if not self._case.mail else 0
+        self._mails_before = self._sink.accepted()
+        self._entries_before = await self._entries() if not self._case.mail else 0
 
     async def progress(self) -> int:
-        """Every event tells two outcomes: queued, and what it came to."""
+        """Return half of the new outcomes: an event has two, `queued` and its final state."""
         ends = await self._consumer.end_offsets(self._partitions)
         return sum(ends[tp] - self._start[tp] for tp in self._partitions) // 2
 
     async def audit(self, run: str, count: int) -> Tally:
-        """Every event id in exactly one final state, once; and as many mails or entries as events."""
+        """Count events without exactly one final state, and messages or entries that differ from the events."""
         ends = await self._consumer.end_offsets(self._partitions)
-        finished, repeated = await read_final(self._consumer, self._start, ends, run, self._case.final)
+        finished, wrong = await read_final(self._consumer, self._start, ends, run, self._case.final)
         lost = count - len(finished)
         received = (
-            self._sink.accepted() - self._mailed if self._case.mail else await self._entries() - self._boxed
+            self._sink.accepted() - self._mails_before
+            if self._case.mail
+            else await self._entries() - self._entries_before
         )
-        return Tally(max(lost, count - received), max(repeated, received - count, 0), finished)
+        return Tally(max(lost, count - received), max(wrong, received - count, 0), finished)
 
     async def _entries(self) -> int:
         pipe = self._redis.pipeline(transaction=False)
@@ -153,29 +155,31 @@ class Ours:
 class Peer:
     """The FastStream service, in batches or one record at a time."""
 
-    def __init__(self, how: str, case: Case, redis: Redis, sink: Sink, processes: Processes) -> None:
-        self.name, self.events = f"faststream-{how}", f"{peer.EVENTS}.{how}"
+    def __init__(self, mode: str, case: Case, redis: Redis, sink: Sink, processes: Processes) -> None:
+        self.name, self.events = f"faststream-{mode}", f"{peer.EVENTS}.{mode}"
         self.pids: Mapping[str, int] = processes.pids
         self.check = processes.check
         self._case = case
         self._redis = redis
         self._sink = sink
-        self._start = self._boxed = self._mailed = 0
+        self._start = self._entries_before = self._mails_before = 0
 
     async def mark(self) -> None:
-        """What it has counted, what the sink has, what is in the inboxes."""
+        """Record the peer's counter, the count of the sink, and the size of the inboxes."""
         self._start = await self._finished()
-        self._mailed = self._sink.accepted()
-        self._boxed = await self._entries() if not self._case.mail else 0
+        self._mails_before = self._sink.accepted()
+        self._entries_before = await self._entries() if not self._case.mail else 0
 
     async def progress(self) -> int:
-        """By its own counter."""
+        """Return the progress of the peer's own counter."""
         return await self._finished() - self._start
 
     async def audit(self, run: str, count: int) -> Tally:
-        """By what the sink or the inboxes have."""
+        """Compare the messages or the entries with the events."""
         received = (
-            self._sink.accepted() - self._mailed if self._case.mail else await self._entries() - self._boxed
+            self._sink.accepted() - self._mails_before
+            if self._case.mail
+            else await self._entries() - self._entries_before
         )
         finished: dict[int, int] = {}
         if self._case.mail:

@@ -1,4 +1,4 @@
-"""What `bench/smtp.py` measures: one client in a process of its own, which prints one line of JSON."""
+"""One client of `bench/smtp.py` in its own process, which prints one line of JSON."""
 
 import asyncio
 import gc
@@ -14,24 +14,24 @@ import uvloop
 from service.adapters.smtp import Relay, SmtpTransport
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 
-BATCH, BATCHES = 500, 4  # as a stage submits: so many at once, so many batches in flight
-YOUNG = 50_000  # collections as `streams/run.py` sets them, for every client
+BATCH, BATCHES = 500, 4  # messages in a batch, and batches in flight, as a stage submits them
+GC_THRESHOLD = 50_000  # as `streams/run.py` sets it, for every client
 SENDER = "bounces@tocsin.test"
 _LINE = b"The quick brown fox jumps over the lazy dog, and every line has its own end.\r\n"
 
 
 def mails(number: int) -> list[OutgoingMail]:
-    """Distinct mails of about 5,000 octets to fifty domains, made beforehand."""
-    made = []
+    """Return distinct messages of about 5,000 octets to fifty domains."""
+    messages = []
     for n in range(number):
         recipient = f"user{n}@example{n % 50}.test"
         head = f"From: <{SENDER}>\r\nTo: <{recipient}>\r\nSubject: Mail {n}\r\nMessage-ID: <{n}@tocsin.test>\r\n\r\n"
-        made.append(OutgoingMail(str(n), SENDER, recipient, head.encode() + _LINE * 62))
-    return made
+        messages.append(OutgoingMail(str(n), SENDER, recipient, head.encode() + _LINE * 62))
+    return messages
 
 
 class Batch:
-    """Counts the results of mails as they come."""
+    """Counts the results of a batch as they come."""
 
     def __init__(self, futures: "Iterable[asyncio.Future[SendResult]]") -> None:
         self.accepted = self._left = 0
@@ -48,7 +48,7 @@ class Batch:
 
 
 async def ours(port: int, connections: int, todo: Sequence[OutgoingMail]) -> tuple[int, float]:
-    """The engine as a stage uses it: batches submitted, results counted. Opening connections is in the time."""
+    """Send by Tocsin's engine as a stage uses it. The time includes the opening of connections."""
     transport = SmtpTransport(
         [Relay("sink", "127.0.0.1", port, security="none", max_connections=connections)]
     )
@@ -63,15 +63,15 @@ async def ours(port: int, connections: int, todo: Sequence[OutgoingMail]) -> tup
             await batch.done.wait()
             accepted += batch.accepted
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     await asyncio.gather(*(submit() for _ in range(BATCHES)))
-    seconds = time.perf_counter() - began
+    elapsed_s = time.perf_counter() - started
     await transport.close(5)
-    return accepted, seconds
+    return accepted, elapsed_s
 
 
 async def theirs(port: int, connections: int, todo: Sequence[OutgoingMail]) -> tuple[int, float]:
-    """aiosmtplib's `sendmail` over connections that stay open. Opening them is not in the time."""
+    """Send by aiosmtplib's `sendmail` over open connections. The time does not include their opening."""
     clients = [
         aiosmtplib.SMTP(
             hostname="127.0.0.1", port=port, use_tls=False, start_tls=False, local_hostname="bench"
@@ -79,20 +79,20 @@ async def theirs(port: int, connections: int, todo: Sequence[OutgoingMail]) -> t
         for _ in range(connections)
     ]
     await asyncio.gather(*(client.connect() for client in clients))
-    waiting: Iterator[OutgoingMail] = iter(todo)
+    pending: Iterator[OutgoingMail] = iter(todo)
     done = count()
 
     async def send(client: aiosmtplib.SMTP) -> None:
-        for mail in waiting:
+        for mail in pending:
             refused, _ = await client.sendmail(mail.sender, [mail.recipient], mail.content)
             if not refused:
                 next(done)
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     await asyncio.gather(*map(send, clients))
-    seconds = time.perf_counter() - began
+    elapsed_s = time.perf_counter() - started
     await asyncio.gather(*(client.quit() for client in clients))
-    return next(done), seconds
+    return next(done), elapsed_s
 
 
 def main(client: str, loop: str, port: str, connections: str, number: str) -> None:
@@ -100,11 +100,11 @@ def main(client: str, loop: str, port: str, connections: str, number: str) -> No
     send = ours if client == "ours" else theirs
     todo = mails(int(number))
     gc.freeze()
-    gc.set_threshold(YOUNG, 20, 20)
-    began = time.process_time()
-    accepted, seconds = run(send(int(port), int(connections), todo))
-    cpu_us = (time.process_time() - began) / len(todo) * 1e6
-    print(json.dumps({"accepted": accepted, "seconds": seconds, "cpu_us": cpu_us}))
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
+    started = time.process_time()
+    accepted, elapsed_s = run(send(int(port), int(connections), todo))
+    cpu_us = (time.process_time() - started) / len(todo) * 1e6
+    print(json.dumps({"accepted": accepted, "seconds": elapsed_s, "cpu_us": cpu_us}))
 
 
 if __name__ == "__main__":

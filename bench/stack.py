@@ -1,4 +1,4 @@
-"""What both sides run on: one real Kafka, one real Valkey, one mail sink; and the processes of each side."""
+"""The servers of both sides, one real Kafka, one real Valkey and one mail sink; and the processes of each side."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from bench import cases
 from bench.cases import Case
 from bench.peers import faststream_service as peer
-from bench.sides import Ours, Peer, Processes
+from bench.sides import Peer, Processes, Tocsin
 from bench.sink import Sink
 from bench.warm import warm
 from service.bootstrap import bootstrap
@@ -24,7 +24,7 @@ from streams.topics.apply import apply as apply_topics
 
 
 class Stack:
-    """Started and seeded by `async with`."""
+    """The servers, started and filled with rows by `async with`."""
 
     def __init__(self, directory: Path, partitions: int) -> None:
         self._directory = directory
@@ -42,7 +42,7 @@ class Stack:
         await apply_topics(KafkaConnection(self.bootstrap), partitions=self._partitions)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
-        names = [f"{topic}.{how}" for how in peer.HOW for topic in (peer.EVENTS, peer.EMAILS)]
+        names = [f"{topic}.{mode}" for mode in peer.MODES for topic in (peer.EVENTS, peer.EMAILS)]
         await admin.create_topics([NewTopic(name, self._partitions, 1) for name in names])
         await admin.close()
         settings = Settings(
@@ -63,25 +63,25 @@ class Stack:
 
     @property
     def sink(self) -> Sink:
-        """Where mail ends."""
+        """Return the mail sink."""
         if self._sink is None:
             self._sink = Sink(self._directory)
         return self._sink
 
     @property
     def bootstrap(self) -> str:
-        """Where Kafka is."""
+        """Return the address of Kafka."""
         return self._kafka.bootstrap
 
     @property
     def pids(self) -> dict[str, int]:
-        """What both sides use."""
+        """Return the process ids of the servers, by name."""
         pids = {"kafka": self._kafka.pid, "valkey": self._valkey.pid, "sink": self.sink.pid}
         return {name: pid for name, pid in pids.items() if pid is not None}
 
     @asynccontextmanager
-    async def ours(self, case: Case, stages: Sequence[str], profile: Path | None) -> AsyncIterator[Ours]:
-        """Our workers, one for each list of stages."""
+    async def tocsin(self, case: Case, stages: Sequence[str], profile: Path | None) -> AsyncIterator[Tocsin]:
+        """Run Tocsin's workers, one for each list of stages."""
         processes = Processes()
         env = {
             "TOCSIN_KAFKA__BOOTSTRAP": self.bootstrap,
@@ -99,21 +99,21 @@ class Stack:
                     arguments += ["--profile", str(profile / f"{case.name}-{number}.txt")]
                 log = self._directory / f"worker{number}.log"
                 processes.start(names, arguments, {**env, "TOCSIN_WORKER__STAGES": listed}, log)
-            side = Ours(case, self.bootstrap, self.redis, self.sink, processes, self._partitions)
+            side = Tocsin(case, self.bootstrap, self.redis, self.sink, processes, self._partitions)
             async with side:
                 yield side
         finally:
             await asyncio.to_thread(processes.stop)
 
     @asynccontextmanager
-    async def peer(self, case: Case, count: int, how: str) -> AsyncIterator[Peer]:
-        """As many processes of the peer, each with all of it: so its load spreads evenly."""
+    async def peer(self, case: Case, count: int, mode: str) -> AsyncIterator[Peer]:
+        """Run `count` processes of the peer, each with all its subscribers, so that its load spreads evenly."""
         processes = Processes()
-        arguments = [peer.__name__, how, self.bootstrap, self._valkey.url, str(self.sink.port)]
+        arguments = [peer.__name__, mode, self.bootstrap, self._valkey.url, str(self.sink.port)]
         try:
             for number in range(1, count + 1):
-                log = self._directory / f"{how}{number}.log"
-                processes.start(f"{how} {number}", arguments, {}, log)
-            yield Peer(how, case, self.redis, self.sink, processes)
+                log = self._directory / f"{mode}{number}.log"
+                processes.start(f"{mode} {number}", arguments, {}, log)
+            yield Peer(mode, case, self.redis, self.sink, processes)
         finally:
             await asyncio.to_thread(processes.stop)

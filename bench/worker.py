@@ -1,6 +1,6 @@
-"""One worker of ours as a process, with a sampling profile of its CPU time if wanted.
+"""One worker of Tocsin as a process, optionally with a sampling profile of its CPU time.
 
-python -m bench.worker [--profile FILE]; everything else by TOCSIN_ settings.
+python -m bench.worker [--profile FILE]; all other settings by TOCSIN_ variables.
 """
 
 import argparse
@@ -13,30 +13,30 @@ from service.bootstrap import bootstrap
 from service.settings import load
 from streams.run import run_worker
 
-_EVERY_S = 0.001
-_DEEP = 40
+_INTERVAL_S = 0.001
+_MAX_DEPTH = 40
 
 
 class Sampler:
-    """Every millisecond of CPU time, where the interpreter was: one line a stack, as flame graphs take them."""
+    """Samples the stack every millisecond of CPU time. It writes a line per stack, as flame-graph tools read them."""
 
     def __init__(self) -> None:
         self._stacks: Counter[tuple[str, ...]] = Counter()
 
     def start(self) -> None:
-        """Begin."""
+        """Start sampling."""
         signal.signal(signal.SIGPROF, self._sample)
-        signal.setitimer(signal.ITIMER_PROF, _EVERY_S, _EVERY_S)
+        signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S, _INTERVAL_S)
 
     def write(self, path: Path) -> None:
-        """End, and write what was seen."""
+        """Stop sampling, and write the samples."""
         signal.setitimer(signal.ITIMER_PROF, 0)
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(f"{';'.join(stack)} {n}\n" for stack, n in self._stacks.most_common()))
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         stack: list[str] = []
-        while frame is not None and len(stack) < _DEEP:
+        while frame is not None and len(stack) < _MAX_DEPTH:
             code = frame.f_code
             stack.append(f"{Path(code.co_filename).stem}.{code.co_name}:{frame.f_lineno}")
             frame = frame.f_back

@@ -274,6 +274,11 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     )
 
 
+def shipped_catalogue() -> Catalogue:
+    """Return the catalogue that is shipped with Tocsin. Raise CatalogueError."""
+    return load_catalogue(templates_directory())
+
+
 def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
     """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
     secrets = settings.mail_secrets

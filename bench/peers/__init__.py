@@ -1,1 +1,1 @@
-"""The same work as others would do it, written well, to be measured beside ours."""
+"""The same service in other libraries, written well, to be measured beside Tocsin."""

@@ -1,11 +1,11 @@
-"""The peer: the same service written with FastStream, Redis, Jinja2, EmailMessage and aiosmtplib, as one would well.
+"""The peer: the same service, written well with FastStream, Redis, Jinja2, EmailMessage and aiosmtplib.
 
-Batch subscribers that acknowledge after the work (`NACK_ON_ERROR` reads a failed batch again), Redis pipelines, mails
-of a batch at once over a pool of connections, uvloop. It writes no ledger and no outcomes, looks nothing up again
-before sending, has no topic between event and inbox, and formats numbers and dates in the cheapest way: where it does
-less than Tocsin, that is in its favour.
+Its batch subscribers acknowledge after the work (`NACK_ON_ERROR` reads a failed batch again). It uses Redis pipelines,
+sends the messages of a batch at once over a pool of connections, and runs on uvloop. It writes no ledger and no
+outcomes, checks nothing before sending, has no topic between event and inbox, and formats numbers and dates in the
+cheapest way: where it does less than Tocsin, that is in its favour.
 
-`each` is the same service with FastStream's default, one record a call: what its tutorials show.
+`each` is the same service with FastStream's default of one record per call, as in its tutorials.
 
 Run as a process: python -m bench.peers.faststream_service batch|each BOOTSTRAP REDIS_URL SMTP_PORT
 """
@@ -33,14 +33,14 @@ EVENTS, EMAILS = "peer.events", "peer.emails"
 FINISHED = "peer:finished:{}"
 SENT = "peer:sent:"
 _CONNECTIONS = 10
-_KEEP_S = 604_800
-_EVENTS_A_BATCH = 500
-_MAILS_A_BATCH = 100  # each costs a millisecond before anything else runs, so more would cost it its session
-HOW = ("batch", "each")
+_TTL_S = 604_800
+_EVENTS_PER_BATCH = 500
+_MAILS_PER_BATCH = 100  # each blocks the loop for a millisecond; more would exceed the session timeout
+MODES = ("batch", "each")
 
 
 class Event(BaseModel):
-    """What upstream services publish."""
+    """An event as upstream services publish it."""
 
     id: str
     source: str
@@ -53,7 +53,7 @@ class Event(BaseModel):
 
 
 class Email(BaseModel):
-    """One mail to send: what the second subscriber gets."""
+    """One message to send: a record of the second topic."""
 
     id: str
     type: str
@@ -73,21 +73,21 @@ _HTML = _templates.get_template("order_update.html.j2")
 
 
 class SmtpPool:
-    """Connections that stay open, each for one mail at a time."""
+    """Connections that stay open, each for one message at a time."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._free: asyncio.Queue[SMTP] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Open them all."""
+        """Open all connections."""
         for _ in range(_CONNECTIONS):
             client = SMTP(hostname="127.0.0.1", port=self._port, start_tls=False)
             await client.connect()
             self._free.put_nowait(client)
 
     async def send(self, message: EmailMessage) -> None:
-        """Return when the relay has taken it."""
+        """Send a message; return when the relay has accepted it."""
         client = await self._free.get()
         try:
             if not client.is_connected:
@@ -98,7 +98,7 @@ class SmtpPool:
 
 
 class Service:
-    """The handlers and what they use."""
+    """The handlers, with the clients that they use."""
 
     def __init__(self, broker: KafkaBroker, emails: str, redis: Redis, pool: SmtpPool) -> None:
         self._broker = broker
@@ -107,29 +107,28 @@ class Service:
         self._pool = pool
 
     async def resolve(self, events: list[Event]) -> None:
-        """Look up who hears, drop repeats, fill inboxes, hand mail on."""
-        found = await self._recipients(events)
-        pairs = [(event, person) for event, people in zip(events, found, strict=True) for person in people]
-        fresh = await self._unseen([f"peer:seen:{e.source}:{e.id}:{p['uuid']}" for e, p in pairs])
-        boxed = [pair for pair, new in zip(pairs, fresh, strict=True) if new and pair[1]["medium"] == "api"]
-        mailed = [
-            pair for pair, new in zip(pairs, fresh, strict=True) if new and pair[1]["medium"] == "email"
-        ]
-        if boxed:
-            await self._fill(boxed)
-        if mailed:
+        """Look up the recipients, drop repeated deliveries, fill inboxes, publish emails."""
+        recipients = await self._recipients(events)
+        pairs = [(event, r) for event, rs in zip(events, recipients, strict=True) for r in rs]
+        unseen = await self._unseen([f"peer:seen:{e.source}:{e.id}:{r['uuid']}" for e, r in pairs])
+        new = [pair for pair, is_new in zip(pairs, unseen, strict=True) if is_new]
+        inbox = [pair for pair in new if pair[1]["medium"] == "api"]
+        mail = [pair for pair in new if pair[1]["medium"] == "email"]
+        if inbox:
+            await self._fill(inbox)
+        if mail:
             await self._broker.publish_batch(
                 *[
                     KafkaPublishMessage(
-                        Email(id=e.id, type=e.type, address=p["address"], data=e.data), key=p["uuid"].encode()
+                        Email(id=e.id, type=e.type, address=r["address"], data=e.data), key=r["uuid"].encode()
                     )
-                    for e, p in mailed
+                    for e, r in mail
                 ],
                 topic=self._emails,
             )
 
     async def _recipients(self, events: Sequence[Event]) -> list[list[dict[str, str]]]:
-        """The same rows as Tocsin's, in one pipeline."""
+        """Return the recipients of each event, from the same rows as Tocsin's, read in one pipeline."""
         pipe = self._redis.pipeline(transaction=False)
         for event in events:
             if event.account:
@@ -137,44 +136,44 @@ class Service:
             else:
                 pipe.get(f"tocsin:{{g:{event.external_id}\x7f{event.project_id}}}:row")
         replies = await pipe.execute()
-        return [_people(event, reply) for event, reply in zip(events, replies, strict=True)]
+        return [_recipients_in(event, reply) for event, reply in zip(events, replies, strict=True)]
 
     async def _unseen(self, keys: Sequence[str]) -> list[bool]:
         pipe = self._redis.pipeline(transaction=False)
         for key in keys:
-            pipe.set(key, 1, nx=True, ex=_KEEP_S)
+            pipe.set(key, 1, nx=True, ex=_TTL_S)
         return [bool(reply) for reply in await pipe.execute()]
 
-    async def _fill(self, boxed: Sequence[tuple[Event, Mapping[str, str]]]) -> None:
+    async def _fill(self, deliveries: Sequence[tuple[Event, Mapping[str, str]]]) -> None:
         pipe = self._redis.pipeline(transaction=False)
-        for event, person in boxed:
+        for event, recipient in deliveries:
             entry = {
                 "type": event.type,
                 "meta": event.data,
                 "line": _LINE.render(data=event.data),
                 "created_at": event.time,
             }
-            box = f"peer:inbox:{person['uuid']}"
-            pipe.hset(box, event.id, orjson.dumps(entry))
-            pipe.zadd(f"{box}:unread", {event.id: time.time()})
-            pipe.hincrby(f"{box}:counts", event.type, 1)
-        pipe.incrby(FINISHED.format("inbox"), len(boxed))
+            inbox = f"peer:inbox:{recipient['uuid']}"
+            pipe.hset(inbox, event.id, orjson.dumps(entry))
+            pipe.zadd(f"{inbox}:unread", {event.id: time.time()})
+            pipe.hincrby(f"{inbox}:counts", event.type, 1)
+        pipe.incrby(FINISHED.format("inbox"), len(deliveries))
         await pipe.execute()
 
     async def resolve_one(self, event: Event) -> None:
-        """One event at a time."""
+        """Resolve one event."""
         await self.resolve([event])
 
     async def mail_one(self, email: Email) -> None:
-        """One mail at a time."""
+        """Send one message."""
         await self.mail([email])
 
     async def mail(self, emails: list[Email]) -> None:
-        """Send a batch, then remember what was sent and when."""
+        """Send a batch, then record when each message was sent."""
         sent = await asyncio.gather(*(self._send(email) for email in emails))
         pipe = self._redis.pipeline(transaction=False)
         for email, at_ms in zip(emails, sent, strict=True):
-            pipe.set(SENT + email.id, at_ms, ex=_KEEP_S)
+            pipe.set(SENT + email.id, at_ms, ex=_TTL_S)
         pipe.incrby(FINISHED.format("mail"), len(emails))
         await pipe.execute()
 
@@ -193,8 +192,8 @@ class Service:
         return time.time_ns() // 1_000_000
 
 
-def _people(event: Event, reply: Any) -> list[dict[str, str]]:
-    """Who hears of an event, and by which medium, from the rows found for it."""
+def _recipients_in(event: Event, reply: Any) -> list[dict[str, str]]:
+    """Return the recipients of an event, with their medium, from the rows that were read for it."""
     if event.account:
         contacts = [orjson.loads(row) for row in reply]
         return [
@@ -207,29 +206,29 @@ def _people(event: Event, reply: Any) -> list[dict[str, str]]:
     return [{"uuid": address, "address": address, "medium": "email"} for address in addresses]
 
 
-def build(how: str, bootstrap: str, redis_url: str, smtp_port: int) -> FastStream:
-    """The application of one process."""
+def build(mode: str, bootstrap: str, redis_url: str, smtp_port: int) -> FastStream:
+    """Return the application of one process."""
     broker = KafkaBroker(bootstrap, linger_ms=2, max_batch_size=262_144, logger=None)
     redis = Redis.from_url(redis_url)
     pool = SmtpPool(smtp_port)
-    events, emails = f"{EVENTS}.{how}", f"{EMAILS}.{how}"
+    events, emails = f"{EVENTS}.{mode}", f"{EMAILS}.{mode}"
     service = Service(broker, emails, redis, pool)
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[None]:
         await pool.start()
         yield
         await redis.aclose()
 
     options: dict[str, Any] = {"auto_offset_reset": "earliest", "ack_policy": AckPolicy.NACK_ON_ERROR}
-    if how == "batch":
+    if mode == "batch":
         options |= {"batch": True, "batch_timeout_ms": 10}
-        broker.subscriber(events, group_id=events, max_records=_EVENTS_A_BATCH, **options)(service.resolve)
-        broker.subscriber(emails, group_id=emails, max_records=_MAILS_A_BATCH, **options)(service.mail)
+        broker.subscriber(events, group_id=events, max_records=_EVENTS_PER_BATCH, **options)(service.resolve)
+        broker.subscriber(emails, group_id=emails, max_records=_MAILS_PER_BATCH, **options)(service.mail)
     else:
         broker.subscriber(events, group_id=events, **options)(service.resolve_one)
         broker.subscriber(emails, group_id=emails, **options)(service.mail_one)
-    return FastStream(broker, lifespan=opened, logger=None)
+    return FastStream(broker, lifespan=lifespan, logger=None)
 
 
 if __name__ == "__main__":

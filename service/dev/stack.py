@@ -23,7 +23,7 @@ from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.reader.rebuild import rebuild
 from streams.topics.apply import apply as apply_topics
-from streams.worker.stage_table import gate_of
+from streams.worker.stage_table import readiness_gate
 
 
 class DevStack:
@@ -116,7 +116,7 @@ class DevStack:
             events=kafka.events,
         )
         # The rebuild comes before the seeds: in an empty Redis they would overwrite rows that Kafka has kept.
-        if await gate_of(parts)():  # Kafka's data were kept and Redis' were not
+        if await readiness_gate(parts)():  # Kafka's data were kept and Redis' were not
             self._progress("rebuilding Redis from Kafka")
             rebuilding_parts = bootstrap(self.settings, rebuilding=True)
             self._exit_stack.push_async_callback(rebuilding_parts.store.close)

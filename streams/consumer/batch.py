@@ -164,7 +164,7 @@ class RecordBatch:
         log.error("dead_letter", **position, **ids, error=_where(error))
         try:
             messages = self._config.to_dead_letter(record, error)
-            self._config.fault("after_poison_before_produce")
+            self._config.fault("after_failure_before_dead_letter")
             # Acknowledged before finished: until Kafka has the dead letter, the record is nowhere else.
             await self._config.publisher.publish(messages)
         except Unavailable as unavailable:

@@ -13,7 +13,7 @@ POINTS = (
     "after_produce_before_finish",
     "after_finish_before_commit",
     "after_commit",
-    "after_poison_before_produce",
+    "after_failure_before_dead_letter",
     "after_revoke_before_drain",
     "after_drain_before_leave",
 )

@@ -1,4 +1,4 @@
-"""Fills a Redis from Kafka: the tables, what was delivered and read, what was taken back, what is tried again."""
+"""The rebuild of Redis from Kafka: tables, deliveries, inboxes and read marks, withdrawals, scores, the due set."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from service.ports import TableCount
 from streams.kafka.connection import KafkaConnection
 from streams.reader.merged_reader import MergedReader
 
-UNDER_WAY = "Redis is being rebuilt; if nobody does, run `tocsin rebuild` again"
+UNDER_WAY = "Redis is being rebuilt; if no rebuild is running, run `tocsin rebuild` again"
 
 Progress = Callable[[str, int, int], None]
-"""Told what is read, how many records were read of it, and how many are left, about."""
+"""Called with the phase, the records read in it, and roughly how many are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What was done: records read by phase, those that mean nothing by topic, and what Redis holds now."""
+    """The result of a rebuild: records read by phase, invalid records by topic, and the counts of the tables now."""
 
     read: Mapping[str, int]
     refused: Mapping[str, int]
@@ -28,11 +28,11 @@ class RebuildReport:
 
 
 async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress) -> RebuildReport:
-    """Fill Redis and mark it complete; what is there already stays. `parts` must be made for rebuilding.
+    """Fill Redis and mark it complete. Rows that are there stay. `parts` must be made for rebuilding.
 
-    Nothing is sent meanwhile. May be ended at any time and run again. Raises Unavailable.
+    Nothing is sent while it runs. It may be killed at any time and run again. Raise Unavailable.
     """
-    topics, notes = parts.topics, parts.pending_retries()
+    topics, pending_retries = parts.topics, parts.pending_retries()
     ports = RebuildPorts(
         stores=parts.table_stores(),
         inbox=parts.inbox,
@@ -41,28 +41,29 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
         withdrawals=parts.withdrawals,
         scores=parts.scores,
         due=parts.due,
-        notes=notes,
+        notes=pending_retries,
         renderer=parts.renderer,
         clock=parts.clock,
     )
-    work = Rebuilder(parts.catalogue, ports, topics)
+    rebuilder = Rebuilder(parts.catalogue, ports, topics)
     lanes = [topics.email(lane) for lane in Lane]
     phases: Sequence[tuple[str, Sequence[str], Callable[[Sequence[Record]], Awaitable[None]]]] = (
-        ("tables", [topics.table(name) for name in TABLES if name != "preferences"], work.tables),
-        ("history", [*lanes, topics.inbox, topics.outcomes], work.history),
-        ("withdrawals", [topics.withdrawals], work.withdrawals),
-        ("scores", [topics.soft_bounces], work.scores),
-        ("due", lanes, work.due),
+        ("tables", [topics.table(name) for name in TABLES if name != "preferences"], rebuilder.tables),
+        ("history", [*lanes, topics.inbox, topics.outcomes], rebuilder.history),
+        ("withdrawals", [topics.withdrawals], rebuilder.withdrawals),
+        ("scores", [topics.soft_bounces], rebuilder.scores),
+        ("due", lanes, rebuilder.due),
     )
+    # First the marker: a stage must not run on tables that are half filled.
     await parts.completeness.mark_incomplete(UNDER_WAY)
-    await notes.clear()
+    await pending_retries.clear()
     read = dict.fromkeys((name for name, _, _ in phases), 0)
     for name, names, step in phases:
-        history = MergedReader(connection, names)
-        async for batch in history.batches():
+        reader = MergedReader(connection, names)
+        async for batch in reader.batches():
             await step(batch)
             read[name] += len(batch)
-            progress(name, read[name], history.left)
-    await notes.clear()
+            progress(name, read[name], reader.left)
+    await pending_retries.clear()
     await parts.completeness.mark_complete()
-    return RebuildReport(read, work.refused, await parts.table_counts())
+    return RebuildReport(read, rebuilder.refused, await parts.table_counts())

@@ -10,9 +10,8 @@ from typing import Any
 import orjson
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from service.adapters.catalogue_file import load_catalogue
+from service.bootstrap import shipped_catalogue
 from service.model.catalogue import Catalogue
-from service.settings import templates_directory
 from streams.topics.asyncapi_events import (
     SCHEMAS,
     Schema,
@@ -111,7 +110,7 @@ def _operations() -> Iterator[tuple[str, Schema]]:
 
 def main() -> None:
     """Print the document."""
-    made = document(load_catalogue(templates_directory()))
+    made = document(shipped_catalogue())
     text = orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     sys.stdout.write(text.decode() + "\n")
 

@@ -1,4 +1,4 @@
-"""The line: which stage reads which topics and does what. One table, so that the wiring can be seen whole."""
+"""The stage table: which stage reads which topics with which handler. One table, so that the wiring is in one place."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,10 +22,10 @@ from streams.worker.heartbeat import Heartbeat, PeriodicTask
 from streams.worker.stages import StageSpec
 
 STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
-"""What a worker can be told to run."""
+"""The stages that a worker can run (TOCSIN_WORKER__STAGES)."""
 
-_LANE_SHARE = {Lane.high: 4000, Lane.normal: 2000, Lane.bulk: 500}
-"""Mails that each lane may have before the relays: what a burst in one can put before another."""
+_LANE_IN_FLIGHT = {Lane.high: 4000, Lane.normal: 2000, Lane.bulk: 500}
+"""Messages of a lane that may wait at the relays: the most that a burst in one lane can put before another."""
 
 
 class UnknownStage(ValueError):
@@ -33,43 +33,43 @@ class UnknownStage(ValueError):
 
 
 def specs(parts: Parts) -> list[StageSpec]:
-    """The consuming stages of this worker."""
-    wanted = _wanted(parts)
+    """Return the consuming stages of this worker. Raise UnknownStage."""
+    names = _stage_names(parts)
     kafka, topics = parts.settings.kafka, parts.topics
-    found: list[StageSpec] = []
-    if "resolve" in wanted:
+    table: list[StageSpec] = []
+    if "resolve" in names:
         pattern = kafka.events_pattern or None
-        found.append(_spec(parts, "resolve", kafka.events, parts.resolve, pattern=pattern))
-    if "inbox" in wanted:
-        found.append(_spec(parts, "inbox", (topics.inbox,), parts.deliver_inbox))
-    if "email" in wanted:
-        found += [
+        table.append(_spec(parts, "resolve", kafka.events, parts.resolve, pattern=pattern))
+    if "inbox" in names:
+        table.append(_spec(parts, "inbox", (topics.inbox,), parts.deliver_inbox))
+    if "email" in names:
+        table += [
             _spec(
                 parts,
                 f"email.{lane}",
                 (topics.email(lane),),
                 parts.deliver_email,
-                in_flight=_LANE_SHARE[lane],
+                in_flight=_LANE_IN_FLIGHT[lane],
             )
             for lane in Lane
         ]
-    if "tables" in wanted:
-        found.append(_spec(parts, "tables", [topics.table(name) for name in TABLES], parts.apply_tables))
-    gate = gate_of(parts)
-    return [replace(spec, gate=gate) for spec in found]
+    if "tables" in names:
+        table.append(_spec(parts, "tables", [topics.table(name) for name in TABLES], parts.apply_tables))
+    gate = readiness_gate(parts)
+    return [replace(spec, readiness=gate) for spec in table]
 
 
-def gate_of(parts: Parts) -> ReadinessGate:
-    """What lets stages run."""
+def readiness_gate(parts: Parts) -> ReadinessGate:
+    """Return the gate that keeps stages paused until Redis is complete."""
     return ReadinessGate(parts.completeness, kafka_connection(parts.settings.kafka), parts.topics.prefix)
 
 
-def _wanted(parts: Parts) -> Sequence[str]:
-    wanted = parts.settings.worker.stages
-    unknown = [name for name in wanted if name not in STAGES]
+def _stage_names(parts: Parts) -> Sequence[str]:
+    names = parts.settings.worker.stages
+    unknown = [name for name in names if name not in STAGES]
     if unknown:
         raise UnknownStage(f"unknown stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
-    return wanted
+    return names
 
 
 def _spec(
@@ -93,28 +93,28 @@ def _spec(
         name=name,
         topics=topics,
         handler=handler,
-        to_dead_letter=partial(_poison, parts.topics.dead_letter, name),
+        to_dead_letter=partial(_to_dead_letter, parts.topics.dead_letter, name),
         limits=limits,
         pattern=pattern,
     )
 
 
-def _poison(topic: str, stage: str, record: Record, error: Exception) -> Sequence[Message]:
+def _to_dead_letter(topic: str, stage: str, record: Record, error: Exception) -> Sequence[Message]:
     return [dead_letter(topic, stage, record, error)]
 
 
 @asynccontextmanager
 async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[faust.Service]]:
-    """What the stages share: connections to relays and Redis, the pulse, the schedule."""
-    wanted = _wanted(parts)
+    """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
+    names = _stage_names(parts)
     services: list[faust.Service] = []
-    if "email" in wanted:
+    if "email" in names:
         services.append(Heartbeat(parts.workers, parts.in_flight.owners))
         await parts.transport.start()
-    if "schedule" in wanted:
-        schedule = Scheduler(parts.due, producer, parts.topics, parts.clock)
-        services.append(PeriodicTask("schedule", schedule.run_once, gate_of(parts)))
-    if "bounces" in wanted:
+    if "schedule" in names:
+        scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)
+        services.append(PeriodicTask("schedule", scheduler.run_once, readiness_gate(parts)))
+    if "bounces" in names:
         bounces = parts.bounces(producer)
         if bounces is None:
             raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
@@ -122,6 +122,6 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     try:
         yield services
     finally:
-        if "email" in wanted:
+        if "email" in names:
             await parts.transport.close(parts.settings.worker.drain)
         await parts.close()

@@ -1,13 +1,13 @@
 """All stages of one worker, their producer, and what they share, as one service."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import faust
+import structlog
 
 from service.model.record import Handler
 from streams.consumer.batch import ToDeadLetter
@@ -19,15 +19,15 @@ from streams.faults.points import Fault
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """A row of the table of stages. Topics are full names, the most urgent first; `pattern` adds to them.
+    """A row of the stage table. Topics are full names, the most urgent first; `pattern` adds to them.
 
-    `handler` is called once, in the running loop, after the worker's resources are open. The group id is the prefix and
-    the name.
+    `handler` makes the handler; it is called once, in the running loop, after the worker's resources are open. The
+    consumer group is the prefix and the name.
     """
 
     name: str
@@ -36,7 +36,7 @@ class StageSpec:
     to_dead_letter: ToDeadLetter
     limits: StageLimits = field(default_factory=StageLimits)
     pattern: str | None = None
-    gate: ReadinessCheck | None = None
+    readiness: ReadinessCheck | None = None
 
 
 Resources = Callable[[Producer], AbstractAsyncContextManager[Sequence[faust.Service]]]
@@ -44,7 +44,7 @@ Resources = Callable[[Producer], AbstractAsyncContextManager[Sequence[faust.Serv
 
 
 class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
-    """Starts resources, producer and stages in this order, and stops them in the other."""
+    """Starts producer, resources and stages in this order, and stops them in reverse."""
 
     def __init__(
         self,
@@ -66,33 +66,36 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         self._make_producer = producer
         self._resources = resources
         self._fault = fault
-        self._open = AsyncExitStack()
-        self._others: list[faust.Service] = []
+        self._exit_stack = AsyncExitStack()
+        self._services: list[faust.Service] = []
 
     async def on_start(self) -> None:
-        """Open everything. Raises what a resource raises: then the worker does not start."""
+        """Open the producer, the resources and the stages. Raise the error of a resource: the worker does not start."""
         self.producer = self._make_producer()
-        self._open.push_async_callback(self.producer.stop)
+        self._exit_stack.push_async_callback(self.producer.stop)
         await self.producer.start()
-        others = await self._open.enter_async_context(self._resources(self.producer))
+        shared = await self._exit_stack.enter_async_context(self._resources(self.producer))
         self.running = [self._stage(spec, self.producer) for spec in self._specs]
-        self._others = [*self.running, *others]
-        for service in self._others:
+        self._services = [*self.running, *shared]
+        for service in self._services:
             await self.add_runtime_dependency(service)
 
     async def on_stop(self) -> None:
-        """Let all stages drain at the same time, then close what they used."""
-        await asyncio.gather(*(service.stop() for service in self._others), return_exceptions=True)
-        await self._open.aclose()
+        """Let all stages drain at the same time, then close what they used.
+
+        The producer is closed last: a stage that drains still publishes, and commits only what was acknowledged.
+        """
+        await asyncio.gather(*(service.stop() for service in self._services), return_exceptions=True)
+        await self._exit_stack.aclose()
         for health in self.health():
-            log.info("%s: %d records finished, %d dead letters", health.name, health.finished, health.dead)
+            log.info("stage_stopped", stage=health.name, finished=health.finished, dead_letters=health.dead)
 
     def health(self) -> list[StageHealth]:
-        """How every stage is."""
+        """Return the health of every stage."""
         return [stage.health() for stage in self.running]
 
     def alive(self) -> bool:
-        """Whether every stage moves, rests, or knows what it waits for."""
+        """Return whether every stage makes progress, has nothing to do, or knows the reason why it waits."""
         return all(stage.alive() for stage in self.running)
 
     def _stage(self, spec: StageSpec, producer: Producer) -> BatchStage:
@@ -103,7 +106,7 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
             spec.to_dead_letter,
             producer,
             limits=spec.limits,
-            readiness=spec.gate,
+            readiness=spec.readiness,
             fault=self._fault,
             loop=self.loop,
             beacon=self.beacon,

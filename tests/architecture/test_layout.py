@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 MAX_FUNCTION_LINES = 60
 MAX_MODULE_LINES = 400
-_GERUND_NOUNS = {"tracing", "seeding", "importing", "listing"}
+_GERUND_NOUNS = {"tracing", "seeding", "importing", "listing", "not_notified"}
 _DURATIONS = re.compile(
     r"(^|_)(timeout|delay|interval|ttl|patience|pause|grace|drain|linger|backoff|cooldown|lease|elapsed|age)$"
 )

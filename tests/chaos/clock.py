@@ -1,4 +1,4 @@
-"""The wall clock of the workers jumps, as after a wrong NTP answer. Kafka and Redis keep theirs."""
+"""A wall clock that jumps on the workers, as after a wrong NTP answer. Kafka and Redis keep theirs."""
 
 import asyncio
 import time
@@ -11,18 +11,18 @@ from typing import Any
 import httpx
 
 from service.dev.ports import free_port
-from tests.chaos.environment import STAGES, World
+from tests.chaos.environment import STAGES, ChaosEnvironment
 from tests.support.wait import eventually
 
-_MINUTE = 60
-_SOON = timedelta(minutes=40)
-_LATE = timedelta(hours=4)
+_MINUTE_S = 60
+_BEFORE_JUMP = timedelta(minutes=40)
+_AFTER_JUMP = timedelta(hours=4)
 
 
-class Clock:
+class ShiftedClock:
     """The workers' wall clock: libfaketime's where it is installed, else that of `tests.chaos.worker`.
 
-    Neither touches the monotonic clock: a real jump does not either.
+    Neither touches the monotonic clock, as a real jump does not either.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Clock:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """For a worker's environment."""
+        """Return the variables for a worker's environment."""
         if self.library is None:
             return {"TOCSIN_CHAOS_CLOCK": str(self._file)}
         return {
@@ -44,75 +44,75 @@ class Clock:
         }
 
     def jump(self, offset_s: int) -> None:
-        """From now on it is off by so much."""
+        """Set the offset to the real time."""
         self.offset_s = offset_s
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{offset_s:+d}\n")
-        fresh.replace(self._file)
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{offset_s:+d}\n")
+        new.replace(self._file)
 
 
-async def jumps(world: World) -> None:
-    """On by 2 h, and back to -1 h, in mid-load; an event expires by the clock that looks at it.
+async def jumps(environment: ChaosEnvironment) -> None:
+    """Shift the clock by 2 h, then to -1 h, under load; an event expires by the clock of the worker that checks it.
 
-    Kafka refuses a record whose writer's time is over an hour ahead: the dispatch topics take the broker's.
+    Kafka refuses a record whose producer is over an hour ahead: the dispatch topics carry the broker's time.
     """
     with TemporaryDirectory(prefix="tocsin-clock-") as folder:
-        clock, probes = Clock(Path(folder)), [free_port(), free_port()]
-        world.note = "clock by libfaketime" if clock.library else "clock by a wrapper"
+        clock, probes = ShiftedClock(Path(folder)), [free_port(), free_port()]
+        environment.note = "clock by libfaketime" if clock.library else "clock by a wrapper"
         for port in probes:
             variables = {"TOCSIN_WORKER__METRICS_PORT": str(port), **clock.variables}
-            world.line.start_worker(STAGES, module="tests.chaos.worker", **variables)  # type: ignore[arg-type]
-        async with world.flow(20):
-            await world.mailed(50)
-            await _expiring(world, sent=True)
-            clock.jump(120 * _MINUTE)
-            await _seen(world, clock)
-            await _expiring(world, sent=False)
-            clock.jump(-60 * _MINUTE)
-            world.healed()
-            await _seen(world, clock)
-            await _expiring(world, sent=True)
-            await _alive(probes)
-        await world.settled(world.published, 240)
-        assert all(worker.poll() is None for worker in world.line.workers), "a worker did not bear it"
+            environment.pipeline.start_worker(STAGES, module="tests.chaos.worker", **variables)  # type: ignore[arg-type]
+        async with environment.continuous_load(20):
+            await environment.wait_for_mail(50)
+            await _publish_expiring(environment, sent=True)
+            clock.jump(120 * _MINUTE_S)
+            await _wait_until_applied(environment, clock)
+            await _publish_expiring(environment, sent=False)
+            clock.jump(-60 * _MINUTE_S)
+            environment.end_fault()
+            await _wait_until_applied(environment, clock)
+            await _publish_expiring(environment, sent=True)
+            await _check_liveness(probes)
+        await environment.wait_until_settled(environment.published, 240)
+        assert all(worker.poll() is None for worker in environment.pipeline.workers), "a worker has ended"
 
 
-async def _expiring(world: World, *, sent: bool) -> None:
-    """Events that expire, some of them sooner than the clock has jumped; wait until they are settled."""
+async def _publish_expiring(environment: ChaosEnvironment, *, sent: bool) -> None:
+    """Publish events that expire, some before the time that the clock has jumped to; wait until they are settled."""
     now = datetime.now(UTC)
-    soon = [_ending(world, now + _SOON, expected=sent) for _ in range(20)]
-    late = [_ending(world, now + _LATE, expected=True) for _ in range(20)]
-    await world.publish(soon + late)
-    await world.settled([event["id"] for event in soon + late], 240)
+    early = [_expiring_event(environment, now + _BEFORE_JUMP, expected=sent) for _ in range(20)]
+    late = [_expiring_event(environment, now + _AFTER_JUMP, expected=True) for _ in range(20)]
+    await environment.publish(early + late)
+    await environment.wait_until_settled([event["id"] for event in early + late], 240)
 
 
-def _ending(world: World, at: datetime, *, expected: bool) -> dict[str, Any]:
-    make = world.event if expected else world.unexpected
+def _expiring_event(environment: ChaosEnvironment, at: datetime, *, expected: bool) -> dict[str, Any]:
+    make = environment.expected_event if expected else environment.unexpected_event
     return make(expires=at.isoformat())
 
 
-async def _seen(world: World, clock: Clock) -> None:
-    """Wait until both workers mark by the clock as it is now: ten events in a row have only such marks."""
-    off_s: set[int] = set()
+async def _wait_until_applied(environment: ChaosEnvironment, clock: ShiftedClock) -> None:
+    """Wait until both workers write the shifted time: the last transitions of ten events in a row all carry it."""
+    off_minutes: set[int] = set()
 
-    async def jumped() -> bool:
-        nonlocal off_s
-        events = [world.event() for _ in range(10)]
-        await world.publish(events)
-        await world.settled([event["id"] for event in events], 240)
-        steps = [
+    async def applied() -> bool:
+        nonlocal off_minutes
+        events = [environment.expected_event() for _ in range(10)]
+        await environment.publish(events)
+        await environment.wait_until_settled([event["id"] for event in events], 240)
+        offsets_s = [
             entry.steps[0].at_ms / 1000 - time.time()
             for event in events
-            for entry in await world.line.entries(event["source"], event["id"])
+            for entry in await environment.pipeline.entries(event["source"], event["id"])
         ]
-        off_s = {round((step - clock.offset_s) / 60) for step in steps}
-        return off_s == {0}
+        off_minutes = {round((offset_s - clock.offset_s) / 60) for offset_s in offsets_s}
+        return off_minutes == {0}
 
-    await eventually(jumped, 240, lambda: f"minutes beside the clock: {off_s}")
+    await eventually(applied, 240, lambda: f"minutes off the shifted clock: {off_minutes}")
 
 
-async def _alive(probes: list[int]) -> None:
-    """No watchdog was woken by the wall clock."""
+async def _check_liveness(probes: list[int]) -> None:
+    """Check that the jump made no watchdog report a stall."""
     async with httpx.AsyncClient() as client:
         answers = await asyncio.gather(*(client.get(f"http://127.0.0.1:{port}/livez") for port in probes))
     assert [answer.status_code for answer in answers] == [200, 200]

@@ -1,4 +1,4 @@
-"""A file system of its own that is small enough to be filled, so that a server meets a real full disk."""
+"""A small file system that can be filled, so that a server meets a real full disk."""
 
 import errno
 import subprocess
@@ -12,7 +12,7 @@ _BLOCK = bytes(65_536)
 
 
 class SmallDisk:
-    """A tmpfs on `folder` while the context lasts. Raises Skipped where this machine does not let us mount one."""
+    """A tmpfs on `folder` while the context lasts. Raise Skipped where this machine forbids to mount one."""
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class SmallDisk:
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True, capture_output=True)
 
     def fill(self) -> None:
-        """Leave not a byte."""
+        """Fill the disk to its last byte."""
         with self._balloon.open("ab", buffering=0) as balloon:
             for block in (_BLOCK, b"\0"):
                 try:
@@ -48,5 +48,5 @@ class SmallDisk:
                         raise
 
     def free(self) -> None:
-        """Give back what `fill` took."""
+        """Free the space that `fill` took."""
         self._balloon.unlink()

@@ -1,4 +1,4 @@
-"""A line under load: a producer that keeps books, workers that may die, a sink that counts every id."""
+"""A pipeline under load: a publisher that notes what must arrive, workers that may die, a sink that counts all ids."""
 
 import asyncio
 import random
@@ -14,107 +14,121 @@ from service.model.ids import event_key
 from service.model.ledger import Entry, State, is_open
 from service.model.recipient import Recipient
 from service.ports import Unavailable
+from tests.chaos.check import Arrived, CheckResult, Expected, compare
 from tests.chaos.servers import Servers
-from tests.chaos.verdict import Arrived, Expected, Verdict, judge
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
-PEOPLE = 40
+RECIPIENTS = 40
 SOURCE = "/chaos"
 STAGES = "resolve,inbox,email,schedule"
 CONNECTIONS = 4
-"""Of a worker to its relay, as the line sets it."""
+"""Connections of a worker to its relay, as `RealPipeline` sets them."""
 _CANARY = re.compile(r"lot ([a-z0-9-]+)")
-_AT_ONCE = 100
-_PUBLISH_SECONDS = 180.0
-_PATIENCE_SECONDS = 240.0
-_MANY = 2_000
-_FOREVER = 86_400.0
+_EVENTS_PER_READ = 100
+_PUBLISH_TIMEOUT_S = 180.0
+_MAIL_TIMEOUT_S = 240.0
+_EVENTS_AT_FULL_RATE = 2_000
+_DAY_S = 86_400.0
 
 
 class Killable(Protocol):
-    """A worker process, or what stands for one."""
+    """A worker process that can be killed."""
 
     def kill(self) -> None: ...
 
     def wait(self) -> Any: ...
 
 
-class World:
-    """Publishes events with canaries in them, and afterwards counts what arrived where.
+class ChaosEnvironment:
+    """Publishes events with a canary in each, and afterwards counts what arrived.
 
-    `mail_bound` grows with each kill, by the mails that were claimed and unmarked just then. `note` goes into the
-    table. `older` names the revision that stands for the version before.
+    `mail_bound` is the number of duplicate messages that the faults allow; each kill adds the deliveries that were
+    claimed and not updated at that moment. `note` goes into the results table. `older_revision` is the version that a
+    rolling upgrade starts from.
     """
 
     def __init__(
-        self, line: RealPipeline, seed: int, servers: Servers, mail_bound: int = 0, older: str = ""
+        self,
+        pipeline: RealPipeline,
+        seed: int,
+        servers: Servers,
+        mail_bound: int = 0,
+        older_revision: str = "",
     ) -> None:
-        self.line = line
+        self.pipeline = pipeline
         self.servers = servers
         self.rng = random.Random(seed)
         self.seed = seed
-        self.older = older
+        self.older_revision = older_revision
         self.expected = Expected()
         self.published: list[str] = []
-        self.poison = 0
-        self.poison_share = 0.01
+        self.bad_record_bytes = 0
+        self.bad_record_share = 0.01
         self.mail_bound = mail_bound
         self.note = ""
-        self.mails: Callable[[], Sequence[CaughtMail]] = line.catcher.mails.newest_first
-        self.received: Callable[[], int] = lambda: line.catcher.mails.received
+        self.mails: Callable[[], Sequence[CaughtMail]] = pipeline.catcher.mails.newest_first
+        self.mail_count: Callable[[], int] = lambda: pipeline.catcher.mails.received
         self._unsettled: set[str] = set()
         self._claims: set[tuple[str, int]] = set()
         self._recovery: asyncio.Task[float] | None = None
-        line.catcher.mails.keep = 1_000_000
+        assert hasattr(pipeline.catcher.mails, "keep")
+        pipeline.catcher.mails.keep = 1_000_000
 
     async def prepare(self) -> None:
-        """People to notify, in Kafka and in Redis."""
-        writer = self.line.parts.table_writer(self.line.producer)
-        for name in (f"p{n}" for n in range(PEOPLE)):
+        """Write the recipients to Kafka and Redis."""
+        writer = self.pipeline.parts.table_writer(self.pipeline.producer)
+        for name in (f"p{n}" for n in range(RECIPIENTS)):
             row = Recipient(id=name, address=f"{name}@chaos.test", name=name.upper(), version=1)
             await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]
 
-    def event(self, **more: Any) -> dict[str, Any]:
-        """An event for one to three people, with its own lot."""
-        event = self.unexpected(**more)
+    def expected_event(self, **fields: Any) -> dict[str, Any]:
+        """Return an event for one to three recipients, all of whom must be notified."""
+        event = self.unexpected_event(**fields)
         self.expected.mails |= {(event["id"], f"{name}@chaos.test") for name in event["recipients"]}
         self.expected.entries |= {(event["id"], name) for name in event["recipients"]}
         return event
 
-    def unexpected(self, **more: Any) -> dict[str, Any]:
-        """The same, of which nobody should hear."""
+    def unexpected_event(self, **fields: Any) -> dict[str, Any]:
+        """Return an event for one to three recipients, none of whom may be notified. Its lot is its id."""
         event_id = f"c{self.seed}-{len(self.published)}"
         self.published.append(event_id)
         self._unsettled.add(event_id)
-        people = self.rng.sample(range(PEOPLE), self.rng.randint(1, 3))
-        names = [f"p{n}" for n in people]
+        numbers = self.rng.sample(range(RECIPIENTS), self.rng.randint(1, 3))
+        names = [f"p{n}" for n in numbers]
         data = {"lot_id": event_id}
-        return {"id": event_id, "source": SOURCE, "type": "winner", "recipients": names, "data": data, **more}
+        return {
+            "id": event_id,
+            "source": SOURCE,
+            "type": "winner",
+            "recipients": names,
+            "data": data,
+            **fields,
+        }
 
-    async def load(self, count: int, per_second: float = 400.0, copies: int = 1) -> None:
-        """Publish at a fixed rate; with copies each event comes several times, in any order."""
+    async def publish_load(self, count: int, rate_per_s: float = 400.0, copies: int = 1) -> None:
+        """Publish events at a fixed rate; with copies, each of them several times, in random order."""
         loop, sent = asyncio.get_running_loop(), 0
         started = loop.time()
         while sent < count:
             size = min(20, count - sent)
-            events: list[Any] = [self.event() for _ in range(size)] * copies
+            events: list[Any] = [self.expected_event() for _ in range(size)] * copies
             self.rng.shuffle(events)
-            if self.poison and self.rng.random() < self.poison_share * size:
-                events.insert(self.rng.randrange(size), b'{"broken": ' + b"x" * self.poison)
+            if self.bad_record_bytes and self.rng.random() < self.bad_record_share * size:
+                events.insert(self.rng.randrange(size), b'{"broken": ' + b"x" * self.bad_record_bytes)
             await self.publish(events)
             sent += size
-            await asyncio.sleep(max(0.0, started + sent / per_second - loop.time()))
+            await asyncio.sleep(max(0.0, started + sent / rate_per_s - loop.time()))
 
     @asynccontextmanager
-    async def flow(self, per_second: float = 30.0) -> AsyncIterator[None]:
-        """Publish at a fixed rate for as long as the context lasts; where that is long, ever more slowly."""
+    async def continuous_load(self, rate_per_s: float = 30.0) -> AsyncIterator[None]:
+        """Publish while the context lasts. The rate falls as events accumulate, so that checking them stays short."""
         over = asyncio.Event()
 
         async def publish() -> None:
             while not over.is_set():
-                rate = per_second / (1 + len(self.published) / _MANY)
-                await self.load(max(1, round(rate / 5)), rate)
+                rate = rate_per_s / (1 + len(self.published) / _EVENTS_AT_FULL_RATE)
+                await self.publish_load(max(1, round(rate / 5)), rate)
 
         task = asyncio.create_task(publish())
         try:
@@ -126,120 +140,123 @@ class World:
         await task
 
     async def publish(self, events: Sequence[Mapping[str, Any] | bytes]) -> None:
-        """As an upstream does: again and again until Kafka has acknowledged them."""
-        async with asyncio.timeout(_PUBLISH_SECONDS):
+        """Publish as an upstream does: retry until Kafka has acknowledged them."""
+        async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
             while True:
                 try:
-                    return await self.line.publish(*events)
+                    return await self.pipeline.publish(*events)
                 except Unavailable:
                     await asyncio.sleep(0.2)
 
-    async def mailed(self, more: int) -> None:
-        """Wait for so many mails more than there are now."""
-        wanted = self.received() + more
+    async def wait_for_mail(self, count: int) -> None:
+        """Wait until the sink has received `count` more messages."""
+        target = self.mail_count() + count
 
-        async def caught() -> bool:
-            return self.received() >= wanted
+        async def received() -> bool:
+            return self.mail_count() >= target
 
-        await eventually(caught, _PATIENCE_SECONDS, lambda: f"{self.received()} of {wanted} mails")
+        await eventually(received, _MAIL_TIMEOUT_S, lambda: f"{self.mail_count()} of {target} messages")
 
     async def kill(self, worker: Killable) -> None:
-        """SIGKILL, and count what that may double."""
+        """Kill a worker with SIGKILL, and count the duplicates that this allows."""
         worker.kill()
         worker.wait()
         await self.count_claims()
 
     async def count_claims(self) -> None:
-        """After a kill: what was claimed and not marked may come once more, and nothing else may."""
-        looked = await self._look(sorted(self._unsettled))
-        entries = [entry for entries in looked.values() for entry in entries]
+        """Raise the bound by the deliveries that are claimed and not updated: only these may be sent twice."""
+        entries_by_event = await self._read_ledger(sorted(self._unsettled))
+        entries = [entry for entries in entries_by_event.values() for entry in entries]
         claims = {(e.delivery, e.steps[0].at_ms) for e in entries if e.state is State.sending}
         self.mail_bound += len(claims - self._claims)
         self._claims |= claims
 
-    def restart_all(self, **worker: Any) -> None:
-        """A new worker for each that has ended, started as `RealPipeline.start_worker` is told."""
-        for ended in [w for w in self.line.workers if w.poll() is not None]:
-            self.line.workers.remove(ended)
-            self.line.start_worker(**worker)
+    def replace_ended_workers(self, **worker: Any) -> None:
+        """Start a worker for each that has ended, with these arguments of `RealPipeline.start_worker`."""
+        for ended in [w for w in self.pipeline.workers if w.poll() is not None]:
+            self.pipeline.workers.remove(ended)
+            self.pipeline.start_worker(**worker)
 
-    def healed(self) -> None:
-        """The fault is over. From here counts how long it takes until all that was published before is settled."""
+    def end_fault(self) -> None:
+        """Note that the fault is over: measure from now until all events published so far are settled."""
         if self._recovery is not None:
             self._recovery.cancel()
-        self._recovery = asyncio.create_task(self.settled(list(self.published), _FOREVER))
+        self._recovery = asyncio.create_task(self.wait_until_settled(list(self.published), _DAY_S))
 
-    async def recovered(self, seconds: float) -> float:
-        """What `healed` counts, waiting for no longer than this. Raises AssertionError when it is not settled then."""
+    async def wait_for_recovery(self, timeout_s: float) -> float:
+        """Return the seconds that `end_fault` measures. Raise AssertionError when the timeout comes first."""
         if self._recovery is None:
-            self.healed()
+            self.end_fault()
         assert self._recovery is not None
-        await asyncio.wait([self._recovery], timeout=seconds)
+        await asyncio.wait([self._recovery], timeout=timeout_s)
         if self._recovery.done():
             return self._recovery.result()
         self._recovery.cancel()
-        return await self.settled(self.published, 0)
+        return await self.wait_until_settled(self.published, 0)
 
-    async def settled(self, event_ids: Sequence[str], seconds: float) -> float:
-        """Wait until these events have nothing open; how long that took."""
-        loop, waiting = asyncio.get_running_loop(), list(event_ids)
+    async def wait_until_settled(self, event_ids: Sequence[str], timeout_s: float) -> float:
+        """Wait until these events have no open delivery; return the seconds that it took."""
+        loop, pending = asyncio.get_running_loop(), list(event_ids)
         started = loop.time()
 
-        async def done() -> bool:
-            nonlocal waiting
-            while waiting:
+        async def settled() -> bool:
+            nonlocal pending
+            while pending:
                 try:
-                    looked = await self._look(waiting[:_AT_ONCE])
+                    read = await self._read_ledger(pending[:_EVENTS_PER_READ])
                 except Unavailable:
                     return False
-                still = [event_id for event_id in looked if event_id in self._unsettled]
-                waiting = still + waiting[_AT_ONCE:]
-                if still:
+                unsettled = [event_id for event_id in read if event_id in self._unsettled]
+                pending = unsettled + pending[_EVENTS_PER_READ:]
+                if unsettled:
                     await asyncio.sleep(0.3)  # the sink is in this process too
                     return False
             return True
 
-        await eventually(done, seconds, lambda: f"{len(waiting)} of {len(event_ids)} events are not settled")
+        await eventually(
+            settled, timeout_s, lambda: f"{len(pending)} of {len(event_ids)} events are not settled"
+        )
         return loop.time() - started
 
-    async def settled_of(self, event_ids: Sequence[str], enough: int, seconds: float) -> None:
-        """Wait until so many of these events have nothing open."""
+    async def wait_until_some_settled(self, event_ids: Sequence[str], count: int, timeout_s: float) -> None:
+        """Wait until `count` of these events have no open delivery."""
 
-        async def done() -> bool:
-            await self._look(event_ids)
-            return len(self._unsettled.intersection(event_ids)) <= len(event_ids) - enough
+        async def settled() -> bool:
+            await self._read_ledger(event_ids)
+            return len(self._unsettled.intersection(event_ids)) <= len(event_ids) - count
 
-        await eventually(done, seconds)
+        await eventually(settled, timeout_s)
 
-    async def _look(self, event_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """What the ledger says of events; remembers those that have nothing open."""
-        found: dict[str, list[Entry]] = {}
-        for first in range(0, len(event_ids), _AT_ONCE):
-            some = event_ids[first : first + _AT_ONCE]
-            keys = [event_key(SOURCE, event_id) for event_id in some]
-            store = self.line.parts.store
+    async def _read_ledger(self, event_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """Return the ledger's entries of events, and note the events that have no open delivery."""
+        entries_by_event: dict[str, list[Entry]] = {}
+        for first in range(0, len(event_ids), _EVENTS_PER_READ):
+            part = event_ids[first : first + _EVENTS_PER_READ]
+            keys = [event_key(SOURCE, event_id) for event_id in part]
+            store = self.pipeline.parts.store
             hashes = await store.pipeline([("HGETALL", store.keys.event(key)) for key in keys])
-            for event_id, key, rows in zip(some, keys, hashes, strict=True):
-                found[event_id] = [entry_of(key, n.decode(), r) for n, r in rows.items() if n[:1] != b"@"]
-        for event_id, entries in found.items():
+            for event_id, key, rows in zip(part, keys, hashes, strict=True):
+                entries = [entry_of(key, n.decode(), r) for n, r in rows.items() if n[:1] != b"@"]
+                entries_by_event[event_id] = entries
+        for event_id, entries in entries_by_event.items():
             if entries and not any(is_open(e.state) for e in entries):
                 self._unsettled.discard(event_id)
-        return found
+        return entries_by_event
 
-    async def verdict(self) -> Verdict:
-        """Count what the sink and the inboxes hold."""
+    async def check(self) -> CheckResult:
+        """Count what the sink and the inboxes hold, and compare it with what was published."""
         arrived = Arrived()
         for mail in self.mails():
-            found = _CANARY.search(mail.subject) or _CANARY.search(mail.content.text or "")
-            arrived.mails[found[1] if found else "?", mail.recipients[0]] += 1
+            canary = _CANARY.search(mail.subject) or _CANARY.search(mail.content.text or "")
+            arrived.mails[canary[1] if canary else "?", mail.recipients[0]] += 1
         lengths: dict[str, int] = {}
         counts: dict[str, int] = {}
-        for person in (f"p{n}" for n in range(PEOPLE)):
-            items = await self.line.parts.inbox.unread(person)
-            arrived.entries.update(Counter((str(i.meta["lot_id"]), person) for i in items))
-            lengths[person] = len(items)
-            counts[person] = sum((await self.line.parts.inbox.counts(person)).values())
+        for recipient in (f"p{n}" for n in range(RECIPIENTS)):
+            items = await self.pipeline.parts.inbox.unread(recipient)
+            arrived.entries.update(Counter((str(i.meta["lot_id"]), recipient) for i in items))
+            lengths[recipient] = len(items)
+            counts[recipient] = sum((await self.pipeline.parts.inbox.counts(recipient)).values())
         arrived.unread_counts, arrived.unread_lists = counts, lengths
-        looked = await self._look(self.published)
-        arrived.open_deliveries = sum(is_open(e.state) for entries in looked.values() for e in entries)
-        return judge(self.expected, arrived)
+        entries_by_event = await self._read_ledger(self.published)
+        arrived.open_deliveries = sum(is_open(e.state) for es in entries_by_event.values() for e in es)
+        return compare(self.expected, arrived)

@@ -1,4 +1,4 @@
-"""Events that are broken, too large, repeated or out of order; and a dead-letter topic that takes none of them."""
+"""Events that are malformed, too large, repeated or out of order; and a dead-letter topic that refuses records."""
 
 from contextlib import suppress
 
@@ -9,44 +9,45 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from service.dev.ports import free_port
 from streams.kafka.connection import kafka_connection
-from streams.topics.apply import apply as apply_topics
-from tests.chaos.environment import World
+from streams.topics import table as topics
+from tests.chaos.environment import ChaosEnvironment
 from tests.support.readiness import not_ready_reasons
 from tests.support.wait import eventually
 
 
-async def poison_and_repeats(world: World) -> None:
-    """Poison and oversize among the events, each event three times and out of order."""
-    world.poison = 300_000
-    world.line.start_worker()
-    await world.load(400, copies=3)
+async def bad_and_repeated_records(environment: ChaosEnvironment) -> None:
+    """Publish malformed and oversized records among the events, and each event three times and out of order."""
+    environment.bad_record_bytes = 300_000
+    environment.pipeline.start_worker()
+    await environment.publish_load(400, copies=3)
 
 
-async def dead_letters_refused(world: World) -> None:
-    """The dead-letter topic takes nothing: the stage waits rather than drop, says so, and goes on when it can."""
-    world.poison, world.poison_share = 10, 1.0
-    probe, taken = free_port(), await _refuse(world)
-    world.line.start_worker(TOCSIN_WORKER__METRICS_PORT=str(probe))
-    await world.load(100)
+async def dead_letters_refused(environment: ChaosEnvironment) -> None:
+    """Let the dead-letter topic refuse all records: the stage must wait and say so, drop nothing, and then resume."""
+    environment.bad_record_bytes, environment.bad_record_share = 10, 1.0
+    probe, accepted = free_port(), await _make_topic_refuse(environment)
+    environment.pipeline.start_worker(TOCSIN_WORKER__METRICS_PORT=str(probe))
+    await environment.publish_load(100)
 
     async def waiting() -> bool:
-        told = await not_ready_reasons(f"http://127.0.0.1:{probe}/readyz")
-        return "a dead letter cannot be written" in told.get("resolve", "")
+        reasons_by_stage = await not_ready_reasons(f"http://127.0.0.1:{probe}/readyz")
+        return "a dead letter cannot be written" in reasons_by_stage.get("resolve", "")
 
     await eventually(waiting, 120, lambda: "the stage does not say that it waits")
-    assert len(await world.line.dead_letters()) == taken
-    await _mend(world)
-    world.healed()
+    assert len(await environment.pipeline.dead_letters()) == accepted
+    await _apply_topics(environment)
+    environment.end_fault()
 
     async def kept() -> bool:
-        return len(await world.line.dead_letters()) >= taken + 5
+        return len(await environment.pipeline.dead_letters()) >= accepted + 5
 
     await eventually(kept, 90)
 
 
-async def _refuse(world: World) -> int:
-    """Let the topic take records of one byte at most; how many it took until it did."""
-    kafka, topic, taken = world.line.settings.kafka, world.line.parts.topics.dead_letter, 0
+async def _make_topic_refuse(environment: ChaosEnvironment) -> int:
+    """Limit the topic's records to one byte; return the number of records that it accepted until that applied."""
+    kafka, accepted = environment.pipeline.settings.kafka, 0
+    topic = environment.pipeline.parts.topics.dead_letter
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     await admin.start()
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "1"})])
@@ -58,13 +59,13 @@ async def _refuse(world: World) -> int:
             with suppress(MessageSizeTooLargeError):
                 while True:  # until the change has reached the broker's logs
                     await writer.send_and_wait(topic, b"probe", partition=partition)
-                    taken += 1
+                    accepted += 1
     finally:
         await writer.stop()
-    return taken
+    return accepted
 
 
-async def _mend(world: World) -> None:
-    """As an operator does: `tocsin topics apply`."""
-    kafka = world.line.settings.kafka
-    await apply_topics(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)
+async def _apply_topics(environment: ChaosEnvironment) -> None:
+    """Restore the topic's settings as an operator does, by `tocsin topics apply`."""
+    kafka = environment.pipeline.settings.kafka
+    await topics.apply(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)

@@ -7,66 +7,71 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from service.model.recipient import Recipient
-from tests.chaos.environment import World
-from tests.chaos.nest import Forked, Nest
+from tests.chaos.environment import ChaosEnvironment
+from tests.chaos.fork_server import ForkedWorker, WorkerForkServer
 from tests.chaos.scenario import Act
-from tests.chaos.worker import STUMBLE
+from tests.chaos.worker import FAILING_EVENT
 from tests.support.wait import eventually
 
-_DEATH_SECONDS = 240
+_KILL_TIMEOUT_S = 240
 
 
-async def plain(world: World) -> None:
-    """No fault: what the others are compared with."""
-    world.line.start_worker()
-    await world.load(300)
+async def no_fault(environment: ChaosEnvironment) -> None:
+    """Publish without a fault, to compare the other scenarios with."""
+    environment.pipeline.start_worker()
+    await environment.publish_load(300)
 
 
 def kill_at(
-    point: str, passed: int, how: Callable[[World], Awaitable[None]] | None = None, **worker: Any
+    point: str,
+    passes: int,
+    lead: Callable[[ChaosEnvironment], Awaitable[None]] | None = None,
+    **worker: Any,
 ) -> Act:
-    """Die at a point, the n-th time it is passed, and come back.
+    """Return an act in which the worker dies when it passes a point for the n-th time, and another one follows.
 
-    `how` leads the worker there, if load does not. `worker` is what both workers are started with.
+    `lead` brings the worker to the point, where load alone does not. `worker` are the arguments that both are started
+    with.
     """
 
-    async def act(world: World) -> None:
-        first = world.line.start_worker(TOCSIN_FAULT_AT=f"{point}:{passed}", **worker)
-        load = asyncio.create_task(world.load(200, per_second=80))
-        if how is not None:
-            await how(world)
-        await asyncio.to_thread(first.wait, _DEATH_SECONDS)
+    async def act(environment: ChaosEnvironment) -> None:
+        first = environment.pipeline.start_worker(TOCSIN_FAULT_AT=f"{point}:{passes}", **worker)
+        load = asyncio.create_task(environment.publish_load(200, rate_per_s=80))
+        if lead is not None:
+            await lead(environment)
+        await asyncio.to_thread(first.wait, _KILL_TIMEOUT_S)
         assert first.returncode == -signal.SIGKILL, f"{point} was never passed"
-        await world.count_claims()
+        await environment.count_claims()
         await load
-        world.restart_all(**worker)
-        world.healed()
+        environment.replace_ended_workers(**worker)
+        environment.end_fault()
 
     return act
 
 
-async def over_poison(world: World) -> None:
-    """Die when a handler has stumbled over a record, before that is a dead letter; the next worker writes it."""
-    bent = {"module": "tests.chaos.worker", "TOCSIN_CHAOS_PLANT": "stumble"}
-    await kill_at("after_poison_before_produce", 1, _send_poison, **bent)(world)
-    letters: list[bytes] = []
+async def kill_before_dead_letter(environment: ChaosEnvironment) -> None:
+    """Kill the worker when a handler has failed on a record and its dead letter is not written; the next writes it."""
+    fault = {"module": "tests.chaos.worker", "TOCSIN_CHAOS_PLANT": "handler failure"}
+    act = kill_at("after_failure_before_dead_letter", 1, _publish_failing_event, **fault)
+    await act(environment)
+    dead_letters: list[bytes] = []
 
     async def written() -> bool:
-        letters[:] = [value for value, _ in await world.line.dead_letters()]
-        return bool(letters)
+        dead_letters[:] = [value for value, _ in await environment.pipeline.dead_letters()]
+        return bool(dead_letters)
 
     await eventually(written, 90)
-    assert letters == [STUMBLE]
+    assert dead_letters == [FAILING_EVENT]
 
 
-async def _send_poison(world: World) -> None:
-    await world.publish([STUMBLE])
+async def _publish_failing_event(environment: ChaosEnvironment) -> None:
+    await environment.publish([FAILING_EVENT])
 
 
-async def defer_somebody(world: World) -> None:
-    """One mail that its relay defers, so that the due set is used; nobody waits for it."""
+async def defer_one_message(environment: ChaosEnvironment) -> None:
+    """Publish an event whose message the relay defers, so that the due set is used. No check waits for it."""
     row = Recipient(id="later", address="deferred@simulator.test", version=1)
-    await world.line.parts.writes.put_recipients([row])
+    await environment.pipeline.parts.writes.put_recipients([row])
     event = {
         "id": "d",
         "source": "/later",
@@ -74,100 +79,100 @@ async def defer_somebody(world: World) -> None:
         "recipients": ["later"],
         "data": {"lot_id": "d"},
     }
-    await world.publish([event])
+    await environment.publish([event])
 
 
-async def a_second_joins(world: World) -> None:
-    """The group takes partitions from the first worker, for a second one."""
-    await _busy(world)
-    world.line.start_worker()
+async def join_second_worker(environment: ChaosEnvironment) -> None:
+    """Start a second worker, for which the group revokes partitions of the first."""
+    await _wait_until_busy(environment)
+    environment.pipeline.start_worker()
 
 
-async def terminate(world: World) -> None:
-    """The worker is asked to stop."""
-    await _busy(world)
-    world.line.workers[0].terminate()
+async def terminate_worker(environment: ChaosEnvironment) -> None:
+    """Send SIGTERM to the worker."""
+    await _wait_until_busy(environment)
+    environment.pipeline.workers[0].terminate()
 
 
-async def _busy(world: World) -> None:
-    """Wait until the worker sends mails, or has died before."""
+async def _wait_until_busy(environment: ChaosEnvironment) -> None:
+    """Wait until the worker sends messages, or has died before."""
 
     async def is_busy() -> bool:
-        return world.received() >= 20 or world.line.workers[0].poll() is not None
+        return environment.mail_count() >= 20 or environment.pipeline.workers[0].poll() is not None
 
-    await eventually(is_busy, _DEATH_SECONDS)
+    await eventually(is_busy, _KILL_TIMEOUT_S)
 
 
 def random_kills(times: int, workers: int = 2) -> Act:
-    """SIGKILL a random worker at random times under load, and start another."""
+    """Return an act that kills a random worker at random times under load, and starts another each time."""
 
-    async def act(world: World) -> None:
+    async def act(environment: ChaosEnvironment) -> None:
         for _ in range(workers):
-            world.line.start_worker()
-        async with world.flow(30):
+            environment.pipeline.start_worker()
+        async with environment.continuous_load(30):
             for _ in range(times):
-                await asyncio.sleep(world.rng.uniform(2.0, 8.0))
-                await world.kill(world.rng.choice(world.line.workers))
-                world.restart_all()
-            world.healed()
+                await asyncio.sleep(environment.rng.uniform(2.0, 8.0))
+                await environment.kill(environment.rng.choice(environment.pipeline.workers))
+                environment.replace_ended_workers()
+            environment.end_fault()
 
     return act
 
 
 def many_kills(times: int) -> Act:
-    """The same with workers that are forked ready-made, so that hundreds of them can be killed in minutes."""
-    shares = ["resolve,inbox", "email,schedule"] * 2
+    """Return the same act with forked workers, which start so fast that hundreds can be killed in minutes."""
+    stages = ["resolve,inbox", "email,schedule"] * 2
 
-    async def act(world: World) -> None:
-        fruitful = 0
-        async with Nest(world.line) as nest:
-            living = [await nest.hatch(stages) for stages in shares]
-            async with world.flow(20):
-                await world.mailed(50)
+    async def act(environment: ChaosEnvironment) -> None:
+        with_progress = 0
+        async with WorkerForkServer(environment.pipeline) as server:
+            workers = [await server.fork(names) for names in stages]
+            async with environment.continuous_load(20):
+                await environment.wait_for_mail(50)
                 started = time.monotonic()
                 for _ in range(times):
-                    before = world.received()
-                    await asyncio.sleep(world.rng.uniform(0.2, 3.6))
-                    fruitful += world.received() > before
-                    place = await _kill_one(world, living)
-                    living[place] = await nest.hatch(shares[place])
-                took = time.monotonic() - started
-                world.healed()
-            world.note = f"{times} kills in {took:.0f} s, mail flowed before {fruitful} of them"
-            await world.settled(world.published, 300)
-            assert fruitful > times / 2, f"the line stood still: {world.note}"
+                    before = environment.mail_count()
+                    await asyncio.sleep(environment.rng.uniform(0.2, 3.6))
+                    with_progress += environment.mail_count() > before
+                    index = await _kill_one(environment, workers)
+                    workers[index] = await server.fork(stages[index])
+                took_s = time.monotonic() - started
+                environment.end_fault()
+            environment.note = f"{times} kills in {took_s:.0f} s, mail flowed before {with_progress} of them"
+            await environment.wait_until_settled(environment.published, 300)
+            assert with_progress > times / 2, f"the pipeline made no progress: {environment.note}"
 
     return act
 
 
-async def _kill_one(world: World, living: Sequence[Forked]) -> int:
-    place = world.rng.randrange(len(living))
-    assert living[place].alive, "a worker had died before it was killed"
-    await world.kill(living[place])
-    return place
+async def _kill_one(environment: ChaosEnvironment, workers: Sequence[ForkedWorker]) -> int:
+    index = environment.rng.randrange(len(workers))
+    assert workers[index].running, "a worker had died before it was killed"
+    await environment.kill(workers[index])
+    return index
 
 
-async def sigterm(world: World) -> None:
-    """A clean stop in mid-load: drain, hand over, nothing twice."""
-    first = world.line.start_worker()
-    async with world.flow(40):
-        await world.mailed(50)
+async def sigterm(environment: ChaosEnvironment) -> None:
+    """Stop a worker cleanly under load: it drains and leaves its group, and nothing is sent twice."""
+    first = environment.pipeline.start_worker()
+    async with environment.continuous_load(40):
+        await environment.wait_for_mail(50)
         first.terminate()
         await asyncio.to_thread(first.wait, 60)
         assert first.returncode == 0
-        world.restart_all()
-        world.healed()
-        await world.mailed(50)
+        environment.replace_ended_workers()
+        environment.end_fault()
+        await environment.wait_for_mail(50)
 
 
-async def rebalance_storm(world: World) -> None:
-    """Workers join and leave again and again."""
-    world.line.start_worker()
-    async with world.flow(30):
-        await world.mailed(20)
+async def rebalance_storm(environment: ChaosEnvironment) -> None:
+    """Let workers join and leave the groups repeatedly."""
+    environment.pipeline.start_worker()
+    async with environment.continuous_load(30):
+        await environment.wait_for_mail(20)
         for _ in range(5):
-            joined = world.line.start_worker()
-            await asyncio.sleep(world.rng.uniform(3.0, 6.0))
+            joined = environment.pipeline.start_worker()
+            await asyncio.sleep(environment.rng.uniform(3.0, 6.0))
             joined.send_signal(signal.SIGTERM)
             await asyncio.to_thread(joined.wait, 60)
-        world.healed()
+        environment.end_fault()

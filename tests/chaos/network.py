@@ -1,80 +1,84 @@
-"""The network between a worker and one of its servers is cut, or half-open."""
+"""Faults of the network between a worker and one of its servers: cut, or half-open."""
 
 import asyncio
 from collections.abc import Callable
 
-from tests.chaos.environment import World
+from tests.chaos.environment import ChaosEnvironment
 from tests.chaos.scenario import Act
 from tests.support.tcp_proxy import TcpProxy
 
-_SHORT_SECONDS = 4.0
-_LONG_SECONDS = 30.0
-Way = Callable[[TcpProxy], None]
+_SHORT_FAULT_S = 4.0
+_LONG_FAULT_S = 30.0
+NetworkFault = Callable[[TcpProxy], None]
 
 
 def cut(proxy: TcpProxy) -> None:
-    """Connections are reset, and new ones too."""
+    """Reset all connections, and new ones too."""
     proxy.cut()
 
 
 def half_open(proxy: TcpProxy) -> None:
-    """Connections stay, and no byte moves."""
+    """Keep connections open, and pass no byte."""
     proxy.stall()
 
 
 def answers_held(proxy: TcpProxy) -> None:
-    """Requests arrive, their answers do not."""
+    """Pass requests, and hold their answers."""
     proxy.stall(requests=False)
 
 
 def requests_held(proxy: TcpProxy) -> None:
-    """Answers arrive, requests do not."""
+    """Pass answers, and hold requests."""
     proxy.stall(answers=False)
 
 
-def between(target: str, way: Way, *, then_cut: bool = False) -> Act:
-    """Between the worker and its relay or Redis. With `then_cut` what was held is lost rather than late."""
+def between(target: str, fault: NetworkFault, *, then_cut: bool = False) -> Act:
+    """Return an act with a fault between the worker and its relay or Redis.
 
-    async def act(world: World) -> None:
-        settings = world.line.settings
+    With `then_cut` the bytes that were held are lost; without, they arrive late.
+    """
+
+    async def act(environment: ChaosEnvironment) -> None:
+        settings = environment.pipeline.settings
         redis_port = int(settings.redis.url.get_secret_value().rpartition(":")[2].partition("/")[0])
         async with TcpProxy(settings.smtp.port if target == "relay" else redis_port) as proxy:
             variable = {
                 "relay": {"TOCSIN_SMTP__PORT": str(proxy.port)},
                 "Redis": {"TOCSIN_REDIS__URL": f"redis://127.0.0.1:{proxy.port}/0"},
             }[target]
-            world.line.start_worker(**variable)  # type: ignore[arg-type]
-            async with world.flow(40):
-                await world.mailed(50)
-                way(proxy)
-                await asyncio.sleep(_SHORT_SECONDS)
+            environment.pipeline.start_worker(**variable)  # type: ignore[arg-type]
+            async with environment.continuous_load(40):
+                await environment.wait_for_mail(50)
+                fault(proxy)
+                await asyncio.sleep(_SHORT_FAULT_S)
                 if then_cut:
                     proxy.cut()
                 proxy.heal()
-                world.healed()
-                await world.mailed(50)
-            await world.settled(world.published, 240)
+                environment.end_fault()
+                await environment.wait_for_mail(50)
+            await environment.wait_until_settled(environment.published, 240)
 
     return act
 
 
-def before_the_broker(way: Way, *, others: int) -> Act:
-    """Between one worker and the broker, for longer than its session lasts. `others` have a network that is whole.
+def before_the_broker(fault: NetworkFault, *, others: int) -> Act:
+    """Return an act with a fault between one worker and the broker, longer than its session timeout.
 
-    What was held arrives late, from a worker whose partitions are another's by then.
+    `others` is the number of workers without a fault. What was held arrives late, from a worker whose partitions belong
+    to another one by then.
     """
 
-    async def act(world: World) -> None:
-        proxy = world.servers.proxy
-        world.line.start_worker(TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{proxy.port}")
+    async def act(environment: ChaosEnvironment) -> None:
+        proxy = environment.servers.proxy
+        environment.pipeline.start_worker(TOCSIN_KAFKA__BOOTSTRAP=f"127.0.0.1:{proxy.port}")
         for _ in range(others):
-            world.line.start_worker()
-        async with world.flow(30):
-            await world.mailed(100)
-            way(proxy)
-            await asyncio.sleep(_LONG_SECONDS)
+            environment.pipeline.start_worker()
+        async with environment.continuous_load(30):
+            await environment.wait_for_mail(100)
+            fault(proxy)
+            await asyncio.sleep(_LONG_FAULT_S)
             proxy.heal()
-            world.healed()
-            await world.mailed(50)
+            environment.end_fault()
+            await environment.wait_for_mail(50)
 
     return act

@@ -1,15 +1,16 @@
-"""Report of a scenario as a row of the results table, and the table in docs/reliability.md."""
+"""The report of a scenario: a row of the results table, and the table in docs/reliability.md."""
 
 import os
 import platform
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.chaos.check import CheckResult
 from tests.chaos.scenario import Scenario
-from tests.chaos.verdict import Verdict
 from tests.support.paths import ROOT
 
 RESULTS = ROOT / "docs" / "reliability.md"
@@ -21,12 +22,12 @@ _BEGIN, _END = "<!-- chaos results: written by `make chaos` -->", "<!-- end of c
 
 @dataclass(frozen=True)
 class Report:
-    """One row of the table. `verdict` is None when the scenario did not run to its end, or did not run."""
+    """One row of the table. `result` is None when the scenario did not run, or not to its end."""
 
     scenario: Scenario
     seed: int
     events: int = 0
-    verdict: Verdict | None = None
+    result: CheckResult | None = None
     mail_bound: int = 0
     recovery_s: float = 0.0
     note: str = ""
@@ -38,42 +39,47 @@ class Report:
         return self.scenario.name
 
     @property
-    def faults(self) -> list[str]:
-        """Return the broken guarantees; a scenario that did not run to its end is broken too."""
+    def violations(self) -> list[str]:
+        """Return the broken guarantees. A scenario that did not run to its end has broken one, too."""
         if self.skipped:
             return []
-        broken = self.verdict.faults(self.mail_bound) if self.verdict else []
+        violations = self.result.violations(self.mail_bound) if self.result else []
         if self.scenario.planted:
-            caught = self.verdict is not None and self.verdict.lost > 0
+            caught = self.result is not None and self.result.lost > 0
             return (
-                [] if caught else ["the planted fault was not caught", *broken, *filter(None, [self.error])]
+                []
+                if caught
+                else ["the planted fault was not caught", *violations, *filter(None, [self.error])]
             )
-        return broken + [self.error] * bool(self.error)
+        return violations + [self.error] * bool(self.error)
 
     @property
-    def came_to(self) -> str:
+    def outcome(self) -> str:
         if self.skipped:
             return f"skipped: {self.skipped}"
         if self.scenario.planted:
-            return "caught: no" if self.faults else "caught: yes"
-        return "**BROKEN**" if self.faults else "held"
+            return "caught: no" if self.violations else "caught: yes"
+        return "**BROKEN**" if self.violations else "held"
 
     def row(self) -> tuple[str, ...]:
         """Return the cells in the order of COLUMNS."""
-        verdict = self.verdict
+        result = self.result
         counts: tuple[str, ...] = ("-",) * 6
-        if verdict is not None:
-            numbers = (verdict.lost, verdict.inbox_duplicates, verdict.mail_duplicates, self.mail_bound)
-            counts = (*map(str, (*numbers, verdict.unread_drift)), f"{self.recovery_s:.1f}")
-        outcome = f"{self.came_to}; {self.note}" if self.note else self.came_to
+        if result is not None:
+            numbers = (result.lost, result.inbox_duplicates, result.mail_duplicates, self.mail_bound)
+            counts = (*map(str, (*numbers, result.unread_drift)), f"{self.recovery_s:.1f}")
+        outcome = f"{self.outcome}; {self.note}" if self.note else self.outcome
         return (self.name, self.scenario.ref, str(self.seed), str(self.events), *counts, outcome)
 
 
-def write(reports: Sequence[Report], command: str, seconds: float) -> None:
+def write(reports: Sequence[Report], command: str, elapsed_s: float) -> None:
     """Write the table into docs/reliability.md, between its two markers."""
-    lines = [
+    caption = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC at commit {_commit()} by `{command}`, in "
-        f"{seconds / 60:.0f} min, all on one machine: {_machine()}.",
+        f"{elapsed_s / 60:.0f} min, all on one machine: {_machine()}."
+    )
+    lines = [
+        *textwrap.wrap(caption, 100, break_long_words=False, break_on_hyphens=False),
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
@@ -98,9 +104,9 @@ def _machine() -> str:
 
 def _commit() -> str:
     try:
-        done = subprocess.run(
+        run = subprocess.run(
             ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+    return run.stdout.strip()

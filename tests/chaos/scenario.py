@@ -1,33 +1,33 @@
-"""What a scenario is: a fault, the servers it may harm, and how often it may double a mail."""
+"""A scenario: a fault, the servers that it may harm, and its bound for duplicate messages."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.chaos.environment import World
-    from tests.chaos.servers import Make
+    from tests.chaos.environment import ChaosEnvironment
+    from tests.chaos.servers import ServerFactory
 
-Act = Callable[["World"], Awaitable[None]]
+Act = Callable[["ChaosEnvironment"], Awaitable[None]]
 
 
 class Skipped(Exception):
-    """This machine cannot play a scenario; says why."""
+    """A scenario that this machine cannot run; the text says why."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`act` breaks things; afterwards everything published must have arrived.
+    """`act` injects the fault; afterwards everything published must arrive.
 
-    The references are those of docs/reliability.md. Without `servers` it shares those of the run. `points` are the kill
-    points that it passes. A `planted` one has a fault in our own code, and must be found out.
+    `ref` names the kinds of fault as docs/reliability.md does. Without `servers` the scenario shares those of the run.
+    `points` are the kill points that it passes. A `planted` one has a fault in the product, which must be noticed.
     """
 
     name: str
     ref: str
     act: Act
     mail_bound: int = 0
-    servers: "Make | None" = None
+    servers: "ServerFactory | None" = None
     settle_s: float = 240.0
     points: frozenset[str] = frozenset()
     planted: bool = False

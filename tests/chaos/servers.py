@@ -1,4 +1,4 @@
-"""The servers that a scenario may harm, which are then its own."""
+"""Servers that a scenario starts for itself, because it harms them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from tests.support.tcp_proxy import TcpProxy
 
 @dataclass(frozen=True)
 class Servers:
-    """What is None is shared with the other scenarios. `proxy` is before the broker."""
+    """The servers of one scenario. Those that are None it shares with the others. `proxy` is before the broker."""
 
     own_kafka: EmbeddedKafka | None = None
     own_valkey: EmbeddedValkey | None = None
@@ -43,36 +43,36 @@ class Servers:
         return self.own_proxy
 
 
-Make = Callable[[AsyncExitStack, Path], Awaitable[Servers]]
-"""Starts servers in a folder, and leaves their end to the stack."""
+ServerFactory = Callable[[AsyncExitStack, Path], Awaitable[Servers]]
+"""Starts servers with their data in a folder; the stack stops them."""
 
 
-def valkey(*extra: str, disk_mb: int = 0) -> Make:
-    """A Valkey; with `disk_mb` on a disk of that size."""
+def valkey(*extra: str, disk_mb: int = 0) -> ServerFactory:
+    """Return a factory for a Valkey; with `disk_mb` its data are on a disk of that size."""
 
     async def make(stack: AsyncExitStack, folder: Path) -> Servers:
         disk = stack.enter_context(SmallDisk(folder / "valkey", disk_mb)) if disk_mb else None
         server = EmbeddedValkey(folder / "valkey", extra=extra)
-        await _started(server, stack)
+        await _start(server, stack)
         return Servers(own_valkey=server, own_disk=disk)
 
     return make
 
 
-def kafka(*extra: str, disk_mb: int = 0) -> Make:
-    """A broker; with `disk_mb` its logs are on a disk of that size."""
+def kafka(*extra: str, disk_mb: int = 0) -> ServerFactory:
+    """Return a factory for a broker; with `disk_mb` its logs are on a disk of that size."""
 
     async def make(stack: AsyncExitStack, folder: Path) -> Servers:
         disk = stack.enter_context(SmallDisk(folder / "kafka" / "data", disk_mb)) if disk_mb else None
         server = EmbeddedKafka(folder / "kafka", extra=extra)
-        await _started(server, stack)
+        await _start(server, stack)
         return Servers(own_kafka=server, own_disk=disk)
 
     return make
 
 
 async def proxied_kafka(stack: AsyncExitStack, folder: Path) -> Servers:
-    """A broker with a second listener, whose advertised address is a proxy: clients that come that way stay."""
+    """Start a broker with a second listener that advertises a proxy: its clients connect through the proxy only."""
     port, behind, controller = free_port(), free_port(), free_port()
     proxy = await stack.enter_async_context(TcpProxy(behind))
     direct = f"PLAINTEXT://{LOOPBACK}:{port}"
@@ -83,10 +83,10 @@ async def proxied_kafka(stack: AsyncExitStack, folder: Path) -> Servers:
         "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
     )
     server = EmbeddedKafka(folder / "kafka", port, extra=extra)
-    await _started(server, stack)
+    await _start(server, stack)
     return Servers(own_kafka=server, own_proxy=proxy)
 
 
-async def _started(server: EmbeddedKafka | EmbeddedValkey, stack: AsyncExitStack) -> None:
+async def _start(server: EmbeddedKafka | EmbeddedValkey, stack: AsyncExitStack) -> None:
     stack.push_async_callback(asyncio.to_thread, server.stop)
     await asyncio.to_thread(server.start)

@@ -1,4 +1,4 @@
-"""The table of scenarios is whole, and what a report says of them is right."""
+"""The table of scenarios is complete, reports are right, and every patch of the product takes effect."""
 
 import os
 import re
@@ -9,73 +9,88 @@ from pathlib import Path
 
 import pytest
 
+from service.bootstrap import bootstrap
+from service.settings import Settings, WorkerSettings
 from streams.faults.points import POINTS as STAGE_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
+from streams.worker import stage_table
+from streams.worker.heartbeat import Heartbeat
+from tests.chaos.check import Arrived, Expected, compare
 from tests.chaos.disk import SmallDisk
-from tests.chaos.report import Report
+from tests.chaos.fork_server import HEARTBEAT_TTL_S, SESSION_TIMEOUT_S, shorten_timeouts
+from tests.chaos.patches import replace_attribute
+from tests.chaos.report import RESULTS, Report
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
-from tests.chaos.verdict import Arrived, Expected, judge
-from tests.chaos.versions import older
+from tests.chaos.versions import unpack_older
 from tests.support.paths import ROOT
 
-_FINE = judge(Expected(), Arrived())
+_PERFECT = compare(Expected(), Arrived())
 _NAMED = re.compile(r"""["'](?:before|after)_[a-z0-9_.]+["']""")
 
 
-async def _nothing(world: object) -> None:
-    """A scenario of no interest."""
+async def _nothing(environment: object) -> None:
+    """Inject nothing."""
 
 
 def test_every_kill_point_has_its_scenario() -> None:
-    """No point is named that nobody dies at, and nobody dies at a point that is not there."""
-    played = [point for scenario in ALL for point in scenario.points]
-    assert sorted(played) == sorted({*HANDLER_POINTS, *STAGE_POINTS})
+    """Each point is in one scenario, and no scenario names a point that does not exist."""
+    points = [point for scenario in ALL for point in scenario.points]
+    assert sorted(points) == sorted({*HANDLER_POINTS, *STAGE_POINTS})
 
 
 def test_every_point_in_the_code_is_in_the_list() -> None:
-    """What the code passes is what the lists say."""
+    """The points that the code passes are those of the two lists."""
     sources = (ROOT / "streams").rglob("*.py")
     named = {match.strip("\"'") for path in sources for match in _NAMED.findall(path.read_text())}
     assert named == {*HANDLER_POINTS, *STAGE_POINTS}
 
 
-def test_names_tell_scenarios_apart() -> None:
-    """`--only` and the table need that; and the short selection is one of them."""
+def test_names_are_unique() -> None:
+    """`--only` and the table need that; the short selection names seven that exist."""
     names = [scenario.name for scenario in ALL]
     assert len(set(names)) == len(names)
     assert len(SHORT) == 7
 
 
-def test_a_planted_fault_must_be_found() -> None:
-    """Loss is what it is there for; without, the harness is blind."""
+def test_the_results_table_names_every_scenario() -> None:
+    """A renamed scenario is renamed in docs/reliability.md too."""
+    table = RESULTS.read_text().partition("<!-- chaos results")[2]
+    rows = re.findall(r"^\| (.+?) \| [F-]", table, re.MULTILINE)
+    assert rows == [scenario.name for scenario in ALL]
+
+
+def test_a_planted_fault_must_be_caught() -> None:
+    """A planted fault loses deliveries; a harness that counts none is broken."""
     scenario = Scenario("x", "-", _nothing, planted=True)
-    blind = Report(scenario, 1, verdict=_FINE)
-    assert blind.came_to == "caught: no"
-    assert blind.faults == ["the planted fault was not caught"]
-    seen = Report(scenario, 1, verdict=replace(_FINE, lost_mails=1), error="1 of 9 events are not settled")
-    assert seen.came_to == "caught: yes"
-    assert seen.faults == []
+    missed = Report(scenario, 1, result=_PERFECT)
+    assert missed.outcome == "caught: no"
+    assert missed.violations == ["the planted fault was not caught"]
+    caught = Report(
+        scenario, 1, result=replace(_PERFECT, lost_mails=1), error="1 of 9 events are not settled"
+    )
+    assert caught.outcome == "caught: yes"
+    assert caught.violations == []
 
 
-def test_what_was_skipped_is_neither_green_nor_red() -> None:
-    """It says why."""
+def test_a_skipped_scenario_is_neither_held_nor_broken() -> None:
+    """The report says why it was skipped."""
     report = Report(Scenario("x", "-", _nothing), 1, skipped="no disk")
-    assert report.came_to == "skipped: no disk"
+    assert report.outcome == "skipped: no disk"
     assert report.row()[-1] == "skipped: no disk"
-    assert report.faults == []
+    assert report.violations == []
 
 
-def test_a_scenario_that_broke_off_is_broken() -> None:
-    """Also where all that was counted is fine."""
+def test_a_scenario_that_ended_early_is_broken() -> None:
+    """An error breaks it even where all counts are within their bounds."""
     scenario = Scenario("x", "-", _nothing)
-    assert Report(scenario, 1, verdict=_FINE).came_to == "held"
-    assert Report(scenario, 1, verdict=_FINE, error="TimeoutError: ").came_to == "**BROKEN**"
-    assert Report(scenario, 1, verdict=replace(_FINE, mail_duplicates=2), mail_bound=1).faults
+    assert Report(scenario, 1, result=_PERFECT).outcome == "held"
+    assert Report(scenario, 1, result=_PERFECT, error="TimeoutError: ").outcome == "**BROKEN**"
+    assert Report(scenario, 1, result=replace(_PERFECT, mail_duplicates=2), mail_bound=1).violations
 
 
 def test_a_full_disk_is_full(tmp_path: Path) -> None:
-    """Nothing can be written until it is freed; a machine that mounts nothing skips."""
+    """No byte can be written until it is freed. The test is skipped on a machine that cannot mount."""
     disk = SmallDisk(tmp_path / "disk", megabytes=1)
     try:
         disk.__enter__()
@@ -93,31 +108,54 @@ def test_a_full_disk_is_full(tmp_path: Path) -> None:
 
 
 def test_without_history_there_is_no_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exported tree skips the upgrade, rather than pass it."""
+    """In an exported tree the upgrade is skipped, not passed."""
     monkeypatch.setattr("tests.chaos.versions.ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", os.fspath(tmp_path.parent))
     with pytest.raises(Skipped, match="history"):
-        older("", tmp_path / "out")
+        unpack_older("", tmp_path / "out")
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
 def test_an_older_version_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code of the revision, not of the work tree; by its last tag when none is named."""
+    """The code is that of the revision, not of the work tree; without a revision, that of the last tag."""
     home, out = tmp_path / "home", tmp_path / "out"
     for folder in ("service", "streams", "templates"):
         (home / folder).mkdir(parents=True)
         (home / folder / "file").write_text("old")
 
     def git(*arguments: str) -> None:
-        who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-        subprocess.run(["git", *who, *arguments], cwd=home, check=True, capture_output=True)
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        subprocess.run(["git", *identity, *arguments], cwd=home, check=True, capture_output=True)
 
-    for step in (("init",), ("add", "."), ("commit", "-m", "first"), ("tag", "v1")):
-        git(*step)
+    for arguments in (("init",), ("add", "."), ("commit", "-m", "first"), ("tag", "v1")):
+        git(*arguments)
     (home / "service" / "file").write_text("new")
     git("commit", "-a", "-m", "second")
     monkeypatch.setattr("tests.chaos.versions.ROOT", home)
-    older("", out)
+    unpack_older("", out)
     assert (out / "service" / "file").read_text() == "old"
-    older("HEAD", out)
+    unpack_older("HEAD", out)
     assert (out / "service" / "file").read_text() == "new"
+
+
+def test_a_patch_of_a_missing_attribute_fails() -> None:
+    """A rename in the product must not disable a patch unnoticed."""
+
+    class Owner:
+        timeout_s = 1.0
+
+    replace_attribute(Owner, "timeout_s", 2.0)
+    assert Owner.timeout_s == 2.0
+    with pytest.raises(AttributeError):
+        replace_attribute(Owner, "timeout_seconds", 2.0)
+
+
+def test_shorter_timeouts_reach_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forked workers have the short session timeout in every stage, and the short TTL of the heartbeat."""
+    shorten_timeouts(monkeypatch.setattr)
+    parts = bootstrap(Settings(worker=WorkerSettings(stages=("resolve", "inbox", "email"))))
+
+    timeouts = [spec.limits.session_timeout_s for spec in stage_table.specs(parts)]
+    assert timeouts
+    assert set(timeouts) == {SESSION_TIMEOUT_S}
+    assert Heartbeat.TTL_S == HEARTBEAT_TTL_S

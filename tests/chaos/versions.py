@@ -1,4 +1,9 @@
-"""Two versions side by side: a rolling upgrade, and back. What either has written the other reads."""
+"""Two versions side by side: a rolling upgrade, and back. Each must read the records and rows that the other writes.
+
+The older version is unpacked from the git history into a folder, and its workers run there as `python -m service.cli
+worker`. That entry point and the settings by environment are all that the two versions must have in common; modules
+may be at other paths.
+"""
 
 import asyncio
 import io
@@ -8,23 +13,24 @@ from pathlib import Path
 from subprocess import Popen
 from tempfile import TemporaryDirectory
 
-from tests.chaos.environment import STAGES, World
+from tests.chaos.environment import STAGES, ChaosEnvironment
 from tests.chaos.scenario import Skipped
 from tests.support.paths import ROOT
 
-_FIRST = "Changelog of the first version"
+_FIRST_VERSION = "Changelog of the first version"
+"""The subject of the commit that completed the first version."""
 
 
-def older(revision: str, folder: Path) -> str:
-    """Unpack the code of a revision; its short name.
+def unpack_older(revision: str, folder: Path) -> str:
+    """Unpack the code of a revision into a folder; return its short name.
 
-    Without one: the last tag before this commit, or else the commit that completed the first version. Raises Skipped
-    where there is no such history.
+    An empty revision means the last tag before this commit, or without a tag the first version. Raise Skipped where the
+    history has neither.
     """
     revision = (
         revision
         or _git("describe", "--tags", "--abbrev=0", "HEAD^")
-        or _git("log", "--format=%H", "--fixed-strings", "--grep", _FIRST, "-1")
+        or _git("log", "--format=%H", "--fixed-strings", "--grep", _FIRST_VERSION, "-1")
     )
     name = _git("rev-parse", "--short", f"{revision}^{{commit}}") if revision else ""
     if not name:
@@ -38,49 +44,50 @@ def older(revision: str, folder: Path) -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints; nothing when it fails, or is not there."""
+    """Return the output of a git command; an empty string when it fails, or git is not installed."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return run.stdout.strip() if run.returncode == 0 else ""
 
 
-async def rolling_upgrade(world: World) -> None:
-    """Each version delivers what the other has resolved; then workers are replaced one by one, and back again."""
+async def rolling_upgrade(environment: ChaosEnvironment) -> None:
+    """Let each version deliver what the other has resolved; then replace the workers one by one, and back again."""
     with TemporaryDirectory(prefix="tocsin-older-") as folder:
-        name = await asyncio.to_thread(older, world.older, Path(folder))
-        world.note = f"beside {name}"
-        before, now = Path(folder), ROOT
-        async with world.flow():
-            for resolves, delivers in ((before, now), (now, before)):
-                await _each_its_part(world, resolves, delivers)
-            first, second = _worker(world, before), _worker(world, before)
-            for replacement in (now, before):
-                await world.mailed(50)
-                third = _worker(world, replacement)
+        name = await asyncio.to_thread(unpack_older, environment.older_revision, Path(folder))
+        environment.note = f"beside {name}"
+        older, current = Path(folder), ROOT
+        async with environment.continuous_load():
+            for resolver, deliverer in ((older, current), (current, older)):
+                await _share_stages(environment, resolver, deliverer)
+            first, second = _start(environment, older), _start(environment, older)
+            for replacement in (current, older):
+                await environment.wait_for_mail(50)
+                third = _start(environment, replacement)
                 await _stop(first)
-                await world.mailed(50)
-                fourth = _worker(world, replacement)
-                await world.kill(second)
-                await world.mailed(50)
+                await environment.wait_for_mail(50)
+                fourth = _start(environment, replacement)
+                await environment.kill(second)
+                await environment.wait_for_mail(50)
                 first, second = third, fourth
-            world.healed()
-        await world.settled(world.published, 240)
+            environment.end_fault()
+        await environment.wait_until_settled(environment.published, 240)
 
 
-async def _each_its_part(world: World, resolves: Path, delivers: Path) -> None:
+async def _share_stages(environment: ChaosEnvironment, resolver: Path, deliverer: Path) -> None:
+    """Run stage resolve from one checkout and the other stages from another, until messages have arrived."""
     workers = [
-        _worker(world, resolves, "resolve"),
-        _worker(world, delivers, STAGES.removeprefix("resolve,")),
+        _start(environment, resolver, "resolve"),
+        _start(environment, deliverer, STAGES.removeprefix("resolve,")),
     ]
-    await world.mailed(100)
+    await environment.wait_for_mail(100)
     for worker in workers:
         await _stop(worker)
 
 
-def _worker(world: World, home: Path, stages: str = STAGES) -> "Popen[bytes]":
-    return world.line.start_worker(stages, home=home)
+def _start(environment: ChaosEnvironment, checkout: Path, stages: str = STAGES) -> "Popen[bytes]":
+    return environment.pipeline.start_worker(stages, home=checkout)
 
 
 async def _stop(worker: "Popen[bytes]") -> None:

@@ -1,7 +1,7 @@
-"""A worker with something of ours bent, for what the world cannot be made to do: `python -m tests.chaos.worker`.
+"""A worker with a planted fault or a shifted clock, which no environment can cause: `python -m tests.chaos.worker`.
 
-Takes the arguments of `tocsin`. TOCSIN_CHAOS_PLANT names a fault to plant in our own code, to see whether the harness
-finds it. TOCSIN_CHAOS_CLOCK names a file with an offset to the wall clock in seconds, read again and again.
+Takes the arguments of `tocsin`. TOCSIN_CHAOS_PLANT names a fault to plant in the product, to see whether the harness
+notices it. TOCSIN_CHAOS_CLOCK names a file with an offset to the wall clock in seconds, which is read repeatedly.
 """
 
 import os
@@ -11,59 +11,65 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.patches import Replace, replace_attribute
 
-def commit_one_too_far() -> None:
-    """Kafka is told of one record more than is finished, as Faust's own consumer does."""
+FAILING_EVENT = b"fail here"
+
+
+def commit_one_too_far(replace: Replace = replace_attribute) -> None:
+    """Commit one offset past the finished records, as Faust's own consumer does."""
     from streams.consumer.offset_tracker import OffsetTracker
 
-    def one_too_far(offsets: OffsetTracker) -> int | None:
-        if offsets.committable is None or offsets.committable + 1 == offsets.committed:
+    def pending(tracker: OffsetTracker) -> int | None:
+        if tracker.position is None or tracker.position + 1 == tracker.committed:
             return None
-        return offsets.committable + 1
+        return tracker.position + 1
 
-    OffsetTracker.uncommitted_offset = property(one_too_far)  # type: ignore[assignment]
+    replace(OffsetTracker, "pending", property(pending))
 
 
-def stumble() -> None:
-    """Resolving fails in a way that nobody foresaw, for an event that has `STUMBLE` in it."""
+def handler_failure(replace: Replace = replace_attribute) -> None:
+    """Raise an error that no handler expects, for an event that contains FAILING_EVENT."""
     from service.pipeline.resolve import ingest
 
     parse = ingest.parse
 
-    def stumbling(value: bytes | None, *more: Any) -> Any:
-        if STUMBLE in (value or b""):
+    def failing_parse(value: bytes | None, *more: Any) -> Any:
+        if FAILING_EVENT in (value or b""):
             raise RuntimeError("planted")
         return parse(value, *more)
 
-    ingest.parse = stumbling  # type: ignore[assignment]
+    replace(ingest, "parse", failing_parse)
 
 
-STUMBLE = b"stumble here"
-PLANTS: Mapping[str, Callable[[], None]] = {"commit one too far": commit_one_too_far, "stumble": stumble}
+PLANTED_FAULTS: Mapping[str, Callable[[], None]] = {
+    "commit one too far": commit_one_too_far,
+    "handler failure": handler_failure,
+}
 
 
-def bend_the_clock(file: Path) -> None:
-    """The wall clock is off by what the file says; the monotonic one is not."""
-    true_ns, offset, read_at = time.time_ns, 0, 0.0
+def shift_wall_clock(file: Path) -> None:
+    """Add the offset in the file to the wall clock, and leave the monotonic clock as it is."""
+    true_ns, offset_ns, read_at_s = time.time_ns, 0, 0.0
 
     def now_ns() -> int:
-        nonlocal offset, read_at
-        if time.monotonic() - read_at > 0.2:
-            read_at = time.monotonic()
+        nonlocal offset_ns, read_at_s
+        if time.monotonic() - read_at_s > 0.2:
+            read_at_s = time.monotonic()
             with suppress(ValueError):  # it is being written
-                offset = round(float(file.read_text()) * 1e9)
-        return true_ns() + offset
+                offset_ns = round(float(file.read_text()) * 1e9)
+        return true_ns() + offset_ns
 
     time.time_ns = now_ns
     time.time = lambda: now_ns() / 1e9
 
 
 def main() -> None:
-    """Bend, then be `tocsin`."""
-    if plant := os.environ.get("TOCSIN_CHAOS_PLANT"):
-        PLANTS[plant]()
+    """Plant the fault or shift the clock, then run `tocsin`."""
+    if name := os.environ.get("TOCSIN_CHAOS_PLANT"):
+        PLANTED_FAULTS[name]()
     if file := os.environ.get("TOCSIN_CHAOS_CLOCK"):
-        bend_the_clock(Path(file))
+        shift_wall_clock(Path(file))
     from service.cli import main as tocsin
 
     tocsin()

@@ -1,9 +1,9 @@
-"""The pipeline in a simulated world: whatever happens in whatever order, nothing is lost and nobody is wronged.
+"""The pipeline in the simulation: under all faults in any order, nothing is lost and no recipient is wrongly mailed.
 
 `TOCSIN_SIMULATION_STEPS` sets the length of the random walks (default 90,000), `TOCSIN_SIMULATION_EXAMPLES` the
-number of runs of the state machine (default 200, of 50 steps), `TOCSIN_SIMULATION_SEED` where both begin: fixed, so
-that a change is not blamed for another's seed; `make simulate` takes ever new ones. A failure names its seed; with it
-and the same PYTHONHASHSEED the run is the same.
+number of runs of the state machine (default 200, of 50 steps), `TOCSIN_SIMULATION_SEED` the first seed of both. It is
+fixed, so that a change is not blamed for a new seed; `make simulate` takes a new one each time. A failure names its
+seed; with it and the same PYTHONHASHSEED the run is the same.
 """
 
 import logging
@@ -17,134 +17,135 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from tests.simulation import judge, planted
-from tests.simulation.members import STAGES
-from tests.simulation.relay import ANSWERS, Answer
-from tests.simulation.walk import KINDS, TIMES_MS, Found, Walk
-from tests.simulation.worker import Kind, Trouble
-from tests.simulation.world import PEOPLE, TYPES, Spec, World
+from tests.simulation import planted_faults
+from tests.simulation.invariants import check_settled, check_step, settle
+from tests.simulation.process import FaultKind, InjectedFault
+from tests.simulation.random_walk import KINDS, TIMES_MS, InvariantBroken, RandomWalk
+from tests.simulation.relay import REPLIES, ScriptedReply
+from tests.simulation.simulation import RECIPIENTS, TYPES, EventSpec, Simulation
+from tests.simulation.worker import STAGES
 
 STEPS = int(os.environ.get("TOCSIN_SIMULATION_STEPS", "90000"))
 EXAMPLES = int(os.environ.get("TOCSIN_SIMULATION_EXAMPLES", "200"))
 SEED = int(os.environ.get("TOCSIN_SIMULATION_SEED", "20261123"))
-WALK = 100
-"""Steps in one world."""
+STEPS_PER_WALK = 100
+"""Steps in one simulation."""
 
 SPECS = st.builds(
-    Spec,
+    EventSpec,
     st.sampled_from(TYPES),
     st.integers(0, 7),
-    st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=2, unique=True).map(tuple),
+    st.lists(st.sampled_from(RECIPIENTS), min_size=1, max_size=2, unique=True).map(tuple),
     st.integers(0, 1),
     st.integers(0, 2),
     st.sampled_from((0, 60)),
 )
-PLACES = st.integers(0, 1)
+INDEX = st.integers(0, 1)
 STAGE = st.sampled_from(list(STAGES))
 KIND = st.sampled_from(KINDS)
-TROUBLE = st.none() | st.builds(Trouble, KIND, st.integers(0, 9))
-ANSWER = st.builds(Answer, st.sampled_from(ANSWERS), st.sampled_from((0, 300, 30_000)))
-PERSON = st.sampled_from(PEOPLE)
+FAULT = st.none() | st.builds(InjectedFault, KIND, st.integers(0, 9))
+REPLY = st.builds(ScriptedReply, st.sampled_from(REPLIES), st.sampled_from((0, 300, 30_000)))
+RECIPIENT = st.sampled_from(RECIPIENTS)
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Workers that die by the thousand would fill the log."""
+    """Disable logs: thousands of workers die."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
 
 
 class Machine(RuleBasedStateMachine):
-    """Every rule is one step of the world; hypothesis chooses them, and shrinks a run that breaks a rule."""
+    """The simulation with its steps as rules. Hypothesis chooses them, and shrinks a run that breaks an invariant."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.simulation = Simulation()
 
-    @rule(spec=SPECS, place=PLACES)
-    def publish(self, spec: Spec, place: int) -> None:
-        self.world.publish(spec)
-        self.world.work(place, "resolve")
+    @rule(spec=SPECS, index=INDEX)
+    def publish(self, spec: EventSpec, index: int) -> None:
+        self.simulation.publish(spec)
+        self.simulation.work(index, "resolve")
 
     @rule(spec=SPECS, key=st.integers(0, 4))
-    def withdraw(self, spec: Spec, key: int) -> None:
-        self.world.withdraw(spec, key)
+    def withdraw(self, spec: EventSpec, key: int) -> None:
+        self.simulation.withdraw(spec, key)
 
     @rule(key=st.integers(0, 3))
     def publish_invalid(self, key: int) -> None:
-        self.world.publish_invalid(key)
+        self.simulation.publish_invalid(key)
 
-    @rule(place=PLACES, stage=STAGE, trouble=TROUBLE)
-    def work(self, place: int, stage: str, trouble: Trouble | None) -> None:
-        self.world.work(place, stage, trouble)
+    @rule(index=INDEX, stage=STAGE, fault=FAULT)
+    def work(self, index: int, stage: str, fault: InjectedFault | None) -> None:
+        self.simulation.work(index, stage, fault)
 
-    @rule(place=PLACES, answers=st.lists(ANSWER, max_size=3), trouble=TROUBLE)
-    def mail(self, place: int, answers: list[Answer], trouble: Trouble | None) -> None:
-        self.world.answers(*answers)
-        self.world.work(place, "email", trouble)
+    @rule(index=INDEX, replies=st.lists(REPLY, max_size=3), fault=FAULT)
+    def mail(self, index: int, replies: list[ScriptedReply], fault: InjectedFault | None) -> None:
+        self.simulation.script_replies(*replies)
+        self.simulation.work(index, "email", fault)
 
-    @rule(place=PLACES, stage=STAGE, kind=st.none() | KIND)
-    def commit(self, place: int, stage: str, kind: Kind | None) -> None:
-        self.world.commit(place, stage, kind)
+    @rule(index=INDEX, stage=STAGE, kind=st.none() | KIND)
+    def commit(self, index: int, stage: str, kind: FaultKind | None) -> None:
+        self.simulation.commit(index, stage, kind)
 
-    @rule(place=PLACES, trouble=TROUBLE)
-    def hand_on_due(self, place: int, trouble: Trouble | None) -> None:
-        self.world.hand_on_due(place, trouble)
+    @rule(index=INDEX, fault=FAULT)
+    def dispatch_due(self, index: int, fault: InjectedFault | None) -> None:
+        self.simulation.dispatch_due(index, fault)
 
-    @rule(place=PLACES)
-    def resume(self, place: int) -> None:
-        self.world.resume(place)
+    @rule(index=INDEX)
+    def resume(self, index: int) -> None:
+        self.simulation.resume(index)
 
-    @rule(place=PLACES)
-    def crash_and_restart(self, place: int) -> None:
-        self.world.crash(place)
-        self.world.restart(place)
-        self.world.rebalance(0.5)
+    @rule(index=INDEX)
+    def crash_and_restart(self, index: int) -> None:
+        self.simulation.crash(index)
+        self.simulation.restart(index)
+        self.simulation.rebalance(0.5)
 
-    @rule(share=st.sampled_from((0.0, 0.5, 1.0)), patience_s=st.sampled_from((0.0, 20.0)))
-    def rebalance(self, share: float, patience_s: float) -> None:
-        self.world.rebalance(share, patience_s)
+    @rule(share=st.sampled_from((0.0, 0.5, 1.0)), drain_s=st.sampled_from((0.0, 20.0)))
+    def rebalance(self, share: float, drain_s: float) -> None:
+        self.simulation.rebalance(share, drain_s)
 
-    @rule(place=PLACES, stage=STAGE)
-    def usurp(self, place: int, stage: str) -> None:
-        self.world.usurp(place, stage)
+    @rule(index=INDEX, stage=STAGE)
+    def steal_partitions(self, index: int, stage: str) -> None:
+        self.simulation.steal_partitions(index, stage)
 
-    @rule(person=PERSON, type_name=st.sampled_from(TYPES), on=st.booleans())
-    def prefer(self, person: str, type_name: str, on: bool) -> None:
-        self.world.prefer(person, type_name, on)
+    @rule(recipient=RECIPIENT, type_name=st.sampled_from(TYPES), on=st.booleans())
+    def set_preference(self, recipient: str, type_name: str, on: bool) -> None:
+        self.simulation.set_preference(recipient, type_name, on)
 
-    @rule(person=PERSON, number=st.integers(0, 8))
-    def readdress(self, person: str, number: int) -> None:
-        self.world.readdress(person, number)
+    @rule(recipient=RECIPIENT, number=st.integers(0, 8))
+    def change_address(self, recipient: str, number: int) -> None:
+        self.simulation.change_address(recipient, number)
 
-    @rule(person=PERSON, on=st.booleans())
-    def suppress(self, person: str, on: bool) -> None:
-        self.world.suppress(person, on)
+    @rule(recipient=RECIPIENT, on=st.booleans())
+    def suppress(self, recipient: str, on: bool) -> None:
+        self.simulation.suppress(recipient, on)
 
-    @rule(person=PERSON)
-    def read(self, person: str) -> None:
-        self.world.read(person)
+    @rule(recipient=RECIPIENT)
+    def read(self, recipient: str) -> None:
+        self.simulation.read(recipient)
 
     @rule(ms=st.sampled_from(TIMES_MS))
     def pass_time(self, ms: int) -> None:
-        self.world.pass_time(ms)
+        self.simulation.pass_time(ms)
 
     @invariant()
-    def nobody_is_wronged(self) -> None:
-        judge.after_step(self.world)
+    def holds_after_every_step(self) -> None:
+        check_step(self.simulation)
 
     def teardown(self) -> None:
         try:
-            judge.settle(self.world)
-            judge.after_step(self.world)
-            judge.at_rest(self.world)
+            settle(self.simulation)
+            check_step(self.simulation)
+            check_settled(self.simulation)
         finally:
-            self.world.close()
+            self.simulation.close()
 
 
 def run_machine(examples: int, first_seed: int, **options: Any) -> None:
-    """Run with a profile of its own: no example is kept, and each run with the same seed is the same."""
+    """Run the state machine with its own profile: examples are not kept, and equal seeds give equal runs."""
     run_state_machine_as_test(
         seed(first_seed)(Machine),
         settings=settings(
@@ -159,74 +160,79 @@ def run_machine(examples: int, first_seed: int, **options: Any) -> None:
 
 
 def walk(first_seed: int, steps: int) -> None:
-    """So many steps, in one world after the other."""
-    for one in range(first_seed, first_seed + steps // WALK):
-        Walk(one).run(WALK)
+    """Take so many steps, in one simulation after the other."""
+    for walk_seed in range(first_seed, first_seed + steps // STEPS_PER_WALK):
+        RandomWalk(walk_seed).run(STEPS_PER_WALK)
 
 
 @pytest.mark.timeout(1800)
-def test_no_order_of_events_breaks_a_rule() -> None:
-    """The state machine finds no run that loses, doubles, wrongs, or leaves a delivery open."""
+def test_no_order_of_events_breaks_an_invariant() -> None:
+    """The state machine finds no run that loses or duplicates a delivery, mails it wrongly, or leaves it open."""
     print(f"TOCSIN_SIMULATION_SEED={SEED}")
     run_machine(EXAMPLES, SEED, print_blob=True)
 
 
 @pytest.mark.timeout(3600)
-def test_no_long_walk_breaks_a_rule() -> None:
-    """Nor do many more steps, chosen by plain chance."""
+def test_no_long_walk_breaks_an_invariant() -> None:
+    """Many more steps, chosen at random, find none either."""
     walk(SEED, STEPS)
 
 
 @pytest.mark.parametrize(
-    ("fault", "first_seed"), [(planted.off_by_one_commit, 1), (planted.lost_mark, 2)], ids=["commit", "mark"]
+    ("fault", "first_seed"),
+    [(planted_faults.off_by_one_commit, 1), (planted_faults.lost_update, 2)],
+    ids=["commit", "update"],
 )
 def test_a_planted_fault_is_found_by_the_machine(
     fault: Callable[[], AbstractContextManager[Any]], first_seed: int
 ) -> None:
-    """A commit past an unfinished record, a lost mark: the machine turns red. The seeds are quick ones, no more."""
+    """The machine finds a commit past an unfinished record, and a lost update. Other seeds find them later."""
     with fault(), pytest.raises(AssertionError):
         run_machine(2000, first_seed, phases=[Phase.generate], report_multiple_bugs=False)
 
 
-@pytest.mark.parametrize("fault", planted.FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", planted_faults.FAULTS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_is_found_by_the_walk(fault: Callable[[], AbstractContextManager[Any]]) -> None:
-    """These, a second sender and a stale look turn the walk red, and it names its seed."""
-    with fault(), pytest.raises(Found, match=r"seed \d+: "):
+    """The walk finds each of them, and names its seed."""
+    with fault(), pytest.raises(InvariantBroken, match=r"seed \d+: "):
         walk(1, 30_000)
 
 
-def test_a_claim_left_by_a_cancelled_batch_is_taken_over() -> None:
-    """A batch that is cancelled at a rebalance, since its relay was slow, leaves no delivery `sending` for ever."""
-    world = World()
-    world.rebalance(1.0)
-    world.publish(Spec("reset_password", 1, ("alice",)))
-    world.work(0, "resolve")
-    world.answers(Answer("200", 60_000))
-    world.work(0, "email")
-    world.rebalance(0.0)
-    world.pass_time(3_600_000)
+@pytest.mark.parametrize(
+    "reply", [ScriptedReply("250", 60_000), ScriptedReply("no such reply")], ids=["slow", "error"]
+)
+def test_a_claim_left_by_a_batch_is_taken_over(reply: ScriptedReply) -> None:
+    """A batch that a slow relay lets be cancelled, or that fails in submit, leaves no delivery `sending` for ever."""
+    simulation = Simulation()
+    simulation.rebalance(1.0)
+    simulation.publish(EventSpec("reset_password", 1, ("alice",)))
+    simulation.work(0, "resolve")
+    simulation.script_replies(reply)
+    simulation.work(0, "email")
+    simulation.rebalance(0.0)
+    simulation.pass_time(3_600_000)
 
     try:
-        judge.settle(world, fresh=False)
+        settle(simulation, restart=False)
     finally:
-        world.close()
+        simulation.close()
 
 
-@pytest.mark.parametrize("kind", ["lost", "away"])
-def test_a_claim_whose_answer_was_lost_is_taken_over_from_a_living_worker(kind: Kind) -> None:
-    """Its partition moves before it is asked for again: the other worker does not wait for the first one's death."""
+@pytest.mark.parametrize("kind", ["reply_lost", "unavailable"])
+def test_a_claim_whose_reply_was_lost_is_taken_over_from_a_running_worker(kind: FaultKind) -> None:
+    """The partition moves before the claim is repeated: the other worker does not wait for the first one to die."""
     for after in range(12):
-        world = World()
-        world.rebalance(1.0)
-        world.publish(Spec("reset_password", 1, ("alice", "bob")))
-        world.work(0, "resolve")
-        world.work(0, "email", Trouble(kind, after))
-        world.rebalance(0.0)
+        simulation = Simulation()
+        simulation.rebalance(1.0)
+        simulation.publish(EventSpec("reset_password", 1, ("alice", "bob")))
+        simulation.work(0, "resolve")
+        simulation.work(0, "email", InjectedFault(kind, after))
+        simulation.rebalance(0.0)
 
         try:
-            judge.settle(world, fresh=False)
-            judge.after_step(world)
-            judge.at_rest(world)
-            assert set(world.relay.accepted.values()) == {1}
+            settle(simulation, restart=False)
+            check_step(simulation)
+            check_settled(simulation)
+            assert set(simulation.relay.accepted.values()) == {1}
         finally:
-            world.close()
+            simulation.close()

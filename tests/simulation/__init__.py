@@ -1,1 +1,1 @@
-"""A deterministic world for the pipeline: virtual time, a model of Kafka, workers that die between two effects."""
+"""A deterministic simulation of the pipeline: virtual time, a model of Kafka, workers that die between two effects."""

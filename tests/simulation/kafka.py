@@ -1,4 +1,4 @@
-"""Kafka as far as it matters: ordered partitions with holes in their offsets, owners, committed offsets."""
+"""A model of Kafka: ordered partitions with gaps in their offsets, owners, committed offsets."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,10 @@ Fetched: TypeAlias = ConsumerRecord[bytes, bytes]
 
 @dataclass
 class FakeKafka:
-    """`owners` and `committed` are by (group, partition). Every seventh offset is missing, as a marker would be."""
+    """Logs by partition. `owners` and `committed` are by (group, partition).
+
+    Every seventh offset is missing, as that of a transaction marker would be.
+    """
 
     clock: FakeClock
     logs: dict[TopicPartition, list[Fetched]] = field(default_factory=lambda: defaultdict(list))
@@ -27,7 +30,7 @@ class FakeKafka:
     committed: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
 
     def append(self, messages: Iterable[Message]) -> None:
-        """What a producer's acknowledged write does."""
+        """Append messages, as an acknowledged write of a producer does."""
         for topic, key, value, headers, _ in messages:
             tp = TopicPartition(topic, partition_of(key, PARTITIONS))
             log = self.logs[tp]
@@ -40,7 +43,7 @@ class FakeKafka:
             )
 
     def fetch(self, tp: TopicPartition, position: int, limit: int) -> list[Fetched]:
-        """Up to `limit` records from a position on."""
+        """Return up to `limit` records from an offset on."""
         log = self.logs[tp]
         at = len(log)
         while at and log[at - 1].offset >= position:
@@ -48,11 +51,11 @@ class FakeKafka:
         return log[at : at + limit]
 
     def commit(self, group: str, owner: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Raise CommitFailedError, with nothing committed, for one who does not own all of it any more."""
+        """Commit offsets. Raise CommitFailedError, with nothing committed, where the owner has lost a partition."""
         if any(self.owners.get((group, tp)) != owner for tp in offsets):
             raise CommitFailedError("not the owner")
         self.committed.update({(group, tp): offset for tp, offset in offsets.items()})
 
     def messages(self, topic: str) -> list[Fetched]:
-        """All records of a topic."""
+        """Return all records of a topic."""
         return [r for tp, log in self.logs.items() if tp.topic == topic for r in log]

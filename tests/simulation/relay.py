@@ -1,4 +1,4 @@
-"""A relay that follows a script: each mail gets the next answer, now or later; it remembers what it accepted."""
+"""A relay that follows a script: each message gets the next reply, at once or later; accepted ones are counted."""
 
 import asyncio
 from collections import Counter, deque
@@ -7,21 +7,22 @@ from typing import NamedTuple
 
 from service.model.mail import OutgoingMail, Reply, SendResult, SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
-from tests.simulation.worker import Process
+from tests.simulation.process import Process
 
 
-class Answer(NamedTuple):
-    """`taken`: the mail has left, whatever the answer says. `delay_ms`: until the answer comes."""
+class ScriptedReply(NamedTuple):
+    """`delay_ms` is the time until the reply comes."""
 
     name: str = "250"
     delay_ms: int = 0
 
     @property
-    def taken(self) -> bool:
-        return self.name in {"250", "dropped-taken"}
+    def accepted(self) -> bool:
+        """Return whether the relay has the message, even where the reply does not say so."""
+        return self.name in {"250", "dropped-accepted"}
 
     def result(self) -> SendResult:
-        """As the adapter would tell it."""
+        """Return the result that the SMTP adapter would give."""
         return _RESULTS[self.name]
 
 
@@ -36,33 +37,33 @@ _RESULTS = {
     "554": _result(SendStatus.bounced, Reason.spam_refused, 554),
     "550": _result(SendStatus.bounced, Reason.mailbox_unknown, 550, suppress=True),
     "dropped": _result(SendStatus.ambiguous, Reason.lost_after_data),
-    "dropped-taken": _result(SendStatus.ambiguous, Reason.lost_after_data),
-    "away": _result(SendStatus.unsent, Reason.relay_unavailable),
+    "dropped-accepted": _result(SendStatus.ambiguous, Reason.lost_after_data),
+    "unavailable": _result(SendStatus.unsent, Reason.relay_unavailable),
 }
-ANSWERS = tuple(_RESULTS)
+REPLIES = tuple(_RESULTS)
 
 
 class ScriptedRelay:
-    """`seen` is told of every mail with the process it came from; `accepted` counts copies by delivery."""
+    """Calls `on_submit` for every message, with its process. `accepted` and `ambiguous` count by delivery."""
 
-    def __init__(self, seen: Callable[[OutgoingMail, Process], None]) -> None:
-        self.script: deque[Answer] = deque()
+    def __init__(self, on_submit: Callable[[OutgoingMail, Process], None]) -> None:
+        self.script: deque[ScriptedReply] = deque()
         self.accepted: Counter[str] = Counter()
-        self.unclear: Counter[str] = Counter()
-        self._seen = seen
+        self.ambiguous: Counter[str] = Counter()
+        self._on_submit = on_submit
 
     def submit(self, mail: OutgoingMail, process: Process) -> "asyncio.Future[SendResult]":
-        """One mail."""
-        self._seen(mail, process)
-        answer = self.script.popleft() if self.script else Answer()
-        self.accepted[mail.delivery_id] += answer.taken
-        self.unclear[mail.delivery_id] += answer.name.startswith("dropped")
+        """Take one message; the future has its result when the reply has come."""
+        self._on_submit(mail, process)
+        reply = self.script.popleft() if self.script else ScriptedReply()
+        self.accepted[mail.delivery_id] += reply.accepted
+        self.ambiguous[mail.delivery_id] += reply.name.startswith("dropped")
         future: asyncio.Future[SendResult] = process.loop.create_future()
-        process.loop.call_later(answer.delay_ms / 1000, _tell, future, answer.result())
+        process.loop.call_later(reply.delay_ms / 1000, _set_result, future, reply.result())
         return future
 
 
-class Transport:
+class RelayTransport:
     """The MailTransport of one process."""
 
     def __init__(self, relay: ScriptedRelay, process: Process) -> None:
@@ -70,10 +71,10 @@ class Transport:
         self._process = process
 
     def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
-        self._process.due()
+        self._process.next_fault()
         return self._relay.submit(mail, self._process)
 
 
-def _tell(future: "asyncio.Future[SendResult]", result: SendResult) -> None:
+def _set_result(future: "asyncio.Future[SendResult]", result: SendResult) -> None:
     if not future.done():
         future.set_result(result)

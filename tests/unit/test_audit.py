@@ -1,4 +1,4 @@
-"""`make audit`: it succeeds only for packages that a service was really queried for."""
+"""`make audit` passes only packages that a service has really checked."""
 
 import importlib.util
 from typing import Any
@@ -32,32 +32,32 @@ OTHER = {"name": "c", "skip_reason": "not found"}
             [CLEAN],
             None,
             0,
-            "audited: no known vulnerability\npypi: knows 1 of 1 packages\nosv: could not be asked",
+            "audited: no known vulnerability\npypi: knows 1 of 1 packages\nosv: no response",
         ),
-        (None, [CLEAN, BAD], 1, "VULNERABLE:\nb 2: CVE-1 (osv)\npypi: could not be asked"),
+        (None, [CLEAN, BAD], 1, "VULNERABLE:\nb 2: CVE-1 (osv)\npypi: no response"),
         ([BAD, OTHER], [CLEAN], 1, "b 2: CVE-1 (pypi)"),
         ([CLEAN, OTHER], None, 1, "NOT AUDITED IN PART: no service knows c"),
         ([UNKNOWN, OTHER], [CLEAN, OTHER], 1, "NOT AUDITED IN PART: no service knows c"),
         ([UNKNOWN], [CLEAN], 0, "audited: no known vulnerability\npypi: knows 0 of 1"),
-        ([UNKNOWN], None, 0, "NOT AUDITED: no service knows any of it from here\npypi: knows 0 of 1"),
+        ([UNKNOWN], None, 0, "NOT AUDITED: no service knows any of the packages\npypi: knows 0 of 1"),
         (
             None,
             None,
             0,
-            "NOT AUDITED: no service knows any of it from here\npypi: could not be asked\nosv: could",
+            "NOT AUDITED: no service knows any of the packages\npypi: no response\nosv: no",
         ),
     ],
 )
-def test_a_vulnerability_or_a_gap_fails(pypi: Any, osv: Any, code: int, text: str) -> None:
-    """The exit code is 1 for either; the output names each service that could not be queried."""
-    exit_code, output = audit.summarize({"pypi": pypi, "osv": osv})
+def test_summaries(pypi: Any, osv: Any, code: int, text: str) -> None:
+    """A vulnerability or a gap fails; a service without a response is named."""
+    actual_code, actual_text = audit.summary({"pypi": pypi, "osv": osv})
 
-    assert exit_code == code
-    assert text in output
+    assert actual_code == code
+    assert text in actual_text
 
 
 @pytest.mark.parametrize(
-    ("program", "answer"),
+    ("program", "packages"),
     [
         ("print('{\"dependencies\": [1]}')", [1]),
         ("print('{}')", None),
@@ -65,12 +65,12 @@ def test_a_vulnerability_or_a_gap_fails(pypi: Any, osv: Any, code: int, text: st
         ("while True: pass", None),
     ],
 )
-def test_a_service_that_fails_gives_no_answer(
-    program: str, answer: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_a_failed_query_has_no_packages(
+    program: str, packages: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Every failure is reported on stderr and counts as no answer."""
+    """Every failure is reported on stderr, and counts as no response."""
     monkeypatch.setattr(audit, "COMMAND", (audit.sys.executable, "-c", program))
-    monkeypatch.setattr(audit, "LONGEST_S", 20.0 if "while" not in program else 0.5)
+    monkeypatch.setattr(audit, "TIMEOUT_S", 20.0 if "while" not in program else 0.5)
 
-    assert audit.ask("osv", "requirements.lock") == answer
-    assert ("osv: " in capfd.readouterr().err) == (answer is None)
+    assert audit.query("osv", "requirements.lock") == packages
+    assert ("osv: " in capfd.readouterr().err) == (packages is None)

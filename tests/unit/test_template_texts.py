@@ -16,6 +16,8 @@ from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import Catalogue, NotificationType
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.exhaustive
+
 TEMPLATES = ROOT / "templates"
 LOCALES = ("en", "de")
 BLOCKS = ("subject", "preheader", "text", "html", "inbox")

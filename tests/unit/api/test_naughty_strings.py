@@ -13,9 +13,10 @@ from service.model.address import InvalidAddress, check_address
 from tests.support.api_fixture import HIGH_LIMITS, ApiFixture, basic, fake_api
 from tests.support.paths import CORPORA
 
-pytestmark = pytest.mark.skipif(
-    not CORPORA.is_dir(), reason=f"no corpora in {CORPORA}; TOCSIN_CORPORA names another"
-)
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(not CORPORA.is_dir(), reason=f"no corpora in {CORPORA}; TOCSIN_CORPORA names another"),
+]
 
 OWN = [
     "\x00",

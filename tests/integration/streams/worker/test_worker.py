@@ -83,7 +83,7 @@ async def test_two_workers_that_join_and_are_killed_lose_nothing(rig: Rig, tmp_p
     assert await rig.committed(rig.source) == N
 
 
-BUSY = [point for point in POINTS if not point.startswith(("after_poison", "after_revoke", "after_drain"))]
+BUSY = [point for point in POINTS if not point.startswith(("after_failure", "after_revoke", "after_drain"))]
 
 
 @pytest.mark.parametrize("point", BUSY)

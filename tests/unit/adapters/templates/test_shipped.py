@@ -8,6 +8,8 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer, render_preview
 from service.settings import MailSettings, TemplateSettings, templates_directory
 
+pytestmark = pytest.mark.exhaustive
+
 GMAIL_CLIP_BYTES = 102_000
 
 

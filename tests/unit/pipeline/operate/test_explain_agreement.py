@@ -23,6 +23,8 @@ from tests.support.resolve_oracle import (
     make_scenario,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 SEEDS, EVENTS = (1, 2, 3, 4, 5), 200
 Compared = tuple[str, str, str, Answer | None, Answer]
 

@@ -26,7 +26,7 @@ from streams.observability.counters import MessageCounters
 TOPICS = TopicNames("x.")
 
 
-def told(state: State, **fields: Any) -> Message:
+def outcome_of(state: State, **fields: Any) -> Message:
     """An outcome as a stage writes it."""
     outcome = Outcome("d1", "e1", "counted", "alice@example.com", "email", state, 5_000, **fields)
     return message_of(TOPICS, outcome)
@@ -35,9 +35,12 @@ def told(state: State, **fields: Any) -> Message:
 def test_outcomes_replies_and_durations() -> None:
     """Each state change counts by its closed labels; mail that is sent has its age and its reply."""
     counted = MessageCounters(TOPICS)
-    counted([told(State.sent, received_ms=3_000, relay="r9", reply="250 2.0.0 ok")])
+    counted([outcome_of(State.sent, received_ms=3_000, relay="r9", reply="250 2.0.0 ok")])
     counted(
-        [told(State.deferred, received_ms=3_000, relay="r9", reply="451 4.7.1 later"), told(State.queued)]
+        [
+            outcome_of(State.deferred, received_ms=3_000, relay="r9", reply="451 4.7.1 later"),
+            outcome_of(State.queued),
+        ]
     )
     counted([Message(TOPICS.outcomes, b"k", ReadMark("alice", ("d1",), 1).to_bytes())])
     counted([Message(TOPICS.inbox, b"k", b'{"state":"sent"}')])
@@ -97,7 +100,7 @@ def test_identity(value: bytes | None, headers: Any, found: RecordIds) -> None:
 
 
 def test_a_recipient_that_could_be_an_address_is_a_digest() -> None:
-    """Members of groups have their address as id; in logs they can be told apart, not read."""
+    """Members of groups have their address as id; in logs they are distinct and unreadable."""
     plain = record_ids(json.dumps({"event_id": "1", "recipient": "alice"}).encode(), ()).log_fields()
     address = record_ids(
         json.dumps({"event_id": "1", "recipient": "a@example.com"}).encode(), ()

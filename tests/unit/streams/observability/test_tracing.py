@@ -61,8 +61,8 @@ def run(stage: Handler, value: bytes, *headers: tuple[str, bytes]) -> list[Messa
 
 def outcome(state: State, **fields: str) -> Message:
     """As a stage tells it."""
-    told = Outcome("d1", EVENT, "overbid", "alice", "email", state, 1, event_id="1", source="/s", **fields)  # type: ignore[arg-type]
-    return message_of(TOPICS, told)
+    made = Outcome("d1", EVENT, "overbid", "alice", "email", state, 1, event_id="1", source="/s", **fields)  # type: ignore[arg-type]
+    return message_of(TOPICS, made)
 
 
 DELIVERY = dispatch_message(
@@ -81,13 +81,13 @@ def test_the_trace_goes_on_in_header_and_delivery(
     """Both name the span of resolve, in the upstream's trace; one that is not sampled is handed on and not kept."""
     upstream = f"00-{TRACE}-b7ad6b7169203331-{sampled}"
     resolve = ResolveTracer(handler(DELIVERY, outcome(State.queued)), tracer, TOPICS)
-    delivery, told = run(resolve, b'{"id":"1","source":"/s"}', ("traceparent", upstream.encode()))
+    delivery, queued = run(resolve, b'{"id":"1","source":"/s"}', ("traceparent", upstream.encode()))
 
     (trace,) = [value.decode() for name, value in delivery.headers if name == "traceparent"]
     assert orjson.loads(delivery.value or b"")["traceparent"] == trace
     assert trace.split("-")[1] == TRACE
     assert trace.split("-")[2] != upstream.split("-")[2]
-    assert told == outcome(State.queued)
+    assert queued == outcome(State.queued)
     assert len(spans.get_finished_spans()) == (sampled == "01")
 
 

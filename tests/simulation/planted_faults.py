@@ -1,4 +1,4 @@
-"""Faults to plant, each one that somebody has really made: the simulation must find every one."""
+"""Faults to plant in the product, each of which has been made before: the simulation must find every one."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
@@ -16,8 +16,8 @@ from service.ports import Unavailable
 from streams.consumer.offset_tracker import OffsetTracker
 
 
-class OneHolePasses(OffsetTracker):
-    """Faust's off-by-one: the committed offset is the next one, so one unfinished record at the head is overlooked."""
+class OffByOneTracker(OffsetTracker):
+    """Faust's off-by-one: one unfinished record at the head is skipped, since the committed offset is the next one."""
 
     __slots__ = ()
 
@@ -28,12 +28,12 @@ class OneHolePasses(OffsetTracker):
 
 
 def off_by_one_commit() -> AbstractContextManager[Any]:
-    """Commits past one unfinished record."""
-    return patch("streams.consumer.partition.OffsetTracker", OneHolePasses)
+    """Commit past one unfinished record."""
+    return patch("streams.consumer.partition.OffsetTracker", OffByOneTracker)
 
 
-def lost_mark() -> AbstractContextManager[Any]:
-    """Gives up the mark of a mail that is out when Redis is away for a moment."""
+def lost_update() -> AbstractContextManager[Any]:
+    """Give up the ledger update of a message that has left, when Redis is unavailable for a moment."""
 
     async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
@@ -45,18 +45,18 @@ def lost_mark() -> AbstractContextManager[Any]:
 
 
 def double_send() -> AbstractContextManager[Any]:
-    """Takes the claim of another worker for its own."""
+    """Treat the claims of another worker as this worker's own."""
 
-    async def adopt(
-        self: Claimer, orphans: Sequence[tuple[RecheckedDelivery, Any]], claims: ClaimResults
+    async def take_over(
+        self: Claimer, contested: Sequence[tuple[RecheckedDelivery, Any]], claims: ClaimResults
     ) -> None:
-        claims.send.extend(checked.delivery for checked, _ in orphans)
+        claims.send.extend(checked.delivery for checked, _ in contested)
 
-    return patch.object(Claimer, "_take_over", adopt)
+    return patch.object(Claimer, "_take_over", take_over)
 
 
 def stale_preference() -> AbstractContextManager[Any]:
-    """Looks at the tables again before sending, and goes by what resolve thought."""
+    """Read the tables before sending, and follow the decision of stage resolve all the same."""
 
     async def ignored(deliveries: Sequence[Any], *args: Any, **named: Any) -> list[RecheckedDelivery]:
         await recheck(deliveries, *args, **named)
@@ -65,9 +65,9 @@ def stale_preference() -> AbstractContextManager[Any]:
     return patch("service.pipeline.email.stage.recheck", ignored)
 
 
-def tried_early() -> AbstractContextManager[Any]:
-    """Claims what waits for its next attempt by whatever record of it comes."""
+def early_attempt() -> AbstractContextManager[Any]:
+    """Claim a deferred delivery by any record of it, before its next attempt is due."""
     return patch("tests.fakes.ledger._WAITING", frozenset())
 
 
-FAULTS = (off_by_one_commit, lost_mark, double_send, stale_preference, tried_early)
+FAULTS = (off_by_one_commit, lost_update, double_send, stale_preference, early_attempt)

@@ -1,4 +1,4 @@
-"""The judge: compares what was published with what arrived. It knows nothing of how Tocsin works."""
+"""The comparison of what was published with what arrived. It knows nothing of Tocsin's internals."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Expected:
-    """What must arrive: (event id, address) by mail, (event id, recipient) in an inbox."""
+    """The deliveries that must arrive: (event id, address) by email, (event id, recipient) in an inbox."""
 
     mails: set[tuple[str, str]] = field(default_factory=set)
     entries: set[tuple[str, str]] = field(default_factory=set)
@@ -15,7 +15,7 @@ class Expected:
 
 @dataclass
 class Arrived:
-    """What did: mails counted by the sink, entries read from the inboxes, counts that the API would show."""
+    """The deliveries that arrived: messages counted by the sink, entries and unread counts read from the inboxes."""
 
     mails: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -25,45 +25,47 @@ class Arrived:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Zero everywhere is perfect; `mail_duplicates` has a bound of its own."""
+class CheckResult:
+    """The differences, by kind. All must be zero, except `mail_duplicates`, which has a bound."""
 
     lost_mails: int
     lost_entries: int
     mail_duplicates: int
     inbox_duplicates: int
-    strangers: int
+    wrong_recipients: int
     unread_drift: int
     open_deliveries: int
 
     @property
     def lost(self) -> int:
-        """Of both kinds."""
+        """Return the number of lost deliveries on both channels."""
         return self.lost_mails + self.lost_entries
 
-    def faults(self, mail_bound: int) -> list[str]:
-        """What is not as promised, in words."""
-        found = [
+    def violations(self, mail_bound: int) -> list[str]:
+        """Return a sentence for each number that is over its bound."""
+        counts = [
             (self.lost, 0, "lost"),
             (self.inbox_duplicates, 0, "inbox duplicates"),
             (self.mail_duplicates, mail_bound, "mail duplicates"),
-            (self.strangers, 0, "to somebody it was not for"),
+            (self.wrong_recipients, 0, "to a wrong recipient"),
             (self.unread_drift, 0, "unread counts that differ from their lists"),
             (self.open_deliveries, 0, "deliveries left open"),
         ]
-        return [f"{count} {what} (at most {bound})" for count, bound, what in found if count > bound]
+        return [f"{count} {name} (at most {bound})" for count, bound, name in counts if count > bound]
 
 
-def judge(expected: Expected, arrived: Arrived) -> Verdict:
-    """Count what differs."""
-    return Verdict(
+def compare(expected: Expected, arrived: Arrived) -> CheckResult:
+    """Count the differences between the two."""
+    return CheckResult(
         lost_mails=len(expected.mails - set(arrived.mails)),
         lost_entries=len(expected.entries - set(arrived.entries)),
         mail_duplicates=sum(n - 1 for n in arrived.mails.values()),
         inbox_duplicates=sum(n - 1 for n in arrived.entries.values()),
-        strangers=len(set(arrived.mails) - expected.mails) + len(set(arrived.entries) - expected.entries),
+        wrong_recipients=len(set(arrived.mails) - expected.mails)
+        + len(set(arrived.entries) - expected.entries),
         unread_drift=sum(
-            arrived.unread_counts.get(who, 0) != length for who, length in arrived.unread_lists.items()
+            arrived.unread_counts.get(recipient, 0) != length
+            for recipient, length in arrived.unread_lists.items()
         ),
         open_deliveries=arrived.open_deliveries,
     )

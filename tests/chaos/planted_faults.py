@@ -1,0 +1,28 @@
+"""A fault planted in the product's commit logic, to see that the harness notices it."""
+
+import asyncio
+
+from tests.chaos.environment import ChaosEnvironment
+
+_KILLS = 3
+_COMMITS = 4
+_ENOUGH = 35
+"""Of fifty later events. Once so many are settled, no earlier one still comes; a partition may lose its first."""
+
+
+async def commit_one_too_far(environment: ChaosEnvironment) -> None:
+    """Commit one unfinished record, and kill the worker after it: that record is lost."""
+    async with environment.continuous_load(40):
+        for _ in range(_KILLS):
+            worker = environment.pipeline.start_worker(
+                module="tests.chaos.worker",
+                TOCSIN_CHAOS_PLANT="commit one too far",
+                TOCSIN_FAULT_AT=f"after_commit:{_COMMITS}",
+            )
+            await asyncio.to_thread(worker.wait, 240)
+            await environment.count_claims()
+    environment.pipeline.workers.clear()
+    environment.pipeline.start_worker()
+    later = [environment.expected_event() for _ in range(50)]
+    await environment.publish(later)
+    await environment.wait_until_some_settled([event["id"] for event in later], _ENOUGH, 240)

@@ -1,0 +1,86 @@
+"""The rules for each message at the moment it is submitted to a relay: which recipient may be mailed, and when."""
+
+from collections import Counter, defaultdict
+
+from service.model.event import Event
+from service.model.ids import address_key
+from service.model.ledger import NewEntry, State
+from service.model.mail import OutgoingMail
+from tests.simulation.process import Process
+from tests.simulation.recording_ports import (
+    LOOKUP,
+    ChangeCounter,
+    Moment,
+    RecordingDueSet,
+    RecordingLedger,
+    RecordingSupersede,
+    RecordingTables,
+)
+
+
+class SendRules:
+    """Checks messages against what the ports recorded. `crashes` counts by delivery the deaths of its owners."""
+
+    def __init__(
+        self,
+        changes: ChangeCounter,
+        ledger: RecordingLedger,
+        tables: RecordingTables,
+        supersedes: RecordingSupersede,
+        due: RecordingDueSet,
+    ) -> None:
+        self._changes = changes
+        self._ledger = ledger
+        self._tables = tables
+        self._supersedes = supersedes
+        self._due = due
+        self._off: dict[tuple[str, str], int] = {}
+        self._addresses: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        self.crashes: Counter[str] = Counter()
+
+    def preference_set(self, recipient: str, type_name: str, on: bool) -> None:
+        """Note that a preference holds from now on."""
+        if on:
+            self._off.pop((recipient, type_name), None)
+        else:
+            self._off.setdefault((recipient, type_name), self._changes.next())
+
+    def address_changed(self, recipient: str, address: str) -> None:
+        """Note that an address holds from now on."""
+        self._addresses[recipient].append((self._changes.next(), address))
+
+    def worker_died(self, process: Process) -> None:
+        """Note that the claims of a worker may be sent once more."""
+        self.crashes.update(self._ledger.claims(process.owner))
+
+    def check(self, mail: OutgoingMail, process: Process) -> None:
+        """Raise AssertionError for a message that must not be sent."""
+        new_entry = self._ledger.known[mail.delivery_id]
+        event, lookup = self._ledger.event(new_entry.event), LOOKUP.get()
+        name = f"{event.type} {event.id} to {new_entry.recipient}"
+        state, owner = self._ledger.state_and_owner(new_entry)
+        claimed = (state, owner.partition("+")[0]) == (State.sending, process.owner)
+        assert claimed, f"{name} was mailed by {process.owner} though it is {state} of {owner}"
+        withdrawn = self._ledger.withdrawn_at.get(new_entry.event)
+        late = withdrawn is not None and withdrawn < self._ledger.claimed_at[mail.delivery_id]
+        assert not late, f"{name} was mailed after it was withdrawn"
+        expired = event.expires_ms is not None and event.expires_ms <= lookup.at_ms
+        assert not expired, f"{name} was mailed after its deadline"
+        early_ms = self._due.last_due_ms.get(mail.delivery_id, 0) - self._changes.moment().at_ms
+        assert early_ms <= 0, f"{name} was attempted {early_ms} ms before its time"
+        known = [address for at, address in self._addresses[new_entry.recipient] if at <= lookup.change]
+        assert not known or known[-1] == mail.recipient, f"{name} was mailed to an old address"
+        key = f"{event.type}|{event.data.get('lot_id')}|{new_entry.recipient}"
+        newest = [newer for at, newer in self._supersedes.newest_at.get(key, ()) if at <= lookup.change]
+        assert not newest or newest[-1] == event.key, f"{name} was mailed after a newer one"
+        if event.type != "reset_password":
+            self._check_blocks(mail, event, new_entry, lookup)
+
+    def _check_blocks(self, mail: OutgoingMail, event: Event, new_entry: NewEntry, lookup: Moment) -> None:
+        """Raise AssertionError where a preference or a suppression, as of the lookup, blocks the message."""
+        name = f"{event.type} {event.id} to {new_entry.recipient}"
+        off = self._off.get((new_entry.recipient, event.type))
+        assert off is None or off > lookup.change, f"{name} was mailed after its preference was switched off"
+        at, row = self._tables.suppressed_at.get(address_key(mail.recipient), (lookup.change + 1, None))
+        suppressed = at <= lookup.change and row is not None and row.in_force(lookup.at_ms)
+        assert not suppressed, f"{name} was mailed though its address is suppressed"
