@@ -9,7 +9,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from service.dev.ports import free_port
 from streams.kafka.connection import kafka_connection
-from streams.topics import table as topics
+from streams.topics.apply import apply as apply_topics
 from tests.chaos.environment import ChaosEnvironment
 from tests.support.readiness import not_ready_reasons
 from tests.support.wait import eventually
@@ -68,4 +68,4 @@ async def _make_topic_refuse(environment: ChaosEnvironment) -> int:
 async def _apply_topics(environment: ChaosEnvironment) -> None:
     """Restore the topic's settings as an operator does, by `tocsin topics apply`."""
     kafka = environment.pipeline.settings.kafka
-    await topics.apply(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)
+    await apply_topics(kafka_connection(kafka), kafka.prefix, partitions=1, events=kafka.events)

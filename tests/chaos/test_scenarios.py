@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from service.bootstrap import bootstrap
+from service.model.event import InvalidEvent
+from service.pipeline.resolve import ingest
 from service.settings import Settings, WorkerSettings
+from streams.consumer.offset_tracker import OffsetTracker
 from streams.faults.points import POINTS as STAGE_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
 from streams.worker import stage_table
@@ -23,6 +26,8 @@ from tests.chaos.report import RESULTS, Report
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
 from tests.chaos.versions import unpack_older
+from tests.chaos.worker import FAILING_EVENT, commit_one_too_far, handler_failure
+from tests.support.catalogues import small_catalogue
 from tests.support.paths import ROOT
 
 _PERFECT = compare(Expected(), Arrived())
@@ -159,3 +164,23 @@ def test_shorter_timeouts_reach_the_stages(monkeypatch: pytest.MonkeyPatch) -> N
     assert timeouts
     assert set(timeouts) == {SESSION_TIMEOUT_S}
     assert Heartbeat.TTL_S == HEARTBEAT_TTL_S
+
+
+def test_the_planted_commit_is_one_too_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the planted fault, the committer commits a record that is not finished."""
+    commit_one_too_far(monkeypatch.setattr)
+    tracker = OffsetTracker()
+    tracker.deliver([0, 1])
+    tracker.finish(0)
+
+    assert tracker.uncommitted_offset == 2
+
+
+def test_the_planted_handler_failure_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the planted fault, parsing fails with an error that the handler does not expect; other events are parsed."""
+    handler_failure(monkeypatch.setattr)
+
+    with pytest.raises(RuntimeError, match="planted"):
+        ingest.parse(FAILING_EVENT, (), small_catalogue(), 0)
+    with pytest.raises(InvalidEvent):
+        ingest.parse(b"{", (), small_catalogue(), 0)

@@ -20,12 +20,12 @@ def commit_one_too_far(replace: Replace = replace_attribute) -> None:
     """Commit one offset past the finished records, as Faust's own consumer does."""
     from streams.consumer.offset_tracker import OffsetTracker
 
-    def pending(tracker: OffsetTracker) -> int | None:
-        if tracker.position is None or tracker.position + 1 == tracker.committed:
+    def one_too_far(tracker: OffsetTracker) -> int | None:
+        if tracker.committable is None or tracker.committable + 1 == tracker.committed:
             return None
-        return tracker.position + 1
+        return tracker.committable + 1
 
-    replace(OffsetTracker, "pending", property(pending))
+    replace(OffsetTracker, "uncommitted_offset", property(one_too_far))
 
 
 def handler_failure(replace: Replace = replace_attribute) -> None:
