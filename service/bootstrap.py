@@ -275,7 +275,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
 
 
 def shipped_catalogue() -> Catalogue:
-    """Return the catalogue that is shipped with Tocsin. Raise CatalogueError."""
+    """Return the catalogue of the shipped templates, independent of any setting. Raise CatalogueError."""
     return load_catalogue(templates_directory())
 
 

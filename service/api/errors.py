@@ -136,7 +136,7 @@ async def _on_row_refused(request: Request, error: Exception) -> Response:
 
 
 async def _on_invalid_parameter(request: Request, error: Exception) -> Response:
-    """Render FastAPI's validation error, which is always about the query or the path: `body` validates bodies."""
+    """Render FastAPI's validation error, always about the query or the path: `body.py` validates bodies."""
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [

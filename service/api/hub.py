@@ -97,7 +97,7 @@ class Hub:
                 await asyncio.sleep(_RETRY_S)
 
     async def _changed_recipients(self) -> list[str]:
-        """Return the recipients whose inboxes changed; none when a watcher joined, which the next read includes."""
+        """Return the recipients whose inboxes changed; an empty list as soon as a watcher joins."""
         change = asyncio.ensure_future(self._changes.wait_for_changes(dict(self._positions), _WAIT_S))
         join = asyncio.ensure_future(self._joined.wait())
         try:

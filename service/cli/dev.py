@@ -82,7 +82,7 @@ def _print(results: "Sequence[SampleResult]") -> None:
     rows = [
         (
             *(result.type, entry.recipient, entry.channel, entry.state),
-            *(entry.steps[0].reason, entry.steps[0].detail),
+            *(entry.newest_step.reason, entry.newest_step.detail),
         )
         for result in results
         for entry in result.entries
@@ -94,7 +94,7 @@ def _print(results: "Sequence[SampleResult]") -> None:
 def _states(result: "SampleResult") -> str:
     if not result.entries:
         return "no recipient was resolved"
-    return ", ".join(f"{e.recipient}/{e.channel} {e.state} {e.steps[0].reason}" for e in result.entries)
+    return ", ".join(f"{e.recipient}/{e.channel} {e.state} {e.newest_step.reason}" for e in result.entries)
 
 
 def _print_links(stack: "DevStack") -> None:

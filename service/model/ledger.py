@@ -153,6 +153,11 @@ class Entry:
         """Return the current state."""
         return self.steps[0].state
 
+    @property
+    def newest_step(self) -> HistoryStep:
+        """The step that gave the current state."""
+        return self.steps[0]
+
 
 class NewEntry(NamedTuple):
     """A delivery to enter: its first state, the audience rule that found the recipient, and the row that it matched."""

@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
     @classmethod
     def of_entry(cls, entry: Entry, head: Mapping[str, object], step: HistoryStep | None = None) -> "Outcome":
         """Return the outcome of a step of an entry, of its newest where none is passed; `head` is the event's."""
-        step = step or entry.steps[0]
+        step = step or entry.newest_step
         return cls(
             delivery=entry.delivery,
             event=entry.event,

@@ -31,7 +31,7 @@ class Unsubscribe(BaseModel):
         return self.id
 
     def row(self) -> "Unsubscribe":
-        """Return this row, which is stored unchanged."""
+        """Return the record itself: Redis stores it without conversion."""
         return self
 
 

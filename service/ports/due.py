@@ -37,7 +37,7 @@ class DueSet(Protocol):
         """Lease up to `limit` deliveries that are due. Each is due again when its lease ends, unless settled."""
         ...
 
-    async def settle(self, due: Sequence[Due]) -> None:
+    async def remove_dispatched(self, due: Sequence[Due]) -> None:
         """Remove deliveries that have been dispatched and whose lease is still the one in their token."""
         ...
 

@@ -67,6 +67,7 @@ class RecordBatch:
         self._config = config
         self._on_finished = on_finished
         self._records = [record for _, records in slices for record in records]
+        # by (topic, partition, offset)
         self._open = {record[:3]: partition for partition, records in slices for record in records}
         self._size = len(self._open)
         self._attempts = 0
@@ -161,7 +162,7 @@ class RecordBatch:
         (record,) = chunk
         position = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         ids = record_ids(record.value, record.headers).log_fields()
-        log.error("dead_letter", **position, **ids, error=_where(error))
+        log.error("record_failed", **position, **ids, error=_where(error))
         try:
             messages = self._config.to_dead_letter(record, error)
             self._config.fault("after_failure_before_dead_letter")

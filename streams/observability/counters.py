@@ -32,7 +32,7 @@ class MessageCounters:
         self._log_outcomes = getLogger(__name__).isEnabledFor(DEBUG)
 
     def __call__(self, messages: Sequence[Message]) -> None:
-        """Count messages."""
+        """Count the outcomes and dead letters among acknowledged messages."""
         for message in messages:
             if isinstance(message.about, Outcome):
                 self._count_outcome(message.about)

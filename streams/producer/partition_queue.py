@@ -60,9 +60,9 @@ class PartitionQueue:
             self._sender.cancel()
             self._sender = None
         if self._in_flight is not None:
-            _settle(self._in_flight, error)
+            _resolve(self._in_flight, error)
         while self._batches:
-            _settle(self._batches.popleft()[1], error)
+            _resolve(self._batches.popleft()[1], error)
 
     @staticmethod
     def _put(batch: BatchBuilder, message: Message) -> bool:
@@ -77,14 +77,14 @@ class PartitionQueue:
             try:
                 await (await self._client.send_batch(batch, self._topic, partition=self._partition))
             except Exception as error:
-                _settle(self._in_flight, error)
+                _resolve(self._in_flight, error)
                 self._on_failed(error)
                 return
-            _settle(self._in_flight, None)
+            _resolve(self._in_flight, None)
         self._in_flight = self._sender = None
 
 
-def _settle(acknowledged: "asyncio.Future[None]", error: Exception | None) -> None:
+def _resolve(acknowledged: "asyncio.Future[None]", error: Exception | None) -> None:
     if acknowledged.done():
         return
     if error is None:

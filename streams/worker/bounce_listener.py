@@ -45,7 +45,7 @@ class _SmtpHandler:
         try:
             result = await self._bounces.process_message(message, envelope.rcpt_tos)
         except Unavailable as error:
-            log.warning("bounce_deferred", reason=error.reason)
+            log.warning("bounce_report_deferred", reason=error.reason)
             return "451 4.3.0 Try again later"
         log.debug("bounce_processed", result=result.result, reason=result.reason)
         return "250 2.0.0 Ok"

@@ -68,7 +68,7 @@ class PeriodicTask(faust.Service):  # type: ignore[misc]
                 self.reason = error.reason
             except (Exception, asyncio.CancelledError):
                 raise_if_cancelled()
-                log.exception("step_failed", task=self.name)
+                log.exception("periodic_task_failed", task=self.name)
                 self.reason = "a step failed"
             if not processed:
                 await self.sleep(self._idle_s)

@@ -101,7 +101,7 @@ async def _wait_until_applied(environment: ChaosEnvironment, clock: ShiftedClock
         await environment.publish(events)
         await environment.wait_until_settled([event["id"] for event in events], 240)
         offsets_s = [
-            entry.steps[0].at_ms / 1000 - time.time()
+            entry.newest_step.at_ms / 1000 - time.time()
             for event in events
             for entry in await environment.pipeline.entries(event["source"], event["id"])
         ]

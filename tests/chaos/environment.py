@@ -167,7 +167,7 @@ class ChaosEnvironment:
         """Raise the bound by the deliveries that are claimed and not updated: only these may be sent twice."""
         entries_by_event = await self._read_ledger(sorted(self._unsettled))
         entries = [entry for entries in entries_by_event.values() for entry in entries]
-        claims = {(e.delivery, e.steps[0].at_ms) for e in entries if e.state is State.sending}
+        claims = {(e.delivery, e.newest_step.at_ms) for e in entries if e.state is State.sending}
         self.mail_bound += len(claims - self._claims)
         self._claims |= claims
 

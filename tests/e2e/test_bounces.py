@@ -31,7 +31,7 @@ def event(event_id: str, type_name: str = "overbid", **data: Any) -> dict[str, A
 async def states(pipeline: RealPipeline, event_id: str) -> dict[str, tuple[str, str]]:
     """Return channel → (state, reason) of bob's deliveries, once the event is finished."""
     entries = await pipeline.wait_until_finished("/e2e", event_id)
-    return {e.channel: (e.state.value, e.steps[0].reason.value) for e in entries if e.recipient == "bob"}
+    return {e.channel: (e.state.value, e.newest_step.reason.value) for e in entries if e.recipient == "bob"}
 
 
 async def test_the_unsubscribe_link_stops_the_next_message() -> None:

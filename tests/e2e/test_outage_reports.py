@@ -71,11 +71,11 @@ async def test_an_unavailable_broker_is_logged_once_per_stage(tmp_path: Path) ->
 
         await eventually(lambda: attempts > 60, 60, lambda: f"{attempts} attempts")
     logged = [json.loads(line) for line in log.read_text().splitlines()]
-    troubles = [line for line in logged if line["level"] in ("warning", "error")]
-    ours = [line for line in troubles if line["logger"] == "streams.consumer.stage"]
+    problems = [line for line in logged if line["level"] in ("warning", "error")]
+    ours = [line for line in problems if line["logger"] == "streams.consumer.stage"]
     assert {line["event"] for line in ours} == {"consumer_failed"}
     assert sorted(line["stage"] for line in ours) == sorted(STAGES)
-    assert len(troubles) < len(STAGES) + 8, [line["event"] for line in troubles]
+    assert len(problems) < len(STAGES) + 8, [line["event"] for line in problems]
 
 
 async def _metrics(port: int) -> dict[str, float]:

@@ -121,7 +121,7 @@ async def test_recipients_written_by_kafka_are_notified() -> None:
         }
         await pipeline.publish(overbid, winner, invoice)
         states = {
-            (e.recipient, e.channel, event): (e.state.value, e.steps[0].reason.value)
+            (e.recipient, e.channel, event): (e.state.value, e.newest_step.reason.value)
             for event in "owi"
             for e in await pipeline.wait_until_finished(SOURCE, event)
         }

@@ -46,7 +46,7 @@ class FakeDueSet:
             waiting.due_ms, waiting.token = now_ms + lease_ms, token
         return [Due(waiting.delivery, token) for waiting in due[:limit]]
 
-    async def settle(self, due: Sequence[Due]) -> None:
+    async def remove_dispatched(self, due: Sequence[Due]) -> None:
         self.outage.check()
         for one in due:
             waiting = self._waiting.get(one.delivery.id)

@@ -136,7 +136,7 @@ class FakeLedger:
         row = event.rows.get(transition.delivery)
         if row is None:
             return TransitionResult(False, None)
-        current = row.entry.steps[0]
+        current = row.entry.newest_step
         detail = _line(transition.detail)
         step = HistoryStep(transition.to, transition.reason, transition.at_ms, transition.attempt, detail)
         if current == step and row.owner == transition.owner and transition.to is not State.sending:

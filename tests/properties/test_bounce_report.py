@@ -30,7 +30,7 @@ def test_any_octets(raw: bytes) -> None:
     st.lists(st.sampled_from(LINES + UNUSUAL_LINES), max_size=60), st.sampled_from([b"\r\n", b"\n", b"\r"])
 )
 def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
-    """Lines of real reports in any order are read without an error."""
+    """Lines of real reports in any order, with any line ends, are read without an error."""
     report = read_report(end.join(lines))
 
     if report:
@@ -39,9 +39,9 @@ def test_lines_of_reports_in_any_order(lines: list[bytes], end: bytes) -> None:
 
 
 @given(st.sampled_from(CORPUS), st.randoms(use_true_random=False))
-def test_damaged_reports(mail: bytes, dice: random.Random) -> None:
+def test_damaged_reports(report: bytes, dice: random.Random) -> None:
     """Reports with octets changed, cut out and doubled are read without an error."""
-    raw = bytearray(mail)
+    raw = bytearray(report)
     for _ in range(dice.randrange(1, 12)):
         at = dice.randrange(len(raw))
         match dice.randrange(3):

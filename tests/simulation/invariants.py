@@ -72,7 +72,7 @@ def check_settled(simulation: Simulation) -> None:
             delivery = delivery_id(key, recipient, channel)
             assert delivery in simulation.ledger.known, f"{name} is lost: the ledger does not know it"
             entry = simulation.loop.done(simulation.ledger.entry(key, delivery))
-            state, reason = entry.state, entry.steps[0].reason
+            state, reason = entry.state, entry.newest_step.reason
             closed = not is_open(state) or reason is Reason.awaiting_operator
             assert closed, f"{name} is lost: it stays {state}"
             mailed = simulation.relay.accepted[delivery]

@@ -37,7 +37,7 @@ async def test_a_leased_delivery_comes_again_unless_settled(backend: Backend) ->
     """A leased delivery is due again after its lease, unless it was settled."""
     await backend.due.add([delivery(1), delivery(2)], [100, 100])
     taken = await backend.due.take(100, 10, 1000)
-    await backend.due.settle([one for one in taken if one.delivery.id == delivery(1).id])
+    await backend.due.remove_dispatched([one for one in taken if one.delivery.id == delivery(1).id])
 
     assert list(await backend.due.take(1099, 10)) == []
     assert [one.delivery for one in await backend.due.take(1100, 10)] == [delivery(2)]
@@ -49,7 +49,7 @@ async def test_a_delivery_added_again_is_not_settled(backend: Backend) -> None:
     await backend.due.add([delivery(1)], [100])
     taken = await backend.due.take(100, 10)
     await backend.due.add([delivery(1, "again")], [500])
-    await backend.due.settle(taken)
+    await backend.due.remove_dispatched(taken)
 
     assert await backend.due.count() == 1
     assert await backend.due.oldest_ms() == 500
@@ -61,10 +61,10 @@ async def test_a_later_lease_is_not_settled_by_an_earlier_one(backend: Backend) 
     await backend.due.add([delivery(1)], [100])
     first = await backend.due.take(100, 10, 50)
     second = await backend.due.take(150, 10, 50)
-    await backend.due.settle(first)
+    await backend.due.remove_dispatched(first)
 
     assert await backend.due.count() == 1
-    await backend.due.settle(second)
+    await backend.due.remove_dispatched(second)
     assert await backend.due.count() == 0
 
 
@@ -88,7 +88,7 @@ async def test_oldest_is_the_earliest_of_all(backend: Backend) -> None:
     await backend.due.add([delivery(n) for n in range(40)], [1000 - n for n in range(40)])
 
     assert await backend.due.oldest_ms() == 961
-    await backend.due.settle(await backend.due.take(2000, 100))
+    await backend.due.remove_dispatched(await backend.due.take(2000, 100))
     assert await backend.due.oldest_ms() is None
     await backend.due.add([], [])
     assert await backend.due.count() == 0

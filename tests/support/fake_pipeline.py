@@ -187,4 +187,4 @@ class FakePipeline:
         from service.model.ids import event_key
 
         entries: list[Entry] = [e async for e in self.ledger.entries(event_key(source, event_id))]
-        return {(e.recipient, e.channel): (e.state.value, e.steps[0].reason.value) for e in entries}
+        return {(e.recipient, e.channel): (e.state.value, e.newest_step.reason.value) for e in entries}

@@ -119,7 +119,7 @@ class Keys:
         return f"{self.prefix}{{e:{escape(event)}}}"
 
     def events_with_id(self, event_id: str) -> str:
-        """Return an event id's entry in the ledger's index."""
+        """Return the key of the index entry of this event id."""
         return f"{self.prefix}{{n:{escape(event_id)}}}:keys"
 
     def newest(self, key: str) -> str:
@@ -152,7 +152,7 @@ class Keys:
         return f"{self.prefix}{{v:{name}}}:rate"
 
     def due_shard(self, shard: int) -> str:
-        """Return one shard of the due set."""
+        """Return the key of one shard of the due set."""
         return f"{self.prefix}{{d:{shard:02d}}}:due"
 
     def held(self, lane: str) -> str:

@@ -57,9 +57,9 @@ class Throttle:
 
     def hold(self, pending: PendingMail) -> None:
         """Hold a message until its rate allows."""
-        held = self._domains.get(pending.domain_name)
-        if held is not None:
-            held.append(pending)
+        delayed = self._domains.get(pending.domain_name)
+        if delayed is not None:
+            delayed.append(pending)
             return
         self._domains[pending.domain_name] = deque((pending,))
         task = asyncio.get_running_loop().create_task(self._serve(pending.domain_name))
@@ -67,37 +67,37 @@ class Throttle:
         task.add_done_callback(self._tasks.discard)
 
     def drain(self) -> list[PendingMail]:
-        """Remove and return every held message."""
-        held = [pending for domain in self._domains.values() for pending in domain]
+        """Remove and return every delayed message."""
+        delayed = [pending for domain in self._domains.values() for pending in domain]
         for domain in self._domains.values():
             domain.clear()
-        return held
+        return delayed
 
     def close(self) -> None:
-        """Stop; held messages come back unsent."""
+        """Stop; delayed messages come back unsent."""
         for task in self._tasks:
             task.cancel()
 
     async def _serve(self, domain: str) -> None:
-        held = self._domains[domain]
+        delayed = self._domains[domain]
         delay_s = 1.0  # the retry_after_s of the results if the limit itself is unavailable
         try:
-            while held:
-                n = min(len(held), self._chunk)
+            while delayed:
+                n = min(len(delayed), self._chunk)
                 delay_s = await self._limit.acquire(self._relay, domain, n)
                 if delay_s > _MAX_WAIT_S:
                     break
                 if delay_s > 0:
                     await asyncio.sleep(delay_s)
-                for _ in range(min(n, len(held))):
-                    self._admit(held.popleft())
+                for _ in range(min(n, len(delayed))):
+                    self._admit(delayed.popleft())
         finally:
-            # Forget the domain before `on_rejected`, which checks if anything is still held: else a drain would wait
+            # Forget the domain before `on_rejected`, which checks if anything is still delayed: else a drain would wait
             # for these messages until its timeout.
             del self._domains[domain]
             result = SendResult(
                 SendStatus.unsent, Reason.rate_limited, relay=self._relay, retry_after_s=max(delay_s, 1.0)
             )
-            for pending in held:
+            for pending in delayed:
                 pending.resolve(result)
             self._on_rejected()

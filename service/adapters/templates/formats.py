@@ -166,7 +166,7 @@ def _number_pattern(locale: str) -> _NumberPattern:
 def _derive_pattern(pattern: _NumberPattern) -> _NumberPattern:
     """Return the pattern filled in from numbers that Babel has written.
 
-    It is returned unchanged, so that Babel writes every number, where the locale groups digits in another way.
+    Where the locale groups digits differently, return it unchanged; Babel then formats every number.
     """
     small, large = _write_with_babel(Decimal(1234), pattern), _write_with_babel(Decimal(1234567), pattern)
     before, one, tail = large.partition("1")

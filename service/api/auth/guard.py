@@ -61,7 +61,7 @@ async def authorize_account(request: Request) -> Principal:
 
 
 def _credential(request: Request, scheme: str) -> str | None:
-    """Return the credential of the Authorization header, or None when its scheme is another."""
+    """Return the credential of the Authorization header, or None when it has a different scheme."""
     name, _, credential = request.headers.get("authorization", "").partition(" ")
     return credential.strip() or None if name.lower() == scheme else None
 

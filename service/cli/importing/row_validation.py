@@ -67,7 +67,7 @@ def _nested(preferences: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _preferences(form: RecipientForm, catalogue: Catalogue) -> dict[str, Choice]:
-    """Return the form's choices by preference key. Raise FieldProblem for an unknown type or channel."""
+    """Return the preferences of a row by preference key. Raise FieldProblem for an unknown type or channel."""
     choices = {}
     for name, channels in form.preferences.items():
         type_ = declared_type(catalogue, name)

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def listing(store: MailStore, matching: list[CaughtMail], start: int, limit: int) -> Json:
-    """Return a page of `matching`. `received`, the number of messages ever received, is not in Mailpit."""
+    """Return a page of `matching`. `received`, the number ever received, is a field that Mailpit has not."""
     page = matching[start : start + limit]
     return {
         "total": len(store),

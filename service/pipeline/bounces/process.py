@@ -82,7 +82,10 @@ class BounceProcessor:
         return await self.process_report(report, envelope) if report else _counted("dropped", "no_report")
 
     async def process_report(self, report: Report, envelope: Sequence[str] = ()) -> BounceResult:
-        """Process a report, and the addresses of its envelope's recipients. Raise Unavailable."""
+        """Find the delivery by its signed address, and record the bounce or complaint. Raise Unavailable.
+
+        `envelope`: the SMTP recipients of the report.
+        """
         senders = [*envelope, *report.senders]
         origin = next(filter(None, map(self.verp.read, senders)), None)
         if origin is None:
@@ -110,7 +113,7 @@ class BounceProcessor:
         await self._ledger.transition([transition])
         entry = await self._ledger.entry(origin.event, origin.delivery)
         messages: list[Message] = []
-        if entry is not None and entry.state is State.bounced and entry.steps[0].reason is reason:
+        if entry is not None and entry.state is State.bounced and entry.newest_step.reason is reason:
             messages.append(await self._outcome_message(origin, entry))
         if suppress is not None and (mailbox := await self._mailbox(origin, report, entry)):
             row = Suppression(suppress, now_ms, detail)

@@ -26,5 +26,5 @@ class Scheduler:
             # Publish before removing: a crash between the two publishes a delivery twice, and the claim stops the
             # second record. In the other order the delivery would be lost.
             await self._publisher.publish([dispatch_message(self._topics, due.delivery) for due in leased])
-            await self._due.settle(leased)
+            await self._due.remove_dispatched(leased)
         return len(leased)

@@ -319,7 +319,7 @@ class EmailHandler:
         entry = await self._ports.ledger.entry(delivery.event, delivery.id)
         if entry is None or entry.state is State.sending:
             return []
-        step = entry.steps[0]
+        step = entry.newest_step
         (next_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
         transition = Transition(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail

@@ -113,7 +113,7 @@ class Auditor:
         return suspects
 
     def _check_entry(self, entry: Entry, report: AuditReport) -> None:
-        state, at_ms = entry.state, entry.steps[0].at_ms
+        state, at_ms = entry.state, entry.newest_step.at_ms
         report.states[state] += 1
         name = f"{entry.event}:{entry.delivery}"
         if is_open(state) and (state not in report.oldest or at_ms < report.oldest[state][0]):
@@ -140,9 +140,9 @@ class Auditor:
         for entry in missing:
             delivery = logged.get(entry.delivery)
             if delivery is not None:
-                again = delivery.model_copy(update={"attempt": entry.steps[0].attempt})
+                again = delivery.model_copy(update={"attempt": entry.newest_step.attempt})
                 await self._due.add([again], [self._clock.now_ms()], [entry.state])
-            detail = f"{entry.state} since {entry.steps[0].at_ms}, and not in the due set"
+            detail = f"{entry.state} since {entry.newest_step.at_ms}, and not in the due set"
             if log and delivery is None:
                 detail += "; the delivery is no longer in Kafka"
             name = f"{entry.event}:{entry.delivery}"

@@ -37,7 +37,7 @@ class MailBlocks:
     async def of_entries(
         self, entries: Sequence[Entry], type_name: str, rows: Rows, now_ms: int
     ) -> list[dict[str, Any] | None]:
-        """Return for each delivery what blocks its mail now; None for other channels and where nothing does."""
+        """Return for each delivery what blocks its mail now; None where nothing does or the channel has no blocks."""
         notification_type = self._catalogue.get(type_name)
         if notification_type is not None and notification_type.mandatory:
             return [None] * len(entries)

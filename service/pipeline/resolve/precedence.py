@@ -30,9 +30,11 @@ def decide(
     unsubscribed: Choice | None = None,
     listed: bool = False,
 ) -> Decision:
-    """Return whether to deliver. `suppressed`: a suppression in force; `listed`: a group lists the address.
+    """Return the first state of the delivery, with its reason.
 
-    `choice`: the recipient's preference for this type and channel, if any.
+    `choice`: the recipient's preference for this type and channel, if any. `suppressed`: a suppression in force, and
+    `unsubscribed`: an unsubscribe; the email stage looks both up in its recheck, so resolve passes neither. `listed`:
+    a group lists the address.
     """
     if notification_type.mandatory:
         return Decision(State.queued, Reason.none, "mandatory type")

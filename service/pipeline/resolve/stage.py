@@ -194,7 +194,7 @@ class ResolveHandler:
         entry = await self._ledger.entry(delivery.event, delivery.id)
         if entry is None:
             return []
-        step = entry.steps[0]
+        step = entry.newest_step
         current = new_entry._replace(
             state=step.state, reason=step.reason, at_ms=step.at_ms, detail=step.detail
         )

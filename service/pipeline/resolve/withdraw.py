@@ -125,7 +125,7 @@ class WithdrawalProcessor:
             State.withdrawn,
             Reason.withdrawn_by_source,
             self._clock.now_ms(),
-            entry.steps[0].attempt,
+            entry.newest_step.attempt,
             detail,
         )
 
@@ -133,7 +133,7 @@ class WithdrawalProcessor:
         self, entry: Entry, transition: Transition | None, head: Mapping[str, object]
     ) -> Message:
         """Return the outcome. Without a transition it is that of an earlier one, which may have been lost."""
-        step = entry.steps[0]
+        step = entry.newest_step
         if transition is not None:
             step = replace(step, at_ms=transition.at_ms, detail=transition.detail)
         step = replace(step, state=State.withdrawn, reason=Reason.withdrawn_by_source)

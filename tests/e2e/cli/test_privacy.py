@@ -83,7 +83,7 @@ async def test_exported_and_erased(tmp_path: Path) -> None:
 
         await pipeline.publish({**event, "id": "2"})  # it names alice again, who has no row any more
         entries = await pipeline.wait_until_finished("/e2e", "2")
-        assert {e.steps[0].reason for e in entries if e.recipient == "alice"} == {Reason.no_such_recipient}
+        assert {e.newest_step.reason for e in entries if e.recipient == "alice"} == {Reason.no_such_recipient}
         code, (again,), output = await pipeline.tocsin("privacy", "erase", "alice", "--yes", "--json")
         assert (code, again) == (0, {"ledger": 4}), output
 

@@ -64,11 +64,8 @@ async def test_a_corrected_address_is_sent_once() -> None:
         )
         assert (code, done) == (0, {"replayed": 1}), output
         await eventually(lambda: _mailed(pipeline, "alice@example.com", 2), 60)
-        assert sorted(pipeline.mail_counts().values()) == [
-            1,
-            1,
-            2,
-        ]  # carol, bob; alice twice with one Message-ID
+        # carol, bob; alice twice with one Message-ID
+        assert sorted(pipeline.mail_counts().values()) == [1, 1, 2]
 
 
 async def _has_outcome(pipeline: RealPipeline, state: str) -> bool:

@@ -67,7 +67,7 @@ async def test_a_removed_delivery_has_no_age(store: Store, ages: RedisOpenAges) 
     taken = await due.take(5, 10)
     assert await ages.waiting() == {(HIGH, State.deferred): 1000}
 
-    await due.settle(taken)
+    await due.remove_dispatched(taken)
     assert await ages.waiting() == {(HIGH, State.deferred): 1002}
     await due.drop([delivery(2).id])
     assert await ages.waiting() == {}

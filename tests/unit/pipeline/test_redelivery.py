@@ -62,7 +62,7 @@ async def mail(pipeline: FakePipeline) -> tuple[str, int]:
     event = event_key("/t", "e")
     entry = await pipeline.ledger.entry(event, delivery_id(event, "alice", "email"))
     assert entry is not None
-    return entry.state.value, entry.steps[0].attempt
+    return entry.state.value, entry.newest_step.attempt
 
 
 async def test_a_deferred_message_is_not_attempted_before_its_time() -> None:

@@ -12,7 +12,7 @@ from service.model.ledger import State
 from service.ports import Due
 
 _ADD, _LEASE = Script("due_add", complete_only=True), Script("due_functions", "due_lease")
-_SETTLE, _DROP = Script("due_functions", "due_settle"), Script("due_functions", "due_drop")
+_SETTLE, _DROP = Script("due_functions", "due_remove"), Script("due_functions", "due_drop")
 
 
 class RedisDueSet:
@@ -76,7 +76,7 @@ class RedisDueSet:
             waiting = waiting[len(leased) :] + full
         return taken
 
-    async def settle(self, due: Sequence[Due]) -> None:
+    async def remove_dispatched(self, due: Sequence[Due]) -> None:
         """Remove dispatched deliveries; one that was stored again since, or leased to another worker, stays."""
         batch = ScriptBatch(_SETTLE, self._store.cluster)
         for key, items in self._by_shard([one.delivery.id for one in due]).items():

@@ -89,7 +89,8 @@ BUSY = [point for point in POINTS if not point.startswith(("after_failure", "aft
 @pytest.mark.parametrize("point", BUSY)
 async def test_kill_between_any_two_effects_loses_nothing(rig: Rig, tmp_path: Path, point: str) -> None:
     """Every record that a worker killed at a named point has not handled, the next one handles."""
-    first = Worker(rig, tmp_path / "first", RIG_FAULT=f"{point}:3")
+    # Slow enough for three commits: without the delay, two may cover all records, and the point is not passed again.
+    first = Worker(rig, tmp_path / "first", RIG_FAULT=f"{point}:3", RIG_DELAY="0.01")
     try:
         assert await asyncio.to_thread(first.process.wait, 60) == -signal.SIGKILL
     finally:

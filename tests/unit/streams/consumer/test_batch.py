@@ -245,7 +245,7 @@ async def test_logs_name_the_bad_record_and_not_its_content() -> None:
     assert [(one["event"], one["log_level"], one.get("records")) for one in logged] == [
         ("batch_bisected", "warning", 4),
         ("batch_bisected", "warning", 2),
-        ("dead_letter", "error", None),
+        ("record_failed", "error", None),
     ]
     assert (logged[2]["topic"], logged[2]["partition"], logged[2]["offset"]) == ("t", 0, 3)
     assert all(one["error"].startswith("ValueError at test_batch.py:") for one in logged)
