@@ -39,25 +39,26 @@ class Outcome(NamedTuple):
         cls, delivery: Delivery, transition: Transition, result: SendResult | None = None, next_ms: int = 0
     ) -> "Outcome":
         """Return the outcome of a transition; `result` adds the relay and its reply, `next_ms` the next attempt."""
+        # By position, in the order of the fields: one is made for every transition, and keywords cost three times as much.
         return cls(
-            delivery=delivery.id,
-            event=delivery.event,
-            type=delivery.type,
-            recipient=delivery.recipient,
-            channel=delivery.channel,
-            state=transition.to,
-            at_ms=transition.at_ms,
-            reason=transition.reason,
-            attempt=transition.attempt,
-            detail=transition.detail,
-            relay=result.relay if result else "",
-            reply=str(result.reply) if result and result.reply else "",
-            next_ms=next_ms,
-            event_id=delivery.event_id,
-            source=delivery.source,
-            rule=delivery.rule,
-            matched=delivery.matched,
-            received_ms=delivery.received_ms,
+            delivery.id,
+            delivery.event,
+            delivery.type,
+            delivery.recipient,
+            delivery.channel,
+            transition.to,
+            transition.at_ms,
+            transition.reason,
+            transition.attempt,
+            transition.detail,
+            result.relay if result else "",
+            str(result.reply) if result and result.reply else "",
+            next_ms,
+            delivery.event_id,
+            delivery.source,
+            delivery.rule,
+            delivery.matched,
+            delivery.received_ms,
         )
 
     @classmethod
