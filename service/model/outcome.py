@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
         cls, delivery: Delivery, transition: Transition, result: SendResult | None = None, next_ms: int = 0
     ) -> "Outcome":
         """Return the outcome of a transition; `result` adds the relay and its reply, `next_ms` the next attempt."""
-        # By position, in the order of the fields: one is made for every transition, and keywords cost three times as much.
+        # By position, in the order of the fields: made for every transition, and keywords cost three times as much.
         return cls(
             delivery.id,
             delivery.event,

@@ -15,7 +15,7 @@ _MAX_DETAIL_CHARACTERS = 1000
 def dispatch_message(topics: TopicNames, delivery: Delivery) -> Message:
     """Return the message that dispatches a delivery to the stage of its channel. Raise KeyError for another channel."""
     topic = topics.dispatch(delivery.channel, delivery.lane)
-    return Message(topic, delivery.recipient.encode(), delivery.to_bytes(), about=delivery)
+    return Message(topic, delivery.recipient.encode(), delivery.to_bytes(), (), delivery)
 
 
 def outcome_message(
@@ -31,7 +31,7 @@ def outcome_message(
 
 def message_of(topics: TopicNames, outcome: Outcome) -> Message:
     """Return the message for an outcome, keyed by recipient."""
-    return Message(topics.outcomes, outcome.recipient.encode(), outcome.to_bytes(), about=outcome)
+    return Message(topics.outcomes, outcome.recipient.encode(), outcome.to_bytes(), (), outcome)
 
 
 def dead_letter(topic: str, stage: str, record: Record, error: Exception) -> Message:
