@@ -5,7 +5,7 @@ import sys
 import orjson
 
 from service.api.app import bare_app
-from service.api.openapi import document
+from service.api.reference.openapi import document
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from service.api import errors, openapi, reference
+from service.api import errors
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
 from service.api.deps import ApiDeps, Authenticators
 from service.api.hub import Hub
 from service.api.middleware import ApiMiddleware
+from service.api.reference import openapi, page
 from service.api.routes import (
     bounces,
     contacts,
@@ -59,7 +60,7 @@ def bare_app(root_path: str = "") -> FastAPI:
     app = FastAPI(
         title="Tocsin",
         version="1",
-        docs_url=None,  # `reference` serves /docs: FastAPI's page loads a script from another host
+        docs_url=None,  # `reference.page` serves /docs: FastAPI's page loads a script from another host
         redoc_url=None,
         # ApiMiddleware records requests; FastAPI's own telemetry would add a cost to each of them
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -67,7 +68,7 @@ def bare_app(root_path: str = "") -> FastAPI:
     )
     for module in _ROUTE_MODULES:
         app.include_router(module.router)
-    app.include_router(reference.router)
+    app.include_router(page.router)
     # First in the list, so that it matches before the FastAPI route of the same path.
     app.router.routes.insert(0, _PlainRoute("/counts", inbox.counts))
     app.add_middleware(ApiMiddleware, root_path=root_path)

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from service.api.auth.guard import MayOperate
-from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found
-from service.api.schemas import error_responses, request_body, response, schema_ref
+from service.api.representations.body import parse_model, read_json
+from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.pipeline.bounces.dsn import Report, ReportKind
 
 router = APIRouter(prefix="/v1/bounces", tags=["bounces"])

@@ -12,11 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
 from service.api.auth.guard import CallingAccount
-from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.errors import ApiError, body_error, not_found
-from service.api.listing import AccountJson, PageParam, listing, listing_schema, objects_schema
-from service.api.schemas import error_responses, request_body, response, schema_ref
+from service.api.representations.body import parse_model, read_json
+from service.api.representations.listing import (
+    AccountJson,
+    PageParam,
+    listing,
+    listing_schema,
+    objects_schema,
+)
+from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.address import check_address
 from service.model.recipient import Contact
 from service.model.validators import check_line

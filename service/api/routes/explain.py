@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from service.api.auth.guard import MayOperate
-from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error
-from service.api.schemas import error_responses, request_body, response, schema_ref
+from service.api.representations.body import parse_model, read_json
+from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent
 from service.model.mask import mask_value
 from service.model.recipient import Group, preference_key

@@ -9,11 +9,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
-from service.api.body import read_json
 from service.api.deps import Deps
 from service.api.errors import ApiError, FieldError, parameter_error, pointer_to
-from service.api.jsonapi import single_parameter
-from service.api.schemas import Responses, error_responses, query_parameter, request_body, response
+from service.api.representations.body import read_json
+from service.api.representations.jsonapi import single_parameter
+from service.api.representations.schemas import (
+    Responses,
+    error_responses,
+    query_parameter,
+    request_body,
+    response,
+)
 from service.model.address import InvalidAddress, check_address
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.ids import address_key

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.api.deps import Deps, ReadinessCheck
 from service.api.metrics import exposition
-from service.api.schemas import response
+from service.api.representations.schemas import response
 from service.ports import Unavailable
 
 log = structlog.get_logger(__name__)

@@ -14,11 +14,17 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from service.api.auth.guard import MayReadInbox, authorize
-from service.api.body import read_json
 from service.api.deps import Deps, deps_of
 from service.api.errors import ApiError, body_error, not_found, parameter_error, pointer_to
-from service.api.jsonapi import JsonApiResponse, document, negotiate, resource, single_parameter
-from service.api.schemas import (
+from service.api.representations.body import read_json
+from service.api.representations.jsonapi import (
+    JsonApiResponse,
+    document,
+    negotiate,
+    resource,
+    single_parameter,
+)
+from service.api.representations.schemas import (
     COUNTS,
     NOTIFICATION_IDS,
     NOTIFICATIONS,

@@ -16,9 +16,9 @@ from service.api.auth.principal import Principal
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers, Watcher
-from service.api.jsonapi import resource
+from service.api.representations.jsonapi import resource
+from service.api.representations.schemas import error_responses, query_parameter, response
 from service.api.routes.inbox import count_resources, types_of
-from service.api.schemas import error_responses, query_parameter, response
 from service.ports import InboxChange, InboxChangeKind, Unavailable
 
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])

@@ -10,13 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from service.api.auth.guard import CallingAccount
-from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.errors import body_error, pointer_to
-from service.api.listing import AccountJson, PageParam, listing, listing_schema, objects_schema
+from service.api.representations.body import parse_model, read_json
+from service.api.representations.listing import (
+    AccountJson,
+    PageParam,
+    listing,
+    listing_schema,
+    objects_schema,
+)
+from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.api.routes.contacts import PATH as CONTACTS
 from service.api.routes.contacts import contact_uri, find_contact
-from service.api.schemas import error_responses, request_body, response, schema_ref
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.channels import CHANNELS, Channel
 from service.model.recipient import Choice, Contact, preference_key

@@ -9,11 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
-from service.api.body import parse_model, read_json
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error, pointer_to
-from service.api.recipient_form import RecipientForm, form_of, recipient_of
-from service.api.schemas import error_responses, request_body, response, schema_ref
+from service.api.representations.body import parse_model, read_json
+from service.api.representations.recipient_form import RecipientForm, form_of, recipient_of
+from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.recipient import Recipient
 
 router = APIRouter(prefix="/v1/recipients", tags=["recipients"])

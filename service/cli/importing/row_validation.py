@@ -7,7 +7,7 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 from pydantic import ValidationError
 
-from service.api.recipient_form import RecipientForm, check_channel, declared_type
+from service.api.representations.recipient_form import RecipientForm, check_channel, declared_type
 from service.cli.importing.row_reader import Refusal
 from service.model.catalogue import Catalogue
 from service.model.field_problem import FieldProblem

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.api.app import bare_app
-from service.api.openapi import document
+from service.api.reference.openapi import document
 from service.api.routes import inbox_stream
 from service.api.server import ApiServer
 from service.model.recipient import Contact

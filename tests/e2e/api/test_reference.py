@@ -10,7 +10,7 @@ from tests.e2e.api.served import served
 from tests.support.api_fixture import ApiFixture, fake_api
 from tests.support.paths import ROOT
 
-_STATIC = ROOT / "service" / "api" / "static"
+_STATIC = ROOT / "service" / "api" / "reference" / "static"
 _CHROMIUM = shutil.which("chromium")
 
 

@@ -7,7 +7,7 @@ import orjson
 from fastapi import Depends, Query
 from starlette.responses import JSONResponse
 
-from service.api.schemas import Schema
+from service.api.representations.schemas import Schema
 
 _MAX_NUMBER = 2**53
 JSON_UTF8 = "application/json; charset=utf-8"

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.api.recipient_form import RecipientForm, recipient_of
+from service.api.representations.recipient_form import RecipientForm, recipient_of
 from service.model.field_problem import FieldProblem
 from tests.support.api_fixture import CATALOGUE, ApiFixture
 
