@@ -45,6 +45,7 @@ PIECES = [
 ]  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=25).map(b"".join))
 def test_any_bytes_can_be_shown(raw: bytes) -> None:

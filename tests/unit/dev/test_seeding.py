@@ -1,5 +1,7 @@
 """The development seeds."""
 
+import pytest
+
 from service.adapters.catalogue_file import load_catalogue
 from service.dev.seeding import seed
 from service.model.record import Record
@@ -14,6 +16,7 @@ from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeTables
 
 
+@pytest.mark.exhaustive
 async def test_every_seeded_row_can_be_read_back() -> None:
     """The records of the seeds are readable, as a rebuild needs; a second start writes nothing."""
     tables, publisher, topics = FakeTables(), FakePublisher(), TopicNames("x.")

@@ -11,6 +11,7 @@ KEYS = Keys("tocsin:")
 ANY = st.text(st.characters(), max_size=40)
 
 
+@pytest.mark.exhaustive
 @given(ANY)
 def test_escape_can_be_undone(text: str) -> None:
     """Every id can be restored, and an escaped id breaks neither a key nor a line."""

@@ -28,6 +28,7 @@ def wire(code: int, lines: list[bytes]) -> bytes:
     )
 
 
+@pytest.mark.exhaustive
 @given(st.lists(replies(), max_size=6), st.data())
 def test_any_cut_gives_the_same_replies(
     sent_replies: list[tuple[int, list[bytes]]], data: st.DataObject

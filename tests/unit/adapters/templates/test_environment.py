@@ -58,6 +58,7 @@ def rendered(template: Any, data: object) -> str:
         return f"undefined: {error}"
 
 
+@pytest.mark.exhaustive
 @given(VALUES, st.lists(VALUES, max_size=3))
 @example({"b": None}, [None, {"b": 1}])
 def test_output_is_the_same_as_from_jinja2(value: object, many: list[object]) -> None:

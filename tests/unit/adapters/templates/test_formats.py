@@ -34,6 +34,7 @@ AMOUNTS = st.one_of(
 )
 
 
+@pytest.mark.exhaustive
 @given(AMOUNTS, st.sampled_from(LOCALES), st.sampled_from(["EUR", "USD", "JPY", "CHF", "KWD"]))
 @example(Decimal("-0.001"), "en", "EUR")
 @example(Decimal("1234.5"), "es", "EUR")
@@ -45,6 +46,7 @@ def test_money_is_written_as_by_babel(amount: Decimal, locale: str, currency: st
     assert expected == show_money(amount, currency, locale)
 
 
+@pytest.mark.exhaustive
 @given(AMOUNTS, st.sampled_from(LOCALES))
 @example(Decimal(1234), "es")
 def test_numbers_are_written_as_by_babel(number: Decimal, locale: str) -> None:
@@ -52,6 +54,7 @@ def test_numbers_are_written_as_by_babel(number: Decimal, locale: str) -> None:
     assert format_decimal(number, locale=Locale.parse(locale)) == show_number(number, locale)
 
 
+@pytest.mark.exhaustive
 @given(
     st.datetimes(), st.sampled_from(LOCALES), st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
 )

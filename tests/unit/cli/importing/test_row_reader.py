@@ -87,6 +87,7 @@ def test_cells_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
 _CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=8)
 
 
+@pytest.mark.exhaustive
 @given(names=st.lists(_CELL, max_size=12), end=st.sampled_from(["\n", "\r\n"]))
 def test_reading_resumes_at_the_place_after_any_row(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], end: str

@@ -145,6 +145,7 @@ def test_addresses_and_names_are_hidden_everywhere(topic: str) -> None:
     assert json.dumps(view.document(personal=True)).count("alice@example.com") >= 6
 
 
+@pytest.mark.exhaustive
 @given(value=st.binary(max_size=200) | st.none(), header=st.binary(max_size=50), topic=st.sampled_from(ALL))
 def test_nothing_in_a_record_breaks_the_view(value: bytes | None, header: bytes, topic: str) -> None:
     """Any bytes can be shown, as a line and as JSON."""
@@ -167,6 +168,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.exhaustive
 @given(value=_JSON, topic=st.sampled_from(ALL))
 def test_nothing_in_a_document_breaks_the_view(value: object, topic: str) -> None:
     """Fields may have any shape."""

@@ -94,6 +94,7 @@ def test_the_envelope_has_the_names_of_ingest() -> None:
     assert sentences == {reason.value: text for reason, text in DEAD_REASON_TEXT.items()}
 
 
+@pytest.mark.exhaustive
 def test_examples_fit() -> None:
     """The examples in the document are accepted by ingest too."""
     for name, message in committed_document()["components"]["messages"].items():
