@@ -1,6 +1,6 @@
 """Lua scripts, and the calls that run one over the items of a batch: up to 100 items a call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from pathlib import Path
@@ -71,6 +71,25 @@ class ScriptBatch:
         call.keys.append(key)
         call.items += items
         return call
+
+    def grouped(
+        self, names: Iterable[str], key_of: Callable[[str], str] = str
+    ) -> Iterator[tuple[int, list[Arg]]]:
+        """Add the key of each name with the items that have it. `names`: one for each item, in the batch's order.
+
+        The arguments of a key are the number of its items, then those of each. Yield each item's position with the
+        arguments of its call; the caller appends the item's own before it takes the next.
+        """
+        by_name: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            by_name.setdefault(name, []).append(i)
+        for name, items in by_name.items():
+            key = key_of(name)
+            for part in chunks(items):
+                args = self.add_key(key, part).args
+                args.append(len(part))
+                for i in part:
+                    yield i, args
 
     def commands(self, marks: CompletenessMarks | None = None) -> list[Command]:
         """Return the calls as commands. With `marks`, a `complete_only` script checks the mark of its slot first."""

@@ -6,7 +6,7 @@ from secrets import token_hex
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.keys import DUE_SHARDS
-from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
+from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.ports import Due
@@ -20,6 +20,7 @@ class RedisDueSet:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._shard_of = store.keys.due_shard_of
         self._shards = [store.keys.due_shard(shard) for shard in range(DUE_SHARDS)]
         self._turns = count()
 
@@ -31,19 +32,17 @@ class RedisDueSet:
         Each delivery id is stored once. Storing it again ends its lease, so the worker that has it settles nothing.
         """
         batch = ScriptBatch(_ADD, self._store.cluster)
-        for key, items in self._by_shard([delivery.id for delivery in deliveries]).items():
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    delivery, state = deliveries[i], states[i] if states else State.deferred
-                    args += (
-                        delivery.id,
-                        due_ms[i],
-                        delivery.to_bytes(),
-                        delivery.received_ms,
-                        f"{delivery.lane}:{state}",
-                    )
+        for i, args in batch.grouped(self._shard_of(delivery.id) for delivery in deliveries):
+            delivery, state = deliveries[i], states[i] if states else State.deferred
+            args.extend(
+                (
+                    delivery.id,
+                    due_ms[i],
+                    delivery.to_bytes(),
+                    delivery.received_ms,
+                    f"{delivery.lane}:{state}",
+                )
+            )
         await self._store.run(batch)
 
     async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
@@ -55,9 +54,8 @@ class RedisDueSet:
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
         """Lease the deliveries that are due, at most `limit`; one is leased again after the lease unless settled."""
-        start = (
-            next(self._turns) % DUE_SHARDS
-        )  # another shard first each time: none is always short of the limit
+        # another shard first each time: none is always short of the limit
+        start = next(self._turns) % DUE_SHARDS
         waiting = self._shards[start:] + self._shards[:start]
         token = token_hex(8)
         taken: list[Due] = []
@@ -79,12 +77,8 @@ class RedisDueSet:
     async def remove_dispatched(self, due: Sequence[Due]) -> None:
         """Remove dispatched deliveries; one that was stored again since, or leased to another worker, stays."""
         batch = ScriptBatch(_SETTLE, self._store.cluster)
-        for key, items in self._by_shard([one.delivery.id for one in due]).items():
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    args += (due[i].delivery.id, due[i].token)
+        for i, args in batch.grouped(self._shard_of(one.delivery.id) for one in due):
+            args.extend((due[i].delivery.id, due[i].token))
         await self._store.run(batch)
 
     async def oldest_ms(self) -> int | None:
@@ -113,19 +107,10 @@ class RedisDueSet:
     async def drop(self, deliveries: Sequence[str]) -> None:
         """Remove deliveries by their ids, leased or not."""
         batch = ScriptBatch(_DROP, self._store.cluster)
-        for key, items in self._by_shard(deliveries).items():
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                args += (deliveries[i] for i in part)
+        for i, args in batch.grouped(map(self._shard_of, deliveries)):
+            args.append(deliveries[i])
         await self._store.run(batch)
 
     async def count(self) -> int:
         """Return the number of deliveries in the due set, leased ones included."""
         return sum(await self._store.pipeline([("ZCARD", key) for key in self._shards]))
-
-    def _by_shard(self, ids: Sequence[str]) -> dict[str, list[int]]:
-        shards: dict[str, list[int]] = {}
-        for i, delivery in enumerate(ids):
-            shards.setdefault(self._store.keys.due_shard_of(delivery), []).append(i)
-        return shards

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
+from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.ports import SupersedableEvent
 
 _RECORD_EVENTS = Script("withdrawals_record_events", complete_only=True)
@@ -24,16 +24,8 @@ class RedisWithdrawals:
         both could miss each other, and a withdrawn event would be sent.
         """
         batch = ScriptBatch(_RECORD_EVENTS, self._store.cluster, (self._most,))
-        by_key: dict[str, list[int]] = {}
-        for i, item in enumerate(items):
-            by_key.setdefault(item.key, []).append(i)
-        for key, positions in by_key.items():
-            events_key = self._store.keys.recent_events(key)
-            for part in chunks(positions):
-                args = batch.add_key(events_key, part).args
-                args.append(len(part))
-                for i in part:
-                    args += (items[i].time_ms, items[i].event, items[i].keep_s)
+        for i, args in batch.grouped((item.key for item in items), self._store.keys.recent_events):
+            args.extend((items[i].time_ms, items[i].event, items[i].keep_s))
         results = (await self._store.run(batch))[0]
         return [int(until_ms) if until_ms else None for until_ms in results]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.rows import entry_bytes, items_of, unread_counts
-from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch, chunks
+from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.ports import Clock, InboxItem
 
 _ADD = Script("inbox_functions", "inbox_add", complete_only=True)
@@ -33,17 +33,10 @@ class RedisInbox:
         """Add entries. Return False for one that was added before, even if it has left the inbox since."""
         owners = ScriptBatch(_PUT_OWNERS, self._store.cluster, (self._owner_s,))
         adding = ScriptBatch(_ADD, self._store.cluster, (self._clock.now_ms(), self._cap))
-        by_recipient: dict[str, list[int]] = {}
         for i, item in enumerate(items):
             owners.add_key(self._store.keys.entry_owner(item.id), (i,)).args.append(item.recipient)
-            by_recipient.setdefault(item.recipient, []).append(i)
-        for recipient, positions in by_recipient.items():
-            key = self._store.keys.inbox(recipient)
-            for part in chunks(positions):
-                args = adding.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    args += (items[i].id, entry_bytes(items[i]))
+        for i, args in adding.grouped((item.recipient for item in items), self._store.keys.inbox):
+            args.extend((items[i].id, entry_bytes(items[i])))
         # the owner first: a client that sees an entry may look up its owner at once. The servers of a cluster work in
         # parallel, so there it takes two pipelines.
         if self._store.cluster:

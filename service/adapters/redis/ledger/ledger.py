@@ -65,18 +65,10 @@ class RedisLedger:
         event makes the delivery `withdrawn` instead, and returns that state.
         """
         batch = ScriptBatch(_TRANSITION, self._store.cluster, (LONGEST_ROW,))
-        by_event: dict[str, list[int]] = {}
-        for i, transition in enumerate(transitions):
-            by_event.setdefault(transition.event, []).append(i)
-        for event, items in by_event.items():
-            key = self._store.keys.event(event)
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    transition = transitions[i]
-                    allowed = REPLAYABLE[transition.replay] if transition.replay else ALLOWED[transition.to]
-                    args += (transition.delivery, allowed, step_of(transition))
+        for i, args in batch.grouped((one.event for one in transitions), self._store.keys.event):
+            transition = transitions[i]
+            allowed = REPLAYABLE[transition.replay] if transition.replay else ALLOWED[transition.to]
+            args.extend((transition.delivery, allowed, step_of(transition)))
         answers = (await self._store.run(batch))[0]
         return [
             result_of(transition, answer) for transition, answer in zip(transitions, answers, strict=True)
@@ -168,29 +160,13 @@ class RedisLedger:
 
     def _by_recipient(self, new_entries: Sequence[NewEntry]) -> ScriptBatch:
         batch = ScriptBatch(_INDEX_BY_RECIPIENT, self._store.cluster, self._index_limits)
-        by_recipient: dict[str, list[int]] = {}
-        for i, new_entry in enumerate(new_entries):
-            by_recipient.setdefault(new_entry.recipient, []).append(i)
-        for recipient, items in by_recipient.items():
-            key = self._store.keys.deliveries(recipient)
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    new_entry = new_entries[i]
-                    args += (new_entry.at_ms, f"{new_entry.event}:{new_entry.delivery}")
+        for i, args in batch.grouped((one.recipient for one in new_entries), self._store.keys.deliveries):
+            new_entry = new_entries[i]
+            args.extend((new_entry.at_ms, f"{new_entry.event}:{new_entry.delivery}"))
         return batch
 
     def _by_event_id(self, heads: Sequence[EventHead]) -> ScriptBatch:
         batch = ScriptBatch(_INDEX_BY_EVENT_ID, self._store.cluster)
-        by_id: dict[str, list[int]] = {}
-        for i, head in enumerate(heads):
-            by_id.setdefault(head.event.id, []).append(i)
-        for event_id, items in by_id.items():
-            key = self._store.keys.events_with_id(event_id)
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    args += (heads[i].event.key, heads[i].retention_s)
+        for i, args in batch.grouped((head.event.id for head in heads), self._store.keys.events_with_id):
+            args.extend((heads[i].event.key, heads[i].retention_s))
         return batch

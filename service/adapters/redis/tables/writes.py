@@ -6,7 +6,7 @@ Versions are integers up to 2^53. A deletion leaves a tombstone with its version
 from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
+from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.adapters.redis.tables.rows import is_current, recipient_of
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.suppression import Suppression
@@ -62,16 +62,8 @@ class RedisTableWrites:
     async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
         """Write contacts with their preferences."""
         batch = ScriptBatch(_PUT_CONTACTS, self._store.cluster)
-        by_account: dict[str, list[int]] = {}
-        for i, row in enumerate(rows):
-            by_account.setdefault(row.account, []).append(i)
-        for account, items in by_account.items():
-            key = self._store.keys.contacts(account)
-            for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args.append(len(part))
-                for i in part:
-                    args += (rows[i].uuid, rows[i].version, row_bytes(rows[i]))
+        for i, args in batch.grouped((row.account for row in rows), self._store.keys.contacts):
+            args.extend((rows[i].uuid, rows[i].version, row_bytes(rows[i])))
         return [bool(written) for written in (await self._store.run(batch))[0]]
 
     async def delete_contact(self, account: str, uuid: str, version: int) -> bool:
