@@ -78,6 +78,13 @@ def recipient_of(
             preferences[key] = (
                 before if before and before.on is on else Choice(on=on, since_ms=now_ms, by="api")
             )
+    return row_of(recipient, form, preferences, current.version if current else 0)
+
+
+def row_of(
+    recipient: str, form: RecipientForm, preferences: Mapping[str, Choice], version: int = 0
+) -> Recipient:
+    """Return the row for a form with these preferences, which the caller has checked."""
     return Recipient(
         id=recipient,
         address=form.address,
@@ -86,7 +93,7 @@ def recipient_of(
         timezone=form.timezone,
         roles=tuple(dict.fromkeys(form.roles)),
         preferences=preferences,
-        version=current.version if current else 0,
+        version=version,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 from pydantic import ValidationError
 
-from service.api.representations.recipient_form import RecipientForm, check_channel, declared_type
+from service.api.representations.recipient_form import RecipientForm, check_channel, declared_type, row_of
 from service.cli.importing.row_reader import Refusal
 from service.model.catalogue import Catalogue
 from service.model.field_problem import FieldProblem
@@ -43,15 +43,7 @@ def recipient_of(fields: Mapping[str, Any], catalogue: Catalogue) -> Recipient:
     except FieldProblem as problem:
         place = ".".join(part[:_MAX_NAME_CHARACTERS] for part in problem.field)
         raise Refusal(f"{place}: {problem.message[0].lower()}{problem.message[1:].rstrip('.')}") from None
-    return Recipient(
-        id=id_,
-        address=form.address,
-        name=form.name,
-        locale=form.locale,
-        timezone=form.timezone,
-        roles=tuple(dict.fromkeys(form.roles)),
-        preferences=preferences,
-    )
+    return row_of(id_, form, preferences)
 
 
 def _nested(preferences: Mapping[str, Any]) -> dict[str, Any]:
