@@ -46,10 +46,11 @@ lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
 
-docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI, reasons
+docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI, reasons, conformance
 	$(BIN)/python -m service.api > docs/api/openapi.json
 	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
 	$(BIN)/python -m service.model > docs/reasons.md
+	$(BIN)/python -m tests.support.conformance > docs/conformance.md
 
 bench: $(VENV)/.ready ## events per second through the whole pipeline, beside its peers
 	$(BIN)/python -m bench.line

@@ -61,6 +61,9 @@ def test_structured_and_binary_forms_mean_the_same() -> None:
     assert structured == binary == take(BARE)
 
 
+@pytest.mark.conformance(
+    "CloudEvents 1.0.2", "3.1.1 type", "A type may have a reverse-DNS prefix, which is not used."
+)
 def test_type_may_have_a_reverse_dns_prefix() -> None:
     """com.example.auction.winner is winner."""
     assert take(BARE | {"type": "com.example.auction.winner"}).type == "winner"
