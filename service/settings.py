@@ -9,13 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from service.model.address import check_address
 
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
 
@@ -100,6 +102,20 @@ class MailSettings(BaseModel):
     unsubscribe_days: int = Field(default=90, ge=1)
     dkim_selector: str = "tocsin"
     dkim_key: SecretStr = SecretStr("")
+
+    @field_validator("sender", "bounce_address")
+    @classmethod
+    def _check_address(cls, address: str) -> str:
+        """Refuse at start what would be refused with each message."""
+        return check_address(address) if address else ""
+
+    @field_validator("bounce_domain")
+    @classmethod
+    def _check_domain(cls, domain: str) -> str:
+        """Refuse a domain that no envelope sender can be in."""
+        if domain:
+            check_address(f"bounces@{domain}")
+        return domain
 
 
 class BounceSettings(BaseModel):

@@ -2,6 +2,8 @@
 
 from hashlib import blake2b
 
+from service.model.address import mailbox
+
 _SIZE_BYTES = 12  # 96 bits: a collision is expected after some 10^14 deliveries
 _PSEUDONYM = "addr-"
 
@@ -32,9 +34,8 @@ def pseudonym_key(recipient: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """Return 24 hex digits for an address, used where the address itself must not be shown.
+    """Return 24 hex digits for the mailbox of an address, the same for each of its spellings.
 
-    Only the domain is case-insensitive by RFC 5321 section 2.4, but no mailbox in use distinguishes upper from
-    lower case, and a suppression that a capital letter escapes is worse than one that covers too much.
+    Used where the address itself must not be shown.
     """
-    return blake2b(address.strip().lower().encode(), digest_size=_SIZE_BYTES).hexdigest()
+    return blake2b(mailbox(address).encode(), digest_size=_SIZE_BYTES).hexdigest()

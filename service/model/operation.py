@@ -7,10 +7,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from service.model.address import mailbox
+
 
 def pseudonym(person: str) -> str:
-    """Return 24 hex digits for a recipient id or an address: they can be searched for, but not read back."""
-    return blake2b(person.strip().lower().encode(), digest_size=12, person=b"operation").hexdigest()
+    """Return 24 hex digits for a recipient id or an address: they can be searched for, but not read back.
+
+    Each spelling of an address has the same.
+    """
+    return blake2b(mailbox(person).encode(), digest_size=12, person=b"operation").hexdigest()
 
 
 class OperationKind(StrEnum):

@@ -163,7 +163,7 @@ def _decisions(
 ) -> dict[tuple[str, str], Answer]:
     """Return (recipient, channel) → the decision; `on` for a delivery that is to be made."""
     actor = event.get("actor") or (event["data"].get(type_.actor_field) if type_.actor_field else None)
-    rules_by_address: dict[str, str] = {}
+    mailed: dict[str, bool] = {}
     decisions = {}
     for recipient, (rule, address, preferences) in audience.items():
         for channel in ["email"] if rule == "group" else list(type_.channels):
@@ -173,8 +173,6 @@ def _decisions(
                 decision = ("skipped", "own_action")
             elif channel == "email" and not address:
                 decision = ("skipped", "no_address")
-            elif channel == "email" and rules_by_address.setdefault(address.lower(), rule) != rule:
-                decision = ("skipped", "duplicate_address")
             elif "expires" in event:
                 decision = ("expired", "past_deadline")
             elif (
@@ -185,6 +183,11 @@ def _decisions(
                 decision = ("skipped", "preference_off")
             else:
                 decision = ("on", "")
+            if channel == "email" and address:
+                on = decision[0] == "on"
+                if on and (mailed.get(address.lower()) or (rule == "group" and address.lower() in mailed)):
+                    decision = ("skipped", "duplicate_address")
+                mailed[address.lower()] = on or mailed.get(address.lower(), False)
             decisions[recipient, str(channel)] = decision
     return decisions
 

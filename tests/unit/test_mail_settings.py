@@ -50,3 +50,18 @@ def test_links_follow_the_dev_port() -> None:
 def test_rates_are_shared_where_any_is_set(smtp: SmtpSettings, limited: bool) -> None:
     """Workers share their rates in Redis then; without any rate, there is no limit."""
     assert (bootstrap(Settings(smtp=smtp)).transport._limit is not None) is limited
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sender": "Tocsin <n@shop.test>"},
+        {"sender": "n@shop"},
+        {"bounce_address": "b"},
+        {"bounce_domain": "b test"},
+    ],
+)
+def test_a_sender_that_no_relay_could_accept_is_refused_at_the_start(wrong: dict[str, str]) -> None:
+    """It would otherwise be refused once a message, as if the recipient were at fault."""
+    with pytest.raises(ValidationError):
+        MailSettings(**wrong)

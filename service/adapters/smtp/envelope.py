@@ -1,8 +1,9 @@
 """Write the commands that open a transaction, with the parameters that the relay supports."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from service.adapters.smtp.addresses import ascii_address
+from service.model.address import address_domain, ascii_address
 from service.model.mail import OutgoingMail
 from service.model.reasons import Reason, ResultReason
 
@@ -34,20 +35,25 @@ def envelope(mail: OutgoingMail, offered: Extensions, dsn: bool) -> bytes | Resu
             return Reason.eightbit_unsupported
         parameters += " BODY=8BITMIME"
     notify = ""
-    if not (
-        sender.isascii() and recipient.isascii()
-    ):  # RFC 6531 section 3.4: SMTPUTF8 for such addresses alone
-        if offered.smtputf8:
+    if not (sender.isascii() and recipient.isascii()):
+        # A domain alone needs no SMTPUTF8 (RFC 6531 section 3.4): every relay takes it as A-labels.
+        plain_sender, plain_recipient = ascii_address(sender) if sender else "", ascii_address(recipient)
+        if plain_sender is not None and plain_recipient is not None:
+            sender, recipient = plain_sender, plain_recipient
+        elif offered.smtputf8:
             parameters += " SMTPUTF8"
         else:
-            plain_sender, plain_recipient = ascii_address(sender) if sender else "", ascii_address(recipient)
-            if plain_sender is None or plain_recipient is None:
-                return Reason.smtputf8_unsupported
-            sender, recipient = plain_sender, plain_recipient
+            return Reason.smtputf8_unsupported
     if dsn and offered.dsn:  # RFC 3461 sections 4.3 (RET), 4.4 (ENVID) and 4.1 (NOTIFY)
         parameters += f" RET=HDRS ENVID={_xtext(mail.delivery_id)}"
         notify = " NOTIFY=FAILURE,DELAY"
     return f"MAIL FROM:<{sender}>{parameters}\r\nRCPT TO:<{recipient}>{notify}\r\nDATA\r\n".encode()
+
+
+@lru_cache(maxsize=256)
+def is_valid_sender(sender: str) -> bool:
+    """Return True if MAIL FROM may hold `sender`: the null reverse-path (RFC 5321 section 4.5.5) or one addr-spec."""
+    return not sender or address_domain(sender) is not None
 
 
 def _xtext(value: str) -> str:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from service.adapters.smtp.addresses import address_domain, is_valid_sender
+from service.adapters.smtp.envelope import is_valid_sender
 from service.adapters.smtp.pool import Pool
 from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Relay
+from service.model.address import address_domain
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 from service.model.reasons import Reason, SendReason
 from service.model.relay import RelayHealth, RelayState

@@ -9,7 +9,7 @@ from binascii import b2a_base64
 from email.utils import formatdate
 from functools import lru_cache
 
-from service.adapters.smtp.addresses import address_domain, ascii_address
+from service.model.address import address_domain, ascii_address
 from service.ports import RenderFailed
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]").search

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from service.model.address import mailbox
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_pseudonym
@@ -28,13 +29,13 @@ class DataSubject(NamedTuple):
 class SubjectFinder:
     """Finder of a data subject in the records of the tables' topics, read in their order.
 
-    It matches a recipient id (a contact's uuid is one too), or an address in any case, which matches every recipient,
-    contact and group list with that address.
+    It matches a recipient id (a contact's uuid is one too), or an address in any spelling, which matches every
+    recipient, contact and group list with that mailbox.
     """
 
     def __init__(self, topics: TopicNames, *, recipient: str = "", address: str = "") -> None:
         self._recipient = recipient
-        self._address = address.strip().lower()
+        self._address = mailbox(address)
         self._table_of = {topics.table(name): name for name in NAMED}
         self._rows: dict[tuple[str, str], Recipient | Contact | Group] = {}
 
@@ -60,8 +61,8 @@ class SubjectFinder:
             ids.add(address_pseudonym(self._address))
         addresses = {
             self._address,
-            *(r.address.lower() for r in recipients),
-            *(c.email.lower() for c in contacts),
+            *(mailbox(r.address) for r in recipients),
+            *(mailbox(c.email) for c in contacts),
         }
         return DataSubject(
             recipients,
@@ -73,10 +74,10 @@ class SubjectFinder:
 
     def _matches(self, row: Recipient | Contact | Group) -> bool:
         if isinstance(row, Recipient):
-            return row.id == self._recipient or self._address == (row.address.lower() or None)
+            return row.id == self._recipient or self._address == (mailbox(row.address) or None)
         if isinstance(row, Contact):
-            return row.uuid == self._recipient or self._address == (row.email.lower() or None)
-        return any(one.lower() == self._address for listed in row.addresses.values() for one in listed)
+            return row.uuid == self._recipient or self._address == (mailbox(row.email) or None)
+        return any(mailbox(one) == self._address for listed in row.addresses.values() for one in listed)
 
 
 class DeliveryRef(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
+from service.model.address import mailbox
 from service.model.ledger import State, Transition, sources_of
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
@@ -184,4 +185,4 @@ async def _pairs(
 
 def _without(subject: DataSubject, listed: Sequence[str]) -> tuple[str, ...]:
     """Return a group's list without the subject's addresses."""
-    return tuple(address for address in listed if address.lower() not in subject.addresses)
+    return tuple(address for address in listed if mailbox(address) not in subject.addresses)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from service.model.address import mailbox
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
@@ -15,14 +17,21 @@ from service.pipeline.resolve.audience import Candidate, channels
 from service.pipeline.resolve.precedence import Decision, decide
 
 
+class MailboxUse(NamedTuple):
+    """The recipient that decided for a mailbox, and whether mail goes to it."""
+
+    recipient: str
+    queued: bool
+
+
 @dataclass(slots=True)
 class EventInProgress:
-    """An event with the recipients and addresses found so far, each of which is notified only once."""
+    """An event with the recipients found so far, and what was decided for each mailbox."""
 
     event: Event
     notification_type: NotificationType
     recipients: set[str] = field(default_factory=set)
-    addresses: dict[str, AudienceRule] = field(default_factory=dict)
+    mailboxes: dict[str, "MailboxUse"] = field(default_factory=dict)
 
 
 def decide_deliveries(
@@ -34,7 +43,10 @@ def decide_deliveries(
     progress.recipients.add(candidate.recipient)
     for channel in channels(progress.notification_type, candidate):
         delivery = _delivery(progress, candidate, channel)
-        yield delivery, _first_decision(progress, candidate, channel, delivery, now_ms)
+        decision = _first_decision(progress.event, progress.notification_type, candidate, delivery, now_ms)
+        if CHANNELS[channel].addressed and candidate.address:
+            decision = _once_a_mailbox(progress, candidate, decision)
+        yield delivery, decision
 
 
 def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel) -> Delivery:
@@ -69,22 +81,34 @@ def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel)
 
 
 def _first_decision(
-    progress: EventInProgress, candidate: Candidate, channel: Channel, delivery: Delivery, now_ms: int
+    event: Event, notification_type: NotificationType, candidate: Candidate, delivery: Delivery, now_ms: int
 ) -> Decision:
     """Return the decision for one recipient × channel: first what rules the delivery out, then by precedence."""
     if not candidate.known:
         return Decision(State.skipped, Reason.no_such_recipient, "not in the recipients table")
-    if progress.event.actor == candidate.recipient and not progress.notification_type.notify_actor:
+    if event.actor == candidate.recipient and not notification_type.notify_actor:
         return Decision(State.skipped, Reason.own_action, "the recipient did this")
-    if CHANNELS[channel].addressed:
-        if not candidate.address:
-            return Decision(State.skipped, Reason.no_address, "the recipient has no address")
-        first = progress.addresses.setdefault(candidate.address.lower(), candidate.rule)
-        if first is not candidate.rule:
-            return Decision(State.skipped, Reason.duplicate_address, f"already found by {first}")
+    if CHANNELS[delivery.channel].addressed and not candidate.address:
+        return Decision(State.skipped, Reason.no_address, "the recipient has no address")
     if delivery.deadline_ms <= now_ms:
         return Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
-    choice = candidate.preferences.get(preference_key(progress.notification_type.name, channel))
+    choice = candidate.preferences.get(preference_key(notification_type.name, delivery.channel))
     return decide(
-        progress.notification_type, channel, choice=choice, listed=candidate.rule is AudienceRule.group
+        notification_type, delivery.channel, choice=choice, listed=candidate.rule is AudienceRule.group
     )
+
+
+def _once_a_mailbox(progress: EventInProgress, candidate: Candidate, decision: Decision) -> Decision:
+    """Return the decision, or `duplicate_address` where another recipient has decided for the same mailbox.
+
+    Two ids with one mailbox get one message. What a recipient has decided, a group list with the same mailbox does not
+    change: a list has no preferences, and does not know who caused the event.
+    """
+    key = mailbox(candidate.address)
+    first = progress.mailboxes.get(key)
+    queued = decision.state is State.queued
+    if first is not None and queued and (first.queued or candidate.rule is AudienceRule.group):
+        return Decision(State.skipped, Reason.duplicate_address, f"the address of {first.recipient}")
+    if first is None or queued:
+        progress.mailboxes[key] = MailboxUse(candidate.recipient, queued)
+    return decision

@@ -14,7 +14,7 @@ class RedisAddressSearch:
         self._store = store
 
     async def find(self, address: str) -> Sequence[str]:
-        """Return the ids of recipients and contacts with this address, ignoring case. Raise Unavailable."""
+        """Return the ids of recipients and contacts with this address, however it is spelt. Raise Unavailable."""
         key, ids = address_key(address), set[str]()
         async for names in self._store.scan_keys("{r:*}:row"):
             rows, _ = await self._store.fetch([name.decode(errors="surrogateescape") for name in names])

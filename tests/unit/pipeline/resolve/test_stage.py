@@ -45,6 +45,45 @@ async def test_an_address_found_by_two_rules_gets_one_message(pipeline: FakePipe
     assert states[address_pseudonym("x@example.com"), "email"] == ("queued", "")
 
 
+async def test_two_ids_with_one_mailbox_get_one_message(pipeline: FakePipeline) -> None:
+    """The mailbox counts, however its address is spelt; the inboxes are those of the ids."""
+    twin = Recipient(id="twin", address="Alice@EXAMPLE.com", version=1)
+    await pipeline.tables.put_recipients([twin])
+    await pipeline.ingest({"id": "1", "type": "own_news", "recipients": ["alice", "twin"]})
+
+    states = await pipeline.states("1")
+    assert states["alice", "email"] == ("queued", "")
+    assert states["twin", "email"] == ("skipped", "duplicate_address")
+
+
+async def test_a_preference_of_one_id_is_not_one_of_another(pipeline: FakePipeline) -> None:
+    """alice has switched the type off; her second id with the same mailbox has not, and gets the message."""
+    choices = {"own_news:email": Choice(on=False)}
+    await pipeline.tables.put_recipients([
+        Recipient(id="alice", address="alice@example.com", preferences=choices, version=2),
+        Recipient(id="twin", address="alice@example.com", version=1),
+    ])  # fmt: skip
+    await pipeline.ingest({"id": "1", "type": "own_news", "recipients": ["alice", "twin"]})
+
+    states = await pipeline.states("1")
+    assert states["alice", "email"] == ("skipped", "preference_off")
+    assert states["twin", "email"] == ("queued", "")
+
+
+async def test_a_group_list_does_not_undo_what_a_recipient_has_decided(pipeline: FakePipeline) -> None:
+    """alice has switched the type off, or caused the event: her address in the group's list changes nothing."""
+    event = {"type": "mixed", "recipients": ["alice"], "external_id": "12345"}
+    await pipeline.ingest(event | {"id": "1", "actor": "alice"})
+    choices = {"mixed:email": Choice(on=False)}
+    row = Recipient(id="alice", address="ALICE@example.com", preferences=choices, version=2)
+    await pipeline.tables.put_recipients([row])
+    await pipeline.ingest(event | {"id": "2"})
+
+    listed = address_pseudonym("alice@example.com")
+    assert (await pipeline.states("1"))[listed, "email"] == ("skipped", "duplicate_address")
+    assert (await pipeline.states("2"))[listed, "email"] == ("skipped", "duplicate_address")
+
+
 async def test_the_actor_is_not_notified(pipeline: FakePipeline) -> None:
     """The actor is skipped unless the type says otherwise."""
     await pipeline.ingest(OVERBID | {"actor": "alice"})

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.adapters.smtp.addresses import address_domain, ascii_address, is_valid_sender
+from service.adapters.smtp.envelope import is_valid_sender
+from service.model.address import address_domain, ascii_address
 from tests.support.paths import CORPORA
 
 VALID = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN", "ISEMAIL_RFC5321"}
