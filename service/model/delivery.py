@@ -15,6 +15,7 @@ class Delivery(BaseModel):
     `rule` is the audience rule that found the recipient, `matched` the row it matched: the role, the `GroupKey`, or the
     account. `row_version` is the version of the recipient's row when the delivery was decided; when it differs before
     sending, the address and the name are taken from the newer row. On the wire they are `found`, `scope`, `seen`.
+    `replayed_ms` is the time of the newest replay, 0 without one.
     """
 
     model_config = ConfigDict(
@@ -42,7 +43,13 @@ class Delivery(BaseModel):
     lane: Lane = Lane.normal
     supersede: str = ""
     attempt: int = 0
+    replayed_ms: int = 0
     traceparent: str = ""
+
+    @property
+    def dated_ms(self) -> int:
+        """Return the time of the message's Date: the same for every attempt, but a replay's own."""
+        return self.replayed_ms or self.received_ms
 
     @property
     def supersede_key(self) -> str:

@@ -95,6 +95,19 @@ async def test_drift_is_detected_and_repaired(store: Store) -> None:
     assert await backend.drift("{r}") == []
 
 
+async def test_a_replay_is_no_drift(store: Store) -> None:
+    """What an operator sent again went from `sent` to `queued`: only a replay may do so."""
+    backend = redis_backend(store)
+    await backend.ledger.open([], [new_entry(e * 24, "r") for e in "ab"])
+    for event, reason in (("a" * 24, Reason.replayed), ("b" * 24, Reason.none)):
+        earlier = "sent\t\t7\t1\t\t\nsending\t\t6\t1\tw\t\nqueued\t\t5\t0\t\t\nr\temail\tusers\t"
+        row = f"queued\t{reason}\t8\t0\t\t\n{earlier}"
+        await store.pipeline([("HSET", store.keys.event(event), delivery_id(event, "r", "email"), row)])
+    report = await audit_of(store, backend)()
+
+    assert [one.name.partition(":")[0] for one in report.drift] == ["b" * 24]
+
+
 async def test_invalid_ledger_rows_are_drift(store: Store) -> None:
     """Rows that cannot be read, and histories with transitions that are not allowed, are drift."""
     backend = redis_backend(store)

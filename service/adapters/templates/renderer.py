@@ -63,7 +63,7 @@ class TemplateRenderer:
             own = [
                 mailbox_header("To", delivery.name, delivery.address),
                 unstructured_header("Subject", subject),
-                date_header(delivery.received_ms),
+                date_header(delivery.dated_ms),
                 f"Message-ID: <{delivery.id}@{self._mail.list_domain}>\r\n".encode("ascii"),
                 *(extra_header(name, value) for name, value in headers.items()),
             ]

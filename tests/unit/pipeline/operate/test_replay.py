@@ -3,6 +3,7 @@
 import pytest
 
 from service.model.catalogue import Lane
+from service.model.delivery import Delivery
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     IllegalTransition,
@@ -90,6 +91,18 @@ async def test_what_was_sent_is_sent_again_only_on_request() -> None:
     assert plan(pipeline, ReplayFilter(states=frozenset({State.sent}))) == []
     assert await replay(pipeline, ReplayFilter(again=True)) == {"replayed": 1}
     assert list(pipeline.transport.copies.values()) == [2]
+
+
+async def test_a_replay_has_a_date_of_its_own() -> None:
+    """A message that is sent again a month later is not dated a month ago; its attempts all have one Date."""
+    pipeline = FakePipeline()
+    await deliver_email(pipeline, REFUSED)
+    pipeline.clock.advance(30 * 86_400_000)
+    await replay(pipeline, EVERYTHING)
+
+    first, again = (Delivery.from_bytes(r.value) for r in pipeline.email_records())
+    assert first.dated_ms == first.received_ms
+    assert again.dated_ms == pipeline.clock.now_ms()
 
 
 async def test_the_ledger_decides() -> None:
