@@ -102,18 +102,11 @@ def _object(value: bytes, size: int) -> Mapping[str, Any] | Refusal:
 def _csv(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
     columns, first = _header(file)
     lines = _Lines(file, begin if begin.offset else first)
-    raw_lines: list[str] = []
-
-    def decoded() -> Iterator[str]:
-        for line in lines:
-            text = line.decode("utf-8", "surrogateescape")
-            raw_lines.append(text)
-            yield text
-
-    reader = csv.reader(decoded(), strict=True)
+    row_lines = _RowLines(lines)
+    reader = csv.reader(row_lines, strict=True)
     while True:
         line = lines.place.line + 1
-        raw_lines.clear()
+        row_lines.begin_row()
         fields: Mapping[str, Any] | Refusal
         try:
             cells = next(reader)
@@ -125,12 +118,41 @@ def _csv(file: BinaryIO, begin: FilePlace) -> Iterator[ImportRow]:
             if not cells:
                 continue
             fields = _fields(columns, cells)
-        yield ImportRow(line, lines.place, _text(raw_lines), fields)
+        yield ImportRow(line, lines.place, row_lines.text(), fields)
 
 
-def _text(raw_lines: Sequence[str]) -> str:
-    raw = "".join(raw_lines).rstrip("\r\n")[:MAX_LINE_BYTES]
-    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+class _RowLines:
+    """The lines of one CSV row after another. A row that is too long is given up: its quote may never be closed.
+
+    Not a generator, because a generator that raises is at its end, and with it the rest of the file.
+    """
+
+    def __init__(self, lines: _Lines) -> None:
+        self._lines = iter(lines)
+        self._row: list[str] = []
+        self._row_bytes = 0
+
+    def begin_row(self) -> None:
+        self._row, self._row_bytes = [], 0
+
+    def __iter__(self) -> "_RowLines":
+        return self
+
+    def __next__(self) -> str:
+        if self._row_bytes > MAX_LINE_BYTES:
+            raise csv.Error(f"a row is longer than {MAX_LINE_BYTES} bytes")
+        line = next(self._lines)
+        self._row_bytes += len(line)
+        text = line.decode("utf-8", "surrogateescape")
+        self._row.append(text)
+        if len(line) > MAX_LINE_BYTES:  # what is beyond was cut off: its last cell would be a part of one
+            raise csv.Error(f"a line is longer than {MAX_LINE_BYTES} bytes")
+        return text
+
+    def text(self) -> str:
+        """Return the row as it is in the file, as far as it can be shown."""
+        raw = "".join(self._row).rstrip("\r\n")[:MAX_LINE_BYTES]
+        return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _header(file: BinaryIO) -> tuple[Sequence[str], FilePlace]:

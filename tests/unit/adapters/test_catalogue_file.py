@@ -7,6 +7,7 @@ import pytest
 from service.adapters.catalogue_file import CatalogueError, load_catalogue
 from service.model.catalogue import Catalogue
 from service.model.channels import Channel
+from tests.support.cost_growth import assert_linear
 
 _OVERBID = """
 [overbid]
@@ -152,3 +153,30 @@ def test_a_type_without_a_template_in_the_default_locale_is_refused(folder: Path
 def test_a_folder_without_a_catalogue_is_refused(tmp_path: Path) -> None:
     """An empty catalogue would make every event unknown, so it stops the start."""
     assert _load_error(tmp_path).startswith("no catalogue: ")
+
+
+def test_a_catalogue_costs_as_much_as_it_is_long(tmp_path: Path) -> None:
+    """Twice the types take twice the time; so do twice the fields of one type."""
+
+    def with_types(count: int) -> Path:
+        folder = tmp_path / f"types-{count}"
+        folder.mkdir()
+        tables = (
+            _OVERBID.replace("[overbid]", f"[t{n}]").replace("number = 6\n", f"number = {n + 1000}\n")
+            for n in range(count)
+        )
+        _write(folder, "".join(tables))
+        for n in range(count):
+            _template(folder, f"t{n}")
+        return folder
+
+    def with_fields(count: int) -> Path:
+        folder = tmp_path / f"fields-{count}"
+        folder.mkdir()
+        fields = ", ".join(f"f{n} = {{ required = false }}" for n in range(count))
+        _write(folder, _OVERBID.replace("meta = { lot_id = {} }", f"meta = {{ lot_id = {{}}, {fields} }}"))
+        _template(folder, "overbid")
+        return folder
+
+    assert_linear(with_types, load_catalogue, size=20)
+    assert_linear(with_fields, load_catalogue, size=100)

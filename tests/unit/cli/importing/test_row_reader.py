@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cli.importing.row_reader import MAX_LINE_BYTES, BadFile, FilePlace, Format, Refusal, read_rows
+from tests.support.cost_growth import assert_linear
 
 CSV = (
     "id,address,name,roles,overbid:email\r\n"
@@ -108,3 +109,44 @@ def test_the_beginning_is_a_place(tmp_path: Path) -> None:
     path = _write(tmp_path, b'{"id": "a"}\n')
 
     assert list(read_rows(path, Format.jsonl, FilePlace())) == list(read_rows(path, Format.jsonl))
+
+
+def test_a_csv_line_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
+    """Cut off, its last cell would be a part of one: a role, or an address, that the file does not hold."""
+    long = b"a," + b"x" * MAX_LINE_BYTES + b"\n"
+    rows = list(read_rows(_write(tmp_path, b"id,name\n" + long + b"b,B\n"), Format.csv))
+
+    assert [row.line for row in rows] == [2, 3]
+    assert str(rows[0].fields).endswith(f"a line is longer than {MAX_LINE_BYTES} bytes")
+    assert rows[1].fields == {"id": "b", "name": "B"}
+
+
+def test_a_quote_that_is_never_closed_takes_a_bounded_part_of_the_file(tmp_path: Path) -> None:
+    """The rows behind it are read again, whatever the number of its cells."""
+    open_quote = b"a," + b'"x\n",' * (MAX_LINE_BYTES // 4) + b"\n"
+    rows = list(read_rows(_write(tmp_path, b"id,name\n" + open_quote + b"b,B\n" * 20_000), Format.csv))
+
+    assert isinstance(rows[0].fields, Refusal)
+    assert rows[-1].fields == {"id": "b", "name": "B"}
+    assert max(len(row.text) for row in rows) <= MAX_LINE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("file_format", "row"),
+    [
+        (Format.jsonl, b'{"id": "a", "preferences": {"overbid:email": false}}\n'),
+        (Format.jsonl, b"[" * 200 + b"\n"),
+        (Format.csv, b'a,"A, the ""first"""\n'),
+        (Format.csv, b'a,"A\n'),
+        (Format.csv, b'"' * 201 + b"\n"),
+    ],
+)
+def test_a_file_costs_as_much_as_it_is_long(tmp_path: Path, file_format: Format, row: bytes) -> None:
+    """Rows that cannot be read cost no more than their length either."""
+
+    def write(size: int) -> Path:
+        path = tmp_path / f"{file_format}-{size}"
+        path.write_bytes(b"id,name\n" * (file_format is Format.csv) + row * size)
+        return path
+
+    assert_linear(write, lambda path: list(read_rows(path, file_format)), size=500)
