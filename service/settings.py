@@ -6,6 +6,7 @@ No other module reads the environment. docs/settings.md describes every setting.
 import os
 from collections.abc import Mapping
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -127,12 +128,34 @@ class BounceSettings(BaseModel):
 
 
 class HttpSettings(BaseModel):
-    """Address of the API, and the reverse proxies in front of it."""
+    """Address of the API, the reverse proxies in front of it, and limits of its connections.
+
+    `forwarded_allow_ips`: addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas.
+    Sizes are in bytes, times in seconds. `max_connections_per_address` 0 means no limit.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     root_path: str = ""
-    forwarded_allow_ips: str = "127.0.0.1"
+    forwarded_allow_ips: str = ""
+    max_target_bytes: int = Field(default=8192, ge=256)
+    max_header_bytes: int = Field(default=32_768, ge=1024)
+    max_headers: int = Field(default=100, ge=16)
+    max_chunks: int = Field(default=4096, ge=16)
+    max_pipelined: int = Field(default=16, ge=1)
+    header_timeout: float = Field(default=10.0, gt=0)
+    body_timeout: float = Field(default=30.0, gt=0)
+    send_timeout: float = Field(default=30.0, gt=0)
+    keep_alive_timeout: int = Field(default=5, ge=1)
+    max_connections: int = Field(default=10_000, ge=1)
+    max_connections_per_address: int = Field(default=1000, ge=0)
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            ip_network(part, strict=False)
+        return text
 
 
 class AuthSettings(BaseModel):

@@ -111,14 +111,13 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RowRefused, _on_row_refused)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
     app.add_exception_handler(Unavailable, _on_unavailable)
-    app.add_exception_handler(Exception, _on_error)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = error.headers if isinstance(error, HTTPException) else None
-        error = ApiError(status, f"{_title(status)}.", headers=headers)
+        if not isinstance(error, HTTPException):
+            raise error
+        error = ApiError(error.status_code, f"{_title(error.status_code)}.", headers=error.headers)
     return error_response(request.scope, error)
 
 

@@ -1,13 +1,19 @@
-"""The middleware of every request: a limit on the body, security headers on the response, and metrics."""
+"""The middleware of every request: limits on the body, security headers on the response, unforeseen errors, metrics."""
 
 import time
 
+import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import ApiError, error_response
 from service.api.metrics import observe
+from service.api.protocol.connection_limits import MAX_BODY_BYTES
+from service.observability.logs import fault_of
 
-MAX_BODY_BYTES = 1024 * 1024
+log = structlog.get_logger(__name__)
+_CLIENT_CLOSED = 499
+_INTERNAL = "The request failed for a reason that is not the caller's."
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -31,21 +37,28 @@ class ApiMiddleware:
         if self._root_path and not scope.get("root_path"):
             scope["root_path"] = self._root_path
         began = time.perf_counter()
-        status = 500
+        status, started = 500, False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 message["headers"] = [*message["headers"], *_HEADERS, *scope.get("tocsin.headers", ())]
             await send(message)
 
         try:
-            # A declared length is refused before authentication and before any byte of the body is read.
-            if _declared_bytes(scope) > MAX_BODY_BYTES:
-                await error_response(scope, _body_too_large())(scope, receive, send_with_headers)
+            # Before authentication, and before any byte of the body is read.
+            if refusal := _body_refusal(scope):
+                await error_response(scope, refusal)(scope, receive, send_with_headers)
             else:
                 await self._app(scope, _limited(receive), send_with_headers)
+        except ClientDisconnect:
+            status = _CLIENT_CLOSED  # there is nobody to answer, and nothing for an operator to do
+        except Exception as error:
+            # Not the text: it may quote the request. Here rather than in the server, which logs the text too.
+            log.error("request_failed", route=getattr(scope.get("route"), "path", ""), **fault_of(error))
+            if not started:  # else the server closes the connection, because the response is not complete
+                await error_response(scope, ApiError(500, _INTERNAL))(scope, receive, send_with_headers)
         finally:
             observe(scope, status, time.perf_counter() - began)
 
@@ -55,16 +68,21 @@ def set_response_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:
     scope["tocsin.headers"] = headers
 
 
+def _body_refusal(scope: Scope) -> ApiError | None:
+    """Return the error for a body that is refused by its headers alone, or None."""
+    declared_bytes = 0
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            declared_bytes = int(value) if value.isdigit() and len(value) < 20 else 0
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            headers = {"Accept-Encoding": "identity", "Connection": "close"}
+            return ApiError(415, "The body must not be compressed.", code="content-encoding", headers=headers)
+    return _body_too_large() if declared_bytes > MAX_BODY_BYTES else None
+
+
 def _body_too_large() -> ApiError:
     """Return the error for a body beyond the limit; the connection closes, because the rest is not read."""
     return ApiError(413, "The body is larger than 1 MiB.", code="too-large", headers={"Connection": "close"})
-
-
-def _declared_bytes(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() and len(value) < 20 else 0
-    return 0
 
 
 def _limited(receive: Receive) -> Receive:

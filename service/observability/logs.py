@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
@@ -29,6 +30,21 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
     mask,  # after format_exc_info, so that the text of an exception is masked too
 )
 """Applied to structlog's lines and to those of the standard library."""
+
+
+def fault_of(error: BaseException) -> dict[str, Any]:
+    """Return the fields that say what failed and where, without the exception's text, which may quote personal data."""
+    fault: dict[str, Any] = {"error": type(error).__name__}
+    if frames := traceback.extract_tb(error.__traceback__):
+        fault["at"] = [f"{_short_path(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-6:]]
+    if (cause := error.__cause__ or error.__context__) is not None:
+        fault["cause"] = type(cause).__name__
+    return fault
+
+
+def _short_path(path: str) -> str:
+    """Return the last three parts of a path, which name the module."""
+    return "/".join(path.split("/")[-3:])
 
 
 def route_to_stdlib(*, cache_loggers: bool = False) -> None:

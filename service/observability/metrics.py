@@ -157,6 +157,12 @@ REDIS_ERRORS = FastCounter(
 HTTP_REQUESTS = FastCounter(
     "tocsin_http_requests_total", "Answered API requests", ("method", "route", "status"), REGISTRY
 )
+HTTP_REFUSED = FastCounter(
+    "tocsin_http_refused_total",
+    "Connections and requests that the API refused before serving them, by status; unread: a response was not read",
+    ("status",),
+    REGISTRY,
+)
 HTTP_DURATION_S = FastHistogram(
     "tocsin_http_request_seconds",
     "Time to answer an API request; the inbox stream is not included",

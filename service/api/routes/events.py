@@ -14,7 +14,7 @@ from starlette.responses import Response
 from service.api.auth.guard import MayPublish
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
-from service.api.middleware import MAX_BODY_BYTES
+from service.api.protocol.connection_limits import MAX_BODY_BYTES
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent, Withdrawal
 from service.model.reasons import DeadReason

@@ -11,7 +11,9 @@ from service.settings import HttpSettings
 from tests.support.api_fixture import ApiFixture
 
 
-class _Embedded(ApiServer):
+class EmbeddedServer(ApiServer):
+    """A server that leaves the signal handlers of the test run alone."""
+
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
         return nullcontext()
 
@@ -19,7 +21,7 @@ class _Embedded(ApiServer):
 @asynccontextmanager
 async def served(api: ApiFixture, within_s: float = 30) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client of the served API; at the end of the block the server must shut down within this time."""
-    server = _Embedded(api.app, HttpSettings(), port=0)
+    server = EmbeddedServer(api.app, HttpSettings(), port=0)
     server.config.timeout_graceful_shutdown = (
         600  # streams must end because the hub closes, not because uvicorn stops waiting
     )

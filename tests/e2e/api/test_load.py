@@ -76,6 +76,7 @@ async def api() -> AsyncIterator[Api]:
     async with RealPipeline(partitions=1) as pipeline:
         port, secret = free_port(), token_hex(32)
         env = pipeline.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=secret)
+        env |= {f"TOCSIN_HTTP__MAX_CONNECTIONS{which}": "20000" for which in ("", "_PER_ADDRESS")}
         server = subprocess.Popen([sys.executable, "-m", "service.cli", "api"], env=env)
         try:
             api = Api(psutil.Process(server.pid), port, secret, pipeline)
@@ -124,6 +125,43 @@ async def test_half_sent_requests(api: Api) -> None:
     print(f"{len(writers)} half-sent: slowest {slowest * 1000:.0f} ms, {grown / 2**20:.0f} MiB more")
     assert slowest < MAX_RESPONSE_S
     assert grown < MAX_GROWTH_BYTES
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("hostile", ["one header", "header lines", "target", "pipelined", "chunks", "idle"])
+async def test_requests_without_end(api: Api, hostile: str) -> None:
+    """Clients that send and send before any login cost little memory, and other requests are served meanwhile."""
+    start, repeated = {
+        "one header": (b"GET /counts HTTP/1.1\r\nHost: t\r\nX: ", b"a" * 65_536),
+        "header lines": (b"GET /counts HTTP/1.1\r\nHost: t\r\n", b"a: b\r\n" * 10_000),
+        "target": (b"GET /", b"a" * 65_536),
+        "pipelined": (b"", b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n" * 2000),
+        "chunks": (
+            b"POST /v1/events HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\n \r\n" * 10_000,
+        ),
+        "idle": (b"", b""),
+    }[hostile]
+    before, most = api.rss(), 0
+
+    async def flood() -> None:
+        nonlocal most
+        _, writer = await api.connect()
+        with suppress(OSError):
+            writer.write(start)
+            for _ in range(40):  # 2.6 MB a connection
+                writer.write(repeated)
+                await writer.drain()
+                most = max(most, api.rss() - before)
+        writer.transport.abort()
+
+    floods = asyncio.gather(*(flood() for _ in range(50)))
+    slowest = await api.slowest_s(20)
+    await floods
+
+    print(f"50 × {hostile}: slowest {slowest * 1000:.0f} ms, {most / 2**20:.0f} MiB more at most")
+    assert slowest < MAX_RESPONSE_S
+    assert most < 64 * 1024 * 1024
 
 
 @pytest.mark.timeout(900)

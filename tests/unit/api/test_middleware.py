@@ -11,7 +11,7 @@ import pytest
 
 from service.api.__main__ import main as print_openapi
 from service.api.app import create_app
-from service.api.middleware import MAX_BODY_BYTES
+from service.api.protocol.connection_limits import MAX_BODY_BYTES
 from service.api.routes import health
 from service.ports import Unavailable
 from tests.support.api_fixture import ApiFixture, basic
