@@ -53,7 +53,7 @@ class ApiMiddleware:
             else:
                 await self._app(scope, _limited(receive), send_with_headers)
         except ClientDisconnect:
-            status = _CLIENT_CLOSED  # there is nobody to answer, and nothing for an operator to do
+            status = _CLIENT_CLOSED  # the client takes no response, and an operator has nothing to do
         except Exception as error:
             # Not the text: it may quote the request. Here rather than in the server, which logs the text too.
             log.error("request_failed", route=getattr(scope.get("route"), "path", ""), **fault_of(error))
