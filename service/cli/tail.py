@@ -28,6 +28,7 @@ _STYLES = {
     "deferred": "yellow",
     "ambiguous": "yellow",
     "held": "yellow",
+    "returned": "yellow",
     "bounced": "red",
     "dead": "red",
     "skipped": "dim",

@@ -20,6 +20,7 @@ class State(StrEnum):
     queued = "queued"
     sending = "sending"
     sent = "sent"
+    returned = "returned"
     delivered = "delivered"
     skipped = "skipped"
     held = "held"
@@ -40,6 +41,7 @@ _ENDS = frozenset(
 _WAITS = frozenset({State.held, State.deferred})
 
 # sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the message.
+# sent → returned: something came back that cannot be judged; a bounce that can be may follow.
 # delivered → withdrawn: the producer withdraws the event, so the inbox entry goes.
 # bounced, dead, expired, … → queued happens only by an operator's replay, which is then its reason.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
@@ -56,7 +58,8 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
         | {State.bounced, State.expired, State.dead}
     ),
     State.ambiguous: frozenset({State.sending, State.sent, State.queued, State.held, State.bounced, *_ENDS}),
-    State.sent: frozenset({State.bounced}),
+    State.sent: frozenset({State.bounced, State.returned}),
+    State.returned: frozenset({State.bounced}),
     State.delivered: frozenset({State.withdrawn}),
     **{end: frozenset({State.queued}) for end in (State.bounced, *sorted(_ENDS - {State.withdrawn}))},
     State.withdrawn: frozenset(),
@@ -84,7 +87,7 @@ REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
     for kind, states in (
         (ReplayKind.dead, {State.dead}),
         (ReplayKind.missed, _MISSED),
-        (ReplayKind.again, _MISSED | {State.sent, State.delivered}),
+        (ReplayKind.again, _MISSED | {State.sent, State.returned, State.delivered}),
     )
 }
 

@@ -108,6 +108,10 @@ REASON_TEXT: Mapping[Reason, str] = {
 }
 
 
+RETURN_REASONS = frozenset({Reason.bounce_received, Reason.complaint_received})
+"""The reasons that a message gives which came back by mail, after a relay took ours; they belong to no attempt."""
+
+
 class SendReason(StrEnum):
     """The reason for the result of an SMTP attempt, where it is not a reason of the ledger."""
 

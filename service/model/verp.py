@@ -1,8 +1,13 @@
-"""Envelope senders that carry their delivery (VERP). A returned address is trusted only if its signature is ours."""
+"""Envelope senders that carry their delivery (VERP). A returned address is trusted only if its signature is ours.
+
+Other servers change addresses: they fold letters to lower case, and put their own signature around the local part,
+as SRS (`SRS0=hash=time=domain=LOCAL@forwarder`), BATV (`prvs=tag=LOCAL`) and subaddresses (`bounces+LOCAL`) do. So the
+local part is found inside such a text; its own signature is proof enough, whatever is around it.
+"""
 
 import hmac
+import re
 from base64 import b32decode
-from binascii import Error
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -14,6 +19,7 @@ _ID_BYTES, _HINT_BYTES, _SIGNATURE_BYTES = 12, 6, 8
 _PAYLOAD_BYTES = 2 * _ID_BYTES + _HINT_BYTES
 _LENGTH = 61  # base32 of all of it: with the prefix 63, where RFC 5321 section 4.5.3.1.1 allows 64
 _PREFIX = "b-"
+_ENCODED = re.compile(rf"(?<![a-z0-9]){_PREFIX}([a-z2-7]{{{_LENGTH}}})(?![a-z0-9])", re.IGNORECASE | re.ASCII)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
@@ -28,6 +34,11 @@ class Origin(NamedTuple):
     def sent_to(self, address: str) -> bool:
         """Return whether the message was sent to this address."""
         return address_key(address).startswith(self.hint)
+
+
+def candidates(text: str) -> list[str]:
+    """Return the texts that may be local parts of ours, in lower case; the signature decides."""
+    return [match[0].lower() for match in _ENCODED.finditer(text)]
 
 
 class Verp:
@@ -54,15 +65,15 @@ class Verp:
         return address.strip("<> ").lower().rpartition("@")[2] == self.domain
 
     def read(self, address: str) -> Origin | None:
-        """Return the payload of an envelope sender; None unless it is in our domain with our signature."""
-        local, _, domain = address.strip("<> ").lower().rpartition("@")
-        encoded = local.removeprefix(_PREFIX)
-        if domain != self.domain or encoded == local or len(encoded) != _LENGTH or not encoded.isascii():
-            return None
-        try:
-            octets = b32decode(encoded.upper() + "===")
-        except (Error, ValueError):
-            return None
+        """Return the payload of an address in our domain; None unless its local part holds one with our signature."""
+        return self.find(address.rpartition("@")[0]) if self.in_domain(address) else None
+
+    def find(self, text: str) -> Origin | None:
+        """Return the payload of the first local part with our signature in a text, such as an address of SRS."""
+        return next(filter(None, map(self._verified, candidates(text))), None)
+
+    def _verified(self, candidate: str) -> Origin | None:
+        octets = b32decode(candidate.removeprefix(_PREFIX).upper() + "===")
         payload, signature = octets[:_PAYLOAD_BYTES], octets[_PAYLOAD_BYTES:]
         if not any(hmac.compare_digest(self._signature(key, payload), signature) for key in self._keys):
             return None

@@ -25,7 +25,7 @@ from service.ports import Clock, DueSet, Ledger, Publisher
 
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that a filter may name."""
-_DELIVERED = frozenset({State.sent, State.delivered})
+_DELIVERED = frozenset({State.sent, State.returned, State.delivered})
 _RETRYING = frozenset({State.deferred, State.ambiguous})
 REPLAYED = "replayed"
 

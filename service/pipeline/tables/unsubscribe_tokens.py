@@ -11,10 +11,14 @@ from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
 from service.model.delivery import Delivery
+from service.model.ids import address_key
 from service.model.unsubscribe import unsubscribe_key_of
 
 _DAY_MS = 86_400_000
-_TOKEN = re.compile(r"([0-9a-f]{24})\.([0-9]{1,6})\.([a-z][a-z0-9_]{0,63})\.[A-Za-z0-9_-]{43}", re.ASCII)
+_TOKEN = re.compile(
+    r"(?<![0-9a-f])([0-9a-f]{24})\.([0-9]{1,6})\.([a-z][a-z0-9_]{0,63})\.([0-9a-f]{24})\.[A-Za-z0-9_-]{43}",
+    re.ASCII,
+)
 
 
 class UnsubscribeTarget(NamedTuple):
@@ -22,6 +26,11 @@ class UnsubscribeTarget(NamedTuple):
 
     key: str
     type: str
+
+
+def token_candidates(text: str) -> list[str]:
+    """Return the texts that may be tokens; the signature decides."""
+    return [match[0] for match in _TOKEN.finditer(text)]
 
 
 class TokenExpired(ValueError):
@@ -55,20 +64,35 @@ class UnsubscribeTokens:
     def token(self, delivery: Delivery) -> str:
         """Return the token for the recipient and the type of this delivery."""
         return self._sign(
-            unsubscribe_key_of(delivery), delivery.received_ms // _DAY_MS + self._days, delivery.type
+            unsubscribe_key_of(delivery),
+            delivery.received_ms // _DAY_MS + self._days,
+            delivery.type,
+            address_key(delivery.address),
         )
 
     def read(self, token: str, now_ms: int) -> UnsubscribeTarget:
         """Return the content of a token. Raise TokenExpired, and ValueError for a token that we did not sign."""
+        match = self._verified(token)
+        if int(match[2]) * _DAY_MS < now_ms:
+            raise TokenExpired("the token has expired")
+        return UnsubscribeTarget(match[1], match[3])
+
+    def address_key(self, token: str) -> str:
+        """Return the `address_key` of the address that the token was mailed to, even after the token has expired.
+
+        A complaint quotes the link of the message that it is about, which may be an old one. Raise ValueError for a
+        token that we did not sign.
+        """
+        return self._verified(token)[4]
+
+    def _verified(self, token: str) -> re.Match[str]:
         if (match := _TOKEN.fullmatch(token)) is None:
             raise ValueError("not a token")
         try:
             self._signer.unsign(token)
         except BadSignature:
             raise ValueError("not a token") from None
-        if int(match[2]) * _DAY_MS < now_ms:
-            raise TokenExpired("the token has expired")
-        return UnsubscribeTarget(match[1], match[3])
+        return match
 
-    def _signed(self, key: str, until_day: int, type_name: str) -> str:
-        return self._signer.sign(f"{key}.{until_day}.{type_name}".encode()).decode("ascii")
+    def _signed(self, key: str, until_day: int, type_name: str, address: str) -> str:
+        return self._signer.sign(f"{key}.{until_day}.{type_name}.{address}".encode()).decode("ascii")

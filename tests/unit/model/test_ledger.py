@@ -11,11 +11,13 @@ def test_every_state_has_its_row() -> None:
 
 
 def test_what_is_sent_is_never_sent_again() -> None:
-    """From `sent` only an asynchronous bounce leads to another state."""
-    assert TRANSITIONS[State.sent] == {State.bounced}
+    """From `sent` only what comes back leads to another state; something unclear may be followed by a bounce."""
+    assert TRANSITIONS[State.sent] == {State.bounced, State.returned}
+    assert TRANSITIONS[State.returned] == {State.bounced}
     for state in (State.queued, State.sending, State.deferred):
-        with pytest.raises(IllegalTransition):
-            check_transition(State.sent, state)
+        for current in (State.sent, State.returned):
+            with pytest.raises(IllegalTransition):
+                check_transition(current, state)
 
 
 def test_sending_is_claimed_before_sent() -> None:

@@ -50,6 +50,42 @@ def test_a_sender_that_was_changed_is_not_trusted() -> None:
 
 
 @pytest.mark.parametrize(
+    "around",
+    [
+        "prvs=1234abcdef={}",  # BATV
+        "prvs={}=1234abcdef",
+        "bounces+{}",
+        "{}+tag",
+        "SRS0=HHHH=TT=b.test={}",
+        "SRS1=HHHH=fwd.test==HHHH=TT=b.test={}",
+        "srs0+hhhh=tt=b.test={}",
+    ],
+)
+def test_a_sender_is_valid_inside_what_other_servers_make_of_it(around: str) -> None:
+    """SRS, BATV and subaddresses keep the local part, perhaps in other letters; any domain proves a quoted one."""
+    verp = Verp([NEW], "b.test")
+    local = verp.address(DELIVERY).partition("@")[0]
+    changed = around.format(local)
+
+    for text in (changed, changed.upper()):
+        origin = verp.read(f"{text}@b.test")
+        assert origin
+        assert origin.delivery == DELIVERY.id
+        assert verp.read(f"{text}@forwarder.test") is None
+        assert verp.find(f"Return-Path: <{text}@forwarder.test>") == origin
+
+
+def test_text_around_the_local_part_is_no_part_of_it() -> None:
+    """One more letter of the alphabet makes it another word."""
+    verp = Verp([NEW], "b.test")
+    local = verp.address(DELIVERY).partition("@")[0]
+
+    assert verp.find(f"x{local}") is None
+    assert verp.find(f"{local}a") is None
+    assert len(local) <= 64
+
+
+@pytest.mark.parametrize(
     "address",
     ["", "@", "x", "b-@b.test", f"b-{'a' * 61}@b.test", f"b-{'ä' * 61}@b.test", f"b-{'1' * 61}@b.test"],
 )

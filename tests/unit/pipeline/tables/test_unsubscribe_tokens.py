@@ -7,8 +7,9 @@ import pytest
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery
+from service.model.ids import address_key
 from service.model.unsubscribe import unsubscribe_key
-from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTokens
+from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTokens, token_candidates
 
 DAY_MS = 86_400_000
 NOW = 1_700_000_000_000
@@ -36,6 +37,18 @@ def test_a_token_holds_recipient_and_type_without_personal_data() -> None:
     assert tokens.token(delivery(attempt=3)) == token
     assert tokens.token(delivery(recipient="bob")) != token
     assert tokens.token(delivery(type="winner")) != token
+
+
+def test_a_token_proves_the_address_of_a_complaint() -> None:
+    """Also once it has expired; a changed one proves nothing. It is found in any text around it."""
+    tokens = UnsubscribeTokens([NEW], 30)
+    token = tokens.token(delivery())
+
+    assert tokens.address_key(token) == address_key("Alice@Example.com")
+    assert token_candidates(f"List-Unsubscribe: <https://x.test/unsubscribe/{token}>, <mailto:x>") == [token]
+    for changed in (token[:-3] + "AAA", token.replace("overbid", "winner"), "x"):
+        with pytest.raises(ValueError, match="token"):
+            tokens.address_key(changed)
 
 
 def test_a_contact_belongs_to_its_account() -> None:
