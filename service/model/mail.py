@@ -47,7 +47,7 @@ class SendResult(NamedTuple):
 
     `phase` is the step of the SMTP dialogue that decided it: "" where none did. `suppress`: the mailbox is at
     fault and should not be mailed again. `retry_after_s`: the least wait in seconds that the reply, or a relay's
-    cooldown, asks for.
+    cooldown, asks for. `scores`: the mailbox cannot take mail for a while, a soft bounce.
     """
 
     status: SendStatus
@@ -57,3 +57,4 @@ class SendResult(NamedTuple):
     phase: str = ""
     suppress: bool = False
     retry_after_s: float | None = None
+    scores: bool = False

@@ -40,6 +40,12 @@ class Reason(StrEnum):
     invalid_content = "invalid_content"
     relaying_denied = "relaying_denied"
     sender_refused = "sender_refused"
+    sender_unauthenticated = "sender_unauthenticated"
+    host_refused = "host_refused"
+    account_refused = "account_refused"
+    mail_loop = "mail_loop"
+    destination_unreachable = "destination_unreachable"
+    expired_in_transit = "expired_in_transit"
     relay_unavailable = "relay_unavailable"
     relay_busy = "relay_busy"
     temporary = "temporary"
@@ -90,6 +96,12 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.invalid_content: "the message cannot be transmitted as it is",
     Reason.relaying_denied: "the relay does not accept mail for this domain from us",
     Reason.sender_refused: "the relay refuses our sender address",
+    Reason.sender_unauthenticated: "a server refuses our sender domain: SPF, DKIM or DMARC does not pass",
+    Reason.host_refused: "a server refuses our host: its address, its reputation or its name",
+    Reason.account_refused: "the relay refuses our account: its credentials, its state or its quota",
+    Reason.mail_loop: "the message goes round in a circle between the recipient's servers",
+    Reason.destination_unreachable: "the recipient's mail server could not be reached",
+    Reason.expired_in_transit: "a relay accepted the message and could not deliver it in time",
     Reason.relay_unavailable: "no relay could be reached",
     Reason.relay_busy: "the relay is busy or shutting down",
     Reason.temporary: "the relay reported a temporary failure",

@@ -12,13 +12,13 @@ from collections import deque
 from time import monotonic
 from typing import Protocol
 
-from service.adapters.smtp.classify import SmtpPhase
 from service.adapters.smtp.content import dot_stuffed
 from service.adapters.smtp.envelope import Extensions, envelope
 from service.adapters.smtp.queue import PendingMail
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import ReplyParser, group_accepted
 from service.adapters.smtp.steps import ENVELOPE, DialogueStep, reply_timeouts_s
+from service.model.classifier import SmtpPhase
 from service.model.reasons import Reason, ResultReason
 
 CHUNK_BYTES = 65_536  # of a body, written at once

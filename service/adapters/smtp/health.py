@@ -3,13 +3,29 @@
 import random
 from collections.abc import Callable
 from time import monotonic
+from typing import NamedTuple
 
 from service.adapters.smtp.relay import Cooldowns
 from service.model.reasons import Reason, ResultReason
 from service.model.relay import RelayState
 
-_WITNESSES = 3  # different messages refused in a row show that the sender, not a message, is refused
-_PROVEN_BY_ACCEPTANCE = (Reason.sender_refused, Reason.relaying_denied)
+_WITNESSES = 3  # unrelated recipients refused in a row show that we are refused, not one of them
+_MAX_WITNESSES = 100  # kept, where they are all of one domain
+_PROVEN_BY_ACCEPTANCE = (
+    Reason.sender_refused,
+    Reason.sender_unauthenticated,
+    Reason.host_refused,
+    Reason.account_refused,
+    Reason.relaying_denied,
+)
+
+
+class Suspicion(NamedTuple):
+    """A refusal that may be about us: the state that the relay takes if other recipients meet the same, and why."""
+
+    state: RelayState
+    reason: ResultReason
+    detail: str
 
 
 class RelayHealthTracker:
@@ -29,14 +45,19 @@ class RelayHealthTracker:
         self._now = now
         self._failures = 0
         self._cooldowns_in_row = 0
-        self._suspicious: set[str] = set()  # delivery ids since the last accepted message
+        # since the last accepted message
+        self._suspected: ResultReason | None = None
+        self._witnesses: set[str] = set()  # recipients
+        self._domains: set[str] = set()
 
     def record_accepted(self) -> None:
         """Reset to ok: a message was accepted. Call only when not `pristine`, to keep it off the accepted path."""
         self.pristine = True
         self.state, self.usable, self.reason, self.detail = RelayState.ok, True, None, ""
         self._failures = self._cooldowns_in_row = 0
-        self._suspicious.clear()
+        self._suspected = None
+        self._witnesses.clear()
+        self._domains.clear()
 
     def record_reply(self) -> None:
         """Reset the failures: a dialogue was completed, so the relay is reachable, whatever it replied."""
@@ -55,17 +76,28 @@ class RelayHealthTracker:
         )
         return True
 
-    def record_suspicion(self, delivery_id: str, reason: ResultReason, detail: str) -> bool:
-        """Count a refusal that suggests we may not send. Return True at the third message with none accepted between.
+    def record_suspicion(
+        self, recipient: str, domain: str, suspicion: Suspicion, domains_seen: int = _WITNESSES
+    ) -> bool:
+        """Count a refusal that may be about us. Return True when unrelated recipients have met it: the relay stops.
 
-        A message that is refused again and again counts once: the fault may be its own.
+        That are three mailboxes that met the same in a row with no message accepted between them, in as many domains
+        as there are (`domains_seen`, up to three): one domain that refuses us is no fault of the relay. A mailbox that
+        is refused again and again counts once.
         """
         self.pristine = False
-        if len(self._suspicious) < _WITNESSES:
-            self._suspicious.add(delivery_id)
-        if not self.usable or len(self._suspicious) < _WITNESSES:
+        if suspicion.reason != self._suspected:
+            self._suspected = suspicion.reason
+            self._witnesses.clear()
+            self._domains.clear()
+        if len(self._witnesses) < _MAX_WITNESSES:
+            self._witnesses.add(recipient.lower())
+        if len(self._domains) < _MAX_WITNESSES:
+            self._domains.add(domain)
+        unrelated = len(self._witnesses) >= _WITNESSES and len(self._domains) >= min(_WITNESSES, domains_seen)
+        if not self.usable or not unrelated:
             return False
-        self.cool_down(RelayState.misconfigured, reason, detail)
+        self.cool_down(*suspicion)
         return True
 
     def cool_down(

@@ -2,20 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Protocol
 
 import structlog
 
-from service.adapters.smtp.classify import Effect, ReplyMeaning, SmtpPhase, classify
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import Connection
-from service.adapters.smtp.health import RelayHealthTracker
+from service.adapters.smtp.health import RelayHealthTracker, Suspicion
 from service.adapters.smtp.queue import MailQueue, PendingMail
 from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import accepted_result, to_reply
+from service.model.classifier import Diagnosis, RelayEffect, SmtpPhase, classify
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.mask import mask_text
 from service.model.reasons import Reason, ResultReason, SendReason
@@ -28,12 +28,18 @@ _stdlib_log = logging.getLogger(__name__)  # knows the level without building th
 _MAX_TRIES = 3  # of a message whose connections break before its end of data
 
 
+class Route(Protocol):
+    """Find a relay for a message again; where none is usable, its result is `fallback`, or says that there is none."""
+
+    def __call__(self, pending: PendingMail, fallback: SendResult | None = None) -> None:
+        """Give the message to a pool, or resolve it."""
+        ...
+
+
 class Pool:
     """One relay: its queue, its connections and its health. `route` finds a relay for a message again."""
 
-    def __init__(
-        self, relay: Relay, route: Callable[[PendingMail], None], limit: SendRateLimit | None
-    ) -> None:
+    def __init__(self, relay: Relay, route: "Route", limit: SendRateLimit | None) -> None:
         self.relay = relay
         self._loop = asyncio.get_running_loop()
         self.health = RelayHealthTracker(relay.cooldowns)
@@ -150,26 +156,30 @@ class Pool:
     def message_refused(self, pending: PendingMail, phase: SmtpPhase, code: int, text: bytes) -> bool:
         """Apply the meaning of the reply to the message and to the relay; return True if the connection must close."""
         reply = to_reply(code, text)
-        meaning = classify(reply, phase)
+        diagnosis = classify(reply, phase)
         if _stdlib_log.isEnabledFor(logging.DEBUG):
-            self._log_refusal(pending, phase, reply, meaning)
+            self._log_refusal(pending, phase, reply, diagnosis)
         self._queue.release(pending)
         # The relay before the message: else a relay that must cool down would get the message again.
-        self._apply_effect(pending, meaning, reply)
-        if meaning.status is SendStatus.unsent:
-            self._retry(pending, meaning.reason, reply, phase, counts=meaning.effect is Effect.rotate)
+        self._apply_effect(pending, diagnosis, reply)
+        rotates = diagnosis.effect is RelayEffect.rotate
+        if diagnosis.status is SendStatus.unsent:
+            self._retry(pending, diagnosis.reason, reply, phase, counts=rotates)
         else:
-            pending.resolve(
-                SendResult(
-                    meaning.status, meaning.reason, reply, self.relay.name, phase.value,
-                    meaning.suppress, meaning.retry_after_s,
-                )
+            result = SendResult(
+                diagnosis.status, diagnosis.reason, reply, self.relay.name, phase.value,
+                diagnosis.suppress, diagnosis.retry_after_s, diagnosis.scores,
             )  # fmt: skip
+            if diagnosis.fault.ours and not self.health.usable:
+                # The fault is between us and this relay: another one may take the message now.
+                self._route(pending, result)
+            else:
+                pending.resolve(result)
         self._dispatch()
-        return meaning.effect is Effect.rotate
+        return rotates
 
     def _log_refusal(
-        self, pending: PendingMail, phase: SmtpPhase, reply: Reply, meaning: ReplyMeaning
+        self, pending: PendingMail, phase: SmtpPhase, reply: Reply, diagnosis: Diagnosis
     ) -> None:
         log.debug(
             "smtp_reply",
@@ -179,7 +189,8 @@ class Pool:
             code=reply.code,
             enhanced=reply.enhanced,
             text=mask_text(reply.text),  # a refusal often repeats the recipient's address
-            reason=meaning.reason.value,
+            reason=diagnosis.reason.value,
+            rule=diagnosis.rule,
         )
 
     def message_unsendable(self, pending: PendingMail, reason: ResultReason) -> None:
@@ -209,17 +220,20 @@ class Pool:
 
     # health of the relay
 
-    def _apply_effect(self, pending: PendingMail, meaning: ReplyMeaning, reply: Reply) -> None:
-        delivery_id = pending.mail.delivery_id
-        if meaning.effect is Effect.none:
-            if not self.health.pristine:
+    def _apply_effect(self, pending: PendingMail, diagnosis: Diagnosis, reply: Reply) -> None:
+        if diagnosis.effect not in (RelayEffect.cooldown, RelayEffect.misconfigured):
+            if not self.health.pristine and diagnosis.effect is RelayEffect.none:
                 self.health.record_reply()
-        elif meaning.effect is Effect.cooldown:
-            self._cool_down(RelayState.cooldown, meaning.reason, str(reply), meaning.retry_after_s)
-        elif meaning.effect is Effect.fault:
-            self._cool_down(RelayState.misconfigured, meaning.reason, str(reply))
-        elif meaning.effect is Effect.suspect and self.health.record_suspicion(
-            delivery_id, meaning.reason, str(reply)
+            return
+        limited = diagnosis.effect is RelayEffect.cooldown
+        state = RelayState.cooldown if limited else RelayState.misconfigured
+        if diagnosis.at_once:
+            self._cool_down(state, diagnosis.reason, str(reply), diagnosis.retry_after_s if limited else None)
+        elif self.health.record_suspicion(
+            pending.mail.recipient,
+            pending.domain_name,
+            Suspicion(state, diagnosis.reason, str(reply)),
+            self._queue.domains_seen,
         ):
             self._suspend()
 

@@ -73,6 +73,11 @@ class MailQueue:
     def __len__(self) -> int:
         return len(self.ready) + self._parked
 
+    @property
+    def domains_seen(self) -> int:
+        """Return the destination domains that messages went to, as far as they are remembered."""
+        return len(self._domains)
+
     def push(self, pending: PendingMail, *, first: bool = False) -> None:
         """Queue a message; `first` for one that was in flight before."""
         if first:

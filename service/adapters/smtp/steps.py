@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from service.adapters.smtp.classify import SmtpPhase
 from service.adapters.smtp.relay import Timeouts
+from service.model.classifier import SmtpPhase
 
 
 class DialogueStep(StrEnum):

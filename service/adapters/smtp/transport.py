@@ -64,13 +64,13 @@ class SmtpTransport:
         self._open = False
         await asyncio.gather(*(pool.close() for pool in self._pools))
 
-    def _route(self, pending: PendingMail) -> None:
+    def _route(self, pending: PendingMail, fallback: SendResult | None = None) -> None:
         if self._open:
             for pool in self._pools:
                 if pool.health.usable:
                     pool.enqueue(pending)
                     return
-        pending.resolve(self._without_relay(pending))
+        pending.resolve(fallback or self._without_relay(pending))
 
     def _without_relay(self, pending: PendingMail) -> SendResult:
         """Return the result when no relay is usable: an attempt counts only if a relay has seen the envelope."""

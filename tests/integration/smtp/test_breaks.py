@@ -108,7 +108,11 @@ async def test_a_break_after_end_of_data_is_ambiguous(how: str, extensions: tupl
 @both_ways
 @pytest.mark.parametrize("at", [*BEFORE_END_OF_DATA, "END"])
 async def test_421_at_any_step(at: str, extensions: tuple[str, ...]) -> None:
-    """Cool the relay down after 421: nothing is ambiguous, nothing arrives twice, nothing more is sent to it."""
+    """Lose nothing and double nothing after 421.
+
+    In reply to MAIL it is about the relay, which gets no more for a while. Later it may be about one recipient: only
+    that message waits, and the others go by a new connection.
+    """
     async with (
         ScriptedServer(once(at, b"421 4.3.2 Shutting down\r\n", Do.close), extensions=extensions) as server,
         engine(relay(server, cooldowns=Cooldowns(busy_s=30.0))) as transport,
@@ -118,9 +122,11 @@ async def test_421_at_any_step(at: str, extensions: tuple[str, ...]) -> None:
         unsent = [result for result in results if result.status is SendStatus.unsent]
         accepted = [result for result in results if result.status is SendStatus.accepted]
         deferred = [result for result in results if result.status is SendStatus.deferred]
-        assert len(accepted) == (0 if at == "END" else 1)
-        assert len(deferred) == (0 if at == "MAIL" else 1)
-        assert {result.reason for result in deferred} <= {Reason.relay_busy}
+        if at != "MAIL":
+            assert (len(accepted), [result.reason for result in deferred]) == (3, [Reason.relay_busy])
+            assert transport.state()[0].state == "ok"
+            return
+        assert (len(accepted), len(deferred)) == (1, 0)
         assert {result.reason for result in unsent} == {Reason.relay_unavailable}
         assert all(result.retry_after_s for result in unsent)
         assert transport.state()[0].state == "resting"

@@ -195,7 +195,7 @@ async def test_each_refusal_is_logged_at_debug(
         {
             "log_level": "debug", "event": "smtp_reply", "delivery": "delivery1", "relay": "first",
             "phase": refused.phase, "code": 550, "enhanced": "5.1.1", "text": "<u•••@e•••.com>: No such user",
-            "reason": "mailbox_unknown",
+            "reason": "mailbox_unknown", "rule": "mailbox unknown",
         }
     ]  # fmt: skip
 

@@ -105,7 +105,7 @@ async def test_the_breaker_opens_after_failures_in_a_row() -> None:
     [
         ("MAIL", b"530 5.7.0 Authentication required\r\n", SendReason.auth_failed),
         ("MAIL", b"550 5.7.1 Sender address rejected: not owned by user\r\n", Reason.sender_refused),
-        ("RCPT", b"530 5.7.0 Must issue a STARTTLS command first\r\n", SendReason.auth_failed),
+        ("MAIL", b"530 5.7.0 Must issue a STARTTLS command first\r\n", SendReason.auth_failed),
         ("AUTH", b"535 5.7.8 Bad credentials\r\n", SendReason.auth_failed),
         ("EHLO", b"550 5.7.1 We do not like you\r\n", SendReason.misconfigured),
         ("CONNECT", b"554 5.7.1 No service for you\r\n", SendReason.misconfigured),

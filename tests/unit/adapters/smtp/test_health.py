@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.adapters.smtp.health import RelayHealthTracker
+from service.adapters.smtp.health import RelayHealthTracker, Suspicion
 from service.adapters.smtp.relay import Cooldowns
 from service.model.reasons import Reason
 from service.model.relay import RelayState
@@ -77,29 +77,48 @@ def test_a_refused_sender_needs_an_accepted_message(health: RelayHealthTracker) 
     assert (health.state, health.pristine, health.reason) == (RelayState.ok, True, None)
 
 
-def suspect(health: RelayHealthTracker, *deliveries: str) -> list[bool]:
-    return [health.record_suspicion(one, Reason.sender_refused, "x") for one in deliveries]
+REFUSED = Suspicion(RelayState.misconfigured, Reason.sender_refused, "x")
+
+
+def suspect(health: RelayHealthTracker, *recipients: str, domains_seen: int = 3) -> list[bool]:
+    return [health.record_suspicion(one, one.partition("@")[2], REFUSED, domains_seen) for one in recipients]
 
 
 def test_suspicions(health: RelayHealthTracker) -> None:
-    """Three messages refused with none accepted between them are our fault; the state has the reason."""
-    assert suspect(health, "a", "b") == [False, False]
+    """Three unrelated recipients refused with none accepted between them are our fault; the state has the reason."""
+    assert suspect(health, "a@a.test", "b@b.test") == [False, False]
     health.record_accepted()
-    assert suspect(health, "c", "d", "e") == [False, False, True]
+    assert suspect(health, "c@c.test", "d@d.test", "e@e.test") == [False, False, True]
     assert (health.state, health.reason) == (RelayState.misconfigured, Reason.sender_refused)
 
 
-def test_one_message_counts_once(health: RelayHealthTracker) -> None:
-    """Do not pause for one message that is refused again and again; pause once two more are."""
-    assert not any(suspect(health, *["a"] * 20))
-    assert suspect(health, "b", "a", "c") == [False, False, True]
+def test_one_recipient_counts_once(health: RelayHealthTracker) -> None:
+    """Do not pause for one recipient that is refused again and again; pause once two more are."""
+    assert not any(suspect(health, *["a@a.test", "A@a.test"] * 20))
+    assert suspect(health, "b@b.test", "a@a.test", "c@c.test") == [False, False, True]
+
+
+def test_one_domain_counts_once_where_there_are_others(health: RelayHealthTracker) -> None:
+    """Do not pause because one domain refuses us, unless no mail goes to any other."""
+    assert not any(suspect(health, *[f"user{number}@a.test" for number in range(200)]))
+    assert suspect(health, "b@b.test", "c@c.test") == [False, True]
+    health.record_accepted()
+    assert suspect(health, "a@a.test", "b@a.test", "c@a.test", domains_seen=1) == [False, False, True]
+
+
+def test_different_faults_are_no_row(health: RelayHealthTracker) -> None:
+    """Begin to count again when a recipient meets another fault."""
+    other = Suspicion(RelayState.misconfigured, Reason.host_refused, "y")
+    assert suspect(health, "a@a.test", "b@b.test") == [False, False]
+    assert not health.record_suspicion("c@c.test", "c.test", other)
+    assert suspect(health, "d@d.test", "e@e.test", "f@f.test") == [False, False, True]
 
 
 def test_a_suspicion_that_a_trial_confirms_pauses_at_once(health: RelayHealthTracker) -> None:
     """Pause at the next refusal after a pause, until a message is accepted."""
-    suspect(health, "a", "b", "c")
+    suspect(health, "a@a.test", "b@b.test", "c@c.test")
     health.begin_trial()
-    assert suspect(health, "d") == [True]
+    assert suspect(health, "d@d.test") == [True]
     health.begin_trial()
     health.record_accepted()
-    assert suspect(health, "e", "f") == [False, False]
+    assert suspect(health, "e@e.test", "f@f.test") == [False, False]
