@@ -18,6 +18,7 @@ from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.restore import RedisLedgerRestore
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.inventory import inventory
 from service.adapters.redis.operate.open_ages import RedisOpenAges
@@ -56,6 +57,7 @@ from service.ports import (
     Inbox,
     Ledger,
     LedgerIndex,
+    LedgerRestore,
     OpenAges,
     PendingRetries,
     Publisher,
@@ -98,6 +100,7 @@ class Parts:
     writes: TableWrites
     ledger: Ledger
     ledger_index: LedgerIndex
+    restore: LedgerRestore
     supersedes: SupersedeIndex
     withdrawals: Withdrawals
     inbox: Inbox
@@ -258,6 +261,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         writes=RedisTableWrites(store),
         ledger=ledger,
         ledger_index=ledger,
+        restore=RedisLedgerRestore(store, ledger),
         supersedes=RedisSupersedeIndex(store),
         withdrawals=RedisWithdrawals(store),
         inbox=RedisInbox(store, clock),

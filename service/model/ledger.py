@@ -7,7 +7,7 @@ same tables. The specs in `tests/specs` run on both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -127,13 +127,17 @@ def is_open(state: State) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class HistoryStep:
-    """One state of a delivery, with its reason and time (ms): a line of its history."""
+    """One state of a delivery, with its reason and time (ms): a line of its history.
+
+    `owner`: of a claim the worker's owner epoch; steps are compared without it.
+    """
 
     state: State
     reason: Reason
     at_ms: int
     attempt: int = 0
     detail: str = ""
+    owner: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ class Reason(StrEnum):
     # by an operator
     by_operator = "by_operator"
     replayed = "replayed"
+    # after a loss of data in Redis
+    state_lost = "state_lost"
 
     @property
     def text(self) -> str:
@@ -117,6 +119,7 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.complaint_received: "the recipient reported the message as spam",
     Reason.by_operator: "an operator stopped the delivery",
     Reason.replayed: "an operator sent the delivery again",
+    Reason.state_lost: "the delivery was lost in Redis and entered again from its record in Kafka",
 }
 
 

@@ -1,55 +1,60 @@
-"""Ledger entries and transitions from the deliveries and outcomes in Kafka, for a ledger that is rebuilt."""
+"""Events, deliveries and steps from the dispatch records and outcomes in Kafka, for a ledger that is rebuilt."""
+
+from collections.abc import Sequence
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.keys import GroupKey
-from service.model.ledger import NewEntry, ReplayKind, State, Transition
+from service.model.ledger import HistoryStep
 from service.model.outcome import Outcome
-from service.model.reasons import Reason
-
-_AFTER_CLAIM = frozenset({State.sent, State.deferred, State.ambiguous, State.bounced})
-"""States that follow `sending`, of which there is no outcome."""
+from service.model.restored_history import LoggedDelivery
 
 
-def transitions_of(outcome: Outcome) -> list[Transition]:
-    """Return the transitions that lead to an outcome: none for the first state, two where a claim came before.
+def logged_outcomes(outcomes: Sequence[Outcome]) -> list[LoggedDelivery]:
+    """Return the deliveries of outcomes, each once, with the steps that the ledger had."""
+    by_delivery: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_delivery.setdefault(outcome.delivery, []).append(outcome)
+    return [
+        LoggedDelivery(
+            ones[0].event,
+            delivery,
+            ones[0].recipient,
+            ones[0].channel,
+            ones[0].rule,
+            ones[0].matched,
+            min(one.at_ms for one in ones),
+            [step_of_outcome(one) for one in ones],
+        )
+        for delivery, ones in by_delivery.items()
+    ]
 
-    Outcomes with `queued` may be published late and twice, so only those of a replay count, which have a reason.
+
+def step_of_outcome(outcome: Outcome) -> HistoryStep:
+    """Return the step that the ledger has of an outcome.
+
+    Resolve puts the rule and what it matched before the detail of its outcomes; the ledger has them in its row.
     """
-    if outcome.state is State.queued and outcome.reason is not Reason.replayed:
-        return []
-    transition = Transition(
-        outcome.event,
-        outcome.delivery,
-        outcome.state,
-        outcome.reason,
-        outcome.at_ms,
-        outcome.attempt,
-        outcome.detail or outcome.reply,
-        replay=ReplayKind.again if outcome.state is State.queued else ReplayKind.none,
+    step = outcome.step()
+    prefix = f"{outcome.rule} {outcome.matched}: "
+    if not outcome.matched or not step.detail.startswith(prefix):
+        return step
+    return HistoryStep(
+        step.state, step.reason, step.at_ms, step.attempt, step.detail.removeprefix(prefix), step.owner
     )
-    if outcome.state not in _AFTER_CLAIM:
-        return [transition]
-    claim = Transition(
-        outcome.event, outcome.delivery, State.sending, Reason.none, outcome.at_ms, outcome.attempt
-    )
-    return [claim, transition]
 
 
-def new_entry_of(outcome: Outcome) -> NewEntry:
-    """Return the ledger entry whose first state is that of an outcome."""
-    return NewEntry(
-        outcome.event,
-        outcome.delivery,
-        outcome.recipient,
-        outcome.channel,
-        outcome.state,
-        outcome.reason,
-        outcome.at_ms,
-        outcome.detail,
-        outcome.rule,
-        outcome.matched,
+def logged_dispatch(delivery: Delivery, at_ms: int) -> LoggedDelivery:
+    """Return the delivery in a dispatch record, which says only that it was queued at some time until `at_ms`."""
+    return LoggedDelivery(
+        delivery.event,
+        delivery.id,
+        delivery.recipient,
+        delivery.channel,
+        delivery.rule,
+        delivery.matched,
+        at_ms,
     )
 
 
@@ -71,7 +76,6 @@ def event_of(delivery: Delivery) -> Event:
 
 
 def event_of_outcome(outcome: Outcome) -> Event:
-    """Return the event of an outcome, as far as the outcome holds it; its times are those of the outcome."""
-    return Event(
-        outcome.event, outcome.event_id, outcome.source, outcome.type, outcome.at_ms, outcome.at_ms, {}
-    )
+    """Return the event of an outcome, as far as the outcome holds it; where it has no times, they are its own."""
+    received_ms = outcome.received_ms or outcome.at_ms
+    return Event(outcome.event, outcome.event_id, outcome.source, outcome.type, received_ms, received_ms, {})

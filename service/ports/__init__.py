@@ -21,7 +21,7 @@ from service.ports.inbox import (
     InboxReads,
     ReadFilter,
 )
-from service.ports.ledger import EventHead, Ledger, LedgerIndex
+from service.ports.ledger import EventHead, Ledger, LedgerIndex, LedgerRestore
 from service.ports.mail import (
     MailTransport,
     RelayTransport,
@@ -82,6 +82,7 @@ __all__ = [
     "InboxReads",
     "Ledger",
     "LedgerIndex",
+    "LedgerRestore",
     "LedgerScan",
     "LookupKeys",
     "MailBlock",

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from service.model.event import Event
 from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
+from service.model.restored_history import LoggedDelivery
 
 
 class EventHead(NamedTuple):
@@ -44,6 +45,24 @@ class Ledger(Protocol):
 
         The mark is kept as long as the event, for an event that has not come at least `keep_s` seconds.
         """
+        ...
+
+
+class LedgerRestore(Protocol):
+    """The ledger as a rebuild writes it: from what the log has, in whatever order that comes."""
+
+    async def restore(
+        self, heads: Sequence[EventHead], logged: Sequence[LoggedDelivery]
+    ) -> Sequence[Entry | None]:
+        """Put steps into the histories of deliveries where they belong; enter deliveries that are not there.
+
+        `heads` of events that the ledger does not hold. Return each delivery as it is then; None for one of an event
+        that the ledger does not hold, whose retention is over. Each delivery is passed once.
+        """
+        ...
+
+    async def restored(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[Entry | None]:
+        """Return each (event, delivery) as it is now; None for one that the ledger does not hold."""
         ...
 
 

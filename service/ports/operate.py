@@ -51,14 +51,14 @@ class EventLog(Protocol):
 
 
 class PendingRetries(Protocol):
-    """The deliveries that wait for their next attempt, noted while a rebuild reads the outcomes."""
+    """When the next attempt of a delivery is due, noted while a rebuild reads the outcomes."""
 
-    async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
-        """Note next attempts (time in ms, attempts so far) by delivery id, and remove those that are over."""
+    async def note(self, next_ms: Mapping[tuple[str, int], int]) -> None:
+        """Note the times (ms) of next attempts by delivery id and attempts so far."""
         ...
 
-    async def noted(self, ids: Sequence[str]) -> Sequence[tuple[int, int] | None]:
-        """Return the next attempt of each delivery; None when it does not wait."""
+    async def noted(self, attempts: Sequence[tuple[str, int]]) -> Sequence[int | None]:
+        """Return the time (ms) of the attempt after each (delivery id, attempts so far); None where none is noted."""
         ...
 
     async def clear(self) -> None:

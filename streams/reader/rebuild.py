@@ -1,15 +1,16 @@
-"""The rebuild of Redis from Kafka: tables, deliveries, inboxes and read marks, withdrawals, scores, the due set."""
+"""The rebuild of Redis from Kafka: tables, histories, inboxes and read marks, withdrawals, scores, the due set."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
-from service.model.record import Record
-from service.model.topics import TABLES
+from service.model.topics import TopicNames
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.ports import TableCount
 from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import admin, kafka_errors
 from streams.reader.merged_reader import MergedReader
 
 UNDER_WAY = "Redis is being rebuilt; if no rebuild is running, run `tocsin rebuild` again"
@@ -32,38 +33,45 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
 
     Nothing is sent while it runs. It may be killed at any time and run again. Raise Unavailable.
     """
-    topics, pending_retries = parts.topics, parts.pending_retries()
-    ports = RebuildPorts(
-        stores=parts.table_stores(),
-        inbox=parts.inbox,
-        ledger=parts.ledger,
-        supersedes=parts.supersedes,
-        withdrawals=parts.withdrawals,
-        scores=parts.scores,
-        due=parts.due,
-        notes=pending_retries,
-        renderer=parts.renderer,
-        clock=parts.clock,
-    )
-    rebuilder = Rebuilder(parts.catalogue, ports, topics)
-    lanes = [topics.email(lane) for lane in Lane]
-    phases: Sequence[tuple[str, Sequence[str], Callable[[Sequence[Record]], Awaitable[None]]]] = (
-        ("tables", [topics.table(name) for name in TABLES if name != "preferences"], rebuilder.tables),
-        ("history", [*lanes, topics.inbox, topics.outcomes], rebuilder.history),
-        ("withdrawals", [topics.withdrawals], rebuilder.withdrawals),
-        ("scores", [topics.soft_bounces], rebuilder.scores),
-        ("due", lanes, rebuilder.due),
+    pending_retries = parts.pending_retries()
+    rebuilder = Rebuilder(
+        parts.catalogue, rebuild_ports(parts), parts.topics, await finished_offsets(connection, parts.topics)
     )
     # First the marker: a stage must not run on tables that are half filled.
     await parts.completeness.mark_incomplete(UNDER_WAY)
     await pending_retries.clear()
-    read = dict.fromkeys((name for name, _, _ in phases), 0)
-    for name, names, step in phases:
+    read: Counter[str] = Counter()
+    for name, names, apply in rebuilder.phases():
         reader = MergedReader(connection, names)
         async for batch in reader.batches():
-            await step(batch)
+            await apply(batch)
             read[name] += len(batch)
             progress(name, read[name], reader.left)
     await pending_retries.clear()
     await parts.completeness.mark_complete()
     return RebuildReport(read, rebuilder.refused, await parts.table_counts())
+
+
+def rebuild_ports(parts: Parts) -> RebuildPorts:
+    """Return the ports that a rebuild writes to. `parts` must be made for rebuilding."""
+    return RebuildPorts(
+        stores=parts.table_stores(),
+        inbox=parts.inbox,
+        ledger=parts.ledger,
+        restore=parts.restore,
+        supersedes=parts.supersedes,
+        withdrawals=parts.withdrawals,
+        scores=parts.scores,
+        due=parts.due,
+        notes=parts.pending_retries(),
+        renderer=parts.renderer,
+        clock=parts.clock,
+    )
+
+
+async def finished_offsets(connection: KafkaConnection, topics: TopicNames) -> Mapping[tuple[str, int], int]:
+    """Return by (topic, partition) up to where the stages have committed dispatch records. Raise Unavailable."""
+    groups = ["inbox", *(f"email.{lane}" for lane in Lane)]
+    async with kafka_errors(connection), admin(connection) as client:
+        committed = [await client.list_consumer_group_offsets(f"{topics.prefix}{group}") for group in groups]
+    return {(tp.topic, tp.partition): at.offset for offsets in committed for tp, at in offsets.items()}

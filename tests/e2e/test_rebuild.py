@@ -10,6 +10,7 @@ import redis
 
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.operate.inventory import TableCount, inventory
+from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
 from service.bootstrap import Parts
 from service.dev import samples
 from service.dev.ports import free_port
@@ -87,6 +88,28 @@ async def histories_of(pipeline: RealPipeline) -> dict[str, Any]:
     return histories
 
 
+async def ledger_of(pipeline: RealPipeline) -> dict[tuple[str, str], Any]:
+    """Return every row of the ledger whole, without the claims, of which there are no outcomes."""
+    scan = RedisLedgerScan(pipeline.parts.store, pipeline.parts.clock)
+    rows: dict[tuple[str, str], Any] = {}
+    async for entries, unreadable in scan.ledger():
+        assert not unreadable
+        for entry in entries:
+            steps = [
+                (step.state, step.reason, step.at_ms, step.attempt, step.detail)
+                for step in entry.steps
+                if step.state is not State.sending
+            ]
+            rows[entry.event, entry.delivery] = (
+                entry.recipient,
+                entry.channel,
+                entry.rule,
+                entry.matched,
+                steps,
+            )
+    return rows
+
+
 async def stable_inventory(pipeline: RealPipeline) -> list[TableCount]:
     """Wait until rows and checksums of all tables have not changed for half a second; return them."""
     before: list[TableCount] = []
@@ -143,6 +166,7 @@ async def test_flushall_stops_everything_and_rebuild_restores_it() -> None:
         assert rows["inbox"] == 20 + 21 + 22 + 2
         assert rows["due"] == 1
         due_ms, histories = await pipeline.parts.due.oldest_ms(), await histories_of(pipeline)
+        ledger = await ledger_of(pipeline)
         mails = len(pipeline.catcher.mails)
 
         flush(pipeline)
@@ -175,6 +199,7 @@ async def test_flushall_stops_everything_and_rebuild_restores_it() -> None:
         assert await reads_of(pipeline.parts) == reads
         assert await pipeline.parts.due.oldest_ms() == due_ms
         assert await histories_of(pipeline) == histories
+        assert await ledger_of(pipeline) == ledger
         assert len(pipeline.catcher.mails) == mails, "no mail in between"
 
         pipeline.start_worker(ALL_STAGES)

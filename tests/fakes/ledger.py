@@ -15,6 +15,7 @@ from service.model.ledger import (
     check_transition,
 )
 from service.model.reasons import Reason
+from service.model.restored_history import LoggedDelivery, arrange
 from service.ports import EventHead
 from tests.fakes.outage import Outage
 
@@ -33,10 +34,11 @@ class _Event:
     head: EventHead | None = None
     withdrawn_ms: int | None = None
     rows: dict[str, _Row] = field(default_factory=dict)
+    left_over: dict[str, tuple[HistoryStep, ...]] = field(default_factory=dict)
 
 
 class FakeLedger:
-    """Implements the Ledger and LedgerIndex ports; entries never expire."""
+    """Implements the Ledger, LedgerRestore and LedgerIndex ports; entries never expire."""
 
     def __init__(self) -> None:
         self.outage = Outage()
@@ -95,6 +97,15 @@ class FakeLedger:
         if stored.withdrawn_ms is None:
             stored.withdrawn_ms = at_ms
 
+    async def restore(
+        self, heads: Sequence[EventHead], logged: Sequence[LoggedDelivery]
+    ) -> list[Entry | None]:
+        await self.open(heads, [])
+        return [self._restore(one) for one in logged]
+
+    async def restored(self, deliveries: Sequence[tuple[str, str]]) -> list[Entry | None]:
+        return [await self.entry(event, delivery) for event, delivery in deliveries]
+
     async def named(self, event_id: str) -> list[str]:
         self.outage.check()
         return sorted(key for key, e in self._events.items() if e.head and e.head.event.id == event_id)
@@ -109,6 +120,31 @@ class FakeLedger:
 
     def _event(self, event: str) -> _Event:
         return self._events.setdefault(event, _Event())
+
+    def _restore(self, logged: LoggedDelivery) -> Entry | None:
+        event = self._event(logged.event)
+        row = event.rows.get(logged.delivery)
+        if row is None and event.head is None:
+            return None
+        old = row.entry.steps if row else ()
+        history = arrange([*logged.steps, *event.left_over.get(logged.delivery, ()), *old], logged.since_ms)
+        steps = tuple(replace(step, detail=_line(step.detail)) for step in history.steps)
+        entry = Entry(
+            logged.event,
+            logged.delivery,
+            logged.recipient,
+            logged.channel,
+            steps,
+            logged.rule,
+            logged.matched,
+        )
+        if row is not None:
+            entry = replace(row.entry, steps=steps)
+        event.rows[logged.delivery] = _Row(entry, steps[0].owner)
+        event.left_over[logged.delivery] = history.left_over
+        pair = (logged.event, logged.delivery)
+        self._index.setdefault(entry.recipient, {}).setdefault(pair, steps[-1].at_ms)
+        return entry
 
     def _open(self, new_entry: NewEntry) -> State:
         event = self._event(new_entry.event)
@@ -138,7 +174,9 @@ class FakeLedger:
             return TransitionResult(False, None)
         current = row.entry.newest_step
         detail = _line(transition.detail)
-        step = HistoryStep(transition.to, transition.reason, transition.at_ms, transition.attempt, detail)
+        step = HistoryStep(
+            transition.to, transition.reason, transition.at_ms, transition.attempt, detail, transition.owner
+        )
         if current == step and row.owner == transition.owner and transition.to is not State.sending:
             return TransitionResult(True, transition.to, transition.owner, transition.attempt)
         stale = transition.owner and current.state in _WAITING and current.attempt + 1 != transition.attempt

@@ -14,6 +14,7 @@ from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.restore import RedisLedgerRestore
 from service.adapters.redis.operate.inbox_drift import inbox_drift
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.tables import RedisTables
@@ -27,6 +28,7 @@ from service.ports import (
     InboxReads,
     Ledger,
     LedgerIndex,
+    LedgerRestore,
     SoftBounceScores,
     SupersedeIndex,
     Tables,
@@ -75,6 +77,7 @@ class Backend:
     writes: TableWrites
     contacts: Contacts
     ledger: IndexedLedger
+    restore: LedgerRestore
     supersedes: SupersedeIndex
     withdrawals: Withdrawals
     inbox: Inbox
@@ -88,7 +91,7 @@ class Backend:
 
 def fake_backend() -> Backend:
     """Return all ports in memory; the tables are not marked complete yet."""
-    clock, tables = FakeClock(), FakeTables(complete=False)
+    clock, tables, ledger = FakeClock(), FakeTables(complete=False), FakeLedger()
     inbox = FakeInbox(clock, cap=CAP)
 
     async def no_drift(_: str) -> list[str]:
@@ -99,7 +102,8 @@ def fake_backend() -> Backend:
         tables,
         tables,
         tables,
-        FakeLedger(),
+        ledger,
+        ledger,
         FakeSupersedeIndex(),
         FakeWithdrawals(),
         inbox,
@@ -114,13 +118,14 @@ def fake_backend() -> Backend:
 
 def redis_backend(store: Store, **inbox: Any) -> Backend:
     """Return all ports on one Redis or cluster."""
-    clock = FakeClock()
+    clock, ledger = FakeClock(), RedisLedger(store)
     return Backend(
         clock,
         RedisTables(store),
         RedisTableWrites(store),
         RedisContacts(store),
-        RedisLedger(store),
+        ledger,
+        RedisLedgerRestore(store, ledger),
         RedisSupersedeIndex(store),
         RedisWithdrawals(store),
         RedisInbox(store, clock, **{"cap": CAP} | inbox),

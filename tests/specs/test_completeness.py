@@ -62,6 +62,7 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "transition": lambda b, n: b.ledger.transition(
         [Transition(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
     ),
+    "restore": lambda b, n: b.restore.restored([(f"event{n}", f"{n:024x}")]),
     "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
     "withdraw key": lambda b, n: b.withdrawals.withdraw(f"t|{n}", 1, 60),
     "score": lambda b, n: b.scores.add([f"{n:024x}"], 1),

@@ -6,7 +6,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | key | type | value |
 |---|---|---|
 | `complete` | string | `yes`, or why nothing may be sent; on a cluster `complete:{TAG}`, one a slot |
-| `rebuild` | hash | during a rebuild: delivery id → its next attempt (ms), attempts so far |
+| `rebuild` | hash | during a rebuild: `DELIVERY:ATTEMPT` → when the attempt after it is due (ms) |
 | `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION`, a tombstone for 30 days |
 | `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
 | `{r:ID}:inbox` | hash | entry id → `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON` (ms; READ 0: unread, EXPIRES 0: never) |
@@ -20,6 +20,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{a:ACCOUNT}:contacts:gone` | hash | uuid → version of a deleted contact |
 | `{h:ROLE}:holders` | sorted set | recipient ids with score 0, in id order; the empty role has all recipients |
 | `{e:EVENT}` | hash | the ledger: delivery → row; `@` the head, `@w` 1 when sharded, `@x` withdrawn at (ms) |
+| `{e:EVENT}`, `@+DELIVERY` | | steps that a rebuild could not put into the row |
 | `{e:EVENT}:00` … `:ff` | hash | rows of a sharded event, by the first two digits of the delivery id |
 | `{n:ID}:keys` | string | keys of the events with this id, one a source, blanks between: index by event id |
 | `{s:KEY}:newest` | string | `TIME⇥EVENT`: the newest event of a supersede key |

@@ -1,24 +1,27 @@
-"""Rebuild: fill an empty Redis from Kafka, through the same ports that fill it in operation.
+"""Rebuild: fill Redis from Kafka, through the same ports that fill it in operation.
 
-Every step can be repeated: rows have versions, entries and deliveries have ids, transitions are checked. Deliveries
-that were queued and not finished are left alone: their stages read them from Kafka again.
+Every phase can be repeated, and its result does not depend on the order of the records: rows have versions, entries and
+deliveries have ids, histories are arranged by what the states allow. Deliveries that were queued and not finished are
+left alone: their stages read them from Kafka again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from service.model.catalogue import Catalogue
-from service.model.channels import CHANNELS, Channel
+from service.model.catalogue import Catalogue, Lane
+from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import TRANSITIONS, State
+from service.model.ledger import Entry, HistoryStep, State
 from service.model.outcome import Outcome, ReadMark
+from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.soft_bounce import SoftBounceScore
 from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
-from service.pipeline.from_log import event_of, event_of_outcome, new_entry_of, transitions_of
+from service.pipeline.from_log import event_of, event_of_outcome, logged_dispatch, logged_outcomes
 from service.pipeline.inbox.stage import inbox_item
 from service.pipeline.tables.records import RowChange, apply_changes, newest_changes, read_change, record_key
 from service.pipeline.tables.writer import TableStores
@@ -29,6 +32,7 @@ from service.ports import (
     Inbox,
     InboxItem,
     Ledger,
+    LedgerRestore,
     PendingRetries,
     Renderer,
     RenderFailed,
@@ -39,6 +43,9 @@ from service.ports import (
 )
 
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
+_WAITING = frozenset({State.deferred, State.ambiguous})
+_NO_OFFSETS: Mapping[tuple[str, int], int] = {}
+_CLOCK_SKEW_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class RebuildPorts:
     stores: TableStores
     inbox: Inbox
     ledger: Ledger
+    restore: LedgerRestore
     supersedes: SupersedeIndex
     withdrawals: Withdrawals
     scores: SoftBounceScores
@@ -57,18 +65,54 @@ class RebuildPorts:
     clock: Clock
 
 
-class Rebuilder:
-    """Writer of Kafka records to Redis, batch by batch in the order of their times.
+class RebuildPhase(NamedTuple):
+    """A phase of a rebuild: the topics it reads, and what it does with a batch of their records."""
 
-    `refused`: counts of invalid records by topic.
+    name: str
+    topics: Sequence[str]
+    apply: Callable[[Sequence[Record]], Awaitable[None]]
+
+
+class Rebuilder:
+    """Writer of Kafka records to Redis, batch by batch.
+
+    `committed`: offsets by (topic, partition) up to which the stages have finished the dispatch records; none of these
+    is read again. `refused`: counts of invalid records by topic.
     """
 
-    def __init__(self, catalogue: Catalogue, ports: RebuildPorts, topics: TopicNames) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        ports: RebuildPorts,
+        topics: TopicNames,
+        committed: Mapping[tuple[str, int], int] = _NO_OFFSETS,
+    ) -> None:
         self.refused: Counter[str] = Counter()
         self._catalogue = catalogue
         self._ports = ports
         self._topics = topics
+        self._committed = committed
         self._table_of = {topics.table(name): name for name in TABLES}
+
+    def phases(self) -> Sequence[RebuildPhase]:
+        """Return the phases in their order. `tables.preferences` is in none: its choices are in the rows already."""
+        topics = self._topics
+        lanes = [topics.email(lane) for lane in Lane]
+        return (
+            RebuildPhase(
+                "tables", [topics.table(name) for name in TABLES if name != "preferences"], self.tables
+            ),
+            # Events before outcomes: these know less of their event, and the first head of an event stays.
+            RebuildPhase("events", [*lanes, topics.inbox], self.events),
+            RebuildPhase("outcomes", [topics.outcomes], self.outcomes),
+            # What follows from the state of a delivery comes once its history is complete: on the way to it, a
+            # delivery is in states that it has left.
+            RebuildPhase("inboxes", [topics.inbox], self.inboxes),
+            RebuildPhase("reads", [topics.outcomes], self.reads),
+            RebuildPhase("withdrawals", [topics.withdrawals], self.withdrawals),
+            RebuildPhase("scores", [topics.soft_bounces], self.scores),
+            RebuildPhase("due", lanes, self.due),
+        )
 
     async def tables(self, records: Sequence[Record]) -> None:
         """Store the rows in records of the tables' topics."""
@@ -80,25 +124,71 @@ class Rebuilder:
                 self.refused[record.topic] += 1
         await apply_changes(self._ports.stores, newest_changes(changes))
 
-    async def history(self, records: Sequence[Record]) -> None:
-        """Apply records of `dispatch.*`: deliveries, outcomes and read marks."""
-        deliveries: list[tuple[Delivery, Record]] = []
-        outcomes: list[Outcome] = []
-        marks: list[ReadMark] = []
-        for record in records:
-            if record.topic != self._topics.outcomes:
-                if (delivery := self._delivery(record)) is not None:
-                    deliveries.append((delivery, record))
-            elif (decoded := self._outcome(record)) is not None:
-                (marks if isinstance(decoded, ReadMark) else outcomes).append(decoded)  # type: ignore[arg-type]
-        await self._fill_ledger(deliveries, outcomes)
-        # Inbox entries before removals and read marks of the same batch: these do nothing where there is no entry yet,
-        # and a withdrawn entry would come back.
-        await self._fill_inboxes([d for d, _ in deliveries if d.channel is Channel.inbox])
-        await self._remove_from_inboxes(outcomes)
-        for mark in marks:
+    async def events(self, records: Sequence[Record]) -> None:
+        """Enter the events of deliveries, without the deliveries, and note the newest event of each supersede key."""
+        ports, heads = self._ports, dict[str, EventHead]()
+        deliveries = self._deliveries(records, count=True)
+        for delivery, record in deliveries:
+            self._add_head(heads, event_of(delivery), record.timestamp_ms)
+        if heads:
+            await ports.ledger.open(list(heads.values()), [])
+        if superseding := [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]:
+            await ports.supersedes.supersede(superseding)
+            await self._note_supersede_keys(deliveries, heads)
+
+    async def outcomes(self, records: Sequence[Record]) -> None:
+        """Put outcomes into the histories of their deliveries, and note next attempts."""
+        outcomes = [one for one in self._outcomes(records, count=True) if isinstance(one, Outcome)]
+        heads: dict[str, EventHead] = {}
+        for outcome in outcomes:
+            self._add_head(heads, event_of_outcome(outcome), outcome.received_ms or outcome.at_ms)
+        if outcomes:
+            await self._ports.restore.restore(list(heads.values()), logged_outcomes(outcomes))
+        await self._ports.notes.note(
+            {(one.delivery, one.attempt): one.next_ms for one in outcomes if one.next_ms}
+        )
+
+    async def inboxes(self, records: Sequence[Record]) -> None:
+        """Add the entries of deliveries that are shown, and of those that the ledger has forgotten.
+
+        A delivery whose record the stage has finished, and that no outcome closed, was lost: it is delivered here.
+        """
+        deliveries = {d.id: (d, record) for d, record in self._deliveries(records)}
+        entries = await self._entries(deliveries)
+        shown: list[Delivery] = []
+        lost: list[Delivery] = []
+        for delivery, record in deliveries.values():
+            entry = entries[delivery.id]
+            if entry is not None and entry.state is State.queued and self._is_finished(record, entry):
+                lost.append(delivery)
+            elif entry is None or _is_shown(entry):
+                shown.append(delivery)
+        await self._add_to_inboxes([*shown, *lost])
+        if lost:
+            now_ms = self._ports.clock.now_ms()
+            step = HistoryStep(State.delivered, Reason.state_lost, now_ms)
+            await self._ports.restore.restore(
+                [], [logged_dispatch(d, now_ms)._replace(steps=(step,)) for d in lost]
+            )
+
+    async def reads(self, records: Sequence[Record]) -> None:
+        """Mark entries read, and remove those whose delivery ended otherwise."""
+        decoded = self._outcomes(records)
+        ended = {
+            one.delivery: one
+            for one in decoded
+            if isinstance(one, Outcome) and one.channel == Channel.inbox and one.state in _NOT_SHOWN
+        }
+        entries = await self._ports.restore.restored([(one.event, one.delivery) for one in ended.values()])
+        by_recipient: dict[str, list[str]] = {}
+        for outcome, entry in zip(ended.values(), entries, strict=True):
+            if entry is None or not _is_shown(entry):
+                by_recipient.setdefault(outcome.recipient, []).append(outcome.delivery)
+        for recipient, ids in by_recipient.items():
+            await self._ports.inbox.remove(recipient, ids)
+        # By their times: the first mark of an entry counts.
+        for mark in sorted((one for one in decoded if isinstance(one, ReadMark)), key=lambda one: one.at_ms):
             await self._ports.inbox.mark_read(mark.recipient, mark.ids, mark.at_ms)
-        await self._note_retries(outcomes)
 
     async def withdrawals(self, records: Sequence[Record]) -> None:
         """Apply records of `dispatch.withdrawals`, after all history: a mark would stop what was sent before it."""
@@ -134,50 +224,46 @@ class Rebuilder:
             await self._ports.scores.put(scores, self._ports.clock.now_ms())
 
     async def due(self, records: Sequence[Record]) -> None:
-        """Read email deliveries again and put those that wait for their next attempt into the due set."""
-        deliveries = [d for record in records if (d := self._delivery(record)) is not None]
-        notes = await self._ports.notes.noted([delivery.id for delivery in deliveries])
-        waiting = [
-            (delivery.model_copy(update={"attempt": note[1]}), note[0])
-            for delivery, note in zip(deliveries, notes, strict=True)
-            if note is not None
-        ]
-        if waiting:
-            await self._ports.due.add([delivery for delivery, _ in waiting], [at for _, at in waiting])
+        """Put the deliveries in email records into the due set that wait for their next attempt.
 
-    async def _fill_ledger(
-        self, deliveries: Sequence[tuple[Delivery, Record]], outcomes: Sequence[Outcome]
-    ) -> None:
-        """Enter events and deliveries, note the newest event of each supersede key, and make the transitions."""
-        ports, heads = self._ports, dict[str, EventHead]()
-        for delivery, record in deliveries:
-            self._add_head(heads, event_of(delivery), record.timestamp_ms)
-        superseding = [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]
-        if superseding:
-            await ports.supersedes.supersede(superseding)
-            await self._note_supersede_keys(deliveries, heads)
-        first: dict[str, Outcome] = {}
-        for outcome in outcomes:
-            if outcome.state not in TRANSITIONS[None] or outcome.delivery in first:
-                continue
-            if self._add_head(heads, event_of_outcome(outcome), outcome.at_ms):
-                first[outcome.delivery] = outcome
-        new_entries = [new_entry_of(outcome) for outcome in first.values()]
-        # Entries before transitions: the ledger refuses a transition of a delivery that it does not hold.
-        states = await ports.ledger.open(list(heads.values()), new_entries) if heads else []
-        entered = {
-            id(outcome)
-            for outcome, state in zip(first.values(), states, strict=True)
-            if outcome.state is state
-        }
-        transitions = [
-            transition
-            for outcome in outcomes
-            if id(outcome) not in entered
-            for transition in transitions_of(outcome)
-        ]
-        if transitions:
-            await ports.ledger.transition(transitions)
+        One whose record the stage has finished, and that is neither closed nor waits, was lost: it is due now.
+        """
+        deliveries = {d.id: (d, record) for d, record in self._deliveries(records)}
+        entries = {i: one for i, one in (await self._entries(deliveries)).items() if one is not None}
+        waiting = [entry for entry in entries.values() if entry.state in _WAITING]
+        noted = await self._ports.notes.noted([(one.delivery, one.newest_step.attempt) for one in waiting])
+        now_ms = self._ports.clock.now_ms()
+        due: list[tuple[Delivery, int, State]] = []
+        for entry, next_ms in zip(waiting, noted, strict=True):
+            again = deliveries[entry.delivery][0].model_copy(update={"attempt": entry.newest_step.attempt})
+            due.append((again, now_ms if next_ms is None else next_ms, entry.state))
+        held: list[tuple[Delivery, int]] = []
+        for entry in entries.values():
+            delivery, record = deliveries[entry.delivery]
+            if entry.state is State.held:
+                held.append((delivery, entry.newest_step.at_ms))
+            elif entry.state in {State.queued, State.sending} and self._is_finished(record, entry):
+                due.append((delivery, now_ms, State.deferred))
+        if due:
+            await self._ports.due.add(*map(list, zip(*due, strict=True)))
+        for delivery, at_ms in held:
+            await self._ports.due.hold([delivery], at_ms)
+
+    async def _entries(self, deliveries: Mapping[str, tuple[Delivery, Record]]) -> Mapping[str, Entry | None]:
+        """Return the ledger's entries of deliveries by id; one that no outcome has entered is entered as queued."""
+        logged = [logged_dispatch(d, record.timestamp_ms) for d, record in deliveries.values()]
+        entries = await self._ports.restore.restore([], logged) if logged else []
+        return dict(zip(deliveries, entries, strict=True))
+
+    def _is_finished(self, record: Record, entry: Entry) -> bool:
+        """Return whether the stage has finished the record that dispatched a delivery in its present state.
+
+        A replay dispatches a delivery again, after it is queued: the record from before is no longer its own.
+        """
+        if record.offset >= self._committed.get((record.topic, record.partition), 0):
+            return False
+        step = entry.newest_step
+        return step.reason is not Reason.replayed or record.timestamp_ms >= step.at_ms - _CLOCK_SKEW_MS
 
     async def _note_supersede_keys(
         self, deliveries: Sequence[tuple[Delivery, Record]], heads: Mapping[str, EventHead]
@@ -201,7 +287,7 @@ class Rebuilder:
         heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000)))
         return True
 
-    async def _fill_inboxes(self, deliveries: Iterable[Delivery]) -> None:
+    async def _add_to_inboxes(self, deliveries: Iterable[Delivery]) -> None:
         items: list[InboxItem] = []
         for delivery in deliveries:
             try:
@@ -211,32 +297,38 @@ class Rebuilder:
         if items:
             await self._ports.inbox.add(items)
 
-    async def _remove_from_inboxes(self, outcomes: Iterable[Outcome]) -> None:
-        by_recipient: dict[str, list[str]] = {}
-        for outcome in outcomes:
-            if outcome.channel == Channel.inbox and outcome.state in _NOT_SHOWN:
-                by_recipient.setdefault(outcome.recipient, []).append(outcome.delivery)
-        for recipient, ids in by_recipient.items():
-            await self._ports.inbox.remove(recipient, ids)
-
-    async def _note_retries(self, outcomes: Iterable[Outcome]) -> None:
-        latest = {o.delivery: o for o in outcomes if CHANNELS[Channel(o.channel)].retried}
-        waiting = {i: (o.next_ms, o.attempt) for i, o in latest.items() if o.next_ms}
-        await self._ports.notes.note(waiting, [i for i in latest if i not in waiting])
-
-    def _delivery(self, record: Record) -> Delivery | None:
-        try:
-            return Delivery.from_bytes(record.value)
-        except ValueError:
-            self.refused[record.topic] += 1
-            return None
-
-    def _outcome(self, record: Record) -> Outcome | ReadMark | None:
-        value = record.value or b""
-        for kind in (Outcome, ReadMark):
+    def _deliveries(self, records: Sequence[Record], *, count: bool = False) -> list[tuple[Delivery, Record]]:
+        """Return the deliveries in records; with `count` invalid ones are counted, once for all phases."""
+        deliveries: list[tuple[Delivery, Record]] = []
+        for record in records:
             try:
-                return kind.from_bytes(value)
+                deliveries.append((Delivery.from_bytes(record.value), record))
             except ValueError:
-                continue
-        self.refused[record.topic] += 1
-        return None
+                self.refused[record.topic] += count
+        return deliveries
+
+    def _outcomes(self, records: Sequence[Record], *, count: bool = False) -> list[Outcome | ReadMark]:
+        """Return the outcomes and read marks in records; with `count` invalid ones are counted."""
+        decoded: list[Outcome | ReadMark] = []
+        for record in records:
+            one = _outcome(record.value or b"")
+            if one is not None:
+                decoded.append(one)
+            else:
+                self.refused[record.topic] += count
+        return decoded
+
+
+def _outcome(value: bytes) -> Outcome | ReadMark | None:
+    for kind in (Outcome, ReadMark):
+        try:
+            return kind.from_bytes(value)
+        except ValueError:
+            continue
+    return None
+
+
+def _is_shown(entry: Entry) -> bool:
+    """Return whether a delivery has an inbox entry: it was delivered, and has not ended otherwise since."""
+    last = next((s.state for s in entry.steps if s.state is State.delivered or s.state in _NOT_SHOWN), None)
+    return last is State.delivered

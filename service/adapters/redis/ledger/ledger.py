@@ -140,6 +140,10 @@ class RedisLedger:
         (events,), _ = await self._store.fetch([self._store.keys.events_with_id(event_id)])
         return sorted(events.decode().split()) if events else []
 
+    async def index_by_recipient(self, new_entries: Sequence[NewEntry]) -> None:
+        """Add deliveries to the index by recipient; `open` does it itself."""
+        await self._store.run(self._by_recipient(new_entries))
+
     def _entries(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> ScriptBatch:
         batch = ScriptBatch(_OPEN, self._store.cluster, (ALLOWED[State.withdrawn], _WEEK_S))
         head_of = {head.event.key: head for head in heads}

@@ -4,7 +4,7 @@ A step is `STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL`, the recipient's line
 for a new delivery.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +23,7 @@ from service.model.ledger import (
     sources_of,
 )
 from service.model.reasons import Reason
+from service.model.restored_history import LoggedDelivery
 from service.ports import EventHead
 
 LONGEST_ROW = 4096
@@ -49,6 +50,39 @@ def first_row(new_entry: NewEntry) -> str:
         f"{new_entry.state}\t{new_entry.reason}\t{new_entry.at_ms}\t0\t\t{detail}\n"
         f"{escape(new_entry.recipient)}\t{new_entry.channel}\t{new_entry.rule}\t{escape(new_entry.matched)}"
     )
+
+
+def restored_row(logged: LoggedDelivery, steps: Sequence[HistoryStep], row: bytes) -> str:
+    """Return the row of a delivery with these steps, newest first; the recipient's line of an existing row is kept.
+
+    Of a row that is too long the oldest steps are dropped, except the very first, as the ledger's script does.
+    """
+    recipient_line = f"{escape(logged.recipient)}\t{logged.channel}\t{logged.rule}\t{escape(logged.matched)}"
+    if row:
+        recipient_line = row[row.rfind(b"\n") + 1 :].decode(errors="surrogatepass")
+    return _bounded([*map(_step_line, steps), recipient_line])
+
+
+def step_lines(steps: Sequence[HistoryStep]) -> str:
+    """Return steps that belong to no row, one a line, as many as a row may have."""
+    return _bounded([*map(_step_line, steps), ""]).rstrip("\n")
+
+
+def steps_in(lines: bytes) -> list[HistoryStep]:
+    """Return the steps of `step_lines`. Raise ValueError."""
+    return [_step(line) for line in lines.decode(errors="surrogatepass").split("\n") if line]
+
+
+def _bounded(lines: list[str]) -> str:
+    size = sum(len(line.encode(errors="surrogatepass")) + 1 for line in lines)
+    while size > LONGEST_ROW and len(lines) > 3:
+        size -= len(lines.pop(-3).encode(errors="surrogatepass")) + 1
+    return "\n".join(lines)
+
+
+def _step_line(step: HistoryStep) -> str:
+    owner, detail = _line(step.owner), _line(step.detail)
+    return f"{step.state}\t{step.reason}\t{step.at_ms}\t{step.attempt}\t{owner}\t{detail}"
 
 
 def step_of(transition: Transition) -> str:
@@ -100,8 +134,8 @@ def head_bytes(head: EventHead) -> bytes:
 
 
 def _step(line: str) -> HistoryStep:
-    state, reason, at, attempt, _, detail = line.split("\t", 5)
-    return HistoryStep(State(state), Reason(reason), int(at), int(attempt), detail)
+    state, reason, at, attempt, owner, detail = line.split("\t", 5)
+    return HistoryStep(State(state), Reason(reason), int(at), int(attempt), detail, owner)
 
 
 def _line(text: str) -> str:

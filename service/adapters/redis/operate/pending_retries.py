@@ -1,35 +1,32 @@
-"""Notes of a rebuild while it reads history: the deliveries that wait for their next attempt, and when it is."""
+"""Notes of a rebuild while it reads outcomes: when the attempt after each attempt of a delivery is due."""
 
 from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.script_batch import Command
 
 
 class RedisPendingRetries:
-    """Implements the PendingRetries port: one hash, delivery id → `NEXT_MS ATTEMPT`, deleted after the rebuild."""
+    """Implements the PendingRetries port: one hash, `DELIVERY:ATTEMPT` → NEXT_MS, deleted after the rebuild."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._key = store.keys.pending_retries
 
-    async def note(self, waiting: Mapping[str, tuple[int, int]], over: Sequence[str]) -> None:
-        """Store next attempts (time in ms, attempts so far) by delivery id, and delete those that are over."""
-        commands: list[Command] = []
-        if waiting:
-            pairs = [text for i, (at, attempt) in waiting.items() for text in (i, f"{at} {attempt}")]
-            commands.append(("HSET", self._key, *pairs))
-        if over:
-            commands.append(("HDEL", self._key, *over))
-        await self._store.pipeline(commands)
+    async def note(self, next_ms: Mapping[tuple[str, int], int]) -> None:
+        """Store the times (ms) of next attempts by delivery id and attempts so far."""
+        if next_ms:
+            fields = [
+                text for (name, attempt), at in next_ms.items() for text in (f"{name}:{attempt}", str(at))
+            ]
+            await self._store.pipeline([("HSET", self._key, *fields)])
 
-    async def noted(self, ids: Sequence[str]) -> Sequence[tuple[int, int] | None]:
-        """Return the next attempt of each delivery; None for one that does not wait."""
-        if not ids:
+    async def noted(self, attempts: Sequence[tuple[str, int]]) -> Sequence[int | None]:
+        """Return the time (ms) of the attempt after each (delivery id, attempts so far); None where none is noted."""
+        if not attempts:
             return []
-        (values,) = await self._store.pipeline([("HMGET", self._key, *ids)])
-        pairs = (None if value is None else value.split() for value in values)
-        return [None if pair is None else (int(pair[0]), int(pair[1])) for pair in pairs]
+        fields = [f"{name}:{attempt}" for name, attempt in attempts]
+        (values,) = await self._store.pipeline([("HMGET", self._key, *fields)])
+        return [None if value is None else int(value) for value in values]
 
     async def clear(self) -> None:
         """Delete all notes."""

@@ -14,6 +14,7 @@ for i = 2, #ARGV do
     for n = 1, #lines - 1 do lines[n] = string.match(lines[n], '^.*\t') end
     lines[#lines] = ARGV[1] .. string.match(lines[#lines], '\t.*$')
     redis.call('HSET', hash, ARGV[i], table.concat(lines, '\n'))
+    redis.call('HDEL', hash, '@+' .. ARGV[i]) -- the steps that a rebuild has kept for it
     rewritten = rewritten + 1
   end
 end
