@@ -42,9 +42,14 @@ class KafkaSettings(BaseModel):
 
 
 class RedisSettings(BaseModel):
-    """Connection to Redis or Valkey, which holds tables, ledger and inboxes. `timeout` is in seconds."""
+    """Connection to Redis or Valkey, which holds tables, ledger and inboxes. `timeout` is in seconds.
+
+    `url` names a server, the seed servers of a cluster, or sentinels, which have credentials of their own.
+    """
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    sentinel_username: str = ""
+    sentinel_password: SecretStr = SecretStr("")
     cluster: bool = False
     prefix: str = "tocsin:"
     timeout: float = 2.0

@@ -52,6 +52,21 @@ class TcpProxy:
         self._requests.set()
         self._answers.set()
 
+    def forget(self) -> None:
+        """Never again forward a byte of the present connections, and keep them open; new ones work."""
+        self.stall()
+        self._requests, self._answers = asyncio.Event(), asyncio.Event()
+        self.heal()
+
+    def lead_to(self, target: int) -> None:
+        """Lead new connections to another port, as a Service or a name does after a fail-over; keep the others."""
+        self._target = target
+
+    @property
+    def connections(self) -> int:
+        """Number of open connections."""
+        return len(self._writers) // 2
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:

@@ -2,17 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from service import settings
 from service.adapters.redis.completeness import CompletenessMarks
-from service.adapters.redis.connect import CONNECTIONS, connect, connect_blocking
+from service.adapters.redis.connect.clients import RedisClients
+from service.adapters.redis.connect.connection import ConnectionCheck
+from service.adapters.redis.connect.server import CONNECTIONS, ServerClient
 from service.adapters.redis.errors import unavailable
 from service.adapters.redis.keys import Keys
 from service.adapters.redis.script_batch import Arg, Command, Script, ScriptBatch
@@ -27,16 +27,19 @@ class Store:
     `guarded`: scripts of the ledger, the inboxes and the due set run only while Redis is marked complete, else they
     raise Unavailable. Every process that delivers must set it, because a Redis that is emptied during a batch has lost
     what was delivered.
+
+    `connection_checks` are called for every new connection of every client of this store, before any other command uses
+    it. Append to the list before the first command.
     """
 
     def __init__(self, redis: settings.RedisSettings, *, guarded: bool = False) -> None:
         self.keys = Keys(redis.prefix)
         self.cluster = redis.cluster
         self.completeness_marks = CompletenessMarks(self.keys.complete, redis.cluster)
+        self.connection_checks: list[ConnectionCheck] = []
         self._guard = self.completeness_marks if guarded else None
         self._settings = redis
-        self._client = connect(redis)
-        self._blocking_client: Redis | RedisCluster | None = None
+        self._clients = RedisClients(redis, self.connection_checks)
         self._connection_limit = asyncio.Semaphore(CONNECTIONS)
 
     async def run(self, *batches: ScriptBatch) -> list[list[Any]]:
@@ -54,13 +57,16 @@ class Store:
             return []
         with unavailable():
             replies = await self._send(commands)
-            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if (
-                unknown
-            ):  # a server that was restarted, or saw a script for the first time: load them, then repeat
-                scripts = (s for batch in batches for s in (batch.script, batch.script.guarded) if s)
-                await self._load({script.sha: script for script in scripts})
-                again = await self._send([commands[i] for i in unknown])
+            if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
+                # a server that was restarted or promoted, or sees a script for the first time: the text goes with the
+                # command, because a script that is loaded first may be loaded on one server and called on another
+                texts: dict[Arg, str] = {
+                    script.sha: script.text
+                    for batch in batches
+                    for script in (batch.script, batch.script.guarded)
+                    if script
+                }
+                again = await self._send([_with_text(commands[i], texts) for i in unknown])
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
             for reply in replies:
@@ -89,14 +95,15 @@ class Store:
 
     async def run_blocking(self, timeout_s: float, *command: Arg) -> Any:
         """Return the reply to a command that blocks on the server, on its own connection; None after the timeout."""
-        if self._blocking_client is None:
-            self._blocking_client = connect_blocking(self._settings)
         with unavailable():
             try:
                 async with asyncio.timeout(timeout_s):
-                    return await self._blocking_client.execute_command(*command)
+                    reply = await self._clients.run_blocking(command)
             except TimeoutError:
                 return None
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
 
     async def scan_keys(self, suffix: str) -> AsyncIterator[list[bytes]]:
         """Yield the keys under the prefix whose rest matches the glob `suffix`, up to some hundreds at a time.
@@ -105,51 +112,35 @@ class Store:
         that is written meanwhile may be missed.
         """
         pattern = _GLOB_CHARACTERS.sub(r"\\\1", self.keys.prefix) + suffix
-        nodes: list[Any] = [None]
-        if isinstance(self._client, RedisCluster):
-            await self._client.initialize()
-            nodes = list(self._client.get_primaries())
-        for node in nodes:
-            cursor, target = 0, {} if node is None else {"target_nodes": node}
+        for server in (await self.primaries()).values():
+            cursor = 0
             while True:
                 with unavailable():
                     async with self._connection_limit:
-                        reply = await self._client.execute_command(
-                            "SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT, **target
-                        )
-                cursor, keys = _scan_reply(reply)
+                        command = ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT)
+                        (reply,) = await server.run([command])
+                    if isinstance(reply, Exception):
+                        raise reply
+                cursor, keys = int(reply[0]), reply[1]
                 yield keys
                 if not cursor:
                     break
 
+    async def primaries(self) -> Mapping[str, ServerClient]:
+        """Return the client of every primary by its address; the address of a single server is an empty string."""
+        with unavailable():
+            return await self._clients.primaries()
+
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
-        if self._blocking_client is not None:
-            await self._blocking_client.aclose()
+        await self._clients.close()
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
         async with self._connection_limit:
-            if len(commands) == 1:  # cheaper than a pipeline
-                try:
-                    return [await self._client.execute_command(*commands[0])]
-                except ResponseError as error:
-                    return [error]
-            pipe = self._client.pipeline() if self.cluster else self._client.pipeline(transaction=False)
-            for command in commands:
-                pipe.execute_command(*command)
-            return list(await pipe.execute(raise_on_error=False))
-
-    async def _load(self, scripts: dict[str, Script]) -> None:
-        async with self._connection_limit:
-            for script in scripts.values():
-                await self._client.execute_command("SCRIPT LOAD", script.text, **self._all_servers())
-
-    def _all_servers(self) -> dict[str, Any]:
-        return {"target_nodes": RedisCluster.PRIMARIES} if self.cluster else {}
+            return await self._clients.run(commands)
 
 
-def _scan_reply(reply: Any) -> tuple[int, list[bytes]]:
-    """Return the cursor and the keys; a cluster's client returns a cursor for each server."""
-    cursor, keys = reply
-    return (next(iter(cursor.values())) if isinstance(cursor, dict) else int(cursor)), keys
+def _with_text(command: Command, texts: Mapping[Arg, str]) -> Command:
+    """Return the call of a script with the script's text in place of its digest."""
+    text = texts.get(command[1])
+    return command if text is None else ("EVAL", text, *command[2:])

@@ -1,5 +1,6 @@
 """Reasons why Redis is unavailable, in words that contain no address and no secret."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +10,36 @@ from redis import exceptions as redis
 from service.observability.metrics import REDIS_ERRORS
 from service.ports import Unavailable
 
+
+class NotUsable(redis.ConnectionError):
+    """A server cannot be used, or a connection to it not any more; `reason` is a key of `_TEXT`.
+
+    A ConnectionError, so that redis-py closes the connection and repeats the commands on a new one.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(_TEXT[reason])
+        self.reason = reason
+
+
 _BY_CLASS: tuple[tuple[type[BaseException], str], ...] = (  # the first that matches, so subclasses come first
     (redis.AuthenticationError, "auth_failed"),
     (redis.AuthorizationError, "auth_failed"),
+    (redis.AuthenticationWrongNumberOfArgsError, "auth_failed"),
+    (redis.ExternalAuthProviderError, "auth_failed"),
     (redis.NoPermissionError, "permission_denied"),
     (redis.BusyLoadingError, "loading"),
     (redis.MaxConnectionsError, "connections_exhausted"),
     (redis.ReadOnlyError, "read_only"),
+    (redis.MasterDownError, "read_only"),  # a replica that has lost its primary
     (redis.OutOfMemoryError, "out_of_memory"),
+    (redis.NoScriptError, "scripts_missing"),
     (redis.ClusterError, "cluster_down"),
     (redis.TryAgainError, "slots_moving"),
     (redis.AskError, "slots_moving"),  # MovedError too
+    (redis.ClusterCrossSlotError, "data_error"),
     (redis.RedisClusterException, "cluster_unreachable"),
+    (redis.InvalidResponse, "protocol_error"),
     (redis.TimeoutError, "timeout"),
     (redis.ConnectionError, "connection_failed"),
     (TimeoutError, "timeout"),
@@ -32,7 +51,20 @@ _BY_CODE = {  # codes for which redis-py has no class: the first word of the rep
     "INCOMPLETE": "incomplete",
     "BUSY": "script_busy",
     "UNKILLABLE": "script_busy",
+    "UNBLOCKED": "read_only",  # the server became a replica while a command waited
+    # replies that are about a command and its data
+    "WRONGTYPE": "data_error",
+    "EXECABORT": "data_error",
 }
+_STATE_ERROR = re.compile(
+    r"unknown (sub)?command|max(imum)? number of (clients|connections)|max clients|connection|timed? ?out"
+    r"|upstream|backend|proxy|shutting down|shutdown|failover|not allowed in cluster|cluster support"
+    r"|DB index|protocol error|unauthenticated|temporarily|try again",
+    re.IGNORECASE,
+)
+"""Texts of the code ERR, and of replies without a code, by servers and proxies about themselves."""
+_SCRIPT_ERROR = re.compile(r"user_script|script: ")
+"""A script failed at its data, whatever else the text says."""
 _TEXT = {
     "auth_failed": "it refuses our credentials",
     "permission_denied": "its access rules forbid a command that is needed",
@@ -40,30 +72,52 @@ _TEXT = {
     "connections_exhausted": "all connections are in use",
     "read_only": "it is read-only",
     "out_of_memory": "it is out of memory",
+    "scripts_missing": "it does not keep the scripts that it is given",
     "cluster_down": "the cluster is down",
     "slots_moving": "the cluster is moving its slots",
     "cluster_unreachable": "the cluster cannot be reached",
+    "no_primary": "no sentinel knows a primary",
     "timeout": "no answer in time",
     "connection_failed": "cannot connect",
+    "protocol_error": "it does not speak Redis' protocol",
     "disk_write_failed": "it cannot write to its disk",
     "too_few_replicas": "it has too few replicas",
     "incomplete": "it is not complete: run `tocsin rebuild`",
     "script_busy": "it is busy with a script",
+    "server_error": "it refuses commands",
     "tls_failed": "its certificate is not trusted, or it does not speak TLS",
 }
 """The text of each reason, which is also the label `reason` of `tocsin_redis_errors_total`."""
 
 
 def unavailable_reason(error: BaseException) -> str | None:
-    """Return the reason why Redis is unavailable, a key of `_TEXT`; None when the error means something else."""
-    if any(isinstance(cause, ssl.SSLError) for cause in (error, error.__cause__, error.__context__)):
+    """Return the reason why Redis is unavailable, a key of `_TEXT`; None when the error is about a command's data.
+
+    An error is about data only where that is certain: a record whose command met any other becomes no dead letter.
+    """
+    causes = (error, error.__cause__, error.__context__)
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return "tls_failed"
+    for cause in causes:
+        if isinstance(cause, NotUsable):
+            return cause.reason
     for error_class, reason in _BY_CLASS:
         if isinstance(error, error_class):
-            return reason
+            return None if reason == "data_error" else reason
     if isinstance(error, redis.ResponseError):
-        return _BY_CODE.get(str(error).partition(" ")[0])
+        return _reason_of_reply(error)
     return None
+
+
+def _reason_of_reply(error: redis.ResponseError) -> str | None:
+    """Return the reason by the code of an error reply; a code that is not known is the server's own trouble."""
+    text = str(error)
+    code = error.status_code or text.partition(" ")[0]
+    if reason := _BY_CODE.get(code):
+        return None if reason == "data_error" else reason
+    if code != "ERR" and code.isupper():
+        return "server_error"
+    return "server_error" if _STATE_ERROR.search(text) and not _SCRIPT_ERROR.search(text) else None
 
 
 @contextmanager

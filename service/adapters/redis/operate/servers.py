@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio.cluster import RedisCluster
-
 from service import settings
-from service.adapters.redis.connect import connect
+from service.adapters.redis.client import Store
 from service.adapters.redis.errors import unavailable
 
 
@@ -28,15 +26,13 @@ async def servers(redis: settings.RedisSettings) -> Sequence[RedisServer]:
 
     Uses INFO alone, because hosted Redis often forbids CONFIG.
     """
-    client = connect(redis)
+    store = Store(redis)
     try:
         with unavailable():
-            if isinstance(client, RedisCluster):
-                infos = await client.info(target_nodes=RedisCluster.PRIMARIES)
-                return [_server(name, info) for name, info in sorted(infos.items())]
-            return [_server("", await client.info())]
+            clients = await store.primaries()
+            return [_server(name, (await clients[name].run([("INFO",)]))[0]) for name in sorted(clients)]
     finally:
-        await client.aclose()
+        await store.close()
 
 
 def _server(name: str, info: Mapping[str, Any]) -> RedisServer:
