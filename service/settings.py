@@ -135,6 +135,7 @@ class BounceSettings(BaseModel):
 class HttpSettings(BaseModel):
     """Address of the API, the reverse proxies in front of it, and limits of its connections.
 
+    `metrics_port` serves /metrics, which the API's own port does not; 0 means no metrics.
     `forwarded_allow_ips`: addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas.
     Sizes are in bytes, times in seconds. `max_connections_per_address` 0 means no limit.
     """
@@ -142,8 +143,10 @@ class HttpSettings(BaseModel):
     host: str = "127.0.0.1"
     port: int = 8000
     root_path: str = ""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9101
     forwarded_allow_ips: str = ""
-    max_target_bytes: int = Field(default=8192, ge=256)
+    max_target_bytes: int = Field(default=16_384, ge=256)
     max_header_bytes: int = Field(default=32_768, ge=1024)
     max_headers: int = Field(default=100, ge=16)
     max_chunks: int = Field(default=4096, ge=16)
@@ -164,19 +167,36 @@ class HttpSettings(BaseModel):
 
 
 class AuthSettings(BaseModel):
-    """Verification of bearer tokens. `skew` is the allowed clock difference in seconds."""
+    """Verification of bearer tokens. `skew` and `jwks_stale` are in seconds.
+
+    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again.
+    """
 
     secret: SecretStr = SecretStr("")
     jwks_url: str = ""
-    algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ("HS256",)
+    algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
     audience: str = "tocsin"
     skew: int = 60
+    jwks_stale: float = Field(default=3600.0, ge=0)
+
+    @property
+    def accepted_algorithms(self) -> tuple[str, ...]:
+        """Return the algorithms that have a key: HS256 with a secret, RS256 and ES256 with a JWKS URL.
+
+        `algorithms` leaves out those that it does not name, if it names any.
+        """
+        having_key = (("HS256",) if self.secret.get_secret_value() else ()) + (
+            ("RS256", "ES256") if self.jwks_url else ()
+        )
+        return tuple(name for name in having_key if name in (self.algorithms or having_key))
 
 
 class LimitSettings(BaseModel):
     """Rate limits of the API for each caller, as `600/minute`; empty means no limit. All API processes share them.
 
-    `passwords` limits the password verifications, which are slow by design, for each client address.
+    The last three limit password verifications, which are slow by design: `passwords` those from one client address,
+    `passwords_per_account` those for one account from all addresses, `passwords_per_account_and_address` for one
+    account from one address.
     """
 
     inbox: str = "1200/minute"
@@ -185,6 +205,8 @@ class LimitSettings(BaseModel):
     events: str = "12000/minute"
     operate: str = "1200/minute"
     passwords: str = "30/minute"
+    passwords_per_account: str = "300/hour"
+    passwords_per_account_and_address: str = "10/minute"
 
 
 class OtelSettings(BaseModel):

@@ -25,6 +25,8 @@ PROBLEM = "application/problem+json"
 JSON_API = "application/vnd.api+json"
 _RETRY_AFTER_S = "2"
 _UNAVAILABLE = "A dependency of this request is unavailable; try again shortly."
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+"""Names in RFC 9110 that Python 3.11 does not have yet."""
 _MAX_ERRORS = 20  # fields named in one response
 _MAX_POINTER_PART = 100  # characters of a member name of the caller's that a pointer repeats
 
@@ -154,7 +156,7 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
 
 def _title(status: int) -> str:
     try:
-        return HTTPStatus(status).phrase
+        return _TITLES.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return "Error"
 

@@ -33,6 +33,7 @@ def api() -> None:
 
 async def _serve(settings: "Settings") -> None:
     from service.api.app import create_app
+    from service.api.metrics_server import MetricsServer
     from service.api.server import ApiServer
 
     async with _deps(settings) as deps:
@@ -42,7 +43,12 @@ async def _serve(settings: "Settings") -> None:
             raise CliError(str(error)) from error
         gc.freeze()  # start-up objects live as long as the process: scanning them would delay requests by 0.1 s
         gc.set_threshold(_GC_THRESHOLD, 20, 50)
-        await ApiServer(application, settings.http).serve()
+        metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
+        await metrics.start()
+        try:
+            await ApiServer(application, settings.http).serve()
+        finally:
+            await metrics.stop()
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ def _key(settings: Settings) -> str:
             f"the API accepts tokens of the issuer with the keys at {auth.jwks_url} only",
             "request one from that issuer",
         )
-    if "HS256" not in auth.algorithms:
+    if auth.algorithms and "HS256" not in auth.algorithms:
         raise CliError("HS256 is not among TOCSIN_AUTH__ALGORITHMS, so the API would refuse this token")
     secret = auth.secret.get_secret_value()
     if not secret and settings.mode != "dev":

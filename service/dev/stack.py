@@ -136,5 +136,6 @@ class DevStack:
             "TOCSIN_MAIL__UNSUBSCRIBE_BASE": settings.mail.unsubscribe_base,
             "TOCSIN_AUTH__SECRET": settings.auth.secret.get_secret_value() or DEV_SECRET,
             "TOCSIN_WORKER__METRICS_PORT": str(probe_port),
+            "TOCSIN_HTTP__METRICS_PORT": str(settings.http.metrics_port),
             "TOCSIN_LOG_FORMAT": "console",
         }

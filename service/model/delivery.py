@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
+from service.model.keys import joined_key
 
 
 class Delivery(BaseModel):
@@ -54,7 +55,8 @@ class Delivery(BaseModel):
     @property
     def supersede_key(self) -> str:
         """Return the key under which the newest event is kept; empty for a delivery that nothing supersedes."""
-        return f"{self.supersede}|{self.recipient}" if self.supersede else ""
+        # Both parts may contain the separator: what one of them means must not depend on the other.
+        return f"{self.supersede}|{joined_key(self.recipient)}" if self.supersede else ""
 
     def to_bytes(self) -> bytes:
         """Return JSON without the fields that hold their default: some 300 bytes."""

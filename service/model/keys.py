@@ -1,6 +1,14 @@
-"""Composite keys of the tables, two parts joined by `|`: keys of records, and the row that a delivery matched."""
+"""Composite keys. Different parts never give the same key, whatever separators the parts contain.
+
+Keys of the tables are two parts joined by `|`: keys of records, and the row that a delivery matched.
+"""
 
 from typing import NamedTuple, Self
+
+
+def joined_key(*parts: str) -> str:
+    """Return the parts joined by `|`; a `|` or `%` in a part is percent-encoded, so no two lists of parts are alike."""
+    return "|".join(part.replace("%", "%25").replace("|", "%7C") for part in parts)
 
 
 class GroupKey(NamedTuple):

@@ -107,7 +107,7 @@ async def _running_process(
 
 async def observe(folder: Path) -> Observations:
     """Run the whole scenario on one pipeline and return everything that it showed."""
-    ports = {name: free_port() for name in ("bounces", "metrics", "http")}
+    ports = {name: free_port() for name in ("bounces", "metrics", "http", "api_metrics")}
     key = secrets.token_hex(32)
     variables = {
         "TOCSIN_MAIL__SECRETS": json.dumps([secrets.token_hex(16)]),
@@ -116,6 +116,7 @@ async def observe(folder: Path) -> Observations:
         "TOCSIN_TEMPLATES__DIRECTORY": str(_templates(folder)),
         "TOCSIN_AUTH__SECRET": key,
         "TOCSIN_HTTP__PORT": str(ports["http"]),
+        "TOCSIN_HTTP__METRICS_PORT": str(ports["api_metrics"]),
     }
     async with (
         ScriptedServer(_quote_address) as relay,
@@ -139,7 +140,7 @@ async def observe(folder: Path) -> Observations:
             await _bounce(relay, ports["bounces"])
             await eventually(lambda: _has(pipeline, "fine", "bounced"), 60)
             await _query(client)
-            seen.metrics = (await client.get("/metrics")).text
+            seen.metrics = (await client.get(f"http://127.0.0.1:{ports['api_metrics']}/metrics")).text
             seen.metrics += (await client.get(f"http://127.0.0.1:{ports['metrics']}/metrics")).text
             seen.states = {name: await _states(pipeline, name) for name in (*PEOPLE, "team")}
             await _export_and_erase(pipeline, folder, seen)

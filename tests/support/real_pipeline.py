@@ -118,6 +118,7 @@ class RealPipeline:
         settings = self.settings
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith("TOCSIN_")},
+            "TOCSIN_HTTP__METRICS_PORT": "0",
             "TOCSIN_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
             "TOCSIN_KAFKA__PREFIX": settings.kafka.prefix,
             "TOCSIN_KAFKA__EVENTS": json.dumps(settings.kafka.events),

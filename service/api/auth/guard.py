@@ -12,7 +12,9 @@ from service.api.auth.keys import service_of
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.api.deps import authenticators_of, deps_of
 from service.api.errors import ApiError
+from service.api.protocol.connection_limits import network_of
 from service.api.rate_limits import enforce_rate_limit
+from service.model.keys import joined_key
 from service.pipeline.tables.credentials import looks_like_key
 
 _BASIC = {"WWW-Authenticate": 'Basic realm="tocsin", charset="UTF-8"'}
@@ -47,9 +49,13 @@ async def authorize_account(request: Request) -> Principal:
         detail = "The id and password of an account are required (HTTP Basic)."
         raise ApiError(401, detail, code="unauthorized", headers=_BASIC)
 
-    async def before_verifying() -> None:
-        # By client address, before the password hash is computed: guessing must not cost this process 50 ms a guess.
-        await enforce_rate_limit(request, "passwords", request.client.host if request.client else "")
+    async def before_verifying(account: str) -> None:
+        # Before the password hash is computed: guessing must not cost this process 50 ms a guess. By address first, so
+        # that one address cannot use up the tries of many accounts, nor all tries of one.
+        address = network_of(request.client.host) if request.client else ""
+        await enforce_rate_limit(request, "passwords", address)
+        await enforce_rate_limit(request, "passwords_per_account_and_address", joined_key(account, address))
+        await enforce_rate_limit(request, "passwords_per_account", account)
 
     try:
         principal = await authenticators_of(request).passwords.principal(encoded, before_verifying)

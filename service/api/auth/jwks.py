@@ -1,6 +1,11 @@
-"""The token issuer's public keys: a JWK Set (RFC 7517), cached, and fetched again when a token names an unknown key."""
+"""The token issuer's public keys: a JWK Set (RFC 7517), cached, and fetched again when a token names an unknown key.
+
+The issuer revokes a key by leaving it out of the set, and all keys by an empty set: a set that was fetched replaces the
+one before, whatever it holds. What is not a set changes nothing, like a fetch that fails.
+"""
 
 import asyncio
+import http.client
 import time
 import urllib.request
 from collections.abc import Callable
@@ -17,7 +22,8 @@ log = structlog.get_logger(__name__)
 
 _MAX_AGE_S = 300.0
 _MIN_INTERVAL_S = 10.0  # callers can invent key ids, so an unknown id must not cost a fetch each time
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 5.0  # of one read
+_LONGEST_S = 10.0  # of the whole fetch: an issuer may send a byte now and then
 _MAX_BYTES = 512 * 1024
 _NEVER = float("-inf")
 
@@ -34,18 +40,25 @@ def fetch(url: str) -> bytes:
 class Jwks:
     """The issuer's keys by id.
 
-    A key set that cannot be fetched again stays in use, so tokens signed with a known key work during an outage of the
-    issuer.
+    A set is fetched again after five minutes, and when a token names a key that it does not have. One that cannot be
+    fetched again stays in use for `stale_s` seconds, so that tokens signed with a known key work during an outage of
+    the issuer, but a revoked key does not work for ever.
     """
 
     def __init__(
-        self, url: str, get: Callable[[str], bytes] = fetch, now: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        get: Callable[[str], bytes] = fetch,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        stale_s: float = 3600.0,
     ) -> None:
         if urlsplit(url).scheme not in ("http", "https"):
             raise ValueError("TOCSIN_AUTH__JWKS_URL must be an http(s) URL")
         self._url = url
         self._get = get
         self._now = now
+        self._stale_s = max(stale_s, _MAX_AGE_S)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._attempted_at = _NEVER
         self._lock = asyncio.Lock()
@@ -68,15 +81,36 @@ class Jwks:
                 # Before the fetch, so that waiting requests do not each fetch from a failing issuer.
                 self._attempted_at = self._now()
                 await self._fetch()
-        if self._fetched_at == _NEVER:
+        if self._now() - self._fetched_at > self._stale_s:
             raise Unavailable("the key set of the token issuer cannot be fetched")
 
     async def _fetch(self) -> None:
         try:
-            document = orjson.loads(await asyncio.to_thread(self._get, self._url))
-            keys = jwt.PyJWKSet.from_dict(document).keys
-        except (OSError, ValueError, AttributeError, TypeError, jwt.PyJWTError) as error:
+            async with asyncio.timeout(_LONGEST_S):
+                keys = _signature_keys(await asyncio.to_thread(self._get, self._url))
+        except (OSError, ValueError, TimeoutError, http.client.HTTPException) as error:
             log.warning("jwks_fetch_failed", error=type(error).__name__)
             return
-        self._keys = {key.key_id: key for key in keys if key.key_id and key.public_key_use in (None, "sig")}
+        if revoked := self._keys.keys() - keys.keys():
+            log.info("jwks_keys_revoked", keys=sorted(revoked), left=len(keys))
+        self._keys = keys
         self._fetched_at = self._now()
+
+
+def _signature_keys(document: bytes) -> dict[str, jwt.PyJWK]:
+    """Return the keys of a JWK Set that verify signatures, by id. Raise ValueError for anything but a set.
+
+    Keys of unknown types, and those without an id, are left out (RFC 7517, section 5).
+    """
+    jwk_set = orjson.loads(document)
+    if not isinstance(jwk_set, dict) or not isinstance(jwk_set.get("keys"), list):
+        raise ValueError("not a JWK Set")
+    keys: dict[str, jwt.PyJWK] = {}
+    for fields in jwk_set["keys"]:
+        try:
+            key = jwt.PyJWK(fields)
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
+            continue
+        if isinstance(key.key_id, str) and key.key_id and key.public_key_use in (None, "sig"):
+            keys[key.key_id] = key
+    return keys

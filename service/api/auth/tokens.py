@@ -24,7 +24,7 @@ class Tokens:
     """The verifier of JWTs: HS256 only by the shared secret, RS256 and ES256 only by the issuer's keys."""
 
     def __init__(self, settings: Settings, jwks: Jwks | None = None) -> None:
-        """Raise ValueError for a shared secret that is public or too short, and for a bad JWKS URL."""
+        """Raise ValueError for a public or short secret, for a bad JWKS URL, and where no token can be accepted."""
         auth = settings.auth
         secret = auth.secret.get_secret_value()
         if settings.mode != "dev" and secret == DEV_SECRET:
@@ -35,9 +35,15 @@ class Tokens:
             raise ValueError(
                 f"TOCSIN_AUTH__SECRET must have at least {_MIN_SECRET_CHARACTERS} characters (RFC 7518, 3.2)"
             )
-        self._jwks = jwks or (Jwks(auth.jwks_url) if auth.jwks_url else None)
+        self._algorithms = frozenset(auth.accepted_algorithms)
+        if settings.mode != "dev" and not self._algorithms:
+            named = f", for {' and '.join(auth.algorithms)}" if auth.algorithms else ""
+            raise ValueError(
+                "no caller can sign in to the API: set TOCSIN_AUTH__SECRET (HS256) or TOCSIN_AUTH__JWKS_URL "
+                f"(RS256, ES256){named}"
+            )
+        self._jwks = jwks or (Jwks(auth.jwks_url, stale_s=auth.jwks_stale) if auth.jwks_url else None)
         self._secret = secret
-        self._algorithms = frozenset(auth.algorithms)
         self._audience = auth.audience
         self._skew = auth.skew
         self._verified: dict[bytes, tuple[Principal, float]] = {}

@@ -6,8 +6,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from service.api.representations.schemas import MODELS
+from service.api.errors import is_json_api
+from service.api.representations.schemas import MODELS, error_responses
 
+_OF_EVERY_ROUTE = (408, 414, 431)  # of the connection, before a route is chosen
 _REF_TEMPLATE = "#/components/schemas/{model}"
 _FASTAPI_MODELS = ("HTTPValidationError", "ValidationError")
 _DESCRIPTION = """\
@@ -36,9 +38,13 @@ def document(app: FastAPI) -> dict[str, Any]:
             [(model, "validation") for model in MODELS], ref_template=_REF_TEMPLATE
         )
         components.update(definitions["$defs"])
-        for path in schema["paths"].values():
-            for operation in path.values():
+        for path, operations in schema["paths"].items():
+            for operation in operations.values():
                 _drop_validation_response(operation["responses"])
+                for status, answer in error_responses(
+                    *_OF_EVERY_ROUTE, json_api=is_json_api({"path": path})
+                ).items():
+                    operation["responses"].setdefault(str(status), answer)
         app.openapi_schema = schema
     return app.openapi_schema
 

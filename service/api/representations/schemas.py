@@ -20,10 +20,13 @@ _ERROR_DESCRIPTIONS = {
     404: "The resource does not exist, or it belongs to another caller.",
     406: "None of the media types in Accept can be produced.",
     409: "The request conflicts with the current state of the resource.",
+    408: "The request took too long to arrive.",
     413: "The body is larger than 1 MiB.",
+    414: "The path and the query are too long.",
     415: "The media type of the body is not one of those documented.",
     422: "The body is JSON but does not match the documented schema; `errors` lists the invalid fields.",
     429: "Too many requests; Retry-After gives the number of seconds to wait.",
+    431: "The header fields are too large or too many.",
     503: "A dependency is unavailable; Retry-After gives the number of seconds to wait.",
 }
 

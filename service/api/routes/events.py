@@ -17,6 +17,7 @@ from service.api.errors import ApiError
 from service.api.protocol.connection_limits import MAX_BODY_BYTES
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent, Withdrawal
+from service.model.keys import joined_key
 from service.model.reasons import DeadReason
 from service.model.record import Headers, Message
 from service.pipeline.resolve import ingest, strict_json
@@ -100,7 +101,7 @@ async def publish(
         return _accepted(await _publish(deps, _parse_request(request, body, deps)))
     if not 0 < len(idempotency_key) <= 255:
         raise ApiError(400, "An Idempotency-Key has 1 to 255 characters.", code="idempotency-key")
-    key, fingerprint = f"{principal.name}:{idempotency_key}", _fingerprint(request, body)
+    key, fingerprint = joined_key(principal.name, idempotency_key), _fingerprint(request, body)
     earlier = await deps.idempotency.begin(key, fingerprint)
     if earlier.repeat is IdempotencyState.done:
         return _accepted(earlier.answer, replayed=True)
@@ -187,10 +188,11 @@ def _check_first(state: IdempotencyState) -> None:
 
 
 def _fingerprint(request: Request, body: bytes) -> str:
-    digest = sha256(body)
+    """Return a hash of the body and of the headers that make the event."""
+    digest = sha256(b"%d\n" % len(body) + body)
     for name, value in sorted(request.headers.items()):
         if name.startswith("ce-") or name == "content-type":
-            digest.update(f"\0{name}\0{value}".encode())
+            digest.update(f"{name}: {value}\n".encode())  # neither contains a line feed
     return digest.hexdigest()
 
 

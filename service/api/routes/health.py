@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics of this API process."""
+"""Liveness and readiness of this API process."""
 
 import asyncio
 
@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from service.api.deps import Deps, ReadinessCheck
-from service.api.metrics import exposition
 from service.api.representations.schemas import response
 from service.ports import Unavailable
 
@@ -47,16 +46,6 @@ async def readyz(deps: Deps) -> Response:
     reasons = {name: reason for name, reason in zip(deps.checks, results, strict=True) if reason}
     body = {"status": "not ready" if reasons else "ready", "reasons": reasons}
     return Response(orjson.dumps(body), 503 if reasons else 200, media_type="application/json")
-
-
-@router.get(
-    "/metrics",
-    summary="Metrics",
-    responses={200: response({"type": "string"}, "Metrics in Prometheus' text format.", "text/plain")},
-)
-async def metrics() -> Response:
-    """Return the metrics of this process for Prometheus."""
-    return exposition()
 
 
 async def _reason(name: str, check: ReadinessCheck) -> str | None:

@@ -31,11 +31,12 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
         yield fail("tokens", detail, remedy)
     elif secret and len(set(secret)) < _MIN_DISTINCT_CHARACTERS:
         yield warn("tokens", f"the secret has only {len(set(secret))} different characters", remedy)
-    elif not secret and not auth.jwks_url:
-        remedy = "set TOCSIN_AUTH__SECRET, or TOCSIN_AUTH__JWKS_URL with TOCSIN_AUTH__ALGORITHMS"
-        yield warn("tokens", "neither a secret nor a JWKS URL: the API accepts no token", remedy)
+    elif not auth.accepted_algorithms:
+        remedy = "set TOCSIN_AUTH__SECRET (HS256) or TOCSIN_AUTH__JWKS_URL (RS256, ES256)"
+        yield warn("tokens", "no key for an accepted algorithm: the API does not start", remedy)
     else:
-        yield ok("tokens", f"{', '.join(auth.algorithms)}{' by JWKS' if auth.jwks_url else ''}")
+        by_jwks = " by JWKS" if auth.jwks_url else ""
+        yield ok("tokens", f"{', '.join(auth.accepted_algorithms)}{by_jwks}")
     if auth.jwks_url.startswith("http:") and not _is_loopback(urlsplit(auth.jwks_url).hostname or ""):
         yield fail(
             "jwks", f"{auth.jwks_url} is without TLS: the keys can be replaced in transit", "use https"

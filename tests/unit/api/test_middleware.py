@@ -8,11 +8,14 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from service.api.__main__ import main as print_openapi
 from service.api.app import create_app
+from service.api.metrics_server import MetricsServer, metrics_app
 from service.api.protocol.connection_limits import MAX_BODY_BYTES
 from service.api.routes import health
+from service.dev.ports import free_port
 from service.ports import Unavailable
 from tests.support.api_fixture import ApiFixture, basic
 from tests.support.paths import ROOT
@@ -79,16 +82,23 @@ async def test_unknown_paths_and_methods(api: ApiFixture) -> None:
 
 
 async def test_internal_errors(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unexpected exception is a 500 that does not reveal its text."""
+    """An unexpected exception is a 500 that does not reveal its text, and a line in the log with its type and place."""
 
     async def broken(*_: Any) -> None:
         raise RuntimeError("secret internals")
 
     monkeypatch.setattr(api.deps.inbox, "counts", broken)
 
-    answer = await api.client.get("/counts", headers=api.bearer())
+    with capture_logs() as lines:
+        answer = await api.client.get("/counts", headers=api.bearer())
 
     assert (answer.status_code, "secret" in answer.text) == (500, False)
+    assert answer.json()["errors"][0]["status"] == "500"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (line,) = lines
+    assert (line["event"], line["error"], line["route"]) == ("request_failed", "RuntimeError", "/counts")
+    assert any("test_middleware.py" in place for place in line["at"])
+    assert "secret" not in str(line)
 
 
 async def test_health(api: ApiFixture) -> None:
@@ -136,12 +146,31 @@ async def test_metrics(api: ApiFixture) -> None:
     await api.client.delete("/notifications/an-id-of-someone", headers=api.bearer())
     await api.client.get("/invented/path")
 
-    text = (await api.client.get("/metrics")).text
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(metrics_app()), base_url="http://t") as client:
+        text = (await client.get("/metrics")).text
 
+    assert (await api.client.get("/metrics")).status_code == 404
     assert 'tocsin_http_requests_total{method="DELETE",route="/notifications/{id}",status="404"}' in text
     assert 'route="none"' in text
     assert "invented" not in text
     assert "an-id" not in text
+
+
+async def test_metrics_have_their_own_port() -> None:
+    """They are served on a port of their own; one that is in use, or 0, does not stop the API."""
+    port = free_port()
+    server, second, none = (MetricsServer("127.0.0.1", p) for p in (port, port, 0))
+    await server.start()
+    await second.start()
+    await none.start()
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            answers = [(await client.get(path)).status_code for path in ("/metrics", "/counts", "/livez")]
+    finally:
+        for one in (server, second, none):
+            await one.stop()
+
+    assert answers == [200, 404, 404]
 
 
 def test_openapi_is_deterministic(api: ApiFixture, capsys: pytest.CaptureFixture[str]) -> None:

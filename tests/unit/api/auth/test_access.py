@@ -1,10 +1,14 @@
 """Authorization of every route, and its error responses."""
 
+import httpx
 import pytest
 
 from service.pipeline.tables.credentials import create_key, revoke_key, set_password
 from service.settings import LimitSettings
-from tests.support.api_fixture import ApiFixture, basic, fake_api
+from tests.support.api_fixture import ACCOUNT as ACME
+from tests.support.api_fixture import PASSWORD, ApiFixture, basic, fake_api
+
+CONTACTS = "/api/2.0/notification_contacts/"
 
 INBOX = [
     ("GET", "/counts"),
@@ -33,7 +37,7 @@ ACCOUNT = [
         ("PUT", "preferences/"),
     )
 ]
-OPEN = {"/livez", "/readyz", "/metrics"}
+OPEN = {"/livez", "/readyz"}
 
 
 def test_every_route_is_listed(api: ApiFixture) -> None:
@@ -142,7 +146,7 @@ async def test_malformed_basic(api: ApiFixture, header: str) -> None:
 
 
 async def test_verified_once(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A right password runs the slow hash once a minute, a wrong one each time."""
+    """A right password runs the slow hash once a day, a wrong one each time."""
     verified = []
     passwords = api.app.state.authenticators.passwords
     slow = passwords._verify
@@ -163,6 +167,53 @@ async def test_password_guesses_are_rate_limited() -> None:
 
     assert statuses == [401, 401, 429]
     assert (right.status_code, right.headers["retry-after"]) == (429, "60")
+
+
+async def guess(api: ApiFixture, address: str, password: str, account: str = ACME) -> int:
+    """Return the status of a request with this password from this client address."""
+    transport = httpx.ASGITransport(api.app, client=(address, 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        return (await client.get(CONTACTS, auth=basic(account, password))).status_code
+
+
+async def test_one_address_cannot_try_much_on_one_account() -> None:
+    """The limit holds for the pair: the account from elsewhere, and other accounts from there, are not affected."""
+    async with fake_api(limits=LimitSettings(passwords_per_account_and_address="2/minute")) as api:
+        tried = [await guess(api, "192.0.2.1", str(n)) for n in range(3)]
+        elsewhere, another = await guess(api, "192.0.2.2", "x"), await guess(api, "192.0.2.1", "x", "other")
+        right = await guess(api, "192.0.2.3", PASSWORD)
+
+    assert tried == [401, 401, 429]
+    assert (elsewhere, another, right) == (401, 401, 200)
+
+
+async def test_many_addresses_cannot_try_much_on_one_account() -> None:
+    """Guesses from everywhere are limited by account; a caller that signed in before is not locked out."""
+    async with fake_api(limits=LimitSettings(passwords_per_account="5/hour")) as api:
+        before = await guess(api, "198.51.100.1", PASSWORD)
+        tried = [await guess(api, f"192.0.2.{n}", str(n)) for n in range(8)]
+        after = [await guess(api, f"198.51.100.{n}", PASSWORD) for n in range(3)]
+        another = await guess(api, "192.0.2.1", "x", "other")
+
+    assert before == 200
+    assert tried == [401] * 4 + [429] * 4
+    assert after == [200] * 3
+    assert another == 401
+
+
+async def test_an_ipv6_client_is_its_network() -> None:
+    """A client that has a /64 network cannot try once from each of its addresses."""
+    async with fake_api(limits=LimitSettings(passwords="2/minute")) as api:
+        tried = [await guess(api, f"2001:db8::{n:x}", str(n)) for n in range(1, 4)]
+        other = await guess(api, "2001:db8:0:1::1", "x")
+
+    assert (tried, other) == ([401, 401, 429], 401)
+
+
+async def test_a_long_account_name_costs_nothing(api: ApiFixture) -> None:
+    """An account name that cannot exist is refused before it is counted or hashed."""
+    assert await guess(api, "192.0.2.1", "x", "a" * 129) == 401
+    assert not api.deps.rate_limits.taken  # type: ignore[attr-defined]
 
 
 async def test_rate_limit() -> None:

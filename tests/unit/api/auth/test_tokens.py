@@ -17,6 +17,7 @@ from service.ports import Unavailable
 from service.settings import DEV_SECRET, AuthSettings, Settings
 
 SECRET = "0123456789abcdef0123456789abcdef"
+ISSUER = "https://issuer.test/jwks"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
 
@@ -28,11 +29,14 @@ class Issuer:
         self.keys = keys
         self.fetches = 0
         self.unavailable = False
+        self.document: bytes | None = None
 
     def __call__(self, url: str) -> bytes:
         self.fetches += 1
         if self.unavailable:
             raise OSError("unavailable")
+        if self.document is not None:
+            return self.document
         rows = []
         for name, key in self.keys.items():
             kind = (
@@ -48,7 +52,7 @@ def claims(**fields: Any) -> dict[str, Any]:
     return {"sub": "alice", "aud": "tocsin", "exp": time.time() + 60, "scope": "inbox tables", **fields}
 
 
-def settings(*algorithms: str, secret: str = SECRET, mode: str = "production", url: str = "") -> Settings:
+def settings(*algorithms: str, secret: str = SECRET, mode: str = "production", url: str = ISSUER) -> Settings:
     auth = AuthSettings.model_validate(
         {"secret": SecretStr(secret), "algorithms": algorithms or ("HS256",), "jwks_url": url, "skew": 30}
     )
@@ -204,18 +208,81 @@ async def test_rotation() -> None:
     assert issuer.fetches == 2
 
 
-async def test_issuer_outage() -> None:
-    """During an outage of the issuer known keys still verify; with no key set at all the error is Unavailable."""
-    now = 0.0
-    issuer = Issuer(one=RSA)
-    text = jwt.encode(claims(), RSA, "RS256", {"kid": "one"})
-    known = Tokens(settings("RS256"), Jwks("https://issuer.test/jwks", issuer, lambda: now))
-    await known.principal(text)
-    issuer.unavailable, now = True, 1000.0
+class KeySet:
+    """Tokens verified by an issuer's key set, at a time that the test sets; nothing is cached but the key set."""
 
-    assert (await known.principal(text)).id == "alice"
+    def __init__(self, issuer: Issuer, stale_s: float = 3600.0) -> None:
+        self.now_s = 0.0
+        self._jwks = Jwks("https://issuer.test/jwks", issuer, lambda: self.now_s, stale_s=stale_s)
+
+    async def accepts(self, key: Any, key_id: str) -> bool:
+        text = jwt.encode(claims(), key, "RS256" if key is RSA else "ES256", {"kid": key_id})
+        try:
+            await Tokens(settings("RS256", "ES256"), self._jwks).principal(text)
+        except BadCredential:
+            return False
+        return True
+
+
+async def test_issuer_outage() -> None:
+    """While the set cannot be fetched known keys still verify, for the time that is set; then, or with no set, 503."""
+    issuer = Issuer(one=RSA)
+    keys = KeySet(issuer, stale_s=1000)
+    assert await keys.accepts(RSA, "one")
+    issuer.unavailable, keys.now_s = True, 999.0
+
+    assert await keys.accepts(RSA, "one")
+    keys.now_s = 1001.0
     with pytest.raises(Unavailable):
-        await Tokens(settings("RS256"), Jwks("https://issuer.test/jwks", issuer)).principal(text)
+        await keys.accepts(RSA, "one")
+    issuer.unavailable, keys.now_s = False, 1012.0
+    assert await keys.accepts(RSA, "one")
+    issuer.unavailable = True
+    with pytest.raises(Unavailable):
+        await KeySet(issuer).accepts(RSA, "one")
+
+
+async def test_an_empty_key_set_revokes_every_key() -> None:
+    """A set that was fetched replaces the one before, also when it is empty or has no key that can be used."""
+    for left in ({}, {"two": EC}):
+        issuer = Issuer(one=RSA)
+        keys = KeySet(issuer)
+        assert await keys.accepts(RSA, "one")
+        issuer.keys, keys.now_s = left, 301.0
+
+        assert not await keys.accepts(RSA, "one")
+        assert await keys.accepts(EC, "two") is ("two" in left)
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"[]", b"{}", b'{"keys": {}}', b'{"error": "down"}', b"<html>", b"\xff", b"[" * 5000]
+)
+async def test_what_is_no_key_set_revokes_nothing(document: bytes) -> None:
+    """An error page in place of the set counts as an outage."""
+    issuer = Issuer(one=RSA)
+    keys = KeySet(issuer)
+    assert await keys.accepts(RSA, "one")
+    issuer.document, keys.now_s = document, 301.0
+
+    assert await keys.accepts(RSA, "one")
+
+
+async def test_keys_that_cannot_be_used_are_left_out() -> None:
+    """Unknown types, keys for encryption and rows that are no keys do not hide the others (RFC 7517, section 5)."""
+    issuer = Issuer(one=RSA)
+    rows = orjson.loads(issuer(""))["keys"]
+    odd = [
+        {"kty": "OKP", "crv": "X448", "kid": "x"},
+        {"kid": "y"},
+        1,
+        None,
+        {**rows[0], "use": "enc", "kid": "z"},
+    ]
+    issuer.document = orjson.dumps({"keys": [*odd, *rows]})
+    keys = KeySet(issuer)
+
+    assert await keys.accepts(RSA, "one")
+    assert not await keys.accepts(RSA, "z")
 
 
 @pytest.mark.parametrize("secret", [DEV_SECRET, "short"])
@@ -227,7 +294,39 @@ def test_bad_secrets_do_not_start(secret: str) -> None:
 
 async def test_no_secret_no_token() -> None:
     """Without a secret every HS256 token is refused, one signed with an empty key included."""
-    assert await refusal(Tokens(settings(secret="")), jwt.encode(claims(), "x" * 32, "HS256"))
+    assert await refusal(
+        Tokens(settings("HS256", "RS256", secret="")), jwt.encode(claims(), "x" * 32, "HS256")
+    )
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "secret", "url"),
+    [((), "", ""), (("HS256",), "", "https://issuer.test/jwks"), (("RS256", "ES256"), SECRET, "")],
+)
+def test_without_a_way_to_sign_in_the_api_does_not_start(
+    algorithms: tuple[str, ...], secret: str, url: str
+) -> None:
+    """Without a key for an accepted algorithm the start fails, and the error names the settings; dev mode starts."""
+    auth = AuthSettings.model_validate({"secret": secret, "algorithms": algorithms, "jwks_url": url})
+
+    with pytest.raises(ValueError, match=r"TOCSIN_AUTH__SECRET.*TOCSIN_AUTH__JWKS_URL"):
+        Tokens(Settings(mode="production", auth=auth))
+    Tokens(Settings(mode="dev", auth=auth))
+
+
+@pytest.mark.parametrize(
+    ("secret", "url", "accepted"),
+    [
+        (SECRET, "", ("HS256",)),
+        ("", "https://i.test", ("RS256", "ES256")),
+        (SECRET, "https://i.test", ("HS256", "RS256", "ES256")),
+    ],
+)
+def test_algorithms_follow_from_the_keys(secret: str, url: str, accepted: tuple[str, ...]) -> None:
+    """A secret or a JWKS URL alone is enough: without a list, each algorithm that has a key is accepted."""
+    auth = AuthSettings.model_validate({"secret": secret, "jwks_url": url})
+
+    assert auth.accepted_algorithms == accepted
 
 
 def test_key_set_by_http_only() -> None:
