@@ -28,8 +28,9 @@ class Passwords:
 
     A verified password is cached for a day as a keyed hash, under a key of this process. The stored hash is part of
     what is hashed, so a new password is in force at once. A cached password is not verified again, and so not limited:
-    a caller who guesses the password of an account cannot lock out those who know it. Verifying takes 64 MiB for some 50 ms,
-    so at most two run at a time.
+    a caller who guesses the password of an account cannot lock out those who know it.
+
+    Verifying takes 64 MiB for some 50 ms, so at most two run at a time.
     """
 
     def __init__(self, accounts: Accounts, now: Callable[[], float] = time.monotonic) -> None:
