@@ -64,6 +64,7 @@ class Reason(StrEnum):
     replayed = "replayed"
     # after a loss of data in Redis
     state_lost = "state_lost"
+    retention_over = "retention_over"
 
     @property
     def text(self) -> str:
@@ -120,6 +121,7 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.by_operator: "an operator stopped the delivery",
     Reason.replayed: "an operator sent the delivery again",
     Reason.state_lost: "the delivery was lost in Redis and entered again from its record in Kafka",
+    Reason.retention_over: "its entry has left the ledger, so whether it was sent before is unknown",
 }
 
 

@@ -154,6 +154,12 @@ BOUNCES = Counter(
 REDIS_ERRORS = FastCounter(
     "tocsin_redis_errors_total", "Failed Redis commands, by reason", ("reason",), REGISTRY
 )
+LOST_DELIVERIES = FastCounter(
+    "tocsin_lost_deliveries_total",
+    "Deliveries without an entry in the ledger: entered again, or the retention is over; reported: by a bounce",
+    ("channel", "result"),
+    REGISTRY,
+)
 HTTP_REQUESTS = FastCounter(
     "tocsin_http_requests_total", "Answered API requests", ("method", "route", "status"), REGISTRY
 )

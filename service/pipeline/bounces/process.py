@@ -18,7 +18,7 @@ from service.model.record import Message
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.model.verp import Origin, Verp
-from service.observability.metrics import BOUNCES
+from service.observability.metrics import BOUNCES, LOST_DELIVERIES
 from service.pipeline.bounces.dsn import Report, ReportKind, read_report
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.messages import message_of
@@ -112,6 +112,8 @@ class BounceProcessor:
         # publishing fails, the caller repeats the report, and what is stored already is published again.
         await self._ledger.transition([transition])
         entry = await self._ledger.entry(origin.event, origin.delivery)
+        if entry is None:  # the report does not say whose it was: the address alone can be judged
+            LOST_DELIVERIES.add(("email", "reported"))
         messages: list[Message] = []
         if entry is not None and entry.state is State.bounced and entry.newest_step.reason is reason:
             messages.append(await self._outcome_message(origin, entry))

@@ -14,6 +14,7 @@ from service.model.ledger import State, Transition, TransitionResult
 from service.model.reasons import Reason
 from service.pipeline.email.in_flight import ALIVE_S, InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
+from service.pipeline.lost_deliveries import LostDeliveries
 from service.ports import Clock, DueSet, Ledger, Workers
 
 _Contested = tuple[RecheckedDelivery, TransitionResult]
@@ -53,6 +54,7 @@ class Claimer:
         self._workers = workers
         self._due = due
         self._clock = clock
+        self._lost = LostDeliveries(catalogue, ledger, clock)
         self.in_flight = in_flight
         self._owner_with_heartbeat = ""
 
@@ -67,9 +69,9 @@ class Claimer:
     async def _claim(self, checked: Sequence[RecheckedDelivery], claims: ClaimResults) -> None:
         transitions = [self._transition(c, claims.owner) for c in checked]
         contested: list[_Contested] = []
-        for check, transition, result in zip(
-            checked, transitions, await self._write(transitions), strict=True
-        ):
+        results = list(await self._write(transitions))
+        await self._enter_lost(checked, transitions, results)
+        for check, transition, result in zip(checked, transitions, results, strict=True):
             if (
                 result.state is State.sending
                 and not result.applied
@@ -80,6 +82,42 @@ class Claimer:
                 self._sort(check, transition, result, claims)
         if contested:
             await self._take_over(contested, claims)
+
+    async def _enter_lost(
+        self,
+        checked: Sequence[RecheckedDelivery],
+        transitions: list[Transition],
+        results: list[TransitionResult],
+    ) -> None:
+        """Enter deliveries that the ledger does not hold, and make their transitions; put the results in their places.
+
+        Whether one was sent before is unknown. So it is held where its type forbids a second message, and closed where
+        the retention is over.
+        """
+        lost = [i for i, result in enumerate(results) if result.state is None]
+        if not lost:
+            return
+        now_ms, entered = self._clock.now_ms(), list[int]()
+        for i, state in zip(lost, await self._lost.enter([checked[i].delivery for i in lost]), strict=True):
+            if state is None:
+                delivery = checked[i].delivery
+                transitions[i] = Transition(
+                    delivery.event,
+                    delivery.id,
+                    State.expired,
+                    Reason.retention_over,
+                    now_ms,
+                    delivery.attempt,
+                )
+                results[i] = TransitionResult(True, State.expired)
+                continue
+            if transitions[i].to is State.sending and not self._resends(checked[i]):
+                transitions[i] = _hold(checked[i], now_ms)._replace(reason=Reason.state_lost)
+            entered.append(i)
+        if entered:
+            again = await self._write([transitions[i] for i in entered])
+            for i, result in zip(entered, again, strict=True):
+                results[i] = result
 
     async def _ensure_heartbeat(self) -> str:
         """Return the current owner, once it has a heartbeat. The epoch may be renewed meanwhile."""

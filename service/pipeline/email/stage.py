@@ -19,7 +19,7 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import State, Transition, sources_of
+from service.model.ledger import State, Transition, TransitionResult, sources_of
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
@@ -32,6 +32,7 @@ from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import DeliveryResult, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
@@ -96,6 +97,7 @@ class EmailHandler:
         self._headers = headers
         self._soft = SoftBounceScorer(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
+        self._lost = LostDeliveries(catalogue, ports.ledger, ports.clock)
         self._storing: set[asyncio.Task[None]] = set()
         self._in_flight = in_flight or InFlight(owner)
         self._claimer = Claimer(
@@ -257,7 +259,7 @@ class EmailHandler:
                 # which nothing would ever make.
                 await self._add_next_attempts(settled)
                 await self._note_held([s[:2] for s in settled])
-                refused = await self._write_transitions([s.transition for s in settled])
+                refused = await self._write_transitions(settled)
                 for s in settled:
                     if s.result.suppress:
                         await self._ports.writes.put_suppression(*_suppression(s))
@@ -281,12 +283,18 @@ class EmailHandler:
         if held := [delivery for delivery, transition in transitions if transition.to is State.held]:
             await self._ports.due.hold(held, self._ports.clock.now_ms())
 
-    async def _write_transitions(self, transitions: Sequence[Transition]) -> set[str]:
+    async def _write_transitions(self, settled: Sequence[SettledDelivery]) -> set[str]:
         """Write transitions after `sending`; return the deliveries that another worker has settled meanwhile.
 
-        Where Redis was emptied and rebuilt while a message was out, its claim is lost: it is written again first.
+        Where Redis was emptied and rebuilt while a message was out, its claim is lost: it is written again first. An
+        entry that is lost is entered again; one whose retention is over stays out, and its outcome is published.
         """
-        results = await self._ports.ledger.transition(transitions)
+        transitions = [s.transition for s in settled]
+        results = list(await self._ports.ledger.transition(transitions))
+        if lost := [i for i, result in enumerate(results) if result.state is None]:
+            states = await self._lost.enter([settled[i].delivery for i in lost])
+            for i, state in zip(lost, states, strict=True):
+                results[i] = TransitionResult(state is None, state or transitions[i].to)
         refused = [
             (transition, result.state)
             for transition, result in zip(transitions, results, strict=True)
@@ -317,7 +325,9 @@ class EmailHandler:
     async def _re_emit(self, delivery: Delivery) -> list[Message]:
         """Return the outcome of a delivery that was settled before: it may have been lost with a worker."""
         entry = await self._ports.ledger.entry(delivery.event, delivery.id)
-        if entry is None or entry.state is State.sending:
+        if entry is None:  # the ledger held it a moment ago: read the record again
+            raise Unavailable("redis: a delivery has left the ledger while it was settled")
+        if entry.state is State.sending:
             return []
         step = entry.newest_step
         (next_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)

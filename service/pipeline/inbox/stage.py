@@ -4,8 +4,9 @@
 2. Render an entry of each delivery that has not expired.
 3. Add the entries to the inboxes.
 4. Write the transitions, mostly to `delivered`, to the ledger.
-5. Remove the entries of deliveries that the ledger refused, as withdrawn ones.
-6. Yield the outcomes and finish the records.
+5. Enter deliveries that the ledger does not hold, and write theirs.
+6. Remove the entries of deliveries that the ledger refused, as withdrawn ones.
+7. Yield the outcomes and finish the records.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +19,7 @@ from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
+from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import Clock, Inbox, InboxItem, Ledger, Renderer, RenderFailed
 
@@ -37,6 +39,7 @@ class InboxHandler:
         self._catalogue = catalogue
         self._inbox = inbox
         self._ledger = ledger
+        self._lost = LostDeliveries(catalogue, ledger, clock)
         self._renderer = renderer
         self._topics = topics
         self._clock = clock
@@ -65,10 +68,34 @@ class InboxHandler:
         # and the entry added after it would stay. If the worker dies between, the record meets the same entry again.
         if items:
             await self._inbox.add(items)
-        results = await self._ledger.transition(transitions) if transitions else []
+        results = list(await self._ledger.transition(transitions)) if transitions else []
+        await self._enter_lost(batch, transitions, results)
         # Removal after the refusal: only the ledger knows of a withdrawal that came before the entry was added.
         await self._remove_refused(batch, transitions, results)
         yield Done(records, [*dead_letters, *self._outcomes(batch, transitions, results)])
+
+    async def _enter_lost(
+        self, batch: DeliveryBatch, transitions: Sequence[Transition], results: list[TransitionResult]
+    ) -> None:
+        """Enter deliveries that the ledger does not hold, and make their transitions; put the results in their places.
+
+        An entry is in an inbox once, however often it is added. So one whose retention in the ledger is over counts as
+        delivered, too.
+        """
+        lost = [i for i, result in enumerate(results) if result.state is None]
+        if not lost:
+            return
+        deliveries = [batch.deliveries[transitions[i].delivery] for i in lost]
+        entered = list[int]()
+        for i, state in zip(lost, await self._lost.enter(deliveries), strict=True):
+            if state is None:
+                results[i] = TransitionResult(True, transitions[i].to)
+            else:
+                entered.append(i)
+        if entered:
+            again = await self._ledger.transition([transitions[i] for i in entered])
+            for i, result in zip(entered, again, strict=True):
+                results[i] = result
 
     async def _remove_refused(
         self, batch: DeliveryBatch, transitions: Sequence[Transition], results: Sequence[TransitionResult]

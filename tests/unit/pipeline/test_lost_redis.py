@@ -2,11 +2,14 @@
 
 import asyncio
 
+from service.model.delivery import Delivery
 from service.model.ids import address_key
 from service.model.ledger import State, Transition
-from service.model.reasons import Reason
+from service.model.mail import SendResult, SendStatus
+from service.model.reasons import Reason, SendReason
 from service.model.recipient import Recipient
 from service.model.suppression import Suppression
+from service.pipeline.email.settle import SettledDelivery
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import FakePipeline
 
@@ -79,5 +82,7 @@ async def test_a_claim_of_another_worker_is_left_alone() -> None:
     expired = Transition(entry.event, entry.delivery, State.expired, Reason.past_deadline, 1)
     await pipeline.ledger.transition([expired])
     sent = Transition(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)
-    await pipeline.deliver_email._write_transitions([sent])
+    delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
+    settled = SettledDelivery(delivery, sent, SendResult(SendStatus.accepted, SendReason.accepted))
+    await pipeline.deliver_email._write_transitions([settled])
     assert (await pipeline.states("1"))["alice", "email"] == ("expired", "past_deadline")
