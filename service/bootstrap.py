@@ -177,6 +177,7 @@ class Parts:
             topics=self.topics,
             clock=self.clock,
             publisher=publisher,
+            tokens=self.unsubscribe_tokens,
         )
 
     def table_writer(self, publisher: Publisher) -> TableWriter:

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     malformed_reply = "malformed_reply"
     render_failed = "render_failed"
     bounce_received = "bounce_received"
+    unjudged_return = "unjudged_return"
     complaint_received = "complaint_received"
     # by an operator
     by_operator = "by_operator"
@@ -117,6 +118,7 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.malformed_reply: "the relay's reply does not follow RFC 5321",
     Reason.render_failed: "a template could not be rendered with the data of the event",
     Reason.bounce_received: "a delivery status notification reported that the message was not delivered",
+    Reason.unjudged_return: "a message came back to the return address that does not say whether ours was delivered",
     Reason.complaint_received: "the recipient reported the message as spam",
     Reason.by_operator: "an operator stopped the delivery",
     Reason.replayed: "an operator sent the delivery again",
@@ -125,7 +127,9 @@ REASON_TEXT: Mapping[Reason, str] = {
 }
 
 
-RETURN_REASONS = frozenset({Reason.bounce_received, Reason.complaint_received})
+RETURN_REASONS = frozenset(
+    {Reason.bounce_received, Reason.expired_in_transit, Reason.unjudged_return, Reason.complaint_received}
+)
 """The reasons that a message gives which came back by mail, after a relay took ours; they belong to no attempt."""
 
 
