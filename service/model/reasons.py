@@ -180,6 +180,7 @@ class DeadReason(StrEnum):
     missing_audience = "missing_audience"
     invalid_withdrawal = "invalid_withdrawal"
     render_failed = "render_failed"
+    unreadable = "unreadable"
     unprocessable = "unprocessable"
 
     @property
@@ -207,5 +208,6 @@ DEAD_REASON_TEXT: Mapping[DeadReason, str] = {
     DeadReason.missing_audience: "the event does not say whom to notify",
     DeadReason.invalid_withdrawal: "the withdrawal does not say what is withdrawn",
     DeadReason.render_failed: "a template could not be rendered with this data",
+    DeadReason.unreadable: "the record batch cannot be decompressed or parsed",
     DeadReason.unprocessable: "processing it failed for a reason no retry can help",
 }

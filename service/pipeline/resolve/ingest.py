@@ -21,7 +21,7 @@ from service.model.ids import event_key
 from service.model.reasons import DeadReason
 from service.pipeline.resolve import strict_json
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 _CORE = frozenset(
     {
@@ -51,7 +51,7 @@ def parse(
     value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int
 ) -> Event | Withdrawal:
     """Return the event or withdrawal in a record or request. Raise InvalidEvent, and nothing else."""
-    fields = _fields(value, {name.lower(): content for name, content in headers})
+    fields = _fields(value, {name.lower(): content for name, content in headers if content is not None})
     data = fields.get("data")
     if data is None:
         data = {}

@@ -10,6 +10,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from service.model.catalogue import Catalogue
@@ -29,7 +30,10 @@ from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
 CHUNK = 500
-"""Deliveries that are entered, produced and held in memory at a time."""
+"""Candidates whose deliveries are entered, produced and held in memory at a time."""
+
+CHUNK_BYTES = 4 * 1024 * 1024
+"""Bytes of their events together: every delivery carries the data of its event."""
 
 SHARDED_FROM = 1000
 """An event with more recipients than this has its ledger entries sharded."""
@@ -94,6 +98,7 @@ class ResolveHandler:
         chunk: list[tuple[_IncomingEvent, Candidate | None]] = []
         # A record is finished only with the chunk that holds the last of its candidates.
         finished: list[Record] = []
+        chunk_bytes = 0
         for incoming in parsed.events:
             matches = list(candidates(incoming.event, incoming.notification_type, rows))
             roles = incoming.notification_type.roles if keys.roles else ()
@@ -101,16 +106,18 @@ class ResolveHandler:
             incoming.sharded = len(matches) > SHARDED_FROM or any(
                 cursor is not None for cursor in cursors.values()
             )
+            size = len(incoming.record.value or b"")
             for candidate in matches or (None,):
                 chunk.append((incoming, candidate))
-                if len(chunk) >= CHUNK:
+                chunk_bytes += size
+                if len(chunk) >= CHUNK or chunk_bytes >= CHUNK_BYTES:
                     yield Done(finished, await self._open_entries(chunk))
-                    chunk, finished = [], []
+                    chunk, finished, chunk_bytes = [], [], 0
             for role, cursor in cursors.items():
-                async for members in self._further_members(role, cursor):
+                async for members in self._further_members(role, cursor, max(1, CHUNK_BYTES // (size or 1))):
                     chunk += [(incoming, member) for member in members]
                     yield Done(finished, await self._open_entries(chunk))
-                    chunk, finished = [], []
+                    chunk, finished, chunk_bytes = [], [], 0
             finished.append(incoming.record)
         yield Done([*finished, *parsed.repeats], await self._open_entries(chunk))
 
@@ -133,10 +140,15 @@ class ResolveHandler:
                 events[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
         return _ParsedBatch(list(events.values()), repeats, refused, withdrawals)
 
-    async def _further_members(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
+    async def _further_members(
+        self, role: str, cursor: str | None, most: int
+    ) -> AsyncIterator[Iterator[Candidate]]:
+        """Yield the members of a role that the first lookup has not returned, at most `most` at a time."""
         while cursor is not None:
             page = await self._tables.role(role, cursor, CHUNK)
-            yield role_members(role, page.members)
+            members = role_members(role, page.members)
+            while some := list(islice(members, most)):
+                yield iter(some)
             cursor = page.cursor
 
     async def _open_entries(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:

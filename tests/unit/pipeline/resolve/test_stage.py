@@ -217,6 +217,25 @@ async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: FakePi
     assert len(pipeline.records("dispatch.inbox")) == len(pipeline.email_records()) == 3001
 
 
+@pytest.mark.parametrize("audience", ["role", "users"])
+async def test_a_large_event_for_many_is_dispatched_in_bounded_bytes(
+    pipeline: FakePipeline, audience: str
+) -> None:
+    """An event of 200 KB for 300 recipients: no more than a few megabytes of messages at once, and none is missing."""
+    ids = [f"a{n:04}" for n in range(300)]
+    rows = [Recipient(id=id_, address=f"{id_}@example.com", roles=("admin",), version=1) for id_ in ids]
+    await pipeline.tables.put_recipients(rows)
+    event: dict[str, object] = {"id": "1", "type": "callback_requested", "note": "x" * 200_000}
+    if audience == "users":
+        event |= {"type": "winner", "recipients": ids, "data": {"lot_id": "7" * 200_000}}
+    done = await pipeline.ingest(event)
+    assert not pipeline.reasons()
+
+    sizes = [sum(len(message.value or b"") for message in one.messages) for one in done]
+    assert max(sizes) < 16 * 1024 * 1024
+    assert len(pipeline.records("dispatch.inbox")) >= 300
+
+
 async def test_a_new_event_supersedes_the_pending_one(pipeline: FakePipeline) -> None:
     """Two overbids on a lot: only the newest is mailed; the inbox has both."""
     await pipeline.ingest(
