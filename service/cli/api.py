@@ -89,7 +89,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             publisher=producer,
             accounts=RedisAccounts(parts.store),
             api_keys=RedisApiKeys(parts.store),
-            rate_limits=SharedRateLimits(settings.redis),
+            rate_limits=SharedRateLimits(parts.store),
             idempotency=RedisIdempotency(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),

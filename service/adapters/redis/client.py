@@ -60,12 +60,7 @@ class Store:
             if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
                 # a server that was restarted or promoted, or sees a script for the first time: the text goes with the
                 # command, because a script that is loaded first may be loaded on one server and called on another
-                texts: dict[Arg, str] = {
-                    script.sha: script.text
-                    for batch in batches
-                    for script in (batch.script, batch.script.guarded)
-                    if script
-                }
+                texts = {sha: text for batch in batches for sha, text in batch.script.texts.items()}
                 again = await self._send([_with_text(commands[i], texts) for i in unknown])
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply

@@ -39,6 +39,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{w:OWNER}:alive` | string | heartbeat of a worker's owner epoch; exists until its TTL is over |
 | `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion a tombstone |
 | `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; stored as an account's contacts |
+| `{t:LIMIT}:taken` | string | requests of a caller in a window of a rate limit; expires with the window |
 | `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
 """
@@ -172,6 +173,10 @@ class Keys:
     def api_keys(self) -> str:
         """Return the API keys."""
         return f"{self.prefix}{{k}}:keys"
+
+    def rate_limit(self, window: str) -> str:
+        """Return the count of requests in a window of a caller's rate limit."""
+        return f"{self.prefix}{{t:{escape(window)}}}:taken"
 
     def lock(self, row: str) -> str:
         """Return the lock of a row."""
