@@ -74,6 +74,11 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     async def kafka_error() -> str | None:
         return producer.last_error
 
+    async def redis_error() -> str | None:
+        # a write over the connections of all requests: a replica and a full disk answer reads
+        await parts.store.probe()
+        return await parts.completeness.incomplete()
+
     try:
         yield ApiDeps(
             settings=settings,
@@ -95,7 +100,8 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             bounces=parts.bounces(producer),
             explain=parts.explain(),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": parts.tables.incomplete, "kafka": kafka_error},
+            checks={"redis": redis_error, "kafka": kafka_error},
+            stalls={"redis": parts.store.stalled_s},
         )
     finally:
         await producer.stop()

@@ -6,6 +6,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | key | type | value |
 |---|---|---|
 | `complete` | string | `yes`, or why nothing may be sent; on a cluster `complete:{TAG}`, one a slot |
+| `probe` | string | written by readiness checks; on a cluster `probe:{TAG}`, one a primary |
 | `rebuild` | hash | during a rebuild: `DELIVERY:ATTEMPT` → when the attempt after it is due (ms) |
 | `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION`, a tombstone for 30 days |
 | `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
@@ -86,6 +87,11 @@ class Keys:
     def complete(self) -> str:
         """Return the mark that Redis is complete."""
         return f"{self.prefix}complete"
+
+    @property
+    def probe(self) -> str:
+        """Return the key that readiness checks write; on a cluster the beginning of such keys."""
+        return f"{self.prefix}probe"
 
     @property
     def pending_retries(self) -> str:
