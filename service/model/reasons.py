@@ -166,8 +166,10 @@ class DeadReason(StrEnum):
     too_large = "too_large"
     invalid_utf8 = "invalid_utf8"
     invalid_json = "invalid_json"
+    schema_registry_framing = "schema_registry_framing"
     duplicate_key = "duplicate_key"
     not_a_number = "not_a_number"
+    number_out_of_range = "number_out_of_range"
     lone_surrogate = "lone_surrogate"
     too_deep = "too_deep"
     not_an_object = "not_an_object"
@@ -191,11 +193,13 @@ class DeadReason(StrEnum):
 
 DEAD_REASON_TEXT: Mapping[DeadReason, str] = {
     DeadReason.empty: "the record has no value",
-    DeadReason.too_large: "the event is larger than 256 KiB",
+    DeadReason.too_large: "the event is larger than 256 KiB, or has too many parts",
     DeadReason.invalid_utf8: "the bytes are not UTF-8",
     DeadReason.invalid_json: "the bytes are not JSON (RFC 8259)",
+    DeadReason.schema_registry_framing: "a schema registry's framing comes before the JSON",
     DeadReason.duplicate_key: "an object has the same key twice, so its meaning is unclear",
     DeadReason.not_a_number: "NaN and Infinity are not JSON numbers",
+    DeadReason.number_out_of_range: "an integer does not fit 64 bits, or a number does not fit a double",
     DeadReason.lone_surrogate: "a string has half of a surrogate pair, which is no character",
     DeadReason.too_deep: "objects are nested deeper than 64 levels",
     DeadReason.not_an_object: "the event is not a JSON object",
