@@ -74,11 +74,6 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     async def kafka_error() -> str | None:
         return producer.last_error
 
-    async def redis_error() -> str | None:
-        # a write over the connections of all requests: a replica and a full disk answer reads
-        await parts.store.probe()
-        return await parts.completeness.incomplete()
-
     try:
         yield ApiDeps(
             settings=settings,
@@ -94,14 +89,13 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             publisher=producer,
             accounts=RedisAccounts(parts.store),
             api_keys=RedisApiKeys(parts.store),
-            rate_limits=SharedRateLimits(parts.store),
+            rate_limits=SharedRateLimits(settings.redis),
             idempotency=RedisIdempotency(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
             explain=parts.explain(),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": redis_error, "kafka": kafka_error},
-            stalls={"redis": parts.store.stalled_s},
+            checks={"redis": parts.tables.incomplete, "kafka": kafka_error},
         )
     finally:
         await producer.stop()

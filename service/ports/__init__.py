@@ -37,7 +37,6 @@ from service.ports.operate import (
     LedgerScan,
     PendingRetries,
     PersonalData,
-    RecordLog,
     TableCount,
 )
 from service.ports.publisher import Publisher
@@ -96,7 +95,6 @@ __all__ = [
     "RateLimits",
     "ReadFilter",
     "RecipientDirectory",
-    "RecordLog",
     "RelayTransport",
     "RenderFailed",
     "Renderer",

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
 from service import settings
@@ -20,18 +22,50 @@ from service.adapters.redis.inbox.inbox import RedisInbox
 from service.dev.valkey import EmbeddedValkey
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
-from tests.support.redis_pair import RedisPair
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import eventually
 
 
+@dataclass
+class Pair:
+    """Two servers, and an address that leads to the first until `fail_over`."""
+
+    first: EmbeddedValkey
+    second: EmbeddedValkey
+    proxy: TcpProxy
+
+    def store(self, **redis: Any) -> Store:
+        url = SecretStr(f"redis://127.0.0.1:{self.proxy.port}/0")
+        return Store(settings.RedisSettings(url=url, **redis))
+
+    async def fail_over(self) -> None:
+        """Promote the second server, make the first its replica, and keep every connection."""
+        await command(self.second, "REPLICAOF", "NO", "ONE")
+        await command(self.first, "REPLICAOF", "127.0.0.1", self.second.port)
+        self.proxy.lead_to(self.second.port)
+
+
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[RedisPair]:
-    async with RedisPair(tmp_path) as running:
-        yield running
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    at_once = ("--repl-diskless-sync-delay", "0")
+    first = EmbeddedValkey(tmp_path / "first", extra=at_once)
+    second = EmbeddedValkey(tmp_path / "second", extra=at_once)
+    with first, second:
+        await command(second, "REPLICAOF", "127.0.0.1", first.port)
+        await eventually(lambda: synchronised(second))
+        async with TcpProxy(first.port) as proxy:
+            yield Pair(first, second, proxy)
 
 
-def store_of(pair: RedisPair, **redis: Any) -> Store:
-    return Store(settings.RedisSettings(url=SecretStr(pair.url), **redis))
+async def command(server: EmbeddedValkey, *args: str | int) -> Any:
+    client: Any = Redis.from_url(server.url)
+    async with client:
+        return await client.execute_command(*args)
+
+
+async def synchronised(server: EmbeddedValkey) -> bool:
+    info = await command(server, "INFO", "replication")
+    return bool(info["master_link_status"] == "up")
 
 
 async def write(store: Store, name: str) -> bool:
@@ -47,9 +81,9 @@ async def ids(server: EmbeddedValkey) -> set[str]:
         await store.close()
 
 
-async def test_writes_reach_the_new_primary_over_connections_that_survived(pair: RedisPair) -> None:
+async def test_writes_reach_the_new_primary_over_connections_that_survived(pair: Pair) -> None:
     """READONLY drops the connection, and those as old: not one of many callers fails."""
-    store = store_of(pair)
+    store = pair.store()
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     assert pair.proxy.connections > 10
     await pair.fail_over()
@@ -61,9 +95,9 @@ async def test_writes_reach_the_new_primary_over_connections_that_survived(pair:
     await store.close()
 
 
-async def test_one_pipeline_reaches_the_new_primary(pair: RedisPair) -> None:
+async def test_one_pipeline_reaches_the_new_primary(pair: Pair) -> None:
     """Errors inside a pipeline count too."""
-    store = store_of(pair)
+    store = pair.store()
     await store.pipeline([("SET", "a", 1), ("GET", "a")])
     await pair.fail_over()
 
@@ -71,13 +105,13 @@ async def test_one_pipeline_reaches_the_new_primary(pair: RedisPair) -> None:
     await store.close()
 
 
-async def test_reads_leave_the_old_primary(pair: RedisPair) -> None:
+async def test_reads_leave_the_old_primary(pair: Pair) -> None:
     """A replica answers reads, so that nothing fails: the role is asked for every second, without a round trip."""
-    store = store_of(pair)
+    store = pair.store()
     await store.pipeline([("SET", "a", "old")])
     await pair.fail_over()
-    await pair.command(pair.first, "REPLICAOF", "127.0.0.1", 1)  # it falls behind
-    await pair.command(pair.second, "SET", "a", "new")
+    await command(pair.first, "REPLICAOF", "127.0.0.1", 1)  # it falls behind
+    await command(pair.second, "SET", "a", "new")
 
     async def new() -> bool:
         return await store.pipeline([("GET", "a")]) == [b"new"]
@@ -88,9 +122,9 @@ async def test_reads_leave_the_old_primary(pair: RedisPair) -> None:
     await store.close()
 
 
-async def test_a_blocked_read_moves_to_the_new_primary(pair: RedisPair) -> None:
+async def test_a_blocked_read_moves_to_the_new_primary(pair: Pair) -> None:
     """The live inbox streams are woken by changes on the new primary."""
-    store = store_of(pair)
+    store = pair.store()
     changes = RedisInboxChanges(store)
     position = await changes.position("bob")
     waiting = asyncio.create_task(changes.wait_for_changes({"bob": position}, 10))
@@ -113,9 +147,9 @@ async def test_a_blocked_read_moves_to_the_new_primary(pair: RedisPair) -> None:
     await store.close()
 
 
-async def test_a_replica_is_refused_until_the_address_leads_to_a_primary(pair: RedisPair) -> None:
+async def test_a_replica_is_refused_until_the_address_leads_to_a_primary(pair: Pair) -> None:
     """A new connection asks for the role before it is used."""
-    store = store_of(pair)
+    store = pair.store()
     pair.proxy.lead_to(pair.second.port)
     with pytest.raises(Unavailable, match="read-only"):
         await store.pipeline([("GET", "a")])
@@ -124,9 +158,9 @@ async def test_a_replica_is_refused_until_the_address_leads_to_a_primary(pair: R
     await store.close()
 
 
-async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: RedisPair) -> None:
+async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: Pair) -> None:
     """Demoted and promoted between two questions, it may have lost writes: its history has another id."""
-    store, seen = store_of(pair), list[str]()
+    store, seen = pair.store(), list[str]()
 
     async def check(_: AbstractConnection, replication: Replication | None) -> None:
         assert replication is not None
@@ -134,8 +168,8 @@ async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: Redi
 
     store.connection_checks.append(check)
     await store.pipeline([("GET", "a")])
-    await pair.command(pair.first, "REPLICAOF", "127.0.0.1", 1)
-    await pair.command(pair.first, "REPLICAOF", "NO", "ONE")
+    await command(pair.first, "REPLICAOF", "127.0.0.1", 1)
+    await command(pair.first, "REPLICAOF", "NO", "ONE")
 
     async def checked() -> bool:
         await store.pipeline([("GET", "a")])
@@ -145,9 +179,9 @@ async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: Redi
     await store.close()
 
 
-async def test_a_check_that_fails_keeps_every_command_from_the_server(pair: RedisPair) -> None:
+async def test_a_check_that_fails_keeps_every_command_from_the_server(pair: Pair) -> None:
     """Both ways: another connection is made, or the command fails; nothing is sent before."""
-    store, refusals = store_of(pair), [NotUsable("read_only"), Unavailable("redis: an older server")]
+    store, refusals = pair.store(), [NotUsable("read_only"), Unavailable("redis: an older server")]
 
     async def check(*_: object) -> None:
         if refusals:
@@ -161,24 +195,24 @@ async def test_a_check_that_fails_keeps_every_command_from_the_server(pair: Redi
     await store.close()
 
 
-async def test_without_the_right_to_ask_for_the_role_errors_decide(pair: RedisPair) -> None:
+async def test_without_the_right_to_ask_for_the_role_errors_decide(pair: Pair) -> None:
     """Access rules may forbid INFO."""
     for server in (pair.first, pair.second):
-        await pair.command(server, "ACL", "SETUSER", "default", "-info")
-    store = store_of(pair)
+        await command(server, "ACL", "SETUSER", "default", "-info")
+    store = pair.store()
     assert await write(store, "before")
     await pair.fail_over()
     assert await write(store, "after")
     await store.close()
 
 
-async def test_a_connection_is_replaced_with_age(pair: RedisPair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_is_replaced_with_age(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name may lead to another server, while the old one still answers as a primary."""
     monkeypatch.setattr(connection, "MOST_AGE_S", 0.2)
-    store = store_of(pair)
+    store = pair.store()
     await store.pipeline([("SET", "where", "first")])
-    await pair.command(pair.second, "REPLICAOF", "NO", "ONE")
-    await pair.command(pair.second, "SET", "where", "second")
+    await command(pair.second, "REPLICAOF", "NO", "ONE")
+    await command(pair.second, "SET", "where", "second")
     pair.proxy.lead_to(pair.second.port)
 
     async def moved() -> bool:
@@ -189,14 +223,14 @@ async def test_a_connection_is_replaced_with_age(pair: RedisPair, monkeypatch: p
 
 
 @pytest.mark.parametrize("kill", ["all", "timeout"])
-async def test_idle_connections_that_the_server_closed_cost_no_request(pair: RedisPair, kill: str) -> None:
+async def test_idle_connections_that_the_server_closed_cost_no_request(pair: Pair, kill: str) -> None:
     """Neither the first command nor a later one fails, whichever of the idle connections it takes."""
-    store = store_of(pair)
+    store = pair.store()
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     if kill == "all":
-        await pair.command(pair.first, "CLIENT", "KILL", "TYPE", "normal")
+        await command(pair.first, "CLIENT", "KILL", "TYPE", "normal")
     else:
-        await pair.command(pair.first, "CONFIG", "SET", "timeout", 1)
+        await command(pair.first, "CONFIG", "SET", "timeout", 1)
         await eventually(lambda: pair.proxy.connections == 0, 10)
 
     for n in range(5):
@@ -205,9 +239,9 @@ async def test_idle_connections_that_the_server_closed_cost_no_request(pair: Red
     await store.close()
 
 
-async def test_one_silent_connection_drops_the_others(pair: RedisPair) -> None:
+async def test_one_silent_connection_drops_the_others(pair: Pair) -> None:
     """A network that swallows packets costs one timeout, not one for each idle connection."""
-    store = store_of(pair, timeout=0.5)
+    store = pair.store(timeout=0.5)
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     pair.proxy.forget()
     started = time.monotonic()
@@ -219,13 +253,13 @@ async def test_one_silent_connection_drops_the_others(pair: RedisPair) -> None:
     await store.close()
 
 
-async def test_a_script_that_only_one_of_two_servers_has_is_sent_along(pair: RedisPair) -> None:
+async def test_a_script_that_only_one_of_two_servers_has_is_sent_along(pair: Pair) -> None:
     """The address may lead every connection to another server: its text goes with the call."""
-    store = store_of(pair)
+    store = pair.store()
     assert await write(store, "before")
     await pair.fail_over()
-    await pair.command(pair.second, "SCRIPT", "FLUSH")
-    await pair.command(pair.first, "SCRIPT", "FLUSH")
+    await command(pair.second, "SCRIPT", "FLUSH")
+    await command(pair.first, "SCRIPT", "FLUSH")
 
     assert await write(store, "after")
     await store.close()

@@ -91,11 +91,9 @@ class ClusterClient:
             raise NotUsable("cluster_down")
         return {f"{host}:{port}": self._client((host, port)) for host, port in set(self._topology.values())}
 
-    async def slots_of_primaries(self) -> Sequence[int]:
+    def primary_slots(self) -> Mapping[Address, int]:
         """Return one slot of each primary, as last known."""
-        if not self._topology:
-            await self._learn(self._version)
-        return list({server: slot for slot, server in self._topology.items()}.values())
+        return {server: slot for slot, server in self._topology.items()}
 
     async def close(self) -> None:
         """Close all connections."""
