@@ -23,9 +23,7 @@ class RedisClients:
         self._arguments = dict(url.arguments)
         if url.servers:  # with sentinels the host is asked for each connection
             self._arguments["host"], self._arguments["port"] = url.servers[0]
-        self._rules = ConnectionRules(
-            checks=checks, locate=self._sentinels.primary if self._sentinels else None
-        )
+        self._rules = ConnectionRules(checks=checks, locator=self._sentinels)
         self._timeout_s = redis.timeout
         self._blocking: ServerClient | None = None
         self._main: ServerClient | ClusterClient

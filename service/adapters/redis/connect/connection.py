@@ -4,7 +4,8 @@ A fail-over may leave every connection open: the old primary is a replica now an
 answers reads from data that no longer change. Hence three rules, which hold for all clients of a process:
 
 1. A new connection asks for the server's role, and is refused by a replica.
-2. At most a second later the next command on it carries the question again, ahead of itself in the same packet.
+2. At most a second later the next command on it carries the question again, ahead of itself in the same packet. Where
+   there are sentinels, they are asked too: for some seconds an old primary does not know that it is none any more.
 3. A reply that shows that the server cannot be used closes the connection, and so does an error of the network. The
    connections that are as old or older are closed before they are used again, instead of failing one by one.
 
@@ -15,7 +16,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import hiredis
 from redis import exceptions as redis
@@ -74,19 +75,32 @@ made, Unavailable to fail the command that needed the connection; the connection
 """
 
 
+class Locator(Protocol):
+    """Finds the primary's host and port."""
+
+    address: tuple[str, int] | None
+    """As last known. A connection to another address is replaced."""
+
+    async def locate(self) -> tuple[str, int]:
+        """Return the address for a new connection. Raise NotUsable where it cannot be found."""
+
+    def refresh(self) -> None:
+        """Look again in the background; `address` has the result."""
+
+
 @dataclass(eq=False, slots=True)
 class ConnectionRules:
     """The rules of all connections to one server, or to one address that leads to the current primary.
 
-    `checks` are called for each new connection, in order; the list may grow until the first connection. `locate`
-    returns host and port, asked for each new connection; without it they are fixed. `outdated_s` is a monotonic time:
-    connections that were made until then are dropped. `ask_role` is for servers, not for sentinels.
+    `checks` are called for each new connection, in order; the list may grow until the first connection. `locator` finds
+    the primary; without it host and port are fixed. `outdated_s` is a monotonic time: connections that were made until
+    then are dropped. `ask_role` is for servers, not for sentinels.
     """
 
     primary_only: bool = True
     ask_role: bool = True
     checks: list[ConnectionCheck] = field(default_factory=list)
-    locate: Callable[[], Awaitable[tuple[str, int]]] | None = None
+    locator: "Locator | None" = None
     outdated_s: float = 0.0
 
 
@@ -109,8 +123,8 @@ class _Checked(AbstractConnection):
         return [hiredis.pack_command((*str(args[0]).split(), *args[1:]))]
 
     async def _connect(self) -> None:
-        if self._rules.locate is not None:
-            self.host, self.port = await self._rules.locate()
+        if self._rules.locator is not None:
+            self.host, self.port = await self._rules.locator.locate()
         await super()._connect()  # type: ignore[no-untyped-call, safe-super]  # the classes below have it
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
@@ -141,13 +155,20 @@ class _Checked(AbstractConnection):
     ) -> None:
         """Send commands. A connection that is outdated is made again first; one that is due carries the question."""
         if self._in_use:
-            now_s = time.monotonic()
-            if self._made_s <= self._rules.outdated_s or now_s >= self._replace_s:
+            now_s, locator = time.monotonic(), self._rules.locator
+            if (
+                self._made_s <= self._rules.outdated_s
+                or now_s >= self._replace_s
+                or self._is_elsewhere(locator)
+            ):
                 await self.disconnect(nowait=True)
-            elif now_s >= self._next_check_s and self._replication is not None and not self._role_pending:
+            elif now_s >= self._next_check_s:
                 self._next_check_s = now_s + CHECK_INTERVAL_S
-                self._role_pending = True
-                command = [*self.pack_command(_ROLE_QUESTION), *_parts(command)]
+                if locator is not None:
+                    locator.refresh()
+                if self._replication is not None and not self._role_pending:
+                    self._role_pending = True
+                    command = [*self.pack_command(_ROLE_QUESTION), *_parts(command)]
         await super().send_packed_command(command, check_health=check_health)
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
@@ -162,6 +183,10 @@ class _Checked(AbstractConnection):
             if in_use:
                 await self._drop(error)
             raise
+
+    def _is_elsewhere(self, locator: Locator | None) -> bool:
+        """Return whether the primary is known to be elsewhere."""
+        return locator is not None and locator.address not in (None, (self.host, self.port))
 
     async def _ask_role(self) -> Replication | None:
         await self.send_command(_ROLE_QUESTION, check_health=False)

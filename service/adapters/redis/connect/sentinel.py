@@ -20,13 +20,16 @@ _LAST_ANSWERS_S = 0.2
 
 
 class Sentinels:
-    """Asks all sentinels at once and believes the newest of a majority: one that was cut off has an old address."""
+    """Asks all sentinels at once and believes the newest of a majority: one that was cut off has an old address.
+
+    `address` is the last answer. Where the sentinels are down it stays: they are needed for a fail-over only.
+    """
 
     def __init__(
         self, servers: Sequence[Address], service: str, arguments: Mapping[str, Any], timeout_s: float
     ) -> None:
+        self.address: Address | None = None
         self._service = service
-        self._timeout_s = timeout_s
         rules = ConnectionRules(primary_only=False, ask_role=False)
         self._clients = [
             ServerClient({**arguments, "host": host, "port": port}, rules, timeout_s, retries=1)
@@ -35,13 +38,13 @@ class Sentinels:
         self._asking: asyncio.Task[Address] | None = None
         self._asked_s = 0.0
 
-    async def primary(self) -> Address:
+    async def locate(self) -> Address:
         """Return host and port of the primary. Raise NotUsable where no sentinel knows one."""
-        now_s = asyncio.get_running_loop().time()
-        if self._asking is None or (self._asking.done() and now_s - self._asked_s > _REMEMBERED_S):
-            self._asking = asyncio.create_task(self._ask())
-            self._asked_s = now_s
-        return await asyncio.shield(self._asking)
+        return await asyncio.shield(self._ask_again())
+
+    def refresh(self) -> None:
+        """Ask in the background."""
+        self._ask_again()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -49,6 +52,15 @@ class Sentinels:
             self._asking.cancel()
         for client in self._clients:
             await client.close()
+
+    def _ask_again(self) -> "asyncio.Task[Address]":
+        """Return the question to the sentinels; one that was asked a moment ago is not repeated."""
+        now_s = asyncio.get_running_loop().time()
+        if self._asking is None or (self._asking.done() and now_s - self._asked_s > _REMEMBERED_S):
+            self._asking = asyncio.create_task(self._ask())
+            self._asking.add_done_callback(_note)
+            self._asked_s = now_s
+        return self._asking
 
     async def _ask(self) -> Address:
         pending = {asyncio.create_task(self._answer(client)) for client in self._clients}
@@ -70,7 +82,8 @@ class Sentinels:
             await asyncio.gather(*pending, return_exceptions=True)
         if not answers:
             raise NotUsable("no_primary")
-        return max(answers)[1]
+        self.address = max(answers)[1]
+        return self.address
 
     async def _answer(self, client: ServerClient) -> tuple[int, Address] | None:
         """Return the epoch of a sentinel's configuration, and the primary's address; None without an answer."""
@@ -82,6 +95,12 @@ class Sentinels:
             return None
         fields = {str_if_bytes(name): str_if_bytes(value) for name, value in _pairs(reply)}
         return int(fields.get("config-epoch", "0")), (fields["ip"], int(fields["port"]))
+
+
+def _note(task: "asyncio.Task[Address]") -> None:
+    """Take note of an error that no connection waits for."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _pairs(reply: Any) -> Sequence[tuple[Any, Any]]:
