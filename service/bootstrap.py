@@ -23,6 +23,7 @@ from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.inventory import inventory
 from service.adapters.redis.operate.open_ages import RedisOpenAges
 from service.adapters.redis.operate.pending_retries import RedisPendingRetries
+from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
@@ -220,7 +221,13 @@ class Parts:
 
     def table_stores(self) -> TableStores:
         """Return the ports of the tables."""
-        return TableStores(self.tables, self.writes, RedisAccounts(self.store), RedisApiKeys(self.store))
+        return TableStores(
+            self.tables,
+            self.writes,
+            RedisAccounts(self.store),
+            RedisApiKeys(self.store),
+            RedisContacts(self.store),
+        )
 
     def _sender(self, delivery: Delivery) -> str:
         if self.verp is not None:

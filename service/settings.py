@@ -196,7 +196,8 @@ class LimitSettings(BaseModel):
 
     The last three limit password verifications, which are slow by design: `passwords` those from one client address,
     `passwords_per_account` those for one account from all addresses, `passwords_per_account_and_address` for one
-    account from one address.
+    account from one address. `contacts` is the largest number of contacts of an account; `new_contacts` limits how many
+    it creates.
     """
 
     inbox: str = "1200/minute"
@@ -204,6 +205,8 @@ class LimitSettings(BaseModel):
     account: str = "1200/minute"
     events: str = "12000/minute"
     operate: str = "1200/minute"
+    contacts: int = Field(default=10_000, ge=1)
+    new_contacts: str = "20000/day"
     passwords: str = "30/minute"
     passwords_per_account: str = "300/hour"
     passwords_per_account_and_address: str = "10/minute"

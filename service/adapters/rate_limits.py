@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, cast
 
 from limits import RateLimitItem, parse
@@ -59,10 +60,11 @@ class SharedRateLimits:
         self._now = now
         self._leases: dict[tuple[str, str], _Lease] = {}
 
-    async def hit(self, limit: str, who: str) -> Quota:
-        """Count one request of `who` against `limit` (`600/minute`) and return the quota that is left.
+    async def hit(self, limit: str, who: str, cost: int = 1) -> Quota:
+        """Count `cost` requests of `who` against `limit` (`600/minute`), or none if there are not as many left.
 
-        Raise Unavailable when Redis cannot be reached, ValueError for a limit that cannot be parsed.
+        Return the quota that is left. Raise Unavailable when Redis cannot be reached, ValueError for a limit that
+        cannot be parsed.
         """
         item = _parse_limit(limit)
         window_s, now = item.get_expiry(), self._now()
@@ -72,17 +74,17 @@ class SharedRateLimits:
             credit = item.amount // _SHARES_PER_LIMIT
             lease = self._leases[limit, who] = _Lease(window, credit, credit, credit)
             self._drop_expired(now)
-        if lease.left == 0 and lease.taken < item.amount:
-            await self._take_share(item, who, lease)
-        allowed = lease.left > 0
-        lease.left -= allowed
+        if lease.left < cost and lease.taken < item.amount:
+            await self._take_share(item, who, lease, cost - lease.left)
+        allowed = lease.left >= cost
+        lease.left -= cost * allowed
         remaining = max(0, item.amount - lease.taken) + lease.left
         reset_s = max(1, round((window + 1) * window_s - now))
         return Quota(allowed, item.amount, remaining, window_s, reset_s)
 
-    async def _take_share(self, item: RateLimitItem, who: str, lease: _Lease) -> None:
-        """Add one more share to the lease, and report the credit to Redis. Raise Unavailable."""
-        share = max(1, item.amount // _SHARES_PER_LIMIT)
+    async def _take_share(self, item: RateLimitItem, who: str, lease: _Lease, needed: int) -> None:
+        """Add one more share to the lease, at least what is needed; report the credit to Redis. Raise Unavailable."""
+        share = max(needed, item.amount // _SHARES_PER_LIMIT)
         # Before the call: a request served during it must not report the same credit a second time.
         unreported, lease.unreported = lease.unreported, 0
         try:
@@ -103,6 +105,9 @@ class SharedRateLimits:
             for (limit, who), lease in self._leases.items()
             if lease.window == int(now // _parse_limit(limit).get_expiry())
         }
+        # Callers can be invented. The oldest go half at a time, so that a new one does not cost a look at all of them.
+        for key in list(islice(self._leases, max(0, len(self._leases) - _MAX_LEASES // 2))):
+            del self._leases[key]
 
 
 @lru_cache(maxsize=64)

@@ -7,16 +7,16 @@ from service.api.errors import ApiError
 from service.api.middleware import set_response_headers
 
 
-async def enforce_rate_limit(request: Request, name: str, caller: str) -> None:
-    """Count this request of `caller` against the limit of that name in the settings; an empty limit counts nothing.
+async def enforce_rate_limit(request: Request, name: str, caller: str, *, cost: int = 1) -> None:
+    """Count this request of `caller`, or as many as `cost` says, against the limit of that name in the settings.
 
-    Raise ApiError 429 when the limit is exceeded, Unavailable when the counter is.
+    An empty limit counts nothing. Raise ApiError 429 when the limit is exceeded, Unavailable when the counter is.
     """
     deps = deps_of(request)
     rate = getattr(deps.settings.limits, name)
     if not rate:
         return
-    quota = await deps.rate_limits.hit(rate, f"{name}:{caller}")
+    quota = await deps.rate_limits.hit(rate, f"{name}:{caller}", cost)
     # Before a refusal, so that a 429 has these headers too.
     set_response_headers(
         request.scope,

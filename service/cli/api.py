@@ -1,6 +1,5 @@
 """`tocsin api`: serve the HTTP API."""
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 app = typer.Typer()
-
-_GC_THRESHOLD = 10_000  # allocations between collections: a collection takes about a millisecond then
 
 
 @app.command()
@@ -34,15 +31,14 @@ def api() -> None:
 async def _serve(settings: "Settings") -> None:
     from service.api.app import create_app
     from service.api.metrics_server import MetricsServer
-    from service.api.server import ApiServer
+    from service.api.server import ApiServer, collect_less_garbage
 
     async with _deps(settings) as deps:
         try:
             application = create_app(deps)
         except ValueError as error:
             raise CliError(str(error)) from error
-        gc.freeze()  # start-up objects live as long as the process: scanning them would delay requests by 0.1 s
-        gc.set_threshold(_GC_THRESHOLD, 20, 50)
+        collect_less_garbage()
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
         await metrics.start()
         try:

@@ -11,15 +11,16 @@ from service.pipeline.tables.writer import TableWriter
 
 async def seed(writer: TableWriter, catalogue: Catalogue) -> bool:
     """Write the seeds and return True; change nothing and return False when they were written before."""
-    if await writer.read_contacts(samples.ACCOUNT):
+    contacts = samples.contacts(catalogue)
+    if await writer.read_contact(samples.ACCOUNT, contacts[0].uuid):
         return False
     for recipient in samples.RECIPIENTS:
         await writer.recipient(recipient.id, partial(_replacement, recipient))
     await writer.group(samples.GROUP.external_id, samples.GROUP.project_id, lambda _: samples.GROUP)
     await set_password(writer, samples.ACCOUNT, samples.ACCOUNT_PASSWORD)
-    await writer.contacts(samples.ACCOUNT, lambda _: samples.contacts(catalogue))
+    await writer.add_contacts(samples.ACCOUNT, lambda _: contacts)
     await set_password(writer, samples.DOCUMENT_ACCOUNT, samples.DOCUMENT_PASSWORD)
-    await writer.contacts(samples.DOCUMENT_ACCOUNT, lambda _: (samples.document_contact(catalogue),))
+    await writer.add_contacts(samples.DOCUMENT_ACCOUNT, lambda _: (samples.document_contact(catalogue),))
     return True
 
 

@@ -19,8 +19,11 @@ class Quota:
 class RateLimits(Protocol):
     """Counters of requests against limits that all API processes share."""
 
-    async def hit(self, limit: str, caller: str) -> Quota:
-        """Count one request of `caller` against `limit` (`600/minute`). Raise Unavailable."""
+    async def hit(self, limit: str, caller: str, cost: int = 1) -> Quota:
+        """Count `cost` requests of `caller` against `limit` (`600/minute`), or none if there are not as many left.
+
+        Raise Unavailable.
+        """
         ...
 
 

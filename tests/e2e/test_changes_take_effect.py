@@ -10,7 +10,7 @@ import pytest
 from service.dev import samples
 from service.dev.seeding import seed
 from service.model.ledger import Entry, State
-from service.model.recipient import Choice, Contact, Recipient
+from service.model.recipient import Choice, Recipient
 from tests.support.real_pipeline import RealPipeline
 from tests.support.timed_sink import AcceptedMessage, TimedSink, timed_sink
 from tests.support.wait import eventually
@@ -59,10 +59,6 @@ def with_new_address(row: Recipient | None) -> Recipient:
     return row.model_copy(update={"address": NEW})
 
 
-def second_contact(rows: Sequence[Contact]) -> Contact:
-    return next(row for row in rows if row.email == SECOND)
-
-
 @pytest.mark.timeout(240)
 async def test_nothing_resolved_after_the_change_goes_to_the_old_state(
     capsys: pytest.CaptureFixture[str],
@@ -88,7 +84,7 @@ async def test_nothing_resolved_after_the_change_goes_to_the_old_state(
         changes: Sequence[tuple[str, Callable[[], Any]]] = (
             (BOB, lambda: writer.recipient("bob", with_preference_off)),
             (OLD, lambda: writer.recipient("alice", with_new_address)),
-            (SECOND, lambda: writer.drop_contact(samples.ACCOUNT, second_contact)),
+            (SECOND, lambda: writer.drop_contact(samples.ACCOUNT, samples.SECOND_CONTACT)),
         )
         for address, change in changes:
             await wait_for_more(sink, address, 200)

@@ -37,8 +37,8 @@ class FakeRateLimits:
     def __init__(self) -> None:
         self.taken: defaultdict[str, int] = defaultdict(int)
 
-    async def hit(self, limit: str, who: str) -> Quota:
+    async def hit(self, limit: str, who: str, cost: int = 1) -> Quota:
         amount = int(limit.partition("/")[0])
-        allowed = self.taken[who] < amount
-        self.taken[who] += allowed
+        allowed = self.taken[who] + cost <= amount
+        self.taken[who] += cost * allowed
         return Quota(allowed, amount, amount - self.taken[who], 60, 60)

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from service import settings
+from service.adapters import rate_limits
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
 from service.adapters.redis.idempotency import RedisIdempotency
@@ -35,6 +36,7 @@ from tests.fakes.http import FakeIdempotency, FakeRateLimits
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 from tests.specs.backend import complete
+from tests.support.cost_growth import assert_linear_async
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
 
@@ -164,6 +166,14 @@ async def test_rate_limits(ports: ApiPorts) -> None:
     assert 1 <= other.reset_s <= 60
 
 
+async def test_a_request_that_counts_as_many(ports: ApiPorts) -> None:
+    """It passes if as many are left, and else takes none of them."""
+    quotas = [await ports.limits.hit("300/minute", "a", cost) for cost in (100, 150, 51, 50, 1)]
+
+    assert [quota.allowed for quota in quotas] == [True, True, False, True, False]
+    assert quotas[1].remaining == 50
+
+
 async def test_processes_share_a_limit(valkey_url: str) -> None:
     """Processes together let no more pass than the limit; in the next window as many again."""
     now = 1_000_000.0
@@ -192,6 +202,24 @@ async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
         now += 60
     with pytest.raises(Unavailable):
         await limits.hit("99/minute", "a")
+
+
+async def test_invented_callers_do_not_fill_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leases of a process are limited, and a new one does not look at all others each time."""
+    monkeypatch.setattr(rate_limits, "_MAX_LEASES", 1000)
+    unreachable = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
+    limits = SharedRateLimits(unreachable, now=lambda: 1_000_000.0)
+
+    async def call(numbers: range) -> None:
+        for n in numbers:
+            await limits.hit("500/minute", f"caller {n}")
+
+    async def fresh(size: int) -> range:
+        return range(size)
+
+    await call(range(5000))
+    assert len(limits._leases) <= 1000
+    await assert_linear_async(fresh, call, size=2000)
 
 
 async def test_locks_of_two_processes(valkey_url: str) -> None:

@@ -118,7 +118,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
     clock, tables, publisher, accounts = FakeClock(), FakeTables(), FakePublisher(), FakeAccounts()
     keys, inbox = FakeApiKeys(), FakeInbox(clock)
     accounts.rows[ACCOUNT] = Account(id=ACCOUNT, credential=_HASH, version=1)
-    stores = TableStores(tables, tables, accounts, keys)
+    stores = TableStores(tables, tables, accounts, keys, tables)
     deps = ApiDeps(
         settings=settings_for(**fields),
         catalogue=CATALOGUE,
@@ -166,7 +166,7 @@ async def real_api(
 def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publisher) -> ApiDeps:
     """Return the API's ports, every one on Redis."""
     accounts, keys = RedisAccounts(store), RedisApiKeys(store)
-    stores = TableStores(RedisTables(store), RedisTableWrites(store), accounts, keys)
+    stores = TableStores(RedisTables(store), RedisTableWrites(store), accounts, keys, RedisContacts(store))
     return ApiDeps(
         settings=settings,
         catalogue=CATALOGUE,

@@ -1,15 +1,23 @@
 """Listings paged by limit and offset, in the format of the contacts document."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import orjson
-from fastapi import Depends, Query
-from starlette.responses import JSONResponse
+from fastapi import Depends, Query, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from service.api.auth.principal import Principal
+from service.api.rate_limits import enforce_rate_limit
 from service.api.representations.schemas import Schema
 
+T = TypeVar("T")
 _MAX_NUMBER = 2**53
+_ROWS_A_PART = 200
+_OBJECTS_A_PART = 2000
+_OBJECTS_A_REQUEST = 1000  # each further thousand counts as a request
 JSON_UTF8 = "application/json; charset=utf-8"
 
 
@@ -42,10 +50,58 @@ async def _page_query(
 PageParam = Annotated[PageQuery, Depends(_page_query)]
 
 
-def listing(page: PageQuery, total: int, objects: Sequence[Any]) -> AccountJson:
-    """Return a listing of one page; `total` is the number of objects in all pages."""
+async def listing(
+    page: PageQuery,
+    total: int,
+    rows: Sequence[T],
+    objects_of: Callable[[T], Sequence[Any]],
+    *,
+    skipped: int = 0,
+) -> Response:
+    """Return a listing of one page; `total` is the number of objects in all pages.
+
+    `objects_of` makes the objects of a row; `skipped` are those of the first row that come before the page. A listing
+    of many objects is made and sent in parts, so that neither its time nor its size holds up other requests.
+    """
     meta = {"limit": page.limit, "offset": page.offset, "total_count": total}
-    return AccountJson({"meta": meta, "objects": objects})
+    parts = _parts(rows, objects_of, skipped, page.limit or None)
+    if len(rows) <= _ROWS_A_PART:
+        return AccountJson({"meta": meta, "objects": [each for part in parts for each in part]})
+    return StreamingResponse(_text(meta, parts), media_type=JSON_UTF8)
+
+
+async def charge_for_objects(request: Request, account: Principal, number: int) -> None:
+    """Count a request of many objects as that many more requests. Raise ApiError 429."""
+    if cost := number // _OBJECTS_A_REQUEST:
+        await enforce_rate_limit(request, "account", account.name, cost=cost)
+
+
+async def in_slices(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield the items; let other tasks run now and then."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _ROWS_A_PART == 0:
+            await asyncio.sleep(0)
+
+
+def _parts(
+    rows: Sequence[T], objects_of: Callable[[T], Sequence[Any]], skipped: int, limit: int | None
+) -> Iterator[Sequence[Any]]:
+    """Yield the objects of the page in parts."""
+    objects = islice((each for row in rows for each in objects_of(row)), skipped, limit and skipped + limit)
+    while part := list(islice(objects, _OBJECTS_A_PART)):
+        yield part
+
+
+async def _text(meta: Any, parts: Iterable[Sequence[Any]]) -> AsyncIterator[bytes]:
+    """Yield the listing as JSON, each part without its brackets."""
+    yield b'{"meta":' + orjson.dumps(meta) + b',"objects":['
+    separator = b""
+    for part in parts:
+        yield separator + orjson.dumps(part)[1:-1]
+        separator = b","
+        await asyncio.sleep(0)
+    yield b"]}"
 
 
 def listing_schema(item: Schema) -> Schema:

@@ -3,7 +3,7 @@
 An account has at most one main contact, which cannot be deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -14,10 +14,12 @@ from starlette.responses import Response
 from service.api.auth.guard import CallingAccount
 from service.api.deps import Deps
 from service.api.errors import ApiError, body_error, not_found
+from service.api.rate_limits import enforce_rate_limit
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.listing import (
     AccountJson,
     PageParam,
+    charge_for_objects,
     listing,
     listing_schema,
     objects_schema,
@@ -26,6 +28,7 @@ from service.api.representations.schemas import error_responses, request_body, r
 from service.model.address import check_address
 from service.model.recipient import Contact
 from service.model.validators import check_line
+from service.ports import ContactPage
 
 PATH = "/api/2.0/notification_contacts/"
 router = APIRouter(prefix=PATH.rstrip("/"), tags=["contacts"])
@@ -88,7 +91,8 @@ class ContactView(BaseModel):
 async def contacts(request: Request, account: CallingAccount, deps: Deps, page: PageParam) -> Response:
     """List the account's contacts, the main contact first."""
     stored = await deps.contacts.page(account.id, page.offset, page.limit)
-    return listing(page, stored.total, [contact_view(request, contact) for contact in stored.rows])
+    await charge_for_objects(request, account, len(stored.rows))
+    return await listing(page, stored.total, stored.rows, lambda contact: [contact_view(request, contact)])
 
 
 @router.post(
@@ -102,7 +106,10 @@ async def contacts(request: Request, account: CallingAccount, deps: Deps, page: 
     openapi_extra=request_body(schema_ref(NewContacts)),
 )
 async def add(request: Request, account: CallingAccount, deps: Deps) -> Response:
-    """Add all of the contacts, or none of them. A new contact receives every notification type."""
+    """Add all of the contacts, or none of them. A new contact receives every notification type.
+
+    An account has a limited number of contacts; beyond it the response is 409.
+    """
     forms = parse_model(NewContacts, await read_json(request)).objects
     new = [
         Contact(
@@ -116,12 +123,17 @@ async def add(request: Request, account: CallingAccount, deps: Deps) -> Response
         for form in forms
     ]
 
-    def change(current: Sequence[Contact]) -> Sequence[Contact]:
-        if sum(contact.main for contact in (*current, *new)) > 1 and any(contact.main for contact in new):
+    def make(stored: ContactPage) -> Sequence[Contact]:
+        mains = sum(contact.main for contact in new)
+        if mains > 1 or (mains and any(contact.main for contact in stored.rows)):
             raise _main_contact_error("An account has one main contact.")
+        if stored.total + len(new) > (limit := deps.settings.limits.contacts):
+            detail = f"An account has at most {limit} contacts; there are {stored.total}."
+            raise ApiError(409, detail, code="too-many-contacts", extra={"limit": limit})
         return new
 
-    written = await deps.writer.contacts(account.id, change)
+    await enforce_rate_limit(request, "new_contacts", account.name, cost=len(new))
+    written = await deps.writer.add_contacts(account.id, make)
     return AccountJson({"objects": [contact_view(request, contact) for contact in written]}, 201)
 
 
@@ -155,13 +167,13 @@ async def edit(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid
         name: getattr(form, name) for name in ("email", "name", "phone") if name in sent
     }
 
-    def change(current: Sequence[Contact]) -> Sequence[Contact]:
+    async def change(current: Mapping[str, Contact]) -> Sequence[Contact]:
         contact = find_contact(current, uuid)
         if "main" in sent and bool(form.main) != contact.main:
             raise _main_contact_error("The choice of the main contact cannot be changed.")
         return [contact.model_copy(update=update)]
 
-    (written,) = await deps.writer.contacts(account.id, change)
+    (written,) = await deps.writer.change_contacts(account.id, [uuid], change)
     return AccountJson(dict(sorted([("pk", written.uuid), *contact_view(request, written).items()])))
 
 
@@ -175,22 +187,21 @@ async def edit(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid
 async def delete(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid) -> Response:
     """Delete a contact and its preferences. The main contact cannot be deleted."""
 
-    def choose(current: Sequence[Contact]) -> Contact:
-        contact = find_contact(current, uuid)
+    def check(contact: Contact) -> None:
         if contact.main:
             raise _main_contact_error("The main contact cannot be deleted.")
-        return contact
 
-    await deps.writer.drop_contact(account.id, choose)
+    if not await deps.writer.drop_contact(account.id, uuid, check):
+        raise not_found("contact")
     return Response(status_code=204, media_type="text/html")
 
 
-def find_contact(contacts: Sequence[Contact], uuid: str) -> Contact:
+def find_contact(contacts: Mapping[str, Contact], uuid: str) -> Contact:
     """Return the contact of that id. Raise ApiError 404 when the account has none."""
-    for contact in contacts:
-        if contact.uuid == uuid:
-            return contact
-    raise not_found("contact")
+    contact = contacts.get(uuid)
+    if contact is None:
+        raise not_found("contact")
+    return contact
 
 
 def contact_uri(request: Request, contact: Contact) -> str:

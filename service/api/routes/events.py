@@ -15,6 +15,7 @@ from service.api.auth.guard import MayPublish
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.protocol.connection_limits import MAX_BODY_BYTES
+from service.api.representations.listing import in_slices
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent, Withdrawal
 from service.model.keys import joined_key
@@ -98,7 +99,7 @@ async def publish(
     """
     body = await request.body()
     if idempotency_key is None:
-        return _accepted(await _publish(deps, _parse_request(request, body, deps)))
+        return _accepted(await _publish(deps, await _parse_request(request, body, deps)))
     if not 0 < len(idempotency_key) <= 255:
         raise ApiError(400, "An Idempotency-Key has 1 to 255 characters.", code="idempotency-key")
     key, fingerprint = joined_key(principal.name, idempotency_key), _fingerprint(request, body)
@@ -107,7 +108,7 @@ async def publish(
         return _accepted(earlier.answer, replayed=True)
     _check_first(earlier.repeat)
     try:
-        text = await _publish(deps, _parse_request(request, body, deps))
+        text = await _publish(deps, await _parse_request(request, body, deps))
         await deps.idempotency.finish(key, fingerprint, text)
     except BaseException:
         # Also when the request is cancelled: a key that stays claimed would answer 409 to every repeat. If Kafka has
@@ -129,7 +130,7 @@ async def _publish(deps: ApiDeps, records: Sequence[_EventRecord]) -> bytes:
     return orjson.dumps({"accepted": [{"source": e.source, "id": e.id, "key": e.key} for e in events]})
 
 
-def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_EventRecord]:
+async def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_EventRecord]:
     """Return the events of a request. Raise ApiError with the reason of the first invalid one."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != _BATCH:
@@ -141,7 +142,10 @@ def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_EventR
         raise _event_error(error) from None
     if not isinstance(batch, list):
         raise ApiError(400, "A batch must be a JSON array.", code="invalid-event")
-    return [_parse_event(orjson.dumps(event), headers, deps, index) for index, event in enumerate(batch)]
+    records: list[_EventRecord] = []
+    async for index, event in in_slices(enumerate(batch)):
+        records.append(_parse_event(orjson.dumps(event), headers, deps, index))
+    return records
 
 
 def _parse_event(value: bytes, headers: Headers, deps: ApiDeps, index: int | None = None) -> _EventRecord:

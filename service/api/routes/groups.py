@@ -140,6 +140,8 @@ def _validated(requested: Mapping[str, Any], catalogue: Catalogue) -> dict[str, 
             errors.append(FieldError(f"Has more than {MAX_ADDRESSES} addresses.", pointer_to(name)))
         else:
             errors += _address_errors(name, value)
+        if len(errors) >= _MAX_ERRORS:
+            break
     if errors:
         raise _body_error(errors[:_MAX_ERRORS])
     return {name: tuple(value) for name, value in requested.items()}

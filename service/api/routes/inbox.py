@@ -43,6 +43,7 @@ _PAGE_SIZE, _PAGE_AFTER = "page[size]", "page[after]"
 _KNOWN = ("sort", _TYPE, *_STATUS, _PAGE_SIZE, _PAGE_AFTER)
 _MAX_PAGE = 1000
 _DEFAULT_PAGE = 50
+_MAX_IDS = 10_000  # ten times what an inbox holds
 _ALL = 1_000_000  # more than an inbox holds
 _UNNUMBERED = 1_000_000  # sorts after every type's number
 
@@ -155,6 +156,8 @@ def _ids(body: Any) -> list[str]:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list):
         raise body_error("data must be a list of resource identifiers.", "/data", status=400)
+    if len(data) > _MAX_IDS:
+        raise body_error(f"data has more than {_MAX_IDS} resource identifiers.", "/data", status=400)
     for index, identifier in enumerate(data):
         if not isinstance(identifier, dict) or identifier.get("type") != "notifications":
             pointer = pointer_to("data", index, "type")

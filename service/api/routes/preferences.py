@@ -1,9 +1,9 @@
 """Preferences of the calling account's contacts: contact × account type × each medium that the type has."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,8 @@ from service.api.representations.body import parse_model, read_json
 from service.api.representations.listing import (
     AccountJson,
     PageParam,
+    charge_for_objects,
+    in_slices,
     listing,
     listing_schema,
     objects_schema,
@@ -44,6 +46,14 @@ class Preference(BaseModel):
     value: bool
 
 
+class _Change(NamedTuple):
+    """One preference of a request, and the contact and the channel that it names."""
+
+    preference: Preference
+    uuid: str
+    channel: Channel
+
+
 _ONE_OR_MANY = {"oneOf": [schema_ref(Preference), {"type": "array", "items": schema_ref(Preference)}]}
 
 
@@ -63,10 +73,14 @@ async def preferences(request: Request, account: CallingAccount, deps: Deps, pag
     first, skipped = divmod(page.offset, per_contact)
     contacts = -(-(skipped + page.limit) // per_contact) if page.limit else 0
     stored = await deps.contacts.page(account.id, first, contacts)
-    rows = [(contact, *pair) for contact in stored.rows for pair in pairs]
-    end = skipped + page.limit if page.limit else None
-    objects = [_preference_view(request, *row) for row in rows[skipped:end]]
-    return listing(page, stored.total * per_contact, objects)
+    await charge_for_objects(request, account, len(stored.rows) * per_contact)
+    return await listing(
+        page,
+        stored.total * per_contact,
+        stored.rows,
+        lambda contact: [_preference_view(request, contact, *pair) for pair in pairs],
+        skipped=skipped,
+    )
 
 
 @router.put(
@@ -83,29 +97,28 @@ async def change(request: Request, account: CallingAccount, deps: Deps) -> Respo
     """Change one preference or a list of them, all or none. The response has the preferences of the request."""
     body = await read_json(request)
     many = isinstance(body, list)
-    changes = [
-        parse_model(Preference, item, *([index] if many else []))
-        for index, item in enumerate(body if many else [body])
-    ]
-    channels = [
-        _channel(preference, deps.catalogue, index if many else None)
-        for index, preference in enumerate(changes)
-    ]
+    items: Sequence[Any] = body if many else [body]
+    await charge_for_objects(request, account, len(items))
+    changes: list[_Change] = []
+    async for index, item in in_slices(enumerate(items)):
+        location = (index,) if many else ()
+        preference = parse_model(Preference, item, *location)
+        channel = _channel(preference, deps.catalogue, location)
+        changes.append(_Change(preference, _contact_uuid(preference.contact), channel))
     now = deps.clock.now_ms()
 
-    def set_choices(current: Sequence[Contact]) -> Sequence[Contact]:
+    async def set_choices(current: Mapping[str, Contact]) -> Sequence[Contact]:
         changed: dict[str, Contact] = {}
-        for preference, channel in zip(changes, channels, strict=True):
-            uuid = _contact_uuid(preference.contact)
+        async for preference, uuid, channel in in_slices(changes):
             contact = changed.get(uuid) or find_contact(current, uuid)
             changed[uuid] = _with_choice(contact, preference, channel, now, account.name)
         return list(changed.values())
 
-    written = {contact.uuid: contact for contact in await deps.writer.contacts(account.id, set_choices)}
-    objects = [
-        _preference_view(request, written[_contact_uuid(preference.contact)], preference.type, channel)
-        for preference, channel in zip(changes, channels, strict=True)
-    ]
+    uuids = list(dict.fromkeys(change.uuid for change in changes))
+    written = {c.uuid: c for c in await deps.writer.change_contacts(account.id, uuids, set_choices)}
+    objects: list[Any] = []
+    async for preference, uuid, channel in in_slices(changes):
+        objects.append(_preference_view(request, written[uuid], preference.type, channel))
     return AccountJson({"objects": objects}, 202)
 
 
@@ -135,10 +148,9 @@ def _contact_uuid(uri: str) -> str:
     return match[1] if match else ""
 
 
-def _channel(preference: Preference, catalogue: Catalogue, index: int | None) -> Channel:
+def _channel(preference: Preference, catalogue: Catalogue, location: tuple[int, ...]) -> Channel:
     """Return the channel of a preference. Raise ApiError for an unknown type or a medium that it does not have."""
     type_ = catalogue.get(preference.type)
-    location = () if index is None else (index,)
     if type_ is None or type_.name != preference.type or not type_.needs(AudienceRule.account):
         raise body_error("There is no such account type.", pointer_to(*location, "type"))
     for channel in type_.channels:

@@ -1,12 +1,12 @@
 """Blocks in force, for `explain`: the suppressions and unsubscribes that stop a recipient's mail now, with times."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.channels import CHANNELS, Channel
 from service.model.ids import address_pseudonym
-from service.model.keys import GroupKey
+from service.model.keys import ContactKey, GroupKey
 from service.model.ledger import Entry
 from service.model.unsubscribe import unsubscribe_key
 from service.ports import LookupKeys, MailBlock, Rows, Tables
@@ -19,7 +19,7 @@ def keys_of(entries: Iterable[Entry]) -> LookupKeys:
     keys = LookupKeys()
     for entry in entries:
         if entry.rule == AudienceRule.account:
-            keys.accounts.add(entry.matched)
+            keys.contacts.add(ContactKey(entry.matched, entry.recipient))
         elif entry.rule == AudienceRule.group:
             keys.groups.add(GroupKey.parse(entry.matched))
         else:
@@ -41,8 +41,9 @@ class MailBlocks:
         notification_type = self._catalogue.get(type_name)
         if notification_type is not None and notification_type.mandatory:
             return [None] * len(entries)
+        listed = _addresses_by_pseudonym(rows, type_name)
         query = [
-            (_address(entry, type_name, rows), _unsubscribe_key(entry, type_name))
+            (_address(entry, rows, listed), _unsubscribe_key(entry, type_name))
             for entry in entries
             if CHANNELS[Channel(entry.channel)].suppressible
         ]
@@ -87,14 +88,20 @@ def _unsubscribe_key(entry: Entry, type_name: str) -> str:
     )
 
 
-def _address(entry: Entry, type_name: str, rows: Rows) -> str:
+def _addresses_by_pseudonym(rows: Rows, type_name: str) -> Mapping[GroupKey, Mapping[str, str]]:
+    """Return the addresses that each group lists for a type, by their pseudonyms: made once, not for each delivery."""
+    return {
+        key: {address_pseudonym(address): address for address in group.addresses.get(type_name, ())}
+        for key, group in rows.groups.items()
+    }
+
+
+def _address(entry: Entry, rows: Rows, listed: Mapping[GroupKey, Mapping[str, str]]) -> str:
     """Return the recipient's current address; empty where the tables have none."""
     if entry.rule == AudienceRule.account:
-        contacts = rows.accounts.get(entry.matched, ())
-        return next((contact.email for contact in contacts if contact.uuid == entry.recipient), "")
+        contact = rows.contacts.get(ContactKey(entry.matched, entry.recipient))
+        return contact.email if contact else ""
     if entry.rule == AudienceRule.group:
-        group = rows.groups.get(GroupKey.parse(entry.matched))
-        listed: Iterable[str] = group.addresses.get(type_name, ()) if group else ()
-        return next((address for address in listed if address_pseudonym(address) == entry.recipient), "")
+        return listed.get(GroupKey.parse(entry.matched), {}).get(entry.recipient, "")
     recipient = rows.recipients.get(entry.recipient)
     return recipient.address if recipient else ""

@@ -12,6 +12,7 @@ from typing import Any
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import Channel
 from service.model.ids import address_pseudonym, delivery_id, event_key, is_pseudonym
+from service.model.keys import ContactKey
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
 from service.pipeline.operate.blocks import MailBlocks, keys_of
@@ -261,8 +262,8 @@ def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:
     """Return the recipient's current preference for this type and channel."""
     key = preference_key(type_name, entry.channel)
     if entry.rule == "account":
-        contacts = rows.accounts.get(entry.matched, ())
-        return next((c.preferences.get(key) for c in contacts if c.uuid == entry.recipient), None)
+        contact = rows.contacts.get(ContactKey(entry.matched, entry.recipient))
+        return contact.preferences.get(key) if contact else None
     row = rows.recipients.get(entry.recipient)
     return row.preferences.get(key) if row else None
 

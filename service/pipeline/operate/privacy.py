@@ -10,7 +10,7 @@ from service.model.address import mailbox
 from service.model.ledger import State, Transition, sources_of
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
-from service.model.recipient import Contact, Group
+from service.model.recipient import Group
 from service.model.topics import TopicNames
 from service.model.unsubscribe import unsubscribe_key
 from service.pipeline.messages import message_of
@@ -100,7 +100,7 @@ class Eraser:
         for recipient in subject.recipients:
             counts["recipients"] += await writer.drop_recipient(recipient.id)
         for contact in subject.contacts:
-            counts["contacts"] += await self._drop_contact(contact)
+            counts["contacts"] += await writer.drop_contact(contact.account, contact.uuid)
         for group in subject.groups:
 
             def without(row: Group) -> Group:
@@ -110,19 +110,6 @@ class Eraser:
             await writer.group(group.external_id, group.project_id, without)
             counts["groups"] += 1
         return counts
-
-    async def _drop_contact(self, contact: Contact) -> bool:
-        def choose(rows: Sequence[Contact]) -> Contact:
-            for row in rows:
-                if row.uuid == contact.uuid:
-                    return row
-            raise LookupError(contact.uuid)
-
-        try:
-            await self._ports.writer.drop_contact(contact.account, choose)
-        except LookupError:
-            return False  # deleted meanwhile
-        return True
 
     async def _withdraw(self, pairs: Sequence[tuple[str, str]], refs: Sequence[DeliveryRef]) -> int:
         """Withdraw the pending deliveries and publish the outcomes; return how many there were."""

@@ -1,7 +1,7 @@
 """Writes to the tables, for the API and operators: lock → decide → version → publish → store.
 
-A preference is part of its row: `recipient()` writes a recipient with its preferences, `contacts()` contacts with
-theirs. A PUT of a preference in the API calls one of these two.
+A preference is part of its row: `recipient()` writes a recipient with its preferences,
+`change_contacts()` contacts with theirs. A PUT of a preference in the API calls one of these two.
 
 - Lock before publish: otherwise two writers could publish in one order and store in the other, and after a rebuild
   the other row would be in force.
@@ -11,7 +11,7 @@ theirs. A PUT of a preference in the API calls one of these two.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,6 +29,8 @@ from service.ports import (
     Accounts,
     ApiKeys,
     Clock,
+    ContactPage,
+    Contacts,
     LookupKeys,
     Publisher,
     RowLocks,
@@ -40,6 +42,8 @@ from service.ports import (
 T = TypeVar("T")
 _ATTEMPTS = 8
 _MAX_ROW_BYTES = 1_000_000
+_MAX_INLINE_BYTES = 32_768  # checking a larger row takes longer than other tasks should wait
+_SLICE = 200  # contacts
 LONGEST_S = 20.0
 """Longest time that a write holds its lock; the lock's TTL must be longer."""
 
@@ -56,6 +60,7 @@ class TableStores:
     writes: TableWrites
     accounts: Accounts
     api_keys: ApiKeys
+    contacts: Contacts
 
 
 class TableWriter:
@@ -120,44 +125,60 @@ class TableWriter:
 
         return await self._until_written(f"recipient:{recipient}", attempt)
 
-    async def contacts(
-        self, account: str, change: Callable[[Sequence[Contact]], Sequence[Contact]]
+    async def add_contacts(
+        self, account: str, make: Callable[[ContactPage], Sequence[Contact]]
     ) -> Sequence[Contact]:
-        """Write the contacts, with their preferences, that `change` makes of the stored ones; return them in its order.
+        """Write new contacts and return them; `make` gets the number of contacts, and the first, which is the main one.
 
-        The lock is the account's, because an account has exactly one main contact.
+        The lock is the account's, because an account has a limited number of contacts and only one main contact.
         """
 
         async def attempt() -> Sequence[Contact] | None:
-            current = {contact.uuid: contact for contact in await self.read_contacts(account)}
-            requested = change(list(current.values()))
-            rows = [row for row in requested if row != current.get(row.uuid)]
-            floor = max((current[row.uuid].version for row in rows if row.uuid in current), default=0)
-            rows = [row.model_copy(update={"version": self._after(floor)}) for row in rows]
-            if rows:
-                await self._publish(
-                    "contacts", [(str(ContactKey(account, row.uuid)), row_bytes(row)) for row in rows]
-                )
-                if not all(await self._stores.writes.put_contacts(rows)) and not await self._are_stored(
-                    account, rows
-                ):
-                    return None
-            written = {row.uuid: row for row in rows}
-            return [written.get(row.uuid, row) for row in requested]
+            rows = make(await self._stores.contacts.page(account, 0, 1))
+            return await self._put_contacts(rows, 0)
 
         return await self._until_written(f"account:{account}", attempt)
 
-    async def drop_contact(self, account: str, choose: Callable[[Sequence[Contact]], Contact]) -> None:
-        """Delete the contact that `choose` picks, with its preferences."""
+    async def change_contacts(
+        self,
+        account: str,
+        uuids: Sequence[str],
+        change: Callable[[Mapping[str, Contact]], Awaitable[Sequence[Contact]]],
+    ) -> Sequence[Contact]:
+        """Write the contacts, with their preferences, that `change` makes of the stored ones; return them in its order.
+
+        `change` gets those of the `uuids` that are stored.
+        """
+
+        async def attempt() -> Sequence[Contact] | None:
+            current = await self._contacts_of(account, uuids)
+            requested = await change(current)
+            rows = [row for row in requested if row != current.get(row.uuid)]
+            floor = max((current[row.uuid].version for row in rows if row.uuid in current), default=0)
+            written = await self._put_contacts(rows, floor)
+            if written is None:
+                return None
+            changed = {row.uuid: row for row in written}
+            return [changed.get(row.uuid, row) for row in requested]
+
+        return await self._until_written(f"account:{account}", attempt)
+
+    async def drop_contact(
+        self, account: str, uuid: str, check: Callable[[Contact], None] = lambda _: None
+    ) -> bool:
+        """Delete a contact with its preferences; return False when there is none. `check` may raise to keep it."""
 
         async def attempt() -> bool | None:
-            row = choose(await self.read_contacts(account))
+            row = await self.read_contact(account, uuid)
+            if row is None:
+                return False
+            check(row)
             version = self._after(row.version)
             await self._publish("contacts", [(str(ContactKey(account, row.uuid)), None)], version)
             deleted = await self._stores.writes.delete_contact(account, row.uuid, version)
             return True if deleted or await self.read_contact(account, row.uuid) is None else None
 
-        await self._until_written(f"account:{account}", attempt)
+        return await self._until_written(f"account:{account}", attempt)
 
     async def account(self, account: str, credential: str) -> Account:
         """Set an account's credential hash and return the row."""
@@ -252,19 +273,38 @@ class TableWriter:
             recipient
         )
 
-    async def read_contacts(self, account: str) -> Sequence[Contact]:
-        """Return the contacts of an account with their preferences: the main one first, then by uuid."""
-        rows = await self._stores.tables.lookup(LookupKeys(accounts={account}))
-        return sorted(rows.accounts.get(account, ()), key=lambda contact: (not contact.main, contact.uuid))
-
     async def read_contact(self, account: str, uuid: str) -> Contact | None:
         """Return a stored contact with its preferences, or None."""
         rows = await self._stores.tables.lookup(LookupKeys(contacts={ContactKey(account, uuid)}))
         return rows.contacts.get(ContactKey(account, uuid))
 
-    async def _are_stored(self, account: str, rows: Sequence[Contact]) -> bool:
-        stored = await self.read_contacts(account)
-        return all(row in stored for row in rows)
+    async def _contacts_of(self, account: str, uuids: Sequence[str]) -> dict[str, Contact]:
+        """Return those of the contacts that are stored."""
+        found: dict[str, Contact] = {}
+        for start in range(0, len(uuids), _SLICE):
+            keys = {ContactKey(account, uuid) for uuid in uuids[start : start + _SLICE]}
+            rows = await self._stores.tables.lookup(LookupKeys(contacts=keys))
+            found.update((key.uuid, row) for key, row in rows.contacts.items())
+        return found
+
+    async def _put_contacts(self, rows: Sequence[Contact], floor: int) -> Sequence[Contact] | None:
+        """Publish and store contacts with a version after `floor`; return None where a newer row is stored.
+
+        In slices: thousands of rows at once would hold up every other task of the process.
+        """
+        version, written = self._after(floor), list[Contact]()
+        for start in range(0, len(rows), _SLICE):
+            part = [row.model_copy(update={"version": version}) for row in rows[start : start + _SLICE]]
+            await self._publish(
+                "contacts", [(str(ContactKey(row.account, row.uuid)), row_bytes(row)) for row in part]
+            )
+            if not all(await self._stores.writes.put_contacts(part)):
+                stored = await self._contacts_of(part[0].account, [row.uuid for row in part])
+                if any(stored.get(row.uuid) != row for row in part):
+                    return None
+            written += part
+            await asyncio.sleep(0)
+        return written
 
     def _after(self, version: int) -> int:
         """Return the next version: the time in ms, or one more than `version` where the clock has not advanced."""
@@ -279,8 +319,11 @@ class TableWriter:
         """
         headers = () if version is None else (("version", str(version).encode()),)
         topic = self._topics.table(table)
-        for _, value in rows:
-            if value is not None:
+        values = [value for _, value in rows if value is not None]
+        if len(values) == 1 and len(values[0]) > _MAX_INLINE_BYTES:  # the lists of a group: 11,000 addresses
+            await asyncio.to_thread(_check, table, values[0])
+        else:
+            for value in values:
                 _check(table, value)
         await self._publisher.publish([Message(topic, key.encode(), value, headers) for key, value in rows])
 

@@ -22,3 +22,14 @@ async def test_a_missing_order_is_rebuilt(store: Store, raw: Redis) -> None:
     await raw.delete(order)
     assert [row.uuid for row in (await contacts.page("acme", 1, 2)).rows] == ["u0", "u1"]
     assert await raw.zcard(order) == 4
+
+
+async def test_old_tombstones_go(store: Store) -> None:
+    """An account that deletes contacts every day does not keep the tombstones of all of them."""
+    writes, key, day_ms = RedisTableWrites(store), store.keys.contacts("acme"), 86_400_000
+    for n in range(400):
+        await writes.delete_contact("acme", f"u{n}", 1_700_000_000_000 + n * day_ms)
+
+    (kept,) = await store.pipeline([("HKEYS", f"{key}:gone")])
+    assert len(kept) < 60
+    assert {f"u{n}".encode() for n in range(371, 400)} <= set(kept)

@@ -20,7 +20,7 @@ from tests.fakes.tables import FakeTables
 async def test_every_seeded_row_can_be_read_back() -> None:
     """The records of the seeds are readable, as a rebuild needs; a second start writes nothing."""
     tables, publisher, topics = FakeTables(), FakePublisher(), TopicNames("x.")
-    stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
+    stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys(), tables)
     writer = TableWriter(stores, publisher, FakeRowLocks(), topics, FakeClock(5000))
     catalogue = load_catalogue(templates_directory())
 

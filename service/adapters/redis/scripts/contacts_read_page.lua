@@ -1,11 +1,11 @@
 -- Reads a page of an account's contacts: the main contact first, then by uuid.
 -- KEYS[1]  hash of an account's contacts
 -- ARGV     first and last position, as for ZRANGE
--- Returns  the total number of contacts, then the JSON of each contact of the page
--- Atomic   total, order and rows belong to one moment; a missing order is rebuilt without a writer in between
+-- Returns  the total number of contacts, then the uuids of the page
+-- Atomic   total and order belong to one moment; a missing order is rebuilt without a writer in between
 -- Slot     the account's: `:order` has the same hash tag
 local account, order = KEYS[1], KEYS[1] .. ':order'
-local total, out = redis.call('HLEN', account), {}
+local total = redis.call('HLEN', account)
 
 -- Rows that were written before there was an order have none, and a part of it may be lost: rebuild it.
 if redis.call('ZCARD', order) ~= total then
@@ -14,10 +14,6 @@ if redis.call('ZCARD', order) ~= total then
   for i = 1, #rows, 2 do redis.call('ZADD', order, cjson.decode(rows[i + 1]).main and 0 or 1, rows[i]) end
 end
 
-local uuids = redis.call('ZRANGE', order, ARGV[1], ARGV[2])
-out[1] = total
-for first = 1, #uuids, 1000 do -- `unpack` is limited by Lua's stack
-  local rows = redis.call('HMGET', account, unpack(uuids, first, math.min(first + 999, #uuids)))
-  for i, row in ipairs(rows) do out[first + i] = row end
-end
+local out = redis.call('ZRANGE', order, ARGV[1], ARGV[2])
+table.insert(out, 1, total)
 return out

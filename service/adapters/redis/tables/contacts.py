@@ -13,6 +13,7 @@ from service.ports import ContactPage, LookupKeys
 
 _READ, _READ_PAGE = Script("contacts_read"), Script("contacts_read_page")
 _ACCOUNTS_A_CALL = 50  # an account may be large
+_ROWS_A_CALL = 500  # neither the server nor this process does anything else meanwhile
 
 
 class ContactLookup:
@@ -78,6 +79,12 @@ class RedisContacts:
         batch.add_key(key, (0,)).args += (offset, offset + limit - 1 if limit else -1)
         # the mark is read after the rows: if it is still there, no row was lost before
         read_mark = ("GET", self._store.completeness_marks.mark_for(key))
-        (total, *rows), mark = await self._store.pipeline([*batch.commands(), read_mark], batch)
+        (total, *uuids), mark = await self._store.pipeline([*batch.commands(), read_mark], batch)
         require_complete([mark])
-        return ContactPage(total, [contact_of(row) for row in rows if row is not None])
+        found: list[Contact] = []
+        for start in range(0, len(uuids), _ROWS_A_CALL):
+            part = uuids[start : start + _ROWS_A_CALL]
+            rows, mark = await self._store.pipeline([("HMGET", key, *part), read_mark])
+            require_complete([mark])
+            found += (contact_of(row) for row in rows if row is not None)
+        return ContactPage(total, found)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from service.model.recipient import Choice, Contact
+from service.settings import LimitSettings
 from tests.support.api_fixture import ApiFixture, basic, fake_api
 
 CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"
@@ -167,3 +168,60 @@ async def test_any_page_of_preferences_is_a_slice_of_all(api: ApiFixture) -> Non
             page = (await api.client.get(query, auth=basic())).json()
             assert page["meta"]["total_count"] == total
             assert page["objects"] == every["objects"][offset : offset + limit if limit else None]
+
+
+async def test_an_account_has_a_limited_number_of_contacts() -> None:
+    """Beyond it nothing is created, and 409 says how many there may be; after a deletion there is room again."""
+    async with fake_api(limits=LimitSettings(contacts=3)) as api:
+        uuid = await add(api)
+        four = await api.client.post(CONTACTS, json={"objects": [NEW] * 3}, auth=basic())
+        three = await api.client.post(CONTACTS, json={"objects": [NEW] * 2}, auth=basic())
+        one_more = await api.client.post(CONTACTS, json={"objects": [NEW]}, auth=basic())
+        await api.client.delete(f"{CONTACTS}{uuid}/", auth=basic())
+        room = await api.client.post(CONTACTS, json={"objects": [NEW]}, auth=basic())
+
+    assert [a.status_code for a in (four, three, one_more, room)] == [409, 201, 409, 201]
+    assert (four.json()["type"], four.json()["limit"]) == ("urn:tocsin:problem:too-many-contacts", 3)
+
+
+async def test_new_contacts_are_rate_limited_by_their_number() -> None:
+    """A request that creates many counts as many; a limit that would be exceeded creates none of them."""
+    async with fake_api(limits=LimitSettings(new_contacts="5/day")) as api:
+        answers = [
+            (await api.client.post(CONTACTS, json={"objects": [NEW] * number}, auth=basic())).status_code
+            for number in (4, 2, 1, 1)
+        ]
+        listed = (await api.client.get(CONTACTS, auth=basic())).json()
+
+    assert answers == [201, 429, 201, 429]
+    assert listed["meta"]["total_count"] == 5
+
+
+async def test_many_objects_count_as_many_requests() -> None:
+    """A listing or a change of thousands of objects uses up the limit as so many requests would."""
+    async with fake_api(limits=LimitSettings(account="20/minute")) as api:
+        rows = [Contact(uuid=f"u{n}", account="acme", email="a@example.com", version=1) for n in range(1500)]
+        await api.writes.put_contacts(rows)
+        statuses = []
+        for limit in (1, 1000, 0, 0):
+            answer = await api.client.get(f"{PREFERENCES}?limit={limit}", auth=basic())
+            statuses.append((answer.status_code, answer.headers["ratelimit-remaining"]))
+
+    assert [status for status, _ in statuses[:2]] == [200, 200]
+    assert statuses[1][1] == "17"  # 20, less three requests' worth
+    assert [status for status, _ in statuses[2:]] == [429, 429]
+
+
+async def test_a_long_listing_is_the_short_ones_joined(api: ApiFixture) -> None:
+    """A listing that is sent in parts has the same objects in the same order, and the same media type."""
+    rows = [Contact(uuid=f"u{n:04}", account="acme", email="a@example.com", version=1) for n in range(450)]
+    await api.writes.put_contacts(rows)
+    for path in (CONTACTS, PREFERENCES):
+        whole = await api.client.get(f"{path}?limit=0", auth=basic())
+        pages = []
+        while len(pages) < whole.json()["meta"]["total_count"]:
+            page = await api.client.get(f"{path}?limit=150&offset={len(pages)}", auth=basic())
+            pages += page.json()["objects"]
+
+        assert whole.json()["objects"] == pages
+        assert whole.headers["content-type"] == "application/json; charset=utf-8"

@@ -74,7 +74,7 @@ async def prepared(pipeline: FakePipeline) -> tuple[PrivacyPorts, FakePublisher]
         row = Unsubscribe(id=unsubscribe_key(account, name, "winner"), type="winner", version=at_ms)
         await pipeline.tables.put_unsubscribe(row)
     publisher = FakePublisher()
-    stores = TableStores(pipeline.tables, pipeline.tables, FakeAccounts(), FakeApiKeys())
+    stores = TableStores(pipeline.tables, pipeline.tables, FakeAccounts(), FakeApiKeys(), pipeline.tables)
     writer = TableWriter(stores, publisher, FakeRowLocks(), TOPICS, pipeline.clock)
     ports = PrivacyPorts(
         tables=pipeline.tables, ledger=pipeline.ledger, inbox=pipeline.inbox, due=pipeline.due,

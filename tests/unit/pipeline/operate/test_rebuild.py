@@ -67,7 +67,7 @@ class Rig:
         self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersedeIndex()
         self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounceScores()
         ports = RebuildPorts(
-            stores=TableStores(self.tables, self.tables, FakeAccounts(), FakeApiKeys()),
+            stores=TableStores(self.tables, self.tables, FakeAccounts(), FakeApiKeys(), self.tables),
             inbox=self.inbox,
             ledger=self.ledger,
             restore=self.ledger,

@@ -29,7 +29,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.tables, self.accounts, self.keys = FakeTables(), FakeAccounts(), FakeApiKeys()
-        stores = TableStores(self.tables, self.tables, self.accounts, self.keys)
+        stores = TableStores(self.tables, self.tables, self.accounts, self.keys, self.tables)
         preferences = PreferenceApplier(stores, FakeRowLocks(), small_catalogue(), TOPICS, FakeClock(NOW))
         self.stage = TablesHandler(stores, preferences, TOPICS)
         self.offset = 0

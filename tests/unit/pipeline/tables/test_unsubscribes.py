@@ -18,7 +18,7 @@ KEY = unsubscribe_key("", "alice", "overbid")
 
 def stores() -> TableStores:
     tables = FakeTables()
-    return TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
+    return TableStores(tables, tables, FakeAccounts(), FakeApiKeys(), tables)
 
 
 async def rebuilt(messages: list[Message]) -> TableStores:

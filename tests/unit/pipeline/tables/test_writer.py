@@ -1,7 +1,7 @@
 """Writes to the tables: their order, their versions, and other writers at the same time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 import pytest
@@ -38,7 +38,7 @@ class Feed(FakePublisher):
 
 
 def writer(tables: FakeTables, publisher: FakePublisher, clock: FakeClock | None = None) -> TableWriter:
-    stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys())
+    stores = TableStores(tables, tables, FakeAccounts(), FakeApiKeys(), tables)
     return TableWriter(stores, publisher, FakeRowLocks(), TopicNames("x."), clock or FakeClock(5000))
 
 
@@ -151,7 +151,10 @@ async def test_contacts_in_the_requested_order() -> None:
     await tables.put_contacts([old])
     new = Contact(uuid="a", account="acme", email="a@example.com")
 
-    rows = await writer(tables, publisher).contacts("acme", lambda current: [*current, new])
+    async def change(current: Mapping[str, Contact]) -> Sequence[Contact]:
+        return [*current.values(), new]
+
+    rows = await writer(tables, publisher).change_contacts("acme", ["b"], change)
 
     assert [(row.uuid, row.version) for row in rows] == [("b", 7), ("a", 5000)]
     assert [m.key for m in publisher.messages] == [b"acme|a"]
