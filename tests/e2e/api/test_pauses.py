@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -18,10 +18,16 @@ import orjson
 import pytest
 
 from service.api.server import collect_less_garbage
-from service.model.recipient import Contact
+from service.bootstrap import bootstrap
+from service.model.event import Event
+from service.model.ids import address_pseudonym, delivery_id, event_key
+from service.model.ledger import NewEntry, State
+from service.model.reasons import Reason
+from service.model.recipient import Contact, Group
+from service.ports import EventHead
 from service.settings import HttpSettings, LimitSettings
 from tests.e2e.api.served import EmbeddedServer
-from tests.support.api_fixture import ACCOUNT, CATALOGUE, ApiFixture, basic, real_api, token
+from tests.support.api_fixture import ACCOUNT, CATALOGUE, ApiFixture, basic, real_api, settings_for, token
 from tests.support.wait import until
 
 CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"
@@ -90,6 +96,8 @@ def served(valkey_url: str) -> Iterator[Served]:
 
     async def serve() -> None:
         async with real_api(valkey_url, limits=LIMITS) as api:
+            parts = bootstrap(settings_for(valkey_url))
+            api.app.state.deps = replace(api.deps, explain=parts.explain())
             server = EmbeddedServer(api.app, HttpSettings(), port=0)
             running = asyncio.create_task(server.serve())
             while not server.started:
@@ -229,6 +237,32 @@ def test_inbox(served: Served) -> None:
         answer = client.post("/notifications", content=orjson.dumps({"data": ids}), headers=bearer("inbox"))
         assert answer.status_code == 204
         assert client.get("/counts", headers=bearer("inbox")).json() == {"data": []}
+
+
+def test_explain(served: Served) -> None:
+    """An event with tens of thousands of deliveries, to a large group, to contacts of a large account and to roles."""
+    fill(served)
+    names = [f"{n}@e.at" for n in range(1000)]
+    served.run(
+        served.api.writes.put_group(Group(external_id="g", addresses={"invoice_available": names}, version=1))
+    )
+    ledger, key = served.api.deps.ledger, event_key("/s", "e")
+    event = Event(key, "e", "/s", "invoice_available", 1, 1, {}, external_id="g")
+    head = EventHead(event, 86_400, sharded=True)
+
+    def entry(recipient: str, rule: str, matched: str) -> NewEntry:
+        found = (State.queued, Reason.none, 1, "", rule, matched)
+        return NewEntry(key, delivery_id(key, recipient, "email"), recipient, "email", *found)
+
+    entries = [entry(address_pseudonym(name), "group", "g|") for name in names]
+    entries += [entry(f"{n:08d}-0000-4000-8000-000000000000", "account", ACCOUNT) for n in range(NUMBER)]
+    entries += [entry(f"r{n}", "role", "admin") for n in range(30_000)]
+    for start in range(0, len(entries), 1000):
+        served.run(ledger.open([head], entries[start : start + 1000]))
+    with served.without_pauses() as client:
+        answer = client.get("/v1/explain?event=e&source=/s&limit=1000", headers=bearer("operate"))
+        (shown,) = answer.json()["events"]
+        assert (len(shown["deliveries"]), shown["sums"]["resolved"]) == (1000, 41_000)
 
 
 @pytest.mark.parametrize(
