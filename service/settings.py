@@ -132,6 +132,13 @@ class BounceSettings(BaseModel):
     max_bytes: int = Field(default=1_048_576, ge=1024)
 
 
+class EventSettings(BaseModel):
+    """Events whose `time` is more than `max_ahead` seconds ahead of their receipt: what to do with them."""
+
+    max_ahead: int = Field(default=600, ge=0, le=86_400)
+    ahead: Literal["clamp", "refuse"] = "clamp"
+
+
 class HttpSettings(BaseModel):
     """Address of the API, the reverse proxies in front of it, and limits of its connections.
 
@@ -261,6 +268,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     bounces: BounceSettings = Field(default_factory=BounceSettings)
+    events: EventSettings = Field(default_factory=EventSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     limits: LimitSettings = LimitSettings()

@@ -1,20 +1,18 @@
-"""Rate limits shared by all API processes, counted in Redis by the `limits` library."""
+"""Rate limits shared by all API processes, counted in Redis, and written as the `limits` library reads them."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Any, cast
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import Storage
-from limits.errors import StorageError
-from limits.storage import storage_from_string
 
-from service import settings
+from service.adapters.redis.client import Store
+from service.adapters.redis.script_batch import Script
 from service.ports import Quota, Unavailable
 
+_TAKE = Script("rate_limit_take")
 _SHARES_PER_LIMIT = 100
 _MAX_LEASES = 50_000
 
@@ -41,22 +39,8 @@ class SharedRateLimits:
     refusal a client is refused for the rest of the window without another call to Redis.
     """
 
-    def __init__(self, redis: settings.RedisSettings, now: Callable[[], float] = time.time) -> None:
-        url = redis.url.get_secret_value()
-        scheme, _, location = url.partition("://")
-        options: dict[str, Any] = {"socket_timeout": redis.timeout, "socket_connect_timeout": redis.timeout}
-        if redis.ca_file is not None and scheme == "rediss":
-            options["ssl_ca_certs"] = str(redis.ca_file)
-        self._storage = cast(
-            Storage,
-            storage_from_string(
-                f"async+redis+cluster://{location}" if redis.cluster else f"async+{url}",
-                implementation="redispy",
-                key_prefix=f"{redis.prefix}limits",
-                wrap_exceptions=True,
-                **options,
-            ),
-        )
+    def __init__(self, store: Store, now: Callable[[], float] = time.time) -> None:
+        self._store = store
         self._now = now
         self._leases: dict[tuple[str, str], _Lease] = {}
 
@@ -88,12 +72,11 @@ class SharedRateLimits:
         # Before the call: a request served during it must not report the same credit a second time.
         unreported, lease.unreported = lease.unreported, 0
         try:
-            taken = await self._storage.incr(
-                item.key_for(who, str(lease.window)), item.get_expiry(), amount=share + unreported
-            )
-        except StorageError as error:
+            key = self._store.keys.rate_limit(item.key_for(who, str(lease.window)))
+            (taken,) = await self._store.run_script(_TAKE, key, share + unreported, item.get_expiry())
+        except Unavailable:
             lease.unreported += unreported
-            raise Unavailable("redis: rate limits cannot be counted") from error
+            raise
         lease.taken = taken
         lease.left += max(0, min(share, item.amount - (taken - share)))
 

@@ -8,7 +8,9 @@ from fastapi import Depends, Request
 
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
+from service.bootstrap import clock_bound
 from service.model.catalogue import Catalogue
+from service.model.event import ClockBound
 from service.model.topics import TopicNames
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
@@ -36,11 +38,16 @@ ReadinessCheck = Callable[[], Awaitable[str | None]]
 """A check of one dependency: returns the reason why it is not ready, or None when it is."""
 
 
+StallCheck = Callable[[], float]
+"""Returns for how long a part of this process has had work and made no progress, in seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiDeps:
     """The ports that the routes use.
 
-    `events_topic` is the full name of the topic that POST /v1/events writes to.
+    `events_topic` is the full name of the topic that POST /v1/events writes to. `stalls` are the parts whose stall a
+    restart would end, by name.
     """
 
     settings: Settings
@@ -63,6 +70,12 @@ class ApiDeps:
     explain: Explainer | None = None
     what_if: WhatIf | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
+    stalls: Mapping[str, StallCheck] = field(default_factory=dict)
+
+    @property
+    def clock_bound(self) -> ClockBound:
+        """Return how far an event's `time` may be ahead of the request."""
+        return clock_bound(self.settings)
 
     @property
     def read_marks(self) -> ReadMarker:

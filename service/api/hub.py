@@ -1,6 +1,7 @@
 """Wakes the live inbox streams of this process through one blocking read on Redis, however many there are."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,8 @@ class Hub:
         self._positions: dict[str, str] = {}
         self._joined = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
+        self._round_s = 0.0
+        """When the pump last began to wait for changes (monotonic)."""
 
     @contextmanager
     def watch(self, recipient: str, position: str) -> Iterator[Watcher]:
@@ -58,6 +61,7 @@ class Hub:
         watcher.woken.set()
         self._joined.set()
         if self._pump is None or self._pump.done():
+            self._round_s = time.monotonic()
             self._pump = asyncio.create_task(self._run(), name="inbox-hub")
         try:
             yield watcher
@@ -65,6 +69,10 @@ class Hub:
             self._watchers[recipient].discard(watcher)
             if not self._watchers[recipient]:
                 del self._watchers[recipient], self._positions[recipient]
+
+    def stalled_s(self) -> float:
+        """Return for how long the watchers have not been served, in seconds; an outage of Redis does not count."""
+        return time.monotonic() - self._round_s if self._watchers and not self.closing else 0.0
 
     async def close(self) -> None:
         """Wake every watcher, so that its stream ends, and stop reading."""
@@ -80,6 +88,7 @@ class Hub:
     async def _run(self) -> None:
         while self._watchers:
             self._joined.clear()
+            self._round_s = time.monotonic()
             try:
                 for recipient in await self._changed_recipients():
                     position = await self._changes.position(recipient)

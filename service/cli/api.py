@@ -70,6 +70,11 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     async def kafka_error() -> str | None:
         return producer.last_error
 
+    async def redis_error() -> str | None:
+        # a write over the connections of all requests: a replica and a full disk answer reads
+        await parts.store.probe()
+        return await parts.completeness.incomplete()
+
     try:
         yield ApiDeps(
             settings=settings,
@@ -85,13 +90,14 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             publisher=producer,
             accounts=RedisAccounts(parts.store),
             api_keys=RedisApiKeys(parts.store),
-            rate_limits=SharedRateLimits(settings.redis),
+            rate_limits=SharedRateLimits(parts.store),
             idempotency=RedisIdempotency(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
             explain=parts.explain(),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": parts.tables.incomplete, "kafka": kafka_error},
+            checks={"redis": redis_error, "kafka": kafka_error},
+            stalls={"redis": parts.store.stalled_s},
         )
     finally:
         await producer.stop()

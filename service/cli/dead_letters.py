@@ -93,7 +93,12 @@ def show(
         print_text(f"{name:<10} {field}")
     for name, header in headers.items():
         print_text(f"header     {name}: {header}")
-    print_text("no value" if value is None else f"{len(dead_letter.record.value or b'')} bytes")
+    size = len(dead_letter.record.value or b"")
+    if dead_letter.partial:
+        whole = "a batch that cannot be read" if dead_letter.size is None else f"{dead_letter.size} bytes"
+        print_text(f"the first {size} bytes of {whole}; the whole is in {dead_letter.topic}")
+    else:
+        print_text("no value" if value is None else f"{size} bytes")
     if value is not None:
         print_text(value)
 
@@ -143,6 +148,7 @@ def _document(dead_letter: DeadLetter, status: "DeadLetterStatus | None") -> dic
         "key": None if key is None else _decode(key),
         "headers": {name: _decode(header or b"") for name, header in dead_letter.headers},
         "value": None if value is None else _decode(value),
+        **({"partial": True, "size": dead_letter.size} if dead_letter.partial else {}),
     }
 
 
@@ -206,11 +212,14 @@ async def _act(
     session: "OperatorSession", kind: OperationKind, filter_: DeadLetterFilter, total: int, size: int
 ) -> dict[str, int]:
     from service.pipeline.operate.redrive import Redriver, discard
+    from streams.reader.fetch_at import KafkaRecordLog
 
     parts, log = session.parts, session.operation_log(kind, filter_.document())
     # Recorded before anything is done: a change that is cut off still has its record.
     await log.write(OperationPhase.begun, {"letters": total})
-    redriver = Redriver(parts.ledger, session.producer, parts.topics, parts.clock)
+    redriver = Redriver(
+        parts.ledger, session.producer, KafkaRecordLog(session.connection), parts.topics, parts.clock
+    )
     counts: Counter[str] = Counter()
     async for chunk in open_chunks(session, filter_, size):
         if kind is OperationKind.redrive:

@@ -1,13 +1,13 @@
 """The catalogue: every notification type, with everything known about it."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from service.model.channels import CHANNELS, Channel
+from service.model.validators import check_time
 
 
 class Lane(StrEnum):
@@ -31,20 +31,13 @@ class _CatalogueModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _check_time(value: str) -> str:
-    """Return a time as JSON has it, unchanged. Raise ValueError unless it has a zone (RFC 3339)."""
-    if datetime.fromisoformat(value).tzinfo is None:
-        raise ValueError("a time needs its zone")
-    return value
-
-
 FieldType = Literal["string", "integer", "number", "boolean", "datetime", "object", "list"]
 _PYTHON_TYPES: Mapping[str, Any] = {
     "string": Annotated[str, Field(max_length=10_000)],
     "integer": int,
     "number": float,
     "boolean": bool,
-    "datetime": Annotated[str, Field(max_length=40), AfterValidator(_check_time)],
+    "datetime": Annotated[str, Field(max_length=40), AfterValidator(check_time)],
     "object": dict[str, Any],
     "list": list[Any],
 }

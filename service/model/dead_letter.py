@@ -8,14 +8,18 @@ import orjson
 
 from service.model.record import Headers, Message, Record
 
-_HEADER_PREFIX = "tocsin-"
+HEADER_PREFIX = "tocsin-"
+ORIGINAL_PREFIX = "tocsin-original-"
+"""Put before the name of an original's header that begins as ours do, as those of a dead letter's dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A record of the dead-letter topic. `topic` and `place` (`PARTITION:OFFSET`) say where the original was.
 
-    `id` is the position of the dead letter itself, `TOPIC:PARTITION:OFFSET`.
+    `id` is the position of the dead letter itself, `TOPIC:PARTITION:OFFSET`. With `partial` it holds only the first
+    bytes of its original, and `last_offset` is the last record that it stands for; `size` and `sha256` are those of
+    the original's value, None and "" where they are not known.
     """
 
     id: str
@@ -26,15 +30,19 @@ class DeadLetter:
     topic: str
     place: str
     type: str
+    partial: bool = False
+    size: int | None = None
+    sha256: str = ""
+    last_offset: int | None = None
 
     @classmethod
     def from_record(cls, record: Record) -> "DeadLetter":
         """Return the dead letter in a record. No content of the record makes this fail."""
         headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
         added = {
-            name.removeprefix(_HEADER_PREFIX): value
+            name.removeprefix(HEADER_PREFIX): value
             for name, value in headers.items()
-            if name.startswith(_HEADER_PREFIX)
+            if name.startswith(HEADER_PREFIX)
         }
         return cls(
             id=f"{record.topic}:{record.partition}:{record.offset}",
@@ -45,16 +53,34 @@ class DeadLetter:
             topic=added.get("topic", ""),
             place=f"{added.get('partition', '?')}:{added.get('offset', '?')}",
             type=_notification_type(record.value, headers),
+            partial="partial" in added,
+            size=_number(added.get("size")),
+            sha256=added.get("sha256", ""),
+            last_offset=_number(added.get("last-offset")),
         )
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Return partition and offset of the original; (-1, -1) where the dead letter does not say."""
+        partition, _, offset = self.place.partition(":")
+        return (int(partition), int(offset)) if partition.isdecimal() and offset.isdecimal() else (-1, -1)
 
     @property
     def headers(self) -> Headers:
         """Return the headers of the original record."""
-        return [(name, value) for name, value in self.record.headers if not name.startswith(_HEADER_PREFIX)]
+        return tuple(
+            (name.removeprefix(ORIGINAL_PREFIX), value)
+            for name, value in self.record.headers
+            if name.startswith(ORIGINAL_PREFIX) or not name.startswith(HEADER_PREFIX)
+        )
 
     def original(self) -> Message:
-        """Return the message that writes the original record again: key, bytes and headers."""
-        return Message(self.topic, self.record.key or b"", self.record.value, self.headers)
+        """Return the message that writes the original record again: key, bytes and headers. Not for a partial one."""
+        return Message(self.topic, self.record.key, self.record.value, self.headers)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _notification_type(value: bytes | None, headers: dict[str, str]) -> str:

@@ -12,7 +12,8 @@ class Event(NamedTuple):
     """A validated event. Times are milliseconds since the epoch. One is made for every record, so it is a plain tuple.
 
     `recipients` is None when the event has no such field, empty when it is for no recipient on purpose. `supersede`
-    overrides the supersede key of the type.
+    overrides the supersede key of the type. `time_ms` is never after `received_ms`; `stated_ms` is the event's own time
+    where that is further ahead than clocks may differ.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Event(NamedTuple):
     traceparent: str | None = None
     extensions: Mapping[str, Any] = MappingProxyType({})
     supersede: str | None = None
+    stated_ms: int | None = None
 
 
 WITHDRAW = "withdraw"
@@ -69,3 +71,17 @@ class InvalidEvent(ValueError):
         super().__init__(f"{DEAD_REASON_TEXT[reason]}{': ' + detail if detail else ''}")
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ClockBound:
+    """How far an event's `time` may be ahead of its receipt, in seconds, before it is noted.
+
+    With `refuse`, an event that is further ahead is refused. Otherwise its stated time is kept beside the event.
+    """
+
+    max_ahead_s: int = 600
+    refuse: bool = False
+
+
+DEFAULT_BOUND = ClockBound()

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     malformed_reply = "malformed_reply"
     render_failed = "render_failed"
     bounce_received = "bounce_received"
+    unjudged_return = "unjudged_return"
     complaint_received = "complaint_received"
     # by an operator
     by_operator = "by_operator"
@@ -117,6 +118,7 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.malformed_reply: "the relay's reply does not follow RFC 5321",
     Reason.render_failed: "a template could not be rendered with the data of the event",
     Reason.bounce_received: "a delivery status notification reported that the message was not delivered",
+    Reason.unjudged_return: "a message came back to the return address that does not say whether ours was delivered",
     Reason.complaint_received: "the recipient reported the message as spam",
     Reason.by_operator: "an operator stopped the delivery",
     Reason.replayed: "an operator sent the delivery again",
@@ -125,7 +127,9 @@ REASON_TEXT: Mapping[Reason, str] = {
 }
 
 
-RETURN_REASONS = frozenset({Reason.bounce_received, Reason.complaint_received})
+RETURN_REASONS = frozenset(
+    {Reason.bounce_received, Reason.expired_in_transit, Reason.unjudged_return, Reason.complaint_received}
+)
 """The reasons that a message gives which came back by mail, after a relay took ours; they belong to no attempt."""
 
 
@@ -162,8 +166,10 @@ class DeadReason(StrEnum):
     too_large = "too_large"
     invalid_utf8 = "invalid_utf8"
     invalid_json = "invalid_json"
+    schema_registry_framing = "schema_registry_framing"
     duplicate_key = "duplicate_key"
     not_a_number = "not_a_number"
+    number_out_of_range = "number_out_of_range"
     lone_surrogate = "lone_surrogate"
     too_deep = "too_deep"
     not_an_object = "not_an_object"
@@ -176,6 +182,7 @@ class DeadReason(StrEnum):
     missing_audience = "missing_audience"
     invalid_withdrawal = "invalid_withdrawal"
     render_failed = "render_failed"
+    unreadable = "unreadable"
     unprocessable = "unprocessable"
 
     @property
@@ -186,11 +193,13 @@ class DeadReason(StrEnum):
 
 DEAD_REASON_TEXT: Mapping[DeadReason, str] = {
     DeadReason.empty: "the record has no value",
-    DeadReason.too_large: "the event is larger than 256 KiB",
+    DeadReason.too_large: "the event is larger than 256 KiB, or has too many parts",
     DeadReason.invalid_utf8: "the bytes are not UTF-8",
     DeadReason.invalid_json: "the bytes are not JSON (RFC 8259)",
+    DeadReason.schema_registry_framing: "a schema registry's framing comes before the JSON",
     DeadReason.duplicate_key: "an object has the same key twice, so its meaning is unclear",
     DeadReason.not_a_number: "NaN and Infinity are not JSON numbers",
+    DeadReason.number_out_of_range: "an integer does not fit 64 bits, or a number does not fit a double",
     DeadReason.lone_surrogate: "a string has half of a surrogate pair, which is no character",
     DeadReason.too_deep: "objects are nested deeper than 64 levels",
     DeadReason.not_an_object: "the event is not a JSON object",
@@ -203,5 +212,6 @@ DEAD_REASON_TEXT: Mapping[DeadReason, str] = {
     DeadReason.missing_audience: "the event does not say whom to notify",
     DeadReason.invalid_withdrawal: "the withdrawal does not say what is withdrawn",
     DeadReason.render_failed: "a template could not be rendered with this data",
+    DeadReason.unreadable: "the record batch cannot be decompressed or parsed",
     DeadReason.unprocessable: "processing it failed for a reason no retry can help",
 }

@@ -146,6 +146,12 @@ EVENT_TO_FINAL = FastHistogram(
 )
 
 # Counted where it happens.
+CLOCK_AHEAD = FastCounter(
+    "tocsin_events_ahead_of_clock_total",
+    "Events whose time was further ahead of their receipt than clocks may differ; the receipt counts",
+    ("type",),
+    REGISTRY,
+)
 BOUNCES = Counter(
     "tocsin_bounces_total",
     "Received bounces and complaints, by how they were processed",

@@ -37,6 +37,7 @@ from service.ports.operate import (
     LedgerScan,
     PendingRetries,
     PersonalData,
+    RecordLog,
     TableCount,
 )
 from service.ports.publisher import Publisher
@@ -95,6 +96,7 @@ __all__ = [
     "RateLimits",
     "ReadFilter",
     "RecipientDirectory",
+    "RecordLog",
     "RelayTransport",
     "RenderFailed",
     "Renderer",

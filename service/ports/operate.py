@@ -50,6 +50,14 @@ class EventLog(Protocol):
         ...
 
 
+class RecordLog(Protocol):
+    """Any record that Kafka keeps, by its position."""
+
+    def at(self, topic: str, positions: Sequence[tuple[int, int]]) -> AsyncIterator[Record]:
+        """Yield the records at these (partition, offset), without those that are gone. Raise Unavailable."""
+        ...
+
+
 class PendingRetries(Protocol):
     """When the next attempt of a delivery is due, noted while a rebuild reads the outcomes."""
 

@@ -35,3 +35,7 @@ class Withdrawals(Protocol):
     async def withdraw(self, key: str, until_ms: int, keep_s: int) -> Sequence[str]:
         """Withdraw a key up to a time; a later one stays in force. Return its events noted up to this time."""
         ...
+
+    async def times(self, items: Sequence[tuple[str, str]]) -> Sequence[int | None]:
+        """Return for each (key, event) the time (ms) with which it was remembered; None for one that is not."""
+        ...

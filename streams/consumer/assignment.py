@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
 from streams.consumer.limits import StageLimits
-from streams.consumer.partition import Partition
+from streams.consumer.partition import Partition, size_of
 
 log = structlog.get_logger(__name__)
 
@@ -72,16 +72,20 @@ class Assignment:
         ]
 
     def take(self) -> list[PartitionSlice]:
-        """Remove and return the next batch, at most `max_records` in all; empty when none can be started."""
+        """Remove and return the next batch, empty when none can be started.
+
+        It has at most `max_records`, and about `max_batch_bytes`.
+        """
         slices: list[PartitionSlice] = []
-        room = self._limits.max_records
+        room, room_bytes = self._limits.max_records, self._limits.max_batch_bytes
         waiting = [tp for tp, partition in self.partitions.items() if partition.waiting]
         for tp in sorted(waiting, key=self._precedence):
-            if taken := self.partitions[tp].take(room):
+            if taken := self.partitions[tp].take(room, room_bytes):
                 slices.append((self.partitions[tp], taken))
                 self._last_turn[tp] = next(self._turns)
                 room -= len(taken)
-            if room == 0:
+                room_bytes -= size_of(taken)
+            if room == 0 or room_bytes <= 0:
                 break
         return slices
 

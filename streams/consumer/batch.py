@@ -11,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from service.model.record import Done, Handler, Message, Record
+from service.model.event import InvalidEvent
+from service.model.record import Done, Handler, Message, PartialValue, Record
 from service.ports import Publisher, Unavailable
 from streams.consumer.assignment import PartitionSlice
 from streams.consumer.limits import StageLimits
@@ -88,7 +89,7 @@ class RecordBatch:
 
     async def run(self) -> None:
         """Return when all records are finished, or early when draining and a dependency is unavailable."""
-        chunks = deque([self._records])
+        chunks = deque(_chunks(self._records))
         try:
             while chunks:
                 if chunk := self._still_open(chunks.popleft()):
@@ -98,6 +99,8 @@ class RecordBatch:
 
     async def _attempt(self, chunk: list[Record]) -> list[list[Record]]:
         """Run the handler on a chunk once; return the chunks to attempt next, in order."""
+        if isinstance(partial := chunk[0].value, PartialValue):
+            return await self._dead_letter(chunk, InvalidEvent(partial.reason, partial.detail))
         try:
             await self._handle(chunk)
             if left := len(self._still_open(chunk)):
@@ -207,6 +210,17 @@ class RecordBatch:
 
     def _still_open(self, records: list[Record]) -> list[Record]:
         return [record for record in records if record[:3] in self._open]
+
+
+def _chunks(records: list[Record]) -> list[list[Record]]:
+    """Return the records for the handler, and each of which only a part was read alone."""
+    partial = [record for record in records if type(record.value) is PartialValue]
+    if not partial:
+        return [records]
+    return [
+        [record for record in records if type(record.value) is not PartialValue],
+        *([one] for one in partial),
+    ]
 
 
 async def _close(outcomes: AsyncIterator[Done]) -> None:

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StageLimits:
-    """Bounds of one stage. Memory: `max_bytes`, one fetch (8 MiB) for each broker, and what the handler needs."""
+    """Bounds of one stage.
+
+    Memory: `max_bytes`; what was fetched, as Kafka keeps it: 8 MiB for each broker, and at most one record batch for
+    each partition that is not read further now; and what the handler makes of its batches.
+    """
 
     max_records: int = 500
     """Records in one batch."""
+    max_batch_bytes: int = 2 * 1024 * 1024
+    """Bytes of those records, after which no more is added: a handler may need twenty times as much."""
     max_batches: int = 4
     """Batches at once. One that is nearly done does not count, so a slow record does not keep the others waiting."""
     max_in_flight: int = 5_000
     """Records accepted whose batch has not ended. A partition that holds none may exceed it by one batch."""
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int = 32 * 1024 * 1024
     """Bytes of those records."""
     max_uncommitted: int = 50_000
     """Records of a partition that would be read again after a crash; behind a slow record, no more are read."""

@@ -5,17 +5,22 @@ from collections.abc import Sequence
 
 from aiokafka.structs import ConsumerRecord
 
-from service.model.record import Record
+from service.model.record import Headers, Record
 from streams.consumer.offset_tracker import OffsetTracker
 from streams.kafka.records import to_records
 
 _FRAMING_BYTES = 200
-"""Memory of a record without key and value, roughly."""
+"""Memory of a record without key, value and headers, roughly."""
+_HEADER_BYTES = 150
 
 
 def size_of(records: Sequence[Record]) -> int:
-    """Return the bytes that records keep in memory, without their headers."""
-    return sum([_FRAMING_BYTES + len(r[4] or b"") + len(r[5] or b"") for r in records])
+    """Return the bytes that records keep in memory, roughly."""
+    return sum([_FRAMING_BYTES + len(r[4] or b"") + len(r[5] or b"") + _headers_size(r[6]) for r in records])
+
+
+def _headers_size(headers: Headers) -> int:
+    return sum([_HEADER_BYTES + len(name) + len(value or b"") for name, value in headers]) if headers else 0
 
 
 class Partition:
@@ -44,18 +49,26 @@ class Partition:
         self.held += len(records)
         self.held_bytes += size_of(records)
 
-    def take(self, limit: int) -> list[Record]:
-        """Remove and return at most `limit` waiting records whose keys are in no running batch, in order."""
+    def take(self, limit: int, limit_bytes: int) -> list[Record]:
+        """Remove and return waiting records whose keys are in no running batch, in order.
+
+        At most `limit`, and no more once they have `limit_bytes`; one record may be larger.
+        """
         taken: list[Record] = []
         waiting, busy = self.waiting, self._busy_keys
-        if not busy and len(waiting) <= limit:
+        if not busy and len(waiting) <= limit and self.held_bytes <= limit_bytes:
             taken.extend(waiting)
             waiting.clear()
         else:
             kept: list[Record] = []
-            while waiting and len(taken) < limit:
+            size = 0
+            while waiting and len(taken) < limit and size < limit_bytes:
                 record = waiting.popleft()
-                (kept if record.key in busy else taken).append(record)
+                if record.key in busy:
+                    kept.append(record)
+                else:
+                    taken.append(record)
+                    size += size_of((record,))
             waiting.extendleft(reversed(kept))
         for record in taken:
             if record.key is not None:

@@ -44,6 +44,8 @@ def record_ids(value: bytes | None, headers: Headers) -> RecordIds:
     )
 
 
+_MAX_BYTES = 1024 * 1024
+"""A larger value is not parsed: it belongs to no record that is processed."""
 _HEADERS = {
     "ce_id": "id",
     "ce_source": "source",
@@ -52,6 +54,8 @@ _HEADERS = {
 
 
 def _fields(value: bytes | None) -> dict[str, Any]:
+    if value is not None and len(value) > _MAX_BYTES:
+        return {}
     try:
         fields = orjson.loads(value or b"{}")
     except orjson.JSONDecodeError:

@@ -51,7 +51,7 @@ class MessageCounters:
 
     def _count_dead_letter(self, message: Message) -> None:
         headers = dict(message.headers)
-        stage, reason = (headers.get(f"tocsin-{name}", b"").decode() for name in ("stage", "reason"))
+        stage, reason = ((headers.get(f"tocsin-{name}") or b"").decode() for name in ("stage", "reason"))
         DEAD_LETTERS.add((stage, reason))
         fields = record_ids(message.value, message.headers).log_fields()
         log.info("dead_letter_written", stage=stage, reason=reason, **fields)

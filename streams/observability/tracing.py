@@ -83,7 +83,7 @@ class _EventSpans:
 
     def _refused(self, message: Message) -> None:
         ids = record_ids(message.value, message.headers)
-        reason = dict(message.headers).get("tocsin-reason", b"").decode()
+        reason = (dict(message.headers).get("tocsin-reason") or b"").decode()
         attributes = {"tocsin.event_id": ids.event_id, "tocsin.reason": reason}
         self._tracer.span("resolve", ids.traceparent, self._started_ns, attributes, failed=True)
 

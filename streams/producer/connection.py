@@ -68,7 +68,7 @@ class ProducerConnection:
         batches = set()
         for message in messages:
             queues = self._queues[message.topic]
-            batches.add(queues[partition_of(message.key, len(queues))].append(message))
+            batches.add(queues[partition_of(message.key, len(queues), message.value)].append(message))
         return batches
 
     async def close(self) -> None:

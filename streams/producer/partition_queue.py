@@ -11,9 +11,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from service.model.record import Message
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of a key: CRC-32, as librdkafka's `consistent` partitioner; murmur2 costs 5 µs in Python."""
-    return crc32(key) % partitions
+def partition_of(key: bytes | None, partitions: int, value: bytes | None = None) -> int:
+    """Return the partition of a key: CRC-32, as librdkafka's `consistent` partitioner; murmur2 costs 5 µs in Python.
+
+    A message without a key has no order to keep: the partition is that of its value.
+    """
+    return crc32((value or b"") if key is None else key) % partitions
 
 
 class PartitionQueue:

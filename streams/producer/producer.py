@@ -131,7 +131,7 @@ class Producer:
 
     def _check_sizes(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            size = _FRAMING_BYTES + len(message.key) + (0 if message.value is None else len(message.value))
+            size = _FRAMING_BYTES + len(message.key or b"") + len(message.value or b"")
             for name, value in message.headers:
                 size += _HEADER_FRAMING_BYTES + len(name) + len(value or b"")
             if size > (limit := self._limits.get(message.topic, LIMIT_BYTES)):

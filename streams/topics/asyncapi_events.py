@@ -23,6 +23,12 @@ _SPELLINGS = {
     "external_id": ("external_id", "externalid"),
     "account": ("account",),
 }
+_OPTIONAL: Schema = {
+    "type": ["string", "null"],
+    "minLength": 1,
+    "maxLength": 1024,
+    "description": "Not used.",
+}
 EXTENSIONS: Mapping[str, Schema] = {
     "recipients": {
         "description": "Ids of the recipients; as text a JSON array, or separated by commas.",
@@ -33,6 +39,7 @@ EXTENSIONS: Mapping[str, Schema] = {
     "account": _TEXT | {"description": "The account whose contacts are notified."},
     "actor": _TEXT | {"description": "Id of the user who caused the event, and is not notified of it."},
     "expires": _TIME | {"description": "The event is void after this time."},
+    "expirytime": _TIME | {"description": "The same, as the CloudEvents extension names it."},
     "supersede_key": _TEXT | {"description": "In place of the type's own supersede key."},
     "externalid": _TEXT,
     "projectid": _TEXT,
@@ -44,17 +51,17 @@ ENVELOPE: Schema = {
     "type": "object",
     "required": ["id", "source", "type"],
     "properties": {
-        "specversion": {"const": "1.0"},
+        "specversion": {"enum": ["1.0", None]},
         "id": _NAMED
         | {"description": "Unique together with `source`: the same pair again has no second effect."},
         "source": _NAMED,
         "type": _NAMED | {"description": "A notification type, with or without a reverse-DNS prefix."},
         "time": _TIME | {"description": "Time of the event; the record's time where it is absent."},
         "data": {"type": ["object", "null"]},
-        "data_base64": {"type": "string", "description": "`data` as base64; read where `data` is absent."},
-        "subject": {"description": "Kept, not used."},
-        "datacontenttype": {"description": "Kept, not used."},
-        "dataschema": {"description": "Kept, not used."},
+        "data_base64": {"type": ["string", "null"], "description": "`data` as base64, in place of `data`."},
+        "subject": _OPTIONAL,
+        "datacontenttype": _OPTIONAL | {"description": "The data is JSON, or text that holds JSON."},
+        "dataschema": _OPTIONAL,
         "traceparent": {"description": "W3C trace context."},
         **EXTENSIONS,
     },

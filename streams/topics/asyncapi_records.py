@@ -86,7 +86,8 @@ _PLAIN: Mapping[str, tuple[str, ...]] = {
     **{f"tables.{name}": (_ROWS[name], "Tombstone") for name in TABLES},
 }
 _DEAD_LETTER: Schema = {
-    "description": "A record that no retry can help: its own bytes and headers, and why and where it failed.",
+    "description": "A record that no retry can help: its own bytes and headers, and why and where it failed. "
+    "Of a record over 64 KiB only the first bytes, and `tocsin-partial`.",
     "contentType": "application/octet-stream",
     "headers": {
         "type": "object",
@@ -98,8 +99,10 @@ _DEAD_LETTER: Schema = {
             "tocsin-topic": {"type": "string"},
             **{
                 f"tocsin-{name}": {"type": "string", "pattern": "^-?[0-9]+$"}
-                for name in ("partition", "offset", "timestamp")
+                for name in ("partition", "offset", "timestamp", "size", "last-offset")
             },
+            "tocsin-partial": {"const": "1"},
+            "tocsin-sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         },
     },
     "payload": {},

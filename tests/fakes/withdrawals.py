@@ -25,3 +25,7 @@ class FakeWithdrawals:
         if keep_s or key in self._until:
             self._until[key] = max(until_ms, self._until.get(key, until_ms))
         return [event for event, time_ms in self._events.get(key, {}).items() if time_ms <= until_ms]
+
+    async def times(self, items: Sequence[tuple[str, str]]) -> Sequence[int | None]:
+        self.outage.check()
+        return [self._events.get(key, {}).get(event) for key, event in items]

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from service import settings
 from service.adapters import rate_limits
@@ -80,7 +81,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
         RedisTableWrites(store),
         RedisRowLocks(store),
         RedisIdempotency(store),
-        SharedRateLimits(redis, now=lambda: 1_000_000.0),
+        SharedRateLimits(store, now=lambda: 1_000_000.0),
     )
     await store.close()
 
@@ -177,8 +178,8 @@ async def test_a_request_that_counts_as_many(ports: ApiPorts) -> None:
 async def test_processes_share_a_limit(valkey_url: str) -> None:
     """Processes together let no more pass than the limit; in the next window as many again."""
     now = 1_000_000.0
-    redis = settings.RedisSettings(url=SecretStr(valkey_url))
-    processes = [SharedRateLimits(redis, now=lambda: now) for _ in range(3)]
+    stores = [Store(settings.RedisSettings(url=SecretStr(valkey_url))) for _ in range(3)]
+    processes = [SharedRateLimits(store, now=lambda: now) for store in stores]
 
     passed = sum([(await processes[n % 3].hit("500/minute", "a")).allowed for n in range(900)])
     now += 60
@@ -186,13 +187,16 @@ async def test_processes_share_a_limit(valkey_url: str) -> None:
 
     assert 490 <= passed <= 500  # a lease of five may stay with each process that came last
     assert 490 <= again <= 500
+    for store in stores:
+        await store.close()
 
 
 async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
     """A hundredth of a limit passes without Redis, again in each window; a small limit always needs Redis."""
     now = 1_000_000.0
     unreachable = settings.RedisSettings(url=SecretStr(f"redis://127.0.0.1:{free_port()}"))
-    limits = SharedRateLimits(unreachable, now=lambda: now)
+    store = Store(unreachable)
+    limits = SharedRateLimits(store, now=lambda: now)
 
     for _ in range(2):
         quotas = [await limits.hit("500/minute", "a") for _ in range(5)]
@@ -202,6 +206,19 @@ async def test_a_hundredth_of_a_limit_needs_no_redis() -> None:
         now += 60
     with pytest.raises(Unavailable):
         await limits.hit("99/minute", "a")
+    await store.close()
+
+
+async def test_the_first_request_after_an_idle_close_is_counted(valkey_url: str) -> None:
+    """A connection that the server has closed meanwhile is replaced, and its request passes."""
+    store = Store(settings.RedisSettings(url=SecretStr(valkey_url)))
+    limits = SharedRateLimits(store, now=lambda: 1_000_000.0)
+    assert (await limits.hit("9/minute", "idle")).allowed
+    async with Redis.from_url(valkey_url) as admin:
+        await admin.execute_command("CLIENT", "KILL", "TYPE", "normal")
+
+    assert (await limits.hit("9/minute", "idle")).remaining == 7
+    await store.close()
 
 
 async def test_invented_callers_do_not_fill_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,16 @@ async def test_many_keys_at_once_keep_their_order(backend: Backend) -> None:
     assert [n for n, until_ms in enumerate(results) if until_ms is not None] == list(range(3, 1200, 7))
 
 
+async def test_an_event_is_remembered_with_its_time(backend: Backend) -> None:
+    """An event that is published again is found with the time that it had at first."""
+    await backend.withdrawals.note([SupersedableEvent("k", "a", 1_700_000_000_123, 60)])
+
+    times = await backend.withdrawals.times([("k", "b"), ("k", "a"), ("none", "a")])
+
+    assert list(times) == [None, 1_700_000_000_123, None]
+    assert list(await backend.withdrawals.times([])) == []
+
+
 async def test_single_deliveries_of_the_due_set_can_be_read_and_dropped(backend: Backend) -> None:
     """A delivery is read and dropped by its id, also while it is leased; an unknown id is no error."""
     waiting = [

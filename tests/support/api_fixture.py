@@ -181,6 +181,6 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         publisher=publisher,
         accounts=accounts,
         api_keys=keys,
-        rate_limits=SharedRateLimits(settings.redis),
+        rate_limits=SharedRateLimits(store),
         idempotency=RedisIdempotency(store),
     )

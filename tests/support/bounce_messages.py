@@ -102,3 +102,61 @@ def auto_reply(sender: str) -> bytes:
     note["To"], note["Subject"], note["Auto-Submitted"] = sender, "Out of office", "auto-replied"
     note.set_payload("I am on holiday. 5.1.1 Status: 5.1.1 Action: failed")
     return note.as_bytes()
+
+
+def multipart(
+    kind: str, *parts: str, sender: str, subject: str = "Undelivered Mail", fields: str = ""
+) -> bytes:
+    """Return a message of a multipart type to `sender`; each part is its header, a blank line, and its body."""
+    body = "".join(f"\n--M\n{part}\n" for part in parts)
+    return f"""Return-Path: <>
+From: Mail Delivery System <MAILER-DAEMON@mx.example.com>
+To: <{sender}>
+Subject: {subject}
+Auto-Submitted: auto-replied
+{fields}MIME-Version: 1.0
+Content-Type: multipart/{kind}; boundary=M
+
+A message in parts.
+{body}
+--M--
+""".replace("\n", "\r\n").encode("utf-8", "surrogateescape")
+
+
+def report(
+    sender: str, fields: str, *, text: str = "It was not delivered.", kind: str = "message/delivery-status"
+) -> bytes:
+    """Return a delivery status notification whose recipient groups are `fields`."""
+    return multipart(
+        "report; report-type=delivery-status",
+        f"Content-Type: text/plain\n\n{text}",
+        f"Content-Type: {kind}\n\nReporting-MTA: dns; mx.example.com\n\n{fields}",
+        f"Content-Type: message/rfc822\n\nReturn-Path: <{sender}>\nSubject: x\n\nhi",
+        sender=sender,
+    )
+
+
+def plain_bounce(
+    sender: str, text: str, *, fields: str = "", origin: str = "MAILER-DAEMON@mx.example.com"
+) -> bytes:
+    """Return a bounce that is only a text."""
+    return f"""Return-Path: <>
+From: {origin}
+To: <{sender}>
+Subject: failure notice
+{fields}
+{text}
+""".replace("\n", "\r\n").encode()
+
+
+def feedback(
+    fields: str, quoted: str, *, recipient: str = "complaints@bounces.tocsin.test", encoding: str = "7bit"
+) -> bytes:
+    """Return a complaint with these fields about a message with this header."""
+    return multipart(
+        "report; report-type=feedback-report",
+        "Content-Type: text/plain\n\nA complaint.",
+        f"Content-Type: message/feedback-report\nContent-Transfer-Encoding: {encoding}\n\n{fields}",
+        f"Content-Type: message/rfc822\n\n{quoted}\nSubject: x\n\nhi",
+        sender=recipient,
+    )

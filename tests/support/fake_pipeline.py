@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from service.model.ledger import Entry
@@ -162,6 +162,12 @@ class FakePipeline:
             Record(topic, 0, n, self.clock.now_ms(), m.key, m.value, m.headers)
             for n, m in enumerate(self.topics.get(topic, []))
         ]
+
+    async def at(self, topic: str, positions: Sequence[tuple[int, int]]) -> AsyncIterator[Record]:
+        """Yield records by partition and offset, as the RecordLog port does."""
+        for record in self.records(topic):
+            if (record.partition, record.offset) in positions:
+                yield record
 
     def email_records(self) -> list[Record]:
         """Return the records of all lanes, with offsets as if they were of one topic."""

@@ -1,12 +1,13 @@
-"""A real cluster of three Valkey servers that a whole test run shares, started when it is first needed."""
+"""Real clusters of Valkey servers: one that a whole test run shares, and those of a test that harms them."""
 
 import atexit
+import contextlib
 import functools
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import redis
 
@@ -41,27 +42,109 @@ def mark_complete(store: Store) -> None:
             client.eval(_MARK_SCRIPT, 0, YES, *(marks[slot] for slot in slots))
 
 
+class EmbeddedCluster:
+    """Three primaries on loopback, each with `replicas`; a dead primary is replaced after a second or two."""
+
+    def __init__(self, folder: Path, *, replicas: int = 0, extra: Sequence[str] = ()) -> None:
+        count = _SERVERS * (1 + replicas)
+        quick = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0", *extra)
+        self.servers = [
+            EmbeddedValkey(folder / str(n), cluster=True, extra=quick if replicas else extra)
+            for n in range(count)
+        ]
+        self._replicas = replicas
+
+    def __enter__(self) -> Self:
+        try:
+            self._form()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop every server."""
+        for server in self.servers:
+            server.stop()
+
+    def url(self, *servers: EmbeddedValkey) -> str:
+        """Return the URL with these seed servers; without any, with all."""
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers or self.servers)
+        return f"redis://{hosts}/0"
+
+    def command(self, server: EmbeddedValkey, *args: str | int) -> Any:
+        """Return the reply of one server."""
+        with redis.Redis(port=server.port, socket_timeout=5) as client:
+            return client.execute_command(*args)
+
+    def primary_of(self, slot: int) -> EmbeddedValkey:
+        """Return the server that holds a slot, as most servers say."""
+        ports = [self._port_of(server, slot) for server in self.servers if server.pid is not None]
+        port = max(set(ports), key=ports.count)
+        return next(server for server in self.servers if server.port == port)
+
+    def move_slot(self, slot: int, target: EmbeddedValkey, *, finish: bool = True) -> None:
+        """Move a slot with its keys to another server, as a resharding does; without `finish`, leave it half moved."""
+        source = self.primary_of(slot)
+        self.command(
+            target, "CLUSTER SETSLOT", slot, "IMPORTING", self.command(source, "CLUSTER MYID").decode()
+        )
+        self.command(
+            source, "CLUSTER SETSLOT", slot, "MIGRATING", self.command(target, "CLUSTER MYID").decode()
+        )
+        if finish:
+            self.finish_move(slot, source, target)
+
+    def finish_move(self, slot: int, source: EmbeddedValkey, target: EmbeddedValkey) -> None:
+        """Move what is left of a slot, and give it to its new server."""
+        while keys := self.command(source, "CLUSTER GETKEYSINSLOT", slot, 100):
+            self.command(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        owner = self.command(target, "CLUSTER MYID").decode()
+        for server in (target, source):
+            self.command(server, "CLUSTER SETSLOT", slot, "NODE", owner)
+
+    def _form(self) -> None:
+        for server in self.servers:
+            server.start()
+        first, *others = self.servers
+        bus = self.command(first, "CONFIG GET", "cluster-port")["cluster-port"]
+        for n, slots in enumerate(_SLOT_RANGES):
+            self.command(self.servers[n], "CLUSTER ADDSLOTSRANGE", slots.start, slots.stop - 1)
+        for server in others:
+            self.command(server, "CLUSTER MEET", "127.0.0.1", first.port, bus)
+        if not until(lambda: all(self._knows_all(server) for server in self.servers), 30):
+            raise AssertionError("the cluster did not come up")
+        for n, server in enumerate(self.servers[_SERVERS:]):
+            primary = self.command(self.servers[n % _SERVERS], "CLUSTER MYID").decode()
+            self.command(server, "CLUSTER REPLICATE", primary)
+        if not until(lambda: all(self._is_formed(server) for server in self.servers), 30):
+            raise AssertionError("the cluster has no replicas")
+
+    def _knows_all(self, server: EmbeddedValkey) -> bool:
+        info: dict[str, str] = self.command(server, "CLUSTER INFO")
+        return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(len(self.servers))
+
+    def _is_formed(self, server: EmbeddedValkey) -> bool:
+        """Return whether a server knows all others with their parts, and is in step with its primary."""
+        rows = self.command(server, "CLUSTER SLOTS")
+        link: str = self.command(server, "INFO", "replication").get("master_link_status", "up")
+        return link == "up" and all(len(row) == 3 + self._replicas for row in rows)
+
+    def _port_of(self, server: EmbeddedValkey, slot: int) -> int:
+        with contextlib.suppress(redis.RedisError):
+            for first, last, (_, port, *_), *_ in self.command(server, "CLUSTER", "SLOTS"):
+                if first <= slot <= last:
+                    return int(port)
+        return 0
+
+
 @functools.cache
 def _servers() -> Sequence[EmbeddedValkey]:
     folder = Path(tempfile.mkdtemp(prefix="tocsin-cluster-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    servers = [EmbeddedValkey(folder / str(n), cluster=True) for n in range(_SERVERS)]
-    for server in servers:
-        server.start()
-        atexit.register(server.stop)
-    clients: list[Any] = [redis.Redis(port=server.port) for server in servers]
-    bus = clients[0].config_get("cluster-port")["cluster-port"]
-    for n, client in enumerate(clients):
-        client.execute_command("CLUSTER ADDSLOTSRANGE", _SLOT_RANGES[n].start, _SLOT_RANGES[n].stop - 1)
-        if n:
-            client.execute_command("CLUSTER MEET", "127.0.0.1", servers[0].port, bus)
-    if not until(lambda: all(_is_formed(client) for client in clients), 30):
-        raise AssertionError("the cluster did not come up")
-    for client in clients:
-        client.close()
-    return servers
-
-
-def _is_formed(client: Any) -> bool:
-    info: dict[str, str] = client.execute_command("CLUSTER INFO")
-    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(_SERVERS)
+    cluster = EmbeddedCluster(folder)
+    atexit.register(cluster.stop)
+    return cluster.__enter__().servers

@@ -13,7 +13,7 @@ from service.model.ids import address_pseudonym, event_key, is_pseudonym
 from service.model.recipient import Choice, Contact, Group, Recipient
 
 SOURCE = "/random"
-_START = datetime(2026, 1, 1, tzinfo=UTC)
+_START = datetime(2023, 1, 1, tzinfo=UTC)
 Answer = tuple[str, str]
 """State and reason; the state is "nothing" for a recipient without a delivery."""
 

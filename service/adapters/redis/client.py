@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from service import settings
-from service.adapters.redis.completeness import CompletenessMarks
+from service.adapters.redis.completeness import CompletenessMarks, slot_tag
 from service.adapters.redis.connect.clients import RedisClients
 from service.adapters.redis.connect.connection import ConnectionCheck
 from service.adapters.redis.connect.server import CONNECTIONS, ServerClient
@@ -18,6 +19,7 @@ from service.adapters.redis.keys import Keys
 from service.adapters.redis.script_batch import Arg, Command, Script, ScriptBatch
 
 _SCAN_COUNT = 100
+_PROBE_MS = 60_000
 _GLOB_CHARACTERS = re.compile(r"([\[\]*?^\\-])")
 
 
@@ -41,6 +43,9 @@ class Store:
         self._settings = redis
         self._clients = RedisClients(redis, self.connection_checks)
         self._connection_limit = asyncio.Semaphore(CONNECTIONS)
+        self._running = 0
+        self._progress_s = 0.0
+        """When commands last ended, or began with none running (monotonic)."""
 
     async def run(self, *batches: ScriptBatch) -> list[list[Any]]:
         """Run all script batches in one pipeline; return for each the results in its batch's order.
@@ -60,12 +65,7 @@ class Store:
             if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
                 # a server that was restarted or promoted, or sees a script for the first time: the text goes with the
                 # command, because a script that is loaded first may be loaded on one server and called on another
-                texts: dict[Arg, str] = {
-                    script.sha: script.text
-                    for batch in batches
-                    for script in (batch.script, batch.script.guarded)
-                    if script
-                }
+                texts = {sha: text for batch in batches for sha, text in batch.script.texts.items()}
                 again = await self._send([_with_text(commands[i], texts) for i in unknown])
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
@@ -105,6 +105,25 @@ class Store:
                 raise reply
             return reply
 
+    async def probe(self) -> None:
+        """Write a key on every primary, over the connections that all commands use.
+
+        Raise Unavailable where one takes no writes: a server that is read-only or loading still answers reads.
+        """
+        keys = [self.keys.probe]
+        if self.cluster:
+            with unavailable():
+                slots = await self._clients.slots_of_primaries()
+            keys = [f"{self.keys.probe}:{{{slot_tag(slot)}}}" for slot in slots]
+        await self.pipeline([("SET", key, 1, "PX", _PROBE_MS) for key in keys])
+
+    def stalled_s(self) -> float:
+        """Return for how long commands have been running without any that ended, in seconds.
+
+        Every command has a timeout. Minutes mean that this process is at fault, and that a restart would help.
+        """
+        return time.monotonic() - self._progress_s if self._running else 0.0
+
     async def scan_keys(self, suffix: str) -> AsyncIterator[list[bytes]]:
         """Yield the keys under the prefix whose rest matches the glob `suffix`, up to some hundreds at a time.
 
@@ -136,8 +155,15 @@ class Store:
         await self._clients.close()
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        async with self._connection_limit:
-            return await self._clients.run(commands)
+        if not self._running:
+            self._progress_s = time.monotonic()
+        self._running += 1
+        try:
+            async with self._connection_limit:
+                return await self._clients.run(commands)
+        finally:
+            self._running -= 1
+            self._progress_s = time.monotonic()
 
 
 def _with_text(command: Command, texts: Mapping[Arg, str]) -> Command:

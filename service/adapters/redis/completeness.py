@@ -28,6 +28,11 @@ def _tags() -> tuple[str, ...]:
     return tuple(tags[slot] for slot in range(_SLOTS))
 
 
+def slot_tag(slot: int) -> str:
+    """Return a hash tag that selects a slot of a cluster."""
+    return _tags()[slot]
+
+
 class CompletenessMarks:
     """The keys of the marks. `name` is the mark of a single server."""
 

@@ -109,10 +109,16 @@ def unavailable_reason(error: BaseException) -> str | None:
     return None
 
 
+_NOT_LOCAL = re.compile(r"access a non local key in a cluster node", re.IGNORECASE)
+"""A script met a key that has left the server with its slot."""
+
+
 def _reason_of_reply(error: redis.ResponseError) -> str | None:
     """Return the reason by the code of an error reply; a code that is not known is the server's own trouble."""
     text = str(error)
     code = error.status_code or text.partition(" ")[0]
+    if _NOT_LOCAL.search(text):
+        return "slots_moving"
     if reason := _BY_CODE.get(code):
         return None if reason == "data_error" else reason
     if code != "ERR" and code.isupper():

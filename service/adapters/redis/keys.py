@@ -6,6 +6,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | key | type | value |
 |---|---|---|
 | `complete` | string | `yes`, or why nothing may be sent; on a cluster `complete:{TAG}`, one a slot |
+| `probe` | string | written by readiness checks; on a cluster `probe:{TAG}`, one a primary |
 | `rebuild` | hash | during a rebuild: `DELIVERY:ATTEMPT` → when the attempt after it is due (ms) |
 | `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION`, a tombstone for 30 days |
 | `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
@@ -39,6 +40,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{w:OWNER}:alive` | string | heartbeat of a worker's owner epoch; exists until its TTL is over |
 | `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion a tombstone |
 | `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; stored as an account's contacts |
+| `{t:LIMIT}:taken` | string | requests of a caller in a window of a rate limit; expires with the window |
 | `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
 """
@@ -85,6 +87,11 @@ class Keys:
     def complete(self) -> str:
         """Return the mark that Redis is complete."""
         return f"{self.prefix}complete"
+
+    @property
+    def probe(self) -> str:
+        """Return the key that readiness checks write; on a cluster the beginning of such keys."""
+        return f"{self.prefix}probe"
 
     @property
     def pending_retries(self) -> str:
@@ -172,6 +179,10 @@ class Keys:
     def api_keys(self) -> str:
         """Return the API keys."""
         return f"{self.prefix}{{k}}:keys"
+
+    def rate_limit(self, window: str) -> str:
+        """Return the count of requests in a window of a caller's rate limit."""
+        return f"{self.prefix}{{t:{escape(window)}}}:taken"
 
     def lock(self, row: str) -> str:
         """Return the lock of a row."""

@@ -16,21 +16,43 @@ CHUNK = 100
 
 Arg = str | bytes | int
 Command = tuple[Arg, ...]
+_MISSING = ":-"
+"""End of the name of a key that never exists; what is before it chooses its slot."""
 _SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class Script:
     """Lua from `scripts/`; the texts of several names are joined, so that scripts can share functions.
 
-    `complete_only`: the script has a second form, `guarded`, which refuses to run unless Redis is marked complete.
+    `complete_only`: the script may be called with a mark, and then refuses to run unless Redis is marked complete. On a
+    cluster it refuses to run over a slot that is moving.
     """
 
-    __slots__ = ("guarded", "sha", "text")
+    __slots__ = ("_forms", "complete_only", "texts")
 
     def __init__(self, *names: str, complete_only: bool = False) -> None:
-        self.text = "\n".join((_SCRIPTS / f"{name}.lua").read_text() for name in names)
-        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-        self.guarded: Script | None = Script("require_complete", *names) if complete_only else None
+        self.complete_only = complete_only
+        self.texts: dict[Arg, str] = {}
+        """The text of each form of the script, by digest."""
+        self._forms: dict[tuple[bool, bool], str] = {}
+        for marked in (False, True) if complete_only else (False,):
+            for cluster in (False, True):
+                prefixes = ["require_complete"] * marked + ["require_stable_slot"] * cluster
+                text = "\n".join((_SCRIPTS / f"{name}.lua").read_text() for name in (*prefixes, *names))
+                sha = self._forms[marked, cluster] = sha1(text.encode(), usedforsecurity=False).hexdigest()
+                self.texts[sha] = text
+
+    def command(
+        self, keys: Sequence[str], args: Sequence[Arg], *, cluster: bool, mark: str | None = None
+    ) -> Command:
+        """Return the call of the script on these keys, which a cluster has in one slot; `mark` is the slot's."""
+        sha = self._forms[mark is not None, cluster]
+        all_keys = (
+            *(() if mark is None else (mark,)),
+            *keys,
+            *((f"{keys[0]}{_MISSING}",) if cluster else ()),
+        )
+        return ("EVALSHA", sha, len(all_keys), *all_keys, *args)
 
 
 @dataclass(slots=True)
@@ -93,20 +115,16 @@ class ScriptBatch:
 
     def commands(self, marks: CompletenessMarks | None = None) -> list[Command]:
         """Return the calls as commands. With `marks`, a `complete_only` script checks the mark of its slot first."""
-        if marks is not None and (guarded := self.script.guarded) is not None:
-            return [
-                (
-                    "EVALSHA",
-                    guarded.sha,
-                    len(call.keys) + 1,
-                    marks.mark_for(call.keys[0]),
-                    *call.keys,
-                    *call.args,
-                )
-                for call in self.calls
-            ]
-        sha = self.script.sha
-        return [("EVALSHA", sha, len(call.keys), *call.keys, *call.args) for call in self.calls]
+        marked = marks if self.script.complete_only else None
+        return [
+            self.script.command(
+                call.keys,
+                call.args,
+                cluster=self._cluster,
+                mark=marked.mark_for(call.keys[0]) if marked else None,
+            )
+            for call in self.calls
+        ]
 
     def results(self, replies: Sequence[Any]) -> list[Any]:
         """Return the result of each item, in the batch's order, from the replies to the calls."""

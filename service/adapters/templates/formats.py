@@ -13,6 +13,8 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
+from service.model.validators import parse_time
+
 _NUMERIC = (int, float, str, Decimal)
 _LARGE, _HUGE = Decimal(10) ** 15, Decimal(10) ** 30
 _MIN_EPOCH_MS = 100_000_000_000  # smaller numbers are seconds; as seconds this is the year 5138
@@ -234,8 +236,16 @@ def _parse_moment(text: str) -> datetime | date | None:
             return date.fromisoformat(text)
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return None
+        return _rfc3339(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _rfc3339(text: str) -> datetime | None:
+    """Return a time in a form that Python does not know: a leap second, or a small `t` or `z`."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        return None
 
 
 def _to_decimal(value: object) -> Decimal | None:

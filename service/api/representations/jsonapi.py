@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from service.api.errors import JSON_API, ApiError, parameter_error
+from service.model.validators import clamp_ms
 from service.ports import InboxItem
 
 # Names of only these characters are reserved for the specification; unknown ones must be refused.
@@ -73,8 +74,8 @@ def resource(item: InboxItem, *, with_read: bool = False) -> dict[str, Any]:
 
 
 def timestamp(at_ms: int) -> str:
-    """Return a time in whole seconds, in UTC: `2019-04-08T14:17:37Z`."""
-    return f"{datetime.fromtimestamp(at_ms // 1000, UTC).isoformat()[:-6]}Z"
+    """Return a time in whole seconds, in UTC: `2019-04-08T14:17:37Z`; the nearest that can be shown."""
+    return f"{datetime.fromtimestamp(clamp_ms(at_ms) // 1000, UTC).isoformat()[:-6]}Z"
 
 
 def document(data: Any, links: Mapping[str, str | None] | None = None) -> JsonApiResponse:

@@ -11,7 +11,7 @@ from service.api.deps import Deps
 from service.api.errors import ApiError, not_found
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
-from service.pipeline.bounces.dsn import Report, ReportKind
+from service.pipeline.bounces.report import RecipientReport, Report, ReportKind
 
 router = APIRouter(prefix="/v1/bounces", tags=["bounces"])
 
@@ -25,6 +25,11 @@ class BounceForm(BaseModel):
 
     sender: str = Field(max_length=320)
     kind: Literal["bounce", "complaint"] = "bounce"
+    action: Literal["", "failed", "delayed", "relayed", "expanded", "delivered"] = Field(
+        default="",
+        description="The action (RFC 3464 section 2.3.3): `failed` is final, whatever the status. Without it, status "
+        "and detail decide.",
+    )
     status: str = Field(
         default="",
         pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$",
@@ -37,9 +42,12 @@ class BounceForm(BaseModel):
 
 
 class BounceReceipt(BaseModel):
-    """The effect of a report. `dropped` reports have none; `reason` says why."""
+    """The effect of a report: `returned` is recorded and not judged, `received` came to a mailbox for humans.
 
-    what: Literal["bounced", "complained", "scored", "dropped"]
+    `dropped` reports have none; `reason` says why.
+    """
+
+    what: Literal["bounced", "complained", "returned", "received", "dropped"]
     reason: str
 
 
@@ -68,9 +76,9 @@ async def report(
         ),
     ] = "",
 ) -> JSONResponse:
-    """Report a returned message (RFC 3464, RFC 5965), or the same facts as JSON.
+    """Report a returned message (RFC 3464, RFC 5965, or only words), or the same facts as JSON.
 
-    A repeated report counts once, except for temporary failures, which add to the score of their address each time.
+    A repeated report counts once.
     """
     if deps.bounces is None:
         raise not_found("bounce domain")
@@ -81,8 +89,9 @@ async def report(
     elif media_type == "application/json":
         form = parse_model(BounceForm, await read_json(request))
         kind = ReportKind(form.kind)
-        action = "failed" if kind is ReportKind.bounce else "abuse"
-        parsed = Report(kind, action, form.status, tuple(filter(None, (form.address,))), form.detail)
+        addresses = tuple(filter(None, (form.address,)))
+        reported = RecipientReport(form.action, form.status, form.detail, addresses)
+        parsed = Report(kind, (reported,), "abuse" if kind is ReportKind.complaint else "")
         result = await deps.bounces.process_report(parsed, (form.sender, *envelope))
     else:
         detail = f"The body must be {_MESSAGE} or application/json."

@@ -1,5 +1,6 @@
 """POST /v1/events: CloudEvents over HTTP (HTTP protocol binding 1.0.2), for upstream services without Kafka."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,6 +29,8 @@ router = APIRouter(prefix="/v1", tags=["events"])
 
 _STRUCTURED, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _STATUS = {DeadReason.too_large: 413, DeadReason.unsupported_content_type: 415}
+_QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_QUOTED_PAIR = re.compile(r"\\(.)")
 _TRACE_HEADERS = ("traceparent", "tracestate")
 _EVENT = {
     "type": "object",
@@ -131,7 +134,10 @@ async def _publish(deps: ApiDeps, records: Sequence[_EventRecord]) -> bytes:
 
 
 async def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_EventRecord]:
-    """Return the events of a request. Raise ApiError with the reason of the first invalid one."""
+    """Return the events of a request. Raise ApiError with the reason of the first invalid one.
+
+    Between the events of a large batch, other requests are served.
+    """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != _BATCH:
         return [_parse_event(body, _record_headers(request), deps)]
@@ -150,21 +156,30 @@ async def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_
 
 def _parse_event(value: bytes, headers: Headers, deps: ApiDeps, index: int | None = None) -> _EventRecord:
     try:
-        event = ingest.parse(value, headers, deps.catalogue, deps.clock.now_ms())
+        now_ms, bound = deps.clock.now_ms(), deps.clock_bound
+        event = ingest.parse(value, headers, deps.catalogue, now_ms, bound=bound)
     except InvalidEvent as error:
         raise _event_error(error, index) from None
     return _EventRecord(value, headers, event)
 
 
 def _record_headers(request: Request) -> Headers:
-    """Return the record's headers by the Kafka binding: `ce-id` becomes `ce_id`, percent-decoded (3.1.3.2)."""
+    """Return the record's headers by the Kafka binding: `ce-id` becomes `ce_id`.
+
+    Values are read as section 3.1.3.2 of the HTTP binding has it: a quoted string is unquoted, then percent-decoded.
+    """
     headers = [("content-type", request.headers.get("content-type", "application/json").encode("latin-1"))]
     for name, value in request.headers.items():
         if name.startswith("ce-"):
-            headers.append((f"ce_{name[3:]}", unquote_to_bytes(value.encode("latin-1"))))
+            headers.append((f"ce_{name[3:]}", unquote_to_bytes(_unquoted(value).encode("latin-1"))))
         elif name in _TRACE_HEADERS:
             headers.append((name, value.encode("latin-1")))
     return headers
+
+
+def _unquoted(value: str) -> str:
+    """Return the content of a quoted string (RFC 9110 section 5.6.4); any other value as it is."""
+    return _QUOTED_PAIR.sub(r"\1", value[1:-1]) if _QUOTED_STRING.fullmatch(value) else value
 
 
 def _record_key(event: Event | Withdrawal) -> bytes:

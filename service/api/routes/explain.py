@@ -1,7 +1,6 @@
 """GET /v1/explain and POST /v1/what-if: the history of deliveries, and predictions for an event or a change."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -17,15 +16,14 @@ from service.api.representations.schemas import error_responses, request_body, r
 from service.model.event import Event, InvalidEvent
 from service.model.mask import mask_value
 from service.model.recipient import Group, preference_key
+from service.model.validators import clamp_ms, nearest_time_ms
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay
 from service.pipeline.resolve import ingest
 
 router = APIRouter(prefix="/v1", tags=["explain"])
 
-_STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 _MAX_CHARACTERS = 1024
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class PreferenceForm(BaseModel):
@@ -140,7 +138,13 @@ async def what_if(
     if form.event is None:
         return await _json(await deps.what_if.change(form.overlay(), form.days), personal=personal)
     try:
-        event = ingest.parse(orjson.dumps(form.event), _STRUCTURED, deps.catalogue, deps.clock.now_ms())
+        event = ingest.parse(
+            orjson.dumps(form.event),
+            (),
+            deps.catalogue,
+            deps.clock.now_ms(),
+            bound=deps.clock_bound,
+        )
     except InvalidEvent as error:
         reason = {"reason": error.reason.value}
         raise ApiError(422, str(error), code="invalid-event", extra=reason) from None
@@ -152,11 +156,10 @@ async def what_if(
 def _since_ms(text: str) -> int:
     """Return the time in milliseconds since the epoch; 0 for an empty text. Raise ApiError."""
     if text.isdigit() and text.isascii() and len(text) < 16:
-        return int(text)
+        return clamp_ms(int(text))
     try:
-        moment = datetime.fromisoformat(text) if text else _EPOCH
-        return max(0, int((moment - _EPOCH).total_seconds() * 1000))
-    except (ValueError, TypeError):  # TypeError: the time has no zone
+        return nearest_time_ms(text) if text else 0
+    except ValueError:
         raise parameter_error("since", "must be a time with a zone (RFC 3339), or milliseconds") from None
 
 

@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import structlog
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.deps import Deps, ReadinessCheck
@@ -15,7 +16,15 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["health"])
 
 _CHECK_S = 2.0
-_STATUS = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+_STALLED_S = 120.0
+_LIVE = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {
+        "status": {"enum": ["ok", "stalled"], "type": "string"},
+        "reasons": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
 _READY = {
     "type": "object",
     "required": ["status", "reasons"],
@@ -26,10 +35,23 @@ _READY = {
 }
 
 
-@router.get("/livez", summary="Liveness", responses={200: response(_STATUS)})
-async def livez() -> Response:
-    """Report that the process responds. No dependency is checked, so an outage of one restarts nothing."""
-    return Response(b'{"status":"ok"}', media_type="application/json")
+@router.get(
+    "/livez",
+    summary="Liveness",
+    responses={
+        200: response(_LIVE),
+        503: response(_LIVE, "Stalled; `reasons` has an entry for each part of the process that is."),
+    },
+)
+async def livez(request: Request, deps: Deps) -> Response:
+    """Report whether a restart would help: work hangs in this process. An outage of a dependency is no such reason."""
+    # Every command and every wait has a timeout, so that minutes without progress are a fault of the process. An event
+    # loop that is blocked answers nothing, which a probe takes for a failure too.
+    stalls = {**deps.stalls, "inbox streams": request.app.state.hub.stalled_s}
+    seconds = {name: stalled_s() for name, stalled_s in stalls.items()}
+    reasons = {name: f"no progress for {s:.0f} s" for name, s in seconds.items() if s > _STALLED_S}
+    body = {"status": "stalled", "reasons": reasons} if reasons else {"status": "ok"}
+    return Response(orjson.dumps(body), 503 if reasons else 200, media_type="application/json")
 
 
 @router.get(

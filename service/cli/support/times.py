@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import typer
 
+from service.model.validators import clamp_ms, nearest_time_ms
+
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
@@ -26,15 +28,23 @@ def moment_ms(text: str, now_ms: int, *, ago: bool) -> int:
         span_ms = round(duration_s(text) * 1000)
         return max(now_ms - span_ms, 0) if ago else now_ms + span_ms
     try:
-        moment = datetime.fromisoformat(text)
-        return max(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000), 0)
-    except (ValueError, OverflowError):
+        return nearest_time_ms(_with_zone(text))
+    except ValueError:
         raise typer.BadParameter(
             f"{text!r} is neither a duration (10m) nor a time (2026-10-01T08:00:00Z)"
         ) from None
 
 
+def _with_zone(text: str) -> str:
+    """Return a time of ISO 8601, in UTC where it has no zone, as RFC 3339. Raise ValueError for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text  # RFC 3339 has times that Python does not know, as a leap second
+    return moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}Z"
+
+
 def iso(at_ms: int) -> str:
-    """Return a time as RFC 3339 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    """Return a time as RFC 3339 in UTC, to the millisecond; the nearest that can be shown."""
+    moment = datetime.fromtimestamp(clamp_ms(at_ms) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

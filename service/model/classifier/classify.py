@@ -103,7 +103,7 @@ def _first_match(code: str, enhanced: str, text: str, phase: SmtpPhase | None) -
 
 def _checked(status: str) -> str:
     """Return a status of RFC 3463 without what is around it; empty for anything else."""
-    match = re.search(r"(?<![\w.])([245]\.\d{1,3}\.\d{1,3})(?![\w.]{0,20}\d)", status[:80])
+    match = re.search(r"(?<![\w.])([45]\.\d{1,3}\.\d{1,3})(?![\w.]{0,20}\d)", status[:80])
     return match[1] if match else ""
 
 

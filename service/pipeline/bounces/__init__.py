@@ -1,5 +1,8 @@
-"""Reports that come back by mail: bounces (RFC 3464) and complaints (RFC 5965).
+"""Messages that come back by mail: bounces (RFC 3464, or only words) and complaints (RFC 5965).
 
-1. `dsn` reads the report in a message.
-2. `process` finds its delivery by the signed envelope sender, writes the ledger, suppresses the address or scores it.
+1. `mime` reads a message in linear time, within limits.
+2. `read` says what it is: `automatic` knows absence notes and receipts, `status_part` the parts for machines, `words`
+   the texts for humans. The result is a `report`.
+3. `process` finds its delivery by the signed envelope sender, classifies the report, writes the ledger, suppresses the
+   address or scores it.
 """

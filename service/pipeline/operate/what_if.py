@@ -84,7 +84,13 @@ class WhatIf:
 
     def _event(self, record: Record) -> Event | None:
         try:
-            event = ingest.parse(record.value, record.headers, self._catalogue, record.timestamp_ms)
+            event = ingest.parse(
+                record.value,
+                record.headers,
+                self._catalogue,
+                record.timestamp_ms,
+                now_ms=self._clock.now_ms(),
+            )
         except InvalidEvent:
             return None
         return event if isinstance(event, Event) else None

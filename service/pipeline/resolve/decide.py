@@ -64,7 +64,7 @@ def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel)
         row_version=candidate.row_version,
         created_ms=event.time_ms,
         received_ms=event.received_ms,
-        deadline_ms=event.expires_ms or event.received_ms + notification_type.ttl_s * 1000,
+        deadline_ms=_deadline_ms(event, notification_type),
         address=candidate.address if CHANNELS[channel].addressed else "",
         name=candidate.name,
         locale=candidate.locale,
@@ -78,6 +78,14 @@ def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel)
         ),
         traceparent=event.traceparent or "",
     )
+
+
+def _deadline_ms(event: Event, notification_type: NotificationType) -> int:
+    """Return when a delivery expires (ms): as the event says, yet not after its ledger entries do."""
+    if event.expires_ms is None:
+        return event.received_ms + notification_type.ttl_s * 1000
+    last_s = max(notification_type.ttl_s, notification_type.retention_s)
+    return min(event.expires_ms, event.received_ms + last_s * 1000)
 
 
 def _first_decision(

@@ -1,27 +1,25 @@
 """Ingest: parsing and validation of events from upstream services.
 
-CloudEvents 1.0 in its Kafka binding's structured and binary mode, and bare JSON with the same fields:
-
-1. Read attributes and data, whichever form they come in.
+1. Read attributes and data, whichever form they come in (`cloud_event`).
 2. Find the notification type; a reserved type is a withdrawal.
 3. Check the data against the type's documented fields.
 4. Read our extensions, and check that the audience can be found.
 """
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import re
+from collections.abc import Mapping
 from string import Formatter
 from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
-from service.model.event import WITHDRAW, Event, InvalidEvent, Withdrawal
+from service.model.event import DEFAULT_BOUND, WITHDRAW, ClockBound, Event, InvalidEvent, Withdrawal
 from service.model.ids import event_key
 from service.model.reasons import DeadReason
+from service.model.record import Headers
+from service.model.validators import is_text, nearest_time_ms, time_ms
 from service.pipeline.resolve import strict_json
-
-Headers = Sequence[tuple[str, bytes]]
+from service.pipeline.resolve.cloud_event import read_event
+from service.pipeline.resolve.event_time import event_times, receipt_ms
 
 _CORE = frozenset(
     {
@@ -37,27 +35,49 @@ _CORE = frozenset(
         "dataschema",
     }
 )
-_SPELLINGS = {"externalid": "external_id", "projectid": "project_id", "supersedekey": "supersede_key"}
+_SPELLINGS = {
+    "externalid": "external_id",
+    "projectid": "project_id",
+    "supersedekey": "supersede_key",
+    "expirytime": "expires",  # the CloudEvents extension of that name
+}
 _EXTENSIONS = frozenset(
-    {"recipients", "external_id", "project_id", "account", "actor", "expires", "supersede_key", *_SPELLINGS}
+    {
+        *("recipients", "external_id", "project_id", "account", "actor", "expires", "expirytime"),
+        *("supersede_key", *_SPELLINGS),
+    }
 )
 _KNOWN = _CORE | _EXTENSIONS
-_JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
 _MAX_ATTRIBUTE = 1024
+MAX_RECIPIENTS = 20_000
+"""Recipients that one event may name."""
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]{0,200})?")
 _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
 
 
 def parse(
-    value: bytes | None, headers: Headers, catalogue: Catalogue, received_ms: int
+    value: bytes | None,
+    headers: Headers,
+    catalogue: Catalogue,
+    timestamp_ms: int,
+    *,
+    now_ms: int | None = None,
+    bound: ClockBound = DEFAULT_BOUND,
 ) -> Event | Withdrawal:
-    """Return the event or withdrawal in a record or request. Raise InvalidEvent, and nothing else."""
-    fields = _fields(value, {name.lower(): content for name, content in headers})
-    data = fields.get("data")
-    if data is None:
-        data = {}
+    """Return the event or withdrawal in a record or request. Raise InvalidEvent, and nothing else.
+
+    `timestamp_ms` is the record's, or that of the request. `now_ms`: the clock's, where the record's may be wrong.
+    """
+    fields = read_event(value, headers)
+    data = fields.get("data", {})
     if not isinstance(data, dict):
         raise InvalidEvent(DeadReason.invalid_data, "data: must be an object")
     event_id, source, name = (_required(fields, attribute) for attribute in ("id", "source", "type"))
+    _check_optional(fields)
+    stated_ms = _time(fields, "time")
+    received_ms = receipt_ms(timestamp_ms, stated_ms, now_ms)
+    at_ms, stated_ms = event_times(stated_ms, received_ms, bound)
     notification_type = catalogue.get(name)
     if notification_type is None:
         if name.rpartition(".")[2] != WITHDRAW:
@@ -66,14 +86,13 @@ def parse(
             key=event_key(source, event_id),
             id=event_id,
             source=source,
-            time_ms=_time(fields, "time") or received_ms,
+            time_ms=at_ms,
             received_ms=received_ms,
             extensions={name: fields[name] for name in fields.keys() - _KNOWN},
             **_withdrawn_target(data, source, catalogue),
         )
     if errors := catalogue.meta_errors(notification_type, data):
         raise InvalidEvent(DeadReason.invalid_data, errors)
-    time_ms = _time(fields, "time") or received_ms
     extensions = _own_extensions(fields, data)
     actor_field = notification_type.actor_field
     event = Event(
@@ -81,7 +100,7 @@ def parse(
         id=event_id,
         source=source,
         type=notification_type.name,
-        time_ms=time_ms,
+        time_ms=at_ms,
         received_ms=received_ms,
         data={k: v for k, v in data.items() if k != "recipients"} if "recipients" in data else data,
         recipients=_recipients(extensions.get("recipients"), notification_type, data),
@@ -89,55 +108,14 @@ def parse(
         project_id=_text(extensions, "project_id") or "",
         account=_text(extensions, "account") or None,
         actor=_text(extensions, "actor") or (data.get(actor_field) if actor_field else None),
-        expires_ms=_time(extensions, "expires"),
-        traceparent=fields["traceparent"] if isinstance(fields.get("traceparent"), str) else None,
+        expires_ms=_expires_ms(extensions),
+        traceparent=_traceparent(fields),
         extensions={name: fields[name] for name in fields.keys() - _KNOWN},
         supersede=_text(extensions, "supersede_key") or None,
+        stated_ms=stated_ms,
     )
     _check_audience(event, notification_type)
     return event
-
-
-def _fields(value: bytes | None, headers: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return all attributes and data, whichever form they came in."""
-    content_type = headers.get("content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    if content_type.startswith("application/cloudevents") and content_type != "application/cloudevents+json":
-        raise InvalidEvent(DeadReason.unsupported_content_type, ascii(content_type[:128]))
-    binary = any(name.startswith("ce_") for name in headers)
-    if binary and content_type != "application/cloudevents+json":
-        if content_type not in _JSON_TYPES and not content_type.endswith("+json"):
-            raise InvalidEvent(DeadReason.unsupported_content_type, ascii(content_type[:128]))
-        fields: Any = {n[3:]: _header(n, c) for n, c in headers.items() if n.startswith("ce_")}
-        fields["data"] = strict_json.loads(value) if value else None
-    else:
-        if not value:
-            raise InvalidEvent(DeadReason.empty)
-        fields = strict_json.loads(value)
-        if not isinstance(fields, dict):
-            raise InvalidEvent(DeadReason.not_an_object)
-    if "traceparent" in headers:
-        fields.setdefault("traceparent", _header("traceparent", headers["traceparent"]))
-    if fields.get("specversion", "1.0") != "1.0":
-        raise InvalidEvent(DeadReason.unsupported_specversion, ascii(str(fields["specversion"])[:32]))
-    if "data_base64" in fields and "data" not in fields:
-        fields["data"] = _base64(fields["data_base64"])
-    return dict(fields)
-
-
-def _header(name: str, content: bytes | None) -> str:
-    try:
-        return (content or b"").decode()
-    except UnicodeDecodeError:
-        raise InvalidEvent(DeadReason.invalid_utf8, f"header {name[:64]!a}") from None
-
-
-def _base64(encoded: Any) -> Any:
-    try:
-        return strict_json.loads(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, TypeError, ValueError) as error:
-        if isinstance(error, InvalidEvent):
-            raise
-        raise InvalidEvent(DeadReason.invalid_attribute, "data_base64: not base64") from None
 
 
 def _required(fields: Mapping[str, Any], name: str) -> str:
@@ -148,10 +126,10 @@ def _required(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _clean(value: Any, name: str) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_ATTRIBUTE or not value.isprintable():
+    if not isinstance(value, str) or len(value) > _MAX_ATTRIBUTE or not is_text(value):
         raise InvalidEvent(
             DeadReason.invalid_attribute,
-            f"{name}: must be printable text of at most {_MAX_ATTRIBUTE} characters",
+            f"{name}: must be text of at most {_MAX_ATTRIBUTE} characters without control characters",
         )
     return value
 
@@ -212,15 +190,32 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
 def _time(fields: Mapping[str, Any], name: str) -> int | None:
     """Return an RFC 3339 time in milliseconds since the epoch; None when absent."""
     value = fields.get(name)
-    if value is None:
-        return None
     try:
-        time = datetime.fromisoformat(value)
-        if time.tzinfo is not None:
-            return int(time.timestamp() * 1000)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InvalidEvent(DeadReason.invalid_attribute, f"{name}: must be a time with its zone (RFC 3339)")
+        return None if value is None else time_ms(value)
+    except ValueError as error:
+        raise InvalidEvent(DeadReason.invalid_attribute, f"{name}: {error}") from None
+
+
+def _expires_ms(extensions: Mapping[str, Any]) -> int | None:
+    """Return the deadline in milliseconds; one that is out of bounds is the nearest that can be shown."""
+    value = extensions.get("expires")
+    try:
+        return None if value is None else nearest_time_ms(value)
+    except ValueError as error:
+        raise InvalidEvent(DeadReason.invalid_attribute, f"expires: {error}") from None
+
+
+def _traceparent(fields: Mapping[str, Any]) -> str | None:
+    """Return the trace context; None where it is not well-formed, which W3C Trace Context tells a reader to ignore."""
+    value = fields.get("traceparent")
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+def _check_optional(fields: Mapping[str, Any]) -> None:
+    """Raise InvalidEvent unless the attributes that are not used are non-empty text, as CloudEvents has it."""
+    for name in ("subject", "datacontenttype", "dataschema"):
+        if name in fields and not _clean(fields[name], name):
+            raise InvalidEvent(DeadReason.invalid_attribute, f"{name}: must not be empty")
 
 
 def _recipients(
@@ -242,7 +237,10 @@ def _recipients(
         raise InvalidEvent(
             DeadReason.invalid_attribute, "recipients: must be a list of ids of 1 to 128 characters"
         )
-    return tuple(dict.fromkeys(_clean(v, "recipients") for v in value))
+    recipients = tuple(dict.fromkeys(_clean(v, "recipients") for v in value))
+    if len(recipients) > MAX_RECIPIENTS:
+        raise InvalidEvent(DeadReason.invalid_attribute, f"recipients: more than {MAX_RECIPIENTS}")
+    return recipients
 
 
 def _check_audience(event: Event, notification_type: NotificationType) -> None:

@@ -10,16 +10,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
+
+import structlog
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.event import InvalidEvent, Withdrawal
+from service.model.event import DEFAULT_BOUND, ClockBound, Event, InvalidEvent, Withdrawal
 from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
+from service.observability.metrics import CLOCK_AHEAD
 from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
@@ -28,11 +32,19 @@ from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
+log = structlog.get_logger(__name__)
+
 CHUNK = 500
-"""Deliveries that are entered, produced and held in memory at a time."""
+"""Candidates whose deliveries are entered, produced and held in memory at a time."""
+
+CHUNK_BYTES = 4 * 1024 * 1024
+"""Bytes of their events together: every delivery carries the data of its event."""
 
 SHARDED_FROM = 1000
 """An event with more recipients than this has its ledger entries sharded."""
+
+_PARSED_AT_A_TIME = 128 * 1024
+"""Bytes of events after which parsing lets other tasks run; the costliest such event takes under 50 ms."""
 
 _PUBLISHED_AGAIN = frozenset({State.queued, State.withdrawn})
 _CLOSED_BY_RESOLVE = frozenset({State.skipped, State.expired})
@@ -68,8 +80,10 @@ class ResolveHandler:
         *,
         topics: TopicNames,
         clock: Clock,
+        bound: ClockBound = DEFAULT_BOUND,
     ) -> None:
         self._catalogue = catalogue
+        self._bound = bound
         self._tables = tables
         self._ledger = ledger
         self._supersedes = supersedes
@@ -79,7 +93,7 @@ class ResolveHandler:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Parse, look up, decide, enter, dispatch. Raise Unavailable when tables or ledger are unavailable."""
-        parsed = self._parse(records)
+        parsed = await self._parse(records)
         if parsed.refused:
             yield Done([record for record, _ in parsed.refused], [message for _, message in parsed.refused])
         # Withdrawals first: an event of the same batch is then entered as withdrawn, and never dispatched.
@@ -94,6 +108,7 @@ class ResolveHandler:
         chunk: list[tuple[_IncomingEvent, Candidate | None]] = []
         # A record is finished only with the chunk that holds the last of its candidates.
         finished: list[Record] = []
+        chunk_bytes = 0
         for incoming in parsed.events:
             matches = list(candidates(incoming.event, incoming.notification_type, rows))
             roles = incoming.notification_type.roles if keys.roles else ()
@@ -101,27 +116,42 @@ class ResolveHandler:
             incoming.sharded = len(matches) > SHARDED_FROM or any(
                 cursor is not None for cursor in cursors.values()
             )
+            size = len(incoming.record.value or b"")
             for candidate in matches or (None,):
                 chunk.append((incoming, candidate))
-                if len(chunk) >= CHUNK:
+                chunk_bytes += size
+                if len(chunk) >= CHUNK or chunk_bytes >= CHUNK_BYTES:
                     yield Done(finished, await self._open_entries(chunk))
-                    chunk, finished = [], []
+                    chunk, finished, chunk_bytes = [], [], 0
             for role, cursor in cursors.items():
-                async for members in self._further_members(role, cursor):
+                async for members in self._further_members(role, cursor, max(1, CHUNK_BYTES // (size or 1))):
                     chunk += [(incoming, member) for member in members]
                     yield Done(finished, await self._open_entries(chunk))
-                    chunk, finished = [], []
+                    chunk, finished, chunk_bytes = [], [], 0
             finished.append(incoming.record)
         yield Done([*finished, *parsed.repeats], await self._open_entries(chunk))
 
-    def _parse(self, records: Sequence[Record]) -> _ParsedBatch:
+    async def _parse(self, records: Sequence[Record]) -> _ParsedBatch:
+        """Parse a batch; let other tasks run after every `_PARSED_AT_A_TIME` bytes, since parsing does not wait."""
         events: dict[str, _IncomingEvent] = {}
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
         withdrawals: list[tuple[Record, Withdrawal]] = []
+        now_ms, parsed_bytes = self._clock.now_ms(), 0
         for record in records:
+            parsed_bytes += len(record.value or b"")
+            if parsed_bytes > _PARSED_AT_A_TIME:
+                parsed_bytes = 0
+                await asyncio.sleep(0)
             try:
-                event = ingest.parse(record.value, record.headers, self._catalogue, record.timestamp_ms)
+                event = ingest.parse(
+                    record.value,
+                    record.headers,
+                    self._catalogue,
+                    record.timestamp_ms,
+                    now_ms=now_ms,
+                    bound=self._bound,
+                )
             except InvalidEvent as error:
                 refused.append((record, dead_letter(self._topics.dead_letter, "resolve", record, error)))
                 continue
@@ -130,13 +160,20 @@ class ResolveHandler:
             elif event.key in events:
                 repeats.append(record)
             else:
+                if event.stated_ms is not None:
+                    _note_clock(event)
                 events[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
         return _ParsedBatch(list(events.values()), repeats, refused, withdrawals)
 
-    async def _further_members(self, role: str, cursor: str | None) -> AsyncIterator[Iterator[Candidate]]:
+    async def _further_members(
+        self, role: str, cursor: str | None, most: int
+    ) -> AsyncIterator[Iterator[Candidate]]:
+        """Yield the members of a role that the first lookup has not returned, at most `most` at a time."""
         while cursor is not None:
             page = await self._tables.role(role, cursor, CHUNK)
-            yield role_members(role, page.members)
+            members = role_members(role, page.members)
+            while some := list(islice(members, most)):
+                yield iter(some)
             cursor = page.cursor
 
     async def _open_entries(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:
@@ -173,14 +210,23 @@ class ResolveHandler:
     async def _note_supersede_keys(
         self, deliveries: Sequence[Delivery], heads: Mapping[str, EventHead]
     ) -> list[Message]:
-        newest = [(d.supersede_key, d.event, d.created_ms) for d in deliveries if d.supersede]
-        if not newest:
-            return []
         supersedable = {
             d.event: SupersedableEvent(d.supersede, d.event, d.created_ms, heads[d.event].retention_s)
             for d in deliveries
             if d.supersede
         }
+        if not supersedable:
+            return []
+        # Before both are written: an event without a time of its own has that of its receipt, and published again, it
+        # must not be newer than what has come since.
+        repeatable = [d for d in supersedable.values() if d.time_ms == heads[d.event].event.received_ms]
+        first_ms = await self._withdraw.first_times_ms(repeatable)
+        supersedable |= {
+            event: supersedable[event]._replace(time_ms=at_ms) for event, at_ms in first_ms.items()
+        }
+        newest = [
+            (d.supersede_key, d.event, supersedable[d.event].time_ms) for d in deliveries if d.supersede
+        ]
         _, messages = await asyncio.gather(
             self._supersedes.supersede(newest), self._withdraw.note(list(supersedable.values()))
         )
@@ -214,6 +260,12 @@ class ResolveHandler:
             if state is State.queued:
                 yield dispatch_message(self._topics, delivery)
             yield message_of(self._topics, _outcome(delivery, new_entry, state))
+
+
+def _note_clock(event: Event) -> None:
+    CLOCK_AHEAD.add((event.type,))
+    ahead_s = ((event.stated_ms or 0) - event.received_ms) // 1000
+    log.warning("event_ahead_of_clock", source=event.source[:256], event_id=event.id[:256], ahead_s=ahead_s)
 
 
 def _head(incoming: _IncomingEvent) -> EventHead:

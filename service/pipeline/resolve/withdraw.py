@@ -64,6 +64,11 @@ class WithdrawalProcessor:
                 messages.append(self._message(WithdrawalRecord(item.event, "", until_ms, item.keep_s)))
         return messages
 
+    async def first_times_ms(self, items: Sequence[SupersedableEvent]) -> dict[str, int]:
+        """Return by event the time (ms) with which it was remembered, of those that were remembered before."""
+        times_ms = await self._withdrawals.times([(item.key, item.event) for item in items]) if items else []
+        return {item.event: at_ms for item, at_ms in zip(items, times_ms, strict=True) if at_ms is not None}
+
     async def __call__(self, withdrawal: Withdrawal) -> AsyncIterator[list[Message]]:
         """Execute a withdrawal; yield its messages, some hundreds at a time. A repeat yields the same again."""
         record = WithdrawalRecord(

@@ -92,7 +92,7 @@ def record_key(record: Record) -> str:
 def record_version(record: Record) -> int:
     """Return the version in the header, or else the record's timestamp (ms). Raise InvalidEvent."""
     for name, value in record.headers:
-        if name == "version":
+        if name == "version" and value is not None:
             if not value.isdigit() or len(value) > 15:
                 raise bad_field("version", "the header must be a number of milliseconds")
             return int(value)

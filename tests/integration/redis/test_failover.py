@@ -3,13 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
 from service import settings
@@ -22,50 +20,18 @@ from service.adapters.redis.inbox.inbox import RedisInbox
 from service.dev.valkey import EmbeddedValkey
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.redis_pair import RedisPair
 from tests.support.wait import eventually
 
 
-@dataclass
-class Pair:
-    """Two servers, and an address that leads to the first until `fail_over`."""
-
-    first: EmbeddedValkey
-    second: EmbeddedValkey
-    proxy: TcpProxy
-
-    def store(self, **redis: Any) -> Store:
-        url = SecretStr(f"redis://127.0.0.1:{self.proxy.port}/0")
-        return Store(settings.RedisSettings(url=url, **redis))
-
-    async def fail_over(self) -> None:
-        """Promote the second server, make the first its replica, and keep every connection."""
-        await command(self.second, "REPLICAOF", "NO", "ONE")
-        await command(self.first, "REPLICAOF", "127.0.0.1", self.second.port)
-        self.proxy.lead_to(self.second.port)
-
-
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    at_once = ("--repl-diskless-sync-delay", "0")
-    first = EmbeddedValkey(tmp_path / "first", extra=at_once)
-    second = EmbeddedValkey(tmp_path / "second", extra=at_once)
-    with first, second:
-        await command(second, "REPLICAOF", "127.0.0.1", first.port)
-        await eventually(lambda: synchronised(second))
-        async with TcpProxy(first.port) as proxy:
-            yield Pair(first, second, proxy)
+async def pair(tmp_path: Path) -> AsyncIterator[RedisPair]:
+    async with RedisPair(tmp_path) as running:
+        yield running
 
 
-async def command(server: EmbeddedValkey, *args: str | int) -> Any:
-    client: Any = Redis.from_url(server.url)
-    async with client:
-        return await client.execute_command(*args)
-
-
-async def synchronised(server: EmbeddedValkey) -> bool:
-    info = await command(server, "INFO", "replication")
-    return bool(info["master_link_status"] == "up")
+def store_of(pair: RedisPair, **redis: Any) -> Store:
+    return Store(settings.RedisSettings(url=SecretStr(pair.url), **redis))
 
 
 async def write(store: Store, name: str) -> bool:
@@ -81,9 +47,9 @@ async def ids(server: EmbeddedValkey) -> set[str]:
         await store.close()
 
 
-async def test_writes_reach_the_new_primary_over_connections_that_survived(pair: Pair) -> None:
+async def test_writes_reach_the_new_primary_over_connections_that_survived(pair: RedisPair) -> None:
     """READONLY drops the connection, and those as old: not one of many callers fails."""
-    store = pair.store()
+    store = store_of(pair)
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     assert pair.proxy.connections > 10
     await pair.fail_over()
@@ -95,9 +61,9 @@ async def test_writes_reach_the_new_primary_over_connections_that_survived(pair:
     await store.close()
 
 
-async def test_one_pipeline_reaches_the_new_primary(pair: Pair) -> None:
+async def test_one_pipeline_reaches_the_new_primary(pair: RedisPair) -> None:
     """Errors inside a pipeline count too."""
-    store = pair.store()
+    store = store_of(pair)
     await store.pipeline([("SET", "a", 1), ("GET", "a")])
     await pair.fail_over()
 
@@ -105,13 +71,13 @@ async def test_one_pipeline_reaches_the_new_primary(pair: Pair) -> None:
     await store.close()
 
 
-async def test_reads_leave_the_old_primary(pair: Pair) -> None:
+async def test_reads_leave_the_old_primary(pair: RedisPair) -> None:
     """A replica answers reads, so that nothing fails: the role is asked for every second, without a round trip."""
-    store = pair.store()
+    store = store_of(pair)
     await store.pipeline([("SET", "a", "old")])
     await pair.fail_over()
-    await command(pair.first, "REPLICAOF", "127.0.0.1", 1)  # it falls behind
-    await command(pair.second, "SET", "a", "new")
+    await pair.command(pair.first, "REPLICAOF", "127.0.0.1", 1)  # it falls behind
+    await pair.command(pair.second, "SET", "a", "new")
 
     async def new() -> bool:
         return await store.pipeline([("GET", "a")]) == [b"new"]
@@ -122,9 +88,9 @@ async def test_reads_leave_the_old_primary(pair: Pair) -> None:
     await store.close()
 
 
-async def test_a_blocked_read_moves_to_the_new_primary(pair: Pair) -> None:
+async def test_a_blocked_read_moves_to_the_new_primary(pair: RedisPair) -> None:
     """The live inbox streams are woken by changes on the new primary."""
-    store = pair.store()
+    store = store_of(pair)
     changes = RedisInboxChanges(store)
     position = await changes.position("bob")
     waiting = asyncio.create_task(changes.wait_for_changes({"bob": position}, 10))
@@ -147,9 +113,9 @@ async def test_a_blocked_read_moves_to_the_new_primary(pair: Pair) -> None:
     await store.close()
 
 
-async def test_a_replica_is_refused_until_the_address_leads_to_a_primary(pair: Pair) -> None:
+async def test_a_replica_is_refused_until_the_address_leads_to_a_primary(pair: RedisPair) -> None:
     """A new connection asks for the role before it is used."""
-    store = pair.store()
+    store = store_of(pair)
     pair.proxy.lead_to(pair.second.port)
     with pytest.raises(Unavailable, match="read-only"):
         await store.pipeline([("GET", "a")])
@@ -158,9 +124,9 @@ async def test_a_replica_is_refused_until_the_address_leads_to_a_primary(pair: P
     await store.close()
 
 
-async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: Pair) -> None:
+async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: RedisPair) -> None:
     """Demoted and promoted between two questions, it may have lost writes: its history has another id."""
-    store, seen = pair.store(), list[str]()
+    store, seen = store_of(pair), list[str]()
 
     async def check(_: AbstractConnection, replication: Replication | None) -> None:
         assert replication is not None
@@ -168,8 +134,8 @@ async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: Pair
 
     store.connection_checks.append(check)
     await store.pipeline([("GET", "a")])
-    await command(pair.first, "REPLICAOF", "127.0.0.1", 1)
-    await command(pair.first, "REPLICAOF", "NO", "ONE")
+    await pair.command(pair.first, "REPLICAOF", "127.0.0.1", 1)
+    await pair.command(pair.first, "REPLICAOF", "NO", "ONE")
 
     async def checked() -> bool:
         await store.pipeline([("GET", "a")])
@@ -179,9 +145,9 @@ async def test_a_server_that_was_a_replica_meanwhile_is_checked_again(pair: Pair
     await store.close()
 
 
-async def test_a_check_that_fails_keeps_every_command_from_the_server(pair: Pair) -> None:
+async def test_a_check_that_fails_keeps_every_command_from_the_server(pair: RedisPair) -> None:
     """Both ways: another connection is made, or the command fails; nothing is sent before."""
-    store, refusals = pair.store(), [NotUsable("read_only"), Unavailable("redis: an older server")]
+    store, refusals = store_of(pair), [NotUsable("read_only"), Unavailable("redis: an older server")]
 
     async def check(*_: object) -> None:
         if refusals:
@@ -195,24 +161,24 @@ async def test_a_check_that_fails_keeps_every_command_from_the_server(pair: Pair
     await store.close()
 
 
-async def test_without_the_right_to_ask_for_the_role_errors_decide(pair: Pair) -> None:
+async def test_without_the_right_to_ask_for_the_role_errors_decide(pair: RedisPair) -> None:
     """Access rules may forbid INFO."""
     for server in (pair.first, pair.second):
-        await command(server, "ACL", "SETUSER", "default", "-info")
-    store = pair.store()
+        await pair.command(server, "ACL", "SETUSER", "default", "-info")
+    store = store_of(pair)
     assert await write(store, "before")
     await pair.fail_over()
     assert await write(store, "after")
     await store.close()
 
 
-async def test_a_connection_is_replaced_with_age(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_is_replaced_with_age(pair: RedisPair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name may lead to another server, while the old one still answers as a primary."""
     monkeypatch.setattr(connection, "MOST_AGE_S", 0.2)
-    store = pair.store()
+    store = store_of(pair)
     await store.pipeline([("SET", "where", "first")])
-    await command(pair.second, "REPLICAOF", "NO", "ONE")
-    await command(pair.second, "SET", "where", "second")
+    await pair.command(pair.second, "REPLICAOF", "NO", "ONE")
+    await pair.command(pair.second, "SET", "where", "second")
     pair.proxy.lead_to(pair.second.port)
 
     async def moved() -> bool:
@@ -223,14 +189,14 @@ async def test_a_connection_is_replaced_with_age(pair: Pair, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("kill", ["all", "timeout"])
-async def test_idle_connections_that_the_server_closed_cost_no_request(pair: Pair, kill: str) -> None:
+async def test_idle_connections_that_the_server_closed_cost_no_request(pair: RedisPair, kill: str) -> None:
     """Neither the first command nor a later one fails, whichever of the idle connections it takes."""
-    store = pair.store()
+    store = store_of(pair)
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     if kill == "all":
-        await command(pair.first, "CLIENT", "KILL", "TYPE", "normal")
+        await pair.command(pair.first, "CLIENT", "KILL", "TYPE", "normal")
     else:
-        await command(pair.first, "CONFIG", "SET", "timeout", 1)
+        await pair.command(pair.first, "CONFIG", "SET", "timeout", 1)
         await eventually(lambda: pair.proxy.connections == 0, 10)
 
     for n in range(5):
@@ -239,9 +205,9 @@ async def test_idle_connections_that_the_server_closed_cost_no_request(pair: Pai
     await store.close()
 
 
-async def test_one_silent_connection_drops_the_others(pair: Pair) -> None:
+async def test_one_silent_connection_drops_the_others(pair: RedisPair) -> None:
     """A network that swallows packets costs one timeout, not one for each idle connection."""
-    store = pair.store(timeout=0.5)
+    store = store_of(pair, timeout=0.5)
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     pair.proxy.forget()
     started = time.monotonic()
@@ -253,13 +219,13 @@ async def test_one_silent_connection_drops_the_others(pair: Pair) -> None:
     await store.close()
 
 
-async def test_a_script_that_only_one_of_two_servers_has_is_sent_along(pair: Pair) -> None:
+async def test_a_script_that_only_one_of_two_servers_has_is_sent_along(pair: RedisPair) -> None:
     """The address may lead every connection to another server: its text goes with the call."""
-    store = pair.store()
+    store = store_of(pair)
     assert await write(store, "before")
     await pair.fail_over()
-    await command(pair.second, "SCRIPT", "FLUSH")
-    await command(pair.first, "SCRIPT", "FLUSH")
+    await pair.command(pair.second, "SCRIPT", "FLUSH")
+    await pair.command(pair.first, "SCRIPT", "FLUSH")
 
     assert await write(store, "after")
     await store.close()

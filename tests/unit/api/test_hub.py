@@ -9,6 +9,7 @@ from service.api import hub
 from service.api.hub import Hub
 from tests.fakes.clock import FakeClock
 from tests.fakes.inbox import FakeInbox
+from tests.support.wait import eventually
 
 
 class FailingOnce(FakeInbox):
@@ -34,4 +35,22 @@ async def test_the_hub_recovers_for_connected_watchers(monkeypatch: pytest.Monke
         watcher.woken.clear()
         await asyncio.wait_for(watcher.woken.wait(), 30)
     assert changes.failed
+    await hubs.close()
+
+
+class NeverReturning(FakeInbox):
+    """An inbox whose wait for changes ends at no timeout."""
+
+    async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+
+async def test_a_hub_that_serves_no_watcher_is_stalled() -> None:
+    """Only while there are watchers; without work there is nothing to be late with."""
+    hubs = Hub(NeverReturning(FakeClock(1)))
+    assert hubs.stalled_s() == 0
+    with hubs.watch("alice", "0-0"):
+        await eventually(lambda: hubs.stalled_s() > 0.1)
+    assert hubs.stalled_s() == 0
     await hubs.close()

@@ -102,9 +102,19 @@ async def test_internal_errors(api: ApiFixture, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_health(api: ApiFixture) -> None:
-    """/livez always succeeds; /readyz succeeds when no check returns a reason."""
+    """/livez succeeds while nothing is stalled, /readyz when no check returns a reason."""
     assert (await api.client.get("/livez")).json() == {"status": "ok"}
     assert (await api.client.get("/readyz")).json() == {"status": "ready", "reasons": {}}
+
+
+async def test_a_stalled_process_asks_for_a_restart(api: ApiFixture) -> None:
+    """A part that has had work for minutes and made no progress is named; one that is slow is not."""
+    app = create_app(replace(api.deps, stalls={"redis": lambda: 121.0, "slow": lambda: 20.0}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://t") as client:
+        answer = await client.get("/livez")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "stalled", "reasons": {"redis": "no progress for 121 s"}}
 
 
 async def test_not_ready(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:

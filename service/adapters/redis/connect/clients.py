@@ -48,6 +48,11 @@ class RedisClients:
         """Return the client of each primary by its address; the address of a single server is an empty string."""
         return await self._main.primaries()
 
+    async def slots_of_primaries(self) -> Sequence[int]:
+        """Return one slot of each primary of a cluster, as last known."""
+        assert isinstance(self._main, ClusterClient)
+        return await self._main.slots_of_primaries()
+
     async def close(self) -> None:
         """Close all connections."""
         await self._main.close()

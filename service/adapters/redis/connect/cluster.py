@@ -91,9 +91,11 @@ class ClusterClient:
             raise NotUsable("cluster_down")
         return {f"{host}:{port}": self._client((host, port)) for host, port in set(self._topology.values())}
 
-    def primary_slots(self) -> Mapping[Address, int]:
+    async def slots_of_primaries(self) -> Sequence[int]:
         """Return one slot of each primary, as last known."""
-        return {server: slot for slot, server in self._topology.items()}
+        if not self._topology:
+            await self._learn(self._version)
+        return list({server: slot for slot, server in self._topology.items()}.values())
 
     async def close(self) -> None:
         """Close all connections."""

@@ -63,9 +63,8 @@ class RedisDueSet:
             per_shard = max(1, (limit - len(taken)) // len(waiting))
             leased = waiting[: (limit - len(taken)) // per_shard]
             batch = ScriptBatch(_LEASE, self._store.cluster)
-            commands = [
-                ("EVALSHA", _LEASE.sha, 1, key, now_ms, now_ms + lease_ms, per_shard, token) for key in leased
-            ]
+            args = (now_ms, now_ms + lease_ms, per_shard, token)
+            commands = [_LEASE.command([key], args, cluster=self._store.cluster) for key in leased]
             replies = await self._store.pipeline(commands, batch)
             for reply in replies:
                 taken += (Due(Delivery.from_bytes(row), token) for row in reply[1::2])

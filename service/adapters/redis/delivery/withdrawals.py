@@ -34,3 +34,9 @@ class RedisWithdrawals:
         events_key = self._store.keys.recent_events(key)
         events = await self._store.run_script(_WITHDRAW_KEY, events_key, until_ms, keep_s)
         return [event.decode() for event in events]
+
+    async def times(self, items: Sequence[tuple[str, str]]) -> Sequence[int | None]:
+        """Return for each (key, event) the time (ms) with which it was recorded; None for one that is not."""
+        commands = [("ZSCORE", self._store.keys.recent_events(key), event) for key, event in items]
+        scores = await self._store.pipeline(commands) if commands else []
+        return [None if score is None else int(score) for score in scores]

@@ -28,7 +28,7 @@ from service.ports import EventHead
 
 LONGEST_ROW = 4096
 _LONGEST_DETAIL = 300
-_OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent")
+_OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent", "stated_ms")
 
 ALLOWED: Mapping[State, str] = {
     to: f",{','.join(sorted(sources_of(to)))}," for to in TRANSITIONS if to is not None

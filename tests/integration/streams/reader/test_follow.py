@@ -1,10 +1,10 @@
 """The readers that are not stages: the CLI, `rebuild`, and repairs."""
 
 import pytest
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.kafka.aiokafka_patches import HeaderTolerantRecords
+from streams.kafka.aiokafka_patches import BoundedFetcher, BoundedFetchResult, BoundedPartitionRecords
 from streams.reader.fetch_at import fetch_at
 from streams.reader.follow import follow
 from streams.reader.merged_reader import MergedReader
@@ -17,7 +17,9 @@ async def test_a_header_name_that_is_not_utf8_stops_no_reader(
 ) -> None:
     """One careless record of an upstream service must not prevent a rebuild of Redis. Each reader by itself."""
     monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
-    monkeypatch.setattr(fetcher, "PartitionRecords", HeaderTolerantRecords.__base__)
+    monkeypatch.setattr(fetcher, "PartitionRecords", BoundedPartitionRecords.__base__)
+    monkeypatch.setattr(fetcher, "FetchResult", BoundedFetchResult.__base__)
+    monkeypatch.setattr(consumer, "Fetcher", BoundedFetcher.__base__)
     rig = Rig(kafka)
     await rig.create(partitions=1)
     await rig.feed_careless(range(20), (7, 13))

@@ -17,8 +17,8 @@ async def test_a_message_and_a_json_report(api: ApiFixture) -> None:
     api.app.state.deps = replace(api.deps, bounces=bounces)
     headers = api.bearer("ops", "operate")
 
-    report = {"sender": sender, "status": "4.2.2", "address": "alice@example.com"}
-    scored = await api.client.post(PATH, json=report, headers=headers)
+    report = {"sender": sender, "status": "4.2.2", "action": "delayed", "address": "alice@example.com"}
+    delayed = await api.client.post(PATH, json=report, headers=headers)
     answer = await api.client.post(
         PATH,
         content=dsn("x@y.z"),
@@ -26,10 +26,25 @@ async def test_a_message_and_a_json_report(api: ApiFixture) -> None:
         headers=headers | {"Content-Type": "message/rfc822"},
     )
 
-    assert scored.json() == {"what": "scored", "reason": "4"}
-    assert (answer.status_code, answer.json()) == (200, {"what": "bounced", "reason": "5"})
+    assert delayed.json() == {"what": "dropped", "reason": "delayed"}
+    assert (answer.status_code, answer.json()) == (200, {"what": "bounced", "reason": "mailbox_unknown"})
     assert await email(pipeline) == ("bounced", "bounce_received")
     assert KEY in pipeline.tables.suppressions
+
+
+async def test_what_a_report_says(api: ApiFixture) -> None:
+    """`failed` is final with any status; a complaint; words that say nothing are recorded."""
+    headers = api.bearer("ops", "operate")
+    for report, effect in [
+        ({"action": "failed", "status": "4.4.7"}, ("bounced", "expired_in_transit")),
+        ({"status": "5.1.1", "detail": "550 5.1.1 user unknown"}, ("bounced", "mailbox_unknown")),
+        ({"detail": "no idea"}, ("returned", "")),
+        ({"kind": "complaint"}, ("complained", "")),
+    ]:
+        _, bounces, sender = await sent()
+        api.app.state.deps = replace(api.deps, bounces=bounces)
+        answer = await api.client.post(PATH, json=report | {"sender": sender}, headers=headers)
+        assert tuple(answer.json().values()) == effect
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,21 @@ import pytest
 
 from service.model.delivery import Delivery
 from service.model.ids import address_key
+from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.verp import Verp
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.ports import Unavailable
-from tests.support.bounce_messages import auto_reply, complaint, dsn
+from tests.support.bounce_messages import auto_reply, complaint, dsn, feedback, multipart, plain_bounce
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.email.test_stage import email, resolved
 
 VERP = Verp(["a-secret-of-this-test"], "bounces.tocsin.test")
+TOKENS = UnsubscribeTokens(["a-secret-of-this-test"], 30)
+COMPLAINTS = "complaints@bounces.tocsin.test"
 KEY = address_key("alice@example.com")
 
 
@@ -22,7 +26,7 @@ def bounces_of(pipeline: FakePipeline) -> BounceProcessor:
     soft = SoftBounceScorer(pipeline.scores, pipeline.tables, pipeline.tables, TOPICS, pipeline.clock)
     return BounceProcessor(
         VERP, pipeline.ledger, tables=pipeline.tables, writes=pipeline.tables, soft=soft, topics=TOPICS,
-        clock=pipeline.clock, publisher=pipeline,
+        clock=pipeline.clock, publisher=pipeline, tokens=TOKENS,
     )  # fmt: skip
 
 
@@ -42,7 +46,7 @@ async def test_a_mailbox_that_is_unknown() -> None:
     """sent → bounced, the address suppressed, both published; the other server's text without addresses."""
     pipeline, bounces, sender = await sent()
 
-    assert await bounces.process_message(dsn(sender), [sender]) == ("bounced", "5")
+    assert await bounces.process_message(dsn(sender), [sender]) == ("bounced", "mailbox_unknown")
 
     assert await email(pipeline) == ("bounced", "bounce_received")
     row = pipeline.tables.suppressions[KEY]
@@ -76,28 +80,48 @@ async def test_a_refusal_of_the_message_is_not_the_mailboxs_fault() -> None:
     assert not pipeline.tables.suppressions
 
 
-async def test_a_temporary_failure_only_scores() -> None:
-    """Such a report is not final; five of them block mail for a while."""
+@pytest.mark.parametrize("status", ["4.4.1", "4.2.2", "5.1.1"])
+async def test_a_notice_of_a_delay_changes_nothing(status: str) -> None:
+    """Whatever its status: the relay still tries. It is no fault of the mailbox, so it does not score either."""
     pipeline, bounces, sender = await sent()
-    temporary = dsn(sender, status="4.2.2", diagnostic="smtp; 452 4.2.2 full")
-    for _ in range(4):
-        assert await bounces.process_message(temporary, [sender]) == ("scored", "4")
+    for _ in range(6):
+        assert await bounces.process_message(dsn(sender, action="delayed", status=status), [sender]) == (
+            "dropped",
+            "delayed",
+        )
+
     assert await email(pipeline) == ("sent", "")
     assert not pipeline.tables.suppressions
-    await bounces.process_message(temporary, [sender])
+    assert not pipeline.topics.get("dispatch.soft-bounces")
 
-    assert pipeline.tables.suppressions[KEY].reason is Reason.mailbox_full
-    assert pipeline.tables.suppressions[KEY].until_ms
+
+async def test_failed_is_final_with_a_temporary_status_too() -> None:
+    """RFC 3464 section 2.3.3: the relay has given up. The reason says so, and the address is not suppressed."""
+    pipeline, bounces, sender = await sent()
+    expired = dsn(sender, status="4.4.7", diagnostic="smtp; 451 4.4.7 message expired")
+
+    assert await bounces.process_message(expired, [sender]) == ("bounced", "expired_in_transit")
+
+    assert await email(pipeline) == ("bounced", "expired_in_transit")
+    assert not pipeline.tables.suppressions
+
+
+async def test_a_full_mailbox_scores_once_a_delivery() -> None:
+    """However often its report comes; five deliveries block mail for a while."""
+    pipeline, bounces, sender = await sent()
+    full = dsn(sender, status="5.2.2", diagnostic="smtp; 552 5.2.2 mailbox full")
+    for _ in range(6):
+        assert await bounces.process_message(full, [sender]) == ("bounced", "mailbox_full")
+
+    assert len(pipeline.topics["dispatch.soft-bounces"]) == 1
+    assert not pipeline.tables.suppressions
 
 
 async def test_a_complaint_blocks_mail() -> None:
     """A complaint comes to the complaints address, and the message that it quotes has the envelope sender."""
     pipeline, bounces, sender = await sent()
 
-    assert await bounces.process_message(complaint(sender), ["complaints@bounces.tocsin.test"]) == (
-        "complained",
-        "",
-    )
+    assert await bounces.process_message(complaint(sender), [COMPLAINTS]) == ("complained", "")
 
     assert await email(pipeline) == ("bounced", "complaint_received")
     assert pipeline.tables.suppressions[KEY].reason is Reason.complaint_received
@@ -109,14 +133,14 @@ async def test_a_complaint_blocks_mail() -> None:
         (lambda s: dsn(s[:10] + ("a" if s[10] != "a" else "b") + s[11:]), "bad_signature"),
         (lambda s: dsn("b-x@bounces.tocsin.test"), "bad_signature"),
         (lambda s: dsn("alice@example.com"), "not_ours"),
-        (auto_reply, "no_report"),
-        (lambda s: b"\xff\0" * 1000, "no_report"),
+        (auto_reply, "auto_reply"),
+        (lambda s: b"\xff\0" * 1000, "not_ours"),
         (lambda s: dsn(s, status="2.1.5", action="delivered"), "no_failure"),
         (lambda s: complaint(s, kind="not-spam"), "no_complaint"),
     ],
 )  # fmt: skip
 async def test_a_report_that_cannot_be_trusted_is_dropped(change, reason: str) -> None:  # type: ignore[no-untyped-def]
-    """With its reason, and nothing is written."""
+    """With its reason; nothing is written."""
     pipeline, bounces, sender = await sent()
     before = len(pipeline.outcomes())
 
@@ -125,6 +149,145 @@ async def test_a_report_that_cannot_be_trusted_is_dropped(change, reason: str) -
     assert await email(pipeline) == ("sent", "")
     assert not pipeline.tables.suppressions
     assert len(pipeline.outcomes()) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["Something is odd.", "", "Undelivered.", "Wir konnten das nicht.", "\u0428" * 5000, "550"]
+)
+async def test_what_cannot_be_judged_is_recorded(text: str) -> None:
+    """For the operator, once; it closes and suppresses nothing, and a clear bounce may follow."""
+    pipeline, bounces, sender = await sent()
+    for _ in range(2):
+        assert await bounces.process_message(plain_bounce(sender, text), [sender]) == ("returned", "")
+
+    assert await email(pipeline) == ("returned", "unjudged_return")
+    assert not pipeline.tables.suppressions
+    outcome = last_outcome(pipeline)
+    assert (outcome.state, outcome.reason) == ("returned", "unjudged_return")
+    assert len({o.at_ms for o in pipeline.outcomes() if o.state == "returned"}) == 1
+
+    await bounces.process_message(dsn(sender), [sender])
+    assert await email(pipeline) == ("bounced", "bounce_received")
+
+
+@pytest.mark.parametrize("state", [State.sending, State.ambiguous])
+async def test_what_cannot_be_judged_leaves_an_open_delivery_as_it_is(state: State) -> None:
+    """Its next attempt depends on its state. One that is being sent is recorded later: the other server retries."""
+    _, _, sender = await sent()
+    origin = VERP.read(sender)
+    assert origin
+    event, delivery = origin.event, origin.delivery
+    pipeline = FakePipeline()
+    await pipeline.ledger.open(
+        (), [NewEntry(event, delivery, "alice", "email", State.queued, Reason.none, 1)]
+    )
+    for to in dict.fromkeys([State.sending, state]):
+        await pipeline.ledger.transition([Transition(event, delivery, to, Reason.none, 2, 1)])
+
+    try:
+        result = (await bounces_of(pipeline).process_message(plain_bounce(sender, "Odd."), [sender])).result
+    except Unavailable:
+        result = "unavailable"
+
+    assert result == {State.sending: "unavailable", State.ambiguous: "returned"}[state]
+    entry = await pipeline.ledger.entry(event, delivery)
+    assert entry
+    assert entry.state is state
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<alice@example.com>:\nSorry, no mailbox here by that name. (#5.1.1)",
+        "550 5.1.1 <alice@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
+        "Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound'",
+        "alice@example.com: user unknown",
+    ],
+)
+async def test_words_alone_are_judged(text: str) -> None:
+    """The signed address proves the delivery, whatever the form of the bounce is."""
+    pipeline, bounces, sender = await sent()
+
+    assert (await bounces.process_message(plain_bounce(sender, text), [sender])).result == "bounced"
+
+    assert set(pipeline.tables.suppressions) == {KEY}
+
+
+async def test_words_that_only_quote_the_signed_address_prove_nothing() -> None:
+    """They came to another address: a letter to the postmaster is counted and logged, and changes nothing."""
+    pipeline, bounces, sender = await sent()
+    letter = plain_bounce("postmaster@bounces.tocsin.test", f"{sender}: user unknown")
+
+    assert await bounces.process_message(letter, ["postmaster@bounces.tocsin.test"]) == (
+        "received",
+        "postmaster",
+    )
+    assert await bounces.process_message(letter.replace(b"postmaster@", b"x@"), []) == (
+        "dropped",
+        "bad_signature",
+    )
+
+    assert await email(pipeline) == ("sent", "")
+
+
+async def test_a_report_that_went_through_srs_and_batv() -> None:
+    """The signed local part is found inside what other servers make of the address."""
+    pipeline, bounces, sender = await sent()
+    local = sender.partition("@")[0]
+    changed = f"PRVS=1234abcdef={local.upper()}@bounces.tocsin.test"
+    await bounces.process_message(dsn(f"SRS0=HH=TT=bounces.tocsin.test={local}@forwarder.test"), [changed])
+
+    assert await email(pipeline) == ("bounced", "bounce_received")
+
+
+async def link_of(pipeline: FakePipeline) -> str:
+    delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
+    return f"List-Unsubscribe: <https://shop.test/unsubscribe/{TOKENS.token(delivery)}>"
+
+
+async def test_a_complaint_is_proven_by_the_unsubscribe_link() -> None:
+    """Without an envelope sender or any address: exactly the mailbox that the link was mailed to is suppressed."""
+    pipeline, bounces, _ = await sent()
+    raw = feedback("Feedback-Type: abuse\nOriginal-Rcpt-To: <bob@example.com>", await link_of(pipeline))
+
+    assert await bounces.process_message(raw, [COMPLAINTS]) == ("complained", "by_token")
+
+    assert set(pipeline.tables.suppressions) == {KEY}
+    assert pipeline.tables.suppressions[KEY].reason is Reason.complaint_received
+    assert [m.key for m in pipeline.topics["tables.suppressions"]] == [KEY.encode()]
+
+
+async def test_a_forged_complaint_is_dropped() -> None:
+    """A changed link, another's secret, no proof at all."""
+    pipeline, bounces, _ = await sent()
+    link = await link_of(pipeline)
+    for quoted in (
+        link.replace("/unsubscribe/", "/unsubscribe/0"),
+        link.replace("winner", "overbid"),
+        "From: a@b.test",
+    ):
+        result = await bounces.process_message(feedback("Feedback-Type: abuse", quoted), [COMPLAINTS])
+        assert result.result == "dropped"
+
+    assert not pipeline.tables.suppressions
+
+
+async def test_a_message_quoted_to_the_complaints_address_is_a_complaint() -> None:
+    """Some providers send no report. The same to another mailbox is only received."""
+    pipeline, bounces, _ = await sent()
+    part = f"Content-Type: message/rfc822\n\n{await link_of(pipeline)}\n\nhi"
+    quote = multipart("mixed", part, sender=COMPLAINTS, subject="FW: x")
+    for program, human in (
+        (b"MAILER-DAEMON", b"desk"),
+        (b"Mail Delivery", b"Abuse"),
+        (b"auto-replied", b"no"),
+    ):
+        quote = quote.replace(program, human)
+
+    assert (await bounces.process_message(quote.replace(b"complaints@", b"abuse@"), [])).result == "received"
+    assert not pipeline.tables.suppressions
+    assert await bounces.process_message(quote, [COMPLAINTS]) == ("complained", "by_token")
+    assert set(pipeline.tables.suppressions) == {KEY}
 
 
 async def test_a_signed_sender_is_no_proof_for_other_addresses() -> None:

@@ -5,8 +5,8 @@ import pytest
 from service.model.dead_letter import DeadLetter
 from service.model.ledger import State, Transition
 from service.model.operation import Operation, OperationKind, OperationPhase
-from service.model.reasons import Reason
-from service.model.record import Message, Record
+from service.model.reasons import DeadReason, Reason
+from service.model.record import Message, PartialValue, Record
 from service.pipeline.messages import dead_letter as dead_letter_message
 from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
 from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
@@ -25,7 +25,7 @@ def dead_letters(pipeline: FakePipeline) -> list[DeadLetter]:
 
 
 def redriver(pipeline: FakePipeline) -> Redriver:
-    return Redriver(pipeline.ledger, pipeline, TOPICS, pipeline.clock)
+    return Redriver(pipeline.ledger, pipeline, pipeline, TOPICS, pipeline.clock)
 
 
 async def render_failure(pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,15 +43,14 @@ def _fail(*_: object) -> bytes:
 
 def test_the_original_comes_out_as_it_went_in() -> None:
     """Key, bytes and headers are those of the refused record; the `tocsin-` headers are removed."""
-    record = Record("events", 2, 7, 5, None, b"\xff{", (("ce_type", b"com.x.overbid"), ("n", b"\x00")))
+    headers = (("ce_type", b"com.x.overbid"), ("n", None), ("n", b""), ("tocsin-reason", b"theirs"))
+    record = Record("events", 2, 7, 5, None, b"\xff{", headers)
     message = dead_letter_message(TOPICS.dead_letter, "resolve", record, ValueError())
     dead_letter = DeadLetter.from_record(
         Record(TOPICS.dead_letter, 1, 3, 9, message.key, message.value, message.headers)
     )
 
-    assert dead_letter.original() == Message(
-        "events", b"", b"\xff{", [("ce_type", b"com.x.overbid"), ("n", b"\x00")]
-    )
+    assert dead_letter.original() == Message("events", None, b"\xff{", headers)
     assert (dead_letter.id, dead_letter.place, dead_letter.stage) == (
         "dispatch.dead-letter:1:3",
         "2:7",
@@ -72,6 +71,74 @@ async def test_an_event_goes_back_and_is_logged() -> None:
     statuses = dead_letter_statuses(pipeline.records(TOPICS.audit))
     assert first.id not in statuses
     assert (statuses[second.id].operation, statuses[second.id].operator) == (OperationKind.redrive, "ops")
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_null_stays_null_and_empty_stays_empty(value: bytes | None) -> None:
+    """In the dead letter and in the original that is written back, keys and values are as they were."""
+    record = Record("events", 0, 0, 5, value, value)
+    message = dead_letter_message(TOPICS.dead_letter, "resolve", record, ValueError())
+    again = dead_letter_message(
+        TOPICS.dead_letter,
+        "x",
+        Record("d", 0, 1, 5, message.key, message.value, message.headers),
+        ValueError(),
+    )
+    outer = DeadLetter.from_record(Record("d", 0, 2, 5, again.key, again.value, again.headers)).original()
+    inner = DeadLetter.from_record(Record("d", 0, 1, 5, outer.key, outer.value, outer.headers))
+    assert outer.headers == message.headers
+    assert inner.original() == Message("events", value, value, ())
+
+
+async def test_the_original_of_a_large_dead_letter_is_read_where_it_was() -> None:
+    """A dead letter holds the first 4 KiB of a large record; the redrive writes the whole one, if it is still there."""
+    pipeline, large = FakePipeline(), b'{"id": "' + b"x" * 300_000 + b'"}'
+    pipeline.topics["events"] = [
+        Message("events", b"k", b"other"),
+        Message("events", b"k", large, [("h", None)]),
+    ]
+    kept, changed, gone = (
+        dead_letter_message(
+            TOPICS.dead_letter,
+            "resolve",
+            Record("events", 0, offset, 5, b"k", large, [("h", None)]),
+            ValueError(),
+        )
+        for offset in (1, 0, 7)
+    )
+    assert len(kept.value or b"") == 4096
+    pipeline.topics[TOPICS.dead_letter] = [kept, changed, gone]
+
+    counts = await redriver(pipeline)(dead_letters(pipeline), operation_log(pipeline))
+
+    assert counts == {
+        REDRIVEN: 1,
+        "another record by now: its topic was recreated": 1,
+        "no longer in its topic": 1,
+    }
+    assert pipeline.topics["events"][2:] == [Message("events", b"k", large, [("h", None)])]
+    statuses = dead_letter_statuses(pipeline.records(TOPICS.audit))
+    assert list(statuses) == [f"{TOPICS.dead_letter}:0:0"]
+
+
+def test_a_dead_letter_is_small_whatever_its_original() -> None:
+    """Huge keys, headers and values, and records that were not read at all: the dead letter says what they were."""
+    partial = PartialValue(
+        b"x" * 9000, reason=DeadReason.too_large, detail="d", size=10**9, sha256="ab", last_offset=9
+    )
+    for record in (
+        Record("events", 0, 0, 5, b"k" * 10**6, b"v"),
+        Record("events", 0, 0, 5, None, b"v", [("h", b"v" * 1000)] * 10**4),
+        Record("events", 0, 0, 5, None, b"v", [("", None)] * 10**4),
+        Record("events", 0, 0, 5, b"k", b"v" * 10**6),
+        Record("events", 0, 0, 5, b"k", partial),
+    ):
+        message = dead_letter_message(TOPICS.dead_letter, "resolve", record, ValueError())
+        headers = sum(len(name) + len(value or b"") for name, value in message.headers)
+        assert len(message.key or b"") + len(message.value or b"") + headers < 20_000
+        letter = DeadLetter.from_record(Record("d", 0, 0, 5, message.key, message.value, message.headers))
+        assert letter.partial
+        assert (letter.size, letter.last_offset) in [(1, None), (10**6, None), (10**9, 9)]
 
 
 async def test_a_dead_email_is_queued_before_it_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +190,7 @@ async def test_cut_off_before_kafka_has_it_a_dead_letter_stays_open() -> None:
         async def publish(self, messages: object) -> None:
             raise Unavailable("Kafka is unavailable")
 
-    work = Redriver(pipeline.ledger, UnavailablePublisher(), TOPICS, pipeline.clock)
+    work = Redriver(pipeline.ledger, UnavailablePublisher(), pipeline, TOPICS, pipeline.clock)
     with pytest.raises(Unavailable):
         await work(dead_letters(pipeline), operation_log(pipeline))
 

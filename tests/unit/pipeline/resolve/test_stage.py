@@ -217,10 +217,29 @@ async def test_a_large_audience_is_dispatched_in_bounded_chunks(pipeline: FakePi
     assert len(pipeline.records("dispatch.inbox")) == len(pipeline.email_records()) == 3001
 
 
+@pytest.mark.parametrize("audience", ["role", "users"])
+async def test_a_large_event_for_many_is_dispatched_in_bounded_bytes(
+    pipeline: FakePipeline, audience: str
+) -> None:
+    """An event of 200 KB for 300 recipients: no more than a few megabytes of messages at once, and none is missing."""
+    ids = [f"a{n:04}" for n in range(300)]
+    rows = [Recipient(id=id_, address=f"{id_}@example.com", roles=("admin",), version=1) for id_ in ids]
+    await pipeline.tables.put_recipients(rows)
+    event: dict[str, object] = {"id": "1", "type": "callback_requested"}
+    if audience == "users":
+        event |= {"type": "winner", "recipients": ids}
+    done = await pipeline.ingest(event | {"data": {"lot_id": "7", "note": "x" * 200_000}})
+    assert not pipeline.reasons()
+
+    sizes = [sum(len(message.value or b"") for message in one.messages) for one in done]
+    assert max(sizes) < 16 * 1024 * 1024
+    assert len(pipeline.records("dispatch.inbox")) >= 300
+
+
 async def test_a_new_event_supersedes_the_pending_one(pipeline: FakePipeline) -> None:
     """Two overbids on a lot: only the newest is mailed; the inbox has both."""
     await pipeline.ingest(
-        OVERBID | {"time": "2026-01-01T00:00:00Z"}, OVERBID | {"id": "2", "time": "2026-01-01T00:00:01Z"}
+        OVERBID | {"time": "2023-01-01T00:00:00Z"}, OVERBID | {"id": "2", "time": "2023-01-01T00:00:01Z"}
     )
     await pipeline.deliver()
 

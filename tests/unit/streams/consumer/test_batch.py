@@ -53,7 +53,11 @@ def batch(
         LIMITS,
         no_fault,
     )
-    return RecordBatch([(partition, partition.take(count))], config, lambda finished: None), partition, kafka
+    return (
+        RecordBatch([(partition, partition.take(count, 1 << 20))], config, lambda finished: None),
+        partition,
+        kafka,
+    )
 
 
 def message(value: bytes | None) -> Message:
