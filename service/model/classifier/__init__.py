@@ -1,7 +1,7 @@
 """The classifier of refusals and returned messages: whose fault is it, how sure is that, and what follows.
 
 1. `text` prepares a text: bounded, in one spelling, without addresses and links, and reads the codes that it quotes.
-2. `table` has the rows: phase, code, enhanced code and words → fault and consequences.
+2. `table.toml` has the rows, which `table` compiles: phase, code, enhanced code and words → fault and consequences.
 3. `classify` decides a relay's reply, `classify_report` a message that came back, by the same rows.
 4. `diagnosis` is the result.
 

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from service.model.classifier.diagnosis import Certainty, Diagnosis, Fault, RelayEffect, SmtpPhase
 from service.model.classifier.table import DELAYED, EXPIRED, TABLE, Rule
-from service.model.classifier.text import embedded_codes, is_generic, normalised
+from service.model.classifier.text import embedded_codes, is_generic, normalised, quoted_replies
 from service.model.mail import Reply, SendStatus
 from service.model.reasons import Reason
 
@@ -63,12 +64,25 @@ def classify_report(action: str, status: str, diagnostic_text: str) -> Diagnosis
     action, text = action.strip().lower(), normalised(diagnostic_text)
     if action in _NO_FAILURE or (not action and status.startswith("2.")):
         return Diagnosis("no failure", Fault.unclear, Certainty.certain, SendStatus.accepted, Reason.none)
+    status = _checked(status)
+    enhanced, code = _codes(status, text)
+    final = _is_final(action, enhanced, code, text)
+    # The words of a reply that is quoted say more than those around it, which a program wrote for any failure.
+    rules = (_report_rule(status, quoted, final) for quoted in quoted_replies(text))
+    rule = next((rule for rule in rules if rule.certainty is Certainty.certain or rule.fault.ours), None)
+    return _reported(rule or _report_rule(status, text, final), final, enhanced or str(code or ""), text)
+
+
+def _codes(status: str, text: str) -> tuple[str, int]:
     embedded = embedded_codes(text)
-    enhanced = _more_specific(_checked(status), embedded.enhanced)
-    final = _is_final(action, enhanced, embedded.code, text)
-    code = str(embedded.code or (int(enhanced[0]) * 100 + 50 if enhanced else 550))
-    rule = _first_match(code if final is None or not final else "5" + code[1:], enhanced, text, None)
-    return _reported(rule, final, enhanced or code, text)
+    return _more_specific(status, embedded.enhanced), embedded.code
+
+
+def _report_rule(status: str, text: str, final: bool | None) -> Rule:
+    """Return the row that a report's text matches; what is final is read as a permanent refusal."""
+    enhanced, code = _codes(status, text)
+    digits = str(code or (int(enhanced[0]) * 100 + 50 if enhanced else 550))
+    return _first_match("5" + digits[1:] if final is not False else digits, enhanced, text, None)
 
 
 def rule_for(reply: Reply, phase: SmtpPhase) -> Rule:
@@ -77,16 +91,12 @@ def rule_for(reply: Reply, phase: SmtpPhase) -> Rule:
     return next(rule for rule in TABLE if rule.name == name)
 
 
+@lru_cache(maxsize=2048)
 def _first_match(code: str, enhanced: str, text: str, phase: SmtpPhase | None) -> Rule:
+    """Return the first row that matches. Cached: a relay says the same to thousands, and addresses are left out."""
     detail = enhanced[2:] or "-"
     for rule in TABLE:
-        if (
-            (not rule.phases or phase in rule.phases)
-            and (rule.code is None or rule.code.match(code))
-            and (rule.enhanced is None or rule.enhanced.fullmatch(detail))
-            and (rule.words is None or rule.words.search(text))
-            and (rule.unless is None or not rule.unless.search(text))
-        ):
+        if rule.matches(code, detail, text, phase):
             return rule
     raise AssertionError("the last rows of the table match every refusal")
 
@@ -102,22 +112,26 @@ def _more_specific(status: str, embedded: str) -> str:
     return embedded if embedded and (is_generic(status) or not is_generic(embedded)) else status
 
 
+def _says(words: re.Pattern[str] | None, text: str) -> bool:
+    return words is not None and words.search(text) is not None
+
+
 def _is_final(action: str, enhanced: str, code: int, text: str) -> bool | None:
     """Return whether delivery has been given up; None when nothing tells."""
     if action == "failed":
         return True
-    if action == "delayed" or DELAYED.search(text):
+    if action == "delayed" or _says(DELAYED, text):
         return False
     if enhanced[:1] == "5" or code >= 500:
         return True
-    if EXPIRED.search(text):
+    if _says(EXPIRED, text):
         return True
     return False if enhanced or code else None
 
 
 def _reported(rule: Rule, final: bool | None, code: str, text: str) -> Diagnosis:
     """Return the diagnosis by the row that the codes and the words of a report match."""
-    temporary = code[0] == "4"
+    temporary = code[:1] == "4"
     diagnosis = Diagnosis(rule.name, rule.fault, rule.certainty, SendStatus.bounced, Reason(rule.reason))
     if final is None:
         if rule.certainty is not Certainty.certain:
@@ -127,7 +141,7 @@ def _reported(rule: Rule, final: bool | None, code: str, text: str) -> Diagnosis
         final = True  # words about the cause, in a message that came back
     if not final:
         return replace(diagnosis, status=SendStatus.deferred)
-    if rule.fault in (Fault.network, Fault.unclear, Fault.rate) and (temporary or EXPIRED.search(text)):
+    if rule.fault in (Fault.network, Fault.unclear, Fault.rate) and (temporary or _says(EXPIRED, text)):
         return replace(diagnosis, fault=Fault.network, reason=Reason.expired_in_transit)
     # A mailbox that a server calls unknown for now may exist: evidence for a suppression is permanent.
     return replace(diagnosis, suppress=rule.suppress and not temporary, scores=rule.scores)

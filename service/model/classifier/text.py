@@ -24,11 +24,15 @@ _EMBEDDED = re.compile(
     r"(?:(?<![\w.])(?P<code>[45]\d\d)[ -]{1,2}#?|\(#?|#|(?:status|dsn|code|error)[ :=]{1,3}|^|cuda_nsu )"
     + _STATUS
 )
-_REPLY_CODE = re.compile(
-    r"(?:^|said:|smtp;|->|response:|[>\]:)] |returned|error |error: |code |code: |got |with )\s?"
-    r"([45][0-5]\d)(?= |-[\d\w(<]|:? ?[\"'<a-z#])"
+_QUOTED_REPLY = re.compile(
+    r"(?:^|[:;>\[\]()\"'|] ?|-> |(?:said|responded|returned|error|code|reply|response|status|was|with|got|following) )"
+    r"([45][0-5]\d)(?=[ -]{1,3}[\w<(\[#\"'=]|: ?[\w<])"
 )
-_REPEATED = re.compile(r"(?<![\w.])[45]\d\d[ -](?=[45]\.\d)")
+_MAX_REPLY = 400
+# of a reply in several lines: a code within a sentence
+_CONTINUATION = re.compile(
+    r"(?<=[a-z,]) [45]\d\d(?:- ?(?:[45]\.\d{1,3}\.\d{1,3})?| [45]\.\d{1,3}\.\d{1,3})(?= )"
+)
 
 
 class EmbeddedCodes(NamedTuple):
@@ -45,7 +49,7 @@ def normalised(text: str) -> str:
     text = _LINK.sub(r"\1", text)
     text = _ADDRESS.sub("<addr>", text)
     text = _IP.sub("<ip>", text)
-    return _SPACES.sub(" ", text).strip()
+    return _CONTINUATION.sub("", _SPACES.sub(" ", text).strip())
 
 
 def embedded_codes(text: str) -> EmbeddedCodes:
@@ -66,9 +70,20 @@ def embedded_codes(text: str) -> EmbeddedCodes:
         if not enhanced or (is_generic(enhanced) and not is_generic(candidate)):
             enhanced = candidate
             code = int(quoted) if quoted else code
-    if not code and (found := _REPLY_CODE.search(text)):
+    if not code and (found := _QUOTED_REPLY.search(text)):
         code = int(found[1])
     return EmbeddedCodes(code, enhanced)
+
+
+def quoted_replies(text: str) -> list[str]:
+    """Return the replies that a normalised text quotes, each from its code on, at most 400 characters."""
+    starts = [match.start(1) for match in _QUOTED_REPLY.finditer(text)]
+    ends = [*starts[1:], len(text)] if starts else []
+    replies = [text[start : min(end, start + _MAX_REPLY)] for start, end in zip(starts, ends, strict=True)]
+    return [
+        reply.partition("]")[0] if text[start - 1 : start] == "[" else reply
+        for start, reply in zip(starts, replies, strict=True)
+    ]
 
 
 def is_generic(enhanced: str) -> bool:
