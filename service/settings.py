@@ -125,11 +125,16 @@ class MailSettings(BaseModel):
 
 
 class BounceSettings(BaseModel):
-    """SMTP listener of the stage `bounces`. `max_bytes` is the largest message that it accepts."""
+    """SMTP listener of the stage `bounces`. `max_bytes` is the largest message that it accepts.
+
+    More than `max_connections` clients at a time get 421. `timeout`: seconds that a client may be silent.
+    """
 
     host: str = "127.0.0.1"
     port: int = 2525
     max_bytes: int = Field(default=1_048_576, ge=1024)
+    max_connections: int = Field(default=50, ge=1)
+    timeout: float = Field(default=60.0, gt=0)
 
 
 class EventSettings(BaseModel):

@@ -19,7 +19,8 @@ _ID_BYTES, _HINT_BYTES, _SIGNATURE_BYTES = 12, 6, 8
 _PAYLOAD_BYTES = 2 * _ID_BYTES + _HINT_BYTES
 _LENGTH = 61  # base32 of all of it: with the prefix 63, where RFC 5321 section 4.5.3.1.1 allows 64
 _PREFIX = "b-"
-_ENCODED = re.compile(rf"(?<![a-z0-9]){_PREFIX}([a-z2-7]{{{_LENGTH}}})(?![a-z0-9])", re.IGNORECASE | re.ASCII)
+# begins with a literal, which is searched for many times as fast as anything else
+_ENCODED = re.compile(rf"{_PREFIX}(?<![a-z0-9]{_PREFIX})[a-z2-7]{{{_LENGTH}}}(?![a-z0-9])", re.ASCII)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 
@@ -38,7 +39,7 @@ class Origin(NamedTuple):
 
 def candidates(text: str) -> list[str]:
     """Return the texts that may be local parts of ours, in lower case; the signature decides."""
-    return [match[0].lower() for match in _ENCODED.finditer(text)]
+    return _ENCODED.findall(text.lower())
 
 
 class Verp:

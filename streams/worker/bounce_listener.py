@@ -6,41 +6,46 @@ from typing import Any
 
 import faust
 import structlog
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import Envelope, Session
 
+from service.observability.metrics import BOUNCES
 from service.pipeline.bounces.process import BounceProcessor
 from service.ports import Unavailable
 from service.settings import BounceSettings
+from streams.worker.bounce_smtp import BoundedSmtp
 
 log = structlog.get_logger(__name__)
 
 _MAX_RECIPIENTS = 10  # a bounce has one recipient: the envelope sender of the message it is about
-_COMPLAINTS = "complaints"
-_IDLE_TIMEOUT_S = 60.0
 
 
 class _SmtpHandler:
     """The hooks of aiosmtpd.
 
-    An unknown recipient is refused at RCPT. A message that cannot be verified is accepted and dropped: a refusal would
-    become a bounce of its own, sent to an address that may be forged.
+    An unknown recipient is refused at RCPT; role mailboxes exist (RFC 5321 section 4.5.1, RFC 2142). A message that
+    cannot be verified is accepted and counted: a refusal would become a bounce of its own, to an address that may be
+    forged.
     """
 
     def __init__(self, bounces: BounceProcessor) -> None:
         self._bounces = bounces
+        self.hostname = bounces.verp.domain
 
     async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+        self, server: BoundedSmtp, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
     ) -> str:
         verp = self._bounces.verp
-        if verp.read(address) is None and address.lower() != f"{_COMPLAINTS}@{verp.domain}":
+        if address.lower() == "postmaster":  # the one mailbox that may come without a domain
+            address = f"postmaster@{verp.domain}"
+        if verp.read(address) is None and not self._bounces.role_mailbox(address):
+            BOUNCES.labels("refused", "recipient").inc()
             return "550 5.1.1 No such mailbox"
         if len(envelope.rcpt_tos) >= _MAX_RECIPIENTS:
             return "452 4.5.3 Too many recipients"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: BoundedSmtp, session: Session, envelope: Envelope) -> str:  # noqa: N802
         message = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
             result = await self._bounces.process_message(message, envelope.rcpt_tos)
@@ -49,6 +54,11 @@ class _SmtpHandler:
             return "451 4.3.0 Try again later"
         log.debug("bounce_processed", result=result.result, reason=result.reason)
         return "250 2.0.0 Ok"
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Have the client retry. Only the class of the error is logged: its text may hold what the client sent."""
+        log.error("bounce_session_failed", error=type(error).__name__)
+        return "451 4.3.0 Try again later"
 
 
 class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usable types
@@ -59,6 +69,7 @@ class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usabl
         self._handler = _SmtpHandler(bounces)
         self._settings = settings
         self._server: asyncio.Server | None = None
+        self._open_connections: set[BoundedSmtp] = set()
         logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd logs senders and recipients there
 
     @property
@@ -79,13 +90,5 @@ class BounceListener(faust.Service):  # type: ignore[misc]  # faust has no usabl
             self._server.close()
             await self._server.wait_closed()
 
-    def _protocol(self) -> SMTP:
-        return SMTP(
-            self._handler,
-            data_size_limit=self._settings.max_bytes,
-            enable_SMTPUTF8=True,
-            hostname="bounces.localhost",
-            ident="Tocsin",
-            timeout=_IDLE_TIMEOUT_S,
-            loop=asyncio.get_running_loop(),
-        )
+    def _protocol(self) -> BoundedSmtp:
+        return BoundedSmtp(self._handler, self._settings, self._open_connections, self._handler.hostname)

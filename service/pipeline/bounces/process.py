@@ -86,6 +86,8 @@ class BounceProcessor:
         self._clock = clock
         self._publisher = publisher
         self._tokens = tokens
+        # one thread that reads leaves the interpreter to the event loop in time; several would take turns before it
+        self._reading = asyncio.Semaphore(1)
 
     def role_mailbox(self, address: str) -> str:
         """Return the name of the role mailbox of our domain that an address is, such as `abuse`; else an empty text."""
@@ -97,7 +99,9 @@ class BounceProcessor:
 
         It is read in a thread: the cost of reading is bounded, but not short enough for the event loop.
         """
-        return await self.process_report(await asyncio.to_thread(read_report, raw), envelope)
+        async with self._reading:
+            report = await asyncio.to_thread(read_report, raw)
+        return await self.process_report(report, envelope)
 
     async def process_report(self, report: Report, envelope: Sequence[str] = ()) -> BounceResult:
         """Find the delivery that the report is about, and record what it says. Raise Unavailable.

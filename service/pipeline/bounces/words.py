@@ -17,9 +17,10 @@ _MAX_PARTS, _MAX_FIELDS = 20, 50
 
 # Where the copy of our own message begins: its words must not be taken for those of the bounce.
 _COPY = re.compile(
-    r"^[ \t>*=_-]{0,20}(?:"
-    r"-{2,}[^\n]{0,40}(?:original|copy of|returned? (?:message|mail)|message (?:header|text|body|follow|content)|"
-    r"unsent|undelivered message|forwarded|below (?:this|the next) line|headers? (?:of|follow)|start of)[^\n]{0,80}"
+    r"^[ \t>*=_-]{0,80}+(?:"
+    r"(?:(?<=--)|(?<=-- ))[^\n]{0,40}(?:original|copy of|returned? (?:message|mail)|unsent|undelivered message|"
+    r"forwarded|message (?:header|text|body|follow|content)|below (?:this|the next) line|headers? (?:of|follow)|"
+    r"start of)[^\n]{0,80}"
     r"|(?:original message|message headers?|the original|your (?:original )?message|copy of your message)[^\n]{0,40}"
     r"(?:follows?|attached|below|is included)[^\n]{0,40}:?"
     r"|(?:received: (?:from|by)|return-path: ?<|dkim-signature: |mime-version: 1|message-id: ?<)[^\n]{0,200}"
