@@ -78,11 +78,18 @@ from service.settings import RelaySettings, Settings, templates_directory
 
 
 class SystemClock:
-    """The clock of this machine."""
+    """The clocks of this machine."""
+
+    # Linux's monotonic clock stands still while the machine is suspended; elsewhere there is no other one
+    _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def now_ms(self) -> int:
         """Return milliseconds since the epoch."""
         return time.time_ns() // 1_000_000
+
+    def boot_s(self) -> float:
+        """Return seconds on a clock that is never set, and that counts the time for which the machine was suspended."""
+        return time.clock_gettime(self._BOOT_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +284,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
-        in_flight=InFlight(owner),
+        in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
         renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),

@@ -46,7 +46,9 @@ _WAITS = frozenset({State.held, State.deferred})
 # bounced, dead, expired, … → queued happens only by an operator's replay, which is then its reason.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.queued, State.held, *_ENDS}),
-    State.queued: frozenset({State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}),
+    State.queued: frozenset(  # on itself, where no relay took the message
+        {State.queued, State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}
+    ),
     # a held delivery is queued before it is sent: a record that is read again must not send it
     State.held: frozenset({State.queued, *_ENDS}),
     State.deferred: frozenset(
@@ -181,12 +183,19 @@ class NewEntry(NamedTuple):
     matched: str = ""
 
 
+UNCLAIMED = "-"
+"""In `Transition.held_by`: no worker may have claimed the delivery."""
+
+
 class Transition(NamedTuple):
     """A state change of one delivery, written only if `to` may follow the current state.
 
     With `owner` it is a worker's claim. A deferred or ambiguous delivery may be claimed only for its next attempt: its
     earlier record may be read again because it was not committed, and must not be sent before its time.
     `replay`: a transition by an operator, which has a table of its own.
+    `held_by`: the owner whose claim this ends. It is refused unless the delivery is `sending` under that owner: a
+    worker that was paused must not change what the worker that took over from it has done. With `UNCLAIMED` it is
+    refused unless the delivery is `queued`.
     """
 
     event: str
@@ -198,6 +207,7 @@ class Transition(NamedTuple):
     detail: str = ""
     owner: str = ""
     replay: ReplayKind = ReplayKind.none
+    held_by: str = ""
 
 
 class TransitionResult(NamedTuple):

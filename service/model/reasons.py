@@ -52,6 +52,7 @@ class Reason(StrEnum):
     permanent = "permanent"
     lost_after_data = "lost_after_data"
     worker_died = "worker_died"
+    lease_over = "lease_over"
     awaiting_operator = "awaiting_operator"
     smtputf8_unsupported = "smtputf8_unsupported"
     eightbit_unsupported = "eightbit_unsupported"
@@ -112,6 +113,7 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.permanent: "the relay reported a permanent failure",
     Reason.lost_after_data: "the connection was lost after the message was sent and before the relay's reply",
     Reason.worker_died: "the worker died while it was sending the message",
+    Reason.lease_over: "the worker was paused for so long that another one may have sent the message",
     Reason.awaiting_operator: "the message may have been sent; an operator decides whether to send it again",
     Reason.smtputf8_unsupported: "the relay does not support internationalized addresses (SMTPUTF8)",
     Reason.eightbit_unsupported: "the relay does not support 8-bit content (8BITMIME)",
@@ -141,6 +143,7 @@ class SendReason(StrEnum):
     auth_failed = "auth_failed"
     misconfigured = "misconfigured"
     closing = "closing"
+    unclaimed = "unclaimed"
 
     @property
     def text(self) -> str:
@@ -153,6 +156,7 @@ SEND_REASON_TEXT: Mapping[SendReason, str] = {
     SendReason.auth_failed: "the relay refuses our credentials",
     SendReason.misconfigured: "the relay cannot be used with these settings",
     SendReason.closing: "the worker is shutting down",
+    SendReason.unclaimed: "the ledger does not let this worker send the message now",
 }
 
 ResultReason = Reason | SendReason

@@ -23,6 +23,8 @@ from service.ports.inbox import (
 )
 from service.ports.ledger import EventHead, Ledger, LedgerIndex, LedgerRestore
 from service.ports.mail import (
+    Lease,
+    MailClaims,
     MailTransport,
     RelayTransport,
     Renderer,
@@ -81,12 +83,14 @@ __all__ = [
     "InboxPage",
     "InboxQuery",
     "InboxReads",
+    "Lease",
     "Ledger",
     "LedgerIndex",
     "LedgerRestore",
     "LedgerScan",
     "LookupKeys",
     "MailBlock",
+    "MailClaims",
     "MailTransport",
     "OpenAges",
     "PendingRetries",

@@ -28,6 +28,10 @@ class Ledger(Protocol):
         """Write the transitions that the ledger allows, in order."""
         ...
 
+    async def current(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[TransitionResult]:
+        """Return the current state, owner and attempt of each (event, delivery id), in order; nothing is written."""
+        ...
+
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """Return a delivery with its history; None where there is none."""
         ...

@@ -10,11 +10,35 @@ from service.model.relay import RelayHealth
 from service.model.soft_bounce import SoftBounceScore
 
 
+class Lease(Protocol):
+    """The time for which no other worker can take over a claim."""
+
+    def holds(self) -> bool:
+        """Return whether it holds now. Once it is over it stays over."""
+        ...
+
+
+class MailClaims(Protocol):
+    """Permission to send messages, which a transport requests for those that its connections are about to send."""
+
+    async def claim(self, mails: Sequence[OutgoingMail]) -> Sequence[Lease | None]:
+        """Return for each message the lease of its claim; None for one that must not be sent now. Raise nothing."""
+        ...
+
+
 class MailTransport(Protocol):
     """Submission of messages to relays."""
 
-    def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
-        """Queue a message. The future holds its result and never raises except when cancelled."""
+    @property
+    def closing(self) -> bool:
+        """Return whether it begins no further message."""
+        ...
+
+    def submit(self, mail: OutgoingMail, claims: MailClaims | None = None) -> "asyncio.Future[SendResult]":
+        """Queue a message. The future holds its result and never raises except when cancelled.
+
+        With `claims` it is sent only once it is claimed, and while its lease holds; otherwise it comes back unsent.
+        """
         ...
 
 
@@ -30,7 +54,10 @@ class RelayTransport(MailTransport, Protocol):
         ...
 
     async def close(self, drain_s: float = 20.0) -> None:
-        """Accept no more, finish what is queued for at most `drain_s` seconds, then close every connection."""
+        """Return at once as unsent what is not at a relay; wait at most `drain_s` seconds for relays; then disconnect.
+
+        A message that then still has no reply is ambiguous. May be called again, with less time.
+        """
         ...
 
 

@@ -1,13 +1,13 @@
 """Services that repeat: the worker's heartbeat, and work that waits for a time rather than for a record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 import faust
 import structlog
 
-from service.pipeline.email.in_flight import ALIVE_S
+from service.pipeline.email.in_flight import InFlight
 from service.ports import Unavailable, Workers
 from streams.kafka.cancellation import raise_if_cancelled
 
@@ -17,20 +17,18 @@ log = structlog.get_logger(__name__)
 class Heartbeat(faust.Service):  # type: ignore[misc]  # faust has no usable types
     """The heartbeat of this worker under every owner that its claims carry, so that no other worker takes them over."""
 
-    TTL_S: ClassVar[float] = ALIVE_S
     _EVERY_S: ClassVar[float] = 2.0
 
-    def __init__(self, workers: Workers, owners: Callable[[], Iterable[str]], **service: Any) -> None:
+    def __init__(self, workers: Workers, in_flight: InFlight, **service: Any) -> None:
         super().__init__(**service)
         self._workers = workers
-        self._owners = owners
+        self._in_flight = in_flight
 
     @faust.Service.task  # type: ignore[untyped-decorator]
     async def _beat(self) -> None:
         while not self.should_stop:
             try:
-                for owner in self._owners():
-                    await self._workers.heartbeat(owner, self.TTL_S)
+                await self._in_flight.heartbeat(self._workers)
             except Unavailable as error:
                 log.warning("heartbeat_failed", reason=error.reason)
             await self.sleep(self._EVERY_S)

@@ -109,7 +109,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     names = _stage_names(parts)
     services: list[faust.Service] = []
     if "email" in names:
-        services.append(Heartbeat(parts.workers, parts.in_flight.owners))
+        services.append(Heartbeat(parts.workers, parts.in_flight))
         await parts.transport.start()
     if "schedule" in names:
         scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)

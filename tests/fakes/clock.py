@@ -10,5 +10,8 @@ class FakeClock:
     def now_ms(self) -> int:
         return self.now
 
+    def boot_s(self) -> float:
+        return self.now / 1000
+
     def advance(self, by_ms: int) -> None:
         self.now += by_ms

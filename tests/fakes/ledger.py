@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from service.model.ledger import (
+    UNCLAIMED,
     Entry,
     HistoryStep,
     IllegalTransition,
@@ -55,6 +56,16 @@ class FakeLedger:
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         self.outage.check()
         return [self._transition(transition) for transition in transitions]
+
+    async def current(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[TransitionResult]:
+        self.outage.check()
+        rows = [self._event(event).rows.get(delivery) for event, delivery in deliveries]
+        return [
+            TransitionResult(False, row.entry.state, row.owner, row.entry.newest_step.attempt)
+            if row
+            else TransitionResult(False, None)
+            for row in rows
+        ]
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         self.outage.check()
@@ -182,6 +193,8 @@ class FakeLedger:
         stale = transition.owner and current.state in _WAITING and current.attempt + 1 != transition.attempt
         if transition.to is State.sending and stale and event.withdrawn_ms is None:
             return TransitionResult(False, current.state, row.owner, current.attempt)
+        if transition.held_by and not _has_claim(row, transition.held_by):
+            return TransitionResult(False, current.state, row.owner, current.attempt)
         if not _allowed(current.state, transition.to, transition.replay):
             return TransitionResult(False, current.state, row.owner, current.attempt)
         applied, owner = True, transition.owner
@@ -195,6 +208,12 @@ class FakeLedger:
             steps = (*steps[: _MOST_STEPS - 1], steps[-1])
         event.rows[transition.delivery] = _Row(replace(row.entry, steps=steps), owner)
         return TransitionResult(applied, step.state, owner, step.attempt)
+
+
+def _has_claim(row: _Row, held_by: str) -> bool:
+    if held_by == UNCLAIMED:
+        return row.entry.state is State.queued
+    return (row.entry.state, row.owner) == (State.sending, held_by)
 
 
 def _allowed(current: State, to: State, replay: ReplayKind = ReplayKind.none) -> bool:

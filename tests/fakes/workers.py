@@ -12,8 +12,8 @@ class FakeWorkers:
         self._clock = clock
         self._until_ms: dict[str, float] = {}
 
-    async def heartbeat(self, owner: str, ttl_s: float) -> None:
-        self._until_ms[owner] = self._clock.now_ms() + ttl_s * 1000
+    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> None:
+        self._until_ms |= dict.fromkeys(owners, self._clock.now_ms() + ttl_s * 1000)
 
     async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
         return [self._until_ms.get(owner, 0) > self._clock.now_ms() for owner in owners]

@@ -98,6 +98,14 @@ class Machine(RuleBasedStateMachine):
         self.simulation.resume(index)
 
     @rule(index=INDEX)
+    def pause(self, index: int) -> None:
+        self.simulation.pause(index)
+
+    @rule(index=INDEX, after=st.integers(0, 13), ms=st.sampled_from(TIMES_MS))
+    def pause_while_sending(self, index: int, after: int, ms: int) -> None:
+        self.simulation.pause_while_sending(index, after, ms)
+
+    @rule(index=INDEX)
     def crash_and_restart(self, index: int) -> None:
         self.simulation.crash(index)
         self.simulation.restart(index)

@@ -1,13 +1,15 @@
 """Faults to plant in the product, each of which has been made before: the simulation must find every one."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 from unittest.mock import patch
 
-from service.model.ledger import State
+from service.model.delivery import Delivery
+from service.model.ledger import State, TransitionResult, is_open
 from service.model.reasons import Reason
 from service.pipeline.email.claim import Claimer, ClaimResults
+from service.pipeline.email.lease import OwnerLease
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.settle import SettledDelivery
 from service.pipeline.email.stage import EmailHandler
@@ -67,7 +69,32 @@ def stale_preference() -> AbstractContextManager[Any]:
 
 def early_attempt() -> AbstractContextManager[Any]:
     """Claim a deferred delivery by any record of it, before its next attempt is due."""
-    return patch("tests.fakes.ledger._WAITING", frozenset())
+    faults = ExitStack()
+    faults.enter_context(patch("tests.fakes.ledger._WAITING", frozenset()))
+    faults.enter_context(patch("service.pipeline.email.claim._is_settled", _is_closed))
+    return faults
 
 
-FAULTS = (off_by_one_commit, lost_update, double_send, stale_preference, early_attempt)
+def _is_closed(delivery: Delivery, result: TransitionResult) -> bool:
+    return result.state is not None and not is_open(result.state)
+
+
+def no_fence() -> AbstractContextManager[Any]:
+    """Send what was claimed, however long ago."""
+    return patch.object(OwnerLease, "holds", lambda lease: lease._until_s is not None)
+
+
+def lost_claim_ended() -> AbstractContextManager[Any]:
+    """Write the result of a claim that another worker has taken over meanwhile."""
+    return patch.object(EmailHandler, "_ending_claim", lambda _, transition: transition)
+
+
+FAULTS = (
+    off_by_one_commit,
+    lost_update,
+    double_send,
+    stale_preference,
+    early_attempt,
+    no_fence,
+    lost_claim_ended,
+)

@@ -1,4 +1,4 @@
-"""A simulated worker process: stages on the real commit logic, and ports at which it may die, stall or be refused."""
+"""A simulated worker process: stages on the real commit logic, and ports at which it may die, pause or be refused."""
 
 import asyncio
 import inspect
@@ -16,10 +16,11 @@ from streams.consumer.assignment import Assignment
 from streams.consumer.batch import RecordBatch, StageConfig
 from streams.consumer.committer import Committer
 from streams.consumer.limits import StageLimits
+from tests.fakes.clock import FakeClock
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
 
-FaultKind = Literal["crash", "unavailable", "reply_lost", "stall"]
+FaultKind = Literal["crash", "unavailable", "reply_lost", "stall", "pause"]
 LIMITS = StageLimits(max_records=4, max_batches=2, retry_first_s=0.2, retry_most_s=1.0)
 
 
@@ -29,17 +30,29 @@ class Crash(BaseException):
 
 @dataclass
 class InjectedFault:
-    """A fault at the effect that follows `after` others: a crash, a refusal, a reply lost after the effect, a stall."""
+    """A fault at the effect that follows `after` others.
+
+    A crash, a refusal, a reply lost after the effect, a stall of this effect, or a pause of the process after it.
+    """
 
     kind: FaultKind
     after: int
 
 
 class Process:
-    """The state that the stages of a worker share: whether it runs, its next fault, its tasks."""
+    """The state that the stages of a worker share: whether it runs, or is paused since when (ms), its next fault."""
 
-    def __init__(self, owner: str, loop: VirtualLoop, on_crash: Callable[["Process"], None]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        loop: VirtualLoop,
+        on_crash: Callable[["Process"], None],
+        on_pause: Callable[["Process"], None],
+    ) -> None:
         self.owner = owner
+        self.paused_at_ms: int | None = None
+        self.paused_s = 0.0
+        self._on_pause = on_pause
         self.loop = loop
         self.running = True
         self.fault: InjectedFault | None = None
@@ -62,8 +75,27 @@ class Process:
             raise Crash
         return kind
 
+    @property
+    def active(self) -> bool:
+        """Return whether it runs and is not paused."""
+        return self.running and self.paused_at_ms is None
+
+    def pause(self) -> None:
+        """Let nothing continue until `resume`, as SIGSTOP or a suspended machine does."""
+        if self.active:
+            self.paused_at_ms = round(self.loop.time() * 1000)
+            self._on_pause(self)
+
+    async def _until_active(self) -> None:
+        while self.paused_at_ms is not None:
+            self._stalled.append(stalled := self.loop.create_future())
+            await stalled
+        if not self.running:
+            raise Crash
+
     async def effect(self, call: Callable[[], Any]) -> Any:
         """Make a call that has an effect outside the process, with the fault that it meets."""
+        await self._until_active()
         kind = self.next_fault()
         if kind == "unavailable":
             raise Unavailable("unavailable")
@@ -73,16 +105,22 @@ class Process:
             if not self.running:
                 raise Crash
         reply = await call()
+        if kind == "pause":
+            self.pause()
+        await self._until_active()
         if kind == "reply_lost":
             raise Unavailable("the reply was lost")
         return reply
 
     def resume(self) -> None:
-        """Let stalled effects continue."""
-        for stalled in self._stalled:
-            if not stalled.done():
-                stalled.set_result(None)
-        self._stalled.clear()
+        """Let stalled effects continue, and the process if it is paused."""
+        if self.paused_at_ms is not None:
+            self.paused_s += self.loop.time() - self.paused_at_ms / 1000
+            self.paused_at_ms = None
+        stalled, self._stalled = self._stalled, []
+        for effect in stalled:
+            if not effect.done():
+                effect.set_result(None)
 
     def spawn(self, work: Any) -> "asyncio.Task[None]":
         """Start a task that dies with the process."""
@@ -100,6 +138,23 @@ class Process:
             for task in self.tasks:
                 if task is not current:
                     task.cancel()
+
+
+class ProcessClock:
+    """The Clock port of one process.
+
+    Its heartbeats always arrive, so that a lease is over only after a pause: `boot_s` counts pauses alone.
+    """
+
+    def __init__(self, clock: FakeClock, process: Process) -> None:
+        self._clock = clock
+        self._process = process
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    def boot_s(self) -> float:
+        return self._process.paused_s
 
 
 class FaultyPort:

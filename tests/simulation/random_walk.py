@@ -9,7 +9,7 @@ from tests.simulation.relay import REPLIES, ScriptedReply
 from tests.simulation.simulation import RECIPIENTS, TYPES, EventSpec, Simulation
 from tests.simulation.worker import STAGES
 
-KINDS: Sequence[FaultKind] = ("crash", "unavailable", "reply_lost", "stall")
+KINDS: Sequence[FaultKind] = ("crash", "unavailable", "reply_lost", "stall", "pause")
 TIMES_MS = (200, 1_000, 9_000, 31_000, 120_000, 3_600_000)
 
 
@@ -33,6 +33,13 @@ class RandomWalk:
             (2, self._dispatch_due),
             (3, lambda: simulation.resume(self._index())),
             (1, lambda: simulation.crash(self._index())),
+            (1, lambda: simulation.pause(self._index())),
+            (
+                1,
+                lambda: simulation.pause_while_sending(
+                    self._index(), rng.randrange(14), rng.choice(TIMES_MS)
+                ),
+            ),
             (2, lambda: simulation.restart(self._index())),
             (2, lambda: simulation.rebalance(rng.choice((0, 0.5, 1)), rng.choice((0.0, 20.0)))),
             (1, lambda: simulation.steal_partitions(self._index(), rng.choice(list(STAGES)))),

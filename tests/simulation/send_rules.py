@@ -19,7 +19,10 @@ from tests.simulation.recording_ports import (
 
 
 class SendRules:
-    """Checks messages against what the ports recorded. `crashes` counts by delivery the deaths of its owners."""
+    """Checks messages against what the ports recorded. `crashes` counts by delivery what its owners' faults allow.
+
+    The death of an owner allows one more message of each claim, a pause one more of what was at a relay then.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,11 @@ class SendRules:
     def worker_died(self, process: Process) -> None:
         """Note that the claims of a worker may be sent once more."""
         self.crashes.update(self._ledger.claims(process.owner))
+
+    def worker_paused(self, process: Process, submitted: set[tuple[str, str]]) -> None:
+        """Note that claims whose messages were at a relay may be sent once more; those that were not may not."""
+        claims = self._ledger.claims(process.owner)
+        self.crashes.update(delivery for delivery in claims if (delivery, process.owner) in submitted)
 
     def check(self, mail: OutgoingMail, process: Process) -> None:
         """Raise AssertionError for a message that must not be sent."""

@@ -15,7 +15,7 @@ from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Message
 from service.model.suppression import suppression
-from service.pipeline.email.in_flight import ALIVE_S
+from service.pipeline.email.lease import ALIVE_S
 from service.ports import Unavailable
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
@@ -43,7 +43,7 @@ class SimulatedHeartbeats:
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
 
-    async def heartbeat(self, owner: str, ttl_s: float) -> None:
+    async def heartbeat(self, owners: list[str], ttl_s: float) -> None:
         """Do nothing: the owners in use always have a heartbeat."""
 
     async def have_heartbeat(self, owners: list[str]) -> list[bool]:
@@ -111,20 +111,26 @@ class Simulation:
     def _new_worker(self, index: int) -> SimulatedWorker:
         self._starts[index] += 1
         name = f"w{index}-{self._starts[index]}"
-        return SimulatedWorker(name, self.pipeline, self.kafka, self.relay, self.loop, self._died)
+        return SimulatedWorker(
+            name, self.pipeline, self.kafka, self.relay, self.loop, self._died, self._paused
+        )
 
     def _died(self, process: Process) -> None:
         self.died_ms[process.owner] = self.clock.now
         self.rules.worker_died(process)
 
+    def _paused(self, process: Process) -> None:
+        self.rules.worker_paused(process, self.relay.submitted)
+
     def has_heartbeat(self, owner: str) -> bool:
         """Return whether Redis would have the heartbeat of an owner: it is in use, or was within the TTL."""
         ended_ms = self.died_ms.get(owner.partition("+")[0])
         if ended_ms is None:
-            in_use = set().union(*(w.in_flight.owners() for w in self.workers if w.process.running))
-            if owner in in_use:
+            using = [w.process for w in self.workers if w.process.running and owner in w.in_flight.owners()]
+            if any(process.active for process in using):
                 return True
-            ended_ms = self.abandoned_ms.setdefault(owner, self.clock.now)
+            paused_ms = [ms for process in using if (ms := process.paused_at_ms) is not None]
+            ended_ms = paused_ms[0] if paused_ms else self.abandoned_ms.setdefault(owner, self.clock.now)
         return self.clock.now < ended_ms + ALIVE_S * 1000
 
     def close(self) -> None:
@@ -172,7 +178,7 @@ class Simulation:
     def work(self, index: int, stage: str, fault: InjectedFault | None = None) -> None:
         """Let a stage read and start batches, and run until all of them wait or are done."""
         worker = self.workers[index]
-        if worker.process.running:
+        if worker.process.active:
             worker.process.fault = fault
             worker.stages[stage].poll()
             self.loop.run_for()
@@ -181,7 +187,7 @@ class Simulation:
     def commit(self, index: int, stage: str, kind: FaultKind | None = None) -> None:
         """Commit what is finished; with a fault, nothing is committed, or the worker does not learn that it is."""
         worker = self.workers[index]
-        if worker.process.running:
+        if worker.process.active:
             worker.process.fault = InjectedFault(kind, 0) if kind and kind != "stall" else None
             worker.stages[stage].start_commit()
             self.loop.run_for()
@@ -190,7 +196,7 @@ class Simulation:
     def dispatch_due(self, index: int, fault: InjectedFault | None = None) -> None:
         """Run the scheduler of a worker once."""
         worker = self.workers[index]
-        if not worker.process.running:
+        if not worker.process.active:
             return
 
         async def run() -> None:
@@ -203,9 +209,20 @@ class Simulation:
         worker.process.fault = None
 
     def resume(self, index: int) -> None:
-        """Let the stalled effects of a worker continue."""
+        """Let the stalled effects of a worker continue, and the worker itself if it is paused."""
         self.workers[index].process.resume()
         self.loop.run_for()
+
+    def pause(self, index: int) -> None:
+        """Pause a worker, as SIGSTOP or the migration of a virtual machine does."""
+        self.workers[index].process.pause()
+
+    def pause_while_sending(self, index: int, after: int, ms: int) -> None:
+        """Pause a worker at an effect of its email stage, for so long that the other one gets its partitions."""
+        self.work(index, "email", InjectedFault("pause", after))
+        self.steal_partitions(1 - index, "email")
+        self.pass_time(ms)
+        self.work(1 - index, "email")
 
     def crash(self, index: int) -> None:
         """Kill a worker, as `kill -9` does."""

@@ -10,7 +10,7 @@ from service.model.record import Handler
 from service.pipeline.email.schedule import Scheduler
 from tests.simulation.kafka import PARTITIONS, FakeKafka
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.process import FaultyPort, Process, Stage
+from tests.simulation.process import FaultyPort, Process, ProcessClock, Stage
 from tests.simulation.relay import RelayTransport, ScriptedRelay
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 
@@ -33,8 +33,9 @@ class SimulatedWorker:
         relay: ScriptedRelay,
         loop: VirtualLoop,
         on_crash: Callable[[Process], None],
+        on_pause: Callable[[Process], None],
     ) -> None:
-        self.process = Process(owner, loop, on_crash)
+        self.process = Process(owner, loop, on_crash, on_pause)
         pipeline = _pipeline_of(self.process, shared, relay)
         self.in_flight = pipeline.deliver_email._claimer.in_flight
         handlers: dict[str, Handler] = {
@@ -62,6 +63,7 @@ def _pipeline_of(process: Process, shared: FakePipeline, relay: ScriptedRelay) -
     pipeline = copy(shared)
     ports: dict[str, Any] = {name: FaultyPort(getattr(shared, name), process) for name in _FAULTY_PORTS}
     ports["transport"] = RelayTransport(relay, process)
+    ports["clock"] = ProcessClock(shared.clock, process)
     assert ports.keys() <= vars(pipeline).keys(), "a port has another name in the pipeline"
     vars(pipeline).update(ports)
     pipeline.build(process.owner)

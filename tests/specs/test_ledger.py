@@ -9,6 +9,7 @@ from service.model.ids import delivery_id, event_key
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     TRANSITIONS,
+    UNCLAIMED,
     Entry,
     HistoryStep,
     NewEntry,
@@ -135,6 +136,55 @@ async def test_one_claim_wins(backend: Backend) -> None:
     assert (first.applied, first.state, first.owner, first.attempt) == (True, State.sending, "w1", 2)
     assert (again.applied, again.state, again.owner, again.attempt) == (False, State.sending, "w1", 2)
     assert (other.applied, other.owner) == (False, "w1")
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+async def test_the_current_state_is_read_with_its_owner_and_attempt(backend: Backend, sharded: bool) -> None:
+    """In the order of the request; a delivery that does not exist has no state."""
+    alice, bob, carol = (new_entry(E1, name) for name in ("alice", "bob", "carol"))
+    await backend.ledger.open([head(E1, sharded=sharded)], [alice, bob])
+    await backend.ledger.transition([transition(bob, State.sending, owner="w1", attempt=3)])
+
+    current = await backend.ledger.current([(E1, one.delivery) for one in (carol, bob, alice)])
+
+    assert [(one.state, one.owner, one.attempt) for one in current] == [
+        (None, "", 0),
+        (State.sending, "w1", 3),
+        (State.queued, "", 0),
+    ]
+    assert not any(one.applied for one in current)
+    assert await backend.ledger.current([]) == []
+
+
+async def test_a_claim_is_ended_by_its_owner_only(backend: Backend) -> None:
+    """The result of a worker whose claim was taken over changes nothing, whatever the other one has done since."""
+    alice = new_entry(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+    await backend.ledger.transition([transition(alice, State.sending, owner="w1", attempt=1)])
+    ends = {
+        owner: transition(alice, State.queued, attempt=0, held_by=owner) for owner in ("w1", "w2", UNCLAIMED)
+    }
+
+    (other, unclaimed) = await backend.ledger.transition([ends["w2"], ends[UNCLAIMED]])
+    assert (other.applied, other.state, other.owner) == (False, State.sending, "w1")
+    assert not unclaimed.applied
+    await backend.ledger.transition([transition(alice, State.deferred, 21, attempt=1, held_by="w1")])
+    (late,) = await backend.ledger.transition([ends["w1"]])
+    assert (late.applied, late.state) == (False, State.deferred)
+
+
+async def test_an_unclaimed_delivery_notes_why_it_is_not_sent(backend: Backend) -> None:
+    """It stays `queued`, with a reason; one that was claimed meanwhile is left alone."""
+    alice = new_entry(E1, "alice")
+    await backend.ledger.open([head(E1)], [alice])
+    note = Transition(
+        E1, alice.delivery, State.queued, Reason.relay_unavailable, 20, held_by=UNCLAIMED, detail="relay1"
+    )
+
+    (noted,) = await backend.ledger.transition([note])
+
+    assert noted.applied
+    assert (await entry(backend, alice)).newest_step.reason is Reason.relay_unavailable
 
 
 async def test_the_same_transition_twice_is_one_step(backend: Backend) -> None:

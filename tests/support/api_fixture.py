@@ -144,6 +144,9 @@ class _WallClock:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
+    def boot_s(self) -> float:
+        return time.monotonic()
+
 
 @asynccontextmanager
 async def real_api(

@@ -18,6 +18,7 @@ class Do(Enum):
     close = "close"  # orderly, FIN
     reset = "reset"  # RST
     stall = "stall"  # never reply
+    hold = "hold"  # do what follows once the test has called `release`
     stop_reading = "stop_reading"  # leave received bytes in the kernel
     starttls = "starttls"
     invite = "invite"  # read the content of a message next, as after 354
@@ -89,6 +90,11 @@ class ScriptedServer:
         self._implicit = implicit_tls
         self._ends = end_of_data
         self._tasks: set[asyncio.Task[None]] = set()
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        """Let what is held continue, now and later."""
+        self._released.set()
 
     @property
     def arrived(self) -> list[Arrived]:
@@ -231,6 +237,8 @@ class _Dialogue:
             while await self.reader.read(65536):
                 pass
             self.closing = True
+        elif action is Do.hold:
+            await self.server._released.wait()
         elif action is Do.stop_reading:
             await asyncio.Event().wait()
         elif action is Do.invite:

@@ -10,8 +10,8 @@ Without PIPELINING the same steps go one by one. A connection in doubt is aborte
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import Protocol
 
+from service.adapters.smtp.connection_owner import ConnectionOwner
 from service.adapters.smtp.content import dot_stuffed
 from service.adapters.smtp.envelope import Extensions, envelope
 from service.adapters.smtp.queue import PendingMail
@@ -29,42 +29,6 @@ _SLOW_S = (
 _RCPT, _DATA, _FINAL = DialogueStep.rcpt, DialogueStep.data, DialogueStep.final
 _END_OF_DATA, _QUIT = DialogueStep.end_of_data, DialogueStep.quit
 _GROUP = (_FINAL, *ENVELOPE)
-
-
-class ConnectionOwner(Protocol):
-    """The pool, as a connection uses it. Each message taken goes back by exactly one of the `message_` calls."""
-
-    def next_message(self, leader: PendingMail | None) -> PendingMail | None:
-        """Return the next message for this connection, behind `leader`, whose final reply is expected."""
-        ...
-
-    def connection_idle(self, connection: "Connection") -> None:
-        """Keep the connection, which has nothing to send, until it is woken or closed."""
-        ...
-
-    def connection_closed(self, connection: "Connection", error: str) -> None:
-        """Forget the connection; `error` is empty when its end is no failure."""
-        ...
-
-    def message_accepted(self, pending: PendingMail, code: int, text: bytes) -> None:
-        """Record a 2xx reply to the end of data."""
-        ...
-
-    def message_refused(self, pending: PendingMail, phase: SmtpPhase, code: int, text: bytes) -> bool:
-        """Record a 4xx or 5xx reply. Return True if the connection must be closed."""
-        ...
-
-    def message_unsendable(self, pending: PendingMail, reason: ResultReason) -> None:
-        """Record that this relay can never take the message; nothing was sent."""
-        ...
-
-    def message_interrupted(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
-        """Record that the dialogue broke off before the end of data: a retry is safe."""
-        ...
-
-    def message_ambiguous(self, pending: PendingMail, reason: ResultReason) -> None:
-        """Record that the end of data may have been received, and that no final reply was read."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -95,6 +59,9 @@ class Connection(asyncio.Protocol):
         self._rcpt_accepted = False
         self._data_accepted = False  # 354
         self._write_paused = False
+        self._finishing = (
+            False  # close once every reply has come: an envelope is out whose message was given back
+        )
         self._closed = False
         self._messages_left = relay.max_mails_per_connection
         self._expires_at = monotonic() + relay.max_connection_age_s
@@ -119,6 +86,18 @@ class Connection(asyncio.Protocol):
     def busy(self) -> bool:
         """Return True while a message is on it."""
         return self._in_data is not None or self._in_envelope is not None
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Return whether a message may have been read to its end of data, and has no final reply."""
+        return self._in_data is not None and self._unwritten is None
+
+    def finish(self) -> None:
+        """Give back a message whose envelope is out; close once the relay has replied to the one before it."""
+        pending, self._in_envelope = self._in_envelope, None
+        if pending is not None:
+            self._finishing = True
+            self._owner.message_interrupted(pending, Reason.relay_busy, SmtpPhase.data)
 
     def abort(self, error: str) -> None:
         """Close at once; every message on it goes back to the pool."""
@@ -254,7 +233,9 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Take the next step: every expected reply has come."""
-        if self._in_envelope is None:
+        if self._finishing:
+            self._close("", Reason.relay_busy)
+        elif self._in_envelope is None:
             self._start_transaction()
         elif self._refusal is not None:
             self._end_refused_transaction()
@@ -322,6 +303,9 @@ class Connection(asyncio.Protocol):
             self._send(first, (step,))
 
     def _start_body(self) -> None:
+        if self._finishing:
+            self._close("", Reason.relay_busy)
+            return
         pending = self._in_data = self._in_envelope
         self._in_envelope = None
         if pending is not None and len(pending.body) <= CHUNK_BYTES:
@@ -349,6 +333,10 @@ class Connection(asyncio.Protocol):
         That makes it one round trip per message: the final reply and the replies to the next envelope come together
         (RFC 2920 section 3.1). A slow domain goes without, or the next message would wait for it.
         """
+        if not self._owner.may_be_sent(pending):
+            self._unwritten = memoryview(b"")  # the end of data has not left, and will not
+            self._close("", Reason.relay_busy)
+            return
         self._unwritten = None
         alone = not self._offered.pipelining or (pending.domain is not None and pending.domain.slow)
         commands = None if alone else self._next_envelope()

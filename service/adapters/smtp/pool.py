@@ -11,13 +11,14 @@ import structlog
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import Connection
 from service.adapters.smtp.health import RelayHealthTracker, Suspicion
+from service.adapters.smtp.look_ahead import LookAhead
 from service.adapters.smtp.queue import MailQueue, PendingMail
 from service.adapters.smtp.rate import SteadyRate, Throttle
+from service.adapters.smtp.refusal_log import log_refusal
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import accepted_result, to_reply
 from service.model.classifier import Diagnosis, RelayEffect, SmtpPhase, classify
 from service.model.mail import Reply, SendResult, SendStatus
-from service.model.mask import mask_text
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.model.relay import RelayHealth, RelayState
 from service.ports import SendRateLimit
@@ -47,6 +48,7 @@ class Pool:
         self._context = tls_context(relay)
         most = relay.max_connections  # a fifth of them is never for one domain alone
         self._queue = MailQueue(min(relay.domain_concurrency, max(1, most - most // 5)), max(1, most // 4))
+        self._look_ahead = LookAhead(self._queue, self._claimable_now, self._admit, self._dispatch)
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
@@ -84,8 +86,17 @@ class Pool:
         )  # fmt: skip
 
     async def drain(self, timeout_s: float) -> None:
-        """Finish every message, for at most `timeout_s` seconds."""
-        self._drained = asyncio.Event()
+        """Return what has not reached its end of data as unsent; wait at most `timeout_s` seconds for other replies.
+
+        A message whose envelope is out comes back too: its body would have to wait for the reply to the one before it.
+        """
+        if self._drained is None:
+            self._drained = asyncio.Event()
+        for pending in self._take_all():
+            pending.resolve_unsent(SendReason.closing, self.relay.name)
+        self._quit_idle()
+        for connection in [*self._connections]:
+            connection.finish()
         if self._busy():
             await _wait(self._drained, timeout_s)
 
@@ -99,11 +110,10 @@ class Pool:
         opening = [*self._opening]
         for task in opening:
             task.cancel()
-        await asyncio.gather(*opening, return_exceptions=True)
-        # The queue before the connections: each one that closes dispatches queued messages to the others.
-        for pending in self._take_all():
-            pending.resolve(SendResult(SendStatus.unsent, SendReason.closing, relay=self.relay.name))
+        await asyncio.gather(*opening, self._look_ahead.close(), return_exceptions=True)
         self._quit_idle()
+        if left := sum(connection.awaits_reply for connection in self._connections):
+            log.warning("drain_left_messages", relay=self.relay.name, ambiguous=left)
         for connection in [*self._connections]:
             if connection.busy:
                 connection.abort("closing")
@@ -119,15 +129,27 @@ class Pool:
     def next_message(self, leader: PendingMail | None) -> PendingMail | None:
         """Return the next message if the relay is usable; in a trial one at a time."""
         health = self.health
-        if not health.pristine and (
-            not health.usable or (health.state is RelayState.trial and self._queue.active > 0)
+        if self._drained is not None or (
+            not health.pristine
+            and (not health.usable or (health.state is RelayState.trial and self._queue.active > 0))
         ):
             return None
-        return self._queue.pop(leader)
+        while (pending := self._queue.pop(leader)) is not None:
+            if pending.may_be_sent():
+                self._look_ahead.begin()
+                return pending
+            self._queue.release(pending)
+            pending.resolve_unsent(Reason.lease_over, self.relay.name)
+        self._look_ahead.refill()
+        return None
+
+    def may_be_sent(self, pending: PendingMail) -> bool:
+        """Return whether the body may still be written: nothing was paused for so long that its claim is lost."""
+        return self._drained is None and pending.may_be_sent()
 
     def connection_idle(self, connection: Connection) -> None:
         """Keep it for the next message; the last one to become idle is woken first, so that the others age out."""
-        if self.health.usable and (self._drained is None or self._busy()):
+        if self.health.usable and self._drained is None:
             self._idle.append(connection)
         else:
             connection.quit()
@@ -158,7 +180,7 @@ class Pool:
         reply = to_reply(code, text)
         diagnosis = classify(reply, phase)
         if _stdlib_log.isEnabledFor(logging.DEBUG):
-            self._log_refusal(pending, phase, reply, diagnosis)
+            log_refusal(pending.mail.delivery_id, self.relay.name, phase, reply, diagnosis)
         self._queue.release(pending)
         # The relay before the message: else a relay that must cool down would get the message again.
         self._apply_effect(pending, diagnosis, reply)
@@ -177,21 +199,6 @@ class Pool:
                 pending.resolve(result)
         self._dispatch()
         return rotates
-
-    def _log_refusal(
-        self, pending: PendingMail, phase: SmtpPhase, reply: Reply, diagnosis: Diagnosis
-    ) -> None:
-        log.debug(
-            "smtp_reply",
-            delivery=pending.mail.delivery_id,
-            relay=self.relay.name,
-            phase=phase.value,
-            code=reply.code,
-            enhanced=reply.enhanced,
-            text=mask_text(reply.text),  # a refusal often repeats the recipient's address
-            reason=diagnosis.reason.value,
-            rule=diagnosis.rule,
-        )
 
     def message_unsendable(self, pending: PendingMail, reason: ResultReason) -> None:
         """Bounce the message: nothing was sent, and no retry can help."""
@@ -213,7 +220,9 @@ class Pool:
         self, pending: PendingMail, reason: ResultReason, reply: Reply | None, phase: SmtpPhase, counts: bool
     ) -> None:
         pending.tries += counts
-        if pending.tries < _MAX_TRIES:
+        if not pending.may_be_sent():
+            pending.resolve_unsent(Reason.lease_over, self.relay.name)
+        elif pending.tries < _MAX_TRIES:
             self._route(pending)
         else:
             pending.resolve(SendResult(SendStatus.deferred, reason, reply, self.relay.name, phase.value))
@@ -272,10 +281,17 @@ class Pool:
         return self._queue.drain() + (self._throttle.drain() if self._throttle is not None else [])
 
     def _admit(self, pending: PendingMail) -> None:
-        if not self.health.usable:  # it was held for its rate, and the relay became unusable meanwhile
+        # It was held for its rate, or claimed, and the relay became unusable meanwhile, or closes.
+        if not self.health.usable or self._drained is not None:
+            self._queue.deselect(pending)
             self._route(pending)
             return
         self._queue.push(pending, first=pending.tries > 0)
+        if pending.claimable:
+            self._look_ahead.refill()
+            if not self._idle and len(self._connections) + len(self._opening) < self.relay.max_connections:
+                self._grow()
+            return
         # An idle connection before a new one: a new one costs several round trips, and TLS.
         if self._idle:
             self._idle.pop().wake()
@@ -292,7 +308,15 @@ class Pool:
             self._drained.set()
 
     def _busy(self) -> bool:
-        return bool(self._queue.active or self._queue or self._throttle)
+        return bool(self._queue.active or self._queue or self._throttle or self._look_ahead.busy)
+
+    def _claimable_now(self) -> int:
+        """Return how many connections may begin a message: none of a relay that cannot be used."""
+        if not self.health.usable or self._drained is not None:
+            return 0
+        if self.health.state is RelayState.trial:
+            return int(not self._queue.active and not self._queue.ready and bool(self._connections))
+        return len(self._connections)
 
     def _grow(self) -> None:
         """Open a connection for each message that is ready for one; in a trial one in all.
@@ -306,7 +330,7 @@ class Pool:
             return
         most = 1 if health.state is RelayState.trial else self.relay.max_connections
         room = most - len(self._connections) - len(self._opening)
-        for _ in range(min(room, len(self._queue.ready) - len(self._opening))):
+        for _ in range(min(room, self._queue.startable - len(self._opening))):
             self._open()
 
     def _open(self) -> None:

@@ -11,7 +11,7 @@ from service.model.address import address_domain
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 from service.model.reasons import Reason, SendReason
 from service.model.relay import RelayHealth, RelayState
-from service.ports import SendRateLimit
+from service.ports import MailClaims, SendRateLimit
 
 
 class SmtpTransport:
@@ -26,27 +26,28 @@ class SmtpTransport:
         self._relays = relays
         self._limit = limit
         self._pools: list[Pool] = []
-        self._accepting = self._open = False
+        self._open = False
+        self.closing = False
 
     async def start(self) -> None:
         """Begin to open connections and return at once; `state` reports the progress."""
         self._loop = asyncio.get_running_loop()
         self._pools = [Pool(relay, self._route, self._limit) for relay in self._relays]
-        self._accepting = self._open = True
+        self._open = True
         for pool in self._pools:
             pool.start()
 
-    def submit(self, mail: OutgoingMail) -> "asyncio.Future[SendResult]":
-        """Queue a message and return its future, which never raises; cancel it to drop a message not yet begun."""
+    def submit(self, mail: OutgoingMail, claims: MailClaims | None = None) -> "asyncio.Future[SendResult]":
+        """Queue a message and return its future, which never raises; cancel it to drop a message not yet claimed.
+
+        With `claims` it is claimed shortly before a connection sends it, and sent only while its lease holds.
+        """
         future = self._loop.create_future()
         domain = address_domain(mail.recipient)
         if domain is None or not is_valid_sender(mail.sender):
             future.set_result(SendResult(SendStatus.bounced, Reason.invalid_address))
             return future
-        if not self._accepting:
-            future.set_result(SendResult(SendStatus.unsent, SendReason.closing))
-        else:
-            self._route(PendingMail(mail, domain, future))
+        self._route(PendingMail(mail, domain, future, claims))
         return future
 
     def state(self) -> list[RelayHealth]:
@@ -54,14 +55,12 @@ class SmtpTransport:
         return [pool.state() for pool in self._pools]
 
     async def close(self, drain_s: float = 20.0) -> None:
-        """Refuse new messages, finish queued ones for at most `drain_s` seconds, then close every connection.
+        """Return what is not at a relay as `unsent` at once; wait at most `drain_s` seconds for the relays' replies.
 
-        Messages not begun come back as `unsent`; messages beyond their end of data as `ambiguous`.
+        Then close every connection: messages that still have no reply are `ambiguous`. May be called again.
         """
-        # In this order: `_accepting` stops new messages while `_open` still lets broken-off ones go to another relay.
-        self._accepting = False
+        self.closing, self._open = True, False
         await asyncio.gather(*(pool.drain(drain_s) for pool in self._pools))
-        self._open = False
         await asyncio.gather(*(pool.close() for pool in self._pools))
 
     def _route(self, pending: PendingMail, fallback: SendResult | None = None) -> None:

@@ -1,7 +1,11 @@
-"""Claims: a delivery is `sending` under an owner before its message is submitted.
+"""Claims: a delivery is `sending` under an owner before its message is sent.
 
-1. Send the heartbeat of the current owner, if this epoch has had none yet.
-2. Write all transitions of the batch in one call: `sending` for what is to be sent, the decided state for the rest.
+Before messages are rendered, `look` sorts a batch: it closes what the recheck decided against, and reads which other
+deliveries are settled already or in flight at another owner. `claim` follows for each group of messages that a
+connection is about to send:
+
+1. Send the heartbeat of the current owner, unless its lease holds.
+2. Write all transitions of the group in one call: `sending` for what is to be sent, the decided state for the rest.
 3. Where a delivery is `sending` already, and its owner has no heartbeat, take the claim over.
 """
 
@@ -12,24 +16,27 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.ledger import State, Transition, TransitionResult
 from service.model.reasons import Reason
-from service.pipeline.email.in_flight import ALIVE_S, InFlight
+from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.ports import Clock, DueSet, Ledger, Workers
 
+WAITING = frozenset({State.deferred, State.ambiguous})
+"""States in which a delivery waits for the record of its next attempt."""
 _Contested = tuple[RecheckedDelivery, TransitionResult]
 """A delivery that was `sending` before this worker claimed it, and the result that says under which owner."""
 
 
 @dataclass(slots=True)
 class ClaimResults:
-    """The deliveries of a batch after claiming under `owner`.
+    """The deliveries of a batch, sorted by `look`, or by a claim under `owner`.
 
-    `send`: claimed. `closed`: in a final state, or held, by the transition beside them. `settled`: refused, since an
-    earlier record, another worker or a withdrawal has settled them. `wait`: in flight under an owner with a heartbeat.
+    `send`: to be claimed, or claimed. `closed`: in a final state, or held, by the transition beside them. `settled`:
+    refused, since an earlier record, another worker or a withdrawal has settled them. `wait`: in flight under an owner
+    with a heartbeat.
     """
 
-    owner: str
+    owner: str = ""
     send: list[Delivery] = field(default_factory=list)
     closed: list[tuple[Delivery, Transition]] = field(default_factory=list)
     settled: list[Delivery] = field(default_factory=list)
@@ -56,14 +63,42 @@ class Claimer:
         self._clock = clock
         self._lost = LostDeliveries(catalogue, ledger, clock)
         self.in_flight = in_flight
-        self._owner_with_heartbeat = ""
+
+    async def look(self, checked: Sequence[RecheckedDelivery]) -> ClaimResults:
+        """Close what is not to be sent, and sort the rest by its state in the ledger. Raise Unavailable.
+
+        Without it, each record that is read again after a rebalance would be rendered, and would wait for a connection,
+        only to find that its delivery is settled.
+        """
+        looked = ClaimResults()
+        if closing := [c for c in checked if c.decision.state is not State.queued]:
+            await self._claim(closing, looked)
+        if not (sending := [c for c in checked if c.decision.state is State.queued]):
+            return looked
+        current = await self._ledger.current([(c.delivery.event, c.delivery.id) for c in sending])
+        contested: list[_Contested] = []
+        for check, result in zip(sending, current, strict=True):
+            if result.state is State.sending and result.attempt <= check.delivery.attempt + 1:
+                contested.append((check, result))
+            elif _is_settled(check.delivery, result):
+                looked.settled.append(check.delivery)
+            else:
+                looked.send.append(check.delivery)
+        if contested:
+            abandoned = await self._without_owner(contested, looked)
+            looked.send += [check.delivery for check, _ in abandoned]
+        return looked
 
     async def claim(self, checked: Sequence[RecheckedDelivery]) -> ClaimResults:
-        """Claim a batch in one call; more follow only where a delivery is `sending` already."""
+        """Claim a group in one call; more follow only where a delivery is `sending` already. Raise Unavailable."""
         # The heartbeat before the claim: without one, another worker would take the claim over, and send it twice.
-        claims = ClaimResults(await self._ensure_heartbeat())
+        claims = ClaimResults(await self.in_flight.leased_owner(self._workers))
         with self.in_flight.claiming(claims.owner):
-            await self._claim(checked, claims)
+            try:
+                await self._claim(checked, claims)
+            except BaseException:  # the caller does not learn of the claims that were made already
+                self.in_flight.renew_epoch(delivery.id for delivery in claims.send)
+                raise
         return claims
 
     async def _claim(self, checked: Sequence[RecheckedDelivery], claims: ClaimResults) -> None:
@@ -119,13 +154,6 @@ class Claimer:
             for i, result in zip(entered, again, strict=True):
                 results[i] = result
 
-    async def _ensure_heartbeat(self) -> str:
-        """Return the current owner, once it has a heartbeat. The epoch may be renewed meanwhile."""
-        while (owner := self.in_flight.owner) != self._owner_with_heartbeat:
-            await self._workers.heartbeat(owner, ALIVE_S)
-            self._owner_with_heartbeat = owner
-        return owner
-
     async def _write(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Write transitions, some of which are claims.
 
@@ -173,14 +201,7 @@ class Claimer:
         The message of such a claim may or may not have left, so it is ambiguous, and the type decides what follows. A
         claim of this worker that is not in flight is the same: its reply was lost with an error.
         """
-        alive = await self._workers.have_heartbeat([result.owner for _, result in contested])
-        abandoned: list[_Contested] = []
-        for (checked, result), has_heartbeat in zip(contested, alive, strict=True):
-            own = self.in_flight.is_own(result.owner)
-            if checked.delivery.id in self.in_flight if own else has_heartbeat:
-                claims.wait.append(checked)
-            else:
-                abandoned.append((checked, result))
+        abandoned = await self._without_owner(contested, claims)
         ambiguous = await self._without_next_attempt(abandoned, claims) if abandoned else []
         if not ambiguous:
             return
@@ -197,6 +218,18 @@ class Claimer:
             ambiguous, transitions, await self._write(transitions), strict=True
         ):
             self._sort(checked, transition, result, claims)
+
+    async def _without_owner(self, contested: Sequence[_Contested], claims: ClaimResults) -> list[_Contested]:
+        """Return the claims whose owner has no heartbeat; the others wait."""
+        alive = await self._workers.have_heartbeat([result.owner for _, result in contested])
+        abandoned: list[_Contested] = []
+        for (checked, result), has_heartbeat in zip(contested, alive, strict=True):
+            own = self.in_flight.is_own(result.owner)
+            if checked.delivery.id in self.in_flight if own else has_heartbeat:
+                claims.wait.append(checked)
+            else:
+                abandoned.append((checked, result))
+        return abandoned
 
     async def _without_next_attempt(
         self, abandoned: Sequence[_Contested], claims: ClaimResults
@@ -222,6 +255,13 @@ class Claimer:
 
     def _resends(self, checked: RecheckedDelivery) -> bool:
         return self._catalogue[checked.delivery.type].on_ambiguous == "resend"
+
+
+def _is_settled(delivery: Delivery, result: TransitionResult) -> bool:
+    """Return whether a record has nothing to do: another state, or a later attempt, which has its own record."""
+    if result.state is None or result.state is State.queued:  # the claim decides about one without a row
+        return False
+    return result.state not in WAITING or result.attempt != delivery.attempt
 
 
 def _hold(checked: RecheckedDelivery, now_ms: int) -> Transition:

@@ -1,14 +1,13 @@
 """The claims of this worker that are not settled yet: messages whose results the ledger does not have."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
-
-ALIVE_S = 8.0
-"""The TTL of a heartbeat in seconds: so long after an owner's last one, its claims may be taken over."""
+from service.pipeline.email.lease import ALIVE_S, OwnerLease
+from service.ports import Clock, Workers
 
 
 class _Claim(NamedTuple):
@@ -24,10 +23,17 @@ class InFlight:
     use have a heartbeat. A claim whose reply was lost, or whose message was never submitted, would otherwise block its
     delivery for as long as the worker runs, even when the record has gone to another worker. So `renew_epoch` starts a
     new epoch for further claims, and the old owner has a heartbeat only until the messages begun under it are settled.
+
+    An epoch has a lease, which its heartbeats extend. Once the lease is over, nothing is claimed or sent under the
+    epoch any more; what is at a relay already keeps its heartbeat until it is settled.
     """
 
-    def __init__(self, worker: str) -> None:
+    TTL_S: ClassVar[float] = ALIVE_S
+
+    def __init__(self, worker: str, clock: Clock) -> None:
         self.owner = worker
+        self._clock = clock
+        self._leases: dict[str, OwnerLease] = {}
         self._worker = worker
         self._epoch = 0
         self._claims: dict[str, _Claim] = {}
@@ -44,6 +50,43 @@ class InFlight:
             yield
         finally:
             self._claiming.remove(owner)
+
+    def lease(self, owner: str) -> OwnerLease:
+        """Return the lease of an owner epoch of this worker."""
+        lease = self._leases.get(owner)
+        if lease is None:
+            lease = self._leases[owner] = OwnerLease(self._clock)
+        return lease
+
+    async def heartbeat(self, workers: Workers) -> None:
+        """Send the heartbeats of all owners in use, and extend their leases. Raise Unavailable."""
+        owners = self.owners()
+        await self._heartbeat(workers, owners)
+        in_use = self.owners()
+        self._leases = {owner: lease for owner, lease in self._leases.items() if owner in in_use}
+
+    async def leased_owner(self, workers: Workers) -> str:
+        """Return the current owner once it has a heartbeat and a lease; start a new epoch for one whose lease is over.
+
+        Raise Unavailable.
+        """
+        while not self.lease(self.owner).holds():
+            if self.lease(self.owner).over:
+                self.renew_epoch(())
+            await self._heartbeat(workers, (self.owner,))
+        return self.owner
+
+    async def _heartbeat(self, workers: Workers, owners: Collection[str]) -> None:
+        leases = [self.lease(owner) for owner in owners]
+        sent_s = self._clock.boot_s()
+        await workers.heartbeat([*owners], self.TTL_S)
+        for lease in leases:
+            lease.extend(sent_s, self.TTL_S)
+
+    def owner_of(self, delivery: str) -> str:
+        """Return the owner epoch of a claim; the current one for a delivery without a claim of this worker."""
+        claim = self._claims.get(delivery)
+        return self.owner if claim is None else claim.owner
 
     def add(self, delivery: Delivery, at_ms: int, owner: str) -> None:
         """Add a delivery that has been claimed under this owner."""

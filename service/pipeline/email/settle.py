@@ -1,16 +1,22 @@
 """Settlement of SMTP results: the next state of a delivery, and the time of its next attempt."""
 
 import random
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from service.model.catalogue import NotificationType
 from service.model.delivery import Delivery
 from service.model.ledger import State, Transition
 from service.model.mail import SendResult, SendStatus
-from service.model.reasons import Reason
+from service.model.reasons import Reason, ResultReason, SendReason
 
 _FIRST_S = 30.0
 _MAX_S = 4 * 3600.0
+_UNSENT: Mapping[ResultReason, Reason] = {
+    Reason.lease_over: Reason.lease_over,
+    SendReason.closing: Reason.none,
+}
+_UNSENT_DEFAULT = Reason.relay_unavailable
 
 
 class SettledDelivery(NamedTuple):
@@ -42,7 +48,11 @@ def settle(
         case SendStatus.bounced:
             state, reason = State.bounced, Reason(result.reason)
         case SendStatus.unsent:
-            state, reason, attempt = State.queued, Reason.relay_unavailable, delivery.attempt
+            state, reason, attempt = (
+                State.queued,
+                _UNSENT.get(result.reason, _UNSENT_DEFAULT),
+                delivery.attempt,
+            )
         case SendStatus.ambiguous if notification_type.on_ambiguous == "hold":
             state, reason = State.held, Reason.awaiting_operator
         case SendStatus.ambiguous | SendStatus.deferred:

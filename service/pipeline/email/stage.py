@@ -1,32 +1,35 @@
-"""The email stage: deliveries are rechecked, claimed, rendered, submitted to a relay, and settled.
+"""The email stage: deliveries are rechecked, rendered, submitted to a relay, claimed, sent, and settled.
 
 1. Decode the batch; records without a delivery become dead letters.
 2. Recheck what may have changed since resolve (`recheck`).
-3. Claim: write `sending` under an owner epoch (`claim`).
-4. Finish the records of deliveries that are closed or settled already.
-5. Render the messages and submit them. A template that fails makes its delivery `dead`.
+3. Look at the ledger: finish the records of deliveries that are closed or settled already (`claim`).
+4. Render the messages and submit them. A template that fails makes its delivery `dead`.
+5. When a connection is about to send messages, the transport has them claimed: `sending` is written under an owner
+   epoch (`batch_claims`). A message that may not be sent, or whose lease is over before it is, comes back unsent.
 6. As results arrive: store the next attempt, the ledger's transition and the suppression, then release the claim.
 7. Yield the outcomes and finish the records. Messages that no relay took keep their records unfinished.
-8. Wait for deliveries that another owner is sending, and repeat from 2 for them.
+8. Repeat from 2 for deliveries that must be rendered again, whose lease was over, or that another owner is sending.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import State, Transition, TransitionResult, sources_of
+from service.model.ledger import UNCLAIMED, State, Transition, TransitionResult, sources_of
 from service.model.mail import OutgoingMail, SendStatus
-from service.model.reasons import DeadReason, Reason
+from service.model.reasons import DeadReason, Reason, SendReason
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
-from service.pipeline.email.claim import Claimer, ClaimResults
+from service.pipeline.email.batch_claims import BatchClaims
+from service.pipeline.email.claim import WAITING, Claimer, ClaimResults
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import DeliveryResult, SendResults
@@ -53,7 +56,7 @@ from service.ports import (
 _WAIT_FOR_OWNER_S = 0.5
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.1, 2.0
 _CLAIMABLE = sources_of(State.sending)
-_WAITING = frozenset({State.deferred, State.ambiguous})
+_NO_REFUSAL = frozenset({SendReason.unclaimed, SendReason.closing})
 _StoredGroup = tuple[list[SettledDelivery], set[str]]
 """Settled deliveries, and the ids of those whose transition the ledger refused."""
 
@@ -99,7 +102,7 @@ class EmailHandler:
         self._rng = rng or random.Random()
         self._lost = LostDeliveries(catalogue, ports.ledger, ports.clock)
         self._storing: set[asyncio.Task[None]] = set()
-        self._in_flight = in_flight or InFlight(owner)
+        self._in_flight = in_flight or InFlight(owner, ports.clock)
         self._claimer = Claimer(
             catalogue, ports.ledger, ports.workers, ports.due, clock=ports.clock, in_flight=self._in_flight
         )
@@ -111,22 +114,22 @@ class EmailHandler:
             yield batch.refused
         pending = list(batch.deliveries.values())
         while pending:
-            # Claim before send: after a crash, the ledger would otherwise not show that a message may have left, and
-            # it would be sent twice.
-            claims = await self._claimer.claim(await self._recheck(pending))
-            try:
-                yield await self._finish_closed(batch, claims)
-                async for done in self._send(batch, claims):
-                    yield done
-            finally:
-                if claims.send:  # cut off before these were submitted
-                    self._in_flight.renew_epoch(delivery.id for delivery in claims.send)
-            pending = [checked.delivery for checked in claims.wait]
-            if pending:
+            checked_s = self._ports.clock.boot_s()
+            checked = await self._recheck(pending)
+            looked = await self._claimer.look(checked)
+            yield await self._finish_closed(batch, looked)
+            claims = BatchClaims(self._claimer, self._recheck, checked, self._ports.clock, checked_s)
+            async for done in self._send(batch, looked.send, claims):
+                yield done
+            waiting = [c.delivery for c in (*looked.wait, *claims.results.wait)]
+            pending = waiting + claims.again
+            if waiting:
+                if self._ports.transport.closing:
+                    raise Unavailable("the worker is stopping")
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
 
     async def _recheck(self, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
-        """Recheck before each claim, also after a wait, since rows may have changed during it."""
+        """Recheck before each look, also after a wait, since rows may have changed during it."""
         return await recheck(
             deliveries,
             self._catalogue,
@@ -144,33 +147,41 @@ class EmailHandler:
         finished = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
         return Done(batch.records_of(finished), messages)
 
-    async def _send(self, batch: DeliveryBatch, claims: ClaimResults) -> AsyncIterator[Done]:
-        deliveries, unsent = claims.send, list[str]()
-        now_ms = self._ports.clock.now_ms()
-        if late := [delivery for delivery in deliveries if delivery.deadline_ms <= now_ms]:
-            yield await self._expire(batch, late, now_ms)
-        by_id = {delivery.id: delivery for delivery in deliveries if delivery.deadline_ms > now_ms}
-        messages, failed = self._render(by_id.values())
+    async def _send(
+        self, batch: DeliveryBatch, deliveries: Sequence[Delivery], claims: BatchClaims
+    ) -> AsyncIterator[Done]:
+        """Submit messages, and finish the records of those that were sent or need not be.
+
+        Raise Unavailable when some are left that no relay took, and the error of a claim that failed.
+        """
+        by_id = {delivery.id: delivery for delivery in deliveries}
+        messages, failed = self._render(deliveries)
         if failed:
             yield await self._dead_letter(batch, failed)
-        results = SendResults(
-            {message.delivery_id: self._ports.transport.submit(message) for message in messages}
-        )
-        claims.send = []  # submitted: from here on their results release the claims
+        futures = {m.delivery_id: self._ports.transport.submit(m, claims) for m in messages}
         # Records are finished only once their results are stored: a commit before that could leave a delivery
         # `sending` for ever, with no record to settle it.
-        async for settled, refused in self._stored_groups(by_id, results):
-            unsent.extend(s.delivery.id for s in settled if s.result.status is SendStatus.unsent)
-            applied = [s for s in settled if s.delivery.id not in refused]
-            yield self._finish(batch, applied, await self._soft.count_settled(applied))
-            for s in settled:
-                if s.delivery.id in refused and s.result.status is not SendStatus.unsent:
-                    yield Done(batch.records_of([s.delivery.id]), await self._re_emit(s.delivery))
-        if unsent:
+        try:
+            async for settled, refused in self._stored_groups(by_id, SendResults(futures), claims):
+                applied = [s for s in settled if s.delivery.id not in refused]
+                yield self._finish(batch, applied, await self._soft.count_settled(applied))
+                for s in settled:
+                    if s.delivery.id in refused and s.result.status is not SendStatus.unsent:
+                        yield Done(batch.records_of([s.delivery.id]), await self._re_emit(s.delivery))
+        finally:
+            # Cut off, perhaps: what is claimed is sent and stored all the same; nothing more is claimed.
+            begun = claims.end()
+            for delivery_id, future in futures.items():
+                if delivery_id not in begun:
+                    future.cancel()
+        yield await self._finish_closed(batch, claims.results)
+        if claims.error is not None:
+            raise claims.error
+        if claims.unfinished():
             raise Unavailable("no relay takes mail")
 
     async def _stored_groups(
-        self, by_id: Mapping[str, Delivery], results: SendResults
+        self, by_id: Mapping[str, Delivery], results: SendResults, claims: BatchClaims
     ) -> AsyncIterator[_StoredGroup]:
         """Yield settled deliveries once they are stored, and those the ledger refused: another worker was faster.
 
@@ -181,8 +192,9 @@ class EmailHandler:
 
         async def store() -> None:
             async for group in results.groups():
-                settled = self._settle(by_id, group)
-                groups.put_nowait((settled, await self._store(settled)))
+                if settled := self._settle(by_id, await self._with_claim(group, claims)):
+                    groups.put_nowait((settled, await self._store(settled)))
+                await self._sort_unsent(group, by_id, claims)
 
         storing = asyncio.create_task(store())
         self._storing.add(storing)
@@ -191,6 +203,37 @@ class EmailHandler:
         while (stored := await groups.get()) is not None:
             yield stored
         storing.result()
+
+    async def _with_claim(self, group: Sequence[DeliveryResult], claims: BatchClaims) -> list[DeliveryResult]:
+        """Return the results of claimed deliveries, and of those that need no relay once they are claimed too."""
+        decided = [
+            OutgoingMail(id_, "", "", b"")
+            for id_, result in group
+            if result.status is not SendStatus.unsent and not claims.is_claimed(id_)
+        ]
+        if decided:
+            await claims.claim(decided)
+        return [(id_, result) for id_, result in group if claims.is_claimed(id_)]
+
+    async def _sort_unsent(
+        self, group: Sequence[DeliveryResult], by_id: Mapping[str, Delivery], claims: BatchClaims
+    ) -> None:
+        """Sort messages that were not sent: those whose lease was over are claimed again, the others wait for a relay.
+
+        The ledger says so of those that were never claimed, best effort: nothing depends on it.
+        """
+        refused: list[DeliveryResult] = []
+        for id_, result in group:
+            if result.reason is Reason.lease_over:
+                claims.again.append(by_id[id_])
+            elif result.status is SendStatus.unsent or not claims.is_claimed(id_):
+                claims.unsent.append(id_)
+                if not claims.is_claimed(id_) and result.reason not in _NO_REFUSAL:
+                    refused.append((id_, result))
+        if refused:
+            notes = [s.transition._replace(held_by=UNCLAIMED) for s in self._settle(by_id, refused)]
+            with suppress(Unavailable):
+                await self._ports.ledger.transition(notes)
 
     def _render(self, deliveries: Iterable[Delivery]) -> tuple[list[OutgoingMail], dict[str, Exception]]:
         messages: list[OutgoingMail] = []
@@ -204,21 +247,6 @@ class EmailHandler:
                 messages.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
         return messages, failed
 
-    async def _expire(self, batch: DeliveryBatch, late: Sequence[Delivery], now_ms: int) -> Done:
-        """Expire deliveries whose deadline passed while they were claimed."""
-        transitions = [
-            Transition(d.event, d.id, State.expired, Reason.past_deadline, now_ms, d.attempt) for d in late
-        ]
-        await self._ports.ledger.transition(transitions)
-        self._in_flight.remove(d.id for d in late)
-        return Done(
-            batch.records_of([d.id for d in late]),
-            [
-                self._outcome_message(delivery, transition)
-                for delivery, transition in zip(late, transitions, strict=True)
-            ],
-        )
-
     async def _dead_letter(self, batch: DeliveryBatch, failed: Mapping[str, Exception]) -> Done:
         """Write `dead` to the ledger and a dead letter for each delivery that cannot be rendered."""
         now_ms = self._ports.clock.now_ms()
@@ -227,7 +255,6 @@ class EmailHandler:
             for id_ in failed
         ]
         await self._ports.ledger.transition(transitions)
-        self._in_flight.remove(failed)
         messages = [
             self._outcome_message(batch.deliveries[transition.delivery], transition)
             for transition in transitions
@@ -272,6 +299,15 @@ class EmailHandler:
                 self._in_flight.remove(s.delivery.id for s in settled)
                 return refused
 
+    def _ending_claim(self, transition: Transition) -> Transition:
+        """Return a transition that ends no claim but this worker's: another one may have taken it over.
+
+        `sent` is true whichever worker has the claim now: the relay has the message.
+        """
+        if transition.to is State.sent:
+            return transition
+        return transition._replace(held_by=self._in_flight.owner_of(transition.delivery))
+
     async def _add_next_attempts(self, settled: Sequence[SettledDelivery]) -> None:
         if retried := [s for s in settled if s.next_ms]:
             # With the attempt counted: the ledger lets only the record of the next attempt claim the delivery.
@@ -289,7 +325,7 @@ class EmailHandler:
         Where Redis was emptied and rebuilt while a message was out, its claim is lost: it is written again first. An
         entry that is lost is entered again; one whose retention is over stays out, and its outcome is published.
         """
-        transitions = [s.transition for s in settled]
+        transitions = [self._ending_claim(s.transition) for s in settled]
         results = list(await self._ports.ledger.transition(transitions))
         if lost := [i for i, result in enumerate(results) if result.state is None]:
             states = await self._lost.enter([settled[i].delivery for i in lost])
@@ -300,7 +336,11 @@ class EmailHandler:
             for transition, result in zip(transitions, results, strict=True)
             if not result.applied and result.state is not transition.to
         ]
-        unclaimed = [transition for transition, state in refused if state in _CLAIMABLE]
+        unclaimed = [
+            transition._replace(held_by="")
+            for transition, state in refused
+            if state in _CLAIMABLE and transition.to is not State.queued  # what was not sent changes nothing
+        ]
         claims = [
             transition._replace(to=State.sending, reason=Reason.none, detail="") for transition in unclaimed
         ]
@@ -330,7 +370,7 @@ class EmailHandler:
         if entry.state is State.sending:
             return []
         step = entry.newest_step
-        (next_ms,) = await self._ports.due.times([delivery.id]) if step.state in _WAITING else (None,)
+        (next_ms,) = await self._ports.due.times([delivery.id]) if step.state in WAITING else (None,)
         transition = Transition(
             delivery.event, delivery.id, step.state, step.reason, step.at_ms, step.attempt, step.detail
         )

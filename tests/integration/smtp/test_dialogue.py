@@ -1,11 +1,13 @@
 """Messages that meet no failure: the commands on the wire, and each message arriving once."""
 
+import asyncio
+
 import pytest
 
 from service.model.mail import SendStatus
 from service.model.reasons import SendReason
 from tests.integration.smtp.rig import LOCK_STEP, PIPELINING, engine, mail, relay, send
-from tests.support.smtp_server import Answer, ScriptedServer, Session
+from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 from tests.support.wait import eventually
 
 
@@ -123,14 +125,23 @@ async def test_cancelled_before_it_is_sent() -> None:
         assert len(server.sessions) == 1
 
 
-async def test_close_sends_queued_messages() -> None:
-    """Send every queued message within the drain timeout of `close`; refuse those submitted later."""
-    async with ScriptedServer() as server, engine(relay(server)) as transport:
-        futures = [transport.submit(mail(number)) for number in range(30)]
-        await transport.close(60)
+async def test_close_waits_for_a_reply_and_returns_the_rest_at_once() -> None:
+    """A message at the relay gets its reply within the drain timeout; the others come back unsent before that."""
 
-        assert {(await future).status for future in futures} == {SendStatus.accepted}
-        assert len(server.arrived) == 30
-        assert server.sessions[0].verbs[-1] == "QUIT"
+    def script(session: Session, verb: str, line: str) -> Answer:
+        return (Do.hold, b"250 2.0.0 Ok\r\n") if verb == "END" else None
+
+    async with ScriptedServer(script) as server, engine(relay(server)) as transport:
+        futures = [transport.submit(mail(number)) for number in range(30)]
+        await eventually(lambda: bool(server.arrived))
+        closing = asyncio.create_task(transport.close(60))
+        unsent = await asyncio.gather(*futures[1:])
+
+        assert {(one.status, one.reason) for one in unsent} == {(SendStatus.unsent, SendReason.closing)}
+        assert not closing.done()
+        server.release()
+        assert (await futures[0]).status is SendStatus.accepted
+        await closing
+        assert len(server.arrived) == 1
         late = await transport.submit(mail())
         assert (late.status, late.reason) == (SendStatus.unsent, SendReason.closing)

@@ -11,10 +11,11 @@ class RedisWorkers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def heartbeat(self, owner: str, ttl_s: float) -> None:
-        """Give this owner epoch a heartbeat for the next `ttl_s` seconds."""
-        key = self._store.keys.heartbeat(owner)
-        await self._store.pipeline([("SET", key, "1", "PX", max(1, round(ttl_s * 1000)))])
+    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> None:
+        """Give these owner epochs a heartbeat for the next `ttl_s` seconds."""
+        ttl_ms = max(1, round(ttl_s * 1000))
+        keys = [self._store.keys.heartbeat(owner) for owner in owners]
+        await self._store.pipeline([("SET", key, "1", "PX", ttl_ms) for key in keys])
 
     async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
         """Return for each owner epoch whether it has a heartbeat."""

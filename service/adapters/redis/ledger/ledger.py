@@ -12,6 +12,7 @@ from service.adapters.redis.ledger.rows import (
     LONGEST_ROW,
     REPLAYABLE,
     STATES,
+    current_of,
     entry_of,
     first_row,
     head_bytes,
@@ -23,6 +24,7 @@ from service.model.ledger import Entry, NewEntry, State, Transition, TransitionR
 from service.ports import EventHead
 
 _OPEN = Script("ledger_open", complete_only=True)
+_CURRENT = Script("ledger_current", complete_only=True)
 _TRANSITION = Script("ledger_transition", complete_only=True)
 _WITHDRAW = Script("ledger_withdraw", complete_only=True)
 _INDEX_BY_RECIPIENT = Script("ledger_index_by_recipient", complete_only=True)
@@ -68,11 +70,18 @@ class RedisLedger:
         for i, args in batch.grouped((one.event for one in transitions), self._store.keys.event):
             transition = transitions[i]
             allowed = REPLAYABLE[transition.replay] if transition.replay else ALLOWED[transition.to]
-            args.extend((transition.delivery, allowed, step_of(transition)))
+            args.extend((transition.delivery, allowed + transition.held_by, step_of(transition)))
         answers = (await self._store.run(batch))[0]
         return [
             result_of(transition, answer) for transition, answer in zip(transitions, answers, strict=True)
         ]
+
+    async def current(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[TransitionResult]:
+        """Return the current state, owner and attempt of each (event, delivery id), in order; nothing is written."""
+        batch = ScriptBatch(_CURRENT, self._store.cluster)
+        for i, args in batch.grouped((event for event, _ in deliveries), self._store.keys.event):
+            args.append(deliveries[i][1])
+        return [current_of(answer) for answer in (await self._store.run(batch))[0]]
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """Return a delivery with its history; None where there is none."""

@@ -98,6 +98,11 @@ def result_of(transition: Transition, answer: bytes) -> TransitionResult:
     """Return the result of a transition from the script's answer."""
     if answer == b"1":
         return TransitionResult(True, transition.to, transition.owner, transition.attempt)
+    return current_of(answer)
+
+
+def current_of(answer: bytes) -> TransitionResult:
+    """Return the current state of a delivery from its newest step; empty where there is no such delivery."""
     if not answer:
         return TransitionResult(False, None)
     state, _, _, attempt, owner, _ = answer.split(b"\t", 5)

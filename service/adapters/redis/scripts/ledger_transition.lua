@@ -1,7 +1,8 @@
 -- Makes the transitions that the ledger allows.
 -- KEYS     ledgers of events
 -- ARGV     longest row (bytes); then for each key: n, then n times: delivery id, the states from which this transition
---          may start as ",queued,held,", and the new step "STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL"
+--          may start as ",queued,held," and after them the owner whose claim it ends, if it ends one, and the new step
+--          "STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL"
 -- Returns  for each transition "1" if it was made, else the delivery's current step, "" if there is no such delivery
 -- Atomic   the state check and the new step are one step: of two claims one is refused, and a withdrawal stored before
 --          a claim always stops it
@@ -31,6 +32,14 @@ local function is_stale_claim(current, step)
   return owner ~= '' and tonumber(attempt) ~= tonumber(tried) + 1
 end
 
+-- Returns whether this transition would end a claim that its owner no longer has, since another one took it over; "-" is
+-- the owner of a delivery without a claim.
+local function ends_lost_claim(current, from)
+  local owner = string.match(from, '[^,]*$')
+  if owner == '-' then return not string.find(current, '^queued\t') end
+  return owner ~= '' and string.match(current, '^sending\t[^\t]*\t[^\t]*\t[^\t]*\t([^\t]*)') ~= owner
+end
+
 for _, event in ipairs(KEYS) do
   local n = tonumber(ARGV[a])
   a = a + 1
@@ -53,6 +62,8 @@ for _, event in ipairs(KEYS) do
       if current == step and not claims then
         out[#out + 1] = '1' -- the same transition again: the client repeats a batch that timed out
       elseif claims and waits and not withdrawn and is_stale_claim(current, step) then
+        out[#out + 1] = current
+      elseif ends_lost_claim(current, from) then
         out[#out + 1] = current
       elseif string.find(from, ',' .. state .. ',', 1, true) then
         local answer = '1'

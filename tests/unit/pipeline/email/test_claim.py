@@ -1,12 +1,13 @@
 """A claim that no worker knows of does not wait for the end of the worker that made it (ADR 10)."""
 
+import asyncio
 from collections.abc import Sequence
 from unittest.mock import patch
 
 import pytest
 
 from service.model.ledger import Transition, TransitionResult
-from service.pipeline.email.in_flight import ALIVE_S
+from service.pipeline.email.lease import ALIVE_S
 from service.ports import Unavailable
 from tests.fakes.ledger import FakeLedger
 from tests.support.fake_pipeline import FakePipeline
@@ -28,8 +29,7 @@ async def states(pipeline: FakePipeline) -> set[tuple[str, str]]:
 
 async def heartbeat(pipeline: FakePipeline) -> None:
     """Send the heartbeats that the running worker sends."""
-    for owner in pipeline.deliver_email._claimer.in_flight.owners():
-        await pipeline.workers.heartbeat(owner, ALIVE_S)
+    await pipeline.deliver_email._claimer.in_flight.heartbeat(pipeline.workers)
 
 
 async def lose_a_reply(pipeline: FakePipeline) -> None:
@@ -93,13 +93,16 @@ async def test_an_epoch_has_a_heartbeat_as_long_as_its_messages_are_in_flight() 
     pipeline = await resolved()
     pipeline.transport.hold = True
     in_flight = pipeline.deliver_email._claimer.in_flight
-    handling = pipeline.deliver_email(pipeline.email_records())
-    await anext(handling)  # nothing to be closed; the messages are submitted by the next step
+    handling = asyncio.create_task(pipeline.run(pipeline.deliver_email, pipeline.email_records()))
+    async with asyncio.timeout(20):
+        while not pipeline.transport._held:
+            await asyncio.sleep(0)
     in_flight.renew_epoch(())
     assert in_flight.owners() == {"worker-1", "worker-1+1"}
 
     pipeline.transport.hold = False
-    _ = [done async for done in handling]
+    pipeline.transport.release()
+    await handling
 
     assert in_flight.owners() == {"worker-1+1"}
     assert all(map(in_flight.is_own, ("worker-1", "worker-1+1")))

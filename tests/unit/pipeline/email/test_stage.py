@@ -212,7 +212,7 @@ async def test_a_type_may_leave_an_ambiguous_delivery_to_an_operator() -> None:
 async def test_a_claim_of_an_owner_with_a_heartbeat_is_waited_for() -> None:
     """Two workers with the same record: one sends, the other sees it sent."""
     pipeline = await resolved()
-    await pipeline.workers.heartbeat("worker-1", 1000)
+    await pipeline.workers.heartbeat(["worker-1"], 1000)
     pipeline.transport.hold = True
     records = pipeline.email_records()
     first = asyncio.create_task(pipeline.run(pipeline.deliver_email, records))
