@@ -152,6 +152,19 @@ CLOCK_AHEAD = FastCounter(
     ("type",),
     REGISTRY,
 )
+OFFSET_RESETS = FastCounter(
+    "tocsin_offset_resets_total",
+    "Partitions that could not be read from where their group was: records were removed unread, the topic was "
+    "recreated, or its log was truncated",
+    ("topic", "reason"),
+    REGISTRY,
+)
+REMOVED_UNREAD = FastCounter(
+    "tocsin_records_removed_unread_total",
+    "Offsets that Kafka removed, by retention or by hand, before they were read",
+    ("topic",),
+    REGISTRY,
+)
 BOUNCES = Counter(
     "tocsin_bounces_total",
     "Received bounces and complaints, by how they were processed",
@@ -201,6 +214,12 @@ IN_FLIGHT = GaugeFamily(
 )
 STAGE_PAUSED = GaugeFamily(
     "tocsin_stage_paused", "1 while a stage is paused; /readyz has the reason", ("stage",)
+)
+UNREAD_PARTITIONS = GaugeFamily(
+    "tocsin_unread_partitions", "Partitions that no member of the stage's group reads", ("stage",)
+)
+MISSING_TOPICS = GaugeFamily(
+    "tocsin_missing_topics", "Topics of the stage that do not exist; /readyz names them", ("stage",)
 )
 STAGE_PROGRESS = GaugeFamily(
     "tocsin_stage_last_progress_seconds",

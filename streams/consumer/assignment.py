@@ -37,6 +37,11 @@ class Assignment:
         for tp in assigned:
             self.partitions[tp] = Partition()
 
+    def restart(self, tp: TopicPartition) -> Partition:
+        """Start a partition again whose log is another one now: what still runs finishes for nothing."""
+        self.partitions[tp] = Partition()
+        return self.partitions[tp]
+
     def accept(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
         """Accept what was read. A partition that is not known yet is added: dropping its records would lose them."""
         for tp, records in fetched.items():
@@ -47,8 +52,10 @@ class Assignment:
                 partition.accept(records)
             except ValueError as error:
                 log.warning("partition_truncated", topic=tp.topic, partition=tp.partition, error=str(error))
-                self.partitions[tp] = Partition()
-                self.partitions[tp].accept(records)
+                topic_id = partition.topic_id
+                partition = self.restart(tp)
+                partition.topic_id = topic_id
+                partition.accept(records)
 
     def drop(self, revoked: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
         """Remove and return partitions, without what waits in them; what runs can still finish and be committed."""

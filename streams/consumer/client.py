@@ -56,14 +56,14 @@ def make_consumer(
         **subscription.connection.arguments(),
         group_id=subscription.group,
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset="none",  # `Placement` decides, and says so
         isolation_level="read_committed",
         fetch_max_bytes=FETCH_BYTES,
         session_timeout_ms=int(limits.session_timeout_s * 1000),
         heartbeat_interval_ms=int(limits.session_timeout_s * 1000 / 5),
         rebalance_timeout_ms=int((10 + 3 * limits.drain_s) * 1000),
         max_poll_interval_ms=300_000,
-        metadata_max_age_ms=30_000 if subscription.pattern else 300_000,
+        metadata_max_age_ms=30_000,  # `TopicWatch` asks for changes more often
     )
     if subscription.pattern:
         either = "|".join([f"(?:{subscription.pattern})", *map(escape, subscription.topics)])

@@ -74,7 +74,10 @@ class Committer:
             self._fault("after_finish_before_commit")
             try:
                 async with asyncio.timeout(_COMMIT_TIMEOUT_S):
-                    await self._consumer.commit(offsets)
+                    # With the topic's id: an offset of a topic that was made again since is not taken for one of it.
+                    await self._consumer.commit(
+                        {tp: (offset, partitions[tp].topic_id) for tp, offset in offsets.items()}
+                    )
             except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
                 raise_if_cancelled()
                 log.warning("commit_failed", partitions=len(offsets), error=repr(error))

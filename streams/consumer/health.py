@@ -1,7 +1,7 @@
 """Health of a stage, for readiness, liveness and metrics."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,10 +9,14 @@ from aiokafka import TopicPartition
 
 
 class StageState(StrEnum):
-    """State of a stage. `paused` has a reason, loses nothing, and ends by itself."""
+    """State of a stage. `paused` has a reason, loses nothing, and ends by itself.
+
+    `incomplete`: it reads, and a topic is missing or a partition has no reader; the reason says which.
+    """
 
     starting = "starting"
     running = "running"
+    incomplete = "incomplete"
     paused = "paused"
     stopped = "stopped"
 
@@ -21,7 +25,9 @@ class StageState(StrEnum):
 class StageHealth:
     """Health at one moment. Ages are seconds. `lag` counts unfinished records; `committed` is the next offset.
 
-    A partition is in `lag` as soon as its position is known, and in `committed` after its first commit.
+    A partition is in `lag` as soon as its position is known, also when no member of the group reads it; and in
+    `committed` after its first commit. `resets` counts partitions that could not be read from where the group was, and
+    `removed_unread` the offsets that their logs no longer had.
     """
 
     name: str
@@ -35,6 +41,12 @@ class StageHealth:
     finished: int
     dead: int
     group: str = ""
+    unread: int = 0
+    """Partitions that no member of the group reads."""
+    missing: Sequence[str] = ()
+    """Topics that do not exist."""
+    resets: int = 0
+    removed_unread: int = 0
     oldest_unfinished_s: float = 0.0
     """By Kafka's timestamp for records in flight; for unread ones, the time for which they are known to wait."""
 
@@ -50,6 +62,8 @@ class Counters:
 
     finished: int = 0
     dead: int = 0
+    resets: int = 0
+    removed_unread: int = 0
     progress_at: float = field(default_factory=time.monotonic)
 
     def progress(self, finished: int = 0) -> None:

@@ -41,6 +41,13 @@ class OffsetTracker:
         """The first offset that is not finished; None before anything was delivered."""
         return self._open[0] if self._open else self.committable
 
+    def start(self, offset: int) -> None:
+        """Note that reading starts at an offset that Kafka does not have as the committed one; it is committed too.
+
+        Only before anything is delivered.
+        """
+        self.committable = offset
+
     def deliver(self, offsets: Sequence[int]) -> None:
         """Note records as handed to the stage, in order of offset.
 

@@ -30,7 +30,7 @@ class Partition:
     taken into one batch after another, so they are never handled at the same time.
     """
 
-    __slots__ = ("_busy_keys", "fetch_offset", "held", "held_bytes", "offsets", "waiting")
+    __slots__ = ("_busy_keys", "fetch_offset", "held", "held_bytes", "offsets", "topic_id", "waiting")
 
     def __init__(self) -> None:
         self.offsets = OffsetTracker()
@@ -39,6 +39,8 @@ class Partition:
         self.held_bytes = 0
         self.fetch_offset: int | None = None
         """The offset that the consumer fetches next, as of the last measurement of the lag."""
+        self.topic_id = ""
+        """The id of the topic that its offsets belong to; empty while it is not known."""
         self._busy_keys: dict[bytes, int] = {}
 
     def accept(self, fetched: Sequence[ConsumerRecord[bytes, bytes]]) -> None:

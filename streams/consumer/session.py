@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from streams.consumer.assignment import Assignment
@@ -16,12 +17,14 @@ from streams.consumer.client import RebalanceListener, Subscription, make_consum
 from streams.consumer.committer import Committer
 from streams.consumer.health import Counters
 from streams.consumer.partition import Partition
+from streams.consumer.placement import Placement
 
 log = structlog.get_logger(__name__)
 
 _POLL_MS = 200
 _POLL_BESIDE_FULL_MS = 50
 _FULL_WAIT_S = 1.0
+_PLACE_INTERVAL_S = 0.1
 _HALT_TIMEOUT_S = 1.0
 _CANCEL_TIMEOUT_S = 5.0
 _LEAVE_TIMEOUT_S = 10.0
@@ -56,6 +59,7 @@ class ConsumerSession:
         self.consumer = make_consumer(
             subscription, config.limits, RebalanceListener(self._on_revoked, self._on_assigned)
         )
+        self.placement = Placement(self.consumer, self.assignment, counters)
         self.committer = Committer(self.consumer, self.assignment.partitions, config.limits, config.fault)
 
     @property
@@ -129,9 +133,13 @@ class ConsumerSession:
         while not halt.is_set():
             if self._failure is not None:
                 raise self._failure
-            full = self.assignment.full()
+            if self.placement.pending:
+                await self.placement.place()
+            full = {*self.assignment.full(), *self.placement.pending}
             assigned = self.consumer.assignment()
-            if self._blocked() or (assigned and assigned.issubset(full)):
+            if assigned and assigned.issubset(self.placement.pending):
+                await asyncio.sleep(_PLACE_INTERVAL_S)
+            elif self._blocked() or (assigned and assigned.issubset(full)):
                 await self._read_nothing()
             else:
                 self.consumer.resume(*self.consumer.paused())
@@ -151,11 +159,16 @@ class ConsumerSession:
 
     async def _fetch(self, partitions: Iterable[TopicPartition], timeout_ms: int) -> None:
         """Poll once; no partitions means all. Do not cancel it: aiokafka would stop checking the poll interval."""
-        fetched: Mapping[
-            TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]
-        ] = await self.consumer.getmany(
-            *partitions, timeout_ms=timeout_ms, max_records=self._limits.max_records
-        )
+        fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
+        try:
+            fetched = await self.consumer.getmany(
+                *partitions, timeout_ms=timeout_ms, max_records=self._limits.max_records
+            )
+        except OffsetOutOfRangeError as error:
+            self.placement.lost(error.args[0])
+            return
+        except NoOffsetForPartitionError:
+            return  # from before it was placed
         # No await from here to `accept`: a rebalance in between would end before these offsets are tracked.
         if fetched:
             self.assignment.accept(fetched)
@@ -164,11 +177,13 @@ class ConsumerSession:
     def _on_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         self._counters.progress()
         self.assignment.add(tp for tp in assigned if tp not in self.assignment.partitions)
+        self.placement.assigned(assigned)
         self.assigned = True
 
     async def _on_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Drain and commit before the group continues: else the next owner repeats what is nearly done."""
         self.assigned = False
+        self.placement.revoked()
         self._fault("after_revoke_before_drain")
         await self._drain_and_commit(revoked)
 

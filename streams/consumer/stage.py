@@ -19,6 +19,7 @@ from streams.consumer.health import Counters, StageHealth, StageState
 from streams.consumer.lag import Lag
 from streams.consumer.limits import StageLimits
 from streams.consumer.session import ConsumerSession
+from streams.consumer.topic_watch import TopicWatch
 from streams.faults import points as faults
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.diagnose import diagnose
@@ -64,6 +65,7 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         self._counters = Counters()
         self._session: ConsumerSession | None = None
         self._lag = Lag()
+        self._topics = TopicWatch(subscription)
         self._halt = asyncio.Event()
         self._serving: asyncio.Future[Any] | None = None
         self._not_ready_reason = None if readiness is None else "readiness has not been checked yet"
@@ -82,14 +84,18 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
 
     @property
     def reason(self) -> str | None:
-        """Reason for which the stage is paused; None when it is not."""
+        """Reason for which the stage is paused, or for which it does not read everything; None when it does."""
+        return self._pause_reason or (self._topics.reason if self._session else None)
+
+    @property
+    def _pause_reason(self) -> str | None:
         batch_reason = self._session.reason if self._session else None
         return self._not_ready_reason or self._unavailable_reason or batch_reason
 
     def alive(self) -> bool:
         """Return False after `stalled_after_s` without progress, while there is work and no known reason to wait."""
         stalled_s = time.monotonic() - self._counters.progress_at
-        return self.reason is not None or stalled_s < self._config.limits.stalled_after_s
+        return self._pause_reason is not None or stalled_s < self._config.limits.stalled_after_s
 
     def health(self) -> StageHealth:
         """Return the present health."""
@@ -104,20 +110,26 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             in_flight=sum(partition.offsets.unfinished for partition in partitions.values()),
             oldest_in_flight_s=now - min(started, default=now),
             last_progress_s=now - self._counters.progress_at,
-            lag=self._lag.known,
+            lag={**self._lag.known, **self._topics.unread},
             committed={tp: offset for tp, offset in committed.items() if offset is not None},
             finished=self._counters.finished,
             dead=self._counters.dead,
             group=self._subscription.group,
+            unread=len(self._topics.unread),
+            missing=self._topics.missing,
+            resets=self._counters.resets,
+            removed_unread=self._counters.removed_unread,
             oldest_unfinished_s=max(session.oldest_s() if session else 0.0, self._lag.stalled_s),
         )
 
     def _state(self) -> StageState:
         if self._halt.is_set():
             return StageState.stopped
-        if self.reason:
+        if self._pause_reason:
             return StageState.paused
-        return StageState.running if self._session and self._session.assigned else StageState.starting
+        if self._topics.missing or not (self._session and self._session.assigned):
+            return StageState.incomplete if self._topics.missing else StageState.starting
+        return StageState.incomplete if self._topics.unread else StageState.running
 
     def _blocked(self) -> str | None:
         return "stopping" if self._halt.is_set() else self._not_ready_reason
@@ -158,8 +170,9 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
         if session.assigned and self._unavailable_reason is not None:
             log.info("consumer_recovered", group=self._subscription.group)
             self._unavailable_reason = None
-        if await self._lag.measure(session) == 0 or self.reason:
+        if await self._lag.measure(session) == 0 or self._pause_reason:
             self._counters.progress()
+        await self._topics.measure(session)
         for missing, seconds in (
             ("fetch was answered", self._lag.silent_s),
             ("commit was accepted", session.committer.failing_s),

@@ -96,6 +96,10 @@ def _stage(health: StageHealth) -> dict[str, Any]:
         "finished": health.finished,
         "dead_letters": health.dead,
         "lag": sum(health.lag.values()),
+        "unread_partitions": health.unread,
+        "missing_topics": list(health.missing),
+        "offset_resets": health.resets,
+        "removed_unread": health.removed_unread,
         "oldest_in_flight_s": round(health.oldest_in_flight_s, 3),
         "last_progress_s": round(health.last_progress_s, 3),
     }

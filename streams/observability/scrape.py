@@ -32,6 +32,8 @@ def _stages(stages: Sequence[StageHealth]) -> Iterator[Metric]:
     yield metrics.OLDEST_UNFINISHED.gauge(((h.name,), h.oldest_unfinished_s) for h in stages)
     yield metrics.IN_FLIGHT.gauge(((h.name,), h.in_flight) for h in stages)
     yield metrics.STAGE_PAUSED.gauge(((h.name,), h.state is StageState.paused) for h in stages)
+    yield metrics.UNREAD_PARTITIONS.gauge(((h.name,), h.unread) for h in stages)
+    yield metrics.MISSING_TOPICS.gauge(((h.name,), len(h.missing)) for h in stages)
     yield metrics.STAGE_PROGRESS.gauge(((h.name,), h.last_progress_s) for h in stages)
     yield metrics.LAG.gauge(
         ((tp.topic, str(tp.partition), h.group), n) for h in stages for tp, n in h.lag.items()
