@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 
-from service.model.classifier import Certainty, Diagnosis, classify_report
+from service.model.classifier import Diagnosis
 from service.model.ids import address_key, pseudonym_key
 from service.model.ledger import Entry, State, Transition
 from service.model.mail import SendStatus
@@ -25,8 +25,9 @@ from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.model.verp import Origin, Verp
 from service.observability.metrics import BOUNCES, LOST_DELIVERIES
+from service.pipeline.bounces.diagnose import diagnose
 from service.pipeline.bounces.read import read_report
-from service.pipeline.bounces.report import RecipientReport, Report, ReportKind
+from service.pipeline.bounces.report import Report, ReportKind
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.messages import message_of
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
@@ -38,7 +39,6 @@ COMPLAINTS = "complaints"
 """The mailbox for feedback loops: a message of ours that is quoted to it is a complaint, with or without a report."""
 ROLE_MAILBOXES = (COMPLAINTS, "postmaster", "abuse")
 """The mailboxes of the bounce domain for humans (RFC 5321 section 4.5.1, RFC 2142 section 4), and for complaints."""
-_MAX_JUDGED = 2000  # characters
 
 
 class BounceResult(NamedTuple):
@@ -127,7 +127,7 @@ class BounceProcessor:
 
     async def _bounce(self, origin: Origin, report: Report) -> BounceResult:
         recipient = report.recipient(origin.sent_to)
-        diagnosis = _diagnosis(report, recipient)
+        diagnosis = diagnose(report, recipient)
         detail = mask_text(" ".join(filter(None, (recipient.status, recipient.diagnostic or report.text))))[
             :300
         ]
@@ -255,16 +255,6 @@ class BounceProcessor:
     async def _outcome_message(self, origin: Origin, entry: Entry) -> Message:
         head = await self._ledger.head(origin.event) or {}
         return message_of(self._topics, Outcome.of_entry(entry, head))
-
-
-def _diagnosis(report: Report, recipient: RecipientReport) -> Diagnosis:
-    """Return the diagnosis of a recipient's report; where its fields name no cause, the words beside them may."""
-    diagnosis = classify_report(recipient.action, recipient.status, recipient.diagnostic)
-    if diagnosis.certainty is Certainty.certain or diagnosis.status is not SendStatus.bounced:
-        return diagnosis
-    words = f"{recipient.diagnostic} {report.text}"[:_MAX_JUDGED]
-    by_words = classify_report(recipient.action, recipient.status, words)
-    return by_words if by_words.certainty is Certainty.certain else diagnosis
 
 
 def _counted(result: str, reason: str = "") -> BounceResult:

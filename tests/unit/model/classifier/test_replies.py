@@ -235,6 +235,7 @@ def test_every_row_decides_a_sample() -> None:
         (R, "451 4.3.1 insufficient disk"),
         (R, "550 Sender address rejected: nonsense"),
         (R, "554 5.2.3 Sorry"),
+        (F, "550 5.1.1 Couldn't create the mailbox file: No such user"),
     ]
     met = {
         rule_for(to_reply(int(text[:3]), text[4:].encode()), phase).name

@@ -12,7 +12,15 @@ from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.ports import Unavailable
-from tests.support.bounce_messages import auto_reply, complaint, dsn, feedback, multipart, plain_bounce
+from tests.support.bounce_messages import (
+    auto_reply,
+    complaint,
+    dsn,
+    feedback,
+    multipart,
+    plain_bounce,
+    report,
+)
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.email.test_stage import email, resolved
 
@@ -36,6 +44,10 @@ async def sent(*events: dict[str, object]) -> tuple[FakePipeline, BounceProcesso
     await pipeline.deliver()
     delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
     return pipeline, bounces_of(pipeline), VERP.address(delivery)
+
+
+def delivery_of(pipeline: FakePipeline) -> Delivery:
+    return Delivery.from_bytes(pipeline.email_records()[0].value)
 
 
 def last_outcome(pipeline: FakePipeline) -> Outcome:
@@ -213,6 +225,24 @@ async def test_words_alone_are_judged(text: str) -> None:
     assert set(pipeline.tables.suppressions) == {KEY}
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("rejected: Not enough disk space", "5.1.1"),
+        ("550 Unknown user alice@example.com (in reply to end of DATA command)", "5.0.0"),
+    ],
+)
+async def test_words_that_speak_against_an_unknown_mailbox(text: str, status: str) -> None:
+    """The delivery is closed, but the address is not suppressed: there is evidence for and against."""
+    pipeline, bounces, sender = await sent()
+    group = f"Final-Recipient: rfc822; alice@example.com\nAction: failed\nStatus: {status}\n"
+    raw = report(sender, f"{group}Diagnostic-Code: smtp; 550 user unknown", text=text)
+
+    assert (await bounces.process_message(raw, [sender])).result == "bounced"
+
+    assert not pipeline.tables.suppressions
+
+
 async def test_words_that_only_quote_the_signed_address_prove_nothing() -> None:
     """They came to another address: a letter to the postmaster is counted and logged, and changes nothing."""
     pipeline, bounces, sender = await sent()
@@ -241,8 +271,7 @@ async def test_a_report_that_went_through_srs_and_batv() -> None:
 
 
 async def link_of(pipeline: FakePipeline) -> str:
-    delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
-    return f"List-Unsubscribe: <https://shop.test/unsubscribe/{TOKENS.token(delivery)}>"
+    return f"List-Unsubscribe: <https://shop.test/unsubscribe/{TOKENS.token(delivery_of(pipeline))}>"
 
 
 async def test_a_complaint_is_proven_by_the_unsubscribe_link() -> None:
