@@ -51,6 +51,10 @@ class Suppression:
         )
 
 
+UNREADABLE = Suppression(Reason.by_operator, 0, "the row cannot be read")
+"""In place of a row that cannot be read: mail to an address that may be suppressed is not sent."""
+
+
 def suppression(
     address: str, reason: Reason, at_ms: int, detail: str = "", until_ms: int = 0
 ) -> tuple[str, Suppression]:

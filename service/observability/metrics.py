@@ -170,6 +170,12 @@ BOUNCES = Counter(
     "Received bounces and complaints, by how they were processed",
     ["result", "reason"],
 )
+UNREADABLE_ROWS = FastCounter(
+    "tocsin_unreadable_rows_total",
+    "Rows in Redis that could not be read and were left out, at each attempt",
+    ("table",),
+    REGISTRY,
+)
 REDIS_ERRORS = FastCounter(
     "tocsin_redis_errors_total", "Failed Redis commands, by reason", ("reason",), REGISTRY
 )

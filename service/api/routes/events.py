@@ -171,7 +171,7 @@ def _record_headers(request: Request) -> Headers:
     headers = [("content-type", request.headers.get("content-type", "application/json").encode("latin-1"))]
     for name, value in request.headers.items():
         if name.startswith("ce-"):
-            headers.append((f"ce_{name[3:]}", unquote_to_bytes(_unquoted(value).encode("latin-1"))))
+            headers.append((f"ce_{name[3:]}", unquote_to_bytes(_octets(_unquoted(value)))))
         elif name in _TRACE_HEADERS:
             headers.append((name, value.encode("latin-1")))
     return headers
@@ -180,6 +180,18 @@ def _record_headers(request: Request) -> Headers:
 def _unquoted(value: str) -> str:
     """Return the content of a quoted string (RFC 9110 section 5.6.4); any other value as it is."""
     return _QUOTED_PAIR.sub(r"\1", value[1:-1]) if _QUOTED_STRING.fullmatch(value) else value
+
+
+def _octets(value: str) -> bytes:
+    """Return a header value in UTF-8. Some SDKs do not percent-encode it: their clients send UTF-8 or ISO 8859-1."""
+    octets = value.encode("latin-1")
+    if octets.isascii():
+        return octets
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return value.encode()
+    return octets
 
 
 def _record_key(event: Event | Withdrawal) -> bytes:

@@ -7,6 +7,7 @@ from secrets import token_hex
 from service.adapters.redis.client import Store
 from service.adapters.redis.keys import DUE_SHARDS
 from service.adapters.redis.script_batch import Script, ScriptBatch
+from service.adapters.redis.unreadable_rows import readable
 from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.ports import Due
@@ -67,7 +68,8 @@ class RedisDueSet:
             commands = [_LEASE.command([key], args, cluster=self._store.cluster) for key in leased]
             replies = await self._store.pipeline(commands, batch)
             for reply in replies:
-                taken += (Due(Delivery.from_bytes(row), token) for row in reply[1::2])
+                deliveries = (readable("due", Delivery.from_bytes, row) for row in reply[1::2])
+                taken += (Due(delivery, token) for delivery in deliveries if delivery is not None)
             # a shard that returned all of its share may have more
             full = [key for key, reply in zip(leased, replies, strict=True) if len(reply) == 2 * per_shard]
             waiting = waiting[len(leased) :] + full
@@ -101,7 +103,7 @@ class RedisDueSet:
         rows = await self._store.pipeline(
             [("HGET", f"{keys.due_shard_of(i)}:deliveries", i) for i in deliveries]
         )
-        return [None if row is None else Delivery.from_bytes(row) for row in rows]
+        return [None if row is None else readable("due", Delivery.from_bytes, row) for row in rows]
 
     async def drop(self, deliveries: Sequence[str]) -> None:
         """Remove deliveries by their ids, leased or not."""

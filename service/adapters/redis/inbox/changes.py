@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.inbox.rows import item_of
+from service.adapters.redis.inbox.rows import readable_item
 from service.adapters.redis.script_batch import Command
 from service.ports import InboxChange, InboxChangeKind, InboxItem
 
@@ -86,7 +86,11 @@ class RedisInboxChanges:
         if not ids:
             return {}
         (rows,) = await self._store.pipeline([("HMGET", self._store.keys.inbox(recipient), *ids)])
-        return {i: item_of(recipient, i, row) for i, row in zip(ids, rows, strict=True) if row}
+        return {
+            i: item
+            for i, row in zip(ids, rows, strict=True)
+            if row and (item := readable_item(recipient, i, row)) is not None
+        }
 
     def _stream(self, recipient: str) -> str:
         return f"{self._store.keys.inbox(recipient)}:changes"

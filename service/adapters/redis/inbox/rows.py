@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from service.adapters.redis.unreadable_rows import readable
 from service.ports import InboxItem
 
 
@@ -35,8 +36,14 @@ def item_of(recipient: str, item: bytes, entry: bytes) -> InboxItem:
 
 
 def items_of(recipient: str, reply: Sequence[bytes]) -> list[InboxItem]:
-    """Return the entries in a script's reply: id, entry, id, entry, …"""
-    return [item_of(recipient, i, entry) for i, entry in zip(reply[::2], reply[1::2], strict=True)]
+    """Return the entries in a script's reply: id, entry, id, entry, …; without those that cannot be read."""
+    pairs = zip(reply[::2], reply[1::2], strict=True)
+    return [item for i, entry in pairs if (item := readable_item(recipient, i, entry)) is not None]
+
+
+def readable_item(recipient: str, item: bytes, entry: bytes) -> InboxItem | None:
+    """Return a stored entry; None for one that cannot be read."""
+    return readable("inbox", lambda row: item_of(recipient, item, row), entry)
 
 
 def unread_counts(reply: Sequence[bytes]) -> Mapping[str, int]:

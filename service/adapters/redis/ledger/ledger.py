@@ -20,6 +20,7 @@ from service.adapters.redis.ledger.rows import (
     step_of,
 )
 from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
+from service.adapters.redis.unreadable_rows import readable
 from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
 from service.ports import EventHead
 
@@ -92,7 +93,7 @@ class RedisLedger:
         )
         # all three at once: one round trip, whether or not the event is sharded
         stored: bytes | None = shard_row if sharded == b"1" else row
-        return None if stored is None else entry_of(event, delivery, stored)
+        return None if stored is None else _readable_entry(event, delivery, stored)
 
     async def entries(self, event: str) -> AsyncIterator[Entry]:
         """Yield all deliveries of an event, in no order."""
@@ -107,7 +108,8 @@ class RedisLedger:
                 for name, row in rows.items():
                     if name not in seen and not name.startswith(b"@"):
                         seen.add(name)
-                        yield entry_of(event, name.decode(), row)
+                        if (entry := _readable_entry(event, name.decode(), row)) is not None:
+                            yield entry
                 if not cursor:
                     break
 
@@ -183,3 +185,7 @@ class RedisLedger:
         for i, args in batch.grouped((head.event.id for head in heads), self._store.keys.events_with_id):
             args.extend((heads[i].event.key, heads[i].retention_s))
         return batch
+
+
+def _readable_entry(event: str, delivery: str, row: bytes) -> Entry | None:
+    return readable("ledger", lambda stored: entry_of(event, delivery, stored), row)

@@ -26,6 +26,7 @@ from service.model.reasons import Reason
 from service.model.restored_history import LoggedDelivery
 from service.ports import EventHead
 
+_REASONS = frozenset(reason.value for reason in Reason)
 LONGEST_ROW = 4096
 _LONGEST_DETAIL = 300
 _OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent", "stated_ms")
@@ -140,7 +141,12 @@ def head_bytes(head: EventHead) -> bytes:
 
 def _step(line: str) -> HistoryStep:
     state, reason, at, attempt, owner, detail = line.split("\t", 5)
-    return HistoryStep(State(state), Reason(reason), int(at), int(attempt), detail, owner)
+    return HistoryStep(State(state), _reason(reason), int(at), int(attempt), detail, owner)
+
+
+def _reason(text: str) -> Reason:
+    """Return a reason; none for one that only a newer version knows, as during a rolling upgrade."""
+    return Reason(text) if text in _REASONS else Reason.none
 
 
 def _line(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.rows import contact_of, is_current, recipient_of
+from service.adapters.redis.unreadable_rows import readable
 from service.model.ids import address_key
 
 
@@ -18,10 +19,10 @@ class RedisAddressSearch:
         key, ids = address_key(address), set[str]()
         async for names in self._store.scan_keys("{r:*}:row"):
             rows, _ = await self._store.fetch([name.decode(errors="surrogateescape") for name in names])
-            recipients = (recipient_of(row) for row in rows if is_current(row))
-            ids.update(recipient.id for recipient in recipients if address_key(recipient.address) == key)
+            recipients = (readable("recipients", recipient_of, row) for row in rows if is_current(row))
+            ids.update(row.id for row in recipients if row and address_key(row.address) == key)
         async for names in self._store.scan_keys("{a:*}:contacts"):
             accounts = await self._store.pipeline([("HVALS", name) for name in names])
-            contacts = (contact_of(row) for rows in accounts for row in rows)
-            ids.update(contact.uuid for contact in contacts if address_key(contact.email) == key)
+            contacts = (readable("contacts", contact_of, row) for rows in accounts for row in rows)
+            ids.update(row.uuid for row in contacts if row and address_key(row.email) == key)
         return sorted(ids)

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.rows import is_current
-from service.model.suppression import Suppression
+from service.adapters.redis.unreadable_rows import readable
+from service.model.suppression import UNREADABLE, Suppression
 
 
 async def suppressions(store: Store) -> AsyncIterator[tuple[str, Suppression]]:
@@ -17,4 +18,4 @@ async def suppressions(store: Store) -> AsyncIterator[tuple[str, Suppression]]:
             key = name[name.rfind("{x:") + 3 : name.rfind("}")]
             if key not in seen and is_current(row):
                 seen.add(key)
-                yield key, Suppression.from_bytes(row)
+                yield key, readable("suppressions", Suppression.from_bytes, row) or UNREADABLE

@@ -1,4 +1,4 @@
--- Deletes a contact (or an API key), unless a newer version is stored.
+-- Deletes a contact (or an API key), unless a newer version is stored. Needs row_functions.lua.
 -- KEYS[1]  hash of an account's contacts
 -- ARGV     uuid, version, time to keep the tombstone (s)
 -- Returns  {1} if deleted, {0} if a newer version is stored
@@ -7,7 +7,7 @@
 -- Slot     the account's: `:order` and `:gone` have the same hash tag
 local uuid, version = ARGV[1], tonumber(ARGV[2])
 local old = redis.call('HGET', KEYS[1], uuid)
-local current = old and (cjson.decode(old).version or 0)
+local current = old and version_of(old)
   or tonumber(redis.call('HGET', KEYS[1] .. ':gone', uuid) or version)
 if current > version then return {0} end
 redis.call('HDEL', KEYS[1], uuid)

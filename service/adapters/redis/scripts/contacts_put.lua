@@ -1,4 +1,5 @@
 -- Writes contacts (or API keys), except over a newer version or a newer deletion, and keeps the order of pages.
+-- Needs row_functions.lua.
 -- KEYS     hashes of accounts' contacts
 -- ARGV     for each key: n, then n times: uuid, version, JSON
 -- Returns  for each contact 1 if written, 0 if something newer is stored
@@ -12,13 +13,13 @@ for _, account in ipairs(KEYS) do
     local uuid, version, row = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
     a = a + 3
     local old = redis.call('HGET', account, uuid)
-    local current = old and (cjson.decode(old).version or 0)
+    local current = old and (version_of(old))
       or tonumber(redis.call('HGET', account .. ':gone', uuid) or version)
     if current > version then
       out[#out + 1] = 0
     else
       redis.call('HSET', account, uuid, row)
-      redis.call('ZADD', account .. ':order', cjson.decode(row).main and 0 or 1, uuid)
+      redis.call('ZADD', account .. ':order', rank_of(row), uuid)
       redis.call('HDEL', account .. ':gone', uuid)
       out[#out + 1] = 1
     end

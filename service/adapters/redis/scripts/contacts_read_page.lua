@@ -1,4 +1,4 @@
--- Reads a page of an account's contacts: the main contact first, then by uuid.
+-- Reads a page of an account's contacts: the main contact first, then by uuid. Needs row_functions.lua.
 -- KEYS[1]  hash of an account's contacts
 -- ARGV     first and last position, as for ZRANGE
 -- Returns  the total number of contacts, then the uuids of the page
@@ -11,7 +11,7 @@ local total = redis.call('HLEN', account)
 if redis.call('ZCARD', order) ~= total then
   redis.call('DEL', order)
   local rows = redis.call('HGETALL', account)
-  for i = 1, #rows, 2 do redis.call('ZADD', order, cjson.decode(rows[i + 1]).main and 0 or 1, rows[i]) end
+  for i = 1, #rows, 2 do redis.call('ZADD', order, rank_of(rows[i + 1]), rows[i]) end
 end
 
 local out = redis.call('ZRANGE', order, ARGV[1], ARGV[2])

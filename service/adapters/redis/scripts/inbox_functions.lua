@@ -19,8 +19,13 @@ local function open(box, now)
   }
 end
 
--- Returns created, read, expires and type of an entry, as strings.
-local function parse(entry) return string.match(entry, '^(%-?%d+)\t(%d+)\t(%d+)\t([^\n]*)') end
+-- Returns created, read, expires and type of an entry, as strings. One that cannot be read has no type, and counts as
+-- unread and without an expiry: an error here would make the whole inbox unusable.
+local function parse(entry)
+  local created, read, expires, type_ = string.match(entry, '^(%-?%d+)\t(%d+)\t(%d+)\t([^\n]+)')
+  if not created then return '0', '0', '0', '' end
+  return created, read, expires, type_
+end
 
 local function integer(number) return string.format('%.0f', number) end
 

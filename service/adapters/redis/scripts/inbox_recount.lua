@@ -8,7 +8,13 @@ local box = KEYS[1]
 for _, name in ipairs({':unread', ':read', ':counts'}) do redis.call('DEL', box .. name) end
 local inbox = open(box, ARGV[1])
 local rows = redis.call('HGETALL', box)
-for i = 1, #rows, 2 do enter(inbox, rows[i], rows[i + 1]) end
+for i = 1, #rows, 2 do
+  if select(4, parse(rows[i + 1])) == '' then -- cannot be read
+    redis.call('HDEL', box, rows[i])
+  else
+    enter(inbox, rows[i], rows[i + 1])
+  end
+end
 inbox.changes = {} -- listeners of the change stream know these entries already
 inbox.was_next = false -- so that `finish` writes times and expiry again
 purge(inbox)

@@ -1,15 +1,10 @@
--- Writes rows, except over a newer version or a newer tombstone.
+-- Writes rows, except over a newer version or a newer tombstone. Needs row_functions.lua.
 -- KEYS     rows
 -- ARGV     for each key: version, JSON
 -- Returns  for each key "" if a newer version is stored, else "+" and what was stored before
 -- Atomic   the version check and the write are one step, so two writers cannot undo each other's newer row
 -- Slot     all keys of one call are in one slot
 local a, out = 1, {}
-
-local function version_of(row)
-  if string.sub(row, 1, 1) == '-' then return tonumber(string.sub(row, 2)) end -- a tombstone
-  return cjson.decode(row).version or 0
-end
 
 for _, key in ipairs(KEYS) do
   local version, row = tonumber(ARGV[a]), ARGV[a + 1]

@@ -1,17 +1,18 @@
 """Contacts: those that a batch looks up, and pages of an account's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.adapters.redis.tables.rows import contact_of
+from service.adapters.redis.unreadable_rows import readable
 from service.model.keys import ContactKey
 from service.model.recipient import Contact
 from service.ports import ContactPage, LookupKeys
 
-_READ, _READ_PAGE = Script("contacts_read"), Script("contacts_read_page")
+_READ, _READ_PAGE = Script("contacts_read"), Script("row_functions", "contacts_read_page")
 _ACCOUNTS_A_CALL = 50  # an account may be large
 _ROWS_A_CALL = 500  # neither the server nor this process does anything else meanwhile
 
@@ -45,7 +46,7 @@ class ContactLookup:
         """Return the contacts of whole accounts, in the order of their uuids."""
         rows_of = zip(self._accounts, self._results(replies), strict=False)
         return {
-            account: tuple(sorted(map(contact_of, rows), key=lambda contact: contact.uuid))
+            account: tuple(sorted(_readable_contacts(rows), key=lambda contact: contact.uuid))
             for account, rows in rows_of
             if rows
         }
@@ -54,10 +55,10 @@ class ContactLookup:
         """Return the contacts that were looked up by their keys."""
         results = list(self._results(replies))[len(self._accounts) :]
         return {
-            ContactKey(account, uuid): contact_of(row)
+            ContactKey(account, uuid): contact
             for (account, uuids), rows in zip(self._single, results, strict=True)
             for uuid, row in zip(uuids, rows, strict=True)
-            if row is not None
+            if row is not None and (contact := readable("contacts", contact_of, row))
         }
 
     def _results(self, replies: Sequence[Any]) -> Iterator[list[bytes | None]]:
@@ -86,5 +87,10 @@ class RedisContacts:
             part = uuids[start : start + _ROWS_A_CALL]
             rows, mark = await self._store.pipeline([("HMGET", key, *part), read_mark])
             require_complete([mark])
-            found += (contact_of(row) for row in rows if row is not None)
+            found += _readable_contacts(rows)
         return ContactPage(total, found)
+
+
+def _readable_contacts(rows: Iterable[bytes | None]) -> list[Contact]:
+    stored = (row for row in rows if row is not None)
+    return [contact for row in stored if (contact := readable("contacts", contact_of, row))]

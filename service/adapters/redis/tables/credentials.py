@@ -6,11 +6,15 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.script_batch import Script
 from service.adapters.redis.tables.rows import is_current
+from service.adapters.redis.unreadable_rows import readable
 from service.model.access import Account, ApiKey
 from service.model.recipient import row_bytes
 
-_PUT, _DELETE = Script("row_put"), Script("row_delete")
-_PUT_IN_HASH, _DELETE_IN_HASH = Script("contacts_put"), Script("contact_delete")
+_PUT, _DELETE = Script("row_functions", "row_put"), Script("row_functions", "row_delete")
+_PUT_IN_HASH, _DELETE_IN_HASH = (
+    Script("row_functions", "contacts_put"),
+    Script("row_functions", "contact_delete"),
+)
 _TOMBSTONE_S = 30 * 86_400
 
 
@@ -26,7 +30,7 @@ class RedisAccounts:
         (row, mark), _ = await self._store.fetch([key, self._store.completeness_marks.mark_for(key)])
         if row is None:  # only an absent row may mean lost data
             require_complete([mark])
-        return Account.model_validate_json(row) if is_current(row) else None
+        return readable("accounts", Account.model_validate_json, row) if is_current(row) else None
 
     async def put(self, row: Account) -> bool:
         """Write a row; return False where a newer version is stored."""
@@ -53,12 +57,13 @@ class RedisApiKeys:
         )
         if row is None:
             require_complete([mark])
-        return None if row is None else ApiKey.model_validate_json(row)
+        return None if row is None else readable("api-keys", ApiKey.model_validate_json, row)
 
     async def all(self) -> Sequence[ApiKey]:
         """Return every key, revoked ones too, by id."""
         (rows,) = await self._store.pipeline([("HVALS", self._store.keys.api_keys)])
-        return sorted(map(ApiKey.model_validate_json, rows), key=lambda row: row.id)
+        parsed = (readable("api-keys", ApiKey.model_validate_json, row) for row in rows)
+        return sorted((row for row in parsed if row is not None), key=lambda row: row.id)
 
     async def put(self, row: ApiKey) -> bool:
         """Write a key; return False where a newer version is stored."""

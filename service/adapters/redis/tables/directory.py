@@ -6,6 +6,7 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.tables.rows import is_current, recipient_of
 from service.adapters.redis.tables.writes import ALL_RECIPIENTS
+from service.adapters.redis.unreadable_rows import readable
 from service.model.recipient import Recipient
 
 
@@ -25,4 +26,5 @@ class RedisRecipientDirectory:
         read_marks = (("GET", mark) for mark in self._store.completeness_marks.sample())
         rows, marks = await self._store.fetch([keys.recipient(i.decode()) for i in ids], *read_marks)
         require_complete(marks)
-        return [recipient_of(row) for row in rows if is_current(row)]
+        current = filter(is_current, rows)
+        return [row for stored in current if (row := readable("recipients", recipient_of, stored))]

@@ -7,9 +7,10 @@ from service.adapters.redis.completeness import YES, require_complete, why_incom
 from service.adapters.redis.script_batch import Command
 from service.adapters.redis.tables.contacts import ContactLookup
 from service.adapters.redis.tables.rows import group_of, is_current, recipient_of
+from service.adapters.redis.unreadable_rows import readable
 from service.model.ids import address_key
 from service.model.recipient import Recipient
-from service.model.suppression import Suppression
+from service.model.suppression import UNREADABLE, Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.ports import LookupKeys, MailBlock, RolePage, Rows
 
@@ -45,10 +46,14 @@ class RedisTables:
         recipient_rows, group_rows = strings[: len(ids)], strings[len(ids) :]
         return Rows(
             recipients={
-                i: recipient_of(row) for i, row in zip(ids, recipient_rows, strict=True) if is_current(row)
+                i: recipient
+                for i, row in zip(ids, recipient_rows, strict=True)
+                if is_current(row) and (recipient := readable("recipients", recipient_of, row))
             },
             groups={
-                group: group_of(row) for group, row in zip(groups, group_rows, strict=True) if is_current(row)
+                key: group
+                for key, row in zip(groups, group_rows, strict=True)
+                if is_current(row) and (group := readable("groups", group_of, row))
             },
             accounts=contacts.accounts(replies[:roles_start]),
             roles=await self._pages(roles, replies[roles_start:marks_start]),
@@ -83,12 +88,12 @@ class RedisTables:
     async def unsubscribed(self, key: str) -> Unsubscribe | None:
         """Return the unsubscribe with an `unsubscribe_key`; None where there is none."""
         (row,), _ = await self._store.fetch([self._store.keys.unsubscribed(key)])
-        return Unsubscribe.model_validate_json(row) if is_current(row) else None
+        return readable("unsubscribes", Unsubscribe.model_validate_json, row) if is_current(row) else None
 
     async def suppression(self, address: str) -> Suppression | None:
         """Return the suppression of an address; None where there is none."""
         (row,), _ = await self._store.fetch([self._store.keys.suppressed(address_key(address))])
-        return Suppression.from_bytes(row) if is_current(row) else None
+        return _suppression(row) if is_current(row) else None
 
     async def incomplete(self) -> str | None:
         """Return why nothing may be sent yet; None when Redis is known to be complete."""
@@ -133,7 +138,9 @@ class RedisTables:
         )
         require_complete(marks)
         recipients: dict[str, Recipient] = {
-            i: recipient_of(row) for i, row in zip(every, rows, strict=True) if is_current(row)
+            i: recipient
+            for i, row in zip(every, rows, strict=True)
+            if is_current(row) and (recipient := readable("recipients", recipient_of, row))
         }
         return {
             role: RolePage(
@@ -150,6 +157,16 @@ class RedisTables:
 
 def _block(suppressed: bytes | None, unsubscribed: bytes | None) -> MailBlock:
     return MailBlock(
-        Suppression.from_bytes(suppressed) if is_current(suppressed) else None,
-        Unsubscribe.model_validate_json(unsubscribed).choice() if is_current(unsubscribed) else None,
+        _suppression(suppressed) if is_current(suppressed) else None,
+        _unsubscribe(unsubscribed).choice() if is_current(unsubscribed) else None,
     )
+
+
+def _suppression(row: bytes) -> Suppression:
+    return readable("suppressions", Suppression.from_bytes, row) or UNREADABLE
+
+
+def _unsubscribe(row: bytes) -> Unsubscribe:
+    """Return an unsubscribe; one without its time and origin for a row that cannot be read, which blocks mail too."""
+    unread = Unsubscribe(id="0" * 24, type="")
+    return readable("unsubscribes", Unsubscribe.model_validate_json, row) or unread

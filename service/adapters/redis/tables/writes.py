@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from service.adapters.redis.client import Store
 from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.adapters.redis.tables.rows import is_current, recipient_of
+from service.adapters.redis.unreadable_rows import readable
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 
-_PUT, _DELETE = Script("row_put"), Script("row_delete")
-_PUT_CONTACTS, _DELETE_CONTACT = Script("contacts_put"), Script("contact_delete")
+_PUT, _DELETE = Script("row_functions", "row_put"), Script("row_functions", "row_delete")
+_PUT_CONTACTS, _DELETE_CONTACT = (
+    Script("row_functions", "contacts_put"),
+    Script("row_functions", "contact_delete"),
+)
 _TOMBSTONE_S = 30 * 86_400
 ALL_RECIPIENTS = ""
 """The empty role, which no row names and every recipient has: the index of the whole table."""
@@ -117,4 +121,5 @@ class RedisTableWrites:
 
 
 def _roles(row: bytes) -> set[str]:
-    return {ALL_RECIPIENTS, *recipient_of(row).roles} if row and is_current(row) else set()
+    recipient = readable("recipients", recipient_of, row) if row and is_current(row) else None
+    return {ALL_RECIPIENTS, *recipient.roles} if recipient else set()

@@ -1,0 +1,16 @@
+-- Functions that the scripts of table rows share; it is joined in front of them.
+
+-- Returns a row as a table; an empty one for a row that cannot be read, which any other row may then replace.
+local function decode(row)
+  local read, decoded = pcall(cjson.decode, row)
+  return read and type(decoded) == 'table' and decoded or {}
+end
+
+-- Returns the version of a row or of a tombstone.
+local function version_of(row)
+  if string.sub(row, 1, 1) == '-' then return tonumber(string.sub(row, 2)) or 0 end
+  return tonumber(decode(row).version) or 0
+end
+
+-- Returns the rank of a contact among those of its account: the main one comes first.
+local function rank_of(contact) return decode(contact).main == true and 0 or 1 end

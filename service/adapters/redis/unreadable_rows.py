@@ -1,0 +1,30 @@
+"""Rows that cannot be read: one of them must not hide the others, or stop a stage."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from service.observability.metrics import UNREADABLE_ROWS
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+_LOG_INTERVAL_S = 60.0
+_ERRORS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+_logged_at: dict[str, float] = {}
+
+
+def readable(table: str, parse: Callable[[bytes], T], row: bytes) -> T | None:
+    """Return the parsed row; None for one that cannot be read, which is counted and logged, once a minute a table."""
+    try:
+        return parse(row)
+    except _ERRORS as error:
+        UNREADABLE_ROWS.add((table,))
+        now = time.monotonic()
+        if now - _logged_at.get(table, -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
+            _logged_at[table] = now
+            # no text of the error: it may quote the row
+            log.error("row_unreadable", table=table, error=type(error).__name__, bytes=len(row))
+        return None

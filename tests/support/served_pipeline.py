@@ -1,0 +1,50 @@
+"""A pipeline with a worker, and the API as a process of its own beside it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from service.dev.ports import free_port
+from tests.support.api_fixture import token
+from tests.support.paths import ROOT
+from tests.support.real_pipeline import RealPipeline
+from tests.support.wait import eventually
+
+_SECRET = "a-secret-of-these-tests-with-32-characters"
+
+
+def bearer(subject: str, scope: str) -> str:
+    """Return a token that the API of `served_pipeline` accepts."""
+    return token(subject, scope, secret=_SECRET)
+
+
+@asynccontextmanager
+async def served_pipeline() -> AsyncIterator[tuple[RealPipeline, str]]:
+    """Yield a pipeline whose worker runs, and the base URL of its API."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    async with RealPipeline(partitions=1) as pipeline:
+        api = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "service.cli", "api"),
+            cwd=ROOT,
+            env=pipeline.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=_SECRET),
+        )
+        pipeline.start_worker("resolve,inbox,email")
+        try:
+            async with httpx.AsyncClient() as client:
+                await eventually(lambda: _ready(client, f"{base}/readyz"), 60)
+            yield pipeline, base
+        finally:
+            api.terminate()
+            await api.wait()
+
+
+async def _ready(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.TransportError:
+        return False
