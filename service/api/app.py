@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
@@ -12,6 +13,7 @@ from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
 from service.api.deps import ApiDeps, Authenticators
 from service.api.hub import Hub
+from service.api.methods import MethodTable
 from service.api.middleware import ApiMiddleware
 from service.api.reference import openapi, page
 from service.api.routes import (
@@ -46,7 +48,7 @@ _ROUTE_MODULES = (
 
 def create_app(deps: ApiDeps) -> FastAPI:
     """Return the API over these ports. Raise ValueError when the authentication settings are unsafe."""
-    app = bare_app(deps.settings.http.root_path)
+    app = bare_app(deps.settings.http.root_path, deps.settings.limits.events)
     app.state.deps = deps
     app.state.authenticators = Authenticators(
         Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
@@ -55,7 +57,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     return app
 
 
-def bare_app(root_path: str = "") -> FastAPI:
+def bare_app(root_path: str = "", events_limit: str = "") -> FastAPI:
     """Return the routes and documents without any ports, which is enough to build the OpenAPI document."""
     app = FastAPI(
         title="Tocsin",
@@ -66,12 +68,20 @@ def bare_app(root_path: str = "") -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
-    for module in _ROUTE_MODULES:
-        app.include_router(module.router)
-    app.include_router(page.router)
+    routers = [module.router for module in (*_ROUTE_MODULES, page)]
+    for router in routers:
+        app.include_router(router)
+    routes = [
+        (route.path, route.methods or ())
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]
     # First in the list, so that it matches before the FastAPI route of the same path.
     app.router.routes.insert(0, _PlainRoute("/counts", inbox.counts))
-    app.add_middleware(ApiMiddleware, root_path=root_path)
+    patch_types = {f"{recipients.PATH}/{{id}}": ", ".join(recipients.PATCH_TYPES)}
+    methods = MethodTable([*routes, ("/openapi.json", {"GET"})], patch_types)
+    app.add_middleware(ApiMiddleware, methods=methods, root_path=root_path, events_limit=events_limit)
     errors.install_handlers(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

@@ -9,11 +9,10 @@ from service.observability import metrics
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def observe(scope: Scope, status: int, duration_s: float) -> None:
+def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
     """Count one request, and observe its duration unless it was a live stream, which lasts up to an hour."""
     route = getattr(scope.get("route"), "path", "none")
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.HTTP_REQUESTS.add((method, route, str(status)))
+    metrics.HTTP_REQUESTS.add((method if method in _METHODS else "other", route, str(status)))
     if route != "/v1/inbox/stream":
         metrics.HTTP_DURATION_S.observe((route,), duration_s)
 

@@ -4,13 +4,18 @@ import time
 
 import structlog
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import ApiError, error_response
+from service.api.errors import ApiError, error_response, route_path
+from service.api.methods import MethodTable
 from service.api.metrics import observe
 from service.api.protocol.connection_limits import MAX_BODY_BYTES
+from service.api.webhook import EVENTS_PATH, webhook_permission
 from service.observability.logs import fault_of
 
+HEAD_ONLY = "tocsin.head"
+"""In the scope of a GET that was a HEAD: the body is not sent."""
 log = structlog.get_logger(__name__)
 _CLIENT_CLOSED = 499
 _INTERNAL = "The request failed for a reason that is not the caller's."
@@ -25,8 +30,12 @@ _HEADERS = (
 class ApiMiddleware:
     """The only middleware. It counts body bytes as they arrive, so a false Content-Length cannot bypass the limit."""
 
-    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
+    def __init__(
+        self, app: ASGIApp, methods: MethodTable, root_path: str = "", events_limit: str = ""
+    ) -> None:
         self._app = app
+        self._methods = methods
+        self._events_limit = events_limit
         self._root_path = root_path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,12 +53,18 @@ class ApiMiddleware:
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
                 message["headers"] = [*message["headers"], *_HEADERS, *scope.get("tocsin.headers", ())]
+            elif HEAD_ONLY in scope:
+                message["body"] = b""
             await send(message)
 
+        method = scope["method"]
+        if method == "HEAD":
+            # A copy: the server looks at its own to leave out the body.
+            scope = {**scope, "method": "GET", HEAD_ONLY: True}
         try:
             # Before authentication, and before any byte of the body is read.
-            if refusal := _body_refusal(scope):
-                await error_response(scope, refusal)(scope, receive, send_with_headers)
+            if answer := self._early_response(method, scope):
+                await answer(scope, receive, send_with_headers)
             else:
                 await self._app(scope, _limited(receive), send_with_headers)
         except ClientDisconnect:
@@ -60,7 +75,22 @@ class ApiMiddleware:
             if not started:  # else the server closes the connection, because the response is not complete
                 await error_response(scope, ApiError(500, _INTERNAL))(scope, receive, send_with_headers)
         finally:
-            observe(scope, status, time.perf_counter() - began)
+            observe(scope, method, status, time.perf_counter() - began)
+
+    def _early_response(self, method: str, scope: Scope) -> Response | None:
+        """Return the response to a request that no route needs to see, or None."""
+        path = route_path(scope)
+        try:
+            self._methods.check(method, path)
+        except ApiError as error:
+            return error_response(scope, error)
+        if refusal := _body_refusal(scope):
+            return error_response(scope, refusal)
+        if method == "OPTIONS" and (headers := self._methods.headers(path)):
+            if path == EVENTS_PATH:
+                headers |= webhook_permission(scope["headers"], self._events_limit)
+            return Response(status_code=204, headers=headers)
+        return None
 
 
 def set_response_headers(scope: Scope, *headers: tuple[bytes, bytes]) -> None:

@@ -9,6 +9,7 @@ or on pipelined requests. This protocol adds them:
    would reset the connection, and the client would never see the response.
 """
 
+import re
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
@@ -28,12 +29,14 @@ _LINGER_S = 2.0
 _NEVER_S = float("inf")
 _LINGER_BYTES = MAX_BODY_BYTES
 _SLOWEST_BYTES_PER_S = 16_384  # of a client that reads a response
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP/1\.[01]\r?\n")
 _TEXTS = {
     400: "The request is not HTTP/1.1 (RFC 9112).",
     408: "The request took too long to arrive.",
     413: "The body has too many chunks, or too many bytes around them.",
     414: "The request target is too long.",
     431: "The header fields are too large or too many.",
+    501: "There is no such method.",
     503: "There are too many open connections.",
 }
 
@@ -122,6 +125,8 @@ class LimitedConnection(HttpToolsProtocol):
             if isinstance(error.__context__, _Refusal):
                 raise error.__context__ from None
             raise _Refusal(400) from None
+        except httptools.HttpParserInvalidMethodError:
+            raise _Refusal(501 if _REQUEST_LINE.match(part) else 400) from None
         except httptools.HttpParserError:
             raise _Refusal(400) from None
         if message != self._messages:

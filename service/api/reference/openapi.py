@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from service.api.errors import is_json_api
 from service.api.representations.schemas import MODELS, error_responses
 
-_OF_EVERY_ROUTE = (408, 414, 431)  # of the connection, before a route is chosen
+_OF_EVERY_ROUTE = (408, 414, 415, 431)  # before a route is chosen; 415: a compressed body
 _REF_TEMPLATE = "#/components/schemas/{model}"
 _FASTAPI_MODELS = ("HTTPValidationError", "ValidationError")
 _DESCRIPTION = """\

@@ -1,5 +1,6 @@
 """Request bodies: strict JSON, validated against a model, with every invalid field named in the error."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -10,12 +11,23 @@ from starlette.requests import Request
 from service.api.errors import ApiError, FieldError, body_error, pointer_to
 
 M = TypeVar("M", bound=BaseModel)
+_JSON_TYPE = re.compile(r"application/(?:[\w!#$&^.+-]+\+)?json", re.ASCII)
 _MAX_ERRORS = 20  # fields named in one response
 _MAX_MEMBERS = 1000  # of an object; a recipient has a preference for each type
 
 
 async def read_json(request: Request) -> Any:
-    """Return the body as strict JSON (RFC 8259): no NaN, no lone surrogates. Raise ApiError 400 or 413."""
+    """Return the body as strict JSON (RFC 8259): no NaN, no lone surrogates. Raise ApiError 400, 413 or 415.
+
+    A body without a media type is taken for JSON. One with another type is refused: a browser sends such bodies, with
+    the password that it knows, from the page of anyone.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type and not _JSON_TYPE.fullmatch(media_type):
+        headers = {"Accept-Patch": "application/json"} if request.method == "PATCH" else {}
+        raise ApiError(
+            415, "The body must be application/json.", code="unsupported-media-type", headers=headers
+        )
     try:
         return orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:

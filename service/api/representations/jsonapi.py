@@ -34,7 +34,7 @@ def negotiate(request: Request, known: Iterable[str] = ()) -> None:
     `known` are the query parameters of the route. A request without Accept, or whose Accept does not have the JSON:API
     media type, still gets JSON:API: its clients read JSON.
     """
-    accept = request.headers.get("accept", "")
+    accept = ", ".join(request.headers.getlist("accept"))
     if accept != JSON_API and JSON_API in accept.lower():
         json_api_ranges = [part for part in _split(accept) if _media_type(part) == JSON_API]
         if json_api_ranges and not any(_parameters(part) <= {"profile", "q"} for part in json_api_ranges):

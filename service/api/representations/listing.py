@@ -1,7 +1,7 @@
 """Listings paged by limit and offset, in the format of the contacts document."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -14,6 +14,12 @@ from service.api.rate_limits import enforce_rate_limit
 from service.api.representations.schemas import Schema
 
 T = TypeVar("T")
+DEFAULT_LIMIT = 20
+RESOURCE_SCHEMA: Schema = {
+    "type": "object",
+    "required": ["allowed_detail_http_methods", "allowed_list_http_methods", "default_limit", "fields"],
+    "properties": {"fields": {"type": "object", "additionalProperties": {"type": "object"}}},
+}
 _MAX_NUMBER = 2**53
 _ROWS_A_PART = 200
 _OBJECTS_A_PART = 2000
@@ -41,7 +47,7 @@ class PageQuery(NamedTuple):
 async def _page_query(
     limit: Annotated[
         int, Query(ge=0, le=_MAX_NUMBER, description="The maximum number of objects; 0 for all.")
-    ] = 20,
+    ] = DEFAULT_LIMIT,
     offset: Annotated[int, Query(ge=0, le=_MAX_NUMBER, description="The number of objects to skip.")] = 0,
 ) -> PageQuery:
     return PageQuery(limit, offset)
@@ -102,6 +108,33 @@ async def _text(meta: Any, parts: Iterable[Sequence[Any]]) -> AsyncIterator[byte
         separator = b","
         await asyncio.sleep(0)
     yield b"]}"
+
+
+def resource_schema(
+    fields: Mapping[str, Schema], *, of_list: Sequence[str], of_one: Sequence[str]
+) -> Mapping[str, Any]:
+    """Return the description of a resource as the contacts document's clients read it, with its methods by path."""
+    return {
+        "allowed_detail_http_methods": list(of_one),
+        "allowed_list_http_methods": list(of_list),
+        "default_format": "application/json",
+        "default_limit": DEFAULT_LIMIT,
+        "fields": fields,
+    }
+
+
+def field_schema(
+    type_: str, help_text: str, *, blank: bool = False, nullable: bool = False, readonly: bool = False
+) -> Schema:
+    """Return the description of a field; `blank`: it may be left out or empty."""
+    return {
+        "blank": blank,
+        "help_text": help_text,
+        "nullable": nullable,
+        "readonly": readonly,
+        "type": type_,
+        "unique": False,
+    }
 
 
 def listing_schema(item: Schema) -> Schema:

@@ -21,6 +21,7 @@ _ERROR_DESCRIPTIONS = {
     406: "None of the media types in Accept can be produced.",
     409: "The request conflicts with the current state of the resource.",
     408: "The request took too long to arrive.",
+    412: "If-Match or If-None-Match does not hold for the current version.",
     413: "The body is larger than 1 MiB.",
     414: "The path and the query are too long.",
     415: "The media type of the body is not one of those documented.",

@@ -17,12 +17,15 @@ from service.api.errors import ApiError, body_error, not_found
 from service.api.rate_limits import enforce_rate_limit
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.listing import (
+    RESOURCE_SCHEMA,
     AccountJson,
     PageParam,
     charge_for_objects,
+    field_schema,
     listing,
     listing_schema,
     objects_schema,
+    resource_schema,
 )
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.address import check_address
@@ -31,6 +34,20 @@ from service.model.validators import check_line
 from service.ports import ContactPage
 
 PATH = "/api/2.0/notification_contacts/"
+_SCHEMA = resource_schema(
+    {
+        "email": field_schema("string", "The address that receives the notifications."),
+        "main": field_schema(
+            "boolean", "Whether this is the account's main contact; null if not.", nullable=True
+        ),
+        "name": field_schema("string", "The person's name.", blank=True),
+        "phone": field_schema("string", "A telephone number.", blank=True),
+        "resource_uri": field_schema("string", "The path of the contact.", readonly=True),
+        "uuid": field_schema("string", "The id of the contact.", readonly=True),
+    },
+    of_list=("get", "post"),
+    of_one=("get", "put", "delete"),
+)
 router = APIRouter(prefix=PATH.rstrip("/"), tags=["contacts"])
 
 Uuid = Annotated[str, Path(description="The contact's id.")]
@@ -135,6 +152,29 @@ async def add(request: Request, account: CallingAccount, deps: Deps) -> Response
     await enforce_rate_limit(request, "new_contacts", account.name, cost=len(new))
     written = await deps.writer.add_contacts(account.id, make)
     return AccountJson({"objects": [contact_view(request, contact) for contact in written]}, 201)
+
+
+@router.get(
+    "/detail/",
+    summary="List contacts, as the list does",
+    responses={
+        200: response(listing_schema(schema_ref(ContactView))),
+        **error_responses(400, 401, 429, 503),
+    },
+)
+async def details(request: Request, account: CallingAccount, deps: Deps, page: PageParam) -> Response:
+    """List the account's contacts: the list has every field already. For clients that ask for details."""
+    return await contacts(request, account, deps, page)
+
+
+@router.get(
+    "/schema/",
+    summary="Describe contacts",
+    responses={200: response(RESOURCE_SCHEMA), **error_responses(401, 429, 503)},
+)
+async def schema(account: CallingAccount) -> Response:
+    """Describe the fields of a contact and the methods of the resource."""
+    return AccountJson(_SCHEMA)
 
 
 @router.get(

@@ -16,6 +16,7 @@ from service.api.auth.principal import Principal
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers, Watcher
+from service.api.middleware import HEAD_ONLY
 from service.api.representations.jsonapi import resource
 from service.api.representations.schemas import error_responses, query_parameter, response
 from service.api.routes.inbox import count_resources, types_of
@@ -158,6 +159,11 @@ class _EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the client or the follower ends the stream."""
+        if HEAD_ONLY in scope:
+            self._watch.close()
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         sending = asyncio.ensure_future(self._send(send))
         disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:

@@ -14,13 +14,16 @@ from service.api.deps import Deps
 from service.api.errors import body_error, pointer_to
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.listing import (
+    RESOURCE_SCHEMA,
     AccountJson,
     PageParam,
     charge_for_objects,
+    field_schema,
     in_slices,
     listing,
     listing_schema,
     objects_schema,
+    resource_schema,
 )
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.api.routes.contacts import PATH as CONTACTS
@@ -54,6 +57,16 @@ class _Change(NamedTuple):
     channel: Channel
 
 
+_SCHEMA = resource_schema(
+    {
+        "contact": field_schema("related", "The path of the contact."),
+        "medium": field_schema("string", f"One of {', '.join(_MEDIA)}; `api` is the inbox."),
+        "type": field_schema("string", "The notification type."),
+        "value": field_schema("boolean", "Whether the contact is notified."),
+    },
+    of_list=("get", "put"),
+    of_one=(),
+)
 _ONE_OR_MANY = {"oneOf": [schema_ref(Preference), {"type": "array", "items": schema_ref(Preference)}]}
 
 
@@ -81,6 +94,29 @@ async def preferences(request: Request, account: CallingAccount, deps: Deps, pag
         lambda contact: [_preference_view(request, contact, *pair) for pair in pairs],
         skipped=skipped,
     )
+
+
+@router.get(
+    "/detail/",
+    summary="List preferences, as the list does",
+    responses={
+        200: response(listing_schema(schema_ref(Preference))),
+        **error_responses(400, 401, 429, 503),
+    },
+)
+async def details(request: Request, account: CallingAccount, deps: Deps, page: PageParam) -> Response:
+    """List the preferences: the list has every field already. For clients that ask for details."""
+    return await preferences(request, account, deps, page)
+
+
+@router.get(
+    "/schema/",
+    summary="Describe preferences",
+    responses={200: response(RESOURCE_SCHEMA), **error_responses(401, 429, 503)},
+)
+async def schema(account: CallingAccount) -> Response:
+    """Describe the fields of a preference and the methods of the resource."""
+    return AccountJson(_SCHEMA)
 
 
 @router.put(

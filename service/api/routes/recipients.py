@@ -12,14 +12,16 @@ from service.api.auth.guard import MayChangeTables
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error, pointer_to
 from service.api.representations.body import parse_model, read_json
+from service.api.representations.etag import check_preconditions, etag_of, is_not_modified
 from service.api.representations.recipient_form import RecipientForm, form_of, recipient_of
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.recipient import Recipient
 
-router = APIRouter(prefix="/v1/recipients", tags=["recipients"])
+PATH = "/v1/recipients"
+router = APIRouter(prefix=PATH, tags=["recipients"])
 
 Id = Annotated[str, Path(min_length=1, max_length=128, description="The recipient's id.")]
-_MERGE_PATCH = "application/merge-patch+json"
+PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
 
 class RecipientView(RecipientForm):
@@ -61,11 +63,18 @@ async def recipients(
 @router.get(
     "/{id}",
     summary="Get a recipient",
-    responses={200: _RECIPIENT, **error_responses(400, 401, 403, 404, 429, 503)},
+    responses={
+        200: _RECIPIENT,
+        304: {"description": "The recipient has the version that If-None-Match names."},
+        **error_responses(400, 401, 403, 404, 429, 503),
+    },
 )
-async def recipient(principal: MayChangeTables, deps: Deps, id: Id) -> Response:
-    """Get a recipient with its current version."""
-    return _json(_view(_existing(await deps.writer.read_recipient(id))))
+async def recipient(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
+    """Get a recipient with its current version, which the ETag has too."""
+    row = _existing(await deps.writer.read_recipient(id))
+    if is_not_modified(request, row.version):
+        return Response(status_code=304, headers={"ETag": etag_of(row.version)})
+    return _row(row)
 
 
 @router.put(
@@ -74,14 +83,14 @@ async def recipient(principal: MayChangeTables, deps: Deps, id: Id) -> Response:
     responses={
         200: _RECIPIENT,
         201: response(schema_ref(RecipientView), "The recipient was created."),
-        **error_responses(400, 401, 403, 409, 413, 422, 429, 503),
+        **error_responses(400, 401, 403, 409, 412, 413, 422, 429, 503),
     },
     openapi_extra=request_body(schema_ref(RecipientForm)),
 )
 async def put(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
     """Create or replace a recipient. Fields that are not in the body get their defaults.
 
-    If the body has a `version`, it must be the current one; otherwise the response is 409.
+    If the body has a `version`, it must be the current one; otherwise the response is 409. The same by If-Match is 412.
     """
     if not id.isprintable() or id.strip() != id:
         raise parameter_error("id", "must be printable and not begin or end with a space")
@@ -91,17 +100,18 @@ async def put(request: Request, principal: MayChangeTables, deps: Deps, id: Id) 
     def change(current: Recipient | None) -> Recipient:
         nonlocal created
         created = current is None
+        check_preconditions(request, current.version if current else None)
         _check_version(form, current)
         return recipient_of(id, form, current, deps.catalogue, deps.clock.now_ms())
 
-    return _json(_view(await deps.writer.recipient(id, change)), 201 if created else 200)
+    return _row(await deps.writer.recipient(id, change), 201 if created else 200)
 
 
 @router.patch(
     "/{id}",
     summary="Change a recipient",
-    responses={200: _RECIPIENT, **error_responses(400, 401, 403, 404, 409, 413, 422, 429, 503)},
-    openapi_extra=request_body({"type": "object"}, _MERGE_PATCH, "application/json"),
+    responses={200: _RECIPIENT, **error_responses(400, 401, 403, 404, 409, 412, 413, 422, 429, 503)},
+    openapi_extra=request_body({"type": "object"}, *PATCH_TYPES),
 )
 async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
     """Apply a merge patch (RFC 7396): change the fields in the body, reset those that are null, keep the others.
@@ -114,11 +124,12 @@ async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id
 
     def change(current: Recipient | None) -> Recipient:
         row = _existing(current)
+        check_preconditions(request, row.version)
         form = parse_model(RecipientForm, merge_patch({**form_of(row), "version": row.version}, body))
         _check_version(form, row)
         return recipient_of(id, form, row, deps.catalogue, deps.clock.now_ms())
 
-    return _json(_view(await deps.writer.recipient(id, change)))
+    return _row(await deps.writer.recipient(id, change))
 
 
 @router.delete(
@@ -126,11 +137,15 @@ async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id
     status_code=204,
     summary="Delete a recipient",
     response_class=Response,
-    responses=error_responses(400, 401, 403, 404, 429, 503),
+    responses=error_responses(400, 401, 403, 404, 412, 429, 503),
 )
-async def delete(principal: MayChangeTables, deps: Deps, id: Id) -> Response:
+async def delete(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
     """Delete a recipient. It gets no new deliveries; its inbox entries stay until they expire."""
-    if not await deps.writer.drop_recipient(id):
+
+    def check(row: Recipient) -> None:
+        check_preconditions(request, row.version)
+
+    if not await deps.writer.drop_recipient(id, check):
         raise not_found("recipient")
     return Response(status_code=204)
 
@@ -168,6 +183,12 @@ def _existing(row: Recipient | None) -> Recipient:
 def _view(row: Recipient) -> dict[str, Any]:
     """Return the fields of a RecipientView."""
     return {"id": row.id, **form_of(row), "version": row.version}
+
+
+def _row(row: Recipient, status: int = 200) -> Response:
+    response = _json(_view(row), status)
+    response.headers["ETag"] = etag_of(row.version)
+    return response
 
 
 def _json(body: Any, status: int = 200) -> Response:

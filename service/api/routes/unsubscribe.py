@@ -26,7 +26,7 @@ _STATUS = {
 _MAX_BYTES = 4096
 
 
-@router.api_route("/{token}", methods=["GET", "HEAD"])
+@router.get("/{token}")
 async def show(token: str, request: Request, deps: Deps) -> HTMLResponse:
     """Return a page with a button to unsubscribe, or to subscribe again, or the reason why there is none."""
     target = _read(token, request, deps)

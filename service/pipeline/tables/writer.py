@@ -111,13 +111,16 @@ class TableWriter:
 
         return await self._until_written(f"recipient:{recipient}", attempt)
 
-    async def drop_recipient(self, recipient: str) -> bool:
-        """Delete a recipient with its preferences; return False when there is none."""
+    async def drop_recipient(
+        self, recipient: str, check: Callable[[Recipient], None] = lambda _: None
+    ) -> bool:
+        """Delete a recipient with its preferences; return False when there is none. `check` may raise to keep it."""
 
         async def attempt() -> bool | None:
             current = await self.read_recipient(recipient)
             if current is None:
                 return False
+            check(current)
             version = self._after(current.version)
             await self._publish("recipients", [(recipient, None)], version)
             deleted = await self._stores.writes.delete_recipient(recipient, version)

@@ -1,8 +1,11 @@
-"""The API behind a real HTTP server, in the test's event loop."""
+"""The API behind a real HTTP server, in the test's event loop or in a thread of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -35,3 +38,49 @@ async def served(api: ApiFixture, within_s: float = 30) -> AsyncIterator[httpx.A
         finally:
             server.should_exit = True
             await asyncio.wait_for(running, within_s)
+
+
+@dataclass
+class ThreadedApi:
+    """The API in its thread, for clients that block."""
+
+    api: ApiFixture
+    port: int
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, awaitable: Any) -> Any:
+        """Run something in the API's loop, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(awaitable, self.loop).result(120)
+
+
+@contextmanager
+def in_thread(
+    make: Callable[[], AbstractAsyncContextManager[ApiFixture]],
+    prepare: Callable[[ApiFixture], Awaitable[None]] | None = None,
+) -> Iterator[ThreadedApi]:
+    """Serve the API that `make` returns in a thread, until the end of the block."""
+    ready, stop, box = threading.Event(), asyncio.Event(), list[ThreadedApi]()
+
+    async def serve() -> None:
+        async with make() as api:
+            if prepare is not None:
+                await prepare(api)
+            server = EmbeddedServer(api.app, HttpSettings(), port=0)
+            running = asyncio.create_task(server.serve())
+            while not server.started:
+                await asyncio.sleep(0.01)
+            box.append(ThreadedApi(api, server.port, asyncio.get_running_loop()))
+            ready.set()
+            await stop.wait()
+            server.should_exit = True
+            await running
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    try:
+        assert ready.wait(60)
+        yield box[0]
+    finally:
+        if box:
+            box[0].loop.call_soon_threadsafe(stop.set)
+        thread.join(30)

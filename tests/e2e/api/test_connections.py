@@ -102,7 +102,7 @@ LIVEZ = b"GET /livez HTTP/1.1\r\n" + HOST
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+        (b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
         (b"GET /" + b"a" * 9_000_000, 414),
         (LIVEZ + b"X: " + b"a" * 40_000 + b"\r\n\r\n", 431),
         (LIVEZ + b"X: " + b"a" * 9_000_000, 431),
@@ -111,6 +111,7 @@ LIVEZ = b"GET /livez HTTP/1.1\r\n" + HOST
         (LIVEZ + b"a:b\r\n" * 1_000_000, 431),
         (b"\r\n" * 100_000, 431),
         (b"NONSENSE\r\n\r\n", 400),
+        (b"INVENT /livez HTTP/1.1\r\n" + HOST + b"\r\n", 501),
         (b"GET /livez HTTP/1.1\r\n\r\n", 400),
         (LIVEZ + HOST + b"\r\n", 400),
         (b"GET /livez HTTP/2.0\r\n" + HOST + b"\r\n", 505),
@@ -120,6 +121,12 @@ LIVEZ = b"GET /livez HTTP/1.1\r\n" + HOST
     ],
     ids=lambda value: None if isinstance(value, int) else f"{len(value)}:{value[-12:]!r}",
 )
+@pytest.mark.conformance("RFC 9110", "15.5.15 414", "A target over 16 KiB is 414.")
+@pytest.mark.conformance("RFC 6585", "5 431", "Header fields over 32 KiB, or more than 100, are 431.")
+@pytest.mark.conformance("RFC 9112", "3.2 Host", "A request without Host, or with two, is 400.")
+@pytest.mark.conformance("RFC 9112", "6.1 Transfer-Encoding", "Another coding than chunked is 501.")
+@pytest.mark.conformance("RFC 9112", "6.3 message length", "A length and chunks together are 400.")
+@pytest.mark.conformance("RFC 9110", "9.1 methods", "A method that the server does not know is 501.")
 async def test_heads_beyond_a_limit(api: ApiFixture, request_bytes: bytes, status: int) -> None:
     """A head that is too large, or not HTTP/1.1, is a problem with its own status, and closes the connection."""
     async with serving(api) as (client, _):
@@ -159,6 +166,7 @@ async def test_bytes_around_a_body(api: ApiFixture, body: bytes) -> None:
     assert [status for status, _ in responses] == [413]
 
 
+@pytest.mark.conformance("RFC 9110", "6.5.1 trailer fields", "Trailer fields are dropped.")
 async def test_trailers_are_not_headers(api: ApiFixture) -> None:
     """A trailer cannot add a header to the request after it was authorised (RFC 9110, section 6.5.1)."""
     bearer = api.bearer("shop", "events")["Authorization"].encode()
@@ -169,6 +177,9 @@ async def test_trailers_are_not_headers(api: ApiFixture) -> None:
     assert [status for status, _ in responses] == [401]
 
 
+@pytest.mark.conformance(
+    "RFC 9112", "9.3.2 pipelining", "Responses come in the order of requests; at most 16 wait."
+)
 async def test_pipelined_requests(api: ApiFixture) -> None:
     """Pipelined requests are answered in order; beyond the limit no more are read, and the connection closes."""
     async with serving(api) as (client, _):
@@ -191,6 +202,7 @@ async def test_a_bad_request_behind_a_good_one(api: ApiFixture) -> None:
     assert 400 not in [status for status, _ in responses][:1]
 
 
+@pytest.mark.conformance("RFC 9110", "15.5.9 408", "A request that does not arrive in time is 408.")
 async def test_slow_heads_and_bodies(api: ApiFixture) -> None:
     """A head or a body that does not arrive in time is 408, also when a byte comes now and then."""
     bearer = "".join(f"{name}: {value}\r\n" for name, value in api.bearer("shop", "events").items()).encode()
@@ -215,6 +227,38 @@ async def test_slow_heads_and_bodies(api: ApiFixture) -> None:
     assert [status for status, _ in head] == [408]
     assert [status for status, _ in body] == [408]
     assert nothing == []
+
+
+@pytest.mark.conformance(
+    "RFC 9112", "3.2.2 absolute-form", "A target in absolute form is its path and query."
+)
+@pytest.mark.conformance("RFC 9112", "3.2.4 asterisk-form", "OPTIONS * is answered for the whole server.")
+@pytest.mark.conformance("RFC 9110", "6.6.1 Date", "Every response has a Date.")
+@pytest.mark.conformance(
+    "RFC 9110", "7.8 Upgrade", "Upgrade is ignored; the connection closes after the response."
+)
+async def test_forms_of_a_target(api: ApiFixture) -> None:
+    """Each is answered on a real connection, which has a date in each response, an error too."""
+    end = HOST + b"Connection: close\r\n\r\n"
+    upgrade = HOST + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    async with serving(api) as (client, _):
+        for target, status in (
+            (b"GET http://tocsin.test/livez HTTP/1.1\r\n" + end, 200),
+            (b"GET http://tocsin.test HTTP/1.1\r\n" + end, 404),
+            (b"OPTIONS * HTTP/1.1\r\n" + end, 204),
+            (b"GET * HTTP/1.1\r\n" + end, 400),
+            (b"CONNECT tocsin.test:443 HTTP/1.1\r\n" + end, 400),
+            (b"GET /livez HTTP/1.0\r\n\r\n", 200),
+            (b"GET /livez HTTP/1.1\r\n" + upgrade, 200),
+            (b"HEAD /livez HTTP/1.1\r\n" + end, 200),
+        ):
+            reader, writer = await client.connect()
+            writer.write(target)
+            async with asyncio.timeout(10):
+                text = await reader.read(-1)
+            assert text.startswith(b"HTTP/1.1 %d " % status), target
+            assert b"\r\ndate: " in text
+            assert (b"ok" in text) is (status == 200 and not target.startswith(b"HEAD"))
 
 
 async def test_a_client_that_does_not_read(api: ApiFixture) -> None:

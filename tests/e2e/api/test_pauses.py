@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import httpx
 import orjson
@@ -25,8 +24,8 @@ from service.model.ledger import NewEntry, State
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Group
 from service.ports import EventHead
-from service.settings import HttpSettings, LimitSettings
-from tests.e2e.api.served import EmbeddedServer
+from service.settings import LimitSettings
+from tests.e2e.api.served import ThreadedApi, in_thread
 from tests.support.api_fixture import ACCOUNT, CATALOGUE, ApiFixture, basic, real_api, settings_for, token
 from tests.support.wait import until
 
@@ -41,17 +40,10 @@ LIMITS = LimitSettings(
 
 
 @dataclass
-class Served:
-    """The API in its thread; `pauses_s` is the CPU time of each stretch in which its loop did nothing else."""
+class Served(ThreadedApi):
+    """`pauses_s` is the CPU time of each stretch in which the API's loop did nothing else."""
 
-    api: ApiFixture
-    port: int
-    loop: asyncio.AbstractEventLoop
     pauses_s: list[float] = field(default_factory=list)
-
-    def run(self, awaitable: Any) -> Any:
-        """Run something in the API's loop, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(awaitable, self.loop).result(120)
 
     @contextmanager
     def without_pauses(self, limit_s: float = MAX_PAUSE_S) -> Iterator[httpx.Client]:
@@ -92,34 +84,19 @@ async def _measure(pauses_s: list[float]) -> None:
 
 @pytest.fixture
 def served(valkey_url: str) -> Iterator[Served]:
-    ready, stop, box = threading.Event(), asyncio.Event(), list[Served]()
+    async def with_explain(api: ApiFixture) -> None:
+        parts = bootstrap(settings_for(valkey_url))
+        api.app.state.deps = replace(api.deps, explain=parts.explain())
 
-    async def serve() -> None:
-        async with real_api(valkey_url, limits=LIMITS) as api:
-            parts = bootstrap(settings_for(valkey_url))
-            api.app.state.deps = replace(api.deps, explain=parts.explain())
-            server = EmbeddedServer(api.app, HttpSettings(), port=0)
-            running = asyncio.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.01)
-            box.append(Served(api, server.port, asyncio.get_running_loop()))
-            measuring = asyncio.create_task(_measure(box[0].pauses_s))
-            ready.set()
-            await stop.wait()
-            measuring.cancel()
-            server.should_exit = True
-            await running
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(60)
     threshold = gc.get_threshold()
-    collect_less_garbage()
-    yield box[0]
+    with in_thread(lambda: real_api(valkey_url, limits=LIMITS), with_explain) as threaded:
+        served = Served(threaded.api, threaded.port, threaded.loop)
+        measuring = asyncio.run_coroutine_threadsafe(_measure(served.pauses_s), served.loop)
+        collect_less_garbage()
+        yield served
+        measuring.cancel()
     gc.set_threshold(*threshold)
     gc.unfreeze()
-    box[0].loop.call_soon_threadsafe(stop.set)
-    thread.join(30)
 
 
 def bearer(*scopes: str) -> dict[str, str]:

@@ -33,7 +33,11 @@ ACCOUNT = [
         ("GET", "contacts/x/"),
         ("PUT", "contacts/x/"),
         ("DELETE", "contacts/x/"),
+        ("GET", "contacts/detail/"),
+        ("GET", "contacts/schema/"),
         ("GET", "preferences/"),
+        ("GET", "preferences/detail/"),
+        ("GET", "preferences/schema/"),
         ("PUT", "preferences/"),
     )
 ]
@@ -135,6 +139,7 @@ async def test_new_password(api: ApiFixture) -> None:
     assert (await api.client.get(path, auth=basic(password="another"))).status_code == 200
 
 
+@pytest.mark.conformance("RFC 7617", "2 Basic", "What is no account and password in UTF-8 and Base64 is 401.")
 @pytest.mark.parametrize(
     "header", ["Basic", "Basic !", "Basic YQ==", "Basic OnB3", "Basic //8=", "Basic YWNtZTo="]
 )

@@ -8,6 +8,9 @@ JSON_API = "application/vnd.api+json"
 DATA = b'{"data": []}'
 
 
+@pytest.mark.conformance(
+    "JSON:API 1.1", "5.3 406", "406 if each instance of the media type in Accept has parameters."
+)
 @pytest.mark.parametrize(
     ("accept", "status"),
     [
@@ -33,6 +36,9 @@ async def test_accept(api: ApiFixture, accept: str | None, status: int) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (status, JSON_API)
 
 
+@pytest.mark.conformance(
+    "JSON:API 1.1", "5.3 415", "415 for the media type with parameters other than profile."
+)
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
@@ -56,6 +62,11 @@ async def test_content_type(api: ApiFixture, content_type: str | None, status: i
     assert answer.status_code == status
 
 
+@pytest.mark.conformance(
+    "JSON:API 1.1", "6.2 query parameters", "An unknown parameter with a reserved name is 400."
+)
+@pytest.mark.conformance("JSON:API 1.1", "7.4 sorting", "A sort key that is not supported is 400.")
+@pytest.mark.conformance("JSON:API 1.1", "7.3 include", "include is not supported: 400.")
 @pytest.mark.parametrize(
     ("path", "query", "parameter"),
     [
@@ -82,11 +93,15 @@ async def test_parameters(api: ApiFixture, path: str, query: str, parameter: str
     assert source["parameter"] in ([parameter] if parameter else ["status", "filter[status]"])
 
 
+@pytest.mark.conformance(
+    "JSON:API 1.1", "6.3 custom parameters", "An unknown parameter with a custom name is ignored."
+)
 async def test_unreserved_parameters_are_ignored(api: ApiFixture) -> None:
     """Unknown parameters with unreserved names, such as a cache buster, are accepted."""
     assert (await api.client.get("/counts?_=1&camelCase=2", headers=api.bearer())).status_code == 200
 
 
+@pytest.mark.conformance("JSON:API 1.1", "7.5 pagination", "Pages have links.next, null on the last page.")
 async def test_pages(api: ApiFixture) -> None:
     """Pages have every entry once, in order; `links` are present only with paging, and `next` is null on the last."""
     await api.add(*(inbox_item("overbid", id=f"n{n}", at_ms=1_000_000 + n // 2) for n in range(7)))
@@ -101,6 +116,7 @@ async def test_pages(api: ApiFixture) -> None:
     assert "links" not in (await api.client.get("/notifications", headers=api.bearer())).json()
 
 
+@pytest.mark.conformance("JSON:API 1.1", "7.6 filtering", "filter[type] and filter[status] select entries.")
 async def test_filters(api: ApiFixture) -> None:
     """Filters by type, as number or name, and by status; read entries have `read_at`."""
     await api.add(

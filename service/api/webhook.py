@@ -1,0 +1,32 @@
+"""The handshake by which an upstream asks whether it may deliver events here (CloudEvents HTTP webhooks 1.0.2, 4).
+
+It protects others from floods that name them as a target. A client that may deliver needs a credential all the same.
+"""
+
+import re
+from collections.abc import Sequence
+
+EVENTS_PATH = "/v1/events"
+_ORIGIN = re.compile(rb"[\w.*:/\[\]-]{1,255}", re.ASCII)
+_RATE = re.compile(r"(\d+)\s*(?:/|per)\s*(\d*)\s*(second|minute|hour|day)s?", re.IGNORECASE)
+_MINUTES = {"second": 1 / 60, "minute": 1.0, "hour": 60.0, "day": 1440.0}
+
+
+def webhook_permission(headers: Sequence[tuple[bytes, bytes]], limit: str) -> dict[str, str]:
+    """Return the headers that permit delivery from the origin that asks, at the rate of `limit` (`12000/minute`).
+
+    Empty when the request does not ask (section 4.1), or names no origin that is one.
+    """
+    origins = [value for name, value in headers if name == b"webhook-request-origin"]
+    if len(origins) != 1 or not _ORIGIN.fullmatch(origins[0]):
+        return {}
+    return {"WebHook-Allowed-Origin": origins[0].decode("ascii"), "WebHook-Allowed-Rate": per_minute(limit)}
+
+
+def per_minute(limit: str) -> str:
+    """Return the requests a minute that a limit allows, at least 1; `*` for no limit."""
+    match = _RATE.fullmatch(limit.strip())
+    if match is None:
+        return "*"
+    minutes = int(match[2] or 1) * _MINUTES[match[3].lower()]
+    return str(max(1, int(int(match[1]) / minutes)))
