@@ -78,7 +78,9 @@ async def test_head(api: ApiFixture, path: str) -> None:
     }
 
 
-@pytest.mark.conformance("RFC 9110", "9.2.1 safe methods", "HEAD and GET change nothing, not even of an unsubscribe link.")
+@pytest.mark.conformance(
+    "RFC 9110", "9.2.1 safe methods", "HEAD and GET change nothing, not even of an unsubscribe link."
+)
 async def test_head_of_an_unsubscribe_link(api: ApiFixture) -> None:
     """A mail scanner that follows the link by HEAD does not unsubscribe."""
     assert (await api.client.head("/unsubscribe/a")).status_code == 404
@@ -222,7 +224,9 @@ async def test_formats_of_errors(api: ApiFixture, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.conformance(
     "RFC 9110", "11.6.1 WWW-Authenticate", "Every 401 names a scheme that the route accepts."
 )
-@pytest.mark.conformance("RFC 6750", "3 WWW-Authenticate", "A 403 because of a missing scope names the scope.")
+@pytest.mark.conformance(
+    "RFC 6750", "3 WWW-Authenticate", "A 403 because of a missing scope names the scope."
+)
 async def test_challenges(api: ApiFixture) -> None:
     """Bearer, or Basic for contacts and preferences."""
     for path in paths():
