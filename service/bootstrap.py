@@ -28,7 +28,7 @@ from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKey
 from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
-from service.adapters.smtp.relay import Relay
+from service.adapters.smtp.relay import Relay, Timeouts
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
@@ -74,7 +74,7 @@ from service.ports import (
     Withdrawals,
     Workers,
 )
-from service.settings import RelaySettings, Settings, templates_directory
+from service.settings import RelaySettings, Settings, TimeoutSettings, templates_directory
 
 
 class SystemClock:
@@ -339,6 +339,22 @@ def relays(settings: Settings) -> Sequence[Relay]:
     ]
 
 
+def _timeouts(timeouts: TimeoutSettings) -> Timeouts:
+    return Timeouts(
+        connect_s=timeouts.connect,
+        greeting_s=timeouts.greeting,
+        mail_s=timeouts.mail,
+        rcpt_s=timeouts.rcpt,
+        data_s=timeouts.data,
+        block_s=timeouts.block,
+        final_s=timeouts.final,
+        quit_s=timeouts.quit,
+        tls_s=timeouts.tls,
+        ehlo_s=timeouts.ehlo,
+        auth_s=timeouts.auth,
+    )
+
+
 def _relay(one: RelaySettings, default_name: str, local_hostname: str, domain_concurrency: int) -> Relay:
     return Relay(
         name=one.name or default_name,
@@ -354,4 +370,5 @@ def _relay(one: RelaySettings, default_name: str, local_hostname: str, domain_co
         max_mails_per_connection=one.max_mails_per_connection,
         domain_concurrency=domain_concurrency,
         rate=one.rate,
+        timeouts=_timeouts(one.timeouts),
     )

@@ -176,6 +176,12 @@ UNREADABLE_ROWS = FastCounter(
     ("table",),
     REGISTRY,
 )
+RELAY_FAILURES = FastCounter(
+    "tocsin_relay_failures_total",
+    "Connections to a relay that failed, by the step: before the first message, or in the dialogue",
+    ("relay", "step"),
+    REGISTRY,
+)
 REDIS_ERRORS = FastCounter(
     "tocsin_redis_errors_total", "Failed Redis commands, by reason", ("reason",), REGISTRY
 )

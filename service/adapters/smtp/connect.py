@@ -5,24 +5,39 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
 import aiosmtplib
 
 from service.adapters.smtp.envelope import Extensions
+from service.adapters.smtp.local_name import local_name
 from service.adapters.smtp.relay import Relay
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.model.relay import RelayState
 
 
 class RelayFault(Exception):
-    """A relay could not be made ready for mail; `state` is the state that it must take."""
+    """A relay could not be made ready for mail.
 
-    def __init__(self, state: RelayState, reason: ResultReason, detail: str) -> None:
+    `state` is the state that it must take, `step` the one that failed, `silent`: by no answer in time.
+    """
+
+    def __init__(
+        self,
+        state: RelayState,
+        reason: ResultReason,
+        detail: str,
+        step: str = "connect",
+        *,
+        silent: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.state = state
         self.reason = reason
         self.detail = detail
+        self.step = step
+        self.silent = silent
 
 
 def tls_context(relay: Relay) -> ssl.SSLContext | None:
@@ -45,50 +60,77 @@ async def open_connection(
     """
     client = aiosmtplib.SMTP(
         hostname=relay.host,
-        local_hostname=relay.local_hostname,
-        timeout=relay.timeouts.greeting_s,
+        local_hostname=relay.local_hostname or await asyncio.to_thread(local_name),
         use_tls=relay.security == "tls",
-        start_tls=relay.security == "starttls",
-        username=relay.username or None,
-        password=relay.password if relay.username else None,
+        start_tls=False,
         tls_context=context,
     )
+    step = _Step()
     try:
-        await client.connect(port=None, sock=await _connect_tcp(relay))
-        if client.is_ehlo_or_helo_needed:
-            await _say_hello(client)
+        await _handshake(client, relay, step)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         client.close()
-        raise _fault(error) from error
+        raise _fault(error, step.name) from error
     except BaseException:
         client.close()
         raise
     transport = client.transport
     if transport is None or transport.is_closing():
         client.close()
-        raise RelayFault(RelayState.breaker_open, Reason.relay_unavailable, "closed after the greeting")
+        raise RelayFault(
+            RelayState.breaker_open, Reason.relay_unavailable, "closed after the greeting", step.name
+        )
     return cast(asyncio.Transport, transport), _extensions(
         client
     )  # uvloop's do not inherit from asyncio.Transport
 
 
-async def _say_hello(client: aiosmtplib.SMTP) -> None:
+@dataclass(slots=True)
+class _Step:
+    """The step before the first MAIL that is being taken, for the text of a fault."""
+
+    name: str = "connect"
+
+
+async def _handshake(client: aiosmtplib.SMTP, relay: Relay, step: _Step) -> None:
+    """Take every step up to MAIL, each within its own time."""
+    times = relay.timeouts
+    sock = await _connect_tcp(relay)
+    step.name = "greeting"
+    if relay.security == "tls":  # aiosmtplib does the handshake and reads the greeting in one call
+        step.name = "TLS and greeting"
+        async with asyncio.timeout(times.tls_s + times.greeting_s):
+            await client.connect(port=None, sock=sock, timeout=max(times.tls_s, times.greeting_s))
+    else:
+        await client.connect(port=None, sock=sock, timeout=times.greeting_s)
+    await _say_hello(client, times.ehlo_s, step)
+    if relay.security == "starttls":
+        step.name = "STARTTLS"
+        await client.starttls(timeout=times.tls_s)
+        await _say_hello(client, times.ehlo_s, step)
+    if relay.username:
+        step.name = "AUTH"
+        await client.login(relay.username, relay.password, timeout=times.auth_s)
+
+
+async def _say_hello(client: aiosmtplib.SMTP, timeout_s: float, step: _Step) -> None:
     """Send EHLO, and HELO if the relay refuses it for good (RFC 5321 section 3.2)."""
+    step.name = "EHLO"
     try:
-        await client.ehlo()
+        await client.ehlo(timeout=timeout_s)
     except aiosmtplib.SMTPHeloError as error:
         if error.code < 500 or not client.is_connected:
             raise
-        await client.helo()
+        await client.helo(timeout=timeout_s)
 
 
 async def _connect_tcp(relay: Relay) -> socket.socket:
     """Return a connected socket; try each address in turn, each with its own timeout (RFC 5321 section 5.1)."""
     loop = asyncio.get_running_loop()
     error: OSError = ConnectionError("no address")
-    for family, kind, protocol, _, address in await loop.getaddrinfo(
-        relay.host, relay.port, type=socket.SOCK_STREAM
-    ):
+    async with asyncio.timeout(relay.timeouts.connect_s):
+        addresses = await loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in addresses:
         candidate = socket.socket(family, kind, protocol)
         with _closed_on_failure(candidate):
             candidate.setblocking(False)
@@ -125,20 +167,23 @@ def _extensions(client: aiosmtplib.SMTP) -> Extensions:
     )
 
 
-def _fault(error: Exception) -> RelayFault:
+def _fault(error: Exception, step: str) -> RelayFault:
     """Return the state and reason that a failure before the first MAIL gives the relay."""
     detail = _detail(error)
+    if isinstance(error, TimeoutError):
+        detail = f"no answer in time: {step}"
+        return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail, step, silent=True)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         if not 500 <= error.code <= 599:
             no_reply = error.code < 400  # malformed, or none at all
             state = RelayState.breaker_open if no_reply else RelayState.cooldown
-            return RelayFault(state, Reason.relay_unavailable, detail)
+            return RelayFault(state, Reason.relay_unavailable, detail, step)
         refused = isinstance(error, aiosmtplib.SMTPAuthenticationError)
         reason = SendReason.auth_failed if refused else SendReason.misconfigured
-        return RelayFault(RelayState.misconfigured, reason, detail)
+        return RelayFault(RelayState.misconfigured, reason, detail, step)
     if _is_certificate_error(error) or not isinstance(error, OSError):
-        return RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail)
-    return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail)
+        return RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail, step)
+    return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail, step)
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:

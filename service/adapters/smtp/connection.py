@@ -21,6 +21,7 @@ from service.adapters.smtp.steps import ENVELOPE, DialogueStep, reply_timeouts_s
 from service.model.classifier import SmtpPhase
 from service.model.reasons import Reason, ResultReason
 
+TIMED_OUT = "no answer in time"
 CHUNK_BYTES = 65_536  # of a body, written at once
 _SLOW_S = (
     1.0  # a domain that takes longer after the end of data gets no envelope pipelined behind its messages
@@ -111,7 +112,7 @@ class Connection(asyncio.Protocol):
         if self._closed or now < (self._deadline if waiting or self._messages_left else 0.0):
             return False
         if waiting:
-            self._close("" if _QUIT in self._expected else "timed out", Reason.relay_unavailable)
+            self._close("" if _QUIT in self._expected else TIMED_OUT, Reason.relay_unavailable)
         else:
             self.quit()
         return not waiting
@@ -366,6 +367,8 @@ class Connection(asyncio.Protocol):
             return
         self._closed = True  # before the callbacks, which may call back
         phase = next((SmtpPhase(step.value) for step in self._expected if step in ENVELOPE), SmtpPhase.data)
+        if error == TIMED_OUT:
+            error = f"{TIMED_OUT}: {self._expected[0].value if self._expected else 'body'}"
         if error:
             self._transport.abort()
         else:

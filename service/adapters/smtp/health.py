@@ -43,7 +43,7 @@ class RelayHealthTracker:
         self.pristine = True
         self._cooldowns = cooldowns
         self._now = now
-        self._failures = 0
+        self._failures = self._silences = 0
         self._cooldowns_in_row = 0
         # since the last accepted message
         self._suspected: ResultReason | None = None
@@ -54,22 +54,31 @@ class RelayHealthTracker:
         """Reset to ok: a message was accepted. Call only when not `pristine`, to keep it off the accepted path."""
         self.pristine = True
         self.state, self.usable, self.reason, self.detail = RelayState.ok, True, None, ""
-        self._failures = self._cooldowns_in_row = 0
+        self._failures = self._silences = self._cooldowns_in_row = 0
         self._suspected = None
         self._witnesses.clear()
         self._domains.clear()
 
+    def record_answer(self) -> None:
+        """Reset the failures: the relay is reachable, whatever it replied."""
+        self._failures = self._silences = 0
+
     def record_reply(self) -> None:
-        """Reset the failures: a dialogue was completed, so the relay is reachable, whatever it replied."""
-        self._failures = 0
+        """Reset the failures, and end a trial that needs no more than an answer."""
+        self.record_answer()
         if self.state is RelayState.trial and self.reason not in _PROVEN_BY_ACCEPTANCE:
             self.record_accepted()
 
-    def record_failure(self, detail: str) -> bool:
-        """Count a broken dialogue. Return True when that opens the breaker."""
+    def record_failure(self, detail: str, *, silent: bool = False) -> bool:
+        """Count a broken dialogue or a failed connection. Return True when that opens the breaker.
+
+        `silent`: the relay did not answer in time. Few of these are enough, in whatever order they come.
+        """
         self.pristine = False
         self._failures += 1
-        if self.state is not RelayState.trial and self._failures < self._cooldowns.failures:
+        self._silences += silent
+        few = self._failures < self._cooldowns.failures and self._silences < self._cooldowns.silences
+        if self.state is not RelayState.trial and few:
             return False
         self.cool_down(
             RelayState.breaker_open, Reason.relay_unavailable, detail, self._cooldowns.unavailable_s

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
-from service.adapters.smtp.connection import Connection
+from service.adapters.smtp.connection import TIMED_OUT, Connection
 from service.adapters.smtp.health import RelayHealthTracker, Suspicion
 from service.adapters.smtp.look_ahead import LookAhead
 from service.adapters.smtp.queue import MailQueue, PendingMail
@@ -21,6 +21,7 @@ from service.model.classifier import Diagnosis, RelayEffect, SmtpPhase, classify
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.model.relay import RelayHealth, RelayState
+from service.observability.metrics import RELAY_FAILURES
 from service.ports import SendRateLimit
 
 log = structlog.get_logger(__name__)
@@ -53,6 +54,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._growth_paused_until = 0.0
+        self._answers = 0  # replies to messages
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._drained: asyncio.Event | None = None  # not None: closing
         self._closed = False
@@ -75,6 +77,12 @@ class Pool:
             self._throttle.hold(pending)
         else:
             self._admit(pending)
+
+    @property
+    def open(self) -> bool:
+        """Return whether a message is sent at once: the relay is usable, and is not busy with a trial."""
+        health = self.health
+        return health.usable and (health.state is not RelayState.trial or not self._busy())
 
     def state(self) -> RelayHealth:
         """Return this relay for readiness and metrics."""
@@ -159,13 +167,17 @@ class Pool:
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if error and self.health.usable and self.health.record_failure(error):
-            self._suspend()
+        if error:
+            RELAY_FAILURES.add((self.relay.name, "dialogue"))
+            silent = error.startswith(TIMED_OUT)
+            if self.health.usable and self.health.record_failure(error, silent=silent):
+                self._suspend()
         self._dispatch()
 
     def message_accepted(self, pending: PendingMail, code: int, text: bytes) -> None:
         """Resolve the message: the relay is responsible for it now (RFC 5321 section 6.1)."""
         self._queue.release(pending)
+        self._answers += 1
         if not self.health.pristine:
             self.health.record_accepted()
         pending.resolve(accepted_result(code, text, self.relay.name))
@@ -179,6 +191,7 @@ class Pool:
         """Apply the meaning of the reply to the message and to the relay; return True if the connection must close."""
         reply = to_reply(code, text)
         diagnosis = classify(reply, phase)
+        self._answers += 1
         if _stdlib_log.isEnabledFor(logging.DEBUG):
             log_refusal(pending.mail.delivery_id, self.relay.name, phase, reply, diagnosis)
         self._queue.release(pending)
@@ -234,6 +247,7 @@ class Pool:
             if not self.health.pristine and diagnosis.effect is RelayEffect.none:
                 self.health.record_reply()
             return
+        self.health.record_answer()
         limited = diagnosis.effect is RelayEffect.cooldown
         state = RelayState.cooldown if limited else RelayState.misconfigured
         if diagnosis.at_once:
@@ -344,14 +358,17 @@ class Pool:
         self._opening.discard(task)  # before `_dispatch`: it takes those being opened off the growth
         if not task.cancelled() and (error := task.exception()) is not None:
             detail = f"{type(error).__name__}: {error}"
-            self._open_failed(RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail))
+            self._open_failed(
+                RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail), answered=True
+            )
         self._dispatch()
 
     async def _connect(self) -> None:
+        answers = self._answers
         try:
             transport, offered = await open_connection(self.relay, self._context)
         except RelayFault as fault:
-            self._open_failed(fault)
+            self._open_failed(fault, answered=self._answers != answers)
             return
         connection = Connection(self, self.relay, transport, offered)
         self._connections.add(connection)
@@ -360,11 +377,19 @@ class Pool:
             self.health.begin_trial()
         connection.wake()
 
-    def _open_failed(self, fault: RelayFault) -> None:
-        """Pause growth while other connections exist or are being opened; without any the relay is unavailable."""
-        others = (
-            self._connections or len(self._opening) > 1
-        )  # the failed one is still among those being opened
+    def _open_failed(self, fault: RelayFault, *, answered: bool) -> None:
+        """Pause growth while other connections exist or are being opened; without any the relay is unavailable.
+
+        `answered`: the relay replied to a message since this connection was begun, so it is there and limits how many
+        it takes. Where it did not, the failure counts: the other connections may wait in vain too.
+        """
+        RELAY_FAILURES.add((self.relay.name, fault.step))
+        broken = fault.state is RelayState.breaker_open and not answered and self.health.usable
+        if broken and self.health.record_failure(fault.detail, silent=fault.silent):
+            self._suspend()
+            return
+        # the failed one is still among those being opened
+        others = self._connections or len(self._opening) > 1
         if others and self.health.usable and fault.state is not RelayState.misconfigured:
             self._growth_paused_until = monotonic() + self.relay.cooldowns.busy_s
             return

@@ -9,16 +9,23 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait in each step: RFC 5321 section 4.5.3.2. `connect_s` is for the TCP connection alone."""
+    """Seconds to wait in each step. From MAIL on they are those of RFC 5321 section 4.5.3.2.
 
-    connect_s: float = 30.0
-    greeting_s: float = 300.0  # section 4.5.3.2.1
+    Before MAIL no message depends on this relay, and another one may be tried: the RFC's five minutes for the greeting
+    are not waited for. `connect_s` is for the name and the TCP connection, `tls_s` for the handshake.
+    """
+
+    connect_s: float = 10.0
+    greeting_s: float = 30.0
     mail_s: float = 300.0  # section 4.5.3.2.2
     rcpt_s: float = 300.0  # section 4.5.3.2.3
     data_s: float = 120.0  # section 4.5.3.2.4
     block_s: float = 180.0  # section 4.5.3.2.5
     final_s: float = 600.0  # section 4.5.3.2.6
     quit_s: float = 5.0
+    tls_s: float = 30.0
+    ehlo_s: float = 30.0
+    auth_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,8 @@ class Cooldowns:
     """Seconds for which a relay gets no mail; each cooldown in a row doubles, up to `max_s`, with jitter.
 
     `unavailable_s`: it cannot be reached. `busy_s`: it answered 421, or 4xx to a new connection. `fault_s`: it refuses
-    us, and only an operator can help. `failures`: broken dialogues in a row until it counts as unavailable.
+    us, and only an operator can help. `failures`: broken dialogues and failed connections in a row until it counts as
+    unavailable, `silences`: those in which it did not answer in time, each of which has cost a whole timeout.
     """
 
     unavailable_s: float = 1.0
@@ -34,6 +42,7 @@ class Cooldowns:
     fault_s: float = 30.0
     max_s: float = 300.0
     failures: int = 5
+    silences: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class Relay:
 
     `domain_concurrency`: connections with messages to one destination domain; never more than four fifths of the
     connections, and a quarter once the domain was slow.
+    `local_hostname`: the name in EHLO; empty for that of this host.
     """
 
     name: str
@@ -52,7 +62,7 @@ class Relay:
     security: Literal["none", "starttls", "tls"] = "starttls"
     ca_file: Path | None = None
     verify: bool = True
-    local_hostname: str = "localhost"
+    local_hostname: str = ""
     max_connections: int = 10
     max_mails_per_connection: int = 1000
     max_connection_age_s: float = 300.0

@@ -65,10 +65,14 @@ class SmtpTransport:
 
     def _route(self, pending: PendingMail, fallback: SendResult | None = None) -> None:
         if self._open:
-            for pool in self._pools:
-                if pool.health.usable:
-                    pool.enqueue(pending)
-                    return
+            if self._pools[0].health.pristine:
+                self._pools[0].enqueue(pending)
+                return
+            # A relay in trial takes one message at a time: the others do not wait for it while another relay is usable.
+            usable = [pool for pool in self._pools if pool.health.usable]
+            if usable:
+                next((pool for pool in usable if pool.open), usable[0]).enqueue(pending)
+                return
         pending.resolve(fallback or self._without_relay(pending))
 
     def _without_relay(self, pending: PendingMail) -> SendResult:
