@@ -6,6 +6,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from service.adapters.smtp.relay import Cooldowns
+from service.model.classifier import RelayEffect
 from service.model.reasons import Reason, ResultReason
 from service.model.relay import RelayState
 
@@ -18,6 +19,13 @@ _PROVEN_BY_ACCEPTANCE = (
     Reason.account_refused,
     Reason.relaying_denied,
 )
+
+
+EFFECT_STATES = {
+    RelayEffect.cooldown: RelayState.cooldown,
+    RelayEffect.misconfigured: RelayState.misconfigured,
+}
+"""The state that a reply gives the relay."""
 
 
 class Suspicion(NamedTuple):

@@ -4,15 +4,14 @@ import asyncio
 import logging
 from contextlib import suppress
 from time import monotonic
-from typing import Protocol
 
 import structlog
 
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import TIMED_OUT, Connection
-from service.adapters.smtp.health import RelayHealthTracker, Suspicion
+from service.adapters.smtp.health import EFFECT_STATES, RelayHealthTracker, Suspicion
 from service.adapters.smtp.look_ahead import LookAhead
-from service.adapters.smtp.queue import MailQueue, PendingMail
+from service.adapters.smtp.queue import MailQueue, PendingMail, Route
 from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.refusal_log import log_refusal
 from service.adapters.smtp.relay import Relay
@@ -30,18 +29,10 @@ _stdlib_log = logging.getLogger(__name__)  # knows the level without building th
 _MAX_TRIES = 3  # of a message whose connections break before its end of data
 
 
-class Route(Protocol):
-    """Find a relay for a message again; where none is usable, its result is `fallback`, or says that there is none."""
-
-    def __call__(self, pending: PendingMail, fallback: SendResult | None = None) -> None:
-        """Give the message to a pool, or resolve it."""
-        ...
-
-
 class Pool:
     """One relay: its queue, its connections and its health. `route` finds a relay for a message again."""
 
-    def __init__(self, relay: Relay, route: "Route", limit: SendRateLimit | None) -> None:
+    def __init__(self, relay: Relay, route: Route, limit: SendRateLimit | None) -> None:
         self.relay = relay
         self._loop = asyncio.get_running_loop()
         self.health = RelayHealthTracker(relay.cooldowns)
@@ -205,7 +196,7 @@ class Pool:
                 diagnosis.status, diagnosis.reason, reply, self.relay.name, phase.value,
                 diagnosis.suppress, diagnosis.retry_after_s, diagnosis.scores,
             )  # fmt: skip
-            if diagnosis.fault.ours and not self.health.usable:
+            if diagnosis.fault.ours and not self.health.usable and pending.may_be_sent():
                 # The fault is between us and this relay: another one may take the message now.
                 self._route(pending, result)
             else:
@@ -243,29 +234,23 @@ class Pool:
     # health of the relay
 
     def _apply_effect(self, pending: PendingMail, diagnosis: Diagnosis, reply: Reply) -> None:
-        if diagnosis.effect not in (RelayEffect.cooldown, RelayEffect.misconfigured):
+        state = EFFECT_STATES.get(diagnosis.effect)
+        if state is None:
             if not self.health.pristine and diagnosis.effect is RelayEffect.none:
                 self.health.record_reply()
             return
         self.health.record_answer()
-        limited = diagnosis.effect is RelayEffect.cooldown
-        state = RelayState.cooldown if limited else RelayState.misconfigured
+        suspicion = Suspicion(state, diagnosis.reason, str(reply))
         if diagnosis.at_once:
-            self._cool_down(state, diagnosis.reason, str(reply), diagnosis.retry_after_s if limited else None)
-        elif self.health.record_suspicion(
-            pending.mail.recipient,
-            pending.domain_name,
-            Suspicion(state, diagnosis.reason, str(reply)),
-            self._queue.domains_seen,
-        ):
-            self._suspend()
-
-    def _cool_down(
-        self, state: RelayState, reason: ResultReason, detail: str, base_s: float | None = None
-    ) -> None:
-        # Only once: when many connections get the same 421, that is one cooldown, not many doubled ones.
-        if self.health.usable:
-            self.health.cool_down(state, reason, detail, base_s)
+            # Only once: when many connections get the same 421, that is one cooldown, not many doubled ones.
+            stops = self.health.usable
+            if stops:
+                base_s = diagnosis.retry_after_s if state is RelayState.cooldown else None
+                self.health.cool_down(*suspicion, base_s)
+        else:
+            recipient, seen = pending.mail.recipient, self._queue.domains_seen
+            stops = self.health.record_suspicion(recipient, pending.domain_name, suspicion, seen)
+        if stops:
             self._suspend()
 
     def _suspend(self) -> None:
@@ -358,9 +343,8 @@ class Pool:
         self._opening.discard(task)  # before `_dispatch`: it takes those being opened off the growth
         if not task.cancelled() and (error := task.exception()) is not None:
             detail = f"{type(error).__name__}: {error}"
-            self._open_failed(
-                RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail), answered=True
-            )
+            fault = RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail)
+            self._open_failed(fault, answered=True)
         self._dispatch()
 
     async def _connect(self) -> None:
@@ -404,10 +388,7 @@ class Pool:
         for connection in [*self._connections]:
             if connection.check_deadline(now) and connection in self._idle:
                 self._idle.remove(connection)
-        times = self.relay.timeouts
-        shortest_s = min(
-            times.mail_s, times.rcpt_s, times.data_s, times.final_s, times.block_s, self.relay.idle_close_s
-        )
+        shortest_s = min(self.relay.timeouts.shortest_reply_s, self.relay.idle_close_s)
         self._timers["deadlines"] = self._loop.call_later(min(1.0, shortest_s / 4), self._check_deadlines)
 
 

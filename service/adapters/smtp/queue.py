@@ -5,6 +5,7 @@ A message with claims waits unclaimed until it is selected; `look_ahead` has it 
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 from service.model.reasons import ResultReason
@@ -92,6 +93,14 @@ class PendingMail:
     def resolve_unsent(self, reason: ResultReason, relay: str) -> None:
         """Set the result of a message that was not sent, through no fault of its own."""
         self.resolve(SendResult(SendStatus.unsent, reason, relay=relay))
+
+
+class Route(Protocol):
+    """Find a relay for a message again; where none is usable, its result is `fallback`, or says that there is none."""
+
+    def __call__(self, pending: PendingMail, fallback: SendResult | None = None) -> None:
+        """Give the message to a pool, or resolve it."""
+        ...
 
 
 class MailQueue:

@@ -27,6 +27,11 @@ class Timeouts:
     ehlo_s: float = 30.0
     auth_s: float = 30.0
 
+    @property
+    def shortest_reply_s(self) -> float:
+        """Return the shortest time from MAIL on: deadlines are checked several times in it."""
+        return min(self.mail_s, self.rcpt_s, self.data_s, self.block_s, self.final_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Cooldowns:
