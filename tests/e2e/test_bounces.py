@@ -13,7 +13,7 @@ from service.dev.ports import free_port
 from service.model.unsubscribe import unsubscribe_key
 from service.settings import AuthSettings, MailSettings
 from tests.support.api_fixture import real_deps
-from tests.support.bounce_messages import dsn
+from tests.support.bounce_messages import dsn, feedback, plain_bounce
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
@@ -103,3 +103,52 @@ async def test_a_bounce_by_smtp_suppresses_the_address() -> None:
         assert (await states(pipeline, "second"))["email"] == ("suppressed", "suppressed_address")
         bounced = [o for o in await pipeline.outcomes() if o.reason == "bounce_received"]
         assert [(o.recipient, o.type, o.event_id) for o in bounced] == [("bob", "overbid", "first")]
+
+
+async def test_what_comes_back_and_cannot_be_judged_is_shown_to_the_operator() -> None:
+    """`explain`, `tail` and the metric have it; the next message is sent. Then a complaint, by the link."""
+    port, metrics_port = free_port(), free_port()
+    variables = VARIABLES | {"TOCSIN_BOUNCES__PORT": str(port)}
+    async with RealPipeline(variables=variables) as pipeline:
+        pipeline.start_worker()
+        pipeline.start_worker("bounces", TOCSIN_WORKER__METRICS_PORT=str(metrics_port))
+        await pipeline.publish(event("odd"))
+        await pipeline.wait_until_finished("/e2e", "odd")
+        (message,) = [
+            m for m in pipeline.catcher.mails.newest_first() if m.recipients == ("bob@example.com",)
+        ]
+
+        async def accepted(recipient: str, raw: bytes) -> bool:
+            try:
+                client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
+                async with client:
+                    await client.sendmail("", [recipient], raw)
+            except aiosmtplib.SMTPConnectError:
+                return False
+            return True
+
+        await eventually(lambda: accepted(message.sender, plain_bounce(message.sender, "It is odd.")), 60)
+
+        code, documents, _ = await pipeline.tocsin(
+            "explain", "--event", "odd", "--recipient", "bob", "--json"
+        )
+        deliveries = {d["channel"]: d for d in documents[0]["events"][0]["deliveries"]}
+        assert (code, deliveries["email"]["state"]) == (0, "returned")
+        assert deliveries["email"]["reason"] == "unjudged_return"
+        _, shown, _ = await pipeline.tocsin(
+            "tail", "outcomes", "--state", "returned", "--since", "1h", "--until-end", "--json"
+        )
+        assert [one["recipient"] for one in shown] == ["bob"]
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"http://127.0.0.1:{metrics_port}/metrics")).text
+        assert 'tocsin_bounces_total{reason="",result="returned"} 1.0' in metrics
+
+        await pipeline.publish(event("next"))
+        assert (await states(pipeline, "next"))["email"] == ("sent", "")
+        newest = next(
+            m for m in pipeline.catcher.mails.newest_first() if m.recipients == ("bob@example.com",)
+        )
+        quoted = f"List-Unsubscribe: {dict(newest.headers)['List-Unsubscribe'].strip()}"
+        assert await accepted("complaints@bounces.tocsin.test", feedback("Feedback-Type: abuse", quoted))
+        await pipeline.publish(event("last"))
+        assert (await states(pipeline, "last"))["email"] == ("suppressed", "suppressed_address")

@@ -54,6 +54,7 @@ _RETURNED_SUBJECT = re.compile(
     r"|niedostarcz|zwrot|nedoruč|kunde inte|kunne ikke",
     re.IGNORECASE,
 )
+_ANSWER = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|res|ref|rif|ynt|回复|答复)\s{0,3}[:：]", re.IGNORECASE)
 _NOT_DELIVERED = re.compile(
     r"(?:could|can) ?n.t (?:be )?deliver|not (?:be )?delivered|undeliver|unable to deliver|deliver\w* (?:has )?failed"
     r"|failed to deliver|(?:user|recipient|address|mailbox)\b.{0,40}(?:unknown|does not exist|not found)",
@@ -101,6 +102,7 @@ def is_from_program(message: Part) -> bool:
 
 def looks_like_bounce(message: Part, text: str) -> bool:
     """Return whether sender, subject, type or text are those of a bounce: only then its words are judged."""
+    subject = decode_words(message.get("subject"))
     returns = message.get("return-path").replace(" ", "") == "<>" or any(
         part.content_type.startswith("message/") for part in message.parts
     )
@@ -108,9 +110,9 @@ def looks_like_bounce(message: Part, text: str) -> bool:
         message.content_type == "multipart/report"
         or message.get("x-failed-recipients")
         or _DAEMON.search(_sender(message))
-        or _RETURNED_SUBJECT.search(decode_words(message.get("subject")))
+        or (not _ANSWER.match(subject) and _RETURNED_SUBJECT.search(subject))
         or _REPLY.search(text)
-        or (returns and _NOT_DELIVERED.search(text))
+        or (returns and not is_from_program(message) and _NOT_DELIVERED.search(text))
     )
 
 

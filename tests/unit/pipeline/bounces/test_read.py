@@ -250,6 +250,8 @@ def test_complaints_without_a_feedback_part() -> None:
         plain_bounce(SENDER, "5.1.1", origin="alice@example.com").replace(b"failure notice", b"Abwesenheitsnotiz"),
         plain_bounce(SENDER, "x", origin="a@b.test").replace(b"failure notice", b"=?utf-8?B?6Ieq5YuV6L+U5L+h?="),
         letter("Thanks.", "Auto-Submitted: auto-generated\n"),
+        letter("Alice's mailbox does not exist any more.", "Auto-Submitted: auto-replied\n"),
+        letter("I am not here.", "Auto-Submitted: auto-replied\n").replace(b"A letter", b"Re: Payment failed notice"),
         letter("Please reply to confirm that you are no robot."),
         multipart(
             "report; report-type=disposition-notification", "Content-Type: text/plain\n\nread",
