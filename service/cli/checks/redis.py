@@ -1,4 +1,4 @@
-"""Check of Redis: it answers, its version is supported, it evicts nothing, and its tables are complete."""
+"""Check of Redis: version, eviction, persistence and replication of each server, and the tables' completeness."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -52,6 +52,17 @@ def _server(server: "RedisServer") -> Iterator[Finding]:
     else:
         detail = f"no append-only file{where}: a restart loses ledger entries since the last snapshot"
         yield warn("redis persistence", detail, "set appendonly yes, or run `tocsin rebuild` after a loss")
+    yield from _replication(server, where)
+
+
+def _replication(server: "RedisServer", where: str) -> Iterator[Finding]:
+    if server.needs_replicas:
+        yield ok("redis replication", f"writes need a replica{where}; {server.replicas} connected")
+    elif server.replicas:
+        detail = (
+            f"min-replicas-to-write is 0{where}: an old primary that is cut off accepts writes that are lost"
+        )
+        yield warn("redis replication", detail, "set min-replicas-to-write 1 and min-replicas-max-lag 3")
 
 
 async def _tables(settings: Settings) -> Finding:

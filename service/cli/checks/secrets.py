@@ -71,7 +71,12 @@ def _connections(settings: Settings) -> Iterator[Finding]:
     if kafka.security == "SASL_PLAINTEXT" and not _is_loopback(kafka.bootstrap):
         detail = "the password is sent to Kafka without TLS"
         yield warn("kafka security", detail, "set TOCSIN_KAFKA__SECURITY to SASL_SSL")
-    if redis.password and redis.scheme == "redis" and not _is_loopback(redis.hostname or ""):
+    has_password = redis.password or settings.redis.sentinel_password.get_secret_value()
+    if (
+        has_password
+        and redis.scheme in ("redis", "redis+sentinel")
+        and not _is_loopback(redis.hostname or "")
+    ):
         yield warn("redis security", "the password is sent to Redis without TLS", "use a rediss:// URL")
     if not redis.password and redis.scheme != "unix" and not _is_loopback(redis.hostname or ""):
         detail = "no password, and Redis is on another machine"

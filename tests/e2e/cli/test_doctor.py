@@ -30,6 +30,7 @@ from service.settings import (
     TemplateSettings,
 )
 from tests.e2e.cli.tocsin import Tocsin
+from tests.support.redis_pair import RedisPair
 
 SECRET = "0123456789abcdefghijklmnopqrstuv"
 
@@ -161,6 +162,18 @@ async def test_a_redis_that_loses_data(
     assert _one(await check_redis(Settings(redis=RedisSettings(url=valkey_url))), check).status is Status.ok
 
 
+async def test_replicas_that_no_write_waits_for(tmp_path: Path) -> None:
+    """With replicas, a primary that is cut off must stop accepting writes; a server without any needs no setting."""
+    async with RedisPair(tmp_path) as pair:
+        primary = Settings(redis=RedisSettings(url=pair.first.url))
+        assert _one(await check_redis(primary), "redis replication").status is Status.warn
+        await pair.command(pair.first, "CONFIG", "SET", "min-replicas-to-write", "1")
+        assert _one(await check_redis(primary), "redis replication").status is Status.ok
+        await pair.command(pair.second, "REPLICAOF", "NO", "ONE")
+        alone = await check_redis(Settings(redis=RedisSettings(url=pair.second.url)))
+        assert not [finding for finding in alone if finding.check == "redis replication"]
+
+
 async def test_tables_that_are_not_complete(valkey_url: str) -> None:
     """With an empty Redis nothing is sent; doctor reports the cause."""
     assert (
@@ -259,6 +272,8 @@ def test_connections_without_tls_or_password() -> None:
     """A password without TLS, or a Redis without a password, on another machine."""
     kafka = KafkaSettings(bootstrap="kafka.example.com:9092", security="SASL_PLAINTEXT")
     plain = check_secrets(Settings(kafka=kafka, redis=RedisSettings(url="redis://:p@redis.example.com")))
+    sentinels = RedisSettings(url="redis+sentinel://s.example.com/m/0", sentinel_password="p")
+    assert "without TLS" in check_secrets(Settings(redis=sentinels))[-2].detail
     bare = check_secrets(Settings(redis=RedisSettings(url="redis://redis.example.com")))
 
     assert _one(plain, "kafka security").status is _one(plain, "redis security").status is Status.warn

@@ -11,7 +11,10 @@ from service.adapters.redis.errors import unavailable
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """A server. `eviction` is its maxmemory-policy, `limit_bytes` its maxmemory (0: none)."""
+    """A server. `eviction` is its maxmemory-policy, `limit_bytes` its maxmemory (0: none).
+
+    `replicas` are those connected; `needs_replicas` is whether it refuses writes without them (min-replicas-to-write).
+    """
 
     name: str
     product: str
@@ -19,6 +22,8 @@ class RedisServer:
     eviction: str
     limit_bytes: int
     append_only: bool
+    replicas: int
+    needs_replicas: bool
 
 
 async def servers(redis: settings.RedisSettings) -> Sequence[RedisServer]:
@@ -44,4 +49,6 @@ def _server(name: str, info: Mapping[str, Any]) -> RedisServer:
         str(info.get("maxmemory_policy", "?")),
         int(info.get("maxmemory", 0)),
         bool(int(info.get("aof_enabled", 0))),
+        int(info.get("connected_slaves", 0)),
+        "min_slaves_good_slaves" in info,  # which is there only while min-replicas-to-write is set
     )
