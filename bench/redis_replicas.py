@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from tests.support.redis_pair import RedisPair
 
 from service.adapters.redis.script_batch import Script
+from tests.support.redis_pair import RedisPair
 
 ALONE, REPLICA, NEEDED = "alone", "replica", "min-replicas-to-write 1"
 _PIPELINE = 100

@@ -32,9 +32,7 @@ async def run(scenario: Scenario, seed: int, older_revision: str = "") -> Report
         await stack.enter_async_context(asyncio.timeout(_SCENARIO_TIMEOUT_S))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-chaos-")))
         servers = await scenario.servers(stack, folder) if scenario.servers else Servers()
-        pipeline = await stack.enter_async_context(
-            RealPipeline(kafka=servers.own_kafka, valkey=servers.own_valkey)
-        )
+        pipeline = await stack.enter_async_context(RealPipeline(kafka=servers.own_kafka, redis=servers.redis))
         environment = ChaosEnvironment(pipeline, seed, servers, scenario.mail_bound, older_revision)
         await environment.prepare()
         await scenario.act(environment)

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 
 from streams.faults.points import POINTS as STAGE_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
-from tests.chaos import clock, inputs, kills, outages, planted_faults, recipients, relay, servers, versions
+from tests.chaos import (
+    clock,
+    failover,
+    inputs,
+    kills,
+    outages,
+    planted_faults,
+    recipients,
+    relay,
+    servers,
+    versions,
+)
 from tests.chaos.environment import CONNECTIONS
 from tests.chaos.network import answers_held, before_the_broker, between, cut, half_open, requests_held
 from tests.chaos.scenario import Act, Scenario
@@ -59,6 +70,23 @@ SERVERS = [
     Scenario("broker's disk full", "F15", outages.broker_disk_full, servers=servers.kafka(disk_mb=160)),
     Scenario("relay refuses and breaks off", "F9 F12 F13", relay.relay_faults),
 ]
+FAILOVER = [
+    Scenario(
+        "Redis fails over, connections survive",
+        "F6",
+        failover.connections_survive,
+        servers=servers.redis_pair,
+    ),
+    Scenario("Redis fails over by sentinels", "F6", failover.by_sentinels, servers=servers.redis_sentinels),
+    Scenario(
+        "primary of a Redis cluster killed",
+        "F6",
+        failover.primary_of_cluster_killed,
+        servers=servers.redis_cluster,
+    ),
+    Scenario("slots of a Redis cluster moved", "F6", failover.slots_moved, servers=servers.redis_cluster),
+    Scenario("Redis closes idle connections", "F6", failover.idle_connections_closed, servers=_REDIS),
+]
 NETWORK = [
     Scenario("network to the relay cut", "F14", between("relay", cut), CONNECTIONS),
     Scenario(
@@ -92,7 +120,7 @@ PLANTED = [
     Scenario("planted: commit one too far", "-", planted_faults.commit_one_too_far, settle_s=20, planted=True)
 ]
 
-ALL = [*LONG, *WORKERS, *SERVERS, *NETWORK, *INPUTS, *KILL_POINTS, *PLANTED]
+ALL = [*LONG, *WORKERS, *SERVERS, *FAILOVER, *NETWORK, *INPUTS, *KILL_POINTS, *PLANTED]
 _SHORT = (
     "SIGTERM under load",
     "bad, oversized, repeated and unordered records",

@@ -6,10 +6,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
+from service.settings import RedisSettings
 from tests.chaos.disk import SmallDisk
+from tests.support.redis_cluster import EmbeddedCluster
+from tests.support.redis_pair import RedisPair
+from tests.support.redis_sentinels import RedisSentinels
 from tests.support.tcp_proxy import TcpProxy
 
 
@@ -19,6 +25,9 @@ class Servers:
 
     own_kafka: EmbeddedKafka | None = None
     own_valkey: EmbeddedValkey | None = None
+    own_pair: RedisPair | None = None
+    own_sentinels: RedisSentinels | None = None
+    own_cluster: EmbeddedCluster | None = None
     own_disk: SmallDisk | None = None
     own_proxy: TcpProxy | None = None
 
@@ -26,6 +35,29 @@ class Servers:
     def kafka(self) -> EmbeddedKafka:
         assert self.own_kafka is not None
         return self.own_kafka
+
+    @property
+    def redis(self) -> RedisSettings | None:
+        """Return the settings that lead to this scenario's Redis; None for that of the run."""
+        if self.own_cluster is not None:
+            return RedisSettings(url=SecretStr(self.own_cluster.url()), cluster=True)
+        own = self.own_valkey or self.own_pair or self.own_sentinels
+        return RedisSettings(url=SecretStr(own.url)) if own else None
+
+    @property
+    def pair(self) -> RedisPair:
+        assert self.own_pair is not None
+        return self.own_pair
+
+    @property
+    def sentinels(self) -> RedisSentinels:
+        assert self.own_sentinels is not None
+        return self.own_sentinels
+
+    @property
+    def cluster(self) -> EmbeddedCluster:
+        assert self.own_cluster is not None
+        return self.own_cluster
 
     @property
     def valkey(self) -> EmbeddedValkey:
@@ -69,6 +101,23 @@ def kafka(*extra: str, disk_mb: int = 0) -> ServerFactory:
         return Servers(own_kafka=server, own_disk=disk)
 
     return make
+
+
+async def redis_pair(stack: AsyncExitStack, folder: Path) -> Servers:
+    """Start a primary and its replica, behind an address that leads to the primary."""
+    return Servers(own_pair=await stack.enter_async_context(RedisPair(folder / "pair")))
+
+
+async def redis_sentinels(stack: AsyncExitStack, folder: Path) -> Servers:
+    """Start a primary and its replica, watched by three sentinels."""
+    return Servers(own_sentinels=await stack.enter_async_context(RedisSentinels(folder / "sentinels")))
+
+
+async def redis_cluster(stack: AsyncExitStack, folder: Path) -> Servers:
+    """Start a cluster of three primaries with a replica each."""
+    cluster = EmbeddedCluster(folder / "cluster", replicas=1)
+    stack.push_async_callback(asyncio.to_thread, cluster.stop)
+    return Servers(own_cluster=await asyncio.to_thread(cluster.__enter__))
 
 
 async def proxied_kafka(stack: AsyncExitStack, folder: Path) -> Servers:

@@ -45,6 +45,7 @@ class RealPipeline:
         *,
         kafka: EmbeddedKafka | None = None,
         valkey: EmbeddedValkey | None = None,
+        redis: RedisSettings | None = None,
     ) -> None:
         name = uuid.uuid4().hex[:8]
         self.name = name
@@ -57,7 +58,9 @@ class RealPipeline:
                 events=(f"{name}.events",),
                 partitions=partitions,
             ),
-            redis=RedisSettings(url=(valkey or shared_valkey()).url, prefix=f"{name}:"),
+            redis=(redis or RedisSettings(url=(valkey or shared_valkey()).url)).model_copy(
+                update={"prefix": f"{name}:"}
+            ),
             smtp=SmtpSettings(host="127.0.0.1", port=self.catcher.smtp_port, max_connections=4),
             worker=WorkerSettings(),
         )
@@ -124,6 +127,7 @@ class RealPipeline:
             "TOCSIN_KAFKA__EVENTS": json.dumps(settings.kafka.events),
             "TOCSIN_REDIS__URL": settings.redis.url.get_secret_value(),
             "TOCSIN_REDIS__PREFIX": settings.redis.prefix,
+            "TOCSIN_REDIS__CLUSTER": str(settings.redis.cluster).lower(),
             "TOCSIN_SMTP__HOST": settings.smtp.host,
             "TOCSIN_SMTP__PORT": str(settings.smtp.port),
             "TOCSIN_SMTP__MAX_CONNECTIONS": str(settings.smtp.max_connections),

@@ -54,6 +54,19 @@ class RedisPair:
 
         await eventually(in_step)
 
+    async def switch(self) -> None:
+        """Let the two change places without a lost write, as a managed Redis does; keep every connection open."""
+        primary, replica = self.first, self.second
+        if self.proxy.target != primary.port:
+            primary, replica = replica, primary
+        await self.command(primary, "FAILOVER", "TO", "127.0.0.1", replica.port)
+
+        async def promoted() -> bool:
+            return bool((await self.command(replica, "INFO", "replication"))["role"] == "master")
+
+        await eventually(promoted)
+        self.proxy.lead_to(replica.port)
+
     async def fail_over(self) -> None:
         """Promote the second server, make the first its replica, and keep every connection open."""
         await self.command(self.second, "REPLICAOF", "NO", "ONE")

@@ -65,6 +65,11 @@ class RedisSentinels:
         running = next(n for n, sentinel in enumerate(self.sentinels) if sentinel.pid is not None)
         return int((await self.ask(running, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE))[1])
 
+    async def in_step(self, port: int) -> bool:
+        """Return whether a server is a replica that has its primary's data."""
+        info = await self.command(port, "INFO", "replication")
+        return info.get("master_link_status") == "up"
+
     async def _command(self, port: int, password: str, *args: str | int) -> Any:
         client: Any = Redis(host=LOOPBACK, port=port, password=password or None, protocol=2)
         async with client:
@@ -95,8 +100,7 @@ class RedisSentinels:
             fields = dict(zip(flat[::2], flat[1::2], strict=True))
             if (fields[b"num-other-sentinels"], fields[b"num-slaves"]) != (b"2", b"1"):
                 return False
-        info = await self.command(self.second.port, "INFO", "replication")
-        return bool(info["master_link_status"] == "up")
+        return await self.in_step(self.second.port)
 
 
 class _Sentinel:

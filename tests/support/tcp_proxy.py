@@ -14,7 +14,7 @@ class TcpProxy:
     def __init__(self, target: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self.port = 0
-        self._target = target
+        self.target = target
         self._requests = asyncio.Event()
         self._answers = asyncio.Event()
         self._refusing = False
@@ -60,7 +60,7 @@ class TcpProxy:
 
     def lead_to(self, target: int) -> None:
         """Lead new connections to another port, as a Service or a name does after a fail-over; keep the others."""
-        self._target = target
+        self.target = target
 
     @property
     def connections(self) -> int:
@@ -73,7 +73,7 @@ class TcpProxy:
             if self._refusing:
                 writer.transport.abort()
                 return
-            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers.add(target_writer)
             await asyncio.gather(
                 self._pump(reader, target_writer, self._requests),

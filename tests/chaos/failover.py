@@ -1,0 +1,110 @@
+"""Redis fails over, its slots move, or it closes connections: deliveries continue within seconds."""
+
+import asyncio
+import random
+
+from tests.chaos.environment import ChaosEnvironment
+from tests.support.redis_sentinels import SERVICE
+from tests.support.wait import eventually
+
+_MOST_RECOVERY_S = 15.0
+"""From the end of a fault until mail flows again."""
+_SLOTS_MOVED = 60
+
+
+async def connections_survive(environment: ChaosEnvironment) -> None:
+    """Switch the parts of primary and replica, twice; every connection stays open, to what is a replica now."""
+    pair = environment.servers.pair
+    environment.pipeline.start_worker()
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        for _ in range(2):
+            await pair.switch()
+            environment.end_fault()
+            await _flows_again(environment)
+
+
+async def by_sentinels(environment: ChaosEnvironment) -> None:
+    """Let the sentinels switch the parts; then kill the primary, together with the first sentinel."""
+    sentinels = environment.servers.sentinels
+    environment.pipeline.start_worker()
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        await sentinels.ask(0, "SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
+        await eventually(lambda: _is_primary(environment, sentinels.second.port))
+        environment.end_fault()
+        await _flows_again(environment)
+        await eventually(lambda: sentinels.in_step(sentinels.first.port), 60)
+        sentinels.sentinels[0].stop()
+        await asyncio.to_thread(sentinels.second.kill)
+        await eventually(lambda: _is_primary(environment, sentinels.first.port))
+        environment.end_fault()
+        await _flows_again(environment)
+
+
+async def _is_primary(environment: ChaosEnvironment, port: int) -> bool:
+    return await environment.servers.sentinels.primary() == port
+
+
+async def primary_of_cluster_killed(environment: ChaosEnvironment) -> None:
+    """Kill the primary of the first slots, which is the first seed server; its replica takes over."""
+    cluster = environment.servers.cluster
+    environment.pipeline.start_worker()
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        victim = cluster.primary_of(0)
+        await asyncio.to_thread(victim.kill)
+
+        async def replaced() -> bool:
+            return await asyncio.to_thread(cluster.primary_of, 0) is not victim
+
+        await eventually(replaced)
+        environment.end_fault()
+        await _flows_again(environment)
+
+
+async def slots_moved(environment: ChaosEnvironment) -> None:
+    """Move slots with their keys between servers, some of them half at first, while they are in use."""
+    cluster = environment.servers.cluster
+    environment.pipeline.start_worker()
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        slots = [random.Random(environment.seed + n).randrange(16_384) for n in range(_SLOTS_MOVED)]
+        for n, slot in enumerate(slots):
+            source = await asyncio.to_thread(cluster.primary_of, slot)
+            target = await asyncio.to_thread(cluster.primary_of, (slot + 5_500) % 16_384)
+            if target is source:
+                continue
+            await asyncio.to_thread(cluster.move_slot, slot, target, finish=False)
+            if n % 10 == 0:
+                await asyncio.sleep(1.0)
+            await asyncio.to_thread(cluster.finish_move, slot, source, target)
+        environment.end_fault()
+        await _flows_again(environment)
+    dead = len(await environment.pipeline.dead_letters())
+    assert not dead, f"{dead} dead letters"
+
+
+async def idle_connections_closed(environment: ChaosEnvironment) -> None:
+    """Close all connections again and again, and idle ones after a second, as proxies and `timeout` do."""
+    valkey = environment.servers.valkey
+    store = environment.pipeline.parts.store
+    environment.pipeline.start_worker()
+    await store.pipeline([("CONFIG", "SET", "timeout", "1")])
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        for _ in range(10):
+            await store.pipeline([("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")])
+            await environment.wait_for_mail(5)
+        environment.end_fault()
+        await _flows_again(environment)
+    assert valkey.pid is not None
+
+
+async def _flows_again(environment: ChaosEnvironment) -> None:
+    """Wait until mail flows; raise AssertionError when that takes too long."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await environment.wait_for_mail(50)
+    took_s = loop.time() - started
+    assert took_s < _MOST_RECOVERY_S, f"no mail for {took_s:.0f} s after the fail-over"
