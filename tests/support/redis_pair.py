@@ -59,12 +59,21 @@ class RedisPair:
         primary, replica = self.first, self.second
         if self.proxy.target != primary.port:
             primary, replica = replica, primary
-        await self.command(primary, "FAILOVER", "TO", "127.0.0.1", replica.port)
+        await self.command(primary, "CLIENT", "PAUSE", 10_000, "WRITE")
 
-        async def promoted() -> bool:
-            return bool((await self.command(replica, "INFO", "replication"))["role"] == "master")
+        async def in_step() -> bool:
+            offsets = [(await self.command(s, "INFO", "replication")) for s in (primary, replica)]
+            return bool(offsets[0]["master_repl_offset"] == offsets[1]["slave_repl_offset"])
 
-        await eventually(promoted)
+        await eventually(in_step)
+        await self.command(replica, "REPLICAOF", "NO", "ONE")
+        # in one packet: a client that is still paused when its server becomes a replica is disconnected, and these
+        # connections must survive
+        async with Redis.from_url(primary.url) as client:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.execute_command("CLIENT", "UNPAUSE")
+            pipeline.execute_command("REPLICAOF", "127.0.0.1", replica.port)
+            await pipeline.execute()
         self.proxy.lead_to(replica.port)
 
     async def fail_over(self) -> None:

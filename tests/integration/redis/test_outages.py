@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,13 +13,16 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service import settings
+from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.operate.servers import servers
 from service.adapters.redis.tables.tables import RedisTables
 from service.dev.valkey import EmbeddedValkey
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
+from tests.support.paths import ROOT
 
 PASSWORD = "s3cret-word"
 
@@ -91,6 +95,24 @@ async def test_a_wrong_password(server: EmbeddedValkey) -> None:
     await admin(server, "CONFIG SET", "requirepass", "another")
     store = store_of(server, PASSWORD)
     assert await reason(store) == "redis: it refuses our credentials"
+    await store.close()
+
+
+async def test_the_rights_of_the_documented_user_are_enough(server: EmbeddedValkey) -> None:
+    """docs/security.md shows a Redis user that is limited to Tocsin's keys."""
+    (rights,) = re.findall(r"`user tocsin on >… (.+?)`", (ROOT / "docs" / "security.md").read_text())
+    await admin(server, "ACL", "SETUSER", "tocsin", "on", f">{PASSWORD}", *rights.split())
+    url = server.url.replace("redis://", f"redis://tocsin:{PASSWORD}@")
+    store = Store(settings.RedisSettings(url=SecretStr(url)))
+    await RedisTables(store).mark_complete()
+    await store.probe()
+    assert await write(store)
+    assert [keys async for keys in store.scan_keys("*")]
+    assert (await SharedRateLimits(store).hit("9/minute", "bob")).allowed
+    (info,) = await servers(settings.RedisSettings(url=SecretStr(url)))
+    assert info.product == "Valkey"
+    with pytest.raises(Unavailable, match="access rules"):
+        await store.pipeline([("SET", "another", 1)])
     await store.close()
 
 
