@@ -12,7 +12,7 @@ from service.api.methods import MethodTable
 from service.api.metrics import observe
 from service.api.protocol.connection_limits import MAX_BODY_BYTES
 from service.api.webhook import EVENTS_PATH, webhook_permission
-from service.observability.logs import fault_of
+from service.observability.exception_text import fault_of
 
 HEAD_ONLY = "tocsin.head"
 """In the scope of a GET that was a HEAD: the body is not sent."""

@@ -1,8 +1,10 @@
-"""Log configuration: one JSON object a line in production, readable lines in development, no address in either."""
+"""Log configuration: one JSON object a line in production, readable lines in development.
+
+No line has an address, or the text of an unforeseen exception.
+"""
 
 import logging
 import sys
-import traceback
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
@@ -10,6 +12,7 @@ import orjson
 import structlog
 
 from service.model.mask import mask_value
+from service.observability.exception_text import ExceptionText, format_exceptions
 from service.observability.log_dedup import LogDedup
 
 Fields = MutableMapping[str, Any]
@@ -26,25 +29,10 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
-    mask,  # after format_exc_info, so that the text of an exception is masked too
+    format_exceptions,
+    mask,  # after format_exceptions, so that a traceback is masked too
 )
 """Applied to structlog's lines and to those of the standard library."""
-
-
-def fault_of(error: BaseException) -> dict[str, Any]:
-    """Return the fields that say what failed and where, without the exception's text, which may quote personal data."""
-    fault: dict[str, Any] = {"error": type(error).__name__}
-    if frames := traceback.extract_tb(error.__traceback__):
-        fault["at"] = [f"{_short_path(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-6:]]
-    if (cause := error.__cause__ or error.__context__) is not None:
-        fault["cause"] = type(cause).__name__
-    return fault
-
-
-def _short_path(path: str) -> str:
-    """Return the last three parts of a path, which name the module."""
-    return "/".join(path.split("/")[-3:])
 
 
 def route_to_stdlib(*, cache_loggers: bool = False) -> None:
@@ -73,6 +61,7 @@ def configure(level: str, log_format: LogFormat) -> None:
     route_to_stdlib(cache_loggers=True)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(LogDedup("aiokafka", "opentelemetry"))
+    handler.addFilter(ExceptionText())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_SHARED],
