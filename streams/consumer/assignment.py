@@ -49,13 +49,13 @@ class Assignment:
             if partition is None:
                 partition = self.partitions[tp] = Partition()
             try:
-                partition.accept(records)
+                partition.accept(records, self._limits.max_record_bytes)
             except ValueError as error:
                 log.warning("partition_truncated", topic=tp.topic, partition=tp.partition, error=str(error))
                 topic_id = partition.topic_id
                 partition = self.restart(tp)
                 partition.topic_id = topic_id
-                partition.accept(records)
+                partition.accept(records, self._limits.max_record_bytes)
 
     def drop(self, revoked: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
         """Remove and return partitions, without what waits in them; what runs can still finish and be committed."""

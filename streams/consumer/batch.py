@@ -99,8 +99,8 @@ class RecordBatch:
 
     async def _attempt(self, chunk: list[Record]) -> list[list[Record]]:
         """Run the handler on a chunk once; return the chunks to attempt next, in order."""
-        if isinstance(partial := chunk[0].value, PartialValue):
-            return await self._dead_letter(chunk, InvalidEvent(partial.reason, partial.detail))
+        if isinstance(chunk[0].value, PartialValue):
+            return await self._refuse(chunk)
         try:
             await self._handle(chunk)
             if left := len(self._still_open(chunk)):
@@ -161,6 +161,22 @@ class RecordBatch:
         half = (len(left) + 1) // 2
         return [part for part in (left[:half], left[half:]) if part]
 
+    async def _refuse(self, chunk: list[Record]) -> list[list[Record]]:
+        """Write the dead letters of records of which only a part was read; their handler never sees them."""
+        messages: list[Message] = []
+        for record in chunk:
+            value = record.value
+            assert isinstance(value, PartialValue)
+            messages += self._config.to_dead_letter(record, InvalidEvent(value.reason, value.detail))
+        self._config.fault("after_failure_before_dead_letter")
+        try:
+            await self._config.publisher.publish(messages)  # acknowledged before finished, as below
+        except Unavailable as unavailable:
+            return await self._back_off(unavailable.reason, chunk)
+        self.dead += len(chunk)
+        self._finish(chunk)
+        return []
+
     async def _dead_letter(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         (record,) = chunk
         position = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
@@ -213,14 +229,11 @@ class RecordBatch:
 
 
 def _chunks(records: list[Record]) -> list[list[Record]]:
-    """Return the records for the handler, and each of which only a part was read alone."""
+    """Return the records for the handler, and those of which only a part was read."""
     partial = [record for record in records if type(record.value) is PartialValue]
     if not partial:
         return [records]
-    return [
-        [record for record in records if type(record.value) is not PartialValue],
-        *([one] for one in partial),
-    ]
+    return [[record for record in records if type(record.value) is not PartialValue], partial]
 
 
 async def _close(outcomes: AsyncIterator[Done]) -> None:

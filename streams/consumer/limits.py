@@ -19,6 +19,8 @@ class StageLimits:
     """Batches at once. One that is nearly done does not count, so a slow record does not keep the others waiting."""
     max_in_flight: int = 5_000
     """Records accepted whose batch has not ended. A partition that holds none may exceed it by one batch."""
+    max_record_bytes: int = 8 * 1024 * 1024
+    """Bytes of a value; a larger one is not held, and its record goes to the dead letters."""
     max_bytes: int = 32 * 1024 * 1024
     """Bytes of those records."""
     max_uncommitted: int = 50_000

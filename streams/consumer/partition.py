@@ -7,6 +7,7 @@ from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Headers, Record
 from streams.consumer.offset_tracker import OffsetTracker
+from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.kafka.records import to_records
 
 _FRAMING_BYTES = 200
@@ -43,10 +44,12 @@ class Partition:
         """The id of the topic that its offsets belong to; empty while it is not known."""
         self._busy_keys: dict[bytes, int] = {}
 
-    def accept(self, fetched: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        """Accept records. Raise ValueError when their offsets go back, as `OffsetTracker.deliver` does."""
+    def accept(
+        self, fetched: Sequence[ConsumerRecord[bytes, bytes]], max_record_bytes: int = MAX_RECORD_BYTES
+    ) -> None:
+        """Accept records, of large ones a part. Raise ValueError when their offsets go back (`OffsetTracker`)."""
         self.offsets.deliver([record.offset for record in fetched])
-        records = to_records(fetched)
+        records = to_records(fetched, max_record_bytes)
         self.waiting.extend(records)
         self.held += len(records)
         self.held_bytes += size_of(records)

@@ -54,7 +54,7 @@ class TopicWatch:
 
     async def measure(self, session: ConsumerSession) -> None:
         """Look again if two seconds have passed. Take at most 5 s; where Kafka does not answer, nothing changes."""
-        if time.monotonic() < self._next_s:
+        if time.monotonic() < self._next_s or session.consumer._coordinator is None:  # None: not started yet
             return
         self._next_s = time.monotonic() + _INTERVAL_S
         try:
@@ -63,6 +63,8 @@ class TopicWatch:
         except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
             raise_if_cancelled()
             log.debug("topics_not_known", error=repr(error))
+        except Exception:  # a view of the topics must never end the stage
+            log.exception("topics_not_measured")
 
     async def _measure(self, session: ConsumerSession) -> None:
         consumer, view = session.consumer, ClusterView(session.consumer._client)

@@ -22,7 +22,7 @@ MAX_RECORD_HEADERS = 4096
 """Headers of a record over 64 KiB: each costs 60 bytes of memory and more, and two on the wire."""
 MAX_BATCH_BYTES = 1024 * 1024 * 1024
 """The most that 1 MiB of gzip can become. Only zstd expands more."""
-_PREFIX_BYTES = 4096
+PREFIX_BYTES = 4096
 _CHECKED_BYTES = 64 * 1024
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _ATTRIBUTES, _COUNT = struct.Struct(">h"), struct.Struct(">i")
@@ -170,7 +170,7 @@ class _BatchReader:
         length, start = _varint(self._buffer, 0)
         head = _Head(self._buffer, start)
         key = self._buffer[head.key_start : head.key_start + head.key_size] if head.key_size >= 0 else None
-        prefix = bytes(self._buffer[head.value_start : min(head.value_end, head.value_start + _PREFIX_BYTES)])
+        prefix = bytes(self._buffer[head.value_start : min(head.value_end, head.value_start + PREFIX_BYTES)])
         digest, position, end, unreported = sha256(), 0, start + length, 0
         while True:
             known = len(self._buffer)
@@ -197,11 +197,11 @@ class _BatchReader:
             offset=base + head.offset_delta,
             timestamp=last_timestamp if append_time else first_timestamp + head.timestamp_delta,
             timestamp_type=int(append_time),
-            key=None if key is None or len(key) > _PREFIX_BYTES else bytes(key),
+            key=None if key is None or len(key) > PREFIX_BYTES else bytes(key),
             value=PartialValue(
                 prefix,
                 reason=DeadReason.too_large,
-                detail=f"the record has {length} bytes",
+                detail=f"{length} bytes",
                 size=max(head.value_end - head.value_start, 0) if head.complete else None,
                 sha256=digest.hexdigest() if head.complete else "",
             ),

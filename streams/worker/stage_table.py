@@ -13,8 +13,10 @@ from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES
 from service.pipeline.email.schedule import Scheduler
 from service.pipeline.messages import dead_letter
+from service.pipeline.resolve import strict_json
 from streams.consumer.limits import StageLimits
 from streams.kafka.connection import kafka_connection
+from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
 from streams.worker.gate import ReadinessGate
@@ -39,7 +41,16 @@ def specs(parts: Parts) -> list[StageSpec]:
     table: list[StageSpec] = []
     if "resolve" in names:
         pattern = kafka.events_pattern or None
-        table.append(_spec(parts, "resolve", kafka.events, parts.resolve, pattern=pattern))
+        table.append(
+            _spec(
+                parts,
+                "resolve",
+                kafka.events,
+                parts.resolve,
+                pattern=pattern,
+                max_record_bytes=strict_json.MAX_BYTES,
+            )
+        )
     if "inbox" in names:
         table.append(_spec(parts, "inbox", (topics.inbox,), parts.deliver_inbox))
     if "email" in names:
@@ -80,12 +91,14 @@ def _spec(
     *,
     pattern: str | None = None,
     in_flight: int = 5000,
+    max_record_bytes: int = MAX_RECORD_BYTES,
 ) -> StageSpec:
     worker = parts.settings.worker
     limits = StageLimits(
         max_records=min(worker.max_records, in_flight),
         max_batches=worker.max_batches,
         max_in_flight=in_flight,
+        max_record_bytes=max_record_bytes,
         drain_s=worker.drain,
         stalled_after_s=worker.stalled_after,
     )

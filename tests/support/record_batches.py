@@ -107,6 +107,6 @@ async def send_batch(bootstrap: str, topic: str, partition: int, batch: bytes) -
         (count,) = struct.unpack_from(">i", batch, 57)
         builder._relative_offset = count
         sent = await producer.send_batch(builder, topic, partition=partition)
-        return int((await sent).base_offset)
+        return int((await sent).offset)
     finally:
         await producer.stop()
