@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.recipient import Choice
+from service.model.validators import MAX_VERSION
 
 
 class Unsubscribe(BaseModel):
@@ -20,7 +21,7 @@ class Unsubscribe(BaseModel):
     id: str = Field(pattern=r"^[0-9a-f]{24}$")
     type: str = Field(max_length=64)
     by: str = Field(default="", max_length=64)
-    version: int = Field(default=0, ge=0, le=2**53)
+    version: int = Field(default=0, ge=0, le=MAX_VERSION)
 
     def choice(self) -> Choice:
         """Return the unsubscribe as the choice that the precedence rules take."""

@@ -45,6 +45,7 @@ from service.ports.operate import (
 from service.ports.publisher import Publisher
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
+    AccountPage,
     ContactPage,
     Contacts,
     LookupKeys,
@@ -60,6 +61,7 @@ from service.ports.tracing import Tracer
 from service.ports.workers import Workers
 
 __all__ = [
+    "AccountPage",
     "Accounts",
     "AddressSearch",
     "ApiKeys",

@@ -15,7 +15,7 @@ from service.model.unsubscribe import Unsubscribe
 class LookupKeys:
     """Keys of the rows that a batch needs: recipient ids, keys of groups, account ids, roles.
 
-    `accounts` means all their contacts; `contacts` are single ones.
+    `accounts` means all their contacts, `account_pages` a first page of them; `contacts` are single ones.
     """
 
     recipients: set[str] = field(default_factory=set)
@@ -23,6 +23,15 @@ class LookupKeys:
     accounts: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
     contacts: set[ContactKey] = field(default_factory=set)
+    account_pages: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Some contacts of an account; `cursor` continues after them, None when there are no more."""
+
+    contacts: Sequence[Contact]
+    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class Rows:
     accounts: Mapping[str, Sequence[Contact]] = field(default_factory=dict)
     roles: Mapping[str, RolePage] = field(default_factory=dict)
     contacts: Mapping[ContactKey, Contact] = field(default_factory=dict)
+    account_pages: Mapping[str, AccountPage] = field(default_factory=dict)
 
 
 class MailBlock(NamedTuple):
@@ -60,6 +70,13 @@ class Tables(Protocol):
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
         """Return the holders of a role after `cursor`, in id order."""
+        ...
+
+    async def account(self, account: str, cursor: str, limit: int = 1000) -> AccountPage:
+        """Return contacts of an account after `cursor`, some `limit` of them, in no order; one may come twice.
+
+        A contact that is there all the time is on one of the pages. Raise Unavailable.
+        """
         ...
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:

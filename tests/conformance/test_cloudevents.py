@@ -150,7 +150,7 @@ def test_attributes_are_simple_values(value: Any) -> None:
     "3.1.2 subject, datacontenttype, dataschema",
     "Not used; one that is empty or no text is refused.",
 )
-@pytest.mark.parametrize("name", ["subject", "datacontenttype", "dataschema"])
+@pytest.mark.parametrize("name", ["subject", "datacontenttype", "dataschema", "partitionkey"])
 def test_optional_attributes(name: str) -> None:
     """Null is unset."""
     assert take({**EVENT, name: "application/json"}).id == take({**EVENT, name: None}).id == "1"

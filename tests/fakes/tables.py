@@ -8,7 +8,7 @@ from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import ContactPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
+from service.ports import AccountPage, ContactPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
 from tests.fakes.outage import Outage
 
 K = TypeVar("K", bound=Hashable)
@@ -42,6 +42,7 @@ class FakeTables:
                 if (rows := self.contacts.get(a))
             },
             roles={role: self._page(role, "", 1000) for role in keys.roles},
+            account_pages={account: self._account(account, "", 1000) for account in keys.account_pages},
             contacts={
                 ContactKey(account, uuid): row
                 for account, uuid in keys.contacts
@@ -57,6 +58,17 @@ class FakeTables:
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
         self._check()
         return self._page(role, cursor, limit)
+
+    async def account(self, account: str, cursor: str, limit: int = 1000) -> AccountPage:
+        self._check()
+        return self._account(account, cursor, limit)
+
+    def _account(self, account: str, cursor: str, limit: int) -> AccountPage:
+        rows = sorted(
+            (c for c in self.contacts.get(account, {}).values() if c.uuid > cursor), key=lambda c: c.uuid
+        )
+        page = rows[:limit]
+        return AccountPage(page, page[-1].uuid if len(rows) > limit else None)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()

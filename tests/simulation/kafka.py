@@ -50,11 +50,15 @@ class FakeKafka:
             at -= 1
         return log[at : at + limit]
 
-    def commit(self, group: str, owner: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit offsets. Raise CommitFailedError, with nothing committed, where the owner has lost a partition."""
+    def commit(self, group: str, owner: str, offsets: Mapping[TopicPartition, int | tuple[int, str]]) -> None:
+        """Commit offsets, with or without metadata.
+
+        Raise CommitFailedError, with nothing committed, where the owner has lost a partition.
+        """
         if any(self.owners.get((group, tp)) != owner for tp in offsets):
             raise CommitFailedError("not the owner")
-        self.committed.update({(group, tp): offset for tp, offset in offsets.items()})
+        for tp, offset in offsets.items():
+            self.committed[group, tp] = offset if isinstance(offset, int) else offset[0]
 
     def messages(self, topic: str) -> list[Fetched]:
         """Return all records of a topic."""

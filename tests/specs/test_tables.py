@@ -102,6 +102,22 @@ async def test_contacts_are_looked_up_by_key(full: Backend) -> None:
     )
 
 
+@pytest.mark.parametrize("number", [0, 1, 100, 2_500])
+async def test_an_account_is_read_by_pages(full: Backend, number: int) -> None:
+    """A lookup returns a first page; each contact that stays is on one of the pages, whatever is deleted meanwhile."""
+    await full.writes.put_contacts([contact(f"u{n}") for n in range(number)])
+
+    page = (await full.tables.lookup(LookupKeys(account_pages={"acme"}))).account_pages["acme"]
+    seen = [row.uuid for row in page.contacts]
+    assert (page.cursor is None) == (number <= 100)
+    while page.cursor is not None:
+        await full.writes.delete_contact("acme", seen[0], 2)
+        page = await full.tables.account("acme", page.cursor, 500)
+        assert len(page.contacts) <= 1000
+        seen += [row.uuid for row in page.contacts]
+    assert set(seen) == {f"u{n}" for n in range(number)}
+
+
 async def test_pages_of_contacts_have_the_main_one_first(full: Backend) -> None:
     """The others follow by uuid; every contact is on one page; pages reflect writes and deletions."""
     main = contact("u9").model_copy(update={"main": True})

@@ -27,6 +27,7 @@ from service.ports import RenderFailed
 from service.settings import MailSettings, TemplateSettings, templates_directory
 
 Sign = Callable[[bytes], bytes]
+_LONGEST_SUBJECT, _LONGEST_LINE = 500, 1000  # characters; the data of an event may be much longer
 _ID = re.compile(r"[A-Za-z0-9.-]{1,128}").fullmatch
 
 
@@ -59,7 +60,7 @@ class TemplateRenderer:
             raise RenderFailed("the id of the delivery is not valid in a Message-ID")
         try:
             # Before the parts: the layout shows the subject too.
-            values["subject"] = subject = one_line(page.block("subject", values))
+            values["subject"] = subject = _cut(one_line(page.block("subject", values)), _LONGEST_SUBJECT)
             own = [
                 mailbox_header("To", delivery.name, delivery.address),
                 unstructured_header("Subject", subject),
@@ -84,7 +85,7 @@ class TemplateRenderer:
         """Return a block as one line of plain text. Raise RenderFailed."""
         page = self._page(delivery)
         try:
-            return one_line(page.block(block, self._values(page, delivery)))
+            return _cut(one_line(page.block(block, self._values(page, delivery))), _LONGEST_LINE)
         except RenderFailed:
             raise
         except Exception as error:
@@ -120,6 +121,10 @@ class TemplateRenderer:
 @lru_cache(maxsize=512)
 def _same_language(one: str, other: str) -> bool:
     return locale_of(one).language == locale_of(other).language
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _render_failed(page: Page, error: Exception) -> RenderFailed:

@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from service.api.errors import ApiError, FieldError, body_error, pointer_to
+from service.api.protocol.connection_limits import MAX_BODY_BYTES
+from service.model.event import InvalidEvent
+from service.model.reasons import DeadReason
+from service.pipeline.resolve import strict_json
 
 M = TypeVar("M", bound=BaseModel)
 _JSON_TYPE = re.compile(r"application/(?:[\w!#$&^.+-]+\+)?json", re.ASCII)
@@ -17,7 +20,9 @@ _MAX_MEMBERS = 1000  # of an object; a recipient has a preference for each type
 
 
 async def read_json(request: Request) -> Any:
-    """Return the body as strict JSON (RFC 8259): no NaN, no lone surrogates. Raise ApiError 400, 413 or 415.
+    """Return the body as strict JSON, by the rules for events: no key twice, no integer over 64 bits.
+
+    Raise ApiError 400, 413 or 415.
 
     A body without a media type is taken for JSON. One with another type is refused: a browser sends such bodies, with
     the password that it knows, from the page of anyone.
@@ -28,11 +33,14 @@ async def read_json(request: Request) -> Any:
         raise ApiError(
             415, "The body must be application/json.", code="unsupported-media-type", headers=headers
         )
+    body = await request.body()
+    if body.startswith(strict_json.BYTE_ORDER_MARK):
+        raise body_error("The body begins with a byte-order mark.", "", status=400, code="invalid-json")
     try:
-        return orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        detail = f"The body is not JSON: {error.msg}."
-        raise body_error(detail, "", status=400, code="invalid-json") from None
+        return strict_json.loads(body, MAX_BODY_BYTES)
+    except InvalidEvent as error:
+        status = 413 if error.reason is DeadReason.too_large else 400
+        raise body_error(f"The body is not JSON: {error}.", "", status=status, code="invalid-json") from None
 
 
 def parse_model(model: type[M], data: Any, *location: object, status: int = 422) -> M:

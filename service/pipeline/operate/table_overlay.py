@@ -8,7 +8,7 @@ from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import LookupKeys, MailBlock, RolePage, Rows, Tables
+from service.ports import AccountPage, LookupKeys, MailBlock, RolePage, Rows, Tables
 
 _Row = TypeVar("_Row", Recipient, Contact)
 
@@ -56,6 +56,7 @@ class OverlaidTables:
                 for name, contacts in rows.accounts.items()
             },
             roles={role: self._page(page) for role, page in rows.roles.items()},
+            account_pages={name: self._account_page(page) for name, page in rows.account_pages.items()},
             contacts={pair: self._changed(row, row.uuid) for pair, row in rows.contacts.items()},
         )
 
@@ -78,6 +79,13 @@ class OverlaidTables:
     async def incomplete(self) -> str | None:
         """Return why nothing may be sent yet; None when the tables are complete."""
         return await self._tables.incomplete()
+
+    async def account(self, account: str, cursor: str, limit: int = 1000) -> AccountPage:
+        """Return contacts of an account, changed."""
+        return self._account_page(await self._tables.account(account, cursor, limit))
+
+    def _account_page(self, page: AccountPage) -> AccountPage:
+        return AccountPage(tuple(self._changed(row, row.uuid) for row in page.contacts), page.cursor)
 
     def _page(self, page: RolePage) -> RolePage:
         return RolePage(tuple(self._changed(row, row.id) for row in page.members), page.cursor)

@@ -16,7 +16,7 @@ from service.model.record import Record
 from service.pipeline.email.recheck import recheck
 from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
+from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, further_candidates
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
@@ -138,12 +138,8 @@ class WhatIf:
         first = list(candidates(case.event, case.notification_type, rows))
         for start in range(0, len(first), _CHUNK):
             yield first[start : start + _CHUNK]
-        for role, page in rows.roles.items():
-            cursor = page.cursor
-            while cursor is not None:
-                next_page = await tables.role(role, cursor, _CHUNK)
-                yield list(role_members(role, next_page.members))
-                cursor = next_page.cursor
+        async for more in further_candidates(case.event, case.notification_type, rows, tables):
+            yield more
 
 
 class _NoSupersedes:

@@ -1,6 +1,6 @@
 """The audience of an event: each rule of its type turns rows of the tables into candidates."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from service.model.event import Event
 from service.model.ids import address_pseudonym
 from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Recipient
-from service.ports import LookupKeys, Rows
+from service.ports import LookupKeys, Rows, Tables
 
 # an attribute of an enum's class costs a call each time in Python 3.11
 _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
@@ -31,15 +31,19 @@ class Candidate(NamedTuple):
     known: bool = True
 
 
+FIRST = 1000
+"""Recipients of one event that are looked up with others; the further ones are looked up by themselves."""
+
+
 def add_lookup_keys(event: Event, notification_type: NotificationType, keys: LookupKeys) -> None:
-    """Add the keys of the rows that this event's audience needs."""
+    """Add the keys of the rows that this event's audience needs first; `further_candidates` looks up the others."""
     for rule in notification_type.audience:
         if rule.kind is _USERS:
-            keys.recipients.update(event.recipients or ())
+            keys.recipients.update((event.recipients or ())[:FIRST])
         elif rule.kind is _GROUP and event.external_id:
             keys.groups.add(GroupKey(event.external_id, event.project_id))
         elif rule.kind is _ACCOUNT and event.account:
-            keys.accounts.add(event.account)
+            keys.account_pages.add(event.account)
         elif rule.role:
             keys.roles.add(rule.role)
 
@@ -51,17 +55,55 @@ def candidates(event: Event, notification_type: NotificationType, rows: Rows) ->
     """
     for rule in notification_type.audience:
         if rule.kind is _USERS:
-            for recipient in event.recipients or ():
+            for recipient in (event.recipients or ())[:FIRST]:
                 yield from_recipient(rows.recipients.get(recipient), recipient, AudienceRule.users, "")
         elif rule.kind is _GROUP and event.external_id:
             yield from group_members(
                 GroupKey(event.external_id, event.project_id), notification_type.name, rows
             )
         elif rule.kind is _ACCOUNT and event.account:
-            yield from (from_contact(contact) for contact in rows.accounts.get(event.account, ()))
+            page = rows.account_pages.get(event.account)
+            yield from map(from_contact, page.contacts if page else ())
         elif rule.role:
-            page = rows.roles.get(rule.role)
-            yield from role_members(rule.role, page.members if page else ())
+            holders = rows.roles.get(rule.role)
+            yield from role_members(rule.role, holders.members if holders else ())
+
+
+def has_further(event: Event, notification_type: NotificationType, rows: Rows) -> bool:
+    """Return whether `further_candidates` yields any."""
+    account = rows.account_pages.get(event.account or "")
+    holders = (rows.roles.get(rule.role or "") for rule in notification_type.audience)
+    return (
+        len(event.recipients or ()) > FIRST
+        or (account is not None and account.cursor is not None and notification_type.needs(_ACCOUNT))
+        or any(page is not None and page.cursor is not None for page in holders)
+    )
+
+
+async def further_candidates(
+    event: Event, notification_type: NotificationType, rows: Rows, tables: Tables
+) -> AsyncIterator[Sequence[Candidate]]:
+    """Yield the candidates that are not in these first rows, up to some thousand at a time. Raise Unavailable."""
+    recipients, account = event.recipients or (), event.account or ""
+    for rule in notification_type.audience:
+        role = rule.role or ""
+        if rule.kind is _USERS:
+            for start in range(FIRST, len(recipients), FIRST):
+                part = recipients[start : start + FIRST]
+                found = (await tables.lookup(LookupKeys(recipients=set(part)))).recipients
+                yield [from_recipient(found.get(recipient), recipient, _USERS, "") for recipient in part]
+        elif rule.kind is _ACCOUNT and account in rows.account_pages:
+            cursor = rows.account_pages[account].cursor
+            while cursor is not None:
+                page = await tables.account(account, cursor, FIRST)
+                yield [from_contact(contact) for contact in page.contacts]
+                cursor = page.cursor
+        elif role in rows.roles:
+            cursor = rows.roles[role].cursor
+            while cursor is not None:
+                holders = await tables.role(role, cursor, FIRST)
+                yield list(role_members(role, holders.members))
+                cursor = holders.cursor
 
 
 def role_members(role: str, members: Sequence[Recipient]) -> Iterator[Candidate]:

@@ -212,8 +212,8 @@ def _traceparent(fields: Mapping[str, Any]) -> str | None:
 
 
 def _check_optional(fields: Mapping[str, Any]) -> None:
-    """Raise InvalidEvent unless the attributes that are not used are non-empty text, as CloudEvents has it."""
-    for name in ("subject", "datacontenttype", "dataschema"):
+    """Raise InvalidEvent unless the attributes that resolve does not use are non-empty text, as CloudEvents has it."""
+    for name in ("subject", "datacontenttype", "dataschema", "partitionkey"):
         if name in fields and not _clean(fields[name], name):
             raise InvalidEvent(DeadReason.invalid_attribute, f"{name}: must not be empty")
 

@@ -10,7 +10,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import NamedTuple
 
 import structlog
@@ -26,7 +25,14 @@ from service.model.topics import TopicNames
 from service.observability.metrics import CLOCK_AHEAD
 from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, role_members
+from service.pipeline.resolve.audience import (
+    FIRST,
+    Candidate,
+    add_lookup_keys,
+    candidates,
+    further_candidates,
+    has_further,
+)
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
@@ -42,6 +48,8 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 SHARDED_FROM = 1000
 """An event with more recipients than this has its ledger entries sharded."""
+
+_LOOKUP_WEIGHT, _ACCOUNT_WEIGHT = 5000, 50
 
 _PARSED_AT_A_TIME = 128 * 1024
 """Bytes of events after which parsing lets other tasks run; the costliest such event takes under 50 ms."""
@@ -101,35 +109,45 @@ class ResolveHandler:
             async for messages in self._withdraw(withdrawal):
                 yield Done([], messages)
             yield Done([record])
-        keys = LookupKeys()
-        for incoming in parsed.events:
-            add_lookup_keys(incoming.event, incoming.notification_type, keys)
-        rows = await self._tables.lookup(keys)
         chunk: list[tuple[_IncomingEvent, Candidate | None]] = []
         # A record is finished only with the chunk that holds the last of its candidates.
         finished: list[Record] = []
         chunk_bytes = 0
-        for incoming in parsed.events:
-            matches = list(candidates(incoming.event, incoming.notification_type, rows))
-            roles = incoming.notification_type.roles if keys.roles else ()
-            cursors = {role: rows.roles[role].cursor for role in roles if role in rows.roles}
-            incoming.sharded = len(matches) > SHARDED_FROM or any(
-                cursor is not None for cursor in cursors.values()
-            )
+        async for incoming, matches in self._candidates(parsed.events):
             size = len(incoming.record.value or b"")
-            for candidate in matches or (None,):
+            for candidate in matches:
                 chunk.append((incoming, candidate))
                 chunk_bytes += size
                 if len(chunk) >= CHUNK or chunk_bytes >= CHUNK_BYTES:
                     yield Done(finished, await self._open_entries(chunk))
                     chunk, finished, chunk_bytes = [], [], 0
-            for role, cursor in cursors.items():
-                async for members in self._further_members(role, cursor, max(1, CHUNK_BYTES // (size or 1))):
-                    chunk += [(incoming, member) for member in members]
-                    yield Done(finished, await self._open_entries(chunk))
-                    chunk, finished, chunk_bytes = [], [], 0
-            finished.append(incoming.record)
+            if not matches:
+                finished.append(incoming.record)
         yield Done([*finished, *parsed.repeats], await self._open_entries(chunk))
+
+    async def _candidates(
+        self, events: Sequence[_IncomingEvent]
+    ) -> AsyncIterator[tuple[_IncomingEvent, Sequence[Candidate | None]]]:
+        """Yield the candidates of each event, up to some thousand at a time, and nothing at the end of an event.
+
+        An event that has none comes with None, so that its head is in the ledger.
+        """
+        for together in _looked_up_together(events):
+            keys = LookupKeys()
+            for incoming in together:
+                add_lookup_keys(incoming.event, incoming.notification_type, keys)
+            rows = await self._tables.lookup(keys)
+            for incoming in together:
+                event, notification_type = incoming.event, incoming.notification_type
+                first = list(candidates(event, notification_type, rows))
+                more = has_further(event, notification_type, rows)
+                incoming.sharded = more or len(first) > SHARDED_FROM
+                yield incoming, first or (None,)
+                if more:
+                    async for matches in further_candidates(event, notification_type, rows, self._tables):
+                        if matches:
+                            yield incoming, matches
+                yield incoming, ()
 
     async def _parse(self, records: Sequence[Record]) -> _ParsedBatch:
         """Parse a batch; let other tasks run after every `_PARSED_AT_A_TIME` bytes, since parsing does not wait."""
@@ -164,17 +182,6 @@ class ResolveHandler:
                     _note_clock(event)
                 events[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
         return _ParsedBatch(list(events.values()), repeats, refused, withdrawals)
-
-    async def _further_members(
-        self, role: str, cursor: str | None, most: int
-    ) -> AsyncIterator[Iterator[Candidate]]:
-        """Yield the members of a role that the first lookup has not returned, at most `most` at a time."""
-        while cursor is not None:
-            page = await self._tables.role(role, cursor, CHUNK)
-            members = role_members(role, page.members)
-            while some := list(islice(members, most)):
-                yield iter(some)
-            cursor = page.cursor
 
     async def _open_entries(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:
         """Enter a chunk in the ledger. Return the messages for the channels' stages and for operators.
@@ -260,6 +267,21 @@ class ResolveHandler:
             if state is State.queued:
                 yield dispatch_message(self._topics, delivery)
             yield message_of(self._topics, _outcome(delivery, new_entry, state))
+
+
+def _looked_up_together(events: Sequence[_IncomingEvent]) -> Iterator[Sequence[_IncomingEvent]]:
+    """Yield the events in parts whose rows are held in memory at a time: some thousand recipients, 100 accounts."""
+    part: list[_IncomingEvent] = []
+    weight = 0
+    for incoming in events:
+        event = incoming.event
+        weight += 1 + min(len(event.recipients or ()), FIRST) + (_ACCOUNT_WEIGHT if event.account else 0)
+        part.append(incoming)
+        if weight >= _LOOKUP_WEIGHT:
+            yield part
+            part, weight = [], 0
+    if part:
+        yield part
 
 
 def _note_clock(event: Event) -> None:

@@ -23,13 +23,16 @@ from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.pipeline.resolve.strict_json import loads
+from service.model.validators import MAX_TIME_MS
+from service.pipeline.resolve.event_time import EARLIEST_MS
+from service.pipeline.resolve.strict_json import BYTE_ORDER_MARK, loads
 from service.pipeline.tables.schema import Row, RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
 from service.ports import LookupKeys
 
 T = TypeVar("T")
 _MAX_BYTES = 1_048_576
+_AHEAD_MS = 600_000
 _CONCURRENT = 32
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{24}")
 
@@ -67,15 +70,16 @@ def read_change(table: str, record: Record) -> RowChange:
     if table == "suppressions":
         return _suppression(key, document, record.timestamp_ms)
     try:
-        validated = read_row(table, record.value)
+        validated = read_row(table, record.value.removeprefix(BYTE_ORDER_MARK))
     except RowRefused as error:
         raise InvalidEvent(DeadReason.invalid_data, str(error)) from None
     if validated.key() != key:
         raise bad_field("key", "is not the row's key")
     row = cast(BaseModel, validated.row())
-    if not validated.version:
-        row = row.model_copy(update={"version": max(1, record.timestamp_ms)})
-    return RowChange(table, key, cast(Row, row), validated.version or max(1, record.timestamp_ms))
+    version = bounded_version(validated.version, record)
+    if version != validated.version:
+        row = row.model_copy(update={"version": version})
+    return RowChange(table, key, cast(Row, row), version)
 
 
 def record_key(record: Record) -> str:
@@ -95,8 +99,19 @@ def record_version(record: Record) -> int:
         if name == "version" and value is not None:
             if not value.isdigit() or len(value) > 15:
                 raise bad_field("version", "the header must be a number of milliseconds")
-            return int(value)
-    return max(1, record.timestamp_ms)
+            return bounded_version(int(value), record)
+    return bounded_version(0, record)
+
+
+def bounded_version(version: int, record: Record) -> int:
+    """Return the version of a row or tombstone: the record's timestamp where it has none of its own (0).
+
+    It is at most ten minutes after the record's timestamp: by a clock that is years ahead, it would keep all later rows
+    out.
+    """
+    written_ms = min(max(1, record.timestamp_ms), MAX_TIME_MS)
+    latest_ms = written_ms + _AHEAD_MS if written_ms >= EARLIEST_MS else MAX_TIME_MS
+    return min(version or written_ms, latest_ms)
 
 
 def bad_field(field: str, problem: str) -> InvalidEvent:
@@ -211,7 +226,7 @@ def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> Ro
         document.get(name) or default for name, default in (("at_ms", max(1, timestamp_ms)), ("until_ms", 0))
     ]
     for name, at in zip(("at_ms", "until_ms"), times, strict=True):
-        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at < 2**53:
+        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= MAX_TIME_MS:
             raise bad_field(name, "must be a time in milliseconds")
     detail = document.get("detail") or ""
     if not isinstance(detail, str):

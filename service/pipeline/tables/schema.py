@@ -19,6 +19,9 @@ from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.model.validators import (
+    MAX_TIME_MS,
+    MAX_VERSION,
+    MIN_TIME_MS,
     ROLE,
     check_id,
     check_language_tag,
@@ -28,13 +31,12 @@ from service.model.validators import (
 )
 
 _MAX_ADDRESSES = 1000
-_MAX_VERSION = 2**53  # Redis compares versions as floating point numbers
 _PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
 
 Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
 _Id = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_id)]
 _Account = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_user_id)]
-_Version = Annotated[int, Field(ge=0, le=_MAX_VERSION)]
+_Version = Annotated[int, Field(ge=0, le=MAX_VERSION)]
 _Address = Annotated[str, Field(max_length=254), AfterValidator(check_address)]
 _Line = Annotated[str, Field(max_length=256), AfterValidator(check_line)]
 _Locale = Annotated[str, Field(max_length=64), AfterValidator(check_language_tag)]
@@ -63,6 +65,8 @@ class ValidatedRow(Protocol):
 def _check_keys(choices: Mapping[str, Choice]) -> Mapping[str, Choice]:
     if not all(_PREFERENCE.fullmatch(key) for key in choices):
         raise ValueError("Must have keys such as overbid:email.")
+    if not all(MIN_TIME_MS <= choice.since_ms <= MAX_TIME_MS for choice in choices.values()):
+        raise ValueError("since_ms must be a time in milliseconds.")
     return choices
 
 

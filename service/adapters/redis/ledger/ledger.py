@@ -31,6 +31,8 @@ _WITHDRAW = Script("ledger_withdraw", complete_only=True)
 _INDEX_BY_RECIPIENT = Script("ledger_index_by_recipient", complete_only=True)
 _INDEX_BY_EVENT_ID = Script("ledger_index_by_event_id", complete_only=True)
 _WEEK_S = 7 * 86_400
+_SAME_ID = 100
+"""Events with the same id, of different sources, that the index by event id keeps."""
 
 
 class RedisLedger:
@@ -147,9 +149,9 @@ class RedisLedger:
         return [(event, delivery) for event, _, delivery in pairs]
 
     async def named(self, event_id: str) -> Sequence[str]:
-        """Return the keys of the events with this id, one a source; some may have left the ledger."""
+        """Return the keys of the newest events with this id, one a source; some may have left the ledger."""
         (events,), _ = await self._store.fetch([self._store.keys.events_with_id(event_id)])
-        return sorted(events.decode().split()) if events else []
+        return sorted(word for word in events.decode().split() if word[0] != "+") if events else []
 
     async def index_by_recipient(self, new_entries: Sequence[NewEntry]) -> None:
         """Add deliveries to the index by recipient; `open` does it itself."""
@@ -181,7 +183,7 @@ class RedisLedger:
         return batch
 
     def _by_event_id(self, heads: Sequence[EventHead]) -> ScriptBatch:
-        batch = ScriptBatch(_INDEX_BY_EVENT_ID, self._store.cluster)
+        batch = ScriptBatch(_INDEX_BY_EVENT_ID, self._store.cluster, (_SAME_ID,))
         for i, args in batch.grouped((head.event.id for head in heads), self._store.keys.events_with_id):
             args.extend((heads[i].event.key, heads[i].retention_s))
         return batch

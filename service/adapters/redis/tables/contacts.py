@@ -10,7 +10,7 @@ from service.adapters.redis.tables.rows import contact_of
 from service.adapters.redis.unreadable_rows import readable
 from service.model.keys import ContactKey
 from service.model.recipient import Contact
-from service.ports import ContactPage, LookupKeys
+from service.ports import AccountPage, ContactPage, LookupKeys
 
 _READ, _READ_PAGE = Script("contacts_read"), Script("row_functions", "contacts_read_page")
 _ACCOUNTS_A_CALL = 50  # an account may be large
@@ -89,6 +89,13 @@ class RedisContacts:
             require_complete([mark])
             found += _readable_contacts(rows)
         return ContactPage(total, found)
+
+
+def account_page_of(reply: tuple[int, Mapping[bytes, bytes]]) -> AccountPage:
+    """Return the page in a reply to HSCAN."""
+    cursor, rows = reply
+    contacts = sorted(_readable_contacts(rows.values()), key=lambda contact: contact.uuid)
+    return AccountPage(contacts, str(int(cursor)) if int(cursor) else None)
 
 
 def _readable_contacts(rows: Iterable[bytes | None]) -> list[Contact]:

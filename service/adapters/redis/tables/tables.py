@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
 from service.adapters.redis.script_batch import Command
-from service.adapters.redis.tables.contacts import ContactLookup
+from service.adapters.redis.tables.contacts import ContactLookup, account_page_of
 from service.adapters.redis.tables.rows import group_of, is_current, recipient_of
 from service.adapters.redis.unreadable_rows import readable
 from service.model.ids import address_key
 from service.model.recipient import Recipient
 from service.model.suppression import UNREADABLE, Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import LookupKeys, MailBlock, RolePage, Rows
+from service.ports import AccountPage, LookupKeys, MailBlock, RolePage, Rows
 
 _PAGE = 1000
 _MARKS_A_CALL = 1000
@@ -31,17 +31,19 @@ class RedisTables:
     async def lookup(self, keys: LookupKeys) -> Rows:
         """Return the rows in one pipeline, two with roles. Raise Unavailable, also while Redis is incomplete."""
         names, ids = self._store.keys, list(keys.recipients)
-        groups, roles = list(keys.groups), list(keys.roles)
+        groups, roles, accounts = list(keys.groups), list(keys.roles), list(keys.account_pages)
         contacts = ContactLookup(self._store, keys)
         strings, replies = await self._store.fetch(
             [*(names.recipient(i) for i in ids), *(names.group(*group) for group in groups)],
             *contacts.commands,
             *(self._role_members(role, "", _PAGE) for role in roles),
+            *(self._account_page(account, "0", _PAGE) for account in accounts),
             *self._read_marks(),
             batches=contacts.batches,
         )
         roles_start = len(contacts.commands)
-        marks_start = roles_start + len(roles)
+        accounts_start = roles_start + len(roles)
+        marks_start = accounts_start + len(accounts)
         require_complete(replies[marks_start:])
         recipient_rows, group_rows = strings[: len(ids)], strings[len(ids) :]
         return Rows(
@@ -56,8 +58,11 @@ class RedisTables:
                 if is_current(row) and (group := readable("groups", group_of, row))
             },
             accounts=contacts.accounts(replies[:roles_start]),
-            roles=await self._pages(roles, replies[roles_start:marks_start]),
+            roles=await self._pages(roles, replies[roles_start:accounts_start]),
             contacts=contacts.contacts(replies[:roles_start]),
+            account_pages=dict(
+                zip(accounts, map(account_page_of, replies[accounts_start:marks_start]), strict=True)
+            ),
         )
 
     async def role(self, role: str, cursor: str, limit: int = _PAGE) -> RolePage:
@@ -67,6 +72,14 @@ class RedisTables:
         )
         require_complete(marks)
         return (await self._pages([role], [ids], limit))[role]
+
+    async def account(self, account: str, cursor: str, limit: int = _PAGE) -> AccountPage:
+        """Return contacts of an account after `cursor`, some `limit` of them, in no order; one may come twice."""
+        reply, *marks = await self._store.pipeline(
+            [self._account_page(account, cursor, limit), *self._read_marks()]
+        )
+        require_complete(marks)
+        return account_page_of(reply)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """Return what blocks each (address, unsubscribe key), in one pipeline."""
@@ -120,6 +133,9 @@ class RedisTables:
     def _read_marks(self) -> list[Command]:
         """Return the commands that read the marks. They go last in a pipeline, to vouch for all reads before them."""
         return [("GET", mark) for mark in self._store.completeness_marks.sample()]
+
+    def _account_page(self, account: str, cursor: str, limit: int) -> Command:
+        return ("HSCAN", self._store.keys.contacts(account), cursor, "COUNT", limit)
 
     def _role_members(self, role: str, cursor: str, limit: int) -> Command:
         after = f"({cursor}" if cursor else "-"

@@ -3,8 +3,9 @@
 import pytest
 
 from service.model.ids import address_pseudonym
-from service.model.recipient import Choice, Recipient
-from service.ports import Unavailable
+from service.model.recipient import Choice, Contact, Recipient
+from service.ports import AccountPage, LookupKeys, Rows, Unavailable
+from tests.fakes.tables import FakeTables
 from tests.support.fake_pipeline import FakePipeline
 
 OVERBID = {"id": "1", "type": "overbid", "recipients": ["alice", "bob"], "data": {"lot_id": "7"}}
@@ -261,3 +262,72 @@ async def test_an_outcome_that_was_lost_is_emitted_again(pipeline: FakePipeline)
     outcomes = [o for o in pipeline.outcomes() if (o.recipient, o.channel) == ("bob", "email")]
     assert [(o.state, o.reason) for o in outcomes] == [("skipped", "preference_off")]
     assert (await pipeline.states("1"))["bob", "email"] == ("skipped", "preference_off")
+
+
+class MeasuredTables(FakeTables):
+    """Tables that record the largest number of rows that one read has returned."""
+
+    largest = 0
+
+    async def lookup(self, keys: LookupKeys) -> Rows:
+        rows = await super().lookup(keys)
+        pages = sum(len(page.contacts) for page in rows.account_pages.values())
+        self.largest = max(self.largest, len(keys.recipients), pages)
+        return rows
+
+    async def account(self, account: str, cursor: str, limit: int = 1000) -> AccountPage:
+        page = await super().account(account, cursor, limit)
+        self.largest = max(self.largest, len(page.contacts))
+        return page
+
+
+@pytest.fixture
+async def measured() -> tuple[FakePipeline, MeasuredTables]:
+    pipeline = FakePipeline()
+    pipeline.tables = tables = MeasuredTables()
+    pipeline.build("worker-1")
+    await pipeline.seed()
+    return pipeline, tables
+
+
+async def test_the_largest_audience_is_read_by_pages(measured: tuple[FakePipeline, MeasuredTables]) -> None:
+    """An event names 20,000 recipients; each is found once, and some thousand rows are held at a time."""
+    pipeline, tables = measured
+    ids = [f"r{n}" for n in range(20_000)]
+    await tables.put_recipients([Recipient(id=i, version=1) for i in ids[::1000]])
+
+    await pipeline.ingest({"id": "1", "type": "own_news", "recipients": ids})
+
+    states = await pipeline.states("1")
+    assert {recipient for recipient, _ in states} == set(ids)
+    assert {states[i, "inbox"][0] for i in ids[::1000]} == {"queued"}
+    assert states["r1", "inbox"] == ("skipped", "no_such_recipient")
+    assert tables.largest == 1000
+
+
+async def test_a_large_account_is_read_by_pages(measured: tuple[FakePipeline, MeasuredTables]) -> None:
+    """Each contact of an account with 2,500 of them is notified once."""
+    pipeline, tables = measured
+    contacts = [Contact(account="big", uuid=f"u{n}", email=f"{n}@x.test", version=1) for n in range(2_500)]
+    await tables.put_contacts(contacts)
+
+    await pipeline.ingest({"id": "1", "type": "payment_failed", "account": "big"})
+
+    states = await pipeline.states("1")
+    assert {recipient for recipient, _ in states} == {contact.uuid for contact in contacts}
+    assert tables.largest == 1000
+
+
+async def test_many_audiences_in_a_batch_are_looked_up_in_parts(
+    measured: tuple[FakePipeline, MeasuredTables],
+) -> None:
+    """A batch of large events does not read all of their rows at once."""
+    pipeline, tables = measured
+    events = [
+        {"id": str(n), "type": "own_news", "recipients": [f"r{n}-{i}" for i in range(900)]} for n in range(20)
+    ]
+    await pipeline.ingest(*events)
+
+    assert tables.largest <= 6_000
+    for n in range(20):
+        assert len({recipient for recipient, _ in await pipeline.states(str(n))}) == 900

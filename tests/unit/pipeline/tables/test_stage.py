@@ -280,3 +280,35 @@ async def test_a_bad_preference_is_a_dead_letter(rig: Rig, key: str, value: Any,
     (dead_letter,) = dead_letters(await rig.apply(rig.record("preferences", key, value)))
     assert f"{named}:" in dead_letter
     assert not rig.tables.recipients
+
+
+@pytest.mark.parametrize("ahead", [{"version": 4_070_908_800_000}, {"version": 2**53}])
+async def test_a_version_that_is_years_ahead_keeps_no_later_row_out(rig: Rig, ahead: dict[str, int]) -> None:
+    """A row of a wrong clock counts as ten minutes newer than its record at most, and so does a tombstone."""
+    await rig.apply(rig.record("recipients", "alice", rig.alice(name="First", **ahead)))
+    assert rig.tables.recipients["alice"].version == NOW + 600_000
+
+    await rig.apply(rig.record("recipients", "alice", rig.alice(name="Later"), at=NOW + 600_001))
+    assert rig.tables.recipients["alice"].name == "Later"
+
+    later = NOW + 700_000
+    await rig.apply(rig.record("recipients", "alice", None, at=later, version=4_070_908_800_000))
+    await rig.apply(rig.record("recipients", "alice", rig.alice(name="Again"), at=later + 600_001))
+    assert rig.tables.recipients["alice"].name == "Again"
+
+
+async def test_a_row_may_begin_with_a_byte_order_mark(rig: Rig) -> None:
+    """As an event may."""
+    await rig.apply(rig.record("recipients", "alice", b"\xef\xbb\xbf" + orjson.dumps(rig.alice())))
+    assert rig.tables.recipients["alice"].address == "alice@example.com"
+
+
+@pytest.mark.parametrize("since_ms", [-1, 2**62, 253_402_300_799_000])
+async def test_times_in_rows_are_bounded(rig: Rig, since_ms: int) -> None:
+    """Every reader can show them."""
+    preferences = {"overbid:email": {"on": False, "since_ms": since_ms}}
+    messages = await rig.apply(rig.record("recipients", "alice", rig.alice(preferences=preferences)))
+    assert dead_letters(messages)
+    key = address_key("alice@example.com")
+    suppression = {"reason": "complaint_received", "at_ms": NOW, "until_ms": since_ms}
+    assert dead_letters(await rig.apply(rig.record("suppressions", key, suppression)))
