@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -126,6 +127,21 @@ def test_any_steps_give_one_history_that_the_ledger_allows(
         replay = ReplayKind.again if replayed else ReplayKind.none
         check_transition(before, step.state, replay)
         before = step.state
+
+
+@pytest.mark.parametrize(
+    "last", [Reason.bounce_received, Reason.expired_in_transit, Reason.complaint_received]
+)
+def test_what_came_back_follows_what_was_sent(last: Reason) -> None:
+    """Reports name no attempt, and come in any order: first the one that cannot be judged, then the one that can."""
+    full = [
+        HistoryStep(State.queued, Reason.none, 1),
+        HistoryStep(State.sent, Reason.none, 3, 2),
+        HistoryStep(State.returned, Reason.unjudged_return, 3),
+        HistoryStep(State.bounced, last, 3),
+    ]
+    for steps in permutations(full):
+        assert without_claims(arrange(steps, since_ms=1).steps) == full
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])

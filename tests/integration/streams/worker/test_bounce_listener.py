@@ -126,6 +126,7 @@ async def test_a_bounce_is_deferred_while_redis_is_unavailable() -> None:
     assert code == 451
 
 
+@pytest.mark.conformance("RFC 5321", "4.5.3.1.6 text line", "Longer lines than 1,000 octets are taken.")
 async def test_lines_longer_than_smtp_allows_are_taken() -> None:
     """RFC 5321 section 4.5.3.1.6 allows 1,000 octets; what other servers quote is longer."""
     pipeline, _, sender = await sent()
@@ -136,6 +137,12 @@ async def test_lines_longer_than_smtp_allows_are_taken() -> None:
     assert await email(pipeline) == ("bounced", "bounce_received")
 
 
+@pytest.mark.conformance(
+    "RFC 5321",
+    "4.5.1 postmaster",
+    "Exists in the bounce domain, also without a domain and in any case of letters.",
+)
+@pytest.mark.conformance("RFC 2142", "4 abuse", "Exists in the bounce domain.")
 @pytest.mark.parametrize(
     ("address", "mailbox"),
     [
@@ -161,6 +168,7 @@ async def test_the_mailboxes_that_every_domain_has(address: str, mailbox: str) -
     assert "human" not in str(logs)
 
 
+@pytest.mark.conformance("RFC 1870", "6 SIZE", "A message over the limit is refused at MAIL, or after DATA.")
 async def test_a_message_that_is_too_big_is_refused() -> None:
     """At MAIL by SIZE (RFC 1870), and after DATA; the connection can be used afterwards."""
     pipeline, _, sender = await sent()
@@ -175,6 +183,7 @@ async def test_a_message_that_is_too_big_is_refused() -> None:
     assert await email(pipeline) == ("bounced", "bounce_received")
 
 
+@pytest.mark.conformance("RFC 5321", "3.8 421", "Clients beyond the limit get 421 and are disconnected.")
 async def test_clients_beyond_the_limit_come_later() -> None:
     """They get 421; a place that becomes free is used again."""
     pipeline, _, _ = await sent()

@@ -2,6 +2,8 @@
 
 from base64 import encodebytes
 
+import pytest
+
 from service.pipeline.bounces.mime import LIMITS, Limits, Part, read_fields, read_message
 from tests.support.expensive_messages import EXPENSIVE
 
@@ -48,6 +50,7 @@ def test_fields() -> None:
     ]
 
 
+@pytest.mark.conformance("RFC 2231", "3 parameter continuations", "Parameters in pieces are joined.")
 def test_parameters_in_pieces() -> None:
     """RFC 2231; a quoted one may hold anything."""
     message = read_message(

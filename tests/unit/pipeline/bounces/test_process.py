@@ -92,6 +92,11 @@ async def test_a_refusal_of_the_message_is_not_the_mailboxs_fault() -> None:
     assert not pipeline.tables.suppressions
 
 
+@pytest.mark.conformance(
+    "RFC 3464",
+    "2.3.3 delayed",
+    "Neither closes a delivery nor counts against the mailbox, whatever the status.",
+)
 @pytest.mark.parametrize("status", ["4.4.1", "4.2.2", "5.1.1"])
 async def test_a_notice_of_a_delay_changes_nothing(status: str) -> None:
     """Whatever its status: the relay still tries. It is no fault of the mailbox, so it does not score either."""
@@ -107,6 +112,7 @@ async def test_a_notice_of_a_delay_changes_nothing(status: str) -> None:
     assert not pipeline.topics.get("dispatch.soft-bounces")
 
 
+@pytest.mark.conformance("RFC 3464", "2.3.3 failed", "Closes the delivery, whatever the status.")
 async def test_failed_is_final_with_a_temporary_status_too() -> None:
     """RFC 3464 section 2.3.3: the relay has given up. The reason says so, and the address is not suppressed."""
     pipeline, bounces, sender = await sent()

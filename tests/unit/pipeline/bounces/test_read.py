@@ -86,6 +86,11 @@ def test_a_delivery_status_notification() -> None:
     assert (read.addressed, read.senders) == ((SENDER,), (LOCAL,))
 
 
+@pytest.mark.conformance(
+    "RFC 3464",
+    "2.3 per-recipient fields",
+    "Of several recipients the one that the message was sent to counts.",
+)
 def test_one_of_several_recipients() -> None:
     """The one that the message was sent to; else the worst. A status may be in the reply that the diagnostic quotes."""
     read = read_report(EXCHANGE)
@@ -95,6 +100,14 @@ def test_one_of_several_recipients() -> None:
     assert read.recipient(lambda address: address.startswith("alice")).action == "delivered"
 
 
+@pytest.mark.conformance(
+    "RFC 3464",
+    "2.1 delivery-status",
+    "The fields are read in any transfer encoding, with or without an address type.",
+)
+@pytest.mark.conformance(
+    "RFC 6533", "5 global-delivery-status", "message/global-delivery-status and utf-8 addresses are read."
+)
 @pytest.mark.parametrize(
     ("raw", "address"),
     [
@@ -134,6 +147,9 @@ def test_variants_of_the_status_part(raw: bytes, address: str) -> None:
     assert address in recipient.addresses
 
 
+@pytest.mark.conformance(
+    "RFC 3463", "2 status code", "A status in words counts only behind a reply code of its class."
+)
 def test_a_number_with_dots_is_no_status() -> None:
     """Only the Status field, or what follows a reply code of the same class, is one."""
     group = GROUP.replace("Status: 5.1.1\n", "").replace(
@@ -204,6 +220,9 @@ def test_a_complaint() -> None:
     assert LOCAL in read.senders
 
 
+@pytest.mark.conformance(
+    "RFC 5965", "7.3 feedback types", "auth-failure, not-spam and other are no complaint."
+)
 @pytest.mark.parametrize("kind", ["auth-failure", "not-spam", "other", "dmarc"])
 def test_other_feedback_is_no_complaint(kind: str) -> None:
     """RFC 6591, RFC 7489, and the report that a message is no spam."""
@@ -212,6 +231,9 @@ def test_other_feedback_is_no_complaint(kind: str) -> None:
     assert (read.kind, read.detail) == (ReportKind.automatic, "no_complaint")
 
 
+@pytest.mark.conformance(
+    "RFC 5965", "3.2 optional fields", "None is needed: the quoted message proves a complaint."
+)
 def test_a_complaint_with_few_fields() -> None:
     """The quoted message proves it: by the envelope sender or by the unsubscribe link, folded or encoded."""
     link = f"List-Unsubscribe: <https://shop.test/unsubscribe/{TOKEN}>"
@@ -240,6 +262,10 @@ def test_complaints_without_a_feedback_part() -> None:
     assert read_report(quote.replace(b"Auto-Submitted: auto-replied\r\n", b"")).kind is ReportKind.quote
 
 
+@pytest.mark.conformance(
+    "RFC 3834", "2 automatic responses", "An absence note has no effect, whatever its words."
+)
+@pytest.mark.conformance("RFC 8098", "3 disposition notifications", "A receipt has no effect.")
 @pytest.mark.parametrize(
     "raw",
     [

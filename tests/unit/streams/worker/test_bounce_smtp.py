@@ -1,5 +1,6 @@
 """The octets after DATA, in whatever pieces they come."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def test_any_message_in_any_pieces(pieces: list[bytes], sizes: list[int]) -> Non
     assert (data.content(), rest) == (message, b"QUIT\r\n")
 
 
+@pytest.mark.conformance("RFC 5321", "4.1.1.4 end of data", "Only CRLF.CRLF ends a message that comes back.")
 def test_a_line_that_only_looks_like_the_end() -> None:
     """Only CRLF.CRLF ends a message: anything else would let one message smuggle another one in."""
     for end in (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.x\r\n"):
