@@ -17,11 +17,11 @@ from service.api.auth.guard import MayReadInbox, authorize
 from service.api.deps import Deps, deps_of
 from service.api.errors import ApiError, body_error, not_found, parameter_error, pointer_to
 from service.api.representations.body import read_json
+from service.api.representations.entries import entries_document, entry_page, entry_parts
 from service.api.representations.jsonapi import (
     JsonApiResponse,
     document,
     negotiate,
-    resource,
     single_parameter,
 )
 from service.api.representations.schemas import (
@@ -44,7 +44,6 @@ _KNOWN = ("sort", _TYPE, *_STATUS, _PAGE_SIZE, _PAGE_AFTER)
 _MAX_PAGE = 1000
 _DEFAULT_PAGE = 50
 _MAX_IDS = 10_000  # ten times what an inbox holds
-_ALL = 1_000_000  # more than an inbox holds
 _UNNUMBERED = 1_000_000  # sorts after every type's number
 
 
@@ -82,15 +81,13 @@ async def notifications(request: Request) -> Response:
     query = _query(request, principal.id, deps.catalogue)
     paged = single_parameter(request, _PAGE_SIZE) or single_parameter(request, _PAGE_AFTER)
     only_unread = query.shown is ReadFilter.unread
-    if not paged and only_unread and not query.types:
-        items = await deps.inbox.unread(query.recipient, descending=query.descending)
-        return document([resource(item) for item in items])
+    if not paged:
+        return await entries_document(entry_parts(deps.inbox_reads, query, with_read=not only_unread))
     try:
-        page = await deps.inbox_reads.page(query)
+        entries, cursor = await entry_page(deps.inbox_reads, query, with_read=not only_unread)
     except ValueError:
         raise parameter_error(_PAGE_AFTER, "is not a cursor of a previous page") from None
-    links = _links(request, page.cursor) if paged else None
-    return document([resource(item, with_read=not only_unread) for item in page.items], links)
+    return document(entries, _links(request, cursor))
 
 
 @router.delete(
@@ -184,7 +181,7 @@ def _query(request: Request, recipient: str, catalogue: Catalogue) -> InboxQuery
         types=_types(request, catalogue),
         descending=sort.startswith("-"),
         after=after[1] if after else "",
-        limit=int(size[1]) if size else _DEFAULT_PAGE if after else _ALL,
+        limit=int(size[1]) if size else _DEFAULT_PAGE,
     )
 
 

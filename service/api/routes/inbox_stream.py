@@ -17,10 +17,11 @@ from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers, Watcher
 from service.api.middleware import HEAD_ONLY
+from service.api.representations.entries import entry_parts
 from service.api.representations.jsonapi import resource
 from service.api.representations.schemas import error_responses, query_parameter, response
 from service.api.routes.inbox import count_resources, types_of
-from service.ports import InboxChange, InboxChangeKind, Unavailable
+from service.ports import InboxChange, InboxChangeKind, InboxQuery, Unavailable
 
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
 
@@ -126,23 +127,23 @@ class _Follower:
             # Before the read: a change that arrives during it must wake the watcher again.
             self._watcher.woken.clear()
             try:
-                text = await self._next_events()
+                async for text in self._next_events():
+                    yield text
             except Unavailable:  # the position has not advanced, so these changes are read again
                 await asyncio.sleep(_RETRY_S)
                 self._watcher.woken.set()
-                continue
-            if text:
-                yield text
 
-    async def _next_events(self) -> bytes:
+    async def _next_events(self) -> AsyncIterator[bytes]:
         changes = await self._deps.inbox_changes.since(self._recipient, self._position)
         if changes is None:
-            text, self._position = await _snapshot(self._deps, self._recipient)
-            return text
-        if not changes:
-            return b""
-        self._position = changes[-1].position
-        return _change_events(changes) + await _counts(self._deps, self._recipient, self._position)
+            position = await self._deps.inbox_changes.position(self._recipient)
+            async for text in _snapshot(self._deps, self._recipient, position):
+                yield text
+            self._position = position
+        elif changes:
+            position = changes[-1].position
+            yield _change_events(changes) + await _counts(self._deps, self._recipient, position)
+            self._position = position
 
 
 class _EventStream(Response):
@@ -150,7 +151,7 @@ class _EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, follower: _Follower, first: bytes, watch: ExitStack) -> None:
+    def __init__(self, follower: _Follower, first: AsyncIterator[bytes], watch: ExitStack) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._follower = follower
@@ -177,10 +178,12 @@ class _EventStream(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            await _write(send, f"retry: {_CLIENT_RETRY_MS}\n\n".encode() + self._first)
+            await _write(send, f"retry: {_CLIENT_RETRY_MS}\n\n".encode())
+            async for text in self._first:
+                await _write(send, text)
             async for text in self._follower.events():
                 await _write(send, text)
-        except TimeoutError:
+        except (TimeoutError, Unavailable):
             return  # a slow client: the server closes a connection whose response is left unfinished
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -197,25 +200,37 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 async def _first_events(
     deps: ApiDeps, recipient: str, last_event_id: str | None, start: str
-) -> tuple[bytes, str]:
-    """Return the first events of a stream, and the position after them."""
+) -> tuple[AsyncIterator[bytes], str]:
+    """Return the first events of a stream, and the position after them.
+
+    A part is read before the response begins, so that an outage is a 503. Raise Unavailable.
+    """
     changes = await deps.inbox_changes.since(recipient, last_event_id) if last_event_id else None
     if changes is None or last_event_id is None:
-        return await _snapshot(deps, recipient, start)
+        parts = _snapshot(deps, recipient, start)
+        return _resumed(await anext(parts), parts), start
     position = changes[-1].position if changes else last_event_id
-    return _change_events(changes) + await _counts(deps, recipient, position), position
+    text = _change_events(changes) + await _counts(deps, recipient, position)
+    return _resumed(text), position
 
 
-async def _snapshot(deps: ApiDeps, recipient: str, position: str | None = None) -> tuple[bytes, str]:
-    """Return all unread entries as an event, and its position.
+async def _resumed(first: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
+    yield first
+    if rest is not None:
+        async for text in rest:
+            yield text
 
-    The position is read before the entries, so a change in between is sent again rather than missed.
+
+async def _snapshot(deps: ApiDeps, recipient: str, position: str) -> AsyncIterator[bytes]:
+    """Yield all unread entries as one event, in parts, and their counts.
+
+    `position` was read before the entries, so a change in between is sent again rather than missed.
     """
-    if position is None:
-        position = await deps.inbox_changes.position(recipient)
-    items = await deps.inbox.unread(recipient)
-    text = _event("snapshot", {"data": [resource(item) for item in items]}, position)
-    return text + await _counts(deps, recipient, position), position
+    begin = b'event: snapshot\nid: %b\ndata: {"data":[' % position.encode()
+    async for part in entry_parts(deps.inbox_reads, InboxQuery(recipient)):
+        yield begin + part
+        begin = b""
+    yield begin + b"]}\n\n" + await _counts(deps, recipient, position)
 
 
 async def _counts(deps: ApiDeps, recipient: str, position: str) -> bytes:

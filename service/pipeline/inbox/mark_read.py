@@ -1,13 +1,14 @@
 """Marking of inbox entries as read: in Redis, and in `dispatch.outcomes`, from which a rebuild marks them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from service.model.outcome import ReadMark
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.ports import Clock, Inbox, InboxQuery, InboxReads, Publisher, ReadFilter
 
-_ALL = 1_000_000  # more than an inbox holds
+_ENTRIES_A_PAGE = 50  # an entry may be 256 KiB
 _IDS_PER_RECORD = 1000  # some 30 kB
 
 
@@ -40,8 +41,13 @@ class ReadMarker:
     async def mark_all(self, recipient: str, types: frozenset[str] = frozenset()) -> int:
         """Mark all entries that are unread now, of these types where any are named. Return how many there were."""
         now_ms = self._clock.now_ms()
-        page = await self._reads.page(InboxQuery(recipient, ReadFilter.unread, types, limit=_ALL))
-        ids = [item.id for item in page.items]
+        query, ids = InboxQuery(recipient, ReadFilter.unread, types, limit=_ENTRIES_A_PAGE), list[str]()
+        while True:
+            page = await self._reads.page(query)
+            ids += (item.id for item in page.items)
+            if not page.cursor:
+                break
+            query = replace(query, after=page.cursor)
         results: list[bool | None] = []
         for start in range(0, len(ids), _IDS_PER_RECORD):
             part = ids[start : start + _IDS_PER_RECORD]

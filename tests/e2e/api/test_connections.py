@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.api.server import ApiServer
-from service.settings import HttpSettings
+from service.settings import HttpSettings, LimitSettings
 from tests.e2e.api.served import EmbeddedServer
 from tests.support.api_fixture import ApiFixture, fake_api, inbox_item
 from tests.support.wait import eventually
@@ -360,3 +360,55 @@ async def test_the_cost_of_hostile_bytes_grows_with_their_number(api: ApiFixture
         small, large = await cost_s(1_000_000), await cost_s(2_000_000)
 
     assert large < 2.5 * small + 0.05
+
+
+async def _tries(client: Raw, *forwarded: str) -> list[int]:
+    """Guess a password with each of these X-Forwarded-For; return the statuses."""
+    statuses = []
+    for value in forwarded:
+        fields = (
+            b"Authorization: Basic eDp5\r\nConnection: close\r\nX-Forwarded-For: "
+            + value.encode()
+            + b"\r\n\r\n"
+        )
+        path = b"GET /api/2.0/notification_contacts/ HTTP/1.1\r\n"
+        statuses += [status for status, _ in await client.responses(path + HOST + fields)]
+    return statuses
+
+
+async def test_forwarded_addresses_are_believed_of_proxies_only() -> None:
+    """By default of none, loopback included; of a proxy the last address that is not itself a proxy."""
+    limits = LimitSettings(
+        passwords="2/minute", passwords_per_account="", passwords_per_account_and_address=""
+    )
+    invented = [f"192.0.2.{n}" for n in range(4)]
+    for proxies, forwarded, statuses in (
+        ("", invented, [401, 401, 429, 429]),
+        ("127.0.0.1", invented, [401] * 4),
+        ("127.0.0.1", [f"{text}, 198.51.100.1" for text in invented], [401, 401, 429, 429]),
+        (
+            "127.0.0.1,10.0.0.0/8",
+            [f"{text}, 198.51.100.1, 10.1.2.3" for text in invented],
+            [401, 401, 429, 429],
+        ),
+        ("10.0.0.0/8", invented, [401, 401, 429, 429]),
+    ):
+        async with fake_api(limits=limits) as api, serving(api, forwarded_allow_ips=proxies) as (client, _):
+            assert await _tries(client, *forwarded) == statuses, proxies
+
+
+def test_proxies_are_addresses_or_networks() -> None:
+    """A name, or an asterisk that would believe everyone, is refused when the settings are read."""
+    for wrong in ("*", "proxy.test", "10.0.0.0/33", "127.0.0.1, x"):
+        with pytest.raises(ValueError, match="forwarded_allow_ips"):
+            HttpSettings(forwarded_allow_ips=wrong)
+
+
+async def test_a_proxy_may_open_many_connections(api: ApiFixture) -> None:
+    """The connections of a trusted proxy are those of many clients: only the limit of the process holds for them."""
+    proxied = {"forwarded_allow_ips": "127.0.0.1", "max_connections_per_address": 2}
+    async with serving(api, **proxied) as (client, server):
+        for _ in range(5):
+            await client.connect()
+        await eventually(lambda: len(server.server_state.connections) == 5, 10, lambda: "not connected")
+        assert (await client.responses(LIVEZ + b"Connection: close\r\n\r\n"))[0][0] == 200

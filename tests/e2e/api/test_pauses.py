@@ -209,6 +209,26 @@ def test_inbox(served: Served) -> None:
             "?sort=-created_at",
         ):
             assert len(client.get(f"/notifications{query}", headers=bearer("inbox")).json()["data"]) == 1000
+    large = [inbox_item("winner", "bob", id=f"l{n}", lot_id="x" * 200_000) for n in range(300)]
+    for start in range(0, 300, 10):
+        served.run(served.api.add(*large[start : start + 10]))
+    bob = {"Authorization": f"Bearer {token('bob')}"}
+    with served.without_pauses() as client:
+        assert len(client.get("/notifications", headers=bob).json()["data"]) == 300
+    with served.without_pauses() as client:
+        page = client.get("/notifications?page[size]=1000", headers=bob).json()
+        assert 20 < len(page["data"]) < 100
+        assert page["links"]["next"]
+    with (
+        served.without_pauses() as client,
+        client.stream("GET", "/v1/inbox/stream", headers=bob) as stream,
+    ):
+        lines = stream.iter_lines()
+        data = next(line for line in lines if line.startswith("data: "))
+        assert len(orjson.loads(data[6:])["data"]) == 300
+        assert "event: counts" in next(line for line in lines if line.startswith("event"))
+    with served.without_pauses() as client:
+        assert client.post("/v1/inbox/read-all", headers=bob).json() == {"read": 300}
     ids = [{"type": "notifications", "id": f"e{n}"} for n in range(10_000)]
     with served.without_pauses() as client:
         answer = client.post("/notifications", content=orjson.dumps({"data": ids}), headers=bearer("inbox"))

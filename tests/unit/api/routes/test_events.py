@@ -186,3 +186,16 @@ async def test_a_withdrawal_is_published_like_an_event(api: ApiFixture) -> None:
     assert (answer.status_code, answer.json()["accepted"][0]["id"]) == (202, "w")
     assert (refused.status_code, refused.json()["reason"]) == (422, "invalid_withdrawal")
     assert len(api.publisher.messages) == 1
+
+
+async def test_idempotency_keys_of_two_callers_never_meet(api: ApiFixture) -> None:
+    """Also when the id of one and the key of the other look alike when they are joined."""
+    event = {"id": "1", "source": "/s", "type": "overbid", "recipients": ["a"], "data": {"lot_id": "1"}}
+    answers = []
+    for caller, key in (("a", "b:K"), ("a:b", "K"), ("a|b", "K"), ("a", "b|K")):
+        headers = {**api.bearer(caller, "events"), "Idempotency-Key": key}
+        answers.append(await api.client.post("/v1/events", json=event, headers=headers))
+
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert not any("idempotency-replayed" in answer.headers for answer in answers)
+    assert len(api.publisher.messages) == 4
