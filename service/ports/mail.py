@@ -84,8 +84,8 @@ class RenderFailed(Exception):
 class SoftBounceScores(Protocol):
     """Scores of mailboxes that could not take mail recently; a score halves every week."""
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
-        """Add one to each score. Return the new scores. A key named twice counts twice."""
+    async def add(self, failures: Sequence[tuple[str, str]], at_ms: int) -> Sequence[SoftBounceScore]:
+        """Add one for each (address key, delivery id), at most once a day for each delivery. Return the scores."""
         ...
 
     async def put(self, scores: Mapping[str, SoftBounceScore], now_ms: int) -> None:

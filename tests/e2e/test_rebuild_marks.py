@@ -91,8 +91,9 @@ async def count_full_mailboxes(pipeline: RealPipeline) -> None:
     """Count soft bounces of full mailboxes, as the stages do."""
     parts = pipeline.parts
     soft = SoftBounceScorer(parts.scores, parts.tables, parts.writes, parts.topics, parts.clock)
-    for address in ("alice@example.com", "bob@example.com", "alice@example.com"):
-        await pipeline.producer.publish(await soft.count([(address, Reason.mailbox_full)]))
+    for number, address in enumerate(("alice@example.com", "bob@example.com", "alice@example.com")):
+        failure = (address, Reason.mailbox_full, f"delivery{number}")
+        await pipeline.producer.publish(await soft.count([failure]))
 
 
 @pytest.mark.timeout(300)
@@ -117,7 +118,7 @@ async def test_withdrawals_stay_in_force_after_a_rebuild() -> None:
         assert (documents[0]["read"]["withdrawals"], documents[0]["read"]["scores"]) == (4, 3)
         assert await inventory(pipeline.parts.store) == before
         (score,) = await pipeline.parts.scores.add(
-            [address_key("alice@example.com")], pipeline.parts.clock.now_ms()
+            [(address_key("alice@example.com"), "another")], pipeline.parts.clock.now_ms()
         )
         assert score.value == pytest.approx(3, abs=0.01)
 

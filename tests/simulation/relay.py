@@ -29,7 +29,8 @@ class ScriptedReply(NamedTuple):
 
 
 def _result(status: SendStatus, reason: ResultReason, code: int = 0, suppress: bool = False) -> SendResult:
-    return SendResult(status, reason, Reply(code, "", "") if code else None, "r", "", suppress)
+    reply = Reply(code, "", "") if code else None
+    return SendResult(status, reason, reply, "r", "", suppress, scores=reason is Reason.mailbox_full)
 
 
 _RESULTS = {

@@ -203,7 +203,9 @@ class BounceProcessor:
                 row = Suppression(suppress, transition.at_ms, transition.detail)
                 messages.append(await self._suppress(mailbox, row))
             elif mailbox.address and diagnosis is not None:
-                messages += await self._soft.count([(mailbox.address, Reason(diagnosis.reason))])
+                messages += await self._soft.count(
+                    [(mailbox.address, Reason(diagnosis.reason), origin.delivery)]
+                )
         if messages:
             await self._publisher.publish(messages)
 

@@ -17,11 +17,16 @@ class RedisSoftBounceScores:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def add(self, address_keys: Sequence[str], at_ms: int) -> Sequence[SoftBounceScore]:
-        """Add one to the score of each address; return the new scores. A key that is passed twice counts twice."""
+    async def add(self, failures: Sequence[tuple[str, str]], at_ms: int) -> Sequence[SoftBounceScore]:
+        """Add one to the score of each address, once a day for each delivery; return the scores."""
         batch = ScriptBatch(_ADD, self._store.cluster)
-        for i, key in enumerate(address_keys):
-            batch.add_key(self._store.keys.soft_bounces(key), (i,)).args += (at_ms, WEEK_MS, _KEEP_S)
+        for i, (key, delivery) in enumerate(failures):
+            batch.add_key(self._store.keys.soft_bounces(key), (i,)).args += (
+                at_ms,
+                WEEK_MS,
+                _KEEP_S,
+                delivery,
+            )
         (rows,) = await self._store.run(batch)
         pairs = [row.split(b"\t") for row in rows]
         return [SoftBounceScore(float(value), int(at)) for value, at in pairs]

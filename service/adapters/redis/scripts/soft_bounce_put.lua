@@ -9,7 +9,7 @@ for _, key in ipairs(KEYS) do
   local score, at, keep = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
   a = a + 3
   local old = redis.call('GET', key)
-  local newer = old and tonumber(string.match(old, '\t(%d+)$')) > tonumber(at)
+  local newer = old and tonumber(string.match(old, '\t(%d+)')) > tonumber(at)
   if newer or keep <= 0 then
     out[#out + 1] = 0
   else

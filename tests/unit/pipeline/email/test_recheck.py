@@ -101,10 +101,14 @@ async def test_a_suppression_that_has_ended_blocks_nothing() -> None:
     assert await email(pipeline, "2") == ("sent", "")
 
 
+FULL = SendResult(
+    SendStatus.deferred, Reason.mailbox_full, Reply(452, "4.2.2", "full"), "fake", "rcpt", scores=True
+)
+
+
 async def full_mailbox(pipeline: FakePipeline, *event_ids: str, type_name: str = "winner") -> None:
     """Deliver these events to a mailbox that is full."""
-    full = SendResult(SendStatus.deferred, Reason.mailbox_full, Reply(452, "4.2.2", "full"), "fake", "rcpt")
-    pipeline.transport.fixed = full
+    pipeline.transport.fixed = FULL
     pipeline.topics.clear()
     await pipeline.ingest(*(EVENT | {"id": event_id, "type": type_name} for event_id in event_ids))
     await pipeline.run(pipeline.deliver_email, pipeline.email_records())
@@ -133,20 +137,33 @@ async def test_soft_bounces_score_and_fade() -> None:
     assert await email(pipeline, "g") == ("sent", "")
 
 
-async def test_one_delivery_counts_once_however_many_attempts_it_has() -> None:
-    """A mailbox that is full for a day has failed once."""
+async def test_one_delivery_counts_once_a_day_however_many_attempts_it_has() -> None:
+    """A mailbox that is full for a day has failed once, whatever the other attempts met."""
     pipeline = await resolved()
     await full_mailbox(pipeline, "a")
-    full = SendResult(SendStatus.deferred, Reason.mailbox_full, None, "fake", "rcpt")
-    for _ in range(6):
+    greylisted = SendResult(SendStatus.deferred, Reason.greylisted, None, "fake", "rcpt")
+    for number in range(4):
         pipeline.clock.advance(20_000_000)
-        pipeline.transport.fixed = full
+        pipeline.transport.fixed = greylisted if number == 1 else FULL
         pipeline.topics.clear()
         if not await pipeline.schedule.run_once():
             break
         await pipeline.run(pipeline.deliver_email, pipeline.email_records())
 
     assert pipeline.scores.scores[address_key("alice@example.com")][0] == 1.0
+
+
+async def test_only_faults_of_the_mailbox_score() -> None:
+    """Count no network fault, no rate, no unknown cause and no fault of ours, however often they come."""
+    pipeline = await resolved()
+    for number, reason in enumerate(
+        (Reason.rate_limited, Reason.temporary, Reason.host_refused, Reason.relay_busy)
+    ):
+        pipeline.transport.fixed = SendResult(SendStatus.deferred, reason, None, "fake", "rcpt")
+        await pipeline.ingest(EVENT | {"id": f"n{number}"})
+        await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+
+    assert not pipeline.scores.scores
 
 
 async def test_a_lasting_suppression_is_not_replaced_by_one_that_ends() -> None:
