@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import InvalidPartitionsError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidPartitionsError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from streams.kafka.connection import KafkaConnection
 from streams.topics.plan import TopicPlan, partitions_by_topic, plan_topics
@@ -32,8 +38,9 @@ async def apply(
 ) -> list[TopicChange]:
     """Create what is missing, add partitions, set what differs; never delete, never shrink. Idempotent.
 
-    `events` are the topics of the upstream services: created for convenience where they are missing, else not changed.
-    Settings that the table does not name stay as they are. Return when the brokers use what was made, or after 30 s.
+    `events` are the topics of the upstream services: created for convenience where they are missing, and grown where
+    we may; their settings are not changed. Settings that the table does not name stay as they are.
+    Return when the brokers use what was made, or after 30 s.
     Raise KafkaError.
     """
     admin = AIOKafkaAdminClient(**connection.arguments())
@@ -75,7 +82,12 @@ async def _add_partitions(admin: Any, plan: TopicPlan) -> Iterable[str]:
         await admin.create_partitions({plan.name: NewPartitions(plan.least_partitions)})
     except InvalidPartitionsError:  # they were added since the cluster was described
         return ()
-    return (f"partitions {plan.partitions} -> {plan.least_partitions}",)
+    except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
+        if plan.topic is not None:
+            raise
+        return (f"{plan.growth}: not allowed to us",)
+    # Keys move to other partitions, where nothing waits for what is unread in the old ones.
+    return (f"{plan.growth}; the order of a key's records is not kept across the change",)
 
 
 async def _set(admin: Any, plan: TopicPlan) -> Iterable[str]:

@@ -25,7 +25,7 @@ class TopicPlan:
     """A topic as it is and as it should be.
 
     `name` is the full name. `topic` is its row in the table; None for a topic of the upstream services, which is
-    created where it is missing and never changed.
+    created where it is missing and gets partitions, and whose settings are never changed.
     """
 
     name: str
@@ -49,7 +49,12 @@ class TopicPlan:
     @property
     def too_few_partitions(self) -> bool:
         """True when partitions are to be added."""
-        return self.topic is not None and 0 < self.partitions < self.least_partitions
+        return 0 < self.partitions < self.least_partitions
+
+    @property
+    def growth(self) -> str:
+        """Return how many partitions there are and should be."""
+        return f"partitions {self.partitions} -> {self.least_partitions}"
 
     def to_set(self) -> dict[str, str]:
         """Return the settings that are to be set on the topic, also where the default is the same."""

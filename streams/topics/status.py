@@ -47,7 +47,7 @@ def _status(plan: TopicPlan) -> TopicStatus:
         f"{setting} {in_force.get(setting)} -> {value}" for setting, value in plan.not_in_force().items()
     ]
     if plan.too_few_partitions:
-        differs.append(f"partitions {plan.partitions} -> {plan.least_partitions}")
+        differs.append(plan.growth)
     retention_ms = int(in_force.get("retention.ms", -1))
     cleanup = in_force.get("cleanup.policy", "")
     return TopicStatus(

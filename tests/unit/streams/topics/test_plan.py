@@ -28,6 +28,7 @@ class Admin:
             ("cleanup.policy", "delete", False, DEFAULT),
             ("retention.ms", "1000", False, OWN),
             ("segment.ms", "600000", False, OWN),
+            ("segment.bytes", "1000000", False, OWN),
         ]
         return [SimpleNamespace(resources=[(0, "", 2, name, entries) for name in self.described])]
 
@@ -50,7 +51,8 @@ async def test_the_status_shows_settings_that_are_not_in_force() -> None:
     status = _status(await inbox(Admin()))
 
     assert status.differs == (
-        "message.timestamp.type None -> LogAppendTime, retention.ms 1000 -> 7776000000, partitions 1 -> 3"
+        "message.timestamp.type None -> LogAppendTime, segment.ms 600000 -> 86400000, "
+        "retention.ms 1000 -> 7776000000, partitions 1 -> 3"
     )
     assert (status.partitions, status.replication, status.cleanup) == (1, 1, "delete")
 
@@ -60,10 +62,13 @@ async def test_apply_sets_defaults_too_and_keeps_settings_that_are_not_ours() ->
     admin = Admin()
     plan = await inbox(admin)
 
-    assert list(await _add_partitions(admin, plan)) == ["partitions 1 -> 3"]
+    assert list(await _add_partitions(admin, plan)) == [
+        "partitions 1 -> 3; the order of a key's records is not kept across the change"
+    ]
     assert list(await _set(admin, plan)) == [
         "cleanup.policy unset -> delete",
         "message.timestamp.type unset -> LogAppendTime",
+        "segment.ms 600000 -> 86400000",
         "retention.ms 1000 -> 7776000000",
     ]
     assert admin.partitions == ["dispatch.inbox"]
@@ -72,17 +77,18 @@ async def test_apply_sets_defaults_too_and_keeps_settings_that_are_not_ours() ->
             "cleanup.policy": "delete",
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": "7776000000",
-            "segment.ms": "600000",
+            "segment.ms": "86400000",
+            "segment.bytes": "1000000",
         }
     ]
 
 
-async def test_topics_of_upstream_services_are_not_changed() -> None:
-    """They differ in nothing, and their settings are described only for the status: we may not be allowed to."""
+async def test_topics_of_upstream_services_keep_their_settings() -> None:
+    """They are grown, and their settings are described only for the status: we may not be allowed to."""
     admin = Admin()
     events, *_ = await plan_topics(admin, "", partitions=3, events=["events"])
 
-    assert (events.name, events.missing, events.too_few_partitions) == ("events", False, False)
+    assert (events.name, events.missing, events.too_few_partitions) == ("events", False, True)
     assert (events.to_set(), events.not_in_force()) == ({}, {})
     assert admin.described == ["dispatch.inbox"]
     await plan_topics(admin, "", partitions=3, events=["events"], describe_events=True)
