@@ -16,6 +16,7 @@ from service.pipeline.bounces.report import RecipientReport, Report, ReportKind
 router = APIRouter(prefix="/v1/bounces", tags=["bounces"])
 
 _MESSAGE = "message/rfc822"
+_MESSAGES = (_MESSAGE, "message/global")  # the second is RFC 6532's
 
 
 class BounceForm(BaseModel):
@@ -84,7 +85,7 @@ async def report(
         raise not_found("bounce domain")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     envelope = (recipient,) if recipient else ()
-    if media_type == _MESSAGE:
+    if media_type in _MESSAGES:
         result = await deps.bounces.process_message(await request.body(), envelope)
     elif media_type == "application/json":
         form = parse_model(BounceForm, await read_json(request))

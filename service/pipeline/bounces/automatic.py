@@ -23,7 +23,7 @@ _RESPONDER_FIELDS = frozenset(
 )  # fmt: skip
 _AWAY = re.compile(r"vacation|holiday|absen|away|out.of|oof\b|responder|leave", re.IGNORECASE)
 _AWAY_SUBJECT = re.compile(
-    r"\bauto(?:matic|matically|mated|matische[rs]?)?[ -]?(?:generated )?(?:repl|respon|antwort|answer|réponse)"
+    r"^auto:|\bauto(?:matic|matically|mated|matische[rs]?)?[ -]?(?:generated )?(?:repl|respon|antwort|answer|réponse)"
     r"|out of (?:the |my )?office|\booo\b|\bvacation\b|on (?:annual |sick |maternity |parental )?(?:holiday|leave)"
     r"|\baway (?:until|from|till|on)\b|abwesen|nicht im (?:büro|haus)|(?:réponse|message) automatique|absence du bureau"
     r"|notification d.absence|respuesta autom|fuera de la oficina|resposta autom|fora do escrit|risposta autom"
@@ -57,7 +57,8 @@ _RETURNED_SUBJECT = re.compile(
 _ANSWER = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|res|ref|rif|ynt|回复|答复)\s{0,3}[:：]", re.IGNORECASE)
 _NOT_DELIVERED = re.compile(
     r"(?:could|can) ?n.t (?:be )?deliver|not (?:be )?delivered|undeliver|unable to deliver|deliver\w* (?:has )?failed"
-    r"|failed to deliver|(?:user|recipient|address|mailbox)\b.{0,40}(?:unknown|does not exist|not found)",
+    r"|failed to deliver|(?:mail ?box|inbox|quota)\b.{0,40}(?:full|exceed)"
+    r"|(?:user|recipient|address|mailbox)\b.{0,40}(?:unknown|does not exist|not found)",
     re.IGNORECASE,
 )
 _REPLY = re.compile(
@@ -92,6 +93,11 @@ def is_away_note(message: Part, text: str) -> bool:
         or _AWAY_SUBJECT.search(subject)
         or (_CHALLENGE.search(f"{subject}\n{text[:2000]}") and not _DAEMON.search(_sender(message)))
     )
+
+
+def speaks_of_absence(text: str) -> bool:
+    """Return whether a letter begins with the words of an absence note: some programs set no field for it."""
+    return _AWAY_SUBJECT.search(text[:300]) is not None
 
 
 def is_from_program(message: Part) -> bool:

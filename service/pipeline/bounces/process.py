@@ -136,8 +136,8 @@ class BounceProcessor:
                 return _counted("dropped", "no_failure")
             case SendStatus.bounced:
                 reason = Reason.bounce_received
-                if diagnosis.reason is Reason.expired_in_transit:
-                    reason = Reason.expired_in_transit
+                if recipient.status.startswith("4.") or diagnosis.reason is Reason.expired_in_transit:
+                    reason = Reason.expired_in_transit  # a temporary failure until a relay gave up
                 transition = self._transition(origin, State.bounced, reason, detail)
                 await self._close(origin, report, transition, diagnosis)
                 return _counted("bounced", diagnosis.reason.value)

@@ -6,7 +6,13 @@ The content is written by strangers. The cost is bounded by `mime.Limits`, and l
 from dataclasses import replace
 
 from service.model.verp import candidates
-from service.pipeline.bounces.automatic import is_away_note, is_from_program, looks_like_bounce, other_report
+from service.pipeline.bounces.automatic import (
+    is_away_note,
+    is_from_program,
+    looks_like_bounce,
+    other_report,
+    speaks_of_absence,
+)
 from service.pipeline.bounces.mime import Part, read_message
 from service.pipeline.bounces.report import RecipientReport, Report, ReportKind
 from service.pipeline.bounces.status_part import (
@@ -60,7 +66,7 @@ def _read(message: Part) -> Report:
 def _plain(message: Part, notice: Part, text: str) -> Report:
     """Return a report without a status part that says anything."""
     bounce = has_status_part(message) or looks_like_bounce(notice, text)
-    if not bounce and is_from_program(notice):
+    if not bounce and (is_from_program(notice) or speaks_of_absence(text)):
         return Report(ReportKind.automatic, detail="auto_reply", text=text)
     temporary, permanent = find_addresses(notice)
     named = addresses_in(notice.get("x-failed-recipients"))

@@ -38,7 +38,7 @@ def read_status_part(message: Part) -> tuple[RecipientReport, ...]:
     texts = [
         one
         for one in own_parts(message)
-        if not one.parts and one.content_type.startswith(("text/", "multipart/"))
+        if not one.parts and one.content_type.startswith(("text/", "multipart/", "application/octet-stream"))
     ]
     return next(filter(None, (_recipients(one.decoded(), complete=True) for one in texts)), ())
 

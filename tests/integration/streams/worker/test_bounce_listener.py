@@ -92,6 +92,16 @@ async def test_a_complaint_by_smtp() -> None:
     assert await email(pipeline) == ("bounced", "complaint_received")
 
 
+async def test_an_empty_envelope_sender_marks_a_bounce() -> None:
+    """Its words are judged, though no header says what it is; a letter of a human is only recorded."""
+    for mail_from, state in (("", "bounced"), ("human@example.com", "returned")):
+        pipeline, _, sender = await sent()
+        async with listening(pipeline) as client:
+            await client.sendmail(mail_from, [sender], b"Subject: hello\r\n\r\nSorry: user unknown.\r\n")
+
+        assert (await email(pipeline))[0] == state
+
+
 async def test_other_addresses_are_refused() -> None:
     """It is no open relay: guessed addresses are refused at RCPT, and so is a message that is too large."""
     pipeline, _, sender = await sent()

@@ -135,6 +135,17 @@ async def test_a_full_mailbox_scores_once_a_delivery() -> None:
     assert not pipeline.tables.suppressions
 
 
+async def test_a_mailbox_that_stayed_full_until_the_relay_gave_up() -> None:
+    """The delivery has the reason for that, and the mailbox scores."""
+    pipeline, bounces, sender = await sent()
+    full = dsn(sender, status="4.2.2", diagnostic="smtp; 452 4.2.2 mailbox full")
+
+    assert await bounces.process_message(full, [sender]) == ("bounced", "mailbox_full")
+
+    assert await email(pipeline) == ("bounced", "expired_in_transit")
+    assert len(pipeline.topics["dispatch.soft-bounces"]) == 1
+
+
 async def test_a_complaint_blocks_mail() -> None:
     """A complaint comes to the complaints address, and the message that it quotes has the envelope sender."""
     pipeline, bounces, sender = await sent()

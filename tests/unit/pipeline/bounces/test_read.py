@@ -278,6 +278,8 @@ def test_complaints_without_a_feedback_part() -> None:
         letter("Thanks.", "Auto-Submitted: auto-generated\n"),
         letter("Alice's mailbox does not exist any more.", "Auto-Submitted: auto-replied\n"),
         letter("I am not here.", "Auto-Submitted: auto-replied\n").replace(b"A letter", b"Re: Payment failed notice"),
+        letter("I am out of the office until Monday."),
+        letter("Bis Montag.").replace(b"A letter", b"AUTO: Alice ist nicht da"),
         letter("Please reply to confirm that you are no robot."),
         multipart(
             "report; report-type=disposition-notification", "Content-Type: text/plain\n\nread",
