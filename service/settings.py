@@ -4,6 +4,7 @@ No other module reads the environment. docs/settings.md describes every setting.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_network
@@ -20,6 +21,10 @@ from pydantic_settings import (
 
 from service.model.address import check_address
 
+RATE = re.compile(
+    r"[1-9]\d{0,8} ?(?:/|per) ?[1-9]?\d{0,4} ?(?:second|minute|hour|day|month|year)s?", re.ASCII
+)
+"""A rate limit, as the `limits` library reads it."""
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
 
 
@@ -244,6 +249,13 @@ class LimitSettings(BaseModel):
     passwords: str = "30/minute"
     passwords_per_account: str = "300/hour"
     passwords_per_account_and_address: str = "10/minute"
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_rate(cls, value: str | int) -> str | int:
+        if isinstance(value, str) and value and not RATE.fullmatch(value):
+            raise ValueError("must be a rate such as 600/minute, or empty")
+        return value
 
 
 class OtelSettings(BaseModel):

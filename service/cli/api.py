@@ -30,14 +30,16 @@ def api() -> None:
 
 async def _serve(settings: "Settings") -> None:
     from service.api.app import create_app
+    from service.api.auth.tokens import Tokens
     from service.api.metrics_server import MetricsServer
     from service.api.server import ApiServer, collect_less_garbage
 
+    try:
+        Tokens(settings)  # before any connection: wrong settings must not look like an outage
+    except ValueError as error:
+        raise CliError(str(error)) from error
     async with _deps(settings) as deps:
-        try:
-            application = create_app(deps)
-        except ValueError as error:
-            raise CliError(str(error)) from error
+        application = create_app(deps)
         collect_less_garbage()
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
         await metrics.start()
