@@ -10,6 +10,7 @@ from secrets import token_hex
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
+from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
@@ -23,6 +24,7 @@ from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.inventory import inventory
 from service.adapters.redis.operate.open_ages import RedisOpenAges
 from service.adapters.redis.operate.pending_retries import RedisPendingRetries
+from service.adapters.redis.state_history import RedisStateHistory
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.row_locks import RedisRowLocks
@@ -66,6 +68,7 @@ from service.ports import (
     RelayTransport,
     Renderer,
     SoftBounceScores,
+    StateHistory,
     SupersedeIndex,
     TableCount,
     Tables,
@@ -105,6 +108,7 @@ class Parts:
     topics: TopicNames
     store: Store
     completeness: Completeness
+    history: StateHistory
     tables: Tables
     writes: TableWrites
     ledger: Ledger
@@ -225,6 +229,10 @@ class Parts:
         """Return the notes of a rebuild on which deliveries wait for their next attempt."""
         return RedisPendingRetries(self.store)
 
+    def unchecked_completeness(self) -> Completeness:
+        """Return the completeness marks of servers that are not accepted, too: for what checks them."""
+        return RedisTables(self.store.unchecked)
+
     async def table_counts(self) -> Sequence[TableCount]:
         """Return the rows and the checksum of every table in Redis. Raise Unavailable."""
         return await inventory(self.store)
@@ -265,6 +273,9 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
+    history = RedisStateHistory(store)
+    if not rebuilding:
+        store.connection_checks.append(LineageCheck(history.lineage))
     tables, ledger = RedisTables(store), RedisLedger(store)
     owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
     return Parts(
@@ -274,6 +285,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         topics=TopicNames(settings.kafka.prefix),
         store=store,
         completeness=tables,
+        history=history,
         tables=tables,
         writes=RedisTableWrites(store),
         ledger=ledger,

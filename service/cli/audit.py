@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.support.output import json_line, print_note, print_text, table
+from service.cli.support.output import CliError, json_line, print_note, print_text, table
 from service.cli.support.times import iso
 
 app = typer.Typer(add_completion=False)
@@ -23,7 +23,8 @@ def audit(
 ) -> None:
     """Count every delivery in retention, and compare the due set and the inboxes with the ledger.
 
-    Reads the whole ledger, a few hundred keys at a time, while workers run. Exit code 1 when a difference is left.
+    Reads the whole ledger, a few hundred keys at a time, while workers run. Exit code 1 when a difference is left, or
+    when Redis is not complete: the sums of a ledger that is not there say nothing.
     """
     import uvloop
 
@@ -47,10 +48,13 @@ async def _audit(repair: bool, patience_s: float) -> dict[str, Any]:
     settings = load()
     parts = bootstrap(settings)
     try:
+        if (reason := await parts.completeness.incomplete()) is not None:
+            raise CliError(f"there is no whole ledger to audit: {reason}")
         scan = RedisLedgerScan(parts.store, parts.clock)
         auditor = Auditor(parts.ledger, parts.due, scan, parts.clock, patience_s=patience_s)
         log = KafkaDeliveryLog(kafka_connection(settings), parts.topics) if repair else None
-        return (await auditor(log)).document()
+        last = await parts.history.last_catch_up()
+        return (await auditor(log)).document() | {"catch_up": last._asdict() if last else None}
     finally:
         await parts.store.close()
 
@@ -69,5 +73,9 @@ def _show(document: Mapping[str, Any]) -> None:
             for drift in document["drift"]
         )
         table(("difference", "of", "detail", ""), rows)
+    if last := document["catch_up"]:
+        print_note(
+            f"Redis was last caught up from Kafka at {iso(last['began_ms'])}: {last['records']} records"
+        )
     left = document["drift_left"]
     print_note(f"differences left: {left or 'none'}")

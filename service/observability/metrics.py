@@ -191,6 +191,12 @@ LOST_DELIVERIES = FastCounter(
     ("channel", "result"),
     REGISTRY,
 )
+CATCH_UPS = FastCounter(
+    "tocsin_catch_ups_total",
+    "Catch-ups of Redis from Kafka, after a server answered that may have lost its newest data, by cause",
+    ("cause", "result"),
+    REGISTRY,
+)
 HTTP_REQUESTS = FastCounter(
     "tocsin_http_requests_total", "Answered API requests", ("method", "route", "status"), REGISTRY
 )

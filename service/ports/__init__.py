@@ -5,7 +5,7 @@ Kafka may raise Unavailable.
 """
 
 from service.ports.clock import Clock
-from service.ports.completeness import Completeness
+from service.ports.completeness import ABSENT, Completeness
 from service.ports.credentials import Accounts, ApiKeys
 from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
@@ -43,6 +43,7 @@ from service.ports.operate import (
     TableCount,
 )
 from service.ports.publisher import Publisher
+from service.ports.state_history import StateHistory
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
     AccountPage,
@@ -61,6 +62,7 @@ from service.ports.tracing import Tracer
 from service.ports.workers import Workers
 
 __all__ = [
+    "ABSENT",
     "AccountPage",
     "Accounts",
     "AddressSearch",
@@ -111,6 +113,7 @@ __all__ = [
     "Rows",
     "SendRateLimit",
     "SoftBounceScores",
+    "StateHistory",
     "SupersedableEvent",
     "SupersedeIndex",
     "TableCount",

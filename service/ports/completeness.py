@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+ABSENT = "Redis is not complete: run `tocsin rebuild`"
+"""Why nothing may be sent where there is no marker: data was lost, or this is a new installation."""
+
 
 class Completeness(Protocol):
     """The marker that a rebuild or a new installation sets. Every method raises Unavailable."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from aiokafka import TopicPartition
 
 from service.model.record import Record
+from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import POLL_MS, StallGuard, reader
@@ -14,15 +15,20 @@ from streams.kafka.records import to_records
 
 BATCH = 500
 _FETCH_RECORDS = 2000
+_BEGINNING: Positions = {}
 
 
 class MergedReader:
     """Reader of topics from their beginning to their end, and again to the new end, until nothing new has come.
 
     Records come by time; of the same millisecond, those of the topic named first. A topic that does not exist is empty.
+    `since`: positions to start at; a partition that is not in it, or was created again since, is read whole.
     """
 
-    def __init__(self, connection: KafkaConnection, topics: Sequence[str]) -> None:
+    def __init__(
+        self, connection: KafkaConnection, topics: Sequence[str], since: Positions = _BEGINNING
+    ) -> None:
+        self._since = since
         self.left = 0
         """Records still to be read, roughly."""
         self._connection = connection
@@ -42,12 +48,24 @@ class MergedReader:
             async with kafka_errors(self._connection):
                 await self._consumer.start()
                 self._consumer.assign(partitions)
-                await self._consumer.seek_to_beginning(*partitions)
+                await self._seek(partitions)
             while await self._update_ends(partitions):
                 async for batch in self._merged():
                     yield batch
         finally:
             await self._consumer.stop()
+
+    async def _seek(self, partitions: Sequence[TopicPartition]) -> None:
+        """Start at the positions in `since`, at the beginning where that is later or the partition ends before."""
+        await self._consumer.seek_to_beginning(*partitions)
+        known = [tp for tp in partitions if self._since.get((tp.topic, tp.partition), 0)]
+        if not known:
+            return
+        ends = await self._consumer.end_offsets(known)
+        for tp in known:
+            at = self._since[tp.topic, tp.partition]
+            if await self._consumer.position(tp) < at <= ends[tp]:
+                self._consumer.seek(tp, at)
 
     async def _update_ends(self, partitions: Sequence[TopicPartition]) -> bool:
         """Note where the partitions end now; return whether any has records before that."""

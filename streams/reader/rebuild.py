@@ -9,6 +9,7 @@ from service.model.catalogue import Lane
 from service.model.topics import TopicNames
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.ports import TableCount
+from service.ports.state_history import Lineage
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import admin, kafka_errors
 from streams.reader.merged_reader import MergedReader
@@ -48,6 +49,9 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
             read[name] += len(batch)
             progress(name, read[name], reader.left)
     await pending_retries.clear()
+    # Whatever these servers lacked is there now: without this, a worker would catch them up from a checkpoint.
+    status = await parts.history.status()
+    await parts.history.accept(Lineage.after(status.lineage, 0, status.servers, parts.clock.now_ms()))
     await parts.completeness.mark_complete()
     return RebuildReport(read, rebuilder.refused, await parts.table_counts())
 

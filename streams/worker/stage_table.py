@@ -22,6 +22,7 @@ from streams.worker.bounce_listener import BounceListener
 from streams.worker.gate import ReadinessGate
 from streams.worker.heartbeat import Heartbeat, PeriodicTask
 from streams.worker.stages import StageSpec
+from streams.worker.state_keeper import state_keeper
 
 STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
 """The stages that a worker can run (TOCSIN_WORKER__STAGES)."""
@@ -120,7 +121,7 @@ def _to_dead_letter(topic: str, stage: str, record: Record, error: Exception) ->
 async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[faust.Service]]:
     """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
     names = _stage_names(parts)
-    services: list[faust.Service] = []
+    services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
     if "email" in names:
         services.append(Heartbeat(parts.workers, parts.in_flight))
         await parts.transport.start()

@@ -14,6 +14,7 @@ from tests.chaos import (
     recipients,
     relay,
     servers,
+    stale_redis,
     versions,
 )
 from tests.chaos.environment import CONNECTIONS
@@ -22,6 +23,7 @@ from tests.chaos.scenario import Act, Scenario
 
 _BROKER = servers.kafka()
 _REDIS = servers.valkey()
+_PAIR = servers.replicated_valkey
 _QUICK_BROKER = servers.kafka("group.min.session.timeout.ms=1000")
 
 _LEADS = {
@@ -61,6 +63,19 @@ SERVERS = [
     Scenario("Redis stopped, down for 30 s", "F6", outages.redis_outage(clean=True), servers=_REDIS),
     Scenario("Redis killed, down for 30 s", "F6", outages.redis_outage(clean=False), servers=_REDIS),
     Scenario("Redis wiped, rebuilt", "F7", outages.redis_wiped, servers=_REDIS),
+    Scenario(
+        "Redis fails over, 5 s behind",
+        "F6",
+        stale_redis.stale_failover(killed=False),
+        servers=servers.replicated_valkey,
+    ),
+    Scenario(
+        "Redis killed, its replica 5 s behind",
+        "F6",
+        stale_redis.stale_failover(killed=True),
+        servers=servers.replicated_valkey,
+    ),
+    Scenario("power failure of Redis, 5 s lost", "F6", stale_redis.power_failure, servers=_REDIS),
     Scenario("Redis out of memory, then read-only", "F8", outages.redis_refuses_writes, servers=_REDIS),
     Scenario("Redis 200 ms slow", "F8", outages.redis_slow),
     Scenario("Redis loading", "F8", outages.redis_loads, servers=servers.valkey("--key-load-delay", "100")),

@@ -16,6 +16,7 @@ from tests.chaos.disk import SmallDisk
 from tests.support.redis_cluster import EmbeddedCluster
 from tests.support.redis_pair import RedisPair
 from tests.support.redis_sentinels import RedisSentinels
+from tests.support.replicated_valkey import ReplicatedValkey
 from tests.support.tcp_proxy import TcpProxy
 
 
@@ -28,6 +29,7 @@ class Servers:
     own_pair: RedisPair | None = None
     own_sentinels: RedisSentinels | None = None
     own_cluster: EmbeddedCluster | None = None
+    own_lagging: ReplicatedValkey | None = None
     own_disk: SmallDisk | None = None
     own_proxy: TcpProxy | None = None
 
@@ -41,7 +43,7 @@ class Servers:
         """Return the settings that lead to this scenario's Redis; None for that of the run."""
         if self.own_cluster is not None:
             return RedisSettings(url=SecretStr(self.own_cluster.url()), cluster=True)
-        own = self.own_valkey or self.own_pair or self.own_sentinels
+        own = self.own_valkey or self.own_pair or self.own_sentinels or self.own_lagging
         return RedisSettings(url=SecretStr(own.url)) if own else None
 
     @property
@@ -63,6 +65,11 @@ class Servers:
     def valkey(self) -> EmbeddedValkey:
         assert self.own_valkey is not None
         return self.own_valkey
+
+    @property
+    def lagging(self) -> ReplicatedValkey:
+        assert self.own_lagging is not None
+        return self.own_lagging
 
     @property
     def disk(self) -> SmallDisk:
@@ -118,6 +125,11 @@ async def redis_cluster(stack: AsyncExitStack, folder: Path) -> Servers:
     cluster = EmbeddedCluster(folder / "cluster", replicas=1)
     stack.push_async_callback(asyncio.to_thread, cluster.stop)
     return Servers(own_cluster=await asyncio.to_thread(cluster.__enter__))
+
+
+async def replicated_valkey(stack: AsyncExitStack, folder: Path) -> Servers:
+    """Start a Valkey with a replica, behind one address."""
+    return Servers(own_lagging=await stack.enter_async_context(ReplicatedValkey(folder)))
 
 
 async def proxied_kafka(stack: AsyncExitStack, folder: Path) -> Servers:

@@ -46,6 +46,16 @@ class Store:
         self._running = 0
         self._progress_s = 0.0
         """When commands last ended, or began with none running (monotonic)."""
+        self._unchecked: Store | None = None
+
+    @property
+    def unchecked(self) -> "Store":
+        """The same Redis over connections without checks, and without a guard; closed with this store."""
+        if not self.connection_checks and self._guard is None:
+            return self
+        if self._unchecked is None:
+            self._unchecked = Store(self._settings)
+        return self._unchecked
 
     async def run(self, *batches: ScriptBatch) -> list[list[Any]]:
         """Run all script batches in one pipeline; return for each the results in its batch's order.
@@ -153,6 +163,8 @@ class Store:
     async def close(self) -> None:
         """Close all connections."""
         await self._clients.close()
+        if self._unchecked is not None:
+            await self._unchecked.close()
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
         if not self._running:

@@ -9,12 +9,12 @@ from functools import cache
 
 from redis.crc import key_slot
 
-from service.ports import Unavailable
+from service.ports import ABSENT, Unavailable
 
 YES = b"yes"
-ABSENT = "Redis is not complete: run `tocsin rebuild`"
 _SLOTS = 16_384
-_SAMPLED = 256  # a reader checks every 256th slot; a server with fewer slots in a row is still stopped by its scripts
+_SAMPLE = range(0, _SLOTS, 256)
+"""The slots that a reader checks; a server with fewer slots in a row is still stopped by its scripts."""
 
 
 @cache
@@ -49,7 +49,11 @@ class CompletenessMarks:
 
         Read them after the rows that a decision needs: a mark that is still there vouches for what was read before it.
         """
-        return [self._in(slot) for slot in range(0, _SLOTS, _SAMPLED)] if self._cluster else [self._name]
+        return self.sampled(self._name)
+
+    def sampled(self, name: str) -> Sequence[str]:
+        """Return a key of each slot that a reader checks; `name` itself on a single server."""
+        return [f"{name}:{{{_tags()[slot]}}}" for slot in _SAMPLE] if self._cluster else [name]
 
     def all(self) -> Sequence[str]:
         """Return every mark."""

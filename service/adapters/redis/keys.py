@@ -7,6 +7,11 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 |---|---|---|
 | `complete` | string | `yes`, or why nothing may be sent; on a cluster `complete:{TAG}`, one a slot |
 | `probe` | string | written by readiness checks; on a cluster `probe:{TAG}`, one a primary |
+| `checkpoints` | hash | time (ms) → positions in Kafka, JSON: what Redis contains since then |
+| `checkpoint` | string | time (ms) of the newest checkpoint; on a cluster `checkpoint:{TAG}`, one a sampled slot |
+| `lineage` | string | `GENERATION ID ID …`: replication ids of the servers whose data are known to be whole |
+| `caught-up` | string | the last catch-up from Kafka, JSON |
+| `{t:TASK}:turn` | string | the process that does a task which one at a time does; expires by itself |
 | `rebuild` | hash | during a rebuild: `DELIVERY:ATTEMPT` → when the attempt after it is due (ms) |
 | `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION`, a tombstone for 30 days |
 | `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
@@ -92,6 +97,30 @@ class Keys:
     def probe(self) -> str:
         """Return the key that readiness checks write; on a cluster the beginning of such keys."""
         return f"{self.prefix}probe"
+
+    @property
+    def lineage(self) -> str:
+        """Return the servers whose data are known to be whole."""
+        return f"{self.prefix}lineage"
+
+    @property
+    def checkpoints(self) -> str:
+        """Return the checkpoints."""
+        return f"{self.prefix}checkpoints"
+
+    @property
+    def checkpoint(self) -> str:
+        """Return the time of the newest checkpoint; on a cluster the beginning of its keys."""
+        return f"{self.prefix}checkpoint"
+
+    @property
+    def last_catch_up(self) -> str:
+        """Return the last catch-up."""
+        return f"{self.prefix}caught-up"
+
+    def turn(self, task: str) -> str:
+        """Return the process that does a task."""
+        return f"{self.prefix}{{t:{task}}}:turn"
 
     @property
     def pending_retries(self) -> str:

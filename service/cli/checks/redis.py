@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
-from service.ports import Unavailable
+from service.cli.support.times import iso
+from service.ports import ABSENT, Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def check_redis(settings: Settings) -> Sequence[Finding]:
         return [
             fail("redis", f"the URL cannot be used: {error}", "set TOCSIN_REDIS__URL to redis://HOST:PORT/0")
         ]
-    return [*findings, await _tables(settings)]
+    return [*findings, *await _history(settings), await _tables(settings)]
 
 
 def _server(server: "RedisServer") -> Iterator[Finding]:
@@ -65,6 +66,52 @@ def _replication(server: "RedisServer", where: str) -> Iterator[Finding]:
         yield warn("redis replication", detail, "set min-replicas-to-write 1 and min-replicas-max-lag 3")
 
 
+async def _history(settings: Settings) -> Sequence[Finding]:
+    """Return the findings on what Redis knows of its own state: whether a loss would be noticed, and was made good."""
+    from service.adapters.redis.client import Store
+    from service.adapters.redis.state_history import RedisStateHistory
+
+    store = Store(settings.redis)
+    try:
+        history = RedisStateHistory(store)
+        status, last = await history.status(), await history.last_catch_up()
+    except Unavailable:  # the findings on redis and the tables say why
+        return []
+    finally:
+        await store.close()
+    findings: list[Finding] = []
+    if not status.servers:
+        detail = "it does not tell its replication id: older data after a fail-over is noticed within a second only"
+        findings.append(warn("redis history", detail, "allow the command INFO to Tocsin's user"))
+    if status.lineage is not None and not status.servers <= status.lineage.servers:
+        detail = "another server answers, and may lack the newest data: a worker reads them again from Kafka"
+        findings.append(
+            fail("redis history", detail, "start a worker; `/readyz` of the workers says when it is done")
+        )
+    elif last is not None and not last.ended_ms:
+        detail = f"catching up from Kafka since {iso(last.began_ms)} ({last.cause})"
+        findings.append(warn("redis history", detail, "nothing is sent until it has ended"))
+    elif last is not None:
+        detail = f"caught up from Kafka at {iso(last.began_ms)} ({last.cause}), {last.records} records"
+        findings.append(ok("redis history", detail))
+    return findings
+
+
+async def _nothing_dispatched(settings: Settings) -> bool:
+    """Return whether no delivery was ever dispatched; False where Kafka does not say."""
+    from service.cli.support.factories import kafka_connection
+    from service.model.topics import TopicNames
+    from streams.worker.gate import any_record_written
+
+    topics = TopicNames(settings.kafka.prefix)
+    try:
+        return not await any_record_written(
+            kafka_connection(settings), [*topics.dispatches(), topics.outcomes]
+        )
+    except Unavailable:
+        return False
+
+
 async def _tables(settings: Settings) -> Finding:
     from service.adapters.redis.client import Store
     from service.adapters.redis.tables.tables import RedisTables
@@ -78,4 +125,6 @@ async def _tables(settings: Settings) -> Finding:
         await store.close()
     if reason is None:
         return ok("tables", "complete")
+    if reason == ABSENT and await _nothing_dispatched(settings):
+        return ok("tables", "a new installation: the first worker fills them")
     return fail("tables", f"{reason}; nothing is sent until they are complete", "run `tocsin rebuild`")

@@ -1,0 +1,100 @@
+"""Positions in Kafka up to which the state in Redis has come: what a checkpoint records."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from service.model.catalogue import Lane
+from service.model.topics import TABLES, TopicNames
+from service.ports.state_history import Positions
+from streams.kafka.connection import KafkaConnection
+from streams.kafka.errors import kafka_errors
+from streams.kafka.reader import reader
+
+_TOPICS_INTERVAL_S = 30.0
+
+
+class KafkaPositions:
+    """Reader of positions, over connections that it keeps. Close it with `async with`.
+
+    - Of topics whose records are written after Redis (outcomes, withdrawals, scores): where they end now.
+    - Of dispatch topics: up to where their stages have committed. A record that is finished later has its effect later.
+    - Of tables: both, whichever is less. The API writes the record first, the stage Redis.
+    """
+
+    def __init__(self, connection: KafkaConnection, topics: TopicNames) -> None:
+        self._connection = connection
+        self._groups: Mapping[str, str] = {
+            topics.inbox: f"{topics.prefix}inbox",
+            **{topics.email(lane): f"{topics.prefix}email.{lane}" for lane in Lane},
+            **{topics.table(name): f"{topics.prefix}tables" for name in TABLES},
+        }
+        self._tables = {topics.table(name) for name in TABLES}
+        self._names = [*self._groups, topics.outcomes, topics.withdrawals, topics.soft_bounces]
+        self._partitions: Sequence[TopicPartition] = ()
+        self._partitions_until_s = 0.0
+        self._consumer: AIOKafkaConsumer | None = None
+        self._admin: Any = None
+        self.ends: Positions = {}
+        """Where the partitions ended when positions were last read."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; they are made again when positions are read."""
+        consumer, client, self._consumer, self._admin = self._consumer, self._admin, None, None
+        if consumer is not None:
+            await consumer.stop()
+        if client is not None:
+            await client.close()
+
+    async def read(self, now_s: float) -> Positions:
+        """Return the positions now. `now_s`: a monotonic clock, for how long the list of partitions is kept.
+
+        Raise Unavailable; the connections are made again then.
+        """
+        try:
+            async with kafka_errors(self._connection):
+                return await self._read(now_s)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _read(self, now_s: float) -> Positions:
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(**self._connection.arguments())
+            await self._admin.start()
+        if self._consumer is None:
+            self._consumer = reader(self._connection)
+            await self._consumer.start()
+        if now_s >= self._partitions_until_s:
+            described = await self._admin.describe_topics()
+            counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
+            self._partitions = [
+                TopicPartition(topic, n) for topic in self._names for n in range(counts.get(topic, 0))
+            ]
+            self._partitions_until_s = now_s + _TOPICS_INTERVAL_S
+        # Commits before ends: a stage commits what it has published, so an end that is read later is not before it.
+        committed: dict[TopicPartition, int] = {}
+        for group in dict.fromkeys(self._groups.values()):
+            offsets = await self._admin.list_consumer_group_offsets(group)
+            committed |= {tp: at.offset for tp, at in offsets.items()}
+        ends = await self._consumer.end_offsets(list(self._partitions)) if self._partitions else {}
+        self.ends = {(tp.topic, tp.partition): end for tp, end in ends.items()}
+        return {
+            (tp.topic, tp.partition): self._position(tp, committed.get(tp, -1), end)
+            for tp, end in ends.items()
+        }
+
+    def _position(self, tp: TopicPartition, committed: int, end: int) -> int:
+        if tp.topic not in self._groups:
+            return end
+        if tp.topic in self._tables and committed < 0:  # no worker runs the stage
+            return end
+        return max(0, min(committed, end))
