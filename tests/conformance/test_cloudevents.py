@@ -53,13 +53,17 @@ def test_source_and_id_identify_an_event() -> None:
 
 
 @pytest.mark.conformance(
-    "CloudEvents 1.0.2", "3.1.1 specversion", "1.0, or absent in bare JSON; any other version is refused."
+    "CloudEvents 1.0.2", "3.1.1 specversion", "Absent, it is taken as 1.0; any other version is refused."
 )
 @pytest.mark.parametrize("version", ["0.3", "1.1", "2.0", "1", "", 1.0, 1])
 def test_other_versions(version: Any) -> None:
     """A later version may have another meaning."""
     assert reason({**EVENT, "specversion": version}) == "unsupported_specversion"
-    assert take(without("specversion"), {}).id == take({**EVENT, "specversion": None}).id == "1"
+    assert (
+        take(without("specversion"), {})
+        == take(without("specversion"))
+        == take({**EVENT, "specversion": None})
+    )
 
 
 @pytest.mark.conformance(

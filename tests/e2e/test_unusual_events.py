@@ -123,3 +123,25 @@ async def test_an_event_dated_2099_supersedes_nothing_for_long() -> None:
         head = documents[0]["events"][0]["event"] if "events" in documents[0] else documents[0]["event"]
         assert head["stated_ms"] == 4_070_908_800_000
         assert head["time_ms"] == head["received_ms"] < 4_070_908_800_000
+
+
+async def test_costly_events_hold_up_nothing() -> None:
+    """Events of 256 KiB that are made to be costly become dead letters, and those beside them are delivered at once."""
+    costly = [
+        b"{" + b",".join(b'"%d":1' % n for n in range(22_000)) + b',"0":1}',
+        b"{" + b",".join([b'"a":1'] * 40_000) + b"}",
+        b"[" + b",".join([b"[" * 60 + b"]" * 60] * 2_000) + b"]",
+        b'{"n":' + b"9" * 250_000 + b"}",
+        b'["' + b'\\":' * 80_000 + b'"]',
+        b"[" * 250_000,
+    ]
+    async with served_pipeline() as (pipeline, _):
+        for n in range(10):
+            await pipeline.publish(*costly, winner(f"good {n}"))
+        for n in range(10):
+            await pipeline.wait_until_finished(SOURCE, f"good {n}", timeout_s=30)
+
+        async def refused() -> bool:
+            return len(await pipeline.dead_letters()) == 10 * len(costly)
+
+        await eventually(refused, 60)

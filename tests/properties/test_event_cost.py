@@ -1,5 +1,6 @@
 """What an event costs grows in proportion to its size, whatever it holds, and no event holds up a worker for long."""
 
+import asyncio
 import contextlib
 import json
 import time
@@ -13,6 +14,7 @@ from service.pipeline.resolve.ingest import parse
 from service.pipeline.resolve.strict_json import MAX_BYTES, loads
 from tests.support.catalogues import small_catalogue
 from tests.support.cost_growth import TIMES_ORDINARY, assert_linear, cpu_s
+from tests.support.fake_pipeline import FakePipeline
 
 pytestmark = pytest.mark.exhaustive
 
@@ -157,3 +159,29 @@ def test_a_time_costs_in_proportion_to_its_size(text: str) -> None:
     begin = time.thread_time()
     read_time(text.format("0" * 1_000_000))
     assert time.thread_time() - begin < _LARGEST_PAUSE_S
+
+
+async def test_a_batch_of_costly_events_lets_others_run() -> None:
+    """Between two turns of the event loop, parsing uses less than 50 ms of CPU, however large the batch is."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    documents = [make(MAX_BYTES) for make in DOCUMENTS.values() for _ in range(2)]
+    events = [structured(data={"lot_id": "1", "x": "y" * 200_000}, id=str(n))[0] or b"" for n in range(20)]
+    pauses_s: list[float] = []
+    running = True
+
+    async def measure() -> None:
+        while running:
+            begin_s = time.thread_time()
+            await asyncio.sleep(0)
+            pauses_s.append(time.thread_time() - begin_s)
+
+    measuring = asyncio.create_task(measure())
+    await pipeline.ingest(*documents, *events)
+    running = False
+    await measuring
+
+    assert len(pauses_s) > len(documents)
+    assert (
+        max(pauses_s[:-1]) < _LARGEST_PAUSE_S
+    )  # the last one enters the events over fakes, which never wait

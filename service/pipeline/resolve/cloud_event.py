@@ -21,6 +21,10 @@ MAX_ATTRIBUTES = 256
 OUR_NAMES = frozenset({"external_id", "project_id", "supersede_key"})
 """Attributes of ours whose names have an underscore, which CloudEvents does not allow; it may be left out."""
 
+_COMMON_NAMES = frozenset(
+    {"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "recipients", "account"}
+)
+
 _STRUCTURED = "application/cloudevents+json"
 _JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
 _UTF8_NAMES = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -148,7 +152,7 @@ def _check_attributes(fields: Mapping[str, Any]) -> None:
     Bare JSON, which has no content type of CloudEvents, may have fields of its own.
     """
     for name, value in fields.items():
-        if name == "data":
+        if (type(value) is str and name in _COMMON_NAMES) or name == "data":
             continue
         if name not in OUR_NAMES and not _NAME.fullmatch(name):
             raise InvalidEvent(DeadReason.invalid_attribute, f"{name[:64]!a}: a name has only a-z and 0-9")

@@ -53,6 +53,7 @@ MAX_RECIPIENTS = 20_000
 """Recipients that one event may name."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]{0,200})?")
+_OPTIONAL = frozenset({"subject", "datacontenttype", "dataschema", "partitionkey"})
 _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
 
 
@@ -75,9 +76,9 @@ def parse(
         raise InvalidEvent(DeadReason.invalid_data, "data: must be an object")
     event_id, source, name = (_required(fields, attribute) for attribute in ("id", "source", "type"))
     _check_optional(fields)
-    stated_ms = _time(fields, "time")
-    received_ms = receipt_ms(timestamp_ms, stated_ms, now_ms)
-    at_ms, stated_ms = event_times(stated_ms, received_ms, bound)
+    own_ms = _time(fields, "time")
+    received_ms = receipt_ms(timestamp_ms, own_ms, now_ms)
+    at_ms, stated_ms = event_times(own_ms, received_ms, bound)
     notification_type = catalogue.get(name)
     if notification_type is None:
         if name.rpartition(".")[2] != WITHDRAW:
@@ -88,7 +89,7 @@ def parse(
             source=source,
             time_ms=at_ms,
             received_ms=received_ms,
-            extensions={name: fields[name] for name in fields.keys() - _KNOWN},
+            extensions=_others(fields),
             **_withdrawn_target(data, source, catalogue),
         )
     if errors := catalogue.meta_errors(notification_type, data):
@@ -110,12 +111,16 @@ def parse(
         actor=_text(extensions, "actor") or (data.get(actor_field) if actor_field else None),
         expires_ms=_expires_ms(extensions),
         traceparent=_traceparent(fields),
-        extensions={name: fields[name] for name in fields.keys() - _KNOWN},
+        extensions=_others(fields),
         supersede=_text(extensions, "supersede_key") or None,
         stated_ms=stated_ms,
     )
     _check_audience(event, notification_type)
     return event
+
+
+def _others(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fields[name] for name in fields.keys() - _KNOWN}
 
 
 def _required(fields: Mapping[str, Any], name: str) -> str:
@@ -213,8 +218,8 @@ def _traceparent(fields: Mapping[str, Any]) -> str | None:
 
 def _check_optional(fields: Mapping[str, Any]) -> None:
     """Raise InvalidEvent unless the attributes that resolve does not use are non-empty text, as CloudEvents has it."""
-    for name in ("subject", "datacontenttype", "dataschema", "partitionkey"):
-        if name in fields and not _clean(fields[name], name):
+    for name in _OPTIONAL & fields.keys():
+        if not _clean(fields[name], name):
             raise InvalidEvent(DeadReason.invalid_attribute, f"{name}: must not be empty")
 
 

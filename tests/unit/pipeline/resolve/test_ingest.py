@@ -204,6 +204,11 @@ def test_a_quote_before_a_colon_inside_a_string_is_no_key() -> None:
     assert take(BARE | {"data": {"lot_id": 'a":b" : c'}}).data["lot_id"] == 'a":b" : c'
 
 
+@pytest.mark.conformance(
+    "CloudEvents 1.0.2",
+    "5 size limits",
+    "Events up to 256 KiB are taken, four times what a consumer should take.",
+)
 def test_limits_are_inclusive() -> None:
     """An event of exactly 256 KiB passes."""
     empty = len(json.dumps(BARE | {"pad": ""}).encode())
