@@ -87,7 +87,7 @@ class EmbeddedCluster:
         return next(server for server in self.servers if server.port == port)
 
     def move_slot(self, slot: int, target: EmbeddedValkey, *, finish: bool = True) -> None:
-        """Move a slot with its keys to another server, as a resharding does; without `finish`, leave it half moved."""
+        """Move a slot with its keys to another server, as a resharding does; without `finish`, leave half of them."""
         source = self.primary_of(slot)
         self.command(
             target, "CLUSTER SETSLOT", slot, "IMPORTING", self.command(source, "CLUSTER MYID").decode()
@@ -95,6 +95,9 @@ class EmbeddedCluster:
         self.command(
             source, "CLUSTER SETSLOT", slot, "MIGRATING", self.command(target, "CLUSTER MYID").decode()
         )
+        keys = self.command(source, "CLUSTER GETKEYSINSLOT", slot, 1000)
+        if half := keys[::2]:
+            self.command(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *half)
         if finish:
             self.finish_move(slot, source, target)
 

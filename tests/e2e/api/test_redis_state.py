@@ -1,22 +1,19 @@
 """The API process while Redis changes: readiness names the reason, and requests move to the new primary."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from service.dev.ports import free_port
-from tests.support.api_fixture import token
-from tests.support.paths import ROOT
+from service.settings import RedisSettings
+from tests.support.api_process import api_process
 from tests.support.real_pipeline import RealPipeline
 from tests.support.redis_pair import RedisPair
 from tests.support.wait import eventually
-
-KEY = "a-secret-of-this-test-and-of-no-other"
 
 
 @pytest.fixture
@@ -27,35 +24,12 @@ async def pair(tmp_path: Path) -> AsyncIterator[RedisPair]:
 
 @asynccontextmanager
 async def api_on(pair: RedisPair) -> AsyncIterator[httpx.AsyncClient]:
-    """Run `tocsin api` with the pair's address; yield a client of alice's."""
-    port = free_port()
-    async with RealPipeline(valkey=pair.first) as pipeline:
-        environment = pipeline.environment(
-            TOCSIN_REDIS__URL=pair.url,
-            TOCSIN_HTTP__PORT=str(port),
-            TOCSIN_HTTP__METRICS_PORT="0",
-            TOCSIN_AUTH__SECRET=KEY,
-            TOCSIN_LOG_LEVEL="ERROR",
-        )
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.cli", "api", cwd=ROOT, env=environment
-        )
-        headers = {"Authorization": f"Bearer {token('alice', 'inbox', secret=KEY)}"}
-        base = f"http://127.0.0.1:{port}"
-        try:
-            async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30) as client:
-                await eventually(lambda: status(client, "/readyz", 200), 60)
-                yield client
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-async def status(client: httpx.AsyncClient, path: str, code: int) -> bool:
-    try:
-        return (await client.get(path)).status_code == code
-    except httpx.TransportError:
-        return False
+    """Run the API on the pair's address."""
+    async with (
+        RealPipeline(redis=RedisSettings(url=SecretStr(pair.url))) as pipeline,
+        api_process(pipeline) as client,
+    ):
+        yield client
 
 
 async def reason(client: httpx.AsyncClient) -> str:
