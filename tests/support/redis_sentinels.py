@@ -1,4 +1,4 @@
-"""A primary and its replica, watched by three real sentinels, which fail over after half a second."""
+"""A primary and its replica, watched by three real sentinels, which fail over after three seconds."""
 
 import asyncio
 import socket
@@ -81,8 +81,8 @@ class RedisSentinels:
             f"bind {LOOPBACK}",
             f"dir {sentinel.directory}",
             f"sentinel monitor {SERVICE} {LOOPBACK} {self.first.port} 2",
-            f"sentinel down-after-milliseconds {SERVICE} 500",
-            f"sentinel failover-timeout {SERVICE} 3000",
+            f"sentinel down-after-milliseconds {SERVICE} 3000",
+            f"sentinel failover-timeout {SERVICE} 10000",
         ]
         if self._password:
             rows.append(f"sentinel auth-pass {SERVICE} {self._password}")
