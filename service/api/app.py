@@ -30,6 +30,7 @@ from service.api.routes import (
     unsubscribe,
 )
 from service.bootstrap import unsubscribe_tokens
+from service.settings import Settings
 
 _ROUTE_MODULES = (
     inbox,
@@ -48,7 +49,7 @@ _ROUTE_MODULES = (
 
 def create_app(deps: ApiDeps) -> FastAPI:
     """Return the API over these ports. Raise ValueError when the authentication settings are unsafe."""
-    app = bare_app(deps.settings.http.root_path, deps.settings.limits.events)
+    app = bare_app(deps.settings)
     app.state.deps = deps
     app.state.authenticators = Authenticators(
         Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
@@ -57,7 +58,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     return app
 
 
-def bare_app(root_path: str = "", events_limit: str = "") -> FastAPI:
+def bare_app(settings: Settings | None = None) -> FastAPI:
     """Return the routes and documents without any ports, which is enough to build the OpenAPI document."""
     app = FastAPI(
         title="Tocsin",
@@ -81,7 +82,13 @@ def bare_app(root_path: str = "", events_limit: str = "") -> FastAPI:
     app.router.routes.insert(0, _PlainRoute("/counts", inbox.counts))
     patch_types = {f"{recipients.PATH}/{{id}}": ", ".join(recipients.PATCH_TYPES)}
     methods = MethodTable([*routes, ("/openapi.json", {"GET"})], patch_types)
-    app.add_middleware(ApiMiddleware, methods=methods, root_path=root_path, events_limit=events_limit)
+    app.add_middleware(
+        ApiMiddleware,
+        methods=methods,
+        root_path=settings.http.root_path if settings else "",
+        events_limit=settings.limits.events if settings else "",
+        behind_proxy=settings is None or bool(settings.http.forwarded_allow_ips),
+    )
     errors.install_handlers(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

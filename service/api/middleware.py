@@ -31,11 +31,18 @@ class ApiMiddleware:
     """The only middleware. It counts body bytes as they arrive, so a false Content-Length cannot bypass the limit."""
 
     def __init__(
-        self, app: ASGIApp, methods: MethodTable, root_path: str = "", events_limit: str = ""
+        self,
+        app: ASGIApp,
+        methods: MethodTable,
+        root_path: str = "",
+        events_limit: str = "",
+        *,
+        behind_proxy: bool = True,
     ) -> None:
         self._app = app
         self._methods = methods
         self._events_limit = events_limit
+        self._warns_of_proxy = not behind_proxy
         self._root_path = root_path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +87,9 @@ class ApiMiddleware:
     def _early_response(self, method: str, scope: Scope) -> Response | None:
         """Return the response to a request that no route needs to see, or None."""
         path = route_path(scope)
+        if self._warns_of_proxy and any(name == b"x-forwarded-for" for name, _ in scope["headers"]):
+            self._warns_of_proxy = False  # once: a client could write the log with it
+            log.warning("forwarded_address_ignored", setting="TOCSIN_HTTP__FORWARDED_ALLOW_IPS")
         try:
             self._methods.check(method, path)
         except ApiError as error:

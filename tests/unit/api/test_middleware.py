@@ -101,6 +101,20 @@ async def test_internal_errors(api: ApiFixture, monkeypatch: pytest.MonkeyPatch)
     assert "secret" not in str(line)
 
 
+async def test_a_forwarded_address_that_is_not_believed(api: ApiFixture) -> None:
+    """It is logged once, with the setting that would make it believed; not where proxies are set."""
+    settings = api.deps.settings.model_copy(deep=True)
+    settings.http.forwarded_allow_ips = "10.0.0.1"
+    app = create_app(replace(api.deps, settings=settings))
+    with capture_logs() as lines:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
+            await client.get("/livez", headers={"X-Forwarded-For": "192.0.2.1"})
+        for _ in range(3):
+            await api.client.get("/livez", headers={"X-Forwarded-For": "192.0.2.1"})
+
+    assert [line["event"] for line in lines] == ["forwarded_address_ignored"]
+
+
 async def test_health(api: ApiFixture) -> None:
     """/livez succeeds while nothing is stalled, /readyz when no check returns a reason."""
     assert (await api.client.get("/livez")).json() == {"status": "ok"}
