@@ -261,7 +261,7 @@ async def test_no_message_stops_the_event_loop() -> None:
     pauses: dict[str, float] = {}
     for kind, make in EXPENSIVE.items():
         message = make(262_144)
-        for _ in range(5):  # another process may have had the processor
+        for _ in range(20):  # another process may have had the processor
             pause_s = await longest_pause_s(bounces.process_message(message, [sender]))
             pauses[kind] = min(pauses.get(kind, pause_s), pause_s)
             if pauses[kind] < 0.05:
