@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from service.cli.support.operator_session import confirm, operator_session
 from service.cli.support.output import CliError, json_line, print_note, print_text
+from service.cli.support.record_view import printable_value
 from service.cli.support.times import iso
 from service.model.operation import OperationKind, OperationPhase, pseudonym
 from service.model.record import Record
@@ -171,15 +171,12 @@ def _ports(session: "OperatorSession") -> "PrivacyPorts":
 
 
 def _row(record: Record) -> dict[str, Any]:
-    value: Any = None if record.value is None else record.value.decode("utf-8", "backslashreplace")
-    with suppress(orjson.JSONDecodeError):
-        value = orjson.loads(record.value or b"")
     return {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
         "time": iso(record.timestamp_ms),
-        "value": value,
+        "value": printable_value(record.value),
     }
 
 

@@ -54,7 +54,7 @@ class RecordView:
 def record_view(record: Record, topics: TopicNames) -> RecordView:
     """Return the view of a record. Accept any bytes."""
     headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
-    value = _value(record.value)
+    value = printable_value(record.value)
     body = value if isinstance(value, dict) else {}
     if record.topic == topics.dead_letter:
         reason = headers.get(f"{_HEADER_PREFIX}reason", "")
@@ -83,7 +83,7 @@ def _event_fields(body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[s
     recipients = attribute["recipients"] or (data.get("recipients") if isinstance(data, dict) else None)
     if isinstance(recipients, str):
         recipients = (
-            _value(recipients.encode())
+            printable_value(recipients.encode())
             if recipients.startswith("[")
             else [name.strip() for name in recipients.split(",")]
         )
@@ -97,13 +97,16 @@ def _event_fields(body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[s
     }
 
 
-def _value(value: bytes | None) -> Any:
+def printable_value(value: bytes | None) -> Any:
+    """Return a record's JSON; its text where it is not JSON, or nested too deeply to be printed in a document."""
     if value is None:
         return None
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        document = orjson.loads(value)
+        orjson.dumps([[[[document]]]])  # the printer allows fewer levels than the parser
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return value.decode("utf-8", "backslashreplace")
+    return document
 
 
 def _texts(*values: Any) -> tuple[str, ...]:

@@ -176,3 +176,22 @@ def test_nothing_in_a_document_breaks_the_view(value: object, topic: str) -> Non
 
     view_line(view, TOPICS, personal=True)
     assert view.document(personal=True)["value"] == value
+
+
+@pytest.mark.parametrize("levels", [64, 249, 250, 254, 260, 500, 1000, 5000])
+@pytest.mark.parametrize("topic", ["events", TOPICS.dead_letter])
+def test_a_record_of_many_levels_is_shown(topic: str, levels: int) -> None:
+    """A dead letter keeps the bytes that were nested too deeply for an event."""
+    for value in (b"[" * levels + b"]" * levels, b'{"recipients":' * levels + b"1" + b"}" * levels):
+        view = record_view(_record(topic, value, (("tocsin-reason", b"too_deep"),)), TOPICS)
+        for personal in (False, True):
+            assert json.loads(orjson.dumps(view.document(personal=personal)))["value"]
+            assert view_line(view, TOPICS, personal=personal)
+
+
+@pytest.mark.parametrize("at_ms", [-1, 0, 2**53, 2**62])
+def test_a_record_of_any_time_is_shown(at_ms: int) -> None:
+    """Kafka takes any timestamp from a producer."""
+    view = record_view(_record("events", b"{}")._replace(timestamp_ms=at_ms), TOPICS)
+    assert view.document(personal=True)["time"][:4] in ("1970", "2261")
+    assert view_line(view, TOPICS, personal=False)
