@@ -43,7 +43,10 @@ class MetricsServer:
             listener.close()
             log.error("metrics_port_unavailable", host=host, port=port, error=error.strerror)
             return
-        config = uvicorn.Config(metrics_app(), log_config=None, access_log=False, lifespan="off")
+        # h11 has a limit on the size of a request's head; the API's own connections have theirs, httptools has none.
+        config = uvicorn.Config(
+            metrics_app(), http="h11", ws="none", log_config=None, access_log=False, lifespan="off"
+        )
         config.load()
         self._server = uvicorn.Server(config)
         self._server.lifespan = config.lifespan_class(config)

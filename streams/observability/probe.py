@@ -42,6 +42,8 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
                 Starlette(routes=routes),
                 host=host,
                 port=port,
+                http="h11",  # it has a limit on the size of a request's head; httptools has none
+                ws="none",
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -190,11 +190,16 @@ async def test_metrics_have_their_own_port() -> None:
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             answers = [(await client.get(path)).status_code for path in ("/metrics", "/counts", "/livez")]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: t\r\nX: " + b"a" * 100_000)
+        endless = await asyncio.wait_for(reader.readline(), 10)
+        writer.transport.abort()
     finally:
         for one in (server, second, none):
             await one.stop()
 
     assert answers == [200, 404, 404]
+    assert endless.startswith(b"HTTP/1.1 400 ")
 
 
 def test_openapi_is_deterministic(api: ApiFixture, capsys: pytest.CaptureFixture[str]) -> None:
