@@ -47,10 +47,8 @@ class _SmtpHandler:
 
     async def handle_DATA(self, server: BoundedSmtp, session: Session, envelope: Envelope) -> str:  # noqa: N802
         message = envelope.content if isinstance(envelope.content, bytes) else b""
-        if envelope.mail_from in (
-            "",
-            "<>",
-        ):  # a server that delivers finally records it so (RFC 5321 section 4.4)
+        if envelope.mail_from in ("", "<>"):
+            # as a server that delivers finally records it: RFC 5321 section 4.4
             message = b"Return-Path: <>\r\n" + message
         try:
             result = await self._bounces.process_message(message, envelope.rcpt_tos)
