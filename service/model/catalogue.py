@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from service.model.channels import CHANNELS, Channel
-from service.model.validators import check_time
+from service.model.validators import MAX_DURATION_S, check_time
 
 
 class Lane(StrEnum):
@@ -75,9 +75,9 @@ class NotificationType(_CatalogueModel):
     audience: tuple[Audience, ...] = Field(min_length=1)
     channels: tuple[Channel, ...] = Field(min_length=1)
     lane: Lane = Lane.normal
-    ttl_s: int = Field(default=86_400, gt=0, alias="ttl")
-    retention_s: int = Field(default=604_800, gt=0, alias="retention")
-    inbox_ttl_s: int = Field(default=7_776_000, gt=0, alias="inbox_ttl")
+    ttl_s: int = Field(default=86_400, gt=0, le=MAX_DURATION_S, alias="ttl")
+    retention_s: int = Field(default=604_800, gt=0, le=MAX_DURATION_S, alias="retention")
+    inbox_ttl_s: int = Field(default=7_776_000, gt=0, le=MAX_DURATION_S, alias="inbox_ttl")
     supersede: str | None = None
     mandatory: bool = False
     notify_actor: bool = False

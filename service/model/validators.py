@@ -19,6 +19,9 @@ MIN_TIME_MS = 0
 MAX_TIME_MS = 9_214_646_399_999
 """The last millisecond of 2261: nanoseconds since the epoch fit 64 bits until April 2262."""
 
+MAX_DURATION_S = 10 * 366 * 86_400
+"""Ten years: a time and a duration together stay times that every reader can show."""
+
 MAX_VERSION = 2**53
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from service.model.validators import clamp_ms, nearest_time_ms
+from service.model.validators import MAX_TIME_MS, clamp_ms, nearest_time_ms
 
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
@@ -25,8 +25,8 @@ def moment_ms(text: str, now_ms: int, *, ago: bool) -> int:
     A time without a zone is UTC; a moment before the epoch becomes 0. Raise typer.BadParameter for anything else.
     """
     if _WHOLE.fullmatch(text):
-        span_ms = round(duration_s(text) * 1000)
-        return max(now_ms - span_ms, 0) if ago else now_ms + span_ms
+        span_ms = round(min(duration_s(text) * 1000, MAX_TIME_MS))
+        return clamp_ms(now_ms - span_ms if ago else now_ms + span_ms)
     try:
         return nearest_time_ms(_with_zone(text))
     except ValueError:

@@ -88,6 +88,8 @@ def test_an_unknown_mandatory_name_is_refused(folder: Path) -> None:
         ("lot_id = {}", "lot_id = { size = 3 }", "overbid: meta.lot_id.size: unknown field"),
         ("number = 6", 'lane = "fast"', "overbid: lane: Input should be 'high', 'normal' or 'bulk'"),
         ("number = 6", "ttl = 0", "overbid: ttl: "),
+        ("number = 6", "ttl = 9_000_000_000_000_000", "overbid: ttl: "),
+        ("number = 6", "retention = 9_000_000_000", "overbid: retention: "),
         ("number = 6", 'name = "x"', "overbid: name: "),
         ('title = "New high bidder"', "", "overbid: title: Field required"),
         ('"email", "inbox"', '"pigeon"', "overbid: channels.0: "),

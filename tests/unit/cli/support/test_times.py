@@ -4,6 +4,7 @@ import pytest
 import typer
 
 from service.cli.support.times import duration_s, iso, moment_ms
+from service.model.validators import MAX_TIME_MS
 
 NOW = 1_790_000_000_000
 
@@ -30,6 +31,12 @@ def test_a_moment_is_a_duration_from_now_or_a_time() -> None:
     assert moment_ms("2026-09-21T14:13:20Z", NOW, ago=True) == NOW
     assert moment_ms("2026-09-21T14:13:20", NOW, ago=True) == NOW
     assert moment_ms("9999999w", NOW, ago=True) == 0
+    assert (
+        moment_ms("9999999w", NOW, ago=False)
+        == moment_ms("9999-12-31T23:59:59Z", NOW, ago=True)
+        == MAX_TIME_MS
+    )
+    assert moment_ms("2016-12-31t23:59:60z", NOW, ago=True) == 1_483_228_800_000
     with pytest.raises(typer.BadParameter):
         moment_ms("yesterday", NOW, ago=True)
 
