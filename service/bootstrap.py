@@ -12,6 +12,7 @@ from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
@@ -65,6 +66,7 @@ from service.ports import (
     OpenAges,
     PendingRetries,
     Publisher,
+    RelayReports,
     RelayTransport,
     Renderer,
     SoftBounceScores,
@@ -122,6 +124,7 @@ class Parts:
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
+    relay_reports: RelayReports
     renderer: Renderer
     transport: RelayTransport
     owner: str
@@ -214,6 +217,7 @@ class Parts:
             self.tables,
             due=self.due,
             search=search,
+            relays=self.relay_reports,
             clock=self.clock,
         )
 
@@ -299,6 +303,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
+        relay_reports=RedisRelayReports(store),
         renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         owner=owner,

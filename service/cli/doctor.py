@@ -51,7 +51,7 @@ async def _check_all(settings: Settings) -> list[Finding]:
     from service.cli.checks.kafka import check_kafka
     from service.cli.checks.redis import check_redis
     from service.cli.checks.secrets import check_secrets
-    from service.cli.checks.smtp import check_smtp
+    from service.cli.checks.smtp import check_local_name, check_reported_relays, check_smtp
 
     async def files(settings: Settings) -> Sequence[Finding]:
         return await asyncio.to_thread(check_files, settings)
@@ -64,6 +64,8 @@ async def _check_all(settings: Settings) -> list[Finding]:
         "kafka": check_kafka,
         "redis": check_redis,
         "smtp": check_smtp,
+        "EHLO name": check_local_name,
+        "relays": check_reported_relays,
         "files": files,
     }
     groups = await asyncio.gather(*(_guarded(name, check, settings) for name, check in checks.items()))

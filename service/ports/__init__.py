@@ -43,6 +43,7 @@ from service.ports.operate import (
     TableCount,
 )
 from service.ports.publisher import Publisher
+from service.ports.relays import RelayReports
 from service.ports.state_history import StateHistory
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
@@ -105,6 +106,7 @@ __all__ = [
     "ReadFilter",
     "RecipientDirectory",
     "RecordLog",
+    "RelayReports",
     "RelayTransport",
     "RenderFailed",
     "Renderer",

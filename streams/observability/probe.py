@@ -1,6 +1,7 @@
 """The HTTP probe of a worker: liveness, readiness with its reasons, and metrics."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import faust
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.bootstrap import Parts
-from service.model.relay import RelayState
+from service.model.relay import RelayReport, RelayState
 from service.observability.metrics import exposition
 from streams.consumer.health import StageHealth, StageState
 from streams.observability.scrape import scrape
@@ -72,7 +73,7 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         if "email" in self._parts.settings.worker.stages:
             for relay in self._parts.transport.state():
                 if relay.state is not RelayState.ok:
-                    reasons[f"relay {relay.relay}"] = relay.detail or relay.state.value
+                    reasons[f"relay {relay.relay}"] = _relay(relay.report)
         body = {
             "status": "not ready" if reasons else "ready",
             "reasons": reasons,
@@ -89,6 +90,13 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         rates = self._app.rates
         counts = rates.last_minute() if rates is not None else {}
         return _json({"/".join(key): n for key, n in counts.items()}, 200)
+
+
+def _relay(report: RelayReport) -> str:
+    """Return the state of a relay, since when, why, and what to do."""
+    since = datetime.fromtimestamp(report.since_ms / 1000, UTC).isoformat(timespec="seconds")
+    text = ": ".join(filter(None, (f"{report.state.value} since {since}", report.reason.text, report.detail)))
+    return f"{text}; {report.remedy}" if report.remedy else text
 
 
 def _stage(health: StageHealth) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
 from streams.worker.gate import ReadinessGate
-from streams.worker.heartbeat import Heartbeat, PeriodicTask
+from streams.worker.heartbeat import Heartbeat, PeriodicTask, RelayReporter
 from streams.worker.stages import StageSpec
 from streams.worker.state_keeper import state_keeper
 
@@ -125,6 +125,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     if "email" in names:
         services.append(Heartbeat(parts.workers, parts.in_flight))
         await parts.transport.start()
+        services.append(RelayReporter(parts.owner, parts.transport, parts.relay_reports, parts.clock))
     if "schedule" in names:
         scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)
         services.append(PeriodicTask("schedule", scheduler.run_once, readiness_gate(parts)))

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
@@ -29,6 +30,7 @@ from service.ports import (
     Ledger,
     LedgerIndex,
     LedgerRestore,
+    RelayReports,
     SoftBounceScores,
     SupersedeIndex,
     Tables,
@@ -40,6 +42,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
@@ -86,6 +89,7 @@ class Backend:
     due: CountedDueSet
     workers: Workers
     scores: SoftBounceScores
+    relays: RelayReports
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -112,6 +116,7 @@ def fake_backend() -> Backend:
         FakeDueSet(),
         FakeWorkers(clock),
         FakeSoftBounceScores(),
+        FakeRelayReports(),
         no_drift,
     )
 
@@ -134,6 +139,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisDueSet(store),
         RedisWorkers(store),
         RedisSoftBounceScores(store),
+        RedisRelayReports(store),
         lambda recipient: inbox_drift(store, clock, recipient),
     )
 

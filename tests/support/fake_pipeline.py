@@ -21,6 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
@@ -45,6 +46,7 @@ class FakePipeline:
         self.inbox = FakeInbox(self.clock)
         self.due = FakeDueSet()
         self.scores = FakeSoftBounceScores()
+        self.relays = FakeRelayReports()
         self.workers = FakeWorkers(self.clock)
         self.transport = FakeMailTransport()
         self.renderer = FakeRenderer()
@@ -83,6 +85,7 @@ class FakePipeline:
             self.tables,
             due=self.due,
             search=search,
+            relays=self.relays,
             clock=self.clock,
         )
 

@@ -221,6 +221,10 @@ class Keys:
         """Return the request with an Idempotency-Key."""
         return f"{self.prefix}{{q:{escape(key)}}}:request"
 
+    def relay_reports(self) -> str:
+        """Return the hash of the workers' reports on their relays."""
+        return f"{self.prefix}{{w}}:relays"
+
     def heartbeat(self, owner: str) -> str:
         """Return the heartbeat of an owner epoch."""
         return f"{self.prefix}{{w:{escape(owner)}}}:alive"

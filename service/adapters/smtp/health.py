@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time
 from typing import NamedTuple
 
 from service.adapters.smtp.relay import Cooldowns
@@ -44,10 +44,12 @@ class RelayHealthTracker:
 
     def __init__(self, cooldowns: Cooldowns, now: Callable[[], float] = monotonic) -> None:
         self.state = RelayState.ok
+        self.since_ms = int(time() * 1000)
         self.usable = True
         self.reason: ResultReason | None = None
         self.detail = ""
         self.cooldown_until = 0.0
+        self._fault = RelayState.ok  # the last state that was neither ok nor a trial
         self.pristine = True
         self._cooldowns = cooldowns
         self._now = now
@@ -61,7 +63,8 @@ class RelayHealthTracker:
     def record_accepted(self) -> None:
         """Reset to ok: a message was accepted. Call only when not `pristine`, to keep it off the accepted path."""
         self.pristine = True
-        self.state, self.usable, self.reason, self.detail = RelayState.ok, True, None, ""
+        self._enter(RelayState.ok)
+        self.usable, self.reason, self.detail = True, None, ""
         self._failures = self._silences = self._cooldowns_in_row = 0
         self._suspected = None
         self._witnesses.clear()
@@ -128,12 +131,25 @@ class RelayHealthTracker:
         period_s = min(base_s * 2**self._cooldowns_in_row, longest_s) * random.uniform(0.9, 1.1)
         self._cooldowns_in_row = min(self._cooldowns_in_row + 1, 16)
         self.pristine = self.usable = False
-        self.state, self.reason, self.detail = state, reason, detail
+        self._enter(state)
+        self.reason, self.detail = reason, detail
         self.cooldown_until = self._now() + period_s
 
     def begin_trial(self) -> None:
         """Use the relay again, one message at a time: the cooldown is over and a connection was opened."""
-        self.state, self.usable, self.pristine = RelayState.trial, True, False
+        self._enter(RelayState.trial)
+        self.usable, self.pristine = True, False
+
+    def _enter(self, state: RelayState) -> None:
+        """Take a state. A trial and what it confirms belong to the time since the fault began."""
+        same = state in (self.state, RelayState.trial) or (
+            self.state is RelayState.trial and state is self._fault
+        )
+        if not same:
+            self.since_ms = int(time() * 1000)
+        if state not in (RelayState.ok, RelayState.trial):
+            self._fault = state
+        self.state = state
 
     def cooldown_left_s(self) -> float:
         """Return the seconds until the next try; 0.0 while the relay is usable."""

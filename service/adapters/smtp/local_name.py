@@ -1,6 +1,5 @@
 """The name by which this host introduces itself in EHLO (RFC 5321 section 4.1.1.1)."""
 
-import ipaddress
 import socket
 from functools import cache
 
@@ -14,7 +13,8 @@ def local_name() -> str:
     name = socket.getfqdn().rstrip(".")
     if is_qualified(name):
         return name
-    return f"[{_address()}]"
+    address = own_address()
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 def is_qualified(name: str) -> bool:
@@ -25,14 +25,21 @@ def is_qualified(name: str) -> bool:
     return not labels[-1].isdigit() and all(labels)
 
 
-def _address() -> str:
+def addresses_of(name: str) -> frozenset[str]:
+    """Return the addresses of a name; none when it does not resolve."""
+    try:
+        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(name, 25, type=socket.SOCK_STREAM))
+    except OSError:
+        return frozenset()
+
+
+def own_address() -> str:
     """Return the address that this host uses towards others; no packet is sent."""
     for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect((target, 25))
-                address = str(probe.getsockname()[0])
+                return str(probe.getsockname()[0])
         except OSError:
             continue
-        return f"IPv6:{address}" if ipaddress.ip_address(address).version == 6 else address
     return "127.0.0.1"

@@ -82,6 +82,7 @@ class Pool:
         return RelayHealth(
             self.relay.name, health.state, health.reason, health.detail, health.cooldown_left_s(),
             connections=len(self._connections), in_flight=self._queue.active, queued=queued,
+            since_ms=health.since_ms,
         )  # fmt: skip
 
     async def drain(self, timeout_s: float) -> None:

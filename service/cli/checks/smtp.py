@@ -1,21 +1,22 @@
-"""Check of the relays: connect with the settings of each, log in, and quit. No message is sent."""
+"""Checks of the relays: connect with the settings of each, log in, and quit; then what the workers report on them.
+
+No message is sent.
+"""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
+from service.model.relay import REMEDIES, RelayState
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.adapters.smtp.relay import Relay
 
 _PATIENCE_S = 10.0
-_REMEDIES = {
-    "auth_failed": "check the user name and the password of this relay",
-    "misconfigured": "check security (none, starttls, tls), ca_file and the port of this relay",
-}
 
 
 async def check_smtp(settings: Settings) -> Sequence[Finding]:
@@ -34,14 +35,15 @@ async def _connect(relay: "Relay") -> Finding:
 
     name = f"smtp {relay.name}"
     where = f"{relay.host}:{relay.port}, {relay.security}"
-    patient = replace(relay, timeouts=replace(relay.timeouts, connect_s=_PATIENCE_S, greeting_s=_PATIENCE_S))
+    patient = replace(
+        relay,
+        timeouts=replace(relay.timeouts, connect_s=_PATIENCE_S, greeting_s=_PATIENCE_S, ehlo_s=_PATIENCE_S),
+    )
     try:
         async with asyncio.timeout(2 * _PATIENCE_S):
             transport, extensions = await open_connection(patient, tls_context(patient))
     except RelayFault as fault:
-        remedy = _REMEDIES.get(
-            fault.reason, "start the relay, or set TOCSIN_SMTP__HOST and TOCSIN_SMTP__PORT"
-        )
+        remedy = REMEDIES[fault.reason]
         return fail(name, f"{where}: {fault.detail}", remedy)
     except (
         OSError,
@@ -55,3 +57,59 @@ async def _connect(relay: "Relay") -> Finding:
             name, f"{where}, no PIPELINING: about four times slower", "enable PIPELINING on the relay"
         )
     return ok(name, f"{where}, PIPELINING{', as ' + relay.username if relay.username else ''}")
+
+
+async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
+    """Return a finding for each relay that a running worker does not use now: since when, why, and what to do."""
+    from service.adapters.redis.client import Store
+    from service.adapters.redis.delivery.relay_reports import RedisRelayReports
+    from service.cli.support.times import iso
+    from service.ports import Unavailable
+
+    try:
+        store = Store(settings.redis)
+    except (OSError, ValueError):
+        return []  # the check of Redis names it
+    try:
+        reports = await RedisRelayReports(store).current(time.time_ns() // 1_000_000)
+    except Unavailable:
+        return []
+    finally:
+        await store.close()
+    return [
+        (fail if one.state is RelayState.misconfigured else warn)(
+            f"relay {one.relay}",
+            f"{one.worker}: {one.state.value} since {iso(one.since_ms)}: "
+            + ": ".join(filter(None, (one.reason.text, one.detail))),
+            one.remedy or "it is tried again by itself",
+        )
+        for one in reports
+        if one.state not in (RelayState.ok, RelayState.trial)
+    ]
+
+
+async def check_local_name(settings: Settings) -> Sequence[Finding]:
+    """Check the name in EHLO as a relay does: it is qualified, and it resolves to an address of this host."""
+    from service.adapters.smtp.local_name import addresses_of, is_qualified, local_name, own_address
+
+    name = settings.smtp.local_hostname or await asyncio.to_thread(local_name)
+    remedy = "set TOCSIN_SMTP__LOCAL_HOSTNAME to the name of the address that relays see"
+    if name.startswith("[") and name.endswith("]"):
+        return [
+            warn(
+                "EHLO name",
+                f"{name}: this host has no qualified name; some servers refuse an address",
+                remedy,
+            )
+        ]
+    if not is_qualified(name):
+        return [fail("EHLO name", f"{name} is not a fully qualified name: many servers refuse it", remedy)]
+    addresses = await asyncio.to_thread(addresses_of, name)
+    if not addresses:
+        return [warn("EHLO name", f"{name} does not resolve: some servers refuse it", remedy)]
+    if (own := await asyncio.to_thread(own_address)) not in addresses:
+        listed = ", ".join(sorted(addresses))
+        return [
+            warn("EHLO name", f"{name} resolves to {listed}, not to {own}: right only behind NAT", remedy)
+        ]
+    return [ok("EHLO name", f"{name}, {own}")]

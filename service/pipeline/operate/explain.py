@@ -15,9 +15,20 @@ from service.model.ids import address_pseudonym, delivery_id, event_key, is_pseu
 from service.model.keys import ContactKey
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
+from service.model.relay import RelayState
 from service.pipeline.operate.blocks import MailBlocks, keys_of
 from service.pipeline.operate.not_notified import NotNotified, channels_left_out, keys_for, not_matched
-from service.ports import AddressSearch, Clock, DueSet, Ledger, LedgerIndex, LookupKeys, Rows, Tables
+from service.ports import (
+    AddressSearch,
+    Clock,
+    DueSet,
+    Ledger,
+    LedgerIndex,
+    LookupKeys,
+    RelayReports,
+    Rows,
+    Tables,
+)
 
 _REPLY = re.compile(r"(\S+) (\d{3}(?: .*)?)")
 _WITH_REPLY = frozenset(
@@ -59,6 +70,7 @@ class Explainer:
         *,
         due: DueSet,
         search: AddressSearch,
+        relays: RelayReports,
         clock: Clock,
     ) -> None:
         self._catalogue = catalogue
@@ -67,6 +79,7 @@ class Explainer:
         self._tables = tables
         self._due = due
         self._search = search
+        self._relays = relays
         self._clock = clock
         self._blocks = MailBlocks(catalogue, tables)
 
@@ -82,7 +95,13 @@ class Explainer:
         people = [await self._recipient(name) for name in recipients if not is_pseudonym(name)]
         if query.address:
             people += await self._listed_address(query.address)
-        return {"asked": {n: v for n, v in asdict(query).items() if v}, "people": people, "events": events}
+        reports = await self._relays.current(self._clock.now_ms())
+        return {
+            "asked": {n: v for n, v in asdict(query).items() if v},
+            "people": people,
+            "events": events,
+            "relays": [one.document() for one in reports if one.state is not RelayState.ok],
+        }
 
     async def _recipients(self, query: ExplainQuery) -> list[str]:
         """Return the recipient ids of the query; a recipient is also the pseudonym of its address in group lists."""

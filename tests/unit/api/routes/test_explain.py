@@ -11,6 +11,7 @@ from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
+from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.support.api_fixture import ApiFixture
@@ -35,7 +36,16 @@ async def resolved(api: ApiFixture) -> ApiFixture:
     log = Log(EVENT, at_ms=deps.clock.now_ms())
     _ = [done async for done in resolve(log.records)]
     search = FakeAddressSearch(tables)  # type: ignore[arg-type]
-    explain = Explainer(deps.catalogue, ledger, ledger, tables, due=due, search=search, clock=deps.clock)  # type: ignore[arg-type]
+    explain = Explainer(
+        deps.catalogue,
+        ledger,
+        ledger,
+        tables,
+        due=due,
+        search=search,
+        relays=FakeRelayReports(),
+        clock=deps.clock,
+    )  # type: ignore[arg-type]
     what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
     api.app.state.deps = replace(deps, explain=explain, what_if=what_if)
     return api

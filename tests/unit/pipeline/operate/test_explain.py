@@ -7,6 +7,7 @@ import pytest
 from service.model.ids import address_key, address_pseudonym
 from service.model.reasons import Reason
 from service.model.recipient import Choice
+from service.model.relay import RelayReport, RelayState
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.pipeline.operate.explain import ExplainQuery
@@ -218,3 +219,22 @@ async def test_an_unsubscribe_is_shown_where_there_is_no_delivery_and_no_row(pip
         "suppressed": None,
         "unsubscribed": {"invoice_available": {"since_ms": 8, "by": ""}},
     }
+
+
+async def test_relays_that_take_no_mail_are_named(pipeline: FakePipeline) -> None:
+    """With the worker, since when, why, and what to do; one that works is not named."""
+    now = pipeline.clock.now_ms()
+    refused = RelayReport(
+        "relay1", RelayState.misconfigured, now - 5000, Reason.sender_refused, "553 not owned"
+    )
+    await pipeline.relays.put("w1", [refused, refused._replace(relay="relay2", state=RelayState.ok)], now)
+    await pipeline.ingest(OVERBID)
+    (relay,) = (await pipeline.explain(ExplainQuery("1")))["relays"]
+
+    assert (relay["relay"], relay["worker"], relay["state"], relay["since_ms"]) == (
+        "relay1",
+        "w1",
+        "misconfigured",
+        now - 5000,
+    )
+    assert "TOCSIN_MAIL__SENDER" in relay["remedy"]
