@@ -52,6 +52,9 @@ docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI
 	$(BIN)/python -m service.model > docs/reasons.md
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
 
+classify: $(VENV)/.ready ## what the classifier says of a folder of bounces or a TSV file of replies: make classify DIR=…
+	$(BIN)/python -m tests.support.classify_report $(DIR)
+
 bench: $(VENV)/.ready ## events per second through the whole pipeline, beside its peers
 	$(BIN)/python -m bench.line
 

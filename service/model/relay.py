@@ -67,7 +67,7 @@ class RelayReport(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """Return what an operator can do; empty where it needs nobody."""
+        """Return what an operator can do; empty where nothing needs to be done."""
         return "" if self.state is RelayState.ok else REMEDIES.get(self.reason, "")
 
     def document(self) -> dict[str, str | int]:

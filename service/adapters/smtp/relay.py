@@ -7,6 +7,11 @@ from typing import Literal
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    return host.startswith(_LOOPBACK)
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds to wait in each step. From MAIL on they are those of RFC 5321 section 4.5.3.2.
@@ -80,5 +85,5 @@ class Relay:
 
     def __post_init__(self) -> None:
         """Raise ValueError for settings that would send a password in the clear (RFC 4954 section 4)."""
-        if self.username and self.security == "none" and not self.host.startswith(_LOOPBACK):
+        if self.username and self.security == "none" and not is_loopback(self.host):
             raise ValueError(f"relay {self.name}: a password needs security starttls or tls")

@@ -81,7 +81,7 @@ async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
             f"relay {one.relay}",
             f"{one.worker}: {one.state.value} since {iso(one.since_ms)}: "
             + ": ".join(filter(None, (one.reason.text, one.detail))),
-            one.remedy or "it is tried again by itself",
+            one.remedy or "it is retried by itself",
         )
         for one in reports
         if one.state not in (RelayState.ok, RelayState.trial)
@@ -89,8 +89,15 @@ async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
 
 
 async def check_local_name(settings: Settings) -> Sequence[Finding]:
-    """Check the name in EHLO as a relay does: it is qualified, and it resolves to an address of this host."""
+    """Check the name in EHLO as a relay does: it is qualified, and it resolves to an address of this host.
+
+    A relay on this machine does not care.
+    """
     from service.adapters.smtp.local_name import addresses_of, is_qualified, local_name, own_address
+    from service.adapters.smtp.relay import is_loopback
+
+    if all(is_loopback(one.host) for one in (settings.smtp, *settings.smtp.fallbacks)):
+        return []
 
     name = settings.smtp.local_hostname or await asyncio.to_thread(local_name)
     remedy = "set TOCSIN_SMTP__LOCAL_HOSTNAME to the name of the address that relays see"

@@ -73,7 +73,7 @@ async def test_one_recipient_stops_no_other_mail(reply: bytes) -> None:
 
 @pytest.mark.parametrize("reply", ABOUT_US[2:7], ids=[reply[:40].decode() for reply in ABOUT_US[2:7]])
 async def test_unrelated_recipients_stop_the_relay(reply: bytes) -> None:
-    """Once three recipients have met the same, the rest waits; nothing is given up and nobody is suppressed."""
+    """Once three recipients have met the same, the rest waits; nothing is given up and no mailbox is suppressed."""
     pipeline = await published()
     states, state = await deliver(pipeline, lambda session, verb, line: reply if verb == "RCPT" else None)
 

@@ -75,7 +75,9 @@ async def test_doctor_checks_it_as_a_relay_does(
     """A name that is refused for sure fails; one that is refused by some, or does not match, is a warning."""
     monkeypatch.setattr(module, "own_address", lambda: "192.0.2.7")
     monkeypatch.setattr(module, "addresses_of", lambda _: frozenset(addresses))
-    (finding,) = await check_local_name(Settings(smtp=SmtpSettings(local_hostname=name)))
+    (finding,) = await check_local_name(
+        Settings(smtp=SmtpSettings(host="relay.shop.test", local_hostname=name))
+    )
 
     assert finding.status is status
     assert status is Status.ok or "TOCSIN_SMTP__LOCAL_HOSTNAME" in finding.remedy
