@@ -68,7 +68,9 @@ class LimitedConnection(HttpToolsProtocol):
         self._phase = _Phase.head
         self._deadline_s = self.loop.time() + limits.head_s
         self._head_bytes = self._body_bytes = self._framing_bytes = self._chunks = self._lingered_bytes = 0
-        self._messages = 0
+        self._messages = self._hosts = 0
+        self._codings: list[bytes] = []
+        self._lingering: Any = None
         self._ended = False
         self._unsent_since_s: float | None = None
         self._unsent_peak_bytes = 0
@@ -78,6 +80,7 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin, or refuse a connection over the limits."""
         super().connection_made(transport)
+        self._lingering = _LingeringTransport(self)
         if not self._counts.add(self.client[0] if self.client else ""):
             self._write(_Refusal(503).error)
             self._phase = _Phase.closing
@@ -100,6 +103,9 @@ class LimitedConnection(HttpToolsProtocol):
         if self._phase is _Phase.idle:
             self._enter(_Phase.head, self._limits.head_s)
         try:
+            if len(data) <= _SLICE_BYTES and self._head_bytes + len(data) <= self._limits.head_bytes:
+                self._feed(data)  # most requests
+                return
             view, start = memoryview(data), 0
             while start < len(view):
                 size = _SLICE_BYTES
@@ -110,7 +116,7 @@ class LimitedConnection(HttpToolsProtocol):
         except _Refusal as refusal:
             self._refuse(refusal.error)
 
-    def _feed(self, part: memoryview) -> None:
+    def _feed(self, part: bytes | memoryview) -> None:
         """Parse one slice. Raise _Refusal."""
         message, was_head, body_bytes = self._messages, self._phase is _Phase.head, self._body_bytes
         try:
@@ -154,23 +160,30 @@ class LimitedConnection(HttpToolsProtocol):
             return
         if len(self.headers) >= self._limits.headers:
             raise _Refusal(431)
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"transfer-encoding":
+            self._codings.append(value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))  # as uvicorn does, without a call for each field
 
     def on_headers_complete(self) -> None:
         """Begin to serve the request. Raise _Refusal."""
         if len(self.pipeline) >= self._limits.pipelined:
             raise _Refusal(503)
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        if problem := check_head(version, self.headers):
+        if problem := check_head(self.parser.get_http_version(), self._hosts, self._codings):
             raise _Refusal(*problem)
-        try:
-            self.url = normal_target(method, self.url)
-        except ValueError:
-            raise _Refusal(400) from None
+        if not self.url.startswith(b"/"):
+            try:
+                self.url = normal_target(self.parser.get_method(), self.url)
+            except ValueError:
+                raise _Refusal(400) from None
         self._chunks = self._body_bytes = self._framing_bytes = 0
         self._enter(_Phase.body, self._limits.body_s)
         super().on_headers_complete()
-        self.cycle.transport = _LingeringTransport(self)  # type: ignore[assignment]
+        self.cycle.transport = self._lingering
 
     def on_chunk_header(self) -> None:
         """Count a chunk. Raise _Refusal."""
@@ -203,7 +216,10 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._enter(_Phase.head, self._limits.head_s)
+        self._hosts = 0
+        self._codings = []
+        if self._phase is not _Phase.head:  # a pipelined request
+            self._enter(_Phase.head, self._limits.head_s)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: a client would write the log."""

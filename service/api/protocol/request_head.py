@@ -8,15 +8,16 @@ SERVER_WIDE = b"/*"
 """The path that stands for the target `*`, which asks about the server itself (RFC 9112, section 3.2.4)."""
 
 
-def check_head(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-    """Return the status and text of the error in a head, or None; names of headers are in lower case."""
+def check_head(version: str, hosts: int, codings: Sequence[bytes]) -> tuple[int, str] | None:
+    """Return the status and text of the error in a head, or None.
+
+    `hosts`: the number of Host fields. `codings`: the values of Transfer-Encoding.
+    """
     if version not in _HTTP_VERSIONS:
         return 505, "The version must be HTTP/1.1 or HTTP/1.0."
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
+    if hosts > 1 or (not hosts and version == "1.1"):
         return 400, "A request has exactly one Host header (RFC 9112, section 3.2)."
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
-    if codings and codings != [b"chunked"]:
+    if codings and [value.strip().lower() for value in codings] != [b"chunked"]:
         return 501, "The only transfer coding is chunked."
     if codings and version == "1.0":
         return 400, "HTTP/1.0 has no transfer codings."
