@@ -194,6 +194,8 @@ class BoundedFetcher(fetcher.Fetcher):  # type: ignore[misc]
         """Return fetched records by partition; wait for the timeout (s) when there are none. Raise KafkaError."""
         wait_until = self._loop.time() + timeout
         while True:
+            # Before anything is taken: a caller that reads as fast as it can would else keep the event loop to itself.
+            await asyncio.sleep(0)
             if self._subscriptions.reassignment_in_progress:
                 await self._subscriptions.wait_for_assignment()
             drained, unfinished = self._take(partitions, max_records)
@@ -201,7 +203,6 @@ class BoundedFetcher(fetcher.Fetcher):  # type: ignore[misc]
             if drained or left_s <= 0:
                 return drained
             if unfinished:
-                await asyncio.sleep(0)
                 continue
             waiter = self._create_fetch_waiter()
             done, _ = await asyncio.wait([waiter], timeout=left_s)
