@@ -152,6 +152,12 @@ CLOCK_AHEAD = FastCounter(
     ("type",),
     REGISTRY,
 )
+RECORD_TIMESTAMPS = FastCounter(
+    "tocsin_record_timestamps_wrong_total",
+    "Records whose producer sets no timestamp, zero or seconds; the event's own time counts instead",
+    ("topic",),
+    REGISTRY,
+)
 OFFSET_RESETS = FastCounter(
     "tocsin_offset_resets_total",
     "Partitions that could not be read from where their group was: records were removed unread, the topic was "

@@ -8,6 +8,8 @@ from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from service.model.record import Record
+from service.observability.metrics import RECORD_TIMESTAMPS
+from service.pipeline.resolve.event_time import EARLIEST_MS
 from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition, size_of
 
@@ -25,6 +27,7 @@ class Assignment:
         self._limits = limits
         self._rank = {topic: rank for rank, topic in enumerate(topics)}
         self._turns = count()
+        self._wrong_clocks: set[str] = set()
         self._last_turn: dict[TopicPartition, int] = {}
 
     @property
@@ -45,6 +48,8 @@ class Assignment:
     def accept(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
         """Accept what was read. A partition that is not known yet is added: dropping its records would lose them."""
         for tp, records in fetched.items():
+            if min([record.timestamp for record in records], default=EARLIEST_MS) < EARLIEST_MS:
+                self._note_timestamps(tp, records)
             partition = self.partitions.get(tp)
             if partition is None:
                 partition = self.partitions[tp] = Partition()
@@ -56,6 +61,14 @@ class Assignment:
                 partition = self.restart(tp)
                 partition.topic_id = topic_id
                 partition.accept(records, self._limits.max_record_bytes)
+
+    def _note_timestamps(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """Count records whose time their producer did not set (KIP-32: -1), or set to zero or in seconds."""
+        wrong = [record.timestamp for record in records if record.timestamp < EARLIEST_MS]
+        RECORD_TIMESTAMPS.add((tp.topic,), len(wrong))
+        if tp.topic not in self._wrong_clocks:
+            self._wrong_clocks.add(tp.topic)
+            log.warning("record_timestamps_wrong", topic=tp.topic, timestamp_ms=wrong[0])
 
     def drop(self, revoked: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
         """Remove and return partitions, without what waits in them; what runs can still finish and be committed."""

@@ -13,6 +13,7 @@ import structlog
 
 from service.model.event import InvalidEvent
 from service.model.record import Done, Handler, Message, PartialValue, Record
+from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.ports import Publisher, Unavailable
 from streams.consumer.assignment import PartitionSlice
 from streams.consumer.limits import StageLimits
@@ -84,8 +85,9 @@ class RecordBatch:
         return len(self._open) * 8 <= self._size
 
     def oldest_ms(self) -> int | None:
-        """Return Kafka's timestamp of its oldest unfinished record; None when all are finished."""
-        return min((record.timestamp_ms for record in self._still_open(self._records)), default=None)
+        """Return Kafka's timestamp of its oldest unfinished record; None when all are finished, or it is unknown."""
+        stamps = [record.timestamp_ms for record in self._still_open(self._records)]
+        return min((stamp for stamp in stamps if stamp >= EARLIEST_MS), default=None)
 
     async def run(self) -> None:
         """Return when all records are finished, or early when draining and a dependency is unavailable."""

@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
+from service.pipeline.resolve.event_time import EARLIEST_MS
 from streams.consumer.assignment import Assignment
 from streams.consumer.batch import RecordBatch, StageConfig
 from streams.consumer.client import RebalanceListener, Subscription, make_consumer
@@ -70,6 +71,7 @@ class ConsumerSession:
     def oldest_s(self) -> float:
         """Return the age of the oldest unfinished record that was read, by Kafka's timestamp; 0 when there is none."""
         stamps = [p.waiting[0].timestamp_ms for p in self.assignment.partitions.values() if p.waiting]
+        stamps = [stamp for stamp in stamps if stamp >= EARLIEST_MS]  # none, or seconds: no age at all
         stamps += [stamp for batch in self.running if (stamp := batch.oldest_ms()) is not None]
         return max(time.time() - min(stamps) / 1000, 0.0) if stamps else 0.0
 

@@ -146,7 +146,8 @@ class BoundedPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         first = self.next_fetch_offset
         if first < next_offset:
             value = PartialValue(reason=reason, detail=detail, last_offset=next_offset - 1)
-            yield from self._consumer_records([LargeRecord(first, -1, 0, None, value)])
+            written_ms = DefaultRecordBatch(self._records.batch).max_timestamp
+            yield from self._consumer_records([LargeRecord(first, written_ms, 0, None, value)])
             self.next_fetch_offset = next_offset
 
 

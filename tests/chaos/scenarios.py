@@ -15,6 +15,7 @@ from tests.chaos import (
     relay,
     servers,
     stale_redis,
+    topics,
     versions,
 )
 from tests.chaos.environment import CONNECTIONS
@@ -130,6 +131,9 @@ INPUTS = [
     ),
     Scenario("dead-letter topic refuses", "F20", inputs.dead_letters_refused),
     Scenario("recipients change under load", "F21", recipients.change_recipients),
+    Scenario("partitions added under load", "F23", topics.partitions_added),
+    Scenario("events deleted and recreated", "F23", topics.events_recreated),
+    Scenario("compression bombs beside events", "F24", topics.compression_bombs),
 ]
 PLANTED = [
     Scenario("planted: commit one too far", "-", planted_faults.commit_one_too_far, settle_s=20, planted=True)

@@ -1,9 +1,12 @@
 """Partitions that may be read, and the records of the next batch."""
 
+from dataclasses import replace
+
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
-from service.model.record import Record
+from service.model.record import PartialValue, Record
+from service.observability.metrics import RECORD_TIMESTAMPS
 from streams.consumer.assignment import Assignment, PartitionSlice
 from streams.consumer.limits import StageLimits
 from tests.support.kafka_records import consumer_records
@@ -165,4 +168,44 @@ def test_a_record_keeps_every_field_from_kafka() -> None:
     accept(made, LOW, 3, key=b"k", value=b"x")
 
     ((_, records),) = made.take()
-    assert records == [Record("low", 0, 3, 1, b"k", b"x", ())]
+    assert records == [Record("low", 0, 3, 1_800_000_000_000, b"k", b"x", ())]
+
+
+def test_a_producer_without_a_clock_is_named_once() -> None:
+    """No timestamp (-1), zero and seconds are counted, and one line names the topic."""
+    made = assignment()
+    records = [
+        replace(record_, timestamp=timestamp)
+        for record_, timestamp in zip(
+            consumer_records("low", 0, range(4), None, b"v"),
+            (-1, 0, 1_800_000_000, 1_800_000_000_000),
+            strict=True,
+        )
+    ]
+    before = RECORD_TIMESTAMPS.value("low")
+    with capture_logs() as logs:
+        made.accept({LOW: records[:2]})
+        made.accept({LOW: records[2:]})
+
+    assert RECORD_TIMESTAMPS.value("low") - before == 3
+    assert [log["event"] for log in logs] == ["record_timestamps_wrong"]
+
+
+def test_a_batch_is_bounded_in_bytes_and_headers_count() -> None:
+    """Large values fill a batch before its number of records does; a record that is larger alone is still taken."""
+    made = assignment(max_batch_bytes=1000)
+    accept(made, HIGH, *range(10), value=b"v" * 400)
+    assert len(made.take()[0][1]) == 2
+    assert made.partitions[HIGH].held_bytes >= 4000
+    accept(made, LOW, 0, value=b"v" * 5000)
+    sizes = [sum(len(records) for _, records in made.take()) for _ in range(6)]
+    assert sizes == [2, 2, 2, 2, 1, 0]
+
+
+def test_of_a_value_over_the_limit_only_a_part_is_held() -> None:
+    """A stage that cannot use a larger value does not keep it."""
+    made = assignment(max_record_bytes=1000)
+    accept(made, HIGH, 0, value=b"v" * 1_000_000)
+    ((_, (record,)),) = made.take()
+    assert isinstance(record.value, PartialValue)
+    assert (record.value.size, len(record.value)) == (1_000_000, 4096)

@@ -1,0 +1,102 @@
+"""Topics that change under load, and record batches that expand to gigabytes among the events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.errors import KafkaError
+
+from service.dev.ports import free_port
+from tests.chaos.environment import ChaosEnvironment
+from tests.support.readiness import wait_until_ready
+from tests.support.record_batches import GZIP, ZSTD, Raw, batch_bytes, send_batch
+from tests.support.wait import eventually
+
+_NOTICED_S = 20.0
+"""Within which new partitions and topics must be read, on a busy machine."""
+
+
+async def partitions_added(environment: ChaosEnvironment) -> None:
+    """Let `events` grow while events are published; what is in the new partitions must not wait for minutes."""
+    await _start_ready_worker(environment)
+    await environment.publish_load(100)
+    async with _admin(environment) as admin:
+        await admin.create_partitions({_events(environment): NewPartitions(6)})
+    # A producer of its own: one that is connected learns of new partitions only after minutes.
+    await environment.pipeline.producer.stop()
+    await environment.publish_load(300)
+    environment.end_fault()
+    await environment.wait_for_recovery(_NOTICED_S)
+
+
+async def events_recreated(environment: ChaosEnvironment) -> None:
+    """Delete `events` and make it again, with more records than before: none may be skipped."""
+    await _start_ready_worker(environment)
+    await environment.publish_load(200)
+    await environment.wait_until_settled(
+        list(environment.published), 60
+    )  # deleted records are lost by intent
+    events = _events(environment)
+    async with _admin(environment) as admin:
+        await admin.delete_topics([events])
+        deadline = time.monotonic() + 30
+        while (await admin.create_topics([NewTopic(events, 1, 1)])).topic_errors[0][1]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        while not await _has_leader(admin, events):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+    await environment.pipeline.producer.stop()
+    await environment.publish_load(500)
+    environment.end_fault()
+    await environment.wait_for_recovery(_NOTICED_S)
+
+
+async def compression_bombs(environment: ChaosEnvironment) -> None:
+    """Publish batches that expand to 700 MB and more among the events, to a worker with 512 MiB of memory."""
+    await _start_ready_worker(environment, module="tests.support.limited_memory", LIMIT_MIB="512")
+    kafka, events = environment.pipeline.settings.kafka, _events(environment)
+    large = Raw(b"z", (b"\0", 1 << 20))
+    batches = [batch_bytes([large] * 680, GZIP), batch_bytes([Raw(b"z", (b"\0", 900 << 20))], ZSTD)]
+    load = asyncio.create_task(environment.publish_load(300, rate_per_s=60))
+    for batch in batches:
+        await send_batch(kafka.bootstrap, events, 0, batch)
+        await asyncio.sleep(1)
+    await load
+    environment.end_fault()
+
+    async def refused() -> bool:
+        return len(await environment.pipeline.dead_letters()) >= 681
+
+    await eventually(refused, 90)
+    assert sum(len(value) for value, _ in await environment.pipeline.dead_letters()) < 8 << 20
+
+
+async def _start_ready_worker(environment: ChaosEnvironment, **worker: Any) -> None:
+    probe = free_port()
+    environment.pipeline.start_worker(TOCSIN_WORKER__METRICS_PORT=str(probe), **worker)
+    await wait_until_ready(f"http://127.0.0.1:{probe}/readyz")
+
+
+def _events(environment: ChaosEnvironment) -> str:
+    return environment.pipeline.settings.kafka.events[0]
+
+
+async def _has_leader(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    with suppress(KafkaError):
+        (described,) = await admin.describe_topics([topic])
+        return bool(described["partitions"]) and all(one["leader"] >= 0 for one in described["partitions"])
+    return False
+
+
+@asynccontextmanager
+async def _admin(environment: ChaosEnvironment) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=environment.pipeline.settings.kafka.bootstrap)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
