@@ -65,7 +65,7 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "restore": lambda b, n: b.restore.restored([(f"event{n}", f"{n:024x}")]),
     "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
     "withdraw key": lambda b, n: b.withdrawals.withdraw(f"t|{n}", 1, 60),
-    "score": lambda b, n: b.scores.add([f"{n:024x}"], 1),
+    "score": lambda b, n: b.scores.add([(f"{n:024x}", "d")], 1),
     "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
     "withdraw": lambda b, n: b.ledger.withdraw(f"event{n}", 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),

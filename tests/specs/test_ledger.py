@@ -374,8 +374,9 @@ def _path_to(state: State) -> list[State]:
     """Return the transitions from `queued` to a state."""
     if state is State.queued:
         return []
-    return (
-        [state]
-        if state in TRANSITIONS[State.queued]
-        else [State.sending, *([state] if state is not State.sending else [])]
-    )
+    if state in TRANSITIONS[State.queued]:
+        return [state]
+    steps = [State.sending]
+    if state is State.returned:
+        steps.append(State.sent)
+    return [*steps, *([state] if state is not State.sending else [])]
