@@ -1,5 +1,6 @@
 """A replica that is some seconds behind is promoted: what it lacks is read again from Kafka first (ADR 11)."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ from pydantic import SecretStr
 from service.dev import samples
 from service.dev.ports import free_port
 from service.dev.seeding import seed
+from service.dev.valkey import EmbeddedValkey
 from service.model.ledger import State
 from service.model.recipient import Choice
 from service.settings import RedisSettings
 from tests.e2e.test_rebuild import SOURCE, ledger_of, overbid, read_marker, reads_of
 from tests.support.readiness import not_ready_reasons, wait_until_ready
 from tests.support.real_pipeline import RealPipeline
+from tests.support.redis_cluster import EmbeddedCluster
 from tests.support.replicated_valkey import ReplicatedValkey
 from tests.support.wait import eventually
 
@@ -124,3 +127,57 @@ async def test_nothing_of_the_gap_is_lost_or_sent_twice(tmp_path: Path, since: s
         assert (caught_up.cause, bool(caught_up.since_ms)) == ("another_server", since == "a checkpoint")
         assert caught_up.ended_ms > caught_up.began_ms
         assert not await not_ready_reasons(probe)
+
+
+@pytest.mark.timeout(400)
+async def test_a_cluster_primary_is_killed_whose_replica_is_behind(tmp_path: Path) -> None:
+    """Only its slots went back: what they lack is read again, and the other servers' rows stay as they are."""
+    cluster = EmbeddedCluster(tmp_path, replicas=1)
+    await asyncio.to_thread(cluster.__enter__)
+    try:
+        redis = RedisSettings(url=SecretStr(cluster.url()), cluster=True)
+        async with RealPipeline(redis=redis) as pipeline:
+            port = free_port()
+            pipeline.start_worker(
+                ALL_STAGES, TOCSIN_WORKER__METRICS_PORT=str(port), TOCSIN_REDIS__CLUSTER="true"
+            )
+            await wait_until_ready(f"http://127.0.0.1:{port}/readyz")
+            await pipeline.publish(*(overbid(f"a{n}", "alice", "bob", lot=f"a{n}") for n in range(20)))
+            for n in range(20):
+                await pipeline.wait_until_finished(SOURCE, f"a{n}")
+            await wait_for_checkpoint(pipeline, 5000)
+            victim = cluster.servers[0]
+            (replica,) = await asyncio.to_thread(_replicas_of, cluster, victim)
+            await asyncio.to_thread(_hold_replication, cluster, victim, replica)
+            await pipeline.publish(*(overbid(f"g{n}", "bob", lot=f"g{n}") for n in range(40)))
+            for n in range(40):
+                await pipeline.wait_until_finished(SOURCE, f"g{n}")
+            await change(pipeline, "carol", preferences={"overbid:email": Choice(on=False)})
+            before = await ledger_of(pipeline)
+            await asyncio.to_thread(victim.kill)
+            await wait_until_caught_up(pipeline)
+            await wait_until_ready(f"http://127.0.0.1:{port}/readyz")
+            after = await ledger_of(pipeline)
+            assert {name: after.get(name) for name in before} == before
+            await pipeline.publish(*(overbid(f"g{n}", "bob", lot=f"g{n}") for n in range(40)))
+            await pipeline.publish(overbid("last", "bob", lot="last"))
+            await pipeline.wait_until_finished(SOURCE, "last")
+            assert await state_of(pipeline, "last", "carol") is State.skipped
+            assert set(pipeline.mail_counts().values()) == {1}
+    finally:
+        await asyncio.to_thread(cluster.stop)
+
+
+def _replicas_of(cluster: EmbeddedCluster, primary: EmbeddedValkey) -> list[EmbeddedValkey]:
+    ports = {
+        server.port
+        for server in cluster.servers
+        if cluster.command(server, "INFO", "replication").get("master_port") == primary.port
+    }
+    return [server for server in cluster.servers if server.port in ports]
+
+
+def _hold_replication(cluster: EmbeddedCluster, primary: EmbeddedValkey, replica: EmbeddedValkey) -> None:
+    """Let the replica present a password that its primary does not know, and connect again."""
+    cluster.command(replica, "CONFIG", "SET", "masterauth", "unknown")
+    cluster.command(primary, "CLIENT", "KILL", "TYPE", "replica")

@@ -19,6 +19,7 @@ from service.adapters.redis.connect.connection import ConnectionCheck, Connectio
 from service.adapters.redis.connect.server import ServerClient
 from service.adapters.redis.connect.url import Address, RedisUrl
 from service.adapters.redis.errors import NotUsable
+from service.ports import Unavailable
 
 _SLOTS = 16_384
 _ATTEMPTS = 6
@@ -167,13 +168,19 @@ class ClusterClient:
                 for task in done:
                     try:
                         answers.append(task.result())
-                    except (redis.RedisError, OSError) as error:
+                    except (
+                        redis.RedisError,
+                        OSError,
+                        Unavailable,
+                    ) as error:  # a check may refuse one of them
                         errors.append(error)
         finally:
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
         if not answers:
+            if refusal := next((one for one in errors if isinstance(one, Unavailable)), None):
+                raise refusal
             raise NotUsable("cluster_unreachable") from errors[0]
         self._known = sorted(set().union(*(known for _, known in answers)))
         return [ranges for ranges, _ in answers]
