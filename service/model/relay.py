@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from service.model.mask import mask_text
 from service.model.reasons import Reason, ResultReason, SendReason
 
 
@@ -37,8 +38,9 @@ class RelayHealth:
 
     @property
     def report(self) -> "RelayReport":
-        """Return what other processes learn about it."""
-        return RelayReport(self.relay, self.state, self.since_ms, self.reason or Reason.none, self.detail)
+        """Return what other processes learn about it. A reply often repeats the recipient's address: it is masked."""
+        detail = mask_text(self.detail)[:300]
+        return RelayReport(self.relay, self.state, self.since_ms, self.reason or Reason.none, detail)
 
 
 REMEDIES: Mapping[str, str] = {
