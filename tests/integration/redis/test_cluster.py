@@ -1,4 +1,4 @@
-"""A cluster whose servers fail, whose slots move, and whose first seed server is down."""
+"""A cluster whose servers fail, whose slots move, and whose first seed server is down (ADR 12)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
