@@ -273,7 +273,7 @@ class WorkerSettings(BaseModel):
     stages: tuple[str, ...] = ("resolve", "inbox", "email", "schedule", "tables")
     max_records: int = Field(default=500, ge=1)
     max_batches: int = Field(default=4, ge=1)
-    drain: float = 20.0
+    drain: float = Field(default=60.0, ge=0)
     stalled_after: float = 120.0
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0

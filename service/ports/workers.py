@@ -7,8 +7,8 @@ from typing import Protocol
 class Workers(Protocol):
     """Heartbeats of the owner epochs under which workers claim deliveries."""
 
-    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> None:
-        """Send the heartbeats of owners; they expire after `ttl_s` seconds."""
+    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> Sequence[bool]:
+        """Send the heartbeats of owners; they expire after `ttl_s` seconds. Return whether each had one still."""
         ...
 
     async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:

@@ -61,7 +61,7 @@ def make_consumer(
         fetch_max_bytes=FETCH_BYTES,
         session_timeout_ms=int(limits.session_timeout_s * 1000),
         heartbeat_interval_ms=int(limits.session_timeout_s * 1000 / 5),
-        rebalance_timeout_ms=int((10 + 3 * limits.drain_s) * 1000),
+        rebalance_timeout_ms=int((10 + 3 * min(limits.drain_s, limits.rebalance_drain_s)) * 1000),
         max_poll_interval_ms=300_000,
         metadata_max_age_ms=30_000,  # `TopicWatch` asks for changes more often
     )

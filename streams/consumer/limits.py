@@ -31,7 +31,9 @@ class StageLimits:
     commit_every: int = 5_000
     """Finished records after which a commit does not wait for the interval."""
     drain_s: float = 20.0
-    """Drain timeout: for running batches to end at a stop or a rebalance. Then they are cancelled and read again."""
+    """Drain timeout: for running batches to end at a stop. Then they are cancelled, and their records read again."""
+    rebalance_drain_s: float = 20.0
+    """The same at a rebalance, if it is shorter: all members of the group wait for it."""
     retry_first_s: float = 0.2
     retry_most_s: float = 5.0
     """Between attempts while a dependency is unavailable: doubled from the first to the most, with jitter."""

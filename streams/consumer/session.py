@@ -92,7 +92,7 @@ class ConsumerSession:
             for task in (*tasks, stop):
                 task.cancel()
             await asyncio.gather(*tasks, stop, return_exceptions=True)
-            await self._leave()
+            await self._leave(stopping=halt.is_set())
 
     def fail(self, error: BaseException) -> None:
         """End this session with an error at its next read."""
@@ -187,17 +187,17 @@ class ConsumerSession:
         self.assigned = False
         self.placement.revoked()
         self._fault("after_revoke_before_drain")
-        await self._drain_and_commit(revoked)
+        await self._drain_and_commit(revoked, min(self._limits.drain_s, self._limits.rebalance_drain_s))
 
-    async def _drain_and_commit(self, revoked: Iterable[TopicPartition]) -> None:
-        """Let the running records of these partitions finish within the drain timeout, and commit what finished."""
+    async def _drain_and_commit(self, revoked: Iterable[TopicPartition], drain_s: float) -> None:
+        """Let the running records of these partitions finish within `drain_s`, and commit what finished."""
         partitions = self.assignment.drop(revoked)
         if partitions:
-            await self._drain(partitions.values())
+            await self._drain(partitions.values(), drain_s)
             # After the drain: what finished in it would be read again without this commit.
             await self.committer.commit(partitions)
 
-    async def _drain(self, partitions: Iterable[Partition]) -> None:
+    async def _drain(self, partitions: Iterable[Partition], drain_s: float) -> None:
         dropped = {id(partition) for partition in partitions}
         batches = [b for b in self.running if any(id(partition) in dropped for partition, _ in b.slices)]
         tasks = [self.running[batch] for batch in batches]
@@ -206,7 +206,7 @@ class ConsumerSession:
             if batch.backing_off:
                 task.cancel()
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self._limits.drain_s)
+            _, late = await asyncio.wait(tasks, timeout=drain_s)
             for task in late:
                 task.cancel()
             if late:
@@ -214,10 +214,13 @@ class ConsumerSession:
                 log.warning("drain_timed_out", batches=len(late), records=unfinished)
                 await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_S)
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, stopping: bool) -> None:
+        drain_s = self._limits.drain_s
+        if not stopping:  # another session waits for this one to end
+            drain_s = min(drain_s, self._limits.rebalance_drain_s)
         # Drained and committed before leaving: the group gives the partitions away as soon as this member has left.
         try:
-            await self._drain_and_commit(list(self.assignment.partitions))
+            await self._drain_and_commit(list(self.assignment.partitions), drain_s)
             self._fault("after_drain_before_leave")
         finally:  # a consumer that is not stopped would keep its partitions for ever
             leaving = asyncio.create_task(self.consumer.stop())

@@ -109,7 +109,8 @@ class TopicWatch:
         """Return which of the partitions that are not ours no member has read twice in a row; None if not known."""
         owned: frozenset[TopicPartition] | None = frozenset()
         if others:
-            coordinator = consumer._coordinator.coordinator_id
+            group = consumer._coordinator  # None until the consumer has started, which a slow broker delays
+            coordinator = None if group is None else group.coordinator_id
             owned = None if coordinator is None else await view.owned(self._subscription.group, coordinator)
         if owned is None:
             return None  # the group rebalances

@@ -1,4 +1,4 @@
-"""Named points between two effects, where a chaos test may kill the process. They cost nothing in production."""
+"""Named points between two effects, where a chaos test may kill or stop the process. They cost nothing otherwise."""
 
 import os
 import signal
@@ -27,18 +27,19 @@ def no_fault(name: str) -> None:
 def kill_at(point: str) -> Fault:
     """Return a fault that kills this process with SIGKILL at a point: `name`, or `name:3` for the third pass.
 
-    An empty string gives `no_fault`. Raise ValueError when the count is not a number.
+    `name:3:stop` stops it with SIGSTOP instead, until it gets SIGCONT. An empty string gives `no_fault`. Raise
+    ValueError when the count is not a number.
     """
     if not point:
         return no_fault
-    name, _, count = point.partition(":")
-    left = int(count or 1)
+    name, count, action = [*point.split(":"), "", ""][:3]
+    left, sent = int(count or 1), signal.SIGSTOP if action == "stop" else signal.SIGKILL
 
     def fault(passed: str) -> None:
         nonlocal left
         if passed == name:
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), sent)
 
     return fault

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from service.bootstrap import Parts
 from service.model.mail import SendStatus
@@ -50,19 +51,36 @@ class _FaultPort:
         return wrapper
 
 
+class _FaultClaims:
+    """Claims that pass a point when they were made, before their messages are sent."""
+
+    def __init__(self, claims: Any, fault: Fault) -> None:
+        self._claims = claims
+        self._fault = fault
+
+    async def claim(self, mails: Any) -> Any:
+        leases = await self._claims.claim(mails)
+        if any(lease is not None for lease in leases):
+            self._fault("after_claim_before_send")
+        return leases
+
+
 class _FaultTransport:
     """A transport that passes a point when a relay has accepted a message, before the ledger has the result."""
 
     def __init__(self, transport: Any, fault: Fault) -> None:
         self._transport = transport
         self._fault = fault
+        # one for each batch, so that its messages are claimed together
+        self._claims: WeakKeyDictionary[Any, _FaultClaims] = WeakKeyDictionary()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def submit(self, mail: Any) -> Any:
-        self._fault("after_claim_before_send")
-        future = self._transport.submit(mail)
+    def submit(self, mail: Any, claims: Any) -> Any:
+        if claims not in self._claims:
+            self._claims[claims] = _FaultClaims(claims, self._fault)
+        future = self._transport.submit(mail, self._claims[claims])
         future.add_done_callback(self._resolved)
         return future
 

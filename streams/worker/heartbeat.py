@@ -1,7 +1,8 @@
-"""Services that repeat: the worker's heartbeat, and work that waits for a time rather than for a record."""
+"""The worker's heartbeat, the drain of its relays, and work that waits for a time rather than for a record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import faust
@@ -14,24 +15,57 @@ from streams.kafka.cancellation import raise_if_cancelled
 log = structlog.get_logger(__name__)
 
 
-class Heartbeat(faust.Service):  # type: ignore[misc]  # faust has no usable types
-    """The heartbeat of this worker under every owner that its claims carry, so that no other worker takes them over."""
+class Heartbeat:
+    """The heartbeat of this worker under every owner that its claims carry, so that no other worker takes them over.
+
+    It runs in the event loop that sends, and on purpose not in a thread: a worker whose loop is blocked must not look
+    alive. What it has claimed is then neither sent by it nor kept from the others.
+    """
 
     _EVERY_S: ClassVar[float] = 2.0
 
-    def __init__(self, workers: Workers, in_flight: InFlight, **service: Any) -> None:
-        super().__init__(**service)
+    def __init__(self, workers: Workers, in_flight: InFlight) -> None:
         self._workers = workers
         self._in_flight = in_flight
 
-    @faust.Service.task  # type: ignore[untyped-decorator]
-    async def _beat(self) -> None:
-        while not self.should_stop:
+    async def run(self) -> None:
+        """Send heartbeats until cancelled."""
+        while True:
             try:
                 await self._in_flight.heartbeat(self._workers)
             except Unavailable as error:
                 log.warning("heartbeat_failed", reason=error.reason)
-            await self.sleep(self._EVERY_S)
+            except Exception:  # without heartbeats nothing can be sent
+                log.exception("heartbeat_failed")
+            await asyncio.sleep(self._EVERY_S)
+
+
+@asynccontextmanager
+async def heartbeats(workers: Workers, in_flight: InFlight) -> AsyncIterator[None]:
+    """Send heartbeats for the block."""
+    task = asyncio.create_task(Heartbeat(workers, in_flight).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class RelayDrain(faust.Service):  # type: ignore[misc]  # faust has no usable types
+    """Begins no further message as soon as the worker stops, and waits for the replies to those at a relay.
+
+    What is not at a relay comes back at once, so that the stages can end. After `drain_s` seconds, messages that still
+    have no reply become ambiguous; the stages, which drain a little longer, store that.
+    """
+
+    def __init__(self, transport: RelayTransport, drain_s: float, **service: Any) -> None:
+        super().__init__(**service)
+        self._transport = transport
+        self._drain_s = drain_s
+
+    async def on_stop(self) -> None:
+        """Drain, then close every connection."""
+        await self._transport.close(self._drain_s)
 
 
 class RelayReporter(faust.Service):  # type: ignore[misc]

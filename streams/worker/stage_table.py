@@ -1,7 +1,7 @@
 """The stage table: which stage reads which topics with which handler. One table, so that the wiring is in one place."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
 from streams.worker.gate import ReadinessGate
-from streams.worker.heartbeat import Heartbeat, PeriodicTask, RelayReporter
+from streams.worker.heartbeat import PeriodicTask, RelayDrain, RelayReporter, heartbeats
 from streams.worker.stages import StageSpec
 from streams.worker.state_keeper import state_keeper
 
@@ -29,6 +29,11 @@ STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
 
 _LANE_IN_FLIGHT = {Lane.high: 4000, Lane.normal: 2000, Lane.bulk: 500}
 """Messages of a lane that may wait at the relays: the most that a burst in one lane can put before another."""
+
+
+_STORE_S = 5.0
+"""Stages drain so much longer than the relays: to store what the relays said, or did not say in time."""
+_REBALANCE_DRAIN_S = 20.0
 
 
 class UnknownStage(ValueError):
@@ -100,7 +105,8 @@ def _spec(
         max_batches=worker.max_batches,
         max_in_flight=in_flight,
         max_record_bytes=max_record_bytes,
-        drain_s=worker.drain,
+        drain_s=worker.drain + _STORE_S,
+        rebalance_drain_s=min(worker.drain, _REBALANCE_DRAIN_S),
         stalled_after_s=worker.stalled_after,
     )
     return StageSpec(
@@ -123,9 +129,9 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     names = _stage_names(parts)
     services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
     if "email" in names:
-        services.append(Heartbeat(parts.workers, parts.in_flight))
         await parts.transport.start()
         services.append(RelayReporter(parts.owner, parts.transport, parts.relay_reports, parts.clock))
+        services.append(RelayDrain(parts.transport, parts.settings.worker.drain))
     if "schedule" in names:
         scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)
         services.append(PeriodicTask("schedule", scheduler.run_once, readiness_gate(parts)))
@@ -134,9 +140,11 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
         if bounces is None:
             raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
         services.append(BounceListener(bounces, parts.settings.bounces))
-    try:
-        yield services
-    finally:
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(parts.close)
         if "email" in names:
-            await parts.transport.close(parts.settings.worker.drain)
-        await parts.close()
+            # To the very end: while the stages drain, the claims of the messages at the relays need a heartbeat, or
+            # another worker takes them over and sends the messages too.
+            await closing.enter_async_context(heartbeats(parts.workers, parts.in_flight))
+            closing.push_async_callback(parts.transport.close, 0)
+        yield services

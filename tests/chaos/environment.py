@@ -30,6 +30,12 @@ _PUBLISH_TIMEOUT_S = 180.0
 _MAIL_TIMEOUT_S = 240.0
 _EVENTS_AT_FULL_RATE = 2_000
 _DAY_S = 86_400.0
+_QUIET_READS, _MOST_READS = 4, 15
+
+
+def _event_and_address(mail: CaughtMail) -> tuple[str, str]:
+    canary = _CANARY.search(mail.subject) or _CANARY.search(mail.content.text or "")
+    return canary[1] if canary else "?", mail.recipients[0]
 
 
 class Killable(Protocol):
@@ -43,9 +49,10 @@ class Killable(Protocol):
 class ChaosEnvironment:
     """Publishes events with a canary in each, and afterwards counts what arrived.
 
-    `mail_bound` is the number of duplicate messages that the faults allow; each kill adds the deliveries that were
-    claimed and not updated at that moment. `note` goes into the results table. `older_revision` is the version that a
-    rolling upgrade starts from.
+    `mail_bound` is the number of duplicate messages that the faults allow; each kill and each pause adds the
+    deliveries that were claimed and not updated at that moment, and whose message the relay had. `claimed_count` counts
+    the others too. `note` goes into the results table. `older_revision` is the version that a rolling upgrade starts
+    from.
     """
 
     def __init__(
@@ -69,8 +76,12 @@ class ChaosEnvironment:
         self.note = ""
         self.mails: Callable[[], Sequence[CaughtMail]] = pipeline.catcher.mails.newest_first
         self.mail_count: Callable[[], int] = lambda: pipeline.catcher.mails.received
+        self.newest_first = True
+        self.claimed_count = 0
         self._unsettled: set[str] = set()
         self._claims: set[tuple[str, int]] = set()
+        self._at_relay: set[tuple[str, str]] = set()
+        self._mails_read = 0
         self._recovery: asyncio.Task[float] | None = None
         assert hasattr(pipeline.catcher.mails, "keep")
         pipeline.catcher.mails.keep = 1_000_000
@@ -164,12 +175,41 @@ class ChaosEnvironment:
         await self.count_claims()
 
     async def count_claims(self) -> None:
-        """Raise the bound by the deliveries that are claimed and not updated: only these may be sent twice."""
+        """Raise the bound by the claims whose message the relay has and whose result is not stored.
+
+        Only these may come twice. What was claimed and had not reached the relay may not.
+        """
+        await self._wait_for_the_wire()
         entries_by_event = await self._read_ledger(sorted(self._unsettled))
-        entries = [entry for entries in entries_by_event.values() for entry in entries]
-        claims = {(e.delivery, e.newest_step.at_ms) for e in entries if e.state is State.sending}
+        self._read_mails()
+        claims = {
+            (entry.delivery, entry.newest_step.at_ms)
+            for event_id, entries in entries_by_event.items()
+            for entry in entries
+            if entry.state is State.sending and (event_id, f"{entry.recipient}@chaos.test") in self._at_relay
+        }
+        self.claimed_count += sum(
+            entry.state is State.sending for entries in entries_by_event.values() for entry in entries
+        )
         self.mail_bound += len(claims - self._claims)
         self._claims |= claims
+
+    async def _wait_for_the_wire(self) -> None:
+        """Wait until the relay has read what a worker had written when it was killed or stopped."""
+        unchanged, before = 0, -1
+        for _ in range(_MOST_READS):
+            unchanged = unchanged + 1 if self.mail_count() == before else 0
+            if unchanged == _QUIET_READS:
+                return
+            before = self.mail_count()
+            await asyncio.sleep(0.1)
+
+    def _read_mails(self) -> None:
+        """Note the event and address of each message that has come since the last call."""
+        mails = self.mails()
+        new = mails[: len(mails) - self._mails_read] if self.newest_first else mails[self._mails_read :]
+        self._mails_read = len(mails)
+        self._at_relay |= {_event_and_address(mail) for mail in new}
 
     def replace_ended_workers(self, **worker: Any) -> None:
         """Start a worker for each that has ended, with these arguments of `RealPipeline.start_worker`."""
@@ -247,8 +287,7 @@ class ChaosEnvironment:
         """Count what the sink and the inboxes hold, and compare it with what was published."""
         arrived = Arrived()
         for mail in self.mails():
-            canary = _CANARY.search(mail.subject) or _CANARY.search(mail.content.text or "")
-            arrived.mails[canary[1] if canary else "?", mail.recipients[0]] += 1
+            arrived.mails[_event_and_address(mail)] += 1
         lengths: dict[str, int] = {}
         counts: dict[str, int] = {}
         for recipient in (f"p{n}" for n in range(RECIPIENTS)):

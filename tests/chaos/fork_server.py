@@ -94,11 +94,12 @@ def shorten_timeouts(replace: Replace = replace_attribute) -> None:
 
     Raise AttributeError or AssertionError when the product does not have one of them under the name used here.
     """
+    from service.pipeline.email.in_flight import InFlight
     from streams.consumer.limits import StageLimits
     from streams.worker import stage_table
     from streams.worker.heartbeat import Heartbeat
 
-    replace(Heartbeat, "TTL_S", HEARTBEAT_TTL_S)
+    replace(InFlight, "TTL_S", HEARTBEAT_TTL_S)
     replace(Heartbeat, "_EVERY_S", HEARTBEAT_TTL_S / 6)
     assert "session_timeout_s" in {field.name for field in fields(StageLimits)}
     replace(stage_table, "StageLimits", partial(StageLimits, session_timeout_s=SESSION_TIMEOUT_S))

@@ -32,6 +32,11 @@ class UnreliableRelay:
         self._rng = environment.rng
         self.server = ScriptedServer(self._script)
 
+    def serve(self, environment: ChaosEnvironment) -> None:
+        """Let the environment count the messages of this relay instead of the mail catcher's."""
+        environment.mails, environment.mail_count = lambda: self.mails, lambda: len(self.mails)
+        environment.newest_first = False
+
     def _script(self, session: Session, verb: str, line: str) -> Answer:
         answer: Answer = None
         if self.faulty and verb in _FAULTS and self._rng.random() < _FAULT_SHARE:
@@ -48,11 +53,37 @@ class UnreliableRelay:
         self.mails.append(CaughtMail("", (address,), message.content))
 
 
+class SlowRelay(UnreliableRelay):
+    """A relay without faults that answers each message after `server.delay_s` seconds; it has the message before."""
+
+    def _script(self, session: Session, verb: str, line: str) -> Answer:
+        if verb != "END":
+            return None
+        self._accept(session)
+        return (Do.delay, b"250 2.0.0 Ok\r\n")
+
+
+class DeferringRelay(UnreliableRelay):
+    """A relay that defers the first message to each address, for a minute, and accepts all others."""
+
+    def __init__(self, environment: ChaosEnvironment) -> None:
+        super().__init__(environment)
+        self.deferred: set[str] = set()
+
+    def _script(self, session: Session, verb: str, line: str) -> Answer:
+        if verb == "RCPT" and line not in self.deferred:
+            self.deferred.add(line)
+            return b"451 4.3.0 Local error\r\n"
+        if verb == "END":
+            self._accept(session)
+        return None
+
+
 async def relay_faults(environment: ChaosEnvironment) -> None:
     """Send through a relay with temporary refusals and broken connections: only messages in doubt may come twice."""
     relay = UnreliableRelay(environment)
     async with relay.server:
-        environment.mails, environment.mail_count = lambda: relay.mails, lambda: len(relay.mails)
+        relay.serve(environment)
         environment.pipeline.start_worker(TOCSIN_SMTP__PORT=str(relay.server.port))
         async with environment.continuous_load(40):
             await environment.wait_for_mail(20)

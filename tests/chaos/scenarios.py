@@ -10,6 +10,7 @@ from tests.chaos import (
     inputs,
     kills,
     outages,
+    pauses,
     planted_faults,
     recipients,
     relay,
@@ -59,6 +60,16 @@ WORKERS = [
     Scenario("workers join and leave", "F5", kills.rebalance_storm),
     Scenario("rolling upgrade, and back", "F22", versions.rolling_upgrade),
     Scenario("clock jumps 2 h ahead, 1 h back", "F16", clock.jumps),
+]
+PAUSES = [
+    Scenario("email worker paused for 25 s", "F25", pauses.email_worker_paused()),
+    Scenario("event loop blocked for 25 s", "F25", pauses.email_worker_paused(blocked=True)),
+    Scenario("resolve worker paused for 25 s", "F25", pauses.worker_paused("resolve")),
+    Scenario("inbox and tables worker paused for 25 s", "F25", pauses.worker_paused("resolve,inbox,tables")),
+    Scenario("scheduler paused with leases for 40 s", "F25", pauses.scheduler_paused),
+    Scenario("broker paused for 25 s", "F25", pauses.server_paused("broker"), servers=_BROKER),
+    Scenario("Redis paused for 25 s", "F25", pauses.server_paused("Redis"), servers=_REDIS),
+    Scenario("SIGTERM, relay answers after 40 s", "F3", pauses.sigterm_with_slow_relay),
 ]
 SERVERS = [
     Scenario("Redis stopped, down for 30 s", "F6", outages.redis_outage(clean=True), servers=_REDIS),
@@ -139,7 +150,7 @@ PLANTED = [
     Scenario("planted: commit one too far", "-", planted_faults.commit_one_too_far, settle_s=20, planted=True)
 ]
 
-ALL = [*LONG, *WORKERS, *SERVERS, *FAILOVER, *NETWORK, *INPUTS, *KILL_POINTS, *PLANTED]
+ALL = [*LONG, *WORKERS, *PAUSES, *SERVERS, *FAILOVER, *NETWORK, *INPUTS, *KILL_POINTS, *PLANTED]
 _SHORT = (
     "SIGTERM under load",
     "bad, oversized, repeated and unordered records",

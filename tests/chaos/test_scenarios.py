@@ -11,13 +11,13 @@ import pytest
 
 from service.bootstrap import bootstrap
 from service.model.event import InvalidEvent
+from service.pipeline.email.in_flight import InFlight
 from service.pipeline.resolve import ingest
 from service.settings import Settings, WorkerSettings
 from streams.consumer.offset_tracker import OffsetTracker
 from streams.faults.points import POINTS as STAGE_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
 from streams.worker import stage_table
-from streams.worker.heartbeat import Heartbeat
 from tests.chaos.check import Arrived, Expected, compare
 from tests.chaos.disk import SmallDisk
 from tests.chaos.fork_server import HEARTBEAT_TTL_S, SESSION_TIMEOUT_S, shorten_timeouts
@@ -163,7 +163,7 @@ def test_shorter_timeouts_reach_the_stages(monkeypatch: pytest.MonkeyPatch) -> N
     timeouts = [spec.limits.session_timeout_s for spec in stage_table.specs(parts)]
     assert timeouts
     assert set(timeouts) == {SESSION_TIMEOUT_S}
-    assert Heartbeat.TTL_S == HEARTBEAT_TTL_S
+    assert InFlight.TTL_S == HEARTBEAT_TTL_S
 
 
 def test_the_planted_commit_is_one_too_far(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
-"""A worker with a planted fault or a shifted clock, which no environment can cause: `python -m tests.chaos.worker`.
+"""A worker with a fault that no environment can cause: `python -m tests.chaos.worker`.
 
 Takes the arguments of `tocsin`. TOCSIN_CHAOS_PLANT names a fault to plant in the product, to see whether the harness
 notices it. TOCSIN_CHAOS_CLOCK names a file with an offset to the wall clock in seconds, which is read repeatedly.
+BLOCK_SIGNAL blocks the event loop for BLOCKED_S seconds, while all threads run on.
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +16,8 @@ from typing import Any
 from tests.chaos.patches import Replace, replace_attribute
 
 FAILING_EVENT = b"fail here"
+BLOCK_SIGNAL = signal.SIGRTMIN + 1
+BLOCKED_S = 25.0
 
 
 def commit_one_too_far(replace: Replace = replace_attribute) -> None:
@@ -66,6 +70,7 @@ def shift_wall_clock(file: Path) -> None:
 
 def main() -> None:
     """Plant the fault or shift the clock, then run `tocsin`."""
+    signal.signal(BLOCK_SIGNAL, lambda *_: time.sleep(BLOCKED_S))
     if name := os.environ.get("TOCSIN_CHAOS_PLANT"):
         PLANTED_FAULTS[name]()
     if file := os.environ.get("TOCSIN_CHAOS_CLOCK"):

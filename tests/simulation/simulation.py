@@ -43,8 +43,9 @@ class SimulatedHeartbeats:
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
 
-    async def heartbeat(self, owners: list[str], ttl_s: float) -> None:
-        """Do nothing: the owners in use always have a heartbeat."""
+    async def heartbeat(self, owners: list[str], ttl_s: float) -> list[bool]:
+        """Send nothing: the owners in use always have a heartbeat."""
+        return [True] * len(owners)
 
     async def have_heartbeat(self, owners: list[str]) -> list[bool]:
         return [self._simulation.has_heartbeat(owner) for owner in owners]

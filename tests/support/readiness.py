@@ -16,8 +16,8 @@ async def not_ready_reasons(probe: str) -> Mapping[str, str]:
             return {"worker": "does not answer"}
 
 
-async def wait_until_ready(probe: str) -> None:
-    """Wait up to 60 s until the worker is ready."""
+async def wait_until_ready(probe: str, timeout_s: float = 60) -> None:
+    """Wait until the worker is ready."""
     reasons: Mapping[str, str] = {}
 
     async def is_ready() -> bool:
@@ -25,4 +25,4 @@ async def wait_until_ready(probe: str) -> None:
         reasons = await not_ready_reasons(probe)
         return not reasons
 
-    await eventually(is_ready, 60, lambda: str(reasons))
+    await eventually(is_ready, timeout_s, lambda: str(reasons))

@@ -19,6 +19,7 @@ class Do(Enum):
     reset = "reset"  # RST
     stall = "stall"  # never reply
     hold = "hold"  # do what follows once the test has called `release`
+    delay = "delay"  # do what follows after `delay_s`
     stop_reading = "stop_reading"  # leave received bytes in the kernel
     starttls = "starttls"
     invite = "invite"  # read the content of a message next, as after 354
@@ -91,6 +92,7 @@ class ScriptedServer:
         self._ends = end_of_data
         self._tasks: set[asyncio.Task[None]] = set()
         self._released = asyncio.Event()
+        self.delay_s = 0.0
 
     def release(self) -> None:
         """Let what is held continue, now and later."""
@@ -239,6 +241,8 @@ class _Dialogue:
             self.closing = True
         elif action is Do.hold:
             await self.server._released.wait()
+        elif action is Do.delay:
+            await asyncio.sleep(self.server.delay_s)
         elif action is Do.stop_reading:
             await asyncio.Event().wait()
         elif action is Do.invite:

@@ -4,10 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, NamedTuple
 
+import structlog
+
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.pipeline.email.lease import ALIVE_S, OwnerLease
 from service.ports import Clock, Workers
+
+log = structlog.get_logger(__name__)
 
 
 class _Claim(NamedTuple):
@@ -72,6 +76,7 @@ class InFlight:
         """
         while not self.lease(self.owner).holds():
             if self.lease(self.owner).over:
+                log.warning("lease_over", owner=self.owner)
                 self.renew_epoch(())
             await self._heartbeat(workers, (self.owner,))
         return self.owner
@@ -79,9 +84,9 @@ class InFlight:
     async def _heartbeat(self, workers: Workers, owners: Collection[str]) -> None:
         leases = [self.lease(owner) for owner in owners]
         sent_s = self._clock.boot_s()
-        await workers.heartbeat([*owners], self.TTL_S)
-        for lease in leases:
-            lease.extend(sent_s, self.TTL_S)
+        had_one = await workers.heartbeat([*owners], self.TTL_S)
+        for lease, unbroken in zip(leases, had_one, strict=True):
+            lease.extend(sent_s, self.TTL_S, unbroken=unbroken)
 
     def owner_of(self, delivery: str) -> str:
         """Return the owner epoch of a claim; the current one for a delivery without a claim of this worker."""

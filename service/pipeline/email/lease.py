@@ -32,10 +32,14 @@ class OwnerLease:
         """Return whether it has begun and ended."""
         return self._until_s is not None and not self.holds()
 
-    def extend(self, sent_s: float, ttl_s: float) -> None:
+    def extend(self, sent_s: float, ttl_s: float, *, unbroken: bool) -> None:
         """Extend it by a heartbeat that was sent at `sent_s` and acknowledged now; do nothing when it is over.
 
-        Over is also one whose heartbeat was acknowledged too late to know whether the one before had expired.
+        Over is also one whose heartbeat was acknowledged too late to know whether the one before had expired, and one
+        whose heartbeat before had expired at Redis (not `unbroken`): after a fail-over, or where a hypervisor stopped
+        the clocks of its guest.
         """
-        if not self.over:
+        if self._until_s is not None and not unbroken:
+            self._until_s = float("-inf")
+        elif not self.over:
             self._until_s = sent_s + ttl_s - MARGIN_S

@@ -54,6 +54,7 @@ from service.ports import (
 )
 
 _WAIT_FOR_OWNER_S = 0.5
+_STOPPING = "the worker is stopping"
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.1, 2.0
 _CLAIMABLE = sources_of(State.sending)
 _NO_REFUSAL = frozenset({SendReason.unclaimed, SendReason.closing})
@@ -125,7 +126,7 @@ class EmailHandler:
             pending = waiting + claims.again
             if waiting:
                 if self._ports.transport.closing:
-                    raise Unavailable("the worker is stopping")
+                    raise Unavailable(_STOPPING)
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
 
     async def _recheck(self, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
@@ -178,7 +179,7 @@ class EmailHandler:
         if claims.error is not None:
             raise claims.error
         if claims.unfinished():
-            raise Unavailable("no relay takes mail")
+            raise Unavailable(_STOPPING if self._ports.transport.closing else "no relay takes mail")
 
     async def _stored_groups(
         self, by_id: Mapping[str, Delivery], results: SendResults, claims: BatchClaims

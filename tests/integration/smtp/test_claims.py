@@ -1,4 +1,4 @@
-"""Messages are claimed when a connection is about to send them, and sent only while their lease holds."""
+"""Messages are claimed when a connection is about to send them, and sent only while their lease holds (ADR 13)."""
 
 import asyncio
 from collections import Counter

@@ -11,11 +11,12 @@ class RedisWorkers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> None:
-        """Give these owner epochs a heartbeat for the next `ttl_s` seconds."""
+    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> Sequence[bool]:
+        """Give these owner epochs a heartbeat for the next `ttl_s` seconds. Return whether each had one still."""
         ttl_ms = max(1, round(ttl_s * 1000))
         keys = [self._store.keys.heartbeat(owner) for owner in owners]
-        await self._store.pipeline([("SET", key, "1", "PX", ttl_ms) for key in keys])
+        before = await self._store.pipeline([("SET", key, "1", "PX", ttl_ms, "GET") for key in keys])
+        return [value is not None for value in before]
 
     async def have_heartbeat(self, owners: Sequence[str]) -> Sequence[bool]:
         """Return for each owner epoch whether it has a heartbeat."""

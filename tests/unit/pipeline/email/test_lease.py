@@ -18,9 +18,10 @@ class SlowWorkers(FakeWorkers):
         self.clock = clock
         self.delay_ms = 0
 
-    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> None:
-        await super().heartbeat(owners, ttl_s)
+    async def heartbeat(self, owners: Sequence[str], ttl_s: float) -> Sequence[bool]:
+        before = await super().heartbeat(owners, ttl_s)
         self.clock.advance(self.delay_ms)
+        return before
 
 
 def test_a_lease_counts_from_the_sending_of_the_heartbeat() -> None:
@@ -31,7 +32,7 @@ def test_a_lease_counts_from_the_sending_of_the_heartbeat() -> None:
     assert not lease.over
 
     clock.advance(500)
-    lease.extend(sent_s, ALIVE_S)
+    lease.extend(sent_s, ALIVE_S, unbroken=False)
     clock.advance(LEASE_MS - 501)
     assert lease.holds()
     clock.advance(1)
@@ -68,6 +69,19 @@ async def test_a_heartbeat_that_is_acknowledged_too_late_extends_nothing() -> No
     lease = in_flight.lease(await in_flight.leased_owner(workers))
     clock.advance(LEASE_MS - 1000)
     workers.delay_ms = 1001
+
+    await in_flight.heartbeat(workers)
+
+    assert lease.over
+
+
+async def test_a_lease_is_over_when_redis_has_lost_the_heartbeat() -> None:
+    """A fail-over, or a hypervisor that stops the clocks of its guest: this worker's clock shows nothing of it."""
+    clock, redis_clock = FakeClock(), FakeClock()
+    workers, in_flight = FakeWorkers(redis_clock), InFlight("w", clock)
+    lease = in_flight.lease(await in_flight.leased_owner(workers))
+    redis_clock.advance(20_000)
+    assert lease.holds()
 
     await in_flight.heartbeat(workers)
 
