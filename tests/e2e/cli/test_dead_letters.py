@@ -141,7 +141,6 @@ async def test_a_dead_email_is_redriven_and_arrives_once(tmp_path: Path) -> None
             "sending",
             "queued",
             "dead",
-            "sending",
             "queued",
         ]
         assert mail.steps[2].reason is Reason.replayed

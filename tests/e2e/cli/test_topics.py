@@ -26,8 +26,9 @@ def test_differences_are_listed_and_removed(tocsin: Tocsin) -> None:
     changed = tocsin.run("topics", "apply", "--json").documents
 
     assert {topic["differs"] for topic in missing} == {"missing"}
-    assert {topic["differs"] for topic in fewer if "events" not in topic["topic"]} == {"partitions 1 -> 3"}
-    assert {change["done"] for change in changed if "events" not in change["topic"]} == {"partitions 1 -> 3"}
+    grown = "partitions 1 -> 3; the order of a key's records is not kept across the change"
+    assert {topic["differs"] for topic in fewer if "events" not in topic["topic"]} == {grown}
+    assert {change["done"] for change in changed if "events" not in change["topic"]} == {grown}
 
 
 def test_commands_that_write_fail_at_once_without_their_topic(tocsin: Tocsin, tmp_path: Path) -> None:
