@@ -26,9 +26,10 @@ def test_differences_are_listed_and_removed(tocsin: Tocsin) -> None:
     changed = tocsin.run("topics", "apply", "--json").documents
 
     assert {topic["differs"] for topic in missing} == {"missing"}
-    grown = "partitions 1 -> 3; the order of a key's records is not kept across the change"
-    assert {topic["differs"] for topic in fewer if "events" not in topic["topic"]} == {grown}
-    assert {change["done"] for change in changed if "events" not in change["topic"]} == {grown}
+    growth = "partitions 1 -> 3"
+    assert {topic["differs"] for topic in fewer if "events" not in topic["topic"]} == {growth}
+    done = f"{growth}; the order of a key's records is not kept across the change"
+    assert {change["done"] for change in changed if "events" not in change["topic"]} == {done}
 
 
 def test_commands_that_write_fail_at_once_without_their_topic(tocsin: Tocsin, tmp_path: Path) -> None:
