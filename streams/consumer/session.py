@@ -171,9 +171,11 @@ class ConsumerSession:
             return
         except NoOffsetForPartitionError:
             return  # from before it was placed
+        # A partition that was assigned during this poll is not placed yet: it is read again from its start.
+        placed = {tp: records for tp, records in fetched.items() if tp not in self.placement.pending}
         # No await from here to `accept`: a rebalance in between would end before these offsets are tracked.
-        if fetched:
-            self.assignment.accept(fetched)
+        if placed:
+            self.assignment.accept(placed)
             self.start_batches()
 
     def _on_assigned(self, assigned: Sequence[TopicPartition]) -> None:

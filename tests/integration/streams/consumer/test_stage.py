@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import psutil
 import pytest
+import structlog.testing
 from aiokafka import AIOKafkaProducer
 
 from service.model.record import Done, Message, Record
 from service.ports import Unavailable
 from streams.consumer.health import StageState
+from streams.producer.producer import Producer
 from tests.integration.streams.rig import QUICK, Rig
 from tests.support.wait import eventually
 
@@ -293,6 +295,28 @@ async def test_one_record_to_a_hundred_thousand_messages_stays_bounded(rig: Rig)
     assert await rig.count(rig.sink) == dict.fromkeys(range(100_000), 1)
     assert await rig.committed(rig.source) == 1
     assert peak - before < 60 * 1024 * 1024
+
+
+async def test_records_that_arrive_with_an_assignment_are_handled_once(rig: Rig) -> None:
+    """A poll may return records of a partition that was assigned during it; it is read from its start only once."""
+    async with rig.producer() as producer:
+        feeding = asyncio.create_task(_feed_slowly(rig, producer, 6000))
+        with structlog.testing.capture_logs() as lines:
+            async with rig.stage(rig.through, producer):
+                for _ in range(4):
+                    async with rig.stage(rig.through, producer) as second:
+                        await eventually(lambda second=second: second.health().finished > 0)
+                await feeding
+                await rig.counted(rig.sink, 6000)
+
+    assert "partition_truncated" not in {line["event"] for line in lines}
+    assert await rig.count(rig.sink) == dict.fromkeys(range(6000), 1)
+
+
+async def _feed_slowly(rig: Rig, producer: Producer, count: int) -> None:
+    for start in range(0, count, 50):
+        await rig.feed(producer, range(start, start + 50))
+        await asyncio.sleep(0.05)
 
 
 async def test_cancelling_a_stage_finishes_nothing(rig: Rig) -> None:
