@@ -4,15 +4,19 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from service.dev.ports import free_port
 from tests.chaos.environment import CONNECTIONS, ChaosEnvironment
 from tests.chaos.relay import DeferringRelay, SlowRelay
 from tests.chaos.scenario import Act
 from tests.chaos.worker import BLOCK_SIGNAL, BLOCKED_S
+from tests.support.api_process import api_server
 from tests.support.readiness import wait_until_ready
 from tests.support.wait import eventually
 
@@ -23,6 +27,7 @@ _SLOW_ANSWER_S = 40.0
 _BACKLOG = 350
 _REPLY_S = 0.1
 _READY_TIMEOUT_S = 240
+_API_EVENTS, _UPSTREAMS, _API_TIMEOUT_S = 400, 8, 5.0
 _WORKER = "tests.chaos.worker"
 
 Fault = Callable[[subprocess.Popen[bytes]], None]
@@ -166,6 +171,49 @@ def server_paused(name: str) -> Act:
             await environment.wait_for_mail(50)
 
     return act
+
+
+async def api_paused(environment: ChaosEnvironment) -> None:
+    """Stop the API while upstreams publish through it, each repeating what was not answered with one Idempotency-Key.
+
+    When it continues, it handles what came first as well as the repeats.
+    """
+    environment.pipeline.start_worker()
+    async with api_server(environment.pipeline, "upstream", "events") as (api, process):
+        waiting = [environment.expected_event() for _ in range(_API_EVENTS)]
+        posted: set[str] = set()
+        repeats = 0
+
+        async def publish() -> None:
+            nonlocal repeats
+            while waiting:
+                event = waiting.pop()
+                while not await _is_accepted(api, event):
+                    repeats += 1
+                    await asyncio.sleep(0.5)
+                posted.add(event["id"])
+
+        publishing = asyncio.gather(*(publish() for _ in range(_UPSTREAMS)))
+        await eventually(lambda: len(posted) > _API_EVENTS // 4, 60)
+        with _stopped(process.pid):
+            await asyncio.sleep(PAUSED_S)
+        environment.end_fault()
+        await publishing
+        assert repeats >= _UPSTREAMS, "nothing was repeated"
+        environment.note = f"{repeats} requests repeated"
+        await environment.wait_until_settled(environment.published, 240)
+
+
+async def _is_accepted(api: httpx.AsyncClient, event: Mapping[str, Any]) -> bool:
+    """Publish an event as an upstream that waits for five seconds; return False where it must be repeated."""
+    try:
+        response = await api.post(
+            "/v1/events", json=event, headers={"Idempotency-Key": event["id"]}, timeout=_API_TIMEOUT_S
+        )
+    except httpx.TransportError:
+        return False
+    assert response.status_code in (202, 409, 503), response.text
+    return response.status_code == 202
 
 
 async def sigterm_with_slow_relay(environment: ChaosEnvironment) -> None:

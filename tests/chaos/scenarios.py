@@ -67,6 +67,7 @@ PAUSES = [
     Scenario("resolve worker paused for 25 s", "F25", pauses.worker_paused("resolve")),
     Scenario("inbox and tables worker paused for 25 s", "F25", pauses.worker_paused("resolve,inbox,tables")),
     Scenario("scheduler paused with leases for 40 s", "F25", pauses.scheduler_paused),
+    Scenario("API paused for 25 s", "F25", pauses.api_paused),
     Scenario("broker paused for 25 s", "F25", pauses.server_paused("broker"), servers=_BROKER),
     Scenario("Redis paused for 25 s", "F25", pauses.server_paused("Redis"), servers=_REDIS),
     Scenario("SIGTERM, relay answers after 40 s", "F3", pauses.sigterm_with_slow_relay),

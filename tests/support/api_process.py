@@ -21,6 +21,15 @@ async def api_process(
     pipeline: RealPipeline, recipient: str = "alice", **variables: str
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Run the API on the pipeline's servers until the context ends; yield a client that may read one inbox."""
+    async with api_server(pipeline, recipient, "inbox", **variables) as (client, _):
+        yield client
+
+
+@asynccontextmanager
+async def api_server(
+    pipeline: RealPipeline, subject: str, *scopes: str, **variables: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.subprocess.Process]]:
+    """Run the API as `api_process` does; yield a client with these scopes, and the process."""
     port = free_port()
     own = {
         "TOCSIN_HTTP__PORT": str(port),
@@ -31,13 +40,13 @@ async def api_process(
     environment = pipeline.environment(**{**own, **variables})
     command = [sys.executable, "-m", "service.cli", "api"]
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
-    headers = {"Authorization": f"Bearer {token(recipient, 'inbox', secret=_SECRET)}"}
+    headers = {"Authorization": f"Bearer {token(subject, *scopes, secret=_SECRET)}"}
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30
         ) as client:
             await eventually(lambda: _is_ready(client), 60)
-            yield client
+            yield client, process
     finally:
         process.terminate()
         await process.wait()
