@@ -7,5 +7,8 @@
 5. `tables`: the rows that resolve and email look up.
 6. `operate`: explain, replay, redrive, audit, rebuild and privacy.
 
+Beside them: `messages` makes what stages write, `delivery_batch` decodes what they read, `lost_deliveries` enters what
+the ledger has lost, and `from_log` reads histories from Kafka.
+
 A stage's handler takes a batch of records and yields `Done` (`service.model.record`).
 """

@@ -1,1 +1,1 @@
-"""The worker process: the Faust app, the stages it runs, readiness gate and heartbeat."""
+"""The worker process: the Faust app, its stages, readiness gate, heartbeat, state keeper and bounce listener."""

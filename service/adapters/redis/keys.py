@@ -43,6 +43,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event was received (ms) |
 | `{d:LANE}:held` | sorted set | `EVENT:DELIVERY` by time (ms): held for an operator, or decided since |
 | `{w:OWNER}:alive` | string | heartbeat of a worker's owner epoch; exists until its TTL is over |
+| `{w}:relays` | hash | worker → report on its relays, JSON: for `explain` and `doctor`; kept for an hour |
 | `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion a tombstone |
 | `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; stored as an account's contacts |
 | `{t:LIMIT}:taken` | string | requests of a caller in a window of a rate limit; expires with the window |

@@ -5,7 +5,7 @@ How an email is made:
 1. `library` picks the page of the type for the recipient's locale and compiles it once (`layout`, `styles`, `page`).
 2. `context` gives the template its names: the event's data, the recipient, links to the product.
 3. `environment` runs the template, sandboxed; `formats` writes dates, numbers and money.
-4. `headers` and `quoted` encode the pieces; `message` joins them to an RFC 5322 message.
+4. `headers` and `quoted_printable` encode the pieces; `message` joins them to an RFC 5322 message.
 5. `renderer` ties these together and adds the DKIM signature.
 
 `check` tests every template at the start, `preview` and `sample` render a type without an event.

@@ -1,1 +1,1 @@
-"""Redis storage for delivering: due set, worker heartbeats, supersede keys, withdrawals, rates, soft bounces."""
+"""Redis storage for delivery: due set, heartbeats, relay reports, supersede keys, withdrawals, rates, soft bounces."""
