@@ -78,8 +78,6 @@ class ReplayFilter:
     def _matches_state(self, outcome: Outcome) -> bool:
         if self.states:
             return outcome.state in self.states
-        if outcome.state is State.held:
-            return outcome.reason is Reason.awaiting_operator
         return outcome.state in REPLAYABLE - _RETRYING
 
 

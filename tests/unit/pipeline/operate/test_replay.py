@@ -15,6 +15,7 @@ from service.model.ledger import (
 )
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.operation import OperationKind
+from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Record
 from service.model.suppression import suppression
@@ -198,6 +199,19 @@ async def test_filters(replay_filter: ReplayFilter, matches: bool) -> None:
     pipeline = FakePipeline()
     await deliver_email(pipeline, REFUSED)
     assert [one.delivery.recipient for one in plan(pipeline, replay_filter)] == (["alice"] if matches else [])
+
+
+async def test_mail_held_since_its_state_was_lost_waits_for_a_replay() -> None:
+    """An operator decides about held mail, for whatever reason it is held."""
+    pipeline = FakePipeline()
+    await deliver_email(pipeline, REFUSED)
+    outcome = Outcome.from_bytes(pipeline.records(TOPICS.outcomes)[-1].value or b"")
+    candidates = ReplayCandidates(EVERYTHING)
+    for reason in (Reason.awaiting_operator, Reason.state_lost):
+        held = outcome._replace(delivery=reason.value, state=State.held, reason=reason)
+        candidates.read(pipeline.records(TOPICS.outcomes)[-1]._replace(value=held.to_bytes()))
+
+    assert candidates.latest.keys() >= {"awaiting_operator", "state_lost"}
 
 
 async def test_what_was_never_dispatched_has_no_record() -> None:
