@@ -17,7 +17,10 @@ app = typer.Typer()
 
 @app.command()
 def api() -> None:
-    """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM stops it."""
+    """Serve the HTTP API: inboxes, groups, contacts, preferences, recipients, events. SIGTERM stops it.
+
+    Metrics are on a port of their own: TOCSIN_HTTP__METRICS_PORT.
+    """
     import uvloop
 
     from service.observability.logs import configure

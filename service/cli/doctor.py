@@ -26,7 +26,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Check secrets, Kafka, topics, Redis, tables, relays, catalogue and templates. Change and send nothing.
+    """Check secrets, Kafka, topics, Redis, tables, relays, EHLO name, catalogue, templates. Change and send nothing.
 
     Exit code 1 when a check fails.
     """

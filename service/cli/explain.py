@@ -166,7 +166,14 @@ def _details(delivery: Mapping[str, Any]) -> Iterator[str]:
         reply or delivery["decided"],
     )
     yield "; ".join(filter(None, facts))
+    yield from (f"before: {_earlier(step)}" for step in delivery["steps"][1:])
     yield from (f"current: {block}" for block in _current_blocks(delivery))
+
+
+def _earlier(step: Mapping[str, Any]) -> str:
+    """Return an earlier state with its time, reason, relay and reply."""
+    reply = " ".join(filter(None, (step.get("relay"), step.get("reply"), step["detail"])))
+    return "; ".join(filter(None, (f"{step['state']} {iso(step['at_ms'])}", step["reason"], reply)))
 
 
 def _current_blocks(delivery: Mapping[str, Any]) -> Iterator[str]:

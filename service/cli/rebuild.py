@@ -32,7 +32,7 @@ def rebuild(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Refill an empty Redis: tables, suppressions, inboxes with read marks, ledger, withdrawals, due set.
+    """Refill an empty Redis: tables, inboxes with read marks, ledger, withdrawals, soft-bounce scores, due set.
 
     Workers may run; they send nothing until the rebuild is complete. Prints the rows and a checksum of each table.
     """

@@ -23,7 +23,10 @@ def topics() -> None:
 
 @app.command()
 def apply(as_json: Json = False) -> None:
-    """Create missing topics, add partitions, alter settings that differ. Never delete or shrink. Idempotent."""
+    """Create missing topics, add partitions, alter settings that differ. Never delete or shrink. Idempotent.
+
+    Topics of the upstream services are created and get partitions; their settings are not changed.
+    """
     changes = asyncio.run(_apply(load()))
     listing(("topic", "done"), (change._asdict() for change in changes), as_json=as_json)
     if not as_json:
@@ -33,7 +36,7 @@ def apply(as_json: Json = False) -> None:
 
 @app.command("list")
 def list_topics(as_json: Json = False) -> None:
-    """List every topic of the topic table with its current settings, and what `apply` would change."""
+    """List every topic, upstreams' too, with its current settings, and what `apply` would change."""
     from streams.topics.status import topic_status
 
     settings = load()

@@ -12,10 +12,17 @@ app = typer.Typer()
 @app.command()
 def worker(
     stages: Annotated[
-        str, typer.Option(help="Stages, separated by commas; default: all. See docs/operations.md.")
+        str,
+        typer.Option(
+            help="Stages, separated by commas; default: TOCSIN_WORKER__STAGES, else resolve, inbox, email, schedule "
+            "and tables."
+        ),
     ] = "",
 ) -> None:
-    """Run stages: resolve, inbox, email, schedule, tables, bounces, rates. On SIGTERM finish records in flight."""
+    """Run stages: resolve, inbox, email, schedule, tables, bounces, rates.
+
+    On SIGTERM begin no further message, wait for the relays' replies up to TOCSIN_WORKER__DRAIN, and stop.
+    """
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable

@@ -114,6 +114,23 @@ def test_current_blocks_and_missing_deliveries_are_printed(monkeypatch: pytest.M
     )
 
 
+def test_earlier_states_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with its time, its reason, the relay and its reply, newest first, below the current state."""
+    reply = {"relay": "main", "reply": "451 4.7.1 greylisted"}
+    steps = [
+        {"state": "sent", "at_ms": AT_MS, "attempt": 2, "reason": "", "detail": ""},
+        {"state": "deferred", "at_ms": AT_MS, "attempt": 1, "reason": "greylisted", "detail": "", **reply},
+        {"state": "queued", "at_ms": AT_MS, "attempt": 0, "reason": "", "detail": "a rule"},
+    ]
+
+    lines = _printed(monkeypatch, _document(_delivery("alice", "sent", steps=steps)))
+
+    assert [line.strip() for line in lines if "before:" in line] == [
+        "before: deferred 2026-09-21T14:13:20.000Z; greylisted; main 451 4.7.1",
+        "before: queued 2026-09-21T14:13:20.000Z; a rule",
+    ]
+
+
 def test_an_event_without_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sums say so."""
     lines = _printed(monkeypatch, _document())
