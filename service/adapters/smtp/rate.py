@@ -11,7 +11,7 @@ from service.model.reasons import Reason
 from service.ports import SendRateLimit
 
 _MAX_CHUNK = 20  # messages reserved at once
-_MAX_WAIT_S = 30.0  # messages that must wait longer belong in the due set
+_MAX_WAIT_S = 30.0  # messages that must wait longer come back unsent: their records stay in Kafka
 
 
 class SteadyRate:

@@ -7,7 +7,7 @@ from service.adapters.redis.script_batch import Script
 
 _RESERVE = Script("rate_reserve")
 _US = 1_000_000
-_LONGEST_WAIT_S = 30.0  # a delivery that would wait longer goes to the due set, so nothing is reserved for it
+_LONGEST_WAIT_S = 30.0  # a message that would wait longer comes back unsent, so nothing is reserved for it
 
 
 class RedisSendingRate:

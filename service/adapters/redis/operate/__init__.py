@@ -1,1 +1,1 @@
-"""Scans of a whole Redis, for operators' commands and metrics and never for stages."""
+"""Scans of a whole Redis, and notes of a rebuild: for operators' commands and metrics, never for stages."""
