@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from service.api.deps import ApiDeps
     from service.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from service.dev.sample_run import SampleResult
     from service.dev.stack import DevStack
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _SAMPLE_TIMEOUT_S = 30.0
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from service.ports import TableCount
     from streams.reader.rebuild import RebuildReport
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import typer
 
 from service.cli.support.output import CliError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
