@@ -21,7 +21,7 @@ class SendResults:
             future.add_done_callback(partial(self._put, delivery))
 
     def _put(self, delivery: str, done: "asyncio.Future[SendResult]") -> None:
-        # A cancelled future has no result: the delivery stays `sending`, and the next owner takes its claim over.
+        # A cancelled future has no result: its message was not claimed, and its record is read again.
         if not done.cancelled():
             self._ready.append((delivery, done.result()))
         self._pending -= 1
