@@ -33,7 +33,6 @@ from streams.worker.gate import any_record_written
 log = structlog.get_logger(__name__)
 
 CATCHING_UP = "Redis may have lost its newest data; they are read again from Kafka"
-NO_CHECKPOINT = "Redis may have lost data, and holds no checkpoint: run `tocsin rebuild --force`"
 MARGIN_MS = 30_000
 """How much earlier than Redis' newest checkpoint a catch-up begins: the API publishes a row up to 20 s before it is
 stored, and clocks differ."""
@@ -164,10 +163,6 @@ class StateKeeper:
         if not await self._history.take_turn("catch-up", self._owner, _TURN_S):
             return
         since = await self._since(status)
-        if since is None:
-            log.error("catch_up_impossible", cause=cause)
-            await self._completeness.mark_incomplete(NO_CHECKPOINT)
-            return
         keeping = asyncio.create_task(self._keep_turn())
         try:
             await self._run(status, cause, since)
@@ -176,12 +171,12 @@ class StateKeeper:
             with suppress(asyncio.CancelledError):
                 await keeping
 
-    async def _since(self, status: StateStatus) -> StateCheckpoint | None:
-        """Return the checkpoint to begin at; None where Redis holds none that its servers have passed."""
-        if status.checkpoint_ms is None:
-            return None
-        earlier = await self._history.checkpoint_until(status.checkpoint_ms - MARGIN_MS)
-        # Without an earlier one, the first checkpoint of all was written just now: all of Kafka is read.
+    async def _since(self, status: StateStatus) -> StateCheckpoint:
+        """Return the checkpoint to begin at; one before everything where there is none that all servers have passed."""
+        earlier = None
+        if status.checkpoint_ms is not None:
+            earlier = await self._history.checkpoint_until(status.checkpoint_ms - MARGIN_MS)
+        # Without one, the first checkpoint of all was written just now, or not yet: all of Kafka is read.
         return earlier or StateCheckpoint(0, {})
 
     async def _run(self, status: StateStatus, cause: str, since: StateCheckpoint) -> None:

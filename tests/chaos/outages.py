@@ -10,6 +10,7 @@ from redis.retry import Retry
 from service.dev.ports import free_port
 from tests.chaos.environment import STAGES, ChaosEnvironment
 from tests.chaos.scenario import Act
+from tests.chaos.stale_redis import assert_same_rows, ledger_rows
 from tests.support.readiness import not_ready_reasons, wait_until_ready
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import eventually
@@ -150,6 +151,7 @@ async def redis_wiped(environment: ChaosEnvironment) -> None:
     await wait_until_ready(f"http://127.0.0.1:{probe}/readyz")
     async with environment.continuous_load():
         await environment.wait_for_mail(200)
+        before = await ledger_rows(environment)
         await asyncio.to_thread(_flush, environment.servers.valkey.url)
         paused = ("resolve", "inbox", "email.high", "tables")
         await _wait_until_paused(f"http://127.0.0.1:{probe}/readyz", paused)
@@ -158,9 +160,10 @@ async def redis_wiped(environment: ChaosEnvironment) -> None:
         assert environment.mail_count() == count, "a message was sent from an empty Redis"
         code, _, output = await environment.pipeline.tocsin("rebuild", "--yes", "--json")
         assert code == 0, output
+        assert_same_rows(before, await ledger_rows(environment))
         environment.end_fault()
         await environment.wait_for_mail(100)
-    environment.note = f"{count} messages before, none until rebuilt"
+    environment.note = f"{count} messages before, none until rebuilt; {len(before)} rows as before"
 
 
 async def _wait_until_paused(probe: str, stages: Sequence[str]) -> None:

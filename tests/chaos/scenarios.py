@@ -88,6 +88,12 @@ SERVERS = [
         stale_redis.stale_failover(killed=True),
         servers=servers.replicated_valkey,
     ),
+    Scenario(
+        "primary of a Redis cluster killed, its replica 5 s behind",
+        "F6",
+        stale_redis.stale_cluster_failover,
+        servers=servers.redis_cluster,
+    ),
     Scenario("power failure of Redis, 5 s lost", "F6", stale_redis.power_failure, servers=_REDIS),
     Scenario("Redis out of memory, then read-only", "F8", outages.redis_refuses_writes, servers=_REDIS),
     Scenario("Redis 200 ms slow", "F8", outages.redis_slow),

@@ -122,7 +122,9 @@ async def redis_sentinels(stack: AsyncExitStack, folder: Path) -> Servers:
 
 async def redis_cluster(stack: AsyncExitStack, folder: Path) -> Servers:
     """Start a cluster of three primaries with a replica each."""
-    cluster = EmbeddedCluster(folder / "cluster", replicas=1)
+    # A replica is promoted however far behind it is: that is what some scenarios play.
+    extra = ("--cluster-replica-validity-factor", "0")
+    cluster = EmbeddedCluster(folder / "cluster", replicas=1, extra=extra)
     stack.push_async_callback(asyncio.to_thread, cluster.stop)
     return Servers(own_cluster=await asyncio.to_thread(cluster.__enter__))
 

@@ -35,6 +35,25 @@ def stale_failover(*, killed: bool) -> Act:
     return act
 
 
+async def stale_cluster_failover(environment: ChaosEnvironment) -> None:
+    """Kill a primary of a cluster whose replica is five seconds behind; the other servers keep what they have."""
+    cluster = environment.servers.cluster
+    victim = await asyncio.to_thread(cluster.primary_of, 0)
+
+    async def nothing() -> None:
+        pass
+
+    async def go_back() -> None:
+        await asyncio.to_thread(victim.kill)
+
+        async def replaced() -> bool:
+            return await asyncio.to_thread(cluster.primary_of, 0) is not victim
+
+        await eventually(replaced, 60)
+
+    await _act(environment, nothing, lambda: cluster.hold_replication(victim), go_back)
+
+
 async def power_failure(environment: ChaosEnvironment) -> None:
     """Kill Redis, and cut off what it has written to its file in the last seconds."""
     valkey, sizes = environment.servers.valkey, dict[Any, int]()
@@ -80,7 +99,7 @@ async def _act(
         await _read(environment, "reader")
         waiting = await _notify(environment, "waiting", ["waited@chaos.test"], State.deferred)
         await asyncio.sleep(_GAP_S)
-        before = await _ledger(environment)
+        before = await ledger_rows(environment)
         await go_back()
         started = asyncio.get_running_loop().time()
         await environment.publish(
@@ -89,7 +108,7 @@ async def _act(
         last = await _wait_until_caught_up(environment)
         environment.end_fault()
         took_s = asyncio.get_running_loop().time() - started
-        _compare(before, await _ledger(environment))
+        assert_same_rows(before, await ledger_rows(environment))
         assert await environment.pipeline.parts.inbox.unread("reader") == []
         # Their next attempt finds a mailbox that takes them.
         await _write(environment, rows["waiting"].model_copy(update={"address": "waited@chaos.test"}))
@@ -161,7 +180,7 @@ async def _wait_until_caught_up(environment: ChaosEnvironment) -> int:
     return records
 
 
-async def _ledger(environment: ChaosEnvironment) -> dict[str, tuple[Any, ...]]:
+async def ledger_rows(environment: ChaosEnvironment) -> dict[str, tuple[Any, ...]]:
     """Return the closed deliveries, each with its steps but the claims, of which there are no outcomes."""
     entries = await environment._read_ledger(environment.published)
     return {
@@ -176,6 +195,7 @@ async def _ledger(environment: ChaosEnvironment) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _compare(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> None:
+def assert_same_rows(before: dict[str, tuple[Any, ...]], after: dict[str, tuple[Any, ...]]) -> None:
+    """Raise AssertionError unless every row of `before` is the same in `after`."""
     differing = {name: (row, after.get(name)) for name, row in before.items() if after.get(name) != row}
     assert not differing, f"{len(differing)} rows differ, as {next(iter(differing.items()))}"

@@ -10,7 +10,6 @@ from pydantic import SecretStr
 from service.dev import samples
 from service.dev.ports import free_port
 from service.dev.seeding import seed
-from service.dev.valkey import EmbeddedValkey
 from service.model.ledger import State
 from service.model.recipient import Choice
 from service.settings import RedisSettings
@@ -147,8 +146,7 @@ async def test_a_cluster_primary_is_killed_whose_replica_is_behind(tmp_path: Pat
                 await pipeline.wait_until_finished(SOURCE, f"a{n}")
             await wait_for_checkpoint(pipeline, 5000)
             victim = cluster.servers[0]
-            (replica,) = await asyncio.to_thread(_replicas_of, cluster, victim)
-            await asyncio.to_thread(_hold_replication, cluster, victim, replica)
+            await asyncio.to_thread(cluster.hold_replication, victim)
             await pipeline.publish(*(overbid(f"g{n}", "bob", lot=f"g{n}") for n in range(40)))
             for n in range(40):
                 await pipeline.wait_until_finished(SOURCE, f"g{n}")
@@ -166,18 +164,3 @@ async def test_a_cluster_primary_is_killed_whose_replica_is_behind(tmp_path: Pat
             assert set(pipeline.mail_counts().values()) == {1}
     finally:
         await asyncio.to_thread(cluster.stop)
-
-
-def _replicas_of(cluster: EmbeddedCluster, primary: EmbeddedValkey) -> list[EmbeddedValkey]:
-    ports = {
-        server.port
-        for server in cluster.servers
-        if cluster.command(server, "INFO", "replication").get("master_port") == primary.port
-    }
-    return [server for server in cluster.servers if server.port in ports]
-
-
-def _hold_replication(cluster: EmbeddedCluster, primary: EmbeddedValkey, replica: EmbeddedValkey) -> None:
-    """Let the replica present a password that its primary does not know, and connect again."""
-    cluster.command(replica, "CONFIG", "SET", "masterauth", "unknown")
-    cluster.command(primary, "CLIENT", "KILL", "TYPE", "replica")

@@ -86,6 +86,21 @@ class EmbeddedCluster:
         port = max(set(ports), key=ports.count)
         return next(server for server in self.servers if server.port == port)
 
+    def replicas_of(self, primary: EmbeddedValkey) -> list[EmbeddedValkey]:
+        """Return the replicas of a primary, as they say."""
+        ports = {
+            server.port
+            for server in self.servers
+            if self.command(server, "INFO", "replication").get("master_port") == primary.port
+        }
+        return [server for server in self.servers if server.port in ports]
+
+    def hold_replication(self, primary: EmbeddedValkey) -> None:
+        """Let the replicas present a password that their primary does not know: they receive nothing from now on."""
+        for replica in self.replicas_of(primary):
+            self.command(replica, "CONFIG", "SET", "masterauth", "unknown")
+        self.command(primary, "CLIENT", "KILL", "TYPE", "replica")
+
     def move_slot(self, slot: int, target: EmbeddedValkey, *, finish: bool = True) -> None:
         """Move a slot with its keys to another server, as a resharding does; without `finish`, leave half of them."""
         source = self.primary_of(slot)
