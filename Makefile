@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test quick unit lint types lock docs bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
+.PHONY: help setup run test quick unit lint types lock docs classify bench bench-smtp bench-render bench-api gallery simulate chaos chaos-short up down clean audit load
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'

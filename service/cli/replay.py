@@ -183,7 +183,7 @@ async def _planned(
 
 
 def _logged(filter_: "ReplayFilter", rate: float) -> dict[str, Any]:
-    """Return the filter for the operation log, with pseudonyms in place of recipients."""
+    """Return the filter for the operation log, with pseudonyms instead of recipients."""
     fields = {
         name: sorted(map(str, value)) if isinstance(value, frozenset) else value
         for name, value in asdict(filter_).items()

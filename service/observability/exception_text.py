@@ -42,7 +42,7 @@ def fault_of(error: BaseException) -> dict[str, Any]:
 def format_exceptions(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> Any:
     """Put the traceback of `exc_info` into the field `exception`, and describe exceptions in other fields.
 
-    A structlog processor, in place of its `format_exc_info`.
+    A structlog processor, instead of its `format_exc_info`.
     """
     info = fields.pop("exc_info", None)
     if info is True:

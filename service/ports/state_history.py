@@ -114,7 +114,7 @@ class StateHistory(Protocol):
         ...
 
     async def accept(self, lineage: Lineage) -> None:
-        """Record the servers whose data are known to be whole, in place of those recorded before."""
+        """Record the servers whose data are known to be whole, instead of those recorded before."""
         ...
 
     async def write_checkpoint(self, checkpoint: StateCheckpoint) -> None:

@@ -58,7 +58,7 @@ ENVELOPE: Schema = {
         "type": _NAMED | {"description": "A notification type, with or without a reverse-DNS prefix."},
         "time": _TIME | {"description": "Time of the event; the record's time where it is absent."},
         "data": {"type": ["object", "null"]},
-        "data_base64": {"type": ["string", "null"], "description": "`data` as base64, in place of `data`."},
+        "data_base64": {"type": ["string", "null"], "description": "`data` as base64, instead of `data`."},
         "subject": _OPTIONAL,
         "datacontenttype": _OPTIONAL | {"description": "The data is JSON, or text that holds JSON."},
         "dataschema": _OPTIONAL,

@@ -231,7 +231,7 @@ class Simulation:
         self.loop.run_for()
 
     def restart(self, index: int) -> None:
-        """Start a new process in place of one that has died."""
+        """Start a new process instead of one that has died."""
         if not self.workers[index].process.running:
             self.workers[index] = self._new_worker(index)
 

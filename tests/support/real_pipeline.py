@@ -107,7 +107,7 @@ class RealPipeline:
     ) -> subprocess.Popen[bytes]:
         """Start a worker process with this pipeline's settings and `variables`; its output goes to `output`.
 
-        `module` is run in place of `tocsin`; `home` is the checkout whose code is run.
+        `module` is run instead of `tocsin`; `home` is the checkout whose code is run.
         """
         probe = {"TOCSIN_WORKER__METRICS_PORT": str(free_port())}
         env = self.environment(**{**probe, **variables})

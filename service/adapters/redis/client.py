@@ -179,6 +179,6 @@ class Store:
 
 
 def _with_text(command: Command, texts: Mapping[Arg, str]) -> Command:
-    """Return the call of a script with the script's text in place of its digest."""
+    """Return the call of a script with the script's text instead of its digest."""
     text = texts.get(command[1])
     return command if text is None else ("EVAL", text, *command[2:])

@@ -128,7 +128,7 @@ def _reason_of_reply(error: redis.ResponseError) -> str | None:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Raise Unavailable in place of errors that mean that Redis is unavailable; let all others pass."""
+    """Raise Unavailable instead of errors that mean that Redis is unavailable; let all others pass."""
     try:
         yield
     except (redis.RedisError, redis.RedisClusterException, OSError) as error:

@@ -48,7 +48,7 @@ class RedisStateHistory:
         return Lineage.from_text(value.decode()) if value else None
 
     async def accept(self, lineage: Lineage) -> None:
-        """Record the servers whose data are known to be whole, in place of those recorded before."""
+        """Record the servers whose data are known to be whole, instead of those recorded before."""
         await self._store.pipeline([("SET", self._store.keys.lineage, lineage.to_text())])
 
     async def write_checkpoint(self, checkpoint: StateCheckpoint) -> None:

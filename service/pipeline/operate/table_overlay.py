@@ -17,7 +17,7 @@ _Row = TypeVar("_Row", Recipient, Contact)
 class TableOverlay:
     """A hypothetical change of tables.
 
-    `preferences`: recipient or contact id → `type:channel` → on. `groups`: whole rows in place of the stored ones.
+    `preferences`: recipient or contact id → `type:channel` → on. `groups`: whole rows instead of the stored ones.
     """
 
     preferences: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)

@@ -51,7 +51,7 @@ async def revoke_key(writer: TableWriter, clock: Clock, key: str) -> ApiKey:
 
 
 async def set_password(writer: TableWriter, account: str, password: str) -> Account:
-    """Set an account's password in place of the one before."""
+    """Set an account's password instead of the one before."""
     return await writer.account(account, PasswordHasher().hash(password))
 
 

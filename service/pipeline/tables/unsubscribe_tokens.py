@@ -38,7 +38,7 @@ class TokenExpired(ValueError):
 
 
 class _HmacSha256(SigningAlgorithm):
-    """HMAC-SHA256 in one call, in place of itsdangerous' own algorithm."""
+    """HMAC-SHA256 in one call, instead of itsdangerous' own algorithm."""
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
         """Return the HMAC (RFC 2104)."""

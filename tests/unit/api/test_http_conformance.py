@@ -20,7 +20,7 @@ RFC_9110_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def paths() -> Iterator[str]:
-    """Yield the path of every route, with an id in place of a parameter."""
+    """Yield the path of every route, with an id instead of a parameter."""
     yield from (path.replace("{id}", "a").replace("{uuid}", "u") for path in PATHS)
     yield from ("/docs", "/docs/reference.js", "/docs/reference.css", "/openapi.json", "/unsubscribe/a")
 

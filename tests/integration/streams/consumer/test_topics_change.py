@@ -76,7 +76,7 @@ async def feed(rig: Rig, ids: range) -> None:
 
 
 async def test_added_partitions_are_read_within_seconds(rig: Rig, producer: Producer) -> None:
-    """Twenty partitions in place of four: all are read, nothing is lost, and the stage says that it reads all."""
+    """Twenty partitions instead of four: all are read, nothing is lost, and the stage says that it reads all."""
     await rig.feed(producer, range(1000))
     async with rig.stage(rig.through, producer) as stage:
         await eventually(lambda: stage.health().finished == 1000)

@@ -258,7 +258,7 @@ async def test_an_empty_key_set_revokes_every_key() -> None:
     "document", [b"", b"[]", b"{}", b'{"keys": {}}', b'{"error": "down"}', b"<html>", b"\xff", b"[" * 5000]
 )
 async def test_what_is_no_key_set_revokes_nothing(document: bytes) -> None:
-    """An error page in place of the set counts as an outage."""
+    """An error page instead of the set counts as an outage."""
     issuer = Issuer(one=RSA)
     keys = KeySet(issuer)
     assert await keys.accepts(RSA, "one")
