@@ -72,23 +72,34 @@ class Report:
         return (self.name, self.scenario.ref, str(self.seed), str(self.events), *counts, outcome)
 
 
-def write(reports: Sequence[Report], command: str, elapsed_s: float) -> None:
-    """Write the table into docs/reliability.md, between its two markers."""
+def write(reports: Sequence[Report], names: Sequence[str], command: str, elapsed_s: float) -> None:
+    """Write the table into docs/reliability.md, between its two markers: a row for each of `names`, in their order.
+
+    A scenario that was not run keeps the row of an earlier run.
+    """
+    text = RESULTS.read_text()
+    before, _, rest = text.partition(_BEGIN)
+    earlier, _, after = rest.partition(_END)
+    rows = {name: row for row in earlier.splitlines() if (name := _name_in(row)) in names}
+    rows |= {report.name: "| " + " | ".join(report.row()) + " |" for report in reports}
     caption = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC at commit {_commit()} by `{command}`, in "
-        f"{elapsed_s / 60:.0f} min, all on one machine: {_machine()}."
+        f"{elapsed_s / 60:.0f} min, on one machine: {_machine()}."
     )
+    if kept := len(rows) - len(reports):
+        caption += f" {kept} rows are of earlier runs."
     lines = [
         *textwrap.wrap(caption, 100, break_long_words=False, break_on_hyphens=False),
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
-        *("| " + " | ".join(report.row()) + " |" for report in reports),
+        *(rows[name] for name in names if name in rows),
     ]
-    text = RESULTS.read_text()
-    before, _, rest = text.partition(_BEGIN)
-    after = rest.partition(_END)[2]
     RESULTS.write_text("\n".join([before.rstrip(), "", _BEGIN, "", *lines, "", _END + after]))
+
+
+def _name_in(row: str) -> str:
+    return row.removeprefix("| ").partition(" | ")[0]
 
 
 def _machine() -> str:

@@ -22,7 +22,7 @@ from tests.chaos.check import Arrived, Expected, compare
 from tests.chaos.disk import SmallDisk
 from tests.chaos.fork_server import HEARTBEAT_TTL_S, SESSION_TIMEOUT_S, shorten_timeouts
 from tests.chaos.patches import replace_attribute
-from tests.chaos.report import RESULTS, Report
+from tests.chaos.report import RESULTS, Report, write
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
 from tests.chaos.versions import unpack_older
@@ -92,6 +92,23 @@ def test_a_scenario_that_ended_early_is_broken() -> None:
     assert Report(scenario, 1, result=_PERFECT).outcome == "held"
     assert Report(scenario, 1, result=_PERFECT, error="TimeoutError: ").outcome == "**BROKEN**"
     assert Report(scenario, 1, result=replace(_PERFECT, mail_duplicates=2), mail_bound=1).violations
+
+
+def test_a_run_of_some_scenarios_keeps_the_rows_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are in the order of the scenarios; one that no scenario has any more goes."""
+    results = tmp_path / "reliability.md"
+    results.write_text(RESULTS.read_text())
+    monkeypatch.setattr("tests.chaos.report.RESULTS", results)
+    names = ["b", "a", "c"]
+    for run in (["a", "b", "gone"], ["c", "a"]):
+        reports = [Report(Scenario(name, "F1", _nothing), len(run), result=_PERFECT) for name in run]
+        write(reports, [*names, "gone"] if "gone" in run else names, "make chaos", 60.0)
+
+    table = results.read_text().partition("<!-- chaos results")[2]
+    assert re.findall(r"^\| (\w+) \| F1 \| (\d)", table, re.MULTILINE) == [("b", "3"), ("a", "2"), ("c", "2")]
+    assert "1 rows are of earlier runs" in " ".join(table.split())
 
 
 def test_a_full_disk_is_full(tmp_path: Path) -> None:
