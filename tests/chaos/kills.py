@@ -61,7 +61,7 @@ async def kill_before_dead_letter(environment: ChaosEnvironment) -> None:
         return bool(dead_letters)
 
     await eventually(written, 90)
-    assert dead_letters == [FAILING_EVENT]
+    assert dead_letters == [FAILING_EVENT], f"dead letters: {dead_letters}"
 
 
 async def _publish_failing_event(environment: ChaosEnvironment) -> None:

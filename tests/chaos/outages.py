@@ -82,9 +82,10 @@ async def redis_refuses_writes(environment: ChaosEnvironment) -> None:
             (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
             (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
         ):
-            await environment.pipeline.parts.store.pipeline([down])
+            # Over a plain client: the product's own leave a server that is a replica.
+            await asyncio.to_thread(_command, environment.servers.valkey.url, *down)
             await asyncio.sleep(2.0)
-            await environment.pipeline.parts.store.pipeline([up])
+            await asyncio.to_thread(_command, environment.servers.valkey.url, *up)
             environment.end_fault()
             await environment.wait_for_mail(20)
 
@@ -183,6 +184,11 @@ async def _wait_until_quiet(environment: ChaosEnvironment) -> int:
         before = now
         await asyncio.sleep(0.1)
     return before
+
+
+def _command(url: str, *command: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.execute_command(*command)
 
 
 def _flush(url: str) -> None:

@@ -38,10 +38,10 @@ def handler_failure(replace: Replace = replace_attribute) -> None:
 
     parse = ingest.parse
 
-    def failing_parse(value: bytes | None, *more: Any) -> Any:
+    def failing_parse(value: bytes | None, *more: Any, **named: Any) -> Any:
         if FAILING_EVENT in (value or b""):
             raise RuntimeError("planted")
-        return parse(value, *more)
+        return parse(value, *more, **named)
 
     replace(ingest, "parse", failing_parse)
 
