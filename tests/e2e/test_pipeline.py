@@ -63,7 +63,10 @@ async def test_malformed_events_between_good_ones_stop_nothing() -> None:
         for number in range(len(MALFORMED)):
             await pipeline.wait_until_finished("/e2e", f"good-{number}")
 
-        dead_letters = await pipeline.dead_letters()
+        # A record that is too large is refused apart from its batch: the order is not that of the events.
+        dead_letters = sorted(
+            await pipeline.dead_letters(), key=lambda letter: int(letter[1]["tocsin-offset"])
+        )
         for (held, headers), (value, reason) in zip(dead_letters, MALFORMED, strict=True):
             assert headers["tocsin-reason"].decode() == reason
             assert value.startswith(held)

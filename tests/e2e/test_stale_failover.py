@@ -1,6 +1,7 @@
 """A replica that is some seconds behind is promoted: what it lacks is read again from Kafka first (ADR 11)."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from service.dev.ports import free_port
 from service.dev.seeding import seed
 from service.model.ledger import State
 from service.model.recipient import Choice
+from service.ports import Unavailable
 from service.settings import RedisSettings
 from tests.e2e.test_rebuild import SOURCE, ledger_of, overbid, read_marker, reads_of
 from tests.support.readiness import not_ready_reasons, wait_until_ready
@@ -38,8 +40,10 @@ async def wait_until_caught_up(pipeline: RealPipeline) -> None:
     """Wait until a catch-up has ended."""
 
     async def ended() -> bool:
-        last = await pipeline.parts.history.last_catch_up()
-        return last is not None and last.ended_ms > 0
+        with suppress(Unavailable):  # until this client has found the new server too
+            last = await pipeline.parts.history.last_catch_up()
+            return last is not None and last.ended_ms > 0
+        return False
 
     await eventually(ended, 90)
 

@@ -14,7 +14,9 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.tables.tables import RedisTables
 from service.settings import KafkaSettings, RedisSettings, Settings
 
-COMMAND = (sys.executable, "-c", "from service.cli import main; main()")
+# A shell that starts the tests in the background makes them ignore Ctrl-C, and so their children.
+_HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+COMMAND = (sys.executable, "-c", f"{_HEED_CTRL_C}; from service.cli import main; main()")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,10 @@ class Tocsin:
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command that runs until the caller stops it."""
         return subprocess.Popen(
-            [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment,
         )
 
 

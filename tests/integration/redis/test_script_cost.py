@@ -178,7 +178,7 @@ CALLS: dict[str, tuple[Step, Step]] = {
             [Recipient(id=f"r{i}", roles=("user",), version=1) for i in range(n)]
         ),
     ),
-    "score bounces": (nothing, lambda b, n: b.scores.add([f"{i:024x}" for i in range(n)], 1)),
+    "score bounces": (nothing, lambda b, n: b.scores.add([(f"{i:024x}", "d") for i in range(n)], 1)),
 }
 
 

@@ -17,7 +17,7 @@ from streams.producer.producer import Producer
 from tests.integration.streams.rig import Rig
 from tests.support.wait import eventually
 
-SECONDS = 10.0
+SECONDS = 30.0
 """Within which a change is noticed, on a busy machine too."""
 
 
