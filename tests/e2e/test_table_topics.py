@@ -174,7 +174,7 @@ async def _not(condition: Any) -> bool:
 
 @pytest.mark.timeout(300)
 async def test_only_a_new_installation_starts_by_itself() -> None:
-    """With nothing in Redis and in any topic it runs; with an empty Redis and one record in a topic it stays paused."""
+    """With nothing in Redis and nothing dispatched it runs; after a delivery, an empty Redis pauses it."""
     async with RealPipeline() as pipeline:
         mark = pipeline.parts.store.keys.complete
         await pipeline.parts.store.pipeline([("DEL", mark)])
@@ -187,6 +187,15 @@ async def test_only_a_new_installation_starts_by_itself() -> None:
         async with upstream(pipeline) as producer:
             await feed(pipeline, producer, ("recipients", "dave", {"id": "dave"}, None))
         await wait_for_row(pipeline, "dave")
+        event = {
+            "id": "1",
+            "source": "/e2e",
+            "type": "winner",
+            "recipients": ["dave"],
+            "data": {"lot_id": "1"},
+        }
+        await pipeline.publish(event)
+        await pipeline.wait_until_finished("/e2e", "1")
         await pipeline.parts.store.pipeline([("DEL", mark)])
 
         async def paused() -> bool:
