@@ -54,7 +54,7 @@ class TopicWatch:
 
     async def measure(self, session: ConsumerSession) -> None:
         """Look again if two seconds have passed. Take at most 5 s; where Kafka does not answer, nothing changes."""
-        if time.monotonic() < self._next_s or session.consumer._coordinator is None:  # None: not started yet
+        if time.monotonic() < self._next_s:
             return
         self._next_s = time.monotonic() + _INTERVAL_S
         try:
