@@ -6,10 +6,11 @@ It protects others from floods that name them as a target. A client that may del
 import re
 from collections.abc import Sequence
 
+from limits import parse
+
 EVENTS_PATH = "/v1/events"
 _ORIGIN = re.compile(rb"[\w.*:/\[\]-]{1,255}", re.ASCII)
-_RATE = re.compile(r"(\d+)\s*(?:/|per)\s*(\d*)\s*(second|minute|hour|day)s?", re.IGNORECASE)
-_MINUTES = {"second": 1 / 60, "minute": 1.0, "hour": 60.0, "day": 1440.0}
+_MINUTE_S = 60
 
 
 def webhook_permission(headers: Sequence[tuple[bytes, bytes]], limit: str) -> dict[str, str]:
@@ -25,8 +26,7 @@ def webhook_permission(headers: Sequence[tuple[bytes, bytes]], limit: str) -> di
 
 def per_minute(limit: str) -> str:
     """Return the requests a minute that a limit allows, at least 1; `*` for no limit."""
-    match = _RATE.fullmatch(limit.strip())
-    if match is None:
+    if not limit:
         return "*"
-    minutes = int(match[2] or 1) * _MINUTES[match[3].lower()]
-    return str(max(1, int(int(match[1]) / minutes)))
+    rate = parse(limit)
+    return str(max(1, rate.amount * _MINUTE_S // rate.get_expiry()))

@@ -305,7 +305,6 @@ class LimitedConnection(HttpToolsProtocol):
         self.transport.write(
             STATUS_LINE[HTTPStatus(error.status_code)] + lines + b"\r\n" + bytes(response.body)
         )
-        self.close_gracefully()
 
     def close_gracefully(self) -> None:
         """Close for writing, and for reading when the client has closed too or a moment has passed."""

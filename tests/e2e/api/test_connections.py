@@ -137,6 +137,20 @@ async def test_heads_beyond_a_limit(api: ApiFixture, request_bytes: bytes, statu
         assert (await client.responses(LIVEZ + b"Connection: close\r\n\r\n"))[0][0] == 200
 
 
+async def test_what_a_refused_client_still_sends_resets_nothing(api: ApiFixture) -> None:
+    """The server closes its side with the response and discards what arrives: a reset could cost the response."""
+    async with serving(api) as (client, _):
+        reader, writer = await client.connect()
+        writer.write(LIVEZ + b"X: " + b"a" * 40_000)
+
+        assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 431 ")
+        for _ in range(20):
+            writer.write(b"a" * 1000)
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert not writer.transport.is_closing()
+
+
 async def test_a_refused_inbox_request_is_a_json_api_error(api: ApiFixture) -> None:
     """The format of the error is that of the route, where the target is known."""
     async with serving(api) as (client, _):

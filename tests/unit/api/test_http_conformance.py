@@ -289,6 +289,8 @@ async def test_webhook_handshake(api: ApiFixture) -> None:
         ("60/hour", "1"),
         ("1/day", "1"),
         ("90/3minutes", "30"),
+        ("2592000/month", "60"),
+        ("20000/year", "1"),
         ("", "*"),
     ],
 )
