@@ -37,7 +37,6 @@ from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.event import ClockBound
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
@@ -148,7 +147,7 @@ class Parts:
             withdraw,
             topics=self.topics,
             clock=self.clock,
-            bound=clock_bound(self.settings),
+            bound=self.settings.clock_bound,
         )
 
     def deliver_inbox(self) -> Handler:
@@ -315,12 +314,6 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
 def shipped_catalogue() -> Catalogue:
     """Return the catalogue of the shipped templates, independent of any setting. Raise CatalogueError."""
     return load_catalogue(templates_directory())
-
-
-def clock_bound(settings: Settings) -> ClockBound:
-    """Return how far an event's `time` may be ahead, as ingest applies it."""
-    events = settings.events
-    return ClockBound(events.max_ahead, events.ahead == "refuse")
 
 
 def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,6 +19,8 @@ from pydantic_settings import (
 )
 
 from service.model.address import check_address
+from service.model.event import ClockBound
+from service.model.validators import networks_in
 
 RATE = re.compile(
     r"[1-9]\d{0,8} ?(?:/|per) ?[1-9]?\d{0,4} ?(?:second|minute|hour|day|month|year)s?", re.ASCII
@@ -200,8 +201,7 @@ class HttpSettings(BaseModel):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _are_networks(cls, text: str) -> str:
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            ip_network(part, strict=False)
+        networks_in(text)
         return text
 
 
@@ -356,6 +356,11 @@ class Settings(BaseSettings):
             self.mail.unsubscribe_base = f"http://127.0.0.1:{self.http.port}"
         self._embedded = frozenset(embedded)
         return self
+
+    @property
+    def clock_bound(self) -> ClockBound:
+        """Return how far an event's `time` may be ahead, as ingest applies it."""
+        return ClockBound(self.events.max_ahead, self.events.ahead == "refuse")
 
     @property
     def mail_secrets(self) -> tuple[str, ...]:

@@ -8,9 +8,7 @@ from fastapi import Depends, Request
 
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
-from service.bootstrap import clock_bound
 from service.model.catalogue import Catalogue
-from service.model.event import ClockBound
 from service.model.topics import TopicNames
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
@@ -71,11 +69,6 @@ class ApiDeps:
     what_if: WhatIf | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     stalls: Mapping[str, StallCheck] = field(default_factory=dict)
-
-    @property
-    def clock_bound(self) -> ClockBound:
-        """Return how far an event's `time` may be ahead of the request."""
-        return clock_bound(self.settings)
 
     @property
     def read_marks(self) -> ReadMarker:

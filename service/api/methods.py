@@ -8,7 +8,8 @@ from starlette.routing import compile_path
 from service.api.errors import ApiError
 from service.api.protocol.request_head import SERVER_WIDE
 
-_ORDER = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""In the order in which Allow names them."""
 
 
 class MethodTable:
@@ -25,9 +26,9 @@ class MethodTable:
     def allowed(self, path: str) -> Sequence[str]:
         """Return the methods of a path, in a fixed order; none for a path that no route has."""
         if path == SERVER_WIDE.decode():
-            return _ORDER
+            return METHODS
         methods = {name for pattern, names, _ in self._routes if pattern.match(path) for name in names}
-        return [name for name in _ORDER if name in methods]
+        return [name for name in METHODS if name in methods]
 
     def headers(self, path: str) -> dict[str, str]:
         """Return Allow, and Accept-Patch where there is PATCH; empty for a path that no route has."""

@@ -4,15 +4,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from starlette.types import Scope
 
+from service.api.methods import METHODS
 from service.observability import metrics
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
     """Count one request, and observe its duration unless it was a live stream, which lasts up to an hour."""
     route = getattr(scope.get("route"), "path", "none")
-    metrics.HTTP_REQUESTS.add((method if method in _METHODS else "other", route, str(status)))
+    metrics.HTTP_REQUESTS.add((method if method in METHODS else "other", route, str(status)))
     if route != "/v1/inbox/stream":
         metrics.HTTP_DURATION_S.observe((route,), duration_s)
 

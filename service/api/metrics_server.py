@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.api.metrics import exposition
+from service.observability.http_server import observability_server
 
 log = structlog.get_logger(__name__)
 
@@ -43,13 +44,7 @@ class MetricsServer:
             listener.close()
             log.error("metrics_port_unavailable", host=host, port=port, error=error.strerror)
             return
-        # h11 has a limit on the size of a request's head; the API's own connections have theirs, httptools has none.
-        config = uvicorn.Config(
-            metrics_app(), http="h11", ws="none", log_config=None, access_log=False, lifespan="off"
-        )
-        config.load()
-        self._server = uvicorn.Server(config)
-        self._server.lifespan = config.lifespan_class(config)
+        self._server = observability_server(metrics_app())
         await self._server.startup([listener])
         self._loop = asyncio.create_task(self._server.main_loop(), name="metrics-server")
 

@@ -122,6 +122,10 @@ def _targets(replay: ReplayKind) -> Mapping[Any, frozenset[State]]:
     return REPLAY_TRANSITIONS[replay] if replay else TRANSITIONS
 
 
+WAITING = frozenset({State.deferred, State.ambiguous})
+"""The states in which a delivery waits for the record of its next attempt."""
+
+
 def is_open(state: State) -> bool:
     """Return whether a delivery is unfinished: another transition is still expected."""
     return state in _OPEN

@@ -163,6 +163,11 @@ ResultReason = Reason | SendReason
 """The reason for the result of an SMTP attempt."""
 
 
+def result_reason(name: str) -> ResultReason:
+    """Return the reason of that name. Raise ValueError for an unknown one."""
+    return SendReason(name) if name in set(SendReason) else Reason(name)
+
+
 class DeadReason(StrEnum):
     """The reason for which a record is on the dead-letter topic. A closed set; each has a sentence for humans."""
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from service.model.mask import mask_text
-from service.model.reasons import Reason, ResultReason, SendReason
+from service.model.reasons import Reason, ResultReason, SendReason, result_reason
 
 
 class RelayState(StrEnum):
@@ -87,13 +87,11 @@ class RelayReport(NamedTuple):
     @classmethod
     def from_document(cls, fields: Mapping[str, Any]) -> "RelayReport":
         """Return the report in a document. Raise KeyError, TypeError or ValueError for any other."""
-        name = str(fields["reason"])
-        reason: ResultReason = SendReason(name) if name in set(SendReason) else Reason(name)
         return cls(
             str(fields["relay"]),
             RelayState(fields["state"]),
             int(fields["since_ms"]),
-            reason,
+            result_reason(str(fields["reason"])),
             str(fields["detail"]),
             str(fields["worker"]),
         )

@@ -13,6 +13,7 @@ The checks return their text unchanged or raise ValueError.
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from zoneinfo import available_timezones
 
 MIN_TIME_MS = 0
@@ -131,3 +132,9 @@ def check_time(text: str) -> str:
 def is_text(text: str) -> bool:
     """Return whether every reader can show a text, in one line."""
     return text.isprintable() or not _NO_TEXT.search(text)
+
+
+def networks_in(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks in a comma-separated list of addresses and networks. Raise ValueError for anything else."""
+    parts = (part.strip() for part in text.split(","))
+    return tuple(ip_network(part, strict=False) for part in parts if part)

@@ -1,12 +1,12 @@
 """Deliveries whose dispatch record has no entry in the ledger: their state was lost, or its retention is over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.ledger import NewEntry, State
+from service.model.ledger import NewEntry, State, TransitionResult
 from service.model.reasons import Reason
 from service.observability.metrics import LOST_DELIVERIES
 from service.pipeline.from_log import event_of
@@ -29,12 +29,20 @@ class LostDeliveries:
         self._ledger = ledger
         self._clock = clock
 
-    async def enter(self, deliveries: Sequence[Delivery]) -> Sequence[State | None]:
-        """Enter deliveries as queued, with the reason `state_lost`; return their states.
+    async def enter_missing(
+        self, deliveries: Sequence[Delivery], results: Sequence[TransitionResult]
+    ) -> Mapping[int, State | None]:
+        """Enter the deliveries that the ledger does not hold by these results: as queued, with the reason `state_lost`.
 
-        None for one whose retention is over, which is not entered. Another worker may have entered one meanwhile, and
-        an event that was withdrawn enters its deliveries as withdrawn.
+        Return their states by their places in `deliveries`: None for one whose retention is over, which is not entered.
+        Another worker may have entered one meanwhile, and an event that was withdrawn enters its deliveries as
+        withdrawn. Raise Unavailable.
         """
+        missing = [i for i, result in enumerate(results) if result.state is None]
+        states = await self._enter([deliveries[i] for i in missing]) if missing else ()
+        return dict(zip(missing, states, strict=True))
+
+    async def _enter(self, deliveries: Sequence[Delivery]) -> Sequence[State | None]:
         now_ms = self._clock.now_ms()
         left_s = [self._left_s(delivery, now_ms) for delivery in deliveries]
         lost = [(d, s) for d, s in zip(deliveries, left_s, strict=True) if s > 0]

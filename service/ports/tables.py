@@ -13,14 +13,13 @@ from service.model.unsubscribe import Unsubscribe
 
 @dataclass(slots=True)
 class LookupKeys:
-    """Keys of the rows that a batch needs: recipient ids, keys of groups, account ids, roles.
+    """Keys of the rows that a batch needs: recipient ids, keys of groups, roles, contacts, accounts.
 
-    `accounts` means all their contacts, `account_pages` a first page of them; `contacts` are single ones.
+    `account_pages`: accounts of whose contacts a first page is needed.
     """
 
     recipients: set[str] = field(default_factory=set)
     groups: set[GroupKey] = field(default_factory=set)
-    accounts: set[str] = field(default_factory=set)
     roles: set[str] = field(default_factory=set)
     contacts: set[ContactKey] = field(default_factory=set)
     account_pages: set[str] = field(default_factory=set)
@@ -48,7 +47,6 @@ class Rows:
 
     recipients: Mapping[str, Recipient] = field(default_factory=dict)
     groups: Mapping[GroupKey, Group] = field(default_factory=dict)
-    accounts: Mapping[str, Sequence[Contact]] = field(default_factory=dict)
     roles: Mapping[str, RolePage] = field(default_factory=dict)
     contacts: Mapping[ContactKey, Contact] = field(default_factory=dict)
     account_pages: Mapping[str, AccountPage] = field(default_factory=dict)

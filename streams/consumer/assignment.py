@@ -42,8 +42,10 @@ class Assignment:
 
     def restart(self, tp: TopicPartition) -> Partition:
         """Start a partition again whose log is another one now: what still runs finishes for nothing."""
-        self.partitions[tp] = Partition()
-        return self.partitions[tp]
+        partition = Partition()
+        partition.topic_id = self.partitions[tp].topic_id
+        self.partitions[tp] = partition
+        return partition
 
     def accept(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]) -> None:
         """Accept what was read. A partition that is not known yet is added: dropping its records would lose them."""
@@ -57,9 +59,7 @@ class Assignment:
                 partition.accept(records, self._limits.max_record_bytes)
             except ValueError as error:
                 log.warning("partition_truncated", topic=tp.topic, partition=tp.partition, error=str(error))
-                topic_id = partition.topic_id
                 partition = self.restart(tp)
-                partition.topic_id = topic_id
                 partition.accept(records, self._limits.max_record_bytes)
 
     def _note_timestamps(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:

@@ -101,9 +101,8 @@ def lz4(data: memoryview) -> Iterator[bytes]:
                 size = cramjam.lz4.decompress_block_into(source, block, output_len=most)
                 yield bytes(memoryview(block)[:size])
             position += length + (4 if flags & _LZ4_BLOCK_CHECKSUM else 0)
-        position += (
-            4 if flags & 0x04 else 0
-        )  # the checksum of the content, which Kafka's batch has of its own
+        # The checksum of the content is skipped: Kafka's batch has its own.
+        position += 4 if flags & 0x04 else 0
 
 
 def zstd(data: memoryview) -> Iterator[bytes]:

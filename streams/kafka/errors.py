@@ -67,7 +67,12 @@ async def admin(connection: KafkaConnection) -> AsyncIterator[Any]:
 async def partition_counts(connection: KafkaConnection) -> dict[str, int]:
     """Return every topic of the cluster with its number of partitions. Raise Unavailable."""
     async with kafka_errors(connection), admin(connection) as client:
-        return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
+        return await count_partitions(client)
+
+
+async def count_partitions(client: Any) -> dict[str, int]:
+    """Return every topic with its number of partitions, by an admin client. Raise KafkaError."""
+    return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
 
 
 async def broker_count(connection: KafkaConnection) -> int:

@@ -11,14 +11,13 @@ from collections.abc import Iterator, Sequence
 from service.bootstrap import Parts
 from service.model.catalogue import Lane
 from service.model.channels import Channel
-from service.model.ledger import State
+from service.model.ledger import WAITING, State
 from service.observability.metrics import Labels
 from service.ports import OpenAges, Unavailable
 from streams.consumer.health import StageHealth
 
 _TIMEOUT_S = 1.0
 _CHANNEL_STAGES = frozenset(channel.value for channel in Channel)
-_DEFERRED = (State.deferred, State.ambiguous)
 
 
 async def open_ages(parts: Parts, stages: Sequence[StageHealth]) -> list[tuple[Labels, float]]:
@@ -49,7 +48,7 @@ async def _waiting(ages: OpenAges) -> list[tuple[Labels, float]]:
     rows: list[tuple[Labels, float]] = [
         (("schedule", lane, state), _age_s(deferred.get((lane, state))))
         for lane in Lane
-        for state in _DEFERRED
+        for state in sorted(WAITING)
     ]
     return rows + [(("email", lane, State.held), _age_s(held.get(lane))) for lane in Lane]
 

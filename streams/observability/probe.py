@@ -6,7 +6,6 @@ from typing import Any
 
 import faust
 import orjson
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from service.bootstrap import Parts
 from service.model.relay import RelayReport, RelayState
+from service.observability.http_server import observability_server
 from service.observability.metrics import exposition
 from streams.consumer.health import StageHealth, StageState
 from streams.observability.scrape import scrape
@@ -38,23 +38,10 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         ]
         if app.rates is not None:
             routes.append(Route("/rates", self._rates))
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                Starlette(routes=routes),
-                host=host,
-                port=port,
-                http="h11",  # it has a limit on the size of a request's head; httptools has none
-                ws="none",
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-            )
-        )
+        self._server = observability_server(Starlette(routes=routes), host, port)
 
     async def on_start(self) -> None:
         """Listen; the worker keeps its own signal handlers."""
-        self._server.config.load()
-        self._server.lifespan = self._server.config.lifespan_class(self._server.config)
         await self._server.startup()
         self.add_future(self._server.main_loop())
 

@@ -85,9 +85,8 @@ class Producer:
         """
         if not messages:
             return
-        self._check_sizes(
-            messages
-        )  # before anything is sent: a caller that receives TooLarge may send the others
+        # Before anything is sent: a caller that receives TooLarge may send the others.
+        self._check_sizes(messages)
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -1,15 +1,12 @@
 """Catch-up: what Redis may have lost since a checkpoint is read again from Kafka."""
 
 import asyncio
-from collections import Counter
 
 from service.bootstrap import Parts
-from service.pipeline.operate.rebuild import Rebuilder
 from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
-from streams.reader.merged_reader import MergedReader
 from streams.reader.positions import KafkaPositions
-from streams.reader.rebuild import finished_offsets, rebuild_ports
+from streams.reader.rebuild import apply_phases, rebuilder_of
 
 
 async def read_again(parts: Parts, connection: KafkaConnection, since: Positions) -> tuple[int, Positions]:
@@ -19,17 +16,6 @@ async def read_again(parts: Parts, connection: KafkaConnection, since: Positions
     """
     async with KafkaPositions(connection, parts.topics) as positions:
         began = await positions.read(asyncio.get_running_loop().time())
-    notes = parts.pending_retries()
-    rebuilder = Rebuilder(
-        parts.catalogue, rebuild_ports(parts), parts.topics, await finished_offsets(connection, parts.topics)
-    )
-    await notes.clear()
-    read: Counter[str] = Counter()
-    for name, topics, apply in rebuilder.phases():
-        if all(since.get(at, 0) >= end for at, end in positions.ends.items() if at[0] in topics):
-            continue
-        async for batch in MergedReader(connection, topics, since).batches():
-            await apply(batch)
-            read[name] += len(batch)
-    await notes.clear()
+    rebuilder = await rebuilder_of(parts, connection)
+    read = await apply_phases(rebuilder, parts, connection, since=since, ends=positions.ends)
     return sum(read.values()), began

@@ -15,7 +15,7 @@ from streams.kafka.records import to_records
 
 BATCH = 500
 _FETCH_RECORDS = 2000
-_BEGINNING: Positions = {}
+BEGINNING: Positions = {}
 
 
 class MergedReader:
@@ -26,7 +26,7 @@ class MergedReader:
     """
 
     def __init__(
-        self, connection: KafkaConnection, topics: Sequence[str], since: Positions = _BEGINNING
+        self, connection: KafkaConnection, topics: Sequence[str], since: Positions = BEGINNING
     ) -> None:
         self._since = since
         self.left = 0

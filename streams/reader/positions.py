@@ -1,6 +1,6 @@
 """Positions in Kafka up to which the state in Redis has come: what a checkpoint records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,10 +10,32 @@ from service.model.catalogue import Lane
 from service.model.topics import TABLES, TopicNames
 from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import kafka_errors
+from streams.kafka.errors import admin, count_partitions, kafka_errors
 from streams.kafka.reader import reader
 
 _TOPICS_INTERVAL_S = 30.0
+
+
+async def finished_offsets(connection: KafkaConnection, topics: TopicNames) -> Positions:
+    """Return up to where the stages have committed dispatch records. Raise Unavailable."""
+    async with kafka_errors(connection), admin(connection) as client:
+        committed = await _committed(client, _dispatch_groups(topics).values())
+    return {(tp.topic, tp.partition): offset for tp, offset in committed.items()}
+
+
+def _dispatch_groups(topics: TopicNames) -> Mapping[str, str]:
+    """Return for each dispatch topic the group of the stage that reads it."""
+    lanes = {topics.email(lane): f"{topics.prefix}email.{lane}" for lane in Lane}
+    return {topics.inbox: f"{topics.prefix}inbox", **lanes}
+
+
+async def _committed(client: Any, groups: Iterable[str]) -> dict[TopicPartition, int]:
+    """Return the offsets that these groups have committed. Raise KafkaError."""
+    committed: dict[TopicPartition, int] = {}
+    for group in dict.fromkeys(groups):
+        offsets = await client.list_consumer_group_offsets(group)
+        committed |= {tp: at.offset for tp, at in offsets.items()}
+    return committed
 
 
 class KafkaPositions:
@@ -27,8 +49,7 @@ class KafkaPositions:
     def __init__(self, connection: KafkaConnection, topics: TopicNames) -> None:
         self._connection = connection
         self._groups: Mapping[str, str] = {
-            topics.inbox: f"{topics.prefix}inbox",
-            **{topics.email(lane): f"{topics.prefix}email.{lane}" for lane in Lane},
+            **_dispatch_groups(topics),
             **{topics.table(name): f"{topics.prefix}tables" for name in TABLES},
         }
         self._tables = {topics.table(name) for name in TABLES}
@@ -74,17 +95,13 @@ class KafkaPositions:
             self._consumer = reader(self._connection)
             await self._consumer.start()
         if now_s >= self._partitions_until_s:
-            described = await self._admin.describe_topics()
-            counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
+            counts = await count_partitions(self._admin)
             self._partitions = [
                 TopicPartition(topic, n) for topic in self._names for n in range(counts.get(topic, 0))
             ]
             self._partitions_until_s = now_s + _TOPICS_INTERVAL_S
         # Commits before ends: a stage commits what it has published, so an end that is read later is not before it.
-        committed: dict[TopicPartition, int] = {}
-        for group in dict.fromkeys(self._groups.values()):
-            offsets = await self._admin.list_consumer_group_offsets(group)
-            committed |= {tp: at.offset for tp, at in offsets.items()}
+        committed = await _committed(self._admin, self._groups.values())
         ends = await self._consumer.end_offsets(list(self._partitions)) if self._partitions else {}
         self.ends = {(tp.topic, tp.partition): end for tp, end in ends.items()}
         return {

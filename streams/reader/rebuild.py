@@ -5,14 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.bootstrap import Parts
-from service.model.catalogue import Lane
-from service.model.topics import TopicNames
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.ports import TableCount
-from service.ports.state_history import Lineage
+from service.ports.state_history import Lineage, Positions
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import admin, kafka_errors
-from streams.reader.merged_reader import MergedReader
+from streams.reader.merged_reader import BEGINNING, MergedReader
+from streams.reader.positions import finished_offsets
 
 UNDER_WAY = "Redis is being rebuilt; if no rebuild is running, run `tocsin rebuild` again"
 
@@ -34,21 +32,10 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
 
     Nothing is sent while it runs. It may be killed at any time and run again. Raise Unavailable.
     """
-    pending_retries = parts.pending_retries()
-    rebuilder = Rebuilder(
-        parts.catalogue, rebuild_ports(parts), parts.topics, await finished_offsets(connection, parts.topics)
-    )
+    rebuilder = await rebuilder_of(parts, connection)
     # First the marker: a stage must not run on tables that are half filled.
     await parts.completeness.mark_incomplete(UNDER_WAY)
-    await pending_retries.clear()
-    read: Counter[str] = Counter()
-    for name, names, apply in rebuilder.phases():
-        reader = MergedReader(connection, names)
-        async for batch in reader.batches():
-            await apply(batch)
-            read[name] += len(batch)
-            progress(name, read[name], reader.left)
-    await pending_retries.clear()
+    read = await apply_phases(rebuilder, parts, connection, progress=progress)
     # Whatever these servers lacked is there now: without this, a worker would catch them up from a checkpoint.
     status = await parts.history.status()
     await parts.history.accept(Lineage.after(status.lineage, 0, status.servers, parts.clock.now_ms()))
@@ -56,8 +43,41 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
     return RebuildReport(read, rebuilder.refused, await parts.table_counts())
 
 
-def rebuild_ports(parts: Parts) -> RebuildPorts:
-    """Return the ports that a rebuild writes to. `parts` must be made for rebuilding."""
+async def rebuilder_of(parts: Parts, connection: KafkaConnection) -> Rebuilder:
+    """Return the writer of Kafka's records to Redis. Raise Unavailable."""
+    committed = await finished_offsets(connection, parts.topics)
+    return Rebuilder(parts.catalogue, _ports(parts), parts.topics, committed)
+
+
+async def apply_phases(
+    rebuilder: Rebuilder,
+    parts: Parts,
+    connection: KafkaConnection,
+    *,
+    since: Positions = BEGINNING,
+    ends: Positions | None = None,
+    progress: Progress = lambda *_: None,
+) -> Counter[str]:
+    """Apply the records after these positions, phase by phase; return how many each phase had. Raise Unavailable.
+
+    `ends`: where the partitions end; a phase that has nothing to read until there is left out.
+    """
+    pending_retries = parts.pending_retries()
+    await pending_retries.clear()
+    read: Counter[str] = Counter()
+    for name, topics, apply in rebuilder.phases():
+        if ends is not None and all(since.get(at, 0) >= end for at, end in ends.items() if at[0] in topics):
+            continue
+        reader = MergedReader(connection, topics, since)
+        async for batch in reader.batches():
+            await apply(batch)
+            read[name] += len(batch)
+            progress(name, read[name], reader.left)
+    await pending_retries.clear()
+    return read
+
+
+def _ports(parts: Parts) -> RebuildPorts:
     return RebuildPorts(
         stores=parts.table_stores(),
         inbox=parts.inbox,
@@ -71,11 +91,3 @@ def rebuild_ports(parts: Parts) -> RebuildPorts:
         renderer=parts.renderer,
         clock=parts.clock,
     )
-
-
-async def finished_offsets(connection: KafkaConnection, topics: TopicNames) -> Mapping[tuple[str, int], int]:
-    """Return by (topic, partition) up to where the stages have committed dispatch records. Raise Unavailable."""
-    groups = ["inbox", *(f"email.{lane}" for lane in Lane)]
-    async with kafka_errors(connection), admin(connection) as client:
-        committed = [await client.list_consumer_group_offsets(f"{topics.prefix}{group}") for group in groups]
-    return {(tp.topic, tp.partition): at.offset for offsets in committed for tp, at in offsets.items()}

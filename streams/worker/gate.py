@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from service.model.topics import TopicNames
 from service.ports import Completeness
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import kafka_errors, partition_counts
@@ -50,6 +51,11 @@ class ReadinessGate:
         return await self._completeness.unmarked() and not await any_record_written(
             self._connection, self._topics
         )
+
+
+async def nothing_dispatched(connection: KafkaConnection, topics: TopicNames) -> bool:
+    """Return whether no delivery was ever dispatched. Raise Unavailable."""
+    return not await any_record_written(connection, [*topics.dispatches(), topics.outcomes])
 
 
 async def any_record_written(connection: KafkaConnection, topics: Sequence[str]) -> bool:

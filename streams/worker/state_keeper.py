@@ -28,7 +28,7 @@ from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.connection import KafkaConnection
 from streams.reader.catch_up import read_again as read_since
 from streams.reader.positions import KafkaPositions
-from streams.worker.gate import any_record_written
+from streams.worker.gate import nothing_dispatched
 
 log = structlog.get_logger(__name__)
 
@@ -220,15 +220,15 @@ class StateKeeperService(faust.Service):  # type: ignore[misc]  # faust has no u
 
     @faust.Service.task  # type: ignore[untyped-decorator]
     async def _keep(self) -> None:
-        failed_since: float | None = None
+        unavailable_before = False
         while not self.should_stop:
             try:
                 await self._keeper.tick()
-                failed_since = None
+                unavailable_before = False
             except Unavailable as unavailable:
-                if failed_since is None:
-                    failed_since = time.monotonic()
+                if not unavailable_before:
                     log.warning("state_keeper_waits", reason=unavailable.reason)
+                unavailable_before = True
             except (Exception, asyncio.CancelledError):
                 raise_if_cancelled()
                 log.exception("state_keeper_failed")
@@ -251,9 +251,6 @@ def state_keeper(parts: Parts, connection: KafkaConnection) -> StateKeeperServic
             unguarded = await asyncio.to_thread(bootstrap, parts.settings, rebuilding=True)
         return await read_since(unguarded, connection, since)
 
-    async def nothing_dispatched() -> bool:
-        return not await any_record_written(connection, [*parts.topics.dispatches(), parts.topics.outcomes])
-
     async def close() -> None:
         await positions.close()
         if unguarded is not None:
@@ -262,7 +259,9 @@ def state_keeper(parts: Parts, connection: KafkaConnection) -> StateKeeperServic
     keeper = StateKeeper(
         parts.history,
         parts.unchecked_completeness(),
-        KeeperInputs(lambda: positions.read(clock()), read_again, nothing_dispatched),
+        KeeperInputs(
+            lambda: positions.read(clock()), read_again, lambda: nothing_dispatched(connection, parts.topics)
+        ),
         owner=parts.owner,
         now_ms=parts.clock.now_ms,
     )

@@ -36,11 +36,6 @@ class FakeTables:
         return Rows(
             recipients=_rows(self.recipients, keys.recipients),
             groups={GroupKey(*key): self.groups[key] for key in keys.groups if key in self.groups},
-            accounts={
-                a: tuple(sorted(rows.values(), key=lambda c: c.uuid))
-                for a in keys.accounts
-                if (rows := self.contacts.get(a))
-            },
             roles={role: self._page(role, "", 1000) for role in keys.roles},
             account_pages={account: self._account(account, "", 1000) for account in keys.account_pages},
             contacts={

@@ -74,14 +74,17 @@ async def test_lookup_returns_every_stored_row(full: Backend) -> None:
         LookupKeys(
             {"alice", "unknown"},
             {("12345", ""), ("12345", "p"), ("9", "")},
-            {"acme", "none"},
             {"admin", "no"},
+            account_pages={"acme", "none"},
         )
     )
 
     assert rows.recipients == {"alice": alice}
     assert rows.groups == {("12345", ""): group, ("12345", "p"): other}
-    assert {a: list(c) for a, c in rows.accounts.items()} == {"acme": [contact("u1"), contact("u2")]}
+    assert {a: list(page.contacts) for a, page in rows.account_pages.items()} == {
+        "acme": [contact("u1"), contact("u2")],
+        "none": [],
+    }
     assert {role: [m.id for m in page.members] for role, page in rows.roles.items()} == {
         "admin": ["carol"],
         "no": [],
@@ -94,10 +97,10 @@ async def test_contacts_are_looked_up_by_key(full: Backend) -> None:
     await full.writes.put_contacts(rows)
     keys = {(f"acme{n % 70}", f"u{n}") for n in range(600)} | {("acme1", "u2"), ("none", "u1")}
 
-    looked_up = await full.tables.lookup(LookupKeys(accounts={"acme7", "none"}, contacts=keys))
+    looked_up = await full.tables.lookup(LookupKeys(contacts=keys, account_pages={"acme7", "none"}))
 
     assert looked_up.contacts == {(row.account, row.uuid): row for row in rows[:600]}
-    assert [c.uuid for c in looked_up.accounts["acme7"]] == sorted(
+    assert [c.uuid for c in looked_up.account_pages["acme7"].contacts] == sorted(
         r.uuid for r in rows if r.account == "acme7"
     )
 
@@ -142,7 +145,8 @@ async def test_an_empty_lookup(full: Backend) -> None:
     """A lookup without keys returns no rows."""
     rows = await full.tables.lookup(LookupKeys())
 
-    assert [dict(part) for part in (rows.recipients, rows.groups, rows.accounts, rows.roles)] == [{}] * 4
+    parts = (rows.recipients, rows.groups, rows.account_pages, rows.contacts, rows.roles)
+    assert [dict(part) for part in parts] == [{}] * 5
 
 
 async def test_role_pages_in_id_order(full: Backend) -> None:
@@ -202,8 +206,9 @@ async def test_an_older_record_does_not_restore_a_deleted_row(full: Backend) -> 
     assert await full.writes.delete_contact("acme", "u", 6)
     assert await full.writes.put_recipients([person("alice", "admin", version=5)]) == [False]
     assert await full.writes.put_contacts([contact("u", version=5)]) == [False]
-    gone = await full.tables.lookup(LookupKeys({"alice"}, accounts={"acme"}, roles={"admin"}))
-    assert (dict(gone.recipients), dict(gone.accounts), gone.roles["admin"].members) == ({}, {}, ())
+    gone = await full.tables.lookup(LookupKeys({"alice"}, account_pages={"acme"}, roles={"admin"}))
+    assert (dict(gone.recipients), gone.roles["admin"].members) == ({}, ())
+    assert list(gone.account_pages["acme"].contacts) == []
 
     assert await full.writes.put_recipients([person("alice", version=7)]) == [True]
     assert await full.writes.put_contacts([contact("u", version=7)]) == [True]
@@ -217,13 +222,17 @@ async def test_every_id_has_its_own_row(full: Backend) -> None:
     for name in ODD:
         await full.writes.put_group(Group(external_id=name, project_id=name, addresses={"t": (name,)}))
 
-    rows = await full.tables.lookup(LookupKeys(set(ODD), {(n, n) for n in ODD}, set(ODD), set(ODD)))
+    rows = await full.tables.lookup(
+        LookupKeys(set(ODD), {(n, n) for n in ODD}, set(ODD), account_pages=set(ODD))
+    )
 
     assert {i: row.address for i, row in rows.recipients.items()} == {
         i: f"{n}@x.org" for n, i in enumerate(ODD)
     }
     assert {g: row.addresses["t"] for g, row in rows.groups.items()} == {(n, n): (n,) for n in ODD}
-    assert {a: [c.uuid for c in contacts] for a, contacts in rows.accounts.items()} == {n: [n] for n in ODD}
+    assert {a: [c.uuid for c in page.contacts] for a, page in rows.account_pages.items()} == {
+        n: [n] for n in ODD
+    }
     assert {role: [m.id for m in page.members] for role, page in rows.roles.items()} == {n: [n] for n in ODD}
 
 

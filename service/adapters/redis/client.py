@@ -10,7 +10,7 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from service import settings
-from service.adapters.redis.completeness import CompletenessMarks, slot_tag
+from service.adapters.redis.completeness import CompletenessMarks, key_in
 from service.adapters.redis.connect.clients import RedisClients
 from service.adapters.redis.connect.connection import ConnectionCheck
 from service.adapters.redis.connect.server import CONNECTIONS, ServerClient
@@ -124,7 +124,7 @@ class Store:
         if self.cluster:
             with unavailable():
                 slots = await self._clients.slots_of_primaries()
-            keys = [f"{self.keys.probe}:{{{slot_tag(slot)}}}" for slot in slots]
+            keys = [key_in(slot, self.keys.probe) for slot in slots]
         await self.pipeline([("SET", key, 1, "PX", _PROBE_MS) for key in keys])
 
     def stalled_s(self) -> float:

@@ -28,9 +28,9 @@ def _tags() -> tuple[str, ...]:
     return tuple(tags[slot] for slot in range(_SLOTS))
 
 
-def slot_tag(slot: int) -> str:
-    """Return a hash tag that selects a slot of a cluster."""
-    return _tags()[slot]
+def key_in(slot: int, name: str) -> str:
+    """Return the key of a name in a slot of a cluster."""
+    return f"{name}:{{{_tags()[slot]}}}"
 
 
 class CompletenessMarks:
@@ -42,7 +42,7 @@ class CompletenessMarks:
 
     def mark_for(self, key: str) -> str:
         """Return the mark in the slot of `key`: the one that a script which writes to `key` has to check."""
-        return self._in(key_slot(key.encode())) if self._cluster else self._name
+        return key_in(key_slot(key.encode()), self._name) if self._cluster else self._name
 
     def sample(self) -> Sequence[str]:
         """Return the marks that a reader checks.
@@ -53,14 +53,11 @@ class CompletenessMarks:
 
     def sampled(self, name: str) -> Sequence[str]:
         """Return a key of each slot that a reader checks; `name` itself on a single server."""
-        return [f"{name}:{{{_tags()[slot]}}}" for slot in _SAMPLE] if self._cluster else [name]
+        return [key_in(slot, name) for slot in _SAMPLE] if self._cluster else [name]
 
     def all(self) -> Sequence[str]:
         """Return every mark."""
-        return [self._in(slot) for slot in range(_SLOTS)] if self._cluster else [self._name]
-
-    def _in(self, slot: int) -> str:
-        return f"{self._name}:{{{_tags()[slot]}}}"
+        return [key_in(slot, self._name) for slot in range(_SLOTS)] if self._cluster else [self._name]
 
 
 def why_incomplete(values: Sequence[bytes | None]) -> str | None:

@@ -80,9 +80,8 @@ async def open_connection(
         raise RelayFault(
             RelayState.breaker_open, Reason.relay_unavailable, "closed after the greeting", step.name
         )
-    return cast(asyncio.Transport, transport), _extensions(
-        client
-    )  # uvloop's do not inherit from asyncio.Transport
+    # The cast: uvloop's transports do not inherit from asyncio.Transport.
+    return cast(asyncio.Transport, transport), _extensions(client)
 
 
 @dataclass(slots=True)

@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Self
 
+from service.model.validators import networks_in
 from service.settings import HttpSettings
 
 MAX_BODY_BYTES = 1024 * 1024
 _SPARE_FILES = 128  # for Redis, Kafka and files
 _IPV6_PREFIX_BITS = 64  # the smallest network that one customer of a provider has
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,16 @@ class ConnectionCounts:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._limit = max(1, min(http.max_connections, files - _SPARE_FILES))
         self._limit_per_address = http.max_connections_per_address
-        self._proxies = trusted_networks(http.forwarded_allow_ips)
+        self._proxies = networks_in(http.forwarded_allow_ips)
         self._open: Counter[str] = Counter()
+        self._number = 0
 
     def add(self, address: str) -> bool:
         """Count a new connection; return False where it is one too many. It is counted until `remove` all the same."""
         name = network_of(address)
         self._open[name] += 1
-        if self._open.total() > self._limit:
+        self._number += 1
+        if self._number > self._limit:
             return False
         return (
             self._open[name] <= self._limit_per_address
@@ -72,6 +73,7 @@ class ConnectionCounts:
         """Count a connection as closed."""
         name = network_of(address)
         self._open[name] -= 1
+        self._number -= 1
         if not self._open[name]:
             del self._open[name]
 
@@ -81,12 +83,6 @@ class ConnectionCounts:
         except ValueError:
             return False
         return any(ip in network for network in self._proxies)
-
-
-def trusted_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks in a comma-separated list of addresses and networks. Raise ValueError for anything else."""
-    parts = (part.strip() for part in text.split(","))
-    return tuple(ipaddress.ip_network(part, strict=False) for part in parts if part)
 
 
 def network_of(address: str) -> str:

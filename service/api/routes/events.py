@@ -156,7 +156,7 @@ async def _parse_request(request: Request, body: bytes, deps: ApiDeps) -> list[_
 
 def _parse_event(value: bytes, headers: Headers, deps: ApiDeps, index: int | None = None) -> _EventRecord:
     try:
-        now_ms, bound = deps.clock.now_ms(), deps.clock_bound
+        now_ms, bound = deps.clock.now_ms(), deps.settings.clock_bound
         event = ingest.parse(value, headers, deps.catalogue, now_ms, bound=bound)
     except InvalidEvent as error:
         raise _event_error(error, index) from None

@@ -143,7 +143,7 @@ async def what_if(
             (),
             deps.catalogue,
             deps.clock.now_ms(),
-            bound=deps.clock_bound,
+            bound=deps.settings.clock_bound,
         )
     except InvalidEvent as error:
         reason = {"reason": error.reason.value}

@@ -101,13 +101,10 @@ async def _nothing_dispatched(settings: Settings) -> bool:
     """Return whether no delivery was ever dispatched; False where Kafka does not say."""
     from service.cli.support.factories import kafka_connection
     from service.model.topics import TopicNames
-    from streams.worker.gate import any_record_written
+    from streams.worker.gate import nothing_dispatched
 
-    topics = TopicNames(settings.kafka.prefix)
     try:
-        return not await any_record_written(
-            kafka_connection(settings), [*topics.dispatches(), topics.outcomes]
-        )
+        return await nothing_dispatched(kafka_connection(settings), TopicNames(settings.kafka.prefix))
     except Unavailable:
         return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.model.classifier.diagnosis import Certainty, Fault, RelayEffect, SmtpPhase
 from service.model.mail import SendStatus
-from service.model.reasons import Reason, ResultReason, SendReason
+from service.model.reasons import ResultReason, result_reason
 
 # "…" is up to six words within a sentence, "~" up to two: see table.toml
 _GAP = r"[^ .;!?]{0,20}(?: [^ ]{0,63}[^ .;!?]){0,%d} \W{0,3}"
@@ -77,13 +77,10 @@ def _enhanced(codes: str) -> re.Pattern[str] | None:
 
 
 def _rule(row: Mapping[str, Any], phrases: _Phrases) -> Rule:
-    reason: ResultReason = (
-        SendReason(row["reason"]) if row["reason"] in set(SendReason) else Reason(row["reason"])
-    )
     return Rule(
         name=row["name"],
         fault=Fault(row["fault"]),
-        reason=reason,
+        reason=result_reason(row["reason"]),
         words=phrases.pattern(row.get("words", ())),
         unless=phrases.pattern(row.get("unless", ())),
         code=re.compile(row["code"]) if "code" in row else None,

@@ -9,6 +9,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -246,12 +247,12 @@ class BounceProcessor:
 
     def _proven_keys(self, report: Report) -> list[str]:
         """Return the `address_key` of each unsubscribe link of ours that the report quotes."""
-        keys = []
-        for token in report.tokens if self._tokens is not None else ():
-            try:
-                keys.append(self._tokens.address_key(token))  # type: ignore[union-attr]
-            except ValueError:
-                continue
+        if self._tokens is None:
+            return []
+        keys: list[str] = []
+        for token in report.tokens:
+            with suppress(ValueError):
+                keys.append(self._tokens.address_key(token))
         return keys
 
     async def _outcome_message(self, origin: Origin, entry: Entry) -> Message:

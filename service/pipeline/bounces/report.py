@@ -61,10 +61,10 @@ class Report:
         return min(ours or self.recipients, key=_rank, default=RecipientReport())
 
 
-_ACTIONS = ("failed", "delayed", "relayed", "expanded", "delivered")
+ACTIONS = ("failed", "delayed", "relayed", "expanded", "delivered")
 """The actions of RFC 3464 section 2.3.3, the worst one first."""
 
 
 def _rank(recipient: RecipientReport) -> tuple[int, int]:
     action = recipient.action
-    return (_ACTIONS.index(action) if action in _ACTIONS else len(_ACTIONS), not recipient.status)
+    return (ACTIONS.index(action) if action in ACTIONS else len(ACTIONS), not recipient.status)

@@ -3,7 +3,7 @@
 import re
 
 from service.pipeline.bounces.mime import Part, decode_words, own_parts, read_fields
-from service.pipeline.bounces.report import RecipientReport
+from service.pipeline.bounces.report import ACTIONS, RecipientReport
 
 _STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _FEEDBACK_TYPE = "message/feedback-report"
@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"[^\s<>;,\"()]{1,128}@[^\s<>;,\"()]{1,255}")
 _STATUS = re.compile(r"\s{0,9}\(?#?([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 # A status in words counts only where servers put one: after the code of a reply. An IP address is none.
 _IN_REPLY = re.compile(r"(?<![\d.])([245])\d\d[ -]{1,3}#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
-_ACTIONS = {name: name for name in ("failed", "delayed", "delivered", "relayed", "expanded")} | {
+_ACTIONS = {name: name for name in ACTIONS} | {
     "error": "failed",  # OpenSMTPD's
     "fail": "failed",
     "failure": "failed",

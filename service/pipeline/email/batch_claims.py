@@ -52,7 +52,10 @@ class BatchClaims:
 
     async def claim(self, mails: Sequence[OutgoingMail]) -> Sequence[Lease | None]:
         """Return for each message the lease of its claim; None for one that must not be sent now. Raise nothing."""
-        ids = [mail.delivery_id for mail in mails]
+        return await self.claim_deliveries([mail.delivery_id for mail in mails])
+
+    async def claim_deliveries(self, ids: Sequence[str]) -> Sequence[Lease | None]:
+        """Claim deliveries as `claim` does, also those whose results need no relay."""
         if self._ended or self.error is not None:
             return [None] * len(ids)
         self._begun.update(ids)

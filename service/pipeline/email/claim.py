@@ -14,15 +14,13 @@ from dataclasses import dataclass, field
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.ledger import State, Transition, TransitionResult
+from service.model.ledger import WAITING, State, Transition, TransitionResult
 from service.model.reasons import Reason
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.ports import Clock, DueSet, Ledger, Workers
 
-WAITING = frozenset({State.deferred, State.ambiguous})
-"""States in which a delivery waits for the record of its next attempt."""
 _Contested = tuple[RecheckedDelivery, TransitionResult]
 """A delivery that was `sending` before this worker claimed it, and the result that says under which owner."""
 
@@ -129,11 +127,9 @@ class Claimer:
         Whether one was sent before is unknown. So it is held where its type forbids a second message, and closed where
         the retention is over.
         """
-        lost = [i for i, result in enumerate(results) if result.state is None]
-        if not lost:
-            return
         now_ms, entered = self._clock.now_ms(), list[int]()
-        for i, state in zip(lost, await self._lost.enter([checked[i].delivery for i in lost]), strict=True):
+        lost = await self._lost.enter_missing([check.delivery for check in checked], results)
+        for i, state in lost.items():
             if state is None:
                 delivery = checked[i].delivery
                 transitions[i] = Transition(

@@ -21,7 +21,7 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import UNCLAIMED, State, Transition, TransitionResult, sources_of
+from service.model.ledger import UNCLAIMED, WAITING, State, Transition, TransitionResult, sources_of
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.reasons import DeadReason, Reason, SendReason
 from service.model.record import Done, Message, Record
@@ -29,7 +29,7 @@ from service.model.suppression import Suppression, suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.email.batch_claims import BatchClaims
-from service.pipeline.email.claim import WAITING, Claimer, ClaimResults
+from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import DeliveryResult, SendResults
@@ -208,12 +208,12 @@ class EmailHandler:
     async def _with_claim(self, group: Sequence[DeliveryResult], claims: BatchClaims) -> list[DeliveryResult]:
         """Return the results of claimed deliveries, and of those that need no relay once they are claimed too."""
         decided = [
-            OutgoingMail(id_, "", "", b"")
+            id_
             for id_, result in group
             if result.status is not SendStatus.unsent and not claims.is_claimed(id_)
         ]
         if decided:
-            await claims.claim(decided)
+            await claims.claim_deliveries(decided)
         return [(id_, result) for id_, result in group if claims.is_claimed(id_)]
 
     async def _sort_unsent(
@@ -328,10 +328,8 @@ class EmailHandler:
         """
         transitions = [self._ending_claim(s.transition) for s in settled]
         results = list(await self._ports.ledger.transition(transitions))
-        if lost := [i for i, result in enumerate(results) if result.state is None]:
-            states = await self._lost.enter([settled[i].delivery for i in lost])
-            for i, state in zip(lost, states, strict=True):
-                results[i] = TransitionResult(state is None, state or transitions[i].to)
+        for i, state in (await self._lost.enter_missing([s.delivery for s in settled], results)).items():
+            results[i] = TransitionResult(state is None, state or transitions[i].to)
         refused = [
             (transition, result.state)
             for transition, result in zip(transitions, results, strict=True)

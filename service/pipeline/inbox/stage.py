@@ -82,12 +82,9 @@ class InboxHandler:
         An entry is in an inbox once, however often it is added. So one whose retention in the ledger is over counts as
         delivered, too.
         """
-        lost = [i for i, result in enumerate(results) if result.state is None]
-        if not lost:
-            return
-        deliveries = [batch.deliveries[transitions[i].delivery] for i in lost]
+        deliveries = [batch.deliveries[transition.delivery] for transition in transitions]
         entered = list[int]()
-        for i, state in zip(lost, await self._lost.enter(deliveries), strict=True):
+        for i, state in (await self._lost.enter_missing(deliveries, results)).items():
             if state is None:
                 results[i] = TransitionResult(True, transitions[i].to)
             else:

@@ -9,11 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.model.ledger import TRANSITIONS, Entry, HistoryStep, ReplayKind, State, is_open, sources_of
+from service.model.ledger import (
+    TRANSITIONS,
+    WAITING,
+    Entry,
+    HistoryStep,
+    ReplayKind,
+    State,
+    is_open,
+    sources_of,
+)
 from service.model.reasons import Reason
 from service.ports import Clock, DeliveryLog, DueSet, Ledger, LedgerScan
 
-_WAITING = frozenset({State.deferred, State.ambiguous})
 _COMPLETE_STEPS = 10  # of longer histories the middle may have been cut out
 _CHUNK = 500
 _MAX_SHOWN = 1000
@@ -108,7 +116,7 @@ class Auditor:
             report.drift += (Drift("ledger", name, "the row cannot be read") for name in unreadable)
             for entry in entries:
                 self._check_entry(entry, report)
-            suspects += await self._without_due([e for e in entries if e.state in _WAITING])
+            suspects += await self._without_due([e for e in entries if e.state in WAITING])
         report.events = len(events)
         return suspects
 
@@ -134,7 +142,7 @@ class Auditor:
 
     async def _still_missing(self, suspects: Iterable[Entry]) -> list[Entry]:
         current = [await self._ledger.entry(entry.event, entry.delivery) for entry in suspects]
-        return await self._without_due([entry for entry in current if entry and entry.state in _WAITING])
+        return await self._without_due([entry for entry in current if entry and entry.state in WAITING])
 
     async def _report_missing(
         self, report: AuditReport, missing: Sequence[Entry], log: DeliveryLog | None

@@ -8,7 +8,7 @@ from typing import Any
 from service.model.catalogue import Audience, AudienceRule, NotificationType
 from service.model.channels import Channel
 from service.model.ids import address_pseudonym, is_pseudonym
-from service.model.keys import GroupKey
+from service.model.keys import ContactKey, GroupKey
 from service.ports import LookupKeys, Rows
 
 
@@ -62,7 +62,7 @@ def keys_for(head: Mapping[str, object], recipients: set[str]) -> LookupKeys:
     if external_id := head.get("external_id"):
         keys.groups.add(GroupKey(str(external_id), str(head.get("project_id", ""))))
     if account := head.get("account"):
-        keys.accounts.add(str(account))
+        keys.contacts.update(ContactKey(str(account), name) for name in recipients)
     return keys
 
 
@@ -74,9 +74,8 @@ def not_matched(
         _why_not_matched(rule, recipient, notification_type, head, rows)
         for rule in notification_type.audience
     )
-    known = recipient in rows.recipients or any(
-        contact.uuid == recipient for contacts in rows.accounts.values() for contact in contacts
-    )
+    contact = ContactKey(str(head.get("account", "")), recipient)
+    known = recipient in rows.recipients or contact in rows.contacts
     if all(rule.kind is AudienceRule.group for rule in notification_type.audience):
         reason = NotNotifiedReason.not_in_group
     elif not known and not is_pseudonym(recipient):
@@ -131,7 +130,7 @@ def _why_not_matched(
     if rule.kind is AudienceRule.group:
         return _why_not_in_group(recipient, notification_type, head, rows)
     account = str(head.get("account", ""))
-    if any(contact.uuid == recipient for contact in rows.accounts.get(account, ())):
+    if ContactKey(account, recipient) in rows.contacts:
         return f"a contact of account {account} now, and was not then"
     return f"not a contact of account {account}" if account else "the event names no account"
 

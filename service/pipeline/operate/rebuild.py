@@ -14,7 +14,7 @@ from service.model.catalogue import Catalogue, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import Entry, HistoryStep, State
+from service.model.ledger import WAITING, Entry, HistoryStep, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
@@ -43,7 +43,6 @@ from service.ports import (
 )
 
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
-_WAITING = frozenset({State.deferred, State.ambiguous})
 _NO_OFFSETS: Mapping[tuple[str, int], int] = {}
 _CLOCK_SKEW_MS = 1000
 
@@ -230,7 +229,7 @@ class Rebuilder:
         """
         deliveries = {d.id: (d, record) for d, record in self._deliveries(records)}
         entries = {i: one for i, one in (await self._entries(deliveries)).items() if one is not None}
-        waiting = [entry for entry in entries.values() if entry.state in _WAITING]
+        waiting = [entry for entry in entries.values() if entry.state in WAITING]
         noted = await self._ports.notes.noted([(one.delivery, one.newest_step.attempt) for one in waiting])
         now_ms = self._ports.clock.now_ms()
         due: list[tuple[Delivery, int, State]] = []

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from service.model.catalogue import Catalogue, Lane
 from service.model.channels import CHANNELS
 from service.model.delivery import Delivery
-from service.model.ledger import REPLAY_TRANSITIONS, ReplayKind, State, Transition
+from service.model.ledger import REPLAY_TRANSITIONS, WAITING, ReplayKind, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Record
@@ -26,7 +26,6 @@ from service.ports import Clock, DueSet, Ledger, Publisher
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that a filter may name."""
 _DELIVERED = frozenset({State.sent, State.returned, State.delivered})
-_RETRYING = frozenset({State.deferred, State.ambiguous})
 REPLAYED = "replayed"
 
 
@@ -78,7 +77,7 @@ class ReplayFilter:
     def _matches_state(self, outcome: Outcome) -> bool:
         if self.states:
             return outcome.state in self.states
-        return outcome.state in REPLAYABLE - _RETRYING
+        return outcome.state in REPLAYABLE - WAITING
 
 
 class LatestOutcome(NamedTuple):

@@ -51,10 +51,6 @@ class OverlaidTables:
         return Rows(
             recipients={name: self._changed(row, name) for name, row in rows.recipients.items()},
             groups={**rows.groups, **groups},
-            accounts={
-                name: tuple(self._changed(contact, contact.uuid) for contact in contacts)
-                for name, contacts in rows.accounts.items()
-            },
             roles={role: self._page(page) for role, page in rows.roles.items()},
             account_pages={name: self._account_page(page) for name, page in rows.account_pages.items()},
             contacts={pair: self._changed(row, row.uuid) for pair, row in rows.contacts.items()},

@@ -124,9 +124,8 @@ def _structured(value: bytes | None) -> dict[str, Any]:
             raise InvalidEvent(DeadReason.invalid_attribute, "data and data_base64: only one may be there")
         fields["data"] = _base64(fields.pop("data_base64"))
     elif isinstance(data := fields.get("data"), str) and not _is_json(fields.get("datacontenttype")):
-        fields["data"] = strict_json.loads(
-            data.encode()
-        )  # JSON in text (JSON format 3.1), as Dapr sends text/plain
+        # JSON in text (JSON format 3.1), as Dapr sends text/plain
+        fields["data"] = strict_json.loads(data.encode())
     return fields
 
 

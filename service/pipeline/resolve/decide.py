@@ -31,7 +31,7 @@ class EventInProgress:
     event: Event
     notification_type: NotificationType
     recipients: set[str] = field(default_factory=set)
-    mailboxes: dict[str, "MailboxUse"] = field(default_factory=dict)
+    mailboxes: dict[str, MailboxUse] = field(default_factory=dict)
 
 
 def decide_deliveries(

@@ -42,10 +42,7 @@ _SPELLINGS = {
     "expirytime": "expires",  # the CloudEvents extension of that name
 }
 _EXTENSIONS = frozenset(
-    {
-        *("recipients", "external_id", "project_id", "account", "actor", "expires", "expirytime"),
-        *("supersede_key", *_SPELLINGS),
-    }
+    {"recipients", "external_id", "project_id", "account", "actor", "expires", "supersede_key", *_SPELLINGS}
 )
 _KNOWN = _CORE | _EXTENSIONS
 _MAX_ATTRIBUTE = 1024

@@ -21,9 +21,8 @@ MAX_CONTAINERS = 65_536
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_NAMED_UP_TO = (
-    16 * 1024
-)  # in a larger document the duplicate key is not named: finding it takes a slow parser
+_NAMED_UP_TO = 16 * 1024
+"""Bytes. In a larger document the duplicate key is not named: finding it takes a slow parser."""
 
 # Every key in a document matches this; so may text inside strings. Equal numbers prove that no key was dropped.
 _KEY = re.compile(rb'"[ \t\r\n]*:')
@@ -34,10 +33,8 @@ _ZEROS = bytes.maketrans(b"123456789", b"000000000")  # faster than a search for
 _LONG_NUMBER = b"0" * 19
 _LONG_INTEGER = re.compile(rb"(?:^|[\[,:\s])(-?[0-9]{19,}+)(?![.eE])")
 _MOST_DIGITS = len(str(MAX_INTEGER))
-_CONFLUENT_BYTES, _GLUE_BYTES = (
-    5,
-    18,
-)  # a zero byte, 4 of a schema id; version, compression, 16 of a schema id
+_CONFLUENT_BYTES = 1 + 4  # a zero byte, a schema id
+_GLUE_BYTES = 1 + 1 + 16  # version, compression, a schema id
 _NESTING = frozenset((dict, list))  # the parser makes exactly these
 
 
@@ -106,11 +103,9 @@ def _check_integers(value: bytes) -> None:
     """Raise InvalidEvent for an integer that does not fit 64 bits. Rounded, it would be another number."""
     text = _STRING.sub(rb'""\1', _without_escapes(value))
     for digits in _LONG_INTEGER.findall(text):
-        too_long = (
-            len(digits) > _MOST_DIGITS + 1
-        )  # before `int`, whose cost grows with the square of the length
-        if too_long or not MIN_INTEGER <= int(digits) <= MAX_INTEGER:
-            raise InvalidEvent(DeadReason.number_out_of_range, f"{digits[:40].decode()}")
+        # The length before `int`, whose cost grows with its square.
+        if len(digits) > _MOST_DIGITS + 1 or not MIN_INTEGER <= int(digits) <= MAX_INTEGER:
+            raise InvalidEvent(DeadReason.number_out_of_range, digits[:40].decode())
 
 
 def _duplicate_key(value: bytes) -> str:

@@ -166,7 +166,7 @@ CALLS: dict[str, tuple[Step, Step]] = {
     "drop all": (waiting, lambda b, n: b.due.drop([delivery(i).id for i in range(n)])),
     "write contacts of one account": (nothing, with_contacts),
     "write them again": (with_contacts, with_contacts),
-    "read all contacts": (with_contacts, lambda b, _: b.tables.lookup(LookupKeys(accounts={"acme"}))),
+    "read an account": (with_contacts, lambda b, _: b.tables.lookup(LookupKeys(account_pages={"acme"}))),
     "read a page of contacts": (with_contacts, lambda b, n: b.contacts.page("acme", 0, n)),
     "read single contacts": (
         with_contacts,

@@ -121,13 +121,13 @@ async def test_rows_of_tables(store: Store, backend: Backend, broken: bytes) -> 
         LookupKeys(
             recipients={"a", "b"},
             groups={GroupKey("1", "")},
-            accounts={"acme"},
+            account_pages={"acme"},
             roles={"user"},
             contacts={ContactKey("acme", "u"), ContactKey("acme", "v")},
         )
     )
     assert (set(rows.recipients), set(rows.groups)) == ({"a"}, set())
-    assert [contact.uuid for contact in rows.accounts["acme"]] == ["u"]
+    assert [contact.uuid for contact in rows.account_pages["acme"].contacts] == ["u"]
     assert [key.uuid for key in rows.contacts] == ["u"]
     assert [row.uuid for row in (await backend.contacts.page("acme", 0, 0)).rows] == ["u"]
     assert [row.id for row in await RedisRecipientDirectory(store).recipients("", 10)] == ["a"]

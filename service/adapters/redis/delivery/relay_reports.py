@@ -28,10 +28,9 @@ class RedisRelayReports:
     async def current(self, now_ms: int) -> Sequence[RelayReport]:
         """Return the reports of the last seconds, and forget the workers whose last one is older."""
         (rows,) = await self._store.pipeline([("HGETALL", self._key)])
-        pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
         reports: list[RelayReport] = []
         gone: list[bytes] = []
-        for worker, value in pairs:
+        for worker, value in rows.items():
             document = orjson.loads(value)
             if now_ms - int(document["at_ms"]) > _FRESH_MS:
                 gone.append(worker)

@@ -40,19 +40,14 @@ class RedisLedgerRestore:
         if heads:  # before the rows: a key without a head has no expiry
             await self._ledger.open(heads, [])
         entries: list[Entry | None] = [None] * len(logged)
-        stored = await self._run(logged, [("", "")] * len(logged), [_StoredRow()] * len(logged))
+        stored = await self._read(logged)
         pending = [(i, row) for i, row in enumerate(stored) if isinstance(row, _StoredRow)]
         for _ in range(_ATTEMPTS):
-            changed: list[tuple[int, _StoredRow, tuple[str, str]]] = []
+            changed: list[tuple[int, _StoredRow, _StoredRow]] = []
             for i, row in pending:
                 new = _arranged(logged[i], row)
-                entries[i] = entry_of(
-                    logged[i].event, logged[i].delivery, new[0].encode(errors="surrogatepass")
-                )
-                if new != (
-                    row.row.decode(errors="surrogatepass"),
-                    row.left_over.decode(errors="surrogatepass"),
-                ):
+                entries[i] = entry_of(logged[i].event, logged[i].delivery, new.row)
+                if new != row:
                     changed.append((i, row, new))
             if not changed:
                 return entries
@@ -72,7 +67,7 @@ class RedisLedgerRestore:
     async def restored(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[Entry | None]:
         """Return each (event, delivery) as it is now; None for one that the ledger does not hold."""
         logged = [LoggedDelivery(event, delivery, "", "", "", "", 0) for event, delivery in deliveries]
-        stored = await self._run(logged, [("", "")] * len(logged), [_StoredRow()] * len(logged))
+        stored = await self._read(logged)
         return [
             entry_of(one.event, one.delivery, row.row) if isinstance(row, _StoredRow) and row.row else None
             for one, row in zip(logged, stored, strict=True)
@@ -91,15 +86,20 @@ class RedisLedgerRestore:
         if new_entries:
             await self._ledger.index_by_recipient(new_entries)
 
+    async def _read(self, logged: Sequence[LoggedDelivery]) -> list[_StoredRow | None]:
+        """Return the rows that are stored; None for one of an event that is not held."""
+        nothing = [_StoredRow()] * len(logged)
+        return await self._run(logged, nothing, nothing)
+
     async def _run(
-        self, logged: Sequence[LoggedDelivery], new: Sequence[tuple[str, str]], before: Sequence[_StoredRow]
+        self, logged: Sequence[LoggedDelivery], new: Sequence[_StoredRow], before: Sequence[_StoredRow]
     ) -> list[_StoredRow | None]:
         """Return the rows that are stored where nothing was written; None for what was written or is not held."""
         if not logged:
             return []
         batch = ScriptBatch(_RESTORE, self._store.cluster)
         for i, args in batch.grouped((one.event for one in logged), self._store.keys.event):
-            args.extend((logged[i].delivery, before[i].row, before[i].left_over, *_encoded(new[i])))
+            args.extend((logged[i].delivery, before[i].row, before[i].left_over, *new[i]))
         answers = (await self._store.run(batch))[0]
         return [
             None if answer in (_WRITTEN, _NOT_HELD) else _StoredRow(*answer.split(b"\0", 1))
@@ -107,15 +107,11 @@ class RedisLedgerRestore:
         ]
 
 
-def _arranged(logged: LoggedDelivery, stored: _StoredRow) -> tuple[str, str]:
+def _arranged(logged: LoggedDelivery, stored: _StoredRow) -> _StoredRow:
     """Return the row and its left-over steps, with the steps of the log."""
     steps = [*logged.steps, *steps_in(stored.left_over)]
     if stored.row:
         steps += entry_of(logged.event, logged.delivery, stored.row).steps
     history = arrange(steps, logged.since_ms)
-    return restored_row(logged, history.steps, stored.row), step_lines(history.left_over)
-
-
-def _encoded(texts: tuple[str, str]) -> tuple[bytes, bytes]:
-    row, left_over = texts
-    return row.encode(errors="surrogatepass"), left_over.encode(errors="surrogatepass")
+    texts = restored_row(logged, history.steps, stored.row), step_lines(history.left_over)
+    return _StoredRow(*(text.encode(errors="surrogatepass") for text in texts))

@@ -7,10 +7,8 @@ from service.adapters.redis.keys import DUE_SHARDS
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.script_batch import Command
 from service.model.catalogue import Lane
-from service.model.ledger import State
+from service.model.ledger import WAITING, State
 
-WAITING = (State.deferred, State.ambiguous)
-"""The states in which a delivery waits in the due set."""
 _MOST_CHECKED = 64
 
 
@@ -24,7 +22,7 @@ class RedisOpenAges:
     async def waiting(self) -> Mapping[tuple[Lane, State], int]:
         """Return for each lane and state of the due set that has any when its oldest event was received (ms)."""
         keys = self._store.keys
-        groups = [(lane, state) for lane in Lane for state in WAITING]
+        groups = [(lane, state) for lane in Lane for state in sorted(WAITING)]
         commands: list[Command] = [
             ("ZRANGE", f"{keys.due_shard(shard)}:{lane}:{state}", 0, 0, "WITHSCORES")
             for lane, state in groups

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.rows import is_current
-from service.adapters.redis.unreadable_rows import readable
-from service.model.suppression import UNREADABLE, Suppression
+from service.adapters.redis.tables.rows import is_current, suppression_of
+from service.model.suppression import Suppression
 
 
 async def suppressions(store: Store) -> AsyncIterator[tuple[str, Suppression]]:
@@ -18,4 +17,4 @@ async def suppressions(store: Store) -> AsyncIterator[tuple[str, Suppression]]:
             key = name[name.rfind("{x:") + 3 : name.rfind("}")]
             if key not in seen and is_current(row):
                 seen.add(key)
-                yield key, readable("suppressions", Suppression.from_bytes, row) or UNREADABLE
+                yield key, suppression_of(row)

@@ -20,43 +20,31 @@ _ROWS_A_CALL = 500  # neither the server nor this process does anything else mea
 class ContactLookup:
     """The lookup of a batch's contacts as commands, which go into a pipeline; one script call reads many accounts.
 
-    `accounts` and `contacts` take the replies to `commands`, in their order.
+    `contacts` takes the replies to `commands`, in their order.
     """
 
     def __init__(self, store: Store, keys: LookupKeys) -> None:
-        self._accounts = list(keys.accounts)
         by_account: dict[str, list[str]] = {}
         for account, uuid in keys.contacts:
             by_account.setdefault(account, []).append(uuid)
-        self._single = [
+        self._reads = [
             (account, uuids[start : start + CHUNK])
             for account, uuids in by_account.items()
             for start in range(0, len(uuids), CHUNK)
         ]
-        reads = [*((account, ()) for account in self._accounts), *self._single]
         self.batches: list[ScriptBatch] = []
-        for start in range(0, len(reads), _ACCOUNTS_A_CALL):
+        for start in range(0, len(self._reads), _ACCOUNTS_A_CALL):
             batch = ScriptBatch(_READ, store.cluster)
-            for i, (account, uuids) in enumerate(reads[start : start + _ACCOUNTS_A_CALL]):
+            for i, (account, uuids) in enumerate(self._reads[start : start + _ACCOUNTS_A_CALL]):
                 batch.add_key(store.keys.contacts(account), (i,)).args += (len(uuids), *uuids)
             self.batches.append(batch)
         self.commands = [command for batch in self.batches for command in batch.commands()]
 
-    def accounts(self, replies: Sequence[Any]) -> Mapping[str, Sequence[Contact]]:
-        """Return the contacts of whole accounts, in the order of their uuids."""
-        rows_of = zip(self._accounts, self._results(replies), strict=False)
-        return {
-            account: tuple(sorted(_readable_contacts(rows), key=lambda contact: contact.uuid))
-            for account, rows in rows_of
-            if rows
-        }
-
     def contacts(self, replies: Sequence[Any]) -> Mapping[ContactKey, Contact]:
         """Return the contacts that were looked up by their keys."""
-        results = list(self._results(replies))[len(self._accounts) :]
         return {
             ContactKey(account, uuid): contact
-            for (account, uuids), rows in zip(self._single, results, strict=True)
+            for (account, uuids), rows in zip(self._reads, self._results(replies), strict=True)
             for uuid, row in zip(uuids, rows, strict=True)
             if row is not None and (contact := readable("contacts", contact_of, row))
         }

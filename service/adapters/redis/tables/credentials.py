@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import require_complete
-from service.adapters.redis.script_batch import Script
+from service.adapters.redis.tables.row_scripts import (
+    DELETE_IN_HASH,
+    DELETE_ROW,
+    PUT_IN_HASH,
+    PUT_ROW,
+    TOMBSTONE_S,
+)
 from service.adapters.redis.tables.rows import is_current
 from service.adapters.redis.unreadable_rows import readable
 from service.model.access import Account, ApiKey
 from service.model.recipient import row_bytes
-
-_PUT, _DELETE = Script("row_functions", "row_put"), Script("row_functions", "row_delete")
-_PUT_IN_HASH, _DELETE_IN_HASH = (
-    Script("row_functions", "contacts_put"),
-    Script("row_functions", "contact_delete"),
-)
-_TOMBSTONE_S = 30 * 86_400
 
 
 class RedisAccounts:
@@ -35,12 +34,12 @@ class RedisAccounts:
     async def put(self, row: Account) -> bool:
         """Write a row; return False where a newer version is stored."""
         key = self._store.keys.credential(row.id)
-        return bool((await self._store.run_script(_PUT, key, row.version, row_bytes(row)))[0])
+        return bool((await self._store.run_script(PUT_ROW, key, row.version, row_bytes(row)))[0])
 
     async def delete(self, account: str, version: int) -> bool:
         """Delete a row; return False where a newer version is stored."""
         key = self._store.keys.credential(account)
-        return bool((await self._store.run_script(_DELETE, key, version, _TOMBSTONE_S))[0])
+        return bool((await self._store.run_script(DELETE_ROW, key, version, TOMBSTONE_S))[0])
 
 
 class RedisApiKeys:
@@ -68,14 +67,9 @@ class RedisApiKeys:
     async def put(self, row: ApiKey) -> bool:
         """Write a key; return False where a newer version is stored."""
         args = (1, row.id, row.version, row_bytes(row))
-        return bool((await self._store.run_script(_PUT_IN_HASH, self._store.keys.api_keys, *args))[0])
+        return bool((await self._store.run_script(PUT_IN_HASH, self._store.keys.api_keys, *args))[0])
 
     async def delete(self, key: str, version: int) -> bool:
         """Delete a key; return False where a newer version is stored. To revoke one, `put` it with the time."""
-        return bool(
-            (
-                await self._store.run_script(
-                    _DELETE_IN_HASH, self._store.keys.api_keys, key, version, _TOMBSTONE_S
-                )
-            )[0]
-        )
+        args = (key, version, TOMBSTONE_S)
+        return bool((await self._store.run_script(DELETE_IN_HASH, self._store.keys.api_keys, *args))[0])

@@ -28,9 +28,8 @@ class RedisRowLocks:
     @asynccontextmanager
     async def hold(self, row: str) -> AsyncIterator[None]:
         """Wait for the lock of a row and hold it for the block. Raise Unavailable when it stays locked."""
-        lock = self._local.setdefault(
-            row, asyncio.Lock()
-        )  # writers of this process wait without polling Redis
+        # Writers of this process wait without polling Redis.
+        lock = self._local.setdefault(row, asyncio.Lock())
         key, token = self._store.keys.lock(row), secrets.token_hex(8)
         try:
             async with asyncio.timeout(self._patience_s):

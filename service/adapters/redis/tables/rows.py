@@ -1,9 +1,15 @@
 """Rows of the tables, parsed from JSON. The same bytes give the same object, so a hot row is parsed once."""
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
+from service.adapters.redis.unreadable_rows import readable
 from service.model.recipient import Contact, Group, Recipient
+from service.model.suppression import UNREADABLE, Suppression
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 _CACHED_ROWS = 20_000
 
@@ -26,6 +32,22 @@ def group_of(row: bytes) -> Group:
     return Group.model_validate_json(row)
 
 
+def suppression_of(row: bytes) -> Suppression:
+    """Return a suppression; UNREADABLE for a row that cannot be read, which blocks mail too."""
+    return readable("suppressions", Suppression.from_bytes, row) or UNREADABLE
+
+
 def is_current(row: bytes | None) -> TypeGuard[bytes]:
     """Return whether this is a row: neither absent nor the tombstone of a deleted one."""
     return row is not None and not row.startswith(b"-")
+
+
+def rows_by_key(
+    table: str, parse: Callable[[bytes], T], keys: Iterable[K], rows: Iterable[bytes | None]
+) -> dict[K, T]:
+    """Return the parsed rows of these keys, without those that are absent, deleted or unreadable."""
+    return {
+        key: parsed
+        for key, row in zip(keys, rows, strict=True)
+        if is_current(row) and (parsed := readable(table, parse, row)) is not None
+    }

@@ -6,11 +6,16 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
 from service.adapters.redis.script_batch import Command
 from service.adapters.redis.tables.contacts import ContactLookup, account_page_of
-from service.adapters.redis.tables.rows import group_of, is_current, recipient_of
+from service.adapters.redis.tables.rows import (
+    group_of,
+    is_current,
+    recipient_of,
+    rows_by_key,
+    suppression_of,
+)
 from service.adapters.redis.unreadable_rows import readable
 from service.model.ids import address_key
-from service.model.recipient import Recipient
-from service.model.suppression import UNREADABLE, Suppression
+from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 from service.ports import AccountPage, LookupKeys, MailBlock, RolePage, Rows
 
@@ -45,19 +50,9 @@ class RedisTables:
         accounts_start = roles_start + len(roles)
         marks_start = accounts_start + len(accounts)
         require_complete(replies[marks_start:])
-        recipient_rows, group_rows = strings[: len(ids)], strings[len(ids) :]
         return Rows(
-            recipients={
-                i: recipient
-                for i, row in zip(ids, recipient_rows, strict=True)
-                if is_current(row) and (recipient := readable("recipients", recipient_of, row))
-            },
-            groups={
-                key: group
-                for key, row in zip(groups, group_rows, strict=True)
-                if is_current(row) and (group := readable("groups", group_of, row))
-            },
-            accounts=contacts.accounts(replies[:roles_start]),
+            recipients=rows_by_key("recipients", recipient_of, ids, strings[: len(ids)]),
+            groups=rows_by_key("groups", group_of, groups, strings[len(ids) :]),
             roles=await self._pages(roles, replies[roles_start:accounts_start]),
             contacts=contacts.contacts(replies[:roles_start]),
             account_pages=dict(
@@ -106,7 +101,7 @@ class RedisTables:
     async def suppression(self, address: str) -> Suppression | None:
         """Return the suppression of an address; None where there is none."""
         (row,), _ = await self._store.fetch([self._store.keys.suppressed(address_key(address))])
-        return _suppression(row) if is_current(row) else None
+        return suppression_of(row) if is_current(row) else None
 
     async def incomplete(self) -> str | None:
         """Return why nothing may be sent yet; None when Redis is known to be complete."""
@@ -153,11 +148,7 @@ class RedisTables:
             [self._store.keys.recipient(i) for i in every], *self._read_marks()
         )
         require_complete(marks)
-        recipients: dict[str, Recipient] = {
-            i: recipient
-            for i, row in zip(every, rows, strict=True)
-            if is_current(row) and (recipient := readable("recipients", recipient_of, row))
-        }
+        recipients = rows_by_key("recipients", recipient_of, every, rows)
         return {
             role: RolePage(
                 tuple(
@@ -173,13 +164,9 @@ class RedisTables:
 
 def _block(suppressed: bytes | None, unsubscribed: bytes | None) -> MailBlock:
     return MailBlock(
-        _suppression(suppressed) if is_current(suppressed) else None,
+        suppression_of(suppressed) if is_current(suppressed) else None,
         _unsubscribe(unsubscribed).choice() if is_current(unsubscribed) else None,
     )
-
-
-def _suppression(row: bytes) -> Suppression:
-    return readable("suppressions", Suppression.from_bytes, row) or UNREADABLE
 
 
 def _unsubscribe(row: bytes) -> Unsubscribe:

@@ -6,19 +6,20 @@ Versions are integers up to 2^53. A deletion leaves a tombstone with its version
 from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.script_batch import Script, ScriptBatch
+from service.adapters.redis.script_batch import ScriptBatch
+from service.adapters.redis.tables.row_scripts import (
+    DELETE_IN_HASH,
+    DELETE_ROW,
+    PUT_IN_HASH,
+    PUT_ROW,
+    TOMBSTONE_S,
+)
 from service.adapters.redis.tables.rows import is_current, recipient_of
 from service.adapters.redis.unreadable_rows import readable
 from service.model.recipient import Contact, Group, Recipient, row_bytes
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
 
-_PUT, _DELETE = Script("row_functions", "row_put"), Script("row_functions", "row_delete")
-_PUT_CONTACTS, _DELETE_CONTACT = (
-    Script("row_functions", "contacts_put"),
-    Script("row_functions", "contact_delete"),
-)
-_TOMBSTONE_S = 30 * 86_400
 ALL_RECIPIENTS = ""
 """The empty role, which no row names and every recipient has: the index of the whole table."""
 
@@ -49,7 +50,7 @@ class RedisTableWrites:
     async def delete_recipient(self, recipient: str, version: int) -> bool:
         """Delete a row and its index entries."""
         key = self._store.keys.recipient(recipient)
-        (answer,) = await self._store.run_script(_DELETE, key, version, _TOMBSTONE_S)
+        (answer,) = await self._store.run_script(DELETE_ROW, key, version, TOMBSTONE_S)
         await self._remove_roles([(role, recipient) for role in _roles(answer[1:])])
         return bool(answer)
 
@@ -61,11 +62,11 @@ class RedisTableWrites:
     async def delete_group(self, external_id: str, project_id: str, version: int) -> bool:
         """Delete a group's lists of addresses."""
         key = self._store.keys.group(external_id, project_id)
-        return bool((await self._store.run_script(_DELETE, key, version, _TOMBSTONE_S))[0])
+        return bool((await self._store.run_script(DELETE_ROW, key, version, TOMBSTONE_S))[0])
 
     async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
         """Write contacts with their preferences."""
-        batch = ScriptBatch(_PUT_CONTACTS, self._store.cluster)
+        batch = ScriptBatch(PUT_IN_HASH, self._store.cluster)
         for i, args in batch.grouped((row.account for row in rows), self._store.keys.contacts):
             args.extend((rows[i].uuid, rows[i].version, row_bytes(rows[i])))
         return [bool(written) for written in (await self._store.run(batch))[0]]
@@ -73,32 +74,32 @@ class RedisTableWrites:
     async def delete_contact(self, account: str, uuid: str, version: int) -> bool:
         """Delete a contact and its preferences."""
         key = self._store.keys.contacts(account)
-        (deleted,) = await self._store.run_script(_DELETE_CONTACT, key, uuid, version, _TOMBSTONE_S)
+        (deleted,) = await self._store.run_script(DELETE_IN_HASH, key, uuid, version, TOMBSTONE_S)
         return bool(deleted)
 
     async def put_suppression(self, key: str, row: Suppression) -> bool:
         """Block mail to the address of an `address_key`; the row's time is its version."""
         name = self._store.keys.suppressed(key)
-        return bool((await self._store.run_script(_PUT, name, row.at_ms, row.to_bytes()))[0])
+        return bool((await self._store.run_script(PUT_ROW, name, row.at_ms, row.to_bytes()))[0])
 
     async def delete_suppression(self, key: str, version: int) -> bool:
         """Delete a suppression, so that the address is mailed again."""
         name = self._store.keys.suppressed(key)
-        return bool((await self._store.run_script(_DELETE, name, version, _TOMBSTONE_S))[0])
+        return bool((await self._store.run_script(DELETE_ROW, name, version, TOMBSTONE_S))[0])
 
     async def put_unsubscribe(self, row: Unsubscribe) -> bool:
         """Block a type's mail to a recipient."""
         key = self._store.keys.unsubscribed(row.id)
-        return bool((await self._store.run_script(_PUT, key, row.version, row_bytes(row)))[0])
+        return bool((await self._store.run_script(PUT_ROW, key, row.version, row_bytes(row)))[0])
 
     async def delete_unsubscribe(self, key: str, version: int) -> bool:
         """Delete an unsubscribe, so that the type is mailed again."""
         name = self._store.keys.unsubscribed(key)
-        return bool((await self._store.run_script(_DELETE, name, version, _TOMBSTONE_S))[0])
+        return bool((await self._store.run_script(DELETE_ROW, name, version, TOMBSTONE_S))[0])
 
     async def _put(self, keys: Sequence[str], rows: Sequence[Recipient | Group]) -> list[bytes]:
         """Return for each row b"" where a newer version is stored, else b"+" and what was stored before."""
-        batch = ScriptBatch(_PUT, self._store.cluster)
+        batch = ScriptBatch(PUT_ROW, self._store.cluster)
         for i, (key, row) in enumerate(zip(keys, rows, strict=True)):
             batch.add_key(key, (i,)).args += (row.version, row_bytes(row))
         return (await self._store.run(batch))[0]
