@@ -74,18 +74,20 @@ async def _sums() -> "Sequence[TableCount]":
 async def _check(force: bool) -> None:
     """Raise CliError when Redis needs no rebuild, or holds rows already, unless `force`."""
     from service.adapters.redis.operate.inventory import holds_rows
-    from streams.reader.rebuild import UNDER_WAY
+    from service.ports import CATCHING_UP, FILLING, REBUILDING
 
     parts = _parts()
     try:
         reason = await parts.tables.incomplete()
-        if force or reason == UNDER_WAY:
+        if force or reason == REBUILDING:
             return
         if reason is None:
             raise CliError(
                 "Redis is complete: there is nothing to rebuild",
                 "--force adds rows that are missing nevertheless",
             )
+        if reason in (CATCHING_UP, FILLING):
+            raise CliError(reason, "start a worker, or rebuild all the same with --force")
         if await holds_rows(parts.store):
             raise CliError(
                 "Redis is neither complete nor empty: it has lost a part of its data, or holds data of another system",

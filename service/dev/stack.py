@@ -23,7 +23,6 @@ from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.reader.rebuild import rebuild
 from streams.topics.apply import apply as apply_topics
-from streams.worker.stage_table import readiness_gate
 
 
 class DevStack:
@@ -116,8 +115,8 @@ class DevStack:
             events=kafka.events,
         )
         # The rebuild comes before the seeds: in an empty Redis they would overwrite rows that Kafka has kept.
-        if await readiness_gate(parts)():  # Kafka's data were kept and Redis' were not
-            self._progress("rebuilding Redis from Kafka")
+        if await parts.completeness.incomplete():
+            self._progress("filling Redis from Kafka")
             rebuilding_parts = bootstrap(self.settings, rebuilding=True)
             self._exit_stack.push_async_callback(rebuilding_parts.store.close)
             await rebuild(rebuilding_parts, kafka_connection(kafka), lambda *_: None)

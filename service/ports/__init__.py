@@ -5,7 +5,7 @@ Kafka may raise Unavailable.
 """
 
 from service.ports.clock import Clock
-from service.ports.completeness import ABSENT, Completeness
+from service.ports.completeness import ABSENT, CATCHING_UP, FILLING, REBUILDING, Completeness
 from service.ports.credentials import Accounts, ApiKeys
 from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
@@ -64,6 +64,9 @@ from service.ports.workers import Workers
 
 __all__ = [
     "ABSENT",
+    "CATCHING_UP",
+    "FILLING",
+    "REBUILDING",
     "AccountPage",
     "Accounts",
     "AddressSearch",

@@ -190,5 +190,5 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             self._not_ready_reason = error.reason
         except (Exception, asyncio.CancelledError) as error:
             raise_if_cancelled()
-            log.exception("gate_check_failed")
+            log.exception("readiness_check_failed")
             self._not_ready_reason = f"the readiness check failed: {type(error).__name__}"

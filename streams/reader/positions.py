@@ -10,7 +10,7 @@ from service.model.catalogue import Lane
 from service.model.topics import TABLES, TopicNames
 from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import admin, count_partitions, kafka_errors
+from streams.kafka.errors import admin, count_partitions, kafka_errors, partition_counts
 from streams.kafka.reader import reader
 
 _TOPICS_INTERVAL_S = 30.0
@@ -36,6 +36,22 @@ async def _committed(client: Any, groups: Iterable[str]) -> dict[TopicPartition,
         offsets = await client.list_consumer_group_offsets(group)
         committed |= {tp: at.offset for tp, at in offsets.items()}
     return committed
+
+
+async def nothing_dispatched(connection: KafkaConnection, topics: TopicNames) -> bool:
+    """Return whether no delivery was ever dispatched. Raise Unavailable."""
+    counts = await partition_counts(connection)
+    names = [*topics.dispatches(), topics.outcomes]
+    partitions = [TopicPartition(topic, n) for topic in names for n in range(counts.get(topic, 0))]
+    if not partitions:
+        return True
+    consumer = reader(connection)
+    try:
+        async with kafka_errors(connection):
+            await consumer.start()
+            return not any((await consumer.end_offsets(partitions)).values())
+    finally:
+        await consumer.stop()
 
 
 class KafkaPositions:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from service.bootstrap import Parts
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
-from service.ports import TableCount
+from service.ports import REBUILDING, TableCount
 from service.ports.state_history import Lineage, Positions
 from streams.kafka.connection import KafkaConnection
 from streams.reader.merged_reader import BEGINNING, MergedReader
 from streams.reader.positions import finished_offsets
-
-UNDER_WAY = "Redis is being rebuilt; if no rebuild is running, run `tocsin rebuild` again"
 
 Progress = Callable[[str, int, int], None]
 """Called with the phase, the records read in it, and roughly how many are left."""
@@ -34,7 +32,7 @@ async def rebuild(parts: Parts, connection: KafkaConnection, progress: Progress)
     """
     rebuilder = await rebuilder_of(parts, connection)
     # First the marker: a stage must not run on tables that are half filled.
-    await parts.completeness.mark_incomplete(UNDER_WAY)
+    await parts.completeness.mark_incomplete(REBUILDING)
     read = await apply_phases(rebuilder, parts, connection, progress=progress)
     # Whatever these servers lacked is there now: without this, a worker would catch them up from a checkpoint.
     status = await parts.history.status()

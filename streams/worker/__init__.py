@@ -1,1 +1,1 @@
-"""The worker process: the Faust app, its stages, readiness gate, heartbeat, state keeper and bounce listener."""
+"""The worker process: the Faust app, its stages, heartbeat, state keeper and bounce listener."""

@@ -19,7 +19,6 @@ from streams.kafka.connection import kafka_connection
 from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
-from streams.worker.gate import ReadinessGate
 from streams.worker.heartbeat import PeriodicTask, RelayDrain, RelayReporter, heartbeats
 from streams.worker.stages import StageSpec
 from streams.worker.state_keeper import state_keeper
@@ -72,13 +71,7 @@ def specs(parts: Parts) -> list[StageSpec]:
         ]
     if "tables" in names:
         table.append(_spec(parts, "tables", [topics.table(name) for name in TABLES], parts.apply_tables))
-    gate = readiness_gate(parts)
-    return [replace(spec, readiness=gate) for spec in table]
-
-
-def readiness_gate(parts: Parts) -> ReadinessGate:
-    """Return the gate that keeps stages paused until Redis is complete."""
-    return ReadinessGate(parts.completeness, kafka_connection(parts.settings.kafka), parts.topics.prefix)
+    return [replace(spec, readiness=parts.completeness.incomplete) for spec in table]
 
 
 def _stage_names(parts: Parts) -> Sequence[str]:
@@ -134,7 +127,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
         services.append(RelayDrain(parts.transport, parts.settings.worker.drain))
     if "schedule" in names:
         scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)
-        services.append(PeriodicTask("schedule", scheduler.run_once, readiness_gate(parts)))
+        services.append(PeriodicTask("schedule", scheduler.run_once, parts.completeness.incomplete))
     if "bounces" in names:
         bounces = parts.bounces(producer)
         if bounces is None:

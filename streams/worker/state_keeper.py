@@ -11,8 +11,8 @@ Each worker has one; they take turns. The order of a catch-up:
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,17 +22,16 @@ import structlog
 from service.bootstrap import Parts, bootstrap
 from service.observability.metrics import CATCH_UPS
 from service.pipeline.email.lease import ALIVE_S
-from service.ports import ABSENT, Completeness, StateHistory, Unavailable
+from service.ports import ABSENT, CATCHING_UP, FILLING, Completeness, StateHistory, Unavailable
 from service.ports.state_history import CatchUp, Lineage, Positions, StateCheckpoint, StateStatus
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.connection import KafkaConnection
 from streams.reader.catch_up import read_again as read_since
-from streams.reader.positions import KafkaPositions
-from streams.worker.gate import nothing_dispatched
+from streams.reader.positions import KafkaPositions, nothing_dispatched
 
 log = structlog.get_logger(__name__)
 
-CATCHING_UP = "Redis may have lost its newest data; they are read again from Kafka"
+_MARKS = (CATCHING_UP, FILLING)
 MARGIN_MS = 30_000
 """How much earlier than Redis' newest checkpoint a catch-up begins: the API publishes a row up to 20 s before it is
 stored, and clocks differ."""
@@ -90,7 +89,7 @@ class StateKeeper:
         if status.incomplete == ABSENT and status.lineage is None:
             await self._fill_new_installation(status)
             return
-        if status.incomplete is not None and status.incomplete != CATCHING_UP:
+        if status.incomplete not in (None, *_MARKS):
             return  # a rebuild decides
         cause = self._cause(status)
         if cause is not None:
@@ -104,20 +103,23 @@ class StateKeeper:
             await self._write_new_checkpoint()
 
     async def _fill_new_installation(self, status: StateStatus) -> None:
-        """Fill the tables of an installation that has rows in Kafka, and has never dispatched a delivery.
+        """Fill the tables of an installation that has never dispatched a delivery from the rows in Kafka, if any.
 
         Nothing can have been sent, so there is nothing that a Redis without marks could have forgotten.
         """
         now_s = time.monotonic()
-        if now_s < self._next_look_s or not await self._history.take_turn("catch-up", self._owner, _TURN_S):
+        if now_s < self._next_look_s or not await self._take_catch_up():
             return
         self._next_look_s = now_s + _LOOK_S
         if not await self._kafka.nothing_dispatched():
             return
-        records, began = await self._kafka.read_again({})
-        await self._accept(status, status.servers)
-        await self._write_checkpoint(began)
-        await self._completeness.mark_complete()
+        # Until the end nothing is dispatched, so this stays true.
+        await self._completeness.mark_incomplete(FILLING)
+        async with self._kept_turn():
+            records, began = await self._kafka.read_again({})
+            await self._accept(status, status.servers)
+            await self._write_checkpoint(began)
+            await self._completeness.mark_complete()
         log.info("new_installation_filled", records=records)
 
     def _cause(self, status: StateStatus) -> str | None:
@@ -160,16 +162,11 @@ class StateKeeper:
         # First the mark, by every worker that notices: no stage may act on what this server holds.
         if status.incomplete is None:
             await self._completeness.mark_incomplete(CATCHING_UP)
-        if not await self._history.take_turn("catch-up", self._owner, _TURN_S):
+        if not await self._take_catch_up():
             return
         since = await self._since(status)
-        keeping = asyncio.create_task(self._keep_turn())
-        try:
+        async with self._kept_turn():
             await self._run(status, cause, since)
-        finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
 
     async def _since(self, status: StateStatus) -> StateCheckpoint:
         """Return the checkpoint to begin at; one before everything where there is none that all servers have passed."""
@@ -189,9 +186,13 @@ class StateKeeper:
         # Claims whose heartbeats were refused must not be taken for those of dead workers.
         await asyncio.sleep(self._heartbeats_s)
         second, began = await self._kafka.read_again(began)
-        if (await self._history.status()).servers != status.servers:
+        now = await self._history.status()
+        if now.servers != status.servers:
             log.warning("catch_up_repeated", cause="another_server")
             return  # the mark stays: the next tick catches up with what answers now
+        if now.incomplete not in _MARKS:
+            log.warning("catch_up_left", reason=now.incomplete)
+            return  # Redis was emptied, or an operator has begun a rebuild
         await self._write_checkpoint(began)
         await self._completeness.mark_complete()
         catch_up = catch_up._replace(ended_ms=self._now_ms(), records=first + second)
@@ -201,11 +202,26 @@ class StateKeeper:
             "catch_up_ended", cause=cause, records=catch_up.records, ms=catch_up.ended_ms - catch_up.began_ms
         )
 
-    async def _keep_turn(self) -> None:
-        while True:
-            await asyncio.sleep(_TURN_S / 3)
-            with suppress(Unavailable):
-                await self._history.take_turn("catch-up", self._owner, _TURN_S)
+    async def _take_catch_up(self) -> bool:
+        return await self._history.take_turn("catch-up", self._owner, _TURN_S)
+
+    @asynccontextmanager
+    async def _kept_turn(self) -> AsyncIterator[None]:
+        """Keep the turn that was taken for as long as the block runs."""
+
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(_TURN_S / 3)
+                with suppress(Unavailable):
+                    await self._take_catch_up()
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
 
 
 class StateKeeperService(faust.Service):  # type: ignore[misc]  # faust has no usable types

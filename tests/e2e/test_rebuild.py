@@ -20,6 +20,7 @@ from service.model.ledger import State
 from service.model.reasons import Reason
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.ports import InboxQuery, ReadFilter
+from tests.support.completeness import mark_complete
 from tests.support.readiness import not_ready_reasons, wait_until_ready
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
@@ -41,7 +42,7 @@ async def seeded_pipeline(**variables: str) -> AsyncIterator[tuple[RealPipeline,
     async with RealPipeline(variables=variables) as pipeline:
         with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
             client.flushall()
-        await pipeline.parts.tables.mark_complete()
+        await mark_complete(pipeline.parts.store)
         assert await seed(pipeline.parts.table_writer(pipeline.producer), pipeline.parts.catalogue)
         port = free_port()
         pipeline.start_worker(ALL_STAGES, TOCSIN_WORKER__METRICS_PORT=str(port))

@@ -13,6 +13,7 @@ from service.model.ids import address_key, event_key
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.pipeline.email.soft_bounces import SoftBounceScorer
+from tests.support.completeness import mark_complete
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
@@ -36,7 +37,7 @@ async def prepare(pipeline: RealPipeline) -> None:
     """Fill Redis through Kafka only; the mailbox of `waiting` always defers."""
     with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
         client.flushall()
-    await pipeline.parts.tables.mark_complete()
+    await mark_complete(pipeline.parts.store)
     writer = pipeline.parts.table_writer(pipeline.producer)
     assert await seed(writer, pipeline.parts.catalogue)
     waiting = samples.RECIPIENTS[0].model_copy(update={"id": "waiting", "address": "deferred@simulator.test"})

@@ -16,6 +16,7 @@ from service.model.recipient import Choice
 from service.ports import Unavailable
 from service.settings import RedisSettings
 from tests.e2e.test_rebuild import SOURCE, ledger_of, overbid, read_marker, reads_of
+from tests.support.completeness import mark_complete
 from tests.support.readiness import not_ready_reasons, wait_until_ready
 from tests.support.real_pipeline import RealPipeline
 from tests.support.redis_cluster import EmbeddedCluster
@@ -76,7 +77,7 @@ async def test_nothing_of_the_gap_is_lost_or_sent_twice(tmp_path: Path, since: s
         RealPipeline(redis=RedisSettings(url=SecretStr(servers.url))) as pipeline,
     ):
         await servers.command(servers.primary, "FLUSHALL")
-        await pipeline.parts.tables.mark_complete()
+        await mark_complete(pipeline.parts.store)
         assert await seed(pipeline.parts.table_writer(pipeline.producer), pipeline.parts.catalogue)
         port = free_port()
         pipeline.start_worker(ALL_STAGES, TOCSIN_WORKER__METRICS_PORT=str(port))

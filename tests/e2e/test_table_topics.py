@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from service.dev.ports import free_port
 from service.model.ids import address_key
 from service.model.recipient import Recipient
-from service.ports import LookupKeys
+from service.ports import ABSENT, LookupKeys
 from tests.support.readiness import not_ready_reasons, wait_until_ready
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
@@ -208,4 +208,4 @@ async def test_only_a_new_installation_starts_by_itself() -> None:
         await asyncio.to_thread(worker.wait, 60)
         pipeline.start_worker(ALL_STAGES, TOCSIN_WORKER__METRICS_PORT=str(port))
         await eventually(paused, 60)
-        assert await pipeline.parts.tables.unmarked()
+        assert await pipeline.parts.tables.incomplete() == ABSENT

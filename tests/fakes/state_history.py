@@ -3,7 +3,7 @@
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from service.ports import ABSENT
+from service.ports import ABSENT, Unavailable
 from service.ports.state_history import CatchUp, Lineage, StateCheckpoint, StateStatus, kept_checkpoints
 from tests.fakes.outage import Outage
 
@@ -70,12 +70,10 @@ class FakeStateHistory:
         self.outage.check()
         return self.kept.incomplete
 
-    async def unmarked(self) -> bool:
-        self.outage.check()
-        return self.kept.incomplete == ABSENT
-
     async def mark_complete(self) -> None:
         self.outage.check()
+        if self.kept.incomplete == ABSENT:
+            raise Unavailable(ABSENT)
         self.kept.incomplete = None
 
     async def mark_incomplete(self, reason: str) -> None:

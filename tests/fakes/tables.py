@@ -8,7 +8,16 @@ from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import AccountPage, ContactPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
+from service.ports import (
+    ABSENT,
+    AccountPage,
+    ContactPage,
+    LookupKeys,
+    MailBlock,
+    RolePage,
+    Rows,
+    Unavailable,
+)
 from tests.fakes.outage import Outage
 
 K = TypeVar("K", bound=Hashable)
@@ -23,7 +32,7 @@ class FakeTables:
 
     def __init__(self, *, complete: bool = True) -> None:
         self.outage = Outage()
-        self.reason = None if complete else "Redis is not complete: run `tocsin rebuild`"
+        self.reason = None if complete else ABSENT
         self.recipients: dict[str, Recipient] = {}
         self.groups: dict[tuple[str, str], Group] = {}
         self.contacts: dict[str, dict[str, Contact]] = {}
@@ -82,6 +91,8 @@ class FakeTables:
         return self.reason
 
     async def mark_complete(self) -> None:
+        if self.reason == ABSENT:
+            raise Unavailable(ABSENT)
         self.reason = None
 
     async def mark_incomplete(self, reason: str) -> None:

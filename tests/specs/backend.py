@@ -48,7 +48,6 @@ from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.workers import FakeWorkers
-from tests.support.redis_cluster import mark_complete
 
 CAP = 5
 
@@ -142,11 +141,3 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisRelayReports(store),
         lambda recipient: inbox_drift(store, clock, recipient),
     )
-
-
-async def complete(store: Store) -> None:
-    """Mark a Redis as complete, for tests of something else."""
-    if store.cluster:
-        mark_complete(store)
-    else:
-        await RedisTables(store).mark_complete()

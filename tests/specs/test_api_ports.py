@@ -36,7 +36,7 @@ from tests.fakes.credentials import FakeAccounts, FakeApiKeys
 from tests.fakes.http import FakeIdempotency, FakeRateLimits
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
-from tests.specs.backend import complete
+from tests.support.completeness import mark_complete
 from tests.support.cost_growth import assert_linear_async
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
@@ -73,7 +73,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
     url = shared_cluster() if cluster else shared_valkey().url
     redis = settings.RedisSettings(url=SecretStr(url), cluster=cluster, prefix=f"{uuid4().hex}:")
     store = Store(redis)
-    await complete(store)
+    await mark_complete(store)
     yield ApiPorts(
         RedisAccounts(store),
         RedisApiKeys(store),

@@ -19,8 +19,9 @@ from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.soft_bounce import SoftBounceScore
-from service.ports import EventHead, InboxItem, LookupKeys, SupersedableEvent, Unavailable
-from tests.specs.backend import Backend, complete, redis_backend
+from service.ports import ABSENT, EventHead, InboxItem, LookupKeys, SupersedableEvent, Unavailable
+from tests.specs.backend import Backend, redis_backend
+from tests.support.completeness import mark_complete
 from tests.support.redis_cluster import shared_cluster
 from tests.support.stack import shared_valkey
 
@@ -90,9 +91,9 @@ async def test_an_empty_redis_refuses_every_write(guarded: Store, name: str) -> 
 async def test_a_complete_redis_accepts_every_write(guarded: Store) -> None:
     """The same calls succeed once Redis is marked complete, and fail again once it is marked incomplete."""
     backend, tables = redis_backend(guarded), RedisTables(guarded)
-    assert await tables.unmarked()
+    assert await tables.incomplete() == ABSENT
     assert not await holds_rows(guarded)
-    await tables.mark_complete()
+    await mark_complete(guarded)
     assert await tables.incomplete() is None
     for write in WRITES.values():
         await write(backend, 1)
@@ -117,7 +118,7 @@ async def test_one_cluster_server_that_lost_its_data_is_detected() -> None:
     )
     backend, tables = redis_backend(opened), RedisTables(opened)
     try:
-        await tables.mark_complete()
+        await mark_complete(opened)
         await backend.writes.put_recipients([Recipient(id=f"person{n}", version=1) for n in MANY])
         with redis.Redis.from_url(url) as one:
             one.flushall()
@@ -128,8 +129,9 @@ async def test_one_cluster_server_that_lost_its_data_is_detected() -> None:
             except Unavailable:
                 refused += 1
         assert 0 < refused < len(MANY)
-        assert "tocsin rebuild" in (await tables.incomplete() or "")
-        assert not await tables.unmarked()
+        with pytest.raises(Unavailable, match="tocsin rebuild"):
+            await tables.mark_complete()
+        assert await tables.incomplete() == ABSENT
         with pytest.raises(Unavailable):
             await tables.lookup(LookupKeys(recipients={"person1"}))
         counted = {s.table: s.rows for s in await inventory(opened)}
@@ -144,7 +146,7 @@ async def test_checksums_do_not_depend_on_order_and_see_every_change(guarded: St
     other = Store(guarded._settings.model_copy(update={"prefix": f"{uuid4().hex}:"}))
     try:
         for store, order in ((guarded, list(MANY)), (other, list(reversed(MANY)))):
-            await complete(store)
+            await mark_complete(store)
             backend = redis_backend(store)
             await backend.writes.put_recipients([Recipient(id=f"p{n}", version=1) for n in order])
             for n in order:

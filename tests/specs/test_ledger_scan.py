@@ -15,7 +15,8 @@ from service.model.recipient import Contact, Recipient
 from service.pipeline.operate.audit import Auditor
 from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
-from tests.specs.backend import Backend, complete, redis_backend
+from tests.specs.backend import Backend, redis_backend
+from tests.support.completeness import mark_complete
 
 
 class Log:
@@ -131,7 +132,7 @@ async def test_invalid_ledger_rows_are_drift(store: Store) -> None:
 async def test_an_address_is_searched_in_every_table(store: Store) -> None:
     """The search finds recipients and contacts, ignoring case."""
     backend = redis_backend(store)
-    await complete(store)
+    await mark_complete(store)
     await backend.writes.put_recipients(
         [Recipient(id=f"r{n}", address=f"A{n % 3}@example.com", version=1) for n in range(6)]
     )

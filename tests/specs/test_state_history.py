@@ -13,12 +13,12 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.connect.connection import Replication
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.state_history import RedisStateHistory
-from service.adapters.redis.tables.tables import RedisTables
 from service.model.ids import event_key
 from service.ports import ABSENT, StateHistory, Unavailable
 from service.ports.state_history import CatchUp, Lineage, StateCheckpoint
 from tests.fakes.state_history import FakeStateHistory
 from tests.specs.backend import redis_backend
+from tests.support.completeness import mark_complete
 from tests.support.redis_cluster import shared_cluster
 from tests.support.replicated_valkey import ReplicatedValkey
 from tests.support.stack import shared_valkey
@@ -83,7 +83,7 @@ async def test_a_promoted_replica_answers_nothing_until_it_is_accepted(tmp_path:
         store = Store(redis, guarded=True)
         history, backend = RedisStateHistory(store), redis_backend(store)
         store.connection_checks.append(LineageCheck(history.lineage))
-        await RedisTables(store).mark_complete()
+        await mark_complete(store)
         await history.accept(Lineage(1, (await history.status()).servers))
         assert await backend.ledger.entry(event_key("s", "1"), "d") is None
         await servers.wait_until_replicated()

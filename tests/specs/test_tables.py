@@ -9,7 +9,8 @@ from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.ports import LookupKeys, MailBlock, Unavailable
-from tests.specs.backend import Backend, complete
+from tests.specs.backend import Backend
+from tests.support.completeness import mark_complete
 
 ODD = ["plain", "a}b{c", "{x}", "Ünïcödé ☃", "with space", "a%7Db", "line\nbreak\ttab", "{}", "\x00nul"]
 
@@ -25,8 +26,9 @@ def contact(uuid: str, account: str = "acme", version: int = 1, name: str = "") 
 @pytest.fixture
 async def full(backend: Backend) -> Backend:
     if isinstance(backend.tables, RedisTables):
-        await complete(backend.tables._store)
+        await mark_complete(backend.tables._store)
     else:
+        await backend.tables.mark_incomplete("it is filled")
         await backend.tables.mark_complete()
     return backend
 
@@ -45,6 +47,9 @@ async def test_nothing_is_read_until_complete(backend: Backend) -> None:
         with pytest.raises(Unavailable):
             await read()
 
+    with pytest.raises(Unavailable, match="tocsin rebuild"):
+        await backend.tables.mark_complete()
+    await backend.tables.mark_incomplete("it is filled")
     await backend.tables.mark_complete()
 
     assert await backend.tables.incomplete() is None

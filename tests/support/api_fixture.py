@@ -47,6 +47,7 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
+from tests.support.completeness import mark_complete
 
 CATALOGUE = load_catalogue(templates_directory())
 ACCOUNT, PASSWORD = "acme", "acme-dev-only"
@@ -157,7 +158,7 @@ async def real_api(
     store, clock = Store(settings.redis), _WallClock()
     deps = real_deps(settings, store, clock, publisher or FakePublisher())
     tables = RedisTables(store)
-    await tables.mark_complete()
+    await mark_complete(store)
     await deps.accounts.put(Account(id=ACCOUNT, credential=_HASH, version=1))
     try:
         async with _serve(replace(deps, events_topic=events_topic), tables, RedisTableWrites(store)) as api:

@@ -30,6 +30,7 @@ from service.settings import KafkaSettings, RedisSettings, Settings, SmtpSetting
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
 from streams.topics.apply import apply as apply_topics
+from tests.support.completeness import mark_complete
 from tests.support.paths import ROOT
 from tests.support.stack import shared_kafka, shared_valkey
 from tests.support.wait import eventually
@@ -75,7 +76,7 @@ class RealPipeline:
             kafka_connection(kafka), kafka.prefix, partitions=kafka.partitions, events=kafka.events
         )
         self.parts = bootstrap(self.settings)
-        await self.parts.tables.mark_complete()
+        await mark_complete(self.parts.store)
         self.producer = Producer(kafka_connection(kafka))
         await self.producer.start()
         await self.seed()

@@ -31,10 +31,10 @@ def shared_cluster() -> str:
     return _servers()[0].url
 
 
-def mark_complete(store: Store) -> None:
+def mark_every_slot(store: Store) -> None:
     """Mark every slot as complete by one script a server.
 
-    `RedisTables.mark_complete` needs half a second for its 16,384 commands.
+    A command for each of the 16,384 slots takes half a second.
     """
     marks = store.completeness_marks.all()
     for server, slots in zip(_servers(), _SLOT_RANGES, strict=True):

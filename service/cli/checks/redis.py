@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
 from service.cli.support.times import iso
-from service.ports import ABSENT, Unavailable
+from service.ports import ABSENT, CATCHING_UP, FILLING, Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def _nothing_dispatched(settings: Settings) -> bool:
     """Return whether no delivery was ever dispatched; False where Kafka does not say."""
     from service.cli.support.factories import kafka_connection
     from service.model.topics import TopicNames
-    from streams.worker.gate import nothing_dispatched
+    from streams.reader.positions import nothing_dispatched
 
     try:
         return await nothing_dispatched(kafka_connection(settings), TopicNames(settings.kafka.prefix))
@@ -124,4 +124,8 @@ async def _tables(settings: Settings) -> Finding:
         return ok("tables", "complete")
     if reason == ABSENT and await _nothing_dispatched(settings):
         return ok("tables", "a new installation: the first worker fills them")
+    if reason in (CATCHING_UP, FILLING):
+        return warn(
+            "tables", f"{reason}; nothing is sent until it has ended", "start a worker, if none is running"
+        )
     return fail("tables", f"{reason}; nothing is sent until they are complete", "run `tocsin rebuild`")

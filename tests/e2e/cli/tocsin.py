@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.tables.tables import RedisTables
 from service.settings import KafkaSettings, RedisSettings, Settings
+from tests.support.completeness import mark_complete
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and so their children.
 _HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -89,7 +89,7 @@ class Tocsin:
         async def mark() -> None:
             store = Store(self.settings.redis)
             try:
-                await RedisTables(store).mark_complete()
+                await mark_complete(store)
             finally:
                 await store.close()
 

@@ -4,14 +4,14 @@ from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.tables.contacts import RedisContacts
-from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.recipient import Contact
+from tests.support.completeness import mark_complete
 
 
 async def test_a_missing_order_is_rebuilt(store: Store, raw: Redis) -> None:
     """Every contact is on a page, also when the order is absent or part of it is lost."""
-    await RedisTables(store).mark_complete()
+    await mark_complete(store)
     rows = [Contact(uuid=f"u{n}", account="acme", email="a@x.org", main=n == 2) for n in range(4)]
     await RedisTableWrites(store).put_contacts(rows)
     order = f"{store.keys.contacts('acme')}:order"

@@ -6,13 +6,13 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.open_ages import RedisOpenAges
-from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.ids import delivery_id
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
+from tests.support.completeness import mark_complete
 
 HIGH, BULK = Lane.high, Lane.bulk
 
@@ -28,7 +28,7 @@ def delivery(n: int, lane: Lane = HIGH) -> Delivery:
 
 @pytest.fixture
 async def ledger(store: Store) -> RedisLedger:
-    await RedisTables(store).mark_complete()
+    await mark_complete(store)
     return RedisLedger(store)
 
 

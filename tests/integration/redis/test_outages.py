@@ -22,6 +22,7 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.dev.valkey import EmbeddedValkey
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
+from tests.support.completeness import mark_complete
 from tests.support.paths import ROOT
 
 PASSWORD = "s3cret-word"
@@ -104,7 +105,7 @@ async def test_the_rights_of_the_documented_user_are_enough(server: EmbeddedValk
     await admin(server, "ACL", "SETUSER", "tocsin", "on", f">{PASSWORD}", *rights.split())
     url = server.url.replace("redis://", f"redis://tocsin:{PASSWORD}@")
     store = Store(settings.RedisSettings(url=SecretStr(url)))
-    await RedisTables(store).mark_complete()
+    await mark_complete(store)
     await store.probe()
     assert await write(store)
     assert [keys async for keys in store.scan_keys("*")]
@@ -168,7 +169,7 @@ async def test_flushed_scripts_are_loaded_again(server: EmbeddedValkey, store: S
 async def test_an_emptied_server_is_incomplete(server: EmbeddedValkey, store: Store) -> None:
     """After FLUSHALL the mark is absent, so nothing is sent."""
     tables = RedisTables(store)
-    await tables.mark_complete()
+    await mark_complete(store)
     assert await tables.incomplete() is None
     await admin(server, "FLUSHALL")
     assert await tables.incomplete()

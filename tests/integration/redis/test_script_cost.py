@@ -20,7 +20,8 @@ from service.model.reasons import Reason
 from service.model.recipient import Contact, Recipient
 from service.ports import EventHead, InboxItem, InboxQuery, LookupKeys, ReadFilter, SupersedableEvent
 from service.settings import RedisSettings
-from tests.specs.backend import Backend, complete, redis_backend
+from tests.specs.backend import Backend, redis_backend
+from tests.support.completeness import mark_complete
 from tests.support.cost_growth import ClockS, assert_linear_async, valkey_clock_s
 
 pytestmark = pytest.mark.exhaustive
@@ -189,7 +190,7 @@ async def test_the_cost_of_a_call_grows_with_its_items(server: Server, name: str
 
     async def prepare(n: int) -> int:
         await server.store.pipeline([("FLUSHALL",)])
-        await complete(server.store)
+        await mark_complete(server.store)
         await before(server.backend, n)
         return n
 
@@ -200,7 +201,7 @@ async def test_the_cost_of_a_call_grows_with_its_items(server: Server, name: str
 
 async def test_the_index_by_event_id_is_bounded(server: Server) -> None:
     """The newest 100 events of an id are found by it; the index counts the others."""
-    await complete(server.store)
+    await mark_complete(server.store)
     for start in range(0, 350, 50):
         await server.backend.ledger.open([event(i, event_id="1") for i in range(start, start + 50)], [])
 

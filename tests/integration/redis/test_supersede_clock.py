@@ -7,13 +7,13 @@ import pytest
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.settings import RedisSettings
-from tests.specs.backend import complete
+from tests.support.completeness import mark_complete
 
 
 @pytest.fixture
 async def store(valkey_url: str) -> AsyncIterator[Store]:
     store = Store(RedisSettings(url=valkey_url))  # type: ignore[arg-type]
-    await complete(store)
+    await mark_complete(store)
     yield store
     await store.close()
 

@@ -21,7 +21,8 @@ from service.model.recipient import Contact, Group, Recipient
 from service.observability.metrics import UNREADABLE_ROWS
 from service.ports import InboxItem, InboxQuery, LookupKeys
 from service.settings import RedisSettings
-from tests.specs.backend import Backend, complete, redis_backend
+from tests.specs.backend import Backend, redis_backend
+from tests.support.completeness import mark_complete
 
 BROKEN = [b"", b"{", b"\xff", b"null", b"[]", b'{"id":5}', b"x\ty\tz", b"\n\n"]
 
@@ -29,7 +30,7 @@ BROKEN = [b"", b"{", b"\xff", b"null", b"[]", b'{"id":5}', b"x\ty\tz", b"\n\n"]
 @pytest.fixture
 async def store(valkey_url: str) -> AsyncIterator[Store]:
     store = Store(RedisSettings(url=valkey_url))  # type: ignore[arg-type]
-    await complete(store)
+    await mark_complete(store)
     yield store
     await store.close()
 

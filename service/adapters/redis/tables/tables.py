@@ -1,6 +1,7 @@
 """The tables, read in batches: one pipeline for all that a batch needs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
@@ -17,7 +18,7 @@ from service.adapters.redis.unreadable_rows import readable
 from service.model.ids import address_key
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.ports import AccountPage, LookupKeys, MailBlock, RolePage, Rows
+from service.ports import ABSENT, AccountPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
 
 _PAGE = 1000
 _MARKS_A_CALL = 1000
@@ -107,23 +108,23 @@ class RedisTables:
         """Return why nothing may be sent yet; None when Redis is known to be complete."""
         return why_incomplete(await self._store.pipeline(self._read_marks()))
 
-    async def unmarked(self) -> bool:
-        """Return whether there is no mark at all: a new installation, or lost data."""
-        return not any(await self._store.pipeline(self._read_marks()))
-
     async def mark_complete(self) -> None:
-        """Mark Redis as complete: it holds everything."""
-        await self._mark(YES)
+        """Change every mark to complete. Raise Unavailable where one is absent: data were lost since it was set."""
+        # XX: a server that was emptied meanwhile has no mark, and gets none.
+        if not all(await self._mark(YES, "XX")):
+            raise Unavailable(ABSENT)
 
     async def mark_incomplete(self, reason: str) -> None:
         """Mark Redis as incomplete, which stops all sending; readiness shows `reason`."""
         await self._mark(f"no {reason}".encode())
 
-    async def _mark(self, value: bytes) -> None:
+    async def _mark(self, value: bytes, *options: str) -> Sequence[Any]:
         marks = self._store.completeness_marks.all()
+        replies: list[Any] = []
         for start in range(0, len(marks), _MARKS_A_CALL):
             part = marks[start : start + _MARKS_A_CALL]
-            await self._store.pipeline([("SET", mark, value) for mark in part])
+            replies += await self._store.pipeline([("SET", mark, value, *options) for mark in part])
+        return replies
 
     def _read_marks(self) -> list[Command]:
         """Return the commands that read the marks. They go last in a pipeline, to vouch for all reads before them."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from service.ports import ABSENT, Unavailable
+from service.ports import ABSENT, CATCHING_UP, FILLING, REBUILDING, Unavailable
 from service.ports.state_history import Lineage, Positions, StateCheckpoint, kept_checkpoints
-from streams.worker.state_keeper import CATCHING_UP, MARGIN_MS, KeeperInputs, StateKeeper
+from streams.worker.state_keeper import MARGIN_MS, KeeperInputs, StateKeeper
 from tests.fakes.clock import FakeClock
 from tests.fakes.state_history import FakeStateHistory
 
@@ -185,12 +185,73 @@ async def test_a_new_installation_with_rows_in_kafka_comes_up_by_itself(rig: Rig
     assert rig.read == ([] if dispatched else [{}])
 
 
+async def test_nothing_is_dispatched_while_a_new_installation_is_filled(rig: Rig) -> None:
+    """Redis is marked, so that the answer that nothing was dispatched stays true; a worker that dies is followed."""
+    rig.redis.kept = type(rig.redis.kept)()
+    rig.dispatched = False
+    other = rig.make("two")
+
+    def die() -> None:
+        assert rig.redis.kept.incomplete == FILLING
+        raise Unavailable("Kafka does not answer")
+
+    rig.during = die
+    with pytest.raises(Unavailable):
+        await rig.keeper.tick()
+    rig.during = lambda: None
+    await other.tick()
+    assert rig.redis.kept.incomplete == FILLING, "the first still has the turn"
+    rig.redis.turns.clear()
+    await other.tick()
+    assert rig.redis.kept.incomplete is None
+    assert rig.read[1:] == [{}, {TOPIC: 0}]
+
+
+@pytest.mark.parametrize("new", [True, False])
+async def test_a_redis_that_is_emptied_while_it_is_read_for_stays_closed(rig: Rig, new: bool) -> None:
+    """What was read before is lost with the mark: only a rebuild may open it. No server says that it is another."""
+    if new:
+        rig.redis.kept, rig.dispatched = type(rig.redis.kept)(), False
+    else:
+        await rig.run(60)
+        rig.redis.servers = frozenset({"s2"})
+
+    def empty() -> None:
+        rig.redis.kept = type(rig.redis.kept)()
+        rig.during = lambda: None
+
+    rig.during = empty
+    if new:
+        with pytest.raises(Unavailable, match="tocsin rebuild"):
+            await rig.keeper.tick()
+    else:
+        await rig.keeper.tick()
+    assert rig.redis.kept.incomplete == ABSENT
+    rig.dispatched = True
+    await rig.run(3)
+    assert rig.redis.kept.incomplete == ABSENT
+
+
+async def test_a_rebuild_that_begins_during_a_catch_up_decides(rig: Rig) -> None:
+    """Its mark is not replaced: only it knows when its rows are all there."""
+    await rig.run(60)
+    rig.redis.servers = frozenset({"s2"})
+
+    def rebuild() -> None:
+        rig.redis.kept.incomplete = REBUILDING
+
+    rig.during = rebuild
+    await rig.keeper.tick()
+    assert rig.redis.kept.incomplete == REBUILDING
+
+
 async def test_a_rebuilt_redis_is_not_caught_up_again(rig: Rig) -> None:
     """It was emptied, and holds neither checkpoints nor the lineage that was; the rebuild has accepted its servers."""
     await rig.run(60)
     rig.redis.kept = type(rig.redis.kept)()
     await rig.run(2)
     assert rig.redis.kept.incomplete == ABSENT
+    await rig.redis.mark_incomplete(REBUILDING)
     await rig.redis.accept(Lineage.after(None, 0, rig.redis.servers, rig.clock.now_ms()))
     await rig.redis.mark_complete()
     await rig.run(3)
