@@ -11,7 +11,7 @@ REBUILDING = "Redis is being rebuilt; if no rebuild is running, run `tocsin rebu
 
 
 class Completeness(Protocol):
-    """The marker of Redis. Whoever fills Redis marks it incomplete before and complete after.
+    """The marker of Redis. A rebuild or a catch-up marks it incomplete before and complete after.
 
     Every method raises Unavailable.
     """
