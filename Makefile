@@ -26,9 +26,9 @@ run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail cat
 	@exec $(BIN)/tocsin dev
 
 test: $(VENV)/.ready ## every test, on real servers that it starts itself
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones: under 20 s of CPU, for every save
+quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
 	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture
 
 unit: $(VENV)/.ready ## every test without a broker: unit, architecture, properties and the simulation

@@ -1,6 +1,7 @@
 """Fixtures of all tests; the servers that they start are in `tests/support/stack.py`."""
 
 import gc
+from collections import Counter
 
 import pytest
 import redis
@@ -13,6 +14,17 @@ from tests.support.stack import shared_kafka, shared_valkey
 # random examples nor from a busy machine. `--hypothesis-profile=default` searches for new examples.
 settings.register_profile("same", derandomize=True, database=None, deadline=None, print_blob=True)
 settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test an id of its own, by which workers that run in parallel are told what to run.
+
+    All tests that schemathesis generates from one function have the function's id.
+    """
+    count = Counter(item.nodeid for item in items)
+    for item in items:
+        if count[item.nodeid] > 1:
+            item._id = item.id.with_params(item.name)
 
 
 def pytest_collection_finish() -> None:
