@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+from service.model.address import ascii_domain, mailbox
 from service.model.delivery import Delivery
 from service.model.ids import address_key
 
@@ -49,7 +50,7 @@ class Verp:
     """
 
     def __init__(self, secrets: Sequence[str], domain: str) -> None:
-        self.domain = domain.lower()
+        self.domain = (ascii_domain(domain) or domain).lower().removesuffix(".")
         self._keys = [
             blake2b(b"tocsin verp\0" + secret.encode(), digest_size=32).digest() for secret in secrets
         ]
@@ -63,7 +64,7 @@ class Verp:
 
     def in_domain(self, address: str) -> bool:
         """Return whether an address is in the bounce domain, signed or not."""
-        return address.strip("<> ").lower().rpartition("@")[2] == self.domain
+        return mailbox(address.strip("<> ")).rpartition("@")[2] == self.domain
 
     def read(self, address: str) -> Origin | None:
         """Return the payload of an address in our domain; None unless its local part holds one with our signature."""

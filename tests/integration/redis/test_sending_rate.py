@@ -29,12 +29,14 @@ async def test_concurrent_reservations_have_different_times(store: Store) -> Non
 
 
 async def test_a_domain_has_its_own_rate(store: Store) -> None:
-    """A domain has its own rate or the common one, ignoring case, and through each relay separately."""
-    rate = RedisSendingRate(store, {}, {"Slow.example": 1.0}, 100.0)
+    """A domain has its own rate or the common one, however it is spelt, and through each relay separately."""
+    rate = RedisSendingRate(store, {}, {"Slow.example": 1.0, "Bücher.example": 1.0}, 100.0)
 
     assert await rate.acquire("r", "slow.example", 2) == 0.0
     assert 1.0 < await rate.acquire("r", "SLOW.example", 1) < 2.0
     assert await rate.acquire("other", "slow.example", 1) == 0.0
+    assert await rate.acquire("r", "xn--bcher-kva.example", 2) == 0.0
+    assert 1.0 < await rate.acquire("r", "xn--bcher-kva.example", 1) < 2.0
     await rate.acquire("r", "quick.example", 50)
     assert 0.1 < await rate.acquire("r", "quick.example", 1) <= 0.5
 

@@ -29,6 +29,18 @@ def test_a_sender_carries_its_delivery_and_no_address() -> None:
         assert address_key("alice@example.com").startswith(origin.hint)
 
 
+@pytest.mark.parametrize("domain", ["Bücher.test", "xn--bcher-kva.test", "bu\u0308cher.test"])
+def test_the_domain_is_ours_however_it_is_spelt(domain: str) -> None:
+    """Messages leave with A-labels, so bounces come back to them, whatever the settings say."""
+    verp = Verp([NEW], domain)
+    local = verp.address(DELIVERY).partition("@")[0]
+
+    assert verp.domain == "xn--bcher-kva.test"
+    for spelt in ("xn--bcher-kva.test", "XN--BCHER-KVA.TEST", "bücher.test", "BÜCHER。test", "bücher.test."):
+        assert verp.read(f"{local}@{spelt}"), spelt
+    assert not verp.in_domain("postmaster@bucher.test")
+
+
 def test_secrets_can_be_replaced() -> None:
     """The first signs, all verify."""
     before = Verp([OLD], "b.test").address(DELIVERY)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.script_batch import Script
+from service.model.address import ascii_domain
 
 _RESERVE = Script("rate_reserve")
 _US = 1_000_000
@@ -28,7 +29,7 @@ class RedisSendingRate:
     ) -> None:
         self._store = store
         self._relays = relays
-        self._domains = {name.lower(): rate for name, rate in domains.items()}
+        self._domains = {(ascii_domain(name) or name).lower(): rate for name, rate in domains.items()}
         self._domain = domain
         self._burst_us = int(burst_s * _US)
 
