@@ -78,7 +78,7 @@ from service.ports import (
     Withdrawals,
     Workers,
 )
-from service.settings import RelaySettings, Settings, TimeoutSettings, templates_directory
+from service.settings import RelaySettings, Settings, SmtpSettings, TimeoutSettings, templates_directory
 
 
 class SystemClock:
@@ -343,13 +343,12 @@ def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
 def relays(settings: Settings) -> Sequence[Relay]:
     """Return the relays in order of preference."""
     smtp = settings.smtp
-    return [
-        _relay(one, f"relay{n}", smtp.local_hostname, smtp.domain_concurrency)
-        for n, one in enumerate((smtp, *smtp.fallbacks), start=1)
-    ]
+    return [_relay(one, f"relay{n}", smtp) for n, one in enumerate((smtp, *smtp.fallbacks), start=1)]
 
 
-def _timeouts(timeouts: TimeoutSettings) -> Timeouts:
+def _timeouts(timeouts: TimeoutSettings, first: TimeoutSettings) -> Timeouts:
+    """Return the timeouts of a relay: those that are not set are the first relay's."""
+    timeouts = first.model_copy(update=timeouts.model_dump(exclude_unset=True))
     return Timeouts(
         connect_s=timeouts.connect,
         greeting_s=timeouts.greeting,
@@ -365,7 +364,7 @@ def _timeouts(timeouts: TimeoutSettings) -> Timeouts:
     )
 
 
-def _relay(one: RelaySettings, default_name: str, local_hostname: str, domain_concurrency: int) -> Relay:
+def _relay(one: RelaySettings, default_name: str, smtp: SmtpSettings) -> Relay:
     return Relay(
         name=one.name or default_name,
         host=one.host,
@@ -375,10 +374,10 @@ def _relay(one: RelaySettings, default_name: str, local_hostname: str, domain_co
         security=one.security,
         ca_file=one.ca_file,
         verify=one.verify,
-        local_hostname=local_hostname,
+        local_hostname=smtp.local_hostname,
         max_connections=one.max_connections,
         max_mails_per_connection=one.max_mails_per_connection,
-        domain_concurrency=domain_concurrency,
+        domain_concurrency=smtp.domain_concurrency,
         rate=one.rate,
-        timeouts=_timeouts(one.timeouts),
+        timeouts=_timeouts(one.timeouts, smtp.timeouts),
     )

@@ -104,7 +104,8 @@ class SmtpSettings(RelaySettings):
     Rates are in messages a second and hold for all workers together: `rate` for each relay, `domain_rates` by
     destination domain, `domain_rate` for the domains that `domain_rates` does not name.
 
-    `local_hostname` is the name in EHLO; without it, the fully qualified name of this host.
+    `local_hostname` is the name in EHLO; without it, the fully qualified name of this host. A fallback has the first
+    relay's `timeouts`, except for those that it sets itself.
     """
 
     fallbacks: tuple[RelaySettings, ...] = ()

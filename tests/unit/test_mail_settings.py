@@ -3,8 +3,16 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from service.bootstrap import bootstrap
-from service.settings import DEV_SECRET, DevSettings, MailSettings, RelaySettings, Settings, SmtpSettings
+from service.bootstrap import bootstrap, relays
+from service.settings import (
+    DEV_SECRET,
+    DevSettings,
+    MailSettings,
+    RelaySettings,
+    Settings,
+    SmtpSettings,
+    TimeoutSettings,
+)
 
 SECRET = SecretStr("a-secret-of-this-test")
 
@@ -26,6 +34,20 @@ def test_bounces_need_a_secret() -> None:
     with pytest.raises(ValueError, match="TOCSIN_MAIL__SECRETS"):
         bootstrap(Settings(mail=MailSettings(bounce_domain="b.test")))
     assert bootstrap(Settings(mail=MailSettings(bounce_domain="b.test", secrets=(SECRET,)))).verp
+
+
+def test_fallbacks_wait_as_long_as_the_first_relay() -> None:
+    """A fallback has the first relay's timeouts, except for those that it sets itself."""
+    first = TimeoutSettings(greeting=5, final=60)
+    fallbacks = (RelaySettings(port=1), RelaySettings(port=2, timeouts=TimeoutSettings(final=90)))
+    smtp = SmtpSettings(timeouts=first, fallbacks=fallbacks)
+
+    timeouts = [one.timeouts for one in relays(Settings(smtp=smtp))]
+    assert [(one.greeting_s, one.final_s, one.mail_s) for one in timeouts] == [
+        (5, 60, 300),
+        (5, 60, 300),
+        (5, 90, 300),
+    ]
 
 
 def test_links_follow_the_dev_port() -> None:
