@@ -132,7 +132,8 @@ class Connection(asyncio.Protocol):
             self._on_final_reply(250, final)
             self._start_body()
             return
-        for code, text in self._parser.feed(data):
+        replies = self._parser.feed(data)
+        for code, text in replies:
             if not expected:
                 self._on_unsolicited_reply(code, text)
                 return
@@ -145,7 +146,8 @@ class Connection(asyncio.Protocol):
         if self._parser.fault:
             self._close(self._parser.fault, Reason.malformed_reply)
         elif expected:
-            self._deadline = monotonic() + self._timeouts_s[expected[0]]
+            if replies:  # a part of one does not extend its time: a relay may send octet by octet for ever
+                self._deadline = monotonic() + self._timeouts_s[expected[0]]
         elif self._parser.partial:
             # Part of a reply that no step expects. During a body it may become an early refusal; otherwise the next
             # command would be paired with it.

@@ -86,6 +86,24 @@ async def test_every_step_has_its_own_time(step: str, setting: str, named: str) 
             assert (await future).status in (SendStatus.unsent, SendStatus.deferred)
 
 
+async def test_a_reply_that_comes_octet_by_octet_is_not_waited_for() -> None:
+    """Give a whole reply the time of its step: a relay that keeps sending parts of one holds nothing up."""
+    parts: list[bytes | Do] = []
+    for octet in b"250-" + b"x" * 100:
+        parts += [bytes([octet]), Do.delay]
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        return tuple(parts) if verb == "MAIL" else None
+
+    async with ScriptedServer(script) as slow, ScriptedServer() as good:
+        slow.delay_s = SHORT_S / 3
+        first = relay(slow, max_connections=2, timeouts=SHORT, cooldowns=LONG)
+        async with engine(first, relay(good, "second")) as transport:
+            results = await send(transport, *map(mail, range(10)), within_s=5.0)
+
+    assert {(one.status, one.relay) for one in results} == {(SendStatus.accepted, "second")}
+
+
 async def test_silence_after_the_end_of_data_is_ambiguous() -> None:
     """Wait for the final reply as its setting says; the message may have been taken, and is not sent again."""
     async with ScriptedServer(silent_at("END")) as server:
