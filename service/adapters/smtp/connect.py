@@ -13,8 +13,12 @@ import aiosmtplib
 from service.adapters.smtp.envelope import Extensions
 from service.adapters.smtp.local_name import local_name
 from service.adapters.smtp.relay import Relay
+from service.adapters.smtp.replies import to_reply
+from service.model.classifier import Fault, SmtpPhase, classify
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.model.relay import RelayState
+
+_NO_SUCH_MECHANISM = 504  # RFC 4954 section 4
 
 
 class RelayFault(Exception):
@@ -70,7 +74,7 @@ async def open_connection(
         await _handshake(client, relay, step)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         client.close()
-        raise _fault(error, step.name) from error
+        raise _fault(error, step) from error
     except BaseException:
         client.close()
         raise
@@ -86,9 +90,10 @@ async def open_connection(
 
 @dataclass(slots=True)
 class _Step:
-    """The step before the first MAIL that is being taken, for the text of a fault."""
+    """The step before the first MAIL that is being taken, for the text of a fault, and the phase that is asked for."""
 
     name: str = "connect"
+    phase: SmtpPhase = SmtpPhase.greeting
 
 
 async def _handshake(client: aiosmtplib.SMTP, relay: Relay, step: _Step) -> None:
@@ -104,23 +109,44 @@ async def _handshake(client: aiosmtplib.SMTP, relay: Relay, step: _Step) -> None
         await client.connect(port=None, sock=sock, timeout=times.greeting_s)
     await _say_hello(client, times.ehlo_s, step)
     if relay.security == "starttls":
-        step.name = "STARTTLS"
+        step.name, step.phase = "STARTTLS", SmtpPhase.starttls
         await client.starttls(timeout=times.tls_s)
         await _say_hello(client, times.ehlo_s, step)
     if relay.username:
-        step.name = "AUTH"
-        await client.login(relay.username, relay.password, timeout=times.auth_s)
+        step.name, step.phase = "AUTH", SmtpPhase.auth
+        await _log_in(client, relay)
 
 
 async def _say_hello(client: aiosmtplib.SMTP, timeout_s: float, step: _Step) -> None:
     """Send EHLO, and HELO if the relay refuses it for good (RFC 5321 section 3.2)."""
-    step.name = "EHLO"
+    step.name, step.phase = "EHLO", SmtpPhase.ehlo
     try:
         await client.ehlo(timeout=timeout_s)
     except aiosmtplib.SMTPHeloError as error:
         if error.code < 500 or not client.is_connected:
             raise
         await client.helo(timeout=timeout_s)
+
+
+async def _log_in(client: aiosmtplib.SMTP, relay: Relay) -> None:
+    """Log in by the first mechanism that succeeds: some servers offer one that they cannot do, and refuse it.
+
+    A server that closes the connection after a refusal has refused us: it is not unavailable.
+    """
+    refusal: aiosmtplib.SMTPAuthenticationError | None = None
+    for mechanism in client.supported_auth_methods:
+        log_in = getattr(client, f"auth_{mechanism.replace('-', '')}")
+        try:
+            await log_in(relay.username, relay.password, timeout=relay.timeouts.auth_s)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            refusal = refusal if refusal is not None and refusal.code != _NO_SUCH_MECHANISM else error
+        except aiosmtplib.SMTPServerDisconnected:
+            if refusal is None:
+                raise
+            break
+        else:
+            return
+    raise refusal or aiosmtplib.SMTPException("the relay offers no AUTH mechanism that we know")
 
 
 async def _connect_tcp(relay: Relay) -> socket.socket:
@@ -166,23 +192,33 @@ def _extensions(client: aiosmtplib.SMTP) -> Extensions:
     )
 
 
-def _fault(error: Exception, step: str) -> RelayFault:
+def _fault(error: Exception, taken: _Step) -> RelayFault:
     """Return the state and reason that a failure before the first MAIL gives the relay."""
-    detail = _detail(error)
+    detail, step = _detail(error), taken.name
     if isinstance(error, TimeoutError):
         detail = f"no answer in time: {step}"
         return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail, step, silent=True)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        if not 500 <= error.code <= 599:
-            no_reply = error.code < 400  # malformed, or none at all
-            state = RelayState.breaker_open if no_reply else RelayState.cooldown
-            return RelayFault(state, Reason.relay_unavailable, detail, step)
-        refused = isinstance(error, aiosmtplib.SMTPAuthenticationError)
-        reason = SendReason.auth_failed if refused else SendReason.misconfigured
-        return RelayFault(RelayState.misconfigured, reason, detail, step)
+        if not 400 <= error.code <= 599:  # malformed, or none at all
+            return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail, step)
+        return RelayFault(*_refusal(error, taken.phase), detail, step)
     if _is_certificate_error(error) or not isinstance(error, OSError):
         return RelayFault(RelayState.misconfigured, SendReason.misconfigured, detail, step)
     return RelayFault(RelayState.breaker_open, Reason.relay_unavailable, detail, step)
+
+
+def _refusal(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> tuple[RelayState, ResultReason]:
+    """Return the state and reason that a refusal gives the relay: one for a while, or of too much, is no fault of ours.
+
+    What the table does not know names no cause: then the settings are the first to be checked.
+    """
+    diagnosis = classify(to_reply(error.code, error.message.encode()), phase)
+    limited = diagnosis.fault is Fault.rate or diagnosis.reason is Reason.rate_limited
+    if error.code < 500 or limited:
+        known = diagnosis.fault.ours or limited
+        return RelayState.cooldown, diagnosis.reason if known else Reason.relay_unavailable
+    reason = diagnosis.reason if diagnosis.fault.ours else SendReason.misconfigured
+    return RelayState.misconfigured, reason
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:

@@ -8,8 +8,12 @@ from service.model.reasons import ResultReason
 
 
 class SmtpPhase(StrEnum):
-    """The step of the dialogue that a reply answers (RFC 5321 section 3.3)."""
+    """The step of the dialogue that a reply answers (RFC 5321 section 3). Up to `auth` there is no message."""
 
+    greeting = "greeting"
+    ehlo = "ehlo"
+    starttls = "starttls"
+    auth = "auth"
     mail = "mail"
     rcpt = "rcpt"
     data = "data"

@@ -108,7 +108,12 @@ async def test_the_breaker_opens_after_failures_in_a_row() -> None:
         ("MAIL", b"530 5.7.0 Must issue a STARTTLS command first\r\n", SendReason.auth_failed),
         ("AUTH", b"535 5.7.8 Bad credentials\r\n", SendReason.auth_failed),
         ("EHLO", b"550 5.7.1 We do not like you\r\n", SendReason.misconfigured),
-        ("CONNECT", b"554 5.7.1 No service for you\r\n", SendReason.misconfigured),
+        ("CONNECT", b"554 5.7.1 No service\r\n", SendReason.misconfigured),
+        ("CONNECT", b"554 5.7.1 [192.0.2.1] blocked using zen.spamhaus.org\r\n", Reason.host_refused),
+        ("EHLO", b"501 Syntactically invalid HELO argument(s)\r\n", Reason.host_refused),
+        ("AUTH", b"535 5.7.8 Your account has been suspended\r\n", Reason.account_refused),
+        ("AUTH", b"525 5.7.13 User Account Disabled\r\n", Reason.account_refused),
+        ("AUTH", b"530 5.7.0 Must issue a STARTTLS command first\r\n", SendReason.misconfigured),
     ],
 )
 async def test_our_own_faults_pause_the_channel(verb: str, reply: bytes, reason: ResultReason) -> None:
@@ -130,6 +135,77 @@ async def test_our_own_faults_pause_the_channel(verb: str, reply: bytes, reason:
         assert (state.state, state.reason) == ("misconfigured", reason)
         assert reply[:3].decode() in state.detail
         assert sum(session.verbs.count("MAIL") for session in server.sessions) <= 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "reason"),
+    [
+        ("CONNECT", b"554 5.7.1 Too many connections from 192.0.2.1\r\n", Reason.rate_limited),
+        ("CONNECT", b"421 4.7.0 Too many connections\r\n", Reason.rate_limited),
+        ("CONNECT", b"421 4.3.2 Service not available\r\n", Reason.relay_busy),
+        ("CONNECT", b"421 4.7.1 [192.0.2.1] is on our block list\r\n", Reason.host_refused),
+        ("EHLO", b"452 4.3.1 Out of memory\r\n", Reason.relay_unavailable),
+        ("AUTH", b"454 4.7.0 Temporary authentication failure\r\n", Reason.relay_unavailable),
+        ("AUTH", b"535 5.7.0 Too many authentication failures\r\n", Reason.rate_limited),
+    ],
+)
+async def test_what_limits_us_for_a_while_is_no_fault(verb: str, reply: bytes, reason: ResultReason) -> None:
+    """Leave a relay alone that refuses a connection for now, or one of too many; the next relay takes its mail."""
+    async with (
+        ScriptedServer(
+            lambda s, command, line: reply if command == verb else None,
+            extensions=("PIPELINING", "AUTH PLAIN"),
+        ) as server,
+        ScriptedServer() as other,
+        engine(
+            relay(server, username="u", password="p", cooldowns=LONG), relay(other, "second")
+        ) as transport,
+    ):
+        results = await send(transport, *map(mail, range(10)))
+
+        assert {(one.status, one.relay) for one in results} == {(SendStatus.accepted, "second")}
+        state = transport.state()[0]
+        assert (state.state, state.reason) == ("resting", reason)
+
+
+async def test_a_password_is_refused_and_the_connection_closed() -> None:
+    """Report the refusal, and not the end of the connection that follows it."""
+
+    def script(session: Session, verb: str, line: str) -> Answer:
+        return (b"535 5.7.8 Bad credentials\r\n", Do.close) if verb == "AUTH" else None
+
+    async with (
+        ScriptedServer(script, extensions=("AUTH PLAIN LOGIN",)) as server,
+        engine(relay(server, username="u", password="p", cooldowns=LONG)) as transport,
+    ):
+        (result,) = await send(transport, mail())
+
+        assert (result.status, result.reason) == (SendStatus.unsent, SendReason.auth_failed)
+        assert transport.state()[0].state == "misconfigured"
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply"),
+    [
+        ("MAIL", b"451 4.3.0 Error: queue file write error\r\n"),
+        ("MAIL", b"452 4.3.1 Insufficient system storage\r\n"),
+        ("DATA", b"451 Local error in processing\r\n"),
+        ("END", b"451 4.3.0 Error: queue file write error\r\n"),
+    ],
+)
+async def test_a_relay_that_can_take_nothing_for_now(verb: str, reply: bytes) -> None:
+    """Defer three messages that meet the same trouble of the relay; the next relay takes the others."""
+    async with (
+        ScriptedServer(lambda s, command, line: reply if command == verb else None) as server,
+        ScriptedServer() as other,
+        engine(relay(server, cooldowns=LONG), relay(other, "second")) as transport,
+    ):
+        results = await send(transport, *(mail(n, f"user@domain{n}.test") for n in range(20)))
+
+        counts = Counter((one.status, one.relay) for one in results)
+        assert counts[SendStatus.deferred, "first"] <= 4  # three, and what was behind the third
+        assert counts[SendStatus.accepted, "second"] >= 16
+        assert transport.state()[0].state == "resting"
 
 
 async def test_a_fixed_fault_ends_the_pause() -> None:
@@ -201,12 +277,15 @@ async def test_sender_refused_again_and_again() -> None:
         assert "Rejected" in state.detail
 
 
-async def test_one_connection_too_many() -> None:
+@pytest.mark.parametrize(
+    "reply", [b"421 4.7.0 Too many connections\r\n", b"554 5.7.1 Too many connections from your host\r\n"]
+)
+async def test_one_connection_too_many(reply: bytes) -> None:
     """Use two connections to a relay that allows two; refusing a third starts no cooldown."""
 
     def script(session: Session, verb: str, line: str) -> Answer:
         if verb == "CONNECT" and session.number >= 2:
-            return (b"421 4.7.0 Too many connections\r\n", Do.close)
+            return (reply, Do.close)
         return None
 
     async with ScriptedServer(script) as server, engine(relay(server, max_connections=8)) as transport:
