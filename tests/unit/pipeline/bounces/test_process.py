@@ -260,6 +260,29 @@ async def test_words_that_speak_against_an_unknown_mailbox(text: str, status: st
     assert not pipeline.tables.suppressions
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host mx.example.com[192.0.2.4] said: 550 Unknown user (in reply to\n    MAIL FROM command)",
+        "host mx.example.com[192.0.2.4] refused to talk to me: 550 mailbox full",
+        "host mx.example.com [192.0.2.4]\n    SMTP error from remote mail server after MAIL FROM:<n@shop.test>:\n"
+        "    550 Account suspended",
+        "Connected to 192.0.2.4 but sender was rejected.\nRemote host said: 550 Domain does not exist",
+        "... while talking to mx.example.com.:\n>>> MAIL From:<n@shop.test> SIZE=3\n<<< 550 5.1.1 User unknown",
+    ],
+)
+async def test_a_refusal_before_the_recipient_was_named(text: str) -> None:
+    """The delivery is closed; nothing counts against the mailbox, which the other server has not been asked about."""
+    pipeline, bounces, sender = await sent()
+    fields = "Status: 5.0.0\nDiagnostic-Code: smtp; 550 5.1.1 user unknown"
+    group = f"Final-Recipient: rfc822; alice@example.com\nAction: failed\n{fields}\n"
+    for raw in (report(sender, group, text=text), plain_bounce(sender, f"<alice@example.com>:\n{text}")):
+        assert await bounces.process_message(raw, [sender]) == ("bounced", "sender_refused")
+
+    assert not pipeline.tables.suppressions
+    assert not pipeline.topics.get("dispatch.soft-bounces")
+
+
 async def test_words_that_only_quote_the_signed_address_prove_nothing() -> None:
     """They came to another address: a letter to the postmaster is counted and logged, and changes nothing."""
     pipeline, bounces, sender = await sent()
