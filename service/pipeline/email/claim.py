@@ -159,6 +159,7 @@ class Claimer:
         try:
             return await self._ledger.transition(transitions)
         except BaseException:
+            self.in_flight.note_unbegun((one.delivery, one.owner) for one in transitions if one.owner)
             self.in_flight.renew_epoch(())
             raise
 
@@ -195,9 +196,14 @@ class Claimer:
         """Take over the claims of owners without a heartbeat; the others wait.
 
         The message of such a claim may or may not have left, so it is ambiguous, and the type decides what follows. A
-        claim of this worker that is not in flight is the same: its reply was lost with an error.
+        claim of this worker that is not in flight is the same, unless its reply was lost with an error: then this
+        worker knows that nothing has left.
         """
         abandoned = await self._without_owner(contested, claims)
+        unbegun = [one for one in abandoned if self._was_not_begun(one)]
+        abandoned = [one for one in abandoned if not self._was_not_begun(one)]
+        if unbegun:
+            await self._claim_again(unbegun, claims)
         ambiguous = await self._without_next_attempt(abandoned, claims) if abandoned else []
         if not ambiguous:
             return
@@ -212,6 +218,26 @@ class Claimer:
         ]
         for checked, transition, result in zip(
             ambiguous, transitions, await self._write(transitions), strict=True
+        ):
+            self._sort(checked, transition, result, claims)
+
+    def _was_not_begun(self, contested: _Contested) -> bool:
+        checked, result = contested
+        return self.in_flight.was_not_begun(checked.delivery.id, result.owner)
+
+    async def _claim_again(self, unbegun: Sequence[_Contested], claims: ClaimResults) -> None:
+        """End this worker's own claims under which nothing was sent, and claim the deliveries under this owner."""
+        now_ms = self._clock.now_ms()
+        ended = [
+            Transition(d.event, d.id, State.queued, Reason.none, now_ms, d.attempt, held_by=result.owner)
+            for d, result in ((checked.delivery, result) for checked, result in unbegun)
+        ]
+        again: list[RecheckedDelivery] = []
+        for (checked, _), result in zip(unbegun, await self._ledger.transition(ended), strict=True):
+            (again if result.applied else claims.wait).append(checked)
+        transitions = [self._transition(checked, claims.owner) for checked in again]
+        for checked, transition, result in zip(
+            again, transitions, await self._write(transitions), strict=True
         ):
             self._sort(checked, transition, result, claims)
 

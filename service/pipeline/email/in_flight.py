@@ -14,6 +14,10 @@ from service.ports import Clock, Workers
 log = structlog.get_logger(__name__)
 
 
+_MAX_UNBEGUN = 10_000
+"""The most claims to remember of which nothing was sent; a forgotten one counts as ambiguous."""
+
+
 class _Claim(NamedTuple):
     lane: Lane
     at_ms: int
@@ -41,6 +45,7 @@ class InFlight:
         self._worker = worker
         self._epoch = 0
         self._claims: dict[str, _Claim] = {}
+        self._unbegun: dict[str, str] = {}
         self._claiming: list[str] = []
 
     def __contains__(self, delivery: object) -> bool:
@@ -95,6 +100,7 @@ class InFlight:
 
     def add(self, delivery: Delivery, at_ms: int, owner: str) -> None:
         """Add a delivery that has been claimed under this owner."""
+        self._unbegun.pop(delivery.id, None)
         self._claims[delivery.id] = _Claim(delivery.lane, at_ms, owner)
 
     def remove(self, delivery_ids: Iterable[str]) -> None:
@@ -107,9 +113,22 @@ class InFlight:
 
         These may be claimed in the ledger, and so may others, where the reply to a claim was lost.
         """
-        self.remove(delivery_ids)
+        claimed = {id_: self._claims.pop(id_) for id_ in list(delivery_ids) if id_ in self._claims}
+        self.note_unbegun((id_, claim.owner) for id_, claim in claimed.items())
         self._epoch += 1
         self.owner = f"{self._worker}+{self._epoch}"
+
+    def note_unbegun(self, claims: Iterable[tuple[str, str]]) -> None:
+        """Remember deliveries with the owners of claims, made or perhaps made, under which nothing is sent."""
+        for delivery_id, owner in claims:
+            if delivery_id not in self._claims:
+                self._unbegun[delivery_id] = owner
+        for delivery_id in list(self._unbegun)[: max(0, len(self._unbegun) - _MAX_UNBEGUN)]:
+            del self._unbegun[delivery_id]
+
+    def was_not_begun(self, delivery_id: str, owner: str) -> bool:
+        """Return whether it is known that nothing was sent under the claim of this owner."""
+        return self._unbegun.get(delivery_id) == owner
 
     def is_own(self, owner: str) -> bool:
         """Return whether an owner is an epoch of this worker, the current one or an earlier one."""

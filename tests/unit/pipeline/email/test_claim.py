@@ -69,6 +69,32 @@ async def test_the_same_worker_takes_it_over_at_once() -> None:
     assert set(pipeline.transport.copies.values()) == {1}
 
 
+async def test_what_was_not_sent_is_not_held() -> None:
+    """A type that forbids a second message is sent after a claim whose reply was lost: this worker sent nothing."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest(EVENT | {"type": "held_when_unsure"})
+    await lose_a_reply(pipeline)
+    await heartbeat(pipeline)
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+
+    assert await states(pipeline) == {("sent", "")}
+    assert set(pipeline.transport.copies.values()) == {1}
+
+
+async def test_what_another_worker_may_have_sent_is_held() -> None:
+    """Only the worker that made a claim knows that nothing was sent under it."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest(EVENT | {"type": "held_when_unsure"})
+    await lose_a_reply(pipeline)
+    pipeline.clock.advance(round(ALIVE_S * 1000) + 1)
+    await pipeline.run(pipeline.email_worker("worker-2"), pipeline.email_records())
+
+    assert await states(pipeline) == {("held", "awaiting_operator")}
+    assert not pipeline.transport.copies
+
+
 async def test_a_delivery_cut_off_before_its_submission_is_sent_later() -> None:
     """Redis becomes unavailable between a claim and its submission, while another outcome is re-emitted."""
     pipeline = await resolved()
