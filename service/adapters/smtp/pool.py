@@ -206,9 +206,14 @@ class Pool:
         return rotates
 
     def message_unsendable(self, pending: PendingMail, reason: ResultReason) -> None:
-        """Bounce the message: nothing was sent, and no retry can help."""
+        """Offer the message to the relays that may take it. Without one it bounces: nothing was sent."""
         self._queue.release(pending)
-        pending.resolve(SendResult(SendStatus.bounced, reason, relay=self.relay.name))
+        result = SendResult(SendStatus.bounced, reason, relay=self.relay.name)
+        if reason is Reason.invalid_content or not pending.may_be_sent():
+            pending.resolve(result)
+            return
+        pending.unable |= {self.relay.name}
+        self._route(pending, result)
 
     def message_interrupted(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
         """Retry on another connection or relay; after three broken connections defer: that is one attempt."""

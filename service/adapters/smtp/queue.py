@@ -34,6 +34,8 @@ class DomainQueue:
 class PendingMail:
     """A submitted message. `body`: dot-stuffed content, set with the envelope. `attempted`: a relay saw its envelope.
 
+    `unable`: the relays that can never take it.
+
     `domain` is set while it is in flight. A `follower` goes behind its `leader` to the same domain on one connection,
     and the two count as one connection of the domain. `end_of_data_s`: when the end of data was written, in seconds of
     the monotonic clock. `lease` is that of its claim, once it is claimed; `selected`: the domain that counts it.
@@ -53,6 +55,7 @@ class PendingMail:
         "mail",
         "selected",
         "tries",
+        "unable",
     )
 
     def __init__(
@@ -74,6 +77,7 @@ class PendingMail:
         self.follower: PendingMail | None = None
         self.tries = 0
         self.attempted = False
+        self.unable: frozenset[str] = frozenset()
         self.end_of_data_s = 0.0
 
     @property

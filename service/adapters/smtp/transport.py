@@ -65,14 +65,18 @@ class SmtpTransport:
 
     def _route(self, pending: PendingMail, fallback: SendResult | None = None) -> None:
         if self._open:
-            if self._pools[0].health.pristine:
+            if self._pools[0].health.pristine and not pending.unable:
                 self._pools[0].enqueue(pending)
                 return
+            able = [pool for pool in self._pools if pool.relay.name not in pending.unable]
             # A relay in trial takes one message at a time: the others do not wait for it while another relay is usable.
-            usable = [pool for pool in self._pools if pool.health.usable]
+            usable = [pool for pool in able if pool.health.usable]
             if usable:
                 next((pool for pool in usable if pool.open), usable[0]).enqueue(pending)
                 return
+            if able and pending.unable:
+                # One that rests now may take it later. The attempt counts: other messages do not wait for this one.
+                pending.attempted, fallback = True, None
         pending.resolve(fallback or self._without_relay(pending))
 
     def _without_relay(self, pending: PendingMail) -> SendResult:

@@ -6,12 +6,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from service.adapters.smtp import Cooldowns, Relay
 from service.model.address import ascii_address
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.reasons import Reason, SendReason
 from tests.integration.smtp.rig import PIPELINING, engine, mail, relay, send
 from tests.support.paths import CORPORA
-from tests.support.smtp_server import ScriptedServer
+from tests.support.smtp_server import ScriptedServer, closed_port
+from tests.support.wait import eventually
 
 HEAD = b"Subject: x\r\n\r\n"
 SECOND = b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n"
@@ -175,6 +177,43 @@ async def test_size() -> None:
         assert (too_big.status, too_big.reason) == (SendStatus.bounced, Reason.too_big)
         assert server.arrived[0].sender.endswith(f" SIZE={len(mail().content)}")
         assert server.sessions[0].verbs.count("MAIL") == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        mail(0, content=HEAD + "grüß\r\n".encode()),
+        mail(0, "jürgen@example.com"),
+        mail(0, content=HEAD + b"x\r\n" * 400),
+    ],
+    ids=["8-bit", "international", "large"],
+)
+async def test_the_next_relay_takes_what_the_first_one_cannot(message: OutgoingMail) -> None:
+    """Offer a message to the relays that support it; the others stay with the first one."""
+    async with (
+        ScriptedServer(extensions=("PIPELINING", "SIZE 1000")) as poor,
+        ScriptedServer() as good,
+        engine(relay(poor), relay(good, "second")) as transport,
+    ):
+        results = await send(transport, message, mail(1), message)
+
+        assert [(one.status, one.relay) for one in results] == [
+            (SendStatus.accepted, "second"),
+            (SendStatus.accepted, "first"),
+            (SendStatus.accepted, "second"),
+        ]
+
+
+async def test_what_only_an_unavailable_relay_can_take_waits() -> None:
+    """Defer a message that the only relay for it cannot take now: it is given up only where no relay can take it."""
+    async with ScriptedServer(extensions=("PIPELINING", "SIZE 1000")) as poor, closed_port() as port:
+        away = Relay("second", "127.0.0.1", port, security="none", cooldowns=Cooldowns(unavailable_s=30.0))
+        async with engine(relay(poor), away) as transport:
+            await eventually(lambda: transport.state()[1].state == "breaker_open")
+            large, small = await send(transport, mail(0, content=HEAD + b"x\r\n" * 400), mail(1))
+
+            assert (large.status, large.reason) == (SendStatus.deferred, Reason.relay_unavailable)
+            assert small.status is SendStatus.accepted
 
 
 @pytest.mark.parametrize("extensions", [PIPELINING, ("DSN",)])
