@@ -14,6 +14,11 @@ _MAX_TEXT = 16_384
 _MAX_LINES, _MAX_LINE = 300, 200
 """The size of what flufl.bounce reads: its cost grows with the square of a line."""
 _MAX_PARTS, _MAX_FIELDS = 20, 50
+_BEGINNING, _AROUND_REPLY = 1000, 800
+"""The characters of a long text that are judged: of its beginning, and of a reply that it quotes further on."""
+_REPLY = re.compile(
+    r"(?<![\d.])[45]\d\d[ -]{1,3}#?[45]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)|\(#[45]\.\d{1,3}\.\d{1,3}\)"
+)
 
 # Where the copy of our own message begins: its words must not be taken for those of the bounce.
 _COPY = re.compile(
@@ -76,9 +81,16 @@ def without_copy(text: str) -> str:
 
 
 def read_words(text: str) -> RecipientReport:
-    """Return the words to judge; its action is `delayed` where they say that nothing is decided yet, else empty."""
+    """Return the words to judge; its action is `delayed` where they say that nothing is decided yet, else empty.
+
+    Some gateways write pages for humans before the other server's reply: of a long text, its beginning and a reply.
+    """
     delayed = _DELAYED.search(text) is not None and _FINAL.search(text) is None
-    return RecipientReport("delayed" if delayed else "", "", " ".join(text.split()))
+    words = " ".join(text.split())
+    if reply := _REPLY.search(words, _BEGINNING):
+        at = max(_BEGINNING, reply.start() - _AROUND_REPLY // 4)
+        words = f"{words[:_BEGINNING]} {words[at : at + _AROUND_REPLY]}"
+    return RecipientReport("delayed" if delayed else "", "", words)
 
 
 def find_addresses(message: Part) -> tuple[frozenset[str], frozenset[str]]:

@@ -231,6 +231,7 @@ async def test_what_cannot_be_judged_leaves_an_open_delivery_as_it_is(state: Sta
         "550 5.1.1 <alice@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
         "Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound'",
         "alice@example.com: user unknown",
+        f"{'Please read the following page carefully. ' * 100}\nThe server said: 550 5.1.1 User unknown",
     ],
 )
 async def test_words_alone_are_judged(text: str) -> None:

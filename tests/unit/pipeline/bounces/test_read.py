@@ -203,6 +203,16 @@ def test_a_report_without_a_status_part() -> None:
         assert "<" not in read.recipients[0].diagnostic
 
 
+@pytest.mark.parametrize("reply", ["'550 5.1.10 RecipientNotFound; not found'", "no mailbox here (#5.1.1)"])
+def test_a_reply_behind_pages_of_text(reply: str) -> None:
+    """Keep the other server's reply, however much a gateway writes for humans before it."""
+    pages = "Your message is important to us. Please read the following carefully. " * 80
+
+    (recipient,) = read_report(plain_bounce(SENDER, f"\n<alice@example.com>: {pages}\n{reply}\n")).recipients
+    assert reply in recipient.diagnostic
+    assert len(recipient.diagnostic) <= 2000
+
+
 def test_a_notice_of_a_delay_in_words() -> None:
     """Nothing is decided yet; a server that has given up says so."""
     delayed = "A message that you sent has not yet been delivered. No action is required on your part. Quota exceeded."
