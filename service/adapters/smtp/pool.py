@@ -189,7 +189,7 @@ class Pool:
         self._queue.release(pending)
         # The relay before the message: else a relay that must cool down would get the message again.
         self._apply_effect(pending, diagnosis, reply)
-        rotates = diagnosis.effect is RelayEffect.rotate
+        rotates = diagnosis.effect in (RelayEffect.rotate, RelayEffect.broken)
         if diagnosis.status is SendStatus.unsent:
             self._retry(pending, diagnosis.reason, reply, phase, counts=rotates)
         else:
@@ -240,6 +240,10 @@ class Pool:
     # health of the relay
 
     def _apply_effect(self, pending: PendingMail, diagnosis: Diagnosis, reply: Reply) -> None:
+        if diagnosis.effect is RelayEffect.broken:
+            if self.health.usable and self.health.record_failure(str(reply)):
+                self._suspend()
+            return
         state = EFFECT_STATES.get(diagnosis.effect)
         if state is None:
             if not self.health.pristine and diagnosis.effect is RelayEffect.none:

@@ -52,6 +52,9 @@ class RelayEffect(StrEnum):
 
     none = "none"
     rotate = "rotate"  # this connection has ended; that is no failure
+    broken = (
+        "broken"  # this connection is in doubt: a broken dialogue, several of which in a row stop the relay
+    )
     cooldown = "cooldown"  # the relay limits us: leave it alone for a while
     misconfigured = "misconfigured"  # the relay refuses us: pause until an operator has acted
 

@@ -208,6 +208,21 @@ async def test_a_relay_that_can_take_nothing_for_now(verb: str, reply: bytes) ->
         assert transport.state()[0].state == "resting"
 
 
+@pytest.mark.parametrize("connections", [1, 10])
+async def test_a_relay_that_has_lost_its_place(connections: int) -> None:
+    """Give up a relay that answers 503 to every MAIL, as one whose dialogues break; the next relay takes the mail."""
+    async with (
+        ScriptedServer(lambda s, verb, line: b"503 Bad sequence\r\n" if verb == "MAIL" else None) as lost,
+        ScriptedServer() as other,
+        engine(relay(lost, max_connections=connections, cooldowns=LONG), relay(other, "second")) as transport,
+    ):
+        results = await send(transport, *map(mail, range(30)))
+
+        counts = Counter((one.status, one.relay) for one in results)
+        assert counts[SendStatus.accepted, "second"] >= 28
+        assert transport.state()[0].state == "breaker_open"
+
+
 async def test_a_fixed_fault_ends_the_pause() -> None:
     """Resume without help once the relay accepts our password again."""
     good = False
