@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import aiosmtplib
 
@@ -19,6 +19,11 @@ from service.model.reasons import Reason, ResultReason, SendReason
 from service.model.relay import RelayState
 
 _NO_SUCH_MECHANISM = 504  # RFC 4954 section 4
+
+_Address = tuple[Any, ...]
+"""Family, type, protocol, canonical name and socket address, as `getaddrinfo` returns them."""
+_answered: dict[tuple[str, int], _Address] = {}
+"""The address that answered last, by host and port: a silent one before it would cost each connection a timeout."""
 
 
 class RelayFault(Exception):
@@ -60,8 +65,29 @@ async def open_connection(
 ) -> tuple[asyncio.Transport, Extensions]:
     """Return a transport ready for MAIL, and the extensions offered. Raise RelayFault; never leave a socket open.
 
+    Each address of the relay is tried until one answers (RFC 5321 section 5.1), first the one that answered before.
     STARTTLS and AUTH are never skipped: a relay that does not offer what the settings demand is misconfigured.
     """
+    fault = RelayFault(RelayState.breaker_open, Reason.relay_unavailable, "no address")
+    addresses = await _addresses(relay)
+    known = _answered.get((relay.host, relay.port))
+    for address in sorted(addresses, key=lambda address: address != known):
+        try:
+            opened = await _open(relay, context, address)
+        except RelayFault as failed:
+            if failed.state is not RelayState.breaker_open:
+                raise
+            fault = failed
+        else:
+            _answered[relay.host, relay.port] = address
+            return opened
+    raise fault
+
+
+async def _open(
+    relay: Relay, context: ssl.SSLContext | None, address: _Address
+) -> tuple[asyncio.Transport, Extensions]:
+    """Do what `open_connection` does, at one address."""
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         local_hostname=relay.local_hostname or await asyncio.to_thread(local_name),
@@ -71,7 +97,7 @@ async def open_connection(
     )
     step = _Step()
     try:
-        await _handshake(client, relay, step)
+        await _handshake(client, relay, address, step)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         client.close()
         raise _fault(error, step) from error
@@ -96,10 +122,10 @@ class _Step:
     phase: SmtpPhase = SmtpPhase.greeting
 
 
-async def _handshake(client: aiosmtplib.SMTP, relay: Relay, step: _Step) -> None:
+async def _handshake(client: aiosmtplib.SMTP, relay: Relay, address: _Address, step: _Step) -> None:
     """Take every step up to MAIL, each within its own time."""
     times = relay.timeouts
-    sock = await _connect_tcp(relay)
+    sock = await _connect_tcp(relay, address)
     step.name = "greeting"
     if relay.security == "tls":  # aiosmtplib does the handshake and reads the greeting in one call
         step.name = "TLS and greeting"
@@ -149,25 +175,26 @@ async def _log_in(client: aiosmtplib.SMTP, relay: Relay) -> None:
     raise refusal or aiosmtplib.SMTPException("the relay offers no AUTH mechanism that we know")
 
 
-async def _connect_tcp(relay: Relay) -> socket.socket:
-    """Return a connected socket; try each address in turn, each with its own timeout (RFC 5321 section 5.1)."""
+async def _addresses(relay: Relay) -> Sequence[_Address]:
+    """Return the addresses of a relay in order of preference. Raise RelayFault."""
     loop = asyncio.get_running_loop()
-    error: OSError = ConnectionError("no address")
-    async with asyncio.timeout(relay.timeouts.connect_s):
-        addresses = await loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
-    for family, kind, protocol, _, address in addresses:
-        candidate = socket.socket(family, kind, protocol)
-        with _closed_on_failure(candidate):
-            candidate.setblocking(False)
-            try:
-                async with asyncio.timeout(relay.timeouts.connect_s):
-                    await loop.sock_connect(candidate, address)
-            except OSError as failed:  # TimeoutError is one
-                error = failed
-                candidate.close()
-                continue
-            return candidate
-    raise error
+    try:
+        async with asyncio.timeout(relay.timeouts.connect_s):
+            found = await loop.getaddrinfo(relay.host, relay.port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError, UnicodeError a ValueError
+        raise _fault(error, _Step()) from error
+    return found
+
+
+async def _connect_tcp(relay: Relay, address: _Address) -> socket.socket:
+    """Return a connected socket."""
+    family, kind, protocol, _, place = address
+    candidate = socket.socket(family, kind, protocol)
+    with _closed_on_failure(candidate):
+        candidate.setblocking(False)
+        async with asyncio.timeout(relay.timeouts.connect_s):
+            await asyncio.get_running_loop().sock_connect(candidate, place)
+    return candidate
 
 
 @contextlib.contextmanager

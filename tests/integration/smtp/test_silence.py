@@ -1,10 +1,12 @@
 """Relays that accept connections and do not answer: the next relay takes over, whatever the number of connections."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from socket import AF_INET, SOCK_STREAM
 
 import pytest
 
-from service.adapters.smtp import Cooldowns, Timeouts
+from service.adapters.smtp import Cooldowns, Relay, Timeouts, connect
 from service.model.mail import SendStatus
 from tests.integration.smtp.rig import LOCK_STEP, PATIENT, PIPELINING, engine, mail, relay, send
 from tests.support.smtp_server import Answer, Do, Script, ScriptedServer, Session
@@ -127,6 +129,26 @@ async def test_a_relay_that_takes_few_connections_is_not_given_up() -> None:
                 results = await send(transport, *map(mail, range(round_ * 50, round_ * 50 + 50)))
                 assert {result.status for result in results} == {SendStatus.accepted}
             assert transport.state()[0].state == "ok"
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO"])
+async def test_another_address_of_the_relay_answers(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try the next address where one accepts connections and says nothing; begin with that one from then on."""
+    async with ScriptedServer(silent_at(step)) as silent, ScriptedServer() as good:
+        monkeypatch.setattr(connect, "_addresses", addresses_of(silent.port, good.port))
+        one = relay(silent, timeouts=SHORT, cooldowns=LONG, max_mails_per_connection=1)
+        async with engine(one) as transport:
+            results = await send(transport, *map(mail, range(5)), within_s=5.0)
+
+    assert {one.status for one in results} == {SendStatus.accepted}
+    assert len(silent.sessions) == 1
+
+
+def addresses_of(*ports: int) -> Callable[[Relay], Awaitable[Sequence[object]]]:
+    async def addresses(relay: Relay) -> Sequence[object]:
+        return [(AF_INET, SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+
+    return addresses
 
 
 async def test_a_trial_delays_one_message_only() -> None:
