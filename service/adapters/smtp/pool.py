@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from time import monotonic
 
 import structlog
 
+from service.adapters.smtp.await_event import await_event
 from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 from service.adapters.smtp.connection import TIMED_OUT, Connection
 from service.adapters.smtp.health import EFFECT_STATES, RelayHealthTracker, Suspicion
@@ -98,7 +98,7 @@ class Pool:
         for connection in [*self._connections]:
             connection.finish()
         if self._busy():
-            await _wait(self._drained, timeout_s)
+            await await_event(self._drained, timeout_s)
 
     async def close(self) -> None:
         """Close every connection: queued messages are unsent, messages beyond their end of data are ambiguous."""
@@ -120,7 +120,7 @@ class Pool:
         deadline = monotonic() + min(1.0, self.relay.timeouts.quit_s)
         while self._connections and monotonic() < deadline:
             self._drained = asyncio.Event()
-            await _wait(self._drained, deadline - monotonic())
+            await await_event(self._drained, deadline - monotonic())
         for connection in [*self._connections]:
             connection.abort("closing")
 
@@ -161,8 +161,7 @@ class Pool:
             self._idle.remove(connection)
         if error:
             RELAY_FAILURES.add((self.relay.name, "dialogue"))
-            silent = error.startswith(TIMED_OUT)
-            if self.health.usable and self.health.record_failure(error, silent=silent):
+            if self.health.usable and self.health.record_failure(error, silent=error.startswith(TIMED_OUT)):
                 self._suspend()
         self._dispatch()
 
@@ -209,11 +208,11 @@ class Pool:
         """Offer the message to the relays that may take it. Without one it bounces: nothing was sent."""
         self._queue.release(pending)
         result = SendResult(SendStatus.bounced, reason, relay=self.relay.name)
-        if reason is Reason.invalid_content or not pending.may_be_sent():
+        if reason is Reason.invalid_content:
             pending.resolve(result)
-            return
-        pending.unable |= {self.relay.name}
-        self._route(pending, result)
+        else:
+            pending.unable |= {self.relay.name}
+            self._route(pending, result)
 
     def message_interrupted(self, pending: PendingMail, reason: ResultReason, phase: SmtpPhase) -> None:
         """Retry on another connection or relay; after three broken connections defer: that is one attempt."""
@@ -330,8 +329,7 @@ class Pool:
     def _grow(self) -> None:
         """Open a connection for each message that is ready for one; in a trial one in all.
 
-        A connection being opened counts as if it had its message. Without that, each message that comes while the
-        handshakes last would open one more, up to the maximum, even for a queue that they will serve.
+        A connection being opened counts as if it had its message, or each message would open one more meanwhile.
         """
         health = self.health
         others = self._connections or self._opening
@@ -400,9 +398,3 @@ class Pool:
                 self._idle.remove(connection)
         shortest_s = min(self.relay.timeouts.shortest_reply_s, self.relay.idle_close_s)
         self._timers["deadlines"] = self._loop.call_later(min(1.0, shortest_s / 4), self._check_deadlines)
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):  # wait_for may swallow a cancellation (fixed in Python 3.12)
-            await event.wait()
