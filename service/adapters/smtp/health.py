@@ -55,6 +55,7 @@ class RelayHealthTracker:
         self._now = now
         self._failures = self._silences = 0
         self._cooldowns_in_row = 0
+        self._on_connect = False
         # since the last accepted message
         self._suspected: ResultReason | None = None
         self._witnesses: set[str] = set()  # recipients
@@ -77,7 +78,8 @@ class RelayHealthTracker:
     def record_reply(self) -> None:
         """Reset the failures, and end a trial that needs no more than an answer."""
         self.record_answer()
-        if self.state is RelayState.trial and self.reason not in _PROVEN_BY_ACCEPTANCE:
+        proven = self._on_connect or self.reason not in _PROVEN_BY_ACCEPTANCE
+        if self.state is RelayState.trial and proven:
             self.record_accepted()
 
     def record_failure(self, detail: str, *, silent: bool = False) -> bool:
@@ -121,9 +123,19 @@ class RelayHealthTracker:
         return True
 
     def cool_down(
-        self, state: RelayState, reason: ResultReason, detail: str, base_s: float | None = None
+        self,
+        state: RelayState,
+        reason: ResultReason,
+        detail: str,
+        base_s: float | None = None,
+        *,
+        on_connect: bool = False,
     ) -> None:
-        """Stop using the relay for `base_s` seconds, doubled for every cooldown in a row, with a tenth of jitter."""
+        """Stop using the relay for `base_s` seconds, doubled for every cooldown in a row, with a tenth of jitter.
+
+        `on_connect`: it refused a connection, so the next one that it takes shows that the fault is over.
+        """
+        self._on_connect = on_connect
         cooldowns = self._cooldowns
         if base_s is None:
             base_s = cooldowns.fault_s if state is RelayState.misconfigured else cooldowns.busy_s

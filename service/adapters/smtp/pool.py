@@ -387,7 +387,7 @@ class Pool:
             return
         if self.health.usable or monotonic() >= self.health.cooldown_until:
             base_s = self.relay.cooldowns.unavailable_s if fault.state is RelayState.breaker_open else None
-            self.health.cool_down(fault.state, fault.reason, fault.detail, base_s)
+            self.health.cool_down(fault.state, fault.reason, fault.detail, base_s, on_connect=True)
             self._suspend()
 
     def _check_deadlines(self) -> None:

@@ -77,6 +77,19 @@ def test_a_refused_sender_needs_an_accepted_message(health: RelayHealthTracker) 
     assert (health.state, health.pristine, health.reason) == (RelayState.ok, True, None)
 
 
+def test_a_refused_connection_needs_no_accepted_message(health: RelayHealthTracker) -> None:
+    """A connection that is taken shows that the greeting's fault is over; what its messages meet is another matter."""
+    health.cool_down(RelayState.misconfigured, Reason.host_refused, "", on_connect=True)
+    health.begin_trial()
+    health.record_reply()
+    assert health.state is RelayState.ok
+
+    health.cool_down(RelayState.cooldown, Reason.host_refused, "")
+    health.begin_trial()
+    health.record_reply()
+    assert health.state is RelayState.trial
+
+
 REFUSED = Suspicion(RelayState.misconfigured, Reason.sender_refused, "x")
 
 
