@@ -239,7 +239,8 @@ def _refusal(error: aiosmtplib.SMTPResponseException, phase: SmtpPhase) -> tuple
 
     What the table does not know names no cause: then the settings are the first to be checked.
     """
-    diagnosis = classify(to_reply(error.code, error.message.encode()), phase)
+    raw = error.message.encode("utf-8", "surrogateescape")  # as aiosmtplib decodes it
+    diagnosis = classify(to_reply(error.code, raw), phase)
     limited = diagnosis.fault is Fault.rate or diagnosis.reason is Reason.rate_limited
     if error.code < 500 or limited:
         known = diagnosis.fault.ours or limited

@@ -108,7 +108,10 @@ def group_accepted(data: bytes) -> bytes | None:
 
 def to_reply(code: int, raw: bytes) -> Reply:
     """Return a reply for people and for the classification: enhanced code apart, one bounded line, no controls."""
-    text = raw[:_MAX_RAW_BYTES].decode("utf-8", "replace")
+    try:
+        text = raw[:_MAX_RAW_BYTES].decode()
+    except UnicodeDecodeError as error:
+        text = _older_text(raw[:_MAX_RAW_BYTES], error)
     enhanced = ""
     # RFC 3463 section 2: an enhanced code of another class than the reply code is not one
     if (match := _ENHANCED.match(text)) and raw[0] == ord("0") + code // 100:
@@ -122,6 +125,14 @@ def to_reply(code: int, raw: bytes) -> Reply:
 def accepted_result(code: int, raw: bytes, relay: str) -> SendResult:
     """Return the result of a message that the relay has accepted, by its reply to the end of data."""
     return SendResult(_ACCEPTED, _REASON, to_reply(code, raw), relay, "final")
+
+
+def _older_text(raw: bytes, error: UnicodeDecodeError) -> str:
+    """Return a text that is not UTF-8: cut within a character, or else Latin-1 where most of it is ASCII."""
+    if error.end == _MAX_RAW_BYTES and error.reason == "unexpected end of data":
+        return raw[: error.start].decode()
+    mostly_ascii = 2 * len(raw.decode("ascii", "ignore")) >= len(raw)
+    return raw.decode("latin-1") if mostly_ascii else raw.decode("utf-8", "replace")
 
 
 def _one_line(text: str, enhanced: str) -> str:

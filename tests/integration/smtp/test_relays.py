@@ -110,6 +110,7 @@ async def test_the_breaker_opens_after_failures_in_a_row() -> None:
         ("EHLO", b"550 5.7.1 We do not like you\r\n", SendReason.misconfigured),
         ("CONNECT", b"554 5.7.1 No service\r\n", SendReason.misconfigured),
         ("CONNECT", b"554 5.7.1 [192.0.2.1] blocked using zen.spamhaus.org\r\n", Reason.host_refused),
+        ("CONNECT", b"554 Votre IP est bloqu\xe9e\r\n", Reason.host_refused),
         ("EHLO", b"501 Syntactically invalid HELO argument(s)\r\n", Reason.host_refused),
         ("AUTH", b"535 5.7.8 Your account has been suspended\r\n", Reason.account_refused),
         ("AUTH", b"525 5.7.13 User Account Disabled\r\n", Reason.account_refused),

@@ -107,6 +107,17 @@ def test_reply(raw: bytes, enhanced: str, text: str) -> None:
     assert (reply.enhanced, reply.text) == (enhanced, text)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+def test_texts_in_an_older_charset_are_read(charset: str) -> None:
+    """Read a text that is not UTF-8 as Latin-1: its words say what the reply means."""
+    assert to_reply(550, "Empfänger unbekannt".encode(charset)).text == "Empfänger unbekannt"
+
+
+def test_a_long_text_is_cut_between_characters() -> None:
+    """A character that the limit cuts does not change the charset of the others."""
+    assert to_reply(550, ("x" + "é" * 2000).encode()).text == "x" + "é" * (MAX_TEXT_CHARACTERS - 1)
+
+
 @given(st.binary(max_size=3000))
 def test_texts_are_bounded_and_printable(raw: bytes) -> None:
     """Return one bounded, printable line, whatever the server sends."""
