@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from service.adapters.smtp.relay import Relay
 
 _PATIENCE_S = 10.0
+_BY_ITSELF = "it is retried by itself"
 
 
 async def check_smtp(settings: Settings) -> Sequence[Finding]:
@@ -43,7 +44,7 @@ async def _connect(relay: "Relay") -> Finding:
         async with asyncio.timeout(2 * _PATIENCE_S):
             transport, extensions = await open_connection(patient, tls_context(patient))
     except RelayFault as fault:
-        remedy = REMEDIES[fault.reason]
+        remedy = REMEDIES.get(fault.reason, _BY_ITSELF)
         return fail(name, f"{where}: {fault.detail}", remedy)
     except (
         OSError,
@@ -81,7 +82,7 @@ async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
             f"relay {one.relay}",
             f"{one.worker}: {one.state.value} since {iso(one.since_ms)}: "
             + ": ".join(filter(None, (one.reason.text, one.detail))),
-            one.remedy or "it is retried by itself",
+            one.remedy or _BY_ITSELF,
         )
         for one in reports
         if one.state not in (RelayState.ok, RelayState.trial)

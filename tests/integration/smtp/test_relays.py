@@ -10,9 +10,11 @@ from typing import TypeVarTuple
 import pytest
 
 from service.adapters.smtp import Cooldowns, Relay
+from service.cli.checks.smtp import check_smtp
 from service.model.mail import SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
 from service.ports import Unavailable
+from service.settings import Settings, SmtpSettings
 from tests.integration.smtp.rig import PATIENT, engine, mail, relay, send
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session, closed_port
 from tests.support.wait import eventually
@@ -167,6 +169,24 @@ async def test_what_limits_us_for_a_while_is_no_fault(verb: str, reply: bytes, r
         assert {(one.status, one.relay) for one in results} == {(SendStatus.accepted, "second")}
         state = transport.state()[0]
         assert (state.state, state.reason) == ("resting", reason)
+
+
+@pytest.mark.parametrize(
+    ("reply", "remedy"),
+    [
+        (b"421 4.3.2 Service not available\r\n", "retried by itself"),
+        (b"450 4.7.1 Greylisted\r\n", "retried by itself"),
+        (b"554 5.7.1 [192.0.2.1] blocked using zen.spamhaus.org\r\n", "reputation"),
+        (b"554 5.7.1 Too many connections\r\n", "TOCSIN_SMTP__RATE"),
+    ],
+)
+async def test_doctor_says_what_to_do(reply: bytes, remedy: str) -> None:
+    """Name the reply of a relay that refuses the connection, and what helps."""
+    async with ScriptedServer(lambda s, verb, line: reply if verb == "CONNECT" else None) as server:
+        (finding,) = await check_smtp(Settings(smtp=SmtpSettings(port=server.port)))
+
+    assert reply[:3].decode() in finding.detail
+    assert remedy in finding.remedy
 
 
 async def test_a_password_is_refused_and_the_connection_closed() -> None:
