@@ -17,7 +17,7 @@ settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test an id of its own, by which workers that run in parallel are told what to run.
+    """Give each test an id of its own: workers that run in parallel choose their tests by it.
 
     All tests that schemathesis generates from one function have the function's id.
     """
