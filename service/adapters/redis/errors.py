@@ -56,15 +56,29 @@ _BY_CODE = {  # codes for which redis-py has no class: the first word of the rep
     "WRONGTYPE": "data_error",
     "EXECABORT": "data_error",
 }
-_STATE_ERROR = re.compile(
-    r"unknown (sub)?command|max(imum)? number of (clients|connections)|max clients|connection|timed? ?out"
-    r"|upstream|backend|proxy|shutting down|shutdown|failover|not allowed in cluster|cluster support"
-    r"|DB index|protocol error|unauthenticated|temporarily|try again",
+_BY_NESTED_CODE = {  # codes for which redis-py has a class, where they are inside the text of another error
+    **_BY_CODE,
+    "READONLY": "read_only",
+    "MASTERDOWN": "read_only",
+    "LOADING": "loading",
+    "OOM": "out_of_memory",
+    "CLUSTERDOWN": "cluster_down",
+    "NOPERM": "permission_denied",
+    "NOAUTH": "auth_failed",
+}
+_NESTED_CODE = re.compile(rf"(?:^|: )-?({'|'.join(_BY_NESTED_CODE)})\b")
+"""The code of an error that a command inside a script met, as servers before Redis 7 and proxies report it: `ERR Error
+running script (…): @user_script:5: -OOM command not allowed …`."""
+_FORBIDDEN = re.compile(r"the user executing the script can't", re.IGNORECASE)
+"""Access rules that allow a script and forbid a command in it, before Redis 7.2."""
+_DATA_ERROR = re.compile(
+    r"user_script|script: |value is not|not a valid (float|integer)|syntax error|number of (arguments|args|keys)"
+    r"|value is out of range|would overflow|exceeds (the )?maximum|invalid (expire|stream|cursor)|no such key",
     re.IGNORECASE,
 )
-"""Texts of the code ERR, and of replies without a code, by servers and proxies about themselves."""
-_SCRIPT_ERROR = re.compile(r"user_script|script: ")
-"""A script failed at its data, whatever else the text says."""
+"""Texts of the code ERR about a command and its data, or of a script that failed at its data."""
+_STATE_ERROR = re.compile(r"DB index|protocol error", re.IGNORECASE)
+"""Texts about the server that `_DATA_ERROR` would take for texts about data."""
 _TEXT = {
     "auth_failed": "it refuses our credentials",
     "permission_denied": "its access rules forbid a command that is needed",
@@ -119,11 +133,12 @@ def _reason_of_reply(error: redis.ResponseError) -> str | None:
     code = error.status_code or text.partition(" ")[0]
     if _NOT_LOCAL.search(text):
         return "slots_moving"
-    if reason := _BY_CODE.get(code):
+    nested = _NESTED_CODE.search(text)
+    if reason := _BY_CODE.get(code) or (nested and _BY_NESTED_CODE[nested[1]]):
         return None if reason == "data_error" else reason
-    if code != "ERR" and code.isupper():
-        return "server_error"
-    return "server_error" if _STATE_ERROR.search(text) and not _SCRIPT_ERROR.search(text) else None
+    if _FORBIDDEN.search(text):
+        return "permission_denied"
+    return None if _DATA_ERROR.search(text) and not _STATE_ERROR.search(text) else "server_error"
 
 
 @contextmanager
