@@ -55,6 +55,15 @@ def test_dependencies_are_those_of_the_lock_file() -> None:
     assert "--no-deps ." in IMAGE
 
 
+def test_the_data_of_the_servers_outlive_their_containers() -> None:
+    """Kafka writes below the folder of its volume, and Redis to the folder in which its image starts it."""
+    folders = {
+        name: {volume.split(":")[1] for volume in SERVICES[name]["volumes"]} for name in ("kafka", "redis")
+    }
+    assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] in folders["kafka"]
+    assert folders["redis"] == {"/data"}
+
+
 def test_no_secret_is_in_the_image_or_the_compose_file() -> None:
     """Secrets come from the environment; the compose file fails with a message when one is missing."""
     assert not re.search(r"(SECRET|PASSWORD|KEY)=\S", IMAGE)

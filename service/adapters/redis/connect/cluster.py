@@ -224,14 +224,21 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _target(error: redis.AskError, server: Address | None) -> Address:
-    """Return the server that MOVED or ASK names; without a host it is that of the server which replied."""
-    return error.host or (server[0] if server else ""), int(error.port)
+    """Return the server that MOVED or ASK names."""
+    return _host(error.host, server[0] if server else ""), int(error.port)
 
 
 def _address_of(node: Sequence[Any], server: Address) -> Address:
-    """Return the address in a reply of CLUSTER SLOTS; an unknown host is that of the server which replied."""
-    host = str_if_bytes(node[0]) if node[0] else ""
-    return (host if host not in ("", "?") else server[0]), int(node[1])
+    """Return the address in a reply of CLUSTER SLOTS."""
+    return _host(str_if_bytes(node[0]) if node[0] else "", server[0]), int(node[1])
+
+
+def _host(named: str, replied: str) -> str:
+    """Return the host that a server names; that of the server which replied where it names none.
+
+    It says `?` where it was told to name hosts (`cluster-preferred-endpoint-type`), and not which.
+    """
+    return replied if named in ("", "?") else named
 
 
 def _pause_s(attempt: int) -> float:
