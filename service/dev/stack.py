@@ -114,8 +114,10 @@ class DevStack:
             replication=kafka.replication,
             events=kafka.events,
         )
-        # The rebuild comes before the seeds: in an empty Redis they would overwrite rows that Kafka has kept.
-        if await parts.completeness.incomplete():
+        # The rebuild comes before the seeds: in an empty Redis they would overwrite rows that Kafka has kept. A Redis
+        # with data is another server after each start: it may lack its newest writes, and is not used before that.
+        status = await parts.history.status()
+        if status.incomplete or status.unknown_servers:
             self._progress("filling Redis from Kafka")
             rebuilding_parts = bootstrap(self.settings, rebuilding=True)
             self._exit_stack.push_async_callback(rebuilding_parts.store.close)

@@ -5,7 +5,7 @@ still in Kafka. A checkpoint says from which offsets on.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, Self
 
 import orjson
@@ -45,7 +45,9 @@ class StateCheckpoint(NamedTuple):
 class Lineage(NamedTuple):
     """The replication ids of the servers whose data are known to be whole. A later one has a higher `generation`.
 
-    A server has another id after it was promoted or restarted: it may lack writes that its predecessor had.
+    A server has another id after it was promoted or restarted: it may lack writes that its predecessor had. So has a
+    primary that begins a new history by itself, and lacks nothing: when its first replica comes, and some time after
+    its last one has left.
     """
 
     generation: int
@@ -92,18 +94,35 @@ class CatchUp(NamedTuple):
         return cls(**orjson.loads(value))
 
 
+class ServerProcess(NamedTuple):
+    """A primary's process: its id, which a restart changes, and the replication id whose history it continues.
+
+    `continues` is empty where it continues none; it is that of its primary where it was a replica.
+    """
+
+    run_id: str
+    continues: str
+
+
 @dataclass(frozen=True, slots=True)
 class StateStatus:
     """What Redis says of its state.
 
     `servers`: the replication ids of the present primaries; empty where none tells. `checkpoint_ms`: the newest
     checkpoint that every server has; None where a server has none. `incomplete`: why nothing may be sent.
+    `processes`: by replication id, as far as servers tell.
     """
 
     servers: frozenset[str]
     lineage: Lineage | None
     checkpoint_ms: int | None
     incomplete: str | None
+    processes: Mapping[str, ServerProcess] = field(default_factory=dict)
+
+    @property
+    def unknown_servers(self) -> frozenset[str]:
+        """Return the servers that the lineage does not name; none without a lineage."""
+        return frozenset() if self.lineage is None else self.servers - self.lineage.servers
 
 
 class StateHistory(Protocol):

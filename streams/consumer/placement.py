@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import structlog
@@ -14,6 +15,7 @@ from streams.consumer.health import Counters
 from streams.consumer.positions import ResetReason, Start, start_of
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.cluster_view import ClusterView
+from streams.kafka.group_offsets import offsets_of_member
 from streams.kafka.topic_requests import TopicDescription
 
 log = structlog.get_logger(__name__)
@@ -78,7 +80,8 @@ class Placement:
     async def _place(self, partitions: list[TopicPartition]) -> None:
         topics = await self._view.topics(sorted({tp.topic for tp in partitions}))
         bounds = await self._view.bounds(partitions, topics)
-        committed = await self._consumer._coordinator.fetch_committed_offsets(list(bounds))
+        committed = await offsets_of_member(self._consumer._coordinator, bounds)
+        unread: Counter[str] = Counter()
         for tp, log_bounds in bounds.items():
             topic_id, known = topics[tp.topic].id, self._assignment.partitions.get(tp)
             if known is None or tp not in self.pending:
@@ -89,10 +92,16 @@ class Placement:
                 offset, metadata = committed[tp].offset, committed[tp].metadata or ""
             else:
                 offset, metadata = None, ""
+                unread[tp.topic] += log_bounds.end - log_bounds.begin
             start = start_of(offset, metadata, topic_id, log_bounds)
             if start.reason is not None:
                 self._report(tp, offset, start)
             self._seek(tp, start, topic_id, commit=offset is not None and metadata != topic_id)
+        for topic, records in unread.items():
+            if (
+                records
+            ):  # a new group; or one that was deleted, with the offsets from which it would have continued
+                log.warning("group_has_no_offsets", topic=topic, records=records)
 
     def _seek(self, tp: TopicPartition, start: Start, topic_id: str, *, commit: bool) -> None:
         try:

@@ -14,6 +14,7 @@ from streams.consumer.client import Subscription
 from streams.consumer.session import ConsumerSession
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.cluster_view import ClusterView
+from streams.kafka.group_offsets import offsets_of_member
 from streams.kafka.topic_requests import TopicDescription
 
 log = structlog.get_logger(__name__)
@@ -135,7 +136,7 @@ class TopicWatch:
         waiting = dict.fromkeys(partitions, 0)
         with suppress(KafkaError):
             bounds = await view.bounds(partitions, topics)
-            committed = await consumer._coordinator.fetch_committed_offsets(list(bounds))
+            committed = await offsets_of_member(consumer._coordinator, bounds)
             for tp, (begin, end) in bounds.items():
                 waiting[tp] = end - max(committed[tp].offset if tp in committed else begin, begin)
         return {tp: max(records, 0) for tp, records in waiting.items()}

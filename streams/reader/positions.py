@@ -11,6 +11,7 @@ from service.model.topics import TABLES, TopicNames
 from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import admin, count_partitions, kafka_errors, partition_counts
+from streams.kafka.group_offsets import offsets_of_group
 from streams.kafka.reader import reader
 
 _TOPICS_INTERVAL_S = 30.0
@@ -30,10 +31,10 @@ def _dispatch_groups(topics: TopicNames) -> Mapping[str, str]:
 
 
 async def _committed(client: Any, groups: Iterable[str]) -> dict[TopicPartition, int]:
-    """Return the offsets that these groups have committed. Raise KafkaError."""
+    """Return the offsets that these groups have committed. Raise KafkaError; the caller limits the time."""
     committed: dict[TopicPartition, int] = {}
     for group in dict.fromkeys(groups):
-        offsets = await client.list_consumer_group_offsets(group)
+        offsets = await offsets_of_group(client, group)
         committed |= {tp: at.offset for tp, at in offsets.items()}
     return committed
 
@@ -84,7 +85,8 @@ class KafkaPositions:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections; they are made again when positions are read."""
+        """Close the connections; they are made again when positions are read, and topics are looked up again."""
+        self._partitions_until_s = 0.0
         consumer, client, self._consumer, self._admin = self._consumer, self._admin, None, None
         if consumer is not None:
             await consumer.stop()

@@ -9,6 +9,7 @@ from service.adapters.redis.script_batch import Script
 from service.ports.state_history import (
     CatchUp,
     Lineage,
+    ServerProcess,
     StateCheckpoint,
     StateStatus,
     kept_checkpoints,
@@ -35,11 +36,13 @@ class RedisStateHistory:
         keys = self._store.keys
         values, _ = await self._store.fetch([keys.lineage, *self._times, *self._marks])
         times = values[1 : 1 + len(self._times)]
+        processes = await self._processes()
         return StateStatus(
-            await self._servers(),
+            frozenset(processes),
             Lineage.from_text(values[0].decode()) if values[0] else None,
             min((int(time) for time in times if time is not None), default=None) if all(times) else None,
             why_incomplete(values[1 + len(self._times) :]),
+            {server: process for server, process in processes.items() if process.run_id},
         )
 
     async def lineage(self) -> Lineage | None:
@@ -92,15 +95,17 @@ class RedisStateHistory:
         (value,), _ = await self._store.fetch([self._store.keys.last_catch_up])
         return CatchUp.from_bytes(value) if value else None
 
-    async def _servers(self) -> frozenset[str]:
-        """Return the replication ids of the primaries; without those that do not tell."""
-        clients = await self._store.primaries()
-        ids: set[str] = set()
-        for client in clients.values():
-            (info,) = await client.run([("INFO", "replication")])
-            ids.add(_replication_id(info))
-        return frozenset(ids - {""})
+    async def _processes(self) -> dict[str, ServerProcess]:
+        """Return the processes of the primaries by replication id; without those that do not tell."""
+        processes: dict[str, ServerProcess] = {}
+        for client in (await self._store.primaries()).values():
+            replication, server = await client.run([("INFO", "replication"), ("INFO", "server")])
+            if server_id := _field(replication, "master_replid"):
+                before = _field(replication, "master_replid2")
+                continues = before if before.strip("0") else ""  # all zeros where there is none
+                processes[server_id] = ServerProcess(_field(server, "run_id"), continues)
+        return processes
 
 
-def _replication_id(info: Mapping[str, Any] | Exception) -> str:
-    return "" if isinstance(info, Exception) else str(info.get("master_replid", ""))
+def _field(info: Mapping[str, Any] | Exception, name: str) -> str:
+    return "" if isinstance(info, Exception) else str(info.get(name, ""))

@@ -83,7 +83,7 @@ async def _history(settings: Settings) -> Sequence[Finding]:
     if not status.servers:
         detail = "it does not tell its replication id: older data after a fail-over is noticed within a second only"
         findings.append(warn("redis history", detail, "allow the command INFO to Tocsin's user"))
-    if status.lineage is not None and not status.servers <= status.lineage.servers:
+    if status.unknown_servers:
         detail = "another server answers, and may lack the newest data: a worker reads them again from Kafka"
         findings.append(
             fail("redis history", detail, "start a worker; `/readyz` of the workers says when it is done")
