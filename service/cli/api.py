@@ -72,9 +72,6 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
 
-    async def kafka_error() -> str | None:
-        return producer.last_error
-
     async def redis_error() -> str | None:
         # a write over the connections of all requests: a replica and a full disk answer reads
         await parts.store.probe()
@@ -101,7 +98,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             bounces=parts.bounces(producer),
             explain=parts.explain(),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": redis_error, "kafka": kafka_error},
+            checks={"redis": redis_error, "kafka": producer.not_ready_reason},
             stalls={"redis": parts.store.stalled_s},
         )
     finally:

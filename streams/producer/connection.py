@@ -1,13 +1,14 @@
 """One idempotent aiokafka client with its partition queues; abandoned as a whole when a batch has failed."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, LeaderNotAvailableError
 
 from service.model.record import Message
+from streams.kafka import aiokafka_patches
 from streams.kafka.connection import KafkaConnection
 from streams.producer.partition_queue import PartitionQueue, partition_of
 
@@ -41,6 +42,7 @@ class ProducerConnection:
 
         Wait without a limit while no broker assigns a producer id.
         """
+        aiokafka_patches.install()
         client = AIOKafkaProducer(
             **connection.arguments(),
             acks="all",
@@ -70,6 +72,17 @@ class ProducerConnection:
             queues = self._queues[message.topic]
             batches.add(queues[partition_of(message.key, len(queues), message.value)].append(message))
         return batches
+
+    async def check(self, topics: Iterable[str]) -> None:
+        """Return when a broker answers and every partition of these topics has a leader. Raise KafkaError."""
+        client = self._client.client
+        if not await client.force_metadata_update():
+            raise KafkaConnectionError("no broker answers")
+        for topic in topics:
+            if await self._client.partitions_for(topic) != client.cluster.available_partitions_for_topic(
+                topic
+            ):
+                raise LeaderNotAvailableError(topic)
 
     async def close(self) -> None:
         """Close the connection when nothing is in flight any more; abandon it when that takes over 5 s."""

@@ -58,8 +58,10 @@ class Producer:
         self._connection: ProducerConnection | None = None
         self._opening = asyncio.Lock()
         self._abandoning: set[asyncio.Task[None]] = set()
+        self._failed_topics: frozenset[str] = frozenset()
+        self._looking: asyncio.Task[None] | None = None
         self.last_error: str | None = None
-        """The error of the last attempt; None as soon as Kafka has acknowledged something again."""
+        """The error of the last attempt; None as soon as Kafka has acknowledged something again, or could do so."""
 
     async def start(self) -> None:
         """Connect now rather than at the first message; a broker that does not answer is no error here."""
@@ -71,11 +73,37 @@ class Producer:
 
     async def stop(self) -> None:
         """Disconnect. Calls that still wait in `publish` raise Unavailable."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
         if self._abandoning:
             await asyncio.wait(self._abandoning)
+
+    async def not_ready_reason(self) -> str | None:
+        """Return why Kafka takes no messages, as far as known; None when it took the last ones.
+
+        After an error, look in the background whether it could take some again: a process that is not ready is given
+        no requests, and so has no messages that would show it.
+        """
+        if self.last_error is not None and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())
+        return self.last_error
+
+    async def _look(self) -> None:
+        """Forget the last error if brokers answer now, and the topics that could not be written to have leaders."""
+        error = self.last_error
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = await self._connected()
+                await connection.check(self._failed_topics)
+        except (TimeoutError, KafkaError, OSError) as still:
+            log.debug("producer_not_ready", error=repr(still))
+            return
+        if self.last_error == error:
+            self.last_error = None
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Return when all messages are acknowledged. Messages of one key keep their order, also between calls.
@@ -93,13 +121,13 @@ class Producer:
                 connection = await self._connected()
                 batches = await connection.append(messages)
         except (TimeoutError, KafkaError, OSError) as error:
-            raise self._unavailable(error) from error
+            raise self._unavailable(messages, error) from error
         left = self._timeout_s - (asyncio.get_running_loop().time() - started)
         _, waiting = await asyncio.wait(batches, timeout=max(left, 0.0))
         if waiting:
             late = TimeoutError(f"no acknowledgement within {self._timeout_s:g} s")
             self._replace(connection, late)
-            raise self._unavailable(late)
+            raise self._unavailable(messages, late)
         for batch in batches:
             if failure := batch.exception():
                 raise self._error_of(messages, failure) from failure
@@ -142,8 +170,9 @@ class Producer:
             return TooLarge(
                 largest.topic, len(largest.value or b""), self._limits.get(largest.topic, LIMIT_BYTES)
             )
-        return self._unavailable(failure)
+        return self._unavailable(messages, failure)
 
-    def _unavailable(self, error: BaseException) -> Unavailable:
+    def _unavailable(self, messages: Sequence[Message], error: BaseException) -> Unavailable:
+        self._failed_topics = frozenset(message.topic for message in messages)
         self.last_error = f"Kafka does not take messages: {error!r}"
         return Unavailable(self.last_error)

@@ -166,6 +166,32 @@ def rig_message(rig: Rig, number: int) -> Message:
     return Message(rig.sink, b"k", b"%d" % number)
 
 
+async def test_readiness_returns_without_a_message(tmp_path: Path) -> None:
+    """A process that is not ready is given no requests: also one that started before Kafka becomes ready by itself."""
+    kafka = EmbeddedKafka(tmp_path)
+    rig = Rig(kafka.bootstrap)
+
+    async def ready() -> bool:
+        return await producer.not_ready_reason() is None
+
+    async with rig.producer(timeout_s=2.0) as producer:
+        assert not await ready()
+        with kafka:
+            await eventually(ready)
+            with pytest.raises(Unavailable):
+                await producer.publish([rig_message(rig, 0)])
+            await asyncio.sleep(1)
+            assert not await ready(), "the topic is still missing"
+            await rig.create()
+            await eventually(ready)
+            kafka.kill()
+            with pytest.raises(Unavailable):
+                await producer.publish([rig_message(rig, 1)])
+            kafka.start()
+            await eventually(ready)
+            await producer.publish([rig_message(rig, 2)])
+
+
 async def insist(producer: Producer, message: Message) -> None:
     """Write a message, retrying until Kafka takes it."""
     while True:
