@@ -1,9 +1,11 @@
-"""Patches of aiokafka's fetcher, so that no record that a broker accepts stops a partition or fills the memory.
+"""Patches of aiokafka, so that no record that a broker accepts stops a partition or fills the memory.
 
 - A batch is decompressed in pieces (`record_batches`), where aiokafka would decompress all of it at once. A record too
   large to be held, and what cannot be read of a batch, come as one record whose value is a `PartialValue`.
 - A read returns after about 1 MiB of records, and lets other tasks run between pieces that hold none.
 - A header name that is not UTF-8 is spelt in escapes (`\\xff`), where aiokafka raises, and would again at every read.
+
+And so that brokers that have moved are found (`bootstrap_servers`).
 """
 
 import asyncio
@@ -11,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumer_module
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
@@ -19,6 +22,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from service.model.reasons import DeadReason
 from service.model.record import PartialValue
+from streams.kafka.bootstrap_servers import update_metadata
 from streams.kafka.record_batches import Chunk, LargeRecord, Progress, Rest, parts, whole
 
 SLICE_BYTES = 1024 * 1024
@@ -248,7 +252,8 @@ class BoundedFetcher(fetcher.Fetcher):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Make every consumer of this process read so; calling it again changes nothing."""
+    """Make every client of this process work so; calling it again changes nothing."""
+    AIOKafkaClient._metadata_update = update_metadata
     fetcher.MemoryRecords = PositionedRecords
     fetcher.PartitionRecords = BoundedPartitionRecords
     fetcher.FetchResult = BoundedFetchResult

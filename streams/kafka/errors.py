@@ -17,6 +17,7 @@ from aiokafka.errors import (
 )
 
 from service.ports import Unavailable
+from streams.kafka import aiokafka_patches
 from streams.kafka.connection import KafkaConnection
 
 TIMEOUT_S = 10.0
@@ -56,6 +57,7 @@ async def kafka_errors(
 @asynccontextmanager
 async def admin(connection: KafkaConnection) -> AsyncIterator[Any]:
     """Start aiokafka's admin client, and close it after the block."""
+    aiokafka_patches.install()
     client = AIOKafkaAdminClient(**connection.arguments())
     try:
         await client.start()

@@ -1,11 +1,15 @@
 """A broker that is killed and comes back: the stage pauses with a reason and loses nothing."""
 
+import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from service.dev.kafka import EmbeddedKafka
+from service.dev.ports import free_port
 from streams.consumer.health import StageState
 from tests.integration.streams.rig import QUICK, Rig
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import eventually
 
 
@@ -31,3 +35,27 @@ async def test_kill_of_the_broker_before_the_commit_loses_nothing(tmp_path: Path
 
         assert set(await rig.count(rig.sink)) == set(range(2000))
         assert await rig.committed(rig.source) == 2000
+
+
+async def test_a_broker_that_comes_back_at_another_address_is_found(tmp_path: Path) -> None:
+    """Only the bootstrap address leads to it: consumer and producer go on within seconds, long before they give up."""
+    kafka = EmbeddedKafka(tmp_path)
+    await asyncio.to_thread(kafka.start)
+    try:
+        async with TcpProxy(kafka.port) as bootstrap:
+            rig = Rig(f"127.0.0.1:{bootstrap.port}")
+            await rig.create()
+            async with rig.producer() as producer, rig.stage(rig.through, producer) as stage:
+                await rig.feed(producer, range(100))
+                await eventually(lambda: stage.health().finished == 100)
+                await asyncio.to_thread(kafka.kill)
+                kafka.port = free_port()
+                bootstrap.lead_to(kafka.port)
+                await asyncio.to_thread(kafka.start)
+                started = time.monotonic()
+                await rig.feed(producer, range(100, 200))
+                await eventually(lambda: stage.health().finished >= 200)
+                assert time.monotonic() - started < 0.5 * QUICK.silent_after_s
+            assert set(await rig.count(rig.sink)) == set(range(200))
+    finally:
+        await asyncio.to_thread(kafka.stop)
