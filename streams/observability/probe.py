@@ -22,7 +22,7 @@ from streams.worker.faust_app import RatesApp, StagesApp
 
 
 class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
-    """/livez fails when a stage makes no progress, /readyz names the reason why each stage waits.
+    """/livez fails when a stage makes no progress, /readyz names the reason why a stage or a service beside it waits.
 
     /metrics is for Prometheus.
     """
@@ -57,6 +57,7 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
     async def _readyz(self, _: Request) -> Response:
         stages = self._app.stages.health()
         reasons = {h.name: h.reason or h.state.value for h in stages if h.state is not StageState.running}
+        reasons |= {name: reason for name, reason in self._app.stages.waits().items() if reason}
         if "email" in self._parts.settings.worker.stages:
             for relay in self._parts.transport.state():
                 if relay.state is not RelayState.ok:
@@ -69,7 +70,7 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         return _json(body, 503 if reasons else 200)
 
     async def _metrics(self, _: Request) -> Response:
-        families = await scrape(self._parts, self._app.stages.health())
+        families = await scrape(self._parts, self._app.stages.health(), self._app.stages.waits())
         body = await asyncio.to_thread(exposition, families)
         return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import Metric
 
@@ -16,10 +16,19 @@ from streams.observability.open_ages import open_ages
 _DUE_TIMEOUT_S = 1.0
 
 
-async def scrape(parts: Parts, stages: Sequence[StageHealth]) -> list[Metric]:
-    """Return the metric families that are read at a scrape. Never raise: a family that cannot be read is absent."""
+async def scrape(
+    parts: Parts, stages: Sequence[StageHealth], waits: Mapping[str, str | None]
+) -> list[Metric]:
+    """Return the metric families that are read at a scrape. Never raise: a family that cannot be read is absent.
+
+    `waits`: why services that read no topic wait; None for those that do not.
+    """
     running = parts.settings.worker.stages
     families = list(_stages(stages))
+    paused = [((h.name,), h.state is StageState.paused) for h in stages]
+    families.append(
+        metrics.STAGE_PAUSED.gauge(paused + [((name,), reason is not None) for name, reason in waits.items()])
+    )
     families += _relays(parts.transport.state() if "email" in running else ())
     families += await _due(parts.due) if "schedule" in running else ()
     families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
@@ -31,7 +40,6 @@ def _stages(stages: Sequence[StageHealth]) -> Iterator[Metric]:
     yield metrics.RECORDS.counter(finished + [((h.name, "dead_letter"), h.dead) for h in stages])
     yield metrics.OLDEST_UNFINISHED.gauge(((h.name,), h.oldest_unfinished_s) for h in stages)
     yield metrics.IN_FLIGHT.gauge(((h.name,), h.in_flight) for h in stages)
-    yield metrics.STAGE_PAUSED.gauge(((h.name,), h.state is StageState.paused) for h in stages)
     yield metrics.UNREAD_PARTITIONS.gauge(((h.name,), h.unread) for h in stages)
     yield metrics.MISSING_TOPICS.gauge(((h.name,), len(h.missing)) for h in stages)
     yield metrics.STAGE_PROGRESS.gauge(((h.name,), h.last_progress_s) for h in stages)

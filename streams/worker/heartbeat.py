@@ -121,11 +121,11 @@ class PeriodicTask(faust.Service):  # type: ignore[misc]
                 self.reason = await self._readiness()
                 if self.reason is None:
                     processed = await self._step()
-            except Unavailable as error:
-                self.reason = error.reason
-            except (Exception, asyncio.CancelledError):
+            except Unavailable as unavailable:
+                self.reason = unavailable.reason
+            except (Exception, asyncio.CancelledError) as error:
                 raise_if_cancelled()
                 log.exception("periodic_task_failed", task=self.name)
-                self.reason = "a step failed"
+                self.reason = f"a step failed: {type(error).__name__}"
             if not processed:
                 await self.sleep(self._idle_s)

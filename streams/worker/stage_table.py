@@ -116,6 +116,10 @@ def _to_dead_letter(topic: str, stage: str, record: Record, error: Exception) ->
     return [dead_letter(topic, stage, record, error)]
 
 
+async def _nothing() -> int:
+    return 0
+
+
 @asynccontextmanager
 async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[faust.Service]]:
     """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
@@ -133,6 +137,8 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
         if bounces is None:
             raise UnknownStage("the stage bounces needs TOCSIN_MAIL__BOUNCE_DOMAIN")
         services.append(BounceListener(bounces, parts.settings.bounces))
+        # the listener works when it is sent something; this says whether it would have to defer it
+        services.append(PeriodicTask("bounces", _nothing, parts.completeness.incomplete, idle_s=1.0))
     async with AsyncExitStack() as closing:
         closing.push_async_callback(parts.close)
         if "email" in names:

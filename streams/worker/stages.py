@@ -1,10 +1,10 @@
 """All stages of one worker, their producer, and what they share, as one service."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import faust
 import structlog
@@ -39,6 +39,15 @@ class StageSpec:
     readiness: ReadinessCheck | None = None
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A service beside the stages that may have to wait for a dependency."""
+
+    name: str
+    reason: str | None
+    """Why it waits; None while it does not."""
+
+
 Resources = Callable[[Producer], AbstractAsyncContextManager[Sequence[faust.Service]]]
 """Opened before the stages and closed after them; yields further services that run as long as the stages do."""
 
@@ -68,15 +77,16 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         self._fault = fault
         self._exit_stack = AsyncExitStack()
         self._services: list[faust.Service] = []
+        self._beside: Sequence[faust.Service] = ()
 
     async def on_start(self) -> None:
         """Open the producer, the resources and the stages. Raise the error of a resource: the worker does not start."""
         self.producer = self._make_producer()
         self._exit_stack.push_async_callback(self.producer.stop)
         await self.producer.start()
-        shared = await self._exit_stack.enter_async_context(self._resources(self.producer))
+        self._beside = await self._exit_stack.enter_async_context(self._resources(self.producer))
         self.running = [self._stage(spec, self.producer) for spec in self._specs]
-        self._services = [*self.running, *shared]
+        self._services = [*self.running, *self._beside]
         for service in self._services:
             await self.add_runtime_dependency(service)
 
@@ -93,6 +103,10 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
     def health(self) -> list[StageHealth]:
         """Return the health of every stage."""
         return [stage.health() for stage in self.running]
+
+    def waits(self) -> Mapping[str, str | None]:
+        """Return why each service that reads no topic waits; None for those that do not."""
+        return {service.name: service.reason for service in self._beside if isinstance(service, Waiting)}
 
     def alive(self) -> bool:
         """Return whether every stage makes progress, has nothing to do, or knows the reason why it waits."""

@@ -10,7 +10,6 @@ Each worker has one; they take turns. The order of a catch-up:
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import structlog
 from service.bootstrap import Parts, bootstrap
 from service.observability.metrics import CATCH_UPS
 from service.pipeline.email.lease import ALIVE_S
-from service.ports import ABSENT, CATCHING_UP, FILLING, Completeness, StateHistory, Unavailable
+from service.ports import ABSENT, CATCHING_UP, FILLING, Clock, Completeness, StateHistory, Unavailable
 from service.ports.state_history import CatchUp, Lineage, Positions, StateCheckpoint, StateStatus
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.connection import KafkaConnection
@@ -40,6 +39,9 @@ _TURN_S = 15.0
 _LOOK_S = 5.0
 _WRITER_S = 5.0
 _IDLE_MS = 10_000
+_KNOWN_S = 10.0
+"""For how long a server process is known without being looked at: in less than that, no primary becomes a replica, and
+a primary again that has forgotten it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class StateKeeper:
         kafka: KeeperInputs,
         *,
         owner: str,
-        now_ms: Callable[[], int],
+        clock: Clock,
         heartbeats_s: float = ALIVE_S / 2,
     ) -> None:
         self._history = history
@@ -77,16 +79,22 @@ class StateKeeper:
         self._kafka = kafka
         self._next_look_s = 0.0
         self._owner = owner
-        self._now_ms = now_ms
+        self._clock = clock
         self._heartbeats_s = heartbeats_s
         self._generation = 0
         self._newest_ms = 0
+        self._newest_since_s = clock.boot_s()
+        """When the newest checkpoint was first seen."""
         self._written: Positions = {}
+        self._runs: set[str] = set()
+        """The processes of the servers that were accepted at `_noted_s` (monotonic)."""
+        self._noted_s = 0.0
 
     async def tick(self) -> None:
         """Write a checkpoint, or catch up where state went back."""
         status = await self._history.status()
-        if status.incomplete == ABSENT and status.lineage is None:
+        # Also where a worker died while it marked one slot of a cluster after the other: the rest have no mark yet.
+        if status.incomplete in (ABSENT, FILLING) and status.lineage is None:
             await self._fill_new_installation(status)
             return
         if status.incomplete not in (None, *_MARKS):
@@ -95,11 +103,11 @@ class StateKeeper:
         if cause is not None:
             await self._catch_up(status, cause)
             return
-        if status.lineage is None:
+        if status.lineage is None or status.unknown_servers:
             await self._accept(status, status.servers)
         else:
             self._note(status)
-        if await self._history.take_turn("checkpoints", self._owner, _WRITER_S):
+        if await self._take_checkpoints():
             await self._write_new_checkpoint()
 
     async def _fill_new_installation(self, status: StateStatus) -> None:
@@ -107,7 +115,7 @@ class StateKeeper:
 
         Nothing can have been sent, so there is nothing that a Redis without marks could have forgotten.
         """
-        now_s = time.monotonic()
+        now_s = self._clock.boot_s()
         if now_s < self._next_look_s or not await self._take_catch_up():
             return
         self._next_look_s = now_s + _LOOK_S
@@ -130,33 +138,57 @@ class StateKeeper:
             return None
         if status.lineage.generation < self._generation:
             return "went_back"
-        if not status.servers <= status.lineage.servers:
+        if not self._knows(status, status.unknown_servers):
             return "another_server"
         later = status.lineage.generation > self._generation
         if not later and (status.checkpoint_ms or 0) < self._newest_ms:
             return "went_back"
         return None
 
+    def _knows(self, status: StateStatus, servers: frozenset[str]) -> bool:
+        """Return whether these servers are processes that were accepted a moment ago, and hold all that they held then.
+
+        A primary begins a new history by itself when its first replica comes, and some time (`repl-backlog-ttl`) after
+        its last one has left. One that was a replica meanwhile would continue its primary's.
+        """
+        lately = self._clock.boot_s() - self._noted_s < _KNOWN_S
+        processes = [status.processes.get(server) for server in servers]
+        return all(lately and one and one.run_id in self._runs and not one.continues for one in processes)
+
     def _note(self, status: StateStatus) -> None:
         if status.lineage is not None:
             self._generation = status.lineage.generation
-        self._newest_ms = status.checkpoint_ms or 0
+        if self._newest_ms != (status.checkpoint_ms or 0):
+            self._newest_ms, self._newest_since_s = status.checkpoint_ms or 0, self._clock.boot_s()
+        self._runs = {process.run_id for process in status.processes.values()}
+        self._noted_s = self._clock.boot_s()
 
     async def _accept(self, status: StateStatus, servers: frozenset[str]) -> None:
-        lineage = Lineage.after(status.lineage, self._generation, servers, self._now_ms())
+        lineage = Lineage.after(status.lineage, self._generation, servers, self._clock.now_ms())
         self._generation = lineage.generation
         await self._history.accept(lineage)
 
     async def _write_new_checkpoint(self) -> None:
         """Write a checkpoint, unless there is nothing new. Positions are read first: later effects come later."""
         positions = await self._kafka.positions()
-        if positions != self._written or self._now_ms() >= self._newest_ms + _IDLE_MS:
+        new = positions != self._written or self._next_ms() >= self._newest_ms + _IDLE_MS
+        # Asked again: a worker that was paused meanwhile would write an older time over that of its successor.
+        if new and await self._take_checkpoints():
             await self._write_checkpoint(positions)
 
     async def _write_checkpoint(self, positions: Positions) -> None:
-        at_ms = max(self._newest_ms + 1, self._now_ms())
+        at_ms = self._next_ms()
         await self._history.write_checkpoint(StateCheckpoint(at_ms, positions))
-        self._newest_ms, self._written = at_ms, positions
+        self._newest_ms, self._newest_since_s, self._written = at_ms, self._clock.boot_s(), positions
+
+    def _next_ms(self) -> int:
+        """Return the time of a checkpoint that is written now: after all others, also where a clock was ahead.
+
+        Their times go on at the pace of time. Else all of those up to that clock's time would be as good as
+        simultaneous: none would be old enough to be dropped, or to begin a catch-up at.
+        """
+        passed_ms = int((self._clock.boot_s() - self._newest_since_s) * 1000)
+        return max(self._newest_ms + max(1, passed_ms), self._clock.now_ms())
 
     async def _catch_up(self, status: StateStatus, cause: str) -> None:
         # First the mark, by every worker that notices: no stage may act on what this server holds.
@@ -177,7 +209,7 @@ class StateKeeper:
         return earlier or StateCheckpoint(0, {})
 
     async def _run(self, status: StateStatus, cause: str, since: StateCheckpoint) -> None:
-        catch_up = CatchUp(cause, since.at_ms, self._now_ms())
+        catch_up = CatchUp(cause, since.at_ms, self._clock.now_ms())
         log.warning("catch_up_began", cause=cause, since_ms=since.at_ms)
         CATCH_UPS.add((cause, "began"))
         await self._history.record_catch_up(catch_up)
@@ -195,12 +227,15 @@ class StateKeeper:
             return  # Redis was emptied, or an operator has begun a rebuild
         await self._write_checkpoint(began)
         await self._completeness.mark_complete()
-        catch_up = catch_up._replace(ended_ms=self._now_ms(), records=first + second)
+        catch_up = catch_up._replace(ended_ms=self._clock.now_ms(), records=first + second)
         await self._history.record_catch_up(catch_up)
         CATCH_UPS.add((cause, "ended"))
         log.warning(
             "catch_up_ended", cause=cause, records=catch_up.records, ms=catch_up.ended_ms - catch_up.began_ms
         )
+
+    async def _take_checkpoints(self) -> bool:
+        return await self._history.take_turn("checkpoints", self._owner, _WRITER_S)
 
     async def _take_catch_up(self) -> bool:
         return await self._history.take_turn("catch-up", self._owner, _TURN_S)
@@ -231,23 +266,26 @@ class StateKeeperService(faust.Service):  # type: ignore[misc]  # faust has no u
 
     def __init__(self, keeper: StateKeeper, close: Callable[[], Awaitable[None]], **service: object) -> None:
         super().__init__(**service)
+        self.name = "state_keeper"
+        self.reason: str | None = None
+        """What it waits for, while it cannot look at the state or catch up."""
         self._keeper = keeper
         self._close = close
 
     @faust.Service.task  # type: ignore[untyped-decorator]
     async def _keep(self) -> None:
-        unavailable_before = False
         while not self.should_stop:
             try:
                 await self._keeper.tick()
-                unavailable_before = False
+                self.reason = None
             except Unavailable as unavailable:
-                if not unavailable_before:
+                if self.reason is None:
                     log.warning("state_keeper_waits", reason=unavailable.reason)
-                unavailable_before = True
-            except (Exception, asyncio.CancelledError):
+                self.reason = unavailable.reason
+            except (Exception, asyncio.CancelledError) as error:
                 raise_if_cancelled()
                 log.exception("state_keeper_failed")
+                self.reason = f"it failed: {type(error).__name__}"
             await self.sleep(self._EVERY_S)
 
     async def on_stop(self) -> None:
@@ -279,6 +317,6 @@ def state_keeper(parts: Parts, connection: KafkaConnection) -> StateKeeperServic
             lambda: positions.read(clock()), read_again, lambda: nothing_dispatched(connection, parts.topics)
         ),
         owner=parts.owner,
-        now_ms=parts.clock.now_ms,
+        clock=parts.clock,
     )
     return StateKeeperService(keeper, close)

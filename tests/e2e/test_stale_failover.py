@@ -51,7 +51,9 @@ async def wait_until_caught_up(pipeline: RealPipeline) -> None:
 
 async def _says_so(probe: str) -> bool:
     reasons = await not_ready_reasons(probe)
-    return all("again from Kafka" in reasons.get(stage, "") for stage in ("resolve", "inbox", "email.high"))
+    return all(
+        "again from Kafka" in reasons.get(stage, "") for stage in ("resolve", "email.high", "schedule")
+    )
 
 
 async def change(pipeline: RealPipeline, name: str, **fields: Any) -> None:

@@ -4,7 +4,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from service.ports import ABSENT, Unavailable
-from service.ports.state_history import CatchUp, Lineage, StateCheckpoint, StateStatus, kept_checkpoints
+from service.ports.state_history import (
+    CatchUp,
+    Lineage,
+    ServerProcess,
+    StateCheckpoint,
+    StateStatus,
+    kept_checkpoints,
+)
 from tests.fakes.outage import Outage
 
 
@@ -12,6 +19,7 @@ from tests.fakes.outage import Outage
 class _Kept:
     lineage: Lineage | None = None
     checkpoints: dict[int, StateCheckpoint] = field(default_factory=dict)
+    newest_ms: int = 0
     incomplete: str | None = ABSENT
     last: CatchUp | None = None
 
@@ -22,6 +30,7 @@ class FakeStateHistory:
     def __init__(self) -> None:
         self.outage = Outage()
         self.servers = frozenset({"s1"})
+        self.processes: dict[str, ServerProcess] = {}
         self.kept = _Kept()
         self.turns: dict[str, str] = {}
 
@@ -36,8 +45,9 @@ class FakeStateHistory:
 
     async def status(self) -> StateStatus:
         self.outage.check()
-        newest = max(self.kept.checkpoints, default=None)
-        return StateStatus(self.servers, self.kept.lineage, newest, self.kept.incomplete)
+        newest = self.kept.newest_ms if self.kept.checkpoints else None
+        processes = {server: one for server, one in self.processes.items() if server in self.servers}
+        return StateStatus(self.servers, self.kept.lineage, newest, self.kept.incomplete, processes)
 
     async def accept(self, lineage: Lineage) -> None:
         self.outage.check()
@@ -46,6 +56,7 @@ class FakeStateHistory:
     async def write_checkpoint(self, checkpoint: StateCheckpoint) -> None:
         self.outage.check()
         self.kept.checkpoints[checkpoint.at_ms] = checkpoint
+        self.kept.newest_ms = checkpoint.at_ms
         kept = kept_checkpoints(self.kept.checkpoints, checkpoint.at_ms)
         self.kept.checkpoints = {at: one for at, one in self.kept.checkpoints.items() if at in kept}
 

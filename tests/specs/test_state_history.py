@@ -20,8 +20,10 @@ from tests.fakes.state_history import FakeStateHistory
 from tests.specs.backend import redis_backend
 from tests.support.completeness import mark_complete
 from tests.support.redis_cluster import shared_cluster
+from tests.support.redis_pair import RedisPair
 from tests.support.replicated_valkey import ReplicatedValkey
 from tests.support.stack import shared_valkey
+from tests.support.wait import eventually
 
 
 @pytest.fixture(params=["fake", "valkey", "cluster"])
@@ -111,6 +113,40 @@ async def test_a_promoted_replica_answers_nothing_until_it_is_accepted(tmp_path:
         assert await backend.ledger.entry(event_key("s", "1"), "d") is None, (
             "an accepted server is not asked for again"
         )
+        await store.close()
+
+
+async def test_a_primary_has_another_id_with_its_first_replica_and_after_its_last(tmp_path: Path) -> None:
+    """It is the same process, which says that it continues no other history; a promoted replica continues one."""
+    async with RedisPair(tmp_path) as pair:
+        store = Store(settings.RedisSettings(url=SecretStr(pair.first.url)))
+        history = RedisStateHistory(store)
+        with_replica = await history.status()
+        await pair.command(pair.first, "CONFIG", "SET", "repl-backlog-ttl", 1)
+        await pair.command(pair.second, "REPLICAOF", "NO", "ONE")
+        statuses = [with_replica]
+
+        async def renamed() -> bool:
+            status = await history.status()
+            if status.servers != statuses[-1].servers:
+                statuses.append(status)
+                return True
+            return False
+
+        await eventually(renamed, 15)
+        await pair.replicate(pair.second, pair.first)
+        await eventually(renamed, 15)
+        processes = [status.processes[server] for status in statuses for server in status.servers]
+        assert len(processes) == 3
+        assert len(set(processes)) == 1
+        assert processes[0].run_id
+        assert not processes[0].continues
+        await pair.fail_over()
+        promoted = Store(settings.RedisSettings(url=SecretStr(pair.second.url)))
+        (process,) = (await RedisStateHistory(promoted).status()).processes.values()
+        assert process.continues in statuses[-1].servers
+        assert process.run_id != processes[0].run_id
+        await promoted.close()
         await store.close()
 
 

@@ -49,7 +49,8 @@ class Replication:
     """A server's part in its replication: the section `replication` of INFO.
 
     `replication_id` and `offset` say which history of writes the server holds, and how far. The id changes when a
-    replica is promoted, and on a primary that has had no replica for an hour (`repl-backlog-ttl`).
+    replica is promoted, when a primary's first replica comes, and when it has had none for an hour
+    (`repl-backlog-ttl`).
     """
 
     role: str

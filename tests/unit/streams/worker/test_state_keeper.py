@@ -1,11 +1,11 @@
 """The keeper of the state: when it writes checkpoints, when it catches up and from where, and what it leaves alone."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from service.ports import ABSENT, CATCHING_UP, FILLING, REBUILDING, Unavailable
-from service.ports.state_history import Lineage, Positions, StateCheckpoint, kept_checkpoints
+from service.ports.state_history import Lineage, Positions, ServerProcess, StateCheckpoint, kept_checkpoints
 from streams.worker.state_keeper import MARGIN_MS, KeeperInputs, StateKeeper
 from tests.fakes.clock import FakeClock
 from tests.fakes.state_history import FakeStateHistory
@@ -13,21 +13,34 @@ from tests.fakes.state_history import FakeStateHistory
 TOPIC = ("dispatch.outcomes", 0)
 
 
+class Clock(FakeClock):
+    """A clock that may be set; the boot clock does not follow."""
+
+    ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return self.now + self.ahead_ms
+
+
 class Rig:
     """A Redis with workers, and a log of where catch-ups began."""
 
     def __init__(self) -> None:
-        self.clock = FakeClock(1_000_000)
+        self.clock = Clock(1_000_000)
         self.redis = FakeStateHistory()
         self.redis.kept.incomplete = None
         self.end = 0
         self.read: list[Positions] = []
         self.dispatched = True
         self.during: Callable[[], None] = lambda: None
+        self.paused: Callable[[], Awaitable[None]] | None = None
         self.keeper = self.make("one")
 
     def make(self, owner: str) -> StateKeeper:
         async def positions() -> Positions:
+            paused, self.paused = self.paused, None
+            if paused is not None:
+                await paused()
             return {TOPIC: self.end}
 
         async def read_again(since: Positions) -> tuple[int, Positions]:
@@ -40,9 +53,7 @@ class Rig:
             return not self.dispatched
 
         inputs = KeeperInputs(positions, read_again, nothing_dispatched)
-        return StateKeeper(
-            self.redis, self.redis, inputs, owner=owner, now_ms=self.clock.now_ms, heartbeats_s=0
-        )
+        return StateKeeper(self.redis, self.redis, inputs, owner=owner, clock=self.clock, heartbeats_s=0)
 
     async def run(self, seconds: int, *keepers: StateKeeper) -> None:
         """Let time pass, with a record a second."""
@@ -100,6 +111,43 @@ async def test_state_that_went_back_is_noticed_without_a_new_server(rig: Rig) ->
     assert rig.redis.kept.last is not None
     assert rig.redis.kept.last.cause == "went_back"
     assert rig.redis.kept.incomplete is None
+
+
+async def test_a_primary_that_begins_a_new_history_by_itself_is_accepted(rig: Rig) -> None:
+    """The same process under another id lacks nothing: its first replica has come, or its last one has left."""
+    rig.redis.processes["s1"] = ServerProcess("run1", "")
+    await rig.run(3)
+    rig.redis.servers = frozenset({"s1-new"})
+    rig.redis.processes["s1-new"] = ServerProcess("run1", "")
+    await rig.run(3)
+    assert rig.redis.kept.lineage is not None
+    assert rig.redis.kept.lineage.servers == {"s1-new"}
+    assert (rig.read, rig.redis.kept.last) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "process",
+    [ServerProcess("run1", "s2"), ServerProcess("run2", ""), None],
+    ids=["was a replica meanwhile", "was restarted", "does not tell"],
+)
+async def test_another_history_is_caught_up_unless_it_is_certainly_the_same(
+    rig: Rig, process: ServerProcess | None
+) -> None:
+    """Also after a worker has just started: it has not seen the process before."""
+    rig.redis.processes["s1"] = ServerProcess("run1", "")
+    await rig.run(3)
+    rig.redis.servers = frozenset({"s1-new"})
+    if process is not None:
+        rig.redis.processes["s1-new"] = process
+    await rig.run(1)
+    assert rig.read
+    assert rig.redis.kept.last is not None
+    rig.redis.processes["s1-newer"] = ServerProcess("run1", "")
+    rig.redis.servers = frozenset({"s1-newer"})
+    rig.redis.turns.clear()
+    read = len(rig.read)
+    await rig.run(1, rig.make("started"))
+    assert len(rig.read) > read
 
 
 async def test_an_old_primary_that_comes_back_is_not_believed(rig: Rig) -> None:
@@ -204,7 +252,7 @@ async def test_nothing_is_dispatched_while_a_new_installation_is_filled(rig: Rig
     rig.redis.turns.clear()
     await other.tick()
     assert rig.redis.kept.incomplete is None
-    assert rig.read[1:] == [{}, {TOPIC: 0}]
+    assert rig.read[1:] == [{}]
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -258,6 +306,39 @@ async def test_a_rebuilt_redis_is_not_caught_up_again(rig: Rig) -> None:
     assert rig.redis.kept.incomplete is None
     assert rig.read == []
     assert rig.redis.kept.checkpoints
+
+
+async def test_a_clock_that_was_ahead_leaves_checkpoints_few_and_old_enough(rig: Rig) -> None:
+    """After a jump that was corrected they go on at the pace of time: they are dropped, and a catch-up begins near."""
+    await rig.run(10)
+    rig.clock.ahead_ms = 100 * 365 * 86_400_000
+    await rig.run(2)
+    rig.clock.ahead_ms = 0
+    other = rig.make("two")
+    await rig.run(300, rig.keeper, other)
+    rig.redis.turns.clear()
+    await rig.run(300, other)
+    assert len(rig.redis.kept.checkpoints) < 120
+    rig.redis.fail_over(rig.redis.snapshot(), "s2")
+    await other.tick()
+    assert rig.end - 40 < rig.read[0][TOPIC] < rig.end - 25
+
+
+async def test_a_keeper_that_was_paused_leaves_the_checkpoints_to_its_successor(rig: Rig) -> None:
+    """Its clock may be behind: an older time over a newer one would look like state that went back."""
+    other = rig.make("two")
+    await rig.run(60, rig.keeper, other)
+
+    async def pause() -> None:
+        rig.redis.turns.clear()
+        rig.clock.ahead_ms = 5000
+        await rig.run(20, other)
+        rig.clock.ahead_ms = 0
+
+    rig.paused = pause
+    await rig.run(1)
+    await rig.run(3, rig.keeper, other)
+    assert (rig.read, rig.redis.kept.incomplete) == ([], None)
 
 
 def test_kept_checkpoints_are_few_and_old_enough() -> None:
