@@ -94,7 +94,7 @@ class CatchUp(NamedTuple):
         return cls(**orjson.loads(value))
 
 
-class ServerProcess(NamedTuple):
+class PrimaryProcess(NamedTuple):
     """A primary's process: its id, which a restart changes, and the replication id whose history it continues.
 
     `continues` is empty where it continues none; it is that of its primary where it was a replica.
@@ -117,7 +117,7 @@ class StateStatus:
     lineage: Lineage | None
     checkpoint_ms: int | None
     incomplete: str | None
-    processes: Mapping[str, ServerProcess] = field(default_factory=dict)
+    processes: Mapping[str, PrimaryProcess] = field(default_factory=dict)
 
     @property
     def unknown_servers(self) -> frozenset[str]:

@@ -184,7 +184,7 @@ class StateKeeper:
     def _next_ms(self) -> int:
         """Return the time of a checkpoint that is written now: after all others, also where a clock was ahead.
 
-        Their times go on at the pace of time. Else all of those up to that clock's time would be as good as
+        Their times continue at the pace of time. Else all of those up to that clock's time would be as good as
         simultaneous: none would be old enough to be dropped, or to begin a catch-up at.
         """
         passed_ms = int((self._clock.boot_s() - self._newest_since_s) * 1000)

@@ -7,7 +7,7 @@ from service.ports import ABSENT, Unavailable
 from service.ports.state_history import (
     CatchUp,
     Lineage,
-    ServerProcess,
+    PrimaryProcess,
     StateCheckpoint,
     StateStatus,
     kept_checkpoints,
@@ -30,7 +30,7 @@ class FakeStateHistory:
     def __init__(self) -> None:
         self.outage = Outage()
         self.servers = frozenset({"s1"})
-        self.processes: dict[str, ServerProcess] = {}
+        self.processes: dict[str, PrimaryProcess] = {}
         self.kept = _Kept()
         self.turns: dict[str, str] = {}
 

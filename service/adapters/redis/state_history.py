@@ -9,7 +9,7 @@ from service.adapters.redis.script_batch import Script
 from service.ports.state_history import (
     CatchUp,
     Lineage,
-    ServerProcess,
+    PrimaryProcess,
     StateCheckpoint,
     StateStatus,
     kept_checkpoints,
@@ -95,15 +95,15 @@ class RedisStateHistory:
         (value,), _ = await self._store.fetch([self._store.keys.last_catch_up])
         return CatchUp.from_bytes(value) if value else None
 
-    async def _processes(self) -> dict[str, ServerProcess]:
+    async def _processes(self) -> dict[str, PrimaryProcess]:
         """Return the processes of the primaries by replication id; without those that do not tell."""
-        processes: dict[str, ServerProcess] = {}
+        processes: dict[str, PrimaryProcess] = {}
         for client in (await self._store.primaries()).values():
             replication, server = await client.run([("INFO", "replication"), ("INFO", "server")])
             if server_id := _field(replication, "master_replid"):
                 before = _field(replication, "master_replid2")
                 continues = before if before.strip("0") else ""  # all zeros where there is none
-                processes[server_id] = ServerProcess(_field(server, "run_id"), continues)
+                processes[server_id] = PrimaryProcess(_field(server, "run_id"), continues)
         return processes
 
 

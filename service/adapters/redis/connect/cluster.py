@@ -236,7 +236,7 @@ def _address_of(node: Sequence[Any], server: Address) -> Address:
 def _host(named: str, replied: str) -> str:
     """Return the host that a server names; that of the server which replied where it names none.
 
-    It says `?` where it was told to name hosts (`cluster-preferred-endpoint-type`), and not which.
+    It says `?` where it is set to name hosts (`cluster-preferred-endpoint-type`), and has no name.
     """
     return replied if named in ("", "?") else named
 

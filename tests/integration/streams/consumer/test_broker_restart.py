@@ -38,7 +38,7 @@ async def test_kill_of_the_broker_before_the_commit_loses_nothing(tmp_path: Path
 
 
 async def test_a_broker_that_comes_back_at_another_address_is_found(tmp_path: Path) -> None:
-    """Only the bootstrap address leads to it: consumer and producer go on within seconds, long before they give up."""
+    """Only the bootstrap address leads to it: consumer and producer continue within seconds, before they give up."""
     kafka = EmbeddedKafka(tmp_path)
     await asyncio.to_thread(kafka.start)
     try:

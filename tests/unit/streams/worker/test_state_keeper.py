@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from service.ports import ABSENT, CATCHING_UP, FILLING, REBUILDING, Unavailable
-from service.ports.state_history import Lineage, Positions, ServerProcess, StateCheckpoint, kept_checkpoints
+from service.ports.state_history import Lineage, Positions, PrimaryProcess, StateCheckpoint, kept_checkpoints
 from streams.worker.state_keeper import MARGIN_MS, KeeperInputs, StateKeeper
 from tests.fakes.clock import FakeClock
 from tests.fakes.state_history import FakeStateHistory
@@ -115,10 +115,10 @@ async def test_state_that_went_back_is_noticed_without_a_new_server(rig: Rig) ->
 
 async def test_a_primary_that_begins_a_new_history_by_itself_is_accepted(rig: Rig) -> None:
     """The same process under another id lacks nothing: its first replica has come, or its last one has left."""
-    rig.redis.processes["s1"] = ServerProcess("run1", "")
+    rig.redis.processes["s1"] = PrimaryProcess("run1", "")
     await rig.run(3)
     rig.redis.servers = frozenset({"s1-new"})
-    rig.redis.processes["s1-new"] = ServerProcess("run1", "")
+    rig.redis.processes["s1-new"] = PrimaryProcess("run1", "")
     await rig.run(3)
     assert rig.redis.kept.lineage is not None
     assert rig.redis.kept.lineage.servers == {"s1-new"}
@@ -127,14 +127,14 @@ async def test_a_primary_that_begins_a_new_history_by_itself_is_accepted(rig: Ri
 
 @pytest.mark.parametrize(
     "process",
-    [ServerProcess("run1", "s2"), ServerProcess("run2", ""), None],
+    [PrimaryProcess("run1", "s2"), PrimaryProcess("run2", ""), None],
     ids=["was a replica meanwhile", "was restarted", "does not tell"],
 )
 async def test_another_history_is_caught_up_unless_it_is_certainly_the_same(
-    rig: Rig, process: ServerProcess | None
+    rig: Rig, process: PrimaryProcess | None
 ) -> None:
     """Also after a worker has just started: it has not seen the process before."""
-    rig.redis.processes["s1"] = ServerProcess("run1", "")
+    rig.redis.processes["s1"] = PrimaryProcess("run1", "")
     await rig.run(3)
     rig.redis.servers = frozenset({"s1-new"})
     if process is not None:
@@ -142,7 +142,7 @@ async def test_another_history_is_caught_up_unless_it_is_certainly_the_same(
     await rig.run(1)
     assert rig.read
     assert rig.redis.kept.last is not None
-    rig.redis.processes["s1-newer"] = ServerProcess("run1", "")
+    rig.redis.processes["s1-newer"] = PrimaryProcess("run1", "")
     rig.redis.servers = frozenset({"s1-newer"})
     rig.redis.turns.clear()
     read = len(rig.read)
@@ -309,7 +309,7 @@ async def test_a_rebuilt_redis_is_not_caught_up_again(rig: Rig) -> None:
 
 
 async def test_a_clock_that_was_ahead_leaves_checkpoints_few_and_old_enough(rig: Rig) -> None:
-    """After a jump that was corrected they go on at the pace of time: they are dropped, and a catch-up begins near."""
+    """After a corrected jump they continue at the pace of time: they are dropped, and a catch-up begins near."""
     await rig.run(10)
     rig.clock.ahead_ms = 100 * 365 * 86_400_000
     await rig.run(2)
