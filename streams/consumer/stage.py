@@ -172,7 +172,8 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             self._unavailable_reason = None
         if await self._lag.measure(session) == 0 or self._pause_reason:
             self._counters.progress()
-        await self._topics.measure(session)
+        if await self._topics.measure(session) and self._topics.missing:
+            self._unavailable_reason = None  # Kafka answers; the consumer cannot start for the lack of topics
         for missing, seconds in (
             ("fetch was answered", self._lag.silent_s),
             ("commit was accepted", session.committer.failing_s),

@@ -53,19 +53,24 @@ class TopicWatch:
             return f"no worker reads {', '.join(named[:_MOST_NAMED])}{more}"
         return None
 
-    async def measure(self, session: ConsumerSession) -> None:
-        """Look again if two seconds have passed. Take at most 5 s; where Kafka does not answer, nothing changes."""
+    async def measure(self, session: ConsumerSession) -> bool:
+        """Look again if two seconds have passed; return whether Kafka has answered. Take at most 5 s.
+
+        Where it does not answer, nothing changes.
+        """
         if time.monotonic() < self._next_s:
-            return
+            return False
         self._next_s = time.monotonic() + _INTERVAL_S
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._measure(session)
+            return True
         except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
             raise_if_cancelled()
             log.debug("topics_not_known", error=repr(error))
         except Exception:  # a view of the topics must never end the stage
             log.exception("topics_not_measured")
+        return False
 
     async def _measure(self, session: ConsumerSession) -> None:
         consumer, view = session.consumer, ClusterView(session.consumer._client)

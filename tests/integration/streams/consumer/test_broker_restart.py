@@ -59,3 +59,19 @@ async def test_a_broker_that_comes_back_at_another_address_is_found(tmp_path: Pa
             assert set(await rig.count(rig.sink)) == set(range(200))
     finally:
         await asyncio.to_thread(kafka.stop)
+
+
+async def test_topics_are_missing_when_the_broker_comes_later(tmp_path: Path) -> None:
+    """What is awaited is named as soon as the broker answers: topics, and no longer the broker."""
+    kafka = EmbeddedKafka(tmp_path)
+    rig = Rig(kafka.bootstrap)
+    async with rig.producer(timeout_s=1.0) as producer, rig.stage(rig.through, producer) as stage:
+        await eventually(lambda: "does not answer" in (stage.reason or ""))
+        try:
+            await asyncio.to_thread(kafka.start)
+            await eventually(lambda: "not in the cluster" in (stage.reason or ""), 10)
+            assert stage.health().state is StageState.incomplete
+            await rig.create()
+            await eventually(lambda: stage.health().state is StageState.running)
+        finally:
+            await asyncio.to_thread(kafka.stop)
