@@ -41,9 +41,13 @@ async def _committed(client: Any, groups: Iterable[str]) -> dict[TopicPartition,
 
 async def nothing_dispatched(connection: KafkaConnection, topics: TopicNames) -> bool:
     """Return whether no delivery was ever dispatched. Raise Unavailable."""
+    return await never_written(connection, [*topics.dispatches(), topics.outcomes])
+
+
+async def never_written(connection: KafkaConnection, topics: Iterable[str]) -> bool:
+    """Return whether no record was ever written to these topics, as far as they exist. Raise Unavailable."""
     counts = await partition_counts(connection)
-    names = [*topics.dispatches(), topics.outcomes]
-    partitions = [TopicPartition(topic, n) for topic in names for n in range(counts.get(topic, 0))]
+    partitions = [TopicPartition(topic, n) for topic in topics for n in range(counts.get(topic, 0))]
     if not partitions:
         return True
     consumer = reader(connection)

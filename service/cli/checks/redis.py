@@ -1,6 +1,7 @@
 """Check of Redis: version, eviction, persistence and replication of each server, and the tables' completeness."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
@@ -9,6 +10,7 @@ from service.ports import ABSENT, CATCHING_UP, FILLING, Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from service.adapters.redis.client import Store
     from service.adapters.redis.operate.servers import RedisServer
 
 _OLDEST_VERSION = {"Redis": (6, 2), "Valkey": (7, 2)}
@@ -103,10 +105,23 @@ async def _nothing_dispatched(settings: Settings) -> bool:
     from service.model.topics import TopicNames
     from streams.reader.positions import nothing_dispatched
 
-    try:
+    with suppress(Unavailable):
         return await nothing_dispatched(kafka_connection(settings), TopicNames(settings.kafka.prefix))
-    except Unavailable:
-        return False
+    return False
+
+
+async def _rows_are_only_here(settings: Settings, store: "Store") -> bool:
+    """Return whether Redis has rows and Kafka never had one; False where Kafka does not say."""
+    from service.adapters.redis.operate.inventory import holds_rows
+    from service.cli.support.factories import kafka_connection
+    from service.model.topics import TABLES, TopicNames
+    from streams.reader.positions import never_written
+
+    topics = TopicNames(settings.kafka.prefix)
+    with suppress(Unavailable):
+        if await never_written(kafka_connection(settings), [topics.table(name) for name in TABLES]):
+            return await holds_rows(store)
+    return False
 
 
 async def _tables(settings: Settings) -> Finding:
@@ -114,12 +129,21 @@ async def _tables(settings: Settings) -> Finding:
     from service.adapters.redis.tables.tables import RedisTables
 
     store = Store(settings.redis)
+    only_here = False
     try:
         reason = await RedisTables(store).incomplete()
+        if reason is None:
+            only_here = await _rows_are_only_here(settings, store)
     except Unavailable as unavailable:
         return fail("tables", unavailable.reason, "see the finding on redis")
     finally:
         await store.close()
+    if only_here:
+        return warn(
+            "tables",
+            "complete, but Kafka has no record of them: it has lost its data, and Redis could not be rebuilt",
+            "keep a copy of Redis, and write the rows again (`tocsin recipients import`, the API, the upstream)",
+        )
     if reason is None:
         return ok("tables", "complete")
     if reason == ABSENT and await _nothing_dispatched(settings):

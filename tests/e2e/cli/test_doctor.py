@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -12,6 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
+from service.adapters.redis.client import Store
+from service.adapters.redis.tables.writes import RedisTableWrites
 from service.cli.checks import Finding, Status
 from service.cli.checks.files import check_files
 from service.cli.checks.kafka import check_kafka
@@ -19,6 +22,8 @@ from service.cli.checks.redis import check_redis
 from service.cli.checks.secrets import check_secrets
 from service.cli.checks.smtp import check_smtp
 from service.dev import ports
+from service.model.recipient import Recipient
+from service.model.record import Message
 from service.settings import (
     DEV_SECRET,
     AuthSettings,
@@ -29,7 +34,11 @@ from service.settings import (
     SmtpSettings,
     TemplateSettings,
 )
+from streams.kafka.connection import KafkaConnection
+from streams.producer.producer import Producer
+from streams.topics.apply import apply as apply_topics
 from tests.e2e.cli.tocsin import Tocsin
+from tests.support.completeness import mark_complete
 from tests.support.redis_pair import RedisPair
 
 SECRET = "0123456789abcdefghijklmnopqrstuv"
@@ -179,6 +188,27 @@ async def test_tables_that_are_not_complete(valkey_url: str) -> None:
     assert (
         _one(await check_redis(Settings(redis=RedisSettings(url=valkey_url))), "tables").status is Status.fail
     )
+
+
+async def test_rows_that_kafka_has_no_record_of(kafka: str, valkey_url: str) -> None:
+    """A broker came back with an empty disk: nothing fails now, and a rebuild would lose all rows."""
+    prefix = f"{uuid4().hex[:8]}."
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap=kafka, prefix=prefix), redis=RedisSettings(url=valkey_url)
+    )
+    connection = KafkaConnection(kafka)
+    await apply_topics(connection, prefix, partitions=1, events=[])
+    store = Store(settings.redis)
+    await mark_complete(store)
+    assert _one(await check_redis(settings), "tables").status is Status.ok
+    await RedisTableWrites(store).put_recipients([Recipient(id="alice", version=1)])
+    found = _one(await check_redis(settings), "tables")
+    assert (found.status, "has lost its data" in found.detail) == (Status.warn, True)
+    producer = Producer(connection)
+    await producer.publish([Message(f"{prefix}tables.recipients", b"alice", b"{}")])
+    assert _one(await check_redis(settings), "tables").status is Status.ok
+    await producer.stop()
+    await store.close()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "redis://127.0.0.1:x/0"])
