@@ -15,6 +15,8 @@ from streams.kafka.records import to_records
 
 BATCH = 500
 _FETCH_RECORDS = 2000
+_FETCH_WAIT_MS = 20
+"""Short, because every reading ends with a question for the ends: a catch-up makes a dozen of them."""
 BEGINNING: Positions = {}
 
 
@@ -33,7 +35,7 @@ class MergedReader:
         """Records still to be read, roughly."""
         self._connection = connection
         self._rank = {topic: rank for rank, topic in enumerate(topics)}
-        self._consumer = reader(connection)
+        self._consumer = reader(connection, fetch_wait_ms=_FETCH_WAIT_MS)
         self._waiting: dict[TopicPartition, deque[Record]] = {}
         self._ends: dict[TopicPartition, int] = {}
 

@@ -12,7 +12,7 @@ from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import admin, count_partitions, kafka_errors, partition_counts
 from streams.kafka.group_offsets import offsets_of_group
-from streams.kafka.reader import reader
+from streams.kafka.reader import ends_of, reader
 
 _TOPICS_INTERVAL_S = 30.0
 
@@ -54,7 +54,7 @@ async def never_written(connection: KafkaConnection, topics: Iterable[str]) -> b
     try:
         async with kafka_errors(connection):
             await consumer.start()
-            return not any((await consumer.end_offsets(partitions)).values())
+            return not any((await ends_of(consumer, partitions)).values())
     finally:
         await consumer.stop()
 
@@ -124,7 +124,7 @@ class KafkaPositions:
             self._partitions_until_s = now_s + _TOPICS_INTERVAL_S
         # Commits before ends: a stage commits what it has published, so an end that is read later is not before it.
         committed = await _committed(self._admin, self._groups.values())
-        ends = await self._consumer.end_offsets(list(self._partitions)) if self._partitions else {}
+        ends = await ends_of(self._consumer, self._partitions) if self._partitions else {}
         self.ends = {(tp.topic, tp.partition): end for tp, end in ends.items()}
         return {
             (tp.topic, tp.partition): self._position(tp, committed.get(tp, -1), end)

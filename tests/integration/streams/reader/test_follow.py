@@ -1,13 +1,19 @@
 """The readers that are not stages: the CLI, `rebuild`, and repairs."""
 
+import time
+import uuid
+
 import pytest
 from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
+from service.model.topics import TopicNames
 from streams.kafka.aiokafka_patches import BoundedFetcher, BoundedFetchResult, BoundedPartitionRecords
 from streams.reader.fetch_at import fetch_at
 from streams.reader.follow import follow
 from streams.reader.merged_reader import MergedReader
+from streams.reader.positions import KafkaPositions
+from streams.topics.apply import apply
 from tests.integration.streams.rig import Rig
 
 
@@ -33,3 +39,29 @@ async def test_a_header_name_that_is_not_utf8_stops_no_reader(
 
     assert [int(record.value or b"") for record in records] == list(range(20))
     assert [record.offset for record in records if len(record.headers) > 1] == [7, 13]
+
+
+async def test_a_catch_up_waits_for_records_and_for_nothing_else(kafka: str) -> None:
+    """A question for the ends of logs waits neither behind a fetch (half a second) nor for each topic (a tenth)."""
+    prefix = f"{uuid.uuid4().hex[:8]}."
+    rig, topics = Rig(kafka), TopicNames(prefix)
+    await rig.create()
+    await apply(rig.connection, prefix, partitions=2, events=[])
+    async with rig.producer() as producer:
+        await rig.feed(producer, range(100))
+
+    async def read() -> None:
+        records = [r async for batch in MergedReader(rig.connection, [rig.source]).batches() for r in batch]
+        assert len(records) == 100
+
+    async def positions() -> None:
+        async with KafkaPositions(rig.connection, topics) as reader:
+            assert await reader.read(time.monotonic())
+
+    for step in (read, positions):
+        took_s: list[float] = []
+        for _ in range(4):
+            started = time.monotonic()
+            await step()
+            took_s.append(time.monotonic() - started)
+        assert min(took_s) < 0.4, took_s
