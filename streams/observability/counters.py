@@ -10,6 +10,7 @@ from service.model.outcome import Outcome
 from service.model.reasons import DeadReason
 from service.model.record import Message
 from service.model.topics import TopicNames
+from service.observability.log_limit import LogLimit
 from service.observability.metrics import DEAD_LETTERS, EVENT_TO_FINAL, OUTCOMES, SMTP_REPLIES
 from streams.kafka.record_ids import RecordIds, record_ids
 
@@ -29,6 +30,7 @@ class MessageCounters:
         for labels in product(stages, DeadReason):
             DEAD_LETTERS.add(labels, 0)  # so that Prometheus sees the first one as an increase
         self._dead_letter = topics.dead_letter
+        self._letter_lines = LogLimit()
         self._log_outcomes = getLogger(__name__).isEnabledFor(DEBUG)
 
     def __call__(self, messages: Sequence[Message]) -> None:
@@ -53,5 +55,6 @@ class MessageCounters:
         headers = dict(message.headers)
         stage, reason = ((headers.get(f"tocsin-{name}") or b"").decode() for name in ("stage", "reason"))
         DEAD_LETTERS.add((stage, reason))
-        fields = record_ids(message.value, message.headers).log_fields()
-        log.info("dead_letter_written", stage=stage, reason=reason, **fields)
+        if (repeats := self._letter_lines.admit((stage, reason))) is not None:
+            ids = record_ids(message.value, message.headers).log_fields()
+            log.info("dead_letter_written", stage=stage, reason=reason, **ids, **repeats)

@@ -22,6 +22,7 @@ from service.model.outcome import Outcome
 from service.model.reasons import Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
+from service.observability.log_limit import LogLimit
 from service.observability.metrics import CLOCK_AHEAD
 from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
@@ -39,6 +40,7 @@ from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
 log = structlog.get_logger(__name__)
+_clock_lines = LogLimit()
 
 CHUNK = 500
 """Candidates whose deliveries are entered, produced and held in memory at a time."""
@@ -286,8 +288,11 @@ def _looked_up_together(events: Sequence[_IncomingEvent]) -> Iterator[Sequence[_
 
 def _note_clock(event: Event) -> None:
     CLOCK_AHEAD.add((event.type,))
+    if (repeats := _clock_lines.admit(event.type)) is None:
+        return
     ahead_s = ((event.stated_ms or 0) - event.received_ms) // 1000
-    log.warning("event_ahead_of_clock", source=event.source[:256], event_id=event.id[:256], ahead_s=ahead_s)
+    source, event_id = event.source[:256], event.id[:256]
+    log.warning("event_ahead_of_clock", source=source, event_id=event_id, ahead_s=ahead_s, **repeats)
 
 
 def _head(incoming: _IncomingEvent) -> EventHead:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from service.model.event import InvalidEvent
 from service.model.ledger import State
@@ -61,6 +62,22 @@ def test_dead_letters_begin_at_zero() -> None:
     record = Record("events", 0, 1, 1, None, b"{")
     counted([dead_letter(TOPICS.dead_letter, "begun", record, InvalidEvent(DeadReason.too_deep))])
     assert DEAD_LETTERS.value("begun", "too_deep") == 1
+
+
+def test_a_flood_of_dead_letters_is_some_lines_of_log() -> None:
+    """A line costs ten times the record that it is about: the first ones of a reason are written, all are counted."""
+    counted = MessageCounters(TOPICS)
+    letters = [
+        dead_letter(TOPICS.dead_letter, "flooded", Record("events", 0, offset, 1, None, b"7"), error)
+        for offset in range(1000)
+        for error in (InvalidEvent(DeadReason.not_an_object), InvalidEvent(DeadReason.empty))
+    ]
+    with structlog.testing.capture_logs() as lines:
+        counted(letters)
+    written = [line["reason"] for line in lines]
+    assert 1 <= written.count("not_an_object") <= 20
+    assert 1 <= written.count("empty") <= 20
+    assert DEAD_LETTERS.value("flooded", "empty") == 1000
 
 
 def test_a_histogram_counts_all_that_is_not_longer() -> None:
