@@ -11,6 +11,7 @@ from service.model.record import Headers, Message, Record
 HEADER_PREFIX = "tocsin-"
 ORIGINAL_PREFIX = "tocsin-original-"
 """Put before the name of an original's header that begins as ours do, as those of a dead letter's dead letter."""
+_MOST_DIGITS = 19  # of an offset, which has 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ class DeadLetter:
     @property
     def position(self) -> tuple[int, int]:
         """Return partition and offset of the original; (-1, -1) where the dead letter does not say."""
-        partition, _, offset = self.place.partition(":")
-        return (int(partition), int(offset)) if partition.isdecimal() and offset.isdecimal() else (-1, -1)
+        partition, _, offset = map(_number, self.place.partition(":"))
+        return (-1, -1) if partition is None or offset is None else (partition, offset)
 
     @property
     def headers(self) -> Headers:
@@ -80,7 +81,7 @@ class DeadLetter:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() else None
+    return int(text) if text is not None and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _notification_type(value: bytes | None, headers: dict[str, str]) -> str:

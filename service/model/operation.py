@@ -78,7 +78,7 @@ class Operation(NamedTuple):
                 int(fields["at_ms"]),
                 fields.get("asked", {}),
                 fields.get("counts", {}),
-                tuple(fields.get("items", ())),
+                tuple(map(str, fields.get("items", ()))),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an operation: {error}") from error

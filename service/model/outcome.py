@@ -10,6 +10,7 @@ from service.model.delivery import Delivery
 from service.model.ledger import Entry, HistoryStep, State, Transition
 from service.model.mail import SendResult
 from service.model.reasons import Reason
+from service.model.validators import is_time_ms
 
 
 class Outcome(NamedTuple):
@@ -96,6 +97,9 @@ class Outcome(NamedTuple):
             raise ValueError("not an outcome")
         fields["state"] = State(fields["state"])
         fields["reason"] = Reason(fields.get("reason", ""))
+        for name in fields.keys() & _WIRE_NAMES:
+            if not (is_time_ms(fields[name]) if name in _NUMBERS else isinstance(fields[name], str)):
+                raise ValueError(f"not an outcome: {name}")
         try:
             return cls(
                 **{
@@ -112,8 +116,10 @@ class Outcome(NamedTuple):
         return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
 
 
+_NUMBERS = frozenset({"at_ms", "attempt", "next_ms", "received_ms"})
 WIRE_NAMES = tuple({"rule": "found", "matched": "scope"}.get(name, name) for name in Outcome._fields)
 """The fields as records of `dispatch.outcomes` name them."""
+_WIRE_NAMES = frozenset(WIRE_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,6 @@ class ReadMark:
     def from_bytes(cls, value: bytes) -> "ReadMark":
         """Return the read mark in a record of `dispatch.outcomes`. Raise ValueError when it holds none."""
         match orjson.loads(value):
-            case {"kind": "read", "recipient": str(recipient), "ids": list(ids), "at_ms": int(at_ms)}:
+            case {"kind": "read", "recipient": str(recipient), "ids": list(ids), "at_ms": at_ms} if is_time_ms(at_ms):
                 return cls(recipient, tuple(map(str, ids)), at_ms)
         raise ValueError("not a read mark")

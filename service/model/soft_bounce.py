@@ -4,6 +4,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from service.model.validators import is_time_ms
+
+_MOST = 1_000_000.0
+
 
 class SoftBounceScore(NamedTuple):
     """The score at `at_ms`; it halves every week from then on. Rounded to six digits, as Redis keeps it."""
@@ -20,6 +24,6 @@ class SoftBounceScore(NamedTuple):
         """Return the score in a record of the topic. Raise ValueError when it holds none."""
         document: Any = orjson.loads(value)
         match document:
-            case {"score": float() | int() as score, "at_ms": int(at_ms)}:
+            case {"score": float() | int() as score, "at_ms": at_ms} if 0 <= score <= _MOST and is_time_ms(at_ms):
                 return cls(float(score), at_ms)
         raise ValueError("not a score")

@@ -14,6 +14,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TypeGuard
 from zoneinfo import available_timezones
 
 MIN_TIME_MS = 0
@@ -116,6 +117,11 @@ def time_ms(text: object) -> int:
 def nearest_time_ms(text: object) -> int:
     """Return a time of RFC 3339 in milliseconds, the nearest that can be shown: a deadline in 9999 means never."""
     return clamp_ms((parse_time(text) - _EPOCH) // _MILLISECOND)
+
+
+def is_time_ms(at_ms: object) -> TypeGuard[int]:
+    """Return whether this is a number of milliseconds since the epoch that can be shown."""
+    return type(at_ms) is int and MIN_TIME_MS <= at_ms <= MAX_TIME_MS
 
 
 def clamp_ms(at_ms: int) -> int:

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from service.model.validators import MAX_DURATION_S, is_time_ms
+
 
 class WithdrawalRecord(NamedTuple):
     """A withdrawal of an event, by its key, or of a supersede key (`TYPE|KEY`) up to a time (ms).
@@ -30,8 +32,12 @@ class WithdrawalRecord(NamedTuple):
         """Return the withdrawal in a record. Raise ValueError when it holds none."""
         document: Any = orjson.loads(value)
         match document:
-            case {"event": str(event), "until_ms": int(until_ms), "keep_s": int(keep_s)}:
-                return cls(event, "", until_ms, keep_s)
-            case {"supersede": str(supersede), "until_ms": int(until_ms), "keep_s": int(keep_s)}:
-                return cls("", supersede, until_ms, keep_s)
+            case {"until_ms": until_ms, "keep_s": int(keep_s)} if (
+                is_time_ms(until_ms) and 0 <= keep_s <= MAX_DURATION_S
+            ):
+                match document:
+                    case {"event": str(event)}:
+                        return cls(event, "", until_ms, keep_s)
+                    case {"supersede": str(supersede)}:
+                        return cls("", supersede, until_ms, keep_s)
         raise ValueError("not a withdrawal")

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from contextlib import aclosing
 
-from pydantic import ValidationError
-
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.model.topics import TopicNames
@@ -31,8 +29,8 @@ class KafkaDeliveryLog:
                 ):  # {"id":"…": the id comes first, and is compared without parsing
                     continue
                 try:
-                    delivery = Delivery.model_validate_json(value)
-                except ValidationError:
+                    delivery = Delivery.from_bytes(value)
+                except ValueError:
                     continue
                 deliveries[delivery.id] = delivery
         return deliveries

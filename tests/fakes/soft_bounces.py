@@ -7,6 +7,7 @@ from tests.fakes.outage import Outage
 
 _DAY_MS = 86_400_000
 _WEEK_MS = 7 * _DAY_MS
+_AHEAD_MS = 600_000
 
 
 class FakeSoftBounceScores:
@@ -22,6 +23,8 @@ class FakeSoftBounceScores:
         scores = []
         for key, delivery in failures:
             score, before = self.scores.get(key, (0.0, at_ms))
+            if before > at_ms + _AHEAD_MS:
+                before = at_ms
             at = max(at_ms, before)
             if key in self.scores and at - self.counted.get((key, delivery), -_DAY_MS) < _DAY_MS:
                 scores.append(self.scores[key])

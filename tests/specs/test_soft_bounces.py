@@ -27,6 +27,15 @@ async def test_scores_add_up_and_halve_every_week(backend: Backend) -> None:
     assert await added([], now) == []
 
 
+async def test_a_score_of_a_clock_that_is_years_ahead_halves_too(backend: Backend) -> None:
+    """Its time is that of the next failure: until then, it would only grow."""
+    now = backend.clock.now_ms()
+    for delivery, at_ms, value in (("a", now + 500 * WEEK_MS, 1), ("b", now, 2), ("c", now + WEEK_MS, 2)):
+        (score,) = await backend.scores.add([(KEY, delivery)], at_ms)
+        assert score.value == pytest.approx(value, abs=0.002)
+    assert score.at_ms == now + WEEK_MS
+
+
 async def test_a_delivery_counts_once_a_day(backend: Backend) -> None:
     """Its attempts and reports within a day count as one, also among those of others; a day later it counts again."""
     now, hour_ms = backend.clock.now_ms(), 3_600_000

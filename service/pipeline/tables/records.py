@@ -220,7 +220,7 @@ async def _delete(stores: TableStores, change: RowChange) -> bool:
 def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> RowChange:
     if not _ADDRESS_KEY.fullmatch(key):
         raise bad_field("key", "must be the hash of an address, in 24 hex digits")
-    if document.get("reason") not in set(Reason) - {Reason.none}:
+    if (reason := document.get("reason")) == Reason.none or reason not in list(Reason):
         raise bad_field("reason", "must be a reason of the ledger")
     times = [
         document.get(name) or default for name, default in (("at_ms", max(1, timestamp_ms)), ("until_ms", 0))

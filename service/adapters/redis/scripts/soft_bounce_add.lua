@@ -5,7 +5,7 @@
 -- Atomic   two workers that add at once must both count
 -- Slot     all keys of one call are in one slot
 -- A score is "SCORE⇥AT⇥DELIVERY@AT DELIVERY@AT …", with the deliveries that counted within a day, the newest first.
-local DAY, MOST = 86400000, 30
+local DAY, MOST, AHEAD = 86400000, 30, 600000
 local a, out = 1, {}
 for _, key in ipairs(KEYS) do
   local now, half_life, keep, delivery = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3]
@@ -14,7 +14,11 @@ for _, key in ipairs(KEYS) do
   local at = now
   if old then
     local before, stored, deliveries = string.match(old, '^(%S+)\t(%d+)\t?(.*)$')
-    at = math.max(now, tonumber(stored)) -- a clock that runs behind must not set the score's time back
+    local stored_at = tonumber(stored)
+    if stored_at > now + AHEAD then
+      stored_at = now -- the time of a wrong clock: until then, the score would never halve
+    end
+    at = math.max(now, stored_at) -- a clock that runs behind must not set the score's time back
     for id, id_at in string.gmatch(deliveries, '(%S+)@(%d+)') do
       if at - tonumber(id_at) < DAY and #recent < MOST then
         counted = counted or id == delivery
