@@ -204,7 +204,7 @@ class Parts:
         """Return the handler of the tables stage: records of `tables.*` to rows."""
         stores, locks = self.table_stores(), RedisRowLocks(self.store)
         preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
-        return TablesHandler(stores, preferences, self.topics)
+        return TablesHandler(stores, preferences, self.topics, self.clock)
 
     def explain(self) -> Explainer:
         """Return the explainer of events and recipients."""

@@ -139,6 +139,8 @@ class ReadMark:
     def from_bytes(cls, value: bytes) -> "ReadMark":
         """Return the read mark in a record of `dispatch.outcomes`. Raise ValueError when it holds none."""
         match orjson.loads(value):
-            case {"kind": "read", "recipient": str(recipient), "ids": list(ids), "at_ms": at_ms} if is_time_ms(at_ms):
+            case {"kind": "read", "recipient": str(recipient), "ids": list(ids), "at_ms": at_ms} if (
+                is_time_ms(at_ms)
+            ):
                 return cls(recipient, tuple(map(str, ids)), at_ms)
         raise ValueError("not a read mark")

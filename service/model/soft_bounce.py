@@ -24,6 +24,8 @@ class SoftBounceScore(NamedTuple):
         """Return the score in a record of the topic. Raise ValueError when it holds none."""
         document: Any = orjson.loads(value)
         match document:
-            case {"score": float() | int() as score, "at_ms": at_ms} if 0 <= score <= _MOST and is_time_ms(at_ms):
+            case {"score": float() | int() as score, "at_ms": at_ms} if 0 <= score <= _MOST and is_time_ms(
+                at_ms
+            ):
                 return cls(float(score), at_ms)
         raise ValueError("not a score")

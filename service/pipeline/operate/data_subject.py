@@ -10,6 +10,7 @@ from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
 from service.model.topics import TopicNames
+from service.model.validators import MAX_TIME_MS
 from service.pipeline.tables.records import read_change
 
 NAMED = ("recipients", "contacts", "groups")
@@ -42,7 +43,7 @@ class SubjectFinder:
     def read(self, record: Record) -> None:
         """Read one record of a table; the last record of a key counts, and invalid records are skipped."""
         try:
-            change = read_change(self._table_of[record.topic], record)
+            change = read_change(self._table_of[record.topic], record, MAX_TIME_MS)
         except InvalidEvent:
             return
         row = change.row

@@ -5,7 +5,7 @@ deliveries have ids, histories are arranged by what the states allow. Deliveries
 left alone: their stages read them from Kafka again.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,7 +23,15 @@ from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.from_log import event_of, event_of_outcome, logged_dispatch, logged_outcomes
 from service.pipeline.inbox.stage import inbox_item
-from service.pipeline.tables.records import RowChange, apply_changes, newest_changes, read_change, record_key
+from service.pipeline.resolve.event_time import EARLIEST_MS
+from service.pipeline.tables.records import (
+    RowChange,
+    apply_changes,
+    is_dated,
+    newest_changes,
+    read_change,
+    record_key,
+)
 from service.pipeline.tables.writer import TableStores
 from service.ports import (
     Clock,
@@ -87,6 +95,7 @@ class Rebuilder:
         committed: Mapping[tuple[str, int], int] = _NO_OFFSETS,
     ) -> None:
         self.refused: Counter[str] = Counter()
+        self._read_up_to: defaultdict[tuple[str, int], int] = defaultdict(lambda: EARLIEST_MS)
         self._catalogue = catalogue
         self._ports = ports
         self._topics = topics
@@ -118,10 +127,22 @@ class Rebuilder:
         changes: list[RowChange] = []
         for record in records:
             try:
-                changes.append(read_change(self._table_of[record.topic], record))
+                changes.append(read_change(self._table_of[record.topic], record, self._read_ms(record)))
             except InvalidEvent:
                 self.refused[record.topic] += 1
         await apply_changes(self._ports.stores, newest_changes(changes))
+
+    def _read_ms(self, record: Record) -> int:
+        """Return when the stage has read a record of a table, as far as its timestamp and those before it say.
+
+        One of a clock that is years ahead came some time after the record before it, which has the same key where that
+        matters.
+        """
+        partition, now_ms = (record.topic, record.partition), self._ports.clock.now_ms()
+        if is_dated(record, now_ms):
+            self._read_up_to[partition] = max(self._read_up_to[partition], record.timestamp_ms)
+            return now_ms
+        return self._read_up_to[partition]
 
     async def events(self, records: Sequence[Record]) -> None:
         """Enter the events of deliveries, without the deliveries, and note the newest event of each supersede key."""

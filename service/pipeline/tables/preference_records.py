@@ -51,7 +51,7 @@ class PreferenceApplier:
         Raise InvalidEvent, which names the field, and Unavailable.
         """
         row_key, type_name, channel = self._split_key(record)
-        preference, version = preference_key(type_name, channel), record_version(record)
+        preference, version = preference_key(type_name, channel), record_version(record, self._clock.now_ms())
         choice = _choice(record, version)
         for target in _targets(row_key):
             # Lock before reading: the API's writer holds the same lock, and a row that it writes between our read

@@ -23,7 +23,7 @@ from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Record
 from service.model.suppression import Suppression
 from service.model.unsubscribe import Unsubscribe
-from service.model.validators import MAX_TIME_MS
+from service.model.validators import MAX_TIME_MS, is_time_ms
 from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.resolve.strict_json import BYTE_ORDER_MARK, loads
 from service.pipeline.tables.schema import Row, RowRefused, read_row
@@ -32,8 +32,11 @@ from service.ports import LookupKeys
 
 T = TypeVar("T")
 _MAX_BYTES = 1_048_576
-_AHEAD_MS = 600_000
+AHEAD_MS = 600_000
+"""How far the clocks of two writers may differ."""
 _CONCURRENT = 32
+REPUBLISHED = "tocsin-republished"
+"""The header of a stored row that is published again with a version that is too far ahead."""
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{24}")
 
 
@@ -45,6 +48,8 @@ class RowChange:
     key: str
     row: Row | None
     version: int
+    republished: bool = False
+    """The record is a stored row that this stage has published, but the row's own version is too far ahead."""
 
     @property
     def group_key(self) -> GroupKey:
@@ -57,18 +62,18 @@ class RowChange:
         return ContactKey.parse(self.key)
 
 
-def read_change(table: str, record: Record) -> RowChange:
-    """Return the change that a record makes. Raise InvalidEvent, which names the field."""
+def read_change(table: str, record: Record, now_ms: int) -> RowChange:
+    """Return the change that a record makes, read at this time (`bounded_version`). Raise InvalidEvent."""
     key = record_key(record)
     if record.value is None:
         if table in ("groups", "contacts") and "|" not in key:
             raise bad_field("key", "must have two parts, separated by |")
-        return RowChange(table, key, None, record_version(record))
+        return RowChange(table, key, None, record_version(record, now_ms))
     document = loads(record.value, _MAX_BYTES)
     if not isinstance(document, dict):
         raise InvalidEvent(DeadReason.not_an_object)
     if table == "suppressions":
-        return _suppression(key, document, record.timestamp_ms)
+        return _suppression(key, document, record, now_ms)
     try:
         validated = read_row(table, record.value.removeprefix(BYTE_ORDER_MARK))
     except RowRefused as error:
@@ -76,10 +81,13 @@ def read_change(table: str, record: Record) -> RowChange:
     if validated.key() != key:
         raise bad_field("key", "is not the row's key")
     row = cast(BaseModel, validated.row())
-    version = bounded_version(validated.version, record)
+    version = bounded_version(validated.version, record, now_ms)
     if version != validated.version:
         row = row.model_copy(update={"version": version})
-    return RowChange(table, key, cast(Row, row), version)
+    if isinstance(row, Recipient | Contact) and row.preferences:
+        row = _with_bounded_choices(row, bounded_version(MAX_TIME_MS, record, now_ms))
+    republished = version < validated.version and any(name == REPUBLISHED for name, _ in record.headers)
+    return RowChange(table, key, cast(Row, row), version, republished)
 
 
 def record_key(record: Record) -> str:
@@ -93,25 +101,40 @@ def record_key(record: Record) -> str:
     return key
 
 
-def record_version(record: Record) -> int:
+def _with_bounded_choices(row: Recipient | Contact, latest_ms: int) -> Recipient | Contact:
+    """Return the row with choices of this time at most: one of a wrong clock would keep all later ones out."""
+    if all(choice.since_ms <= latest_ms for choice in row.preferences.values()):
+        return row
+    choices = {
+        key: choice.model_copy(update={"since_ms": min(choice.since_ms, latest_ms)})
+        for key, choice in row.preferences.items()
+    }
+    return row.model_copy(update={"preferences": choices})
+
+
+def record_version(record: Record, now_ms: int) -> int:
     """Return the version in the header, or else the record's timestamp (ms). Raise InvalidEvent."""
     for name, value in record.headers:
         if name == "version" and value is not None:
             if not value.isdigit() or len(value) > 15:
                 raise bad_field("version", "the header must be a number of milliseconds")
-            return bounded_version(int(value), record)
-    return bounded_version(0, record)
+            return bounded_version(int(value), record, now_ms)
+    return bounded_version(0, record, now_ms)
 
 
-def bounded_version(version: int, record: Record) -> int:
+def is_dated(record: Record, now_ms: int) -> bool:
+    """Return whether a record's timestamp can be that of a right clock at this time."""
+    return EARLIEST_MS <= record.timestamp_ms <= now_ms + AHEAD_MS
+
+
+def bounded_version(version: int, record: Record, now_ms: int) -> int:
     """Return the version of a row or tombstone: the record's timestamp where it has none of its own (0).
 
-    It is at most ten minutes after the record's timestamp: by a clock that is years ahead, it would keep all later rows
-    out.
+    It is at most ten minutes after the record's timestamp, or after now where that cannot be right: by a clock that is
+    years ahead, it would keep all later rows out.
     """
-    written_ms = min(max(1, record.timestamp_ms), MAX_TIME_MS)
-    latest_ms = written_ms + _AHEAD_MS if written_ms >= EARLIEST_MS else MAX_TIME_MS
-    return min(version or written_ms, latest_ms)
+    written_ms = record.timestamp_ms if is_dated(record, now_ms) else now_ms
+    return min(version or max(1, min(record.timestamp_ms, written_ms)), written_ms + AHEAD_MS)
 
 
 def bad_field(field: str, problem: str) -> InvalidEvent:
@@ -217,21 +240,21 @@ async def _delete(stores: TableStores, change: RowChange) -> bool:
     return await deleting
 
 
-def _suppression(key: str, document: dict[str, object], timestamp_ms: int) -> RowChange:
+def _suppression(key: str, document: dict[str, object], record: Record, now_ms: int) -> RowChange:
     if not _ADDRESS_KEY.fullmatch(key):
         raise bad_field("key", "must be the hash of an address, in 24 hex digits")
     if (reason := document.get("reason")) == Reason.none or reason not in list(Reason):
         raise bad_field("reason", "must be a reason of the ledger")
-    times = [
-        document.get(name) or default for name, default in (("at_ms", max(1, timestamp_ms)), ("until_ms", 0))
-    ]
-    for name, at in zip(("at_ms", "until_ms"), times, strict=True):
-        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= MAX_TIME_MS:
-            raise bad_field(name, "must be a time in milliseconds")
+    at_ms, until_ms = (document.get(name) or 0 for name in ("at_ms", "until_ms"))
+    if not is_time_ms(at_ms):
+        raise bad_field("at_ms", "must be a time in milliseconds")
+    if not is_time_ms(until_ms):
+        raise bad_field("until_ms", "must be a time in milliseconds")
+    at_ms = bounded_version(at_ms, record, now_ms)
     detail = document.get("detail") or ""
     if not isinstance(detail, str):
         raise bad_field("detail", "must be a text")
     row = Suppression.from_bytes(
-        orjson.dumps({**document, "detail": mask_text(detail)[:300], "at_ms": times[0], "until_ms": times[1]})
+        orjson.dumps({**document, "detail": mask_text(detail)[:300], "at_ms": at_ms, "until_ms": until_ms})
     )
     return RowChange("suppressions", key, row, row.at_ms)

@@ -13,6 +13,8 @@ from service.model.topics import TABLES, TopicNames
 from service.pipeline.messages import dead_letter
 from service.pipeline.tables.preference_records import PreferenceApplier, preserve_choices
 from service.pipeline.tables.records import (
+    AHEAD_MS,
+    REPUBLISHED,
     RowChange,
     apply_changes,
     newest_changes,
@@ -21,18 +23,24 @@ from service.pipeline.tables.records import (
 )
 from service.pipeline.tables.schema import RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
+from service.ports import Clock
 
 _WITH_PREFERENCES = ("recipients", "contacts")
+# A row that is late again, because its version is that of a wrong clock, would else be published for ever.
+_REPUBLISHED_HEADERS = ((REPUBLISHED, b"1"),)
 _REPUBLISHED = ("recipients", "groups", "contacts", "accounts", "api-keys")
 
 
 class TablesHandler:
     """Handler of the tables stage."""
 
-    def __init__(self, stores: TableStores, preferences: PreferenceApplier, topics: TopicNames) -> None:
+    def __init__(
+        self, stores: TableStores, preferences: PreferenceApplier, topics: TopicNames, clock: Clock
+    ) -> None:
         self._stores = stores
         self._preferences = preferences
         self._topics = topics
+        self._clock = clock
         self._table_of: Mapping[str, str] = {topics.table(name): name for name in TABLES}
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -43,12 +51,13 @@ class TablesHandler:
         changes: list[RowChange] = []
         refused: list[RowChange] = []
         messages: list[Message] = []
+        now_ms = self._clock.now_ms()
         for record in records:
             table = self._table_of[record.topic]
             if table == "preferences":
                 continue
             try:
-                changes.append(read_change(table, record))
+                changes.append(read_change(table, record, now_ms))
             except InvalidEvent as error:
                 messages.append(self._dead_letter(record, error))
                 refused.append(RowChange(table, (record.key or b"").decode(errors="replace"), None, 0))
@@ -79,17 +88,21 @@ class TablesHandler:
             else:
                 plain.append(change)
         late = await apply_changes(self._stores, plain)
-        return messages + await self._republish([c for c in (*late, *outdated) if c.table in _REPUBLISHED])
+        return messages + await self._republish(
+            [c for c in (*late, *outdated) if c.table in _REPUBLISHED and not c.republished]
+        )
 
     async def _republish(self, changes: Sequence[RowChange]) -> list[Message]:
         """Return a message for each change with the stored row in its place, or a tombstone where none is stored."""
         stored = await stored_rows(self._stores, changes)
+        latest_ms = self._clock.now_ms() + AHEAD_MS
         messages = []
         for change in changes:
             topic, key = self._topics.table(change.table), change.key.encode()
             if row := stored.get((change.table, change.key)):
+                headers = _REPUBLISHED_HEADERS if row.version > latest_ms else ()
                 if _is_valid(change.table, value := row_bytes(row)):
-                    messages.append(Message(topic, key, value))
+                    messages.append(Message(topic, key, value, headers))
             elif change.row is not None:  # a newer tombstone has deleted the row
                 messages.append(Message(topic, key, None, (("version", str(change.version).encode()),)))
         return messages

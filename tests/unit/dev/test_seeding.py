@@ -27,6 +27,8 @@ async def test_every_seeded_row_can_be_read_back() -> None:
     assert await seed(writer, catalogue)
 
     names = {topics.table(name): name for name in TABLES}
-    rows = [read_change(names[m.topic], Record(m.topic, 0, 0, 1, m.key, m.value)) for m in publisher.messages]
+    rows = [
+        read_change(names[m.topic], Record(m.topic, 0, 0, 1, m.key, m.value), 1) for m in publisher.messages
+    ]
     assert {row.table for row in rows} == {"recipients", "groups", "accounts", "contacts"}
     assert not await seed(writer, catalogue)

@@ -384,6 +384,24 @@ async def test_the_last_record_of_a_score_counts(rig: Rig) -> None:
     assert rig.scores.scores == {"b": SoftBounceScore(3.25, NOW)}
 
 
+@pytest.mark.parametrize("batch", [1, 500])
+@pytest.mark.parametrize(
+    ("times", "last"), [([-9, 0, 5], 2), ([-9, -5, 0], 2), ([0, 5], 1), ([0], 0), ([-9, 0], 1)]
+)
+async def test_a_row_of_a_clock_that_is_years_ahead_has_its_place_in_the_log(
+    rig: Rig, times: list[int], last: int, batch: int
+) -> None:
+    """It is newer than the rows before it, and older than those that came after it. Its time is 0 in these cases."""
+    await rig.run(
+        [
+            record("tables.recipients", b'{"id":"alice","name":"%d"}' % n, NOW + time if time else 10 * NOW)
+            for n, time in enumerate(times)
+        ],
+        batch,
+    )
+    assert rig.tables.recipients["alice"].name == str(last)
+
+
 async def test_invalid_records_are_counted(rig: Rig) -> None:
     """Counted by topic; the rebuild continues."""
     await rig.run(

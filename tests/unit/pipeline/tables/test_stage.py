@@ -30,8 +30,9 @@ class Rig:
     def __init__(self) -> None:
         self.tables, self.accounts, self.keys = FakeTables(), FakeAccounts(), FakeApiKeys()
         stores = TableStores(self.tables, self.tables, self.accounts, self.keys, self.tables)
-        preferences = PreferenceApplier(stores, FakeRowLocks(), small_catalogue(), TOPICS, FakeClock(NOW))
-        self.stage = TablesHandler(stores, preferences, TOPICS)
+        self.clock = FakeClock(NOW)
+        preferences = PreferenceApplier(stores, FakeRowLocks(), small_catalogue(), TOPICS, self.clock)
+        self.stage = TablesHandler(stores, preferences, TOPICS, self.clock)
         self.offset = 0
 
     def record(self, table: str, key: str, value: Any, at: int = NOW, version: int | None = None) -> Record:
@@ -288,13 +289,79 @@ async def test_a_version_that_is_years_ahead_keeps_no_later_row_out(rig: Rig, ah
     await rig.apply(rig.record("recipients", "alice", rig.alice(name="First", **ahead)))
     assert rig.tables.recipients["alice"].version == NOW + 600_000
 
+    rig.clock.now = NOW + 600_001
     await rig.apply(rig.record("recipients", "alice", rig.alice(name="Later"), at=NOW + 600_001))
     assert rig.tables.recipients["alice"].name == "Later"
 
-    later = NOW + 700_000
+    later = rig.clock.now = NOW + 700_000
     await rig.apply(rig.record("recipients", "alice", None, at=later, version=4_070_908_800_000))
+    rig.clock.now = later + 600_001
     await rig.apply(rig.record("recipients", "alice", rig.alice(name="Again"), at=later + 600_001))
     assert rig.tables.recipients["alice"].name == "Again"
+
+
+AHEAD = 4_070_908_800_000
+
+
+async def test_a_record_of_a_clock_that_is_years_ahead_keeps_no_later_one_out(rig: Rig) -> None:
+    """It counts as written when it is read: rows, tombstones, preferences and suppressions of later records win."""
+    address = address_key("alice@example.com")
+    suppression = {"reason": "complaint_received"}
+    await rig.apply(
+        rig.record("recipients", "alice", rig.alice(name="First"), at=AHEAD),
+        rig.record("preferences", "alice|overbid|email", {"on": False}, at=AHEAD),
+        rig.record("suppressions", address, suppression, at=AHEAD),
+    )
+    await rig.apply(rig.record("recipients", "bob", None, at=AHEAD))
+    assert rig.tables.recipients["alice"].version <= NOW + 1
+    assert rig.tables.suppressions[address].at_ms == NOW
+
+    rig.clock.now = later = NOW + 10
+    await rig.apply(
+        rig.record("recipients", "alice", rig.alice(name="Later"), at=later),
+        rig.record("recipients", "bob", {"id": "bob", "address": "bob@example.com"}, at=later),
+        rig.record("preferences", "alice|overbid|email", {"on": True}, at=later),
+        rig.record("suppressions", address, None, at=later),
+    )
+    assert rig.tables.recipients["alice"].name == "Later"
+    assert rig.tables.recipients["alice"].preferences["overbid:email"].on
+    assert rig.tables.recipients["bob"].address == "bob@example.com"
+    assert address not in rig.tables.suppressions
+
+
+async def test_times_within_a_row_are_those_of_its_record_at_most(rig: Rig) -> None:
+    """A choice or a suppression that is dated years ahead keeps no later one out."""
+    address = address_key("alice@example.com")
+    choices = {"overbid:email": {"on": False, "since_ms": AHEAD}}
+    await rig.apply(
+        rig.record("recipients", "alice", rig.alice(preferences=choices)),
+        rig.record("suppressions", address, {"reason": "complaint_received", "at_ms": AHEAD}),
+    )
+    assert rig.tables.recipients["alice"].preferences["overbid:email"].since_ms == NOW + 600_000
+    assert rig.tables.suppressions[address].at_ms == NOW + 600_000
+
+    rig.clock.now = later = NOW + 600_001
+    await rig.apply(
+        rig.record("preferences", "alice|overbid|email", {"on": True}, at=later),
+        rig.record("suppressions", address, None, at=later),
+    )
+    assert rig.tables.recipients["alice"].preferences["overbid:email"].on
+    assert address not in rig.tables.suppressions
+
+
+async def test_a_stored_version_that_is_far_ahead_is_published_once(rig: Rig) -> None:
+    """The API's clock may be ahead of the worker's. Published again and again, the row would keep the stage busy."""
+    await rig.tables.put_recipients([Recipient(**rig.alice(name="Stored"), version=NOW + 900_000)])
+    messages = await rig.apply(rig.record("recipients", "alice", rig.alice(name="Older")))
+    for rounds in range(5):
+        if not messages:
+            break
+        (message,) = messages
+        messages = await rig.apply(
+            Record(message.topic, 0, 100 + rounds, NOW, message.key, message.value, message.headers)
+        )
+    assert not messages
+    assert rig.tables.recipients["alice"].name == "Stored"
 
 
 async def test_a_row_may_begin_with_a_byte_order_mark(rig: Rig) -> None:

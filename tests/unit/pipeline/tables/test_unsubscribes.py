@@ -26,7 +26,7 @@ async def rebuilt(messages: list[Message]) -> TableStores:
     target = stores()
     for offset, message in enumerate(messages):
         record = Record(message.topic, 0, offset, 1, message.key, message.value, message.headers)
-        await apply_changes(target, [read_change("unsubscribes", record)])
+        await apply_changes(target, [read_change("unsubscribes", record, FakeClock().now_ms())])
     return target
 
 
@@ -50,4 +50,4 @@ def test_an_invalid_row_is_refused(value: bytes) -> None:
     """Also one whose id is not its key."""
     record = Record("tables.unsubscribes", 0, 0, 1, KEY.encode(), value, ())
     with pytest.raises(ValueError):  # noqa: PT011 - InvalidEvent names the field
-        read_change("unsubscribes", record)
+        read_change("unsubscribes", record, FakeClock().now_ms())
