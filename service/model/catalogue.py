@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from service.model.channels import CHANNELS, Channel
 from service.model.validators import MAX_DURATION_S, check_time
+
+_LONGEST_KEY = 1024
+"""Characters; a supersede key is in each delivery and in Redis."""
+_KEY_HASH_BYTES = 16
 
 
 class Lane(StrEnum):
@@ -109,13 +116,16 @@ class NotificationType(_CatalogueModel):
     def supersede_key(self, data: Mapping[str, Any], key: str | None = None) -> str:
         """Return `TYPE|KEY`, which events that replace each other share; empty for an event that none replaces.
 
-        `key` overrides the type's own, which is made of `data`.
+        `key` overrides the type's own, which is made of `data`; of a long one it is a hash.
         """
         if key is None:
             if self.supersede is None:
                 return ""
-            values = dict.fromkeys(self.meta, "") | {name: str(value) for name, value in data.items()}
-            key = self.supersede.format_map(values)
+            key = self.supersede.format_map(
+                {name: str(data.get(name, "")) for name in _fields_of(self.supersede)}
+            )
+            if len(key) > _LONGEST_KEY:
+                key = blake2b(key.encode(), digest_size=_KEY_HASH_BYTES).hexdigest()
         return f"{self.name}|{key}"
 
     def meta_model(self) -> type[BaseModel]:
@@ -128,6 +138,12 @@ class NotificationType(_CatalogueModel):
         }
         config = ConfigDict(extra="allow", strict=True, frozen=True)
         return create_model(f"Meta_{self.name}", __config__=config, **fields)
+
+
+@lru_cache(maxsize=256)
+def _fields_of(template: str) -> tuple[str, ...]:
+    """Return the names of the data fields in a template of a supersede key."""
+    return tuple(name for _, name, _, _ in Formatter().parse(template) if name is not None)
 
 
 class Catalogue:

@@ -1,12 +1,14 @@
 """Decoding of dispatch records into deliveries."""
 
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.reasons import DeadReason
 from service.model.record import Done, Message, Record
 from service.pipeline.messages import dead_letter
+from service.pipeline.turns import Turns
 
 
 class DeliveryBatch:
@@ -16,12 +18,19 @@ class DeliveryBatch:
     earlier one has been made.
     """
 
-    def __init__(self, records: Sequence[Record], dead_letter_topic: str, stage: str) -> None:
+    def __init__(self) -> None:
         self.records: dict[str, list[Record]] = {}
         self.deliveries: dict[str, Delivery] = {}
+        self.refused = Done([])
+
+    @classmethod
+    async def read(cls, records: Sequence[Record], dead_letter_topic: str, stage: str) -> Self:
+        """Return the deliveries of these records."""
+        batch, turns = cls(), Turns()
         refused: list[Record] = []
         dead_letters: list[Message] = []
         for record in records:
+            await turns.worked(len(record.value or b""))
             try:
                 delivery = Delivery.from_bytes(record.value)
             except ValueError as error:
@@ -29,10 +38,11 @@ class DeliveryBatch:
                 reason = InvalidEvent(DeadReason.invalid_data, str(error))
                 dead_letters.append(dead_letter(dead_letter_topic, stage, record, reason))
             else:
-                if delivery.attempt > self.deliveries.setdefault(delivery.id, delivery).attempt:
-                    self.deliveries[delivery.id] = delivery
-                self.records.setdefault(delivery.id, []).append(record)
-        self.refused = Done(refused, dead_letters)
+                if delivery.attempt > batch.deliveries.setdefault(delivery.id, delivery).attempt:
+                    batch.deliveries[delivery.id] = delivery
+                batch.records.setdefault(delivery.id, []).append(record)
+        batch.refused = Done(refused, dead_letters)
+        return batch
 
     def records_of(self, delivery_ids: Iterable[str]) -> list[Record]:
         """Return all records of these deliveries."""

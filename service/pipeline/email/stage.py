@@ -37,6 +37,7 @@ from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
+from service.pipeline.turns import Turns
 from service.ports import (
     Clock,
     DueSet,
@@ -110,7 +111,7 @@ class EmailHandler:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Finish records as results arrive. Raise Unavailable for those whose messages no relay took."""
-        batch = DeliveryBatch(records, self._topics.dead_letter, "email")
+        batch = await DeliveryBatch.read(records, self._topics.dead_letter, "email")
         if batch.refused.records:
             yield batch.refused
         pending = list(batch.deliveries.values())
@@ -156,7 +157,7 @@ class EmailHandler:
         Raise Unavailable when some are left that no relay took, and the error of a claim that failed.
         """
         by_id = {delivery.id: delivery for delivery in deliveries}
-        messages, failed = self._render(deliveries)
+        messages, failed = await self._render(deliveries)
         if failed:
             yield await self._dead_letter(batch, failed)
         futures = {m.delivery_id: self._ports.transport.submit(m, claims) for m in messages}
@@ -236,7 +237,10 @@ class EmailHandler:
             with suppress(Unavailable):
                 await self._ports.ledger.transition(notes)
 
-    def _render(self, deliveries: Iterable[Delivery]) -> tuple[list[OutgoingMail], dict[str, Exception]]:
+    async def _render(
+        self, deliveries: Iterable[Delivery]
+    ) -> tuple[list[OutgoingMail], dict[str, Exception]]:
+        turns = Turns()
         messages: list[OutgoingMail] = []
         failed: dict[str, Exception] = {}
         for delivery in deliveries:
@@ -246,6 +250,7 @@ class EmailHandler:
                 failed[delivery.id] = error
             else:
                 messages.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
+                await turns.worked(len(content))
         return messages, failed
 
     async def _dead_letter(self, batch: DeliveryBatch, failed: Mapping[str, Exception]) -> Done:

@@ -21,6 +21,7 @@ from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
+from service.pipeline.turns import Turns
 from service.ports import Clock, Inbox, InboxItem, Ledger, Renderer, RenderFailed
 
 
@@ -46,12 +47,14 @@ class InboxHandler:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Add entries, then write the ledger, then remove the entries that it refused."""
-        batch = DeliveryBatch(records, self._topics.dead_letter, "inbox")
+        batch = await DeliveryBatch.read(records, self._topics.dead_letter, "inbox")
         now_ms = self._clock.now_ms()
         items: list[InboxItem] = []
         transitions: list[Transition] = []
         dead_letters: list[Message] = list(batch.refused.messages)
+        turns = Turns()
         for delivery in batch.deliveries.values():
+            await turns.worked(len(batch.records[delivery.id][0].value or b""))
             state, reason = State.delivered, Reason.none
             if delivery.deadline_ms <= now_ms:
                 state, reason = State.expired, Reason.past_deadline

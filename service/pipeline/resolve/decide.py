@@ -32,6 +32,13 @@ class EventInProgress:
     notification_type: NotificationType
     recipients: set[str] = field(default_factory=set)
     mailboxes: dict[str, MailboxUse] = field(default_factory=dict)
+    supersede: str = field(init=False)
+    """The supersede key of the event; empty for one that none replaces. Made once: the data may be large."""
+
+    def __post_init__(self) -> None:
+        """Make the supersede key."""
+        event = self.event
+        self.supersede = self.notification_type.supersede_key(event.data, event.supersede)
 
 
 def decide_deliveries(
@@ -71,11 +78,7 @@ def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel)
         timezone=candidate.timezone,
         data=event.data,
         lane=notification_type.lane,
-        supersede=(
-            notification_type.supersede_key(event.data, event.supersede)
-            if notification_type.supersede or event.supersede
-            else ""
-        ),
+        supersede=progress.supersede,
         traceparent=event.traceparent or "",
     )
 

@@ -37,6 +37,7 @@ from service.pipeline.resolve.audience import (
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.pipeline.turns import Turns
 from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
 
 log = structlog.get_logger(__name__)
@@ -45,16 +46,13 @@ _clock_lines = LogLimit()
 CHUNK = 500
 """Candidates whose deliveries are entered, produced and held in memory at a time."""
 
-CHUNK_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 512 * 1024
 """Bytes of their events together: every delivery carries the data of its event."""
 
 SHARDED_FROM = 1000
 """An event with more recipients than this has its ledger entries sharded."""
 
 _LOOKUP_WEIGHT, _ACCOUNT_WEIGHT = 5000, 50
-
-_PARSED_AT_A_TIME = 128 * 1024
-"""Bytes of events after which parsing lets other tasks run; the costliest such event takes under 50 ms."""
 
 _PUBLISHED_AGAIN = frozenset({State.queued, State.withdrawn})
 _CLOSED_BY_RESOLVE = frozenset({State.skipped, State.expired})
@@ -152,17 +150,14 @@ class ResolveHandler:
                 yield incoming, ()
 
     async def _parse(self, records: Sequence[Record]) -> _ParsedBatch:
-        """Parse a batch; let other tasks run after every `_PARSED_AT_A_TIME` bytes, since parsing does not wait."""
+        """Parse a batch."""
         events: dict[str, _IncomingEvent] = {}
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
         withdrawals: list[tuple[Record, Withdrawal]] = []
-        now_ms, parsed_bytes = self._clock.now_ms(), 0
+        now_ms, turns = self._clock.now_ms(), Turns()
         for record in records:
-            parsed_bytes += len(record.value or b"")
-            if parsed_bytes > _PARSED_AT_A_TIME:
-                parsed_bytes = 0
-                await asyncio.sleep(0)
+            await turns.worked(len(record.value or b""))
             try:
                 event = ingest.parse(
                     record.value,

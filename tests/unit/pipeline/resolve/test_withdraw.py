@@ -149,6 +149,21 @@ async def test_an_event_may_bring_its_own_supersede_key(pipeline: FakePipeline) 
     assert mail == {"1": "superseded", "2": "sent", "3": "sent", "4": "sent"}
 
 
+async def test_a_long_supersede_key_is_short_in_every_delivery(pipeline: FakePipeline) -> None:
+    """A field of the data may have thousands of characters; events and withdrawals of the same data share the key."""
+    data = {"lot_id": "x" * 9_000}
+    await pipeline.ingest(
+        OVERBID | {"id": "1", "data": data}, OVERBID | {"id": "2", "data": {"lot_id": "x" * 8_999}}
+    )
+    keys = {json.loads(r.value or b"")["supersede"] for r in pipeline.email_records()}
+    assert len(keys) == 2
+    assert max(map(len, keys)) < 100
+
+    await pipeline.ingest(BY_KEY | {"id": "w", "data": {"type": "overbid", "data": data}})
+    assert set((await pipeline.states("1")).values()) == {WITHDRAWN}
+    assert set((await pipeline.states("2")).values()) == {("queued", "")}
+
+
 async def test_what_was_skipped_stays_skipped(pipeline: FakePipeline) -> None:
     """A delivery that was never to be made is not withdrawn."""
     await pipeline.ingest(OVERBID | {"recipients": ["ghost"]})
