@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Self
 
+from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.reasons import DeadReason
@@ -24,8 +25,10 @@ class DeliveryBatch:
         self.refused = Done([])
 
     @classmethod
-    async def read(cls, records: Sequence[Record], dead_letter_topic: str, stage: str) -> Self:
-        """Return the deliveries of these records."""
+    async def read(
+        cls, records: Sequence[Record], catalogue: Catalogue, dead_letter_topic: str, stage: str
+    ) -> Self:
+        """Return the deliveries of these records. One of a type that is not declared is a dead letter, too."""
         batch, turns = cls(), Turns()
         refused: list[Record] = []
         dead_letters: list[Message] = []
@@ -33,10 +36,13 @@ class DeliveryBatch:
             await turns.worked(len(record.value or b""))
             try:
                 delivery = Delivery.from_bytes(record.value)
+                if delivery.type not in catalogue:
+                    raise InvalidEvent(DeadReason.unknown_type, ascii(delivery.type[:128]))
             except ValueError as error:
                 refused.append(record)
-                reason = InvalidEvent(DeadReason.invalid_data, str(error))
-                dead_letters.append(dead_letter(dead_letter_topic, stage, record, reason))
+                if not isinstance(error, InvalidEvent):
+                    error = InvalidEvent(DeadReason.invalid_data, str(error))
+                dead_letters.append(dead_letter(dead_letter_topic, stage, record, error))
             else:
                 if delivery.attempt > batch.deliveries.setdefault(delivery.id, delivery).attempt:
                     batch.deliveries[delivery.id] = delivery

@@ -111,7 +111,7 @@ class EmailHandler:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Finish records as results arrive. Raise Unavailable for those whose messages no relay took."""
-        batch = await DeliveryBatch.read(records, self._topics.dead_letter, "email")
+        batch = await DeliveryBatch.read(records, self._catalogue, self._topics.dead_letter, "email")
         if batch.refused.records:
             yield batch.refused
         pending = list(batch.deliveries.values())

@@ -47,7 +47,7 @@ class InboxHandler:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Add entries, then write the ledger, then remove the entries that it refused."""
-        batch = await DeliveryBatch.read(records, self._topics.dead_letter, "inbox")
+        batch = await DeliveryBatch.read(records, self._catalogue, self._topics.dead_letter, "inbox")
         now_ms = self._clock.now_ms()
         items: list[InboxItem] = []
         transitions: list[Transition] = []

@@ -1,6 +1,7 @@
 """The inbox stage: every delivery becomes one entry, or the ledger has the reason."""
 
 from service.model.ids import event_key
+from service.model.record import Record
 from tests.support.fake_pipeline import FakePipeline
 
 EVENT = {"id": "1", "type": "winner", "recipients": ["alice"], "data": {"lot_id": "7"}}
@@ -74,9 +75,25 @@ async def test_a_delivery_that_cannot_be_rendered_is_dead_and_kept() -> None:
 
 async def test_foreign_bytes_on_the_topic_are_dead_letters() -> None:
     """A record that is no delivery stops nothing."""
-    from service.model.record import Record
-
     pipeline = await delivered()
     await pipeline.run(pipeline.deliver_inbox, [Record("dispatch.inbox", 0, 0, 0, b"", b"[]")])
 
     assert pipeline.reasons() == ["invalid_data"]
+
+
+async def test_deliveries_of_a_type_that_is_not_declared_are_dead_letters() -> None:
+    """They are refused together, beside a good one: to find each of them alone would delay what is behind them."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    await pipeline.ingest(EVENT)
+    (good,) = [r for r in pipeline.records("dispatch.inbox") if r.key == b"alice"]
+    gone = [
+        Record("dispatch.inbox", 0, n, 0, b"k", (good.value or b"").replace(b'"winner"', b'"gone"', 1))
+        for n in range(1, 4)
+    ]
+    for stage in (pipeline.deliver_inbox, pipeline.deliver_email):
+        pipeline.topics.pop("dispatch.dead-letter", None)
+        await pipeline.run(stage, gone)
+        assert pipeline.reasons() == ["unknown_type"] * 3
+    await pipeline.run(pipeline.deliver_inbox, [*gone, good._replace(offset=0)])
+    assert await pipeline.inbox.counts("alice") == {"winner": 1}
