@@ -46,6 +46,9 @@ def check_address(text: str) -> str:
         raise InvalidAddress("The part after the @-sign is not a whole domain name.")
     if len(text.rpartition("@")[0].encode()) > _MAX_LOCAL:
         raise InvalidAddress(f"The part before the @-sign is longer than {_MAX_LOCAL} octets.")
+    # Without validating an international domain a second time, which costs most.
+    if not _PLAIN.fullmatch(text) and _unusual_domain(text, validated.ascii_domain) is not None:
+        return text
     if address_domain(text) is None:
         raise InvalidAddress("The email address is not one that SMTP can transmit.")
     return text
@@ -111,8 +114,11 @@ def ascii_address(address: str) -> str | None:
     return None if converted is None else f"{local}@{converted}"
 
 
-def _unusual_domain(address: str) -> str | None:
-    """Check quoted local parts, address literals and internationalised addresses step by step: they are rare."""
+def _unusual_domain(address: str, a_labels: str | None = None) -> str | None:
+    """Check quoted local parts, address literals and internationalised addresses step by step: they are rare.
+
+    `a_labels`: the domain as A-labels, where it is known.
+    """
     local, at, domain = address.rpartition("@")
     if not at or not all(_printable(character) for character in address if character > "\x7e"):
         return None
@@ -122,7 +128,7 @@ def _unusual_domain(address: str) -> str | None:
         return None
     if domain.startswith("["):
         return domain.lower() if _is_literal(domain) else None
-    converted = ascii_domain(domain)
+    converted = a_labels or ascii_domain(domain)
     if converted is None or not _HOSTNAME.fullmatch(converted) or not _labels_fit(converted):
         return None
     return converted.lower()

@@ -9,10 +9,11 @@ slower phase of the machine meets all of them. A limit that is missed is measure
 the test fails.
 """
 
+import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,9 +25,35 @@ DOUBLED = 2.5
 TIMES_ORDINARY = 10
 """A pathological input may cost this much more than an ordinary one of its size."""
 
+LARGEST_PAUSE_S = 0.05
+"""CPU that a task may use before others run."""
+
 _ATTEMPTS = 3
 _REPETITIONS = 5
 _MEASURABLE_S = 0.002  # shorter actions are repeated within a measurement
+
+
+@asynccontextmanager
+async def short_pauses() -> AsyncIterator[list[float]]:
+    """Raise AssertionError if the event loop pauses for long; yield the pauses, in seconds of CPU of its thread."""
+    pauses_s: list[float] = []
+    running = True
+
+    async def measure() -> None:
+        while running:
+            begin_s = time.thread_time()
+            await asyncio.sleep(0)
+            pauses_s.append(time.thread_time() - begin_s)
+
+    measuring = asyncio.create_task(measure())
+    gc.disable()  # a worker collects every 200,000 allocations
+    try:
+        yield pauses_s
+    finally:
+        gc.enable()
+        running = False
+        await measuring
+    assert max(pauses_s[:-1]) < LARGEST_PAUSE_S
 
 
 def cpu_s(action: Callable[[], Any], repetitions: int = _REPETITIONS) -> float:

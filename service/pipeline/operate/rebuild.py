@@ -29,10 +29,11 @@ from service.pipeline.tables.records import (
     apply_changes,
     is_dated,
     newest_changes,
-    read_change,
+    read_change_in_turn,
     record_key,
 )
 from service.pipeline.tables.writer import TableStores
+from service.pipeline.turns import Turns
 from service.ports import (
     Clock,
     DueSet,
@@ -125,9 +126,11 @@ class Rebuilder:
     async def tables(self, records: Sequence[Record]) -> None:
         """Store the rows in records of the tables' topics."""
         changes: list[RowChange] = []
+        turns = Turns()
         for record in records:
+            table, read_ms = self._table_of[record.topic], self._read_ms(record)
             try:
-                changes.append(read_change(self._table_of[record.topic], record, self._read_ms(record)))
+                changes.append(await read_change_in_turn(table, record, read_ms, turns))
             except InvalidEvent:
                 self.refused[record.topic] += 1
         await apply_changes(self._ports.stores, newest_changes(changes))

@@ -28,6 +28,7 @@ from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.resolve.strict_json import BYTE_ORDER_MARK, loads
 from service.pipeline.tables.schema import Row, RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
+from service.pipeline.turns import SHARE_BYTES, Turns
 from service.ports import LookupKeys
 
 T = TypeVar("T")
@@ -35,6 +36,10 @@ _MAX_BYTES = 1_048_576
 AHEAD_MS = 600_000
 """How far the clocks of two writers may differ."""
 _CONCURRENT = 32
+_MAX_INLINE_BYTES = 4096
+_ROW_BYTES = SHARE_BYTES // 16
+"""A row counts as so many bytes of work, since its addresses, names and zones are checked."""
+_MASKED_CHARACTERS = 16_384
 REPUBLISHED = "tocsin-republished"
 """The header of a stored row that is published again with a version that is too far ahead."""
 _ADDRESS_KEY = re.compile(r"[0-9a-f]{24}")
@@ -60,6 +65,17 @@ class RowChange:
     def contact_key(self) -> ContactKey:
         """Return the key as a contact's key."""
         return ContactKey.parse(self.key)
+
+
+async def read_change_in_turn(table: str, record: Record, now_ms: int, turns: Turns) -> RowChange:
+    """Return the change that a record makes, as `read_change` does, and let other tasks run meanwhile."""
+    size = len(record.value or b"")
+    if (
+        size > _MAX_INLINE_BYTES
+    ):  # the lists of a group: thousands of addresses, each of which may cost 0.3 ms
+        return await asyncio.to_thread(read_change, table, record, now_ms)
+    await turns.worked(_ROW_BYTES + size)
+    return read_change(table, record, now_ms)
 
 
 def read_change(table: str, record: Record, now_ms: int) -> RowChange:
@@ -255,6 +271,13 @@ def _suppression(key: str, document: dict[str, object], record: Record, now_ms: 
     if not isinstance(detail, str):
         raise bad_field("detail", "must be a text")
     row = Suppression.from_bytes(
-        orjson.dumps({**document, "detail": mask_text(detail)[:300], "at_ms": at_ms, "until_ms": until_ms})
+        orjson.dumps(
+            {
+                **document,
+                "detail": mask_text(detail[:_MASKED_CHARACTERS])[:300],
+                "at_ms": at_ms,
+                "until_ms": until_ms,
+            }
+        )
     )
     return RowChange("suppressions", key, row, row.at_ms)

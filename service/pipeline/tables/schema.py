@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, cast
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, FailFast, Field, StringConstraints, ValidationError, field_validator
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
@@ -126,8 +126,8 @@ class GroupRow(Group):
 
     external_id: _Id
     project_id: Annotated[str, Field(pattern=r"^[^|]{0,128}$"), AfterValidator(check_id)] = ""
-    addresses: Mapping[str, Annotated[tuple[_Address, ...], Field(max_length=_MAX_ADDRESSES)]] = Field(
-        default_factory=dict
+    addresses: Mapping[str, Annotated[tuple[_Address, ...], Field(max_length=_MAX_ADDRESSES), FailFast()]] = (
+        Field(default_factory=dict)
     )
     version: _Version = 0
 

@@ -18,11 +18,12 @@ from service.pipeline.tables.records import (
     RowChange,
     apply_changes,
     newest_changes,
-    read_change,
+    read_change_in_turn,
     stored_rows,
 )
 from service.pipeline.tables.schema import RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
+from service.pipeline.turns import Turns
 from service.ports import Clock
 
 _WITH_PREFERENCES = ("recipients", "contacts")
@@ -51,13 +52,13 @@ class TablesHandler:
         changes: list[RowChange] = []
         refused: list[RowChange] = []
         messages: list[Message] = []
-        now_ms = self._clock.now_ms()
+        now_ms, turns = self._clock.now_ms(), Turns()
         for record in records:
             table = self._table_of[record.topic]
             if table == "preferences":
                 continue
             try:
-                changes.append(read_change(table, record, now_ms))
+                changes.append(await read_change_in_turn(table, record, now_ms, turns))
             except InvalidEvent as error:
                 messages.append(self._dead_letter(record, error))
                 refused.append(RowChange(table, (record.key or b"").decode(errors="replace"), None, 0))
