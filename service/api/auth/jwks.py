@@ -8,7 +8,8 @@ import asyncio
 import http.client
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -25,6 +26,7 @@ _MIN_INTERVAL_S = 10.0  # callers can invent key ids, so an unknown id must not 
 _TIMEOUT_S = 5.0  # of one read
 _LONGEST_S = 10.0  # of the whole fetch: an issuer may send a byte now and then
 _MAX_BYTES = 512 * 1024
+_MIN_RSA_BITS = 2048  # RFC 7518, section 3.3
 _NEVER = float("-inf")
 
 
@@ -111,6 +113,18 @@ def _signature_keys(document: bytes) -> dict[str, jwt.PyJWK]:
             key = jwt.PyJWK(fields)
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
             continue
-        if isinstance(key.key_id, str) and key.key_id and key.public_key_use in (None, "sig"):
+        if isinstance(key.key_id, str) and key.key_id and _verifies(key, fields):
             keys[key.key_id] = key
     return keys
+
+
+def _verifies(key: jwt.PyJWK, fields: Mapping[str, Any]) -> bool:
+    """Return whether a key is for signatures (RFC 7517, sections 4.2 and 4.3), public, and long enough.
+
+    A private key in a public set is nobody's secret any more.
+    """
+    if key.key_type == "RSA" and key.key.key_size < _MIN_RSA_BITS:
+        return False
+    operations = fields.get("key_ops", ["verify"])
+    for_signatures = key.public_key_use in (None, "sig") and isinstance(operations, list)
+    return for_signatures and "verify" in operations and "d" not in fields

@@ -1,6 +1,5 @@
 """Bearer JWTs (RFC 7519, RFC 8725), with algorithms pinned by the settings, and audience and expiry required."""
 
-import math
 import secrets
 import time
 from hashlib import blake2b
@@ -18,6 +17,15 @@ _CACHE_S = 30.0
 _CACHE_SIZE = 10_000
 _NOT_VALID = "the token is not valid"
 _BAD_ALGORITHM = "the token's signing algorithm is not accepted"
+
+
+_LATEST_S = 253_402_300_799
+"""The last second of 9999, after which no calendar has a date: a greater number is in milliseconds."""
+
+
+def _is_date(value: object) -> bool:
+    """Return whether a claim is a NumericDate (RFC 7519, section 2)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value <= _LATEST_S
 
 
 class Tokens:
@@ -101,8 +109,9 @@ class Tokens:
             leeway=self._skew,
             options={"require": ["exp", "aud", "sub"], "verify_sub": False},
         )
-        if not math.isfinite(float(claims["exp"])):
-            raise BadCredential(_NOT_VALID)
+        for name in ("exp", "nbf", "iat"):
+            if not _is_date(claims.get(name, 0)):
+                raise BadCredential(f"the token's {name} claim is not a number of seconds")
         return claims
 
     async def _key(self, key_id: str, algorithm: str) -> Any:

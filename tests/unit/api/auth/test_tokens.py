@@ -87,6 +87,13 @@ async def test_a_good_token() -> None:
         ({"scope": ["inbox"]}, "scope"),
         ({"nbf": time.time() + 86_400}, "not valid"),
         ({"exp": "soon"}, "not valid"),
+        ({"exp": "4000000000"}, "not a number of seconds"),
+        ({"exp": time.time() * 1000}, "not a number of seconds"),
+        ({"exp": 10**30}, "not a number of seconds"),
+        ({"exp": float("nan")}, "not valid"),
+        ({"nbf": "0"}, "not a number of seconds"),
+        ({"iat": "0"}, "not a number of seconds"),
+        ({"iat": time.time() + 3600}, "not valid"),
         ({"exp": float("inf")}, "not valid"),
     ],
 )
@@ -278,11 +285,27 @@ async def test_keys_that_cannot_be_used_are_left_out() -> None:
         None,
         {**rows[0], "use": "enc", "kid": "z"},
     ]
+    private = orjson.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA))
+    odd += [
+        {**rows[0], "key_ops": ["encrypt"], "kid": "e"},
+        {**rows[0], "key_ops": 5, "kid": "n"},
+        {**private, "kid": "p"},
+    ]
     issuer.document = orjson.dumps({"keys": [*odd, *rows]})
     keys = KeySet(issuer)
 
     assert await keys.accepts(RSA, "one")
-    assert not await keys.accepts(RSA, "z")
+    for name in "zenp":
+        assert not await keys.accepts(RSA, name)
+
+
+async def test_a_short_key_is_left_out() -> None:
+    """RS256 needs 2048 bits (RFC 7518, section 3.3)."""
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    tokens = Tokens(settings("RS256"), Jwks("https://issuer.test/jwks", Issuer(one=short)))
+    with pytest.warns(UserWarning, match="1024 bits"):
+        text = jwt.encode(claims(), short, "RS256", {"kid": "one"})
+    assert "not known" in await refusal(tokens, text)
 
 
 @pytest.mark.parametrize("secret", [DEV_SECRET, "short"])
