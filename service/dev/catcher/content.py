@@ -1,5 +1,7 @@
 """The parts of a message's body. No function here raises, whatever a message contains."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -30,9 +32,38 @@ class Content:
 
 def read_content(raw: bytes) -> Content:
     """Return the parts of a message; a missing text or HTML part is empty."""
+    try:
+        return _content(list(BytesParser().parsebytes(raw).walk()))
+    except RecursionError:  # parts within parts: the parser and its tree are recursive
+        return Content(replace_surrogates(raw.decode("utf-8", "replace")), "", ())
+
+
+def visible_text(html: str, most: int) -> str:
+    """Return the beginning of the text that HTML shows, on one line. Its cost is in proportion to the HTML."""
+    words: list[str] = []
+    size, hidden = 0, ""
+    for token in _TOKEN.finditer(html):
+        closing, name, text = token.groups(default="")
+        name = name.lower()
+        if hidden:
+            hidden = "" if closing and name == hidden else hidden
+        elif name and not closing:
+            hidden = name
+        elif text:
+            words += text.split()
+            size += len(text)
+        if size > most and len(" ".join(words)) >= most:
+            break
+    return " ".join(words)[:most]
+
+
+_TOKEN = re.compile(r"(?i)<(/?)(?:(style|script|title)\b)?[^<>]*+>|(<?[^<]++|<)")
+
+
+def _content(parts: Sequence[Message]) -> Content:
     bodies = {"text/plain": "", "text/html": ""}
     attachments = []
-    for index, part in enumerate(BytesParser().parsebytes(raw).walk()):
+    for index, part in enumerate(parts):
         kind = part.get_content_type()
         if part.is_multipart():
             continue

@@ -1,6 +1,5 @@
 """A caught message: its envelope and its bytes as received, parsed only on access."""
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
@@ -9,10 +8,11 @@ from email.utils import getaddresses, parsedate_to_datetime
 from functools import cached_property
 from uuid import uuid4
 
-from service.dev.catcher.content import Content, read_content
+from service.dev.catcher.content import Content, read_content, visible_text
 from service.dev.catcher.headers import decode_words, unfold
 
 _SNIPPET_CHARACTERS = 250
+_READ_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CaughtMail:
     def addresses(self, name: str) -> list[Address]:
         """Return the addresses in all headers of that name."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
-        pairs = [pair for value in values for pair in getaddresses([value])]
+        pairs = [pair for value in values for pair in _address_pairs(value)]
         return [Address(decode_words(label), address) for label, address in pairs if address]
 
     @property
@@ -83,7 +83,14 @@ class CaughtMail:
     @property
     def snippet(self) -> str:
         """Return the beginning of the visible text."""
-        text = self.content.text or re.sub(
-            r"(?is)<(style|script|title).*?</\1>|<[^>]*>", " ", self.content.html
-        )
-        return " ".join(text.split())[:_SNIPPET_CHARACTERS]
+        if text := self.content.text:
+            return " ".join(text[:_READ_CHARACTERS].split())[:_SNIPPET_CHARACTERS]
+        return visible_text(self.content.html, _SNIPPET_CHARACTERS)
+
+
+def _address_pairs(value: str) -> list[tuple[str, str]]:
+    """Return the names and addresses in a header; none where comments or groups are nested too deep to be read."""
+    try:
+        return getaddresses([value])
+    except RecursionError:
+        return []

@@ -10,6 +10,7 @@ from service.dev.catcher import CaughtMail, MailStore
 from service.dev.catcher.mailpit import headers, listing, message, summary
 from service.dev.catcher.pages import VIEWS, mail_list, mail_page
 from service.dev.catcher.search import search
+from tests.support.cost_growth import cpu_s
 
 HOSTILE_CHARSETS = [
     "utf-7",
@@ -59,6 +60,37 @@ def test_any_charset_can_be_shown(charset: str) -> None:
     raw = f"Subject: =?{charset}?Q?+2AA-\\ud800?=\r\nContent-Type: text/plain; charset={charset}\r\n".encode()
     raw += f"Content-Disposition: inline; filename*={charset}''%D8%00\r\n\r\n+2AA- \\ud800".encode()
     show_everywhere(caught(raw))
+
+
+HTML = b"Content-Type: text/html\r\n\r\n"
+NESTED = b"".join(
+    b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(4000)
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        NESTED,
+        b"Content-Type: message/rfc822\r\n\r\n" * 8000,
+        b"To: " + b"(" * 250_000 + b"\r\n\r\n",
+        b"To: " + b"a:" * 125_000 + b"\r\n\r\n",
+        HTML + b"<" * 250_000,
+        HTML + b"<style" * 40_000,
+        HTML + b"<script>" * 30_000,
+        HTML + b"<title></style>" * 15_000,
+    ],
+    ids=["parts", "messages", "comments", "groups", "angles", "styles", "scripts", "titles"],
+)
+def test_a_message_that_is_made_to_be_expensive_can_be_shown(raw: bytes) -> None:
+    """Nesting without end is no error, and 256 KiB of it do not keep the view busy: the list shows every message."""
+    assert cpu_s(lambda: show_everywhere(caught(raw)), 1) < 3
+
+
+def test_the_snippet_of_html_is_what_it_shows() -> None:
+    """Without tags, styles and scripts, on one line; the words between tags stay apart."""
+    html = b"<STYLE>p < a {}</style ><script>if (a<b) '</div>'</script><p>One<br>two\n three &lt;</p><4 five"
+    assert caught(HTML + html).snippet == "One two three &lt; <4 five"
 
 
 def test_encoded_words_and_raw_utf8_are_read() -> None:
