@@ -83,10 +83,13 @@ async def _fetch_ids(session: "OperatorSession", ids: Sequence[str]) -> AsyncIte
         raise CliError(f"there is no dead letter {id_}", "`tocsin dead-letters list` lists them")
 
 
+_MOST_DIGITS = 19  # of a number of 64 bits
+
+
 def _position(id_: str, topic: str) -> tuple[int, int]:
     """Return partition and offset of an id, which may leave the topic out."""
     numbers = id_.removeprefix(f"{topic}:").split(":")
-    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+    if len(numbers) != 2 or not all(number.isdecimal() and len(number) < _MOST_DIGITS for number in numbers):
         raise typer.BadParameter(f"{id_!r} is not an id such as {topic}:0:17", param_hint="ID")
     return int(numbers[0]), int(numbers[1])
 

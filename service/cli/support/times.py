@@ -13,10 +13,11 @@ _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def duration_s(text: str) -> float:
-    """Return a duration (`90s`, `10m`, `1h30m`, `7d`) in seconds. Raise typer.BadParameter for anything else."""
+    """Return a duration (`90s`, `10m`, `1h30m`, `7d`) in seconds, at most some 290 years. Raise typer.BadParameter."""
     if not _WHOLE.fullmatch(text):
         raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 10m, 1h30m or 7d")
-    return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
+    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
+    return min(seconds, MAX_TIME_MS / 1000)
 
 
 def moment_ms(text: str, now_ms: int, *, ago: bool) -> int:
@@ -25,7 +26,7 @@ def moment_ms(text: str, now_ms: int, *, ago: bool) -> int:
     A time without a zone is UTC; a moment before the epoch becomes 0. Raise typer.BadParameter for anything else.
     """
     if _WHOLE.fullmatch(text):
-        span_ms = round(min(duration_s(text) * 1000, MAX_TIME_MS))
+        span_ms = round(duration_s(text) * 1000)
         return clamp_ms(now_ms - span_ms if ago else now_ms + span_ms)
     try:
         return nearest_time_ms(_with_zone(text))

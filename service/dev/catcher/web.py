@@ -102,7 +102,7 @@ def _page(html: str, status: int = 200) -> Response:
 
 def _query(request: Request) -> tuple[str, int]:
     page = request.query_params.get("page", "1")
-    return request.query_params.get("q", "").strip(), max(1, int(page)) if page.isdecimal() else 1
+    return request.query_params.get("q", "").strip(), max(1, int(page[:9])) if page.isdecimal() else 1
 
 
 def _open_links_in_new_tab(html: str) -> str:

@@ -12,7 +12,7 @@ from service.ports import InboxChange, InboxChangeKind, InboxItem
 
 _START = "0-0"
 _UNTRIMMED = 1000  # a stream shorter than this has lost nothing: see CHANGES in inbox_functions.lua
-_POSITION = re.compile(r"\d{1,19}-\d{1,19}")  # fits the 64 bits of Redis
+_POSITION = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")  # fits the 64 bits of Redis
 _POLL_S = 0.2
 
 

@@ -7,7 +7,7 @@ from service.adapters.redis.inbox.inbox import READ_PAGE
 from service.adapters.redis.inbox.rows import items_of
 from service.ports import Clock, InboxPage, InboxQuery
 
-_CREATED = re.compile(r"-?\d{1,16}")
+_CREATED = re.compile(r"-?[0-9]{1,16}")
 
 
 class RedisInboxReads:

@@ -24,6 +24,14 @@ def test_an_invalid_duration_is_refused(text: str) -> None:
         duration_s(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 400 + "w", "99999999999w", "9" * 5000 + "ms"])
+def test_a_duration_without_end_is_centuries(text: str) -> None:
+    """Added to a time of this century, it is a time that can be shown."""
+    assert duration_s(text) == MAX_TIME_MS / 1000
+    assert moment_ms(text, NOW, ago=True) == 0
+    assert moment_ms(text, NOW, ago=False) == MAX_TIME_MS
+
+
 def test_a_moment_is_a_duration_from_now_or_a_time() -> None:
     """A duration before or after now; a time without a zone is UTC; no moment is before the epoch."""
     assert moment_ms("10m", NOW, ago=True) == NOW - 600_000
