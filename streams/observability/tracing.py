@@ -16,8 +16,9 @@ from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Headers, Message, Record
 from service.model.topics import TopicNames
+from service.pipeline.turns import Turns
 from service.ports import Tracer
-from streams.kafka.record_ids import record_ids
+from streams.kafka.record_ids import RecordIds, record_ids
 from streams.worker.stages import StageSpec
 
 _FAILED = frozenset({State.bounced, State.dead, State.ambiguous})
@@ -43,7 +44,7 @@ class ResolveTracer:
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Run the handler; add the trace to the deliveries it dispatches."""
-        spans = _EventSpans(self._tracer, self._topics, records)
+        spans = _EventSpans(self._tracer, self._topics, await _ids_of(records))
         async for done in self._handler(records):
             yield Done(done.records, [spans.traced(message) for message in done.messages])
 
@@ -51,15 +52,12 @@ class ResolveTracer:
 class _EventSpans:
     """The spans of the events of one batch. A span ends when the first message of its event is made."""
 
-    def __init__(self, tracer: Tracer, topics: TopicNames, records: Sequence[Record]) -> None:
+    def __init__(self, tracer: Tracer, topics: TopicNames, events: Sequence[RecordIds]) -> None:
         self._tracer = tracer
         self._topics = topics
         self._started_ns = time.time_ns()
-        self._parents: dict[str, str] = {}
+        self._parents = {event_key(ids.source, ids.event_id): ids.traceparent for ids in events}
         self._spans: dict[str, str] = {}
-        for record in records:
-            ids = record_ids(record.value, record.headers)
-            self._parents[event_key(ids.source, ids.event_id)] = ids.traceparent
 
     def traced(self, message: Message) -> Message:
         """Return the message, with the trace where it is a delivery."""
@@ -99,10 +97,7 @@ class DeliveryTracer:
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
         """Run the handler; record a span for each outcome of a delivery of this batch."""
         started_ns = time.time_ns()
-        parents: dict[str, str] = {}
-        for record in records:
-            ids = record_ids(record.value, record.headers)
-            parents[ids.delivery] = ids.traceparent
+        parents = {ids.delivery: ids.traceparent for ids in await _ids_of(records)}
         async for done in self._handler(records):
             for message in done.messages:
                 outcome = message.about
@@ -125,6 +120,15 @@ class DeliveryTracer:
         kind: Any = "client" if CHANNELS[Channel(outcome.channel)].retried else "consumer"
         name, failed = f"deliver {outcome.channel}", outcome.state in _FAILED
         self._tracer.span(name, parent, started_ns, attributes, kind=kind, failed=failed)
+
+
+async def _ids_of(records: Sequence[Record]) -> list[RecordIds]:
+    """Return the ids in records, and let other tasks run meanwhile: each is parsed once more."""
+    turns, found = Turns(), list[RecordIds]()
+    for record in records:
+        await turns.worked(len(record.value or b""))
+        found.append(record_ids(record.value, record.headers))
+    return found
 
 
 def _event_attributes(about: Outcome | Delivery) -> dict[str, str | int]:
