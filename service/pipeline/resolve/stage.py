@@ -46,7 +46,7 @@ _clock_lines = LogLimit()
 CHUNK = 500
 """Candidates whose deliveries are entered, produced and held in memory at a time."""
 
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = 1024 * 1024
 """Bytes of their events together: every delivery carries the data of its event."""
 
 SHARDED_FROM = 1000
