@@ -9,7 +9,7 @@ from service.model.event import InvalidEvent
 from service.model.reasons import DeadReason
 from service.model.record import Done, Message, Record
 from service.pipeline.messages import dead_letter
-from service.pipeline.turns import Turns
+from service.ports.turns import Turns
 
 
 class DeliveryBatch:

@@ -16,8 +16,8 @@ from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Headers, Message, Record
 from service.model.topics import TopicNames
-from service.pipeline.turns import Turns
 from service.ports import Tracer
+from service.ports.turns import Turns
 from streams.kafka.record_ids import RecordIds, record_ids
 from streams.worker.stages import StageSpec
 

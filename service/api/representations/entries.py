@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from service.api.errors import JSON_API
 from service.api.representations.jsonapi import resource
 from service.ports import InboxQuery, InboxReads
+from service.ports.turns import Turns
 
 _FIRST_PART = 25
 _MAX_PART = 1000
@@ -26,7 +27,7 @@ async def entry_page(
     Raise Unavailable, and ValueError for a cursor that is not from a page.
     """
     found: list[Any] = []
-    total_bytes = 0
+    total_bytes, turns = 0, Turns()
     size, cursor = min(_FIRST_PART, query.limit), query.after
     while True:
         page = await reads.page(replace(query, after=cursor, limit=size))
@@ -34,6 +35,7 @@ async def entry_page(
             text = orjson.dumps(resource(item, with_read=with_read))
             found.append(orjson.Fragment(text))
             total_bytes += len(text)
+            await turns.worked(len(text))
         cursor = page.cursor
         if not cursor or len(found) == query.limit or total_bytes > _PAGE_BYTES:
             return found, cursor
@@ -48,10 +50,13 @@ async def entry_parts(
 
     The number of entries in a part follows from the size of those before. Raise Unavailable.
     """
-    size, separator, cursor = _FIRST_PART, b"", query.after
+    turns, size, separator, cursor = Turns(), _FIRST_PART, b"", query.after
     while True:
         page = await reads.page(replace(query, after=cursor, limit=size))
-        texts = [orjson.dumps(resource(item, with_read=with_read)) for item in page.items]
+        texts = list[bytes]()
+        for item in page.items:
+            texts.append(orjson.dumps(resource(item, with_read=with_read)))
+            await turns.worked(len(texts[-1]))
         if texts:
             yield separator + b",".join(texts)
             separator = b","

@@ -37,7 +37,6 @@ from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
-from service.pipeline.turns import Turns
 from service.ports import (
     Clock,
     DueSet,
@@ -53,6 +52,7 @@ from service.ports import (
     Unavailable,
     Workers,
 )
+from service.ports.turns import Turns
 
 _WAIT_FOR_OWNER_S = 0.5
 _STOPPING = "the worker is stopping"

@@ -21,8 +21,8 @@ from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
-from service.pipeline.turns import Turns
 from service.ports import Clock, Inbox, InboxItem, Ledger, Renderer, RenderFailed
+from service.ports.turns import Turns
 
 
 class InboxHandler:

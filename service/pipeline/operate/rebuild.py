@@ -33,7 +33,6 @@ from service.pipeline.tables.records import (
     record_key,
 )
 from service.pipeline.tables.writer import TableStores
-from service.pipeline.turns import Turns
 from service.ports import (
     Clock,
     DueSet,
@@ -50,6 +49,7 @@ from service.ports import (
     SupersedeIndex,
     Withdrawals,
 )
+from service.ports.turns import Turns
 
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
 _NO_OFFSETS: Mapping[tuple[str, int], int] = {}

@@ -37,8 +37,8 @@ from service.pipeline.resolve.audience import (
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
-from service.pipeline.turns import Turns
 from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
+from service.ports.turns import Turns
 
 log = structlog.get_logger(__name__)
 _clock_lines = LogLimit()

@@ -28,8 +28,8 @@ from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.resolve.strict_json import BYTE_ORDER_MARK, loads
 from service.pipeline.tables.schema import Row, RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
-from service.pipeline.turns import SHARE_BYTES, Turns
 from service.ports import LookupKeys
+from service.ports.turns import SHARE_BYTES, Turns
 
 T = TypeVar("T")
 _MAX_BYTES = 1_048_576

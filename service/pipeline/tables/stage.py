@@ -23,8 +23,8 @@ from service.pipeline.tables.records import (
 )
 from service.pipeline.tables.schema import RowRefused, read_row
 from service.pipeline.tables.writer import TableStores
-from service.pipeline.turns import Turns
 from service.ports import Clock
+from service.ports.turns import Turns
 
 _WITH_PREFERENCES = ("recipients", "contacts")
 # A row that is late again, because its version is that of a wrong clock, would else be published for ever.

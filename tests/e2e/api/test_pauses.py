@@ -229,6 +229,31 @@ def test_inbox(served: Served) -> None:
         assert "event: counts" in next(line for line in lines if line.startswith("event"))
     with served.without_pauses() as client:
         assert client.post("/v1/inbox/read-all", headers=bob).json() == {"read": 300}
+    costly = [
+        inbox_item("winner", "carol", id=f"{n}{kind}", lot_id="x", y=data)
+        for n in range(20)
+        for kind, data in (("o", [{"a": 1}] * 25_000), ("l", [[]] * 60_000), ("t", ["ab"] * 40_000))
+    ]
+    carol = {"Authorization": f"Bearer {token('carol')}"}
+    for start in range(0, len(costly), 10):
+        served.run(served.api.add(*costly[start : start + 10]))
+    for query in ("", "?page[size]=50"):
+        with served.without_pauses() as client:
+            assert len(client.get(f"/notifications{query}", headers=carol).json()["data"]) >= 20
+    resumed = {**carol, "Last-Event-ID": "0-0"}
+    for round_ in range(2):  # the changes; and a snapshot, where they are too large to be held together
+        with (
+            served.without_pauses() as client,
+            client.stream("GET", "/v1/inbox/stream", headers=resumed) as stream,
+        ):
+            lines = stream.iter_lines()
+            first = next(line for line in lines if line.startswith("event: "))
+            assert first == ("event: new", "event: snapshot")[round_]
+            assert next(line for line in lines if line.startswith("data: "))
+        again = [replace(one, id=f"{one.id}-again") for one in costly]
+        if not round_:
+            for start in range(0, len(again), 10):
+                served.run(served.api.add(*again[start : start + 10]))
     ids = [{"type": "notifications", "id": f"e{n}"} for n in range(10_000)]
     with served.without_pauses() as client:
         answer = client.post("/notifications", content=orjson.dumps({"data": ids}), headers=bearer("inbox"))

@@ -9,9 +9,11 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.rows import readable_item
 from service.adapters.redis.script_batch import Command
 from service.ports import InboxChange, InboxChangeKind, InboxItem
+from service.ports.turns import Turns
 
 _START = "0-0"
 _UNTRIMMED = 1000  # a stream shorter than this has lost nothing: see CHANGES in inbox_functions.lua
+_READ_AT_ONCE, _MOST_BYTES = 50, 16 * 1024 * 1024
 _POSITION = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")  # fits the 64 bits of Redis
 _POLL_S = 0.2
 
@@ -33,7 +35,7 @@ class RedisInboxChanges:
     async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
         """Return the changes after a position, oldest first; None when some of them are no longer kept.
 
-        Text that is not a position counts as one that is no longer kept.
+        Text that is not a position counts as one that is no longer kept, and so do changes that are too large together.
         """
         if not _POSITION.fullmatch(position):
             return None
@@ -46,6 +48,8 @@ class RedisInboxChanges:
             return None
         new = {i for _, fields in entries for i, kind in fields.items() if kind == b"new"}
         items = await self._items(recipient, sorted(new))
+        if items is None:
+            return None
         return [_change(entry, fields, items) for entry, fields in entries]
 
     async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
@@ -82,15 +86,20 @@ class RedisInboxChanges:
                 return changed
             await asyncio.sleep(min(_POLL_S, left_s))
 
-    async def _items(self, recipient: str, ids: Sequence[bytes]) -> dict[bytes, InboxItem]:
-        if not ids:
-            return {}
-        (rows,) = await self._store.pipeline([("HMGET", self._store.keys.inbox(recipient), *ids)])
-        return {
-            i: item
-            for i, row in zip(ids, rows, strict=True)
-            if row and (item := readable_item(recipient, i, row)) is not None
-        }
+    async def _items(self, recipient: str, ids: Sequence[bytes]) -> dict[bytes, InboxItem] | None:
+        """Return the entries of these ids; None when they are more than is held in memory at a time."""
+        turns, items, size = Turns(), dict[bytes, InboxItem](), 0
+        for start in range(0, len(ids), _READ_AT_ONCE):
+            part = ids[start : start + _READ_AT_ONCE]
+            (rows,) = await self._store.pipeline([("HMGET", self._store.keys.inbox(recipient), *part)])
+            size += sum(len(row or b"") for row in rows)
+            if size > _MOST_BYTES:
+                return None
+            for i, row in zip(part, rows, strict=True):
+                if row and (item := readable_item(recipient, i, row)) is not None:
+                    items[i] = item
+                await turns.worked(len(row or b""))
+        return items
 
     def _stream(self, recipient: str) -> str:
         return f"{self._store.keys.inbox(recipient)}:changes"

@@ -68,7 +68,7 @@ class RedisInbox:
         key, order = self._store.keys.inbox(recipient), "1" if descending else "0"
         now_ms = self._clock.now_ms()
         reply = await self._store.run_script(READ_PAGE, key, now_ms, "unread", order, limit, "", "")
-        return items_of(recipient, reply)
+        return await items_of(recipient, reply)
 
     async def mark_read(self, recipient: str, ids: Sequence[str], at_ms: int) -> Sequence[bool | None]:
         """Mark entries as read. Return True: now read, False: read before, None: the recipient has no such entry."""

@@ -31,7 +31,7 @@ class RedisInboxReads:
             last_id,
             *query.types,
         )
-        items = items_of(query.recipient, reply)
+        items = await items_of(query.recipient, reply)
         # the script returns unread and read entries one after the other: merge them
         items.sort(key=lambda item: (item.created_ms, item.id), reverse=query.descending)
         if len(items) <= query.limit:

@@ -7,6 +7,7 @@ import orjson
 
 from service.adapters.redis.unreadable_rows import readable
 from service.ports import InboxItem
+from service.ports.turns import Turns
 
 
 def entry_bytes(item: InboxItem) -> bytes:
@@ -35,10 +36,17 @@ def item_of(recipient: str, item: bytes, entry: bytes) -> InboxItem:
     )
 
 
-def items_of(recipient: str, reply: Sequence[bytes]) -> list[InboxItem]:
-    """Return the entries in a script's reply: id, entry, id, entry, …; without those that cannot be read."""
-    pairs = zip(reply[::2], reply[1::2], strict=True)
-    return [item for i, entry in pairs if (item := readable_item(recipient, i, entry)) is not None]
+async def items_of(recipient: str, reply: Sequence[bytes]) -> list[InboxItem]:
+    """Return the entries in a script's reply: id, entry, id, entry, …; without those that cannot be read.
+
+    Between large ones, other tasks run.
+    """
+    turns, items = Turns(), list[InboxItem]()
+    for i, entry in zip(reply[::2], reply[1::2], strict=True):
+        if (item := readable_item(recipient, i, entry)) is not None:
+            items.append(item)
+        await turns.worked(len(entry))
+    return items
 
 
 def readable_item(recipient: str, item: bytes, entry: bytes) -> InboxItem | None:

@@ -14,7 +14,7 @@ async def inbox_drift(store: Store, clock: Clock, recipient: str) -> list[str]:
     """Return the inconsistencies of an inbox, one line each; empty when there are none."""
     reply = await store.run_script(_DUMP, store.keys.inbox(recipient), clock.now_ms())
     entries, unread, read, counted = reply[0], set(reply[1]), set(reply[2]), reply[3]
-    items = {item.id.encode(): item for item in items_of(recipient, entries)}
+    items = {item.id.encode(): item for item in await items_of(recipient, entries)}
     lists = {
         "unread": (unread, {i for i, item in items.items() if not item.read_ms}),
         "read": (read, {i for i, item in items.items() if item.read_ms}),
