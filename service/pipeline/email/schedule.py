@@ -5,9 +5,11 @@
 3. Remove them from the due set.
 """
 
+from service.model.record import Message
 from service.model.topics import TopicNames
 from service.pipeline.messages import dispatch_message
 from service.ports import Clock, DueSet, Publisher
+from service.ports.turns import Turns
 
 
 class Scheduler:
@@ -25,6 +27,10 @@ class Scheduler:
         if leased:
             # Publish before removing: a crash between the two publishes a delivery twice, and the claim stops the
             # second record. In the other order the delivery would be lost.
-            await self._publisher.publish([dispatch_message(self._topics, due.delivery) for due in leased])
+            turns, messages = Turns(), list[Message]()
+            for due in leased:
+                messages.append(dispatch_message(self._topics, due.delivery))
+                await turns.worked(len(messages[-1].value or b""))
+            await self._publisher.publish(messages)
             await self._due.remove_dispatched(leased)
         return len(leased)

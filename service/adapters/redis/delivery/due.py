@@ -11,8 +11,12 @@ from service.adapters.redis.unreadable_rows import readable
 from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.ports import Due
+from service.ports.turns import Turns
 
 _ADD, _LEASE = Script("due_add", complete_only=True), Script("due_functions", "due_lease")
+_SHARE_BYTES = 131_072
+"""Bytes of deliveries after which a shard leases no more; due_lease.lua has the same number."""
+_MOST_BYTES = 4 * 1024 * 1024
 _SETTLE, _DROP = Script("due_functions", "due_remove"), Script("due_functions", "due_drop")
 
 
@@ -54,24 +58,34 @@ class RedisDueSet:
         )
 
     async def take(self, now_ms: int, limit: int, lease_ms: int = 30_000) -> Sequence[Due]:
-        """Lease the deliveries that are due, at most `limit`; one is leased again after the lease unless settled."""
+        """Lease the deliveries that are due, at most `limit`; one is leased again after the lease unless settled.
+
+        Large ones are fewer: each holds the data of its event.
+        """
         # another shard first each time: none is always short of the limit
         start = next(self._turns) % DUE_SHARDS
         waiting = self._shards[start:] + self._shards[:start]
         token = token_hex(8)
         taken: list[Due] = []
-        while waiting and len(taken) < limit:
+        turns, taken_bytes = Turns(), 0
+        while waiting and len(taken) < limit and taken_bytes < _MOST_BYTES:
             per_shard = max(1, (limit - len(taken)) // len(waiting))
             leased = waiting[: (limit - len(taken)) // per_shard]
             batch = ScriptBatch(_LEASE, self._store.cluster)
             args = (now_ms, now_ms + lease_ms, per_shard, token)
             commands = [_LEASE.command([key], args, cluster=self._store.cluster) for key in leased]
             replies = await self._store.pipeline(commands, batch)
-            for reply in replies:
-                deliveries = (readable("due", Delivery.from_bytes, row) for row in reply[1::2])
-                taken += (Due(delivery, token) for delivery in deliveries if delivery is not None)
-            # a shard that returned all of its share may have more
-            full = [key for key, reply in zip(leased, replies, strict=True) if len(reply) == 2 * per_shard]
+            full: list[str] = []
+            for key, reply in zip(leased, replies, strict=True):
+                rows = reply[1::2]
+                size = sum(map(len, rows))
+                taken_bytes += size
+                if len(rows) == per_shard or size >= _SHARE_BYTES:  # it may have more
+                    full.append(key)
+                for row in rows:
+                    if (delivery := readable("due", Delivery.from_bytes, row)) is not None:
+                        taken.append(Due(delivery, token))
+                    await turns.worked(len(row))
             waiting = waiting[len(leased) :] + full
         return taken
 

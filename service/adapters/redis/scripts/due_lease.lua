@@ -1,17 +1,19 @@
 -- Leases deliveries whose time has come. Needs due_functions.lua.
 -- KEYS[1]  a shard of the due set
 -- ARGV     now (ms), end of the lease (ms), at most how many, token of the lease
--- Returns  delivery id, delivery, delivery id, delivery, …
+-- Returns  delivery id, delivery, delivery id, delivery, …; no more once they have 128 KiB
 -- Atomic   a delivery is read and its time is set to the end of the lease in one step, so two workers never lease it
 -- Slot     the shard's: all its keys have the same hash tag
-local due, out = KEYS[1], {}
+local due, out, size = KEYS[1], {}, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])) do
+  if size >= 131072 then break end
   local delivery = redis.call('HGET', due .. ':deliveries', id)
   if delivery then
     redis.call('ZADD', due, ARGV[2], id)
     redis.call('HSET', due .. ':tokens', id, ARGV[4])
     out[#out + 1] = id
     out[#out + 1] = delivery
+    size = size + #delivery
   else -- an id without its delivery would be leased for ever
     remove(due, id)
   end
