@@ -14,6 +14,7 @@ from streams.kafka.reader import POLL_MS, StallGuard, reader
 from streams.kafka.records import to_records
 
 BATCH = 500
+BATCH_BYTES = 2 * 1024 * 1024
 _FETCH_RECORDS = 2000
 _FETCH_WAIT_MS = 20
 """Short, because every reading ends with a question for the ends: a catch-up makes a dozen of them."""
@@ -40,7 +41,7 @@ class MergedReader:
         self._ends: dict[TopicPartition, int] = {}
 
     async def batches(self) -> AsyncIterator[list[Record]]:
-        """Yield at most 500 records at a time. Raise Unavailable."""
+        """Yield at most 500 records at a time, and no more once they have 2 MiB. Raise Unavailable."""
         counts = await partition_counts(self._connection)
         partitions = [TopicPartition(topic, n) for topic in self._rank for n in range(counts.get(topic, 0))]
         if not partitions:
@@ -80,23 +81,25 @@ class MergedReader:
 
     async def _merged(self) -> AsyncIterator[list[Record]]:
         batch: list[Record] = []
+        batch_bytes = 0
         await self._fill(self._ends)
         heap = [self._precedence(tp) for tp, records in self._waiting.items() if records]
         heapq.heapify(heap)
         while heap:
             *_, tp = heap[0]
             records = self._waiting[tp]
-            batch.append(records.popleft())
+            batch.append(record := records.popleft())
+            batch_bytes += len(record.value or b"")
             if not records:  # before the next record is chosen: it may be this partition's
                 await self._fill([tp])
             if records:
                 heapq.heapreplace(heap, self._precedence(tp))
             else:
                 heapq.heappop(heap)
-            if len(batch) == BATCH:
+            if len(batch) == BATCH or batch_bytes >= BATCH_BYTES:
                 self.left = max(0, self.left - len(batch))
                 yield batch
-                batch = []
+                batch, batch_bytes = [], 0
         if batch:
             self.left = 0
             yield batch

@@ -150,7 +150,7 @@ class Rebuilder:
     async def events(self, records: Sequence[Record]) -> None:
         """Enter the events of deliveries, without the deliveries, and note the newest event of each supersede key."""
         ports, heads = self._ports, dict[str, EventHead]()
-        deliveries = self._deliveries(records, count=True)
+        deliveries = await self._deliveries(records, count=True)
         for delivery, record in deliveries:
             self._add_head(heads, event_of(delivery), record.timestamp_ms)
         if heads:
@@ -176,7 +176,7 @@ class Rebuilder:
 
         A delivery whose record the stage has finished, and that no outcome closed, was lost: it is delivered here.
         """
-        deliveries = {d.id: (d, record) for d, record in self._deliveries(records)}
+        deliveries = {d.id: (d, record) for d, record in await self._deliveries(records)}
         entries = await self._entries(deliveries)
         shown: list[Delivery] = []
         lost: list[Delivery] = []
@@ -251,7 +251,7 @@ class Rebuilder:
 
         One whose record the stage has finished, and that is neither closed nor waits, was lost: it is due now.
         """
-        deliveries = {d.id: (d, record) for d, record in self._deliveries(records)}
+        deliveries = {d.id: (d, record) for d, record in await self._deliveries(records)}
         entries = {i: one for i, one in (await self._entries(deliveries)).items() if one is not None}
         waiting = [entry for entry in entries.values() if entry.state in WAITING]
         noted = await self._ports.notes.noted([(one.delivery, one.newest_step.attempt) for one in waiting])
@@ -320,10 +320,13 @@ class Rebuilder:
         if items:
             await self._ports.inbox.add(items)
 
-    def _deliveries(self, records: Sequence[Record], *, count: bool = False) -> list[tuple[Delivery, Record]]:
+    async def _deliveries(
+        self, records: Sequence[Record], *, count: bool = False
+    ) -> list[tuple[Delivery, Record]]:
         """Return the deliveries in records; with `count` invalid ones are counted, once for all phases."""
-        deliveries: list[tuple[Delivery, Record]] = []
+        turns, deliveries = Turns(), list[tuple[Delivery, Record]]()
         for record in records:
+            await turns.worked(len(record.value or b""))
             try:
                 deliveries.append((Delivery.from_bytes(record.value), record))
             except ValueError:

@@ -4,6 +4,7 @@ import time
 import uuid
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -11,7 +12,7 @@ from service.model.topics import TopicNames
 from streams.kafka.aiokafka_patches import BoundedFetcher, BoundedFetchResult, BoundedPartitionRecords
 from streams.reader.fetch_at import fetch_at
 from streams.reader.follow import follow
-from streams.reader.merged_reader import MergedReader
+from streams.reader.merged_reader import BATCH_BYTES, MergedReader
 from streams.reader.positions import KafkaPositions
 from streams.topics.apply import apply
 from tests.integration.streams.rig import Rig
@@ -60,8 +61,21 @@ async def test_a_catch_up_waits_for_records_and_for_nothing_else(kafka: str) -> 
 
     for step in (read, positions):
         took_s: list[float] = []
-        for _ in range(4):
+        for _ in range(8):
             started = time.monotonic()
             await step()
             took_s.append(time.monotonic() - started)
         assert min(took_s) < 0.4, took_s
+
+
+async def test_batches_of_large_records_are_small(kafka: str) -> None:
+    """A rebuild parses a batch at once: 500 deliveries of a large event would fill the memory."""
+    rig = Rig(kafka)
+    await rig.create(partitions=2)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for number in range(40):
+            value = b"%d" % number + b" " * 200_000 * (number < 30)
+            await producer.send(rig.source, value, partition=number % 2)
+    batches = [batch async for batch in MergedReader(rig.connection, [rig.source]).batches()]
+    assert sorted(int(record.value or b"") for batch in batches for record in batch) == list(range(40))
+    assert all(sum(len(r.value or b"") for r in batch) <= BATCH_BYTES + 200_002 for batch in batches)
