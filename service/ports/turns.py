@@ -1,13 +1,20 @@
 """Turns: work that does not wait lets other tasks run after each share of it."""
 
 import asyncio
+from weakref import WeakKeyDictionary
 
 SHARE_BYTES = 128 * 1024
 """The costliest event of this size takes some 20 ms, an ordinary one less than one."""
 
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
 
 class Turns:
-    """The bytes that a task has worked on since other tasks ran."""
+    """The bytes that a task has worked on since other tasks ran.
+
+    Of all tasks that work so, one has its turn in each round of the event loop: a batch of every stage would else work
+    in the same round, and hold up a probe for as long as all of them together.
+    """
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -17,4 +24,5 @@ class Turns:
         self._bytes += size
         if self._bytes >= SHARE_BYTES:
             self._bytes = 0
-            await asyncio.sleep(0)
+            async with _queues.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+                await asyncio.sleep(0)
