@@ -193,6 +193,17 @@ class BoundedFetchResult(fetcher.FetchResult):  # type: ignore[misc]
 class BoundedFetcher(fetcher.Fetcher):  # type: ignore[misc]
     """aiokafka's fetcher; a call returns about 1 MiB, of all partitions together, and each has its turn."""
 
+    async def close(self) -> None:
+        """Stop fetching. A request that waits for a broker is cancelled; in aiokafka its end is that of the caller."""
+        self._closed = True
+        self._fetch_task.cancel()
+        await asyncio.gather(self._fetch_task, return_exceptions=True)  # it begins requests
+        for task in self._pending_tasks:
+            task.cancel()
+        await asyncio.gather(*self._pending_tasks, return_exceptions=True)
+        self._pending_tasks.clear()
+        await super().close()
+
     async def fetched_records(
         self, partitions: Any, timeout: Any = 0, max_records: int | None = None
     ) -> dict[Any, list[Any]]:

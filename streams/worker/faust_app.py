@@ -12,6 +12,7 @@ import faust
 
 from service.model.record import Message
 from streams.faults.points import kill_at
+from streams.kafka import aiokafka_patches
 from streams.kafka.connection import KafkaConnection
 from streams.producer.producer import Producer
 from streams.topics import table as topics
@@ -84,6 +85,7 @@ def build_app(
 
     `app.stages` has the health of the stages, `app.rates` the live rates where the options ask for them.
     """
+    aiokafka_patches.install()  # before Faust makes a consumer
     app_class = RatesApp if options.rates else StagesApp
     app = app_class(f"{options.prefix}tocsin", **_faust_settings(options))
     producer = partial(

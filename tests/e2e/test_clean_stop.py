@@ -1,8 +1,12 @@
-"""A worker that is stopped while a relay is slow: it waits for the reply, and no other worker sends the message too."""
+"""A worker that is stopped: it waits for the reply of a slow relay, and for no broker that is away."""
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
+from service.dev.kafka import EmbeddedKafka
+from service.dev.ports import free_port
+from tests.support.readiness import wait_until_ready
 from tests.support.real_pipeline import RealPipeline
 from tests.support.smtp_server import Answer, Do, ScriptedServer, Session
 from tests.support.wait import eventually
@@ -41,3 +45,20 @@ async def test_a_clean_stop_waits_for_the_relay() -> None:
         entries = [entry for event in events for entry in await pipeline.entries("/t", str(event["id"]))]
         steps = {step.state.value for entry in entries if entry.channel == "email" for step in entry.steps}
         assert "ambiguous" not in steps
+
+
+async def test_a_worker_stops_while_no_broker_answers(tmp_path: Path) -> None:
+    """The live rates too: Faust's thread ends with its consumer, and is not waited for."""
+    kafka = EmbeddedKafka(tmp_path)
+    await asyncio.to_thread(kafka.start)
+    try:
+        async with RealPipeline(kafka=kafka) as pipeline:
+            port = free_port()
+            worker = pipeline.start_worker("resolve,rates", TOCSIN_WORKER__METRICS_PORT=str(port))
+            await wait_until_ready(f"http://127.0.0.1:{port}/readyz")
+            await asyncio.to_thread(kafka.stop)
+            worker.terminate()
+            assert await asyncio.to_thread(worker.wait, 40) == 0
+            await pipeline.producer.stop()
+    finally:
+        await asyncio.to_thread(kafka.stop)
