@@ -155,7 +155,7 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         steps = (State.sending, Reason.none), (State.deferred, Reason.greylisted)
         await parts.ledger.transition([Transition(event, lost, to, why, 5, 1) for to, why in steps])
         closed = delivery_id(event_key("/e2e", "a"), "alice", "email")
-        await parts.due.add([_delivery(closed, event_key("/e2e", "a"))], [10**14])
+        await parts.due.add([_delivery(closed, event_key("/e2e", "a"))], [9 * 10**12])
         counts = f"{parts.store.keys.inbox('alice')}:counts"
         await parts.store.pipeline([("HINCRBY", counts, "overbid", 3)])
 
@@ -190,7 +190,7 @@ async def _is_in_state(pipeline: RealPipeline, event: str, delivery: str, state:
 def _delivery(name: str, event: str) -> Delivery:
     return Delivery(
         id=name, event=event, event_id="a", source="/e2e", type="overbid", channel="email", recipient="alice",
-        rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=10**14,
+        rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=9 * 10**12,
     )  # fmt: skip
 
 

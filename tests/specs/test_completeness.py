@@ -53,7 +53,7 @@ def item(n: int) -> InboxItem:
 def delivery(n: int) -> Delivery:
     return Delivery(
         id=f"{n:024x}", event=f"event{n}", event_id=str(n), source="/s", type="overbid", channel=Channel.email,
-        recipient="alice", rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=10**13,
+        recipient="alice", rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=9 * 10**12,
     )  # fmt: skip
 
 

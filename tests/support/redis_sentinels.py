@@ -61,9 +61,11 @@ class RedisSentinels:
         return await self._command(self.sentinels[sentinel].port, self._sentinel_password, *args)
 
     async def primary(self) -> int:
-        """Return the port of the primary, as the first sentinel that runs says."""
-        running = next(n for n, sentinel in enumerate(self.sentinels) if sentinel.pid is not None)
-        return int((await self.ask(running, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE))[1])
+        """Return the port of the primary, as all sentinels that run say; 0 while they do not agree."""
+        running = [n for n, sentinel in enumerate(self.sentinels) if sentinel.pid is not None]
+        replies = [await self.ask(n, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE) for n in running]
+        ports = {int(reply[1]) for reply in replies}
+        return ports.pop() if len(ports) == 1 else 0
 
     async def in_step(self, port: int) -> bool:
         """Return whether a server is a replica that has its primary's data."""
