@@ -31,8 +31,14 @@ def shared_cluster() -> str:
     return _servers()[0].url
 
 
+def is_shared(store: Store) -> bool:
+    """Return whether a store is on the cluster that the test run shares."""
+    url = store._settings.url.get_secret_value()
+    return bool(_servers.cache_info().currsize) and any(server.url == url for server in _servers())
+
+
 def mark_every_slot(store: Store) -> None:
-    """Mark every slot as complete by one script a server.
+    """Mark every slot of the shared cluster as complete by one script a server.
 
     A command for each of the 16,384 slots takes half a second.
     """
