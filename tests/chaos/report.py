@@ -114,10 +114,15 @@ def _machine() -> str:
 
 
 def _commit() -> str:
+    """Return the commit that was measured; `-dirty` where other files than the document differ from it."""
     try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        commit = _git("describe", "--always")
+        changed = _git("status", "--porcelain", "--", ".", ":!docs/reliability.md")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     return run.stdout.strip()

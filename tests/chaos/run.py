@@ -93,7 +93,8 @@ def main() -> int:
         for violation in report.violations:
             print(f"BROKEN: {report.name} (seed {report.seed}): {violation}")
     if options.write:
-        command = f"python -m tests.chaos.run {shlex.join(sys.argv[1:])} --seed {options.seed}"
+        seed = [] if "--seed" in sys.argv else ["--seed", str(options.seed)]
+        command = shlex.join(["python", "-m", "tests.chaos.run", *sys.argv[1:], *seed])
         write(reports, [scenario.name for scenario in ALL], command, time.monotonic() - started)
     return 1 if any(report.violations for report in reports) else 0
 
