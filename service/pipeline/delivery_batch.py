@@ -38,15 +38,17 @@ class DeliveryBatch:
                 delivery = Delivery.from_bytes(record.value)
                 if delivery.type not in catalogue:
                     raise InvalidEvent(DeadReason.unknown_type, ascii(delivery.type[:128]))
+            except InvalidEvent as invalid:
+                reason = invalid
             except ValueError as error:
-                refused.append(record)
-                if not isinstance(error, InvalidEvent):
-                    error = InvalidEvent(DeadReason.invalid_data, str(error))
-                dead_letters.append(dead_letter(dead_letter_topic, stage, record, error))
+                reason = InvalidEvent(DeadReason.invalid_data, str(error))
             else:
                 if delivery.attempt > batch.deliveries.setdefault(delivery.id, delivery).attempt:
                     batch.deliveries[delivery.id] = delivery
                 batch.records.setdefault(delivery.id, []).append(record)
+                continue
+            refused.append(record)
+            dead_letters.append(dead_letter(dead_letter_topic, stage, record, reason))
         batch.refused = Done(refused, dead_letters)
         return batch
 

@@ -97,10 +97,9 @@ class Placement:
             if start.reason is not None:
                 self._report(tp, offset, start)
             self._seek(tp, start, topic_id, commit=offset is not None and metadata != topic_id)
+        # The group is new; or it was deleted, with the offsets from which it would have continued.
         for topic, records in unread.items():
-            if (
-                records
-            ):  # a new group; or one that was deleted, with the offsets from which it would have continued
+            if records:
                 log.warning("group_has_no_offsets", topic=topic, records=records)
 
     def _seek(self, tp: TopicPartition, start: Start, topic_id: str, *, commit: bool) -> None:

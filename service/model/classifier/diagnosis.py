@@ -52,9 +52,7 @@ class RelayEffect(StrEnum):
 
     none = "none"
     rotate = "rotate"  # this connection has ended; that is no failure
-    broken = (
-        "broken"  # this connection is in doubt: a broken dialogue, several of which in a row stop the relay
-    )
+    broken = "broken"  # this connection's dialogue is broken: several of those in a row stop the relay
     cooldown = "cooldown"  # the relay limits us: leave it alone for a while
     misconfigured = "misconfigured"  # the relay refuses us: pause until an operator has acted
 

@@ -8,17 +8,17 @@
 local DAY = 86400000
 local DROPPED, CHANGES = 2000, '1000' -- ids of dropped entries, and changes, that are kept per recipient
 
+-- A caller's clock may be at most an hour ahead of this server's (ms): one that is years ahead would find every entry
+-- expired, and drop it for ever. Read once a script, which may change a hundred inboxes.
+local LATEST = (tonumber(redis.call('TIME')[1]) + 3600) * 1000
+
 -- Returns the state of one script run over an inbox.
---
--- A caller's clock may be at most an hour ahead of this server's: one that is years ahead would find every entry expired,
--- and drop it for ever.
 local function open(box, now)
-  local latest = (tonumber(redis.call('TIME')[1]) + 3600) * 1000
   local counts = box .. ':counts'
   local times = redis.call('HMGET', counts, '@next', '@last')
   local next, last = tonumber(times[1]), tonumber(times[2])
   return {
-    box = box, counts = counts, now = math.min(tonumber(now), latest), changes = {}, new_keys = {},
+    box = box, counts = counts, now = math.min(tonumber(now), LATEST), changes = {}, new_keys = {},
     next = next, last = last, was_next = next, was_last = last,
   }
 end
