@@ -197,7 +197,7 @@ async def test_idle_connections_that_the_server_closed_cost_no_request(pair: Red
         await pair.command(pair.first, "CLIENT", "KILL", "TYPE", "normal")
     else:
         await pair.command(pair.first, "CONFIG", "SET", "timeout", 1)
-        await eventually(lambda: pair.proxy.connections == 0, 10)
+        await eventually(lambda: pair.proxy.connections == 0)
 
     for n in range(5):
         assert await write(store, f"after-{n}")
@@ -207,7 +207,7 @@ async def test_idle_connections_that_the_server_closed_cost_no_request(pair: Red
 
 async def test_one_silent_connection_drops_the_others(pair: RedisPair) -> None:
     """A network that swallows packets costs one timeout, not one for each idle connection."""
-    store = store_of(pair, timeout=0.5)
+    store = store_of(pair, timeout=2.0)
     await asyncio.gather(*(write(store, f"before-{n}") for n in range(100)))
     pair.proxy.forget()
     started = time.monotonic()
@@ -215,7 +215,7 @@ async def test_one_silent_connection_drops_the_others(pair: RedisPair) -> None:
     for n in range(20):
         assert await write(store, f"after-{n}")
 
-    assert time.monotonic() - started < 4 * 0.5
+    assert time.monotonic() - started < 4 * 2.0
     await store.close()
 
 
