@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.smtp import Relay
+from service.adapters.smtp import Relay, SmtpTransport
 from service.model.mail import SendStatus
 from tests.integration.smtp.rig import engine, mail, send
 from tests.support.wait import eventually
@@ -32,6 +32,11 @@ async def sink(port: int, counter: Path, *options: str) -> AsyncIterator[None]:
             await process.wait()
 
 
+def connected(transport: SmtpTransport) -> bool:
+    (state,) = transport.state()
+    return state.connections > 0 and state.state != "breaker_open"
+
+
 def counted(counter: Path) -> int:
     return int((re.findall(r"mesg=(\d+)", counter.read_text()) or ["0"])[-1])
 
@@ -44,9 +49,7 @@ async def test_its_counter_agrees(options: tuple[str, ...], free_port: int, tmp_
         sink(free_port, counter, *options),
         engine(Relay("sink", "127.0.0.1", free_port, security="none", max_connections=4)) as transport,
     ):
-        await eventually(
-            lambda: transport.state()[0].connections > 0 and transport.state()[0].state != "breaker_open"
-        )
+        await eventually(lambda: connected(transport))
         results = await send(transport, *map(mail, range(3000)), within_s=60)
 
         assert {result.status for result in results} == {SendStatus.accepted}
@@ -60,7 +63,7 @@ async def test_a_sink_that_refuses(free_port: int, tmp_path: Path) -> None:
         sink(free_port, counter, "-r", "RCPT"),
         engine(Relay("sink", "127.0.0.1", free_port, security="none", max_connections=4)) as transport,
     ):
-        await eventually(lambda: transport.state()[0].connections > 0)
+        await eventually(lambda: connected(transport))
         results = await send(transport, *map(mail, range(500)), within_s=60)
 
         assert {result.status for result in results} == {SendStatus.deferred}
