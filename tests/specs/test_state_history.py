@@ -99,8 +99,7 @@ async def test_a_promoted_replica_answers_nothing_until_it_is_accepted(tmp_path:
                 return "another server" in unavailable.reason
             return False
 
-        while not await refused():
-            await asyncio.sleep(0.05)
+        await eventually(refused)
         results = await asyncio.gather(*(refused() for _ in range(50)))
         assert all(results)
         status = await history.status()
