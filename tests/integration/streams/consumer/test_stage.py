@@ -73,7 +73,7 @@ async def test_a_bad_record_becomes_a_dead_letter_and_the_others_pass(rig: Rig) 
         await rig.feed(producer, range(1000))
         async with rig.stage(handler, producer) as stage:
             await eventually(lambda: stage.health().finished == 1000)
-            assert stage.health().dead == 10
+            await eventually(lambda: stage.health().dead == 10)
 
     assert await rig.count(rig.dead) == dict.fromkeys(range(7, 1000, 100), 1)
     assert await rig.count(rig.sink) == {i: 1 for i in range(1000) if i % 100 != 7}
@@ -300,23 +300,29 @@ async def test_one_record_to_a_hundred_thousand_messages_stays_bounded(rig: Rig)
 async def test_records_that_arrive_with_an_assignment_are_handled_once(rig: Rig) -> None:
     """A poll may return records of a partition that was assigned during it; it is read from its start only once."""
     async with rig.producer() as producer:
-        feeding = asyncio.create_task(_feed_slowly(rig, producer, 6000))
+        over = asyncio.Event()
+        feeding = asyncio.create_task(_feed_slowly(rig, producer, over))
         with structlog.testing.capture_logs() as lines:
             async with rig.stage(rig.through, producer):
                 for _ in range(4):
                     async with rig.stage(rig.through, producer) as second:
                         await eventually(lambda second=second: second.health().finished > 0)
-                await feeding
-                await rig.counted(rig.sink, 6000)
+                over.set()
+                count = await feeding
+                await rig.counted(rig.sink, count)
 
     assert "partition_truncated" not in {line["event"] for line in lines}
-    assert await rig.count(rig.sink) == dict.fromkeys(range(6000), 1)
+    assert await rig.count(rig.sink) == dict.fromkeys(range(count), 1)
 
 
-async def _feed_slowly(rig: Rig, producer: Producer, count: int) -> None:
-    for start in range(0, count, 50):
-        await rig.feed(producer, range(start, start + 50))
+async def _feed_slowly(rig: Rig, producer: Producer, over: asyncio.Event) -> int:
+    """Write records until `over` is set, and at least 6000; return how many."""
+    count = 0
+    while not over.is_set() or count < 6000:
+        await rig.feed(producer, range(count, count + 50))
+        count += 50
         await asyncio.sleep(0.05)
+    return count
 
 
 async def test_cancelling_a_stage_finishes_nothing(rig: Rig) -> None:

@@ -13,6 +13,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from service.model.record import Message
 from streams.consumer.health import StageState
+from streams.consumer.stage import BatchStage
 from streams.producer.producer import Producer
 from tests.integration.streams.rig import Rig
 from tests.support.wait import eventually
@@ -119,9 +120,10 @@ async def test_a_topic_that_does_not_exist_yet_is_named_and_read_when_it_does(
     async with admin(rig) as client:
         await client.delete_topics([rig.source])
         async with rig.stage(rig.through, producer) as stage:
-            await eventually(lambda: stage.health().missing == (rig.source,), SECONDS)
+            named = f"topic {rig.source}: not in the cluster"
+            await eventually(lambda: stage.health().reason == named, SECONDS)
+            assert stage.health().missing == (rig.source,)
             assert stage.health().state is StageState.incomplete
-            assert stage.health().reason == f"topic {rig.source}: not in the cluster"
             assert stage.alive()
             await create(client, rig.source, 3)
             await feed(rig, range(100))
@@ -199,7 +201,7 @@ async def test_records_that_were_removed_unread_are_counted(
         await eventually(lambda: sum(stage.health().committed.values()) == 400)
         waiting.append("a dependency is down")
         await eventually(lambda: stage.health().state is StageState.paused)
-        await asyncio.sleep(1.5)  # what is buffered is dropped when the partitions are paused
+        await eventually(lambda: _reads_nothing(stage))
         if running:
             removed = await _feed_and_remove(rig, producer)
             waiting.clear()
@@ -249,6 +251,13 @@ async def _feed_and_remove(rig: Rig, producer: Producer) -> int:
         remove = {tp: end - 20 for tp, end in ends.items()}
         await client.delete_records({tp: RecordsToDelete(before) for tp, before in remove.items()})
     return sum(remove[tp] - committed[tp].offset for tp in partitions)
+
+
+def _reads_nothing(stage: BatchStage) -> bool:
+    """Return whether all partitions are paused, and no request that began before can still bring records."""
+    assert stage._session is not None
+    consumer = stage._session.consumer
+    return len(consumer.paused()) == 4 and not consumer._fetcher._in_flight
 
 
 async def write(rig: Rig, tp: TopicPartition, records: int) -> None:

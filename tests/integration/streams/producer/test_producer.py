@@ -95,8 +95,7 @@ async def test_continues_after_the_broker_refused_a_message_for_its_size(
     await admin.start()
     await admin.create_topics([NewTopic(small, 1, 1, topic_configs={"max.message.bytes": "1000"})])
     await admin.close()
-    with suppress(Unavailable):  # until its leader is known
-        await producer.publish([Message(small, b"k", b"0")])
+    await insist(producer, Message(small, b"k", b"0"))  # until its leader is known
 
     with pytest.raises(TooLarge):
         await producer.publish([Message(small, b"k", b"x" * 5000)])

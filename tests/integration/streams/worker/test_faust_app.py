@@ -44,7 +44,7 @@ async def test_a_worker_starts_and_stops_cleanly_without_kafka(tmp_path: Path, f
     log = tmp_path / "log"
     environment = {"RIG_BOOTSTRAP": f"127.0.0.1:{free_port}", "RIG_NAME": "none", "RIG_DATA": str(tmp_path)}
     with worker("tests.integration.streams.worker_app", log, **environment) as process:
-        await eventually(lambda: b"Ready" in log.read_bytes())
+        await eventually(lambda: b"Ready" in log.read_bytes(), 60)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 40) == 0
     assert b"Web" not in log.read_bytes()
