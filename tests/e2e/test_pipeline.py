@@ -63,10 +63,15 @@ async def test_malformed_events_between_good_ones_stop_nothing() -> None:
         for number in range(len(MALFORMED)):
             await pipeline.wait_until_finished("/e2e", f"good-{number}")
 
+        dead_letters: list[tuple[bytes, dict[str, bytes]]] = []
+
+        async def all_are_refused() -> bool:
+            dead_letters[:] = await pipeline.dead_letters()
+            return len(dead_letters) >= len(MALFORMED)
+
+        await eventually(all_are_refused, 60, lambda: f"{len(dead_letters)} dead letters")
         # A record that is too large is refused apart from its batch: the order is not that of the events.
-        dead_letters = sorted(
-            await pipeline.dead_letters(), key=lambda letter: int(letter[1]["tocsin-offset"])
-        )
+        dead_letters.sort(key=lambda letter: int(letter[1]["tocsin-offset"]))
         for (held, headers), (value, reason) in zip(dead_letters, MALFORMED, strict=True):
             assert headers["tocsin-reason"].decode() == reason
             assert value.startswith(held)
