@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from service.dev.ports import free_port
 from service.model.ids import address_key
+from service.model.keys import GroupKey
 from service.model.recipient import Recipient
 from service.ports import ABSENT, LookupKeys
 from tests.support.readiness import not_ready_reasons, wait_until_ready
@@ -97,10 +98,15 @@ async def test_recipients_written_by_kafka_are_notified() -> None:
             row = await read_row(pipeline, "dave")
             return row is not None and "winner:email" in row.preferences
 
+        async def group() -> bool:
+            key = GroupKey("77", "")
+            return key in (await pipeline.parts.tables.lookup(LookupKeys(groups={key}))).groups
+
         async def suppressed() -> bool:
             return await pipeline.parts.tables.suppression("erin@example.com") is not None
 
         await eventually(preference, 60)
+        await eventually(group, 60)
         await eventually(suppressed, 60)
 
         winner = {
