@@ -91,8 +91,14 @@ async def _observe(log: Path) -> Observed:
             nonlocal metrics
             async with httpx.AsyncClient(timeout=30) as client:
                 metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            sent = 'tocsin_outcomes_total{channel="email",reason="",state="sent",type='
             expected = (
                 'reason="invalid_json",stage="resolve"} 1.0',
+                'reason="unknown_type",stage="resolve"} 1.0',
+                f'{sent}"overbid"}} 6.0',
+                f'{sent}"invoice_available"}} 1.0',
+                'tocsin_smtp_replies_total{relay="relay1",reply="2xx"} 7.0',
+                'tocsin_relay_state{relay="relay1",state="ok"} 1.0',
                 'tocsin_event_to_final_seconds_count{channel="email"} 7.0',
                 f'tocsin_consumer_lag{{group="{pipeline.name}.resolve"',  # measured once a second
                 f'tocsin_consumer_lag{{group="{pipeline.name}.inbox"',
