@@ -10,6 +10,7 @@ import httpx
 from service.dev.ports import free_port
 from tests.support.api_fixture import token
 from tests.support.paths import ROOT
+from tests.support.readiness import wait_until_ready
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
@@ -23,8 +24,8 @@ def bearer(subject: str, scope: str) -> str:
 
 @asynccontextmanager
 async def served_pipeline() -> AsyncIterator[tuple[RealPipeline, str]]:
-    """Yield a pipeline whose worker runs, and the base URL of its API."""
-    port = free_port()
+    """Yield a pipeline whose worker is ready, and the base URL of its API."""
+    port, probe_port = free_port(), free_port()
     base = f"http://127.0.0.1:{port}"
     async with RealPipeline(partitions=1) as pipeline:
         api = await asyncio.create_subprocess_exec(
@@ -33,10 +34,11 @@ async def served_pipeline() -> AsyncIterator[tuple[RealPipeline, str]]:
             cwd=ROOT,
             env=pipeline.environment(TOCSIN_HTTP__PORT=str(port), TOCSIN_AUTH__SECRET=_SECRET),
         )
-        pipeline.start_worker("resolve,inbox,email")
+        pipeline.start_worker("resolve,inbox,email", TOCSIN_WORKER__METRICS_PORT=str(probe_port))
         try:
             async with httpx.AsyncClient() as client:
                 await eventually(lambda: _ready(client, f"{base}/readyz"), 60)
+            await wait_until_ready(f"http://127.0.0.1:{probe_port}/readyz")
             yield pipeline, base
         finally:
             api.terminate()
