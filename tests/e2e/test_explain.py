@@ -102,6 +102,7 @@ async def test_a_withdrawal_stops_what_is_pending_and_empties_inboxes() -> None:
         key = {"id": "w2", "source": "/e2e", "type": "withdraw", "data": {"type": "overbid", "key": "late"}}
         await pipeline.publish(key)
         await eventually(lambda: _inbox_counts(pipeline, {}), 60)
+        await pipeline.wait_for_withdrawals(2)
         await pipeline.publish(overbid("late", "alice", lot="late", time="2026-01-01T00:00:00Z"))
         late = await pipeline.wait_until_finished("/e2e", "late")
 
@@ -143,7 +144,7 @@ async def test_audit_finds_drift_and_repairs_it() -> None:
         for name in "ab":
             await pipeline.wait_until_finished("/e2e", name)
         worker.terminate()
-        worker.wait()
+        await asyncio.to_thread(worker.wait, 60)  # the relay is in this loop
         parts, tocsin = pipeline.parts, command(pipeline)
         assert tocsin.run("audit", "--patience", "0").code == 0
 

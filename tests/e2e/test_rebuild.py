@@ -138,12 +138,9 @@ async def create_history(pipeline: RealPipeline) -> None:
     await pipeline.wait_until_finished(SOURCE, "g")
     await pipeline.publish(overbid("r1", "bouncing", "waiting"))
 
-    async def settled() -> bool:
-        states = {(e.recipient, e.channel): e.state for e in await pipeline.entries(SOURCE, "r1")}
-        expected = {("bouncing", "email"): State.bounced, ("waiting", "email"): State.deferred}
-        return expected.items() <= states.items() and State.queued not in states.values()
-
-    await eventually(settled, 60)
+    await pipeline.wait_until_deferred(SOURCE, "r1", "waiting")
+    states = {(e.recipient, e.channel): e.state for e in await pipeline.entries(SOURCE, "r1")}
+    assert states["bouncing", "email"] is State.bounced
     unread = await pipeline.parts.inbox.unread("alice")
     await read_marker(pipeline).mark("alice", [item.id for item in unread[:5]] + ["no-such-entry"])
     assert await read_marker(pipeline).mark_all("bob") == 20

@@ -1,5 +1,6 @@
 """Redis is emptied and rebuilt: withdrawals stay in force, and the scores of full mailboxes are restored."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,15 +64,15 @@ async def wait_until_withdrawn(pipeline: RealPipeline, event_id: str, *recipient
     await eventually(all_are, 90, lambda: event_id)
 
 
+async def nothing_is_due(pipeline: RealPipeline) -> bool:
+    return await pipeline.parts.due.oldest_ms() is None
+
+
 async def withdraw_events(pipeline: RealPipeline) -> None:
     """Withdraw pending mail by id, an event that has not arrived, and a key with a late event; leave one in force."""
     await pipeline.publish(*(overbid(name, "waiting", lot=name) for name in ("seen", "open")))
     for name in ("seen", "open"):
-
-        async def deferred(name: str = name) -> bool:
-            return await state(pipeline, name, "waiting", "email") is State.deferred
-
-        await eventually(deferred, 90)
+        await pipeline.wait_until_deferred(SOURCE, name, "waiting")
     await pipeline.publish(
         withdraw(1, id="seen"), withdraw(2, id="unseen"), withdraw(3, type="overbid", key="2")
     )
@@ -84,6 +85,7 @@ async def withdraw_events(pipeline: RealPipeline) -> None:
         return states == [State.withdrawn, inbox, mailed, inbox] and unseen is not None
 
     await eventually(stopped, 90)
+    await pipeline.wait_for_withdrawals(3)
     await pipeline.publish(overbid("late", "alice", lot="2", time=BEFORE))
     await wait_until_withdrawn(pipeline, "late", "alice", "carol")
 
@@ -106,7 +108,7 @@ async def test_withdrawals_stay_in_force_after_a_rebuild() -> None:
         await withdraw_events(pipeline)
         await count_full_mailboxes(pipeline)
         worker.terminate()
-        worker.wait(60)
+        await asyncio.to_thread(worker.wait, 60)  # the relay is in this loop
         before = await inventory(pipeline.parts.store)
         rows = {one.table: one.rows for one in before}
         assert (rows["withdrawals"], rows["soft-bounces"], rows["due"]) == (4, 2, 1)
@@ -134,5 +136,5 @@ async def test_withdrawals_stay_in_force_after_a_rebuild() -> None:
         await wait_until_withdrawn(pipeline, "again", "bob", "carol")
         await pipeline.publish(withdraw(4, type="overbid", key="open"))
         await wait_until_withdrawn(pipeline, "open", "waiting")
-        assert await pipeline.parts.due.oldest_ms() is None
+        await eventually(lambda: nothing_is_due(pipeline), 60)
         assert len(pipeline.catcher.mails) == mails, "withdrawn mail was sent"

@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 
 from aiokafka import AIOKafkaConsumer
 
+from service.adapters.redis.operate.inventory import inventory
 from service.bootstrap import Parts, bootstrap
 from service.dev import samples
 from service.dev.catcher import Catcher
@@ -23,7 +24,7 @@ from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
 from service.dev.valkey import EmbeddedValkey
 from service.model.ids import event_key
-from service.model.ledger import Entry, is_open
+from service.model.ledger import Entry, State, is_open
 from service.model.outcome import Outcome
 from service.model.record import Message
 from service.settings import KafkaSettings, RedisSettings, Settings, SmtpSettings, WorkerSettings
@@ -174,6 +175,27 @@ class RealPipeline:
             done, timeout_s, lambda: f"{event_id}: {[(e.recipient, e.channel, e.state) for e in entries]}"
         )
         return entries
+
+    async def wait_until_deferred(self, source: str, event_id: str, recipient: str) -> None:
+        """Wait until a recipient's mail is deferred, and no other delivery of the event is open."""
+        still_open: dict[tuple[str, str], State] = {}
+
+        async def settled() -> bool:
+            nonlocal still_open
+            entries = await self.entries(source, event_id)
+            still_open = {(e.recipient, e.channel): e.state for e in entries if is_open(e.state)}
+            return still_open == {(recipient, "email"): State.deferred}
+
+        await eventually(settled, 90, lambda: f"{event_id}: {still_open}")
+
+    async def wait_for_withdrawals(self, count: int) -> None:
+        """Wait until so many withdrawals, of events and of supersede keys, are in force."""
+
+        async def in_force() -> bool:
+            rows = {table.table: table.rows for table in await inventory(self.parts.store)}
+            return rows["withdrawals"] >= count
+
+        await eventually(in_force, 90)
 
     async def outcomes(self) -> list[Outcome]:
         """Return every outcome so far.
