@@ -1,6 +1,7 @@
 """A replica that is some seconds behind is promoted: what it lacks is read again from Kafka first (ADR 11)."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ async def wait_until_caught_up(pipeline: RealPipeline) -> None:
         return False
 
     await eventually(ended, 90)
+
+
+async def wait_until_published(pipeline: RealPipeline, ledger: Mapping[tuple[str, str], Any]) -> None:
+    """Wait until the newest state of every delivery is in Kafka, where a catch-up reads it."""
+    newest = {(delivery, steps[0][0]) for (_, delivery), (*_, steps) in ledger.items()}
+    await pipeline.wait_for_outcomes(lambda outcomes: newest <= {(o.delivery, o.state) for o in outcomes})
 
 
 async def _says_so(probe: str) -> bool:
@@ -99,13 +106,10 @@ async def test_nothing_of_the_gap_is_lost_or_sent_twice(tmp_path: Path, since: s
         await pipeline.publish(overbid("w", "waiting", lot="w"))
         for n in range(20):
             await pipeline.wait_until_finished(SOURCE, f"g{n}")
-
-        async def deferred() -> bool:
-            return await state_of(pipeline, "w", "waiting") is State.deferred
-
-        await eventually(deferred, 60)
+        await pipeline.wait_until_deferred(SOURCE, "w", "waiting")
         await read_marker(pipeline).mark_all("bob")
         before, reads = await ledger_of(pipeline), await reads_of(pipeline.parts)
+        await wait_until_published(pipeline, before)
         due_ms = await pipeline.parts.due.oldest_ms()
         mails = len(pipeline.catcher.mails)
         await servers.fail_over()
@@ -152,13 +156,14 @@ async def test_a_cluster_primary_is_killed_whose_replica_is_behind(tmp_path: Pat
             for n in range(20):
                 await pipeline.wait_until_finished(SOURCE, f"a{n}")
             await wait_for_checkpoint(pipeline, 5000)
-            victim = cluster.servers[0]
+            victim = await asyncio.to_thread(cluster.primary_of, 0)
             await asyncio.to_thread(cluster.hold_replication, victim)
             await pipeline.publish(*(overbid(f"g{n}", "bob", lot=f"g{n}") for n in range(40)))
             for n in range(40):
                 await pipeline.wait_until_finished(SOURCE, f"g{n}")
             await change(pipeline, "carol", preferences={"overbid:email": Choice(on=False)})
             before = await ledger_of(pipeline)
+            await wait_until_published(pipeline, before)
             await asyncio.to_thread(victim.kill)
             await wait_until_caught_up(pipeline)
             await wait_until_ready(f"http://127.0.0.1:{port}/readyz")
