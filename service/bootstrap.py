@@ -59,10 +59,10 @@ from service.ports import (
     DueSet,
     EventLog,
     Inbox,
-    Ledger,
     LedgerIndex,
     LedgerRestore,
     OpenAges,
+    OutcomeLog,
     PendingRetries,
     Publisher,
     RelayReports,
@@ -112,7 +112,7 @@ class Parts:
     history: StateHistory
     tables: Tables
     writes: TableWrites
-    ledger: Ledger
+    ledger: RedisLedger
     ledger_index: LedgerIndex
     restore: LedgerRestore
     supersedes: SupersedeIndex
@@ -206,8 +206,8 @@ class Parts:
         preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
         return TablesHandler(stores, preferences, self.topics, self.clock)
 
-    def explain(self) -> Explainer:
-        """Return the explainer of events and recipients."""
+    def explain(self, outcomes: OutcomeLog | None = None) -> Explainer:
+        """Return the explainer of events and recipients. `outcomes` has what relays said to accepted messages."""
         search = RedisAddressSearch(self.store)
         return Explainer(
             self.catalogue,
@@ -218,6 +218,7 @@ class Parts:
             search=search,
             relays=self.relay_reports,
             clock=self.clock,
+            outcomes=outcomes,
         )
 
     def what_if(self, log: EventLog) -> WhatIf:

@@ -161,7 +161,7 @@ def _ports(session: "OperatorSession") -> "PrivacyPorts":
         ledger=parts.ledger,
         inbox=parts.inbox,
         due=parts.due,
-        personal=RedisPersonalData(parts.store, parts.ledger_index, parts.clock),
+        personal=RedisPersonalData(parts.store, parts.ledger, parts.clock),
         writer=parts.table_writer(session.producer),
         publisher=session.producer,
         topics=parts.topics,

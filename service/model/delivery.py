@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
+from service.model.ids import event_of_delivery, is_delivery_id
 from service.model.keys import joined_key
 from service.model.validators import MAX_TIME_MS, MAX_VERSION, MIN_TIME_MS
 
@@ -75,9 +76,12 @@ class Delivery(BaseModel):
         """
         try:
             # Not by pydantic's own parser: it takes numbers that no reader of the data can write again.
-            return cls.model_validate(orjson.loads(value or b""))
+            delivery = cls.model_validate(orjson.loads(value or b""))
         except orjson.JSONDecodeError:
             raise ValueError("not a delivery: invalid JSON") from None
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             raise ValueError(f"not a delivery: {place}") from None
+        if not is_delivery_id(delivery.id) or event_of_delivery(delivery.id) != delivery.event:
+            raise ValueError("not a delivery: id")
+        return delivery

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from service.model.delivery import Delivery
+from service.model.ids import event_of_delivery, is_delivery_id
 from service.model.ledger import Entry, HistoryStep, State, Transition
 from service.model.mail import SendResult
 from service.model.reasons import Reason
@@ -101,7 +102,7 @@ class Outcome(NamedTuple):
             if not (is_time_ms(fields[name]) if name in _NUMBERS else isinstance(fields[name], str)):
                 raise ValueError(f"not an outcome: {name}")
         try:
-            return cls(
+            outcome = cls(
                 **{
                     name: fields[wire]
                     for name, wire in zip(cls._fields, WIRE_NAMES, strict=True)
@@ -110,10 +111,14 @@ class Outcome(NamedTuple):
             )
         except TypeError as error:
             raise ValueError(f"not an outcome: {error}") from error
+        if not is_delivery_id(outcome.delivery) or event_of_delivery(outcome.delivery) != outcome.event:
+            raise ValueError("not an outcome: delivery")
+        return outcome
 
     def step(self) -> HistoryStep:
         """Return this outcome as a step of the ledger."""
-        return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or self.reply)
+        reply = "" if self.state is State.sent else self.reply
+        return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or reply)
 
 
 _NUMBERS = frozenset({"at_ms", "attempt", "next_ms", "received_ms"})

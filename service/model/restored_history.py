@@ -16,7 +16,7 @@ from service.model.reasons import RETURN_REASONS, Reason
 INSERTED = "restored"
 """The owner of a step that no record has: a claim, of which there are no outcomes, or a step whose outcome was lost."""
 
-_RESTORED = "restored from Kafka, which has no record of this step"
+RESTORED = "restored from Kafka, which has no record of this step"
 _REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 _LAST = 1 << 30
 
@@ -106,7 +106,7 @@ def _opening(ordered: Sequence[HistoryStep], since_ms: int) -> tuple[HistoryStep
     opening = next(filter(_is_opening, ordered), None)
     if opening is None and others and others[0].state in TRANSITIONS[None] and not _is_replay(others[0]):
         opening, others = others[0], others[1:]
-    return opening or HistoryStep(State.queued, Reason.none, since_ms, 0, _RESTORED, INSERTED), others
+    return opening or HistoryStep(State.queued, Reason.none, since_ms, 0, RESTORED, INSERTED), others
 
 
 def _between(before: HistoryStep, step: HistoryStep) -> list[HistoryStep] | None:
@@ -137,7 +137,7 @@ def _after_claim(before: HistoryStep, step: HistoryStep) -> bool:
 
 
 def _inserted(state: State, reason: Reason, step: HistoryStep, attempt: int) -> HistoryStep:
-    return HistoryStep(state, reason, step.at_ms, attempt, _RESTORED, INSERTED)
+    return HistoryStep(state, reason, step.at_ms, attempt, RESTORED, INSERTED)
 
 
 def _insert(path: list[HistoryStep], step: HistoryStep) -> bool:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from service.model.address import ascii_domain, mailbox
 from service.model.delivery import Delivery
-from service.model.ids import address_key
+from service.model.ids import DELIVERY_BYTES, address_key, event_of_delivery
 
-_ID_BYTES, _HINT_BYTES, _SIGNATURE_BYTES = 12, 6, 8
-_PAYLOAD_BYTES = 2 * _ID_BYTES + _HINT_BYTES
+_HINT_BYTES, _SIGNATURE_BYTES = 6, 12
+_PAYLOAD_BYTES = DELIVERY_BYTES + _HINT_BYTES
 _LENGTH = 61  # base32 of all of it: with the prefix 63, where RFC 5321 section 4.5.3.1.1 allows 64
 _PREFIX = "b-"
 # begins with a literal, which is searched for many times as fast as anything else
@@ -57,9 +57,7 @@ class Verp:
 
     def address(self, delivery: Delivery) -> str:
         """Return the envelope sender of a delivery; costs some 6 µs."""
-        payload = bytes.fromhex(
-            delivery.id + delivery.event + address_key(delivery.address)[: 2 * _HINT_BYTES]
-        )
+        payload = bytes.fromhex(delivery.id + address_key(delivery.address)[: 2 * _HINT_BYTES])
         return f"{_PREFIX}{_base32(payload + self._signature(self._keys[0], payload))}@{self.domain}"
 
     def in_domain(self, address: str) -> bool:
@@ -79,8 +77,8 @@ class Verp:
         payload, signature = octets[:_PAYLOAD_BYTES], octets[_PAYLOAD_BYTES:]
         if not any(hmac.compare_digest(self._signature(key, payload), signature) for key in self._keys):
             return None
-        text = payload.hex()
-        return Origin(text[: 2 * _ID_BYTES], text[2 * _ID_BYTES : 4 * _ID_BYTES], text[4 * _ID_BYTES :])
+        delivery = payload[:DELIVERY_BYTES].hex()
+        return Origin(delivery, event_of_delivery(delivery), payload[DELIVERY_BYTES:].hex())
 
     @staticmethod
     def _signature(key: bytes, payload: bytes) -> bytes:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from service.model.ids import is_event_key
 from service.model.validators import MAX_DURATION_S, is_time_ms
 
 
@@ -36,7 +37,7 @@ class WithdrawalRecord(NamedTuple):
                 is_time_ms(until_ms) and 0 <= keep_s <= MAX_DURATION_S
             ):
                 match document:
-                    case {"event": str(event)}:
+                    case {"event": str(event)} if is_event_key(event):
                         return cls(event, "", until_ms, keep_s)
                     case {"supersede": str(supersede)}:
                         return cls("", supersede, until_ms, keep_s)

@@ -21,7 +21,7 @@ from service.ports.inbox import (
     InboxReads,
     ReadFilter,
 )
-from service.ports.ledger import EventHead, Ledger, LedgerIndex, LedgerRestore
+from service.ports.ledger import MANY, EventHead, EventPosition, Ledger, LedgerIndex, LedgerRestore
 from service.ports.mail import (
     Lease,
     MailClaims,
@@ -37,6 +37,7 @@ from service.ports.operate import (
     DeliveryLog,
     EventLog,
     LedgerScan,
+    OutcomeLog,
     PendingRetries,
     PersonalData,
     RecordLog,
@@ -66,6 +67,7 @@ __all__ = [
     "ABSENT",
     "CATCHING_UP",
     "FILLING",
+    "MANY",
     "REBUILDING",
     "AccountPage",
     "Accounts",
@@ -80,6 +82,7 @@ __all__ = [
     "DueSet",
     "EventHead",
     "EventLog",
+    "EventPosition",
     "Idempotency",
     "IdempotencyRecord",
     "IdempotencyState",
@@ -101,6 +104,7 @@ __all__ = [
     "MailClaims",
     "MailTransport",
     "OpenAges",
+    "OutcomeLog",
     "PendingRetries",
     "PersonalData",
     "Publisher",

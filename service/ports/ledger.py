@@ -8,13 +8,28 @@ from service.model.ledger import Entry, NewEntry, State, Transition, TransitionR
 from service.model.restored_history import LoggedDelivery
 
 
+class EventPosition(NamedTuple):
+    """Where Kafka has an event."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+MANY = -1
+"""An event has many deliveries; how many is not known."""
+
+
 class EventHead(NamedTuple):
-    """The part of an event that the ledger keeps. `retention_s`: how long its entries are kept, in seconds."""
+    """The part of an event that the ledger keeps. `retention_s`: how long its entries are kept, in seconds.
+
+    `deliveries`: how many it may have at most, MANY where that is not known.
+    """
 
     event: Event
     retention_s: int
-    sharded: bool = False
-    position: str = ""
+    deliveries: int = 0
+    position: EventPosition | None = None
 
 
 class Ledger(Protocol):

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from service.model.delivery import Delivery
 from service.model.ledger import Entry
+from service.model.outcome import Outcome
 from service.model.record import Record
 from service.ports.inbox import InboxItem
 
@@ -47,6 +48,17 @@ class EventLog(Protocol):
 
     def since(self, since_ms: int) -> AsyncIterator[Record]:
         """Yield the records since a time (ms), up to the current end of the topics. Raise Unavailable."""
+        ...
+
+
+class OutcomeLog(Protocol):
+    """The outcomes of deliveries, as Kafka keeps them."""
+
+    async def acceptances(self, sent: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], Outcome]:
+        """Return the outcomes of accepted messages, by delivery id and time (ms); without those that are not found.
+
+        An outage of Kafka is no error: nothing is found then.
+        """
         ...
 
 

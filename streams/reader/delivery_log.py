@@ -5,9 +5,13 @@ from contextlib import aclosing
 
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
+from service.model.ids import DELIVERY_BYTES
 from service.model.topics import TopicNames
 from streams.kafka.connection import KafkaConnection
 from streams.reader.follow import follow
+
+_ID = slice(7, 7 + 2 * DELIVERY_BYTES)
+"""Where a record has the id, which comes first and is compared without parsing: `{"id":"…`."""
 
 
 class KafkaDeliveryLog:
@@ -19,14 +23,12 @@ class KafkaDeliveryLog:
 
     async def find(self, ids: frozenset[str]) -> Mapping[str, Delivery]:
         """Return deliveries by id, each as it was written last. Read all lanes. Raise Unavailable, UnknownTopic."""
-        prefixes = {delivery_id.encode() for delivery_id in ids}
+        wanted = {delivery_id.encode() for delivery_id in ids}
         deliveries: dict[str, Delivery] = {}
         async with aclosing(follow(self._connection, self._topics, since_ms=0, until_end=True)) as records:
             async for record in records:
                 value = record.value or b""
-                if (
-                    value[7:31] not in prefixes
-                ):  # {"id":"…": the id comes first, and is compared without parsing
+                if value[_ID] not in wanted:
                     continue
                 try:
                     delivery = Delivery.from_bytes(value)

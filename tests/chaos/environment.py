@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from service.adapters.redis.ledger.rows import entry_of
 from service.dev.catcher import CaughtMail
 from service.model.ids import event_key
 from service.model.ledger import Entry, State, is_open
@@ -16,6 +15,7 @@ from service.model.recipient import Recipient
 from service.ports import Unavailable
 from tests.chaos.check import Arrived, CheckResult, Expected, compare
 from tests.chaos.servers import Servers
+from tests.support.ledger_rows import entries_of
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
@@ -272,12 +272,11 @@ class ChaosEnvironment:
         entries_by_event: dict[str, list[Entry]] = {}
         for first in range(0, len(event_ids), _EVENTS_PER_READ):
             part = event_ids[first : first + _EVENTS_PER_READ]
-            keys = [event_key(SOURCE, event_id) for event_id in part]
             store = self.pipeline.parts.store
-            hashes = await store.pipeline([("HGETALL", store.keys.event(key)) for key in keys])
-            for event_id, key, rows in zip(part, keys, hashes, strict=True):
-                entries = [entry_of(key, n.decode(), r) for n, r in rows.items() if n[:1] != b"@"]
-                entries_by_event[event_id] = entries
+            read = await asyncio.gather(
+                *(entries_of(store, event_key(SOURCE, event_id)) for event_id in part)
+            )
+            entries_by_event |= zip(part, read, strict=True)
         for event_id, entries in entries_by_event.items():
             if entries and not any(is_open(e.state) for e in entries):
                 self._unsettled.discard(event_id)

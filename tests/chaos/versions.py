@@ -20,8 +20,8 @@ from tests.chaos.scenario import Skipped
 from tests.support.paths import ROOT
 from tests.support.readiness import wait_until_ready
 
-_FIRST_VERSION = "Changelog of the first version"
-"""The subject of the commit that completed the first version."""
+_FIRST_VERSION = "Rows of the ledger share small hashes that expire whole"
+"""The subject of the commit that began the present form of the data."""
 
 
 class _Worker(NamedTuple):

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from service.adapters.redis.inbox.pages import RedisInboxReads
+from service.adapters.redis.inbox.rows import id_bytes
 from service.adapters.redis.operate.inventory import TableCount, inventory
 from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
 from service.bootstrap import Parts
@@ -210,9 +211,8 @@ async def test_flushall_stops_everything_and_rebuild_restores_it() -> None:
         with redis.Redis.from_url(pipeline.settings.redis.url.get_secret_value()) as client:
             intact = await stable_inventory(pipeline)
             client.delete(pipeline.parts.store.keys.suppressed(address_key("eve@example.com")))
-            client.hdel(
-                pipeline.parts.store.keys.inbox("alice"), (await pipeline.parts.inbox.unread("alice"))[0].id
-            )
+            (entry, *_) = await pipeline.parts.inbox.unread("alice")
+            client.hdel(pipeline.parts.store.keys.inbox("alice"), id_bytes(entry.id))
         differing = {
             a.table for a, b in zip(intact, await inventory(pipeline.parts.store), strict=True) if a != b
         }

@@ -92,9 +92,10 @@ class FakeLedger:
                 "time_ms": head.time_ms,
                 "received_ms": head.received_ms,
             }
-            optional = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent")
+            optional = ("external_id", "project_id", "account", "actor", "expires_ms", "stated_ms")
             kept |= {n: v for n in optional if (v := getattr(head, n)) not in (None, "")}
-            kept |= {"position": stored.head.position} if stored.head.position else {}
+            if stored.head.position is not None:
+                kept["position"] = ":".join(map(str, stored.head.position))
             kept |= {"recipients": len(head.recipients)} if head.recipients is not None else {}
         if stored.withdrawn_ms is not None:
             kept["withdrawn_ms"] = stored.withdrawn_ms

@@ -13,7 +13,7 @@ from service import settings as tocsin
 from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.model.event import Event
-from service.model.ids import delivery_id
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import (
     TRANSITIONS,
     IllegalTransition,
@@ -24,11 +24,12 @@ from service.model.ledger import (
     check_transition,
 )
 from service.model.reasons import Reason
-from service.ports import EventHead, Ledger
+from service.ports import MANY, EventHead, Ledger
 from tests.fakes.ledger import FakeLedger
 from tests.support.stack import shared_valkey
 
 FIRST = [state for state in State if state in {State.queued, State.held, State.skipped, State.dead}]
+EVENT = event_key("s", "i")
 STEPS = st.lists(st.one_of(st.sampled_from(State), st.integers(0, 20), st.just("withdraw")), max_size=15)
 """A state to try, the number of one that is allowed (so that walks get far), or a withdrawal."""
 
@@ -58,16 +59,21 @@ def expected(current: State, to: State, withdrawn: bool) -> tuple[bool, State]:
 
 @pytest.mark.parametrize("kind", ["fake", "valkey"])
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(first=st.sampled_from(FIRST), steps=STEPS, sharded=st.booleans(), batched=st.booleans())
+@given(
+    first=st.sampled_from(FIRST),
+    steps=STEPS,
+    deliveries=st.sampled_from([0, 1000, MANY]),
+    batched=st.booleans(),
+)
 def test_transitions_are_those_of_the_model(
-    kind: str, first: State, steps: list[State | int | str], sharded: bool, batched: bool
+    kind: str, first: State, steps: list[State | int | str], deliveries: int, batched: bool
 ) -> None:
     """Every result and the whole history are what `check_transition` allows, singly or in one batch."""
 
     async def use(ledger: Ledger) -> None:
-        delivery = delivery_id("e", "bob", "email")
-        head = EventHead(Event("e", "i", "s", "t", 1, 1, {}), 60, sharded)
-        await ledger.open([head], [NewEntry("e", delivery, "bob", "email", first, Reason.none, 0)])
+        delivery = delivery_id(EVENT, "bob", "email")
+        head = EventHead(Event(EVENT, "i", "s", "t", 1, 1, {}), 60, deliveries)
+        await ledger.open([head], [NewEntry(EVENT, delivery, "bob", "email", first, Reason.none, 0)])
         history, withdrawn = [first], False
         waiting: list[Transition] = []
         results: list[TransitionResult] = []
@@ -80,17 +86,17 @@ def test_transitions_are_those_of_the_model(
                 forecasts.append(forecast)
                 if forecast[1] is not history[-1] or forecast[0]:
                     history.append(forecast[1])
-                waiting.append(Transition("e", delivery, step, Reason.none, at))
+                waiting.append(Transition(EVENT, delivery, step, Reason.none, at))
             if not batched or step == "withdraw":
                 results += await ledger.transition(waiting)
                 waiting = []
             if step == "withdraw":
                 withdrawn = True
-                await ledger.withdraw("e", at, 60)
+                await ledger.withdraw(EVENT, at, 60)
         results += await ledger.transition(waiting)
 
         assert [(result.applied, result.state) for result in results] == forecasts
-        entry = await ledger.entry("e", delivery)
+        entry = await ledger.entry(EVENT, delivery)
         assert entry is not None
         assert [step.state for step in entry.steps] == history[::-1]
 

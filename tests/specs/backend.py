@@ -122,7 +122,8 @@ def fake_backend() -> Backend:
 
 def redis_backend(store: Store, **inbox: Any) -> Backend:
     """Return all ports on one Redis or cluster."""
-    clock, ledger = FakeClock(), RedisLedger(store)
+    clock = FakeClock()
+    ledger = RedisLedger(store)
     return Backend(
         clock,
         RedisTables(store),

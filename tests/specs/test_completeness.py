@@ -15,6 +15,7 @@ from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.event import Event
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
@@ -38,21 +39,29 @@ async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     await opened.close()
 
 
+def event(n: int) -> str:
+    return event_key("/s", f"{n}")
+
+
+def delivery_of(n: int) -> str:
+    return delivery_id(event(n), "alice", "email")
+
+
 def new_entry(n: int) -> NewEntry:
-    return NewEntry(f"event{n}", f"{n:024x}", "alice", "email", State.queued, Reason.none, 1)
+    return NewEntry(event(n), delivery_of(n), "alice", "email", State.queued, Reason.none, 1)
 
 
 def head(n: int) -> EventHead:
-    return EventHead(Event(f"event{n}", f"{n}", "/s", "overbid", 1, 1, {}), 3600)
+    return EventHead(Event(event(n), f"{n}", "/s", "overbid", 1, 1, {}), 3600)
 
 
 def item(n: int) -> InboxItem:
-    return InboxItem(f"{n:024x}", f"person{n}", "overbid", 6, 1, {})
+    return InboxItem(delivery_of(n), f"person{n}", "overbid", 6, 1, {})
 
 
 def delivery(n: int) -> Delivery:
     return Delivery(
-        id=f"{n:024x}", event=f"event{n}", event_id=str(n), source="/s", type="overbid", channel=Channel.email,
+        id=delivery_of(n), event=event(n), event_id=str(n), source="/s", type="overbid", channel=Channel.email,
         recipient="alice", rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=9 * 10**12,
     )  # fmt: skip
 
@@ -61,20 +70,20 @@ MANY = range(60)
 WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "open": lambda b, n: b.ledger.open([head(n)], [new_entry(n)]),
     "transition": lambda b, n: b.ledger.transition(
-        [Transition(f"event{n}", f"{n:024x}", State.sending, Reason.none, 2, 1, owner="w")]
+        [Transition(event(n), delivery_of(n), State.sending, Reason.none, 2, 1, owner="w")]
     ),
-    "restore": lambda b, n: b.restore.restored([(f"event{n}", f"{n:024x}")]),
-    "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", "event", 1, 60)]),
+    "restore": lambda b, n: b.restore.restored([(event(n), delivery_of(n))]),
+    "note": lambda b, n: b.withdrawals.note([SupersedableEvent(f"t|{n}", event(n), 1, 60)]),
     "withdraw key": lambda b, n: b.withdrawals.withdraw(f"t|{n}", 1, 60),
     "score": lambda b, n: b.scores.add([(f"{n:024x}", "d")], 1),
     "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
-    "withdraw": lambda b, n: b.ledger.withdraw(f"event{n}", 1, 60),
+    "withdraw": lambda b, n: b.ledger.withdraw(event(n), 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
-    "remove": lambda b, n: b.inbox.remove(f"person{n}", [f"{n:024x}"]),
-    "mark": lambda b, n: b.inbox.mark_read(f"person{n}", [f"{n:024x}"], 3),
+    "remove": lambda b, n: b.inbox.remove(f"person{n}", [delivery_of(n)]),
+    "mark": lambda b, n: b.inbox.mark_read(f"person{n}", [delivery_of(n)], 3),
     "counts": lambda b, n: b.inbox.counts(f"person{n}"),
     "unread": lambda b, n: b.inbox.unread(f"person{n}"),
-    "supersede": lambda b, n: b.supersedes.supersede([(f"key{n}", "event", 1)]),
+    "supersede": lambda b, n: b.supersedes.supersede([(f"key{n}", event(n), 1)]),
     "due": lambda b, n: b.due.add([delivery(n)], [1]),
 }
 
@@ -157,7 +166,7 @@ async def test_checksums_do_not_depend_on_order_and_see_every_change(guarded: St
         await backend.inbox.mark_read("person7", [item(7).id], 5)
         await backend.writes.put_recipients([Recipient(id="p7", version=2)])
         await backend.ledger.transition(
-            [Transition("event7", f"{7:024x}", State.skipped, Reason.preference_off, 2)]
+            [Transition(event(7), delivery_of(7), State.skipped, Reason.preference_off, 2)]
         )
         pairs = zip(await inventory(guarded), await inventory(other), strict=True)
         assert {a.table for a, b in pairs if a != b} == {"recipients", "inbox", "ledger"}

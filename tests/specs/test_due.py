@@ -3,14 +3,16 @@
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.ids import delivery_id
+from service.model.ids import delivery_id, event_key
 from tests.specs.backend import Backend
+
+EVENT = event_key("s", "1")
 
 
 def delivery(n: int, name: str = "") -> Delivery:
     return Delivery(
-        id=delivery_id("e", str(n), "email"),
-        event="e",
+        id=delivery_id(EVENT, str(n), "email"),
+        event=EVENT,
         event_id="1",
         source="s",
         type="overbid",

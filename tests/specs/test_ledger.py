@@ -17,15 +17,16 @@ from service.model.ledger import (
     Transition,
 )
 from service.model.reasons import Reason
-from service.ports import EventHead
+from service.ports import MANY, EventHead, EventPosition
 from tests.specs.backend import Backend
 
 E1, E2 = event_key("src", "1"), event_key("src", "2")
+SIZES = [0, 1000, MANY]
 
 
-def head(key: str, *, sharded: bool = False) -> EventHead:
+def head(key: str, *, deliveries: int = 0) -> EventHead:
     event = Event(key, "id", "src", "overbid", 1, 2, {"lot_id": "9"}, recipients=("a", "b"), actor="eve")
-    return EventHead(event, 3600, sharded, "events/0/7")
+    return EventHead(event, 3600, deliveries, EventPosition("events", 0, 7))
 
 
 def new_entry(
@@ -138,11 +139,13 @@ async def test_one_claim_wins(backend: Backend) -> None:
     assert (other.applied, other.owner) == (False, "w1")
 
 
-@pytest.mark.parametrize("sharded", [False, True])
-async def test_the_current_state_is_read_with_its_owner_and_attempt(backend: Backend, sharded: bool) -> None:
+@pytest.mark.parametrize("deliveries", SIZES)
+async def test_the_current_state_is_read_with_its_owner_and_attempt(
+    backend: Backend, deliveries: int
+) -> None:
     """In the order of the request; a delivery that does not exist has no state."""
     alice, bob, carol = (new_entry(E1, name) for name in ("alice", "bob", "carol"))
-    await backend.ledger.open([head(E1, sharded=sharded)], [alice, bob])
+    await backend.ledger.open([head(E1, deliveries=deliveries)], [alice, bob])
     await backend.ledger.transition([transition(bob, State.sending, owner="w1", attempt=3)])
 
     current = await backend.ledger.current([(E1, one.delivery) for one in (carol, bob, alice)])
@@ -261,7 +264,7 @@ async def test_a_withdrawal_kept_for_no_time_marks_only_stored_events(backend: B
 async def test_the_head_has_the_fields_for_explain(backend: Backend) -> None:
     """The head has the event's attributes and position, not its data; the first one is kept."""
     await backend.ledger.open([head(E1)], [])
-    await backend.ledger.open([EventHead(head(E1).event, 1, position="elsewhere")], [])
+    await backend.ledger.open([EventHead(head(E1).event, 1, position=EventPosition("elsewhere", 0, 0))], [])
 
     assert await backend.ledger.head(E1) == {
         "key": E1,
@@ -272,17 +275,19 @@ async def test_the_head_has_the_fields_for_explain(backend: Backend) -> None:
         "received_ms": 2,
         "actor": "eve",
         "recipients": 2,
-        "position": "events/0/7",
+        "position": "events:0:7",
     }
     assert await backend.ledger.head(E2) is None
 
 
-@pytest.mark.parametrize("sharded", [False, True])
-async def test_entries_are_all_of_an_event(backend: Backend, sharded: bool) -> None:
-    """Every delivery of an event is listed once, whether the event is sharded or not, and in chunks or not."""
+@pytest.mark.parametrize("deliveries", SIZES)
+async def test_entries_are_all_of_an_event(backend: Backend, deliveries: int) -> None:
+    """Every delivery of an event is listed once, however wide it is said to be, and in chunks or not."""
     new_entries = [new_entry(E1, f"r{n}") for n in range(1203)]
-    await backend.ledger.open([head(E1, sharded=sharded)], new_entries[:700])
-    await backend.ledger.open([head(E1, sharded=not sharded)], new_entries[700:])  # the first head decides
+    await backend.ledger.open([head(E1, deliveries=deliveries)], new_entries[:700])
+    await backend.ledger.open(
+        [head(E1, deliveries=1000 - deliveries)], new_entries[700:]
+    )  # the first head decides
     await backend.ledger.open([head(E2)], [new_entry(E2, "other")])
     results = await backend.ledger.transition([transition(one, State.sending) for one in new_entries])
 
@@ -313,16 +318,15 @@ async def test_a_long_history_is_bounded(backend: Backend) -> None:
 
 async def test_recipient_index_is_newest_first(backend: Backend) -> None:
     """A recipient's deliveries of all events come newest first, since a time, each once."""
-    early = NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 10)
-    late = NewEntry(E2, "d2", "odd {id}", "inbox", State.queued, Reason.none, 20)
+    early = new_entry(E1, "odd {id}")
+    late = new_entry(E2, "odd {id}")._replace(at_ms=20)
     await backend.ledger.open([head(E1), head(E2)], [late, early, new_entry(E1, "another")])
-    await backend.ledger.open(
-        [head(E1)], [NewEntry(E1, "d1", "odd {id}", "email", State.queued, Reason.none, 99)]
-    )
+    await backend.ledger.open([head(E1)], [early._replace(at_ms=99)])
 
-    assert await backend.ledger.recipient_entries("odd {id}") == [(E2, "d2"), (E1, "d1")]
-    assert await backend.ledger.recipient_entries("odd {id}", since_ms=11) == [(E2, "d2")]
-    assert await backend.ledger.recipient_entries("odd {id}", limit=1) == [(E2, "d2")]
+    newest, oldest = (E2, late.delivery), (E1, early.delivery)
+    assert await backend.ledger.recipient_entries("odd {id}") == [newest, oldest]
+    assert await backend.ledger.recipient_entries("odd {id}", since_ms=11) == [newest]
+    assert await backend.ledger.recipient_entries("odd {id}", limit=1) == [newest]
     assert await backend.ledger.recipient_entries("unknown") == []
 
 
@@ -347,12 +351,11 @@ async def test_events_are_indexed_by_event_id(backend: Backend) -> None:
 
 async def test_the_rule_that_matched_a_recipient_is_kept(backend: Backend) -> None:
     """The ledger keeps the rule and the row that it matched, with any characters in its name."""
-    new_entry = NewEntry("e", "ab" * 12, "r", "email", State.queued, Reason.none, 5, "", "group", "12\t|x\n")
-    await backend.ledger.open([], [new_entry])
+    one = new_entry(E1, "r")._replace(rule="group", matched="12\t|x\n")
+    await backend.ledger.open([], [one])
 
-    entry = await backend.ledger.entry("e", "ab" * 12)
-    assert entry is not None
-    assert (entry.rule, entry.matched) == ("group", "12\t|x\n")
+    kept = await entry(backend, one)
+    assert (kept.rule, kept.matched) == ("group", "12\t|x\n")
 
 
 async def test_an_operators_transition_has_its_own_table(backend: Backend) -> None:
@@ -380,3 +383,23 @@ def _path_to(state: State) -> list[State]:
     if state is State.returned:
         steps.append(State.sent)
     return [*steps, *([state] if state is not State.sending else [])]
+
+
+async def test_a_head_may_have_the_longest_attributes(backend: Backend) -> None:
+    """Whatever an upstream may write into an event can be kept, and the rows beside it are found."""
+    longest, alice = "😀" * 1024, new_entry(E1, "alice")
+    event = Event(
+        E1, longest, longest, longest, 1, 2, {}, external_id=longest, project_id=longest, account=longest,
+        actor=longest,
+    )  # fmt: skip
+    await backend.ledger.open([EventHead(event, 3600, 1, EventPosition(longest, 0, 7))], [alice])
+    await backend.ledger.withdraw(E1, 30, 60)
+
+    kept = await backend.ledger.head(E1)
+    assert kept is not None
+    names = ("type", "source", "id", "external_id", "project_id", "account", "actor")
+    assert {name: kept[name] for name in names} == dict.fromkeys(names, longest)
+    assert (kept["withdrawn_ms"], kept["position"]) == (30, f"{longest}:0:7")
+    assert [one.recipient async for one in backend.ledger.entries(E1)] == ["alice"]
+    (result,) = await backend.ledger.transition([transition(alice, State.sending)])
+    assert result.state is State.withdrawn

@@ -3,20 +3,23 @@
 from collections.abc import Mapping
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.ledger.rows import restored_row
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.event import Event
-from service.model.ids import delivery_id
-from service.model.ledger import NewEntry, State, Transition
+from service.model.ids import delivery_id, event_key
+from service.model.ledger import HistoryStep, NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Recipient
+from service.model.restored_history import LoggedDelivery
 from service.pipeline.operate.audit import Auditor
 from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
 from tests.specs.backend import Backend, redis_backend
 from tests.support.completeness import mark_complete
+from tests.support.ledger_rows import put_row
 
 
 class Log:
@@ -33,6 +36,16 @@ def new_entry(event: str, recipient: str, state: State = State.queued) -> NewEnt
     return NewEntry(event, delivery_id(event, recipient, "email"), recipient, "email", state, Reason.none, 5)
 
 
+def row(one: NewEntry, *states: State, reason: Reason = Reason.none) -> bytes:
+    """Return the row of a delivery with these states, the newest first, and the reason of the newest."""
+    times = range(5, 5 + len(states))
+    steps = [
+        HistoryStep(state, reason if n == 0 else Reason.none, at_ms, int(state is not State.queued))
+        for n, (state, at_ms) in enumerate(zip(states, reversed(times), strict=True))
+    ]
+    return restored_row(LoggedDelivery(one.event, one.delivery, "r", "email", "users", "", 5), steps, b"")
+
+
 def delivery(event: str, recipient: str) -> Delivery:
     return Delivery(
         id=delivery_id(event, recipient, "email"), event=event, event_id="1", source="/t", type="t",
@@ -46,10 +59,10 @@ def audit_of(store: Store, backend: Backend) -> Auditor:
 
 
 async def test_everything_is_counted_once(store: Store) -> None:
-    """Small and sharded events, in any slot; the oldest delivery of each open state is reported."""
+    """Narrow and wide events, in any slot; the oldest delivery of each open state is reported."""
     backend = redis_backend(store)
-    sharded = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, sharded=True)
-    await backend.ledger.open([sharded], [new_entry(f"{0:024x}", f"r{n}") for n in range(700)])
+    wide = EventHead(Event(f"{0:024x}", "1", "/t", "t", 0, 0, {}), 60, 700)
+    await backend.ledger.open([wide], [new_entry(f"{0:024x}", f"r{n}") for n in range(700)])
     await backend.ledger.open([], [new_entry(f"{n:024x}", "r", State.skipped) for n in range(1, 300)])
     done = (await audit_of(store, backend)()).document()
 
@@ -99,33 +112,33 @@ async def test_drift_is_detected_and_repaired(store: Store) -> None:
 async def test_a_replay_is_no_drift(store: Store) -> None:
     """What an operator sent again went from `sent` to `queued`: only a replay may do so."""
     backend = redis_backend(store)
-    await backend.ledger.open([], [new_entry(e * 24, "r") for e in "ab"])
-    for event, reason in (("a" * 24, Reason.replayed), ("b" * 24, Reason.none)):
-        earlier = "sent\t\t7\t1\t\t\nsending\t\t6\t1\tw\t\nqueued\t\t5\t0\t\t\nr\temail\tusers\t"
-        row = f"queued\t{reason}\t8\t0\t\t\n{earlier}"
-        await store.pipeline([("HSET", store.keys.event(event), delivery_id(event, "r", "email"), row)])
+    first, second = (new_entry(f"{n:024x}", "r") for n in (1, 2))
+    await backend.ledger.open([], [first, second])
+    for one, reason in ((first, Reason.replayed), (second, Reason.none)):
+        await put_row(
+            store,
+            one.delivery,
+            row(one, State.queued, State.sent, State.sending, State.queued, reason=reason),
+        )
     report = await audit_of(store, backend)()
 
-    assert [one.name.partition(":")[0] for one in report.drift] == ["b" * 24]
+    assert [drift.name for drift in report.drift] == [f"{second.event}:{second.delivery}"]
 
 
 async def test_invalid_ledger_rows_are_drift(store: Store) -> None:
     """Rows that cannot be read, and histories with transitions that are not allowed, are drift."""
     backend = redis_backend(store)
-    await backend.ledger.open([], [new_entry("a" * 24, "r"), new_entry("b" * 24, "r")])
-    row = "sent\t\t7\t0\t\t\nqueued\t\t5\t0\t\t\nr\temail\tusers\t"
-    await store.pipeline(
-        [
-            ("HSET", store.keys.event("a" * 24), delivery_id("a" * 24, "r", "email"), row),
-            ("HSET", store.keys.event("b" * 24), delivery_id("b" * 24, "r", "email"), "nonsense"),
-        ]
-    )
+    opened = [new_entry(event_key("/t", f"{n}"), "r") for n in range(5)]
+    await backend.ledger.open([], opened)
+    jumped, *broken = opened
+    await put_row(store, jumped.delivery, row(jumped, State.sent, State.queued))
+    for one, octets in zip(broken, (b"", b"nonsense", b"\xff", row(jumped, State.queued)[:-1]), strict=True):
+        await put_row(store, one.delivery, octets)
     done = (await audit_of(store, backend)()).document()
 
-    assert sorted(one["said"] for one in done["drift"]) == [
-        "the row cannot be read",
-        "went from queued to sent, which the ledger does not allow",
-    ]
+    assert {one["what"]: one["said"] for one in done["drift"]} == {
+        f"{jumped.event}:{jumped.delivery}": "went from queued to sent, which the ledger does not allow",
+    } | {f"{one.event}:{one.delivery}": "the row cannot be read" for one in broken}
     assert not done["balanced"]
 
 

@@ -13,7 +13,7 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.connect.connection import Replication
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.state_history import RedisStateHistory
-from service.model.ids import event_key
+from service.model.ids import delivery_id, event_key
 from service.ports import ABSENT, StateHistory, Unavailable
 from service.ports.state_history import CatchUp, Lineage, StateCheckpoint
 from tests.fakes.state_history import FakeStateHistory
@@ -24,6 +24,9 @@ from tests.support.redis_pair import RedisPair
 from tests.support.replicated_valkey import ReplicatedValkey
 from tests.support.stack import shared_valkey
 from tests.support.wait import eventually
+
+EVENT = event_key("s", "1")
+DELIVERY = delivery_id(EVENT, "r", "email")
 
 
 @pytest.fixture(params=["fake", "valkey", "cluster"])
@@ -87,14 +90,14 @@ async def test_a_promoted_replica_answers_nothing_until_it_is_accepted(tmp_path:
         store.connection_checks.append(LineageCheck(history.lineage))
         await mark_complete(store)
         await history.accept(Lineage(1, (await history.status()).servers))
-        assert await backend.ledger.entry(event_key("s", "1"), "d") is None
+        assert await backend.ledger.entry(EVENT, DELIVERY) is None
         await servers.wait_until_replicated()
         servers.hold_replication()
         await servers.fail_over()
 
         async def refused() -> bool:
             try:
-                await backend.ledger.entry(event_key("s", "1"), "d")
+                await backend.ledger.entry(EVENT, DELIVERY)
             except Unavailable as unavailable:
                 return "another server" in unavailable.reason
             return False
@@ -106,10 +109,10 @@ async def test_a_promoted_replica_answers_nothing_until_it_is_accepted(tmp_path:
         assert status.lineage is not None
         assert not status.servers & status.lineage.servers
         await history.accept(Lineage(2, status.servers))
-        assert await backend.ledger.entry(event_key("s", "1"), "d") is None
+        assert await backend.ledger.entry(EVENT, DELIVERY) is None
         await history.accept(Lineage(1, status.servers))
         await servers.command(servers.replica, "CLIENT", "KILL", "TYPE", "normal")
-        assert await backend.ledger.entry(event_key("s", "1"), "d") is None, (
+        assert await backend.ledger.entry(EVENT, DELIVERY) is None, (
             "an accepted server is not asked for again"
         )
         await store.close()

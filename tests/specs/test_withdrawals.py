@@ -2,6 +2,7 @@
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
+from service.model.ids import delivery_id, event_key
 from service.ports import SupersedableEvent
 from tests.specs.backend import Backend
 
@@ -69,9 +70,11 @@ async def test_an_event_is_remembered_with_its_time(backend: Backend) -> None:
 
 async def test_single_deliveries_of_the_due_set_can_be_read_and_dropped(backend: Backend) -> None:
     """A delivery is read and dropped by its id, also while it is leased; an unknown id is no error."""
+    event = event_key("/t", "1")
+    ids = [delivery_id(event, f"r{n}", "email") for n in range(3)]
     waiting = [
         Delivery(
-            id=f"d{n}", event="e", event_id="1", source="/t", type="t", channel="email", recipient="r",
+            id=ids[n], event=event, event_id="1", source="/t", type="t", channel="email", recipient="r",
             rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=9,
         )
         for n in range(3)
@@ -79,8 +82,8 @@ async def test_single_deliveries_of_the_due_set_can_be_read_and_dropped(backend:
     await backend.due.add(waiting, [5, 6, 7])
     await backend.due.take(5, 10, lease_ms=100)
 
-    assert list(await backend.due.times(["d1", "none", "d0"])) == [6, None, 105]
-    await backend.due.drop(["d0", "none", "d2"])
-    assert list(await backend.due.times(["d0", "d1", "d2"])) == [None, 6, None]
+    assert list(await backend.due.times([ids[1], "none", ids[0]])) == [6, None, 105]
+    await backend.due.drop([ids[0], "none", ids[2]])
+    assert list(await backend.due.times(ids)) == [None, 6, None]
     assert await backend.due.count() == 1
     assert list(await backend.due.times([])) == []

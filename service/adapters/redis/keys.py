@@ -14,25 +14,24 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{t:TASK}:turn` | string | the process that does a task which one at a time does; expires by itself |
 | `rebuild` | hash | during a rebuild: `DELIVERY:ATTEMPT` → when the attempt after it is due (ms) |
 | `{r:ID}:row` | string | a recipient, JSON; after deletion `-VERSION`, a tombstone for 30 days |
-| `{r:ID}:deliveries` | sorted set | `EVENT:DELIVERY` by time (ms): the ledger's index by recipient |
+| `{r:ID}:deliveries` | sorted set | delivery ids, 20 bytes each, by time (ms): the ledger's index by recipient |
+| `{r:ID}:deliveries:older` | list | pages of older ones, 64 each: time (6 bytes) and id |
 | `{r:ID}:inbox` | hash | entry id → `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON` (ms; READ 0: unread, EXPIRES 0: never) |
 | `{r:ID}:inbox:unread`, `:read` | sorted set | entry ids by created_ms |
 | `{r:ID}:inbox:counts` | hash | type → unread entries; `@next`, `@last`: first and last expiry (ms) |
 | `{r:ID}:inbox:seen` | sorted set | ids of dropped entries by time (ms): no replay adds them again |
-| `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed` |
+| `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed`; kept while a client listens, an hour longer |
 | `{g:EXT\x7fPROJECT}:row` | string | a group, JSON; tombstone as a recipient's |
 | `{a:ACCOUNT}:contacts` | hash | uuid → contact, JSON |
 | `{a:ACCOUNT}:contacts:order` | sorted set | uuids, the main contact's with score 0, the others' with 1 |
 | `{a:ACCOUNT}:contacts:gone` | hash | uuid → version of a deleted contact |
 | `{h:ROLE}:holders` | sorted set | recipient ids with score 0, in id order; the empty role has all recipients |
-| `{e:EVENT}` | hash | the ledger: delivery → row; `@` the head, `@w` 1 when sharded, `@x` withdrawn at (ms) |
-| `{e:EVENT}`, `@+DELIVERY` | | steps that a rebuild could not put into the row |
-| `{e:EVENT}:00` … `:ff` | hash | rows of a sharded event, by the first two digits of the delivery id |
-| `{n:ID}:keys` | string | keys of the events with this id, one a source, blanks between: index by event id |
+| `{l:SHARD.SALT}` | string | a shard of the ledger, 0 to 63: its segments; the salt chooses the slot |
+| `{l:SHARD.SALT}:SEGMENT:N` | hash | a bucket: heads of events and rows of deliveries, see `ledger_functions.lua` |
+| `{l}:names` | hash | code → name of a type, source or topic that heads of events share |
 | `{s:KEY}:newest` | string | `TIME⇥EVENT`: the newest event of a supersede key |
 | `{v:KEY}:events` | sorted set | recent events of a supersede key by time (ms) |
 | `{v:KEY}:events:withdrawn` | string | up to which time (ms) a supersede key is withdrawn |
-| `{i:ITEM}:owner` | string | the recipient of an inbox entry |
 | `{x:ADDRESSKEY}:suppressed` | string | a suppression, JSON: reason, time, detail; after deletion a tombstone |
 | `{x:ADDRESSKEY}:soft` | string | `SCORE⇥AT`: score of recent soft bounces, which halves every week |
 | `{n:KEY}:unsubscribed` | string | an unsubscribe, JSON; after deletion a tombstone |
@@ -52,12 +51,16 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from urllib.parse import quote, unquote
 from zlib import crc32
 
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+from service.model.ids import LEDGER_SHARDS
+
 DUE_SHARDS = 16
-LEDGER_SHARDS = tuple(f"{byte:02x}" for byte in range(256))
 _UNESCAPED = (
     "!\"#$&'()*+,-./:;<=>?@[]^_`|~"  # printable ASCII but space, braces, backslash and the percent sign
 )
@@ -77,6 +80,21 @@ def _escape(text: str) -> str:
 def unescape(text: str) -> str:
     """Return the text that was passed to `escape`."""
     return unquote(text, errors="surrogatepass") if "%" in text else text
+
+
+@cache
+def _ledger_tags() -> Sequence[str]:
+    """Return the hash tag of each shard of the ledger, such that the slots of the shards are evenly spaced.
+
+    The primaries of a cluster have ranges of slots, and so each about as many shards as the others.
+    """
+    tags = []
+    for shard in range(LEDGER_SHARDS):
+        salt = 0
+        while key_slot(f"l:{shard}.{salt}".encode()) * LEDGER_SHARDS // REDIS_CLUSTER_HASH_SLOTS != shard:
+            salt += 1
+        tags.append(f"l:{shard}.{salt}")
+    return tags
 
 
 class Keys:
@@ -152,13 +170,14 @@ class Keys:
         """Return the recipients with a role."""
         return f"{self.prefix}{{h:{escape(role)}}}:holders"
 
-    def event(self, event: str) -> str:
-        """Return the ledger of an event."""
-        return f"{self.prefix}{{e:{escape(event)}}}"
+    def ledger_shard(self, shard: int) -> str:
+        """Return a shard of the ledger, by the first byte of the keys of its events; scripts append the bucket."""
+        return f"{self.prefix}{{{_ledger_tags()[shard]}}}"
 
-    def events_with_id(self, event_id: str) -> str:
-        """Return the key of the index entry of this event id."""
-        return f"{self.prefix}{{n:{escape(event_id)}}}:keys"
+    @property
+    def names(self) -> str:
+        """Return the names that many events share."""
+        return f"{self.prefix}{{l}}:names"
 
     def newest(self, key: str) -> str:
         """Return the newest event of a supersede key."""
@@ -167,10 +186,6 @@ class Keys:
     def recent_events(self, key: str) -> str:
         """Return the recent events of a supersede key."""
         return f"{self.prefix}{{v:{escape(key)}}}:events"
-
-    def entry_owner(self, item: str) -> str:
-        """Return the recipient of an inbox entry."""
-        return f"{self.prefix}{{i:{escape(item)}}}:owner"
 
     def suppressed(self, address_key: str) -> str:
         """Return the suppression of an address, by its `address_key`."""

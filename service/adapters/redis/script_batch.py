@@ -1,6 +1,6 @@
 """Lua scripts, and the calls that run one over the items of a batch: up to 100 items a call."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from pathlib import Path
@@ -16,6 +16,8 @@ CHUNK = 100
 
 Arg = str | bytes | int
 Command = tuple[Arg, ...]
+Piece = tuple[Sequence[int], Sequence[Arg]]
+"""Items of a batch, at most 100, and their arguments."""
 _MISSING = ":-"
 """End of the name of a key that never exists; what is before it chooses its slot."""
 _SCRIPTS = Path(__file__).parent / "scripts"
@@ -62,6 +64,7 @@ class ScriptCall:
     keys: list[str] = field(default_factory=list)
     args: list[Arg] = field(default_factory=list)
     items: list[int] = field(default_factory=list)
+    size: int = 0
 
 
 class ScriptBatch:
@@ -80,19 +83,44 @@ class ScriptBatch:
         self._fixed = fixed
         self._open: dict[int, ScriptCall] = {}
 
-    def add_key(self, key: str, items: Sequence[int]) -> ScriptCall:
+    def add_key(self, key: str, items: Sequence[int], size: int = 0) -> ScriptCall:
         """Add a key with these items of the batch; return its call, to which the caller appends their arguments.
 
-        Append them before the next key is added: a script reads its arguments in the order of its keys.
+        Append them before the next key is added: a script reads its arguments in the order of its keys. `size`: what
+        the key counts for in the limit of a call, if more than its items.
         """
-        slot = key_slot(key.encode()) if self._cluster else 0
+        slot, size = key_slot(key.encode()) if self._cluster else 0, max(size, len(items))
         call = self._open.get(slot)
-        if call is None or len(call.items) + len(items) > CHUNK or len(call.keys) == CHUNK:
+        if call is None or call.size + size > CHUNK or len(call.keys) == CHUNK:
             call = self._open[slot] = ScriptCall(args=[*self._fixed])
             self.calls.append(call)
         call.keys.append(key)
         call.items += items
+        call.size += size
         return call
+
+    def add_pieces(self, pieces: Mapping[str, Sequence[Piece]]) -> None:
+        """Add keys with their pieces, in order.
+
+        The arguments of a key are the number of its pieces, then those of each.
+        """
+        for key, of_key in pieces.items():
+            part: list[Piece] = []
+            size = 0
+            for piece in of_key:
+                piece_size = max(1, len(piece[0]))
+                if size + piece_size > CHUNK:
+                    self._add_part(key, part, size)
+                    part, size = [], 0
+                part.append(piece)
+                size += piece_size
+            self._add_part(key, part, size)
+
+    def _add_part(self, key: str, part: Sequence[Piece], size: int) -> None:
+        args = self.add_key(key, [item for items, _ in part for item in items], size).args
+        args.append(len(part))
+        for _, own in part:
+            args += own
 
     def grouped(
         self, names: Iterable[str], key_of: Callable[[str], str] = str

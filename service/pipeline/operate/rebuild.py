@@ -34,6 +34,7 @@ from service.pipeline.tables.records import (
 )
 from service.pipeline.tables.writer import TableStores
 from service.ports import (
+    MANY,
     Clock,
     DueSet,
     EventHead,
@@ -54,6 +55,8 @@ from service.ports.turns import Turns
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
 _NO_OFFSETS: Mapping[tuple[str, int], int] = {}
 _CLOCK_SKEW_MS = 1000
+_WIDE = 64
+"""Deliveries of one event in a batch, after which it counts as a wide one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,11 @@ class Rebuilder:
         """Enter the events of deliveries, without the deliveries, and note the newest event of each supersede key."""
         ports, heads = self._ports, dict[str, EventHead]()
         deliveries = await self._deliveries(records, count=True)
+        together = Counter(delivery.event for delivery, _ in deliveries)
         for delivery, record in deliveries:
-            self._add_head(heads, event_of(delivery), record.timestamp_ms)
+            # The records of a wide event come together, and how many there are in all no record says.
+            size = MANY if together[delivery.event] > _WIDE else 0
+            self._add_head(heads, event_of(delivery), record.timestamp_ms, size)
         if heads:
             await ports.ledger.open(list(heads.values()), [])
         if superseding := [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]:
@@ -300,14 +306,14 @@ class Rebuilder:
         if items:
             await self._ports.withdrawals.note(list(items.values()))
 
-    def _add_head(self, heads: dict[str, EventHead], event: Event, at_ms: int) -> bool:
+    def _add_head(self, heads: dict[str, EventHead], event: Event, at_ms: int, deliveries: int = 0) -> bool:
         """Add the head of an event; return False for one whose retention in the ledger is over."""
         notification_type = self._catalogue.get(event.type)
         retention_ms = notification_type.retention_s * 1000 if notification_type else 0
         left_ms = at_ms + retention_ms - self._ports.clock.now_ms()
         if left_ms <= 0:
             return False
-        heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000)))
+        heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000), deliveries))
         return True
 
     async def _add_to_inboxes(self, deliveries: Iterable[Delivery]) -> None:

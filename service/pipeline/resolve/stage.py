@@ -15,6 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from service.model.catalogue import Catalogue
+from service.model.channels import CHANNELS
 from service.model.delivery import Delivery
 from service.model.event import DEFAULT_BOUND, ClockBound, Event, InvalidEvent, Withdrawal
 from service.model.ledger import NewEntry, State, Transition
@@ -37,7 +38,17 @@ from service.pipeline.resolve.audience import (
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
 from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
-from service.ports import Clock, EventHead, Ledger, LookupKeys, SupersedableEvent, SupersedeIndex, Tables
+from service.ports import (
+    MANY,
+    Clock,
+    EventHead,
+    EventPosition,
+    Ledger,
+    LookupKeys,
+    SupersedableEvent,
+    SupersedeIndex,
+    Tables,
+)
 from service.ports.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -48,9 +59,6 @@ CHUNK = 500
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes of their events together: every delivery carries the data of its event."""
-
-SHARDED_FROM = 1000
-"""An event with more recipients than this has its ledger entries sharded."""
 
 _LOOKUP_WEIGHT, _ACCOUNT_WEIGHT = 5000, 50
 
@@ -63,7 +71,7 @@ class _IncomingEvent(EventInProgress):
     """An event in progress, with the record that it came in."""
 
     record: Record = field(kw_only=True)
-    sharded: bool = False
+    deliveries: int = 0
 
 
 class _ParsedBatch(NamedTuple):
@@ -141,7 +149,7 @@ class ResolveHandler:
                 event, notification_type = incoming.event, incoming.notification_type
                 first = list(candidates(event, notification_type, rows))
                 more = has_further(event, notification_type, rows)
-                incoming.sharded = more or len(first) > SHARDED_FROM
+                incoming.deliveries = MANY if more else len(first) * len(CHANNELS)
                 yield incoming, first or (None,)
                 if more:
                     async for matches in further_candidates(event, notification_type, rows, self._tables):
@@ -292,8 +300,8 @@ def _note_clock(event: Event) -> None:
 
 def _head(incoming: _IncomingEvent) -> EventHead:
     record = incoming.record
-    position = f"{record.topic}:{record.partition}:{record.offset}"
-    return EventHead(incoming.event, incoming.notification_type.retention_s, incoming.sharded, position)
+    position = EventPosition(record.topic, record.partition, record.offset)
+    return EventHead(incoming.event, incoming.notification_type.retention_s, incoming.deliveries, position)
 
 
 def _new_entry(delivery: Delivery, decision: Decision, now_ms: int) -> NewEntry:

@@ -23,7 +23,7 @@ from service.model.ids import address_pseudonym, delivery_id, event_key
 from service.model.ledger import NewEntry, State
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Group
-from service.ports import EventHead
+from service.ports import MANY, EventHead
 from service.settings import LimitSettings
 from tests.e2e.api.served import ThreadedApi, in_thread
 from tests.support.api_fixture import ACCOUNT, CATALOGUE, ApiFixture, basic, real_api, settings_for, token
@@ -235,12 +235,13 @@ def test_inbox(served: Served) -> None:
         for kind, data in (("o", [{"a": 1}] * 25_000), ("l", [[]] * 60_000), ("t", ["ab"] * 40_000))
     ]
     carol = {"Authorization": f"Bearer {token('carol')}"}
-    for start in range(0, len(costly), 10):
-        served.run(served.api.add(*costly[start : start + 10]))
+    start = served.run(served.api.deps.inbox_changes.position("carol"))
+    for n in range(0, len(costly), 10):
+        served.run(served.api.add(*costly[n : n + 10]))
     for query in ("", "?page[size]=50"):
         with served.without_pauses() as client:
             assert len(client.get(f"/notifications{query}", headers=carol).json()["data"]) >= 20
-    resumed = {**carol, "Last-Event-ID": "0-0"}
+    resumed = {**carol, "Last-Event-ID": start}
     for round_ in range(2):  # the changes; and a snapshot, where they are too large to be held together
         with (
             served.without_pauses() as client,
@@ -252,8 +253,8 @@ def test_inbox(served: Served) -> None:
             assert next(line for line in lines if line.startswith("data: "))
         again = [replace(one, id=f"{one.id}-again") for one in costly]
         if not round_:
-            for start in range(0, len(again), 10):
-                served.run(served.api.add(*again[start : start + 10]))
+            for n in range(0, len(again), 10):
+                served.run(served.api.add(*again[n : n + 10]))
     ids = [{"type": "notifications", "id": f"e{n}"} for n in range(10_000)]
     with served.without_pauses() as client:
         answer = client.post("/notifications", content=orjson.dumps({"data": ids}), headers=bearer("inbox"))
@@ -270,7 +271,7 @@ def test_explain(served: Served) -> None:
     )
     ledger, key = served.api.deps.ledger, event_key("/s", "e")
     event = Event(key, "e", "/s", "invoice_available", 1, 1, {}, external_id="g")
-    head = EventHead(event, 86_400, sharded=True)
+    head = EventHead(event, 86_400, MANY)
 
     def entry(recipient: str, rule: str, matched: str) -> NewEntry:
         found = (State.queued, Reason.none, 1, "", rule, matched)

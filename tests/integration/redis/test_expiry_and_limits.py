@@ -1,24 +1,29 @@
 """Expiry of keys, and limits on their size."""
 
+import pytest
 from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
+from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.ledger import RedisLedger, head_field
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.event import Event
-from service.model.ids import delivery_id
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
+from service.model.validators import MAX_DURATION_S
 from service.ports import EventHead, InboxItem
 from tests.fakes.clock import FakeClock
+from tests.support.ledger_rows import buckets, place_of_row, row_of
 
-DAY_S = 86_400
+HOUR_S, DAY_S = 3600, 86_400
+E = event_key("s", "i")
 
 
-def head(key: str, retention_s: int, *, sharded: bool = False) -> EventHead:
-    return EventHead(Event(key, "i", "s", "t", 1, 1, {}), retention_s, sharded)
+def head(key: str, retention_s: int, *, deliveries: int = 1) -> EventHead:
+    return EventHead(Event(key, "i", "s", "t", 1, 1, {}), retention_s, deliveries)
 
 
 def new_entry(event: str, recipient: str) -> NewEntry:
@@ -33,62 +38,149 @@ async def expiries(raw: Redis, store: Store) -> dict[str, int]:
     return {name.decode().removeprefix(store.keys.prefix): await raw.ttl(name) for name in names}
 
 
-async def test_an_event_is_kept_for_its_retention(store: Store, raw: Redis) -> None:
-    """`open` sets the event's expiry; a shorter retention later never shortens it, a longer one extends it."""
+def kept_at_most(seconds: int) -> float:
+    """Return the longest TTL of what is kept for so many seconds."""
+    return 1.5 * seconds + 2 * HOUR_S
+
+
+async def ttl_of_head(raw: Redis, store: Store, event: str) -> int:
+    """Return the TTL of the bucket that has an event's head."""
+    octets = bytes.fromhex(event)
+    (ttl,) = [
+        await raw.ttl(bucket.key)
+        async for bucket in buckets(store, octets[0])
+        if head_field(octets) in bucket.fields
+    ]
+    return ttl
+
+
+@pytest.mark.parametrize(
+    "retention_s", [60, HOUR_S, 5 * HOUR_S, DAY_S, 30 * DAY_S, 400 * DAY_S, MAX_DURATION_S]
+)
+async def test_an_event_is_kept_for_its_retention(store: Store, raw: Redis, retention_s: int) -> None:
+    """All that `open` writes for an event is kept at least so long, and not much longer."""
     ledger = RedisLedger(store)
-    for retention, expected in ((100, 100), (50, 100), (200, 200)):
-        await ledger.open([head("e", retention)], [new_entry("e", "bob")])
-        assert expected - 5 <= (await expiries(raw, store))["{e:e}"] <= expected
+    await ledger.open([head(E, retention_s)], [new_entry(E, "bob")])
+
+    kept = {name: ttl for name, ttl in (await expiries(raw, store)).items() if name.startswith("{l")}
+    assert kept.pop("{l}:names") == -1
+    assert len(kept) == 2
+    assert all(retention_s - 5 <= ttl <= kept_at_most(retention_s) for ttl in kept.values())
 
 
-async def test_every_shard_of_a_sharded_event_expires(store: Store, raw: Redis) -> None:
-    """All hashes of a sharded event expire with its head, also those that are added later."""
+@pytest.mark.parametrize("deliveries", [1, 2000])
+@pytest.mark.parametrize("later_s", [60, 400 * DAY_S])
+async def test_a_later_retention_changes_nothing(
+    store: Store, raw: Redis, later_s: int, deliveries: int
+) -> None:
+    """An event is kept as it was opened first, with the deliveries that are entered later."""
+    ledger, names = RedisLedger(store), [f"r{n}" for n in range(300)]
+    await ledger.open([head(E, 30 * DAY_S, deliveries=deliveries)], [new_entry(E, "bob")])
+    await ledger.open([head(E, later_s, deliveries=deliveries)], [new_entry(E, name) for name in names])
+    await ledger.open([], [new_entry(E, "eve")])
+
+    assert 30 * DAY_S - 5 <= await ttl_of_head(raw, store, E) <= kept_at_most(30 * DAY_S)
+    for name in ("bob", "eve", *names[::50]):
+        bucket, _ = await place_of_row(store, new_entry(E, name).delivery)
+        assert 30 * DAY_S - 5 <= await raw.ttl(bucket) <= kept_at_most(30 * DAY_S)
+    assert {entry.recipient async for entry in ledger.entries(E)} == {"bob", "eve", *names}
+
+
+async def test_every_bucket_of_a_wide_event_expires(store: Store, raw: Redis) -> None:
+    """All buckets of an event that is spread expire with its head, also those that are added later."""
     ledger = RedisLedger(store)
-    await ledger.open([head("e", 1000, sharded=True)], [new_entry("e", f"a{n}") for n in range(40)])
-    await ledger.open([], [new_entry("e", f"b{n}") for n in range(2000)])
+    await ledger.open([head(E, 30 * DAY_S, deliveries=2000)], [new_entry(E, f"a{n}") for n in range(40)])
+    await ledger.open([head(E, 30 * DAY_S, deliveries=2000)], [new_entry(E, f"b{n}") for n in range(2000)])
 
-    kept = {name: ttl for name, ttl in (await expiries(raw, store)).items() if name.startswith("{e:e}:")}
-    assert len(kept) == 256
-    assert all(900 < ttl <= 1000 for ttl in kept.values())
+    kept = {name: ttl for name, ttl in (await expiries(raw, store)).items() if name.startswith("{l:")}
+    assert len(kept) > 15
+    assert all(30 * DAY_S - 5 <= ttl <= kept_at_most(30 * DAY_S) for ttl in kept.values())
 
 
 async def test_a_withdrawal_of_an_unknown_event_expires(store: Store, raw: Redis) -> None:
     """The mark of a withdrawn event is not kept for ever, and does not shorten the event's retention."""
-    ledger = RedisLedger(store)
-    await ledger.withdraw("unseen", 1, 60)
-    await ledger.open([head("long", 30 * DAY_S)], [])
-    await ledger.withdraw("long", 1, 60)
+    ledger, long = RedisLedger(store), event_key("s", "long")
+    await ledger.withdraw(E, 1, 60)
+    await ledger.open([head(long, 30 * DAY_S)], [])
+    await ledger.withdraw(long, 1, 60)
 
-    kept = await expiries(raw, store)
-    assert 0 < kept["{e:unseen}"] <= 7 * DAY_S
-    assert kept["{e:long}"] > 29 * DAY_S
+    assert 55 < await ttl_of_head(raw, store, E) <= kept_at_most(60)
+    assert await ttl_of_head(raw, store, long) > 30 * DAY_S - 5
+
+
+@pytest.mark.parametrize("deliveries", [1, 2000])
+async def test_a_mark_that_comes_first_is_kept_with_its_event(
+    store: Store, raw: Redis, deliveries: int
+) -> None:
+    """A withdrawal with a shorter time to keep than the event's: both are kept for the event's retention."""
+    ledger, bob = RedisLedger(store), new_entry(E, "bob")
+    await ledger.withdraw(E, 7, 60)
+    assert await ledger.open([head(E, 30 * DAY_S, deliveries=deliveries)], [bob]) == [State.withdrawn]
+
+    assert 30 * DAY_S - 5 <= await ttl_of_head(raw, store, E) <= kept_at_most(30 * DAY_S)
+    bucket, _ = await place_of_row(store, bob.delivery)
+    assert 30 * DAY_S - 5 <= await raw.ttl(bucket) <= kept_at_most(30 * DAY_S)
+    kept = await ledger.head(E)
+    assert kept is not None
+    assert (kept["withdrawn_ms"], kept["type"]) == (7, "t")
+    assert await ledger.open([], [new_entry(E, "eve")]) == [State.withdrawn]
 
 
 async def test_rows_stay_small(store: Store, raw: Redis) -> None:
-    """A row of the ledger never exceeds 4 kB, whatever its details."""
-    ledger, bob = RedisLedger(store), new_entry("e", "bob")
-    await ledger.open([head("e", 100)], [bob])
+    """A row of the ledger never exceeds 4 KiB, whatever its details; its first and newest steps stay."""
+    ledger, bob = RedisLedger(store), new_entry(E, "bob")
+    await ledger.open([head(E, 100)], [bob])
+    bucket, field = await place_of_row(store, bob.delivery)
     for n in range(40):
-        await ledger.transition(
-            [Transition("e", bob.delivery, State.deferred, Reason.temporary, n, n, "☃" * 500)]
-        )
+        steps = [
+            Transition(E, bob.delivery, State.sending, Reason.none, n, n + 1),
+            Transition(E, bob.delivery, State.deferred, Reason.temporary, n, n + 1, "☃" * 500),
+        ]
+        assert all(result.applied for result in await ledger.transition(steps))
+        fields = await raw.hgetall(bucket)
+        assert sum(len(name) + len(value) for name, value in fields.items() if name[:14] == field) <= 5200
 
-    row = await raw.hget(store.keys.event("e"), bob.delivery)
-    assert isinstance(row, bytes)
-    assert len(row) <= 4096
-    assert await ledger.entry("e", bob.delivery)
+    assert 3000 < len(await row_of(store, bob.delivery)) <= 4096
+    entry = await ledger.entry(E, bob.delivery)
+    assert entry is not None
+    assert (entry.state, entry.newest_step.attempt, entry.recipient) == (State.deferred, 40, "bob")
+    assert (entry.steps[0].detail, entry.steps[-1].state) == ("☃" * 300, State.queued)
+
+
+async def test_a_shorter_row_leaves_no_fields(store: Store, raw: Redis) -> None:
+    """A value that needs several fields and then fewer has no others left."""
+    ledger, bob = RedisLedger(store), new_entry(E, "bob")
+    await ledger.open([head(E, 100)], [bob])
+    bucket, field = await place_of_row(store, bob.delivery)
+    owner = "w" * 250
+    await ledger.transition([Transition(E, bob.delivery, State.sending, Reason.none, 2, 1, owner=owner)])
+    assert await raw.hlen(bucket) > 4
+    await ledger.transition([Transition(E, bob.delivery, State.sent, Reason.none, 3, 1, held_by=owner)])
+
+    assert [name for name in await raw.hkeys(bucket) if name[:14] == field] == [field]
+    entry = await ledger.entry(E, bob.delivery)
+    assert entry is not None
+    assert [step.state for step in entry.steps] == [State.sent, State.sending, State.queued]
 
 
 async def test_the_index_of_a_recipient_is_bounded(store: Store, raw: Redis) -> None:
     """Only the newest deliveries of a recipient are kept, for a limited time."""
-    ledger = RedisLedger(store, index_size=10, index_s=100)
-    new_entries = [NewEntry("e", f"d{n}", "bob", "email", State.queued, Reason.none, n) for n in range(30)]
-    await ledger.open([head("e", 100)], new_entries)
-
-    assert [delivery for _, delivery in await ledger.recipient_entries("bob")] == [
-        f"d{n}" for n in range(29, 19, -1)
+    ledger = RedisLedger(store, index_size=200, index_s=100)
+    ids = [delivery_id(E, f"{n}", "email") for n in range(1000)]
+    new_entries = [
+        NewEntry(E, one, "bob", "email", State.queued, Reason.none, n) for n, one in enumerate(ids)
     ]
-    assert 0 < (await expiries(raw, store))["{r:bob}:deliveries"] <= 100
+    for start in range(0, 1000, 70):
+        await ledger.open([head(E, 100)], new_entries[start : start + 70])
+        assert await raw.object("encoding", store.keys.deliveries("bob")) == b"listpack"
+
+    listed = await ledger.recipient_entries("bob", 0, 10_000)
+    assert listed == [(E, one) for one in reversed(ids[-len(listed) :])]
+    assert 200 <= len(listed) <= 200 + 128 + 64
+    assert await ledger.recipient_entries("bob", 990, 5) == listed[:5]
+    kept = await expiries(raw, store)
+    assert 0 < kept["{r:bob}:deliveries"] <= 100
+    assert 0 < kept["{r:bob}:deliveries:older"] <= 100
 
 
 async def test_an_inbox_expires_after_its_last_entry(store: Store, raw: Redis) -> None:
@@ -114,25 +206,26 @@ async def test_an_inbox_expires_after_its_last_entry(store: Store, raw: Redis) -
 async def test_ids_of_dropped_entries_and_changes_are_bounded(store: Store, raw: Redis) -> None:
     """The ids of entries that were dropped, and the stream of changes, do not grow for ever."""
     inbox = RedisInbox(store, FakeClock(), cap=10)
+    await RedisInboxChanges(store).position("bob")
     for start in range(0, 5000, 500):
         await inbox.add([InboxItem(f"i{n}", "bob", "t", 0, n, {}) for n in range(start, start + 500)])
 
     key = store.keys.inbox("bob")
     assert await raw.zcard(f"{key}:seen") == 2000
     assert await raw.xlen(f"{key}:changes") < 1200
+    assert 3500 < await raw.ttl(f"{key}:changes") <= 3600
     assert await raw.hlen(key) == 10
 
 
-async def test_tombstones_owners_and_supersede_keys_expire(store: Store, raw: Redis) -> None:
+async def test_tombstones_and_supersede_keys_expire(store: Store, raw: Redis) -> None:
     """Keys that only guard against old records are not kept for ever."""
     writes = RedisTableWrites(store)
     await writes.delete_recipient("bob", 1)
     await writes.delete_contact("acme", "u", 1)
     await RedisSupersedeIndex(store, keep_s=60).supersede([("k", "e", 1)])
-    await RedisInbox(store, FakeClock(), owner_s=60).add([InboxItem("i", "bob", "t", 0, 1, {})])
 
     kept = await expiries(raw, store)
-    assert {name for name, ttl in kept.items() if 0 < ttl <= 60} == {"{s:k}:newest", "{i:i}:owner"}
+    assert {name for name, ttl in kept.items() if 0 < ttl <= 60} == {"{s:k}:newest"}
     assert {name for name, ttl in kept.items() if 29 * DAY_S < ttl <= 30 * DAY_S} == {
         "{r:bob}:row",
         "{a:acme}:contacts:gone",

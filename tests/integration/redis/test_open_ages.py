@@ -9,18 +9,19 @@ from service.adapters.redis.operate.open_ages import RedisOpenAges
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.ids import delivery_id
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from tests.support.completeness import mark_complete
 
+EVENT = event_key("s", "1")
 HIGH, BULK = Lane.high, Lane.bulk
 
 
 def delivery(n: int, lane: Lane = HIGH) -> Delivery:
     """Return the delivery whose event was received at 1000 + n."""
     return Delivery(
-        id=delivery_id("e", str(n), "email"), event="e", event_id="1", source="s", type="overbid",
+        id=delivery_id(EVENT, str(n), "email"), event=EVENT, event_id="1", source="s", type="overbid",
         channel=Channel.email, recipient=str(n), rule=AudienceRule.users, created_ms=1, received_ms=1000 + n,
         deadline_ms=99, lane=lane,
     )  # fmt: skip
@@ -89,7 +90,7 @@ async def test_a_decided_delivery_is_no_longer_held(
     await ledger.open([], new_entries)
     assert await ages.held() == {HIGH: 1001}
 
-    await ledger.transition([Transition("e", held[1].id, State.queued, Reason.replayed, 6)])
+    await ledger.transition([Transition(EVENT, held[1].id, State.queued, Reason.replayed, 6)])
     assert await ages.held() == {HIGH: 1002}
     (left,) = await store.pipeline([("ZCARD", store.keys.held(HIGH))])
     assert left == 1

@@ -20,6 +20,7 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.servers import servers
 from service.adapters.redis.tables.tables import RedisTables
 from service.dev.valkey import EmbeddedValkey
+from service.model.ids import event_key
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
 from tests.support.completeness import mark_complete
@@ -122,7 +123,7 @@ async def test_out_of_memory(server: EmbeddedValkey, store: Store) -> None:
     await write(store)
     await admin(server, "CONFIG SET", "maxmemory", "1")
     assert await reason(store) == "redis: it is out of memory"
-    assert await RedisLedger(store).head("none") is None
+    assert await RedisLedger(store).head(event_key("s", "none")) is None
     await admin(server, "CONFIG SET", "maxmemory", "0")
     assert await write(store, "b")
 

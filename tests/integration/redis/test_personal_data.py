@@ -16,8 +16,9 @@ from tests.fakes.clock import FakeClock
 
 async def test_no_key_or_value_is_left(store: Store, raw: "Redis[bytes]") -> None:
     """Index, inbox, change stream, and the recipient and details in ledger entries are erased; states stay."""
-    ledger, clock = RedisLedger(store), FakeClock()
-    inbox, personal = RedisInbox(store, clock), RedisPersonalData(store, RedisLedger(store), clock)
+    clock = FakeClock()
+    ledger = RedisLedger(store)
+    inbox, personal = RedisInbox(store, clock), RedisPersonalData(store, ledger, clock)
     for name, sharded in (("small", False), ("sharded", True)):
         key = event_key("s", name)
         event = Event(key, name, "s", "overbid", 1, 1, {})

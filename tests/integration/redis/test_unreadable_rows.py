@@ -6,6 +6,9 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.inbox.rows import id_bytes
+from service.adapters.redis.ledger.codes import REASON_CODES, REASONS
+from service.adapters.redis.ledger.rows import first_row
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.suppressions import suppressions
 from service.adapters.redis.script_batch import Script
@@ -13,18 +16,26 @@ from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKey
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
-from service.model.ids import address_key
+from service.model.event import Event
+from service.model.ids import address_key, delivery_id, event_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.ledger import NewEntry, State
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient
 from service.observability.metrics import UNREADABLE_ROWS
-from service.ports import InboxItem, InboxQuery, LookupKeys
+from service.ports import MANY, EventHead, InboxItem, InboxQuery, LookupKeys
 from service.settings import RedisSettings
 from tests.specs.backend import Backend, redis_backend
 from tests.support.completeness import mark_complete
+from tests.support.ledger_rows import put_row
 
 BROKEN = [b"", b"{", b"\xff", b"null", b"[]", b'{"id":5}', b"x\ty\tz", b"\n\n"]
+BROKEN_IN_THE_LEDGER = [
+    *BROKEN,
+    b"\0\0\x11a\0",
+    b"\0\1\x10\0\x81" + bytes(6) + b"\0\x09x",
+    b"\x80\1" + bytes(61) + b"\x03",
+]
 
 
 @pytest.fixture
@@ -50,7 +61,7 @@ async def test_an_inbox_is_shown_without_it(store: Store, backend: Backend, brok
     before = UNREADABLE_ROWS.value("inbox")
     start = await backend.changes.position("alice")
     await backend.inbox.add([item(1), item(2), item(3)])
-    await store.pipeline([("HSET", store.keys.inbox("alice"), "i2", broken)])
+    await store.pipeline([("HSET", store.keys.inbox("alice"), id_bytes("i2"), broken)])
 
     assert {one.id for one in await backend.inbox.unread("alice")} == {"i1", "i3"}
     assert {one.id for one in (await backend.reads.page(InboxQuery("alice", limit=10))).items} == {"i1", "i3"}
@@ -66,7 +77,7 @@ async def test_an_inbox_can_be_used_with_it(store: Store, backend: Backend, brok
     soon_ms = backend.clock.now_ms() + 1000
     expiring = replace(item(4), expires_ms=soon_ms)
     await backend.inbox.add([item(1), item(2), item(3), expiring])
-    await store.pipeline([("HSET", store.keys.inbox("alice"), "i2", broken)])
+    await store.pipeline([("HSET", store.keys.inbox("alice"), id_bytes("i2"), broken)])
 
     backend.clock.advance(2000)
     await backend.inbox.add([item(5)])
@@ -74,7 +85,7 @@ async def test_an_inbox_can_be_used_with_it(store: Store, backend: Backend, brok
     assert {one.id for one in await backend.inbox.unread("alice")} == {"i3", "i5"}
     assert await backend.inbox.remove("alice", ["i2", "i3"]) == 2
     await backend.inbox.add([item(6), item(7)])
-    await store.pipeline([("HSET", store.keys.inbox("alice"), "i6", broken)])
+    await store.pipeline([("HSET", store.keys.inbox("alice"), id_bytes("i6"), broken)])
     await store.run_script(Script("inbox_functions", "inbox_recount"), store.keys.inbox("alice"), 1)
     assert await backend.drift("alice") == []
     assert {one.id for one in await backend.inbox.unread("alice")} == {"i5", "i7"}
@@ -166,29 +177,36 @@ async def test_credentials(store: Store, broken: bytes) -> None:
     assert list(await RedisApiKeys(store).all()) == []
 
 
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("broken", BROKEN_IN_THE_LEDGER)
 async def test_the_ledger_is_shown_without_it(store: Store, backend: Backend, broken: bytes) -> None:
     """`explain` shows the other deliveries of the event."""
-    entries = [NewEntry("e", f"d{n}", "alice", "email", State.queued, Reason.none, 1) for n in range(3)]
-    await backend.ledger.open([], entries)
-    key = store.keys.event("e")
-    for shard in (key, f"{key}:d1"):
-        (there,) = await store.pipeline([("HEXISTS", shard, "d1")])
-        if there:
-            await store.pipeline([("HSET", shard, "d1", broken)])
+    before = UNREADABLE_ROWS.value("ledger")
+    for event, deliveries in ((event_key("s", "1"), 3), (event_key("s", "2"), MANY)):
+        head = EventHead(Event(event, "i", "s", "t", 1, 1, {}), 60, deliveries)
+        ids = [delivery_id(event, recipient, "email") for recipient in "abc"]
+        entries = [
+            NewEntry(event, one, recipient, "email", State.queued, Reason.none, 1)
+            for one, recipient in zip(ids, "abc", strict=True)
+        ]
+        await backend.ledger.open([head], entries)
+        await put_row(store, ids[1], broken)
 
-    assert {entry.delivery async for entry in backend.ledger.entries("e")} == {"d0", "d2"}
-    assert await backend.ledger.entry("e", "d1") is None
+        assert {entry.delivery async for entry in backend.ledger.entries(event)} == {ids[0], ids[2]}
+        assert await backend.ledger.entry(event, ids[1]) is None
+    assert UNREADABLE_ROWS.value("ledger") >= before + 2
 
 
 async def test_a_reason_of_a_newer_version_is_no_reason(store: Store, backend: Backend) -> None:
     """During a rolling upgrade, the older version reads what the newer one wrote."""
-    await backend.ledger.open([], [NewEntry("e", "d", "alice", "email", State.queued, Reason.none, 1)])
-    key = store.keys.event("e")
-    row = b"sent\tsomething_new\t5\t1\t\tdetail\nalice\temail\tusers\t"
-    await store.pipeline([("HSET", key, "d", row), ("HSET", f"{key}:d", "d", row)])
+    event = event_key("s", "1")
+    one = NewEntry(event, delivery_id(event, "a", "email"), "a", "email", State.sent, Reason.by_operator, 5)
+    newer = bytearray(first_row(one))
+    assert newer[4] == REASON_CODES[Reason.by_operator]
+    newer[4] = len(REASONS) + 1
+    await backend.ledger.open([], [one])
+    await put_row(store, one.delivery, bytes(newer))
 
-    entry = await backend.ledger.entry("e", "d")
+    entry = await backend.ledger.entry(event, one.delivery)
     assert entry is not None
     assert (entry.state, entry.newest_step.reason) == (State.sent, Reason.none)
 
@@ -196,14 +214,16 @@ async def test_a_reason_of_a_newer_version_is_no_reason(store: Store, backend: B
 @pytest.mark.parametrize("broken", BROKEN)
 async def test_the_due_set_goes_past_it(store: Store, backend: Backend, broken: bytes) -> None:
     """The scheduler still dispatches what is due beside it."""
+    event = event_key("/t", "1")
+    ids = [delivery_id(event, recipient, "email") for recipient in "abc"]
     waiting = [
         Delivery(
-            id=f"d{n}", event="e", event_id="1", source="/t", type="t", channel="email", recipient="r",
+            id=id_of_delivery, event=event, event_id="1", source="/t", type="t", channel="email", recipient="r",
             rule=AudienceRule.users, created_ms=0, received_ms=0, deadline_ms=9,
         )
-        for n in range(3)
+        for id_of_delivery in ids
     ]  # fmt: skip
     await backend.due.add(waiting, [5, 5, 5])
-    await store.pipeline([("HSET", f"{store.keys.due_shard_of('d1')}:deliveries", "d1", broken)])
+    await store.pipeline([("HSET", f"{store.keys.due_shard_of(ids[1])}:deliveries", ids[1], broken)])
 
-    assert {due.delivery.id for due in await backend.due.take(10, 10)} == {"d0", "d2"}
+    assert {due.delivery.id for due in await backend.due.take(10, 10)} == {ids[0], ids[2]}

@@ -7,6 +7,7 @@ import pytest
 
 from service.model.dead_letter import DeadLetter
 from service.model.delivery import Delivery
+from service.model.ids import delivery_id, event_key
 from service.model.operation import Operation
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
@@ -14,11 +15,13 @@ from service.model.soft_bounce import SoftBounceScore
 from service.model.withdrawal import WithdrawalRecord
 
 AT = 1_790_000_000_000
+EVENT = event_key("/s", "1")
+DELIVERY = delivery_id(EVENT, "alice", "inbox")
 RECORDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "delivery": (
         Delivery,
         {
-            "id": "d1", "event": "e1", "event_id": "1", "source": "/s", "type": "overbid", "channel": "inbox",
+            "id": DELIVERY, "event": EVENT, "event_id": "1", "source": "/s", "type": "overbid", "channel": "inbox",
             "recipient": "alice", "found": "users", "created_ms": AT, "received_ms": AT, "deadline_ms": AT,
             "seen": 1, "attempt": 1, "replayed_ms": AT, "data": {"lot_id": "1"},
         },
@@ -26,13 +29,13 @@ RECORDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "outcome": (
         Outcome,
         {
-            "delivery": "d1", "event": "e1", "type": "overbid", "recipient": "alice", "channel": "inbox",
+            "delivery": DELIVERY, "event": EVENT, "type": "overbid", "recipient": "alice", "channel": "inbox",
             "state": "delivered", "at_ms": AT, "reason": "", "attempt": 1, "detail": "", "next_ms": AT,
             "received_ms": AT,
         },
     ),
-    "read mark": (ReadMark, {"kind": "read", "recipient": "alice", "ids": ["d1"], "at_ms": AT}),
-    "withdrawal": (WithdrawalRecord, {"event": "e1", "until_ms": AT, "keep_s": 60}),
+    "read mark": (ReadMark, {"kind": "read", "recipient": "alice", "ids": [DELIVERY], "at_ms": AT}),
+    "withdrawal": (WithdrawalRecord, {"event": EVENT, "until_ms": AT, "keep_s": 60}),
     "withdrawal of a key": (WithdrawalRecord, {"supersede": "overbid|1", "until_ms": AT, "keep_s": 60}),
     "score": (SoftBounceScore, {"score": 1.5, "at_ms": AT}),
 }  # fmt: skip
@@ -60,6 +63,26 @@ def test_a_record_is_read(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "name", "wrong"), cases())
 def test_a_value_that_no_reader_can_show_is_refused(kind: str, name: str, wrong: Any) -> None:
     """By the one error that every reader of the topic expects: a rebuild would end with any other."""
+    model, fields = RECORDS[kind]
+    with pytest.raises(ValueError, match="not a"):
+        model.from_bytes(json.dumps({**fields, name: wrong}).encode())
+
+
+@pytest.mark.parametrize("wrong", ["", "e1", "f" * 24, EVENT.upper() + "A", EVENT[:-1], f"{EVENT}0"])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("delivery", "event"), ("outcome", "event"), ("withdrawal", "event")]
+)
+def test_a_key_of_no_event_is_refused(kind: str, name: str, wrong: str) -> None:
+    """The ledger finds no place for it."""
+    model, fields = RECORDS[kind]
+    with pytest.raises(ValueError, match="not a"):
+        model.from_bytes(json.dumps({**fields, name: wrong}).encode())
+
+
+@pytest.mark.parametrize("wrong", ["", "d1", EVENT, "f" * 40, DELIVERY[:-1], f"{DELIVERY}0", f"{DELIVERY}\n"])
+@pytest.mark.parametrize(("kind", "name"), [("delivery", "id"), ("outcome", "delivery")])
+def test_an_id_of_no_delivery_is_refused(kind: str, name: str, wrong: str) -> None:
+    """The ledger finds no place for it."""
     model, fields = RECORDS[kind]
     with pytest.raises(ValueError, match="not a"):
         model.from_bytes(json.dumps({**fields, name: wrong}).encode())

@@ -1,1 +1,1 @@
-"""The ledger in Redis: one hash an event, 256 for a sharded event, and indexes by recipient and by event id."""
+"""The ledger in Redis: rows in small hashes that many events share, and an index by recipient."""

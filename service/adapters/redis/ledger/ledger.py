@@ -1,38 +1,75 @@
-"""The ledger: one hash an event, one field a delivery; 256 hashes for a sharded event."""
+"""The ledger: an event's head and its deliveries are fields of a bucket, a small hash that many events share.
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+`ledger_functions.lua` says how buckets are found and kept small.
+"""
 
-import orjson
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from struct import Struct
+from typing import Any, NamedTuple
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.keys import LEDGER_SHARDS
+from service.adapters.redis.ledger.codes import STATES
+from service.adapters.redis.ledger.heads import (
+    code_in,
+    head_bytes,
+    head_of,
+    hours_of,
+    register_names,
+    withdrawn_bytes,
+)
+from service.adapters.redis.ledger.names import Names
 from service.adapters.redis.ledger.rows import (
     ALLOWED,
-    LONGEST_ROW,
     REPLAYABLE,
-    STATES,
-    current_of,
+    current_of_row,
     entry_of,
     first_row,
-    head_bytes,
     result_of,
-    step_of,
+    step_bytes,
+    transition_step,
 )
-from service.adapters.redis.script_batch import Script, ScriptBatch, chunks
+from service.adapters.redis.script_batch import Arg, Piece, Script, ScriptBatch, chunks
 from service.adapters.redis.unreadable_rows import readable
+from service.model.ids import DELIVERY_BYTES, EVENT_BYTES, delivery_id, id_part, is_delivery_id, is_event_key
 from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
+from service.model.reasons import Reason
 from service.ports import EventHead
 
-_OPEN = Script("ledger_open", complete_only=True)
-_CURRENT = Script("ledger_current", complete_only=True)
-_TRANSITION = Script("ledger_transition", complete_only=True)
-_WITHDRAW = Script("ledger_withdraw", complete_only=True)
+_OPEN = Script("ledger_functions", "ledger_open", complete_only=True)
+_READ = Script("ledger_functions", "ledger_read", complete_only=True)
+_READ_EVENT = Script("ledger_functions", "ledger_read_event", complete_only=True)
+_TRANSITION = Script("ledger_functions", "ledger_transition", complete_only=True)
+_WITHDRAW = Script("ledger_functions", "ledger_withdraw", complete_only=True)
+_NAMED = Script("ledger_functions", "ledger_named", complete_only=True)
 _INDEX_BY_RECIPIENT = Script("ledger_index_by_recipient", complete_only=True)
-_INDEX_BY_EVENT_ID = Script("ledger_index_by_event_id", complete_only=True)
-_WEEK_S = 7 * 86_400
+_HOURS_WITHOUT_HEAD = 7 * 24
+_WITHDRAWN_STEP = step_bytes(State.withdrawn, Reason.withdrawn_by_source, 0)
 _SAME_ID = 100
-"""Events with the same id, of different sources, that the index by event id keeps."""
+"""Events with the same id, of different sources, that are listed."""
+OWN_BYTES = DELIVERY_BYTES - EVENT_BYTES
+_PAGE_DELIVERIES = 64
+_TIME_BYTES, _MEMBER_BYTES = 6, 20
+_HEAD_BYTES = EVENT_BYTES - 1
+_SHARED_BYTES = 6
+"""Bytes with which the field of a head and those of the rows beside it begin."""
+_SIZE = Struct(">BI")
+_NOWHERE = "-"
+
+
+class Place(NamedTuple):
+    """Where an event is: its shard, and the field of its head."""
+
+    shard: str
+    head: bytes
+
+    @property
+    def rest(self) -> bytes:
+        """Return what the field of the head has more than those of the rows beside it."""
+        return self.head[_SHARED_BYTES:]
+
+    def row(self, delivery: str) -> bytes:
+        """Return the field of a delivery's row beside the head. Raise ValueError."""
+        return self.head[:_SHARED_BYTES] + bytes.fromhex(delivery)[EVENT_BYTES:]
 
 
 class RedisLedger:
@@ -44,23 +81,22 @@ class RedisLedger:
 
     def __init__(self, store: Store, *, index_size: int = 2000, index_s: int = 30 * 86_400) -> None:
         self._store = store
+        self._names = Names(store)
+        pages = -(-index_size // _PAGE_DELIVERIES)
         # an expiry is extended only when it has lost a thirtieth, because the server also logs each write
-        self._index_limits = (-index_size - 1, index_s, index_s - index_s // 30)
+        self._index_limits = (pages, index_s, index_s - index_s // 30)
 
     async def open(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> Sequence[State]:
         """Enter deliveries that do not exist yet. Return the state each one has now, in order.
 
-        The first head of an event decides for good whether the event is sharded: spread over 256 hashes. Every key of
-        the event is kept for the head's retention from now on, never shorter than before. A delivery of a withdrawn
-        event enters as `withdrawn`, unless its first state is final already.
+        The first head of an event decides for good over how many buckets it is spread, and how long it is kept: for its
+        retention, and up to half as long again. A delivery of a withdrawn event enters as `withdrawn`, unless its first
+        state is final already.
         """
-        batches = (
-            self._entries(heads, new_entries),
-            self._by_recipient(new_entries),
-            self._by_event_id(heads),
-        )
+        names = await register_names(self._names, heads)
+        batches = self._entries(heads, new_entries), self._by_recipient(new_entries), self._names.again(names)
         states = (await self._store.run(*batches))[0]
-        return [STATES[state] for state in states[: len(new_entries)]]
+        return [STATES[code - 1] for code in states[: len(new_entries)]]
 
     async def transition(self, transitions: Sequence[Transition]) -> Sequence[TransitionResult]:
         """Write the transitions that the ledger allows, in order.
@@ -69,11 +105,7 @@ class RedisLedger:
         worker that claimed the delivery before gets `applied=False` with its own owner epoch. A claim on a withdrawn
         event makes the delivery `withdrawn` instead, and returns that state.
         """
-        batch = ScriptBatch(_TRANSITION, self._store.cluster, (LONGEST_ROW,))
-        for i, args in batch.grouped((one.event for one in transitions), self._store.keys.event):
-            transition = transitions[i]
-            allowed = REPLAYABLE[transition.replay] if transition.replay else ALLOWED[transition.to]
-            args.extend((transition.delivery, allowed + transition.held_by, step_of(transition)))
+        batch = self._transitions(transitions)
         answers = (await self._store.run(batch))[0]
         return [
             result_of(transition, answer) for transition, answer in zip(transitions, answers, strict=True)
@@ -81,112 +113,197 @@ class RedisLedger:
 
     async def current(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[TransitionResult]:
         """Return the current state, owner and attempt of each (event, delivery id), in order; nothing is written."""
-        batch = ScriptBatch(_CURRENT, self._store.cluster)
-        for i, args in batch.grouped((event for event, _ in deliveries), self._store.keys.event):
-            args.append(deliveries[i][1])
-        return [current_of(answer) for answer in (await self._store.run(batch))[0]]
+        return [current_of_row(row) for row in await self.rows(deliveries)]
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """Return a delivery with its history; None where there is none."""
-        key = self._store.keys.event(event)
-        shard = f"{key}:{delivery[:2]}"
-        sharded, row, shard_row = await self._store.pipeline(
-            [("HGET", key, "@w"), ("HGET", key, delivery), ("HGET", shard, delivery)]
-        )
-        # all three at once: one round trip, whether or not the event is sharded
-        stored: bytes | None = shard_row if sharded == b"1" else row
-        return None if stored is None else _readable_entry(event, delivery, stored)
+        (row,) = await self.rows([(event, delivery)])
+        return _readable_entry(event, delivery, row) if row else None
 
     async def entries(self, event: str) -> AsyncIterator[Entry]:
         """Yield all deliveries of an event, in no order."""
-        key = self._store.keys.event(event)
-        (sharded,) = await self._store.pipeline([("HGET", key, "@w")])
-        hashes = [f"{key}:{shard}" for shard in LEDGER_SHARDS] if sharded == b"1" else [key]
-        for hash_key in hashes:
-            seen: set[bytes] = set()  # HSCAN may return a field twice
-            cursor = 0
-            while True:
-                ((cursor, rows),) = await self._store.pipeline([("HSCAN", hash_key, cursor, "COUNT", 500)])
-                for name, row in rows.items():
-                    if name not in seen and not name.startswith(b"@"):
-                        seen.add(name)
-                        if (entry := _readable_entry(event, name.decode(), row)) is not None:
-                            yield entry
-                if not cursor:
-                    break
+        if not is_event_key(event):
+            return
+        seen, others, segment, bucket = set[bytes](), set[str](), "", 0
+        while segment != _NOWHERE:
+            _, segment, bucket, alike, *rows = await self._read_event(event, segment, bucket)
+            others |= _keys_of_fields(event, alike)
+            for own, row in zip(rows[::2], rows[1::2], strict=True):
+                if own not in seen:
+                    seen.add(own)
+                    entry = _readable_entry(event, event + own.hex(), row)
+                    if entry is not None and not (others and _is_of_one(others, entry)):
+                        yield entry
 
     async def head(self, event: str) -> Mapping[str, object] | None:
         """Return what is kept of an event: type, source, id, times, position, `withdrawn_ms` if it is withdrawn.
 
         None where nothing is kept.
         """
-        ((head, withdrawn),) = await self._store.pipeline(
-            [("HMGET", self._store.keys.event(event), "@", "@x")]
-        )
-        if not head and not withdrawn:
+        if not is_event_key(event):
             return None
-        kept: dict[str, object] = {"key": event, **(orjson.loads(head) if head else {})}
-        if withdrawn:
-            kept["withdrawn_ms"] = int(withdrawn)
-        return kept
+        head, *_ = await self._read_event(event, _NOWHERE, 0)
+        if not head:
+            return None
+        if code := code_in(head):
+            await self._names.load((code,))
+        kept = head_of(event, head, self._names)
+        return kept if len(kept) > 1 else None
 
     async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
         """Mark an event as withdrawn, whether or not it has come yet; claims check the mark. The first time is kept.
 
-        The mark is kept as long as the event; for an event that has not come at least `keep_s` seconds.
+        The mark is kept as long as the event, and for an event that has not come at least `keep_s` seconds.
         """
-        await self._store.run_script(_WITHDRAW, self._store.keys.event(event), at_ms, keep_s)
+        place = self.place(event)
+        await self._store.run_script(
+            _WITHDRAW, place.shard, place.head, withdrawn_bytes(at_ms), hours_of(keep_s)
+        )
 
     async def recipient_entries(
         self, recipient: str, since_ms: int = 0, limit: int = 100
     ) -> list[tuple[str, str]]:
         """Return (event, delivery) of a recipient's deliveries, newest first; some may have left the ledger."""
         key = self._store.keys.deliveries(recipient)
-        (members,) = await self._store.pipeline(
-            [("ZREVRANGEBYSCORE", key, "+inf", since_ms, "LIMIT", 0, limit)]
+        newest, pages = await self._store.pipeline(
+            [
+                ("ZREVRANGEBYSCORE", key, "+inf", since_ms, "WITHSCORES"),
+                ("LRANGE", f"{key}:older", -(limit // _PAGE_DELIVERIES + 1), -1),
+            ]
         )
-        pairs = (member.decode().rpartition(":") for member in members)
-        return [(event, delivery) for event, _, delivery in pairs]
+        times = {member: int(at_ms) for page in pages for member, at_ms in _members(page)}
+        times |= {bytes(member): int(score) for member, score in _pairs(newest)}
+        found = sorted(((at, member) for member, at in times.items() if at >= since_ms), reverse=True)
+        members = [member.hex() for _, member in found[:limit]]
+        return [(member[: 2 * EVENT_BYTES], member) for member in members]
 
     async def named(self, event_id: str) -> Sequence[str]:
-        """Return the keys of the newest events with this id, one a source; some may have left the ledger."""
-        (events,), _ = await self._store.fetch([self._store.keys.events_with_id(event_id)])
-        return sorted(word for word in events.decode().split() if word[0] != "+") if events else []
+        """Return the keys of the events with this id, one a source, at most 100."""
+        part = id_part(event_id)
+        octets = bytes.fromhex(part)
+        fields = await self._store.run_script(
+            _NAMED, self._store.keys.ledger_shard(octets[0]), octets[1:], _SAME_ID
+        )
+        return sorted(key_of_field(octets[0], field) for field in fields)
 
     async def index_by_recipient(self, new_entries: Sequence[NewEntry]) -> None:
         """Add deliveries to the index by recipient; `open` does it itself."""
         await self._store.run(self._by_recipient(new_entries))
 
+    async def rows(self, deliveries: Sequence[tuple[str, str]]) -> list[bytes]:
+        """Return the rows of (event, delivery) pairs; empty for one that is not there."""
+        pieces: dict[str, list[Piece]] = {}
+        known = [i for i, (_, delivery) in enumerate(deliveries) if is_delivery_id(delivery)]
+        for n, i in enumerate(known):
+            event, delivery = deliveries[i]
+            place = self.place(event)
+            pieces.setdefault(place.shard, []).append(((n,), (place.row(delivery), place.rest)))
+        batch = ScriptBatch(_READ, self._store.cluster)
+        batch.add_pieces(pieces)
+        rows = [b""] * len(deliveries)
+        for i, row in zip(known, (await self._store.run(batch))[0], strict=True):
+            rows[i] = row
+        return rows
+
+    def place(self, event: str) -> Place:
+        """Return where an event is. Raise ValueError for text that is no key of an event."""
+        key = bytes.fromhex(event)
+        return Place(self._store.keys.ledger_shard(key[0]), head_field(key))
+
     def _entries(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> ScriptBatch:
-        batch = ScriptBatch(_OPEN, self._store.cluster, (ALLOWED[State.withdrawn], _WEEK_S))
-        head_of = {head.event.key: head for head in heads}
-        by_event: dict[str, list[int]] = {event: [] for event in head_of}
-        for i, new_entry in enumerate(new_entries):
-            by_event.setdefault(new_entry.event, []).append(i)
-        for event, items in by_event.items():
-            key, head = self._store.keys.event(event), head_of.get(event)
-            head_args: tuple[Any, ...] = ("", "0", 0)
+        pieces: dict[str, list[Piece]] = {}
+        head_of_event = {head.event.key: head for head in heads}
+        items_of: dict[str, Sequence[int]] = dict.fromkeys(head_of_event, ())
+        items_of |= by_event(one.event for one in new_entries)
+        for event, items in items_of.items():
+            place, head = self.place(event), head_of_event.get(event)
+            octets, hours = b"", _HOURS_WITHOUT_HEAD
             if head is not None:
-                head_args = (head_bytes(head), "1" if head.sharded else "0", head.retention_s)
+                octets, hours = head_bytes(head, self._names), hours_of(head.retention_s)
             for part in chunks(items):
-                args = batch.add_key(key, part).args
-                args += (*head_args, len(part))
+                args: list[Arg] = [place.head, octets, _SIZE.pack(len(part), hours)]
                 for i in part:
-                    args += (new_entries[i].delivery, first_row(new_entries[i]))
+                    args += (place.row(new_entries[i].delivery), first_row(new_entries[i]))
+                pieces.setdefault(place.shard, []).append((part, args))
+        batch = ScriptBatch(_OPEN, self._store.cluster, (_WITHDRAWN_STEP, ALLOWED[State.withdrawn]))
+        batch.add_pieces(pieces)
         return batch
+
+    def _transitions(self, transitions: Sequence[Transition]) -> ScriptBatch:
+        kinds: dict[tuple[bytes, str], bytes] = {}
+        pieces: dict[str, list[Piece]] = {}
+        for i, one in enumerate(transitions):
+            kind = (REPLAYABLE[one.replay] if one.replay else ALLOWED[one.to], one.held_by)
+            code = kinds.get(kind) or kinds.setdefault(kind, (len(kinds) + 1).to_bytes(2, "big"))
+            place = self.place(one.event)
+            change = place.rest + code + transition_step(one)
+            pieces.setdefault(place.shard, []).append(((i,), (place.row(one.delivery), change)))
+        fixed = (_WITHDRAWN_STEP, len(kinds), *(part for kind in kinds for part in kind))
+        batch = ScriptBatch(_TRANSITION, self._store.cluster, fixed)
+        batch.add_pieces(pieces)
+        return batch
+
+    async def _read_event(self, event: str, segment: str, bucket: int) -> tuple[Any, ...]:
+        place = self.place(event)
+        head, next_segment, next_bucket, *rows = await self._store.run_script(
+            _READ_EVENT, place.shard, place.head, segment, bucket
+        )
+        return head, next_segment.decode(), next_bucket, *rows
 
     def _by_recipient(self, new_entries: Sequence[NewEntry]) -> ScriptBatch:
         batch = ScriptBatch(_INDEX_BY_RECIPIENT, self._store.cluster, self._index_limits)
         for i, args in batch.grouped((one.recipient for one in new_entries), self._store.keys.deliveries):
-            new_entry = new_entries[i]
-            args.extend((new_entry.at_ms, f"{new_entry.event}:{new_entry.delivery}"))
+            args.extend((new_entries[i].at_ms, bytes.fromhex(new_entries[i].delivery)))
         return batch
 
-    def _by_event_id(self, heads: Sequence[EventHead]) -> ScriptBatch:
-        batch = ScriptBatch(_INDEX_BY_EVENT_ID, self._store.cluster, (_SAME_ID,))
-        for i, args in batch.grouped((head.event.id for head in heads), self._store.keys.events_with_id):
-            args.extend((heads[i].event.key, heads[i].retention_s))
-        return batch
+
+def head_field(key: bytes) -> bytes:
+    """Return the field of an event's head, by its key: what its shard does not say."""
+    return key[1:5] + key[6:8] + key[5:6] + key[8:]
+
+
+def key_of_field(first: int, field: bytes) -> str:
+    """Return the key of an event, by its shard and the field of its head."""
+    return (bytes((first,)) + field[:4] + field[6:7] + field[4:6] + field[7:11]).hex()
+
+
+def _keys_of_fields(event: str, fields: bytes) -> set[str]:
+    """Return the keys of events whose heads' fields these are, in the shard of an event."""
+    first = int(event[:2], 16)
+    return {key_of_field(first, fields[at : at + _HEAD_BYTES]) for at in range(0, len(fields), _HEAD_BYTES)}
+
+
+def _is_of_one(events: Iterable[str], entry: Entry) -> bool:
+    """Return whether a delivery that was read beside a head is of one of these other events, by its own id."""
+    own = entry.delivery[2 * EVENT_BYTES :]
+    return any(
+        delivery_id(event, entry.recipient, entry.channel)[2 * EVENT_BYTES :] == own for event in events
+    )
+
+
+def by_event(events: Iterable[str]) -> Mapping[str, Sequence[int]]:
+    """Return the items of each event, by the events of the items in their order."""
+    items: dict[str, list[int]] = {}
+    for i, event in enumerate(events):
+        items.setdefault(event, []).append(i)
+    return items
+
+
+def _members(page: bytes) -> Iterator[tuple[bytes, int]]:
+    size = _TIME_BYTES + _MEMBER_BYTES
+    for start in range(0, len(page), size):
+        yield (
+            page[start + _TIME_BYTES : start + size],
+            int.from_bytes(page[start : start + _TIME_BYTES], "big"),
+        )
+
+
+def _pairs(reply: Sequence[Any]) -> Iterator[tuple[bytes, float]]:
+    """Yield member and score of a reply with scores: pairs in RESP3, a flat list in RESP2."""
+    if reply and isinstance(reply[0], list):
+        yield from ((member, float(score)) for member, score in reply)
+    else:
+        yield from ((m, float(score)) for m, score in zip(reply[::2], reply[1::2], strict=True))
 
 
 def _readable_entry(event: str, delivery: str, row: bytes) -> Entry | None:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.ledger.rows import entry_of, restored_row, step_lines, steps_in
-from service.adapters.redis.script_batch import Script, ScriptBatch
+from service.adapters.redis.ledger.ledger import RedisLedger, by_event
+from service.adapters.redis.ledger.rows import entry_of, restored_row, step_list, steps_in
+from service.adapters.redis.script_batch import Arg, Piece, Script, ScriptBatch, chunks
 from service.model.ledger import Entry, NewEntry
 from service.model.restored_history import LoggedDelivery, arrange
 from service.ports import EventHead, Unavailable
 
-_RESTORE = Script("ledger_restore", complete_only=True)
+_RESTORE = Script("ledger_functions", "ledger_restore", complete_only=True)
 _ATTEMPTS = 10
 _WRITTEN, _NOT_HELD = b"1", b"-"
 
@@ -37,7 +37,7 @@ class RedisLedgerRestore:
 
         A row is written only where it differs, so history that is read again costs reads alone.
         """
-        if heads:  # before the rows: a key without a head has no expiry
+        if heads:  # before the rows, which end with their head
             await self._ledger.open(heads, [])
         entries: list[Entry | None] = [None] * len(logged)
         stored = await self._read(logged)
@@ -97,14 +97,18 @@ class RedisLedgerRestore:
         """Return the rows that are stored where nothing was written; None for what was written or is not held."""
         if not logged:
             return []
+        pieces: dict[str, list[Piece]] = {}
+        for event, items in by_event(one.event for one in logged).items():
+            place = self._ledger.place(event)
+            for part in chunks(items):
+                args: list[Arg] = [place.head, len(part)]
+                for i in part:
+                    args += (place.row(logged[i].delivery), before[i].row, before[i].left_over, *new[i])
+                pieces.setdefault(place.shard, []).append((part, args))
         batch = ScriptBatch(_RESTORE, self._store.cluster)
-        for i, args in batch.grouped((one.event for one in logged), self._store.keys.event):
-            args.extend((logged[i].delivery, before[i].row, before[i].left_over, *new[i]))
+        batch.add_pieces(pieces)
         answers = (await self._store.run(batch))[0]
-        return [
-            None if answer in (_WRITTEN, _NOT_HELD) else _StoredRow(*answer.split(b"\0", 1))
-            for answer in answers
-        ]
+        return [None if answer in (_WRITTEN, _NOT_HELD) else _stored_row(answer) for answer in answers]
 
 
 def _arranged(logged: LoggedDelivery, stored: _StoredRow) -> _StoredRow:
@@ -113,5 +117,9 @@ def _arranged(logged: LoggedDelivery, stored: _StoredRow) -> _StoredRow:
     if stored.row:
         steps += entry_of(logged.event, logged.delivery, stored.row).steps
     history = arrange(steps, logged.since_ms)
-    texts = restored_row(logged, history.steps, stored.row), step_lines(history.left_over)
-    return _StoredRow(*(text.encode(errors="surrogatepass") for text in texts))
+    return _StoredRow(restored_row(logged, history.steps, stored.row), step_list(history.left_over))
+
+
+def _stored_row(answer: bytes) -> _StoredRow:
+    size, _, rest = answer.partition(b" ")
+    return _StoredRow(rest[: int(size)], rest[int(size) :])

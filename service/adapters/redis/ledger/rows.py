@@ -1,15 +1,35 @@
-"""The format of a delivery in the ledger: a line for each step, newest first, then the recipient's line.
+"""The format of a delivery in the ledger. Numbers are big-endian.
 
-A step is `STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL`, the recipient's line `RECIPIENT⇥CHANNEL⇥RULE⇥MATCHED`: some 70 bytes
-for a new delivery.
+| part | bytes |
+|---|---|
+| spread | 1: the exponent of the buckets that a wide event is spread over, else 0; the scripts set it |
+| count | 1: number of steps |
+| steps | newest first, 9 each: state × 4096 + attempt (2), reason (1), time in ms (6), perhaps a text |
+| channel, rule | 1: channel × 16 + rule |
+| recipient, matched | two texts, in the format of `texts` |
+
+A step with 64 added to its reason says that the delivery was claimed for it, and has behind it how long before (ms, 2).
+A step with a text has 128 added, and the length (2) and UTF-8 behind it; a detail that has a code is 255 and the code.
+The text is the detail; of a claim that has not ended, the worker's owner epoch; of a step that a rebuild inserted,
+`\\x01`. A delivery with two steps has some 32 bytes and those of the recipient.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from struct import Struct
 
-import orjson
-
-from service.adapters.redis.keys import escape, unescape
+from service.adapters.redis.ledger.codes import (
+    CHANNEL_CODES,
+    CHANNELS,
+    DETAIL_CODES,
+    DETAILS,
+    REASON_CODES,
+    REASONS,
+    RULE_CODES,
+    RULES,
+    STATE_CODES,
+    STATES,
+)
+from service.adapters.redis.ledger.texts import read_text, text_bytes
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     TRANSITIONS,
@@ -23,76 +43,99 @@ from service.model.ledger import (
     sources_of,
 )
 from service.model.reasons import Reason
-from service.model.restored_history import LoggedDelivery
-from service.ports import EventHead
+from service.model.restored_history import INSERTED, RESTORED, LoggedDelivery
 
-_REASONS = frozenset(reason.value for reason in Reason)
 LONGEST_ROW = 4096
 _LONGEST_DETAIL = 300
-_OPTIONAL = ("external_id", "project_id", "account", "actor", "expires_ms", "traceparent", "stated_ms")
+_STEP = Struct(">HBHI")
+_LENGTH = Struct(">H")
+_MOST_ATTEMPTS = 4095
+_REASON, _HAS_CLAIM, _HAS_TEXT = 63, 64, 128
+_INSERTED_TEXT = "\x01"
+_KNOWN_TEXT = 255
+_FIRST_STEP = 2
 
-ALLOWED: Mapping[State, str] = {
-    to: f",{','.join(sorted(sources_of(to)))}," for to in TRANSITIONS if to is not None
-}
-"""For each state the states from which it may follow, in the form that scripts search."""
 
-REPLAYABLE: Mapping[ReplayKind, str] = {
-    kind: f",{','.join(sorted(sources_of(State.queued, kind)))}," for kind in REPLAY_TRANSITIONS
+def _codes_of(states: frozenset[State]) -> bytes:
+    return bytes(sorted(STATE_CODES[state] for state in states))
+
+
+ALLOWED: Mapping[State, bytes] = {to: _codes_of(sources_of(to)) for to in STATES if to in TRANSITIONS}
+"""For each state the codes of the states from which it may follow."""
+
+REPLAYABLE: Mapping[ReplayKind, bytes] = {
+    kind: _codes_of(sources_of(State.queued, kind)) for kind in REPLAY_TRANSITIONS
 }
 """The same for an operator's transitions, which all lead to `queued`."""
 
-STATES: Mapping[bytes, State] = {state.value.encode(): state for state in State}
+
+def step_bytes(
+    state: State, reason: Reason, at_ms: int, attempt: int = 0, *, detail: str = "", owner: str = ""
+) -> bytes:
+    """Return a step."""
+    code = REASON_CODES[reason]
+    head = STATE_CODES[state] << 12 | min(attempt, _MOST_ATTEMPTS)
+    if not (detail or owner):
+        return _STEP.pack(head, code, at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF)
+    time = at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF
+    if known := DETAIL_CODES.get(detail):
+        return _STEP.pack(head, code | _HAS_TEXT, *time) + bytes((_KNOWN_TEXT, known))
+    text = _INSERTED_TEXT if owner == INSERTED else owner or detail
+    octets = " ".join(text[:_LONGEST_DETAIL].split()).encode(errors="surrogatepass")
+    if text == _INSERTED_TEXT:
+        octets = text.encode()
+    return (
+        _STEP.pack(head, code | _HAS_TEXT, at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF)
+        + _LENGTH.pack(len(octets))
+        + octets
+    )
 
 
-def first_row(new_entry: NewEntry) -> str:
+def first_row(new_entry: NewEntry) -> bytes:
     """Return the row of a new delivery."""
-    detail = _line(new_entry.detail) if new_entry.detail else ""
     return (
-        f"{new_entry.state}\t{new_entry.reason}\t{new_entry.at_ms}\t0\t\t{detail}\n"
-        f"{escape(new_entry.recipient)}\t{new_entry.channel}\t{new_entry.rule}\t{escape(new_entry.matched)}"
+        b"\0\x01"
+        + step_bytes(new_entry.state, new_entry.reason, new_entry.at_ms, detail=new_entry.detail)
+        + _recipient_bytes(new_entry.recipient, new_entry.channel, new_entry.rule, new_entry.matched)
     )
 
 
-def restored_row(logged: LoggedDelivery, steps: Sequence[HistoryStep], row: bytes) -> str:
-    """Return the row of a delivery with these steps, newest first; the recipient's line of an existing row is kept.
-
-    Of a row that is too long the oldest steps are dropped, except the very first, as the ledger's script does.
-    """
-    recipient_line = f"{escape(logged.recipient)}\t{logged.channel}\t{logged.rule}\t{escape(logged.matched)}"
-    if row:
-        recipient_line = row[row.rfind(b"\n") + 1 :].decode(errors="surrogatepass")
-    return _bounded([*map(_step_line, steps), recipient_line])
-
-
-def step_lines(steps: Sequence[HistoryStep]) -> str:
-    """Return steps that belong to no row, one a line, as many as a row may have."""
-    return _bounded([*map(_step_line, steps), ""]).rstrip("\n")
-
-
-def steps_in(lines: bytes) -> list[HistoryStep]:
-    """Return the steps of `step_lines`. Raise ValueError."""
-    return [_step(line) for line in lines.decode(errors="surrogatepass").split("\n") if line]
-
-
-def _bounded(lines: list[str]) -> str:
-    size = sum(len(line.encode(errors="surrogatepass")) + 1 for line in lines)
-    while size > LONGEST_ROW and len(lines) > 3:
-        size -= len(lines.pop(-3).encode(errors="surrogatepass")) + 1
-    return "\n".join(lines)
-
-
-def _step_line(step: HistoryStep) -> str:
-    owner, detail = _line(step.owner), _line(step.detail)
-    return f"{step.state}\t{step.reason}\t{step.at_ms}\t{step.attempt}\t{owner}\t{detail}"
-
-
-def step_of(transition: Transition) -> str:
+def transition_step(transition: Transition) -> bytes:
     """Return the step that a transition adds."""
-    owner = _line(transition.owner) if transition.owner else ""
-    detail = _line(transition.detail) if transition.detail else ""
-    return (
-        f"{transition.to}\t{transition.reason}\t{transition.at_ms}\t{transition.attempt}\t{owner}\t{detail}"
+    return step_bytes(
+        transition.to,
+        transition.reason,
+        transition.at_ms,
+        transition.attempt,
+        detail=transition.detail,
+        owner=transition.owner,
     )
+
+
+def restored_row(logged: LoggedDelivery, steps: Sequence[HistoryStep], row: bytes) -> bytes:
+    """Return the row of a delivery with these steps, newest first; the recipient of an existing row is kept.
+
+    Of a row that is too long the oldest steps are dropped, except the very first, as the ledger's scripts do.
+    """
+    recipient = _recipient_bytes(logged.recipient, logged.channel, logged.rule, logged.matched)
+    if row:
+        recipient = row[_end_of_steps(row) :]
+    kept = _bounded([_history_step(step) for step in steps], LONGEST_ROW - _FIRST_STEP - len(recipient))
+    return bytes((0, len(kept))) + b"".join(kept) + recipient
+
+
+def step_list(steps: Sequence[HistoryStep]) -> bytes:
+    """Return steps that belong to no row, as many as a row may have; empty for none."""
+    return b"".join(_bounded([_history_step(step) for step in steps], LONGEST_ROW))
+
+
+def steps_in(octets: bytes) -> list[HistoryStep]:
+    """Return the steps of `step_list`. Raise ValueError."""
+    steps, place = list[HistoryStep](), 0
+    while place < len(octets):
+        more, place = _read_step(octets, place)
+        steps += more
+    return steps
 
 
 def result_of(transition: Transition, answer: bytes) -> TransitionResult:
@@ -106,49 +149,116 @@ def current_of(answer: bytes) -> TransitionResult:
     """Return the current state of a delivery from its newest step; empty where there is no such delivery."""
     if not answer:
         return TransitionResult(False, None)
-    state, _, _, attempt, owner, _ = answer.split(b"\t", 5)
-    return TransitionResult(False, STATES[state], owner.decode(), int(attempt))
+    (step, *_), _ = _read_step(answer, 0)
+    return TransitionResult(False, step.state, step.owner, step.attempt)
+
+
+def current_of_row(row: bytes) -> TransitionResult:
+    """Return the current state of a delivery from its row; empty where there is no such delivery."""
+    return current_of(row[_FIRST_STEP:])
 
 
 def entry_of(event: str, delivery: str, row: bytes) -> Entry:
     """Return the delivery in a row. Raise ValueError for a row that is not in this format."""
-    *steps, recipient_line = row.decode(errors="surrogatepass").split("\n")
-    recipient, channel, *rest = recipient_line.split("\t")
-    rule, matched = rest or ("", "")
-    history = tuple(map(_step, steps))
-    return Entry(event, delivery, unescape(recipient), channel, history, rule, unescape(matched))
+    try:
+        steps, place = list[HistoryStep](), _FIRST_STEP
+        for _ in range(row[1]):
+            more, place = _read_step(row, place)
+            steps += more
+        channel, rule = divmod(row[place], 16)
+        if not (steps and channel):
+            raise ValueError("not a row of the ledger")
+        recipient, place = read_text(row, place + 1)
+        matched, place = read_text(row, place)
+        return Entry(
+            event,
+            delivery,
+            recipient,
+            CHANNELS[channel - 1],
+            tuple(steps),
+            RULES[rule - 1] if rule else "",
+            matched,
+        )
+    except IndexError:
+        raise ValueError("not a row of the ledger") from None
 
 
-def head_bytes(head: EventHead) -> bytes:
-    """Return the head of an event as JSON: not its data, which Kafka has at `position`."""
-    event = head.event
-    kept: dict[str, Any] = {
-        "type": event.type,
-        "source": event.source,
-        "id": event.id,
-        "time_ms": event.time_ms,
-        "received_ms": event.received_ms,
-    }
-    for name in _OPTIONAL:
-        if (value := getattr(event, name)) is not None and value != "":
-            kept[name] = value
-    if event.recipients is not None:
-        kept["recipients"] = len(event.recipients)
-    if head.position:
-        kept["position"] = head.position
-    return orjson.dumps(kept)
+def stand_in_bytes(recipient: str) -> bytes:
+    """Return a recipient as rows have it."""
+    return text_bytes(recipient)
 
 
-def _step(line: str) -> HistoryStep:
-    state, reason, at, attempt, owner, detail = line.split("\t", 5)
-    return HistoryStep(State(state), _reason(reason), int(at), int(attempt), detail, owner)
+def _recipient_bytes(recipient: str, channel: str, rule: str, matched: str) -> bytes:
+    codes = CHANNEL_CODES[channel] << 4 | (RULE_CODES[rule] if rule else 0)  # type: ignore[index]
+    return bytes((codes,)) + text_bytes(recipient) + text_bytes(matched)
 
 
-def _reason(text: str) -> Reason:
-    """Return a reason; none for one that only a newer version knows, as during a rolling upgrade."""
-    return Reason(text) if text in _REASONS else Reason.none
+def _history_step(step: HistoryStep) -> bytes:
+    owner = step.owner if step.state is State.sending or step.owner == INSERTED else ""
+    return step_bytes(step.state, step.reason, step.at_ms, step.attempt, detail=step.detail, owner=owner)
 
 
-def _line(text: str) -> str:
-    """Return the text without the separators of steps and fields, and not too long."""
-    return " ".join(text[:_LONGEST_DETAIL].split())
+def _bounded(steps: list[bytes], most: int) -> list[bytes]:
+    size = sum(map(len, steps))
+    while (size > most or len(steps) > 254) and len(steps) > 2:
+        size -= len(steps.pop(-2))
+    return steps
+
+
+def _read_step(octets: bytes, place: int) -> tuple[list[HistoryStep], int]:
+    """Return the step at a place, with the claim before it if it has one, and the next place. Raise ValueError."""
+    if len(octets) < place + _STEP.size:
+        raise ValueError("not a step of the ledger")
+    head, code, high, low = _STEP.unpack_from(octets, place)
+    place += _STEP.size
+    state, attempt, at_ms, detail, owner = (
+        _member(STATES, head >> 12),
+        head & _MOST_ATTEMPTS,
+        high << 32 | low,
+        "",
+        "",
+    )
+    claimed = list[HistoryStep]()
+    if code & _HAS_CLAIM:
+        before_ms, place = _length(octets, place)
+        claimed.append(HistoryStep(State.sending, Reason.none, at_ms - before_ms, attempt))
+    if code & _HAS_TEXT:
+        length, place = _length(octets, place)
+        known, number = divmod(length, 256)
+        if known == _KNOWN_TEXT:
+            text = DETAILS[number - 1] if 0 < number <= len(DETAILS) else ""
+        else:
+            place += length
+            if len(octets) < place:
+                raise ValueError("not a step of the ledger")
+            text = octets[place - length : place].decode(errors="surrogatepass")
+        if text == _INSERTED_TEXT:
+            detail, owner = RESTORED, INSERTED
+        elif state is State.sending:
+            owner = text
+        else:
+            detail = text
+    reason = code & _REASON
+    # a code that only a newer version knows, as during a rolling upgrade, counts as no reason
+    known_reason = REASONS[reason - 1] if 0 < reason <= len(REASONS) else Reason.none
+    return [HistoryStep(state, known_reason, at_ms, attempt, detail, owner), *claimed], place
+
+
+def _length(octets: bytes, place: int) -> tuple[int, int]:
+    """Return the number of two bytes at a place, and the place after it. Raise ValueError."""
+    if len(octets) < place + 2:
+        raise ValueError("not a step of the ledger")
+    return int.from_bytes(octets[place : place + 2], "big"), place + 2
+
+
+def _member(states: Sequence[State], code: int) -> State:
+    if not 0 < code <= len(states):
+        raise ValueError("not a state of the ledger")
+    return states[code - 1]
+
+
+def _end_of_steps(row: bytes) -> int:
+    place = _FIRST_STEP
+    for _ in range(row[1]):
+        _, place = _read_step(row, place)
+    return place

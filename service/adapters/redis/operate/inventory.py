@@ -12,6 +12,9 @@ from hashlib import blake2b
 from typing import Any
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.ledger.heads import withdrawn_at
+from service.adapters.redis.ledger.rows import entry_of
+from service.adapters.redis.ledger.scan import ScannedRow, scan_ledger
 from service.adapters.redis.script_batch import Command
 from service.adapters.redis.tables.rows import is_current
 from service.model.ledger import State, is_open
@@ -44,11 +47,9 @@ _TABLE_OF: Mapping[tuple[str, str], tuple[str, str]] = {
     ("a", "contacts"): ("contacts", "HGETALL"),
     ("k", "keys"): ("api-keys", "HGETALL"),
     ("r", "inbox"): ("inbox", "HGETALL"),
-    ("e", ""): ("ledger", "HGETALL"),
     ("d", "due"): ("due", "ZRANGE"),
 }
 _KEY = re.compile(r"\{([a-z])(?::(.*))?\}(?::(.*))?", re.DOTALL)
-_LEDGER_SHARD = re.compile(r"[0-9a-f]{2}")
 
 
 async def inventory(store: Store) -> list[TableCount]:
@@ -72,6 +73,9 @@ async def inventory(store: Store) -> list[TableCount]:
                 for table, content in _rows(table_of_key, reply):
                     rows[table] += 1
                     checksums[table] += _hash(f"{table}\0{_tag(name, table)}\0".encode() + content)
+    async for table, content in _ledger_rows(store):
+        rows[table] += 1
+        checksums[table] += _hash(f"{table}\0".encode() + content)
     return [TableCount(table, rows[table], f"{checksums[table] % 2**64:016x}") for table in TABLES]
 
 
@@ -79,6 +83,9 @@ async def holds_rows(store: Store) -> bool:
     """Return whether there is any row, inbox entry or delivery. Raise Unavailable."""
     async for names in _scan(store):
         if any(_table_of(name, store) for name in names):
+            return True
+    async for part in scan_ledger(store):
+        if part.heads or part.rows:
             return True
     return False
 
@@ -94,16 +101,13 @@ def _table_of(name: str, store: Store) -> tuple[str, str] | None:
     if match is None:
         return None
     tag_letter, suffix = match[1], match[3] or ""
-    if tag_letter == "e" and _LEDGER_SHARD.fullmatch(suffix):
-        suffix = ""
     return _TABLE_OF.get((tag_letter, suffix))
 
 
 def _tag(name: str, table: str) -> str:
     """Return what a key adds to the hash of its rows.
 
-    Only the hash tag, so that an event counts the same whether or not it is sharded; nothing for the due set, whose
-    shards are no part of a delivery.
+    Only the hash tag; nothing for the due set, whose shards are no part of a delivery.
     """
     tag = name[name.rfind("{") + 1 : name.rfind("}")]
     return "" if table == "due" else tag
@@ -115,16 +119,12 @@ def _read(name: str, command: str) -> Command:
 
 
 def _rows(table: str, reply: Any) -> Iterator[tuple[str, bytes]]:
-    """Yield the rows under one key, each with its table; an event's ledger also has the event's withdrawal."""
+    """Yield the rows under one key, each with its table."""
     match table:
         case "contacts" | "api-keys":
             yield from ((table, row) for row in reply.values())
         case "inbox":
             yield from ((table, item + b"\0" + entry) for item, entry in reply.items())
-        case "ledger":
-            yield from ((table, _delivery(i, row)) for i, row in reply.items() if not i.startswith(b"@"))
-            if withdrawn := reply.get(b"@x"):
-                yield "withdrawals", withdrawn
         case "due":
             yield from ((table, delivery) for delivery in reply)
         case (
@@ -135,13 +135,26 @@ def _rows(table: str, reply: Any) -> Iterator[tuple[str, bytes]]:
             yield table, reply
 
 
-def _delivery(delivery: bytes, row: bytes) -> bytes:
+async def _ledger_rows(store: Store) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield the deliveries, and the withdrawals of events, each with its table."""
+    async for part in scan_ledger(store):
+        for row in part.rows:
+            yield "ledger", _delivery(row)
+        for event, head in part.heads.items():
+            if (withdrawn_ms := withdrawn_at(head)) is not None:
+                yield "withdrawals", f"{event}\0{withdrawn_ms}".encode()
+
+
+def _delivery(scanned: ScannedRow) -> bytes:
     """Return a delivery's recipient, channel and state; while it is open, not its reason."""
-    state, reason, _ = row.split(b"\t", 2)
-    recipient = b"\t".join(row[row.rfind(b"\n") + 1 :].split(b"\t", 2)[:2])
-    if is_open(State(state.decode())):
-        state, reason = (b"queued" if state == b"sending" else state), b""
-    return b"\0".join((delivery, recipient, state, reason))
+    entry = entry_of(*scanned)
+    step = entry.newest_step
+    state, reason = step.state, step.reason.value
+    if is_open(state):
+        state, reason = (State.queued if state is State.sending else state), ""
+    return "\0".join((entry.delivery, entry.recipient, entry.channel, state, reason)).encode(
+        errors="surrogatepass"
+    )
 
 
 def _is_new(name: str, seen: set[int]) -> bool:

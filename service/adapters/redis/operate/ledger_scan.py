@@ -1,18 +1,18 @@
 """Scans of everything in the ledger, the due set and the inboxes, for an audit: a few hundred keys at a time."""
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.keys import DUE_SHARDS, unescape
 from service.adapters.redis.ledger.rows import entry_of
+from service.adapters.redis.ledger.scan import scan_ledger
 from service.adapters.redis.operate.inbox_drift import inbox_drift
 from service.adapters.redis.script_batch import CHUNK, Script
 from service.model.ledger import Entry
 from service.ports import Clock
 
 _KEYS_A_CALL = 50
-_EVENT = re.compile(r"\{e:([^}]*)\}(?::[0-9a-f]{2})?")
 _INBOX = re.compile(r"\{r:([^}]*)\}:inbox")
 _EVENT_FIELD = re.compile(rb'"event":"([0-9a-f]{24})"')
 _RECOUNT = Script("inbox_functions", "inbox_recount")
@@ -27,12 +27,14 @@ class RedisLedgerScan:
 
     async def ledger(self) -> AsyncIterator[tuple[Sequence[Entry], Sequence[str]]]:
         """Yield deliveries, each once, and the names of rows that cannot be read."""
-        async for keys in self._scan("{e:*}*", _EVENT):
+        async for part in scan_ledger(self._store):
             entries: list[Entry] = []
             broken: list[str] = []
-            replies = await self._store.pipeline([("HGETALL", key) for key, _ in keys])
-            for (_, event), rows in zip(keys, replies, strict=True):
-                _decode(event, rows, entries, broken)
+            for event, delivery, row in part.rows:
+                try:
+                    entries.append(entry_of(event, delivery, row))
+                except ValueError:
+                    broken.append(f"{event}:{delivery}")
             yield entries, broken
 
     async def waiting(self) -> AsyncIterator[Sequence[tuple[str, str]]]:
@@ -72,16 +74,6 @@ class RedisLedgerScan:
             keys = [(text, match[1]) for text in texts if (match := shape.fullmatch(text[prefix_length:]))]
             for start in range(0, len(keys), _KEYS_A_CALL):
                 yield keys[start : start + _KEYS_A_CALL]
-
-
-def _decode(event: str, rows: Mapping[bytes, bytes], entries: list[Entry], broken: list[str]) -> None:
-    for name, row in rows.items():
-        if name.startswith(b"@"):
-            continue
-        try:
-            entries.append(entry_of(unescape(event), name.decode(), row))
-        except ValueError:
-            broken.append(f"{event}:{name.decode(errors='replace')}")
 
 
 def _event_of(row: bytes | None) -> str:

@@ -4,25 +4,27 @@ from collections.abc import Sequence
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.pages import RedisInboxReads
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.texts import text_bytes
 from service.adapters.redis.script_batch import CHUNK, Script
-from service.ports import Clock, InboxItem, InboxQuery, LedgerIndex, ReadFilter
+from service.ports import Clock, InboxItem, InboxQuery, ReadFilter
 
-_ANONYMISE = Script("ledger_anonymise")
-_INBOX_SUFFIXES = ("", ":all", ":unread", ":read", ":counts", ":expires", ":seen", ":changes")
+_ANONYMISE = Script("ledger_functions", "ledger_anonymise")
+_INBOX_SUFFIXES = ("", ":unread", ":read", ":counts", ":seen", ":changes")
 _ALL = 1_000_000
 
 
 class RedisPersonalData:
     """Implements the PersonalData port."""
 
-    def __init__(self, store: Store, index: LedgerIndex, clock: Clock) -> None:
+    def __init__(self, store: Store, ledger: RedisLedger, clock: Clock) -> None:
         self._store = store
-        self._index = index
+        self._ledger = ledger
         self._reads = RedisInboxReads(store, clock)
 
     async def deliveries(self, recipient: str) -> Sequence[tuple[str, str]]:
         """Return (event, delivery) of everything that the ledger's index has of a recipient, newest first."""
-        return await self._index.recipient_entries(recipient, 0, _ALL)
+        return await self._ledger.recipient_entries(recipient, 0, _ALL)
 
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
         """Return the whole inbox, read and unread entries, oldest first."""
@@ -45,15 +47,18 @@ class RedisPersonalData:
             by_event.setdefault(event, []).append(delivery)
         anonymised = 0
         for event, ids in by_event.items():
-            key = self._store.keys.event(event)
+            place, recipient = self._ledger.place(event), text_bytes(stand_in)
             for start in range(0, len(ids), CHUNK):
-                part = ids[start : start + CHUNK]
-                anonymised += (await self._store.run_script(_ANONYMISE, key, stand_in, *part))[0]
+                part = [place.row(one) for one in ids[start : start + CHUNK]]
+                anonymised += (
+                    await self._store.run_script(_ANONYMISE, place.shard, place.head, recipient, *part)
+                )[0]
         return anonymised
 
     async def forget(self, recipient: str) -> None:
         """Delete a recipient's inbox with its change stream and ids of dropped entries, and the ledger's index."""
         keys = self._store.keys
         inbox = keys.inbox(recipient)
-        names = [*(f"{inbox}{suffix}" for suffix in _INBOX_SUFFIXES), keys.deliveries(recipient)]
+        names = [*(f"{inbox}{suffix}" for suffix in _INBOX_SUFFIXES)]
+        names += [keys.deliveries(recipient), f"{keys.deliveries(recipient)}:older"]
         await self._store.pipeline([("DEL", name) for name in names])

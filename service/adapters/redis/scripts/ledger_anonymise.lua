@@ -1,20 +1,35 @@
--- Removes personal data from deliveries: the recipient, and the details, in which relays quote addresses.
--- KEYS[1]  an event's ledger
--- ARGV     pseudonym of the recipient, then delivery ids
+-- Removes personal data from deliveries: the recipient, and the texts of steps, in which relays quote addresses.
+-- Needs ledger_functions.lua.
+-- KEYS[1]  a shard
+-- ARGV     head field, the recipient of the new rows, then fields of rows beside the head
 -- Returns  how many of them were there
 -- Atomic   a row is read and written back in one step, so a transition made meanwhile is not lost
--- Slot     the event's: the hashes of a sharded event have the same hash tag
-local sharded, rewritten = redis.call('HGET', KEYS[1], '@w') == '1', 0
-for i = 2, #ARGV do
-  local hash = sharded and KEYS[1] .. ':' .. string.sub(ARGV[i], 1, 2) or KEYS[1]
-  local row = redis.call('HGET', hash, ARGV[i])
-  if row then
-    local lines = {}
-    for line in string.gmatch(row, '[^\n]+') do lines[#lines + 1] = line end
-    for n = 1, #lines - 1 do lines[n] = string.match(lines[n], '^.*\t') end
-    lines[#lines] = ARGV[1] .. string.match(lines[#lines], '\t.*$')
-    redis.call('HSET', hash, ARGV[i], table.concat(lines, '\n'))
-    redis.call('HDEL', hash, '@+' .. ARGV[i]) -- the steps that a rebuild has kept for it
+-- Slot     the shard's: all buckets of a shard have the same hash tag
+local head_field, stand_in, rewritten = ARGV[1], ARGV[2], 0
+local head = find(KEYS[1], event_hash(head_field), head_field)
+
+local function anonymised(row)
+  local parts, place = {sub(row, 1, 2)}, 3
+  for _ = 1, byte(row, 2) do
+    local size, before_text = step_size(row, place)
+    parts[#parts + 1] = sub(row, place, place + 1) .. char(byte(row, place + 2) % 128) .. sub(row, place + 3, place + before_text - 1)
+    place = place + size
+  end
+  local size = byte(row, place + 1) -- of the recipient; see `text_bytes` in texts.py
+  if size == 254 then size = 16 elseif size == 253 then size = 12 elseif size == 255 then
+    size = 2 + unpack_bytes('>I2', row, place + 2)
+  end
+  parts[#parts + 1] = sub(row, place, place) .. stand_in .. sub(row, place + 2 + size)
+  return table.concat(parts)
+end
+
+for i = 3, #ARGV do
+  local field, hash = place_of(head_field, head, ARGV[i])
+  local first, bucket = find(KEYS[1], hash, field)
+  if first then
+    replace(bucket, field, anonymised(whole(bucket, field, first)), first)
+    local left = call('HGET', bucket, field .. '++') -- the steps that a rebuild has kept for it
+    if left then remove(bucket, field .. '++', left) end
     rewritten = rewritten + 1
   end
 end

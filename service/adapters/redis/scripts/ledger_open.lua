@@ -1,59 +1,75 @@
--- Enters deliveries that are not in the ledger yet, and stores the heads of new events.
--- KEYS     ledgers of events
--- ARGV     the states from which `withdrawn` may follow, as ",queued,held,"; retention (s) of events without a head;
---          then for each key: head or "", "1" if sharded, retention (s), n, then n times: delivery id, row
--- Returns  the current state of each delivery
+-- Enters deliveries that are not in the ledger yet, and stores the heads of new events. Needs ledger_functions.lua.
+-- KEYS     shards
+-- ARGV     code of `withdrawn` with its reason as a step without time, the states from which it may follow; then for each
+--          key the number of its events, and for each event: head field, head or "", n (one byte) and hours to keep it (four
+--          bytes), then n times: field of a row beside the head, row
+-- Returns  the code of the current state of each delivery
 -- Atomic   a delivery is entered once although workers repeat a batch, and a withdrawal stored meanwhile is seen
--- Slot     the event's: the hashes of a sharded event have the same hash tag
-local withdrawable, default_keep = ARGV[1], ARGV[2]
+-- Slot     the shard's: all buckets of a shard have the same hash tag
+local withdrawn_step, withdrawable = ARGV[1], set_of(ARGV[2])
 local a, out = 3, {}
 
--- Extends the expiry of a key; never shortens it.
-local function keep_for(key, seconds)
-  if redis.call('TTL', key) < tonumber(seconds) then redis.call('EXPIRE', key, seconds) end
+-- Returns the row of a delivery of a withdrawn event.
+local function withdrawn_row(row)
+  return sub(row, 1, 2) .. sub(withdrawn_step, 1, 3) .. sub(row, 6, 11) .. sub(row, 3 + step_size(row, 3))
 end
 
-for _, event in ipairs(KEYS) do
-  local head, sharded, keep, n = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
-  a = a + 4
-  local head_before, sharded_before, withdrawn = unpack(redis.call('HMGET', event, '@', '@w', '@x'))
-  local is_new = not head_before and not sharded_before
-  local new_fields = {} -- written in one HSET: a new event has no rows to compare with
-  if not head_before and head ~= '' then new_fields = {'@', head} end
-  if is_new then -- decided once: later calls follow what is stored, else rows would be looked for in the wrong hash
-    if sharded == '1' or head == '' then new_fields[#new_fields + 1], new_fields[#new_fields + 2] = '@w', sharded end
-  else
-    sharded = sharded_before or '0'
+local function open_event(shard)
+  local head_field, head, n, hours = ARGV[a], ARGV[a + 1], unpack_bytes('>BI4', ARGV[a + 2])
+  a = a + 3
+  local hash, segment = event_hash(head_field), segment_for(shard, hours)
+  local stored, bucket, home = find(shard, hash, head_field)
+  local new, fields, is_new = {}, 0, not stored -- `new`: what is written into the event's bucket, in one HSET
+  if head ~= '' and stored and not has(stored, KNOWN) then -- it was withdrawn before it came, or has rows without a head
+    local full = whole(bucket, head_field, stored)
+    local spread = has(full, DECIDED) and spread_of(full) or spread_of(head)
+    local mark = has(full, WITHDRAWN) and sub(full, 2, 7) or ''
+    head = char(KNOWN + DECIDED + spread + (mark ~= '' and WITHDRAWN or 0)) .. mark .. sub(head, 2)
+    if home.ends >= segment.ends then
+      replace(bucket, head_field, head, stored)
+    else -- the mark ends before the event
+      remove(bucket, head_field, stored)
+      fields, home = append(new, head_field, head), segment
+    end
+    stored = head
+  elseif is_new then
+    stored = head ~= '' and head or char(DECIDED)
+    fields = append(new, head_field, stored)
   end
-  if head == '' then keep = head_before and '0' or default_keep end
-  local shards, entered = {}, {}
+  local spread, withdrawn, entered = spread_of(stored), has(stored, WITHDRAWN), n > 1 and {}
   for _ = 1, n do
-    local delivery, row = ARGV[a], ARGV[a + 1]
+    local field, row = ARGV[a], ARGV[a + 1]
     a = a + 2
-    local hash = event
-    if sharded == '1' then
-      hash = event .. ':' .. string.sub(delivery, 1, 2)
-      shards[hash] = true
-    end
-    local state = string.match(row, '^%a+')
-    if withdrawn and string.find(withdrawable, ',' .. state .. ',', 1, true) then
-      local at, recipient_line = string.match(row, '^%a+\t[^\t]*\t(%-?%d+)[^\n]*\n(.*)$')
-      state = 'withdrawn'
-      row = 'withdrawn\twithdrawn_by_source\t' .. at .. '\t0\t\t\n' .. recipient_line
-    end
-    if is_new and sharded ~= '1' then
-      if not entered[delivery] then
-        entered[delivery], new_fields[#new_fields + 1], new_fields[#new_fields + 2] = state, delivery, row
+    local state = entered and entered[field]
+    if not state then
+      local place, place_hash = field, hash
+      if spread > 0 then place, place_hash = place_of(head_field, stored, field) end
+      local current = not is_new and find(shard, place_hash, place)
+      if current then
+        state = state_of(current)
+      else
+        state = state_of(row)
+        if withdrawn and withdrawable[state] then
+          row = withdrawn_row(row)
+          state = state_of(row)
+        end
+        if spread > 0 then
+          local args = {}
+          local added = append(args, place, char(spread) .. sub(row, 2))
+          add(shard, newest_of(shard, (home or segment).period), place_hash, args, added) -- ends with its head
+        else
+          fields = fields + append(new, field, row)
+        end
       end
-      state = entered[delivery]
-    elseif redis.call('HSETNX', hash, delivery, row) == 0 then
-      state = string.match(redis.call('HGET', hash, delivery), '^%a+')
+      if entered then entered[field] = state end
     end
     out[#out + 1] = state
   end
-  if #new_fields > 0 then redis.call('HSET', event, unpack(new_fields)) end
-  -- after the writes, because only a key that exists can get an expiry
-  if is_new and not withdrawn then redis.call('EXPIRE', event, keep) else keep_for(event, keep) end
-  for shard in pairs(shards) do keep_for(shard, redis.call('TTL', event)) end
+  if fields > 0 then add(shard, home or segment, hash, new, fields) end
+end
+
+for _, shard in ipairs(KEYS) do
+  a = a + 1
+  for _ = 1, tonumber(ARGV[a - 1]) do open_event(shard) end
 end
 return out

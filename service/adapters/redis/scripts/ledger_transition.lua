@@ -1,84 +1,77 @@
--- Makes the transitions that the ledger allows.
--- KEYS     ledgers of events
--- ARGV     longest row (bytes); then for each key: n, then n times: delivery id, the states from which this transition
---          may start as ",queued,held," and after them the owner whose claim it ends, if it ends one, and the new step
---          "STATE⇥REASON⇥AT⇥ATTEMPT⇥OWNER⇥DETAIL"
+-- Makes the transitions that the ledger allows. Needs ledger_functions.lua.
+-- KEYS     shards
+-- ARGV     step of a withdrawal without its time, number of kinds, then for each kind: codes of the states from which it
+--          may start, and the owner whose claim it ends, "-" for none, or "" for any; then for each key the number of its
+--          transitions, and for each: field of a row beside its head, REST5 of the event's key and its kind (two
+--          bytes) and the new step
 -- Returns  for each transition "1" if it was made, else the delivery's current step, "" if there is no such delivery
 -- Atomic   the state check and the new step are one step: of two claims one is refused, and a withdrawal stored before
 --          a claim always stops it
--- Slot     the event's: the hashes of a sharded event have the same hash tag
-local longest = tonumber(ARGV[1])
-local a, out = 2, {}
-
--- Shortens a row that is too long. A row is its steps, newest first, and the recipient's line: the oldest steps are
--- removed, except the very first.
-local function bounded(row)
-  if #row <= longest then return row end
-  local lines = {}
-  for line in string.gmatch(row, '[^\n]+') do lines[#lines + 1] = line end
-  local size = #row
-  while size > longest and #lines > 3 do
-    size = size - #table.remove(lines, #lines - 2) - 1
-  end
-  return table.concat(lines, '\n')
+-- Slot     the shard's: all buckets of a shard have the same hash tag
+local withdrawn_step, kinds, a, out = ARGV[1], {}, 3, {}
+for kind = 1, tonumber(ARGV[2]) do
+  kinds[kind] = {from = set_of(ARGV[a]), owner = ARGV[a + 1]}
+  a = a + 2
 end
+
+local function attempt_of(step) return byte(step) % 16 * 256 + byte(step, 2) end
+local function text_of(step) return sub(step, 12) end
 
 -- Returns whether a claim is stale. A delivery that waits is claimed by the record of its next attempt; a record of
 -- another attempt is left over and was read again: claiming by it would send the delivery before its time. A claim
 -- without an owner only records what has happened, so it is never stale.
-local function is_stale_claim(current, step)
-  local tried = string.match(current, '^%a+\t[^\t]*\t[^\t]*\t(%d+)')
-  local attempt, owner = string.match(step, '^sending\t[^\t]*\t[^\t]*\t(%d+)\t([^\t]*)')
-  return owner ~= '' and tonumber(attempt) ~= tonumber(tried) + 1
+local function is_stale_claim(row, step) return #step > 9 and attempt_of(step) ~= attempt_of(sub(row, 3, 4)) + 1 end
+
+-- Returns whether this transition would end a claim that its owner no longer has, since another one took it over.
+local function ends_lost_claim(row, state, owner)
+  if owner == '-' then return state ~= QUEUED end
+  return owner ~= '' and (state ~= SENDING or text_of(newest_step(row)) ~= owner)
 end
 
--- Returns whether this transition would end a claim that its owner no longer has, since another one took it over; "-" is
--- the owner of a delivery without a claim.
-local function ends_lost_claim(current, from)
-  local owner = string.match(from, '[^,]*$')
-  if owner == '-' then return not string.find(current, '^queued\t') end
-  return owner ~= '' and string.match(current, '^sending\t[^\t]*\t[^\t]*\t[^\t]*\t([^\t]*)') ~= owner
-end
-
-for _, event in ipairs(KEYS) do
-  local n = tonumber(ARGV[a])
-  a = a + 1
-  local fields = {'@w', '@x'}
-  for i = 0, n - 1 do fields[#fields + 1] = ARGV[a + 3 * i] end
-  local values, rows = redis.call('HMGET', event, unpack(fields)), {}
-  local sharded, withdrawn = values[1] == '1', values[2]
-  for i = 3, #fields do rows[fields[i]] = values[i] end
-  for _ = 1, n do
-    local delivery, from, step = ARGV[a], ARGV[a + 1], ARGV[a + 2]
-    a = a + 3
-    local hash = sharded and event .. ':' .. string.sub(delivery, 1, 2) or event
-    local row = hash == event and rows[delivery] or redis.call('HGET', hash, delivery)
-    if not row then
-      out[#out + 1] = ''
-    else
-      local current = string.match(row, '^[^\n]*')
-      local claims, state = string.find(step, '^sending\t'), string.match(current, '^%a+')
-      local waits = state == 'deferred' or state == 'ambiguous'
-      if current == step and not claims then
-        out[#out + 1] = '1' -- the same transition again: the client repeats a batch that timed out
-      elseif claims and waits and not withdrawn and is_stale_claim(current, step) then
-        out[#out + 1] = current
-      elseif ends_lost_claim(current, from) then
-        out[#out + 1] = current
-      elseif string.find(from, ',' .. state .. ',', 1, true) then
-        local answer = '1'
-        if claims and withdrawn then -- the last moment at which a withdrawal can stop a message
-          local ended = 'withdrawn\twithdrawn_by_source\t%1\t%2\t\t'
-          step = string.gsub(step, '^sending\t[^\t]*\t(%-?%d+)\t(%d+)\t.*$', ended)
-          answer = step
-        end
-        rows[delivery] = bounded(step .. '\n' .. row)
-        redis.call('HSET', hash, delivery, rows[delivery])
-        out[#out + 1] = answer
-      else
-        out[#out + 1] = current
-      end
-    end
+-- Makes a transition. Returns the answer.
+local function make(shard, field, rest, kind, step)
+  local hash, to, segment = event_hash(field), floor(byte(step) / 16), segments_of(shard)[1]
+  if not segment then return '' end
+  local bucket, head_field, head, first = segment.prefix .. hash % segment.buckets, nil, nil, nil
+  if to == SENDING then
+    head_field = sub(field, 1, 6) .. rest
+    local found = call('HMGET', bucket, field, head_field)
+    first, head = found[1], found[2]
+  else
+    first = call('HGET', bucket, field)
   end
+  if not first or to == SENDING and not head then -- not in the newest segment, or of a wide event
+    head_field = head_field or sub(field, 1, 6) .. rest
+    head = head or find(shard, hash, head_field)
+    if not first then
+      field, hash = place_of(head_field, head, field)
+      first, bucket = find(shard, hash, field)
+    end
+    if not first then return '' end
+  end
+  local row, state, withdrawn = whole(bucket, field, first), state_of(first), head and has(head, WITHDRAWN)
+  if to == SENDING then
+    local waits = state == DEFERRED or state == AMBIGUOUS
+    if waits and not withdrawn and is_stale_claim(row, step) then return newest_step(row) end
+  elseif to == state and newest_step(row) == step then
+    return '1' -- the same transition again: the client repeats a batch that timed out
+  end
+  if ends_lost_claim(row, state, kind.owner) or not kind.from[state] then return newest_step(row) end
+  local answer = '1'
+  if to == SENDING and withdrawn then -- the last moment at which a withdrawal can stop a message
+    step = char(byte(withdrawn_step) + byte(step) % 16) .. sub(step, 2, 2) .. sub(withdrawn_step, 3, 3) .. sub(step, 4, 9)
+    answer = step
+  end
+  replace(bucket, field, prepend(row, step), first)
+  return answer
+end
+
+for _, shard in ipairs(KEYS) do
+  local last = a + 2 * tonumber(ARGV[a])
+  for i = a + 1, last, 2 do
+    local change = ARGV[i + 1]
+    out[#out + 1] = make(shard, ARGV[i], sub(change, 1, 5), kinds[byte(change, 6) * 256 + byte(change, 7)], sub(change, 8))
+  end
+  a = last + 1
 end
 return out

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Message
@@ -57,7 +58,9 @@ async def test_rates_count_outcomes_by_state_and_type(kafka: str, tmp_path: Path
     producer = Producer(connection)
     await producer.start()
     topic = f"{prefix}dispatch.outcomes"
-    sent = Outcome("d", "e", "overbid", "r", "email", State.sent, at_ms=1).to_bytes()
+    event = event_key("s", "1")
+    delivery = delivery_id(event, "r", "email")
+    sent = Outcome(delivery, event, "overbid", "r", "email", State.sent, at_ms=1).to_bytes()
     shown = tmp_path / "rates.json"
 
     def rates() -> dict[str, int]:

@@ -1,8 +1,9 @@
 """Rows of the tables and of the ledger."""
 
-from service.adapters.redis.ledger.rows import ALLOWED
+from service.adapters.redis.ledger.codes import STATES
+from service.adapters.redis.ledger.rows import ALLOWED, REPLAYABLE
 from service.adapters.redis.tables.rows import recipient_of
-from service.model.ledger import State, sources_of
+from service.model.ledger import REPLAY_TRANSITIONS, State, sources_of
 from service.model.recipient import Recipient, row_bytes
 
 
@@ -23,7 +24,9 @@ def test_every_claimable_state_can_be_withdrawn() -> None:
 
 def test_scripts_allow_the_transitions_of_the_model() -> None:
     """The argument that scripts search has exactly the transitions of the model's table."""
-    allowed_by_script = {
-        to: {State(name) for name in allowed.strip(",").split(",") if name} for to, allowed in ALLOWED.items()
+    allowed_by_script = {to: [STATES[code - 1] for code in codes] for to, codes in ALLOWED.items()}
+    assert {to: set(states) for to, states in allowed_by_script.items()} == {
+        to: set(sources_of(to)) for to in State
     }
-    assert allowed_by_script == {to: set(sources_of(to)) for to in State}
+    replayable = {kind: {STATES[code - 1] for code in codes} for kind, codes in REPLAYABLE.items()}
+    assert replayable == {kind: set(sources_of(State.queued, kind)) for kind in REPLAY_TRANSITIONS}

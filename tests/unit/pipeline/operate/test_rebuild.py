@@ -39,7 +39,7 @@ from tests.support.catalogues import small_catalogue
 NOW = 1_700_000_000_000
 DAY = 86_400_000
 TOPICS = TopicNames()
-EVENT = event_key("/s", "1")
+EVENT, UNSEEN, LATE = (event_key("/s", name) for name in ("1", "unseen", "late"))
 
 
 class FakeNotes:
@@ -354,22 +354,20 @@ async def test_what_was_withdrawn_stays_withdrawn(rig: Rig) -> None:
             outcome(Channel.email, State.sent, attempt=1),
         ]
     )
-    records = [WithdrawalRecord("unseen", "", NOW - 5, 60), WithdrawalRecord("", "overbid|9", NOW - 7, 60)]
+    records = [WithdrawalRecord(UNSEEN, "", NOW - 5, 60), WithdrawalRecord("", "overbid|9", NOW - 7, 60)]
     await rig.rebuild.withdrawals([withdrawal(value) for value in records])
 
     assert (await rig.states(Channel.email))[0][0] is State.sent
-    heads = [await rig.ledger.head(event) for event in ("unseen", EVENT)]
+    heads = [await rig.ledger.head(event) for event in (UNSEEN, EVENT)]
     assert [head and head["withdrawn_ms"] for head in heads] == [NOW - 5, NOW - 7]
-    assert list(await rig.withdrawals.note([SupersedableEvent("overbid|9", "late", NOW - 9, 60)])) == [
-        NOW - 7
-    ]
-    assert set(await rig.withdrawals.withdraw("overbid|9", NOW, 60)) == {EVENT, "late"}
+    assert list(await rig.withdrawals.note([SupersedableEvent("overbid|9", LATE, NOW - 9, 60)])) == [NOW - 7]
+    assert set(await rig.withdrawals.withdraw("overbid|9", NOW, 60)) == {EVENT, LATE}
 
 
 async def test_an_expired_withdrawal_is_not_restored(rig: Rig) -> None:
     """The ledger no longer holds an event of that age."""
-    await rig.rebuild.withdrawals([withdrawal(WithdrawalRecord("old", "", 1, 60), NOW - 61_000)])
-    assert await rig.ledger.head("old") is None
+    await rig.rebuild.withdrawals([withdrawal(WithdrawalRecord(UNSEEN, "", 1, 60), NOW - 61_000)])
+    assert await rig.ledger.head(UNSEEN) is None
 
 
 async def test_the_last_record_of_a_score_counts(rig: Rig) -> None:

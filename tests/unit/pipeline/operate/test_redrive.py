@@ -3,6 +3,7 @@
 import pytest
 
 from service.model.dead_letter import DeadLetter
+from service.model.ids import event_key
 from service.model.ledger import State, Transition
 from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.reasons import DeadReason, Reason
@@ -168,11 +169,9 @@ async def test_a_delivery_that_ended_since_is_left_alone(monkeypatch: pytest.Mon
     (entry,) = [e async for e in pipeline.ledger.entries(_event(dead_letter))]
     for to in (State.queued, State.sending, State.sent):
         await pipeline.ledger.transition([Transition(entry.event, entry.delivery, to, Reason.none, 9)])
-    gone = DeadLetter.from_record(
-        dead_letter.record._replace(
-            offset=99, value=(dead_letter.record.value or b"").replace(b'"event":"', b'"event":"0')
-        )
-    )
+    other = event_key("/t", "another")
+    value = (dead_letter.record.value or b"").replace(entry.event.encode(), other.encode())
+    gone = DeadLetter.from_record(dead_letter.record._replace(offset=99, value=value))
 
     counts = await redriver(pipeline)([dead_letter, gone], operation_log(pipeline))
 

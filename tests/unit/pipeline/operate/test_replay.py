@@ -4,6 +4,7 @@ import pytest
 
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
+from service.model.ids import delivery_id
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     IllegalTransition,
@@ -207,11 +208,15 @@ async def test_mail_held_since_its_state_was_lost_waits_for_a_replay() -> None:
     await deliver_email(pipeline, REFUSED)
     outcome = Outcome.from_bytes(pipeline.records(TOPICS.outcomes)[-1].value or b"")
     candidates = ReplayCandidates(EVERYTHING)
-    for reason in (Reason.awaiting_operator, Reason.state_lost):
-        held = outcome._replace(delivery=reason.value, state=State.held, reason=reason)
+    ids = {
+        reason: delivery_id(outcome.event, reason, "email")
+        for reason in (Reason.awaiting_operator, Reason.state_lost)
+    }
+    for reason, delivery in ids.items():
+        held = outcome._replace(delivery=delivery, state=State.held, reason=reason)
         candidates.read(pipeline.records(TOPICS.outcomes)[-1]._replace(value=held.to_bytes()))
 
-    assert candidates.latest.keys() >= {"awaiting_operator", "state_lost"}
+    assert candidates.latest.keys() >= set(ids.values())
 
 
 async def test_what_was_never_dispatched_has_no_record() -> None:

@@ -7,6 +7,7 @@ import pytest
 import structlog.testing
 
 from service.model.event import InvalidEvent
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import DeadReason
@@ -29,7 +30,17 @@ TOPICS = TopicNames("x.")
 
 def outcome_of(state: State, **fields: Any) -> Message:
     """An outcome as a stage writes it."""
-    outcome = Outcome("d1", "e1", "counted", "alice@example.com", "email", state, 5_000, **fields)
+    event = event_key("/s", "1")
+    outcome = Outcome(
+        delivery_id(event, "r", "email"),
+        event,
+        "counted",
+        "alice@example.com",
+        "email",
+        state,
+        5_000,
+        **fields,
+    )
     return message_of(TOPICS, outcome)
 
 

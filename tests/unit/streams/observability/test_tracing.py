@@ -12,7 +12,7 @@ from service.adapters.tracing import OtelTracer, tracing
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.ids import event_key
+from service.model.ids import delivery_id, event_key
 from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Message, Record
@@ -24,6 +24,7 @@ from streams.observability.tracing import DeliveryTracer, ResolveTracer
 TOPICS = TopicNames()
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 EVENT = event_key("/s", "1")
+ID = delivery_id(EVENT, "alice", "email")
 
 
 @pytest.fixture
@@ -61,14 +62,14 @@ def run(stage: Handler, value: bytes, *headers: tuple[str, bytes]) -> list[Messa
 
 def outcome(state: State, **fields: str) -> Message:
     """As a stage tells it."""
-    made = Outcome("d1", EVENT, "overbid", "alice", "email", state, 1, event_id="1", source="/s", **fields)  # type: ignore[arg-type]
+    made = Outcome(ID, EVENT, "overbid", "alice", "email", state, 1, event_id="1", source="/s", **fields)  # type: ignore[arg-type]
     return message_of(TOPICS, made)
 
 
 DELIVERY = dispatch_message(
     TOPICS,
     Delivery(
-        id="d1", event=EVENT, event_id="1", source="/s", type="overbid", channel=Channel.email, recipient="alice",
+        id=ID, event=EVENT, event_id="1", source="/s", type="overbid", channel=Channel.email, recipient="alice",
         rule=AudienceRule.users, created_ms=1, received_ms=1, deadline_ms=2, lane=Lane.high,
     ),
 )  # fmt: skip
