@@ -67,6 +67,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from streams.kafka.connection import kafka_connection
     from streams.producer.producer import Producer
     from streams.reader.event_log import KafkaEventLog
+    from streams.reader.outcome_log import KafkaOutcomeLog
 
     parts = bootstrap(settings)
     producer = Producer(kafka_connection(settings.kafka))
@@ -96,7 +97,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             idempotency=RedisIdempotency(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
-            explain=parts.explain(),
+            explain=parts.explain(KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
             checks={"redis": redis_error, "kafka": producer.not_ready_reason},
             stalls={"redis": parts.store.stalled_s},

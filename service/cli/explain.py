@@ -63,10 +63,14 @@ def explain(
 async def _explain(query: "ExplainQuery") -> dict[str, Any]:
     from service.bootstrap import bootstrap
     from service.settings import load
+    from streams.kafka.connection import kafka_connection
+    from streams.reader.outcome_log import KafkaOutcomeLog
 
-    parts = bootstrap(load())
+    settings = load()
+    parts = bootstrap(settings)
+    outcomes = KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)
     try:
-        return await parts.explain()(query)
+        return await parts.explain(outcomes)(query)
     finally:
         await parts.store.close()
 

@@ -62,7 +62,9 @@ def settle(
             next_ms = next_try_ms(attempt, now_ms, result.retry_after_s, rng)
             if next_ms >= delivery.deadline_ms and deferred:
                 state, next_ms = State.expired, 0
-    detail = " ".join(filter(None, (result.relay, str(result.reply or ""))))
+    # an acceptance only once, in the outcome: the ledger would grow by a third, and `explain` reads it from there
+    accepted = result.status is SendStatus.accepted
+    detail = "" if accepted else " ".join(filter(None, (result.relay, str(result.reply or ""))))
     transition = Transition(delivery.event, delivery.id, state, reason, now_ms, attempt, detail)
     return SettledDelivery(delivery, transition, result, next_ms)
 

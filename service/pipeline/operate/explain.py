@@ -1,6 +1,7 @@
 """Explain: the state of an event's or a recipient's deliveries and why; also why a recipient has none.
 
-The answer joins the ledger, written when each state changed, with the tables as they are now. Read-only.
+The answer joins the ledger, written when each state changed, with the tables as they are now, and with what relays have
+said to accepted messages, from `dispatch.outcomes`. Read-only.
 """
 
 import re
@@ -25,6 +26,7 @@ from service.ports import (
     Ledger,
     LedgerIndex,
     LookupKeys,
+    OutcomeLog,
     RelayReports,
     Rows,
     Tables,
@@ -36,6 +38,7 @@ _WITH_REPLY = frozenset(
 )
 _MAX_EVENTS = 100
 _MAX_INDEXED = 2000
+_MAX_ACCEPTANCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ class Explainer:
         search: AddressSearch,
         relays: RelayReports,
         clock: Clock,
+        outcomes: OutcomeLog | None = None,
     ) -> None:
+        self._outcomes = outcomes
         self._catalogue = catalogue
         self._ledger = ledger
         self._index = index
@@ -92,6 +97,7 @@ class Explainer:
                 events.append(event)
             if len(events) == min(query.limit, _MAX_EVENTS):
                 break
+        await self._add_acceptances(events)
         people = [await self._recipient(name) for name in recipients if not is_pseudonym(name)]
         if query.address:
             people += await self._listed_address(query.address)
@@ -102,6 +108,24 @@ class Explainer:
             "events": events,
             "relays": [one.document() for one in reports if one.state is not RelayState.ok],
         }
+
+    async def _add_acceptances(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add what relays have said to accepted messages, which the ledger does not hold; of the newest 100."""
+        if self._outcomes is None:
+            return
+        steps = [
+            (delivery["delivery"], step)
+            for event in events
+            for delivery in event["deliveries"]
+            for step in delivery["steps"]
+            if step["state"] == State.sent and "relay" not in step
+        ]
+        steps.sort(key=lambda one: -one[1]["at_ms"])
+        shown = steps[:_MAX_ACCEPTANCES]
+        found = await self._outcomes.acceptances([(delivery, step["at_ms"]) for delivery, step in shown])
+        for delivery, step in shown:
+            if outcome := found.get((delivery, step["at_ms"])):
+                step |= {"relay": outcome.relay, "reply": outcome.reply}
 
     async def _recipients(self, query: ExplainQuery) -> list[str]:
         """Return the recipient ids of the query; a recipient is also the pseudonym of its address in group lists."""
