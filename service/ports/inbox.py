@@ -54,10 +54,6 @@ class Inbox(Protocol):
         """Return for each (recipient, entry id) whether the entry exists and has been read; in one pipeline."""
         ...
 
-    async def owner(self, item: str) -> str | None:
-        """Return the recipient of an entry; None where there is no such entry."""
-        ...
-
 
 class ReadFilter(StrEnum):
     """The inbox entries that a query selects."""
@@ -114,10 +110,10 @@ class InboxReads(Protocol):
 
 
 class InboxChanges(Protocol):
-    """The change stream of each inbox, kept for a limited time."""
+    """The change stream of each inbox; it is kept while a client reads it, and for an hour after."""
 
     async def position(self, recipient: str) -> str:
-        """Return the current position of a recipient's stream."""
+        """Return the current position of a recipient's stream; begin the stream where there is none."""
         ...
 
     async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:

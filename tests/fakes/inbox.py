@@ -20,15 +20,14 @@ class FakeInbox:
         self._cap = cap
         self._items: dict[str, list[InboxItem]] = {}
         self._dropped: dict[str, set[str]] = {}
-        self._owners: dict[str, str] = {}
-        self._changes: dict[str, list[tuple[int, InboxChangeKind, list[str]]]] = {}
+        self._changes: dict[str, list[tuple[int, InboxChangeKind | None, list[str]]]] = {}
+        """Changes of inboxes with a listener; the first is a mark without a kind."""
         self._changed = asyncio.Condition()
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
         added = []
         for item in items:
             box = self._box(item.recipient)
-            self._owners[item.id] = item.recipient
             is_new = item.id not in {i.id for i in box} | self._dropped.get(item.recipient, set())
             if is_new:
                 box.append(item)
@@ -46,8 +45,6 @@ class FakeInbox:
     async def remove(self, recipient: str, ids: Sequence[str]) -> int:
         self._box(recipient)
         removed = self._drop(recipient, set(ids))
-        for item in ids:
-            self._owners.pop(item, None)
         await self._notify()
         return removed
 
@@ -73,10 +70,6 @@ class FakeInbox:
     async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
         return [any(i.id == item and i.read_ms for i in self._box(recipient)) for recipient, item in entries]
 
-    async def owner(self, item: str) -> str | None:
-        self.outage.check()
-        return self._owners.get(item)
-
     async def page(self, query: InboxQuery) -> InboxPage:
         items = [
             item
@@ -101,20 +94,19 @@ class FakeInbox:
 
     async def position(self, recipient: str) -> str:
         self.outage.check()
-        changes = self._changes.get(recipient)
-        return f"{changes[-1][0]}-0" if changes else "0-0"
+        changes = self._changes.setdefault(recipient, [(1, None, [])])
+        return f"{changes[-1][0]}-0"
 
     async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
         items = {item.id: item for item in self._box(recipient)}
         changes = self._changes.get(recipient, [])
         number, _, rest = position.partition("-")
-        known = {0} if len(changes) < _MOST_CHANGES else set()
-        if not number.isdigit() or rest != "0" or int(number) not in known | {n for n, _, _ in changes}:
+        if not number.isdigit() or rest != "0" or int(number) not in {n for n, _, _ in changes}:
             return None
         return [
             InboxChange(f"{n}-0", kind, ids, items.get(ids[0]) if kind is InboxChangeKind.new else None)
             for n, kind, ids in changes
-            if n > int(number)
+            if kind is not None and n > int(number)
         ]
 
     async def wait_for_changes(self, positions: Mapping[str, str], timeout_s: float) -> Sequence[str]:
@@ -149,8 +141,7 @@ class FakeInbox:
         self._record(recipient, InboxChangeKind.read, sorted(ids))
 
     def _record(self, recipient: str, kind: InboxChangeKind, ids: list[str]) -> None:
-        if ids:
-            changes = self._changes.setdefault(recipient, [])
+        if ids and (changes := self._changes.get(recipient)):
             changes.append((self._last(recipient) + 1, kind, ids))
             del changes[:-_MOST_CHANGES]
 

@@ -33,6 +33,9 @@ from service.api.representations.schemas import (
     request_body,
 )
 from service.model.catalogue import Catalogue
+from service.model.channels import Channel
+from service.model.ids import event_of_delivery
+from service.model.ledger import State
 from service.ports import InboxQuery, ReadFilter
 
 router = APIRouter(tags=["inbox"], default_response_class=JsonApiResponse)
@@ -107,7 +110,8 @@ async def mark_read(
     negotiate(request)
     (marked,) = await deps.read_marks.mark(principal.id, [entry])
     if marked is None:
-        if await deps.inbox.owner(entry) in (None, principal.id):
+        owner = await _owner(deps, entry)
+        if owner is None or owner == principal.id:
             raise not_found("notification")
         raise ApiError(403, "The notification belongs to another recipient.", code="forbidden")
     return Response(status_code=204)
@@ -196,3 +200,12 @@ def _links(request: Request, cursor: str) -> dict[str, str | None]:
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != _PAGE_AFTER]
     path = request.scope.get("root_path", "") + "/notifications"
     return {"next": f"{path}?{urlencode([*kept, (_PAGE_AFTER, cursor)])}"}
+
+
+async def _owner(deps: Deps, entry: str) -> str | None:
+    """Return whose entry it is, from the ledger; None where it is nobody's, or the ledger no longer has it."""
+    delivery = await deps.ledger.entry(event_of_delivery(entry), entry)
+    in_inbox = (
+        delivery is not None and delivery.channel == Channel.inbox and delivery.state is State.delivered
+    )
+    return delivery.recipient if delivery is not None and in_inbox else None

@@ -1,7 +1,12 @@
 """Every example in the inbox document."""
 
+from dataclasses import replace
+
 import pytest
 
+from service.model.ids import delivery_id, event_key
+from service.model.ledger import NewEntry, State, Transition
+from service.model.reasons import Reason
 from tests.e2e.api.seed_documents import COUNTS, NOTIFICATIONS, compact
 from tests.support.api_fixture import ApiFixture, inbox_item
 
@@ -71,10 +76,15 @@ async def test_mark_one_read(api: ApiFixture) -> None:
 
 async def test_mark_one_read_errors(api: ApiFixture) -> None:
     """401 without a token, 403 for another recipient's entry, 404 for a missing one; nothing is marked."""
-    await api.add(SELLER)
+    event = event_key("/shop", "1")
+    entry = replace(SELLER, id=delivery_id(event, SELLER.recipient, "inbox"))
+    opened = NewEntry(event, entry.id, SELLER.recipient, "inbox", State.queued, Reason.none, 1)
+    await api.deps.ledger.open([], [opened])
+    await api.deps.ledger.transition([Transition(event, entry.id, State.delivered, Reason.none, 2)])
+    await api.add(entry)
 
-    missing_token = await api.client.delete(f"/notifications/{SELLER.id}")
-    other = await api.client.delete(f"/notifications/{SELLER.id}", headers=api.bearer("bob"))
+    missing_token = await api.client.delete(f"/notifications/{entry.id}")
+    other = await api.client.delete(f"/notifications/{entry.id}", headers=api.bearer("bob"))
     missing_entry = await api.client.delete("/notifications/nothing", headers=api.bearer())
 
     assert [missing_token.status_code, other.status_code, missing_entry.status_code] == [401, 403, 404]

@@ -12,6 +12,7 @@ from service import settings
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.inbox.rows import id_bytes
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
 from tests.support.redis_sentinels import RedisSentinels
@@ -60,7 +61,7 @@ async def test_a_fail_over_of_living_servers_is_followed(sentinels: RedisSentine
         """Return whether a write does: until the sentinels have demoted the old one, it takes writes too."""
         name = f"after-{time.monotonic()}"
         key = store.keys.inbox("bob")
-        return await works(store, name) and name.encode() in await sentinels.command(
+        return await works(store, name) and id_bytes(name) in await sentinels.command(
             sentinels.second.port, "HKEYS", key
         )
 
@@ -100,7 +101,7 @@ async def test_an_old_primary_that_returns_is_not_used(sentinels: RedisSentinels
     await eventually(lambda: works(other, "after"), 10)
 
     ids = await sentinels.command(sentinels.second.port, "HKEYS", other.keys.inbox("bob"))
-    assert b"after" in ids
+    assert id_bytes("after") in ids
     await store.close()
     await other.close()
 

@@ -1,18 +1,23 @@
-"""The change stream of each inbox, for live updates that resume at a position."""
+"""The change stream of each inbox, for live updates that resume at a position.
+
+A stream exists while a client listens, and an hour longer: its first entry costs 4 kB, and most inboxes have no
+listener. Scripts append changes to a stream that exists; a listener whose stream is gone reads the inbox again.
+"""
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.inbox.rows import readable_item
-from service.adapters.redis.script_batch import Command
+from service.adapters.redis.inbox.rows import id_of, readable_item
+from service.adapters.redis.script_batch import Command, Script
 from service.ports import InboxChange, InboxChangeKind, InboxItem
 from service.ports.turns import Turns
 
-_START = "0-0"
-_UNTRIMMED = 1000  # a stream shorter than this has lost nothing: see CHANGES in inbox_functions.lua
+_LISTEN = Script("inbox_listen")
+_KEEP_S, _KEEP_AGAIN_S = 3600, 600.0
 _READ_AT_ONCE, _MOST_BYTES = 50, 16 * 1024 * 1024
 _POSITION = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")  # fits the 64 bits of Redis
 _POLL_S = 0.2
@@ -23,14 +28,16 @@ class RedisInboxChanges:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._keep_again_s: dict[str, float] = {}
+        """When the streams that this process listens to must be kept again, by recipient (monotonic)."""
 
     async def position(self, recipient: str) -> str:
-        """Return the current position of a recipient's stream.
+        """Return the current position of a recipient's stream; begin the stream where there is none.
 
         Read it before a snapshot, then the changes since: a change between the two is then read twice, never missed.
         """
-        (last,) = await self._store.pipeline([_last(self._stream(recipient))])
-        return last[0][0].decode() if last else _START
+        position: bytes = await self._store.run_script(_LISTEN, self._stream(recipient), _KEEP_S)
+        return position.decode()
 
     async def since(self, recipient: str, position: str) -> Sequence[InboxChange] | None:
         """Return the changes after a position, oldest first; None when some of them are no longer kept.
@@ -40,11 +47,10 @@ class RedisInboxChanges:
         if not _POSITION.fullmatch(position):
             return None
         stream = self._stream(recipient)
-        commands: list[Command] = [("XRANGE", stream, f"({position}", "+"), ("XLEN", stream)]
-        entries, length, here = await self._store.pipeline(
-            [*commands, ("XRANGE", stream, position, position)]
+        entries, here = await self._store.pipeline(
+            [("XRANGE", stream, f"({position}", "+"), ("XRANGE", stream, position, position)]
         )
-        if length >= _UNTRIMMED if position == _START else not here:
+        if not here:
             return None
         new = {i for _, fields in entries for i, kind in fields.items() if kind == b"new"}
         items = await self._items(recipient, sorted(new))
@@ -60,6 +66,7 @@ class RedisInboxChanges:
         if not positions:
             await asyncio.sleep(timeout_s)
             return []
+        await self._keep(positions)
         streams = {self._stream(recipient): recipient for recipient in positions}
         if self._store.cluster:
             return await self._poll(streams, positions, timeout_s)
@@ -67,6 +74,14 @@ class RedisInboxChanges:
         command: Command = ("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS")
         reply = await self._store.run_blocking(timeout_s + 1, *command, *streams, *positions.values())
         return [streams[name.decode()] for name in _streams(reply)]
+
+    async def _keep(self, recipients: Collection[str]) -> None:
+        """Keep the streams of these recipients for another hour, once in ten minutes each."""
+        now_s, known = time.monotonic(), self._keep_again_s
+        self._keep_again_s = {one: known.get(one, 0.0) for one in recipients}
+        if due := [one for one, at_s in self._keep_again_s.items() if at_s <= now_s]:
+            await self._store.pipeline([("EXPIRE", self._stream(one), _KEEP_S) for one in due])
+            self._keep_again_s.update(dict.fromkeys(due, now_s + _KEEP_AGAIN_S))
 
     async def _poll(
         self, streams: Mapping[str, str], positions: Mapping[str, str], timeout_s: float
@@ -118,7 +133,7 @@ def _change(entry: bytes, fields: Mapping[bytes, bytes], items: Mapping[bytes, I
     ids = list(fields)
     kind = InboxChangeKind(fields[ids[0]].decode())
     item = items.get(ids[0]) if kind is InboxChangeKind.new else None
-    return InboxChange(entry.decode(), kind, [i.decode() for i in ids], item)
+    return InboxChange(entry.decode(), kind, [id_of(i) for i in ids], item)
 
 
 def _streams(reply: Any) -> list[bytes]:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.inbox.rows import entry_bytes, items_of, unread_counts
+from service.adapters.redis.inbox.rows import entry_bytes, id_bytes, items_of, unread_counts
 from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.ports import Clock, InboxItem
 
 _ADD = Script("inbox_functions", "inbox_add", complete_only=True)
-_PUT_OWNERS = Script("inbox_put_owners", complete_only=True)
 _REMOVE = Script("inbox_functions", "inbox_remove", complete_only=True)
 _MARK_READ = Script("inbox_functions", "inbox_mark_read", complete_only=True)
 _COUNT_UNREAD = Script("inbox_functions", "inbox_count_unread", complete_only=True)
@@ -19,40 +18,28 @@ _MARK_RESULTS: Mapping[int, bool | None] = {1: True, 0: False, -1: None}
 class RedisInbox:
     """Implements the Inbox port.
 
-    `cap`: most entries per recipient; over it the oldest read ones are dropped first, then the oldest. `owner_s`: how
-    long the recipient of an entry id is kept, in seconds.
+    `cap`: most entries per recipient; over it the oldest read ones are dropped first, then the oldest.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, cap: int = 1000, owner_s: int = 90 * 86_400) -> None:
+    def __init__(self, store: Store, clock: Clock, *, cap: int = 1000) -> None:
         self._store = store
         self._clock = clock
         self._cap = cap
-        self._owner_s = owner_s
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
         """Add entries. Return False for one that was added before, even if it has left the inbox since."""
-        owners = ScriptBatch(_PUT_OWNERS, self._store.cluster, (self._owner_s,))
-        adding = ScriptBatch(_ADD, self._store.cluster, (self._clock.now_ms(), self._cap))
-        for i, item in enumerate(items):
-            owners.add_key(self._store.keys.entry_owner(item.id), (i,)).args.append(item.recipient)
-        for i, args in adding.grouped((item.recipient for item in items), self._store.keys.inbox):
-            args.extend((items[i].id, entry_bytes(items[i])))
-        # the owner first: a client that sees an entry may look up its owner at once. The servers of a cluster work in
-        # parallel, so there it takes two pipelines.
-        if self._store.cluster:
-            await self._store.run(owners)
-            added = (await self._store.run(adding))[0]
-        else:
-            added = (await self._store.run(owners, adding))[1]
+        batch = ScriptBatch(_ADD, self._store.cluster, (self._clock.now_ms(), self._cap))
+        for i, args in batch.grouped((item.recipient for item in items), self._store.keys.inbox):
+            args.extend((id_bytes(items[i].id), entry_bytes(items[i])))
+        added = (await self._store.run(batch))[0]
         return [result == 1 for result in added]
 
     async def remove(self, recipient: str, ids: Sequence[str]) -> int:
         """Remove entries. Return how many there were."""
         key, removed = self._store.keys.inbox(recipient), 0
         for start in range(0, len(ids), CHUNK):
-            part = ids[start : start + CHUNK]
+            part = map(id_bytes, ids[start : start + CHUNK])
             removed += (await self._store.run_script(_REMOVE, key, self._clock.now_ms(), *part))[0]
-            await self._store.pipeline([("DEL", self._store.keys.entry_owner(i)) for i in part])
         return removed
 
     async def counts(self, recipient: str) -> Mapping[str, int]:
@@ -74,7 +61,7 @@ class RedisInbox:
         """Mark entries as read. Return True: now read, False: read before, None: the recipient has no such entry."""
         key, marked = self._store.keys.inbox(recipient), list[bool | None]()
         for start in range(0, len(ids), CHUNK):
-            part = ids[start : start + CHUNK]
+            part = map(id_bytes, ids[start : start + CHUNK])
             reply = await self._store.run_script(_MARK_READ, key, self._clock.now_ms(), max(1, at_ms), *part)
             marked += (_MARK_RESULTS[result] for result in reply)
         return marked
@@ -82,10 +69,7 @@ class RedisInbox:
     async def were_read(self, entries: Sequence[tuple[str, str]]) -> Sequence[bool]:
         """Return for each (recipient, entry id) whether the entry exists and has been read; in one pipeline."""
         keys = self._store.keys
-        commands = [("ZSCORE", f"{keys.inbox(recipient)}:read", item) for recipient, item in entries]
+        commands = [
+            ("ZSCORE", f"{keys.inbox(recipient)}:read", id_bytes(item)) for recipient, item in entries
+        ]
         return [score is not None for score in await self._store.pipeline(commands)]
-
-    async def owner(self, item: str) -> str | None:
-        """Return the recipient of an entry, also of one that left the inbox recently; None where there is none."""
-        (owner,), _ = await self._store.fetch([self._store.keys.entry_owner(item)])
-        return None if owner is None else owner.decode()

@@ -4,7 +4,7 @@ import re
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import READ_PAGE
-from service.adapters.redis.inbox.rows import items_of
+from service.adapters.redis.inbox.rows import id_bytes, items_of
 from service.ports import Clock, InboxPage, InboxQuery
 
 _CREATED = re.compile(r"-?[0-9]{1,16}")
@@ -40,10 +40,10 @@ class RedisInboxReads:
         return InboxPage(items[: query.limit], f"{last.created_ms}.{last.id}")
 
 
-def _parse_cursor(after: str) -> tuple[int | str, str]:
+def _parse_cursor(after: str) -> tuple[int | str, str | bytes]:
     if not after:
         return "", ""
     created, dot, last_id = after.partition(".")
     if not dot or not _CREATED.fullmatch(created):
         raise ValueError("not a cursor of an inbox")
-    return int(created), last_id
+    return int(created), id_bytes(last_id)

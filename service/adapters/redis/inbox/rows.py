@@ -1,36 +1,55 @@
-"""The format of an inbox entry: `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON`; scripts need not parse the JSON."""
+"""The format of an inbox entry: `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON`; scripts need not parse the JSON.
+
+The JSON is a list: number, meta, line, and the event's key where the entry's id does not begin with it. An entry's id
+is stored as its 20 bytes, and any other text behind a tilde: no delivery's id begins with one.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 
 from service.adapters.redis.unreadable_rows import readable
+from service.model.ids import event_of_delivery, is_delivery_id
 from service.ports import InboxItem
 from service.ports.turns import Turns
+
+_OTHER = b"~"
+
+
+def id_bytes(item: str) -> bytes:
+    """Return the id of an entry as Redis stores it."""
+    return bytes.fromhex(item) if is_delivery_id(item) else _OTHER + item.encode(errors="surrogatepass")
+
+
+def id_of(stored: bytes) -> str:
+    """Return the id of an entry from what is stored."""
+    return stored[1:].decode(errors="surrogatepass") if stored.startswith(_OTHER) else stored.hex()
 
 
 def entry_bytes(item: InboxItem) -> bytes:
     """Return an entry as Redis stores it; its id and recipient are in the keys."""
     head = f"{item.created_ms}\t{item.read_ms}\t{item.expires_ms}\t{item.type}\n"
-    body = {"number": item.number, "meta": item.meta, "line": item.line, "event": item.event}
+    body: list[object] = [item.number, item.meta, item.line]
+    if item.event != event_of_delivery(item.id):
+        body.append(item.event)
     return head.encode() + orjson.dumps(body, default=dict)
 
 
-def item_of(recipient: str, item: bytes, entry: bytes) -> InboxItem:
+def item_of(recipient: str, stored_id: bytes, entry: bytes) -> InboxItem:
     """Return a stored entry."""
     head, _, body = entry.partition(b"\n")
     created, read, expires, type_ = head.decode().split("\t")
-    fields: dict[str, Any] = orjson.loads(body)
+    number, meta, line, *event = orjson.loads(body)
+    item = id_of(stored_id)
     return InboxItem(
-        id=item.decode(),
+        id=item,
         recipient=recipient,
         type=type_,
-        number=fields["number"],
+        number=number,
         created_ms=int(created),
-        meta=fields["meta"],
-        line=fields["line"],
-        event=fields["event"],
+        meta=meta,
+        line=line,
+        event=event[0] if event else event_of_delivery(item),
         expires_ms=int(expires),
         read_ms=int(read),
     )

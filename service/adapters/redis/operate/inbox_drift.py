@@ -3,7 +3,7 @@
 from collections import Counter
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.inbox.rows import items_of, unread_counts
+from service.adapters.redis.inbox.rows import id_bytes, items_of, unread_counts
 from service.adapters.redis.script_batch import Script
 from service.ports import Clock
 
@@ -14,7 +14,7 @@ async def inbox_drift(store: Store, clock: Clock, recipient: str) -> list[str]:
     """Return the inconsistencies of an inbox, one line each; empty when there are none."""
     reply = await store.run_script(_DUMP, store.keys.inbox(recipient), clock.now_ms())
     entries, unread, read, counted = reply[0], set(reply[1]), set(reply[2]), reply[3]
-    items = {item.id.encode(): item for item in await items_of(recipient, entries)}
+    items = {id_bytes(item.id): item for item in await items_of(recipient, entries)}
     lists = {
         "unread": (unread, {i for i, item in items.items() if not item.read_ms}),
         "read": (read, {i for i, item in items.items() if item.read_ms}),

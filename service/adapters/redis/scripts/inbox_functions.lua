@@ -126,10 +126,11 @@ local function purge(inbox)
   drop_all(inbox, expired)
 end
 
--- Appends the changes to the stream. One stream entry is one change: a new entry of the inbox, or up to 500 that were
--- read or removed together.
+-- Appends the changes to the stream, which exists only while a client listens. One stream entry is one change: a new
+-- entry of the inbox, or up to 500 that were read or removed together.
 local function publish(inbox)
   local first, changes = 1, inbox.changes
+  if #changes == 0 or redis.call('EXISTS', inbox.box .. ':changes') == 0 then return end
   while first <= #changes do
     local kind, fields = changes[first][2], {}
     local most = kind == 'new' and 1 or 500
@@ -147,9 +148,8 @@ local function set_expiry(inbox, name)
   if inbox.last == 0 then
     redis.call('PERSIST', inbox.box .. name)
   else
-    -- a month longer: ids of dropped entries, which a replay checks, and changes, from which a listener resumes
     local left = math.max(0, (inbox.last or inbox.now) - inbox.now) + DAY
-    if name == ':seen' or name == ':changes' then left = left + 30 * DAY end
+    if name == ':seen' then left = left + 30 * DAY end -- ids of dropped entries, which a replay checks
     redis.call('PEXPIRE', inbox.box .. name, integer(left))
   end
 end
@@ -171,7 +171,7 @@ local function finish(inbox)
   store_time(inbox, '@last', inbox.last, inbox.was_last)
   -- last, because only a key that exists can get an expiry
   if inbox.last ~= inbox.was_last then
-    for _, name in ipairs({'', ':unread', ':read', ':counts', ':seen', ':changes'}) do set_expiry(inbox, name) end
+    for _, name in ipairs({'', ':unread', ':read', ':counts', ':seen'}) do set_expiry(inbox, name) end
   elseif inbox.last ~= 0 then -- a key that was created now has no expiry yet
     for name in pairs(inbox.new_keys) do set_expiry(inbox, name) end
   end
