@@ -20,7 +20,7 @@ from tests.chaos.scenario import Skipped
 from tests.support.paths import ROOT
 from tests.support.readiness import wait_until_ready
 
-_FIRST_VERSION = "Rows of the ledger share small hashes that expire whole"
+_FIRST_VERSION = "An inbox entry takes half of the memory, and changes are kept only while a client listens"
 """The subject of the commit that began the present form of the data."""
 
 
@@ -34,8 +34,8 @@ class _Worker(NamedTuple):
 def unpack_older(revision: str, folder: Path) -> str:
     """Unpack the code of a revision into a folder; return its short name.
 
-    An empty revision means the last tag before this commit, or without a tag the first version. Raise Skipped where the
-    history has neither.
+    An empty revision means the last tag before this commit, or without a tag the first version that has the present
+    form of the data. Raise Skipped where the history has neither.
     """
     revision = (
         revision

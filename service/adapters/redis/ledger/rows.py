@@ -183,11 +183,6 @@ def entry_of(event: str, delivery: str, row: bytes) -> Entry:
         raise ValueError("not a row of the ledger") from None
 
 
-def stand_in_bytes(recipient: str) -> bytes:
-    """Return a recipient as rows have it."""
-    return text_bytes(recipient)
-
-
 def _recipient_bytes(recipient: str, channel: str, rule: str, matched: str) -> bytes:
     codes = CHANNEL_CODES[channel] << 4 | (RULE_CODES[rule] if rule else 0)  # type: ignore[index]
     return bytes((codes,)) + text_bytes(recipient) + text_bytes(matched)
