@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
-from service.model.ids import event_of_delivery, is_delivery_id
+from service.model.ids import is_delivery_of
 from service.model.keys import joined_key
 from service.model.validators import MAX_TIME_MS, MAX_VERSION, MIN_TIME_MS
 
@@ -82,6 +82,6 @@ class Delivery(BaseModel):
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             raise ValueError(f"not a delivery: {place}") from None
-        if not is_delivery_id(delivery.id) or event_of_delivery(delivery.id) != delivery.event:
+        if not is_delivery_of(delivery.id, delivery.event):
             raise ValueError("not a delivery: id")
         return delivery

@@ -49,6 +49,11 @@ def is_delivery_id(text: str) -> bool:
     return _IS_DELIVERY_ID(text) is not None
 
 
+def is_delivery_of(delivery: str, event: str) -> bool:
+    """Return whether a text has the form of a delivery's id, of the event with this key."""
+    return is_delivery_id(delivery) and event_of_delivery(delivery) == event
+
+
 def address_pseudonym(address: str) -> str:
     """Return the recipient id of an address in a group list: `addr-` and its `address_key`, since lists have no ids."""
     return _PSEUDONYM + address_key(address)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from service.model.delivery import Delivery
-from service.model.ids import event_of_delivery, is_delivery_id
+from service.model.ids import is_delivery_of
 from service.model.ledger import Entry, HistoryStep, State, Transition
 from service.model.mail import SendResult
 from service.model.reasons import Reason
@@ -111,7 +111,7 @@ class Outcome(NamedTuple):
             )
         except TypeError as error:
             raise ValueError(f"not an outcome: {error}") from error
-        if not is_delivery_id(outcome.delivery) or event_of_delivery(outcome.delivery) != outcome.event:
+        if not is_delivery_of(outcome.delivery, outcome.event):
             raise ValueError("not an outcome: delivery")
         return outcome
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.ledger.ledger import head_field
+from service.adapters.redis.ledger.places import head_field
 from service.adapters.redis.ledger.rows import entry_of
 from service.adapters.redis.script_batch import Script
 from service.model.ids import EVENT_BYTES, LEDGER_SHARDS

@@ -205,7 +205,6 @@ def _links(request: Request, cursor: str) -> dict[str, str | None]:
 async def _owner(deps: Deps, entry: str) -> str | None:
     """Return whose entry it is, from the ledger; None where it is nobody's, or the ledger no longer has it."""
     delivery = await deps.ledger.entry(event_of_delivery(entry), entry)
-    in_inbox = (
-        delivery is not None and delivery.channel == Channel.inbox and delivery.state is State.delivered
-    )
-    return delivery.recipient if delivery is not None and in_inbox else None
+    if delivery is None or delivery.channel != Channel.inbox or delivery.state is not State.delivered:
+        return None
+    return delivery.recipient

@@ -7,7 +7,8 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.adapters.redis.ledger.ledger import RedisLedger, head_field
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.places import head_field
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key

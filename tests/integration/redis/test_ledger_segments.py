@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.heads import hours_of
-from service.adapters.redis.ledger.ledger import RedisLedger, head_field
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.places import head_field
 from service.adapters.redis.ledger.restore import RedisLedgerRestore
 from service.adapters.redis.ledger.scan import scan_ledger
 from service.model.event import Event

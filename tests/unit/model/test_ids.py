@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.adapters.redis.ledger.ledger import head_field, key_of_field
+from service.adapters.redis.ledger.places import head_field, key_of_field
 from service.model.ids import (
     LEDGER_SHARDS,
     delivery_id,

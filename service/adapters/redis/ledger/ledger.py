@@ -3,9 +3,9 @@
 `ledger_functions.lua` says how buckets are found and kept small.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.codes import STATES
@@ -18,6 +18,14 @@ from service.adapters.redis.ledger.heads import (
     withdrawn_bytes,
 )
 from service.adapters.redis.ledger.names import Names
+from service.adapters.redis.ledger.places import (
+    Place,
+    by_event,
+    is_of,
+    key_of_field,
+    keys_of_fields,
+    place_of,
+)
 from service.adapters.redis.ledger.rows import (
     ALLOWED,
     REPLAYABLE,
@@ -30,7 +38,7 @@ from service.adapters.redis.ledger.rows import (
 )
 from service.adapters.redis.script_batch import Arg, Piece, Script, ScriptBatch, chunks
 from service.adapters.redis.unreadable_rows import readable
-from service.model.ids import DELIVERY_BYTES, EVENT_BYTES, delivery_id, id_part, is_delivery_id, is_event_key
+from service.model.ids import DELIVERY_BYTES, EVENT_BYTES, id_part, is_delivery_id, is_event_key
 from service.model.ledger import Entry, NewEntry, State, Transition, TransitionResult
 from service.model.reasons import Reason
 from service.ports import EventHead
@@ -46,30 +54,10 @@ _HOURS_WITHOUT_HEAD = 7 * 24
 _WITHDRAWN_STEP = step_bytes(State.withdrawn, Reason.withdrawn_by_source, 0)
 _SAME_ID = 100
 """Events with the same id, of different sources, that are listed."""
-OWN_BYTES = DELIVERY_BYTES - EVENT_BYTES
 _PAGE_DELIVERIES = 64
-_TIME_BYTES, _MEMBER_BYTES = 6, 20
-_HEAD_BYTES = EVENT_BYTES - 1
-_SHARED_BYTES = 6
-"""Bytes with which the field of a head and those of the rows beside it begin."""
+_TIME_BYTES = 6
 _SIZE = Struct(">BI")
 _NOWHERE = "-"
-
-
-class Place(NamedTuple):
-    """Where an event is: its shard, and the field of its head."""
-
-    shard: str
-    head: bytes
-
-    @property
-    def rest(self) -> bytes:
-        """Return what the field of the head has more than those of the rows beside it."""
-        return self.head[_SHARED_BYTES:]
-
-    def row(self, delivery: str) -> bytes:
-        """Return the field of a delivery's row beside the head. Raise ValueError."""
-        return self.head[:_SHARED_BYTES] + bytes.fromhex(delivery)[EVENT_BYTES:]
 
 
 class RedisLedger:
@@ -94,7 +82,11 @@ class RedisLedger:
         state is final already.
         """
         names = await register_names(self._names, heads)
-        batches = self._entries(heads, new_entries), self._by_recipient(new_entries), self._names.again(names)
+        batches = (
+            self._entries(heads, new_entries),
+            self._by_recipient(new_entries),
+            self._names.store_again(names),
+        )
         states = (await self._store.run(*batches))[0]
         return [STATES[code - 1] for code in states[: len(new_entries)]]
 
@@ -127,12 +119,12 @@ class RedisLedger:
         seen, others, segment, bucket = set[bytes](), set[str](), "", 0
         while segment != _NOWHERE:
             _, segment, bucket, alike, *rows = await self._read_event(event, segment, bucket)
-            others |= _keys_of_fields(event, alike)
+            others |= keys_of_fields(int(event[:2], 16), alike)
             for own, row in zip(rows[::2], rows[1::2], strict=True):
                 if own not in seen:
                     seen.add(own)
                     entry = _readable_entry(event, event + own.hex(), row)
-                    if entry is not None and not (others and _is_of_one(others, entry)):
+                    if entry is not None and not any(is_of(other, entry) for other in others):
                         yield entry
 
     async def head(self, event: str) -> Mapping[str, object] | None:
@@ -179,8 +171,7 @@ class RedisLedger:
 
     async def named(self, event_id: str) -> Sequence[str]:
         """Return the keys of the events with this id, one a source, at most 100."""
-        part = id_part(event_id)
-        octets = bytes.fromhex(part)
+        octets = bytes.fromhex(id_part(event_id))
         fields = await self._store.run_script(
             _NAMED, self._store.keys.ledger_shard(octets[0]), octets[1:], _SAME_ID
         )
@@ -207,8 +198,7 @@ class RedisLedger:
 
     def place(self, event: str) -> Place:
         """Return where an event is. Raise ValueError for text that is no key of an event."""
-        key = bytes.fromhex(event)
-        return Place(self._store.keys.ledger_shard(key[0]), head_field(key))
+        return place_of(self._store.keys, event)
 
     def _entries(self, heads: Sequence[EventHead], new_entries: Sequence[NewEntry]) -> ScriptBatch:
         pieces: dict[str, list[Piece]] = {}
@@ -257,40 +247,8 @@ class RedisLedger:
         return batch
 
 
-def head_field(key: bytes) -> bytes:
-    """Return the field of an event's head, by its key: what its shard does not say."""
-    return key[1:5] + key[6:8] + key[5:6] + key[8:]
-
-
-def key_of_field(first: int, field: bytes) -> str:
-    """Return the key of an event, by its shard and the field of its head."""
-    return (bytes((first,)) + field[:4] + field[6:7] + field[4:6] + field[7:11]).hex()
-
-
-def _keys_of_fields(event: str, fields: bytes) -> set[str]:
-    """Return the keys of events whose heads' fields these are, in the shard of an event."""
-    first = int(event[:2], 16)
-    return {key_of_field(first, fields[at : at + _HEAD_BYTES]) for at in range(0, len(fields), _HEAD_BYTES)}
-
-
-def _is_of_one(events: Iterable[str], entry: Entry) -> bool:
-    """Return whether a delivery that was read beside a head is of one of these other events, by its own id."""
-    own = entry.delivery[2 * EVENT_BYTES :]
-    return any(
-        delivery_id(event, entry.recipient, entry.channel)[2 * EVENT_BYTES :] == own for event in events
-    )
-
-
-def by_event(events: Iterable[str]) -> Mapping[str, Sequence[int]]:
-    """Return the items of each event, by the events of the items in their order."""
-    items: dict[str, list[int]] = {}
-    for i, event in enumerate(events):
-        items.setdefault(event, []).append(i)
-    return items
-
-
 def _members(page: bytes) -> Iterator[tuple[bytes, int]]:
-    size = _TIME_BYTES + _MEMBER_BYTES
+    size = _TIME_BYTES + DELIVERY_BYTES
     for start in range(0, len(page), size):
         yield (
             page[start + _TIME_BYTES : start + size],

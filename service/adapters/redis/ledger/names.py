@@ -34,22 +34,22 @@ class Names:
         if len(self._codes) > _MOST_KNOWN:
             self._codes.clear()
         room = _MOST + _RESERVE * reserve
-        codes = [code_of(name) for name in new]
-        stored = await self._store.run_script(_PUT, self._store.keys.names, room, *_pairs(codes, new))
-        for code, name, text in zip(codes, new, stored, strict=True):
+        pairs = [(code_of(name), name) for name in new]
+        stored = await self._store.run_script(_PUT, self._store.keys.names, room, *_flat(pairs))
+        for (code, name), text in zip(pairs, stored, strict=True):
             if text is not None:
-                self._names[code] = text.decode(errors="surrogatepass")
+                self._remember(code, text)
                 self._codes[name] = code if self._names[code] == name else None
             else:  # upstream services have a source for each event, say: do not look up each of them
                 self._full_until_s[reserve] = time.monotonic() + _FULL_S
 
-    def again(self, names: Iterable[str]) -> ScriptBatch:
+    def store_again(self, names: Iterable[str]) -> ScriptBatch:
         """Return the call that stores names again which are registered, for Redis may have lost them since."""
         known = [(code, name) for name in names if (code := self._codes.get(name)) is not None]
         batch = ScriptBatch(_PUT, self._store.cluster)
         if known:
             args = batch.add_key(self._store.keys.names, range(len(known))).args
-            args += (_MOST + _RESERVE, *(part for pair in known for part in pair))
+            args += (_MOST + _RESERVE, *_flat(known))
         return batch
 
     def code(self, name: str) -> bytes | None:
@@ -62,11 +62,14 @@ class Names:
             (texts,) = await self._store.pipeline([("HMGET", self._store.keys.names, *unknown)])
             for code, text in zip(unknown, texts, strict=True):
                 if text is not None:
-                    self._names[code] = text.decode(errors="surrogatepass")
+                    self._remember(code, text)
 
     def name(self, code: bytes) -> str:
         """Return the name of a code that was loaded; empty for one that Redis has lost."""
         return self._names.get(code, "")
+
+    def _remember(self, code: bytes, text: bytes) -> None:
+        self._names[code] = text.decode(errors="surrogatepass")
 
 
 def code_of(name: str) -> bytes:
@@ -74,5 +77,5 @@ def code_of(name: str) -> bytes:
     return blake2b(name.encode(errors="surrogatepass"), digest_size=CODE_BYTES).digest()
 
 
-def _pairs(codes: Iterable[bytes], names: Iterable[str]) -> list[Arg]:
-    return [part for pair in zip(codes, names, strict=True) for part in pair]
+def _flat(pairs: Iterable[tuple[bytes, str]]) -> list[Arg]:
+    return [part for pair in pairs for part in pair]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.ledger.ledger import RedisLedger, by_event
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.places import by_event
 from service.adapters.redis.ledger.rows import entry_of, restored_row, step_list, steps_in
 from service.adapters.redis.script_batch import Arg, Piece, Script, ScriptBatch, chunks
 from service.model.ledger import Entry, NewEntry

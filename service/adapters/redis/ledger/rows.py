@@ -73,22 +73,16 @@ def step_bytes(
     state: State, reason: Reason, at_ms: int, attempt: int = 0, *, detail: str = "", owner: str = ""
 ) -> bytes:
     """Return a step."""
-    code = REASON_CODES[reason]
+    code = REASON_CODES[reason] | (_HAS_TEXT if detail or owner else 0)
     head = STATE_CODES[state] << 12 | min(attempt, _MOST_ATTEMPTS)
+    step = _STEP.pack(head, code, at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF)
     if not (detail or owner):
-        return _STEP.pack(head, code, at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF)
-    time = at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF
+        return step
     if known := DETAIL_CODES.get(detail):
-        return _STEP.pack(head, code | _HAS_TEXT, *time) + bytes((_KNOWN_TEXT, known))
+        return step + bytes((_KNOWN_TEXT, known))
     text = _INSERTED_TEXT if owner == INSERTED else owner or detail
     octets = " ".join(text[:_LONGEST_DETAIL].split()).encode(errors="surrogatepass")
-    if text == _INSERTED_TEXT:
-        octets = text.encode()
-    return (
-        _STEP.pack(head, code | _HAS_TEXT, at_ms >> 32 & 0xFFFF, at_ms & 0xFFFFFFFF)
-        + _LENGTH.pack(len(octets))
-        + octets
-    )
+    return step + _LENGTH.pack(len(octets)) + octets
 
 
 def first_row(new_entry: NewEntry) -> bytes:

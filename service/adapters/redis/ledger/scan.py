@@ -4,13 +4,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 from service.adapters.redis.client import Store
-from service.adapters.redis.ledger.ledger import OWN_BYTES, key_of_field
+from service.adapters.redis.ledger.places import (
+    HEAD_BYTES,
+    OWN_BYTES,
+    ROW_BYTES,
+    SHARED_BYTES,
+    WIDE_ROW_BYTES,
+    is_of,
+    key_of_field,
+)
 from service.adapters.redis.ledger.rows import entry_of
-from service.model.ids import EVENT_BYTES, LEDGER_SHARDS, delivery_id
+from service.model.ids import LEDGER_SHARDS
 
 _BUCKETS_A_CALL = 50
-_HEAD_BYTES = EVENT_BYTES - 1
-_ROW_BYTES, _WIDE_ROW_BYTES = 6 + OWN_BYTES, _HEAD_BYTES + OWN_BYTES
 _MORE = 128
 
 
@@ -56,22 +62,22 @@ async def _segments(store: Store, shard: str) -> Sequence[str]:
 def _part(first: int, fields: Mapping[bytes, bytes]) -> ScannedPart:
     heads, keys, rows = dict[str, bytes](), dict[bytes, list[str]](), list[ScannedRow]()
     for field in fields:
-        if len(field) == _HEAD_BYTES:
+        if len(field) == HEAD_BYTES:
             event = key_of_field(first, field)
             heads[event] = _whole(fields, field)
-            keys.setdefault(field[:6], []).append(event)
+            keys.setdefault(field[:SHARED_BYTES], []).append(event)
     for field in fields:
-        if len(field) in (_ROW_BYTES, _WIDE_ROW_BYTES):
+        if len(field) in (ROW_BYTES, WIDE_ROW_BYTES):
             rows.append(_row(first, field, _whole(fields, field), keys))
     return ScannedPart(heads, rows)
 
 
 def _row(first: int, field: bytes, row: bytes, keys: Mapping[bytes, Sequence[str]]) -> ScannedRow:
     own = field[-OWN_BYTES:].hex()
-    if len(field) == _WIDE_ROW_BYTES:
-        event = key_of_field(first, field[:_HEAD_BYTES])
+    if len(field) == WIDE_ROW_BYTES:
+        event = key_of_field(first, field[:HEAD_BYTES])
         return ScannedRow(event, event + own, row)
-    candidates = keys.get(field[:6], ())
+    candidates = keys.get(field[:SHARED_BYTES], ())
     if len(candidates) > 1:  # keys that begin alike: the row's own id tells
         candidates = [event for event in candidates if _is_of(event, own, row)] or candidates
     event = candidates[0] if candidates else ""
@@ -80,10 +86,9 @@ def _row(first: int, field: bytes, row: bytes, keys: Mapping[bytes, Sequence[str
 
 def _is_of(event: str, own: str, row: bytes) -> bool:
     try:
-        entry = entry_of(event, event + own, row)
+        return is_of(event, entry_of(event, event + own, row))
     except ValueError:
         return False
-    return delivery_id(event, entry.recipient, entry.channel) == entry.delivery
 
 
 def _whole(fields: Mapping[bytes, bytes], field: bytes) -> bytes:

@@ -8,6 +8,7 @@ from service.model.ids import is_pseudonym, pseudonym_key
 
 _MOST = 250
 _PSEUDONYM, _UUID, _LONG = 253, 254, 255
+_SIZES = {_PSEUDONYM: 12, _UUID: 16}
 _IS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _IS_ADDRESS_KEY = re.compile(r"[0-9a-f]{24}").fullmatch
 
@@ -36,7 +37,7 @@ def read_text(octets: bytes, place: int) -> tuple[str, int]:
     if kind == _LONG:
         size = int.from_bytes(octets[place : place + 2], "big")
         place += 2
-    size = {_UUID: 16, _PSEUDONYM: 12}.get(kind, size)
+    size = _SIZES.get(kind, size)
     end = place + size
     if len(octets) < end:
         raise ValueError("not a text of the ledger")

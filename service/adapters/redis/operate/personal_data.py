@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.places import by_event
 from service.adapters.redis.ledger.texts import text_bytes
-from service.adapters.redis.script_batch import CHUNK, Script
+from service.adapters.redis.script_batch import CHUNK, Script, chunks
 from service.ports import Clock, InboxItem, InboxQuery, ReadFilter
 
 _ANONYMISE = Script("ledger_functions", "ledger_anonymise")
@@ -42,16 +43,13 @@ class RedisPersonalData:
 
         Return how many deliveries there were.
         """
-        by_event: dict[str, list[str]] = {}
-        for event, delivery in deliveries:
-            by_event.setdefault(event, []).append(delivery)
-        anonymised = 0
-        for event, ids in by_event.items():
-            place, recipient = self._ledger.place(event), text_bytes(stand_in)
-            for start in range(0, len(ids), CHUNK):
-                part = [place.row(one) for one in ids[start : start + CHUNK]]
+        anonymised, recipient = 0, text_bytes(stand_in)
+        for event, items in by_event(event for event, _ in deliveries).items():
+            place = self._ledger.place(event)
+            for part in chunks(items):
+                rows = [place.row(deliveries[i][1]) for i in part]
                 anonymised += (
-                    await self._store.run_script(_ANONYMISE, place.shard, place.head, recipient, *part)
+                    await self._store.run_script(_ANONYMISE, place.shard, place.head, recipient, *rows)
                 )[0]
         return anonymised
 

@@ -24,6 +24,7 @@
 -- the delivery was claimed for this attempt. With a text, 128 is added to REASON; a LENGTH2 from 65280 on is the code of a
 -- known text. Numbers are big-endian.
 local VALUE, MOST, DEEPEST = 64, 160, 12 -- bytes of a value; fields of a bucket that is full; the largest DEPTH
+local HEAD, ROW, WIDE_ROW = 11, 14, 19 -- bytes of fields
 local KNOWN, WITHDRAWN, DECIDED = 16, 32, 64
 local LONGEST_ROW = 4096
 local QUEUED, SENDING, DEFERRED, AMBIGUOUS, NO_REASON = 1, 2, 8, 9, 1 -- codes of states and of a reason, as in codes.py
@@ -167,10 +168,7 @@ local function add(shard, segment, hash, args, added)
   call('HSET', bucket, unpack(args))
   local fields = call('HLEN', bucket)
   if fields == added then call('EXPIRE', bucket, (segment.ends - hour) * 3600) end
-  if fields <= MOST or segment.depth == DEEPEST then return end
-  for _, one in ipairs(segments_of(shard)) do
-    if one.period == segment.period and one.depth > segment.depth then return end
-  end
+  if fields <= MOST or segment.depth == DEEPEST or segment ~= newest_of(shard, segment.period) then return end
   -- a bucket alone may be full, of one id from many sources: more buckets would not help
   if segment.depth == 0 or fields_after(segment, number) >= MOST then
     add_segment(shard, segment.period, segment.ends, segment.depth + 1)

@@ -9,7 +9,7 @@ for _, segment in ipairs(segments_of(KEYS[1])) do
   local flat = call('HGETALL', segment.prefix .. event_hash(begins) % segment.buckets)
   for i = 1, #flat, 2 do
     local field = flat[i]
-    if #field == 11 and sub(field, 1, 4) == sub(begins, 1, 4) and sub(field, 7, 7) == sub(begins, 5, 5)
+    if #field == HEAD and sub(field, 1, 4) == sub(begins, 1, 4) and sub(field, 7, 7) == sub(begins, 5, 5)
       and has(flat[i + 1], KNOWN) and #out < most then
       out[#out + 1] = field
     end

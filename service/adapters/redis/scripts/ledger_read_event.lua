@@ -12,7 +12,7 @@ local first, head_bucket = find(shard, hash, head_field)
 local out = {whole(head_bucket, head_field, first) or '', '-', 0, ''}
 if from == '-' then return out end
 local spread = first and spread_of(first) or 0
-local begins, size = spread > 0 and head_field or sub(head_field, 1, 6), spread > 0 and 19 or 14
+local begins, size = spread > 0 and head_field or sub(head_field, 1, 6), spread > 0 and WIDE_ROW or ROW
 
 -- Appends the rows that are in a bucket.
 local function collect(bucket)
@@ -22,7 +22,7 @@ local function collect(bucket)
     if #field == size and sub(field, 1, #begins) == begins then
       out[#out + 1] = sub(field, -8)
       out[#out + 1] = whole(bucket, field, value)
-    elseif spread == 0 and #field == 11 and sub(field, 1, 6) == begins and field ~= head_field then
+    elseif spread == 0 and #field == HEAD and sub(field, 1, 6) == begins and field ~= head_field then
       out[4] = out[4] .. field
     end
   end
