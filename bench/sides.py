@@ -129,9 +129,9 @@ class Tocsin:
         self._entries_before = await self._entries() if not self._case.mail else 0
 
     async def progress(self) -> int:
-        """Return half of the new outcomes: an event has two, `queued` and its final state."""
+        """Return the number of new outcomes: an event has one, its final state."""
         ends = await self._consumer.end_offsets(self._partitions)
-        return sum(ends[tp] - self._start[tp] for tp in self._partitions) // 2
+        return sum(ends[tp] - self._start[tp] for tp in self._partitions)
 
     async def audit(self, run: str, count: int) -> Tally:
         """Count events without exactly one final state, and messages or entries that differ from the events."""

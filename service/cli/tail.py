@@ -101,7 +101,7 @@ def tail(
     settings = load()
     show = _printer(settings, show_personal, as_json)
     try:
-        asyncio.run(_tail(settings, topic or ["outcomes", "dead-letter"], filter_, show))
+        asyncio.run(_tail(settings, topic or ["dispatch", "outcomes", "dead-letter"], filter_, show))
     except KeyboardInterrupt:
         raise typer.Exit from None  # the usual way to stop it
 
@@ -147,6 +147,7 @@ def topic_names(name: str, settings: Settings) -> Sequence[str]:
     """Return the full names of the topics that a short name stands for; any other name is a full name."""
     names = TopicNames(settings.kafka.prefix)
     short: dict[str, Sequence[str]] = {
+        "dispatch": sorted(names.dispatches()),
         "outcomes": [names.outcomes],
         "dead-letter": [names.dead_letter],
         "dead-letters": [names.dead_letter],

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
+import msgspec
 import orjson
 
 from service.model.delivery import Delivery
@@ -11,11 +12,16 @@ from service.model.ids import is_delivery_of
 from service.model.ledger import Entry, HistoryStep, State, Transition
 from service.model.mail import SendResult
 from service.model.reasons import Reason
-from service.model.validators import is_time_ms
+from service.model.validators import MAX_TIME_MS, MIN_TIME_MS, is_time_ms
+
+_TimeMs = Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, le=MAX_TIME_MS)]
 
 
-class Outcome(NamedTuple):
-    """One state change of one delivery. Times are ms since the epoch; `received_ms` is when Kafka got the event."""
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One state change of one delivery. Times are ms since the epoch; `received_ms` is when Kafka got the event.
+
+    On the wire `rule` and `matched` are `found` and `scope`.
+    """
 
     delivery: str
     event: str
@@ -23,18 +29,18 @@ class Outcome(NamedTuple):
     recipient: str
     channel: str
     state: State
-    at_ms: int
+    at_ms: _TimeMs
     reason: Reason = Reason.none
-    attempt: int = 0
+    attempt: _TimeMs = 0
     detail: str = ""
     relay: str = ""
     reply: str = ""
-    next_ms: int = 0
+    next_ms: _TimeMs = 0
     event_id: str = ""
     source: str = ""
-    rule: str = ""
-    matched: str = ""
-    received_ms: int = 0
+    rule: str = msgspec.field(default="", name="found")
+    matched: str = msgspec.field(default="", name="scope")
+    received_ms: _TimeMs = 0
 
     @classmethod
     def of_transition(
@@ -84,33 +90,21 @@ class Outcome(NamedTuple):
             matched=entry.matched,
         )
 
+    def replace(self, **changes: Any) -> "Outcome":
+        """Return the outcome with other values of some fields."""
+        return msgspec.structs.replace(self, **changes)
+
     def to_bytes(self) -> bytes:
         """Return the record as JSON without empty fields."""
-        return orjson.dumps(
-            {name: value for name, value in zip(WIRE_NAMES, self, strict=True) if value or name == "at_ms"}
-        )
+        return _ENCODER.encode(self)
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "Outcome":
         """Return the outcome in a record of `dispatch.outcomes`. Raise ValueError when it holds none."""
-        fields: Any = orjson.loads(value)
-        if not isinstance(fields, dict) or "state" not in fields:
-            raise ValueError("not an outcome")
-        fields["state"] = State(fields["state"])
-        fields["reason"] = Reason(fields.get("reason", ""))
-        for name in fields.keys() & _WIRE_NAMES:
-            if not (is_time_ms(fields[name]) if name in _NUMBERS else isinstance(fields[name], str)):
-                raise ValueError(f"not an outcome: {name}")
         try:
-            outcome = cls(
-                **{
-                    name: fields[wire]
-                    for name, wire in zip(cls._fields, WIRE_NAMES, strict=True)
-                    if wire in fields
-                }
-            )
-        except TypeError as error:
-            raise ValueError(f"not an outcome: {error}") from error
+            outcome = _DECODER.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise ValueError("not an outcome") from None  # the error's own text may quote the record
         if not is_delivery_of(outcome.delivery, outcome.event):
             raise ValueError("not an outcome: delivery")
         return outcome
@@ -121,10 +115,8 @@ class Outcome(NamedTuple):
         return HistoryStep(self.state, self.reason, self.at_ms, self.attempt, self.detail or reply)
 
 
-_NUMBERS = frozenset({"at_ms", "attempt", "next_ms", "received_ms"})
-WIRE_NAMES = tuple({"rule": "found", "matched": "scope"}.get(name, name) for name in Outcome._fields)
-"""The fields as records of `dispatch.outcomes` name them."""
-_WIRE_NAMES = frozenset(WIRE_NAMES)
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.keys import GroupKey
-from service.model.ledger import HistoryStep
+from service.model.ledger import HistoryStep, State
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.restored_history import LoggedDelivery
 
 
@@ -46,7 +47,8 @@ def step_of_outcome(outcome: Outcome) -> HistoryStep:
 
 
 def logged_dispatch(delivery: Delivery, at_ms: int) -> LoggedDelivery:
-    """Return the delivery in a dispatch record, which says only that it was queued at some time until `at_ms`."""
+    """Return the delivery in a dispatch record, which says that it was queued, or will be sent again, until `at_ms`."""
+    queued = HistoryStep(State.queued, Reason.none, delivery.queued_ms, 0, delivery.decided)
     return LoggedDelivery(
         delivery.event,
         delivery.id,
@@ -55,6 +57,7 @@ def logged_dispatch(delivery: Delivery, at_ms: int) -> LoggedDelivery:
         delivery.rule,
         delivery.matched,
         at_ms,
+        [queued] if delivery.queued_ms else (),
     )
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class InboxItem:
+class InboxItem(NamedTuple):
     """An inbox entry. `number` is the type's documented number, 0 where it has none.
 
     `expires_ms`: when it expires, 0 never. `read_ms`: when it was read, 0 not yet.

@@ -6,8 +6,10 @@ from logging import DEBUG, getLogger
 
 import structlog
 
+from service.model.delivery import Delivery
+from service.model.ledger import State
 from service.model.outcome import Outcome
-from service.model.reasons import DeadReason
+from service.model.reasons import DeadReason, Reason
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.observability.log_limit import LogLimit
@@ -34,10 +36,12 @@ class MessageCounters:
         self._log_outcomes = getLogger(__name__).isEnabledFor(DEBUG)
 
     def __call__(self, messages: Sequence[Message]) -> None:
-        """Count the outcomes and dead letters among acknowledged messages."""
+        """Count the outcomes, first dispatches and dead letters among acknowledged messages."""
         for message in messages:
             if isinstance(message.about, Outcome):
                 self._count_outcome(message.about)
+            elif isinstance(message.about, Delivery):
+                self._count_dispatch(message.about)
             elif message.topic == self._dead_letter:
                 self._count_dead_letter(message)
 
@@ -50,6 +54,11 @@ class MessageCounters:
         if self._log_outcomes:
             ids = RecordIds(outcome.event_id, outcome.source, outcome.delivery, outcome.recipient)
             log.debug("outcome", state=outcome.state.value, reason=outcome.reason.value, **ids.log_fields())
+
+    def _count_dispatch(self, delivery: Delivery) -> None:
+        """Count a delivery that resolve has queued: its dispatch record is the only record of that."""
+        if not (delivery.attempt or delivery.replayed_ms):
+            OUTCOMES.add((State.queued, delivery.channel, delivery.type, Reason.none))
 
     def _count_dead_letter(self, message: Message) -> None:
         headers = dict(message.headers)

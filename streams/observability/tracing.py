@@ -68,7 +68,7 @@ class _EventSpans:
         traceparent = self._span(message.about)
         if not isinstance(message.about, Delivery) or not traceparent:
             return message
-        delivery = message.about.model_copy(update={"traceparent": traceparent})
+        delivery = message.about.replace(traceparent=traceparent)
         headers = _with_trace(message.headers, traceparent)
         return message._replace(value=delivery.to_bytes(), headers=headers, about=delivery)
 

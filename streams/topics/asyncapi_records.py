@@ -1,13 +1,14 @@
 """Records of Tocsin's own topics as JSON Schema made from the code: deliveries, outcomes, dead letters, rows."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, create_model
+import msgspec
+from pydantic import BaseModel, Field, create_model
 
 from service.model.delivery import Delivery
 from service.model.operation import OPERATION_WIRE_NAMES, Operation
-from service.model.outcome import WIRE_NAMES, Outcome
+from service.model.outcome import Outcome
 from service.model.reasons import DEAD_REASON_TEXT, REASON_TEXT, DeadReason, Reason
 from service.model.topics import TABLES
 from service.model.withdrawal import WithdrawalRecord
@@ -16,7 +17,6 @@ from streams.topics.asyncapi_events import SCHEMAS, Schema
 
 _TIME = {"type": "integer", "minimum": 0}
 _OBJECTS: Mapping[Any, Mapping[str, Any]] = {
-    Outcome: {},
     Operation: {"filters": {}, "counts": {}},
     WithdrawalRecord: {"event": "", "supersede": ""},
 }
@@ -125,7 +125,12 @@ _TOMBSTONE: Schema = {
 
 def record_models() -> Iterable[type[BaseModel]]:
     """Return the models of the records that the code reads and writes."""
-    return (Delivery, *ROW_MODELS.values(), *(_model(record, empty) for record, empty in _OBJECTS.items()))
+    return (
+        _struct_model(Delivery),
+        _struct_model(Outcome),
+        *ROW_MODELS.values(),
+        *(_model(record, empty) for record, empty in _OBJECTS.items()),
+    )
 
 
 def record_schemas() -> Mapping[str, Schema]:
@@ -150,10 +155,24 @@ def messages_of(topic: str) -> tuple[str, ...]:
 
 def _model(record: Any, empty: Mapping[str, Any]) -> type[BaseModel]:
     defaults = record._field_defaults | empty
-    names = {Outcome: WIRE_NAMES, Operation: OPERATION_WIRE_NAMES}.get(record, record._fields)
+    names = OPERATION_WIRE_NAMES if record is Operation else record._fields
     wire_names = dict(zip(record._fields, names, strict=True))
     fields: Any = {
         wire_names.get(name, name): (hint, defaults.get(name, ...))
         for name, hint in get_type_hints(record).items()
     }
+    return create_model(record.__name__, __doc__=record.__doc__, **fields)
+
+
+def _struct_model(record: type[msgspec.Struct]) -> type[BaseModel]:
+    """Return the model of a record that is a struct: its fields by their names on the wire, with their limits."""
+    fields: Any = {}
+    for field in msgspec.structs.fields(record):
+        hint, default = field.type, ... if field.required else field.default
+        if hint is msgspec.Raw:
+            hint, default = Mapping[str, Any], {}
+        elif get_origin(hint) is Annotated:
+            base, limits = get_args(hint)
+            hint = Annotated[base, Field(ge=limits.ge, le=limits.le)]
+        fields[field.encode_name] = (hint, default)
     return create_model(record.__name__, __doc__=record.__doc__, **fields)

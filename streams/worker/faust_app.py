@@ -11,6 +11,7 @@ from typing import Any
 import faust
 
 from service.model.record import Message
+from service.model.topics import TopicNames
 from streams.faults.points import kill_at
 from streams.kafka import aiokafka_patches
 from streams.kafka.connection import KafkaConnection
@@ -105,7 +106,7 @@ def build_app(
     )
     app.service(app.stages)
     if options.rates:
-        app.rates = Rates(app, f"{options.prefix}dispatch.outcomes", options.partitions)
+        app.rates = Rates(app, TopicNames(options.prefix), options.partitions)
     return app
 
 

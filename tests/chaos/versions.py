@@ -20,7 +20,7 @@ from tests.chaos.scenario import Skipped
 from tests.support.paths import ROOT
 from tests.support.readiness import wait_until_ready
 
-_FIRST_VERSION = "An inbox entry takes half of the memory, and changes are kept only while a client listens"
+_FIRST_VERSION = "The dispatch record says that a delivery is queued, and records take a tenth of the CPU"
 """The subject of the commit that began the present form of the data."""
 
 

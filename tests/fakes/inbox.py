@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from service.ports import Clock, InboxChange, InboxChangeKind, InboxItem, InboxPage, InboxQuery, ReadFilter
 from tests.fakes.outage import Outage
@@ -137,7 +136,7 @@ class FakeInbox:
 
     def _read(self, recipient: str, ids: set[str], at_ms: int) -> None:
         box = self._items[recipient]
-        self._items[recipient] = [replace(i, read_ms=max(1, at_ms)) if i.id in ids else i for i in box]
+        self._items[recipient] = [i._replace(read_ms=max(1, at_ms)) if i.id in ids else i for i in box]
         self._record(recipient, InboxChangeKind.read, sorted(ids))
 
     def _record(self, recipient: str, kind: InboxChangeKind, ids: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -63,7 +62,7 @@ class PlainInbox:
     def mark(self, item_id: str, at_ms: int) -> bool | None:
         for n, item in enumerate(self.items):
             if item.id == item_id:
-                self.items[n] = replace(item, read_ms=item.read_ms or at_ms)
+                self.items[n] = item._replace(read_ms=item.read_ms or at_ms)
                 return item.read_ms == 0
         return None
 

@@ -2,7 +2,7 @@
 
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.model.ids import delivery_id, event_key
 from tests.specs.backend import Backend
 
@@ -23,7 +23,7 @@ def delivery(n: int, name: str = "") -> Delivery:
         received_ms=1,
         deadline_ms=99,
         name=name,
-        data={"lot": {"id": n}},
+        document=json_document({"lot": {"id": n}}),
     )
 
 
@@ -99,7 +99,7 @@ async def test_oldest_is_the_earliest_of_all(backend: Backend) -> None:
 async def test_waiting_deliveries_can_be_read(backend: Backend) -> None:
     """Return a delivery by its id as it was added last, also while it is leased; None for one that does not wait."""
     one, two = delivery(1), delivery(2, "Zoë")
-    retried = one.model_copy(update={"attempt": 3})
+    retried = one.replace(attempt=3)
     await backend.due.add([one, two], [5, 6])
     await backend.due.take(5, 10, lease_ms=100)
     await backend.due.add([retried], [9])

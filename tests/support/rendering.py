@@ -10,7 +10,7 @@ from typing import Any
 from service.adapters.templates import TemplateRenderer
 from service.model.catalogue import Audience, AudienceRule, Catalogue, MetaField, NotificationType
 from service.model.channels import Channel
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.settings import MailSettings, TemplateSettings, templates_directory
 
 NOTE = """\
@@ -86,7 +86,7 @@ def make_delivery(data: Mapping[str, Any] | None = None, **changes: Any) -> Deli
         "deadline_ms": 1_790_086_400_000,
         "address": "alice@example.com",
         "name": "Alice",
-        "data": {"title": "Hello", "body": "World"} | dict(data or {}),
+        "document": json_document({"title": "Hello", "body": "World"} | dict(data or {})),
     }
     return Delivery(**(fields | changes))
 

@@ -8,7 +8,7 @@ from jinja2.meta import find_undeclared_variables
 from service.adapters.templates.library import Library, TemplateFault
 from service.adapters.templates.sample import sample_delivery
 from service.model.catalogue import AudienceRule, NotificationType
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.ports import RenderFailed
 
 _NAMES = {"data", "recipient", "product", "link", "plural", "button"}
@@ -61,6 +61,4 @@ def _trial_deliveries(notification_type: NotificationType, locale: str) -> Itera
     full = sample_delivery(notification_type, locale)
     required = {name: value for name, value in full.data.items() if name in meta and meta[name].required}
     yield full
-    yield full.model_copy(
-        update={"data": required, "name": "", "rule": AudienceRule.role, "matched": "admin"}
-    )
+    yield full.replace(document=json_document(required), name="", rule=AudienceRule.role, matched="admin")

@@ -2,7 +2,7 @@
 
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import Channel
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.model.ids import delivery_id, event_key
 
 SAMPLE_MS = 1_790_000_000_000  # 21 September 2026: fixed, so that screenshots of samples can be compared
@@ -31,6 +31,6 @@ def sample_delivery(
         name="Alice Example",
         locale=locale,
         timezone="Europe/Berlin",
-        data=notification_type.sample.get("data", {}),
+        document=json_document(notification_type.sample.get("data", {})),
         lane=notification_type.lane,
     )

@@ -66,6 +66,8 @@ def record_view(record: Record, topics: TopicNames) -> RecordView:
             name: _texts(body.get(name)) for name in ("type", "recipient", "channel", "state", "reason")
         }
         fields["event"] = _texts(body.get("event"), body.get("event_id"))
+        if record.topic in topics.dispatches() and not (body.get("attempt") or body.get("replayed_ms")):
+            fields["state"] = ("queued",)  # the record itself says so, and no outcome repeats it
     else:
         fields = _event_fields(body, headers)
     return RecordView(
@@ -164,7 +166,7 @@ def _detail(view: RecordView, topics: TopicNames) -> str:
     reply = " ".join(_texts(body.get("relay"), body.get("reply")))
     # The ledger's detail repeats relay and reply, which the outcome has in fields of their own.
     detail = None if body.get("detail") == reply else body.get("detail")
-    return " ".join(_texts(detail, reply, body.get("address")))
+    return " ".join(_texts(detail, body.get("decided"), reply, body.get("address")))
 
 
 def _recipients(view: RecordView) -> str:

@@ -166,12 +166,10 @@ def _decide(
 
 
 def _readdressed(delivery: Delivery, recipient: Candidate) -> Delivery:
-    return delivery.model_copy(
-        update={
-            "address": recipient.address,
-            "name": recipient.name,
-            "locale": recipient.locale,
-            "timezone": recipient.timezone,
-            "row_version": recipient.row_version,
-        }
+    return delivery.replace(
+        address=recipient.address,
+        name=recipient.name,
+        locale=recipient.locale,
+        timezone=recipient.timezone,
+        row_version=recipient.row_version,
     )

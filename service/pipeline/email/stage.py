@@ -317,7 +317,7 @@ class EmailHandler:
     async def _add_next_attempts(self, settled: Sequence[SettledDelivery]) -> None:
         if retried := [s for s in settled if s.next_ms]:
             # With the attempt counted: the ledger lets only the record of the next attempt claim the delivery.
-            deliveries = [s.delivery.model_copy(update={"attempt": s.transition.attempt}) for s in retried]
+            deliveries = [s.delivery.replace(attempt=s.transition.attempt) for s in retried]
             states = [s.transition.to for s in retried]
             await self._ports.due.add(deliveries, [s.next_ms for s in retried], states)
 

@@ -151,7 +151,7 @@ class Auditor:
         for entry in missing:
             delivery = logged.get(entry.delivery)
             if delivery is not None:
-                again = delivery.model_copy(update={"attempt": entry.newest_step.attempt})
+                again = delivery.replace(attempt=entry.newest_step.attempt)
                 await self._due.add([again], [self._clock.now_ms()], [entry.state])
             detail = f"{entry.state} since {entry.newest_step.at_ms}, and not in the due set"
             if log and delivery is None:

@@ -196,9 +196,8 @@ class Rebuilder:
         if lost:
             now_ms = self._ports.clock.now_ms()
             step = HistoryStep(State.delivered, Reason.state_lost, now_ms)
-            await self._ports.restore.restore(
-                [], [logged_dispatch(d, now_ms)._replace(steps=(step,)) for d in lost]
-            )
+            logged = [logged_dispatch(d, now_ms) for d in lost]
+            await self._ports.restore.restore([], [one._replace(steps=[*one.steps, step]) for one in logged])
 
     async def reads(self, records: Sequence[Record]) -> None:
         """Mark entries read, and remove those whose delivery ended otherwise."""
@@ -264,7 +263,7 @@ class Rebuilder:
         now_ms = self._ports.clock.now_ms()
         due: list[tuple[Delivery, int, State]] = []
         for entry, next_ms in zip(waiting, noted, strict=True):
-            again = deliveries[entry.delivery][0].model_copy(update={"attempt": entry.newest_step.attempt})
+            again = deliveries[entry.delivery][0].replace(attempt=entry.newest_step.attempt)
             due.append((again, now_ms if next_ms is None else next_ms, entry.state))
         held: list[tuple[Delivery, int]] = []
         for entry in entries.values():

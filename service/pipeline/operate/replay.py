@@ -211,13 +211,9 @@ class Replayer:
     def _renewed(self, planned: PlannedReplay, now_ms: int) -> Delivery:
         """Return the delivery, dated now, with a full time to live, in the bulk lane behind everything else."""
         ttl_ms = self._catalogue[planned.delivery.type].ttl_s * 1000
-        changed = {
-            "deadline_ms": now_ms + ttl_ms,
-            "lane": Lane.bulk,
-            "attempt": planned.latest.attempt,
-            "replayed_ms": now_ms,
-        }
-        return planned.delivery.model_copy(update=changed)
+        return planned.delivery.replace(
+            deadline_ms=now_ms + ttl_ms, lane=Lane.bulk, attempt=planned.latest.attempt, replayed_ms=now_ms
+        )
 
 
 class Pacer:

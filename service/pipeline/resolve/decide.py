@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Raw
+
 from service.model.address import mailbox
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.model.event import Event
 from service.model.ids import delivery_id
 from service.model.ledger import State
@@ -34,10 +36,14 @@ class EventInProgress:
     mailboxes: dict[str, MailboxUse] = field(default_factory=dict)
     supersede: str = field(init=False)
     """The supersede key of the event; empty for one that none replaces. Made once: the data may be large."""
+    document: Raw = field(init=False)
+    deadline_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the supersede key."""
+        """Make what all deliveries of the event have in common."""
         event = self.event
+        self.document = json_document(event.data)
+        self.deadline_ms = _deadline_ms(event, self.notification_type)
         self.supersede = self.notification_type.supersede_key(event.data, event.supersede)
 
 
@@ -49,15 +55,16 @@ def decide_deliveries(
         return
     progress.recipients.add(candidate.recipient)
     for channel in channels(progress.notification_type, candidate):
-        delivery = _delivery(progress, candidate, channel)
-        decision = _first_decision(progress.event, progress.notification_type, candidate, delivery, now_ms)
+        decision = _first_decision(progress, candidate, channel, now_ms)
         if CHANNELS[channel].addressed and candidate.address:
             decision = _once_a_mailbox(progress, candidate, decision)
-        yield delivery, decision
+        yield _delivery(progress, candidate, channel, decision, now_ms), decision
 
 
-def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel) -> Delivery:
-    event, notification_type = progress.event, progress.notification_type
+def _delivery(
+    progress: EventInProgress, candidate: Candidate, channel: Channel, decision: Decision, now_ms: int
+) -> Delivery:
+    event, queued = progress.event, decision.state is State.queued
     return Delivery(
         id=delivery_id(event.key, candidate.recipient, channel),
         event=event.key,
@@ -67,17 +74,19 @@ def _delivery(progress: EventInProgress, candidate: Candidate, channel: Channel)
         channel=channel,
         recipient=candidate.recipient,
         rule=candidate.rule,
-        matched=candidate.matched,
-        row_version=candidate.row_version,
         created_ms=event.time_ms,
         received_ms=event.received_ms,
-        deadline_ms=_deadline_ms(event, notification_type),
+        deadline_ms=progress.deadline_ms,
+        queued_ms=now_ms if queued else 0,
+        decided=decision.detail if queued else "",
+        matched=candidate.matched,
+        row_version=candidate.row_version,
         address=candidate.address if CHANNELS[channel].addressed else "",
         name=candidate.name,
         locale=candidate.locale,
         timezone=candidate.timezone,
-        data=event.data,
-        lane=notification_type.lane,
+        document=progress.document,
+        lane=progress.notification_type.lane,
         supersede=progress.supersede,
         traceparent=event.traceparent or "",
     )
@@ -92,21 +101,20 @@ def _deadline_ms(event: Event, notification_type: NotificationType) -> int:
 
 
 def _first_decision(
-    event: Event, notification_type: NotificationType, candidate: Candidate, delivery: Delivery, now_ms: int
+    progress: EventInProgress, candidate: Candidate, channel: Channel, now_ms: int
 ) -> Decision:
     """Return the decision for one recipient × channel: first what rules the delivery out, then by precedence."""
+    event, notification_type = progress.event, progress.notification_type
     if not candidate.known:
         return Decision(State.skipped, Reason.no_such_recipient, "not in the recipients table")
     if event.actor == candidate.recipient and not notification_type.notify_actor:
         return Decision(State.skipped, Reason.own_action, "the recipient did this")
-    if CHANNELS[delivery.channel].addressed and not candidate.address:
+    if CHANNELS[channel].addressed and not candidate.address:
         return Decision(State.skipped, Reason.no_address, "the recipient has no address")
-    if delivery.deadline_ms <= now_ms:
-        return Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
-    choice = candidate.preferences.get(preference_key(notification_type.name, delivery.channel))
-    return decide(
-        notification_type, delivery.channel, choice=choice, listed=candidate.rule is AudienceRule.group
-    )
+    if progress.deadline_ms <= now_ms:
+        return Decision(State.expired, Reason.past_deadline, f"deadline {progress.deadline_ms}")
+    choice = candidate.preferences.get(preference_key(notification_type.name, channel))
+    return decide(notification_type, channel, choice=choice, listed=candidate.rule is AudienceRule.group)
 
 
 def _once_a_mailbox(progress: EventInProgress, candidate: Candidate, decision: Decision) -> Decision:

@@ -62,7 +62,6 @@ CHUNK_BYTES = 1024 * 1024
 
 _LOOKUP_WEIGHT, _ACCOUNT_WEIGHT = 5000, 50
 
-_PUBLISHED_AGAIN = frozenset({State.queued, State.withdrawn})
 _CLOSED_BY_RESOLVE = frozenset({State.skipped, State.expired})
 
 
@@ -261,17 +260,18 @@ class ResolveHandler:
     def _messages(
         self, deliveries: Sequence[Delivery], new_entries: Sequence[NewEntry], states: Sequence[State]
     ) -> Iterator[Message]:
-        """Yield the messages of a chunk. `states`: the current state of each delivery in the ledger.
+        """Yield the messages of a chunk: what is queued is dispatched, and of what was decided there is an outcome.
+
+        `states`: the current state of each delivery in the ledger.
 
         A delivery that was entered before and has changed state since needs none: its own stage emitted the rest.
         One that is still queued is dispatched whatever would be decided now, since it may never have been dispatched.
         """
         for delivery, new_entry, state in zip(deliveries, new_entries, states, strict=True):
-            if state is not new_entry.state and state not in _PUBLISHED_AGAIN:
-                continue
             if state is State.queued:
                 yield dispatch_message(self._topics, delivery)
-            yield message_of(self._topics, _outcome(delivery, new_entry, state))
+            elif state is new_entry.state or state is State.withdrawn:
+                yield message_of(self._topics, _outcome(delivery, new_entry, state))
 
 
 def _looked_up_together(events: Sequence[_IncomingEvent]) -> Iterator[Sequence[_IncomingEvent]]:
@@ -321,11 +321,8 @@ def _new_entry(delivery: Delivery, decision: Decision, now_ms: int) -> NewEntry:
 
 def _outcome(delivery: Delivery, new_entry: NewEntry, state: State) -> Outcome:
     reason, detail = new_entry.reason, new_entry.detail
-    if (
-        state is not new_entry.state
-    ):  # entered before, or withdrawn meanwhile: the new entry's reason does not apply
-        reason = Reason.withdrawn_by_source if state is State.withdrawn else Reason.none
-        detail = new_entry.detail if state is State.withdrawn else ""
+    if state is not new_entry.state:  # withdrawn meanwhile: the new entry's reason does not apply
+        reason = Reason.withdrawn_by_source
     detail = f"{delivery.rule} {delivery.matched}: {detail}" if delivery.matched else detail
     transition = Transition(delivery.event, delivery.id, state, reason, new_entry.at_ms, detail=detail)
     return Outcome.of_transition(delivery, transition)

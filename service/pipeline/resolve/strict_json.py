@@ -70,12 +70,16 @@ def _count_keys(document: Any) -> int:
         depth += 1
         if depth > MAX_DEPTH:
             raise InvalidEvent(DeadReason.too_deep)
-        objects = [node for node in level if node and type(node) is dict]
-        if objects:
-            keys += sum(map(len, objects))
-            level = [node for node in level if type(node) is list]
-            level += map(dict.values, objects)
-        level = [child for node in level if node for child in node if type(child) in _NESTING]
+        below: list[Any] = []
+        for node in level:
+            children = node
+            if type(node) is dict:
+                keys += len(node)
+                children = node.values()
+            for child in children:
+                if type(child) is dict or type(child) is list:
+                    below.append(child)  # noqa: PERF401 - a list for each node costs more
+        level = below
     return keys
 
 
@@ -101,6 +105,8 @@ def _written_keys(value: bytes) -> int:
 
 def _check_integers(value: bytes) -> None:
     """Raise InvalidEvent for an integer that does not fit 64 bits. Rounded, it would be another number."""
+    if not _LONG_INTEGER.search(value):  # the digits are in a string, as those of an id
+        return
     text = _STRING.sub(rb'""\1', _without_escapes(value))
     for digits in _LONG_INTEGER.findall(text):
         # The length before `int`, whose cost grows with its square.

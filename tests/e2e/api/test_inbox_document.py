@@ -1,7 +1,5 @@
 """Every example in the inbox document."""
 
-from dataclasses import replace
-
 import pytest
 
 from service.model.ids import delivery_id, event_key
@@ -77,7 +75,7 @@ async def test_mark_one_read(api: ApiFixture) -> None:
 async def test_mark_one_read_errors(api: ApiFixture) -> None:
     """401 without a token, 403 for another recipient's entry, 404 for a missing one; nothing is marked."""
     event = event_key("/shop", "1")
-    entry = replace(SELLER, id=delivery_id(event, SELLER.recipient, "inbox"))
+    entry = SELLER._replace(id=delivery_id(event, SELLER.recipient, "inbox"))
     opened = NewEntry(event, entry.id, SELLER.recipient, "inbox", State.queued, Reason.none, 1)
     await api.deps.ledger.open([], [opened])
     await api.deps.ledger.transition([Transition(event, entry.id, State.delivered, Reason.none, 2)])

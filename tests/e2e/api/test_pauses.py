@@ -251,7 +251,7 @@ def test_inbox(served: Served) -> None:
             first = next(line for line in lines if line.startswith("event: "))
             assert first == ("event: new", "event: snapshot")[round_]
             assert next(line for line in lines if line.startswith("data: "))
-        again = [replace(one, id=f"{one.id}-again") for one in costly]
+        again = [one._replace(id=f"{one.id}-again") for one in costly]
         if not round_:
             for n in range(0, len(again), 10):
                 served.run(served.api.add(*again[n : n + 10]))

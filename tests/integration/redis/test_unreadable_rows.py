@@ -1,7 +1,6 @@
 """A row that cannot be read hides no other and stops no stage: it is left out, and counted."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -75,7 +74,7 @@ async def test_an_inbox_is_shown_without_it(store: Store, backend: Backend, brok
 async def test_an_inbox_can_be_used_with_it(store: Store, backend: Backend, broken: bytes) -> None:
     """Entries expire, are added, read and removed as before; a recount removes what cannot be read."""
     soon_ms = backend.clock.now_ms() + 1000
-    expiring = replace(item(4), expires_ms=soon_ms)
+    expiring = item(4)._replace(expires_ms=soon_ms)
     await backend.inbox.add([item(1), item(2), item(3), expiring])
     await store.pipeline([("HSET", store.keys.inbox("alice"), id_bytes("i2"), broken)])
 

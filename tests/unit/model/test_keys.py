@@ -7,10 +7,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from service.adapters.redis.keys import Keys
-from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
 from service.model.keys import ContactKey, GroupKey, joined_key
 from service.model.unsubscribe import unsubscribe_key
+from tests.support.rendering import make_delivery
 
 KEYS = Keys("tocsin:")
 PART = st.text(st.sampled_from("ab:|%/.\x7f{} é\n"), max_size=6)
@@ -34,9 +34,7 @@ def test_joined_keys(one: list[str], other: list[str]) -> None:
     [
         event_key,
         KEYS.group,
-        lambda key, recipient: (
-            Delivery.model_construct(supersede=f"overbid|{key}", recipient=recipient).supersede_key
-        ),
+        lambda key, recipient: make_delivery(supersede=f"overbid|{key}", recipient=recipient).supersede_key,
         lambda account, recipient: unsubscribe_key(account, recipient, "overbid"),
         lambda recipient, channel: delivery_id("0" * 24, recipient, channel),
         KEYS.rate,

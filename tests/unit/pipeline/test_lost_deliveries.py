@@ -24,7 +24,7 @@ async def lost(event_type: str = "winner", *recipients: str) -> FakePipeline:
     pipeline = FakePipeline()
     await pipeline.seed()
     await pipeline.ingest(event(event_type, *recipients))
-    pipeline.topics.pop("dispatch.outcomes")
+    pipeline.topics.pop("dispatch.outcomes", None)
     pipeline.ledger._events.clear()
     return pipeline
 

@@ -7,7 +7,6 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from service.adapters.redis.connect.connection import CHECKED, ConnectionRules
@@ -49,22 +48,27 @@ class ServerClient:
                 "maint_notifications_config": MaintNotificationsConfig(enabled=False),
             }
         )
+        self._pool = pool
         self._redis = Redis(connection_pool=pool)
+        self._conversions = dict(self._redis.response_callbacks)
 
     async def run(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """Return the replies to commands, in order; an error reply is a ResponseError in its place.
 
         Raise redis-py's other errors.
         """
-        if len(commands) == 1:  # cheaper than a pipeline
-            try:
-                return [await self._redis.execute_command(*commands[0])]  # type: ignore[no-untyped-call]
-            except ResponseError as error:
-                return [error]
-        pipe = self._redis.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        return list(await pipe.execute(raise_on_error=False))
+        connection: Any = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            replies: list[Any] = await connection.retry.call_with_retry(
+                lambda: connection.exchange(commands), lambda _: connection.disconnect()
+            )
+        finally:
+            await self._pool.release(connection)
+        for i, command in enumerate(commands):
+            convert = self._conversions.get(command[0])
+            if convert is not None and not isinstance(replies[i], Exception):
+                replies[i] = convert(replies[i])
+        return replies
 
     async def primaries(self) -> "Mapping[str, ServerClient]":
         """Return itself, under an empty name: a cluster has several."""

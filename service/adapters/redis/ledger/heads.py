@@ -20,7 +20,7 @@ from struct import Struct
 from typing import Any
 
 from service.adapters.redis.ledger.names import CODE_BYTES, Names
-from service.adapters.redis.ledger.texts import read_text, text_bytes
+from service.adapters.redis.ledger.texts import read_text, repeated_text_bytes, text_bytes
 from service.ports import EventHead
 
 _KNOWN, _WITHDRAWN, _DECIDED = 16, 32, 64
@@ -76,7 +76,7 @@ def head_bytes(head: EventHead, names: Names) -> bytes:
         for bit, name in _TEXTS:
             if value := getattr(event, name):
                 fields |= bit
-                optional += text_bytes(value)
+                optional += repeated_text_bytes(value)
     if event.expires_ms is not None or event.stated_ms is not None:
         for bit, name in _TIMES:
             if (value := getattr(event, name)) is not None:

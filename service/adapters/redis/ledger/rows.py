@@ -29,7 +29,7 @@ from service.adapters.redis.ledger.codes import (
     STATE_CODES,
     STATES,
 )
-from service.adapters.redis.ledger.texts import read_text, text_bytes
+from service.adapters.redis.ledger.texts import read_text, repeated_text_bytes
 from service.model.ledger import (
     REPLAY_TRANSITIONS,
     TRANSITIONS,
@@ -179,7 +179,7 @@ def entry_of(event: str, delivery: str, row: bytes) -> Entry:
 
 def _recipient_bytes(recipient: str, channel: str, rule: str, matched: str) -> bytes:
     codes = CHANNEL_CODES[channel] << 4 | (RULE_CODES[rule] if rule else 0)  # type: ignore[index]
-    return bytes((codes,)) + text_bytes(recipient) + text_bytes(matched)
+    return bytes((codes,)) + repeated_text_bytes(recipient) + repeated_text_bytes(matched)
 
 
 def _history_step(step: HistoryStep) -> bytes:

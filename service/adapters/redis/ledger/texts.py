@@ -13,7 +13,6 @@ _IS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _IS_ADDRESS_KEY = re.compile(r"[0-9a-f]{24}").fullmatch
 
 
-@lru_cache(maxsize=16_384)
 def text_bytes(text: str) -> bytes:
     """Return a text with its length: 1 byte up to 250 bytes, else 255 and 2 bytes; 65,535 bytes at most.
 
@@ -28,6 +27,10 @@ def text_bytes(text: str) -> bytes:
         return bytes((len(octets),)) + octets
     octets = octets[:65_535]
     return b"\xff" + len(octets).to_bytes(2, "big") + octets
+
+
+repeated_text_bytes = lru_cache(maxsize=16_384)(text_bytes)
+"""The same for a text that many events have, as a recipient."""
 
 
 def read_text(octets: bytes, place: int) -> tuple[str, int]:

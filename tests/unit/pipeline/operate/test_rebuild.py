@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
@@ -109,7 +109,8 @@ def delivery(channel: Channel, at: int = NOW - 1000) -> Delivery:
     return Delivery(
         id=delivery_id(EVENT, "alice", channel), event=EVENT, event_id="1", source="/s", type="overbid",
         channel=channel, recipient="alice", rule=AudienceRule.users, created_ms=at, received_ms=at,
-        deadline_ms=NOW + DAY, address="alice@example.com", data={"lot_id": "9"}, supersede="overbid|9",
+        deadline_ms=NOW + DAY, address="alice@example.com", document=json_document({"lot_id": "9"}),
+        supersede="overbid|9",
     )  # fmt: skip
 
 

@@ -213,7 +213,7 @@ async def test_mail_held_since_its_state_was_lost_waits_for_a_replay() -> None:
         for reason in (Reason.awaiting_operator, Reason.state_lost)
     }
     for reason, delivery in ids.items():
-        held = outcome._replace(delivery=delivery, state=State.held, reason=reason)
+        held = outcome.replace(delivery=delivery, state=State.held, reason=reason)
         candidates.read(pipeline.records(TOPICS.outcomes)[-1]._replace(value=held.to_bytes()))
 
     assert candidates.latest.keys() >= set(ids.values())
