@@ -10,7 +10,7 @@ import typer
 from service.cli.support.output import CliError, print_text, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from service.bootstrap import Parts
     from service.dev.sample_run import SampleResult
@@ -67,22 +67,23 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
 
 
 async def _run_samples(parts: "Parts", *, must_finish: bool) -> None:
-    from service.dev.sample_run import follow, publish_samples
+    from service.dev.sample_run import follow, publish_samples, relay_replies
 
     print_text("  publishing one sample event of each API document")
     results = await follow(parts, await publish_samples(parts), _SAMPLE_TIMEOUT_S)
-    _print(results)
+    _print(results, await relay_replies(parts, results))
     unfinished = [result for result in results if not result.finished]
     if unfinished and must_finish:
         problems = [f"{result.type} ({result.event_id}): {_states(result)}" for result in unfinished]
         raise CliError("not finished: " + "; ".join(problems))
 
 
-def _print(results: "Sequence[SampleResult]") -> None:
+def _print(results: "Sequence[SampleResult]", replies: "Mapping[str, str]") -> None:
+    """Print the final states; `replies` has what the relay said, by delivery."""
     rows = [
         (
             *(result.type, entry.recipient, entry.channel, entry.state),
-            *(entry.newest_step.reason, entry.newest_step.detail),
+            *(entry.newest_step.reason, entry.newest_step.detail or replies.get(entry.delivery, "")),
         )
         for result in results
         for entry in result.entries

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +11,11 @@ import orjson
 from service.bootstrap import Parts
 from service.dev import samples
 from service.model.ids import event_key
-from service.model.ledger import Entry, is_open
+from service.model.ledger import Entry, State, is_open
 from service.model.record import Message
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
+from streams.reader.outcome_log import KafkaOutcomeLog
 
 _POLL_S = 0.1
 
@@ -59,6 +60,15 @@ async def follow(parts: Parts, ids: dict[str, str], timeout_s: float) -> list[Sa
         if all(result.finished for result in results) or time.monotonic() > deadline:
             return results
         await asyncio.sleep(_POLL_S)
+
+
+async def relay_replies(parts: Parts, results: Sequence[SampleResult]) -> Mapping[str, str]:
+    """Return the relay and its reply for each message that was accepted, by delivery."""
+    log = KafkaOutcomeLog(kafka_connection(parts.settings.kafka), parts.topics.outcomes)
+    steps = [(entry.delivery, entry.newest_step) for result in results for entry in result.entries]
+    sent = [(delivery, step.at_ms) for delivery, step in steps if step.state is State.sent]
+    outcomes = (await log.acceptances(sent)).values()
+    return {outcome.delivery: f"{outcome.relay} {outcome.reply}" for outcome in outcomes}
 
 
 async def _entries(parts: Parts, event_id: str) -> list[Entry]:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from service.dev.ports import free_port
-from service.dev.sample_run import follow, publish_samples
+from service.dev.sample_run import follow, publish_samples, relay_replies
 from service.dev.stack import DevStack
+from service.model.ledger import State
 from service.settings import DevSettings, HttpSettings, Settings
 
 
@@ -25,6 +26,10 @@ async def test_the_stack_starts_again_on_its_data(tmp_path: Path) -> None:
         parts = await first.start()
         results = await follow(parts, await publish_samples(parts), 60)
         assert all(result.finished for result in results)
+        sent = {entry.delivery for result in results for entry in result.entries if entry.state is State.sent}
+        replies = await relay_replies(parts, results)
+        assert replies.keys() == sent
+        assert {reply.partition(" ")[2] for reply in replies.values()} == {"250 2.0.0 Ok: caught"}
         before = await parts.table_counts()
     finally:
         await first.stop()
