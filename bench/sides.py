@@ -129,7 +129,7 @@ class Tocsin:
         self._entries_before = await self._entries() if not self._case.mail else 0
 
     async def progress(self) -> int:
-        """Return the number of new outcomes: an event has one, its final state."""
+        """Return the number of new outcomes: an event has one, of its final state."""
         ends = await self._consumer.end_offsets(self._partitions)
         return sum(ends[tp] - self._start[tp] for tp in self._partitions)
 
