@@ -38,6 +38,10 @@ class Case:
         }
         return owner.encode(), orjson.dumps(fields)
 
+    def recipient(self, i: int) -> str:
+        """Return the contact or the address that an event is for."""
+        return _address(i % OWNERS) if self.mail else f"contact-{i % OWNERS}"
+
 
 def event_id(run: str, i: int) -> str:
     """Return the id of an event, which ends in its number."""
@@ -82,7 +86,7 @@ async def seed(parts: Parts) -> None:
     ]
     await parts.writes.put_contacts(contacts)
     for n in range(OWNERS):
-        addresses = {"order_update": (f"orders{n}@{_domain(n)}",)}
+        addresses = {"order_update": (_address(n),)}
         await parts.writes.put_group(
             Group(external_id=f"proj-{n}", project_id="bench", addresses=addresses, version=1)
         )
@@ -93,6 +97,10 @@ async def seed(parts: Parts) -> None:
 def contact_ids() -> Iterator[str]:
     """Yield the recipients whose inboxes are filled."""
     return (f"contact-{n}" for n in range(OWNERS))
+
+
+def _address(n: int) -> str:
+    return f"orders{n}@{_domain(n)}"
 
 
 def _domain(n: int) -> str:

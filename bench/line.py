@@ -1,4 +1,4 @@
-"""Events per second through the whole pipeline, beside a peer: python -m bench.line (make bench).
+"""Events per second through the whole pipeline, beside its peers: python -m bench.line (make bench).
 
 Closed loop: all events at once, from the first one produced to the last one finished. Open loop: a fixed rate by the
 clock, and the latency of each event. Loss and duplicates are counted afterwards, event by event.
@@ -17,7 +17,7 @@ from secrets import token_hex
 from bench.cases import CASES, Case
 from bench.cpu import CpuMeter
 from bench.load import Load
-from bench.peers.faststream_service import MODES
+from bench.peers.modes import MODES
 from bench.report import Result, report
 from bench.sides import Side
 from bench.stack import Stack
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[case.name for case in CASES])
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument(
-        "--peers", nargs="+", choices=MODES, default=MODES, help="how the peer reads its records"
+        "--peers", nargs="+", choices=MODES, default=list(MODES), help="how the peer is written"
     )
     parser.add_argument(
         "--rate", type=float, default=500.0, help="events per second of the open loop; 0: none"
@@ -78,13 +78,13 @@ async def _case(case: Case, stack: Stack, load: Load, options: argparse.Namespac
         counts = [options.events // _divisor(case, side) for side in sides]
         for side, count in zip(sides, counts, strict=True):
             await _closed(case, side, stack, load, count // 2)
-        for _ in range(options.rounds):  # in turns, so that both sides meet the same state of the machine
+        for _ in range(options.rounds):  # in turns, so that all sides meet the same state of the machine
             for side, count, result in zip(sides, counts, results, strict=True):
                 result.add(await _closed(case, side, stack, load, count))
         if options.rate:
             for side, result in zip(sides, results, strict=True):
-                # The peer does not record when an entry was added, and above its rate the latency is that of a queue.
-                if side is sides[0] or (case.mail and result.rate > options.rate):
+                # Above the rate of a side, the latency is that of a queue.
+                if side is sides[0] or (side.is_timed and result.rate > options.rate):
                     result.latencies_ms = await _open(case, side, load, options.rate, result)
         return results
 
@@ -95,7 +95,7 @@ def _divisor(case: Case, side: Side) -> int:
         return 1
     if side.name.endswith("each"):
         return 20 if case.mail else 10
-    return 8 if case.mail else 1
+    return 4 if case.mail else 1
 
 
 async def _closed(

@@ -24,7 +24,7 @@ from typing import Any
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer
 from service.adapters.templates.sample import SAMPLE_MS, sample_delivery
-from service.model.delivery import Delivery
+from service.model.delivery import Delivery, json_document
 from service.settings import MailSettings, TemplateSettings, templates_directory
 
 HEADERS = {
@@ -47,8 +47,8 @@ def deliveries(renderer: TemplateRenderer, type_: str, locale: str, count: int) 
                 data[name] = value + number / 100
             elif name.endswith("_id"):
                 data[name] = f"{value}-{number}"
-        update = {"data": data, "name": f"Recipient Number {number}", "address": f"r{number}@example.com"}
-        result.append(base.model_copy(update=update))
+        name, address = f"Recipient Number {number}", f"r{number}@example.com"
+        result.append(base.replace(document=json_document(data), name=name, address=address))
     return result
 
 

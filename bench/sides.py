@@ -1,4 +1,4 @@
-"""The two sides of a comparison: their processes, their progress, and the final state of every event."""
+"""The sides of a comparison: their processes, their progress, and the final state of every event."""
 
 import os
 import signal
@@ -7,14 +7,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
-from bench.cases import Case, contact_ids, event_id
-from bench.outcomes import read_final
+from bench.cases import SOURCE, Case, contact_ids, event_id
+from bench.outcomes import OutcomeLog
 from bench.peers import faststream_service as peer
+from bench.peers.faststream_ledger import delivery_id
+from bench.peers.ledger import PREFIX
+from bench.peers.modes import LEDGER, MODES
 from bench.sink import Sink
 
 _STOP_TIMEOUT_S = 30
@@ -30,10 +32,11 @@ class Tally:
 
 
 class Side(Protocol):
-    """One side of the comparison. `events` is the topic that it reads."""
+    """One side of the comparison. `events`: the topic that it reads; `is_timed`: its audit has times of events."""
 
     name: str
     events: str
+    is_timed: bool
     pids: Mapping[str, int]
 
     def check(self) -> None:
@@ -91,84 +94,143 @@ class Processes:
         self._running.clear()
 
 
+class _Received:
+    """What the recipients have: messages in the sink, or entries in the inboxes."""
+
+    def __init__(self, case: Case, redis: Redis, sink: Sink, inbox: str) -> None:
+        self._case = case
+        self._redis = redis
+        self._sink = sink
+        self._inbox = inbox
+        self._before = 0
+
+    async def mark(self) -> None:
+        """Record what is there before a run."""
+        self._before = await self._now()
+
+    async def count(self) -> int:
+        """Return what came since `mark`."""
+        return await self._now() - self._before
+
+    async def _now(self) -> int:
+        if self._case.mail:
+            return self._sink.accepted()
+        pipe = self._redis.pipeline(transaction=False)
+        for contact in contact_ids():
+            pipe.hlen(self._inbox.format(contact))
+        return sum(await pipe.execute())
+
+
 class Tocsin:
     """Tocsin's workers."""
 
     name, events = "tocsin", "events"
+    is_timed = True
 
     def __init__(
-        self,
-        case: Case,
-        bootstrap: str,
-        redis: Redis,
-        sink: Sink,
-        processes: Processes,
-        partitions: int,
+        self, case: Case, redis: Redis, sink: Sink, processes: Processes, outcomes: OutcomeLog
+    ) -> None:
+        self.pids: Mapping[str, int] = processes.pids
+        self.check = processes.check
+        self._case = case
+        self._outcomes = outcomes
+        self.progress = outcomes.count
+        self._received = _Received(case, redis, sink, "tocsin:{{r:{}}}:inbox")
+
+    async def mark(self) -> None:
+        """Record the end of the outcomes, the count of the sink, and the size of the inboxes."""
+        await self._outcomes.mark()
+        await self._received.mark()
+
+    async def audit(self, run: str, count: int) -> Tally:
+        """Count events without exactly one final state, and messages or entries that differ from the events."""
+        finished, wrong = await self._outcomes.final(run, self._case.final)
+        received = await self._received.count()
+        return Tally(max(count - len(finished), count - received), max(wrong, received - count, 0), finished)
+
+
+class LedgerPeer:
+    """The FastStream service that keeps Tocsin's promises."""
+
+    name, events = "faststream-ledger", LEDGER.events
+    is_timed = True
+
+    def __init__(
+        self, case: Case, redis: Redis, sink: Sink, processes: Processes, outcomes: OutcomeLog
     ) -> None:
         self.pids: Mapping[str, int] = processes.pids
         self.check = processes.check
         self._case = case
         self._redis = redis
-        self._sink = sink
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-        self._partitions = [TopicPartition("dispatch.outcomes", n) for n in range(partitions)]
-        self._start: dict[TopicPartition, int] = {}
-        self._entries_before = self._mails_before = 0
-
-    async def __aenter__(self) -> Self:
-        await self._consumer.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        self._outcomes = outcomes
+        self.progress = outcomes.count
+        self._received = _Received(case, redis, sink, PREFIX + "inbox:{}")
 
     async def mark(self) -> None:
         """Record the end of the outcomes, the count of the sink, and the size of the inboxes."""
-        self._start = await self._consumer.end_offsets(self._partitions)
-        self._mails_before = self._sink.accepted()
-        self._entries_before = await self._entries() if not self._case.mail else 0
-
-    async def progress(self) -> int:
-        """Return the number of new outcomes: an event has one, of its final state."""
-        ends = await self._consumer.end_offsets(self._partitions)
-        return sum(ends[tp] - self._start[tp] for tp in self._partitions)
+        await self._outcomes.mark()
+        await self._received.mark()
 
     async def audit(self, run: str, count: int) -> Tally:
-        """Count events without exactly one final state, and messages or entries that differ from the events."""
-        ends = await self._consumer.end_offsets(self._partitions)
-        finished, wrong = await read_final(self._consumer, self._start, ends, run, self._case.final)
-        lost = count - len(finished)
-        received = (
-            self._sink.accepted() - self._mails_before
-            if self._case.mail
-            else await self._entries() - self._entries_before
-        )
-        return Tally(max(lost, count - received), max(wrong, received - count, 0), finished)
+        """Count events without one outcome, a row in its state, and a message or an unread entry of their own."""
+        finished, wrong = await self._outcomes.final(run, self._case.final)
+        received = await self._received.count()
+        kept = await self._kept(run, count)
+        lost = max(count - len(finished.keys() & kept), count - received)
+        return Tally(lost, max(wrong, received - count, await self._miscounted(), 0), finished)
 
-    async def _entries(self) -> int:
+    async def _kept(self, run: str, count: int) -> set[int]:
+        """Return the events whose row is final and indexed, and whose entry is in its inbox, unread."""
+        channel = "email" if self._case.mail else "inbox"
+        pipe = self._redis.pipeline(transaction=False)
+        for i in range(count):
+            recipient = self._case.recipient(i)
+            delivery = delivery_id(SOURCE, event_id(run, i), recipient, channel)
+            pipe.get(f"{PREFIX}row:{delivery}")
+            pipe.zscore(f"{PREFIX}of:{recipient}", delivery)
+            pipe.hexists(f"{PREFIX}inbox:{recipient}", delivery)
+            pipe.zscore(f"{PREFIX}inbox:{recipient}:unread", delivery)
+        replies = await pipe.execute()
+        kept = set[int]()
+        for i in range(count):
+            row, indexed, entry, unread = replies[4 * i : 4 * i + 4]
+            final = (row or b"").startswith(f"{self._case.final}\t".encode())
+            if final and indexed is not None and (self._case.mail or (entry and unread is not None)):
+                kept.add(i)
+        return kept
+
+    async def _miscounted(self) -> int:
+        """Return the number of inboxes whose entries, unread list and counts differ."""
         pipe = self._redis.pipeline(transaction=False)
         for contact in contact_ids():
-            pipe.hlen(f"tocsin:{{r:{contact}}}:inbox")
-        return sum(await pipe.execute())
+            box = f"{PREFIX}inbox:{contact}"
+            pipe.hlen(box)
+            pipe.zcard(f"{box}:unread")
+            pipe.hvals(f"{box}:counts")
+        replies = await pipe.execute()
+        return sum(
+            not entries == unread == sum(map(int, counts))
+            for entries, unread, counts in zip(replies[::3], replies[1::3], replies[2::3], strict=True)
+        )
 
 
-class Peer:
-    """The FastStream service, in batches or one record at a time."""
+class LeanPeer:
+    """The FastStream service without a ledger, in batches or one record at a time."""
 
     def __init__(self, mode: str, case: Case, redis: Redis, sink: Sink, processes: Processes) -> None:
-        self.name, self.events = f"faststream-{mode}", f"{peer.EVENTS}.{mode}"
+        self.name, self.events = f"faststream-{mode}", MODES[mode].events
+        self.is_timed = case.mail  # it does not record when an entry was added
         self.pids: Mapping[str, int] = processes.pids
         self.check = processes.check
         self._case = case
         self._redis = redis
-        self._sink = sink
-        self._start = self._entries_before = self._mails_before = 0
+        self._received = _Received(case, redis, sink, "peer:inbox:{}")
+        self._start = 0
 
     async def mark(self) -> None:
         """Record the peer's counter, the count of the sink, and the size of the inboxes."""
         self._start = await self._finished()
-        self._mails_before = self._sink.accepted()
-        self._entries_before = await self._entries() if not self._case.mail else 0
+        await self._received.mark()
 
     async def progress(self) -> int:
         """Return the progress of the peer's own counter."""
@@ -176,23 +238,12 @@ class Peer:
 
     async def audit(self, run: str, count: int) -> Tally:
         """Compare the messages or the entries with the events."""
-        received = (
-            self._sink.accepted() - self._mails_before
-            if self._case.mail
-            else await self._entries() - self._entries_before
-        )
-        finished: dict[int, int] = {}
-        if self._case.mail:
-            sent = await self._redis.mget([peer.SENT + event_id(run, i) for i in range(count)])
-            finished = {i: int(at) for i, at in enumerate(sent) if at}
-            return Tally(count - len(finished), max(received - count, 0), finished)
-        return Tally(max(0, count - received), max(received - count, 0), finished)
+        received = await self._received.count()
+        if not self._case.mail:
+            return Tally(max(0, count - received), max(received - count, 0))
+        sent = await self._redis.mget([peer.SENT + event_id(run, i) for i in range(count)])
+        finished = {i: int(at) for i, at in enumerate(sent) if at}
+        return Tally(count - len(finished), max(received - count, 0), finished)
 
     async def _finished(self) -> int:
         return int(await self._redis.get(peer.FINISHED.format(self._case.name)) or 0)
-
-    async def _entries(self) -> int:
-        pipe = self._redis.pipeline(transaction=False)
-        for contact in contact_ids():
-            pipe.hlen(f"peer:inbox:{contact}")
-        return sum(await pipe.execute())

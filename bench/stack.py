@@ -1,4 +1,4 @@
-"""The servers of both sides, one real Kafka, one real Valkey and one mail sink; and the processes of each side."""
+"""The servers of all sides, one real Kafka, one real Valkey and one mail sink; and the processes of each side."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,8 +11,9 @@ from redis.asyncio import Redis
 
 from bench import cases
 from bench.cases import Case
-from bench.peers import faststream_service as peer
-from bench.sides import Peer, Processes, Tocsin
+from bench.outcomes import OutcomeLog
+from bench.peers.modes import LEDGER, MODES
+from bench.sides import LeanPeer, LedgerPeer, Processes, Side, Tocsin
 from bench.sink import Sink
 from bench.warm import warm
 from service.bootstrap import bootstrap
@@ -42,7 +43,7 @@ class Stack:
         await apply_topics(KafkaConnection(self.bootstrap), partitions=self._partitions)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
-        names = [f"{topic}.{mode}" for mode in peer.MODES for topic in (peer.EVENTS, peer.EMAILS)]
+        names = [topic for mode in MODES.values() for topic in mode.topics]
         await admin.create_topics([NewTopic(name, self._partitions, 1) for name in names])
         await admin.close()
         settings = Settings(
@@ -99,21 +100,25 @@ class Stack:
                     arguments += ["--profile", str(profile / f"{case.name}-{number}.txt")]
                 log = self._directory / f"worker{number}.log"
                 processes.start(names, arguments, {**env, "TOCSIN_WORKER__STAGES": listed}, log)
-            side = Tocsin(case, self.bootstrap, self.redis, self.sink, processes, self._partitions)
-            async with side:
-                yield side
+            async with OutcomeLog(self.bootstrap, "dispatch.outcomes", self._partitions) as outcomes:
+                yield Tocsin(case, self.redis, self.sink, processes, outcomes)
         finally:
             await asyncio.to_thread(processes.stop)
 
     @asynccontextmanager
-    async def peer(self, case: Case, count: int, mode: str) -> AsyncIterator[Peer]:
+    async def peer(self, case: Case, count: int, mode: str) -> AsyncIterator[Side]:
         """Run `count` processes of the peer, each with all its subscribers, so that its load spreads evenly."""
         processes = Processes()
-        arguments = [peer.__name__, mode, self.bootstrap, self._valkey.url, str(self.sink.port)]
+        servers = [self.bootstrap, self._valkey.url, str(self.sink.port)]
+        arguments = ["bench.peers", mode, *servers, str(self._partitions)]
         try:
             for number in range(1, count + 1):
                 log = self._directory / f"{mode}{number}.log"
                 processes.start(f"{mode} {number}", arguments, {}, log)
-            yield Peer(mode, case, self.redis, self.sink, processes)
+            if mode == "ledger":
+                async with OutcomeLog(self.bootstrap, LEDGER.outcomes, self._partitions) as outcomes:
+                    yield LedgerPeer(case, self.redis, self.sink, processes, outcomes)
+            else:
+                yield LeanPeer(mode, case, self.redis, self.sink, processes)
         finally:
             await asyncio.to_thread(processes.stop)

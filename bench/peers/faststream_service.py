@@ -1,42 +1,33 @@
-"""The peer: the same service, written well with FastStream, Redis, Jinja2, EmailMessage and aiosmtplib.
+"""The modes `batch` and `each`: the least service that fills inboxes and sends mail, with FastStream and aiosmtplib.
 
 Its batch subscribers acknowledge after the work (`NACK_ON_ERROR` reads a failed batch again). It uses Redis pipelines,
 sends the messages of a batch at once over a pool of connections, and runs on uvloop. It writes no ledger and no
 outcomes, checks nothing before sending, has no topic between event and inbox, and formats numbers and dates in the
-cheapest way: where it does less than Tocsin, that is in its favour.
+cheapest way: where it does less than Tocsin, that is in its favour (`bench.peers.modes`).
 
 `each` is the same service with FastStream's default of one record per call, as in its tutorials.
-
-Run as a process: python -m bench.peers.faststream_service batch|each BOOTSTRAP REDIS_URL SMTP_PORT
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
-from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import orjson
-import uvloop
-from aiosmtplib import SMTP
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaPublishMessage
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 from pydantic import BaseModel
 from redis.asyncio import Redis
 
-EVENTS, EMAILS = "peer.events", "peer.emails"
+from bench.peers.mail import SmtpPool, inbox_line, message_bytes
+from bench.peers.modes import MODES
+
 FINISHED = "peer:finished:{}"
 SENT = "peer:sent:"
-_CONNECTIONS = 10
 _TTL_S = 604_800
 _EVENTS_PER_BATCH = 500
 _MAILS_PER_BATCH = 100  # each blocks the loop for a millisecond; more would exceed the session timeout
-MODES = ("batch", "each")
 
 
 class Event(BaseModel):
@@ -59,42 +50,6 @@ class Email(BaseModel):
     type: str
     address: str
     data: dict[str, Any]
-
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(["html.j2"])
-)
-_LINE = _templates.from_string(
-    "Payment {{ data.payment_id }} of {{ '%.2f'|format(data.amount) }} {{ data.currency }} has been approved;"
-    " your balance is {{ '%.2f'|format(data.balance) }} {{ data.currency }}."
-)
-_TEXT = _templates.get_template("order_update.txt.j2")
-_HTML = _templates.get_template("order_update.html.j2")
-
-
-class SmtpPool:
-    """Connections that stay open, each for one message at a time."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._free: asyncio.Queue[SMTP] = asyncio.Queue()
-
-    async def start(self) -> None:
-        """Open all connections."""
-        for _ in range(_CONNECTIONS):
-            client = SMTP(hostname="127.0.0.1", port=self._port, start_tls=False)
-            await client.connect()
-            self._free.put_nowait(client)
-
-    async def send(self, message: EmailMessage) -> None:
-        """Send a message; return when the relay has accepted it."""
-        client = await self._free.get()
-        try:
-            if not client.is_connected:
-                await client.connect()
-            await client.send_message(message)
-        finally:
-            self._free.put_nowait(client)
 
 
 class Service:
@@ -150,7 +105,7 @@ class Service:
             entry = {
                 "type": event.type,
                 "meta": event.data,
-                "line": _LINE.render(data=event.data),
+                "line": inbox_line(event.data),
                 "created_at": event.time,
             }
             inbox = f"peer:inbox:{recipient['uuid']}"
@@ -178,17 +133,8 @@ class Service:
         await pipe.execute()
 
     async def _send(self, email: Email) -> int:
-        message = EmailMessage()
-        message["From"] = "Tocsin <notifications@tocsin.test>"
-        message["To"] = email.address
-        message["Subject"] = f"Order {email.data['order_id']} has been updated"
-        message["Date"] = formatdate()
-        message["Message-ID"] = f"<{email.id}@tocsin.test>"
-        message["Auto-Submitted"] = "auto-generated"
-        message["List-Id"] = f"<{email.type}.tocsin.test>"
-        message.set_content(_TEXT.render(data=email.data))
-        message.add_alternative(_HTML.render(data=email.data), subtype="html")
-        await self._pool.send(message)
+        message = message_bytes(email.id, email.type, email.address, email.data)
+        await self._pool.send(email.address, message)
         return time.time_ns() // 1_000_000
 
 
@@ -211,7 +157,7 @@ def build(mode: str, bootstrap: str, redis_url: str, smtp_port: int) -> FastStre
     broker = KafkaBroker(bootstrap, linger_ms=2, max_batch_size=262_144, logger=None)
     redis = Redis.from_url(redis_url)
     pool = SmtpPool(smtp_port)
-    events, emails = f"{EVENTS}.{mode}", f"{EMAILS}.{mode}"
+    events, emails = MODES[mode].topics
     service = Service(broker, emails, redis, pool)
 
     @asynccontextmanager
@@ -229,7 +175,3 @@ def build(mode: str, bootstrap: str, redis_url: str, smtp_port: int) -> FastStre
         broker.subscriber(events, group_id=events, **options)(service.resolve_one)
         broker.subscriber(emails, group_id=emails, **options)(service.mail_one)
     return FastStream(broker, lifespan=lifespan, logger=None)
-
-
-if __name__ == "__main__":
-    uvloop.run(build(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])).run())

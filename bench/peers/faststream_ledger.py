@@ -1,0 +1,383 @@
+"""The mode `ledger`: a FastStream service that keeps Tocsin's promises, with redis-py and aiosmtplib.
+
+1. `resolve` looks up the recipients of events, enters a row for each delivery, and publishes what is queued to the
+   topic of its channel.
+2. `inbox` adds the entry and closes the row, in one script.
+3. `mail` rechecks and claims, so that a crash is visible as `ambiguous`, then sends and closes the row.
+
+Each stage publishes the outcomes of what it has closed, and commits after that: a record may be read twice, and a row
+then shows what was done. It uses batches, uvloop, msgspec, scripts for all of a batch, and an idempotent producer.
+`bench.peers.modes` lists what it does less than Tocsin.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import orjson
+from aiosmtplib import SMTPConnectError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from faststream import AckPolicy, FastStream
+from faststream.kafka import KafkaBroker, KafkaMessage, KafkaPublishMessage
+from redis.asyncio import Redis
+
+from bench.peers.ledger import PREFIX, Ledger, NewEntry, NewRow, Step
+from bench.peers.mail import SmtpPool, inbox_line, message_bytes
+from bench.peers.modes import LEDGER
+
+_TTL_MS = 86_400_000
+_EVENTS_PER_BATCH, _ENTRIES_PER_BATCH = 500, 500
+_MAILS_PER_BATCH = 100
+_RETRY_S = 1.0
+_BATCH_BYTES, _OVERHEAD_BYTES = 1_000_000, 120
+
+
+class Event(msgspec.Struct):
+    """An event as upstream services publish it."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    data: msgspec.Raw
+    account: str = ""
+    external_id: str = ""
+    project_id: str = ""
+
+
+class Preference(msgspec.Struct):
+    on: bool
+
+
+class Contact(msgspec.Struct):
+    """The fields of a contact's row that matter here."""
+
+    uuid: str
+    preferences: dict[str, Preference] = {}
+
+
+class Group(msgspec.Struct):
+    """The addresses of a group's row, by type."""
+
+    addresses: dict[str, list[str]] = {}
+
+
+class Delivery(msgspec.Struct, omit_defaults=True):
+    """A record of a dispatch topic. `group`: the key of the row that lists the address."""
+
+    id: str
+    event_id: str
+    source: str
+    type: str
+    channel: str
+    recipient: str
+    created_ms: int
+    deadline_ms: int
+    data: msgspec.Raw
+    group: str = ""
+
+
+class Outcome(msgspec.Struct, omit_defaults=True):
+    """A record of the outcomes."""
+
+    delivery: str
+    event_id: str
+    source: str
+    type: str
+    recipient: str
+    channel: str
+    state: str
+    at_ms: int
+    reason: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_event = msgspec.json.Decoder(Event).decode
+_contact = msgspec.json.Decoder(Contact).decode
+_group = msgspec.json.Decoder(Group).decode
+_delivery = msgspec.json.Decoder(Delivery).decode
+
+
+def delivery_id(source: str, event_id: str, recipient: str, channel: str) -> str:
+    """Return the id of a delivery: equal for repeated events."""
+    return f"{source}:{event_id}:{recipient}:{channel}"
+
+
+class LedgerService:
+    """The handlers, with the clients that they use."""
+
+    def __init__(self, broker: KafkaBroker, partitions: int, ledger: Ledger, pool: SmtpPool) -> None:
+        self._broker = broker
+        self._partitions = partitions
+        self._ledger = ledger
+        self._pool = pool
+
+    async def resolve(self, values: list[bytes]) -> None:
+        """Look up the recipients of events, enter their deliveries, publish those that are queued."""
+        events = await self._decoded(values, _event)
+        now_ms = _now_ms()
+        decided = {d.id: (d, step) for d, step in await self._decide(events, now_ms)}
+        rows = [NewRow(d.id, f"{d.source}:{d.event_id}", d.recipient, step) for d, step in decided.values()]
+        queued: list[Delivery] = []
+        closed: list[tuple[Delivery, Step]] = []
+        for (delivery, first), newest in zip(
+            decided.values(), await self._ledger.enter(rows, now_ms), strict=True
+        ):
+            if newest.state == "queued":
+                queued.append(delivery)
+            elif newest.state in (first.state, "withdrawn"):
+                closed.append((delivery, newest))
+        await asyncio.gather(
+            self._publish(LEDGER.inbox, ((d.recipient, _encode(d)) for d in queued if d.channel == "inbox")),
+            self._publish(LEDGER.email, ((d.recipient, _encode(d)) for d in queued if d.channel == "email")),
+            self._publish_outcomes(closed),
+        )
+
+    async def _decide(self, events: Sequence[Event], now_ms: int) -> list[tuple[Delivery, Step]]:
+        """Return the deliveries of events, each with its first step."""
+        accounts = list({event.account for event in events if event.account})
+        groups = list({_group_key(event) for event in events if not event.account})
+        rows, lists = await asyncio.gather(self._ledger.contacts(accounts), self._ledger.strings(groups))
+        contacts = {a: [_contact(row) for row in found] for a, found in zip(accounts, rows, strict=True)}
+        addresses = {key: _addresses(row) for key, row in zip(groups, lists, strict=True)}
+        queued = Step("queued", now_ms)
+        skipped = Step("skipped", now_ms, "preference_off")
+        decided: list[tuple[Delivery, Step]] = []
+        for event in events:
+            if event.account:
+                preference = f"{event.type}:inbox"
+                for contact in contacts[event.account]:
+                    choice = contact.preferences.get(preference)
+                    step = queued if choice is None or choice.on else skipped
+                    decided.append((_new_delivery(event, "inbox", contact.uuid, now_ms), step))
+            else:
+                group = _group_key(event)
+                decided += [
+                    (_new_delivery(event, "email", address, now_ms, group), queued)
+                    for address in addresses[group].get(event.type, ())
+                ]
+        return decided
+
+    async def inbox(self, values: list[bytes]) -> None:
+        """Add the entries of a batch and close their rows."""
+        deliveries = _by_id(await self._decoded(values, _delivery))
+        now_ms = _now_ms()
+        delivered, expired = Step("delivered", now_ms), Step("expired", now_ms, "past_deadline")
+        entries = [_entry(d, delivered) for d in deliveries.values() if d.deadline_ms > now_ms]
+        late = [(d.id, expired) for d in deliveries.values() if d.deadline_ms <= now_ms]
+        before = await self._ledger.deliver(entries)
+        before_late = await self._ledger.move("queued", late) if late else []
+        steps = [(e.id, e.step) for e in entries] + late
+        await self._publish_outcomes(
+            (deliveries[id_], step if stored.startswith(b"queued\t") else _stored(stored))
+            for (id_, step), stored in zip(steps, [*before, *before_late], strict=True)
+        )
+
+    async def mail(self, values: list[bytes]) -> None:
+        """Recheck and claim the messages of a batch, send them, and close their rows.
+
+        Raise ConnectionError when the relay could not be reached: the batch is then read again.
+        """
+        deliveries = list(_by_id(await self._decoded(values, _delivery)).values())
+        steps = await self._recheck(deliveries)
+        before = await self._ledger.move(
+            "queued", [(d.id, s) for d, s in zip(deliveries, steps, strict=True)]
+        )
+        claimed: list[Delivery] = []
+        abandoned: list[Delivery] = []
+        closed: list[tuple[Delivery, Step]] = []
+        for delivery, step, stored in zip(deliveries, steps, before, strict=True):
+            state = stored.partition(b"\t")[0]
+            if state == b"queued" and step.state == "sending":
+                claimed.append(delivery)
+            elif state == b"sending":  # claimed by a process that has died
+                abandoned.append(delivery)
+            else:  # settled now, or before: then its outcome may not have been published
+                closed.append((delivery, step if state == b"queued" else _stored(stored)))
+        results = list(zip(claimed, await asyncio.gather(*map(self._send, claimed)), strict=True))
+        results += [(delivery, Step("ambiguous", _now_ms(), "worker_died")) for delivery in abandoned]
+        await self._ledger.move("sending", [(delivery.id, step) for delivery, step in results])
+        await self._publish_outcomes(closed + [one for one in results if one[1].state != "queued"])
+        if any(step.state == "queued" for _, step in results):
+            await asyncio.sleep(_RETRY_S)
+            raise ConnectionError("the relay could not be reached")
+
+    async def _recheck(self, deliveries: Sequence[Delivery]) -> list[Step]:
+        """Return the next step of each delivery: `sending`, or why it is not sent. One MGET reads all rows."""
+        now_ms = _now_ms()
+        groups = list({delivery.group for delivery in deliveries})
+        suppressed = [f"{PREFIX}suppressed:{delivery.recipient.lower()}" for delivery in deliveries]
+        unsubscribed = [
+            f"{PREFIX}unsubscribed:{delivery.recipient}:{delivery.type}" for delivery in deliveries
+        ]
+        rows = await self._ledger.strings([*groups, *suppressed, *unsubscribed])
+        addresses = {group: _addresses(row) for group, row in zip(groups, rows, strict=False)}
+        blocks = rows[len(groups) :]
+        steps: list[Step] = []
+        for delivery, suppression, unsubscribe in zip(
+            deliveries, blocks[: len(deliveries)], blocks[len(deliveries) :], strict=True
+        ):
+            if delivery.deadline_ms <= now_ms:
+                steps.append(Step("expired", now_ms, "past_deadline"))
+            elif delivery.recipient not in addresses[delivery.group].get(delivery.type, ()):
+                steps.append(Step("skipped", now_ms, "not_in_group"))
+            elif suppression:
+                steps.append(Step("suppressed", now_ms, "suppressed_address"))
+            elif unsubscribe:
+                steps.append(Step("skipped", now_ms, "unsubscribed"))
+            else:
+                steps.append(Step("sending", now_ms))
+        return steps
+
+    async def _send(self, delivery: Delivery) -> Step:
+        """Send a message. Return the next step: `queued` where nothing has left."""
+        message = message_bytes(
+            delivery.event_id, delivery.type, delivery.recipient, orjson.loads(memoryview(delivery.data))
+        )
+        try:
+            await self._pool.send(delivery.recipient, message)
+        except SMTPConnectError as error:
+            return Step("queued", _now_ms(), str(error))
+        except (SMTPResponseException, SMTPRecipientsRefused) as error:
+            return Step("bounced", _now_ms(), str(error))
+        except SMTPException as error:
+            return Step("ambiguous", _now_ms(), str(error))
+        return Step("sent", _now_ms())
+
+    async def _decoded(self, values: Iterable[bytes], decode: Any) -> list[Any]:
+        """Return the records of a batch; publish those that cannot be decoded as dead letters."""
+        records, refused = [], []
+        for value in values:
+            try:
+                records.append(decode(value))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                refused.append(
+                    ("", orjson.dumps({"reason": str(error), "value": value.decode(errors="replace")}))
+                )
+        if refused:
+            await self._publish(LEDGER.dead_letter, refused)
+        return records
+
+    async def _publish_outcomes(self, closed: Iterable[tuple[Delivery, Step]]) -> None:
+        records = [
+            (
+                d.recipient,
+                _encode(
+                    Outcome(
+                        d.id, d.event_id, d.source, d.type, d.recipient, d.channel, s.state, s.at_ms, s.reason
+                    )
+                ),
+            )
+            for d, s in closed
+        ]
+        await self._publish(LEDGER.outcomes, records)
+
+    async def _publish(self, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
+        """Publish records by key, as large batches; return when Kafka has acknowledged them."""
+        open_batches: dict[int, list[KafkaPublishMessage]] = {}
+        sizes: dict[int, int] = {}
+        batches: list[tuple[int, list[KafkaPublishMessage]]] = []
+        for text, value in records:
+            key = text.encode()
+            partition, size = crc32(key) % self._partitions, len(key) + len(value) + _OVERHEAD_BYTES
+            if partition not in open_batches or sizes[partition] + size > _BATCH_BYTES:
+                open_batches[partition], sizes[partition] = [], 0
+                batches.append((partition, open_batches[partition]))
+            open_batches[partition].append(KafkaPublishMessage(value, key=key))
+            sizes[partition] += size
+        await asyncio.gather(
+            *(self._broker.publish_batch(*batch, topic=topic, partition=p) for p, batch in batches)
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _group_key(event: Event) -> str:
+    return f"tocsin:{{g:{event.external_id}\x7f{event.project_id}}}:row"
+
+
+def _addresses(row: bytes | None) -> Mapping[str, Sequence[str]]:
+    """Return the addresses of a group by type; none of one that does not exist or was deleted."""
+    return {} if row is None or row.startswith(b"-") else _group(row).addresses
+
+
+def _new_delivery(event: Event, channel: str, recipient: str, now_ms: int, group: str = "") -> Delivery:
+    return Delivery(
+        delivery_id(event.source, event.id, recipient, channel),
+        event.id,
+        event.source,
+        event.type,
+        channel,
+        recipient,
+        int(event.time.timestamp() * 1000),
+        now_ms + _TTL_MS,
+        event.data,
+        group,
+    )
+
+
+def _by_id(deliveries: Iterable[Delivery]) -> dict[str, Delivery]:
+    return {delivery.id: delivery for delivery in deliveries}
+
+
+def _stored(step: bytes) -> Step:
+    return Step.from_bytes(step) if step else Step("dead", _now_ms(), "not in the ledger")
+
+
+def _entry(delivery: Delivery, step: Step) -> NewEntry:
+    entry = {
+        "type": delivery.type,
+        "meta": delivery.data,
+        "line": inbox_line(orjson.loads(memoryview(delivery.data))),
+        "created_ms": delivery.created_ms,
+    }
+    return NewEntry(delivery.id, delivery.recipient, step, delivery.created_ms, delivery.type, _encode(entry))
+
+
+async def _bodies(message: KafkaMessage) -> list[bytes]:
+    """Return the values of a batch as they are, for the handlers to decode."""
+    return message.body
+
+
+def build(bootstrap: str, redis_url: str, smtp_port: int, partitions: int) -> FastStream:
+    """Return the application of one process."""
+    broker = KafkaBroker(
+        bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=_BATCH_BYTES,
+        decoder=_bodies,
+        apply_types=False,
+        logger=None,
+    )
+    redis = Redis.from_url(redis_url)
+    pool = SmtpPool(smtp_port)
+    service = LedgerService(broker, partitions, Ledger(redis), pool)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        await pool.start()
+        yield
+        await redis.aclose()
+
+    for topic, most, handler in (
+        (LEDGER.events, _EVENTS_PER_BATCH, service.resolve),
+        (LEDGER.inbox, _ENTRIES_PER_BATCH, service.inbox),
+        (LEDGER.email, _MAILS_PER_BATCH, service.mail),
+    ):
+        broker.subscriber(
+            topic,
+            group_id=topic,
+            batch=True,
+            batch_timeout_ms=10,
+            max_records=most,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+        )(handler)
+    return FastStream(broker, lifespan=lifespan, logger=None)
