@@ -55,7 +55,7 @@ docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI
 classify: $(VENV)/.ready ## what the classifier says of a folder of bounces or a TSV file of replies: make classify DIR=…
 	$(BIN)/python -m tests.support.classify_report $(DIR)
 
-bench: $(VENV)/.ready ## events per second through the whole pipeline, beside its peers
+bench: $(VENV)/.ready ## rate and CPU of the whole pipeline, beside three FastStream services
 	$(BIN)/python -m bench.line
 
 bench-smtp: $(VENV)/.ready ## the SMTP engine beside smtp-source and aiosmtplib

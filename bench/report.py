@@ -111,10 +111,9 @@ def report(results: Sequence[Result], options: argparse.Namespace) -> None:
         table.add_column(heading, justify="left" if heading in _LEFT else "right")
     for result in results:
         table.add_row(*_cells(result))
-    console = Console(width=190, highlight=False)
-    console.print(table)
+    Console(width=190).print(table)
     for line in summary(results):
-        console.print(line)
+        print(line)
     print(json.dumps(json_line(results)))
 
 

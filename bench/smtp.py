@@ -116,15 +116,17 @@ def table(runs: Runs, ratios: dict[str, dict[str, float]]) -> None:
     )
     for case, clients in runs.items():
         shown = [f"{ratios[case][peer]:.2f}" if peer in ratios[case] else "" for peer in (*PEERS, THEIRS[1])]
-        sink_us = median(clients[OURS], "sink_us")
-        share = median(clients[OURS], "rate") * sink_us / 1e6
-        sink = f"{share:>7.0%}{1e6 / sink_us:>10,.0f}{'  limited by the sink' if share > 0.9 else ''}"
-        print(
-            f"{case:23}{shown[0]:>18}{shown[1]:>14}{shown[2]:>14}{median(clients[OURS], 'cpu_us'):>15.1f}"
-            + (
-                sink if THEIRS[1] in clients else ""
-            )  # with a round trip, there are too few messages for the sink's CPU clock
-        )
+        # with a round trip, there are too few messages for the sink's CPU clock
+        sink = sink_load(clients[OURS]) if THEIRS[1] in clients else ""
+        cpu_us = median(clients[OURS], "cpu_us")
+        print(f"{case:23}{shown[0]:>18}{shown[1]:>14}{shown[2]:>14}{cpu_us:>15.1f}{sink}")
+
+
+def sink_load(runs: Sequence[Run]) -> str:
+    """Return the cells of the sink: the share of a core that it used, and its maximal rate."""
+    sink_us = median(runs, "sink_us")
+    share = median(runs, "rate") * sink_us / 1e6
+    return f"{share:>7.0%}{1e6 / sink_us:>10,.0f}{'  limited by the sink' if share > 0.9 else ''}"
 
 
 def ratios_of(case: dict[str, list[Run]]) -> dict[str, float]:

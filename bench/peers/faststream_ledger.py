@@ -340,7 +340,7 @@ def _entry(delivery: Delivery, step: Step) -> NewEntry:
     return NewEntry(delivery.id, delivery.recipient, step, delivery.created_ms, delivery.type, _encode(entry))
 
 
-async def _bodies(message: KafkaMessage) -> list[bytes]:
+async def _bodies(message: KafkaMessage) -> Any:
     """Return the values of a batch as they are, for the handlers to decode."""
     return message.body
 

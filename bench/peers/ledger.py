@@ -162,18 +162,23 @@ class Ledger:
 
     async def strings(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of keys."""
-        return await self._redis.mget(keys) if keys else []
+        values: list[Any] = await self._redis.mget(keys) if keys else []
+        return values
 
     async def enter(self, rows: Sequence[NewRow], now_ms: int) -> list[Step]:
         """Enter deliveries once. Return the newest step of each."""
 
         def call(part: Sequence[NewRow]) -> Awaitable[list[bytes]]:
-            keys = chain.from_iterable(
-                (f"{PREFIX}row:{r.id}", f"{PREFIX}withdrawn:{r.event}", f"{PREFIX}of:{r.recipient}")
-                for r in part
-            )
-            steps = chain.from_iterable((r.id, r.step.to_bytes()) for r in part)
-            return self._enter(list(keys), [now_ms, _RETENTION_S, _INDEX_CAP, *steps])
+            keys: list[str] = []
+            arguments: list[Any] = [now_ms, _RETENTION_S, _INDEX_CAP]
+            for row in part:
+                keys += (
+                    f"{PREFIX}row:{row.id}",
+                    f"{PREFIX}withdrawn:{row.event}",
+                    f"{PREFIX}of:{row.recipient}",
+                )
+                arguments += (row.id, row.step.to_bytes())
+            return self._enter(keys, arguments)
 
         return [Step.from_bytes(step) for step in await _in_parts(rows, call)]
 
@@ -190,11 +195,12 @@ class Ledger:
         """Add the entries of queued deliveries. Return the newest step of each before, b"" without a row."""
 
         def call(part: Sequence[NewEntry]) -> Awaitable[list[bytes]]:
-            keys = chain.from_iterable((f"{PREFIX}row:{e.id}", f"{PREFIX}inbox:{e.recipient}") for e in part)
-            arguments = chain.from_iterable(
-                (e.step.to_bytes(), e.id, e.created_ms, e.type, e.entry) for e in part
-            )
-            return self._deliver(list(keys), [_INBOX_CAP, _RETENTION_S, *arguments])
+            keys: list[str] = []
+            arguments: list[Any] = [_INBOX_CAP, _RETENTION_S]
+            for new in part:
+                keys += (f"{PREFIX}row:{new.id}", f"{PREFIX}inbox:{new.recipient}")
+                arguments += (new.step.to_bytes(), new.id, new.created_ms, new.type, new.entry)
+            return self._deliver(keys, arguments)
 
         return await _in_parts(entries, call)
 

@@ -41,10 +41,10 @@ MODES: Mapping[str, Mode] = {
     ),
     "ledger": Mode(
         LEDGER,
-        "It has a ledger with an index, a second topic, rechecks, claims, outcomes and dead letters, but no retries:"
-        " a 4xx is final, and after a crash a claimed message waits for an operator. It leaves out validation of the"
-        " data by type, audiences but one account or group, withdrawal by event, superseding, rebuild of"
-        " Redis from Kafka, relay fail-over and rate limits, languages, unsubscribe links, the live stream, metrics and"
-        " traces.",
+        "It keeps the promises for one account or one group an event, but retries nothing (a 4xx is final, and after a"
+        " crash a claimed message waits for an operator) and rebuilds nothing from Kafka. It leaves out validation of"
+        " the data by type, other audiences, withdrawal and superseding of events, the record of events without"
+        " recipients, relay fail-over and rate limits, languages, unsubscribe links, the expiry of single entries, the"
+        " live stream, metrics and traces.",
     ),
 }
