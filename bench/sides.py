@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from bench.cases import SOURCE, Case, contact_ids, event_id
 from bench.outcomes import OutcomeLog
 from bench.peers import faststream_service as peer
-from bench.peers.faststream_ledger import delivery_id
 from bench.peers.ledger import PREFIX
 from bench.peers.modes import LEDGER, MODES
+from bench.peers.records import delivery_id
 from bench.sink import Sink
 
 _STOP_TIMEOUT_S = 30

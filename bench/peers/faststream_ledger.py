@@ -12,9 +12,8 @@ then shows what was done. It uses batches, uvloop, msgspec, scripts for all of a
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 from zlib import crc32
 
@@ -26,85 +25,25 @@ from faststream.kafka import KafkaBroker, KafkaMessage, KafkaPublishMessage
 from redis.asyncio import Redis
 
 from bench.peers.ledger import PREFIX, Ledger, NewEntry, NewRow, Step
-from bench.peers.mail import SmtpPool, inbox_line, message_bytes
+from bench.peers.mail import RENDER_ERRORS, SmtpPool, inbox_line, message_bytes
 from bench.peers.modes import LEDGER
+from bench.peers.records import (
+    Delivery,
+    Event,
+    Outcome,
+    addresses_in,
+    decode_contact,
+    decode_delivery,
+    decode_event,
+    encode,
+    group_key,
+    new_delivery,
+)
 
-_TTL_MS = 86_400_000
 _EVENTS_PER_BATCH, _ENTRIES_PER_BATCH = 500, 500
 _MAILS_PER_BATCH = 100
 _RETRY_S = 1.0
 _BATCH_BYTES, _OVERHEAD_BYTES = 1_000_000, 120
-
-
-class Event(msgspec.Struct):
-    """An event as upstream services publish it."""
-
-    id: str
-    source: str
-    type: str
-    time: datetime
-    data: msgspec.Raw
-    account: str = ""
-    external_id: str = ""
-    project_id: str = ""
-
-
-class Preference(msgspec.Struct):
-    on: bool
-
-
-class Contact(msgspec.Struct):
-    """The fields of a contact's row that matter here."""
-
-    uuid: str
-    preferences: dict[str, Preference] = {}
-
-
-class Group(msgspec.Struct):
-    """The addresses of a group's row, by type."""
-
-    addresses: dict[str, list[str]] = {}
-
-
-class Delivery(msgspec.Struct, omit_defaults=True):
-    """A record of a dispatch topic. `group`: the key of the row that lists the address."""
-
-    id: str
-    event_id: str
-    source: str
-    type: str
-    channel: str
-    recipient: str
-    created_ms: int
-    deadline_ms: int
-    data: msgspec.Raw
-    group: str = ""
-
-
-class Outcome(msgspec.Struct, omit_defaults=True):
-    """A record of the outcomes."""
-
-    delivery: str
-    event_id: str
-    source: str
-    type: str
-    recipient: str
-    channel: str
-    state: str
-    at_ms: int
-    reason: str = ""
-
-
-_encode = msgspec.json.Encoder().encode
-_event = msgspec.json.Decoder(Event).decode
-_contact = msgspec.json.Decoder(Contact).decode
-_group = msgspec.json.Decoder(Group).decode
-_delivery = msgspec.json.Decoder(Delivery).decode
-
-
-def delivery_id(source: str, event_id: str, recipient: str, channel: str) -> str:
-    """Return the id of a delivery: equal for repeated events."""
-    return f"{source}:{event_id}:{recipient}:{channel}"
 
 
 class LedgerService:
@@ -118,7 +57,7 @@ class LedgerService:
 
     async def resolve(self, values: list[bytes]) -> None:
         """Look up the recipients of events, enter their deliveries, publish those that are queued."""
-        events = await self._decoded(values, _event)
+        events = await self._decoded(values, decode_event)
         now_ms = _now_ms()
         decided = {d.id: (d, step) for d, step in await self._decide(events, now_ms)}
         rows = [NewRow(d.id, f"{d.source}:{d.event_id}", d.recipient, step) for d, step in decided.values()]
@@ -132,18 +71,20 @@ class LedgerService:
             elif newest.state in (first.state, "withdrawn"):
                 closed.append((delivery, newest))
         await asyncio.gather(
-            self._publish(LEDGER.inbox, ((d.recipient, _encode(d)) for d in queued if d.channel == "inbox")),
-            self._publish(LEDGER.email, ((d.recipient, _encode(d)) for d in queued if d.channel == "email")),
+            self._publish(LEDGER.inbox, ((d.recipient, encode(d)) for d in queued if d.channel == "inbox")),
+            self._publish(LEDGER.email, ((d.recipient, encode(d)) for d in queued if d.channel == "email")),
             self._publish_outcomes(closed),
         )
 
     async def _decide(self, events: Sequence[Event], now_ms: int) -> list[tuple[Delivery, Step]]:
         """Return the deliveries of events, each with its first step."""
         accounts = list({event.account for event in events if event.account})
-        groups = list({_group_key(event) for event in events if not event.account})
+        groups = list({group_key(event) for event in events if not event.account})
         rows, lists = await asyncio.gather(self._ledger.contacts(accounts), self._ledger.strings(groups))
-        contacts = {a: [_contact(row) for row in found] for a, found in zip(accounts, rows, strict=True)}
-        addresses = {key: _addresses(row) for key, row in zip(groups, lists, strict=True)}
+        contacts = {
+            a: [decode_contact(row) for row in found] for a, found in zip(accounts, rows, strict=True)
+        }
+        addresses = {key: addresses_in(row) for key, row in zip(groups, lists, strict=True)}
         queued = Step("queued", now_ms)
         skipped = Step("skipped", now_ms, "preference_off")
         decided: list[tuple[Delivery, Step]] = []
@@ -153,28 +94,35 @@ class LedgerService:
                 for contact in contacts[event.account]:
                     choice = contact.preferences.get(preference)
                     step = queued if choice is None or choice.on else skipped
-                    decided.append((_new_delivery(event, "inbox", contact.uuid, now_ms), step))
+                    decided.append((new_delivery(event, "inbox", contact.uuid, now_ms), step))
             else:
-                group = _group_key(event)
+                group = group_key(event)
                 decided += [
-                    (_new_delivery(event, "email", address, now_ms, group), queued)
+                    (new_delivery(event, "email", address, now_ms, group), queued)
                     for address in addresses[group].get(event.type, ())
                 ]
         return decided
 
     async def inbox(self, values: list[bytes]) -> None:
         """Add the entries of a batch and close their rows."""
-        deliveries = _by_id(await self._decoded(values, _delivery))
+        deliveries = _by_id(await self._decoded(values, decode_delivery))
         now_ms = _now_ms()
-        delivered, expired = Step("delivered", now_ms), Step("expired", now_ms, "past_deadline")
-        entries = [_entry(d, delivered) for d in deliveries.values() if d.deadline_ms > now_ms]
-        late = [(d.id, expired) for d in deliveries.values() if d.deadline_ms <= now_ms]
-        before = await self._ledger.deliver(entries)
-        before_late = await self._ledger.move("queued", late) if late else []
-        steps = [(e.id, e.step) for e in entries] + late
+        delivered = Step("delivered", now_ms)
+        entries: list[NewEntry] = []
+        others: list[tuple[str, Step]] = []
+        for delivery in deliveries.values():
+            if delivery.deadline_ms <= now_ms:
+                others.append((delivery.id, Step("expired", now_ms, "past_deadline")))
+                continue
+            try:
+                entries.append(_entry(delivery, delivered))
+            except RENDER_ERRORS as error:
+                others.append((delivery.id, Step("dead", now_ms, str(error))))
+        before = [*await self._ledger.deliver(entries), *await self._ledger.move("queued", others)]
+        steps = [(entry.id, entry.step) for entry in entries] + others
         await self._publish_outcomes(
             (deliveries[id_], step if stored.startswith(b"queued\t") else _stored(stored))
-            for (id_, step), stored in zip(steps, [*before, *before_late], strict=True)
+            for (id_, step), stored in zip(steps, before, strict=True)
         )
 
     async def mail(self, values: list[bytes]) -> None:
@@ -182,7 +130,7 @@ class LedgerService:
 
         Raise ConnectionError when the relay could not be reached: the batch is then read again.
         """
-        deliveries = list(_by_id(await self._decoded(values, _delivery)).values())
+        deliveries = list(_by_id(await self._decoded(values, decode_delivery)).values())
         steps = await self._recheck(deliveries)
         before = await self._ledger.move(
             "queued", [(d.id, s) for d, s in zip(deliveries, steps, strict=True)]
@@ -215,7 +163,7 @@ class LedgerService:
             f"{PREFIX}unsubscribed:{delivery.recipient}:{delivery.type}" for delivery in deliveries
         ]
         rows = await self._ledger.strings([*groups, *suppressed, *unsubscribed])
-        addresses = {group: _addresses(row) for group, row in zip(groups, rows, strict=False)}
+        addresses = {group: addresses_in(row) for group, row in zip(groups, rows, strict=False)}
         blocks = rows[len(groups) :]
         steps: list[Step] = []
         for delivery, suppression, unsubscribe in zip(
@@ -235,11 +183,12 @@ class LedgerService:
 
     async def _send(self, delivery: Delivery) -> Step:
         """Send a message. Return the next step: `queued` where nothing has left."""
-        message = message_bytes(
-            delivery.event_id, delivery.type, delivery.recipient, orjson.loads(memoryview(delivery.data))
-        )
+        data = orjson.loads(memoryview(delivery.data))
         try:
+            message = message_bytes(delivery.event_id, delivery.type, delivery.recipient, data)
             await self._pool.send(delivery.recipient, message)
+        except RENDER_ERRORS as error:
+            return Step("dead", _now_ms(), str(error))
         except SMTPConnectError as error:
             return Step("queued", _now_ms(), str(error))
         except (SMTPResponseException, SMTPRecipientsRefused) as error:
@@ -266,7 +215,7 @@ class LedgerService:
         records = [
             (
                 d.recipient,
-                _encode(
+                encode(
                     Outcome(
                         d.id, d.event_id, d.source, d.type, d.recipient, d.channel, s.state, s.at_ms, s.reason
                     )
@@ -298,30 +247,6 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _group_key(event: Event) -> str:
-    return f"tocsin:{{g:{event.external_id}\x7f{event.project_id}}}:row"
-
-
-def _addresses(row: bytes | None) -> Mapping[str, Sequence[str]]:
-    """Return the addresses of a group by type; none of one that does not exist or was deleted."""
-    return {} if row is None or row.startswith(b"-") else _group(row).addresses
-
-
-def _new_delivery(event: Event, channel: str, recipient: str, now_ms: int, group: str = "") -> Delivery:
-    return Delivery(
-        delivery_id(event.source, event.id, recipient, channel),
-        event.id,
-        event.source,
-        event.type,
-        channel,
-        recipient,
-        int(event.time.timestamp() * 1000),
-        now_ms + _TTL_MS,
-        event.data,
-        group,
-    )
-
-
 def _by_id(deliveries: Iterable[Delivery]) -> dict[str, Delivery]:
     return {delivery.id: delivery for delivery in deliveries}
 
@@ -337,7 +262,7 @@ def _entry(delivery: Delivery, step: Step) -> NewEntry:
         "line": inbox_line(orjson.loads(memoryview(delivery.data))),
         "created_ms": delivery.created_ms,
     }
-    return NewEntry(delivery.id, delivery.recipient, step, delivery.created_ms, delivery.type, _encode(entry))
+    return NewEntry(delivery.id, delivery.recipient, step, delivery.created_ms, delivery.type, encode(entry))
 
 
 async def _bodies(message: KafkaMessage) -> Any:

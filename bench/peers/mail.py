@@ -5,15 +5,20 @@ A message is made with `MIMEMultipart`, which takes a quarter of the time of `Em
 
 import asyncio
 from collections.abc import Mapping
+from email.errors import MessageError
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import formatdate
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from aiosmtplib import SMTP
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, FileSystemLoader, TemplateError, select_autoescape
+
+RENDER_ERRORS = (KeyError, TypeError, ValueError, TemplateError, MessageError)
+"""What data that do not fit a template raise."""
 
 _CONNECTIONS = 10
 _SENDER = "notifications@tocsin.test"
@@ -66,7 +71,9 @@ def inbox_line(data: Mapping[str, Any]) -> str:
 
 def message_bytes(id_: str, type_: str, address: str, data: Mapping[str, Any]) -> bytes:
     """Return the message to an address, with a text and an HTML part."""
-    message = MIMEMultipart("alternative")
+    message = MIMEMultipart(
+        "alternative", boundary=token_hex(16)
+    )  # to find one itself, it compiles a pattern
     message["From"] = f"Tocsin <{_SENDER}>"
     message["To"] = address
     message["Subject"] = f"Order {data['order_id']} has been updated"
