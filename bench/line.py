@@ -9,18 +9,21 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeVar
 
 from bench.cases import CASES, Case
 from bench.cpu import CpuMeter
 from bench.load import Load
 from bench.peers.modes import MODES
 from bench.report import Result, report
-from bench.sides import Side
+from bench.sides import Side, Tally
 from bench.stack import Stack
+
+_Measured = TypeVar("_Measured")
 
 _POLL_S = 0.02
 _STALL_TIMEOUT_S = 60.0
@@ -109,11 +112,10 @@ async def _closed(
     meter.start()
     started = time.perf_counter()
     flood = asyncio.create_task(load.flood(side.events, events))
-    await _wait_until_finished(side, count)
-    elapsed_s = time.perf_counter() - started
-    cpu_us = meter.stop(count)
+    tally, (elapsed_s, cpu_us) = await _finish(
+        side, name, count, lambda: (time.perf_counter() - started, meter.stop(count))
+    )
     await flood
-    tally = await side.audit(name, count)
     print(f"  {case.name}: {side.name} took {elapsed_s:.1f} s for {count}, {tally.lost} lost", flush=True)
     return count / elapsed_s, tally.lost, tally.duplicates, cpu_us
 
@@ -123,22 +125,42 @@ async def _open(case: Case, side: Side, load: Load, rate: float, result: Result)
     name, count = f"{case.name}{token_hex(4)}", int(rate * _OPEN_LOOP_S)
     await side.mark()
     produced = await load.steady(side.events, case, name, count, rate)
-    await _wait_until_finished(side, count)
-    tally = await side.audit(name, count)
+    tally, _ = await _finish(side, name, count, time.perf_counter)
     result.lost += tally.lost
     result.duplicates += tally.duplicates
     return sorted(at - produced[i] for i, at in tally.finished_ms.items())
 
 
-async def _wait_until_finished(side: Side, count: int) -> None:
-    """Return when all events are finished, or when none was for a minute: then the rest is lost."""
+async def _finish(
+    side: Side, run: str, count: int, measure: Callable[[], _Measured]
+) -> tuple[Tally, _Measured]:
+    """Wait until all events are finished, measure, and audit.
+
+    Where Kafka has rebalanced, records are read again and their outcomes published again. Then others are still to come
+    when `progress` has reached the count.
+    """
+    expected = count
+    while True:
+        is_finished = await _wait_until_finished(side, expected)
+        measured = measure()
+        tally = await side.audit(run, count)
+        if not (is_finished and tally.lost):
+            return tally, measured
+        expected = await side.progress() + (tally.lost + 1) // 2
+
+
+async def _wait_until_finished(side: Side, count: int) -> bool:
+    """Return True when all events are finished, False when none was for a minute: then the rest is lost."""
     finished, last_progress = 0, time.monotonic()
-    while finished < count and time.monotonic() - last_progress < _STALL_TIMEOUT_S:
+    while finished < count:
+        if time.monotonic() - last_progress >= _STALL_TIMEOUT_S:
+            return False
         side.check()
         await asyncio.sleep(_POLL_S)
         now = await side.progress()
         if now > finished:
             finished, last_progress = now, time.monotonic()
+    return True
 
 
 if __name__ == "__main__":

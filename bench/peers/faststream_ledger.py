@@ -14,23 +14,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Any
-from zlib import crc32
 
 import msgspec
 import orjson
 from aiosmtplib import SMTPConnectError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from faststream import AckPolicy, FastStream
-from faststream.kafka import KafkaBroker, KafkaMessage, KafkaPublishMessage
+from faststream.kafka import KafkaBroker, KafkaMessage
 from redis.asyncio import Redis
 
 from bench.peers.ledger import PREFIX, Ledger, NewEntry, NewRow, Step
 from bench.peers.mail import RENDER_ERRORS, SmtpPool, inbox_line, message_bytes
 from bench.peers.modes import LEDGER
+from bench.peers.publisher import BATCH_BYTES, Publisher
 from bench.peers.records import (
     Delivery,
     Event,
-    Outcome,
     addresses_in,
     decode_contact,
     decode_delivery,
@@ -43,17 +43,16 @@ from bench.peers.records import (
 _EVENTS_PER_BATCH, _ENTRIES_PER_BATCH = 500, 500
 _MAILS_PER_BATCH = 100
 _RETRY_S = 1.0
-_BATCH_BYTES, _OVERHEAD_BYTES = 1_000_000, 120
 
 
 class LedgerService:
     """The handlers, with the clients that they use."""
 
-    def __init__(self, broker: KafkaBroker, partitions: int, ledger: Ledger, pool: SmtpPool) -> None:
-        self._broker = broker
-        self._partitions = partitions
+    def __init__(self, publisher: Publisher, ledger: Ledger, pool: SmtpPool) -> None:
+        self._publisher = publisher
         self._ledger = ledger
         self._pool = pool
+        self._owner = token_hex(8)
 
     async def resolve(self, values: list[bytes]) -> None:
         """Look up the recipients of events, enter their deliveries, publish those that are queued."""
@@ -71,9 +70,13 @@ class LedgerService:
             elif newest.state in (first.state, "withdrawn"):
                 closed.append((delivery, newest))
         await asyncio.gather(
-            self._publish(LEDGER.inbox, ((d.recipient, encode(d)) for d in queued if d.channel == "inbox")),
-            self._publish(LEDGER.email, ((d.recipient, encode(d)) for d in queued if d.channel == "email")),
-            self._publish_outcomes(closed),
+            self._publisher.publish(
+                LEDGER.inbox, ((d.recipient, encode(d)) for d in queued if d.channel == "inbox")
+            ),
+            self._publisher.publish(
+                LEDGER.email, ((d.recipient, encode(d)) for d in queued if d.channel == "email")
+            ),
+            self._publisher.publish_outcomes(closed),
         )
 
     async def _decide(self, events: Sequence[Event], now_ms: int) -> list[tuple[Delivery, Step]]:
@@ -120,7 +123,7 @@ class LedgerService:
                 others.append((delivery.id, Step("dead", now_ms, str(error))))
         before = [*await self._ledger.deliver(entries), *await self._ledger.move("queued", others)]
         steps = [(entry.id, entry.step) for entry in entries] + others
-        await self._publish_outcomes(
+        await self._publisher.publish_outcomes(
             (deliveries[id_], step if stored.startswith(b"queued\t") else _stored(stored))
             for (id_, step), stored in zip(steps, before, strict=True)
         )
@@ -146,13 +149,23 @@ class LedgerService:
                 abandoned.append(delivery)
             else:  # settled now, or before: then its outcome may not have been published
                 closed.append((delivery, step if state == b"queued" else _stored(stored)))
+        closed += await self._close_abandoned(abandoned)
         results = list(zip(claimed, await asyncio.gather(*map(self._send, claimed)), strict=True))
-        results += [(delivery, Step("ambiguous", _now_ms(), "worker_died")) for delivery in abandoned]
-        await self._ledger.move("sending", [(delivery.id, step) for delivery, step in results])
-        await self._publish_outcomes(closed + [one for one in results if one[1].state != "queued"])
+        # `ambiguous`: after a rebalance, the process that reads the records now took this one for dead.
+        await self._ledger.move("sending ambiguous", [(delivery.id, step) for delivery, step in results])
+        await self._publisher.publish_outcomes(closed + [one for one in results if one[1].state != "queued"])
         if any(step.state == "queued" for _, step in results):
             await asyncio.sleep(_RETRY_S)
             raise ConnectionError("the relay could not be reached")
+
+    async def _close_abandoned(self, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Step]]:
+        """Close deliveries that another process has claimed; it has died, or no longer reads their records."""
+        step = Step("ambiguous", _now_ms(), "worker_died")
+        before = await self._ledger.move("sending", [(delivery.id, step) for delivery in deliveries])
+        return [
+            (delivery, step if stored.startswith(b"sending\t") else _stored(stored))
+            for delivery, stored in zip(deliveries, before, strict=True)
+        ]
 
     async def _recheck(self, deliveries: Sequence[Delivery]) -> list[Step]:
         """Return the next step of each delivery: `sending`, or why it is not sent. One MGET reads all rows."""
@@ -178,7 +191,7 @@ class LedgerService:
             elif unsubscribe:
                 steps.append(Step("skipped", now_ms, "unsubscribed"))
             else:
-                steps.append(Step("sending", now_ms))
+                steps.append(Step("sending", now_ms, self._owner))
         return steps
 
     async def _send(self, delivery: Delivery) -> Step:
@@ -208,39 +221,8 @@ class LedgerService:
                     ("", orjson.dumps({"reason": str(error), "value": value.decode(errors="replace")}))
                 )
         if refused:
-            await self._publish(LEDGER.dead_letter, refused)
+            await self._publisher.publish(LEDGER.dead_letter, refused)
         return records
-
-    async def _publish_outcomes(self, closed: Iterable[tuple[Delivery, Step]]) -> None:
-        records = [
-            (
-                d.recipient,
-                encode(
-                    Outcome(
-                        d.id, d.event_id, d.source, d.type, d.recipient, d.channel, s.state, s.at_ms, s.reason
-                    )
-                ),
-            )
-            for d, s in closed
-        ]
-        await self._publish(LEDGER.outcomes, records)
-
-    async def _publish(self, topic: str, records: Iterable[tuple[str, bytes]]) -> None:
-        """Publish records by key, as large batches; return when Kafka has acknowledged them."""
-        open_batches: dict[int, list[KafkaPublishMessage]] = {}
-        sizes: dict[int, int] = {}
-        batches: list[tuple[int, list[KafkaPublishMessage]]] = []
-        for text, value in records:
-            key = text.encode()
-            partition, size = crc32(key) % self._partitions, len(key) + len(value) + _OVERHEAD_BYTES
-            if partition not in open_batches or sizes[partition] + size > _BATCH_BYTES:
-                open_batches[partition], sizes[partition] = [], 0
-                batches.append((partition, open_batches[partition]))
-            open_batches[partition].append(KafkaPublishMessage(value, key=key))
-            sizes[partition] += size
-        await asyncio.gather(
-            *(self._broker.publish_batch(*batch, topic=topic, partition=p) for p, batch in batches)
-        )
 
 
 def _now_ms() -> int:
@@ -276,14 +258,14 @@ def build(bootstrap: str, redis_url: str, smtp_port: int, partitions: int) -> Fa
         bootstrap,
         acks="all",
         enable_idempotence=True,
-        max_batch_size=_BATCH_BYTES,
+        max_batch_size=BATCH_BYTES,
         decoder=_bodies,
         apply_types=False,
         logger=None,
     )
     redis = Redis.from_url(redis_url)
     pool = SmtpPool(smtp_port)
-    service = LedgerService(broker, partitions, Ledger(redis), pool)
+    service = LedgerService(Publisher(broker, partitions), Ledger(redis), pool)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:

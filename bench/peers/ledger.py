@@ -54,13 +54,16 @@ return out
 """
 
 _MOVE = """
--- KEYS: rows. ARGV: the state that a row must be in, then the next step of each.
--- Returns the newest step of each row before: its next step was added where the state was the required one.
+-- KEYS: rows. ARGV: the states that a row may be in, separated by blanks, then the next step of each.
+-- Returns the newest step of each row before: its next step was added where the state was one of those.
 local out = {}
 for i, key in ipairs(KEYS) do
-  local row = redis.call('GET', key) or ''
-  if string.match(row, '^%a+') == ARGV[1] then
-    redis.call('SET', key, ARGV[i + 1] .. '\\n' .. row, 'KEEPTTL')
+  local row, step = redis.call('GET', key) or '', ARGV[i + 1]
+  local state = string.match(row, '^%a+')
+  if string.sub(row, 1, #step + 1) == step .. '\\n' then -- the same call again: the client repeats one that timed out
+    row = string.sub(row, #step + 2)
+  elseif state and string.find(ARGV[1], state, 1, true) then
+    redis.call('SET', key, step .. '\\n' .. row, 'KEEPTTL')
   end
   out[i] = string.match(row, '^[^\\n]*')
 end
@@ -182,12 +185,15 @@ class Ledger:
 
         return [Step.from_bytes(step) for step in await _in_parts(rows, call)]
 
-    async def move(self, state: str, steps: Sequence[tuple[str, Step]]) -> list[bytes]:
-        """Add steps to the rows that are in a state. Return the newest step of each before, b"" without a row."""
+    async def move(self, states: str, steps: Sequence[tuple[str, Step]]) -> list[bytes]:
+        """Add steps to the rows that are in one of the states (`queued`, or several with blanks between).
+
+        Return the newest step of each row before, b"" without a row.
+        """
 
         def call(part: Sequence[tuple[str, Step]]) -> Awaitable[list[bytes]]:
             keys = [f"{PREFIX}row:{id_}" for id_, _ in part]
-            return self._move(keys, [state, *(step.to_bytes() for _, step in part)])
+            return self._move(keys, [states, *(step.to_bytes() for _, step in part)])
 
         return await _in_parts(steps, call)
 
