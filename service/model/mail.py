@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from service.model.catalogue import Lane
 from service.model.reasons import ResultReason
 
 
@@ -12,13 +13,14 @@ class OutgoingMail:
     """A message for one recipient.
 
     `sender` is the envelope's MAIL FROM and may be empty; `recipient` is exactly one addr-spec. `content` is
-    a whole RFC 5322 message with CRLF lines, ending in CRLF, not dot-stuffed.
+    a whole RFC 5322 message with CRLF lines, ending in CRLF, not dot-stuffed. `lane` says how urgent it is.
     """
 
     delivery_id: str
     sender: str
     recipient: str
     content: bytes
+    lane: Lane = Lane.normal
 
 
 class Reply(NamedTuple):

@@ -98,11 +98,15 @@ class SoftBounceScores(Protocol):
 
 
 class SendRateLimit(Protocol):
-    """The rate limit of messages, shared by all workers."""
+    """The rate limits of messages, shared by all workers: of a relay, and through it of some domains."""
+
+    def is_limited(self, domain: str) -> bool:
+        """Return whether the domain has a limit of its own."""
+        ...
 
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` messages to `domain` through `relay`. Return the seconds to wait before sending, 0.0 for none.
+        """Reserve `n` messages to `domain` through `relay`; without a domain, of all that the relay takes.
 
-        Raise Unavailable when the limit cannot be read.
+        Return the seconds to wait before sending, 0.0 for none. Raise Unavailable when the limit cannot be read.
         """
         ...

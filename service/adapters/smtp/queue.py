@@ -1,12 +1,13 @@
-"""Queue messages for a connection, so that none waits behind a slow destination.
+"""Queue messages for a connection, so that none waits behind a slow destination, or behind less urgent ones.
 
 A message with claims waits unclaimed until it is selected; `look_ahead` has it claimed, and then it is ready.
 """
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
+from service.adapters.smtp.lane_queue import LaneQueue
+from service.model.catalogue import Lane
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 from service.model.reasons import ResultReason
 from service.ports import Lease, MailClaims
@@ -26,9 +27,9 @@ class DomainQueue:
         self.name = name
         self.active = 0
         self.slow = False
-        self.parked: deque[PendingMail] = deque()
+        self.parked = LaneQueue[PendingMail]()
         self.claimed = 0
-        self.unclaimed: deque[PendingMail] = deque()
+        self.unclaimed = LaneQueue[PendingMail]()
 
 
 class PendingMail:
@@ -81,6 +82,11 @@ class PendingMail:
         self.end_of_data_s = 0.0
 
     @property
+    def lane(self) -> Lane:
+        """Return the lane of the message."""
+        return self.mail.lane
+
+    @property
     def claimable(self) -> bool:
         """Return whether it must be claimed before it is sent."""
         return self.claims is not None and self.lease is None
@@ -111,8 +117,8 @@ class MailQueue:
     """A queue that gives a domain at most `limit` connections at a time, `slow_limit` when it is slow."""
 
     def __init__(self, limit: int, slow_limit: int = 1) -> None:
-        self.ready: deque[PendingMail] = deque()
-        self.unclaimed: deque[PendingMail] = deque()
+        self.ready = LaneQueue[PendingMail]()
+        self.unclaimed = LaneQueue[PendingMail]()
         self.active = 0
         self._parked = self._parked_unclaimed = 0
         self._limit = limit

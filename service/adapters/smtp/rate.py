@@ -1,16 +1,17 @@
 """Limit the rate of messages to a relay or a domain, through a port, so that all workers can share the limit."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
+from service.adapters.smtp.lane_queue import LaneQueue
 from service.adapters.smtp.queue import PendingMail
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
 from service.ports import SendRateLimit
 
 _MAX_CHUNK = 20  # messages reserved at once
+_RELAY = ""  # the name of the relay's gate, beside those of domains
 _MAX_WAIT_S = 30.0  # messages that must wait longer come back unsent: their records stay in Kafka
 
 
@@ -22,8 +23,12 @@ class SteadyRate:
         self._now = now
         self._next = 0.0
 
+    def is_limited(self, domain: str) -> bool:
+        """Return False: the rate is the relay's."""
+        return False
+
     async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` messages as SendRateLimit does; the domain makes no difference here."""
+        """Reserve `n` messages as SendRateLimit does."""
         now = self._now()
         start = max(self._next, now - 0.1)
         self._next = start + n * self._interval_s
@@ -31,7 +36,11 @@ class SteadyRate:
 
 
 class Throttle:
-    """A gate before the queue that holds messages until their rate allows; a domain that waits delays no other.
+    """Two gates before the queue that hold messages until their rate allows.
+
+    The first is for domains with a limit of their own: one that waits delays no other. The second is the relay's, for
+    all messages. What is reserved there goes to the most urgent message at that time. The domain is first, because
+    messages that it refuses must not use up the relay's rate.
 
     `on_rejected` is called after messages came back unsent, so that nothing waits for them any more.
     """
@@ -49,27 +58,32 @@ class Throttle:
         self._chunk = max(1, min(_MAX_CHUNK, chunk))
         self._admit = admit
         self._on_rejected = on_rejected
-        self._domains: dict[str, deque[PendingMail]] = {}
+        self._gates: dict[str, LaneQueue[PendingMail]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return sum(map(len, self._domains.values()))
+        return sum(map(len, self._gates.values()))
 
     def hold(self, pending: PendingMail) -> None:
         """Hold a message until its rate allows."""
-        delayed = self._domains.get(pending.domain_name)
+        name = pending.domain_name
+        self._hold(name if self._limit.is_limited(name) else _RELAY, pending)
+
+    def _hold(self, gate: str, pending: PendingMail) -> None:
+        delayed = self._gates.get(gate)
         if delayed is not None:
             delayed.append(pending)
             return
-        self._domains[pending.domain_name] = deque((pending,))
-        task = asyncio.get_running_loop().create_task(self._serve(pending.domain_name))
+        delayed = self._gates[gate] = LaneQueue()
+        delayed.append(pending)
+        task = asyncio.get_running_loop().create_task(self._serve(gate))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def drain(self) -> list[PendingMail]:
         """Remove and return every delayed message."""
-        delayed = [pending for domain in self._domains.values() for pending in domain]
-        for domain in self._domains.values():
+        delayed = [pending for domain in self._gates.values() for pending in domain]
+        for domain in self._gates.values():
             domain.clear()
         return delayed
 
@@ -78,23 +92,26 @@ class Throttle:
         for task in self._tasks:
             task.cancel()
 
-    async def _serve(self, domain: str) -> None:
-        delayed = self._domains[domain]
+    async def _serve(self, gate: str) -> None:
+        delayed = self._gates[gate]
         delay_s = 1.0  # the retry_after_s of the results if the limit itself is unavailable
         try:
             while delayed:
                 n = min(len(delayed), self._chunk)
-                delay_s = await self._limit.acquire(self._relay, domain, n)
+                delay_s = await self._limit.acquire(self._relay, gate, n)
                 if delay_s > _MAX_WAIT_S:
                     break
                 if delay_s > 0:
                     await asyncio.sleep(delay_s)
                 for _ in range(min(n, len(delayed))):
-                    self._admit(delayed.popleft())
+                    if gate == _RELAY:
+                        self._admit(delayed.popleft())
+                    else:
+                        self._hold(_RELAY, delayed.popleft())
         finally:
-            # Forget the domain before `on_rejected`, which checks if anything is still delayed: else a drain would wait
+            # Forget the gate before `on_rejected`, which checks if anything is still delayed: else a drain would wait
             # for these messages until its timeout.
-            del self._domains[domain]
+            del self._gates[gate]
             result = SendResult(
                 SendStatus.unsent, Reason.rate_limited, relay=self._relay, retry_after_s=max(delay_s, 1.0)
             )

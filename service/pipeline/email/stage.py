@@ -249,7 +249,11 @@ class EmailHandler:
             except RenderFailed as error:
                 failed[delivery.id] = error
             else:
-                messages.append(OutgoingMail(delivery.id, self._sender(delivery), delivery.address, content))
+                messages.append(
+                    OutgoingMail(
+                        delivery.id, self._sender(delivery), delivery.address, content, delivery.lane
+                    )
+                )
                 await turns.worked(len(content))
         return messages, failed
 

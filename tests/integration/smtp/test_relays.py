@@ -376,6 +376,9 @@ class RecordingLimit:
         self.unavailable = unavailable
         self.calls: list[tuple[str, str, int]] = []
 
+    def is_limited(self, domain: str) -> bool:
+        return domain in self.delays
+
     async def acquire(self, relay: str, domain: str, n: int) -> float:
         self.calls.append((relay, domain, n))
         if self.unavailable:
@@ -384,7 +387,7 @@ class RecordingLimit:
 
 
 async def test_the_shared_limit_is_reserved_in_batches() -> None:
-    """Reserve several messages of a domain at once; return those that must wait long unsent."""
+    """Reserve several messages at once; return those to a domain that must wait long unsent."""
     limit = RecordingLimit({"patient.test": 120.0})
     async with ScriptedServer() as server, engine(relay(server), limit=limit) as transport:
         quick = [mail(number) for number in range(40)]
@@ -393,7 +396,7 @@ async def test_the_shared_limit_is_reserved_in_batches() -> None:
         assert {result.status for result in free} == {SendStatus.accepted}
         assert (held.status, held.reason) == (SendStatus.unsent, Reason.rate_limited)
         assert held.retry_after_s == 120.0
-        assert sum(n for _, domain, n in limit.calls if domain == "example.com") == 40
+        assert sum(n for _, domain, n in limit.calls if not domain) == 40
         assert len(limit.calls) <= 4
 
 
@@ -402,6 +405,9 @@ async def test_close_does_not_wait_for_rejected_messages() -> None:
     called, answer = asyncio.Event(), asyncio.Event()
 
     class Slow:
+        def is_limited(self, domain: str) -> bool:
+            return False
+
         async def acquire(self, relay: str, domain: str, n: int) -> float:
             called.set()
             await answer.wait()

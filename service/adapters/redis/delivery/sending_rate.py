@@ -33,17 +33,21 @@ class RedisSendingRate:
         self._domain = domain
         self._burst_us = int(burst_s * _US)
 
-    async def acquire(self, relay: str, domain: str, n: int) -> float:
-        """Reserve `n` messages; return the seconds to wait before they may be sent. Raise Unavailable.
+    def is_limited(self, domain: str) -> bool:
+        """Return whether the domain has a rate of its own, or the common one."""
+        return bool(self._domains.get(domain.lower(), self._domain))
 
-        Checks the domain first: its limit is the smaller one, and messages that it refuses must not use up the relay's.
+    async def acquire(self, relay: str, domain: str, n: int) -> float:
+        """Reserve `n` messages to a domain, or with no domain of the relay's own rate.
+
+        Return the seconds to wait before they may be sent. Raise Unavailable.
         """
-        wait_s = 0.0
-        if rate := self._domains.get(domain.lower(), self._domain):
-            wait_s = await self._reserve(self._store.keys.rate(relay, domain.lower()), rate, n)
-        if wait_s <= _LONGEST_WAIT_S and (rate := self._relays.get(relay)):
-            wait_s = max(wait_s, await self._reserve(self._store.keys.rate(relay), rate, n))
-        return wait_s
+        if not domain:
+            rate, key = self._relays.get(relay), self._store.keys.rate(relay)
+        else:
+            rate = self._domains.get(domain.lower(), self._domain)
+            key = self._store.keys.rate(relay, domain.lower())
+        return await self._reserve(key, rate, n) if rate else 0.0
 
     async def _reserve(self, key: str, rate: float, n: int) -> float:
         longest_us = int(_LONGEST_WAIT_S * _US)
