@@ -2,8 +2,6 @@
 
 import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from redis import exceptions as redis
 
@@ -141,14 +139,18 @@ def _reason_of_reply(error: redis.ResponseError) -> str | None:
     return None if _DATA_ERROR.search(text) and not _STATE_ERROR.search(text) else "server_error"
 
 
-@contextmanager
-def unavailable() -> Iterator[None]:
+class unavailable:  # noqa: N801 - a context manager, named like contextlib's
     """Raise Unavailable instead of errors that mean that Redis is unavailable; let all others pass."""
-    try:
-        yield
-    except (redis.RedisError, redis.RedisClusterException, OSError) as error:
-        reason = unavailable_reason(error)
-        if reason is None:
-            raise
-        REDIS_ERRORS.add((reason,))
-        raise Unavailable(f"redis: {_TEXT[reason]}") from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _class: object, error: BaseException | None, _traceback: object) -> None:
+        """Raise Unavailable instead of the error, where it means that."""
+        if isinstance(error, (redis.RedisError, redis.RedisClusterException, OSError)):
+            reason = unavailable_reason(error)
+            if reason is not None:
+                REDIS_ERRORS.add((reason,))
+                raise Unavailable(f"redis: {_TEXT[reason]}") from error

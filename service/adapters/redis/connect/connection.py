@@ -12,15 +12,15 @@ answers reads from data that no longer change. Hence three rules, which hold for
 redis-py repeats the commands of a connection that it lost on a new one: commands must be idempotent.
 """
 
+import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import hiredis
 from redis import exceptions as redis
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.asyncio.connection import (
     AbstractConnection,
     Connection,
@@ -112,41 +112,14 @@ class _Checked(AbstractConnection):
     def __init__(self, *, rules: ConnectionRules, **kwargs: Any) -> None:
         self._rules = rules
         self._replication: Replication | None = None
-        self._in_use = False
-        """False while the connection is not made, and while it is checked."""
         self._made_s = 0.0
         self._replace_s = 0.0
         self._next_check_s = 0.0
-        self._role_pending = False
         super().__init__(**kwargs)
-
-    async def exchange(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        """Send commands in one packet; return their replies, an error reply as a ResponseError in its place.
-
-        Raise redis-py's other errors. What has arrived with the reply that was waited for is taken at once: waiting for
-        each reply by itself costs three times as much.
-        """
-        await self.send_packed_command([hiredis.pack_command(_words(command)) for command in commands])
-        parser: Any = self._parser
-        replies: list[Any] = []
-        for _ in commands:
-            # the first by `read_response`, which knows whether the answer to the question for the role comes before it
-            reply = parser._reader.gets() if replies else NOT_ENOUGH_DATA
-            if reply is NOT_ENOUGH_DATA:
-                try:
-                    reply = await self.read_response()
-                except redis.ResponseError as error:
-                    reply = error
-            elif isinstance(reply, redis.RedisError):
-                await self._drop(reply)
-                if not isinstance(reply, redis.ResponseError):
-                    raise reply
-            replies.append(reply)
-        return replies
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """Return one command as RESP; the first argument may be two words."""
-        return [hiredis.pack_command(_words(args))]
+        return [packed(args)]
 
     async def _connect(self) -> None:
         if self._rules.locator is not None:
@@ -169,46 +142,65 @@ class _Checked(AbstractConnection):
             await self.disconnect(nowait=True)
             raise
         self._next_check_s = now_s + CHECK_INTERVAL_S
-        self._in_use = True
 
-    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        """Close the connection; it is made again when it is next used."""
-        self._in_use = self._role_pending = False
-        await super().disconnect(*args, **kwargs)
+    async def exchange(self, commands: bytes, number: int) -> list[Any]:
+        """Send so many commands; return their replies, an error reply as a ResponseError in its place.
 
-    async def send_packed_command(
-        self, command: bytes | str | Iterable[bytes], check_health: bool = True
-    ) -> None:
-        """Send commands. A connection that is outdated is made again first; one that is due carries the question."""
-        if self._in_use:
-            now_s, locator = time.monotonic(), self._rules.locator
-            if (
-                self._made_s <= self._rules.outdated_s
-                or now_s >= self._replace_s
-                or self._is_elsewhere(locator)
-            ):
-                await self.disconnect(nowait=True)
-            elif now_s >= self._next_check_s:
-                self._next_check_s = now_s + CHECK_INTERVAL_S
-                if locator is not None:
-                    locator.refresh()
-                if self._replication is not None and not self._role_pending:
-                    self._role_pending = True
-                    command = [*self.pack_command(_ROLE_QUESTION), *_parts(command)]
-        await super().send_packed_command(command, check_health=check_health)
-
-    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the next reply; raise NotUsable when it, or the role, shows that the server cannot be used."""
-        in_use = self._in_use  # before redis-py closes the connection on an error
+        Each reply is awaited for `socket_timeout`, if there is one. A connection that is outdated, or closed, is made
+        again first. Raise OSError or redis-py's other errors, and NotUsable where a reply or the role shows that the
+        server cannot be used; the connection is closed then.
+        """
+        now_s = time.monotonic()
+        if self.is_connected and self._is_outdated(now_s):
+            await self.disconnect(nowait=True)
+        if not self.is_connected:
+            await self.connect_check_health(check_health=False, retry_socket_connect=False)
+        asks_role = now_s >= self._next_check_s and self._begin_check(now_s)
         try:
-            if self._role_pending:
-                self._role_pending = False
-                await self._read_role()
-            return await super().read_response(*args, **kwargs)
-        except redis.RedisError as error:
-            if in_use:
-                await self._drop(error)
+            return await self._exchange(asks_role, commands, number)
+        except (redis.RedisError, OSError):
+            self._drop_older()
+            await self.disconnect(nowait=True)
             raise
+        except BaseException:  # replies that nothing waits for must not be those of the next command
+            await self.disconnect(nowait=True)
+            raise
+
+    async def _exchange(self, asks_role: bool, commands: bytes, number: int) -> list[Any]:
+        timeout_s, now = self.socket_timeout, asyncio.get_running_loop().time
+        writer: Any = self._writer
+        parser: Any = self._parser
+        replies: list[Any] = []
+        async with asyncio.timeout(timeout_s) as limit:
+            writer.write(_PACKED_QUESTION + commands if asks_role else commands)
+            await writer.drain()
+            if asks_role:
+                self._check_role(await parser.read_response())
+            while True:
+                reply = await parser.read_response()
+                if isinstance(reply, redis.ResponseError):
+                    self._check_error(reply)
+                replies.append(reply)
+                if len(replies) == number:
+                    return replies
+                if timeout_s is not None:
+                    limit.reschedule(now() + timeout_s)
+
+    def _is_outdated(self, now_s: float) -> bool:
+        """Return whether the connection must be made again before its next command."""
+        return (
+            self._made_s <= self._rules.outdated_s
+            or now_s >= self._replace_s
+            or self._is_elsewhere(self._rules.locator)
+            or (self._reader is not None and self._reader.at_eof())
+        )
+
+    def _begin_check(self, now_s: float) -> bool:
+        """Begin the check that is due; return whether the next command carries the question for the role."""
+        self._next_check_s = now_s + CHECK_INTERVAL_S
+        if self._rules.locator is not None:
+            self._rules.locator.refresh()
+        return self._replication is not None
 
     def _is_elsewhere(self, locator: Locator | None) -> bool:
         """Return whether the primary is known to be elsewhere."""
@@ -223,12 +215,11 @@ class _Checked(AbstractConnection):
         ):  # forbidden, or a proxy that does not know INFO: the replies to commands decide
             return None
 
-    async def _read_role(self) -> None:
-        """Read the answer to the question that the last command carried."""
-        try:
-            replication = Replication.parse(await super().read_response())
-        except redis.ResponseError:  # busy with a script: the reply to the command says so too
+    def _check_role(self, reply: Any) -> None:
+        """Raise NotUsable where the answer to the question shows another role, or another history."""
+        if isinstance(reply, redis.ResponseError):  # busy with a script: the reply to the command says so too
             return
+        replication = Replication.parse(reply)
         if self._rules.primary_only:
             _require_primary(replication)
         # Another history: the server was a replica meanwhile, so what was acknowledged may be gone. A new connection
@@ -240,19 +231,17 @@ class _Checked(AbstractConnection):
         ):
             raise NotUsable("read_only")
 
-    async def _drop(self, error: redis.RedisError) -> None:
-        """Drop the connection, and all that are as old, where the error is the server's or the network's."""
+    def _check_error(self, error: redis.ResponseError) -> None:
+        """Raise NotUsable for the reply of a server that cannot be used; after a suspect one, connect again."""
         reason = unavailable_reason(error) or ""
-        unusable = _UNUSABLE | _OF_NODES if self._rules.primary_only else _UNUSABLE
-        if isinstance(error, redis.ResponseError) and reason not in unusable | _SUSPECT:
-            return
-        self._rules.outdated_s = max(self._rules.outdated_s, self._made_s)
-        if reason in _SUSPECT:
-            self.mark_for_reconnect()  # type: ignore[no-untyped-call]
-            return
-        await self.disconnect(nowait=True)
-        if reason in unusable and not isinstance(error, NotUsable):
+        if reason in (_UNUSABLE | _OF_NODES if self._rules.primary_only else _UNUSABLE):
             raise NotUsable(reason) from error
+        if reason in _SUSPECT:
+            self._drop_older()
+
+    def _drop_older(self) -> None:
+        """Have this connection, and those that are as old, made again before their next command."""
+        self._rules.outdated_s = max(self._rules.outdated_s, self._made_s)
 
 
 def _require_primary(replication: Replication | None) -> None:
@@ -260,16 +249,14 @@ def _require_primary(replication: Replication | None) -> None:
         raise NotUsable("read_only")
 
 
-def _words(command: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a command, whose name may be two words, as Redis wants it."""
-    return (*command[0].split(), *command[1:]) if " " in command[0] else tuple(command)
+def packed(command: Sequence[Any]) -> bytes:
+    """Return a command as RESP; its first argument may be two words."""
+    name, *args = command
+    text: bytes = hiredis.pack_command((*name.split(), *args))
+    return text
 
 
-def _parts(command: bytes | str | Iterable[bytes]) -> Iterable[bytes]:
-    """Return the packed commands as redis-py writes them."""
-    if isinstance(command, str):
-        return [command.encode()]
-    return [command] if isinstance(command, bytes) else command
+_PACKED_QUESTION = packed((_ROLE_QUESTION,))
 
 
 class CheckedConnection(_Checked, Connection):

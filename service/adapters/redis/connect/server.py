@@ -1,20 +1,23 @@
 """Clients of one server: short timeouts and few retries, so that a stage soon notices that Redis is unavailable."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import ConnectionError, MaxConnectionsError, ResponseError, TimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from service.adapters.redis.connect.connection import CHECKED, ConnectionRules
+from service.adapters.redis.connect.connection import CHECKED, ConnectionRules, packed
 
 CONNECTIONS = 32
 """Most connections from one process to each server."""
 
 _MOST_BLOCKING = 10_000
+_BACKOFF = ExponentialWithJitterBackoff(base=0.02, cap=0.5)
 
 
 class ServerClient:
@@ -34,41 +37,59 @@ class ServerClient:
         retries: int = 3,
         blocking: bool = False,
     ) -> None:
-        plain = arguments.get("connection_class", Connection)
-        pool = ConnectionPool(
+        self._retries = retries
+        self._most = _MOST_BLOCKING if blocking else 2 * CONNECTIONS
+        self._pool = ConnectionPool(
             **{
                 **arguments,
-                "connection_class": CHECKED[plain],
+                "connection_class": CHECKED[arguments.get("connection_class", Connection)],
                 "rules": rules,
-                "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), retries),
+                "retry": Retry(NoBackoff(), 0),
                 "socket_connect_timeout": timeout_s,
                 "socket_timeout": None if blocking else timeout_s,
-                "max_connections": _MOST_BLOCKING if blocking else 2 * CONNECTIONS,
                 # With them, which only Redis Enterprise sends, the pool hands out connections that the server closed.
                 "maint_notifications_config": MaintNotificationsConfig(enabled=False),
             }
         )
-        self._pool = pool
-        self._redis = Redis(connection_pool=pool)
-        self._conversions = dict(self._redis.response_callbacks)
+        self._parse = dict(Redis(connection_pool=self._pool).response_callbacks)
+        self._connections: list[Any] = []
+        self._idle: list[Any] = []
 
     async def run(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """Return the replies to commands, in order; an error reply is a ResponseError in its place.
 
-        Raise redis-py's other errors.
+        Raise OSError or redis-py's other errors.
         """
-        connection: Any = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        text = b"".join([packed(command) for command in commands])
+        connection = self._idle.pop() if self._idle else self._connect()
         try:
-            replies: list[Any] = await connection.retry.call_with_retry(
-                lambda: connection.exchange(commands), lambda _: connection.disconnect()
-            )
+            replies = await self._exchange(connection, text, len(commands))
         finally:
-            await self._pool.release(connection)
+            self._idle.append(connection)
         for i, command in enumerate(commands):
-            convert = self._conversions.get(command[0])
-            if convert is not None and not isinstance(replies[i], Exception):
-                replies[i] = convert(replies[i])
+            parse = self._parse.get(command[0])
+            if parse is not None and not isinstance(replies[i], ResponseError):
+                replies[i] = parse(replies[i])
         return replies
+
+    async def _exchange(self, connection: Any, text: bytes, number: int) -> list[Any]:
+        failures = 0
+        while True:
+            try:
+                replies: list[Any] = await connection.exchange(text, number)
+                return replies
+            except (ConnectionError, TimeoutError, OSError):
+                failures += 1
+                if failures > self._retries:
+                    raise
+                await asyncio.sleep(_BACKOFF.compute(failures))
+
+    def _connect(self) -> Any:
+        """Return a new connection, which connects at its first command."""
+        if len(self._connections) == self._most:
+            raise MaxConnectionsError("Too many connections")
+        self._connections.append(self._pool.make_connection())  # type: ignore[no-untyped-call]
+        return self._connections[-1]
 
     async def primaries(self) -> "Mapping[str, ServerClient]":
         """Return itself, under an empty name: a cluster has several."""
@@ -76,4 +97,4 @@ class ServerClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._redis.aclose(close_connection_pool=True)
+        await asyncio.gather(*(each.disconnect() for each in self._connections), return_exceptions=True)
