@@ -7,10 +7,8 @@ from typing import Any
 
 import orjson
 import structlog
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -106,52 +104,36 @@ def error_response(scope: Scope, error: ApiError) -> Response:
     return Response(orjson.dumps(body), error.status_code, error.headers, media_type)
 
 
-def install_handlers(app: FastAPI) -> None:
-    """Register the exception handlers that render every error of this application."""
-    app.add_exception_handler(HTTPException, _on_error)
-    app.add_exception_handler(FieldProblem, _on_field_problem)
-    app.add_exception_handler(RowRefused, _on_row_refused)
-    app.add_exception_handler(RequestValidationError, _on_invalid_parameter)
-    app.add_exception_handler(Unavailable, _on_unavailable)
+def error_of(error: Exception) -> ApiError | None:
+    """Return the response to an exception of a route; None for an unforeseen one."""
+    known: ApiError | None = None
+    match error:
+        case ApiError():
+            known = error
+        case HTTPException():
+            known = ApiError(error.status_code, f"{_title(error.status_code)}.", headers=error.headers)
+        case FieldProblem():
+            known = body_error(error.message, pointer_to(*(part[:_MAX_POINTER_PART] for part in error.field)))
+        case RowRefused():
+            code = "row-too-large" if isinstance(error, RowTooLarge) else "row-refused"
+            known = ApiError(422, f"{str(error).rstrip('.')}.".capitalize(), code=code)
+        case RequestValidationError():
+            known = _invalid_parameter(error)
+        case Unavailable():
+            log.warning("dependency_unavailable", error=str(error))
+            headers = {"Retry-After": _RETRY_AFTER_S}
+            known = ApiError(503, _UNAVAILABLE, code="unavailable", headers=headers)
+    return known
 
 
-async def _on_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ApiError):
-        if not isinstance(error, HTTPException):
-            raise error
-        error = ApiError(error.status_code, f"{_title(error.status_code)}.", headers=error.headers)
-    return error_response(request.scope, error)
-
-
-async def _on_field_problem(request: Request, error: Exception) -> Response:
-    if not isinstance(error, FieldProblem):
-        raise error
-    pointer = pointer_to(*(part[:_MAX_POINTER_PART] for part in error.field))
-    return error_response(request.scope, body_error(error.message, pointer))
-
-
-async def _on_row_refused(request: Request, error: Exception) -> Response:
-    code = "row-too-large" if isinstance(error, RowTooLarge) else "row-refused"
-    detail = f"{str(error).rstrip('.')}.".capitalize()
-    return error_response(request.scope, ApiError(422, detail, code=code))
-
-
-async def _on_invalid_parameter(request: Request, error: Exception) -> Response:
-    """Render FastAPI's validation error, always about the query or the path: `body.py` validates bodies."""
-    if not isinstance(error, RequestValidationError):
-        raise error
+def _invalid_parameter(error: RequestValidationError) -> ApiError:
+    """Return FastAPI's validation error, always about the query or the path: `body.py` validates bodies."""
     errors = [
         FieldError(item["msg"], parameter=".".join(str(part) for part in item["loc"][1:]))
         for item in error.errors()[:_MAX_ERRORS]
     ]
     detail = "A parameter does not match the documented schema."
-    return error_response(request.scope, ApiError(400, detail, code="invalid-parameter", errors=errors))
-
-
-async def _on_unavailable(request: Request, error: Exception) -> Response:
-    log.warning("dependency_unavailable", error=str(error))
-    headers = {"Retry-After": _RETRY_AFTER_S}
-    return error_response(request.scope, ApiError(503, _UNAVAILABLE, code="unavailable", headers=headers))
+    return ApiError(400, detail, code="invalid-parameter", errors=errors)
 
 
 def _title(status: int) -> str:

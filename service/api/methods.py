@@ -15,18 +15,23 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 class MethodTable:
     """The methods of every path; `patch_types` are the media types that a path's PATCH accepts (RFC 5789)."""
 
-    def __init__(self, routes: Iterable[tuple[str, Iterable[str]]], patch_types: Mapping[str, str]) -> None:
+    def __init__(self, routes: Sequence[tuple[str, Iterable[str]]], patch_types: Mapping[str, str]) -> None:
         """`routes`: path templates with their methods."""
         self._routes: list[tuple[re.Pattern[str], frozenset[str], str]] = []
         for path, methods in routes:
             pattern, _, _ = compile_path(path)
             names = {"OPTIONS", *methods, *(("HEAD",) if "GET" in methods else ())}
             self._routes.append((pattern, frozenset(names), patch_types.get(path, "")))
+        self._exact = {path: self._matching(path) for path, _ in routes if "{" not in path}
+        """The methods of the paths without parameters."""
 
     def allowed(self, path: str) -> Sequence[str]:
         """Return the methods of a path, in a fixed order; none for a path that no route has."""
         if path == SERVER_WIDE.decode():
             return METHODS
+        return self._exact.get(path) or self._matching(path)
+
+    def _matching(self, path: str) -> Sequence[str]:
         methods = {name for pattern, names, _ in self._routes if pattern.match(path) for name in names}
         return [name for name in METHODS if name in methods]
 
