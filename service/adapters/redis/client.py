@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -68,27 +68,14 @@ class Store:
 
     async def pipeline(self, commands: Sequence[Command], *batches: ScriptBatch) -> list[Any]:
         """Return the replies to commands; raise the first error. `batches` have the scripts that the commands need."""
-        if not commands:
-            return []
-        with unavailable():
-            replies = await self._send(commands)
-            if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
-                # a server that was restarted or promoted, or sees a script for the first time: the text goes with the
-                # command, because a script that is loaded first may be loaded on one server and called on another
-                texts = {sha: text for batch in batches for sha, text in batch.script.texts.items()}
-                again = await self._send([_with_text(commands[i], texts) for i in unknown])
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
-            for reply in replies:
-                if isinstance(reply, Exception):
-                    raise reply
-            return replies
+        return await self._run(commands, [batch.script for batch in batches])
 
     async def run_script(self, script: Script, key: str, *args: Arg) -> Any:
         """Run a script once, for one key; return its reply."""
-        batch = ScriptBatch(script, self.cluster)
-        batch.add_key(key, (0,)).args += args
-        return (await self.pipeline(batch.commands(self._guard), batch))[0]
+        guard = self._guard if script.complete_only else None
+        mark = guard.mark_for(key) if guard else None
+        command = script.command((key,), args, cluster=self.cluster, mark=mark)
+        return (await self._run((command,), (script,)))[0]
 
     async def fetch(
         self, keys: Sequence[str], *commands: Command, batches: Sequence[ScriptBatch] = ()
@@ -165,6 +152,23 @@ class Store:
         await self._clients.close()
         if self._unchecked is not None:
             await self._unchecked.close()
+
+    async def _run(self, commands: Sequence[Command], scripts: Iterable[Script]) -> list[Any]:
+        if not commands:
+            return []
+        with unavailable():
+            replies = await self._send(commands)
+            if unknown := [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
+                # a server that was restarted or promoted, or sees a script for the first time: the text goes with the
+                # command, because a script that is loaded first may be loaded on one server and called on another
+                texts = {sha: text for script in scripts for sha, text in script.texts.items()}
+                again = await self._send([_with_text(commands[i], texts) for i in unknown])
+                for i, reply in zip(unknown, again, strict=True):
+                    replies[i] = reply
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
         if not self._running:
