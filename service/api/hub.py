@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
+from service.api.timetable import Timetable
 from service.ports import InboxChanges, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -23,11 +24,12 @@ class TooManyWatchers(Exception):
     """The recipient, or this process, has as many watchers as are allowed."""
 
 
-class Watcher:
-    """One live stream. `woken` is set when there may be a change to read, or when the hub closes."""
+class Watcher(Protocol):
+    """One live stream."""
 
-    def __init__(self) -> None:
-        self.woken = asyncio.Event()
+    def wake(self) -> None:
+        """Read the changes, if there are any; end the stream, if the hub closes. Must not block."""
+        ...
 
 
 class Hub:
@@ -38,6 +40,8 @@ class Hub:
 
     def __init__(self, changes: InboxChanges) -> None:
         self.closing = False
+        self.timetable = Timetable()
+        """Calls the watchers when they are due."""
         self._changes = changes
         self._watchers: defaultdict[str, set[Watcher]] = defaultdict(set)
         self._positions: dict[str, str] = {}
@@ -46,29 +50,31 @@ class Hub:
         self._round_s = 0.0
         """When the pump last began to wait for changes (monotonic)."""
 
-    @contextmanager
-    def watch(self, recipient: str, position: str) -> Iterator[Watcher]:
-        """Yield a watcher that is woken when this inbox has changes after `position`. Raise TooManyWatchers."""
+    def watch(self, recipient: str, position: str, watcher: Watcher) -> None:
+        """Wake a watcher whenever this inbox has changes after `position`, until `unwatch`. Raise TooManyWatchers.
+
+        A change between `position` and now wakes no watcher: it must read the changes once by itself.
+        """
         if (
             len(self._watchers) >= _MAX_RECIPIENTS
             or len(self._watchers.get(recipient, ())) >= _MAX_PER_RECIPIENT
         ):
             raise TooManyWatchers
-        watcher = Watcher()
         self._watchers[recipient].add(watcher)
         self._positions.setdefault(recipient, position)
-        # Woken at once: a change between `position` and the start of the read would otherwise wake no watcher.
-        watcher.woken.set()
         self._joined.set()
         if self._pump is None or self._pump.done():
             self._round_s = time.monotonic()
             self._pump = asyncio.create_task(self._run(), name="inbox-hub")
-        try:
-            yield watcher
-        finally:
-            self._watchers[recipient].discard(watcher)
-            if not self._watchers[recipient]:
-                del self._watchers[recipient], self._positions[recipient]
+
+    def unwatch(self, recipient: str, watcher: Watcher) -> None:
+        """Forget a watcher; nothing where it was forgotten before."""
+        watchers = self._watchers.get(recipient)
+        if watchers is None:
+            return
+        watchers.discard(watcher)
+        if not watchers:
+            del self._watchers[recipient], self._positions[recipient]
 
     def stalled_s(self) -> float:
         """Return for how long the watchers have not been served, in seconds; an outage of Redis does not count."""
@@ -77,9 +83,8 @@ class Hub:
     async def close(self) -> None:
         """Wake every watcher, so that its stream ends, and stop reading."""
         self.closing = True
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.woken.set()
+        for watcher in [one for watchers in self._watchers.values() for one in watchers]:
+            watcher.wake()
         if self._pump is not None:
             self._pump.cancel()
             with suppress(asyncio.CancelledError):
@@ -95,7 +100,7 @@ class Hub:
                     if recipient in self._positions:
                         self._positions[recipient] = position
                         for watcher in self._watchers[recipient]:
-                            watcher.woken.set()
+                            watcher.wake()
             except Unavailable as error:
                 log.warning("inbox_changes_unavailable", error=str(error))
                 await asyncio.sleep(_RETRY_S)

@@ -10,15 +10,18 @@ or on pipelined requests. This protocol adds them:
 """
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.api.errors import ApiError, error_response
 from service.api.protocol.connection_limits import MAX_BODY_BYTES, ConnectionCounts, ConnectionLimits
+from service.api.protocol.detached import EXTENSION, DetachedResponse
 from service.api.protocol.request_head import check_head, normal_target
 from service.observability import metrics
 
@@ -74,6 +77,9 @@ class LimitedConnection(HttpToolsProtocol):
         self._ended = False
         self._unsent_since_s: float | None = None
         self._unsent_peak_bytes = 0
+        self._served: RequestResponseCycle
+        """The request whose response is sent; `cycle` is the newest, which may have to wait for it."""
+        self._lost: Callable[[], None] | None = None
 
     # -- asyncio.Protocol
 
@@ -91,6 +97,9 @@ class LimitedConnection(HttpToolsProtocol):
         self._counts.remove(self.client[0] if self.client else "")
         self._phase = _Phase.closing
         super().connection_lost(exc)
+        if self._lost is not None:
+            lost, self._lost = self._lost, None
+            lost()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, a slice at a time."""
@@ -184,6 +193,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._enter(_Phase.body, self._limits.body_s)
         super().on_headers_complete()
         self.cycle.transport = self._lingering
+        self.scope["extensions"] = {EXTENSION: self._detach}  # type: ignore[dict-item]  # uvicorn's type is too narrow
 
     def on_chunk_header(self) -> None:
         """Count a chunk. Raise _Refusal."""
@@ -207,6 +217,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, unless the connection was closed with this response."""
+        self._lost = None
         if self._ended:
             self.server_state.total_requests += 1
             self.pipeline.clear()
@@ -223,6 +234,17 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: a client would write the log."""
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _detach(self, lost: Callable[[], None]) -> DetachedResponse:
+        if self.transport.is_closing():
+            self.loop.call_soon(lost)
+        else:
+            self._lost = lost
+        return DetachedResponse(self, self._served)
 
     # -- time
 

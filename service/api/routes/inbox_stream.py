@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import ExitStack
 from typing import Annotated, Any
 
 import orjson
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,14 +15,17 @@ from service.api.auth.guard import MayReadInbox
 from service.api.auth.principal import Principal
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
-from service.api.hub import Hub, TooManyWatchers, Watcher
+from service.api.hub import Hub, TooManyWatchers
 from service.api.middleware import HEAD_ONLY
+from service.api.protocol.detached import DetachedResponse, detach
 from service.api.representations.entries import entry_parts
 from service.api.representations.jsonapi import resource
 from service.api.representations.schemas import error_responses, query_parameter, response
 from service.api.routes.inbox import count_resources, types_of
+from service.observability.exception_text import fault_of
 from service.ports import InboxChange, InboxChangeKind, InboxQuery, Unavailable
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
 
 HEARTBEAT_S = 15.0
@@ -92,110 +95,166 @@ async def stream(
         raise Unavailable("the server is shutting down")
     # The position is read before the watch and before the snapshot: a change in between is sent twice, never lost.
     start = await deps.inbox_changes.position(principal.id)
-    with ExitStack() as stack:
+    live = _LiveStream(deps, hub, principal)
+    try:
+        hub.watch(principal.id, start, live)
+        first, live.position = await _first_events(deps, principal.id, last_event_id, start)
+    except TooManyWatchers:
+        detail, headers = "There are too many open streams of this inbox.", {"Retry-After": "10"}
+        raise ApiError(429, detail, code="too-many-streams", headers=headers) from None
+    except BaseException:
+        live.close()
+        raise
+    return _EventStream(live, first)
+
+
+class _EventStream(Response):
+    """The beginning of a stream's response, and what takes over the rest of it."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, live: "_LiveStream", first: AsyncIterator[bytes]) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._live = live
+        self._first = first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the headers, and begin the stream."""
         try:
-            watcher = stack.enter_context(hub.watch(principal.id, start))
-        except TooManyWatchers:
-            detail, headers = "There are too many open streams of this inbox.", {"Retry-After": "10"}
-            raise ApiError(429, detail, code="too-many-streams", headers=headers) from None
-        first, position = await _first_events(deps, principal.id, last_event_id, start)
-        return _EventStream(_Follower(deps, hub, principal, watcher, position), first, stack.pop_all())
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if HEAD_ONLY in scope:
+                self._live.close()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                self._live.begin(detach(scope, self._live.close), self._first)
+        except BaseException:
+            self._live.close()
+            raise
 
 
-class _Follower:
-    """Turns the changes of an inbox into events, at the pace at which the client reads them."""
+class _LiveStream:
+    """Turns the changes of an inbox into events, at the pace at which the client reads them.
 
-    def __init__(
-        self, deps: ApiDeps, hub: Hub, principal: Principal, watcher: Watcher, position: str
-    ) -> None:
+    It ends when the token expires, an hour has passed, or the server shuts down. While nothing changes it has no task:
+    the hub wakes it, and the timetable has it send heartbeats. `position` is that of the last change that was sent.
+    """
+
+    __slots__ = (
+        "_closed", "_deps", "_end_s", "_hub", "_recipient", "_response", "_task", "_woken", "due_s", "position",
+    )  # fmt: skip
+
+    def __init__(self, deps: ApiDeps, hub: Hub, principal: Principal) -> None:
+        self.position = ""
         self._deps = deps
         self._hub = hub
         self._recipient = principal.id
-        self._watcher = watcher
-        self._position = position
-        self._end = time.time() + min(_MAX_STREAM_S, max(0.0, principal.until - time.time()))
+        self._end_s = _now_s() + min(_MAX_STREAM_S, max(0.0, principal.until - time.time()))
+        self._response: DetachedResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._woken = True  # for a change between the position and the watch
+        self._closed = False
+        self.due_s = 0.0
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """Yield events until the token expires, an hour has passed, or the server shuts down."""
-        while not self._hub.closing and (remaining_s := self._end - time.time()) > 0:
-            try:
-                async with asyncio.timeout(min(HEARTBEAT_S, remaining_s)):
-                    await self._watcher.woken.wait()
-            except TimeoutError:
-                yield b": alive\n\n"
-                continue
-            # Before the read: a change that arrives during it must wake the watcher again.
-            self._watcher.woken.clear()
-            try:
-                async for text in self._next_events():
-                    yield text
-            except Unavailable:  # the position has not advanced, so these changes are read again
-                await asyncio.sleep(_RETRY_S)
-                self._watcher.woken.set()
+    def begin(self, response: DetachedResponse, first: AsyncIterator[bytes]) -> None:
+        """Send the first events, then those of the changes."""
+        self._response = response
+        self._task = asyncio.create_task(self._run(first), name="inbox-stream")
+        self.due_s = self._next_due_s()
+        self._hub.timetable.add(self)
+
+    def wake(self) -> None:
+        """Send what has changed, and end the stream if it is time."""
+        self._woken = True
+        if self._task is None and self._response is not None and not self._closed:
+            self._task = asyncio.create_task(self._run(), name="inbox-stream")
+
+    def call(self) -> bool:
+        """Send a heartbeat; drop a client that has not read the last one, and end the stream if it is time."""
+        if self._closed or self._response is None:
+            return False
+        self.due_s = self._next_due_s()
+        if self._is_over() or not self._response.writable:
+            self.wake()
+        elif self._task is None:
+            self._response.write(b": alive\n\n")
+        return True
+
+    def close(self) -> None:
+        """Stop, and leave the response as it is."""
+        self._closed = True
+        self._hub.unwatch(self._recipient, self)
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, first: AsyncIterator[bytes] | None = None) -> None:
+        assert self._response is not None
+        try:
+            if first is not None:
+                await self._write(f"retry: {_CLIENT_RETRY_MS}\n\n".encode())
+                async for text in first:
+                    await self._write(text)
+            while self._woken and not self._is_over():
+                await self._send_changes()
+        except (TimeoutError, Unavailable):
+            self._response.drop()  # a slow client, or an outage in the middle of an event: it resumes
+        except Exception as error:
+            log.error("inbox_stream_failed", **fault_of(error))
+            self._response.drop()
+        else:
+            self._task = None
+            self.due_s = self._next_due_s()
+            if not self._is_over():
+                return
+            self._response.finish()
+        self._task = None
+        self.close()
+
+    async def _send_changes(self) -> None:
+        # Before the read: a change that arrives during it must wake the stream again.
+        self._woken = False
+        try:
+            async for text in self._next_events():
+                await self._write(text)
+        except Unavailable:  # the position has not advanced, so these changes are read again
+            await asyncio.sleep(_RETRY_S)
+            self._woken = True
+        await self._drain()
 
     async def _next_events(self) -> AsyncIterator[bytes]:
-        changes = await self._deps.inbox_changes.since(self._recipient, self._position)
+        changes = await self._deps.inbox_changes.since(self._recipient, self.position)
         if changes is None:
             position = await self._deps.inbox_changes.position(self._recipient)
             async for text in _snapshot(self._deps, self._recipient, position):
                 yield text
-            self._position = position
+            self.position = position
         elif changes:
             position = changes[-1].position
             yield _change_events(changes) + await _counts(self._deps, self._recipient, position)
-            self._position = position
+            self.position = position
+
+    async def _write(self, text: bytes) -> None:
+        await self._drain()
+        assert self._response is not None
+        self._response.write(text)
+
+    async def _drain(self) -> None:
+        """Wait until the client reads. Raise TimeoutError."""
+        if self._response is not None and not self._response.writable:
+            async with asyncio.timeout(_SEND_TIMEOUT_S):
+                await self._response.drain()
+
+    def _is_over(self) -> bool:
+        return self._hub.closing or _now_s() >= self._end_s
+
+    def _next_due_s(self) -> float:
+        now_s = _now_s()
+        due_s = now_s + HEARTBEAT_S
+        return min(due_s, self._end_s) if now_s < self._end_s else due_s
 
 
-class _EventStream(Response):
-    """A response that sends events until the client disconnects or stops reading."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, follower: _Follower, first: AsyncIterator[bytes], watch: ExitStack) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no"})
-        del self.headers["content-length"]
-        self._follower = follower
-        self._first = first
-        self._watch = watch
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client or the follower ends the stream."""
-        if HEAD_ONLY in scope:
-            self._watch.close()
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        sending = asyncio.ensure_future(self._send(send))
-        disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
-        try:
-            await asyncio.wait({sending, disconnect}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._watch.close()
-            for task in (sending, disconnect):
-                task.cancel()
-            await asyncio.gather(sending, disconnect, return_exceptions=True)
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        try:
-            await _write(send, f"retry: {_CLIENT_RETRY_MS}\n\n".encode())
-            async for text in self._first:
-                await _write(send, text)
-            async for text in self._follower.events():
-                await _write(send, text)
-        except (TimeoutError, Unavailable):
-            return  # a slow client: the server closes a connection whose response is left unfinished
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _write(send: Send, text: bytes) -> None:
-    async with asyncio.timeout(_SEND_TIMEOUT_S):
-        await send({"type": "http.response.body", "body": text, "more_body": True})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _first_events(

@@ -11,10 +11,12 @@ import orjson
 import pytest
 
 from service.api.hub import Hub
+from service.api.protocol.detached import EXTENSION
 from service.api.routes import inbox_stream
 from service.ports import InboxChange, Unavailable
 from tests.e2e.api.served import served
 from tests.support.api_fixture import ApiFixture, inbox_item, token
+from tests.support.wait import eventually
 
 STREAM = "/v1/inbox/stream"
 
@@ -48,6 +50,25 @@ class Events:
     async def names(self, count: int) -> list[str]:
         """Return the names of the next events."""
         return [(await self.next())[0] for _ in range(count)]
+
+
+class NeverWritable:
+    """The response of a client that reads nothing."""
+
+    writable = False
+
+    def __init__(self) -> None:
+        self.dropped = asyncio.Event()
+        self.written = b""
+
+    async def drain(self) -> None:
+        await asyncio.Event().wait()
+
+    def write(self, text: bytes) -> None:
+        self.written += text
+
+    def drop(self) -> None:
+        self.dropped.set()
 
 
 @pytest.fixture
@@ -191,15 +212,13 @@ async def test_too_many_watchers(
 async def test_slow_clients_are_disconnected(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that reads nothing is disconnected and its watcher removed; it can resume by Last-Event-ID."""
     monkeypatch.setattr(inbox_stream, "_SEND_TIMEOUT_S", 0.05)
-    stuck = asyncio.Event()
+    response = NeverWritable()
 
     async def receive() -> dict[str, Any]:
-        await stuck.wait()
-        return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.body":
-            await stuck.wait()
+        pass
 
     authorization = api.bearer()["Authorization"].encode()
     scope = {
@@ -215,12 +234,47 @@ async def test_slow_clients_are_disconnected(api: ApiFixture, monkeypatch: pytes
         "headers": [(b"authorization", authorization)],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
+        "extensions": {EXTENSION: lambda lost: response},
     }
     async with asyncio.timeout(30):
         await api.app(scope, receive, send)
+        await response.dropped.wait()
 
     hub: Hub = api.app.state.hub
-    assert not hub._watchers
+    await eventually(lambda: not hub._watchers)
+    assert not response.written
+
+
+async def test_an_idle_stream_has_no_task(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    """Between changes a stream costs its connection only."""
+
+    def has_task() -> bool:
+        return any(task.get_name() == "inbox-stream" for task in asyncio.all_tasks())
+
+    async with watching(api, client) as events:
+        await events.names(2)
+        await eventually(lambda: not has_task())
+        await api.add(inbox_item("overbid", id="a"))
+        assert await events.names(2) == ["new", "counts"]
+        await eventually(lambda: not has_task())
+
+
+async def test_a_request_behind_a_stream_waits_for_its_end(api: ApiFixture) -> None:
+    """A client that does not wait gets the next response on the connection when the stream has ended."""
+    bearer = token("alice", "inbox", exp=time.time() + 1)
+    head = f"GET {STREAM} HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {bearer}\r\n\r\n"
+    next_head = "GET /livez HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
+    async with served(api) as client, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write((head + next_head).encode())
+        text = await reader.read()
+        writer.close()
+
+    stream, end, rest = text.partition(b"\r\n0\r\n\r\n")
+    assert b"event: snapshot" in stream
+    assert end
+    assert rest.startswith(b"HTTP/1.1 200")
+    assert rest.endswith(b'{"status":"ok"}')
 
 
 async def test_shutdown_ends_streams(api: ApiFixture) -> None:

@@ -12,6 +12,16 @@ from tests.fakes.inbox import FakeInbox
 from tests.support.wait import eventually
 
 
+class Watching:
+    """A watcher that only notes that it was woken."""
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self.woken.set()
+
+
 class FailingOnce(FakeInbox):
     """An inbox whose first wait for changes raises an unexpected error."""
 
@@ -30,10 +40,9 @@ async def test_the_hub_recovers_for_connected_watchers(monkeypatch: pytest.Monke
     """After an unexpected error the hub retries, without a new watcher to restart it."""
     monkeypatch.setattr(hub, "_RETRY_S", 0)
     changes = FailingOnce()
-    hubs = Hub(changes)
-    with hubs.watch("alice", "0-0") as watcher:
-        watcher.woken.clear()
-        await asyncio.wait_for(watcher.woken.wait(), 30)
+    hubs, watcher = Hub(changes), Watching()
+    hubs.watch("alice", "0-0", watcher)
+    await asyncio.wait_for(watcher.woken.wait(), 30)
     assert changes.failed
     await hubs.close()
 
@@ -48,9 +57,10 @@ class NeverReturning(FakeInbox):
 
 async def test_a_hub_that_serves_no_watcher_is_stalled() -> None:
     """Only while there are watchers; without work there is nothing to be late with."""
-    hubs = Hub(NeverReturning(FakeClock(1)))
+    hubs, watcher = Hub(NeverReturning(FakeClock(1))), Watching()
     assert hubs.stalled_s() == 0
-    with hubs.watch("alice", "0-0"):
-        await eventually(lambda: hubs.stalled_s() > 0.1)
+    hubs.watch("alice", "0-0", watcher)
+    await eventually(lambda: hubs.stalled_s() > 0.1)
+    hubs.unwatch("alice", watcher)
     assert hubs.stalled_s() == 0
     await hubs.close()
