@@ -8,7 +8,7 @@ from typing import Protocol
 _AT_ONCE = 100  # then other tasks run
 
 
-class Entry(Protocol):
+class TimetableEntry(Protocol):
     """Something to call. `due_s` is the next time, by the clock of the event loop; it may be moved to a later one."""
 
     due_s: float
@@ -22,12 +22,12 @@ class Timetable:
     """Entries in the order of their times."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Entry]] = []
+        self._heap: list[tuple[float, int, TimetableEntry]] = []
         self._numbers = count()
         self._timer: asyncio.Handle | None = None
         self._timer_s = 0.0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: TimetableEntry) -> None:
         """Call an entry when it is due."""
         heappush(self._heap, (entry.due_s, next(self._numbers), entry))
         self._set_timer()

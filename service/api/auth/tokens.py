@@ -60,8 +60,8 @@ class Tokens:
     async def principal(self, token: str) -> Principal:
         """Return the recipient that a token names, with its scopes. Raise BadCredential or Unavailable.
 
-        A verified token is cached for half a minute, or until it expires, under a hash with a key of this process:
-        verifying costs as much as the rest of a small request.
+        A verified token is cached under a hash with a key of this process, because verifying costs as much as the rest
+        of a small request: until it expires, and for half a minute only where the issuer can revoke its key.
         """
         now, fingerprint = time.time(), self._fingerprint(token)
         cached = self._verified.get(fingerprint)
@@ -70,7 +70,8 @@ class Tokens:
         principal = await self._verify(token)
         if len(self._verified) >= _CACHE_SIZE:
             self._verified.clear()
-        self._verified[fingerprint] = (principal, min(now + _CACHE_S, principal.until))
+        until = principal.until if self._jwks is None else min(now + _CACHE_S, principal.until)
+        self._verified[fingerprint] = (principal, until)
         return principal
 
     def _fingerprint(self, token: str) -> bytes:

@@ -9,20 +9,21 @@ or on pipelined requests. This protocol adds them:
    would reset the connection, and the client would never see the response.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.api.errors import ApiError, error_response
 from service.api.protocol.connection_limits import MAX_BODY_BYTES, ConnectionCounts, ConnectionLimits
-from service.api.protocol.detached import EXTENSION, DetachedResponse
 from service.api.protocol.request_head import check_head, normal_target
+from service.api.protocol.response import EXTENSION, DetachedResponse, ResponseCycle
 from service.observability import metrics
 
 _SLICE_BYTES = 16_384
@@ -77,7 +78,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._ended = False
         self._unsent_since_s: float | None = None
         self._unsent_peak_bytes = 0
-        self._served: RequestResponseCycle
+        self._served: ResponseCycle
         """The request whose response is sent; `cycle` is the newest, which may have to wait for it."""
         self._lost: Callable[[], None] | None = None
 
@@ -182,7 +183,8 @@ class LimitedConnection(HttpToolsProtocol):
         """Begin to serve the request. Raise _Refusal."""
         if len(self.pipeline) >= self._limits.pipelined:
             raise _Refusal(503)
-        if problem := check_head(self.parser.get_http_version(), self._hosts, self._codings):
+        version = self.parser.get_http_version()
+        if problem := check_head(version, self._hosts, self._codings):
             raise _Refusal(*problem)
         if not self.url.startswith(b"/"):
             try:
@@ -191,9 +193,37 @@ class LimitedConnection(HttpToolsProtocol):
                 raise _Refusal(400) from None
         self._chunks = self._body_bytes = self._framing_bytes = 0
         self._enter(_Phase.body, self._limits.body_s)
-        super().on_headers_complete()
-        self.cycle.transport = self._lingering
+        self._serve(version)
+
+    def _serve(self, version: str) -> None:
+        """Begin to serve the request, or have it wait for those before it: uvicorn's `on_headers_complete`."""
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        self.scope["raw_path"] = self.root_path.encode("ascii") + target.path
+        self.scope["query_string"] = target.query or b""
         self.scope["extensions"] = {EXTENSION: self._detach}  # type: ignore[dict-item]  # uvicorn's type is too narrow
+        before = self.cycle
+        self.cycle = ResponseCycle(
+            scope=self.scope,
+            transport=self._lingering,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_chunk_header(self) -> None:
         """Count a chunk. Raise _Refusal."""
@@ -235,7 +265,7 @@ class LimitedConnection(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: a client would write the log."""
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._served = cycle
         super()._start_asgi_task(cycle, app)
 

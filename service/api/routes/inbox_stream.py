@@ -17,7 +17,7 @@ from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers
 from service.api.middleware import HEAD_ONLY
-from service.api.protocol.detached import DetachedResponse, detach
+from service.api.protocol.response import DetachedResponse, detach
 from service.api.representations.entries import entry_parts
 from service.api.representations.jsonapi import resource
 from service.api.representations.schemas import error_responses, query_parameter, response

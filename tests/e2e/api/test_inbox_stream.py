@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from service.api.hub import Hub
-from service.api.protocol.detached import EXTENSION
+from service.api.protocol.response import EXTENSION
 from service.api.routes import inbox_stream
 from service.ports import InboxChange, Unavailable
 from tests.e2e.api.served import served

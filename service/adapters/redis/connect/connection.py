@@ -251,8 +251,9 @@ def _require_primary(replication: Replication | None) -> None:
 
 def packed(command: Sequence[Any]) -> bytes:
     """Return a command as RESP; its first argument may be two words."""
-    name, *args = command
-    text: bytes = hiredis.pack_command((*name.split(), *args))
+    if " " in command[0]:
+        command = (*command[0].split(), *command[1:])
+    text: bytes = hiredis.pack_command(tuple(command))
     return text
 
 
