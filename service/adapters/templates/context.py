@@ -39,7 +39,9 @@ class Link:
             if part is None:
                 continue
             text = str(part)
-            if text in (".", ".."):
-                raise RenderFailed("a part of a link must not be '.' or '..'")
-            url += "/" + (text if _UNRESERVED(text) else quote(text, safe="", errors="replace"))
+            if not _UNRESERVED(text):
+                if text in (".", ".."):
+                    raise RenderFailed("a part of a link must not be '.' or '..'")
+                text = quote(text, safe="", errors="replace")
+            url = f"{url}/{text}"
         return url

@@ -2,22 +2,21 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from markupsafe import escape
 
 from service.adapters.templates import formats
-from service.adapters.templates.context import Link
 
 Button = Sequence[nodes.Expr]
-
-
-_MARKUP = re.compile("[&<>'\"]").search
 
 
 class SandboxCodeGenerator(CodeGenerator):
@@ -44,17 +43,64 @@ class SandboxCodeGenerator(CodeGenerator):
         self.visit(node.node, frame)
         self.write(" is None)")
 
+    def visit_Call(  # noqa: N802 - the visitor's name
+        self, node: nodes.Call, frame: Frame, forward_caller: bool = False
+    ) -> None:
+        """Write `link(…)` as a call, which is known to be safe; any other by the sandbox."""
+        plain = not (node.kwargs or node.dyn_args or node.dyn_kwargs or forward_caller)
+        if plain and isinstance(node.node, nodes.Name) and node.node.name == "link":
+            self.write("environment.globals['link'](")
+            for argument in node.args:
+                self.visit(argument, frame)
+                self.write(", ")
+            self.write(")")
+        else:
+            super().visit_Call(node, frame, forward_caller=forward_caller)
+
     def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
         if frame.eval_ctx.volatile:
             super()._output_child_pre(node, frame, finalize)
         else:
-            self.write(f"environment.{'as_html' if frame.eval_ctx.autoescape else 'as_text'}(")
+            self.write("(shown if type(shown := ")
 
     def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
         if frame.eval_ctx.volatile:
             super()._output_child_post(node, frame, finalize)
+        elif frame.eval_ctx.autoescape:
+            self.write(") is str and not environment.markup(shown) else environment.as_html(shown))")
         else:
-            self.write(")")
+            self.write(") is str else environment.as_text(shown))")
+
+
+class Names(dict[str, Any]):
+    """The names that one message's templates can use, with their values."""
+
+    def __missing__(self, name: str) -> object:
+        return missing
+
+
+class MessageContext(Context):
+    """The context of one message's template: made for each part, and so without what no template of ours uses.
+
+    `blocks` is shared by all messages: rendering does not add to it, since no template extends another.
+    """
+
+    def __init__(self, template: Template, blocks: Any, names: Names) -> None:
+        self.environment = template.environment
+        self.parent = self.vars = names
+        self.resolve_or_missing = names.__getitem__  # type: ignore[method-assign, assignment]
+        self.name = template.name
+        self.blocks = blocks
+
+    @cached_property
+    def eval_ctx(self) -> EvalContext:  # type: ignore[override]
+        """Return what an autoescape block of a template may change."""
+        return EvalContext(self.environment, self.name)
+
+    @cached_property
+    def exported_vars(self) -> set[str]:  # type: ignore[override]
+        """Return the names that a template sets."""
+        return set()
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -65,17 +111,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     code_generator_class: type[CodeGenerator] = SandboxCodeGenerator
 
+    markup = staticmethod(re.compile("[&<>'\"]").search)
+    """Finds a character that has to be escaped."""
+
     @staticmethod
     def as_html(value: object) -> str:
         """Return a shown value as escaped text, "" for None."""
-        if type(value) is str and not _MARKUP(value):
-            return value
         return "" if value is None else str(escape(value))
 
     @staticmethod
     def as_text(value: object) -> str:
         """Return a shown value as text, unescaped, "" for None."""
-        return value if type(value) is str else "" if value is None else str(value)
+        return "" if value is None else str(value)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return `obj.attribute`; for a dict its key of that name only, undefined where it has none."""
@@ -86,10 +133,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return `obj[argument]`; for a dict the same as `getattr`."""
         return self.getattr(obj, argument) if type(obj) is dict else super().getitem(obj, argument)
-
-    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Return `obj(…)`; a Link is known to be safe and needs no check by the sandbox."""
-        return obj(*args) if type(obj) is Link else super().call(context, obj, *args, **kwargs)
 
 
 def make_environment(*, html: bool, shared: Mapping[str, Any]) -> Environment:

@@ -36,11 +36,11 @@ def one_line(text: str) -> str:
 
 def unstructured_header(name: str, text: str) -> bytes:
     """Return `Name: text` with CRLF, for free text such as a subject, in lines of at most 78 octets."""
+    if len(name) + len(text) <= 75 and _READABLE(text) and "=?" not in text:
+        return f"{name}: {text}\r\n".encode("ascii")
     text = one_line(text)
     if "=?" in text or not _READABLE(text):
         return _fold(f"{name}:", _encode_words(text, len(name) + 2))
-    if len(name) + len(text) <= 75:
-        return f"{name}: {text}\r\n".encode("ascii")
     return _fold(f"{name}:", text.split(" "))
 
 

@@ -35,6 +35,8 @@ class Library:
         self.default_locale = locale
         self._html = make_environment(html=True, shared=shared)
         self._text = make_environment(html=False, shared=shared)
+        self.shared = dict(self._text.globals)
+        """The names that have the same values in every message."""
         self._layouts: dict[str, CompiledLayout] = {}
         self._pages: dict[tuple[str, str], Page] = {}
         self._files = {

@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError
 from jinja2.runtime import Context
 
-from service.adapters.templates.environment import Button, compile_template
+from service.adapters.templates.environment import Button, MessageContext, Names, compile_template
 from service.adapters.templates.quoted_printable import EncodedPiece, encode_piece
 from service.adapters.templates.styles import inline_css
 
@@ -45,21 +44,20 @@ class Page:
     html_blocks: Blocks
     text_blocks: Blocks
 
-    def html_pieces(self, values: dict[str, Any]) -> Iterator[str]:
+    def html_pieces(self, names: Names) -> Iterator[str]:
         """Yield the HTML part: the layout with the type's blocks in it."""
-        return self._render(self.layout.html, self.html_blocks, values)
-
-    def text_pieces(self, values: dict[str, Any]) -> Iterator[str]:
-        """Yield the text part: the layout with the type's blocks in it."""
-        return self._render(self.layout.text, self.text_blocks, values)
-
-    def block(self, name: str, values: dict[str, Any]) -> str:
-        """Return one block as plain text."""
-        return "".join(self.text.blocks[name](_context(self.text, self.text_blocks, values)))
-
-    def _render(self, layout: Template, blocks: Blocks, values: dict[str, Any]) -> Iterator[str]:
+        layout = self.layout.html
         # The same as `extends`, without the type's template having to name its layout.
-        return layout.root_render_func(_context(layout, blocks, values))
+        return layout.root_render_func(MessageContext(layout, self.html_blocks, names))
+
+    def text_pieces(self, names: Names) -> Iterator[str]:
+        """Yield the text part: the layout with the type's blocks in it."""
+        layout = self.layout.text
+        return layout.root_render_func(MessageContext(layout, self.text_blocks, names))
+
+    def block(self, name: str, names: Names) -> str:
+        """Return one block as plain text."""
+        return "".join(self.text.blocks[name](MessageContext(self.text, self.text_blocks, names)))
 
 
 def split_blocks(source: str, name: str) -> dict[str, str]:
@@ -111,16 +109,6 @@ def compile_page(type_name: str, locale: str, source: str, layout: CompiledLayou
 def _merge_blocks(layout: Template, template: Template) -> Blocks:
     """Return the blocks of both; a block of the type's template replaces the layout's of the same name."""
     return {name: [block] for name, block in (layout.blocks | template.blocks).items()}
-
-
-def _context(template: Template, blocks: Blocks, values: dict[str, Any]) -> Context:
-    """Return the context of one email.
-
-    `blocks` is shared by all of them: rendering does not add to it, since no template extends another.
-    """
-    context = Context(template.environment, {**template.globals, **values}, template.name, {})
-    context.blocks = blocks
-    return context
 
 
 def _block_source(blocks: dict[str, str], *names: str) -> str:

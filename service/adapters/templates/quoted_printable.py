@@ -30,6 +30,10 @@ def encode_piece(piece: str) -> EncodedPiece:
         return piece.encode("ascii"), len(piece), -1
     raw = piece.encode("utf-8", "replace")
     multiline = b"\n" in raw or b"\r" in raw
+    if not multiline:
+        data = b2a_qp(raw, istext=False)
+        if len(data) <= _WIDTH and not data.startswith((b".", b"F")):
+            return data, len(data), -1
     data = CRLF.join(map(_encode_line, _NEWLINE.split(raw))) if multiline else _encode_line(raw)
     cut = data.find(CRLF)
     if cut < 0:

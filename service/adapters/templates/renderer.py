@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import UndefinedError
 
 from service.adapters.templates.check import check_templates
 from service.adapters.templates.context import recipient_fields
+from service.adapters.templates.environment import Names
 from service.adapters.templates.formats import locale_of
 from service.adapters.templates.headers import (
     date_header,
@@ -101,14 +101,14 @@ class TemplateRenderer:
         except TemplateFault as fault:
             raise RenderFailed(str(fault)) from fault
 
-    def _values(self, page: Page, delivery: Delivery, list_unsubscribe: str = "") -> dict[str, Any]:
+    def _values(self, page: Page, delivery: Delivery, list_unsubscribe: str = "") -> Names:
         same_language = _same_language(delivery.locale, page.locale)
         link = self._find_unsubscribe(list_unsubscribe) if list_unsubscribe else None
-        return {
-            "data": {**self._absent_data[page.type], **delivery.data},
-            "recipient": recipient_fields(delivery, delivery.locale if same_language else page.locale),
-            "unsubscribe": link[1] if link else "",
-        }
+        names = Names(self.library.shared)
+        names["data"] = {**self._absent_data[page.type], **delivery.data}
+        names["recipient"] = recipient_fields(delivery, delivery.locale if same_language else page.locale)
+        names["unsubscribe"] = link[1] if link else ""
+        return names
 
     def _headers(self, page: Page) -> SharedHeaders:
         key = (page.type, page.locale)
