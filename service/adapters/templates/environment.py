@@ -72,7 +72,7 @@ class SandboxCodeGenerator(CodeGenerator):
             self.write(") is str else environment.as_text(shown))")
 
 
-class Names(dict[str, Any]):
+class TemplateNames(dict[str, Any]):
     """The names that one message's templates can use, with their values."""
 
     def __missing__(self, name: str) -> object:
@@ -85,10 +85,11 @@ class MessageContext(Context):
     `blocks` is shared by all messages: rendering does not add to it, since no template extends another.
     """
 
-    def __init__(self, template: Template, blocks: Any, names: Names) -> None:
+    def __init__(self, template: Template, blocks: Any, names: TemplateNames) -> None:
         self.environment = template.environment
-        self.parent = self.vars = names
-        self.resolve_or_missing = names.__getitem__  # type: ignore[method-assign, assignment]
+        own = TemplateNames(names)  # the layout may set names, which its blocks see and no other part
+        self.parent = self.vars = own
+        self.resolve_or_missing = own.__getitem__  # type: ignore[method-assign, assignment]
         self.name = template.name
         self.blocks = blocks
 

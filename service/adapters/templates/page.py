@@ -8,7 +8,7 @@ from types import CodeType
 from jinja2 import Template, TemplateSyntaxError
 from jinja2.runtime import Context
 
-from service.adapters.templates.environment import Button, MessageContext, Names, compile_template
+from service.adapters.templates.environment import Button, MessageContext, TemplateNames, compile_template
 from service.adapters.templates.quoted_printable import EncodedPiece, encode_piece
 from service.adapters.templates.styles import inline_css
 
@@ -44,18 +44,18 @@ class Page:
     html_blocks: Blocks
     text_blocks: Blocks
 
-    def html_pieces(self, names: Names) -> Iterator[str]:
+    def html_pieces(self, names: TemplateNames) -> Iterator[str]:
         """Yield the HTML part: the layout with the type's blocks in it."""
         layout = self.layout.html
         # The same as `extends`, without the type's template having to name its layout.
         return layout.root_render_func(MessageContext(layout, self.html_blocks, names))
 
-    def text_pieces(self, names: Names) -> Iterator[str]:
+    def text_pieces(self, names: TemplateNames) -> Iterator[str]:
         """Yield the text part: the layout with the type's blocks in it."""
         layout = self.layout.text
         return layout.root_render_func(MessageContext(layout, self.text_blocks, names))
 
-    def block(self, name: str, names: Names) -> str:
+    def block(self, name: str, names: TemplateNames) -> str:
         """Return one block as plain text."""
         return "".join(self.text.blocks[name](MessageContext(self.text, self.text_blocks, names)))
 

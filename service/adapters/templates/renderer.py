@@ -9,7 +9,7 @@ from jinja2 import UndefinedError
 
 from service.adapters.templates.check import check_templates
 from service.adapters.templates.context import recipient_fields
-from service.adapters.templates.environment import Names
+from service.adapters.templates.environment import TemplateNames
 from service.adapters.templates.formats import locale_of
 from service.adapters.templates.headers import (
     date_header,
@@ -101,10 +101,10 @@ class TemplateRenderer:
         except TemplateFault as fault:
             raise RenderFailed(str(fault)) from fault
 
-    def _values(self, page: Page, delivery: Delivery, list_unsubscribe: str = "") -> Names:
+    def _values(self, page: Page, delivery: Delivery, list_unsubscribe: str = "") -> TemplateNames:
         same_language = _same_language(delivery.locale, page.locale)
         link = self._find_unsubscribe(list_unsubscribe) if list_unsubscribe else None
-        names = Names(self.library.shared)
+        names = TemplateNames(self.library.shared)
         names["data"] = {**self._absent_data[page.type], **delivery.data}
         names["recipient"] = recipient_fields(delivery, delivery.locale if same_language else page.locale)
         names["unsubscribe"] = link[1] if link else ""

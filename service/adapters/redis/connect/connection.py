@@ -12,7 +12,6 @@ answers reads from data that no longer change. Hence three rules, which hold for
 redis-py repeats the commands of a connection that it lost on a new one: commands must be idempotent.
 """
 
-import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +28,7 @@ from redis.asyncio.connection import (
 )
 from redis.utils import str_if_bytes
 
+from service.adapters.redis.connect.replies import Replies
 from service.adapters.redis.errors import NotUsable, unavailable_reason
 
 CHECK_INTERVAL_S = 1.0
@@ -115,6 +115,7 @@ class _Checked(AbstractConnection):
         self._made_s = 0.0
         self._replace_s = 0.0
         self._next_check_s = 0.0
+        self._replies: Replies
         super().__init__(**kwargs)
 
     def pack_command(self, *args: Any) -> list[bytes]:
@@ -142,6 +143,10 @@ class _Checked(AbstractConnection):
             await self.disconnect(nowait=True)
             raise
         self._next_check_s = now_s + CHECK_INTERVAL_S
+        assert self._writer is not None
+        transport: Any = self._writer.transport
+        self._replies = Replies(transport.get_protocol(), self._parser.parse_error)
+        transport.set_protocol(self._replies)
 
     async def exchange(self, commands: bytes, number: int) -> list[Any]:
         """Send so many commands; return their replies, an error reply as a ResponseError in its place.
@@ -167,24 +172,17 @@ class _Checked(AbstractConnection):
             raise
 
     async def _exchange(self, asks_role: bool, commands: bytes, number: int) -> list[Any]:
-        timeout_s, now = self.socket_timeout, asyncio.get_running_loop().time
-        writer: Any = self._writer
-        parser: Any = self._parser
-        replies: list[Any] = []
-        async with asyncio.timeout(timeout_s) as limit:
-            writer.write(_PACKED_QUESTION + commands if asks_role else commands)
-            await writer.drain()
-            if asks_role:
-                self._check_role(await parser.read_response())
-            while True:
-                reply = await parser.read_response()
-                if isinstance(reply, redis.ResponseError):
-                    self._check_error(reply)
-                replies.append(reply)
-                if len(replies) == number:
-                    return replies
-                if timeout_s is not None:
-                    limit.reschedule(now() + timeout_s)
+        assert self._writer is not None
+        self._writer.write(_PACKED_QUESTION + commands if asks_role else commands)
+        replies = await self._replies.receive(number + asks_role, self.socket_timeout)
+        for reply in replies:
+            if isinstance(reply, redis.ConnectionError):  # the server is loading, or wants a password
+                raise reply
+            if isinstance(reply, redis.ResponseError):
+                self._check_error(reply)
+        if asks_role:
+            self._check_role(replies.pop(0))
+        return replies
 
     def _is_outdated(self, now_s: float) -> bool:
         """Return whether the connection must be made again before its next command."""
