@@ -35,7 +35,7 @@ class TemplateRenderer:
     """Renderer without state between emails: the bytes depend only on delivery, headers, and files read once.
 
     `sign` makes the DKIM-Signature header of a finished message. Dates come from the delivery, so every attempt
-    gives the same bytes. A 5 kB email of two parts costs some 40 µs.
+    gives the same bytes. A 5 kB email of two parts costs some 30 µs.
     """
 
     def __init__(

@@ -9,7 +9,8 @@ answers reads from data that no longer change. Hence three rules, which hold for
 3. A reply that shows that the server cannot be used closes the connection, and so does an error of the network. The
    connections that are as old or older are closed before they are used again, instead of failing one by one.
 
-redis-py repeats the commands of a connection that it lost on a new one: commands must be idempotent.
+redis-py makes a connection and logs in; commands and replies then go past its streams (`replies.py`). The client
+repeats the commands of a connection that was lost on a new one: commands must be idempotent.
 """
 
 import random
@@ -107,7 +108,7 @@ class ConnectionRules:
 
 
 class _Checked(AbstractConnection):
-    """The rules, and commands packed in C: a tenth of the time for the long argument lists of a batch."""
+    """A connection with these rules, which sends all commands of a pipeline at once."""
 
     def __init__(self, *, rules: ConnectionRules, **kwargs: Any) -> None:
         self._rules = rules
