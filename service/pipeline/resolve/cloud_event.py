@@ -35,7 +35,7 @@ _MAPPED_TYPES = "spring_json_header_types"
 
 def read_event(value: bytes | None, headers: Headers) -> dict[str, Any]:
     """Return the attributes and `data` of an event; those that are unset are absent. Raise InvalidEvent."""
-    texts = _header_texts(headers)
+    texts = _header_texts(headers) if headers else {}
     content_type = texts.get("content-type") or texts.get("contenttype") or ""
     media_type = content_type.partition(";")[0].strip().strip('"').lower()
     if media_type.startswith("application/cloudevents") and media_type != _STRUCTURED:

@@ -9,6 +9,7 @@
 import re
 from collections.abc import Mapping
 from string import Formatter
+from types import MappingProxyType
 from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
@@ -45,6 +46,7 @@ _EXTENSIONS = frozenset(
     {"recipients", "external_id", "project_id", "account", "actor", "expires", "supersede_key", *_SPELLINGS}
 )
 _KNOWN = _CORE | _EXTENSIONS
+_NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
 _MAX_ATTRIBUTE = 1024
 MAX_RECIPIENTS = 20_000
 """Recipients that one event may name."""
@@ -116,7 +118,10 @@ def parse(
     return event
 
 
-def _others(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _others(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the extensions of others."""
+    if _KNOWN.issuperset(fields):
+        return _NO_EXTENSIONS
     return {name: fields[name] for name in fields.keys() - _KNOWN}
 
 
@@ -174,8 +179,10 @@ def _key_fields(notification_type: NotificationType, data: Any) -> Mapping[str, 
 
 def _own_extensions(fields: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     """Return our extensions. An attribute wins over one in the data, and `x_y` over `xy`."""
-    extensions = {}
+    extensions: dict[str, Any] = {}
     for place in (data, fields):
+        if _EXTENSIONS.isdisjoint(place):
+            continue
         for name in sorted(place.keys() & _EXTENSIONS, reverse=True):  # the last one wins
             if place[name] is not None:
                 extensions[_SPELLINGS.get(name, name)] = place[name]
@@ -184,9 +191,11 @@ def _own_extensions(fields: dict[str, Any], data: dict[str, Any]) -> dict[str, A
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
+    if value is None:
+        return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return None if value is None else _clean(value, name)
+    return _clean(value, name)
 
 
 def _time(fields: Mapping[str, Any], name: str) -> int | None:

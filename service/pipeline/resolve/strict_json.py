@@ -48,7 +48,7 @@ def loads(value: bytes, max_bytes: int = MAX_BYTES) -> Any:
         raise InvalidEvent(DeadReason.too_large, f"{len(value)} bytes")
     if value.startswith(BYTE_ORDER_MARK):
         value = value[len(BYTE_ORDER_MARK) :]
-    if value.count(b"{") + value.count(b"[") > MAX_CONTAINERS:
+    if len(value) > MAX_CONTAINERS and value.count(b"{") + value.count(b"[") > MAX_CONTAINERS:
         _check_containers(value)
     try:
         document = orjson.loads(value)
