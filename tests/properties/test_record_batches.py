@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from service.model.record import PartialValue
 from streams.kafka import aiokafka_patches
 from streams.kafka.aiokafka_patches import BoundedPartitionRecords, PositionedRecords
+from tests.support.cost_growth import assert_linear
 from tests.support.record_batches import CODECS, GZIP, NONE, ZSTD, Raw, batch_bytes, batch_of
 
 _TP = TopicPartition("events", 0)
@@ -177,13 +178,7 @@ def test_bytes_that_are_no_records_do_not_stop_their_partition(codec: int, body:
 def test_the_cost_grows_with_the_batch() -> None:
     """The work of reading grows with the batch, and no faster: over four doublings less than 2.5 times for each."""
 
-    def cost(records: int) -> float:
-        data = batch_bytes([Raw(None, b"%d" % n * 20) for n in range(records)], GZIP)
-        best = 1e9
-        for _ in range(3):
-            started = time.process_time()
-            records_of(data)
-            best = min(best, time.process_time() - started)
-        return best
+    def batch_of(records: int) -> bytes:
+        return batch_bytes([Raw(None, b"%d" % n * 20) for n in range(records)], GZIP)
 
-    assert cost(160_000) < 2.5**4 * cost(10_000)
+    assert_linear(batch_of, records_of, size=10_000, doublings=4)
