@@ -38,6 +38,7 @@ class KafkaSettings(BaseModel):
     events_pattern: str = ""
     partitions: int = Field(default=6, ge=1)
     replication: int = Field(default=1, ge=1)
+    min_insync_replicas: int | None = Field(default=None, ge=1)
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str = ""
@@ -45,6 +46,15 @@ class KafkaSettings(BaseModel):
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _replicas_in_sync(self) -> Self:
+        # Three replicas are there to outlive any one broker: so none of them may acknowledge alone.
+        if self.min_insync_replicas is None and self.replication > 2:
+            self.min_insync_replicas = 2
+        if (self.min_insync_replicas or 1) > self.replication:
+            raise ValueError("min_insync_replicas is more than replication: no write would be accepted")
+        return self
 
 
 class RedisSettings(BaseModel):

@@ -43,7 +43,11 @@ def list_topics(as_json: Json = False) -> None:
     kafka = settings.kafka
     statuses = asyncio.run(
         topic_status(
-            kafka_connection(settings), kafka.prefix, partitions=kafka.partitions, events=kafka.events
+            kafka_connection(settings),
+            kafka.prefix,
+            partitions=kafka.partitions,
+            min_insync_replicas=kafka.min_insync_replicas,
+            events=kafka.events,
         )
     )
     columns = ("topic", "partitions", "replication", "cleanup", "retention_days", "key", "differs")
@@ -61,5 +65,6 @@ async def _apply(settings: Settings) -> "list[TopicChange]":
             kafka.prefix,
             partitions=kafka.partitions,
             replication=kafka.replication,
+            min_insync_replicas=kafka.min_insync_replicas,
             events=kafka.events,
         )

@@ -1,4 +1,4 @@
-"""The embedded broker's configuration: one KRaft node on loopback, small and quick to start."""
+"""The embedded broker's configuration: a KRaft node on loopback, small and quick to start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from service.dev.ports import LOOPBACK
 
 _SERVER = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
+node.id={node}
+controller.quorum.voters={voters}
 listeners={listeners},CONTROLLER://{host}:{controller_port}
 advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
@@ -20,14 +20,15 @@ message.max.bytes=2097152
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
-default.replication.factor=1
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=1
 log.index.size.max.bytes=1048576
 log.cleaner.dedupe.buffer.size=16777216
@@ -72,10 +73,38 @@ class BrokerSecurity:
     plain_port: int
 
 
+@dataclass(frozen=True, slots=True)
+class KRaftNode:
+    """A node of a cluster whose nodes are brokers and controllers at once.
+
+    `controller_ports` are those of all nodes, from node 1 on. In a cluster of three or more, a record is on three nodes
+    by default, and two must have it before it is acknowledged.
+    """
+
+    id: int
+    cluster_id: str
+    controller_ports: Sequence[int]
+
+    @property
+    def replicas(self) -> int:
+        """Return the default replication factor."""
+        return min(3, len(self.controller_ports))
+
+    @property
+    def min_insync_replicas(self) -> int:
+        """Return the number of replicas that must have a record before it is acknowledged."""
+        return max(1, self.replicas - 1)
+
+    @property
+    def voters(self) -> str:
+        """Return the controllers, as `controller.quorum.voters` names them."""
+        return ",".join(f"{n}@{LOOPBACK}:{port}" for n, port in enumerate(self.controller_ports, 1))
+
+
 def write_config(
     directory: Path,
     port: int,
-    controller_port: int,
+    node: KRaftNode,
     secured: BrokerSecurity | None = None,
     extra: Sequence[str] = (),
 ) -> tuple[Path, Path]:
@@ -95,7 +124,16 @@ def write_config(
             password=secured.password,
             keystore=secured.keystore,
         )
-    text = _SERVER.format(host=LOOPBACK, listeners=listeners, controller_port=controller_port, data=data)
+    text = _SERVER.format(
+        host=LOOPBACK,
+        listeners=listeners,
+        controller_port=node.controller_ports[node.id - 1],
+        node=node.id,
+        voters=node.voters,
+        replicas=node.replicas,
+        in_sync=node.min_insync_replicas,
+        data=data,
+    )
     server.touch(mode=0o600)  # before the text, which may hold a password
     server.write_text(text + tls_lines + "".join(f"{line}\n" for line in extra), "utf-8")
     logging.write_text(_LOGGING, "utf-8")

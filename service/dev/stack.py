@@ -112,6 +112,7 @@ class DevStack:
             kafka.prefix,
             partitions=kafka.partitions,
             replication=kafka.replication,
+            min_insync_replicas=kafka.min_insync_replicas,
             events=kafka.events,
         )
         # The rebuild comes before the seeds: in an empty Redis they would overwrite rows that Kafka has kept. A Redis

@@ -1,8 +1,9 @@
 """The command that makes the cluster's topics like the table: creates, adds partitions, sets; never deletes."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
@@ -34,29 +35,39 @@ async def apply(
     *,
     partitions: int = 6,
     replication: int = 1,
+    min_insync_replicas: int | None = None,
     events: Sequence[str] = ("events",),
 ) -> list[TopicChange]:
     """Create what is missing, add partitions, set what differs; never delete, never shrink. Idempotent.
 
     `events` are the topics of the upstream services: created for convenience where they are missing, and grown where
-    we may; their settings are not changed. Settings that the table does not name stay as they are.
+    we may; their settings are not changed. Settings that the table does not name stay as they are, and so do the
+    replicas of a topic that exists.
     Return when the brokers use what was made, or after 30 s.
     Raise KafkaError.
     """
     admin = AIOKafkaAdminClient(**connection.arguments())
     await admin.start()
     try:
-        plans = await plan_topics(admin, prefix, partitions=partitions, events=events)
-        missing = [plan for plan in plans if plan.missing]
+        plan = partial(
+            plan_topics,
+            admin,
+            prefix,
+            partitions=partitions,
+            events=events,
+            min_insync_replicas=min_insync_replicas,
+        )
+        plans = await plan()
+        missing = [one for one in plans if one.missing]
         await _create(admin, missing, partitions, replication)
-        changes = [TopicChange(plan.name, "created") for plan in missing]
-        for plan in plans:
-            if not plan.missing:
-                done = [*await _add_partitions(admin, plan), *await _set(admin, plan)]
-                changes.append(TopicChange(plan.name, ", ".join(done) or "unchanged"))
+        changes = [TopicChange(one.name, "created") for one in missing]
+        for one in plans:
+            if not one.missing:
+                done = [*await _add_partitions(admin, one), *await _set(admin, one)]
+                changes.append(TopicChange(one.name, ", ".join(done) or "unchanged"))
         if any(change.done != "unchanged" for change in changes):
-            ours = {plan.name for plan in plans if plan.topic or plan.missing}
-            await _until_visible(admin, ours, prefix, partitions, events)
+            ours = {one.name for one in plans if one.topic or one.missing}
+            await _until_visible(admin, ours, partitions, plan)
         return changes
     finally:
         await admin.close()
@@ -104,17 +115,16 @@ async def _set(admin: Any, plan: TopicPlan) -> Iterable[str]:
 
 
 async def _until_visible(
-    admin: Any, names: set[str], prefix: str, partitions: int, events: Sequence[str]
+    admin: Any, names: set[str], partitions: int, plan: Callable[[], Awaitable[Sequence[TopicPlan]]]
 ) -> None:
     """Return when these topics can be used, or after 30 s: the controller answers before the brokers have caught up."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_VISIBLE_TIMEOUT_S):
             while True:
                 # Leaders first: a broker that does not know a topic yet refuses to describe its settings.
-                if await _have_leaders(admin, names, partitions):
-                    plans = await plan_topics(admin, prefix, partitions=partitions, events=events)
-                    if not any(plan.to_set() for plan in plans):
-                        return
+                visible = await _have_leaders(admin, names, partitions)
+                if visible and not any(one.to_set() for one in await plan()):
+                    return
                 await asyncio.sleep(0.05)
 
 

@@ -35,6 +35,7 @@ class TopicPlan:
     replication: int
     settings: TopicSettings
     least_partitions: int
+    min_insync_replicas: int | None = None
 
     @property
     def missing(self) -> bool:
@@ -43,8 +44,13 @@ class TopicPlan:
 
     @property
     def config(self) -> Mapping[str, str]:
-        """The settings of the table; none for a topic of the upstream services."""
-        return self.topic.config() if self.topic else {}
+        """The settings of the table; none for a topic of the upstream services that exists."""
+        config = self.topic.config() if self.topic else {}
+        # Not where there are too few replicas: Kafka would accept no write.
+        enough = self.topic is not None and self.replication >= (self.min_insync_replicas or 0)
+        if self.min_insync_replicas is not None and (self.missing or enough):
+            config["min.insync.replicas"] = str(self.min_insync_replicas)
+        return config
 
     @property
     def too_few_partitions(self) -> bool:
@@ -73,12 +79,13 @@ async def plan_topics(
     *,
     partitions: int,
     events: Sequence[str],
+    min_insync_replicas: int | None = None,
     describe_events: bool = False,
 ) -> list[TopicPlan]:
     """Return the plan of the upstream services' topics `events` and of every topic of the table, in this order.
 
-    `partitions` is the least number of partitions. The settings of `events` are left empty unless `describe_events`:
-    Kafka may not allow us to see them. Raise KafkaError.
+    `partitions` is the least number of partitions; `min_insync_replicas` None leaves that to the brokers. The settings
+    of `events` are left empty unless `describe_events`: Kafka may not allow us to see them. Raise KafkaError.
     """
     table: dict[str, Topic | None] = dict.fromkeys(events)
     table |= {prefix + topic.name: topic for topic in TOPICS}
@@ -93,6 +100,7 @@ async def plan_topics(
             replication=len(here[0]["replicas"]) if here else 0,
             settings=settings.get(name, TopicSettings()),
             least_partitions=partitions,
+            min_insync_replicas=min_insync_replicas,
         )
         for name, topic in table.items()
     ]

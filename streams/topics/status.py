@@ -20,6 +20,7 @@ class TopicStatus(NamedTuple):
     cleanup: str
     retention_days: float | None
     differs: str = ""
+    min_insync_replicas: int = 1
 
 
 async def topic_status(
@@ -27,6 +28,7 @@ async def topic_status(
     prefix: str = "",
     *,
     partitions: int = 6,
+    min_insync_replicas: int | None = None,
     events: Sequence[str] = ("events",),
 ) -> list[TopicStatus]:
     """Return the status of the upstream services' topics and of every topic of the table. Raise Unavailable.
@@ -34,7 +36,14 @@ async def topic_status(
     `partitions` is the least number of partitions.
     """
     async with kafka_errors(connection), admin(connection) as client:
-        plans = await plan_topics(client, prefix, partitions=partitions, events=events, describe_events=True)
+        plans = await plan_topics(
+            client,
+            prefix,
+            partitions=partitions,
+            events=events,
+            min_insync_replicas=min_insync_replicas,
+            describe_events=True,
+        )
     return [_status(plan) for plan in plans]
 
 
@@ -58,4 +67,5 @@ def _status(plan: TopicPlan) -> TopicStatus:
         cleanup,
         retention_ms / _DAY_MS if retention_ms > 0 and "delete" in cleanup else None,
         ", ".join(differs),
+        int(in_force.get("min.insync.replicas", 1)),
     )

@@ -1,12 +1,16 @@
 """Check of Kafka: the brokers answer, and the topics agree with the topic table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
 from service.cli.support.factories import kafka_connection
 from service.cli.support.output import CliError
 from service.ports import Unavailable
-from service.settings import Settings
+from service.settings import KafkaSettings, Settings
+
+if TYPE_CHECKING:
+    from streams.topics.status import TopicStatus
 
 
 async def check_kafka(settings: Settings) -> Sequence[Finding]:
@@ -20,7 +24,11 @@ async def check_kafka(settings: Settings) -> Sequence[Finding]:
         brokers = _count(await broker_count(connection), "broker")
         findings = [ok("kafka", f"{kafka.bootstrap}, {brokers}, {kafka.security}")]
         topics = await topic_status(
-            connection, kafka.prefix, partitions=kafka.partitions, events=kafka.events
+            connection,
+            kafka.prefix,
+            partitions=kafka.partitions,
+            min_insync_replicas=kafka.min_insync_replicas,
+            events=kafka.events,
         )
     except CliError as failure:
         return [fail("kafka", str(failure), failure.remedy)]
@@ -36,7 +44,23 @@ async def check_kafka(settings: Settings) -> Sequence[Finding]:
         findings.append(warn("topics", detail, "run `tocsin topics apply`"))
     else:
         findings.append(ok("topics", f"{len(topics)} topics agree with the topic table"))
-    return findings
+    return [*findings, *_replication(topics, kafka)]
+
+
+def _replication(topics: "Sequence[TopicStatus]", kafka: KafkaSettings) -> Iterator[Finding]:
+    """Return what one broker's loss would cost, where the topics are to have replicas."""
+    if kafka.replication == 1:
+        return
+    present = [topic for topic in topics if topic.partitions]
+    if few := [f"{one.topic} ({one.replication})" for one in present if one.replication < kafka.replication]:
+        detail = f"fewer than {kafka.replication} replicas: {', '.join(few)}"
+        yield warn("kafka replication", detail, "add replicas with kafka-reassign-partitions.sh")
+    elif alone := [one.topic for one in present if one.min_insync_replicas == 1 < one.replication - 1]:
+        detail = f"a record counts as written when one broker has it: {', '.join(alone)}"
+        yield warn("kafka replication", detail, "set min.insync.replicas 2 on them")
+    elif present:
+        least = min(one.min_insync_replicas for one in present)
+        yield ok("kafka replication", f"{kafka.replication} replicas, of which {least} must be in sync")
 
 
 def _count(number: int, noun: str) -> str:

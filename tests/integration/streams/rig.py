@@ -50,13 +50,13 @@ class Rig:
         self.name = f"t{uuid.uuid4().hex[:12]}"
         self.source, self.sink, self.dead = (f"{self.name}.{part}" for part in ("source", "sink", "dead"))
 
-    async def create(self, partitions: int = 4) -> None:
+    async def create(self, partitions: int = 4, replication: int = 1) -> None:
         """Create the topics and wait until they can be used."""
         admin = AIOKafkaAdminClient(**self.connection.arguments())
         await admin.start()
         try:
             names = [self.source, self.sink, self.dead]
-            await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+            await admin.create_topics([NewTopic(name, partitions, replication) for name in names])
             deadline = time.monotonic() + 30
             while any(
                 topic["error_code"] or any(one["leader"] < 0 for one in topic["partitions"])

@@ -1,5 +1,6 @@
 """The plan: the differences between the table and a cluster, for `apply` and for the status."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,3 +94,14 @@ async def test_topics_of_upstream_services_keep_their_settings() -> None:
     assert admin.described == ["dispatch.inbox"]
     await plan_topics(admin, "", partitions=3, events=["events"], describe_events=True)
     assert admin.described == ["events", "dispatch.inbox"]
+
+
+async def test_replicas_in_sync_are_required_where_there_are_enough_replicas() -> None:
+    """Also of an upstream topic that is created; on a topic with too few replicas, Kafka would accept no write."""
+    plans = await plan_topics(Admin(), "", partitions=3, events=["events", "more"], min_insync_replicas=2)
+    required = {plan.name: plan.config.get("min.insync.replicas") for plan in plans}
+
+    assert (required["events"], required["more"]) == (None, "2")
+    assert (required["dispatch.inbox"], required["dispatch.outcomes"]) == (None, "2")
+    one = {plan.name: plan for plan in plans}["dispatch.inbox"]
+    assert replace(one, replication=2).to_set()["min.insync.replicas"] == "2"
