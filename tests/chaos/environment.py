@@ -155,7 +155,8 @@ class ChaosEnvironment:
         async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
             while True:
                 try:
-                    return await self.pipeline.publish(*events)
+                    # Each batch has other keys than the one before: every partition gets events.
+                    return await self.pipeline.publish(*events, first_key=len(self.published))
                 except Unavailable:
                     await asyncio.sleep(0.2)
 

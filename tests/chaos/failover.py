@@ -1,10 +1,12 @@
 """Redis fails over, its slots move, or it closes connections: deliveries continue within seconds."""
 
 import asyncio
+import time
 from collections import Counter
 
 from redis.crc import key_slot
 
+from service.model.ids import LEDGER_SHARDS
 from tests.chaos.environment import RECIPIENTS, ChaosEnvironment
 from tests.support.api_process import api_process
 from tests.support.redis_sentinels import SERVICE
@@ -23,7 +25,7 @@ async def connections_survive(environment: ChaosEnvironment) -> None:
         for _ in range(2):
             await pair.switch()
             environment.end_fault()
-            await _flows_again(environment)
+            await flows_again(environment)
 
 
 async def by_sentinels(environment: ChaosEnvironment) -> None:
@@ -35,13 +37,13 @@ async def by_sentinels(environment: ChaosEnvironment) -> None:
         await sentinels.ask(0, "SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
         await eventually(lambda: _is_primary(environment, sentinels.second.port))
         environment.end_fault()
-        await _flows_again(environment)
+        await flows_again(environment)
         await eventually(lambda: sentinels.in_step(sentinels.first.port), 60)
         sentinels.sentinels[0].stop()
         await asyncio.to_thread(sentinels.second.kill)
         await eventually(lambda: _is_primary(environment, sentinels.first.port))
         environment.end_fault()
-        await _flows_again(environment)
+        await flows_again(environment)
 
 
 async def _is_primary(environment: ChaosEnvironment, port: int) -> bool:
@@ -62,17 +64,19 @@ async def primary_of_cluster_killed(environment: ChaosEnvironment) -> None:
 
         await eventually(replaced)
         environment.end_fault()
-        await _flows_again(environment)
+        await flows_again(environment)
 
 
 async def slots_moved(environment: ChaosEnvironment) -> None:
-    """Move the slots of all inboxes between servers; some of them stay half moved for a second."""
-    cluster = environment.servers.cluster
+    """Move the slots of all inboxes and of all shards of the ledger; some of them stay half moved for a second."""
+    cluster, keys = environment.servers.cluster, environment.pipeline.parts.store.keys
+    tags = [keys.inbox(f"p{n}") for n in range(RECIPIENTS)]
+    tags += [keys.ledger_shard(n) for n in range(LEDGER_SHARDS)]
     environment.pipeline.start_worker()
     async with environment.continuous_load():
         await environment.wait_for_mail(100)
-        for n in range(RECIPIENTS):
-            slot = key_slot(b"r:p%d" % n)  # the hash tag of the recipient's keys
+        for n, tag in enumerate(tags):
+            slot = key_slot(tag.encode())
             source = await asyncio.to_thread(cluster.primary_of, slot)
             target = await asyncio.to_thread(cluster.primary_of, (slot + 5_500) % 16_384)
             if target is source:
@@ -82,9 +86,12 @@ async def slots_moved(environment: ChaosEnvironment) -> None:
                 await asyncio.sleep(1.0)
             await asyncio.to_thread(cluster.finish_move, slot, source, target)
         environment.end_fault()
-        await _flows_again(environment)
+        await flows_again(environment)
     dead = len(await environment.pipeline.dead_letters())
     assert not dead, f"{dead} dead letters"
+    replies = await asyncio.to_thread(cluster.redirections)
+    assert all(replies.values()), f"not every reply of a moving slot was given: {replies}"
+    environment.note = ", ".join(f"{count} {name}" for name, count in replies.items())
 
 
 async def idle_connections_closed(environment: ChaosEnvironment) -> None:
@@ -106,13 +113,18 @@ async def idle_connections_closed(environment: ChaosEnvironment) -> None:
             codes.update([(await api.get("/counts")).status_code for _ in range(5)])
             await environment.wait_for_mail(5)
         environment.end_fault()
-        await _flows_again(environment)
+        await flows_again(environment)
     assert set(codes) == {200}, f"answers of the API: {dict(codes)}"
 
 
-async def _flows_again(environment: ChaosEnvironment) -> None:
-    """Publish events, and wait until they are settled: through every stage. Raise AssertionError after some seconds."""
-    events = [environment.expected_event() for _ in range(20)]
+async def flows_again(environment: ChaosEnvironment) -> float:
+    """Publish events, and wait until they are settled: through every stage. Return the seconds from now on.
+
+    Raise AssertionError after 90 s.
+    """
+    events, started_s = [environment.expected_event() for _ in range(20)], time.monotonic()
     await environment.publish(events)
     await environment.wait_until_settled([event["id"] for event in events], _MOST_RECOVERY_S)
+    took_s = time.monotonic() - started_s
     await environment.wait_for_mail(20)
+    return took_s

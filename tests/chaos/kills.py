@@ -6,14 +6,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import httpx
+
 from service.model.recipient import Recipient
 from tests.chaos.environment import ChaosEnvironment
+from tests.chaos.failover import flows_again
 from tests.chaos.fork_server import ForkedWorker, WorkerForkServer
 from tests.chaos.scenario import Act
 from tests.chaos.worker import FAILING_EVENT
+from tests.support.readiness import start_ready_worker
 from tests.support.wait import eventually
 
 _KILL_TIMEOUT_S = 240
+_JOINING, _SHARED_TIMEOUT_S = 3, 120.0
+_USED_STAGES = ("resolve", "inbox", "email.high")
 
 
 async def no_fault(environment: ChaosEnvironment) -> None:
@@ -176,3 +182,32 @@ async def rebalance_storm(environment: ChaosEnvironment) -> None:
             joined.send_signal(signal.SIGTERM)
             await asyncio.to_thread(joined.wait, 60)
         environment.end_fault()
+
+
+async def workers_scaled(environment: ChaosEnvironment) -> None:
+    """Let three workers join the first, and when each has done a part of every stage, stop three of the four."""
+    pipeline = environment.pipeline
+    probes = [await start_ready_worker(pipeline)]
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        probes += await asyncio.gather(*(start_ready_worker(pipeline) for _ in range(_JOINING)))
+        idle: list[str] = []
+
+        async def shared() -> bool:
+            idle[:] = [name for n, probe in enumerate(probes, 1) for name in await _idle_stages(n, probe)]
+            return not idle
+
+        await eventually(shared, _SHARED_TIMEOUT_S, lambda: f"without work: {', '.join(idle)}")
+        for worker in pipeline.workers[1:]:
+            worker.terminate()
+        codes = [await asyncio.to_thread(worker.wait, 60) for worker in pipeline.workers[1:]]
+        assert codes == [0] * _JOINING
+        environment.end_fault()
+        await flows_again(environment)
+
+
+async def _idle_stages(number: int, probe: str) -> list[str]:
+    """Return the stages of a worker that have finished nothing."""
+    async with httpx.AsyncClient() as client:
+        stages = (await client.get(probe)).json()["stages"]
+    return [f"{name} of worker {number}" for name in _USED_STAGES if not stages[name]["finished"]]

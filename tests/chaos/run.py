@@ -1,4 +1,4 @@
-"""Run scenarios and print the table: `python -m tests.chaos.run [--short] [--only TEXT] [--seed N] [--write]`."""
+"""Run scenarios and print the table: `python -m tests.chaos.run [--short] [--only TEXT …] [--seed N] [--write]`."""
 
 import argparse
 import asyncio
@@ -32,7 +32,10 @@ async def run(scenario: Scenario, seed: int, older_revision: str = "") -> Report
         await stack.enter_async_context(asyncio.timeout(_SCENARIO_TIMEOUT_S))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-chaos-")))
         servers = await scenario.servers(stack, folder) if scenario.servers else Servers()
-        pipeline = await stack.enter_async_context(RealPipeline(kafka=servers.own_kafka, redis=servers.redis))
+        kafka = servers.own_brokers or servers.own_kafka
+        pipeline = await stack.enter_async_context(
+            RealPipeline(scenario.partitions, kafka=kafka, redis=servers.redis)
+        )
         environment = ChaosEnvironment(pipeline, seed, servers, scenario.mail_bound, older_revision)
         await environment.prepare()
         await scenario.act(environment)
@@ -65,7 +68,8 @@ async def run_all(scenarios: Sequence[Scenario], seed: int, older_revision: str)
         async with slots:
             started = time.monotonic()
             report = await report_on(scenario, seed + number, older_revision)
-            print(f"{time.monotonic() - started:6.0f} s  {scenario.name}: {report.outcome}", flush=True)
+            outcome = "; ".join([report.outcome, *report.violations])
+            print(f"{time.monotonic() - started:6.0f} s  {scenario.name}: {outcome}", flush=True)
             return report
 
     return list(await asyncio.gather(*(run_one(s, n) for n, s in enumerate(scenarios))))
@@ -76,12 +80,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="the selection that is part of the tests")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
-    parser.add_argument("--only", default="", help="scenarios with this text in their names")
+    parser.add_argument("--only", nargs="+", default=[""], help="scenarios with one of these in their names")
     parser.add_argument("--older", default="", help="the revision that the rolling upgrade starts from")
     parser.add_argument("--write", action="store_true", help="write the rows into docs/reliability.md")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers stop and disks are unmounted
-    scenarios = [s for s in (SHORT if options.short else ALL) if options.only in s.name]
+    selected = SHORT if options.short else ALL
+    scenarios = [s for s in selected if any(text in s.name for text in options.only)]
     print(f"seed {options.seed}, {len(scenarios)} scenarios", flush=True)
     started = time.monotonic()
     reports = asyncio.run(run_all(scenarios, options.seed, options.older))

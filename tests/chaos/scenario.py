@@ -20,7 +20,8 @@ class Scenario:
     """`act` injects the fault; afterwards everything published must arrive.
 
     `ref` names the kinds of fault as docs/reliability.md does. Without `servers` the scenario shares those of the run.
-    `points` are the kill points that it passes. A `planted` one has a fault in the product, which must be noticed.
+    `partitions` are those of each topic at first. `points` are the kill points that it passes. A `planted` one has a
+    fault in the product, which must be noticed.
     """
 
     name: str
@@ -29,5 +30,6 @@ class Scenario:
     mail_bound: int = 0
     servers: "ServerFactory | None" = None
     settle_s: float = 240.0
+    partitions: int = 3
     points: frozenset[str] = frozenset()
     planted: bool = False

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from streams.faults.points import POINTS as STAGE_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
 from tests.chaos import (
+    brokers,
     clock,
     failover,
     inputs,
@@ -58,6 +59,13 @@ WORKERS = [
     Scenario("SIGTERM under load", "F3", kills.sigterm),
     Scenario("kill -9 at random times, two workers", "F1 F2", kills.random_kills(6)),
     Scenario("workers join and leave", "F5", kills.rebalance_storm),
+    Scenario(
+        "workers scaled from 1 to 4 to 1",
+        "F5",
+        kills.workers_scaled,
+        servers=servers.scaled_out,
+        partitions=8,
+    ),
     Scenario("rolling upgrade, and back", "F22", versions.rolling_upgrade),
     Scenario("clock jumps 2 h ahead, 1 h back", "F16", clock.jumps),
 ]
@@ -101,6 +109,19 @@ SERVERS = [
     Scenario("Redis' disk full", "F15", outages.redis_disk_full, servers=servers.valkey(disk_mb=64)),
     Scenario("broker stopped, down for 30 s", "F4", outages.broker_outage(clean=True), servers=_BROKER),
     Scenario("broker killed, down for 30 s", "F4", outages.broker_outage(clean=False), servers=_BROKER),
+    Scenario(
+        "each of three brokers stopped in turn",
+        "F4",
+        brokers.brokers_in_turn(clean=True),
+        servers=servers.kafka_cluster,
+    ),
+    Scenario(
+        "each of three brokers killed in turn",
+        "F4",
+        brokers.brokers_in_turn(clean=False),
+        servers=servers.kafka_cluster,
+    ),
+    Scenario("leaders of all partitions moved", "F4", brokers.leaders_moved, servers=servers.kafka_cluster),
     Scenario("broker's disk full", "F15", outages.broker_disk_full, servers=servers.kafka(disk_mb=160)),
     Scenario("relay refuses and breaks off", "F9 F12 F13", relay.relay_faults),
 ]
@@ -149,7 +170,13 @@ INPUTS = [
     ),
     Scenario("dead-letter topic refuses", "F20", inputs.dead_letters_refused),
     Scenario("recipients change under load", "F21", recipients.change_recipients),
-    Scenario("partitions added under load", "F23", topics.partitions_added),
+    Scenario(
+        "partitions added under load",
+        "F23",
+        topics.partitions_added,
+        servers=servers.kafka_cluster,
+        partitions=2,
+    ),
     Scenario("events deleted and recreated", "F23", topics.events_recreated),
     Scenario("compression bombs beside events", "F24", topics.compression_bombs),
 ]

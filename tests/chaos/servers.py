@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,6 +13,7 @@ from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey
 from service.settings import RedisSettings
 from tests.chaos.disk import SmallDisk
+from tests.support.kafka_cluster import EmbeddedKafkaCluster
 from tests.support.redis_cluster import EmbeddedCluster
 from tests.support.redis_pair import RedisPair
 from tests.support.redis_sentinels import RedisSentinels
@@ -25,6 +26,7 @@ class Servers:
     """The servers of one scenario. Those that are None it shares with the others. `proxy` is before the broker."""
 
     own_kafka: EmbeddedKafka | None = None
+    own_brokers: EmbeddedKafkaCluster | None = None
     own_valkey: EmbeddedValkey | None = None
     own_pair: RedisPair | None = None
     own_sentinels: RedisSentinels | None = None
@@ -37,6 +39,11 @@ class Servers:
     def kafka(self) -> EmbeddedKafka:
         assert self.own_kafka is not None
         return self.own_kafka
+
+    @property
+    def brokers(self) -> EmbeddedKafkaCluster:
+        assert self.own_brokers is not None
+        return self.own_brokers
 
     @property
     def redis(self) -> RedisSettings | None:
@@ -108,6 +115,17 @@ def kafka(*extra: str, disk_mb: int = 0) -> ServerFactory:
         return Servers(own_kafka=server, own_disk=disk)
 
     return make
+
+
+async def kafka_cluster(stack: AsyncExitStack, folder: Path) -> Servers:
+    """Start three brokers, each record on all of them."""
+    return Servers(own_brokers=await stack.enter_async_context(EmbeddedKafkaCluster(folder / "brokers")))
+
+
+async def scaled_out(stack: AsyncExitStack, folder: Path) -> Servers:
+    """Start three brokers, and a Redis cluster of three primaries with a replica each."""
+    brokers, redis = await kafka_cluster(stack, folder), await redis_cluster(stack, folder)
+    return replace(brokers, own_cluster=redis.own_cluster)
 
 
 async def redis_pair(stack: AsyncExitStack, folder: Path) -> Servers:

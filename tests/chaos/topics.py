@@ -4,37 +4,44 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from service.dev.ports import free_port
 from tests.chaos.environment import ChaosEnvironment
-from tests.support.readiness import wait_until_ready
+from tests.support.readiness import start_ready_worker
 from tests.support.record_batches import GZIP, ZSTD, Raw, batch_bytes, send_batch
 from tests.support.wait import eventually
 
+_MORE_PARTITIONS = 8
 _NOTICED_S = 20.0
 """Within which new partitions and topics must be read, on a busy machine."""
 
 
 async def partitions_added(environment: ChaosEnvironment) -> None:
-    """Let `events` grow while events are published; what is in the new partitions must not wait for minutes."""
-    await _start_ready_worker(environment)
-    await environment.publish_load(100)
-    async with _admin(environment) as admin:
-        await admin.create_partitions({_events(environment): NewPartitions(6)})
-    # A producer of its own: one that is connected learns of new partitions only after minutes.
-    await environment.pipeline.producer.stop()
-    await environment.publish_load(300)
-    environment.end_fault()
-    await environment.wait_for_recovery(_NOTICED_S)
+    """Let every topic grow from 2 to 8 partitions while events are published; new ones must not wait for minutes."""
+    pipeline, kafka = environment.pipeline, environment.pipeline.settings.kafka
+    assert kafka.partitions < _MORE_PARTITIONS
+    for _ in range(2):
+        await start_ready_worker(pipeline)
+    async with environment.continuous_load():
+        await environment.wait_for_mail(100)
+        kafka.partitions = _MORE_PARTITIONS
+        await pipeline.apply_topics()
+        # A producer of its own: one that is connected learns of new partitions only after minutes.
+        await pipeline.producer.stop()
+        environment.end_fault()
+        await environment.wait_for_recovery(_NOTICED_S)
+        events = [environment.expected_event() for _ in range(100)]
+        await environment.publish(events)
+        await environment.wait_until_settled([event["id"] for event in events], _NOTICED_S)
+    used = {record.partition for record in await pipeline.records(_events(environment))}
+    assert len(used) == _MORE_PARTITIONS, f"only the partitions {used} were written"
 
 
 async def events_recreated(environment: ChaosEnvironment) -> None:
     """Delete `events` and make it again, with more records than before: none may be skipped."""
-    await _start_ready_worker(environment)
+    await start_ready_worker(environment.pipeline)
     await environment.publish_load(200)
     await environment.wait_until_settled(
         list(environment.published), 60
@@ -57,7 +64,7 @@ async def events_recreated(environment: ChaosEnvironment) -> None:
 
 async def compression_bombs(environment: ChaosEnvironment) -> None:
     """Publish batches that expand to 700 MB and more among the events, to a worker with 512 MiB of memory."""
-    await _start_ready_worker(environment, module="tests.support.limited_memory", LIMIT_MIB="512")
+    await start_ready_worker(environment.pipeline, module="tests.support.limited_memory", LIMIT_MIB="512")
     kafka, events = environment.pipeline.settings.kafka, _events(environment)
     large = Raw(b"z", (b"\0", 1 << 20))
     batches = [batch_bytes([large] * 680, GZIP), batch_bytes([Raw(b"z", (b"\0", 900 << 20))], ZSTD)]
@@ -73,12 +80,6 @@ async def compression_bombs(environment: ChaosEnvironment) -> None:
 
     await eventually(refused, 90)
     assert sum(len(value) for value, _ in await environment.pipeline.dead_letters()) < 8 << 20
-
-
-async def _start_ready_worker(environment: ChaosEnvironment, **worker: Any) -> None:
-    probe = free_port()
-    environment.pipeline.start_worker(TOCSIN_WORKER__METRICS_PORT=str(probe), **worker)
-    await wait_until_ready(f"http://127.0.0.1:{probe}/readyz")
 
 
 def _events(environment: ChaosEnvironment) -> str:

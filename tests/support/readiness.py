@@ -1,9 +1,12 @@
-"""Ask a worker's probe why it is not ready."""
+"""Ask a worker's probe why it is not ready, and start workers that are."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
+from service.dev.ports import free_port
+from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
 
@@ -26,3 +29,12 @@ async def wait_until_ready(probe: str, timeout_s: float = 60) -> None:
         return not reasons
 
     await eventually(is_ready, timeout_s, lambda: str(reasons))
+
+
+async def start_ready_worker(pipeline: RealPipeline, **worker: Any) -> str:
+    """Start a worker, with arguments of `RealPipeline.start_worker`; return the URL of its probe when it is ready."""
+    port = free_port()
+    pipeline.start_worker(TOCSIN_WORKER__METRICS_PORT=str(port), **worker)
+    probe = f"http://127.0.0.1:{port}/readyz"
+    await wait_until_ready(probe, 120)
+    return probe

@@ -30,8 +30,10 @@ from service.model.record import Message
 from service.settings import KafkaSettings, RedisSettings, Settings, SmtpSettings, WorkerSettings
 from streams.kafka.connection import kafka_connection
 from streams.producer.producer import Producer
+from streams.topics.apply import TopicChange
 from streams.topics.apply import apply as apply_topics
 from tests.support.completeness import mark_complete
+from tests.support.kafka_cluster import EmbeddedKafkaCluster
 from tests.support.paths import ROOT
 from tests.support.stack import shared_kafka, shared_valkey
 from tests.support.wait import eventually
@@ -45,7 +47,7 @@ class RealPipeline:
         partitions: int = 3,
         variables: Mapping[str, str] | None = None,
         *,
-        kafka: EmbeddedKafka | None = None,
+        kafka: EmbeddedKafka | EmbeddedKafkaCluster | None = None,
         valkey: EmbeddedValkey | None = None,
         redis: RedisSettings | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class RealPipeline:
                 prefix=f"{name}.",
                 events=(f"{name}.events",),
                 partitions=partitions,
+                replication=kafka.replication if isinstance(kafka, EmbeddedKafkaCluster) else 1,
             ),
             redis=(redis or RedisSettings(url=(valkey or shared_valkey()).url)).model_copy(
                 update={"prefix": f"{name}:"}
@@ -72,13 +75,10 @@ class RealPipeline:
 
     async def __aenter__(self) -> Self:
         await self.catcher.start()
-        kafka = self.settings.kafka
-        await apply_topics(
-            kafka_connection(kafka), kafka.prefix, partitions=kafka.partitions, events=kafka.events
-        )
+        await self.apply_topics()
         self.parts = bootstrap(self.settings)
         await mark_complete(self.parts.store)
-        self.producer = Producer(kafka_connection(kafka))
+        self.producer = Producer(kafka_connection(self.settings.kafka))
         await self.producer.start()
         await self.seed()
         return self
@@ -91,6 +91,18 @@ class RealPipeline:
         await self.producer.stop()
         await self.catcher.stop()
         await self.parts.store.close()
+
+    async def apply_topics(self) -> list[TopicChange]:
+        """Create the topics, or alter them as the settings say by now; return what was done with each."""
+        kafka = self.settings.kafka
+        return await apply_topics(
+            kafka_connection(kafka),
+            kafka.prefix,
+            partitions=kafka.partitions,
+            replication=kafka.replication,
+            min_insync_replicas=kafka.min_insync_replicas,
+            events=kafka.events,
+        )
 
     async def seed(self) -> None:
         """Write the development's sample rows into the tables."""
@@ -149,13 +161,16 @@ class RealPipeline:
         return process.returncode or 0, documents, (out + err).decode()
 
     async def publish(
-        self, *events: Mapping[str, Any] | bytes, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        *events: Mapping[str, Any] | bytes,
+        headers: Sequence[tuple[str, bytes]] = (),
+        first_key: int = 0,
     ) -> None:
-        """Publish events to the upstream topic, as bytes or as JSON."""
+        """Publish events to the upstream topic, as bytes or as JSON; their keys are numbers from `first_key` on."""
         values = [e if isinstance(e, bytes) else json.dumps(e).encode() for e in events]
         topic = self.settings.kafka.events[0]
         await self.producer.publish(
-            [Message(topic, str(n).encode(), v, headers) for n, v in enumerate(values)]
+            [Message(topic, str(n).encode(), v, headers) for n, v in enumerate(values, first_key)]
         )
 
     async def entries(self, source: str, event_id: str) -> list[Entry]:

@@ -130,6 +130,15 @@ class EmbeddedCluster:
         for server in (target, source):
             self.command(server, "CLUSTER SETSLOT", slot, "NODE", owner)
 
+    def redirections(self) -> dict[str, int]:
+        """Return how often the servers have replied that a slot is elsewhere, or moving, by the word of the reply."""
+        counts = dict.fromkeys(("MOVED", "ASK", "TRYAGAIN"), 0)
+        for server in self.servers:
+            errors = self.command(server, "INFO", "errorstats")
+            for word in counts:
+                counts[word] += errors.get(f"errorstat_{word}", {}).get("count", 0)
+        return counts
+
     def _form(self) -> None:
         for server in self.servers:
             server.start()
