@@ -170,13 +170,7 @@ INPUTS = [
     ),
     Scenario("dead-letter topic refuses", "F20", inputs.dead_letters_refused),
     Scenario("recipients change under load", "F21", recipients.change_recipients),
-    Scenario(
-        "partitions added under load",
-        "F23",
-        topics.partitions_added,
-        servers=servers.kafka_cluster,
-        partitions=2,
-    ),
+    Scenario("partitions added under load", "F23", topics.partitions_added, partitions=2),
     Scenario("events deleted and recreated", "F23", topics.events_recreated),
     Scenario("compression bombs beside events", "F24", topics.compression_bombs),
 ]

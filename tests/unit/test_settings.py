@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from service.settings import Settings
+from service.settings import KafkaSettings, Settings
 from tests.support.paths import ROOT
 
 ROW = re.compile(r"^\| `(TOCSIN_\w+)` \|.*\| (?:`(.*?)`|none)[^|`]*\|$", re.MULTILINE)
@@ -95,3 +95,12 @@ def test_each_is_read(place: Place) -> None:
     else:
         bases = READ_AS.get(section, {section})
         assert any((base, place[-1]) in attributes for base in bases)
+
+
+def test_one_of_three_brokers_does_not_acknowledge_alone() -> None:
+    """With three replicas, two must have a record, unless another number is set; more than there are is refused."""
+    assert KafkaSettings(replication=3).min_insync_replicas == 2
+    assert KafkaSettings(replication=3, min_insync_replicas=1).min_insync_replicas == 1
+    assert KafkaSettings(replication=2).min_insync_replicas is None
+    with pytest.raises(ValidationError, match="no write would be accepted"):
+        KafkaSettings(replication=3, min_insync_replicas=4)
