@@ -75,6 +75,11 @@ class Stack:
         return self._kafka.bootstrap
 
     @property
+    def redis_url(self) -> str:
+        """Return the URL of Redis."""
+        return self._valkey.url
+
+    @property
     def pids(self) -> dict[str, int]:
         """Return the process ids of the servers, by name."""
         pids = {"kafka": self._kafka.pid, "valkey": self._valkey.pid, "sink": self.sink.pid}

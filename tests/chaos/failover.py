@@ -9,6 +9,7 @@ from redis.crc import key_slot
 from service.model.ids import LEDGER_SHARDS
 from tests.chaos.environment import RECIPIENTS, ChaosEnvironment
 from tests.support.api_process import api_process
+from tests.support.readiness import start_ready_worker
 from tests.support.redis_sentinels import SERVICE
 from tests.support.wait import eventually
 
@@ -19,7 +20,7 @@ _MOST_RECOVERY_S = 90.0
 async def connections_survive(environment: ChaosEnvironment) -> None:
     """Switch the parts of primary and replica, twice; every connection stays open, to what is a replica now."""
     pair = environment.servers.pair
-    environment.pipeline.start_worker()
+    await start_ready_worker(environment.pipeline)
     async with environment.continuous_load():
         await environment.wait_for_mail(100)
         for _ in range(2):
@@ -31,7 +32,7 @@ async def connections_survive(environment: ChaosEnvironment) -> None:
 async def by_sentinels(environment: ChaosEnvironment) -> None:
     """Let the sentinels switch the parts; then kill the primary, together with the first sentinel."""
     sentinels = environment.servers.sentinels
-    environment.pipeline.start_worker()
+    await start_ready_worker(environment.pipeline)
     async with environment.continuous_load():
         await environment.wait_for_mail(100)
         await sentinels.ask(0, "SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
@@ -53,7 +54,7 @@ async def _is_primary(environment: ChaosEnvironment, port: int) -> bool:
 async def primary_of_cluster_killed(environment: ChaosEnvironment) -> None:
     """Kill the primary of the first slots, which is the first seed server; its replica takes over."""
     cluster = environment.servers.cluster
-    environment.pipeline.start_worker()
+    await start_ready_worker(environment.pipeline)
     async with environment.continuous_load():
         await environment.wait_for_mail(100)
         victim = cluster.primary_of(0)
@@ -72,7 +73,7 @@ async def slots_moved(environment: ChaosEnvironment) -> None:
     cluster, keys = environment.servers.cluster, environment.pipeline.parts.store.keys
     tags = [keys.inbox(f"p{n}") for n in range(RECIPIENTS)]
     tags += [keys.ledger_shard(n) for n in range(LEDGER_SHARDS)]
-    environment.pipeline.start_worker()
+    await start_ready_worker(environment.pipeline)
     async with environment.continuous_load():
         await environment.wait_for_mail(100)
         for n, tag in enumerate(tags):
@@ -100,7 +101,7 @@ async def idle_connections_closed(environment: ChaosEnvironment) -> None:
     Each request to the API counts against a rate limit in Redis; none of them may notice.
     """
     store = environment.pipeline.parts.store
-    environment.pipeline.start_worker()
+    await start_ready_worker(environment.pipeline)
     await store.pipeline([("CONFIG", "SET", "timeout", "1")])
     codes: Counter[int] = Counter()
     async with (
