@@ -5,6 +5,7 @@ from typing import Any
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import why_incomplete
+from service.adapters.redis.errors import unavailable
 from service.adapters.redis.script_batch import Script
 from service.ports.state_history import (
     CatchUp,
@@ -99,7 +100,8 @@ class RedisStateHistory:
         """Return the processes of the primaries by replication id; without those that do not tell."""
         processes: dict[str, PrimaryProcess] = {}
         for client in (await self._store.primaries()).values():
-            replication, server = await client.run([("INFO", "replication"), ("INFO", "server")])
+            with unavailable():  # it may have died since the others named it
+                replication, server = await client.run([("INFO", "replication"), ("INFO", "server")])
             if server_id := _field(replication, "master_replid"):
                 before = _field(replication, "master_replid2")
                 continues = before if before.strip("0") else ""  # all zeros where there is none

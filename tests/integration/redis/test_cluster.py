@@ -13,6 +13,7 @@ from service import settings
 from service.adapters.redis.client import Store
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
+from service.adapters.redis.state_history import RedisStateHistory
 from service.ports import InboxItem, Unavailable
 from tests.fakes.clock import FakeClock
 from tests.support.redis_cluster import EmbeddedCluster
@@ -190,3 +191,14 @@ async def test_scans_of_operators_raise_only_unavailable(tmp_path: Path) -> None
                 with pytest.raises(Unavailable, match=r"^redis: "):
                     async for _ in ledger_scan.ledger():
                         pass
+
+
+async def test_a_primary_that_dies_while_servers_are_asked_for_their_history(tmp_path: Path) -> None:
+    """It is named by the others for a while; the state keeper waits, as for any other command."""
+    with EmbeddedCluster(tmp_path) as cluster:
+        async with store_of(cluster.url(cluster.servers[0])) as store:
+            history = RedisStateHistory(store)
+            assert len(await history._processes()) == len(cluster.servers)
+            cluster.servers[2].kill()
+            with pytest.raises(Unavailable, match=r"^redis: "):
+                await history._processes()
