@@ -182,7 +182,7 @@ def busy_cores(figures: Figures, demand: Demand) -> dict[str, float]:
 def redis_gib_of(figures: Figures, demand: Demand) -> dict[str, float]:
     """Return the memory of Redis in GiB, by class, when everything is as old as its retention.
 
-    The tables are not in it: some 1 KiB a recipient.
+    The rows of the tables are not in it.
     """
     recipients = demand.deliveries_a_day / demand.recipient_deliveries_a_day
     indexed = min(INDEX_ENTRIES, demand.recipient_deliveries_a_day * demand.active_days)
