@@ -1,9 +1,9 @@
 """CPU an event with more workers and more partitions: python -m bench.scaling (make bench-scaling).
 
 A shape is a number of workers a stage and a number of partitions a topic. All shapes have one broker, one Redis and one
-sink; each round runs every shape in turn, with processes that it starts and warms up. Each round compares its shapes
-with its own run of the first one, and the median of these ratios counts: CPU that is spent while nothing happens, or
-for each poll and each partition rather than for each record, shows as a ratio over 1.
+sink, and processes of their own that are started and warmed up for each run. Right before every other shape the first
+one is run again, and the median of these ratios counts: CPU that is spent while nothing happens, or for each poll and
+each partition rather than for each record, shows as a ratio over 1.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import asyncio
 import json
 import signal
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -66,7 +66,10 @@ class Run(NamedTuple):
         return sum(value for name, value in self.cpu_us.items() if name != "load")
 
 
-Runs = dict[tuple[str, Shape], list[Run]]
+Runs = dict[str, Run]
+"""A run of each case, by the name of the case."""
+Pairs = dict[Shape, list[tuple[Runs, Runs]]]
+"""Runs of the first shape, each with the runs of another shape that came right after it."""
 
 
 class ScaledTocsin(Tocsin):
@@ -93,11 +96,11 @@ def main() -> None:
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Run all shapes in turn, as often as there are rounds."""
+    """Run every shape after the first one, as often as there are rounds."""
     # A worker without a partition does nothing: such shapes are left out.
     shapes = [Shape(w, p) for p in options.partitions for w in options.workers if w <= p]
     cases = [case for case in CASES if options.only in (None, case.name)]
-    runs: Runs = defaultdict(list)
+    pairs: Pairs = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as directory:
         async with AsyncExitStack() as exits:
             stack = await exits.enter_async_context(Stack(Path(directory), shapes[0].partitions))
@@ -114,9 +117,13 @@ async def run(options: argparse.Namespace) -> None:
             exits.push_async_callback(load.stop)
             for number in range(options.rounds):
                 print(f"round {number + 1} of {options.rounds}", flush=True)
-                for shape in shapes:
-                    await _run_shape(shape, cases, stack, Path(directory), load, options, runs)
-    _report(runs, cases, shapes, options)
+                for shape in shapes[1:]:
+                    first, other = [
+                        await _run_shape(one, cases, stack, Path(directory), load, options)
+                        for one in (shapes[0], shape)
+                    ]
+                    pairs[shape].append((first, other))
+    _report(pairs, cases, shapes, options)
 
 
 async def _run_shape(
@@ -126,18 +133,20 @@ async def _run_shape(
     directory: Path,
     load: Load,
     options: argparse.Namespace,
-    runs: Runs,
-) -> None:
+) -> Runs:
+    """Run every case on new workers of a shape."""
+    runs: Runs = {}
     async with _workers(shape, stack, directory, options.profile) as processes:
         for case in cases:
             async with ScaledTocsin(case, shape, stack, processes) as side:
                 side.name = f"tocsin {shape}"
                 await _closed(case, side, stack, load, _WARM_UP)
                 rate, lost, duplicates, cpu_us = await _closed(case, side, stack, load, options.events)
-            kinds: Counter[str] = Counter()
+            kinds: dict[str, float] = defaultdict(float)
             for name, value in cpu_us.items():
-                kinds[name.partition(" ")[0]] += value  # type: ignore[assignment]  # a sum of floats
-            runs[case.name, shape].append(Run(kinds, rate, lost, duplicates))
+                kinds[name.partition(" ")[0]] += value
+            runs[case.name] = Run(kinds, rate, lost, duplicates)
+    return runs
 
 
 @asynccontextmanager
@@ -190,9 +199,11 @@ async def _is_ready(client: httpx.AsyncClient, port: int) -> bool:
         return False
 
 
-def _report(runs: Runs, cases: Sequence[Case], shapes: Sequence[Shape], options: argparse.Namespace) -> None:
+def _report(
+    pairs: Pairs, cases: Sequence[Case], shapes: Sequence[Shape], options: argparse.Namespace
+) -> None:
     """Print the table and the line of JSON."""
-    base, total = shapes[0], list[Run]()
+    base, firsts = shapes[0], [first for of_shape in pairs.values() for first, _ in of_shape]
     table = Table(title=f"CPU µs per event; {options.events} events a run, median of {options.rounds} rounds")
     for heading in (
         "case",
@@ -206,28 +217,23 @@ def _report(runs: Runs, cases: Sequence[Case], shapes: Sequence[Shape], options:
         table.add_column(heading)
     ours: dict[str, float] = {}
     ratios: dict[str, float] = {}
+    everything = [*firsts, *(other for of_shape in pairs.values() for _, other in of_shape)]
     for case in cases:
         for shape in shapes:
-            done, first = runs[case.name, shape], runs[case.name, base]
-            total += done
-            key = f"{case.name} {shape}"
-            ours[key] = median(one.total_us for one in done)
-            ratios[key] = median(
-                one.total_us / other.total_us for one, other in zip(done, first, strict=True)
-            )
+            runs = [one[case.name] for one in firsts]
+            key, ratio = f"{case.name} {shape}", 1.0
+            if shape != base:
+                runs = [other[case.name] for _, other in pairs[shape]]
+                ratio = median(
+                    other[case.name].total_us / first[case.name].total_us for first, other in pairs[shape]
+                )
+            ours[key], ratios[key] = median(run.total_us for run in runs), ratio
             by_process = ", ".join(
-                f"{name} {median(one.cpu_us[name] for one in done):.0f}" for name in done[0].cpu_us
+                f"{name} {median(run.cpu_us[name] for run in runs):.0f}" for name in runs[0].cpu_us
             )
-            rate = median(one.rate for one in done)
-            table.add_row(
-                case.name,
-                str(shape.workers),
-                str(shape.partitions),
-                f"{ours[key]:.0f}",
-                f"{ratios[key]:.2f}",
-                f"{rate:,.0f}",
-                by_process,
-            )
+            rate = median(run.rate for run in runs)
+            figures = (f"{ours[key]:.0f}", f"{ratio:.2f}", f"{rate:,.0f}", by_process)
+            table.add_row(case.name, str(shape.workers), str(shape.partitions), *figures)
     Console(width=200).print(table)
     line = {
         "bench": "scaling",
@@ -235,8 +241,8 @@ def _report(runs: Runs, cases: Sequence[Case], shapes: Sequence[Shape], options:
         "ours": {key: round(value, 1) for key, value in ours.items()},
         "against": {str(base): {case.name: round(ours[f"{case.name} {base}"], 1) for case in cases}},
         "ratio": {key: round(value, 3) for key, value in ratios.items()},
-        "lost": sum(one.lost for one in total),
-        "duplicates": sum(one.duplicates for one in total),
+        "lost": sum(run.lost for runs in everything for run in runs.values()),
+        "duplicates": sum(run.duplicates for runs in everything for run in runs.values()),
     }
     print(json.dumps(line))
 
