@@ -16,7 +16,7 @@ from bench.capacity.measure import Meter, Round
 from bench.capacity.mixes import DEFAULT_SHARES, MIXES, Event, Mix, interleaved
 from bench.capacity.options import demand_of, parse
 from bench.capacity.report import print_check, print_figures, print_line, print_plans, print_scenarios
-from bench.capacity.samples import bytes_by_length, dkim_us
+from bench.capacity.samples import bytes_by_length, dkim_us, expiry
 from bench.capacity.stack import CapacityStack
 
 _IDLE_S = 15.0
@@ -65,6 +65,7 @@ async def _measured(options: argparse.Namespace) -> tuple[Figures, list[Round], 
                 sizes = await meter.redis_bytes()
             costs = {name: cost_of(of_mix, idle) for name, of_mix in rounds.items()}
             small = await _small_batches(stack, options, idle)
+            dropped_id_bytes, expiry_us = await expiry(stack)
             figures = Figures(
                 mixes=costs,
                 idle_cores={name: idle[name] for name in PROCESSES},
@@ -73,6 +74,8 @@ async def _measured(options: argparse.Namespace) -> tuple[Figures, list[Round], 
                 memory_mib=meter.memory_mib,
                 dataset_ratio=sizes.pop("used") / sum(sizes.values()),
                 length_bytes=await bytes_by_length(stack),
+                dropped_id_bytes=dropped_id_bytes,
+                expiry_us=expiry_us,
                 dkim_us=dkim_us(),
             )
     return figures, [round_ for of_mix in rounds.values() for round_ in of_mix], checks

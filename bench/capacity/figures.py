@@ -35,6 +35,7 @@ class Figures:
     `idle_cores`: of each process without work. `batch_us`: CPU of a batch, besides that of its records.
     `connections`: established, of each role, by server. `dataset_ratio`: what Redis says it uses for data, divided by
     the sum of its keys. `length_bytes`: of an entry of a recipient's inbox and index, by the number of entries.
+    `dropped_id_bytes`: the id of an entry that has left its inbox. `expiry_us`: see `samples.expiry`.
     """
 
     mixes: Mapping[str, Cost]
@@ -44,6 +45,8 @@ class Figures:
     memory_mib: Mapping[str, float]
     dataset_ratio: float
     length_bytes: Mapping[str, Mapping[int, float]]
+    dropped_id_bytes: float
+    expiry_us: float
     dkim_us: float
 
     def save(self, path: Path = SAVED) -> None:

@@ -43,6 +43,8 @@ ACTIVE_DAYS = 365.0
 INDEX_ENTRIES = 2_000
 INBOX_ENTRIES = 1_000
 """The cap of an inbox."""
+DROPPED_IDS = 2_000
+"""Of entries that have left an inbox: as many are kept, so that no replay adds them again."""
 MEMORY_SHARE = 0.5
 """Of a Redis machine's memory that data may take: a rewrite of the append-only file or a new replica forks the server,
 pages that are written meanwhile are copied, and the allocator leaves a part unused."""
@@ -107,6 +109,12 @@ class Demand:
     def inbox_share(self) -> float:
         """Return the share of deliveries that are inbox entries."""
         return sum(share * MIXES[n].inbox / MIXES[n].deliveries for n, share in self.shares.items())
+
+    @property
+    def inbox_entries(self) -> float:
+        """Return the entries of an inbox when as many expire as are added."""
+        added_a_day = self.recipient_deliveries_a_day * self.inbox_share
+        return min(INBOX_ENTRIES, added_a_day * min(self.active_days, self.retention.inbox_days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,9 @@ def plan(figures: Figures, demand: Demand, machine: Machine | None = None) -> Pl
 def busy_cores(figures: Figures, demand: Demand) -> dict[str, float]:
     """Return the cores that the deliveries of the busiest hour take, by process. Idle cores are not in them."""
     cores = {name: demand.peak_rate * us / 1e6 for name, us in mixed(figures, demand.shares).cpu_us.items()}
+    # once entries expire, an addition finds one as a rule, and reads the whole inbox to drop it
+    inbox_rate = demand.peak_rate * demand.inbox_share
+    cores["redis"] += inbox_rate * demand.inbox_entries * figures.expiry_us / 1e6
     if demand.dkim:
         cores["email"] += demand.peak_rate * (1 - demand.inbox_share) * figures.dkim_us / 1e6
     return cores
@@ -186,11 +197,13 @@ def redis_gib_of(figures: Figures, demand: Demand) -> dict[str, float]:
     """
     recipients = demand.deliveries_a_day / demand.recipient_deliveries_a_day
     indexed = min(INDEX_ENTRIES, demand.recipient_deliveries_a_day * demand.active_days)
-    a_day = demand.recipient_deliveries_a_day * demand.inbox_share
-    entries = min(INBOX_ENTRIES, a_day * demand.retention.inbox_days)
+    entries = demand.inbox_entries
+    added = demand.recipient_deliveries_a_day * demand.inbox_share * demand.active_days
+    dropped = min(DROPPED_IDS, max(0.0, added - entries))
     per_recipient = {
         "index": indexed * entry_bytes(figures, "index", indexed),
         "inbox": entries * entry_bytes(figures, "inbox", entries),
+        "dropped ids": dropped * figures.dropped_id_bytes,
     }
     rows = demand.deliveries_a_day * demand.retention.ledger_days * LEDGER_SPARE
     kept = {"ledger": rows * mixed(figures, demand.shares).redis_bytes["ledger"]}

@@ -46,6 +46,10 @@ def print_figures(figures: Figures, options: argparse.Namespace) -> None:
     for kind, sizes in figures.length_bytes.items():
         by_length = ", ".join(f"{size:.0f} with {length}" for length, size in sizes.items())
         print(f"bytes of an entry of the {kind}: {by_length}")
+    print(
+        f"an inbox whose entries expire: {figures.dropped_id_bytes:.0f} bytes for the id of each,"
+        f" {figures.expiry_us:.2f} µs CPU of Redis an addition and entry"
+    )
     print(f"Redis: data / sum of its keys: {figures.dataset_ratio:.2f}")
     print(f"idle cores: Kafka {figures.idle_cores['kafka']:.3f}, Redis {figures.idle_cores['redis']:.3f}")
     print(f"DKIM: {figures.dkim_us:.0f} µs CPU a signature")
@@ -73,7 +77,7 @@ def _rows(plans: Mapping[str, Plan]) -> dict[str, list[str]]:
         rows[f"{role}: busy cores, workers"] = [f"{p.cores[role]:.2f}, {p.workers[role]}" for p in every]
     rows["schedule and tables: workers"] = [str(p.workers["schedule"]) for p in every]
     rows["partitions of each topic"] = [str(p.partitions) for p in every]
-    for name in ("ledger", "index", "inbox"):
+    for name in every[0].redis_gib:
         rows[f"Redis GiB, {name}"] = [f"{p.redis_gib[name]:,.1f}" for p in every]
     rows["Redis: busy cores"] = [f"{p.cores['redis']:.2f}" for p in every]
     rows["primaries by memory, by CPU"] = [f"{p.primaries_by_memory}, {p.primaries_by_cpu}" for p in every]

@@ -1,13 +1,15 @@
-"""Costs that the rounds do not show: inbox and index of a recipient by their length, and a DKIM signature."""
+"""Costs that the rounds do not show: long inboxes and indexes, inboxes whose entries expire, a DKIM signature."""
 
 import time
 from secrets import token_hex
 
+import psutil
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.capacity.stack import CapacityStack
 from service.adapters.dkim import DkimSigner
+from service.adapters.redis.inbox.inbox import RedisInbox
 from service.bootstrap import Parts, bootstrap
 from service.model.channels import Channel
 from service.model.ids import DELIVERY_BYTES, event_of_delivery
@@ -19,6 +21,9 @@ from service.settings import KafkaSettings, RedisSettings, Settings
 _LENGTHS = (10, 100, 1000)
 _RECIPIENTS = 10
 _AT_A_TIME = 10
+_LIFE_MS = 90 * 86_400_000
+_ENTRIES, _DROPPED = 225, 400
+_STEP_MS = _LIFE_MS // _ENTRIES
 _FILLED = "user-0"
 _SIGNATURES = 300
 _MESSAGE = (
@@ -48,6 +53,70 @@ async def bytes_by_length(stack: CapacityStack) -> dict[str, dict[int, float]]:
         }
     finally:
         await parts.store.close()
+
+
+async def expiry(stack: CapacityStack) -> tuple[float, float]:
+    """Return what an inbox costs when its first entries expire: bytes of a dropped id, and CPU of Redis in µs.
+
+    The CPU is that of an addition which finds an expired entry, more than without one, divided by the entries of the
+    inbox, since the script reads all of them. The inboxes live through the 250 days before now: the server refuses a
+    clock that is ahead of its own.
+    """
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap=stack.kafka.bootstrap), redis=RedisSettings(url=stack.valkey.url)
+    )
+    parts = bootstrap(settings)
+    try:
+        (pattern,) = await parts.inbox.unread(_FILLED, limit=1)
+        clock = _MovableClock(pattern.created_ms - (_ENTRIES + _DROPPED) * _STEP_MS)
+        inbox = RedisInbox(parts.store, clock)
+        before_us = await _age(stack, inbox, clock, pattern, _ENTRIES)
+        after_us = await _age(stack, inbox, clock, pattern, _DROPPED)
+        dropped = await _bytes(stack, "aged-*", "inbox:seen") / _DROPPED
+        return dropped, max(0.0, after_us - before_us) / _ENTRIES
+    finally:
+        await parts.store.close()
+
+
+async def _age(
+    stack: CapacityStack, inbox: RedisInbox, clock: "_MovableClock", pattern: InboxItem, additions: int
+) -> float:
+    """Add so many entries to each of some inboxes, at intervals; return the CPU of Redis in µs an addition."""
+    process = psutil.Process(stack.pids["redis"])
+    before = process.cpu_times()
+    for _ in range(additions):
+        clock.ms += _STEP_MS
+        items = []
+        for n in range(_RECIPIENTS):
+            id_ = "00" + token_hex(DELIVERY_BYTES - 1)
+            items.append(
+                pattern._replace(
+                    id=id_,
+                    recipient=f"aged-{n}",
+                    event=event_of_delivery(id_),
+                    created_ms=clock.ms,
+                    expires_ms=clock.ms + _LIFE_MS,
+                )
+            )
+        await inbox.add(items)
+    after = process.cpu_times()
+    spent_s: float = after.user + after.system - before.user - before.system
+    return spent_s * 1e6 / additions / _RECIPIENTS
+
+
+class _MovableClock:
+    """A clock that stands still unless it is set."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+    def now_ms(self) -> int:
+        """Return the time in ms."""
+        return self.ms
+
+    def boot_s(self) -> float:
+        """Return the same in seconds."""
+        return self.ms / 1000
 
 
 async def _fill(parts: Parts, pattern: InboxItem, length: int) -> None:

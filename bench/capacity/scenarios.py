@@ -53,8 +53,8 @@ class Scenario:
 
 def stage_costs(figures: Figures, demand: Demand, plan: Plan) -> list[StageCost]:
     """Return resolve, and inbox and email where the demand has them, with its costs and the workers of the plan."""
-    cost = mixed(figures, demand.shares)
-    redis_s = cost.cpu_us["redis"] / 1e6
+    redis_s = mixed(figures, demand.shares).cpu_us["redis"] / 1e6
+    expiry_s = {"inbox": demand.inbox_entries * figures.expiry_us / 1e6}
     shares = {"resolve": 1.0, "inbox": demand.inbox_share, "email": 1 - demand.inbox_share}
     stages = []
     for role, share in shares.items():
@@ -64,9 +64,8 @@ def stage_costs(figures: Figures, demand: Demand, plan: Plan) -> list[StageCost]
         # the measured costs have a full batch's overhead in them
         batch_s = min(figures.batch_us[role] / 1e6, 500 * cpu_s / 2)
         part = _REDIS_OF_RESOLVE if role == "resolve" else 1 - _REDIS_OF_RESOLVE
-        stages.append(
-            StageCost(role, share, plan.workers[role], batch_s, cpu_s - batch_s / 500, redis_s * part)
-        )
+        in_redis_s = redis_s * part + expiry_s.get(role, 0.0)
+        stages.append(StageCost(role, share, plan.workers[role], batch_s, cpu_s - batch_s / 500, in_redis_s))
     return stages
 
 

@@ -42,6 +42,8 @@ _FIGURES = Figures(
         "inbox": {10: 400.0, 100: 300.0, 1000: 250.0},
         "index": {10: 30.0, 100: 20.0, 1000: 10.0},
     },
+    dropped_id_bytes=50.0,
+    expiry_us=0.0,
     dkim_us=1000.0,
 )
 
@@ -81,18 +83,29 @@ def test_ten_times_the_deliveries_take_ten_times_of_all_that_grows() -> None:
 
 
 def test_redis_keeps_ledger_index_and_inbox_each_for_its_time() -> None:
-    """A million a day: 8.75 days of rows, 1,825 places in each of 200,000 indexes, 225 entries in each inbox."""
+    """A million a day: 8.75 days of rows; each of 200,000 recipients has 1,825 places in the index and 225 entries.
+
+    In a year, 912.5 entries came, so that the ids of 687.5 are kept.
+    """
     gib = plan(_FIGURES, _demand(1e6)).redis_gib
     assert gib["ledger"] * _GIB == pytest.approx(1e6 * 7 * 1.25 * 100)
     assert gib["index"] * _GIB == pytest.approx(200_000 * 1825 * 10)
     assert gib["inbox"] * _GIB == pytest.approx(200_000 * 225 * entry_bytes(_FIGURES, "inbox", 225))
+    assert gib["dropped ids"] * _GIB == pytest.approx(200_000 * 687.5 * 50)
+
+
+def test_inboxes_whose_entries_expire_take_cpu_of_redis() -> None:
+    """Of 3,000 a second half are inbox entries, and each reads 225 others at 1 µs."""
+    cores = plan(replace(_FIGURES, expiry_us=1.0), _demand(86.4e6)).cores
+    assert cores["redis"] == pytest.approx(0.6 + 1500 * 225e-6)
 
 
 def test_index_and_inbox_have_a_cap() -> None:
-    """A recipient of 1,000 a day has 2,000 places in the index and 1,000 inbox entries."""
+    """A recipient of 1,000 a day has 2,000 places in the index, 1,000 entries, and 2,000 ids of earlier ones."""
     gib = plan(_FIGURES, replace(_demand(1e6), recipient_deliveries_a_day=1000.0)).redis_gib
     assert gib["index"] * _GIB == pytest.approx(1000 * 2000 * 10)
     assert gib["inbox"] * _GIB == pytest.approx(1000 * 1000 * 250)
+    assert gib["dropped ids"] * _GIB == pytest.approx(1000 * 2000 * 50)
 
 
 def test_disk_has_a_day_more_than_the_retention_and_all_replicas() -> None:
