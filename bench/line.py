@@ -80,10 +80,10 @@ async def _case(case: Case, stack: Stack, load: Load, options: argparse.Namespac
         results = [Result(case.name, side.name) for side in sides]
         counts = [options.events // _divisor(case, side) for side in sides]
         for side, count in zip(sides, counts, strict=True):
-            await _closed(case, side, stack, load, count // 2)
+            await closed_loop(case, side, stack, load, count // 2)
         for _ in range(options.rounds):  # in turns, so that all sides meet the same state of the machine
             for side, count, result in zip(sides, counts, results, strict=True):
-                result.add(await _closed(case, side, stack, load, count))
+                result.add(await closed_loop(case, side, stack, load, count))
         if options.rate:
             for side, result in zip(sides, results, strict=True):
                 # Above the rate of a side, the latency is that of a queue.
@@ -101,7 +101,7 @@ def _divisor(case: Case, side: Side) -> int:
     return 4 if case.mail else 1
 
 
-async def _closed(
+async def closed_loop(
     case: Case, side: Side, stack: Stack, load: Load, count: int
 ) -> tuple[float, int, int, dict[str, float]]:
     """Run the closed loop; return the rate (events per second), lost, duplicates, and CPU µs per event by process."""

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cases import CASES, Case
-from bench.line import _closed
+from bench.line import closed_loop
 from bench.load import Load
 from bench.sides import Processes, Tocsin
 from bench.stack import Stack
@@ -140,8 +140,8 @@ async def _run_shape(
         for case in cases:
             async with ScaledTocsin(case, shape, stack, processes) as side:
                 side.name = f"tocsin {shape}"
-                await _closed(case, side, stack, load, _WARM_UP)
-                rate, lost, duplicates, cpu_us = await _closed(case, side, stack, load, options.events)
+                await closed_loop(case, side, stack, load, _WARM_UP)
+                rate, lost, duplicates, cpu_us = await closed_loop(case, side, stack, load, options.events)
             kinds: dict[str, float] = defaultdict(float)
             for name, value in cpu_us.items():
                 kinds[name.partition(" ")[0]] += value

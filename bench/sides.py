@@ -121,39 +121,11 @@ class _Received:
         return sum(await pipe.execute())
 
 
-class Tocsin:
-    """Tocsin's workers."""
+class _WithOutcomes:
+    """A side that publishes an outcome of each event. `inbox`: the key of a recipient's inbox, as a format."""
 
-    name, events = "tocsin", "events"
     is_timed = True
-
-    def __init__(
-        self, case: Case, redis: Redis, sink: Sink, processes: Processes, outcomes: OutcomeLog
-    ) -> None:
-        self.pids: Mapping[str, int] = processes.pids
-        self.check = processes.check
-        self._case = case
-        self._outcomes = outcomes
-        self.progress = outcomes.count
-        self._received = _Received(case, redis, sink, "tocsin:{{r:{}}}:inbox")
-
-    async def mark(self) -> None:
-        """Record the end of the outcomes, the count of the sink, and the size of the inboxes."""
-        await self._outcomes.mark()
-        await self._received.mark()
-
-    async def audit(self, run: str, count: int) -> Tally:
-        """Count events without exactly one final state, and messages or entries that differ from the events."""
-        finished, wrong = await self._outcomes.final(run, self._case.final)
-        received = await self._received.count()
-        return Tally(max(count - len(finished), count - received), max(wrong, received - count, 0), finished)
-
-
-class LedgerPeer:
-    """The FastStream service that keeps Tocsin's promises."""
-
-    name, events = "faststream-ledger", LEDGER.events
-    is_timed = True
+    inbox: str
 
     def __init__(
         self, case: Case, redis: Redis, sink: Sink, processes: Processes, outcomes: OutcomeLog
@@ -164,12 +136,30 @@ class LedgerPeer:
         self._redis = redis
         self._outcomes = outcomes
         self.progress = outcomes.count
-        self._received = _Received(case, redis, sink, PREFIX + "inbox:{}")
+        self._received = _Received(case, redis, sink, self.inbox)
 
     async def mark(self) -> None:
         """Record the end of the outcomes, the count of the sink, and the size of the inboxes."""
         await self._outcomes.mark()
         await self._received.mark()
+
+
+class Tocsin(_WithOutcomes):
+    """Tocsin's workers."""
+
+    name, events, inbox = "tocsin", "events", "tocsin:{{r:{}}}:inbox"
+
+    async def audit(self, run: str, count: int) -> Tally:
+        """Count events without exactly one final state, and messages or entries that differ from the events."""
+        finished, wrong = await self._outcomes.final(run, self._case.final)
+        received = await self._received.count()
+        return Tally(max(count - len(finished), count - received), max(wrong, received - count, 0), finished)
+
+
+class LedgerPeer(_WithOutcomes):
+    """The FastStream service that keeps Tocsin's promises."""
+
+    name, events, inbox = "faststream-ledger", LEDGER.events, PREFIX + "inbox:{}"
 
     async def audit(self, run: str, count: int) -> Tally:
         """Count events without one outcome, a row in its state, and a message or an unread entry of their own."""
