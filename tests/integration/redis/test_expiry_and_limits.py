@@ -204,6 +204,35 @@ async def test_an_inbox_expires_after_its_last_entry(store: Store, raw: Redis) -
     assert set(kept.values()) == {-1}
 
 
+async def test_an_addition_looks_for_expired_entries_once_a_day(store: Store, raw: Redis) -> None:
+    """It reads the whole inbox. Before that, they are only kept: whatever reads the inbox drops them first."""
+    clock = FakeClock()
+    inbox, key = RedisInbox(store, clock, cap=8), store.keys.inbox("bob")
+
+    async def add(*names: str, hours: int = 1) -> None:
+        ends_ms = clock.now + hours * HOUR_S * 1000
+        await inbox.add([InboxItem(n, "bob", "t", 0, 1, {}, expires_ms=ends_ms) for n in names])
+
+    await add("a", "b", "c")
+    clock.now += 2 * HOUR_S * 1000
+    await add("d")
+    assert await raw.hlen(key) == 4
+    assert [item.id for item in await inbox.unread("bob")] == ["d"]
+    assert await raw.hlen(key) == 1
+
+    clock.now += 2 * HOUR_S * 1000
+    await add("e", hours=100)
+    assert await raw.hlen(key) == 2
+    clock.now += DAY_S * 1000
+    await add("f", hours=100)
+    assert await raw.hlen(key) == 2
+
+    await add("g")
+    clock.now += 2 * HOUR_S * 1000
+    await add(*"hijklm", hours=100)
+    assert {item.id for item in await inbox.unread("bob")} == set("efhijklm")
+
+
 async def test_ids_of_dropped_entries_and_changes_are_bounded(store: Store, raw: Redis) -> None:
     """The ids of entries that were dropped, and the stream of changes, do not grow for ever."""
     inbox = RedisInbox(store, FakeClock(), cap=10)

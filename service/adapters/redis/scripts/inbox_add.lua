@@ -7,9 +7,21 @@
 local cap = tonumber(ARGV[2])
 local a, out = 3, {}
 
--- Drops the entries over the cap: the oldest read ones, then the oldest.
+-- Returns whether to look for entries that have expired. That reads the whole inbox. For those of before, once a day is
+-- enough: whatever reads an inbox looks for them itself.
+local function may_purge(inbox)
+  local next = inbox.next
+  return next and next <= inbox.now and (next ~= inbox.was_next or next + DAY <= inbox.now)
+end
+
+-- Drops the entries over the cap: the oldest read ones, then the oldest. First those that have expired, which must not
+-- push another one out.
 local function trim(inbox)
   local over = redis.call('HLEN', inbox.box) - cap
+  if over > 0 or may_purge(inbox) then
+    purge(inbox)
+    over = redis.call('HLEN', inbox.box) - cap
+  end
   if over <= 0 then return end
   local victims = redis.call('ZRANGE', inbox.box .. ':read', 0, over - 1)
   if #victims < over then
@@ -30,7 +42,6 @@ for _, box in ipairs(KEYS) do
     if not known then enter(inbox, id, entry) end
     out[#out + 1] = known and 0 or 1
   end
-  purge(inbox) -- before `trim`: an entry that expired already must not push another one out
   trim(inbox)
   finish(inbox)
 end
