@@ -19,13 +19,13 @@ from statistics import median
 from typing import NamedTuple
 
 import httpx
-from aiokafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
 from bench.cases import CASES, Case
 from bench.line import closed_loop
 from bench.load import Load
+from bench.outcomes import OutcomeLog
 from bench.sides import Processes, Tocsin
 from bench.stack import Stack
 from service.dev.ports import free_port
@@ -70,16 +70,6 @@ Runs = dict[str, Run]
 """A run of each case, by the name of the case."""
 Pairs = dict[Shape, list[tuple[Runs, Runs]]]
 """Runs of the first shape, each with the runs of another shape that came right after it."""
-
-
-class ScaledTocsin(Tocsin):
-    """The workers of a shape, whose topics have its prefix."""
-
-    def __init__(self, case: Case, shape: Shape, stack: Stack, processes: Processes) -> None:
-        super().__init__(case, stack.bootstrap, stack.redis, stack.sink, processes, shape.partitions)
-        self.events = f"{shape.prefix}events"
-        outcomes = f"{shape.prefix}dispatch.outcomes"
-        self._partitions = [TopicPartition(outcomes, n) for n in range(shape.partitions)]
 
 
 def main() -> None:
@@ -138,8 +128,10 @@ async def _run_shape(
     runs: Runs = {}
     async with _workers(shape, stack, directory, options.profile) as processes:
         for case in cases:
-            async with ScaledTocsin(case, shape, stack, processes) as side:
-                side.name = f"tocsin {shape}"
+            topic = f"{shape.prefix}dispatch.outcomes"
+            async with OutcomeLog(stack.bootstrap, topic, shape.partitions) as outcomes:
+                side = Tocsin(case, stack.redis, stack.sink, processes, outcomes)
+                side.name, side.events = f"tocsin {shape}", f"{shape.prefix}events"
                 await closed_loop(case, side, stack, load, _WARM_UP)
                 rate, lost, duplicates, cpu_us = await closed_loop(case, side, stack, load, options.events)
             kinds: dict[str, float] = defaultdict(float)

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
+from secrets import token_urlsafe
 
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
@@ -126,7 +126,7 @@ class Parts:
     relay_reports: RelayReports
     renderer: Renderer
     transport: RelayTransport
-    owner: str
+    worker: str
     unsubscribe_tokens: UnsubscribeTokens | None
     verp: Verp | None
 
@@ -173,7 +173,7 @@ class Parts:
             self.catalogue,
             ports,
             self.topics,
-            owner=self.owner,
+            owner=self.in_flight.owner,
             sender=self._sender,
             headers=self._headers,
             in_flight=self.in_flight,
@@ -281,7 +281,8 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     if not rebuilding:
         store.connection_checks.append(LineageCheck(history.lineage))
     tables, ledger = RedisTables(store), RedisLedger(store)
-    owner = f"{socket.gethostname()}-{os.getpid()}-{token_hex(4)}"
+    # The owner of claims is short: each delivery that is claimed has it in its row, of which a field holds 64 bytes.
+    owner = token_urlsafe(6)
     return Parts(
         settings=settings,
         catalogue=catalogue,
@@ -306,7 +307,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         relay_reports=RedisRelayReports(store),
         renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
-        owner=owner,
+        worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
         unsubscribe_tokens=unsubscribe_tokens(settings),
         verp=_verp(settings),
     )

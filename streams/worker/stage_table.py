@@ -127,7 +127,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
     services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
     if "email" in names:
         await parts.transport.start()
-        services.append(RelayReporter(parts.owner, parts.transport, parts.relay_reports, parts.clock))
+        services.append(RelayReporter(parts.worker, parts.transport, parts.relay_reports, parts.clock))
         services.append(RelayDrain(parts.transport, parts.settings.worker.drain))
     if "schedule" in names:
         scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)

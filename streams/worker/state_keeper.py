@@ -316,7 +316,7 @@ def state_keeper(parts: Parts, connection: KafkaConnection) -> StateKeeperServic
         KeeperInputs(
             lambda: positions.read(clock()), read_again, lambda: nothing_dispatched(connection, parts.topics)
         ),
-        owner=parts.owner,
+        owner=parts.worker,
         clock=parts.clock,
     )
     return StateKeeperService(keeper, close)

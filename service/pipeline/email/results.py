@@ -1,4 +1,9 @@
-"""Collection of relays' results in groups: while one group is stored, the next one grows."""
+"""Collection of relays' results in groups: while one group is stored, the next one grows.
+
+Each group is a few calls of Redis and records of Kafka, however small it is. Where several workers share the mail, or
+relays are slow, few results come while a group is stored. So a small group waits a little for more, but only while far
+more messages are out: a worker with few messages stores each result at once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -8,6 +13,8 @@ from service.model.mail import SendResult
 
 DeliveryResult = tuple[str, SendResult]
 """A delivery id with the result of its attempt."""
+_SMALL = 8  # a group is small while this many times as many messages are out
+_GATHER_S = 0.005
 
 
 class SendResults:
@@ -34,5 +41,7 @@ class SendResults:
                 self._event.clear()
                 await self._event.wait()
                 continue
+            if self._pending > _SMALL * len(self._ready):
+                await asyncio.sleep(_GATHER_S)
             group, self._ready = self._ready, []
             yield group
