@@ -267,6 +267,12 @@ class Parts:
         }
 
 
+def _index_s(catalogue: Catalogue) -> int:
+    """Return how long the index by recipient keeps a delivery, in seconds: longer than the ledger keeps its row."""
+    longest_s = max((one.retention_s for one in catalogue), default=0)
+    return max(RedisLedger.INDEX_S, longest_s * 3 // 2)
+
+
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
 
@@ -280,7 +286,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     history = RedisStateHistory(store)
     if not rebuilding:
         store.connection_checks.append(LineageCheck(history.lineage))
-    tables, ledger = RedisTables(store), RedisLedger(store)
+    tables, ledger = RedisTables(store), RedisLedger(store, index_s=_index_s(catalogue))
     # The owner of claims is short: each delivery that is claimed has it in its row, of which a field holds 64 bytes.
     owner = token_urlsafe(6)
     return Parts(

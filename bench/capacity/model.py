@@ -38,13 +38,14 @@ RECIPIENT_DELIVERIES_A_DAY = 5.0
 LEDGER_SPARE = 1.25
 """Mean time for which a row is kept, divided by its retention: a segment ends at most half a retention later."""
 ACTIVE_DAYS = 365.0
-"""Of a recipient. The index by recipient keeps the newest 2,000 deliveries, and goes as a whole
-30 days after the last one: of an active recipient none leaves by its age."""
+"""Of a recipient."""
+INDEX_DAYS = 30.0
 INDEX_ENTRIES = 2_000
+"""The most deliveries of a recipient that the index keeps."""
 INBOX_ENTRIES = 1_000
 """The cap of an inbox."""
 DROPPED_IDS = 2_000
-"""Of entries that have left an inbox: as many are kept, so that no replay adds them again."""
+"""Of entries that have left an inbox because it was full: as many are kept, so that no replay adds them again."""
 MEMORY_SHARE = 0.5
 """Of a Redis machine's memory that data may take: a rewrite of the append-only file or a new replica forks the server,
 pages that are written meanwhile are copied, and the allocator leaves a part unused."""
@@ -73,6 +74,11 @@ class Retention:
             "dispatch.outcomes": 90.0,
         }
     )
+
+    @property
+    def index_days(self) -> float:
+        """Return how long the index by recipient keeps a delivery: longer than the ledger its row."""
+        return max(INDEX_DAYS, 1.5 * self.ledger_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +117,19 @@ class Demand:
         return sum(share * MIXES[n].inbox / MIXES[n].deliveries for n, share in self.shares.items())
 
     @property
+    def recipient_entries_a_day(self) -> float:
+        """Return the entries that an inbox gets a day."""
+        return self.recipient_deliveries_a_day * self.inbox_share
+
+    @property
+    def unexpired_entries(self) -> float:
+        """Return the entries that an inbox got and that have not expired."""
+        return self.recipient_entries_a_day * min(self.active_days, self.retention.inbox_days)
+
+    @property
     def inbox_entries(self) -> float:
-        """Return the entries of an inbox when as many expire as are added."""
-        added_a_day = self.recipient_deliveries_a_day * self.inbox_share
-        return min(INBOX_ENTRIES, added_a_day * min(self.active_days, self.retention.inbox_days))
+        """Return the entries of an inbox when as many leave as are added."""
+        return min(INBOX_ENTRIES, self.unexpired_entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +197,19 @@ def plan(figures: Figures, demand: Demand, machine: Machine | None = None) -> Pl
 def busy_cores(figures: Figures, demand: Demand) -> dict[str, float]:
     """Return the cores that the deliveries of the busiest hour take, by process. Idle cores are not in them."""
     cores = {name: demand.peak_rate * us / 1e6 for name, us in mixed(figures, demand.shares).cpu_us.items()}
-    # once entries expire, an addition finds one as a rule, and reads the whole inbox to drop it
     inbox_rate = demand.peak_rate * demand.inbox_share
-    cores["redis"] += inbox_rate * demand.inbox_entries * figures.expiry_us / 1e6
+    cores["redis"] += inbox_rate * expiry_us_of(figures, demand) / 1e6
     if demand.dkim:
         cores["email"] += demand.peak_rate * (1 - demand.inbox_share) * figures.dkim_us / 1e6
     return cores
+
+
+def expiry_us_of(figures: Figures, demand: Demand) -> float:
+    """Return the CPU of Redis in µs an addition, for the looks for expired entries, which read the whole inbox.
+
+    An addition looks for them a day after the first has expired, so one of those of a day and one more does.
+    """
+    return demand.inbox_entries * figures.expiry_us / (demand.recipient_entries_a_day + 1)
 
 
 def redis_gib_of(figures: Figures, demand: Demand) -> dict[str, float]:
@@ -196,10 +218,10 @@ def redis_gib_of(figures: Figures, demand: Demand) -> dict[str, float]:
     The rows of the tables are not in it.
     """
     recipients = demand.deliveries_a_day / demand.recipient_deliveries_a_day
-    indexed = min(INDEX_ENTRIES, demand.recipient_deliveries_a_day * demand.active_days)
+    days = min(demand.active_days, demand.retention.index_days)
+    indexed = min(INDEX_ENTRIES, demand.recipient_deliveries_a_day * days)
     entries = demand.inbox_entries
-    added = demand.recipient_deliveries_a_day * demand.inbox_share * demand.active_days
-    dropped = min(DROPPED_IDS, max(0.0, added - entries))
+    dropped = min(DROPPED_IDS, demand.unexpired_entries - entries)
     per_recipient = {
         "index": indexed * entry_bytes(figures, "index", indexed),
         "inbox": entries * entry_bytes(figures, "inbox", entries),

@@ -64,7 +64,7 @@ def demand_of(options: argparse.Namespace, day: float) -> Demand:
         active_days=options.active_days,
         relay_s=options.relay_s,
         utilisation=options.utilisation,
-        retention=Retention(options.ledger_days, options.inbox_days),
+        retention=Retention(ledger_days=options.ledger_days, inbox_days=options.inbox_days),
         dkim=not options.no_dkim,
     )
 

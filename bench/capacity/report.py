@@ -47,8 +47,8 @@ def print_figures(figures: Figures, options: argparse.Namespace) -> None:
         by_length = ", ".join(f"{size:.0f} with {length}" for length, size in sizes.items())
         print(f"bytes of an entry of the {kind}: {by_length}")
     print(
-        f"an inbox whose entries expire: {figures.dropped_id_bytes:.0f} bytes for the id of each,"
-        f" {figures.expiry_us:.2f} µs CPU of Redis an addition and entry"
+        f"an inbox: {figures.dropped_id_bytes:.0f} bytes for the id of an entry that was removed,"
+        f" {figures.expiry_us:.2f} µs CPU of Redis an entry for a look for expired ones"
     )
     print(f"Redis: data / sum of its keys: {figures.dataset_ratio:.2f}")
     print(f"idle cores: Kafka {figures.idle_cores['kafka']:.3f}, Redis {figures.idle_cores['redis']:.3f}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.capacity.figures import Figures, mixed
-from bench.capacity.model import DAY_S, Demand, Plan
+from bench.capacity.model import DAY_S, Demand, Plan, expiry_us_of
 from bench.capacity.queues import (
     LINGER_S,
     Network,
@@ -54,7 +54,7 @@ class Scenario:
 def stage_costs(figures: Figures, demand: Demand, plan: Plan) -> list[StageCost]:
     """Return resolve, and inbox and email where the demand has them, with its costs and the workers of the plan."""
     redis_s = mixed(figures, demand.shares).cpu_us["redis"] / 1e6
-    expiry_s = {"inbox": demand.inbox_entries * figures.expiry_us / 1e6}
+    expiry_s = {"inbox": expiry_us_of(figures, demand) / 1e6}
     shares = {"resolve": 1.0, "inbox": demand.inbox_share, "email": 1 - demand.inbox_share}
     stages = []
     for role, share in shares.items():

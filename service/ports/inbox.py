@@ -28,7 +28,7 @@ class Inbox(Protocol):
     """The inboxes of recipients. The unread count is always the length of the unread list."""
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
-        """Add entries. Return False for one that existed before, read or not."""
+        """Add entries. Return False for one that existed before, read or not, and for one that has expired."""
         ...
 
     async def remove(self, recipient: str, ids: Sequence[str]) -> int:

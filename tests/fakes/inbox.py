@@ -28,6 +28,7 @@ class FakeInbox:
         for item in items:
             box = self._box(item.recipient)
             is_new = item.id not in {i.id for i in box} | self._dropped.get(item.recipient, set())
+            is_new &= not 0 < item.expires_ms <= self._clock.now_ms()
             if is_new:
                 box.append(item)
                 self._record(item.recipient, InboxChangeKind.new, [item.id])

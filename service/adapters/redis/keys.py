@@ -19,7 +19,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{r:ID}:inbox` | hash | entry id → `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON` (ms; READ 0: unread, EXPIRES 0: never) |
 | `{r:ID}:inbox:unread`, `:read` | sorted set | entry ids by created_ms |
 | `{r:ID}:inbox:counts` | hash | type → unread entries; `@next`, `@last`: first and last expiry (ms) |
-| `{r:ID}:inbox:seen` | sorted set | ids of dropped entries by time (ms): no replay adds them again |
+| `{r:ID}:inbox:seen` | sorted set | ids of dropped entries, by their expiry (ms): no replay adds them again |
 | `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed`; kept while a client listens, an hour longer |
 | `{g:EXT\x7fPROJECT}:row` | string | a group, JSON; tombstone as a recipient's |
 | `{a:ACCOUNT}:contacts` | hash | uuid → contact, JSON |

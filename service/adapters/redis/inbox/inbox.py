@@ -27,7 +27,10 @@ class RedisInbox:
         self._cap = cap
 
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
-        """Add entries. Return False for one that was added before, even if it has left the inbox since."""
+        """Add entries.
+
+        Return False for one that was added before, even if it has left the inbox since, and for one that has expired.
+        """
         batch = ScriptBatch(_ADD, self._store.cluster, (self._clock.now_ms(), self._cap))
         for i, args in batch.grouped((item.recipient for item in items), self._store.keys.inbox):
             args.extend((id_bytes(items[i].id), entry_bytes(items[i])))

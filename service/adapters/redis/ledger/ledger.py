@@ -5,7 +5,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, ClassVar
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.codes import STATES
@@ -63,11 +63,13 @@ _NOWHERE = "-"
 class RedisLedger:
     """Implements the Ledger and LedgerIndex ports.
 
-    `index_size`: deliveries that the index keeps per recipient. `index_s`: how long they are kept after the last one,
-    in seconds, at most; a thirtieth less at least.
+    `index_size`: deliveries that the index keeps per recipient. `index_s`: how long they are kept, in seconds: the
+    older ones until a delivery comes that is so much newer, the last ones so long at most, a thirtieth less at least.
     """
 
-    def __init__(self, store: Store, *, index_size: int = 2000, index_s: int = 30 * 86_400) -> None:
+    INDEX_S: ClassVar[int] = 30 * 86_400
+
+    def __init__(self, store: Store, *, index_size: int = 2000, index_s: int = INDEX_S) -> None:
         self._store = store
         self._names = Names(store)
         pages = -(-index_size // _PAGE_DELIVERIES)

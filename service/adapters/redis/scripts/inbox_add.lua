@@ -1,17 +1,19 @@
--- Adds entries that were never in the inbox. Needs inbox_functions.lua.
+-- Adds entries that were never in the inbox and have not expired. Needs inbox_functions.lua.
 -- KEYS     inboxes
 -- ARGV     now (ms), cap; then for each key: n, then n times: id, entry
--- Returns  for each entry 1 if added, 0 if it was there before
+-- Returns  for each entry 1 if added, 0 if it was there before or has expired
 -- Atomic   entry, lists, counts and change stream change together, so the unread count is always the list's length
 -- Slot     the recipient's: all keys of an inbox have the same hash tag
 local cap = tonumber(ARGV[2])
 local a, out = 3, {}
 
--- Returns whether to look for entries that have expired. That reads the whole inbox. For those of before, once a day is
--- enough: whatever reads an inbox looks for them itself.
-local function may_purge(inbox)
-  local next = inbox.next
-  return next and next <= inbox.now and (next ~= inbox.was_next or next + DAY <= inbox.now)
+-- Returns whether to look for entries that have expired. That reads the whole inbox, so an addition does it once a day:
+-- whatever reads an inbox does it first.
+local function may_purge(inbox) return inbox.next and inbox.next + DAY <= inbox.now end
+
+local function has_expired(inbox, entry)
+  local expires = tonumber(string.match(entry, '^%-?%d+\t%d+\t(%d+)'))
+  return expires and expires > 0 and expires <= inbox.now
 end
 
 -- Drops the entries over the cap: the oldest read ones, then the oldest. First those that have expired, which must not
@@ -38,9 +40,10 @@ for _, box in ipairs(KEYS) do
   for _ = 1, n do
     local id, entry = ARGV[a], ARGV[a + 1]
     a = a + 2
-    local known = has_dropped and redis.call('ZSCORE', box .. ':seen', id) or redis.call('HSETNX', box, id, entry) == 0
-    if not known then enter(inbox, id, entry) end
-    out[#out + 1] = known and 0 or 1
+    local refused = has_expired(inbox, entry) or has_dropped and redis.call('ZSCORE', box .. ':seen', id)
+      or redis.call('HSETNX', box, id, entry) == 0
+    if not refused then enter(inbox, id, entry) end
+    out[#out + 1] = refused and 0 or 1
   end
   trim(inbox)
   finish(inbox)

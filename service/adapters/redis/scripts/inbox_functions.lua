@@ -7,6 +7,7 @@
 -- A script calls `open`, changes the inbox, and ends with `finish`.
 local DAY = 86400000
 local DROPPED, CHANGES = 2000, '1000' -- ids of dropped entries, and changes, that are kept per recipient
+local ENDLESS = 90 * DAY -- for which the id of a dropped entry is kept that never expires
 
 -- A caller's clock may be at most an hour ahead of this server's (ms): one that is years ahead would find every entry
 -- expired, and drop it for ever. Read once a script, which may change a hundred inboxes.
@@ -66,11 +67,13 @@ local function enter(inbox, id, entry)
   record_change(inbox, id, 'new')
 end
 
--- Drops an entry and keeps its id, so that a replay does not add it again. Returns true if it was there.
+-- Drops an entry. Its id is kept until the entry would have expired, so that no replay adds it again: after that, an
+-- addition would drop it at once. Returns true if it was there.
 local function drop(inbox, id)
   local entry = redis.call('HGET', inbox.box, id)
   if not entry then return false end
-  local _, read, _, type_ = parse(entry)
+  local _, read, expires, type_ = parse(entry)
+  local ends = tonumber(expires)
   redis.call('HDEL', inbox.box, id)
   if read == '0' then
     redis.call('ZREM', inbox.box .. ':unread', id)
@@ -78,7 +81,11 @@ local function drop(inbox, id)
   else
     redis.call('ZREM', inbox.box .. ':read', id)
   end
-  add_to_list(inbox, ':seen', inbox.now, id, true)
+  if ends == 0 then ends = inbox.now + ENDLESS end
+  if ends > inbox.now then
+    redis.call('ZADD', inbox.box .. ':seen', ends, id)
+    inbox.seen_until = math.max(inbox.seen_until or 0, ends)
+  end
   record_change(inbox, id, 'removed')
   return true
 end
@@ -90,7 +97,10 @@ local function drop_all(inbox, ids)
     if drop(inbox, id) then dropped = dropped + 1 end
   end
   if dropped > 0 then
-    redis.call('ZREMRANGEBYRANK', inbox.box .. ':seen', 0, -DROPPED - 1)
+    if inbox.seen_until then
+      redis.call('ZREMRANGEBYSCORE', inbox.box .. ':seen', '-inf', integer(inbox.now))
+      redis.call('ZREMRANGEBYRANK', inbox.box .. ':seen', 0, -DROPPED - 1)
+    end
     if redis.call('EXISTS', inbox.box) == 0 then inbox.next, inbox.last = nil, nil end
   end
   return dropped
@@ -148,9 +158,7 @@ local function set_expiry(inbox, name)
   if inbox.last == 0 then
     redis.call('PERSIST', inbox.box .. name)
   else
-    local left = math.max(0, (inbox.last or inbox.now) - inbox.now) + DAY
-    if name == ':seen' then left = left + 30 * DAY end -- ids of dropped entries, which a replay checks
-    redis.call('PEXPIRE', inbox.box .. name, integer(left))
+    redis.call('PEXPIRE', inbox.box .. name, integer(math.max(0, (inbox.last or inbox.now) - inbox.now) + DAY))
   end
 end
 
@@ -170,8 +178,12 @@ local function finish(inbox)
   store_time(inbox, '@next', inbox.next, inbox.was_next)
   store_time(inbox, '@last', inbox.last, inbox.was_last)
   -- last, because only a key that exists can get an expiry
+  if inbox.seen_until then
+    local left, seen = inbox.seen_until - inbox.now + DAY, inbox.box .. ':seen'
+    if redis.call('PTTL', seen) < left then redis.call('PEXPIRE', seen, integer(left)) end
+  end
   if inbox.last ~= inbox.was_last then
-    for _, name in ipairs({'', ':unread', ':read', ':counts', ':seen'}) do set_expiry(inbox, name) end
+    for _, name in ipairs({'', ':unread', ':read', ':counts'}) do set_expiry(inbox, name) end
   elseif inbox.last ~= 0 then -- a key that was created now has no expiry yet
     for name in pairs(inbox.new_keys) do set_expiry(inbox, name) end
   end
