@@ -12,7 +12,7 @@ from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.lease import OwnerLease
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.settle import SettledDelivery
-from service.pipeline.email.stage import EmailHandler
+from service.pipeline.email.settled_store import SettledStore
 from service.pipeline.resolve.precedence import Decision
 from service.ports import Unavailable
 from streams.consumer.offset_tracker import OffsetTracker
@@ -37,13 +37,13 @@ def off_by_one_commit() -> AbstractContextManager[Any]:
 def lost_update() -> AbstractContextManager[Any]:
     """Give up the ledger update of a message that has left, when Redis is unavailable for a moment."""
 
-    async def store(self: EmailHandler, settled: Sequence[SettledDelivery]) -> set[str]:
+    async def store(self: SettledStore, settled: Sequence[SettledDelivery]) -> set[str]:
         with suppress(Unavailable):
-            await self._write_transitions([s.transition for s in settled])
+            await self._write_transitions(settled)
         self._in_flight.remove(s.delivery.id for s in settled)
         return set()
 
-    return patch.object(EmailHandler, "_store", store)
+    return patch.object(SettledStore, "store", store)
 
 
 def double_send() -> AbstractContextManager[Any]:
@@ -86,7 +86,7 @@ def no_fence() -> AbstractContextManager[Any]:
 
 def lost_claim_ended() -> AbstractContextManager[Any]:
     """Write the result of a claim that another worker has taken over meanwhile."""
-    return patch.object(EmailHandler, "_ending_claim", lambda _, transition: transition)
+    return patch.object(SettledStore, "_ending_claim", lambda _, transition: transition)
 
 
 FAULTS = (

@@ -21,11 +21,11 @@ from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import UNCLAIMED, WAITING, State, Transition, TransitionResult, sources_of
+from service.model.ledger import UNCLAIMED, WAITING, State, Transition
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.reasons import DeadReason, Reason, SendReason
 from service.model.record import Done, Message, Record
-from service.model.suppression import Suppression, suppression
+from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.email.batch_claims import BatchClaims
@@ -34,8 +34,8 @@ from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import DeliveryResult, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
+from service.pipeline.email.settled_store import SettledStore, suppression_of
 from service.pipeline.email.soft_bounces import SoftBounceScorer
-from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
@@ -56,8 +56,6 @@ from service.ports.turns import Turns
 
 _WAIT_FOR_OWNER_S = 0.5
 _STOPPING = "the worker is stopping"
-_FIRST_PAUSE_S, _MAX_PAUSE_S = 0.1, 2.0
-_CLAIMABLE = sources_of(State.sending)
 _NO_REFUSAL = frozenset({SendReason.unclaimed, SendReason.closing})
 _StoredGroup = tuple[list[SettledDelivery], set[str]]
 """Settled deliveries, and the ids of those whose transition the ledger refused."""
@@ -102,11 +100,13 @@ class EmailHandler:
         self._headers = headers
         self._soft = SoftBounceScorer(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
-        self._lost = LostDeliveries(catalogue, ports.ledger, ports.clock)
         self._storing: set[asyncio.Task[None]] = set()
         self._in_flight = in_flight or InFlight(owner, ports.clock)
         self._claimer = Claimer(
             catalogue, ports.ledger, ports.workers, ports.due, clock=ports.clock, in_flight=self._in_flight
+        )
+        self._settled = SettledStore(
+            catalogue, ports.ledger, ports.due, ports.writes, clock=ports.clock, in_flight=self._in_flight
         )
 
     async def __call__(self, records: Sequence[Record]) -> AsyncIterator[Done]:
@@ -143,7 +143,7 @@ class EmailHandler:
 
     async def _finish_closed(self, batch: DeliveryBatch, claims: ClaimResults) -> Done:
         """Finish the records of deliveries that are not sent now: closed by the claim, or settled before."""
-        await self._note_held(claims.closed)
+        await self._settled.note_held(claims.closed)
         messages = [self._outcome_message(delivery, transition) for delivery, transition in claims.closed]
         messages += [message for d in claims.settled for message in await self._re_emit(d)]
         finished = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
@@ -195,7 +195,7 @@ class EmailHandler:
         async def store() -> None:
             async for group in results.groups():
                 if settled := self._settle(by_id, await self._with_claim(group, claims)):
-                    groups.put_nowait((settled, await self._store(settled)))
+                    groups.put_nowait((settled, await self._settled.store(settled)))
                 await self._sort_unsent(group, by_id, claims)
 
         storing = asyncio.create_task(store())
@@ -283,81 +283,6 @@ class EmailHandler:
             for id_, result in group
         ]
 
-    async def _store(self, settled: Sequence[SettledDelivery]) -> set[str]:
-        """Store settled deliveries; return the ids of those whose transition the ledger refused.
-
-        Repeats for as long as Redis is unavailable: the messages are out, and a transition that is given up is a
-        message sent twice.
-        """
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                # The due set before the ledger: a crash in the other order leaves `deferred` without a next attempt,
-                # which nothing would ever make.
-                await self._add_next_attempts(settled)
-                await self._note_held([s[:2] for s in settled])
-                refused = await self._write_transitions(settled)
-                for s in settled:
-                    if s.result.suppress:
-                        await self._ports.writes.put_suppression(*_suppression(s))
-            except Unavailable:
-                await asyncio.sleep(pause_s)
-                pause_s = min(_MAX_PAUSE_S, pause_s * 2)
-            else:
-                # Claims are released only after the ledger has the transitions: without a heartbeat for their owner,
-                # another worker would take them over as ambiguous.
-                self._in_flight.remove(s.delivery.id for s in settled)
-                return refused
-
-    def _ending_claim(self, transition: Transition) -> Transition:
-        """Return a transition that ends no claim but this worker's: another one may have taken it over.
-
-        `sent` is true whichever worker has the claim now: the relay has the message.
-        """
-        if transition.to is State.sent:
-            return transition
-        return transition._replace(held_by=self._in_flight.owner_of(transition.delivery))
-
-    async def _add_next_attempts(self, settled: Sequence[SettledDelivery]) -> None:
-        if retried := [s for s in settled if s.next_ms]:
-            # With the attempt counted: the ledger lets only the record of the next attempt claim the delivery.
-            deliveries = [s.delivery.replace(attempt=s.transition.attempt) for s in retried]
-            states = [s.transition.to for s in retried]
-            await self._ports.due.add(deliveries, [s.next_ms for s in retried], states)
-
-    async def _note_held(self, transitions: Sequence[tuple[Delivery, Transition]]) -> None:
-        if held := [delivery for delivery, transition in transitions if transition.to is State.held]:
-            await self._ports.due.hold(held, self._ports.clock.now_ms())
-
-    async def _write_transitions(self, settled: Sequence[SettledDelivery]) -> set[str]:
-        """Write transitions after `sending`; return the deliveries that another worker has settled meanwhile.
-
-        Where Redis was emptied and rebuilt while a message was out, its claim is lost: it is written again first. An
-        entry that is lost is entered again; one whose retention is over stays out, and its outcome is published.
-        """
-        transitions = [self._ending_claim(s.transition) for s in settled]
-        results = list(await self._ports.ledger.transition(transitions))
-        for i, state in (await self._lost.enter_missing([s.delivery for s in settled], results)).items():
-            results[i] = TransitionResult(state is None, state or transitions[i].to)
-        refused = [
-            (transition, result.state)
-            for transition, result in zip(transitions, results, strict=True)
-            if not result.applied and result.state is not transition.to
-        ]
-        unclaimed = [
-            transition._replace(held_by="")
-            for transition, state in refused
-            if state in _CLAIMABLE and transition.to is not State.queued  # what was not sent changes nothing
-        ]
-        claims = [
-            transition._replace(to=State.sending, reason=Reason.none, detail="") for transition in unclaimed
-        ]
-        if unclaimed:
-            await self._ports.ledger.transition(
-                [transition for pair in zip(claims, unclaimed, strict=True) for transition in pair]
-            )
-        return {transition.delivery for transition, state in refused if state not in _CLAIMABLE}
-
     def _finish(
         self, batch: DeliveryBatch, settled: Sequence[SettledDelivery], score_messages: Sequence[Message]
     ) -> Done:
@@ -366,7 +291,7 @@ class EmailHandler:
         messages = [
             outcome_message(self._topics, s.delivery, s.transition, s.result, s.next_ms) for s in final
         ]
-        messages += [self._suppression_message(*_suppression(s)) for s in final if s.result.suppress]
+        messages += [self._suppression_message(*suppression_of(s)) for s in final if s.result.suppress]
         messages += score_messages
         return Done(batch.records_of([s.delivery.id for s in final]), messages)
 
@@ -392,8 +317,3 @@ class EmailHandler:
 
     def _outcome_message(self, delivery: Delivery, transition: Transition) -> Message:
         return outcome_message(self._topics, delivery, transition)
-
-
-def _suppression(settled: SettledDelivery) -> tuple[str, Suppression]:
-    transition = settled.transition
-    return suppression(settled.delivery.address, transition.reason, transition.at_ms, transition.detail)

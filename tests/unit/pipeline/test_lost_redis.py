@@ -84,5 +84,5 @@ async def test_a_claim_of_another_worker_is_left_alone() -> None:
     sent = Transition(entry.event, entry.delivery, State.sent, Reason.none, 2, 1)
     delivery = Delivery.from_bytes(pipeline.email_records()[0].value)
     settled = SettledDelivery(delivery, sent, SendResult(SendStatus.accepted, SendReason.accepted))
-    await pipeline.deliver_email._write_transitions([settled])
+    await pipeline.deliver_email._settled._write_transitions([settled])
     assert (await pipeline.states("1"))["alice", "email"] == ("expired", "past_deadline")

@@ -92,7 +92,7 @@ async def test_a_worker_that_died_between_due_set_and_ledger_had_a_reply() -> No
         raise asyncio.CancelledError
 
     with (
-        patch.object(pipeline.deliver_email, "_write_transitions", died),
+        patch.object(pipeline.deliver_email._settled, "_write_transitions", died),
         pytest.raises(asyncio.CancelledError),
     ):
         await deferred(pipeline)
