@@ -52,6 +52,8 @@ def mailbox_header(header: str, name: str, address: str) -> bytes:
     if "=?" in address or address_domain(address) is None:
         raise RenderFailed("the address is not exactly one addr-spec")
     spec = f"<{address if address.isascii() else ascii_address(address) or address}>"
+    if len(header) + len(name) + len(spec) <= 73 and _ATOMS(name) and "=?" not in name:
+        return f"{header}: {name} {spec}\r\n".encode()
     name = one_line(name)
     if _ATOMS(name) and "=?" not in name:
         words = name.split(" ")

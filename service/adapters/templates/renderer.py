@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import UndefinedError
 
 from service.adapters.templates.check import check_templates
-from service.adapters.templates.context import recipient_fields
+from service.adapters.templates.context import Fields, recipient_fields
 from service.adapters.templates.environment import TemplateNames
 from service.adapters.templates.formats import locale_of
 from service.adapters.templates.headers import (
@@ -66,10 +66,9 @@ class TemplateRenderer:
                 unstructured_header("Subject", subject),
                 date_header(delivery.dated_ms),
                 f"Message-ID: <{delivery.id}@{self._mail.list_domain}>\r\n".encode("ascii"),
-                *(extra_header(name, value) for name, value in headers.items()),
+                *[extra_header(name, value) for name, value in headers.items()],
             ]
-            text, html = page.text_pieces(values), page.html_pieces(values)
-            content = assemble_message(self._headers(page), own, text, html, page.fixed)
+            content = assemble_message(self._headers(page), own, *page.bodies(values))
         except RenderFailed:
             raise
         except Exception as error:
@@ -105,7 +104,8 @@ class TemplateRenderer:
         same_language = _same_language(delivery.locale, page.locale)
         link = self._find_unsubscribe(list_unsubscribe) if list_unsubscribe else None
         names = TemplateNames(self.library.shared)
-        names["data"] = {**self._absent_data[page.type], **delivery.data}
+        names["data"] = data = Fields(self._absent_data[page.type])
+        data.update(delivery.data)
         names["recipient"] = recipient_fields(delivery, delivery.locale if same_language else page.locale)
         names["unsubscribe"] = link[1] if link else ""
         return names
