@@ -28,8 +28,8 @@ _RESERVED = re.compile(
 
 def one_line(text: str) -> str:
     """Return text for a header or an inbox: control characters and line ends of any kind become single spaces."""
-    if _READABLE(text):
-        return text
+    if text.isprintable() and "  " not in text:  # has none of these: quick, and true of nearly all
+        return text.strip(" ")
     must_replace = "  " in text or _CONTROL(text)
     return (_CONTROLS_OR_SPACES.sub(" ", text) if must_replace else text).strip(" ")
 
@@ -71,7 +71,8 @@ def extra_header(name: str, value: str) -> bytes:
     """
     if not _is_addable(name):
         raise RenderFailed(f"the header name {name[:64]!r} is reserved or not valid")
-    plain = value.isascii() and value.isprintable() and "  " not in value and value == value.strip()
+    plain = value.isascii() and value.isprintable()
+    plain = plain and (" " not in value or ("  " not in value and value == value.strip()))
     if not plain or not 0 < len(value) <= 950 or "=?" in value:
         raise RenderFailed(f"the value of {name} is not one line of printable ASCII")
     if len(name) + len(value) <= 76 or " " not in value:
