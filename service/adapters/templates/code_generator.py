@@ -92,7 +92,7 @@ class PartCodeGenerator(SandboxCodeGenerator):
 
     def write_commons(self) -> None:
         """Write the names that all code uses, as Jinja2 does, but nothing that makes it a generator."""
-        self.writeline("resolve = context.resolve_or_missing")
+        self.writeline("resolve = context.parent.__getitem__")
         self.writeline("undefined = environment.undefined")
         self.writeline("concat = environment.concat")
         self.writeline("cond_expr_undefined = Undefined")

@@ -39,14 +39,14 @@ class MessageContext(Context):
 
     name = None
     blocks: Mapping[str, Any] = MappingProxyType({})  # type: ignore[assignment]
+    vars: Mapping[str, Any] = MappingProxyType({})  # type: ignore[assignment]
 
     def __init__(
         self, environment: Environment, names: TemplateNames, encoded: Mapping[str, bytes] = _NO_VALUES
     ) -> None:
         self.environment = environment
         self.encoded = encoded
-        self.parent = self.vars = names
-        self.resolve_or_missing = names.__getitem__  # type: ignore[method-assign, assignment]
+        self.parent = names
 
     @cached_property
     def eval_ctx(self) -> EvalContext:  # type: ignore[override]

@@ -18,11 +18,6 @@ def encode_piece(piece: str) -> bytes:
 
     Line ends become CRLF, a lone surrogate becomes "?".
     """
-    if (
-        piece.isascii() and piece.isprintable() and "=" not in piece
-        and len(piece) <= _WIDTH and piece[:1] not in _UNSAFE_FIRST and piece[-1] != " "
-    ):  # fmt: skip
-        return piece.encode("ascii")
     raw = piece.encode("utf-8", "replace")
     if b"\n" in raw or b"\r" in raw:
         return CRLF.join(map(_encode_line, _NEWLINE.split(raw)))
@@ -30,10 +25,14 @@ def encode_piece(piece: str) -> bytes:
 
 
 class EncodedValues(dict[str, bytes]):
-    """The encoded values of one message, each encoded when it is first asked for."""
+    """The encoded values of one message, each encoded when it is first asked for; most need no encoding."""
 
     def __missing__(self, piece: str) -> bytes:
-        encoded = self[piece] = encode_piece(piece)
+        plain = (
+            piece.isascii() and piece.isprintable() and "=" not in piece
+            and len(piece) <= _WIDTH and piece[:1] not in _UNSAFE_FIRST and piece[-1] != " "
+        )  # fmt: skip
+        encoded = self[piece] = piece.encode("ascii") if plain else encode_piece(piece)
         return encoded
 
 

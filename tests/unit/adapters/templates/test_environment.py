@@ -59,6 +59,9 @@ PAIRS = [
     )
     for html in (True, False)
 ]
+for fast, plain in PAIRS:
+    fast.globals["recipient"] = Fields(locale="en")
+    plain.globals.update(fast.globals)
 COMPILED = [(text, [(a.from_string(text), b.from_string(text)) for a, b in PAIRS]) for text in EXPRESSIONS]
 
 
@@ -69,6 +72,7 @@ CAPTURED = [
     "{% macro twice(x) %}{{ x }}, {{ x }}{% endmacro %}<{{ twice(data.a) }}>",
     "{% macro framed() %}[{{ caller() }}]{% endmacro %}{% call framed() %}a {{ data.a }}{% endcall %}",
     "{% for one in data.many recursive %}<{{ one }}{% if loop.first %}{{ loop([]) }}{% endif %}>{% endfor %}",
+    "{% for one in data.many %}{% set x = one %}{{ plural(1, one='<', other=x) }}{{ x }}{% endfor %}",
     "{% with x = data.a %}<{{ x }}>{% endwith %}{% set data = {} %}{{ data.a is defined }}",
 ]
 
@@ -93,7 +97,7 @@ def test_output_is_the_same_as_from_jinja2(value: object, many: list[object]) ->
 
 def body(env: Environment, source: str, data: dict[str, object]) -> str:
     """Return what a body and a line of this source hold, which must be the same."""
-    names = TemplateNames(data=Fields(data))
+    names = TemplateNames(env.globals, data=Fields(data))
     try:
         pieces = part_pieces(compile_part(BodyCodeGenerator, env, source, "test"), names, EncodedValues())
         line = "".join(part_pieces(compile_part(PartCodeGenerator, env, source, "test"), names))
