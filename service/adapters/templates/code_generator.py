@@ -16,6 +16,9 @@ class SandboxCodeGenerator(CodeGenerator):
     The generated code has the same meaning as Jinja2's own.
     """
 
+    markup = "environment.markup"
+    """What finds markup in a value."""
+
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - the visitor's name
         """Write `name.attribute` as a look-up where `name` is a dict that has it, else by the sandbox."""
         if not isinstance(node.node, nodes.Name):
@@ -60,7 +63,7 @@ class SandboxCodeGenerator(CodeGenerator):
         if frame.eval_ctx.volatile:
             super()._output_child_post(node, frame, finalize)
         elif frame.eval_ctx.autoescape:
-            self.write(") is str and not environment.markup(shown) else environment.as_html(shown))")
+            self.write(f") is str and not {self.markup}(shown) else environment.as_html(shown))")
         else:
             self.write(") is str else environment.as_text(shown))")
 
@@ -71,6 +74,7 @@ class PartCodeGenerator(SandboxCodeGenerator):
     That is quicker than a generator of pieces. `data` and `recipient` are Fields.
     """
 
+    markup = "markup"
     pieces = ""
     """The name of that list in the code."""
     _fields = frozenset(("data", "recipient"))
@@ -96,6 +100,7 @@ class PartCodeGenerator(SandboxCodeGenerator):
         self.writeline("undefined = environment.undefined")
         self.writeline("concat = environment.concat")
         self.writeline("cond_expr_undefined = Undefined")
+        self.writeline("markup = environment.markup")
 
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - the visitor's name
         """Write `data.name` as a plain look-up."""

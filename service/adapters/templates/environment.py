@@ -6,7 +6,7 @@ from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
 from jinja2.compiler import CodeGenerator
@@ -147,7 +147,9 @@ def part_pieces(
     part: Template, names: TemplateNames, encoded: Mapping[str, bytes] = _NO_VALUES
 ) -> Sequence[Any]:
     """Return the pieces of a part: text, or bytes where BodyCodeGenerator wrote its code."""
-    return cast(Sequence[Any], part.root_render_func(MessageContext(part.environment, names, encoded)))
+    return part.root_render_func(  # type: ignore[return-value]  # it is no generator
+        MessageContext(part.environment, names, encoded)
+    )
 
 
 class _BlockFiller(NodeTransformer):

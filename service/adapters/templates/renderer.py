@@ -114,10 +114,11 @@ class TemplateRenderer:
 
     def _headers(self, page: Page) -> SharedHeaders:
         key = (page.type, page.locale)
-        if key not in self._shared_headers:
+        shared = self._shared_headers.get(key)
+        if shared is None:
             domain = self.library.catalogue[page.type].domain
-            self._shared_headers[key] = shared_headers(self._mail, page.type, domain, page.locale)
-        return self._shared_headers[key]
+            shared = self._shared_headers[key] = shared_headers(self._mail, page.type, domain, page.locale)
+        return shared
 
 
 @lru_cache(maxsize=512)
