@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from jinja2 import nodes
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
 
 from service.adapters.templates.context import Link
 from service.adapters.templates.quoted_printable import encode_piece
+from service.ports import RenderFailed
 
 
 class SandboxCodeGenerator(CodeGenerator):
@@ -45,7 +46,11 @@ class SandboxCodeGenerator(CodeGenerator):
         if plain and isinstance(node.node, nodes.Name) and node.node.name == "link":
             link = cast(Link, self.environment.globals["link"])
             known = [part.value for part in node.args[:1] if isinstance(part, nodes.Const)]
-            self.write(f"environment.globals['link'].below({link(*known)!r}, ")
+            try:
+                url = link(*known)
+            except RenderFailed as error:
+                raise TemplateSyntaxError(str(error), node.lineno) from error
+            self.write(f"environment.globals['link'].below({url!r}, ")
             for argument in node.args[len(known) :]:
                 self.visit(argument, frame)
                 self.write(", ")
