@@ -1,5 +1,6 @@
 """Postfix's own test tools: smtp-sink, which accepts and counts messages, and smtp-source, a peer that sends them."""
 
+import os
 import pwd
 import re
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -31,13 +32,51 @@ def unprivileged_user() -> str:
     return pwd.getpwuid(65534).pw_name
 
 
-def smtp_source(port: int, connections: int, mails: int, timeout_s: float) -> float:
-    """Return the seconds that `smtp-source -d` takes for messages of 5,000 octets; -d keeps connections open."""
-    command = [tool("smtp-source"), "-d", "-s", str(connections), "-m", str(mails), "-l", "5000"]
-    command += ["-f", "bounces@tocsin.test", "-t", "user@example.test", f"127.0.0.1:{port}"]
-    started = time.perf_counter()
-    subprocess.run(command, check=True, timeout=timeout_s)
-    return time.perf_counter() - started
+def smtp_source(ports: Sequence[int], connections: int, mails: int, timeout_s: float) -> tuple[float, float]:
+    """Send messages of 5,000 octets by `smtp-source -d`; return the seconds, and those of CPU.
+
+    -d keeps connections open. A process knows one server only, so there is one for each port, with its share of the
+    connections and of the messages; the CPU is that of all.
+    """
+    options = ["-d", "-l", "5000", "-f", "bounces@tocsin.test", "-t", "user@example.test"]
+    sizes = zip(ports, shares(connections, len(ports)), shares(mails, len(ports)), strict=True)
+    cpu_before_s, started = _children_cpu_s(), time.perf_counter()
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                running(
+                    subprocess.Popen(
+                        [
+                            tool("smtp-source"),
+                            *options,
+                            "-s",
+                            str(sessions),
+                            "-m",
+                            str(count),
+                            f"127.0.0.1:{port}",
+                        ],
+                        text=True,
+                    )
+                )
+            )
+            for port, sessions, count in sizes
+        ]
+        failed = [process.args for process in processes if process.wait(timeout_s)]
+        elapsed_s = time.perf_counter() - started
+    if failed:
+        sys.exit(f"smtp-source failed: {failed}")
+    return elapsed_s, _children_cpu_s() - cpu_before_s
+
+
+def shares(total: int, parts: int) -> list[int]:
+    """Return `total` as a sum of whole numbers that differ by at most one."""
+    return [total // parts + (part < total % parts) for part in range(parts)]
+
+
+def _children_cpu_s() -> float:
+    """Return the CPU time in seconds of all children that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 @contextmanager

@@ -18,11 +18,15 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer
+from service.adapters.templates.code_generator import PartCodeGenerator
+from service.adapters.templates.environment import part_pieces, read_source
+from service.adapters.templates.library import Library
+from service.adapters.templates.page import Page, compile_page
 from service.adapters.templates.sample import SAMPLE_MS, sample_delivery
 from service.model.delivery import Delivery, json_document
 from service.settings import MailSettings, TemplateSettings, templates_directory
@@ -54,13 +58,20 @@ def deliveries(renderer: TemplateRenderer, type_: str, locale: str, count: int) 
 
 def jinja_and_email_message(renderer: TemplateRenderer, delivery: Delivery) -> bytes:
     """Render both texts with Jinja2, and build the message with EmailMessage."""
-    page = renderer.library.page(delivery.type, delivery.locale)
+    page = text_page(renderer.library, delivery.type, delivery.locale)
     values = renderer._values(page, delivery, HEADERS["List-Unsubscribe"])
     subject = page.block("subject", values)
     values["subject"] = subject
     return email_message(
-        delivery, subject, "".join(page.text_pieces(values)), "".join(page.html_pieces(values))
+        delivery, subject, "".join(part_pieces(page.text, values)), "".join(part_pieces(page.html, values))
     )
+
+
+@cache
+def text_page(library: Library, type_: str, locale: str) -> Page:
+    """Return a page whose bodies are text, not encoded."""
+    source = read_source(templates_directory() / type_ / f"{locale}.j2")
+    return compile_page(type_, locale, source, library._layout(locale), PartCodeGenerator)
 
 
 def email_message(delivery: Delivery, subject: str, text: str, html: str) -> bytes:

@@ -6,11 +6,12 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, cycle, islice
 
 import aiosmtplib
 import uvloop
 
+from bench.postfix import shares
 from service.adapters.smtp import Relay, SmtpTransport
 from service.model.mail import OutgoingMail, SendResult, SendStatus
 
@@ -47,36 +48,39 @@ class Batch:
             self.done.set()
 
 
-async def ours(port: int, connections: int, todo: Sequence[OutgoingMail]) -> tuple[int, float]:
-    """Send by Tocsin's engine as a stage uses it. The time includes the opening of connections."""
-    transport = SmtpTransport(
-        [Relay("sink", "127.0.0.1", port, security="none", max_connections=connections)]
-    )
-    await transport.start()
+async def ours(ports: Sequence[int], connections: int, todo: Sequence[OutgoingMail]) -> tuple[int, float]:
+    """Send by Tocsin's engine as a stage uses it, to the sinks in turn. The time includes opening connections."""
+    sizes = zip(ports, shares(connections, len(ports)), strict=True)
+    transports = [
+        SmtpTransport([Relay("sink", "127.0.0.1", port, security="none", max_connections=size)])
+        for port, size in sizes
+    ]
+    await asyncio.gather(*(transport.start() for transport in transports))
+    submits = cycle([transport.submit for transport in transports])
     batches = iter(range(0, len(todo), BATCH))
     accepted = 0
 
     async def submit() -> None:
         nonlocal accepted
         for first in batches:
-            batch = Batch(map(transport.submit, todo[first : first + BATCH]))
+            batch = Batch(next(submits)(mail) for mail in todo[first : first + BATCH])
             await batch.done.wait()
             accepted += batch.accepted
 
     started = time.perf_counter()
     await asyncio.gather(*(submit() for _ in range(BATCHES)))
     elapsed_s = time.perf_counter() - started
-    await transport.close(5)
+    await asyncio.gather(*(transport.close(5) for transport in transports))
     return accepted, elapsed_s
 
 
-async def theirs(port: int, connections: int, todo: Sequence[OutgoingMail]) -> tuple[int, float]:
+async def theirs(ports: Sequence[int], connections: int, todo: Sequence[OutgoingMail]) -> tuple[int, float]:
     """Send by aiosmtplib's `sendmail` over open connections. The time does not include their opening."""
     clients = [
         aiosmtplib.SMTP(
             hostname="127.0.0.1", port=port, use_tls=False, start_tls=False, local_hostname="bench"
         )
-        for _ in range(connections)
+        for port in islice(cycle(ports), connections)
     ]
     await asyncio.gather(*(client.connect() for client in clients))
     pending: Iterator[OutgoingMail] = iter(todo)
@@ -95,14 +99,14 @@ async def theirs(port: int, connections: int, todo: Sequence[OutgoingMail]) -> t
     return next(done), elapsed_s
 
 
-def main(client: str, loop: str, port: str, connections: str, number: str) -> None:
+def main(client: str, loop: str, connections: str, number: str, *ports: str) -> None:
     run = uvloop.run if loop == "uvloop" else asyncio.run
     send = ours if client == "ours" else theirs
     todo = mails(int(number))
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     started = time.process_time()
-    accepted, elapsed_s = run(send(int(port), int(connections), todo))
+    accepted, elapsed_s = run(send([*map(int, ports)], int(connections), todo))
     cpu_us = (time.process_time() - started) / len(todo) * 1e6
     print(json.dumps({"accepted": accepted, "seconds": elapsed_s, "cpu_us": cpu_us}))
 

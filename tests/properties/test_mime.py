@@ -1,13 +1,17 @@
 """Our messages against the standard library's, for any content."""
 
 import asyncio
+import gc
 import json
+import quopri
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email import policy
 from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -16,6 +20,7 @@ from hypothesis import strategies as st
 from service.adapters.smtp.content import dot_stuffed
 from service.adapters.templates import TemplateRenderer
 from service.adapters.templates.headers import one_line
+from service.adapters.templates.quoted_printable import join_pieces
 from tests.support.paths import CORPORA
 from tests.support.rendering import bodies, make_delivery, make_renderer, parse_message
 
@@ -163,19 +168,19 @@ def test_threads_share_nothing(tmp_path: Path) -> None:
 
 
 async def test_interleaved_bodies_share_nothing(note_renderer: TemplateRenderer) -> None:
-    """Bodies rendered piece by piece in turns, and messages rendered between, share no content."""
+    """Bodies written piece by piece in turns, and messages rendered between, share no content."""
     page = note_renderer.library.page("note", "en")
 
     async def render_slowly(number: int) -> str:
         pieces = []
-        values = note_renderer._values(
-            page, make_delivery({"title": "t", "body": " ".join(canary(number))})
-        ) | {"subject": "t"}
-        for piece in page.html_pieces(values):
+        values = note_renderer._values(page, make_delivery({"title": "t", "body": " ".join(canary(number))}))
+        values["subject"] = "t"
+        _, html = page.bodies(values)
+        for piece in html:
             pieces.append(piece)
             render_canary(note_renderer, number + 1000)
             await asyncio.sleep(0)
-        return "".join(pieces)
+        return quopri.decodestring(join_pieces(pieces)).decode()
 
     for number, body in enumerate(await asyncio.gather(*map(render_slowly, range(10)))):
         assert canary(number)[0] in body
@@ -183,10 +188,25 @@ async def test_interleaved_bodies_share_nothing(note_renderer: TemplateRenderer)
 
 
 def test_rendering_leaves_no_trace(note_renderer: TemplateRenderer) -> None:
-    """Between messages only the templates' own text is kept: it does not grow with their number."""
-    page = note_renderer.library.page("note", "en")
-    before = dict(page.fixed)
+    """Between messages the renderer keeps nothing of them, whatever it refers to."""
     for number in range(50):
         render_canary(note_renderer, number)
 
-    assert before == page.fixed
+    kept = [text for text in reachable(note_renderer) if isinstance(text, str | bytes)]
+    assert any("<pre" in str(text) for text in kept)
+    assert not [text for text in kept if "canary" in str(text)]
+
+
+def reachable(root: object) -> Iterator[object]:
+    """Yield every object that `root` refers to, but not those of modules."""
+    seen, pending = set(), [root]
+    while pending:
+        found = pending.pop()
+        if id(found) in seen or isinstance(found, ModuleType | type):
+            continue
+        seen.add(id(found))
+        yield found
+        if isinstance(found, FunctionType):
+            pending.append(found.__code__.co_consts)
+        else:
+            pending += gc.get_referents(found)

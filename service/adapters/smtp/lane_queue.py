@@ -21,18 +21,20 @@ _Item = TypeVar("_Item", bound=_InLane)
 class LaneQueue(Generic[_Item]):
     """A deque for each lane, behind the methods of one. Items of one lane keep their order.
 
+    `size`: how many items there are; quicker than `len`, and read several times for each message.
+
     Of 16 turns one begins with the normal lane and one with bulk: urgent mail may come faster than a relay takes it.
     """
 
-    __slots__ = ("_bulk", "_high", "_lanes", "_normal", "_size", "_turn")
+    __slots__ = ("_bulk", "_high", "_lanes", "_normal", "_turn", "size")
 
     def __init__(self) -> None:
         self._high, self._normal, self._bulk = deque[_Item](), deque[_Item](), deque[_Item]()
         self._lanes = {Lane.high: self._high, Lane.normal: self._normal, Lane.bulk: self._bulk}
-        self._size = self._turn = 0
+        self.size = self._turn = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def __iter__(self) -> Iterator[_Item]:
         return chain.from_iterable(self._lanes.values())
@@ -40,12 +42,12 @@ class LaneQueue(Generic[_Item]):
     def append(self, item: _Item) -> None:
         """Add an item behind those of its lane."""
         self._lanes[item.lane].append(item)
-        self._size += 1
+        self.size += 1
 
     def appendleft(self, item: _Item) -> None:
         """Put an item before those of its lane."""
         self._lanes[item.lane].appendleft(item)
-        self._size += 1
+        self.size += 1
 
     def popleft(self) -> _Item:
         """Remove and return the next item. Raise IndexError when there is none."""
@@ -57,11 +59,11 @@ class LaneQueue(Generic[_Item]):
         else:
             queue = self._bulk or self._normal or self._high
         item = queue.popleft()
-        self._size -= 1
+        self.size -= 1
         return item
 
     def clear(self) -> None:
         """Remove all items."""
         for queue in self._lanes.values():
             queue.clear()
-        self._size = 0
+        self.size = 0

@@ -45,7 +45,8 @@ class LookAhead:
     def begin(self) -> None:
         """Note that a connection has begun a message, and claim further ones."""
         self._begun += 1
-        self.refill()
+        if self._queue.unclaimed.size:
+            self.refill()
 
     def refill(self) -> None:
         """Claim the next messages once half of those that were claimed have been begun: so calls are few and large."""

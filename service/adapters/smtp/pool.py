@@ -174,7 +174,7 @@ class Pool:
         pending.resolve(accepted_result(code, text, self.relay.name))
         # This connection takes its next message by itself: dispatch only if another one could take a message too.
         if self._drained is not None or (
-            self._queue.ready and (self._idle or len(self._connections) < self.relay.max_connections)
+            self._queue.ready.size and (self._idle or len(self._connections) < self.relay.max_connections)
         ):
             self._dispatch()
 

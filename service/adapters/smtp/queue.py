@@ -182,7 +182,7 @@ class MailQueue:
         Drop a message whose future was cancelled: nothing was sent.
         """
         ready = self.ready
-        while pending := ready.popleft() if ready else self._parked_behind(leader):
+        while pending := ready.popleft() if ready.size else self._parked_behind(leader):
             if pending.future.done():
                 self.deselect(pending)
                 continue
@@ -190,7 +190,7 @@ class MailQueue:
             domain = pending.domain = self._domains.get(name) or self._add_domain(name)
             if leader is not None and leader.domain is domain:
                 # Messages parked earlier go first, or a newer message would overtake them.
-                if domain.parked and not was_parked:
+                if domain.parked.size and not was_parked:
                     domain.parked.append(pending)
                     ready.appendleft(domain.parked.popleft())
                     continue
@@ -202,7 +202,8 @@ class MailQueue:
                 self._parked += 1
                 continue
             self.active += 1
-            self.deselect(pending)
+            if pending.selected is not None:
+                self.deselect(pending)
             return pending
         return None
 
@@ -227,7 +228,7 @@ class MailQueue:
             leader.follower = None
         else:
             domain.active -= 1
-            if domain.parked:
+            if domain.parked.size:
                 self._parked -= 1
                 self.ready.appendleft(domain.parked.popleft())
 

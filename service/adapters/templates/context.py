@@ -1,7 +1,10 @@
 """The names that a template can use: the event's data, its recipient, the product, links to it. Nothing else."""
 
 import re
+from typing import Any
 from urllib.parse import quote
+
+from jinja2 import StrictUndefined
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
@@ -10,14 +13,21 @@ from service.ports import RenderFailed
 _UNRESERVED = re.compile(r"[A-Za-z0-9_~-]+").fullmatch
 
 
-def recipient_fields(delivery: Delivery, locale: str) -> dict[str, str]:
+class Fields(dict[str, Any]):
+    """The fields of `data` or `recipient`; a field that is not there is undefined."""
+
+    def __missing__(self, name: str) -> object:
+        return StrictUndefined(obj=self, name=name)
+
+
+def recipient_fields(delivery: Delivery, locale: str) -> Fields:
     """Return the recipient as templates see them; `locale` decides how dates and numbers are written.
 
     `role` is `admin` for a recipient notified in the role of an admin, else `user`.
     """
     role = "admin" if delivery.rule is AudienceRule.role and delivery.matched == "admin" else "user"
     name = " ".join(delivery.name.split())
-    return {"name": name, "locale": locale, "role": role, "timezone": delivery.timezone}
+    return Fields(name=name, locale=locale, role=role, timezone=delivery.timezone)
 
 
 class Link:
@@ -34,7 +44,11 @@ class Link:
 
     def __call__(self, *parts: object) -> str:
         """Return the site with `parts` as its path. Raise RenderFailed for the parts "." and "..", which climb."""
-        url = self._base
+        return self.below(self._base, *parts)
+
+    @staticmethod
+    def below(url: str, *parts: object) -> str:
+        """Return a URL with `parts` added to its path, as a call does."""
         for part in parts:
             if part is None:
                 continue

@@ -3,95 +3,50 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, nodes, pass_context
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2.compiler import CodeGenerator
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
+from jinja2.visitor import NodeTransformer
 from markupsafe import escape
 
 from service.adapters.templates import formats
+from service.adapters.templates.code_generator import PartCodeGenerator, SandboxCodeGenerator
 
 Button = Sequence[nodes.Expr]
-
-
-class SandboxCodeGenerator(CodeGenerator):
-    """Jinja2's code generator with faster code for `data.name`, `is none` and shown values.
-
-    The generated code has the same meaning as Jinja2's own.
-    """
-
-    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802 - the visitor's name
-        """Write `name.attribute` as a look-up where `name` is a dict that has it, else by the sandbox."""
-        if not isinstance(node.node, nodes.Name):
-            super().visit_Getattr(node, frame)
-            return
-        self.write(f"(obj[{node.attr!r}] if type(obj := ")
-        self.visit(node.node, frame)
-        self.write(f") is dict and {node.attr!r} in obj else environment.getattr(obj, {node.attr!r}))")
-
-    def visit_Test(self, node: nodes.Test, frame: Frame) -> None:  # noqa: N802 - the visitor's name
-        """Write `is none` without a call."""
-        if node.name != "none":
-            super().visit_Test(node, frame)
-            return
-        self.write("(")
-        self.visit(node.node, frame)
-        self.write(" is None)")
-
-    def visit_Call(  # noqa: N802 - the visitor's name
-        self, node: nodes.Call, frame: Frame, forward_caller: bool = False
-    ) -> None:
-        """Write `link(…)` as a call, which is known to be safe; any other by the sandbox."""
-        plain = not (node.kwargs or node.dyn_args or node.dyn_kwargs or forward_caller)
-        if plain and isinstance(node.node, nodes.Name) and node.node.name == "link":
-            self.write("environment.globals['link'](")
-            for argument in node.args:
-                self.visit(argument, frame)
-                self.write(", ")
-            self.write(")")
-        else:
-            super().visit_Call(node, frame, forward_caller=forward_caller)
-
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
-        if frame.eval_ctx.volatile:
-            super()._output_child_pre(node, frame, finalize)
-        else:
-            self.write("(shown if type(shown := ")
-
-    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
-        if frame.eval_ctx.volatile:
-            super()._output_child_post(node, frame, finalize)
-        elif frame.eval_ctx.autoescape:
-            self.write(") is str and not environment.markup(shown) else environment.as_html(shown))")
-        else:
-            self.write(") is str else environment.as_text(shown))")
+Bodies = Mapping[str, list[nodes.Node]]
+"""The bodies of a template's blocks by their names."""
+_NO_BODIES: Bodies = MappingProxyType({})
+_NO_VALUES: Mapping[str, bytes] = MappingProxyType({})
 
 
 class TemplateNames(dict[str, Any]):
-    """The names that one message's templates can use, with their values."""
+    """The names that one message's templates can use, with their values. Rendering adds none."""
 
     def __missing__(self, name: str) -> object:
         return missing
 
 
 class MessageContext(Context):
-    """The context of one message's template: made for each part, and so without what no template of ours uses.
+    """The context of one message's template: made for each part, and so without what no template of ours uses."""
 
-    `blocks` is shared by all messages: rendering does not add to it, since no template extends another.
-    """
+    name = None
+    blocks: Mapping[str, Any] = MappingProxyType({})  # type: ignore[assignment]
+    vars: Mapping[str, Any] = MappingProxyType({})  # type: ignore[assignment]
 
-    def __init__(self, template: Template, blocks: Any, names: TemplateNames) -> None:
-        self.environment = template.environment
-        own = TemplateNames(names)  # the layout may set names, which its blocks see and no other part
-        self.parent = self.vars = own
-        self.resolve_or_missing = own.__getitem__  # type: ignore[method-assign, assignment]
-        self.name = template.name
-        self.blocks = blocks
+    def __init__(
+        self, environment: Environment, names: TemplateNames, encoded: Mapping[str, bytes] = _NO_VALUES
+    ) -> None:
+        self.environment = environment
+        self.encoded = encoded
+        self.parent = names
 
     @cached_property
     def eval_ctx(self) -> EvalContext:  # type: ignore[override]
@@ -127,13 +82,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Return `obj.attribute`; for a dict its key of that name only, undefined where it has none."""
-        if type(obj) is dict:
+        if isinstance(obj, dict):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return `obj[argument]`; for a dict the same as `getattr`."""
-        return self.getattr(obj, argument) if type(obj) is dict else super().getitem(obj, argument)
+        return self.getattr(obj, argument) if isinstance(obj, dict) else super().getitem(obj, argument)
 
 
 def make_environment(*, html: bool, shared: Mapping[str, Any]) -> Environment:
@@ -157,9 +112,55 @@ def compile_template(env: Environment, source: str, name: str, button: Button = 
     two values. Raise TemplateSyntaxError.
     """
     tree = env.parse(source, name)
-    for output in tree.find_all(nodes.Output):
-        output.nodes = [part for node in output.nodes for part in _expand(env, node, button)]
+    _expand_outputs(env, tree, button)
     return Template.from_code(env, env.compile(tree, name, name), env.globals)
+
+
+def parse_blocks(env: Environment, source: str, name: str) -> Bodies:
+    """Return the blocks of a template. Raise TemplateSyntaxError."""
+    return {block.name: block.body for block in env.parse(source, name).find_all(nodes.Block)}
+
+
+def compile_part(
+    generator: type[PartCodeGenerator],
+    env: Environment,
+    source: str,
+    name: str,
+    *,
+    bodies: Bodies = _NO_BODIES,
+    button: Button = (),
+) -> Template:
+    """Return the template of a whole part: `source` with `bodies` in place of its blocks, else as `compile_template`.
+
+    It is one function, which calls none for each block; `part_pieces` runs it. Raise TemplateSyntaxError.
+    """
+    tree = env.parse(source, name)
+    _BlockFiller(bodies).visit(tree)
+    tree.body = [nodes.Scope(tree.body)]  # what the layout sets, its blocks see and no other part
+    _expand_outputs(env, tree, button)
+    stream = StringIO()
+    generator(env, name, name, stream).visit(tree)
+    return Template.from_code(env, compile(stream.getvalue(), name, "exec"), env.globals)
+
+
+def part_pieces(
+    part: Template, names: TemplateNames, encoded: Mapping[str, bytes] = _NO_VALUES
+) -> Sequence[Any]:
+    """Return the pieces of a part: text, or bytes where BodyCodeGenerator wrote its code."""
+    return part.root_render_func(  # type: ignore[return-value]  # it is no generator
+        MessageContext(part.environment, names, encoded)
+    )
+
+
+class _BlockFiller(NodeTransformer):
+    """Replaces each block by its new body, if it has one. What a body sets, nothing after it sees."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+
+    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802 - the visitor's name
+        """Return the body as a scope of its own."""
+        return nodes.Scope(self._bodies.get(node.name, node.body), lineno=node.lineno)
 
 
 def parse_button(env: Environment, source: str) -> Button:
@@ -170,6 +171,12 @@ def parse_button(env: Environment, source: str) -> Button:
 def read_source(path: Path) -> str:
     """Return the text of a template file, with LF line ends. Raise OSError, UnicodeDecodeError."""
     return path.read_text("utf-8")
+
+
+def _expand_outputs(env: Environment, tree: nodes.Template, button: Button) -> None:
+    """Write what is known into every output of a tree."""
+    for output in tree.find_all(nodes.Output):
+        output.nodes = [part for node in output.nodes for part in _expand(env, node, button)]
 
 
 def _expand(env: Environment, node: nodes.Expr, button: Button) -> Iterator[nodes.Expr]:

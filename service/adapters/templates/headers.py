@@ -28,8 +28,8 @@ _RESERVED = re.compile(
 
 def one_line(text: str) -> str:
     """Return text for a header or an inbox: control characters and line ends of any kind become single spaces."""
-    if _READABLE(text):
-        return text
+    if text.isprintable() and "  " not in text:  # has none of these: quick, and true of nearly all
+        return text.strip(" ")
     must_replace = "  " in text or _CONTROL(text)
     return (_CONTROLS_OR_SPACES.sub(" ", text) if must_replace else text).strip(" ")
 
@@ -52,6 +52,8 @@ def mailbox_header(header: str, name: str, address: str) -> bytes:
     if "=?" in address or address_domain(address) is None:
         raise RenderFailed("the address is not exactly one addr-spec")
     spec = f"<{address if address.isascii() else ascii_address(address) or address}>"
+    if len(header) + len(name) + len(spec) <= 73 and _ATOMS(name) and "=?" not in name:
+        return f"{header}: {name} {spec}\r\n".encode()
     name = one_line(name)
     if _ATOMS(name) and "=?" not in name:
         words = name.split(" ")
@@ -69,7 +71,8 @@ def extra_header(name: str, value: str) -> bytes:
     """
     if not _is_addable(name):
         raise RenderFailed(f"the header name {name[:64]!r} is reserved or not valid")
-    plain = value.isascii() and value.isprintable() and "  " not in value and value == value.strip()
+    plain = value.isascii() and value.isprintable()
+    plain = plain and (" " not in value or ("  " not in value and value == value.strip()))
     if not plain or not 0 < len(value) <= 950 or "=?" in value:
         raise RenderFailed(f"the value of {name} is not one line of printable ASCII")
     if len(name) + len(value) <= 76 or " " not in value:

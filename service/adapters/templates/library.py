@@ -15,7 +15,7 @@ from service.adapters.templates.environment import (
     read_source,
 )
 from service.adapters.templates.layout import Layout, read_layout
-from service.adapters.templates.page import CompiledLayout, Page, compile_page, encode_constants
+from service.adapters.templates.page import CheckedLayout, Page, compile_page
 from service.model.catalogue import Catalogue
 from service.ports import RenderFailed
 from service.settings import MailSettings
@@ -37,7 +37,7 @@ class Library:
         self._text = make_environment(html=False, shared=shared)
         self.shared = dict(self._text.globals)
         """The names that have the same values in every message."""
-        self._layouts: dict[str, CompiledLayout] = {}
+        self._layouts: dict[str, CheckedLayout] = {}
         self._pages: dict[tuple[str, str], Page] = {}
         self._files = {
             (path.parent.name, path.stem)
@@ -81,7 +81,7 @@ class Library:
         # Threads may compile the same page at the same time; setdefault keeps one of them for all.
         return self._pages.setdefault((type_name, locale), page)
 
-    def _layout(self, locale: str) -> CompiledLayout:
+    def _layout(self, locale: str) -> CheckedLayout:
         for candidate in fallback_locales(locale, self.default_locale):
             if candidate in self._layouts:
                 return self._layouts[candidate]
@@ -90,16 +90,16 @@ class Library:
         else:
             raise TemplateFault(f"layout/{locale}.toml is missing")
         try:
-            layout = self._compile_layout(read_layout(self._directory / "layout", candidate), candidate)
+            layout = self._check_layout(read_layout(self._directory / "layout", candidate), candidate)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TemplateError) as error:
             raise TemplateFault(f"layout/{candidate}: {error}") from error
         return self._layouts.setdefault(candidate, layout)
 
-    def _compile_layout(self, layout: Layout, locale: str) -> CompiledLayout:
-        html = compile_template(self._html, layout.html, f"layout/html.j2 ({locale})")
-        text = compile_template(self._text, layout.text, f"layout/text.j2 ({locale})")
-        button = parse_button(self._html, layout.button)
-        return CompiledLayout(html, text, button, layout.css, encode_constants(html) | encode_constants(text))
+    def _check_layout(self, layout: Layout, locale: str) -> CheckedLayout:
+        """Return a layout that compiles without the blocks of a type, so that a fault names the right file."""
+        compile_template(self._html, layout.html, f"layout/html.j2 ({locale})")
+        compile_template(self._text, layout.text, f"layout/text.j2 ({locale})")
+        return CheckedLayout(layout, self._html, self._text, parse_button(self._html, layout.button))
 
 
 def fallback_locales(locale: str, default: str) -> Iterator[str]:

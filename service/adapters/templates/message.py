@@ -4,11 +4,11 @@ No quoted-printable line contains `=_`, so the boundary occurs nowhere else and 
 gives the same bytes at every attempt.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from service.adapters.templates.headers import mailbox_header
-from service.adapters.templates.quoted_printable import EncodedPiece, write_body
+from service.adapters.templates.quoted_printable import join_pieces
 from service.settings import MailSettings
 
 _PART = b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -40,20 +40,11 @@ def shared_headers(mail: MailSettings, type_name: str, domain: str, locale: str)
 
 
 def assemble_message(
-    shared: SharedHeaders,
-    own: Sequence[bytes],
-    text: Iterable[str],
-    html: Iterable[str],
-    fixed: Mapping[str, EncodedPiece],
+    shared: SharedHeaders, own: Sequence[bytes], text: Iterable[bytes], html: Iterable[bytes]
 ) -> bytes:
     """Return a whole message with CRLF lines of at most 78 octets where folding allows, ending in CRLF.
 
-    `own` holds the finished headers of this email, `fixed` the encoded pieces that all emails of the type share.
+    `own` holds the finished headers of this email, `text` and `html` the encoded pieces of its bodies.
     """
-    out = [shared.first, *own, shared.last, _TEXT]
-    encoded: dict[str, EncodedPiece] = {}  # for both parts, which share most values
-    write_body(text, fixed, encoded, out)
-    out.append(_HTML)
-    write_body(html, fixed, encoded, out)
-    out.append(_END)
-    return b"".join(out)
+    bodies = (_TEXT, join_pieces(text), _HTML, join_pieces(html), _END)
+    return b"".join((shared.first, *own, shared.last, *bodies))

@@ -1,63 +1,57 @@
 """The template of a type in one locale, compiled: constant pieces of text, and the values between them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import CodeType
 
-from jinja2 import Template, TemplateSyntaxError
-from jinja2.runtime import Context
+from jinja2 import Environment, Template, TemplateSyntaxError
 
-from service.adapters.templates.environment import Button, MessageContext, TemplateNames, compile_template
-from service.adapters.templates.quoted_printable import EncodedPiece, encode_piece
+from service.adapters.templates.code_generator import BodyCodeGenerator, PartCodeGenerator
+from service.adapters.templates.environment import (
+    Button,
+    TemplateNames,
+    compile_part,
+    compile_template,
+    parse_blocks,
+    part_pieces,
+)
+from service.adapters.templates.layout import Layout
+from service.adapters.templates.quoted_printable import EncodedValues
 from service.adapters.templates.styles import inline_css
 
-Blocks = dict[str, list[Callable[[Context], Iterator[str]]]]
-BLOCKS = ("subject", "preheader", "text", "html", "inbox")
+LINES = ("subject", "preheader", "inbox")
+BLOCKS = (*LINES, "text", "html")
 _BLOCK = re.compile(r"\{%-?\s*block\s+(\w+)\s*-?%\}(.*?)\{%-?\s*endblock(?:\s+\w+)?\s*-?%\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledLayout:
-    """The layout of one locale, compiled, with the parts of it that the templates of types use."""
+class CheckedLayout:
+    """The layout of one locale, whose sources compile, with the environments of its two parts."""
 
-    html: Template
-    text: Template
+    source: Layout
+    html: Environment
+    text: Environment
     button: Button
-    css: str
-    fixed: Mapping[str, EncodedPiece]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One type in one locale. `fixed` holds its constant pieces, encoded once; rendering adds nothing to it.
-
-    `html_blocks` and `text_blocks` hold the blocks of the layout and of the type together.
-    """
+    """One type in one locale: two bodies, the layout with the type's blocks in it, and `lines`, blocks of one line."""
 
     type: str
     locale: str
     html: Template
     text: Template
-    layout: CompiledLayout
-    fixed: Mapping[str, EncodedPiece]
-    html_blocks: Blocks
-    text_blocks: Blocks
+    lines: Mapping[str, Template]
 
-    def html_pieces(self, names: TemplateNames) -> Iterator[str]:
-        """Yield the HTML part: the layout with the type's blocks in it."""
-        layout = self.layout.html
-        # The same as `extends`, without the type's template having to name its layout.
-        return layout.root_render_func(MessageContext(layout, self.html_blocks, names))
-
-    def text_pieces(self, names: TemplateNames) -> Iterator[str]:
-        """Yield the text part: the layout with the type's blocks in it."""
-        layout = self.layout.text
-        return layout.root_render_func(MessageContext(layout, self.text_blocks, names))
+    def bodies(self, names: TemplateNames) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """Return the pieces of the text and of the HTML, encoded; a value that both show is encoded once."""
+        values = EncodedValues()
+        return part_pieces(self.text, names, values), part_pieces(self.html, names, values)
 
     def block(self, name: str, names: TemplateNames) -> str:
-        """Return one block as plain text."""
-        return "".join(self.text.blocks[name](MessageContext(self.text, self.text_blocks, names)))
+        """Return the block subject, preheader or inbox as plain text."""
+        return "".join(part_pieces(self.lines[name], names))
 
 
 def split_blocks(source: str, name: str) -> dict[str, str]:
@@ -77,56 +71,36 @@ def split_blocks(source: str, name: str) -> dict[str, str]:
     return {match[1]: match[2].strip() for match in _BLOCK.finditer(source)}
 
 
-def compile_page(type_name: str, locale: str, source: str, layout: CompiledLayout) -> Page:
-    """Return the page of a template. Raise TemplateSyntaxError with the line of `source`."""
+def compile_page(
+    type_name: str,
+    locale: str,
+    source: str,
+    layout: CheckedLayout,
+    body: type[PartCodeGenerator] = BodyCodeGenerator,
+) -> Page:
+    """Return the page of a template; `body` writes the code of its bodies.
+
+    Raise TemplateSyntaxError with the line of `source`.
+    """
     name = f"{type_name}/{locale}.j2"
     blocks = split_blocks(source, name)
-    blocks["html"] = inline_css(blocks["html"], layout.css)
+    blocks["html"] = inline_css(blocks["html"], layout.source.css)
+    html, text = layout.html, layout.text
     try:
-        html = compile_template(
-            layout.html.environment, _block_source(blocks, "preheader", "html"), name, layout.button
-        )
-        text = compile_template(
-            layout.text.environment, _block_source(blocks, "subject", "preheader", "text", "inbox"), name
+        in_html = parse_blocks(html, _block_source(blocks, "preheader", "html"), name)
+        in_text = parse_blocks(text, _block_source(blocks, "preheader", "text"), name)
+        return Page(
+            type_name,
+            locale,
+            compile_part(body, html, layout.source.html, name, bodies=in_html, button=layout.button),
+            compile_part(body, text, layout.source.text, name, bodies=in_text),
+            {block: compile_part(PartCodeGenerator, text, blocks[block], name) for block in LINES},
         )
     except TemplateSyntaxError:
         # The joined blocks have other line numbers. Compiling the whole source raises with the author's line.
-        compile_template(layout.html.environment, source, name, layout.button)
+        compile_template(html, source, name, layout.button)
         raise
-    fixed = {**layout.fixed, **encode_constants(html), **encode_constants(text)}
-    return Page(
-        type_name,
-        locale,
-        html,
-        text,
-        layout,
-        fixed,
-        _merge_blocks(layout.html, html),
-        _merge_blocks(layout.text, text),
-    )
-
-
-def _merge_blocks(layout: Template, template: Template) -> Blocks:
-    """Return the blocks of both; a block of the type's template replaces the layout's of the same name."""
-    return {name: [block] for name, block in (layout.blocks | template.blocks).items()}
 
 
 def _block_source(blocks: dict[str, str], *names: str) -> str:
     return "".join(f"{{% block {name} %}}{blocks[name]}{{% endblock %}}" for name in names)
-
-
-def encode_constants(template: Template) -> dict[str, EncodedPiece]:
-    """Return every piece that a template yields unchanged, with its encoded form."""
-    renders = (template.root_render_func, *template.blocks.values())
-    return {
-        piece: encode_piece(piece) for render in renders for piece in _constants(render.__code__) if piece
-    }
-
-
-def _constants(code: CodeType) -> Iterator[str]:
-    """Yield every string of a compiled block, which includes every piece that it yields unchanged."""
-    for constant in code.co_consts:
-        if isinstance(constant, str):
-            yield constant
-        elif isinstance(constant, CodeType):
-            yield from _constants(constant)

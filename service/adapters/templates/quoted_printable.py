@@ -2,72 +2,43 @@
 
 import re
 from binascii import b2a_qp
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 CRLF = b"\r\n"
 _SOFT = b"=\r\n"
 _WIDTH = 75  # 76 with the "=" of a soft break
-_UNSAFE_FIRST = " .F"  # a piece that begins with one of these must not start a line unchanged
+_UNSAFE_FIRST = " .F"  # the first characters of what may have to be escaped
 _EQUALS = ord("=")
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
-# An mbox file would get ">From "; a piece can end within the word.
-_FROM = frozenset((b"F", b"Fr", b"Fro", b"From", b"From "))
-
-# A piece ready to be written at any column: its bytes, the length of its first line, and the length of its last line,
-# or -1 where it has one line only.
-EncodedPiece = tuple[bytes, int, int]
+_FROM = b"From "  # an mbox file would get ">From "
 
 
-def encode_piece(piece: str) -> EncodedPiece:
-    """Return the piece encoded so that it is safe at any column and beside any other piece.
+def encode_piece(piece: str) -> bytes:
+    """Return the piece encoded: safe at the beginning of a line, and before a soft break.
 
     Line ends become CRLF, a lone surrogate becomes "?".
     """
-    if (
-        piece.isascii() and piece.isprintable() and "=" not in piece
-        and len(piece) <= _WIDTH and piece[:1] not in _UNSAFE_FIRST and piece[-1] != " "
-    ):  # fmt: skip
-        return piece.encode("ascii"), len(piece), -1
     raw = piece.encode("utf-8", "replace")
-    multiline = b"\n" in raw or b"\r" in raw
-    if not multiline:
-        data = b2a_qp(raw, istext=False)
-        if len(data) <= _WIDTH and not data.startswith((b".", b"F")):
-            return data, len(data), -1
-    data = CRLF.join(map(_encode_line, _NEWLINE.split(raw))) if multiline else _encode_line(raw)
-    cut = data.find(CRLF)
-    if cut < 0:
-        return data, len(data), -1
-    return data, cut, len(data) - data.rfind(CRLF) - 2
+    if b"\n" in raw or b"\r" in raw:
+        return CRLF.join(map(_encode_line, _NEWLINE.split(raw)))
+    return _encode_line(raw)
 
 
-def write_body(
-    pieces: Iterable[str], fixed: Mapping[str, EncodedPiece], own: dict[str, EncodedPiece], out: list[bytes]
-) -> None:
-    """Append a body to `out`.
+class EncodedValues(dict[str, bytes]):
+    """The encoded values of one message, each encoded when it is first asked for; most need no encoding."""
 
-    A piece that `fixed` holds costs a look-up; any other is encoded once for each email and kept in `own`.
-    """
-    column = 0
-    append, get_fixed = out.append, fixed.get
-    for piece in pieces:
-        encoded = get_fixed(piece) or own.get(piece)
-        if encoded is None:
-            encoded = own[piece] = encode_piece(piece)
-        data, first, last = encoded
-        # At column 0 the first line of every piece fits, so a soft break is due only after other text.
-        if column + first > _WIDTH and column:
-            append(_SOFT)
-            column = 0
-        append(data)
-        column = column + first if last < 0 else last
+    def __missing__(self, piece: str) -> bytes:
+        plain = (
+            piece.isascii() and piece.isprintable() and "=" not in piece
+            and len(piece) <= _WIDTH and piece[:1] not in _UNSAFE_FIRST and piece[-1] != " "
+        )  # fmt: skip
+        encoded = self[piece] = piece.encode("ascii") if plain else encode_piece(piece)
+        return encoded
 
 
-def encode_body(text: str) -> bytes:
-    """Return a whole body, encoded in one piece."""
-    out: list[bytes] = []
-    write_body((text,), {}, {}, out)
-    return b"".join(out)
+def join_pieces(pieces: Iterable[bytes]) -> bytes:
+    """Return a body of encoded pieces: each begins a line, so that none has to know how long the line before it is."""
+    return _SOFT.join(pieces)
 
 
 def _encode_line(line: bytes) -> bytes:
@@ -91,4 +62,4 @@ def _escape_first(head: bytes) -> bytes:
     """Return the escape of the first byte of a line that SMTP or an mbox file would change, else b""."""
     if head.startswith(b"."):
         return b"=2E"
-    return b"=46" if head in _FROM else b""
+    return b"=46" if head == _FROM else b""

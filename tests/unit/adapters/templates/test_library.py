@@ -74,6 +74,11 @@ def test_path_as_locale(tmp_path: Path) -> None:
             "{% block x %}{% endblock %}{% block inbox %}",
             "line 1: block 'x' is not one of",
         ),
+        (
+            "{% block inbox %}",
+            '{% block inbox %}{{ link("..") }}',
+            "a part of a link must not be '.' or '..'",
+        ),
         ("data.body }}\n{%", "data.bdy }}\n{%", "note/en.j2: line 4: data.bdy is not a field of note"),
         ("{{ data.body }}\n", "{{ data.body }\n", "note/en.j2: line 4: "),
         ("{{ data.body }}\n", "{{ data.body|nope }}\n", "note/en.j2: line 4: No filter named 'nope'"),
