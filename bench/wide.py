@@ -243,7 +243,7 @@ async def _deliver(
             count = await outcomes.count()
             _keep_peaks(measured, fleet)
             print(
-                f"DBG {time.monotonic() - started_s:.2f} {count} {await _uncommitted(groups, options.partitions)}"
+                f"DBG {time.monotonic() - started_s:.2f} {count} {await _uncommitted(groups, options.partitions)} {fleet.peaks()}"
             )
             if points and count >= points[0]:
                 points.pop(0)

@@ -20,37 +20,40 @@ class MailboxUse(NamedTuple):
 class _HashTable:
     """Texts → a number below 256. Each bucket is one string of entries, so a million texts are no million objects."""
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_buckets", "_last")
 
     def __init__(self) -> None:
         self._buckets = [bytearray() for _ in range(_BUCKETS)]
+        self._last = ("", b"", bytearray(), -1)
 
     def get(self, text: str) -> int | None:
         """Return the number of a text; None where it has none."""
-        key, bucket = self._place(text)
-        start = _find(bucket, key)
+        _, _, bucket, start = self._find(text)
         return None if start < 0 else bucket[start + _HASH_BYTES]
 
     def set(self, text: str, number: int) -> None:
         """Give a text a number, in the place of the one that it had."""
-        key, bucket = self._place(text)
-        start = _find(bucket, key)
+        last, key, bucket, start = self._last
+        if text != last:
+            _, key, bucket, start = self._find(text)
         if start < 0:
             bucket += key + bytes((number,))
+            self._last = ("", key, bucket, start)
         else:
             bucket[start + _HASH_BYTES] = number
 
-    def _place(self, text: str) -> tuple[bytes, bytearray]:
+    def _find(self, text: str) -> tuple[str, bytes, bytearray, int]:
+        """Return a text, its key and bucket, and where its entry starts there; -1 where it has none.
+
+        It is kept for the `set` that mostly follows.
+        """
         key = blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
-        return key, self._buckets[(key[0] << 8 | key[1]) % _BUCKETS]
-
-
-def _find(bucket: bytearray, key: bytes) -> int:
-    """Return where the entry of a key starts; -1 where there is none."""
-    start = bucket.find(key)
-    while start % _ENTRY_BYTES and start >= 0:  # across two entries
-        start = bucket.find(key, start + 1)
-    return start
+        bucket = self._buckets[(key[0] << 8 | key[1]) % _BUCKETS]
+        start = bucket.find(key)
+        while start % _ENTRY_BYTES and start >= 0:  # across two entries
+            start = bucket.find(key, start + 1)
+        self._last = (text, key, bucket, start)
+        return self._last
 
 
 class WideRecipients:
