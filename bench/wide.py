@@ -9,14 +9,11 @@ import argparse
 import asyncio
 import json
 import random
-import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,37 +26,22 @@ from rich.table import Table
 
 from bench.cases import SOURCE
 from bench.cpu import CpuMeter
+from bench.fleet import ROLE, STAGES, TYPE, Fleet, counting_sink, running_fleet
 from bench.group_log import Generation, GroupLog
 from bench.load import Load
 from bench.outcomes import OutcomeLog
-from bench.sides import Processes
 from bench.stack import Stack
 from bench.wide_audit import Audit, audit
 from service.bootstrap import Parts, bootstrap
+from service.model.catalogue import Lane
 from service.model.ids import event_key
 from service.model.recipient import Recipient
-from service.settings import KafkaSettings, RedisSettings, Settings, templates_directory
+from service.settings import KafkaSettings, RedisSettings, Settings
 
-_ROLE, _TYPE = "subscriber", "wide_announcement"
-_CATALOGUE = f"""\
-[{_TYPE}]
-title = "Deposit received"
-description = "A type of the benchmark: to all holders of a role, in the lane of campaigns"
-audience = [{{ kind = "role", role = "{_ROLE}" }}]
-channels = ["email", "inbox"]
-lane = "bulk"
-ttl = 345_600
-sample = {{ data = {{ lot_id = "1" }} }}
-[{_TYPE}.meta]
-lot_id = {{ description = "the lot" }}
-"""
-_STAGES = {"resolve": ("resolve",), "inbox": ("inbox",), "email": ("email", "schedule")}
-"""The stages of each worker."""
-_LANES = ("high", "normal", "bulk")
 _GROUPS = {
     "resolve": {"resolve": "events"},
     "inbox": {"inbox": "dispatch.inbox"},
-    "email": {f"email.{lane}": f"dispatch.email.{lane}" for lane in _LANES},
+    "email": {f"email.{lane}": f"dispatch.email.{lane}" for lane in Lane},
 }
 """The groups of each worker, with the topic that they read."""
 _ROWS, _DOMAINS = 5_000, 100
@@ -76,31 +58,11 @@ class Run:
 
     elapsed_s: float = 0.0
     cpu_us: Mapping[str, float] = field(default_factory=dict)
-    peak_bytes: dict[str, int] = field(default_factory=dict)
+    peak_bytes: Mapping[str, int] = field(default_factory=dict)
     kills: list[tuple[str, int]] = field(default_factory=list)
     """Worker and time (ms)."""
     rebalances: Sequence[Generation] = ()
     """Those that no kill explains."""
-
-
-class Fleet:
-    """The workers, each a process that can be killed and started again."""
-
-    def __init__(self, directory: Path, env: Mapping[str, str], profile: Path | None) -> None:
-        self.processes = Processes()
-        self._directory, self._env, self._profile = directory, env, profile
-
-    def start(self, name: str) -> None:
-        """Start a worker."""
-        arguments = ["bench.worker"]
-        if self._profile:
-            arguments += ["--profile", str(self._profile / f"wide-{name}.txt")]
-        env = {**self._env, "TOCSIN_WORKER__STAGES": json.dumps(_STAGES[name])}
-        self.processes.start(name, arguments, env, self._directory / f"{name}.log")
-
-    def peaks(self) -> dict[str, int]:
-        """Return the peak memory of each worker in bytes (VmHWM)."""
-        return {name: _peak_bytes(pid) for name, pid in self.processes.pids.items()}
 
 
 def main() -> None:
@@ -126,9 +88,9 @@ async def run(options: argparse.Namespace) -> None:
             exits.push_async_callback(parts.store.close)
             print(f"writing {options.recipients:,} recipients ...", flush=True)
             await _seed(parts, options.recipients)
-            sink = exits.enter_context(_counting_sink())
+            sink = exits.enter_context(counting_sink())
             groups = await exits.enter_async_context(GroupLog(stack.bootstrap))
-            fleet = exits.enter_context(_fleet(stack, directory, sink, options.profile))
+            fleet = exits.enter_context(running_fleet(stack, directory, sink, options.profile))
             await _wait_until_joined(groups)
             load = Load(stack.bootstrap)
             await load.start()
@@ -149,7 +111,7 @@ async def _seed(parts: Parts, recipients: int) -> None:
                 id=_id(n),
                 address=f"user{n}@mail{n % _DOMAINS}.example.com",
                 name=f"User {n}",
-                roles=(_ROLE,),
+                roles=(ROLE,),
                 version=1,
             )
             for n in range(start, min(recipients, start + _ROWS))
@@ -166,47 +128,11 @@ def _event(event_id: str) -> tuple[bytes, bytes]:
         "specversion": "1.0",
         "id": event_id,
         "source": SOURCE,
-        "type": _TYPE,
+        "type": TYPE,
         "time": datetime.now(UTC).isoformat(),
         "data": {"lot_id": "7"},
     }
     return event_id.encode(), orjson.dumps(fields)
-
-
-@contextmanager
-def _counting_sink() -> "Iterator[subprocess.Popen[bytes]]":
-    command = [sys.executable, "-m", "bench.counting_sink"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sink:
-        try:
-            yield sink
-        finally:
-            sink.kill()
-
-
-@contextmanager
-def _fleet(
-    stack: Stack, directory: Path, sink: "subprocess.Popen[bytes]", profile: Path | None
-) -> Iterator[Fleet]:
-    templates = directory / "templates"
-    shutil.copytree(templates_directory(), templates)
-    shutil.copytree(templates / "deposit_received", templates / _TYPE)
-    (templates / "catalogue" / "wide.toml").write_text(_CATALOGUE)
-    assert sink.stdout is not None
-    env = {
-        "TOCSIN_KAFKA__BOOTSTRAP": stack.bootstrap,
-        "TOCSIN_REDIS__URL": stack.redis_url,
-        "TOCSIN_SMTP__HOST": "127.0.0.1",
-        "TOCSIN_SMTP__PORT": str(int(sink.stdout.readline())),
-        "TOCSIN_TEMPLATES__DIRECTORY": str(templates),
-        "TOCSIN_LOG_LEVEL": "WARNING",
-    }
-    fleet = Fleet(directory, env, profile)
-    try:
-        for name in _STAGES:
-            fleet.start(name)
-        yield fleet
-    finally:
-        fleet.processes.stop()
 
 
 async def _wait_until_joined(groups: GroupLog) -> None:
@@ -241,14 +167,11 @@ async def _deliver(
             await asyncio.sleep(_POLL_S)
             fleet.processes.check()
             count = await outcomes.count()
-            _keep_peaks(measured, fleet)
-            print(
-                f"DBG {time.monotonic() - started_s:.2f} {count} {await _uncommitted(groups, options.partitions)} {fleet.peaks()}"
-            )
+            fleet.note_peaks()
             if points and count >= points[0]:
                 points.pop(0)
-                name = rng.choice(list(_STAGES))
-                fleet.processes.kill(name)
+                name = rng.choice([*STAGES])
+                fleet.kill(name)
                 measured.kills.append((name, time.time_ns() // 1_000_000))
                 print(f"  killed {name} at {count:,} outcomes", flush=True)
                 fleet.start(name)
@@ -257,6 +180,7 @@ async def _deliver(
             elif time.monotonic() - last_progress_s > _STALL_TIMEOUT_S:
                 print(f"  no outcome for {_STALL_TIMEOUT_S:.0f} s", flush=True)
                 break
+        measured.peak_bytes = fleet.peak_bytes
         measured.elapsed_s = time.monotonic() - started_s
         measured.cpu_us = {} if options.kills else meter.stop(deliveries)
     measured.rebalances = _unexplained(groups.generations[before:], measured.kills)
@@ -267,16 +191,6 @@ async def _uncommitted(groups: GroupLog, partitions: int) -> int:
     await groups.read()
     read = {group: topic for of_worker in _GROUPS.values() for group, topic in of_worker.items()}
     return await groups.lag({g: [TopicPartition(t, n) for n in range(partitions)] for g, t in read.items()})
-
-
-def _keep_peaks(measured: Run, fleet: Fleet) -> None:
-    for name, peak in fleet.peaks().items():
-        measured.peak_bytes[name] = max(peak, measured.peak_bytes.get(name, 0))
-
-
-def _peak_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def _unexplained(generations: Sequence[Generation], kills: Sequence[tuple[str, int]]) -> list[Generation]:

@@ -44,6 +44,8 @@ class IncomingEvent(EventInProgress):
 class AudiencePart(NamedTuple):
     """Some candidates of an event; None stands for none, so that the event's head gets into the ledger.
 
+    Without any, a page was passed over that had been dispatched before.
+
     `after`: of a wide event, the position after them. `last`: the event has no more.
     """
 
@@ -93,6 +95,7 @@ class AudienceReader:
                 async for after, matches in further_candidates(event, notification_type, rows, self._tables):
                     if dispatched is not None and after <= dispatched:
                         self._note(incoming, matches)
+                        yield AudiencePart(incoming)
                     else:
                         yield AudiencePart(incoming, matches, after)
                 yield AudiencePart(incoming, last=True)

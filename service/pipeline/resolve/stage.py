@@ -116,6 +116,8 @@ class ResolveHandler:
                     chunk, finished, reached, chunk_bytes = [], [], {}, 0
             if part.after is not None or (part.last and incoming.deliveries == MANY):
                 reached[incoming.event.key] = (incoming, part.after)
+            if not (part.candidates or part.last):
+                yield Done([])  # progress, by which the stage counts as alive
             if part.last:
                 finished.append(incoming.record)
         messages = await self._open_entries(chunk)

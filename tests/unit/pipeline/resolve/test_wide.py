@@ -7,7 +7,7 @@ import pytest
 
 from service.model.delivery import Delivery
 from service.model.recipient import Contact
-from service.model.record import Record
+from service.model.record import Done, Record
 from service.pipeline.resolve.wide import MailboxUse, WideMailboxes, WideRecipients
 from tests.support.fake_pipeline import FakePipeline
 
@@ -95,6 +95,14 @@ async def test_a_position_holds_for_its_record_and_its_rules_only(
     again = await resolve(pipeline, offset=4 if changed == "rules" else 9)
 
     assert len(again) == CONTACTS - 1
+
+
+async def test_pages_that_are_passed_over_are_progress(pipeline: FakePipeline) -> None:
+    """Each yields something, so that the stage counts as alive while it passes over a million recipients."""
+    await resolve(pipeline, pieces=9)
+    yielded = [done async for done in pipeline.resolve([record(pipeline)])]
+
+    assert yielded[:3] == [Done([])] * 3
 
 
 async def test_what_is_not_in_kafka_is_dispatched_again(pipeline: FakePipeline) -> None:
