@@ -73,8 +73,9 @@ class Tables(Protocol):
     async def account(self, account: str, cursor: str, limit: int = 1000) -> AccountPage:
         """Return contacts of an account after `cursor`, at most `limit`, the main one first, then by uuid.
 
-        An empty cursor is the beginning. A contact that is there all the time is on one of the pages. Cursors are in
-        the order of their texts, and mean the same in another process and on another server. Raise Unavailable.
+        An empty cursor is the beginning. A contact that is there all the time is on one of the pages: the last one has
+        the main contact again, since another may have become it. Cursors are in the order of their texts, and mean the
+        same in another process and on another server. Raise Unavailable.
         """
         ...
 

@@ -74,7 +74,11 @@ class FakeTables:
         }
         after = sorted(key for key in by_cursor if key > cursor)
         page = after[:limit]
-        return AccountPage([by_cursor[key] for key in page], page[-1] if len(after) > limit else None)
+        more = len(after) > limit
+        again = (
+            [] if more or len(after) == len(by_cursor) else [key for key in by_cursor if key.startswith("0:")]
+        )
+        return AccountPage([by_cursor[key] for key in page + again], page[-1] if more else None)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()
