@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test quick unit lint types lock docs classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling capacity gallery simulate chaos chaos-short up down clean audit load
+.PHONY: help setup run test quick unit lint types lock docs classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide capacity gallery simulate chaos chaos-short up down clean audit load
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-lanes: $(VENV)/.ready ## the delay of urgent mail while a million bulk mai
 
 bench-scaling: $(VENV)/.ready ## CPU an event with 1 to 4 workers a stage and 2 to 32 partitions
 	$(BIN)/python -m bench.scaling
+
+bench-wide: $(VENV)/.ready ## one event for a million recipients, by inbox and mail, each of them audited
+	$(BIN)/python -m bench.wide
 
 capacity: $(VENV)/.ready ## what a million deliveries cost, and the machines that follow, with a check
 	$(BIN)/python -m bench.capacity --check

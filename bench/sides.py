@@ -85,6 +85,12 @@ class Processes:
             if (code := process.poll()) is not None:
                 raise RuntimeError(f"{name} ended with {code}:\n{self._logs[name].read_text()[-2000:]}")
 
+    def kill(self, name: str) -> None:
+        """Kill a process, so that it can be started again."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
     def stop(self) -> None:
         """Send SIGTERM to all processes, then wait for them."""
         for process in self._running.values():

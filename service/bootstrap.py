@@ -12,6 +12,7 @@ from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
@@ -58,6 +59,7 @@ from service.ports import (
     Completeness,
     DueSet,
     EventLog,
+    FanOuts,
     Inbox,
     LedgerIndex,
     LedgerRestore,
@@ -117,6 +119,7 @@ class Parts:
     restore: LedgerRestore
     supersedes: SupersedeIndex
     withdrawals: Withdrawals
+    fan_outs: FanOuts
     inbox: Inbox
     due: DueSet
     open_ages: OpenAges
@@ -145,6 +148,7 @@ class Parts:
             self.ledger,
             self.supersedes,
             withdraw,
+            fan_outs=self.fan_outs,
             topics=self.topics,
             clock=self.clock,
             bound=self.settings.clock_bound,
@@ -304,6 +308,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         restore=RedisLedgerRestore(store, ledger),
         supersedes=RedisSupersedeIndex(store),
         withdrawals=RedisWithdrawals(store),
+        fan_outs=RedisFanOuts(store),
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),

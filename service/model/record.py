@@ -1,6 +1,6 @@
 """Records and messages between Kafka and the pipeline: plain values, cheap to build, since one is made a record."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from service.model.delivery import Delivery
@@ -73,11 +73,13 @@ class Message(NamedTuple):
 class Done(NamedTuple):
     """Records that are finished once `messages`, and all earlier ones of the batch, are acknowledged.
 
-    Either part may be empty: messages alone keep a large fan-out bounded.
+    Either part may be empty: messages alone keep a large fan-out bounded. `then` is awaited after the acknowledgement
+    and before the records are finished: it saves how far a large record has come, so that another worker continues.
     """
 
     records: Sequence[Record]
     messages: Sequence[Message] = ()
+    then: Callable[[], Awaitable[None]] | None = None
 
 
 Handler = Callable[[Sequence[Record]], AsyncIterator[Done]]

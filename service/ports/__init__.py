@@ -9,6 +9,7 @@ from service.ports.completeness import ABSENT, CATCHING_UP, FILLING, REBUILDING,
 from service.ports.credentials import Accounts, ApiKeys
 from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
+from service.ports.fan_outs import FanOut, FanOuts
 from service.ports.http import Idempotency, IdempotencyRecord, IdempotencyState, Quota, RateLimits
 from service.ports.inbox import (
     Inbox,
@@ -83,6 +84,8 @@ __all__ = [
     "EventHead",
     "EventLog",
     "EventPosition",
+    "FanOut",
+    "FanOuts",
     "Idempotency",
     "IdempotencyRecord",
     "IdempotencyState",

@@ -63,7 +63,7 @@ class Tables(Protocol):
     """The recipient, contact, group and preference tables, read in batches."""
 
     async def lookup(self, keys: LookupKeys) -> Rows:
-        """Return the rows in one pipeline (two with roles). Raise Unavailable, also while the tables are incomplete."""
+        """Return the rows, of roles and accounts the first page. Raise Unavailable, also while they are incomplete."""
         ...
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
@@ -71,9 +71,11 @@ class Tables(Protocol):
         ...
 
     async def account(self, account: str, cursor: str, limit: int = 1000) -> AccountPage:
-        """Return contacts of an account after `cursor`, some `limit` of them, in no order; one may come twice.
+        """Return contacts of an account after `cursor`, at most `limit`, the main one first, then by uuid.
 
-        A contact that is there all the time is on one of the pages. Raise Unavailable.
+        An empty cursor is the beginning. A contact that is there all the time is on one of the pages: the last one has
+        the main contact again, since another may have become it. Cursors are in the order of their texts, and mean the
+        same in another process and on another server. Raise Unavailable.
         """
         ...
 

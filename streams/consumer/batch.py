@@ -32,7 +32,7 @@ class Unfinished(Exception):
 
 
 class _DrainStarted(Exception):
-    """The stage drains, so there is no further attempt."""
+    """The stage drains, so there is no further attempt, and no further piece of a large record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class RecordBatch:
     A record is finished when the messages that it caused are acknowledged, and never otherwise: not by an exception and
     not by a cancellation. `Unavailable` means that the unfinished records are retried later. Any other exception means
     that a record may be bad: the unfinished records are bisected until it is alone, and it goes to the dead letters.
-    `on_finished` is called with the number of records that have just finished.
+    `on_finished` is called with the number of records that have just finished, 0 for a piece of one.
     """
 
     def __init__(
@@ -109,6 +109,8 @@ class RecordBatch:
                 raise Unfinished(f"the handler ended with {left} of {len(chunk)} records unfinished")
         except Unavailable as error:
             return await self._back_off(error.reason, chunk)
+        except _DrainStarted:
+            raise
         except asyncio.CancelledError as error:
             raise_if_cancelled()
             return await self._bisect(chunk, Unfinished(f"the handler was cancelled: {error!r}"))
@@ -120,7 +122,7 @@ class RecordBatch:
     async def _handle(self, chunk: list[Record]) -> None:
         """Run the handler and publish its messages while it continues; finish records in its order."""
         awaiting: deque[asyncio.Task[None]] = deque()
-        outcomes = self._config.handler(chunk)
+        outcomes, stopped = self._config.handler(chunk), False
         try:
             async for done in outcomes:
                 self._config.fault("after_handle_before_produce")
@@ -128,15 +130,19 @@ class RecordBatch:
                     awaiting.popleft().result()
                 # Without messages it must still wait for the acknowledgements before it: a fan-out in pieces ends with
                 # its record alone, and the pieces would be lost in a crash after the commit.
-                if not awaiting and not done.messages:
+                if not awaiting and not done.messages and done.then is None:
                     self._finish(done.records)
                     continue
                 if len(awaiting) >= self._config.limits.max_produces:
                     await awaiting.popleft()
                 previous = awaiting[-1] if awaiting else None
                 awaiting.append(asyncio.create_task(self._await_ack(done, previous)))
+                if stopped := self.draining and done.then is not None:
+                    break
             while awaiting:
                 await awaiting.popleft()
+            if stopped:  # how far it has come is saved: another worker continues, and the group need not wait
+                raise _DrainStarted
         finally:
             for task in awaiting:
                 task.cancel()
@@ -149,6 +155,8 @@ class RecordBatch:
         # In the handler's order: when an earlier write fails, everything after it is done again.
         if previous is not None:
             await previous
+        if done.then is not None:
+            await done.then()
         self._config.fault("after_produce_before_finish")
         self._finish(done.records)
 
@@ -215,16 +223,16 @@ class RecordBatch:
         return [chunk]
 
     def _finish(self, records: Sequence[Record]) -> None:
+        """Finish records; none of them is progress too: a piece of a large one was acknowledged."""
         finished = 0
         for record in records:
             partition = self._open.pop(record[:3], None)
             if partition is not None:
                 partition.finish(record)
                 finished += 1
-        if finished:
-            self.reason = None
-            self._attempts = 0
-            self._on_finished(finished)
+        self.reason = None
+        self._attempts = 0
+        self._on_finished(finished)
 
     def _still_open(self, records: list[Record]) -> list[Record]:
         return [record for record in records if record[:3] in self._open]

@@ -51,8 +51,8 @@ class ChaosEnvironment:
 
     `mail_bound` is the number of duplicate messages that the faults allow; each kill and each pause adds the
     deliveries that were claimed and not updated at that moment, and whose message the relay had. `claimed_count` counts
-    the others too. `note` goes into the results table. `older_revision` is the version that a rolling upgrade starts
-    from.
+    the others too. `recipients` are those whose inboxes are counted. `note` goes into the results table.
+    `older_revision` is the version that a rolling upgrade starts from.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class ChaosEnvironment:
         self.bad_record_share = 0.01
         self.mail_bound = mail_bound
         self.note = ""
+        self.recipients = [f"p{n}" for n in range(RECIPIENTS)]
         self.mails: Callable[[], Sequence[CaughtMail]] = pipeline.catcher.mails.newest_first
         self.mail_count: Callable[[], int] = lambda: pipeline.catcher.mails.received
         self.newest_first = True
@@ -89,7 +90,7 @@ class ChaosEnvironment:
     async def prepare(self) -> None:
         """Write the recipients to Kafka and Redis."""
         writer = self.pipeline.parts.table_writer(self.pipeline.producer)
-        for name in (f"p{n}" for n in range(RECIPIENTS)):
+        for name in self.recipients:
             row = Recipient(id=name, address=f"{name}@chaos.test", name=name.upper(), version=1)
             await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]
 
@@ -290,7 +291,7 @@ class ChaosEnvironment:
             arrived.mails[_event_and_address(mail)] += 1
         lengths: dict[str, int] = {}
         counts: dict[str, int] = {}
-        for recipient in (f"p{n}" for n in range(RECIPIENTS)):
+        for recipient in self.recipients:
             items = await self.pipeline.parts.inbox.unread(recipient)
             arrived.entries.update(Counter((str(i.meta["lot_id"]), recipient) for i in items))
             lengths[recipient] = len(items)

@@ -55,6 +55,7 @@ class WorkerForkServer:
 
     def __init__(self, pipeline: RealPipeline) -> None:
         self._pipeline = pipeline
+        self._forking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -73,17 +74,21 @@ class WorkerForkServer:
             self._process.kill()
         await self._process.wait()
 
-    async def fork(self, stages: str) -> ForkedWorker:
-        """Start a worker with these stages. Raise AssertionError when the fork server has ended."""
+    async def fork(self, stages: str, **more: str) -> ForkedWorker:
+        """Start a worker with these stages, and with more variables.
+
+        Raise AssertionError when the fork server has ended.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         variables = {
             "TOCSIN_WORKER__METRICS_PORT": "0",
             "TOCSIN_WORKER__DRAIN": str(_DRAIN_S),
             "TOCSIN_WORKER__STAGES": json.dumps(stages.split(",")),
+            **more,
         }
-        self._process.stdin.write(json.dumps(variables).encode() + b"\n")
-        async with asyncio.timeout(_FORK_TIMEOUT_S):
+        async with self._forking, asyncio.timeout(_FORK_TIMEOUT_S):
+            self._process.stdin.write(json.dumps(variables).encode() + b"\n")
             pid = await self._process.stdout.readline()
         assert pid, "the fork server has ended; its error is on stderr"
         return ForkedWorker(int(pid))

@@ -19,6 +19,7 @@ from tests.chaos import (
     stale_redis,
     topics,
     versions,
+    wide,
 )
 from tests.chaos.environment import CONNECTIONS
 from tests.chaos.network import answers_held, before_the_broker, between, cut, half_open, requests_held
@@ -58,6 +59,7 @@ WORKERS = [
     Scenario("no fault", "-", kills.no_fault),
     Scenario("SIGTERM under load", "F3", kills.sigterm),
     Scenario("kill -9 at random times, two workers", "F1 F2", kills.random_kills(6)),
+    Scenario("wide event, seven kills", "F1 F2", wide.wide_event(3, 4), servers=_QUICK_BROKER),
     Scenario("workers join and leave", "F5", kills.rebalance_storm),
     Scenario(
         "workers scaled from 1 to 4 to 1",

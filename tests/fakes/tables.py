@@ -68,11 +68,17 @@ class FakeTables:
         return self._account(account, cursor, limit)
 
     def _account(self, account: str, cursor: str, limit: int) -> AccountPage:
-        rows = sorted(
-            (c for c in self.contacts.get(account, {}).values() if c.uuid > cursor), key=lambda c: c.uuid
+        by_cursor = {
+            f"{0 if contact.main else 1}:{contact.uuid}": contact
+            for contact in self.contacts.get(account, {}).values()
+        }
+        after = sorted(key for key in by_cursor if key > cursor)
+        page = after[:limit]
+        more = len(after) > limit
+        again = (
+            [] if more or len(after) == len(by_cursor) else [key for key in by_cursor if key.startswith("0:")]
         )
-        page = rows[:limit]
-        return AccountPage(page, page[-1].uuid if len(rows) > limit else None)
+        return AccountPage([by_cursor[key] for key in page + again], page[-1] if more else None)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()

@@ -19,7 +19,17 @@ STAGES = {
     "inbox": (TOPICS.inbox,),
     "email": ("dispatch.email.normal",),
 }
-_FAULTY_PORTS = ("tables", "ledger", "supersedes", "inbox", "due", "scores", "workers", "withdrawals")
+_FAULTY_PORTS = (
+    "tables",
+    "ledger",
+    "supersedes",
+    "inbox",
+    "due",
+    "scores",
+    "workers",
+    "withdrawals",
+    "fan_outs",
+)
 
 
 class SimulatedWorker:

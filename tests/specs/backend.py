@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
@@ -24,6 +25,7 @@ from service.model.suppression import Suppression
 from service.ports import (
     Contacts,
     DueSet,
+    FanOuts,
     Inbox,
     InboxChanges,
     InboxReads,
@@ -40,6 +42,7 @@ from service.ports import (
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
+from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.relay_reports import FakeRelayReports
@@ -82,6 +85,7 @@ class Backend:
     restore: LedgerRestore
     supersedes: SupersedeIndex
     withdrawals: Withdrawals
+    fan_outs: FanOuts
     inbox: Inbox
     reads: InboxReads
     changes: InboxChanges
@@ -109,6 +113,7 @@ def fake_backend() -> Backend:
         ledger,
         FakeSupersedeIndex(),
         FakeWithdrawals(),
+        FakeFanOuts(),
         inbox,
         inbox,
         inbox,
@@ -133,6 +138,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisLedgerRestore(store, ledger),
         RedisSupersedeIndex(store),
         RedisWithdrawals(store),
+        RedisFanOuts(store),
         RedisInbox(store, clock, **{"cap": CAP} | inbox),
         RedisInboxReads(store, clock),
         RedisInboxChanges(store),

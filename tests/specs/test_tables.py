@@ -126,6 +126,28 @@ async def test_an_account_is_read_by_pages(full: Backend, number: int) -> None:
     assert set(seen) == {f"u{n}" for n in range(number)}
 
 
+async def test_cursors_of_an_account_are_places_in_its_order(full: Backend) -> None:
+    """The main contact is first, then by uuid. A cursor is good after its own contact has been deleted or changed."""
+    main = contact("u3").model_copy(update={"main": True})
+    await full.writes.put_contacts([contact(f"u{n}") for n in range(9) if n != 3] + [main])
+
+    first = await full.tables.account("acme", "", 3)
+    assert [row.uuid for row in first.contacts] == ["u3", "u0", "u1"]
+    assert first.cursor is not None
+    await full.writes.delete_contact("acme", "u1", 2)
+    second = await full.tables.account("acme", first.cursor, 3)
+    assert [row.uuid for row in second.contacts] == ["u2", "u4", "u5"]
+    assert second.cursor is not None
+    assert second.cursor > first.cursor
+    await full.writes.put_contacts([main.model_copy(update={"main": False, "version": 2})])
+    await full.writes.put_contacts([contact("u7", version=2).model_copy(update={"main": True})])
+    third = await full.tables.account("acme", second.cursor, 3)
+    assert [row.uuid for row in third.contacts] == ["u6", "u8", "u7"]
+    assert third.cursor is None
+    assert (await full.contacts.page("acme", 0, 0)).total == 8
+    assert await full.tables.account("none", "", 3) == await full.tables.account("none", "1:u1", 3)
+
+
 async def test_pages_of_contacts_have_the_main_one_first(full: Backend) -> None:
     """The others follow by uuid; every contact is on one page; pages reflect writes and deletions."""
     main = contact("u9").model_copy(update={"main": True})

@@ -19,6 +19,7 @@ from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
+from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.relay_reports import FakeRelayReports
@@ -52,6 +53,7 @@ class FakePipeline:
         self.renderer = FakeRenderer()
         self.topics: dict[str, list[Message]] = {}
         self.withdrawals = FakeWithdrawals()
+        self.fan_outs = FakeFanOuts()
         self.build(owner)
 
     def build(self, owner: str) -> None:
@@ -65,6 +67,7 @@ class FakePipeline:
             self.ledger,
             self.supersedes,
             self.withdraw,
+            fan_outs=self.fan_outs,
             topics=TOPICS,
             clock=self.clock,
         )
@@ -150,6 +153,8 @@ class FakePipeline:
         done = [d async for d in handler(batch)]
         for d in done:
             await self.publish(d.messages)
+            if d.then is not None:
+                await d.then()
         finished = [r.offset for d in done for r in d.records]
         assert sorted(finished) == sorted(r.offset for r in batch)
         return done

@@ -36,6 +36,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{x:ADDRESSKEY}:soft` | string | `SCORE⇥AT`: score of recent soft bounces, which halves every week |
 | `{n:KEY}:unsubscribed` | string | an unsubscribe, JSON; after deletion a tombstone |
 | `{v:RELAY}:rate`, `{v:RELAY\x7fDOMAIN}:rate` | string | when the next message may go there (µs) |
+| `{f:EVENT}:position` | string | how far a wide event has been dispatched, JSON; kept for a day at most |
 | `{d:SHARD}:due` | sorted set | delivery id → when it is due, or its lease ends (ms) |
 | `{d:SHARD}:due:deliveries`, `:tokens` | hash | delivery id → delivery, JSON; → token of its lease |
 | `{d:SHARD}:due:standing` | hash | delivery id → `LANE:STATE`, the sorted set below that it is in |
@@ -157,6 +158,10 @@ class Keys:
     def inbox(self, recipient: str) -> str:
         """Return a recipient's inbox; scripts derive its other keys from this one."""
         return f"{self.prefix}{{r:{escape(recipient)}}}:inbox"
+
+    def fan_out(self, event: str) -> str:
+        """Return how far a wide event has been dispatched."""
+        return f"{self.prefix}{{f:{event}}}:position"
 
     def group(self, external_id: str, project_id: str) -> str:
         """Return a group's row."""

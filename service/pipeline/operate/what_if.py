@@ -138,7 +138,7 @@ class WhatIf:
         first = list(candidates(case.event, case.notification_type, rows))
         for start in range(0, len(first), _CHUNK):
             yield first[start : start + _CHUNK]
-        async for more in further_candidates(case.event, case.notification_type, rows, tables):
+        async for _, more in further_candidates(case.event, case.notification_type, rows, tables):
             yield more
 
 

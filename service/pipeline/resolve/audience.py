@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from service.model.catalogue import AudienceRule, NotificationType
+from service.model.catalogue import Audience, AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.event import Event
 from service.model.ids import address_pseudonym
@@ -29,6 +29,16 @@ class Candidate(NamedTuple):
     row_version: int = 0
     preferences: Mapping[str, Choice] = MappingProxyType({})
     known: bool = True
+
+
+class AudiencePosition(NamedTuple):
+    """How far an audience has been read: all rules before this one, and of this one what is up to the cursor.
+
+    Cursors of a rule are in the order of their texts.
+    """
+
+    rule: int
+    cursor: str
 
 
 FIRST = 1000
@@ -82,28 +92,40 @@ def has_further(event: Event, notification_type: NotificationType, rows: Rows) -
 
 async def further_candidates(
     event: Event, notification_type: NotificationType, rows: Rows, tables: Tables
-) -> AsyncIterator[Sequence[Candidate]]:
-    """Yield the candidates that are not in these first rows, up to some thousand at a time. Raise Unavailable."""
-    recipients, account = event.recipients or (), event.account or ""
-    for rule in notification_type.audience:
-        role = rule.role or ""
-        if rule.kind is _USERS:
-            for start in range(FIRST, len(recipients), FIRST):
-                part = recipients[start : start + FIRST]
-                found = (await tables.lookup(LookupKeys(recipients=set(part)))).recipients
-                yield [from_recipient(found.get(recipient), recipient, _USERS, "") for recipient in part]
-        elif rule.kind is _ACCOUNT and account in rows.account_pages:
-            cursor = rows.account_pages[account].cursor
-            while cursor is not None:
-                page = await tables.account(account, cursor, FIRST)
-                yield [from_contact(contact) for contact in page.contacts]
-                cursor = page.cursor
-        elif role in rows.roles:
-            cursor = rows.roles[role].cursor
-            while cursor is not None:
-                holders = await tables.role(role, cursor, FIRST)
-                yield list(role_members(role, holders.members))
-                cursor = holders.cursor
+) -> AsyncIterator[tuple[AudiencePosition, Sequence[Candidate]]]:
+    """Yield the candidates that are not in these first rows, up to some thousand at a time. Raise Unavailable.
+
+    They come with the position after them, and in the same order each time.
+    """
+    for number, rule in enumerate(notification_type.audience):
+        async for cursor, page in _further_of(rule, event, rows, tables):
+            after = (number + 1, "") if cursor is None else (number, cursor)
+            yield AudiencePosition(*after), page
+
+
+async def _further_of(
+    rule: Audience, event: Event, rows: Rows, tables: Tables
+) -> AsyncIterator[tuple[str | None, Sequence[Candidate]]]:
+    """Yield the further candidates of a rule, each time with the cursor after them; None after the last."""
+    recipients, account, role = event.recipients or (), event.account or "", rule.role or ""
+    if rule.kind is _USERS:
+        for start in range(FIRST, len(recipients), FIRST):
+            part = recipients[start : start + FIRST]
+            found = (await tables.lookup(LookupKeys(recipients=set(part)))).recipients
+            page = [from_recipient(found.get(recipient), recipient, _USERS, "") for recipient in part]
+            yield f"{start + FIRST:09}", page
+    elif rule.kind is _ACCOUNT and account in rows.account_pages:
+        cursor = rows.account_pages[account].cursor
+        while cursor is not None:
+            contacts = await tables.account(account, cursor, FIRST)
+            cursor = contacts.cursor
+            yield cursor, [from_contact(contact) for contact in contacts.contacts]
+    elif role in rows.roles:
+        cursor = rows.roles[role].cursor
+        while cursor is not None:
+            holders = await tables.role(role, cursor, FIRST)
+            cursor = holders.cursor
+            yield cursor, list(role_members(role, holders.members))
 
 
 def role_members(role: str, members: Sequence[Recipient]) -> Iterator[Candidate]:

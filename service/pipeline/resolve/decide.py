@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from msgspec import Raw
 
@@ -17,13 +16,7 @@ from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.pipeline.resolve.audience import Candidate, channels
 from service.pipeline.resolve.precedence import Decision, decide
-
-
-class MailboxUse(NamedTuple):
-    """The recipient that decided for a mailbox, and whether mail goes to it."""
-
-    recipient: str
-    queued: bool
+from service.pipeline.resolve.wide import MailboxUse, WideMailboxes, WideRecipients
 
 
 @dataclass(slots=True)
@@ -32,8 +25,8 @@ class EventInProgress:
 
     event: Event
     notification_type: NotificationType
-    recipients: set[str] = field(default_factory=set)
-    mailboxes: dict[str, MailboxUse] = field(default_factory=dict)
+    recipients: set[str] | WideRecipients = field(default_factory=set)
+    mailboxes: dict[str, MailboxUse] | WideMailboxes = field(default_factory=dict)
     supersede: str = field(init=False)
     """The supersede key of the event; empty for one that none replaces. Made once: the data may be large."""
     document: Raw = field(init=False)
@@ -45,6 +38,10 @@ class EventInProgress:
         self.document = json_document(event.data)
         self.deadline_ms = _deadline_ms(event, self.notification_type)
         self.supersede = self.notification_type.supersede_key(event.data, event.supersede)
+
+    def widen(self) -> None:
+        """Remember the recipients in a few bytes each, since there may be a million. Call it before the first one."""
+        self.recipients, self.mailboxes = WideRecipients(), WideMailboxes()
 
 
 def decide_deliveries(

@@ -5,17 +5,16 @@
 3. Decide the deliveries of each candidate, in chunks of `CHUNK` that bound memory and messages.
 4. Note supersede keys and withdrawals of a chunk, then enter its deliveries in the ledger.
 5. Yield the messages: queued deliveries to the stage of their channel, and an outcome of each delivery.
+6. Save how far a wide event has come, once Kafka has acknowledged that; another worker continues there.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
 
 from service.model.catalogue import Catalogue
-from service.model.channels import CHANNELS
 from service.model.delivery import Delivery
 from service.model.event import DEFAULT_BOUND, ClockBound, Event, InvalidEvent, Withdrawal
 from service.model.ledger import NewEntry, State, Transition
@@ -27,24 +26,17 @@ from service.observability.log_limit import LogLimit
 from service.observability.metrics import CLOCK_AHEAD
 from service.pipeline.messages import dead_letter, dispatch_message, message_of
 from service.pipeline.resolve import ingest
-from service.pipeline.resolve.audience import (
-    FIRST,
-    Candidate,
-    add_lookup_keys,
-    candidates,
-    further_candidates,
-    has_further,
-)
-from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
+from service.pipeline.resolve.audience import AudiencePosition, Candidate
+from service.pipeline.resolve.decide import decide_deliveries
 from service.pipeline.resolve.precedence import Decision
+from service.pipeline.resolve.read import AudienceReader, IncomingEvent
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.ports import (
     MANY,
     Clock,
     EventHead,
-    EventPosition,
+    FanOuts,
     Ledger,
-    LookupKeys,
     SupersedableEvent,
     SupersedeIndex,
     Tables,
@@ -60,23 +52,13 @@ CHUNK = 500
 CHUNK_BYTES = 1024 * 1024
 """Bytes of their events together: every delivery carries the data of its event."""
 
-_LOOKUP_WEIGHT, _ACCOUNT_WEIGHT = 5000, 50
-
 _CLOSED_BY_RESOLVE = frozenset({State.skipped, State.expired})
-
-
-@dataclass(slots=True)
-class _IncomingEvent(EventInProgress):
-    """An event in progress, with the record that it came in."""
-
-    record: Record = field(kw_only=True)
-    deliveries: int = 0
 
 
 class _ParsedBatch(NamedTuple):
     """The events of a batch, records that repeat one of them, dead letters, and withdrawals."""
 
-    events: Sequence[_IncomingEvent]
+    events: Sequence[IncomingEvent]
     repeats: Sequence[Record]
     refused: Sequence[tuple[Record, Message]]
     withdrawals: Sequence[tuple[Record, Withdrawal]]
@@ -93,13 +75,14 @@ class ResolveHandler:
         supersedes: SupersedeIndex,
         withdraw: WithdrawalProcessor,
         *,
+        fan_outs: FanOuts,
         topics: TopicNames,
         clock: Clock,
         bound: ClockBound = DEFAULT_BOUND,
     ) -> None:
         self._catalogue = catalogue
         self._bound = bound
-        self._tables = tables
+        self._audiences = AudienceReader(tables, fan_outs, clock)
         self._ledger = ledger
         self._supersedes = supersedes
         self._withdraw = withdraw
@@ -116,49 +99,33 @@ class ResolveHandler:
             async for messages in self._withdraw(withdrawal):
                 yield Done([], messages)
             yield Done([record])
-        chunk: list[tuple[_IncomingEvent, Candidate | None]] = []
-        # A record is finished only with the chunk that holds the last of its candidates.
+        chunk: list[tuple[IncomingEvent, Candidate | None]] = []
+        # A record is finished, and a position reached, only with the chunk that holds the last candidate before it.
         finished: list[Record] = []
+        reached: dict[str, tuple[IncomingEvent, AudiencePosition | None]] = {}
         chunk_bytes = 0
-        async for incoming, matches in self._candidates(parsed.events):
+        async for part in self._audiences.read(parsed.events):
+            incoming = part.incoming
             size = len(incoming.record.value or b"")
-            for candidate in matches:
+            for candidate in part.candidates:
                 chunk.append((incoming, candidate))
                 chunk_bytes += size
                 if len(chunk) >= CHUNK or chunk_bytes >= CHUNK_BYTES:
-                    yield Done(finished, await self._open_entries(chunk))
-                    chunk, finished, chunk_bytes = [], [], 0
-            if not matches:
+                    messages = await self._open_entries(chunk)
+                    yield Done(finished, messages, self._audiences.save(reached))
+                    chunk, finished, reached, chunk_bytes = [], [], {}, 0
+            if part.after is not None or (part.last and incoming.deliveries == MANY):
+                reached[incoming.event.key] = (incoming, part.after)
+            if not (part.candidates or part.last):
+                yield Done([])  # progress, by which the stage counts as alive
+            if part.last:
                 finished.append(incoming.record)
-        yield Done([*finished, *parsed.repeats], await self._open_entries(chunk))
-
-    async def _candidates(
-        self, events: Sequence[_IncomingEvent]
-    ) -> AsyncIterator[tuple[_IncomingEvent, Sequence[Candidate | None]]]:
-        """Yield the candidates of each event, up to some thousand at a time, and nothing at the end of an event.
-
-        An event that has none comes with None, so that its head is in the ledger.
-        """
-        for together in _looked_up_together(events):
-            keys = LookupKeys()
-            for incoming in together:
-                add_lookup_keys(incoming.event, incoming.notification_type, keys)
-            rows = await self._tables.lookup(keys)
-            for incoming in together:
-                event, notification_type = incoming.event, incoming.notification_type
-                first = list(candidates(event, notification_type, rows))
-                more = has_further(event, notification_type, rows)
-                incoming.deliveries = MANY if more else len(first) * len(CHANNELS)
-                yield incoming, first or (None,)
-                if more:
-                    async for matches in further_candidates(event, notification_type, rows, self._tables):
-                        if matches:
-                            yield incoming, matches
-                yield incoming, ()
+        messages = await self._open_entries(chunk)
+        yield Done([*finished, *parsed.repeats], messages, self._audiences.save(reached))
 
     async def _parse(self, records: Sequence[Record]) -> _ParsedBatch:
         """Parse a batch."""
-        events: dict[str, _IncomingEvent] = {}
+        events: dict[str, IncomingEvent] = {}
         repeats: list[Record] = []
         refused: list[tuple[Record, Message]] = []
         withdrawals: list[tuple[Record, Withdrawal]] = []
@@ -184,10 +151,10 @@ class ResolveHandler:
             else:
                 if event.stated_ms is not None:
                     _note_clock(event)
-                events[event.key] = _IncomingEvent(event, self._catalogue[event.type], record=record)
+                events[event.key] = IncomingEvent(event, self._catalogue[event.type], record=record)
         return _ParsedBatch(list(events.values()), repeats, refused, withdrawals)
 
-    async def _open_entries(self, chunk: Sequence[tuple[_IncomingEvent, Candidate | None]]) -> list[Message]:
+    async def _open_entries(self, chunk: Sequence[tuple[IncomingEvent, Candidate | None]]) -> list[Message]:
         """Enter a chunk in the ledger. Return the messages for the channels' stages and for operators.
 
         An event without recipients comes with None as its candidate, so that its head is in the ledger.
@@ -198,7 +165,7 @@ class ResolveHandler:
         deliveries: list[Delivery] = []
         for incoming, candidate in chunk:
             if incoming.event.key not in heads:
-                heads[incoming.event.key] = _head(incoming)
+                heads[incoming.event.key] = incoming.head
             if candidate is None:
                 continue
             for delivery, decision in decide_deliveries(incoming, candidate, now_ms):
@@ -274,21 +241,6 @@ class ResolveHandler:
                 yield message_of(self._topics, _outcome(delivery, new_entry, state))
 
 
-def _looked_up_together(events: Sequence[_IncomingEvent]) -> Iterator[Sequence[_IncomingEvent]]:
-    """Yield the events in parts whose rows are held in memory at a time: some thousand recipients, 100 accounts."""
-    part: list[_IncomingEvent] = []
-    weight = 0
-    for incoming in events:
-        event = incoming.event
-        weight += 1 + min(len(event.recipients or ()), FIRST) + (_ACCOUNT_WEIGHT if event.account else 0)
-        part.append(incoming)
-        if weight >= _LOOKUP_WEIGHT:
-            yield part
-            part, weight = [], 0
-    if part:
-        yield part
-
-
 def _note_clock(event: Event) -> None:
     CLOCK_AHEAD.add((event.type,))
     if (repeats := _clock_lines.admit(event.type)) is None:
@@ -296,12 +248,6 @@ def _note_clock(event: Event) -> None:
     ahead_s = ((event.stated_ms or 0) - event.received_ms) // 1000
     source, event_id = event.source[:256], event.id[:256]
     log.warning("event_ahead_of_clock", source=source, event_id=event_id, ahead_s=ahead_s, **repeats)
-
-
-def _head(incoming: _IncomingEvent) -> EventHead:
-    record = incoming.record
-    position = EventPosition(record.topic, record.partition, record.offset)
-    return EventHead(incoming.event, incoming.notification_type.retention_s, incoming.deliveries, position)
 
 
 def _new_entry(delivery: Delivery, decision: Decision, now_ms: int) -> NewEntry:

@@ -13,6 +13,7 @@ from service.model.recipient import Contact
 from service.ports import AccountPage, ContactPage, LookupKeys
 
 _READ, _READ_PAGE = Script("contacts_read"), Script("row_functions", "contacts_read_page")
+_READ_AFTER = Script("row_functions", "contacts_read_after")
 _ACCOUNTS_A_CALL = 50  # an account may be large
 _ROWS_A_CALL = 500  # neither the server nor this process does anything else meanwhile
 
@@ -79,11 +80,32 @@ class RedisContacts:
         return ContactPage(total, found)
 
 
-def account_page_of(reply: tuple[int, Mapping[bytes, bytes]]) -> AccountPage:
-    """Return the page in a reply to HSCAN."""
+class AccountRead:
+    """The read of a page of an account's contacts after a cursor, in order; `SCORE:UUID`, empty for the beginning.
+
+    The order is that of the uuids, not of a scan: a cursor means the same on every server, and after a restart.
+    """
+
+    def __init__(self, store: Store, account: str, cursor: str, limit: int) -> None:
+        self.batch = ScriptBatch(_READ_AFTER, store.cluster)
+        score, _, uuid = cursor.partition(":")
+        args = (limit, score, uuid) if cursor else (limit,)
+        self.batch.add_key(store.keys.contacts(account), (0,)).args += args
+
+    @staticmethod
+    def page(reply: Sequence[bytes]) -> AccountPage:
+        """Return the page in the reply to the batch's command."""
+        score, uuid, *rows = reply
+        cursor = f"{score.decode()}:{uuid.decode()}" if uuid else None
+        return AccountPage(_readable_contacts(rows), cursor)
+
+
+def whole_account_of(reply: tuple[int, Mapping[bytes, bytes]]) -> AccountPage | None:
+    """Return all contacts of an account from a reply to HSCAN; None where there are more, which come in no order."""
     cursor, rows = reply
-    contacts = sorted(_readable_contacts(rows.values()), key=lambda contact: contact.uuid)
-    return AccountPage(contacts, str(int(cursor)) if int(cursor) else None)
+    if int(cursor):
+        return None
+    return AccountPage(sorted(_readable_contacts(rows.values()), key=lambda contact: contact.uuid), None)
 
 
 def _readable_contacts(rows: Iterable[bytes | None]) -> list[Contact]:

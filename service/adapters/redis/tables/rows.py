@@ -11,7 +11,7 @@ from service.model.suppression import UNREADABLE, Suppression
 K = TypeVar("K")
 T = TypeVar("T")
 
-_CACHED_ROWS = 20_000
+_CACHED_ROWS = 4_096
 
 
 @lru_cache(maxsize=_CACHED_ROWS)

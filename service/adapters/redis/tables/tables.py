@@ -6,7 +6,7 @@ from typing import Any
 from service.adapters.redis.client import Store
 from service.adapters.redis.completeness import YES, require_complete, why_incomplete
 from service.adapters.redis.script_batch import Command
-from service.adapters.redis.tables.contacts import ContactLookup, account_page_of
+from service.adapters.redis.tables.contacts import AccountRead, ContactLookup, whole_account_of
 from service.adapters.redis.tables.rows import (
     group_of,
     is_current,
@@ -35,7 +35,10 @@ class RedisTables:
         self._store = store
 
     async def lookup(self, keys: LookupKeys) -> Rows:
-        """Return the rows in one pipeline, two with roles. Raise Unavailable, also while Redis is incomplete."""
+        """Return the rows in one pipeline, two with roles, and one for each account of over a thousand contacts.
+
+        Raise Unavailable, also while Redis is incomplete.
+        """
         names, ids = self._store.keys, list(keys.recipients)
         groups, roles, accounts = list(keys.groups), list(keys.roles), list(keys.account_pages)
         contacts = ContactLookup(self._store, keys)
@@ -43,7 +46,7 @@ class RedisTables:
             [*(names.recipient(i) for i in ids), *(names.group(*group) for group in groups)],
             *contacts.commands,
             *(self._role_members(role, "", _PAGE) for role in roles),
-            *(self._account_page(account, "0", _PAGE) for account in accounts),
+            *(("HSCAN", names.contacts(account), 0, "COUNT", _PAGE) for account in accounts),
             *self._read_marks(),
             batches=contacts.batches,
         )
@@ -56,9 +59,10 @@ class RedisTables:
             groups=rows_by_key("groups", group_of, groups, strings[len(ids) :]),
             roles=await self._pages(roles, replies[roles_start:accounts_start]),
             contacts=contacts.contacts(replies[:roles_start]),
-            account_pages=dict(
-                zip(accounts, map(account_page_of, replies[accounts_start:marks_start]), strict=True)
-            ),
+            account_pages={
+                account: whole_account_of(reply) or await self.account(account, "")
+                for account, reply in zip(accounts, replies[accounts_start:marks_start], strict=True)
+            },
         )
 
     async def role(self, role: str, cursor: str, limit: int = _PAGE) -> RolePage:
@@ -70,12 +74,11 @@ class RedisTables:
         return (await self._pages([role], [ids], limit))[role]
 
     async def account(self, account: str, cursor: str, limit: int = _PAGE) -> AccountPage:
-        """Return contacts of an account after `cursor`, some `limit` of them, in no order; one may come twice."""
-        reply, *marks = await self._store.pipeline(
-            [self._account_page(account, cursor, limit), *self._read_marks()]
-        )
+        """Return contacts of an account after `cursor`, at most `limit`, the main one first, then by uuid."""
+        read = AccountRead(self._store, account, cursor, limit)
+        reply, *marks = await self._store.pipeline([*read.batch.commands(), *self._read_marks()], read.batch)
         require_complete(marks)
-        return account_page_of(reply)
+        return read.page(reply)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """Return what blocks each (address, unsubscribe key), in one pipeline."""
@@ -129,9 +132,6 @@ class RedisTables:
     def _read_marks(self) -> list[Command]:
         """Return the commands that read the marks. They go last in a pipeline, to vouch for all reads before them."""
         return [("GET", mark) for mark in self._store.completeness_marks.sample()]
-
-    def _account_page(self, account: str, cursor: str, limit: int) -> Command:
-        return ("HSCAN", self._store.keys.contacts(account), cursor, "COUNT", limit)
 
     def _role_members(self, role: str, cursor: str, limit: int) -> Command:
         after = f"({cursor}" if cursor else "-"

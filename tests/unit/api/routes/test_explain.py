@@ -11,6 +11,7 @@ from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
+from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.withdrawals import FakeWithdrawals
@@ -31,7 +32,14 @@ async def resolved(api: ApiFixture) -> ApiFixture:
         ledger, deps.inbox, due, FakeWithdrawals(), topics=TOPICS, clock=deps.clock
     )
     resolve = ResolveHandler(
-        deps.catalogue, tables, ledger, FakeSupersedeIndex(), withdraw, topics=TOPICS, clock=deps.clock
+        deps.catalogue,
+        tables,
+        ledger,
+        FakeSupersedeIndex(),
+        withdraw,
+        fan_outs=FakeFanOuts(),
+        topics=TOPICS,
+        clock=deps.clock,
     )
     log = Log(EVENT, at_ms=deps.clock.now_ms())
     _ = [done async for done in resolve(log.records)]

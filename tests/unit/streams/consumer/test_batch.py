@@ -273,3 +273,51 @@ async def test_logs_once_that_it_is_paused() -> None:
         {"event": "stage_paused", "log_level": "warning", "reason": "Redis is unavailable"},
         {"event": "records_left_unfinished", "log_level": "info", "records": 2},
     ]
+
+
+async def test_a_piece_of_a_large_record_is_saved_after_its_acknowledgement_and_is_progress() -> None:
+    """`then` runs in order and after the write; each piece counts as progress, and ends the reason to wait."""
+    saved: list[tuple[int, int]] = []
+
+    async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
+        for n in range(3):
+
+            async def then(n: int = n) -> None:
+                saved.append((n, len(kafka.written)))
+
+            yield Done((), [message(b"%d" % n)], then)
+        yield Done(records)
+
+    finished: list[int] = []
+    made, partition, kafka = batch(handler, count=1)
+    made._on_finished = finished.append
+    made.reason = "Kafka was unavailable"
+    await made.run()
+
+    assert [n for n, _ in saved] == [0, 1, 2]
+    assert all(written > n for n, written in saved)
+    assert finished == [0, 0, 0, 1]
+    assert made.reason is None
+    assert partition.offsets.committable == 1
+
+
+async def test_a_large_record_is_left_at_its_next_position_when_the_stage_drains() -> None:
+    """What is written is saved, nothing more is written, and the record stays unfinished for another worker."""
+    saved: list[int] = []
+
+    async def handler(records: Sequence[Record]) -> AsyncIterator[Done]:
+        for n in range(100):
+
+            async def then(n: int = n) -> None:
+                saved.append(n)
+                made.draining = n >= 4
+
+            yield Done((), [message(b"%d" % n)], then)
+        yield Done(records)
+
+    made, partition, kafka = batch(handler, count=1)
+    await made.run()
+
+    assert saved == list(range(len(kafka.written)))
+    assert 5 <= len(saved) < 10
+    assert partition.offsets.committable is None
