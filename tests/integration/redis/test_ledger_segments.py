@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from itertools import count, islice
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.ledger.places import head_field
 from service.adapters.redis.ledger.restore import RedisLedgerRestore
 from service.adapters.redis.ledger.scan import scan_ledger
+from service.dev.valkey import EmbeddedValkey
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key, id_part
 from service.model.ledger import HistoryStep, NewEntry, State, Transition
@@ -252,6 +254,41 @@ async def test_an_event_is_listed_while_the_ledger_grows(store: Store, deliverie
     assert len(await segments(store, SHARD)) > before
     assert set(listed) >= {delivery.delivery for delivery in entered}
     assert set(listed.values()) == {1}
+
+
+async def test_rows_of_a_wide_event_are_found_in_few_steps(tmp_path: Path) -> None:
+    """Its head is read once a call, and few segments are looked into: the reads a delivery do not grow with it.
+
+    It has a server of its own, whose commands are counted.
+    """
+    server = EmbeddedValkey(tmp_path)
+    server.start()
+    store = Store(RedisSettings(url=SecretStr(server.url)), guarded=False)
+    try:
+        ledger, reads = RedisLedger(store), list[float]()
+        one = head("/w", ids_in_shard(1)[0], deliveries=MANY)
+        for first in range(0, 40_000, 10_000):
+            entered = [new_entry(one.event.key, f"r{n}") for n in range(first, first + 10_000)]
+            before = await _hget_calls(store)
+            for start in range(0, len(entered), 500):
+                part = entered[start : start + 500]
+                await ledger.open([one], part)
+                made = [Transition(d.event, d.delivery, State.delivered, Reason.none, 9) for d in part]
+                assert all(result.applied for result in await ledger.transition(made))
+            reads.append((await _hget_calls(store) - before) / len(entered))
+        depths = [int(name.rpartition(".")[2]) for name in await segments(store, SHARD)]
+        assert depths == [6, 4, 2, 0]
+        assert max(reads) < 2 * len(depths), reads
+        states = [(entered[n].event, entered[n].delivery) for n in range(0, 10_000, 1000)]
+        assert {result.state for result in await ledger.current(states)} == {State.delivered}
+    finally:
+        await store.close()
+        server.stop()
+
+
+async def _hget_calls(store: Store) -> int:
+    (stats,) = await store.pipeline([("INFO", "commandstats")])
+    return int(stats.get("cmdstat_hget", {}).get("calls", 0))
 
 
 async def test_a_scan_finds_what_was_there_while_the_ledger_grows(store: Store) -> None:

@@ -7,7 +7,8 @@
 --   SHARD:ENDS.SPAN.DEPTH:N       bucket N of a segment that ends at the hour ENDS (since 1970)
 -- Segments of one SPAN end every 2^SPAN hours; an event goes into the least SPAN of which that is a quarter of its
 -- retention. Where the buckets of a segment are full, another one follows it that ends at the same time and has four
--- times as many. The first segment of the next period begins with as many as the last one needed.
+-- times as many, or 16 times where a wide event has filled them. The first segment of the next period begins with as
+-- many as the last one needed.
 --
 -- An event's bucket is chosen by four bytes of its key after the first. The fields of a bucket, by their length:
 --   11  head of an event        KEY6 REST5
@@ -31,7 +32,7 @@ local QUEUED, SENDING, DEFERRED, AMBIGUOUS, NO_REASON = 1, 2, 8, 9, 1 -- codes o
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 local call, unpack_bytes = redis.call, struct.unpack
 local hour = floor(tonumber(call('TIME')[1]) / 3600)
-local shards, periods = {}, {} -- segments by shard, and periods by hours, in this run
+local shards, periods, heads = {}, {}, {} -- segments by shard, periods by hours, and heads by field, in this run
 
 local function new_segment(shard, name, period, ends, depth)
   return {name = name, prefix = shard .. ':' .. name .. ':', period = period, ends = ends, depth = depth, buckets = 4 ^ depth}
@@ -114,6 +115,31 @@ local function find(shard, hash, field)
   end
 end
 
+-- Returns {head, home: its segment, wide}, read once in this run; without any where there is no head. Not for a script that
+-- changes heads.
+local function head_of(shard, hash, field)
+  local found = heads[field]
+  if not found then
+    local head, _, home = find(shard, hash, field)
+    found = {head = head, home = home, wide = head and byte(head) % 16 > 0}
+    heads[field] = found
+  end
+  return found
+end
+
+-- Returns the value and bucket of a row of a wide event, or nil. Its rows are in segments of the period of the head's, and
+-- none is in an older one than the head.
+local function find_wide_row(shard, home, hash, field)
+  for _, segment in ipairs(segments_of(shard)) do
+    if segment.period == home.period then
+      local bucket = segment.prefix .. hash % segment.buckets
+      local value = call('HGET', bucket, field)
+      if value then return value, bucket end
+      if segment == home then return nil end
+    end
+  end
+end
+
 -- Returns the whole value of a field from what the field itself holds.
 local function whole(bucket, field, value)
   if not value or value == '' or byte(value) < 128 then return value end
@@ -161,8 +187,9 @@ local function replace(bucket, field, value, before)
   remove(bucket, field, before, fields)
 end
 
--- Adds fields to a bucket. Where that is full, what comes later goes into more buckets.
-local function add(shard, segment, hash, args, added)
+-- Adds fields to a bucket. Where that is full, what comes later goes into more buckets: 4 times as many, or 16 times where
+-- one event fills them, since each segment in between would be one more to look into for each of its rows.
+local function add(shard, segment, hash, args, added, is_wide)
   local number = hash % segment.buckets
   local bucket = segment.prefix .. number
   call('HSET', bucket, unpack(args))
@@ -171,7 +198,7 @@ local function add(shard, segment, hash, args, added)
   if fields <= MOST or segment.depth == DEEPEST or segment ~= newest_of(shard, segment.period) then return end
   -- a bucket alone may be full, of one id from many sources: more buckets would not help
   if segment.depth == 0 or fields_after(segment, number) >= MOST then
-    add_segment(shard, segment.period, segment.ends, segment.depth + 1)
+    add_segment(shard, segment.period, segment.ends, math.min(DEEPEST, segment.depth + (is_wide and 2 or 1)))
   end
 end
 

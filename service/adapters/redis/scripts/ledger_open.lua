@@ -44,7 +44,8 @@ local function open_event(shard)
     if not state then
       local place, place_hash = field, hash
       if spread > 0 then place, place_hash = place_of(head_field, stored, field) end
-      local current = not is_new and find(shard, place_hash, place)
+      local current = not is_new
+        and (spread > 0 and find_wide_row(shard, home or segment, place_hash, place) or spread == 0 and find(shard, hash, field))
       if current then
         state = state_of(current)
       else
@@ -56,7 +57,7 @@ local function open_event(shard)
         if spread > 0 then
           local args = {}
           local added = append(args, place, char(spread) .. sub(row, 2))
-          add(shard, newest_of(shard, (home or segment).period), place_hash, args, added) -- ends with its head
+          add(shard, newest_of(shard, (home or segment).period), place_hash, args, added, true) -- ends with its head
         else
           fields = fields + append(new, field, row)
         end

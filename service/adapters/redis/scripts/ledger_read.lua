@@ -8,13 +8,15 @@ local a, out = 1, {}
 for _, shard in ipairs(KEYS) do
   local last = a + 2 * tonumber(ARGV[a])
   for i = a + 1, last, 2 do
-    local field = ARGV[i]
-    local hash = event_hash(field)
-    local first, bucket = find(shard, hash, field)
+    local field, head_field = ARGV[i], sub(ARGV[i], 1, 6) .. ARGV[i + 1]
+    local hash, known, first, bucket = event_hash(field), heads[head_field], nil, nil
+    if not (known and known.wide) then first, bucket = find(shard, hash, field) end
     if not first then
-      local head_field = sub(field, 1, 6) .. ARGV[i + 1]
-      field, hash = place_of(head_field, find(shard, hash, head_field), field)
-      first, bucket = find(shard, hash, field)
+      known = head_of(shard, hash, head_field)
+      if known.wide then
+        field, hash = place_of(head_field, known.head, field)
+        first, bucket = find_wide_row(shard, known.home, hash, field)
+      end
     end
     out[#out + 1] = first and whole(bucket, field, first) or ''
   end

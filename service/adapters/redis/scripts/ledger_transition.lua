@@ -32,19 +32,24 @@ end
 local function make(shard, field, rest, kind, step)
   local hash, to, segment = event_hash(field), floor(byte(step) / 16), segments_of(shard)[1]
   if not segment then return '' end
-  local bucket, head_field, head, first = segment.prefix .. hash % segment.buckets, nil, nil, nil
-  if to == SENDING then
-    head_field = sub(field, 1, 6) .. rest
-    local found = call('HMGET', bucket, field, head_field)
-    first, head = found[1], found[2]
-  else
-    first = call('HGET', bucket, field)
+  local head_field, bucket, first, head = sub(field, 1, 6) .. rest, nil, nil, nil
+  local known = heads[head_field]
+  if not (known and known.wide) then
+    bucket = segment.prefix .. hash % segment.buckets
+    if to == SENDING then
+      local found = call('HMGET', bucket, field, head_field)
+      first, head = found[1], found[2]
+    else
+      first = call('HGET', bucket, field)
+    end
   end
   if not first or to == SENDING and not head then -- not in the newest segment, or of a wide event
-    head_field = head_field or sub(field, 1, 6) .. rest
-    head = head or find(shard, hash, head_field)
-    if not first then
+    known = head_of(shard, hash, head_field)
+    head = head or known.head
+    if not first and known.wide then
       field, hash = place_of(head_field, head, field)
+      first, bucket = find_wide_row(shard, known.home, hash, field)
+    elseif not first then
       first, bucket = find(shard, hash, field)
     end
     if not first then return '' end
