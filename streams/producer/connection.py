@@ -21,11 +21,9 @@ class ProducerConnection:
     def __init__(
         self,
         client: AIOKafkaProducer,
-        linger_s: float,
         on_failed: Callable[["ProducerConnection", Exception], None],
     ) -> None:
         self._client = client
-        self._linger_s = linger_s
         self._on_failed = on_failed
         self._queues: dict[str, list[PartitionQueue]] = {}
 
@@ -33,7 +31,6 @@ class ProducerConnection:
     async def open(
         cls,
         connection: KafkaConnection,
-        linger_s: float,
         batch_bytes: int,
         compression: str | None,
         on_failed: Callable[["ProducerConnection", Exception], None],
@@ -56,7 +53,7 @@ class ProducerConnection:
         except BaseException:
             await client.stop()
             raise
-        return cls(client, linger_s, on_failed)
+        return cls(client, on_failed)
 
     async def append(self, messages: Sequence[Message]) -> set["asyncio.Future[None]"]:
         """Queue messages, those of a partition in their order; return the futures of the batches that hold them."""
@@ -64,9 +61,7 @@ class ProducerConnection:
             partitions = len(await self._client.partitions_for(topic))
             queues = self._queues.setdefault(topic, [])
             for partition in range(len(queues), partitions):
-                queues.append(
-                    PartitionQueue(self._client, topic, partition, self._linger_s, self._queue_failed)
-                )
+                queues.append(PartitionQueue(self._client, topic, partition, self._queue_failed))
         batches = set()
         for message in messages:
             queues = self._queues[message.topic]

@@ -22,9 +22,9 @@ def partition_of(key: bytes | None, partitions: int, value: bytes | None = None)
 class PartitionQueue:
     """Batches of one partition, sent strictly one after another, so that order holds and small writes gather.
 
-    A batch is sent as soon as the one before it is acknowledged: under load batches fill, without load a message waits
-    for the linger only. A batch that fails leaves a hole in the sequence numbers, so this client can send nothing after
-    it: `on_failed` is called, and the owner replaces the client with its queues.
+    A batch is sent as soon as the one before it is acknowledged: under load batches fill, without it none waits.
+    A batch that fails leaves a hole in the sequence numbers, so this client can send nothing after it: `on_failed` is
+    called, and the owner replaces the client with its queues.
     """
 
     def __init__(
@@ -32,13 +32,11 @@ class PartitionQueue:
         client: AIOKafkaProducer,
         topic: str,
         partition: int,
-        linger_s: float,
         on_failed: Callable[[Exception], None],
     ) -> None:
         self._client = client
         self._topic = topic
         self._partition = partition
-        self._linger_s = linger_s
         self._on_failed = on_failed
         self._batches: deque[tuple[BatchBuilder, asyncio.Future[None]]] = deque()
         self._in_flight: asyncio.Future[None] | None = None
@@ -73,7 +71,7 @@ class PartitionQueue:
         return put is not None
 
     async def _send(self) -> None:
-        await asyncio.sleep(self._linger_s)
+        await asyncio.sleep(0)  # what is appended in the same step, as by a handler's batch, is sent together
         while self._batches:
             batch, self._in_flight = self._batches.popleft()
             batch.close()

@@ -33,7 +33,7 @@ class Producer:
     error that makes the sequence numbers useless, the client is replaced and callers receive `Unavailable`. They retry;
     messages that were written but not acknowledged are then written twice, which the ledger absorbs.
 
-    `limits` are `max.message.bytes` of topics that differ from Kafka's default; `linger_s` is seconds.
+    `limits` are `max.message.bytes` of topics that differ from Kafka's default.
     `acknowledged` is called with the messages that Kafka has, for counting; it must not raise.
     """
 
@@ -42,7 +42,6 @@ class Producer:
         connection: KafkaConnection,
         *,
         timeout_s: float = 30.0,
-        linger_s: float = 0.002,
         batch_bytes: int = 262_144,
         compression: str | None = None,
         limits: Mapping[str, int] | None = None,
@@ -50,7 +49,6 @@ class Producer:
     ) -> None:
         self._kafka = connection
         self._timeout_s = timeout_s
-        self._linger_s = linger_s
         self._batch_bytes = batch_bytes
         self._compression = compression
         self._limits = limits or {}
@@ -141,7 +139,7 @@ class Producer:
             async with self._opening:
                 if self._connection is None:
                     self._connection = await ProducerConnection.open(
-                        self._kafka, self._linger_s, self._batch_bytes, self._compression, self._replace
+                        self._kafka, self._batch_bytes, self._compression, self._replace
                     )
         return self._connection
 
