@@ -1,6 +1,7 @@
 """Inboxes in memory: a plain list of entries for each recipient."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +19,8 @@ class FakeInbox:
         self._clock = clock
         self._cap = cap
         self._items: dict[str, list[InboxItem]] = {}
-        self._dropped: dict[str, set[str]] = {}
+        self._dropped: dict[str, dict[str, float]] = {}
+        """The ids of dropped entries, and when these expire."""
         self._changes: dict[str, list[tuple[int, InboxChangeKind | None, list[str]]]] = {}
         """Changes of inboxes with a listener; the first is a mark without a kind."""
         self._changed = asyncio.Condition()
@@ -26,9 +28,9 @@ class FakeInbox:
     async def add(self, items: Sequence[InboxItem]) -> Sequence[bool]:
         added = []
         for item in items:
-            box = self._box(item.recipient)
-            is_new = item.id not in {i.id for i in box} | self._dropped.get(item.recipient, set())
-            is_new &= not 0 < item.expires_ms <= self._clock.now_ms()
+            box, now = self._box(item.recipient), self._clock.now_ms()
+            is_new = item.id not in {i.id for i in box} and not 0 < item.expires_ms <= now
+            is_new &= self._dropped.get(item.recipient, {}).get(item.id, 0) <= now
             if is_new:
                 box.append(item)
                 self._record(item.recipient, InboxChangeKind.new, [item.id])
@@ -131,7 +133,8 @@ class FakeInbox:
         box = self._items[recipient]
         dropped = [i.id for i in box if i.id in ids]
         self._items[recipient] = [i for i in box if i.id not in ids]
-        self._dropped.setdefault(recipient, set()).update(dropped)
+        ends = {i.id: i.expires_ms or math.inf for i in box if i.id in ids}
+        self._dropped.setdefault(recipient, {}).update(ends)
         self._record(recipient, InboxChangeKind.removed, dropped)
         return len(dropped)
 

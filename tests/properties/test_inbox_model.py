@@ -1,6 +1,7 @@
 """The inbox against a plain list: after any operations in any order both have the same contents."""
 
 import asyncio
+import math
 from collections import Counter
 from uuid import uuid4
 
@@ -31,11 +32,11 @@ START = 1_700_000_000_000
 
 
 class PlainInbox:
-    """The model: a list of entries, and the ids of dropped ones."""
+    """The model: a list of entries, and the ids of dropped ones with the times at which these expire."""
 
     def __init__(self) -> None:
         self.items: list[InboxItem] = []
-        self.dropped: set[str] = set()
+        self.dropped: dict[str, float] = {}
         self.now = START
 
     def purge(self) -> None:
@@ -43,14 +44,16 @@ class PlainInbox:
 
     def drop(self, condition) -> int:  # type: ignore[no-untyped-def]
         victims = [item for item in self.items if condition(item)]
-        self.dropped |= {item.id for item in victims}
+        self.dropped |= {item.id: item.expires_ms or math.inf for item in victims}
         self.items = [item for item in self.items if item not in victims]
         return len(victims)
 
     def add(self, items: list[InboxItem]) -> list[bool]:
         added = []
         for item in items:
-            added.append(item.id not in self.dropped and all(item.id != one.id for one in self.items))
+            is_expired = 0 < item.expires_ms <= self.now
+            was_dropped = self.dropped.get(item.id, 0) > self.now
+            added.append(not is_expired and not was_dropped and all(item.id != one.id for one in self.items))
             if added[-1]:
                 self.items.append(item)
         self.purge()

@@ -16,6 +16,11 @@ local function has_expired(inbox, entry)
   return expires and expires > 0 and expires <= inbox.now
 end
 
+local function was_dropped(inbox, id)
+  local ends = redis.call('ZSCORE', inbox.box .. ':seen', id)
+  return ends and tonumber(ends) > inbox.now
+end
+
 -- Drops the entries over the cap: the oldest read ones, then the oldest. First those that have expired, which must not
 -- push another one out.
 local function trim(inbox)
@@ -40,7 +45,7 @@ for _, box in ipairs(KEYS) do
   for _ = 1, n do
     local id, entry = ARGV[a], ARGV[a + 1]
     a = a + 2
-    local refused = has_expired(inbox, entry) or has_dropped and redis.call('ZSCORE', box .. ':seen', id)
+    local refused = has_expired(inbox, entry) or has_dropped and was_dropped(inbox, id)
       or redis.call('HSETNX', box, id, entry) == 0
     if not refused then enter(inbox, id, entry) end
     out[#out + 1] = refused and 0 or 1
