@@ -68,7 +68,7 @@ local function enter(inbox, id, entry)
 end
 
 -- Drops an entry. Its id is kept until the entry would have expired, so that no replay adds it again: after that, an
--- addition would drop it at once. Returns true if it was there.
+-- addition is refused. Returns true if it was there.
 local function drop(inbox, id)
   local entry = redis.call('HGET', inbox.box, id)
   if not entry then return false end

@@ -115,21 +115,24 @@ local function find(shard, hash, field)
   end
 end
 
+local function spread_of(head) return byte(head) % 16 end
+
 -- Returns {head, home: its segment, wide}, read once in this run; without any where there is no head. Not for a script that
 -- changes heads.
 local function head_of(shard, hash, field)
   local found = heads[field]
   if not found then
     local head, _, home = find(shard, hash, field)
-    found = {head = head, home = home, wide = head and byte(head) % 16 > 0}
+    found = {head = head, home = home, wide = head and spread_of(head) > 0}
     heads[field] = found
   end
   return found
 end
 
--- Returns the value and bucket of a row of a wide event, or nil. Its rows are in segments of the period of the head's, and
--- none is in an older one than the head.
-local function find_wide_row(shard, home, hash, field)
+-- Returns the value and bucket of a row, or nil. The rows of a wide event are in segments of the period of its head's, `home`,
+-- and none is in an older one.
+local function find_row(shard, head, home, hash, field)
+  if spread_of(head) == 0 then return find(shard, hash, field) end
   for _, segment in ipairs(segments_of(shard)) do
     if segment.period == home.period then
       local bucket = segment.prefix .. hash % segment.buckets
@@ -202,7 +205,6 @@ local function add(shard, segment, hash, args, added, is_wide)
   end
 end
 
-local function spread_of(head) return byte(head) % 16 end
 local function has(head, flag) return floor(byte(head) / flag) % 2 == 1 end
 
 -- Returns codes as a set.

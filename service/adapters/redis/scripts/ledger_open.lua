@@ -44,8 +44,7 @@ local function open_event(shard)
     if not state then
       local place, place_hash = field, hash
       if spread > 0 then place, place_hash = place_of(head_field, stored, field) end
-      local current = not is_new
-        and (spread > 0 and find_wide_row(shard, home or segment, place_hash, place) or spread == 0 and find(shard, hash, field))
+      local current = not is_new and find_row(shard, stored, home or segment, place_hash, place)
       if current then
         state = state_of(current)
       else

@@ -15,7 +15,7 @@ for _, shard in ipairs(KEYS) do
       known = head_of(shard, hash, head_field)
       if known.wide then
         field, hash = place_of(head_field, known.head, field)
-        first, bucket = find_wide_row(shard, known.home, hash, field)
+        first, bucket = find_row(shard, known.head, known.home, hash, field)
       end
     end
     out[#out + 1] = first and whole(bucket, field, first) or ''

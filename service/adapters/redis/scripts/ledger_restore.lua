@@ -35,12 +35,7 @@ local function restore(shard, head_field, head, home)
   if not head then return '-' end
   local hash
   field, hash = place_of(head_field, head, field)
-  local bucket
-  if spread_of(head) > 0 then
-    bucket = select(2, find_wide_row(shard, home, hash, field))
-  else
-    bucket = select(2, find(shard, hash, field))
-  end
+  local _, bucket = find_row(shard, head, home, hash, field)
   local row_now, left_now, first, first_left = '', '', nil, nil
   if bucket then row_now, left_now, first, first_left = read(bucket, field) end
   if row == '' or row_now ~= row_before or left_now ~= left_before then return #row_now .. ' ' .. row_now .. left_now end

@@ -48,7 +48,7 @@ local function make(shard, field, rest, kind, step)
     head = head or known.head
     if not first and known.wide then
       field, hash = place_of(head_field, head, field)
-      first, bucket = find_wide_row(shard, known.home, hash, field)
+      first, bucket = find_row(shard, known.head, known.home, hash, field)
     elseif not first then
       first, bucket = find(shard, hash, field)
     end
