@@ -1,0 +1,122 @@
+import { Emitter } from "./emitter.js";
+import type { HttpApi } from "./http.js";
+
+const PATH = "/v1/inbox/preferences";
+
+/** Why mail of a type is not sent although the preference is on. */
+export interface Block {
+  readonly reason: "unsubscribed" | "suppressed";
+  /** RFC 3339, or null if unknown. */
+  readonly since: string | null;
+  /** One sentence in the requested language. */
+  readonly detail: string;
+}
+
+/** Whether a type's notifications reach the recipient by one channel. */
+export interface ChannelPreference {
+  readonly channel: string;
+  readonly on: boolean;
+  /** The recipient cannot switch it off. */
+  readonly mandatory: boolean;
+  readonly since: string | null;
+  readonly blocked: Block | null;
+}
+
+export interface TypePreferences {
+  /** The name of the notification type, as `overbid`. */
+  readonly type: string;
+  readonly title: string;
+  readonly domain: string;
+  readonly channels: readonly ChannelPreference[];
+}
+
+export interface PreferencesState {
+  readonly status: "idle" | "loading" | "ready" | "error";
+  /** Why they could not be loaded. */
+  readonly error: Error | null;
+  readonly types: readonly TypePreferences[];
+}
+
+interface Change {
+  readonly type: string;
+  readonly channel: string;
+  readonly on: boolean;
+}
+
+/** The recipient's preferences. A change is shown at once, and taken away if the server refuses it. */
+export class Preferences {
+  private readonly emitter = new Emitter();
+  private loaded: PreferencesState = { status: "idle", error: null, types: [] };
+  private changes: readonly Change[] = [];
+  private locale = "";
+  private state: PreferencesState | null = null;
+
+  constructor(private readonly api: HttpApi) {}
+
+  /** Call a listener after each change; return what ends that. */
+  readonly subscribe = (listener: () => void): (() => void) => this.emitter.subscribe(listener);
+
+  /** Return the state; the same object until something changes. */
+  readonly getSnapshot = (): PreferencesState => (this.state ??= this.build());
+
+  /** Load the preferences, with texts in a language. The state says whether it failed. */
+  async load(locale: string): Promise<void> {
+    this.locale = locale;
+    this.update({ ...this.loaded, status: this.loaded.types.length ? "ready" : "loading", error: null });
+    try {
+      const response = await this.api.send(PATH, { query: { locale } });
+      const { types } = (await response.json()) as { types: TypePreferences[] };
+      if (locale === this.locale) this.update({ status: "ready", error: null, types });
+    } catch (error) {
+      if (locale === this.locale) this.update({ ...this.loaded, status: "error", error: error as Error });
+    }
+  }
+
+  /** Switch a channel of a type on or off. Raise what the server refuses it with, after the state is as before. */
+  async set(type: string, channel: string, on: boolean): Promise<void> {
+    const change: Change = { type, channel, on };
+    this.lay([...this.changes, change]);
+    try {
+      const value = { preferences: [change] };
+      const query = this.locale ? { locale: this.locale } : {};
+      const response = await this.api.send(PATH, {
+        method: "PATCH",
+        query,
+        body: { mediaType: "application/json", value },
+      });
+      const { types } = (await response.json()) as { types: TypePreferences[] };
+      this.loaded = { status: "ready", error: null, types };
+    } finally {
+      this.lay(this.changes.filter((other) => other !== change));
+    }
+  }
+
+  /** Forget everything: another recipient's preferences will be loaded. */
+  clear(): void {
+    this.changes = [];
+    this.update({ status: "idle", error: null, types: [] });
+  }
+
+  private update(loaded: PreferencesState): void {
+    this.loaded = loaded;
+    this.lay(this.changes);
+  }
+
+  private lay(changes: readonly Change[]): void {
+    this.changes = changes;
+    this.state = null;
+    this.emitter.emit();
+  }
+
+  private build(): PreferencesState {
+    if (!this.changes.length) return this.loaded;
+    const types = this.loaded.types.map((row) => ({
+      ...row,
+      channels: row.channels.map((cell) => {
+        const change = this.changes.findLast(({ type, channel }) => type === row.type && channel === cell.channel);
+        return change ? { ...cell, on: change.on, blocked: change.on ? cell.blocked : null } : cell;
+      }),
+    }));
+    return { ...this.loaded, types };
+  }
+}
