@@ -22,6 +22,7 @@ from service.api.routes import (
     groups,
     health,
     inbox,
+    inbox_script,
     inbox_stream,
     preferences,
     recipients,
@@ -33,6 +34,7 @@ from service.settings import Settings
 _ROUTE_MODULES = (
     inbox,
     inbox_stream,
+    inbox_script,
     groups,
     contacts,
     preferences,

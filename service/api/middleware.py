@@ -26,8 +26,8 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
 )
+_NO_STORE = (b"cache-control", b"no-store")
 
 
 class ApiMiddleware:
@@ -68,7 +68,11 @@ class ApiMiddleware:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                message["headers"] = [*message["headers"], *_HEADERS, *scope.get("tocsin.headers", ())]
+                headers = [*message["headers"], *_HEADERS, *scope.get("tocsin.headers", ())]
+                # A route whose response may be cached says so itself.
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append(_NO_STORE)
+                message["headers"] = headers
             elif HEAD_ONLY in scope:
                 message["body"] = b""
             await send(message)

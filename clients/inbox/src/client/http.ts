@@ -9,6 +9,8 @@ export interface ApiRequest {
   /** Sent as JSON of this media type. */
   readonly body?: { readonly mediaType: string; readonly value: unknown };
   readonly signal?: AbortSignal;
+  /** Send it even if the page is left meanwhile; for small bodies only. */
+  readonly keepalive?: boolean;
 }
 
 /** Requests to the API with the recipient's token; a token that is refused is replaced once. */
@@ -32,7 +34,8 @@ export class HttpApi {
     return this.checked(await this.sendWith(await this.tokens.get(), path, request));
   }
 
-  private sendWith(token: string, path: string, { method, query, headers, body, signal }: ApiRequest): Promise<Response> {
+  private sendWith(token: string, path: string, request: ApiRequest): Promise<Response> {
+    const { method, query, headers, body, signal, keepalive } = request;
     const search = query ? `?${new URLSearchParams(query).toString()}` : "";
     return this.platform.fetch(`${this.base}${path}${search}`, {
       method: method ?? "GET",
@@ -45,6 +48,7 @@ export class HttpApi {
       cache: "no-store",
       credentials: "omit",
       signal: signal ?? null,
+      keepalive: keepalive ?? false,
     });
   }
 

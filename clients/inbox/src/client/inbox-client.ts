@@ -84,8 +84,9 @@ export class InboxClient {
     return this.mark({ ids }, async ({ ids: open }) => {
       const identifiers = [...open].map((id) => ({ type: "notifications", id }));
       for (let start = 0; start < identifiers.length; start += MARK_ENTRIES) {
-        const value = { data: identifiers.slice(start, start + MARK_ENTRIES) };
-        await this.api.send("/notifications", { method: "POST", body: { mediaType: JSON_API, value } });
+        const body = { mediaType: JSON_API, value: { data: identifiers.slice(start, start + MARK_ENTRIES) } };
+        // The click that marks an entry may lead to another page.
+        await this.api.send("/notifications", { method: "POST", body, keepalive: open.size === 1 });
       }
     });
   }

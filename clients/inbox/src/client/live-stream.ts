@@ -7,6 +7,9 @@ import { pause, until, type Platform } from "./platform.js";
 /** No heartbeat for three of the server's intervals: the connection is dead, though nothing has closed it. */
 export const WATCHDOG_MS = 45_000;
 
+/** A connection that ends sooner is no sign of a healthy server: a proxy may cut each of them. */
+const SHORT_MS = 5_000;
+
 export interface LiveStreamOptions {
   readonly platform: Platform;
   /** Send the request; raise InboxError unless the response is a success. */
@@ -46,10 +49,11 @@ export class LiveStream {
   /** Read one connection to its end; return for how long to wait before the next, in milliseconds. */
   private async attempt(signal: AbortSignal): Promise<number> {
     const { platform, onConnection } = this.options;
+    const startMs = platform.now();
     try {
       const hadEvents = await this.read(signal);
-      // A stream ends when its token expires or the server restarts. One without events must not become a busy loop.
-      return hadEvents ? 0 : this.backoff.next();
+      // A stream ends normally when its token expires or the server restarts.
+      return hadEvents && platform.now() - startMs >= SHORT_MS ? 0 : this.backoff.next();
     } catch (error) {
       if (signal.aborted || !platform.isOnline()) return 0;
       this.hasFailed = true;

@@ -49,6 +49,7 @@ export class Preferences {
   private loaded: PreferencesState = { status: "idle", error: null, types: [] };
   private changes: readonly Change[] = [];
   private locale = "";
+  private sending: Promise<unknown> = Promise.resolve();
   private state: PreferencesState | null = null;
 
   constructor(private readonly api: HttpApi) {}
@@ -76,16 +77,11 @@ export class Preferences {
   async set(type: string, channel: string, on: boolean): Promise<void> {
     const change: Change = { type, channel, on };
     this.lay([...this.changes, change]);
+    // One after the other: a response has all of the document, and the last must be the newest.
+    const sent = this.sending.then(() => this.send(change));
+    this.sending = sent.catch(() => undefined);
     try {
-      const value = { preferences: [change] };
-      const query = this.locale ? { locale: this.locale } : {};
-      const response = await this.api.send(PATH, {
-        method: "PATCH",
-        query,
-        body: { mediaType: "application/json", value },
-      });
-      const { types } = (await response.json()) as { types: TypePreferences[] };
-      this.loaded = { status: "ready", error: null, types };
+      this.loaded = { status: "ready", error: null, types: await sent };
     } finally {
       this.lay(this.changes.filter((other) => other !== change));
     }
@@ -95,6 +91,15 @@ export class Preferences {
   clear(): void {
     this.changes = [];
     this.update({ status: "idle", error: null, types: [] });
+  }
+
+  private async send(change: Change): Promise<readonly TypePreferences[]> {
+    const response = await this.api.send(PATH, {
+      method: "PATCH",
+      query: this.locale ? { locale: this.locale } : {},
+      body: { mediaType: "application/json", value: { preferences: [change] } },
+    });
+    return ((await response.json()) as { types: TypePreferences[] }).types;
   }
 
   private update(loaded: PreferencesState): void {
@@ -114,9 +119,19 @@ export class Preferences {
       ...row,
       channels: row.channels.map((cell) => {
         const change = this.changes.findLast(({ type, channel }) => type === row.type && channel === cell.channel);
-        return change ? { ...cell, on: change.on, blocked: change.on ? cell.blocked : null } : cell;
+        return change ? changed(cell, change.on) : cell;
       }),
     }));
     return { ...this.loaded, types };
   }
+}
+
+/** Return whether a channel is used, as far as the recipient decides: an unsubscribe counts as switched off. */
+export function isOn({ on, blocked }: ChannelPreference): boolean {
+  return on && blocked?.reason !== "unsubscribed";
+}
+
+/** Switching a channel on ends an unsubscribe; a suppression stays. */
+function changed(cell: ChannelPreference, on: boolean): ChannelPreference {
+  return { ...cell, on, blocked: on && cell.blocked?.reason === "unsubscribed" ? null : cell.blocked };
 }

@@ -1,0 +1,31 @@
+import type { InboxState, Entry } from "../client/model.js";
+import type { PreferencesState } from "../client/preferences.js";
+import type { ChunkWindow } from "./chunks.js";
+import type { Strings } from "./strings.js";
+
+export type Tab = "unread" | "all" | "preferences";
+
+/** What the templates show, and what they call. */
+export interface View {
+  readonly state: InboxState;
+  readonly preferences: PreferencesState;
+  readonly tab: Tab;
+  /** The type that the list is limited to; `""` for all. */
+  readonly type: string;
+  readonly search: string;
+  readonly strings: Strings;
+  readonly locale: string;
+  readonly nowMs: number;
+  /** The newest entry when the list was opened. */
+  readonly origin: Entry | null;
+  readonly chunks: ChunkWindow;
+  /** Return what a type is called. */
+  titleOf(type: string): string;
+  openEntry(entry: Entry, event: Event): void;
+  markRead(entry: Entry): void;
+  loadMore(): void;
+  filter(type: string): void;
+  searchFor(text: string): void;
+  setPreference(type: string, channel: string, on: boolean): void;
+  loadPreferences(): void;
+}
