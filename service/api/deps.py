@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
+from service.api.representations.entries import EntryFormat
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
 from service.pipeline.bounces.process import BounceProcessor
@@ -69,6 +70,11 @@ class ApiDeps:
     what_if: WhatIf | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     stalls: Mapping[str, StallCheck] = field(default_factory=dict)
+
+    @property
+    def entry_format(self) -> EntryFormat:
+        """Return the form of inbox entries."""
+        return EntryFormat(self.catalogue, self.settings.mail.site.rstrip("/"))
 
     @property
     def read_marks(self) -> ReadMarker:

@@ -106,12 +106,26 @@ class NotificationAttributes(BaseModel):
     read_at: str | None = Field(default=None, description="Present only if the filter includes read entries.")
 
 
+class NotificationText(BaseModel):
+    """What a person reads of an inbox entry."""
+
+    line: str = Field(
+        description="One line of plain text, in the recipient's language at the time of the event.",
+        examples=["New high bidder on lot 1."],
+    )
+    link: str | None = Field(
+        description="The page that the entry is about, below the operator's site; null if the type has none.",
+        examples=["https://tocsin.test/lots/1"],
+    )
+
+
 class Notification(BaseModel):
     """An inbox entry as a resource."""
 
     type: Literal["notifications"]
     id: str
     attributes: NotificationAttributes
+    meta: NotificationText
 
 
 class PageLinks(BaseModel):

@@ -18,8 +18,7 @@ from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers
 from service.api.middleware import HEAD_ONLY
 from service.api.protocol.response import DetachedResponse, detach
-from service.api.representations.entries import entry_parts
-from service.api.representations.jsonapi import resource
+from service.api.representations.entries import EntryFormat, entry_parts
 from service.api.representations.schemas import error_responses, query_parameter, response
 from service.api.routes.inbox import count_resources, types_of
 from service.observability.exception_text import fault_of
@@ -230,7 +229,8 @@ class _LiveStream:
             self.position = position
         elif changes:
             position = changes[-1].position
-            yield _change_events(changes) + await _counts(self._deps, self._recipient, position)
+            text = _change_events(changes, self._deps.entry_format)
+            yield text + await _counts(self._deps, self._recipient, position)
             self.position = position
 
     async def _write(self, text: bytes) -> None:
@@ -269,7 +269,7 @@ async def _first_events(
         parts = _snapshot(deps, recipient, start)
         return _resumed(await anext(parts), parts), start
     position = changes[-1].position if changes else last_event_id
-    text = _change_events(changes) + await _counts(deps, recipient, position)
+    text = _change_events(changes, deps.entry_format) + await _counts(deps, recipient, position)
     return _resumed(text), position
 
 
@@ -286,7 +286,7 @@ async def _snapshot(deps: ApiDeps, recipient: str, position: str) -> AsyncIterat
     `position` was read before the entries, so a change in between is sent again rather than missed.
     """
     begin = b'event: snapshot\nid: %b\ndata: {"data":[' % position.encode()
-    async for part in entry_parts(deps.inbox_reads, InboxQuery(recipient)):
+    async for part in entry_parts(deps.inbox_reads, deps.entry_format, InboxQuery(recipient)):
         yield begin + part
         begin = b""
     yield begin + b"]}\n\n" + await _counts(deps, recipient, position)
@@ -297,17 +297,16 @@ async def _counts(deps: ApiDeps, recipient: str, position: str) -> bytes:
     return _event("counts", {"data": count_resources(counts, deps.catalogue)}, position)
 
 
-def _change_events(changes: Iterable[InboxChange]) -> bytes:
-    return b"".join(_change_event(change) for change in changes)
+def _change_events(changes: Iterable[InboxChange], entry_format: EntryFormat) -> bytes:
+    return b"".join(_change_event(change, entry_format) for change in changes)
 
 
-def _change_event(change: InboxChange) -> bytes:
+def _change_event(change: InboxChange, entry_format: EntryFormat) -> bytes:
     """Return a change as an event; nothing for a new entry that is gone again."""
     if change.kind is InboxChangeKind.new:
         if change.item is None:
             return b""
-        data = {**resource(change.item), "meta": {"line": change.item.line}}
-        return _event("new", {"data": data}, change.position)
+        return _event("new", {"data": entry_format.resource(change.item)}, change.position)
     identifiers = [{"type": "notifications", "id": entry} for entry in change.ids]
     return _event(change.kind.value, {"data": identifiers}, change.position)
 

@@ -94,11 +94,19 @@ async def test_snapshot_first_then_changes(api: ApiFixture, client: httpx.AsyncC
     async with watching(api, client) as events:
         name, snapshot = await events.next()
         assert (name, [row["id"] for row in snapshot["data"]]) == ("snapshot", ["a"])
+        assert snapshot["data"][0]["meta"] == {
+            "line": "About overbid",
+            "link": "https://tocsin.test/lots/1",
+        }
         assert await events.next() == ("counts", {"data": [count("6", "overbid", 1)]})
 
         await api.add(inbox_item("winner", id="b", lot_id="1"))
         name, new = await events.next()
-        assert (name, new["data"]["id"], new["data"]["meta"]) == ("new", "b", {"line": "About winner"})
+        assert (name, new["data"]["id"], new["data"]["meta"]) == (
+            "new",
+            "b",
+            {"line": "About winner", "link": "https://tocsin.test/lots/1"},
+        )
         assert await events.next() == (
             "counts",
             {"data": [count("6", "overbid", 1), count("7", "winner", 1)]},
