@@ -83,6 +83,7 @@ def bare_app(settings: Settings | None = None) -> FastAPI:
         methods=methods,
         root_path=settings.http.root_path if settings else "",
         events_limit=settings.limits.events if settings else "",
+        cors_origins=settings.cors_origins if settings else "",
         behind_proxy=settings is None or bool(settings.http.forwarded_allow_ips),
     )
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
