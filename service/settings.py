@@ -229,15 +229,23 @@ class HttpSettings(BaseModel):
 class AuthSettings(BaseModel):
     """Verification of bearer tokens. `skew` and `jwks_stale` are in seconds.
 
-    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again.
+    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again. `token_secrets` sign the
+    short-lived inbox tokens that the API gives out: the first signs, all verify; without any, `secret` does.
     """
 
     secret: SecretStr = SecretStr("")
+    token_secrets: tuple[SecretStr, ...] = ()
     jwks_url: str = ""
     algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
     audience: str = "tocsin"
     skew: int = 60
     jwks_stale: float = Field(default=3600.0, ge=0)
+
+    @property
+    def inbox_token_secrets(self) -> tuple[str, ...]:
+        """Return the secrets of inbox tokens, newest first; none where the API cannot give any out."""
+        secrets = tuple(secret.get_secret_value() for secret in self.token_secrets or (self.secret,))
+        return tuple(secret for secret in secrets if secret)
 
     @property
     def accepted_algorithms(self) -> tuple[str, ...]:
@@ -261,6 +269,7 @@ class LimitSettings(BaseModel):
     """
 
     inbox: str = "1200/minute"
+    tokens: str = "6000/minute"
     tables: str = "1200/minute"
     account: str = "1200/minute"
     events: str = "12000/minute"

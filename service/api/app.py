@@ -25,6 +25,7 @@ from service.api.routes import (
     inbox_stream,
     preferences,
     recipients,
+    tokens,
     unsubscribe,
 )
 from service.bootstrap import unsubscribe_tokens
@@ -33,6 +34,7 @@ from service.settings import Settings
 _ROUTE_MODULES = (
     inbox,
     inbox_stream,
+    tokens,
     groups,
     contacts,
     preferences,

@@ -30,6 +30,7 @@ from service.ports import (
     Publisher,
     RateLimits,
     RecipientDirectory,
+    StreamTickets,
 )
 from service.settings import Settings
 
@@ -64,6 +65,7 @@ class ApiDeps:
     api_keys: ApiKeys
     rate_limits: RateLimits
     idempotency: Idempotency
+    stream_tickets: StreamTickets
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None
