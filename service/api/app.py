@@ -22,6 +22,7 @@ from service.api.routes import (
     groups,
     health,
     inbox,
+    inbox_preferences,
     inbox_stream,
     preferences,
     recipients,
@@ -34,6 +35,7 @@ from service.settings import Settings
 _ROUTE_MODULES = (
     inbox,
     inbox_stream,
+    inbox_preferences,
     tokens,
     groups,
     contacts,

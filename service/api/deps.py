@@ -15,6 +15,7 @@ from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
+from service.pipeline.tables.preference_centre import PreferenceCentre
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
 from service.ports import (
@@ -77,6 +78,11 @@ class ApiDeps:
     def entry_format(self) -> EntryFormat:
         """Return the form of inbox entries."""
         return EntryFormat(self.catalogue, self.settings.mail.site.rstrip("/"))
+
+    @property
+    def preference_centre(self) -> PreferenceCentre:
+        """Return the reader and writer of one person's preferences."""
+        return PreferenceCentre(self.catalogue, self.writer, self.clock)
 
     @property
     def read_marks(self) -> ReadMarker:

@@ -20,6 +20,8 @@ INBOX += [
     ("POST", "/v1/inbox/read-all"),
     ("GET", "/v1/inbox/stream"),
     ("POST", "/v1/inbox/stream-tickets"),
+    ("GET", "/v1/inbox/preferences"),
+    ("PATCH", "/v1/inbox/preferences"),
 ]
 TOKENS = [("POST", "/v1/tokens")]
 TABLES = [
