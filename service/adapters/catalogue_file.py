@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.event import WITHDRAW
+from service.model.urls import link_fields
 
 
 class CatalogueError(Exception):
@@ -99,6 +100,10 @@ def _contradictions(notification_type: NotificationType) -> Iterator[tuple[str, 
             yield f"audience.{number}.field", f"{rule.field} is not in meta"
     if notification_type.actor_field and notification_type.actor_field not in notification_type.meta:
         yield "actor_field", f"{notification_type.actor_field} is not in meta"
+    for name in link_fields(notification_type.link or ""):
+        declared = notification_type.meta.get(name)
+        if declared is None or declared.type not in ("string", "integer"):
+            yield "link", f"{{{name}}} is not a string or an integer in meta"
     try:
         parts = list(Formatter().parse(notification_type.supersede or ""))
     except ValueError as error:

@@ -22,10 +22,12 @@ from service.api.routes import (
     groups,
     health,
     inbox,
+    inbox_preferences,
     inbox_script,
     inbox_stream,
     preferences,
     recipients,
+    tokens,
     unsubscribe,
 )
 from service.bootstrap import unsubscribe_tokens
@@ -34,7 +36,9 @@ from service.settings import Settings
 _ROUTE_MODULES = (
     inbox,
     inbox_stream,
+    inbox_preferences,
     inbox_script,
+    tokens,
     groups,
     contacts,
     preferences,
@@ -85,6 +89,7 @@ def bare_app(settings: Settings | None = None) -> FastAPI:
         methods=methods,
         root_path=settings.http.root_path if settings else "",
         events_limit=settings.limits.events if settings else "",
+        cors_origins=settings.cors_origins if settings else "",
         behind_proxy=settings is None or bool(settings.http.forwarded_allow_ips),
     )
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way

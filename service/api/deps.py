@@ -8,12 +8,14 @@ from fastapi import Depends, Request
 
 from service.api.auth.passwords import Passwords
 from service.api.auth.tokens import Tokens
+from service.api.representations.entries import EntryFormat
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
+from service.pipeline.tables.preference_centre import PreferenceCentre
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
 from service.ports import (
@@ -29,6 +31,7 @@ from service.ports import (
     Publisher,
     RateLimits,
     RecipientDirectory,
+    StreamTickets,
 )
 from service.settings import Settings
 
@@ -63,12 +66,23 @@ class ApiDeps:
     api_keys: ApiKeys
     rate_limits: RateLimits
     idempotency: Idempotency
+    stream_tickets: StreamTickets
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None
     what_if: WhatIf | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     stalls: Mapping[str, StallCheck] = field(default_factory=dict)
+
+    @property
+    def entry_format(self) -> EntryFormat:
+        """Return the form of inbox entries."""
+        return EntryFormat(self.catalogue, self.settings.mail.site.rstrip("/"))
+
+    @property
+    def preference_centre(self) -> PreferenceCentre:
+        """Return the reader and writer of one person's preferences."""
+        return PreferenceCentre(self.catalogue, self.writer, self.clock)
 
     @property
     def read_marks(self) -> ReadMarker:

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.cors import CorsPolicy
 from service.api.errors import ApiError, error_of, error_response, route_path
 from service.api.methods import MethodTable
 from service.api.metrics import observe
@@ -26,8 +27,10 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
 )
-_NO_STORE = (b"cache-control", b"no-store")
+_OF_PUBLIC_FILES = frozenset((b"cache-control", b"access-control-allow-origin"))
+"""A route whose response is public has these headers itself."""
 
 
 class ApiMiddleware:
@@ -45,9 +48,11 @@ class ApiMiddleware:
         root_path: str = "",
         events_limit: str = "",
         *,
+        cors_origins: str = "",
         behind_proxy: bool = True,
     ) -> None:
         self._app = app
+        self._cors = CorsPolicy(cors_origins)
         self._plain = plain
         self._methods = methods
         self._events_limit = events_limit
@@ -63,16 +68,16 @@ class ApiMiddleware:
             scope["root_path"] = self._root_path
         began = time.perf_counter()
         status, started = 500, False
+        cors = self._cors.headers(scope["headers"])
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                headers = [*message["headers"], *_HEADERS, *scope.get("tocsin.headers", ())]
-                # A route whose response may be cached says so itself.
-                if not any(name == b"cache-control" for name, _ in headers):
-                    headers.append(_NO_STORE)
-                message["headers"] = headers
+                own = {name for name, _ in message["headers"] if name in _OF_PUBLIC_FILES}
+                added = (*_HEADERS, *cors, *scope.get("tocsin.headers", ()))
+                kept = (header for header in added if header[0] not in own) if own else added
+                message["headers"] = [*message["headers"], *kept]
             elif HEAD_ONLY in scope:
                 message["body"] = b""
             await send(message)
@@ -123,6 +128,7 @@ class ApiMiddleware:
         if method == "OPTIONS" and (headers := self._methods.headers(path)):
             if path == EVENTS_PATH:
                 headers |= webhook_permission(scope["headers"], self._events_limit)
+            headers |= self._cors.preflight_headers(scope["headers"], headers["Allow"])
             return Response(status_code=204, headers=headers)
         return None
 

@@ -59,6 +59,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from service.adapters.redis.idempotency import RedisIdempotency
     from service.adapters.redis.inbox.changes import RedisInboxChanges
     from service.adapters.redis.inbox.pages import RedisInboxReads
+    from service.adapters.redis.stream_tickets import RedisStreamTickets
     from service.adapters.redis.tables.contacts import RedisContacts
     from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
     from service.adapters.redis.tables.directory import RedisRecipientDirectory
@@ -95,6 +96,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             api_keys=RedisApiKeys(parts.store),
             rate_limits=SharedRateLimits(parts.store),
             idempotency=RedisIdempotency(parts.store),
+            stream_tickets=RedisStreamTickets(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
             explain=parts.explain(KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)),

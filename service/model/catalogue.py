@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from service.model.channels import CHANNELS, Channel
+from service.model.urls import LINK_PATTERN, linked_url
 from service.model.validators import MAX_DURATION_S, check_time
 
 _LONGEST_KEY = 1024
@@ -69,7 +70,8 @@ class Audience(_CatalogueModel):
 class NotificationType(_CatalogueModel):
     """A declared kind of event. `title` is in the default locale, `titles` holds those of other locales.
 
-    `ttl_s`, `retention_s` and `inbox_ttl_s` are in seconds; the catalogue's files name them without the unit.
+    `link` is the path of the page that it is about, below the product's site. `ttl_s`, `retention_s` and `inbox_ttl_s`
+    are in seconds; the catalogue's files name them without the unit.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
@@ -80,6 +82,7 @@ class NotificationType(_CatalogueModel):
     description: str
     meta: Mapping[str, MetaField] = Field(default_factory=dict)
     audience: tuple[Audience, ...] = Field(min_length=1)
+    link: str | None = Field(default=None, max_length=500, pattern=LINK_PATTERN)
     channels: tuple[Channel, ...] = Field(min_length=1)
     lane: Lane = Lane.normal
     ttl_s: int = Field(default=86_400, gt=0, le=MAX_DURATION_S, alias="ttl")
@@ -108,6 +111,10 @@ class NotificationType(_CatalogueModel):
         """Return the title in the language of a locale such as `de` or `de-AT`; else the default title."""
         language = locale.replace("_", "-").partition("-")[0].lower()
         return self.titles.get(locale) or self.titles.get(language) or self.title
+
+    def url(self, site: str, data: Mapping[str, Any]) -> str | None:
+        """Return the URL of the page that an event with this data is about, below `site`; None without a link."""
+        return linked_url(site, self.link, data) if self.link else None
 
     def needs(self, kind: AudienceRule) -> bool:
         """Return whether this type finds recipients by a rule of this kind."""

@@ -19,6 +19,7 @@ from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.stream_tickets import RedisStreamTickets
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
@@ -41,7 +42,7 @@ from service.settings import (
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
-from tests.fakes.http import FakeIdempotency, FakeRateLimits
+from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
@@ -136,6 +137,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         api_keys=keys,
         rate_limits=FakeRateLimits(),
         idempotency=FakeIdempotency(),
+        stream_tickets=FakeStreamTickets(),
     )
     async with _serve(deps, tables, tables) as api:
         yield api
@@ -187,4 +189,5 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         api_keys=keys,
         rate_limits=SharedRateLimits(store),
         idempotency=RedisIdempotency(store),
+        stream_tickets=RedisStreamTickets(store),
     )

@@ -11,7 +11,7 @@ from service.model.catalogue import AudienceRule, NotificationType
 from service.model.delivery import Delivery, json_document
 from service.ports import RenderFailed
 
-_NAMES = {"data", "recipient", "product", "link", "plural", "button"}
+_NAMES = {"data", "recipient", "product", "link", "plural", "button", "action_url"}
 _RECIPIENT_FIELDS = {"name", "locale", "role", "timezone"}
 _DISALLOWED = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 

@@ -1,16 +1,13 @@
 """The names that a template can use: the event's data, its recipient, the product, links to it. Nothing else."""
 
-import re
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import StrictUndefined
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
+from service.model.urls import quoted_part
 from service.ports import RenderFailed
-
-_UNRESERVED = re.compile(r"[A-Za-z0-9_~-]+").fullmatch
 
 
 class Fields(dict[str, Any]):
@@ -52,10 +49,8 @@ class Link:
         for part in parts:
             if part is None:
                 continue
-            text = str(part)
-            if not _UNRESERVED(text):
-                if text in (".", ".."):
-                    raise RenderFailed("a part of a link must not be '.' or '..'")
-                text = quote(text, safe="", errors="replace")
-            url = f"{url}/{text}"
+            try:
+                url = f"{url}/{quoted_part(str(part))}"
+            except ValueError as error:
+                raise RenderFailed(str(error)) from None
         return url

@@ -110,6 +110,9 @@ class TemplateRenderer:
         data.update(delivery.data)
         names["recipient"] = recipient_fields(delivery, locale)
         names["unsubscribe"] = link[1] if link else ""
+        names["action_url"] = (
+            self.library.catalogue[page.type].url(names["site"], delivery.data) or names["site"]
+        )
         return names
 
     def _headers(self, page: Page) -> SharedHeaders:

@@ -1,16 +1,20 @@
-"""All entries of an inbox, read and encoded in parts: an entry may be 256 KiB, and an inbox has a thousand of them."""
+"""Entries of an inbox as resource objects.
+
+They are read and encoded in parts: an entry may be 256 KiB, and an inbox has a thousand of them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 from starlette.responses import Response, StreamingResponse
 
 from service.api.errors import JSON_API
-from service.api.representations.jsonapi import resource
-from service.ports import InboxQuery, InboxReads
+from service.api.representations.jsonapi import timestamp
+from service.model.catalogue import Catalogue
+from service.ports import InboxItem, InboxQuery, InboxReads
 from service.ports.turns import Turns
 
 _FIRST_PART = 25
@@ -19,8 +23,36 @@ _PART_BYTES = 1024 * 1024  # read and encoded at once
 _PAGE_BYTES = 4 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class EntryFormat:
+    """The form of inbox entries. `site` is the base of their links, without a slash at its end."""
+
+    catalogue: Catalogue
+    site: str
+
+    def resource(self, item: InboxItem, *, with_read: bool = False) -> dict[str, Any]:
+        """Return an entry as a resource object; `with_read` adds the time when it was read.
+
+        The attributes are those of the inbox document. What a person reads is in `meta`: the `line`, in the recipient's
+        language at the time of the event, and the `link`, None where the type has no page.
+        """
+        attributes: dict[str, Any] = {
+            "type": item.number or None,
+            "type_str": item.type,
+            "meta": orjson.Fragment(orjson.dumps(item.meta, option=orjson.OPT_SORT_KEYS)),
+            "created_at": timestamp(item.created_ms),
+        }
+        if with_read:
+            attributes["read_at"] = timestamp(item.read_ms) if item.read_ms else None
+        type_ = self.catalogue.get(item.type)
+        line = item.line or (type_.title if type_ else item.type)
+        link = type_.url(self.site, item.meta) if type_ else None
+        meta = {"line": line, "link": link}
+        return {"type": "notifications", "id": item.id, "attributes": attributes, "meta": meta}
+
+
 async def entry_page(
-    reads: InboxReads, query: InboxQuery, *, with_read: bool = False
+    reads: InboxReads, entry_format: EntryFormat, query: InboxQuery, *, with_read: bool = False
 ) -> tuple[Sequence[Any], str]:
     """Return a page of entries as resource objects, and the cursor after it; a page of large entries has fewer.
 
@@ -32,7 +64,7 @@ async def entry_page(
     while True:
         page = await reads.page(replace(query, after=cursor, limit=size))
         for item in page.items:
-            text = orjson.dumps(resource(item, with_read=with_read))
+            text = orjson.dumps(entry_format.resource(item, with_read=with_read))
             found.append(orjson.Fragment(text))
             total_bytes += len(text)
             await turns.worked(len(text))
@@ -44,7 +76,7 @@ async def entry_page(
 
 
 async def entry_parts(
-    reads: InboxReads, query: InboxQuery, *, with_read: bool = False
+    reads: InboxReads, entry_format: EntryFormat, query: InboxQuery, *, with_read: bool = False
 ) -> AsyncIterator[bytes]:
     """Yield all entries of a query as resource objects in JSON, separated by commas; its limit does not matter.
 
@@ -55,7 +87,7 @@ async def entry_parts(
         page = await reads.page(replace(query, after=cursor, limit=size))
         texts = list[bytes]()
         for item in page.items:
-            texts.append(orjson.dumps(resource(item, with_read=with_read)))
+            texts.append(orjson.dumps(entry_format.resource(item, with_read=with_read)))
             await turns.worked(len(texts[-1]))
         if texts:
             yield separator + b",".join(texts)

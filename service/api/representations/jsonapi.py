@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 
 from service.api.errors import JSON_API, ApiError, parameter_error
 from service.model.validators import clamp_ms
-from service.ports import InboxItem
 
 # Names of only these characters are reserved for the specification; unknown ones must be refused.
 _RESERVED_NAME = re.compile(r"[a-z]+(\[[^\]]*\])*")
@@ -58,19 +57,6 @@ def single_parameter(request: Request, *names: str) -> tuple[str, str] | None:
     if len(pairs) > 1:
         raise parameter_error(pairs[1][0], "occurs more than once")
     return pairs[0] if pairs else None
-
-
-def resource(item: InboxItem, *, with_read: bool = False) -> dict[str, Any]:
-    """Return an inbox entry as a resource object; `with_read` adds the time when it was read."""
-    attributes: dict[str, Any] = {
-        "type": item.number or None,
-        "type_str": item.type,
-        "meta": orjson.Fragment(orjson.dumps(item.meta, option=orjson.OPT_SORT_KEYS)),
-        "created_at": timestamp(item.created_ms),
-    }
-    if with_read:
-        attributes["read_at"] = timestamp(item.read_ms) if item.read_ms else None
-    return {"type": "notifications", "id": item.id, "attributes": attributes}
 
 
 def timestamp(at_ms: int) -> str:

@@ -28,6 +28,7 @@ _ERROR_DESCRIPTIONS = {
     422: "The body is JSON but does not match the documented schema; `errors` lists the invalid fields.",
     429: "Too many requests; Retry-After gives the number of seconds to wait.",
     431: "The header fields are too large or too many.",
+    501: "The operator has not configured what this operation needs.",
     503: "A dependency is unavailable; Retry-After gives the number of seconds to wait.",
 }
 
@@ -106,12 +107,26 @@ class NotificationAttributes(BaseModel):
     read_at: str | None = Field(default=None, description="Present only if the filter includes read entries.")
 
 
+class NotificationText(BaseModel):
+    """What a person reads of an inbox entry."""
+
+    line: str = Field(
+        description="One line of plain text, in the recipient's language at the time of the event.",
+        examples=["New high bidder on lot 1."],
+    )
+    link: str | None = Field(
+        description="The page that the entry is about, below the operator's site; null if the type has none.",
+        examples=["https://tocsin.test/lots/1"],
+    )
+
+
 class Notification(BaseModel):
     """An inbox entry as a resource."""
 
     type: Literal["notifications"]
     id: str
     attributes: NotificationAttributes
+    meta: NotificationText
 
 
 class PageLinks(BaseModel):

@@ -83,11 +83,12 @@ async def notifications(request: Request) -> Response:
     deps = deps_of(request)
     query = _query(request, principal.id, deps.catalogue)
     paged = single_parameter(request, _PAGE_SIZE) or single_parameter(request, _PAGE_AFTER)
-    only_unread = query.shown is ReadFilter.unread
+    with_read = query.shown is not ReadFilter.unread
+    reads, entry_format = deps.inbox_reads, deps.entry_format
     if not paged:
-        return await entries_document(entry_parts(deps.inbox_reads, query, with_read=not only_unread))
+        return await entries_document(entry_parts(reads, entry_format, query, with_read=with_read))
     try:
-        entries, cursor = await entry_page(deps.inbox_reads, query, with_read=not only_unread)
+        entries, cursor = await entry_page(reads, entry_format, query, with_read=with_read)
     except ValueError:
         raise parameter_error(_PAGE_AFTER, "is not a cursor of a previous page") from None
     return document(entries, _links(request, cursor))

@@ -11,15 +11,14 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.auth.guard import MayReadInbox
+from service.api.auth.guard import MayReadInbox, authorize_stream
 from service.api.auth.principal import Principal
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers
 from service.api.middleware import HEAD_ONLY
 from service.api.protocol.response import DetachedResponse, detach
-from service.api.representations.entries import entry_parts
-from service.api.representations.jsonapi import resource
+from service.api.representations.entries import EntryFormat, entry_parts
 from service.api.representations.schemas import error_responses, query_parameter, response
 from service.api.routes.inbox import count_resources, types_of
 from service.observability.exception_text import fault_of
@@ -35,6 +34,13 @@ _RETRY_S = 1.0
 _CLIENT_RETRY_MS = 2000
 _TYPES = query_parameter(
     "filter[type]", {"type": "string"}, "Types by number or name, separated by commas; all types by default."
+)
+_LONGEST_ID = 64
+_TICKET = query_parameter("ticket", {"type": "string"}, "A ticket, instead of a token.")
+_LAST_EVENT_ID = query_parameter(
+    "last_event_id",
+    {"type": "string", "maxLength": _LONGEST_ID},
+    "As the header Last-Event-ID, which comes first.",
 )
 _TEXT = {"type": "string"}
 _EVENT = {
@@ -76,20 +82,26 @@ async def read_all(
         200: response(_EVENT, "Server-sent events; the schema describes one event.", "text/event-stream"),
         **error_responses(400, 401, 403, 429, 503),
     },
+    openapi_extra={"security": [{"bearer": []}, {}], "parameters": [_TICKET, _LAST_EVENT_ID]},
 )
 async def stream(
     request: Request,
-    principal: MayReadInbox,
     deps: Deps,
     last_event_id: Annotated[
-        str | None, Header(max_length=64, description="The id of the last event that the client received.")
+        str | None,
+        Header(max_length=_LONGEST_ID, description="The id of the last event that the client received."),
     ] = None,
 ) -> Response:
     """Stream the inbox as server-sent events: first a `snapshot`, then `new`, `read` and `removed` as they happen.
 
     With Last-Event-ID, the stream begins with the changes after that event, or with a snapshot if they are no longer
     known. `counts` follows the snapshot and the changes. A comment every 15 seconds keeps the connection open.
+
+    A page that reads the response by `fetch` sends its token in the Authorization header. The browser's EventSource
+    sends none: it gets a ticket (`POST /v1/inbox/stream-tickets`), and `last_event_id` in the query where it resumes.
     """
+    principal = await authorize_stream(request)
+    last_event_id = last_event_id or request.query_params.get("last_event_id", "")[:_LONGEST_ID] or None
     hub: Hub = request.app.state.hub
     if hub.closing:
         raise Unavailable("the server is shutting down")
@@ -230,7 +242,8 @@ class _LiveStream:
             self.position = position
         elif changes:
             position = changes[-1].position
-            yield _change_events(changes) + await _counts(self._deps, self._recipient, position)
+            text = _change_events(changes, self._deps.entry_format)
+            yield text + await _counts(self._deps, self._recipient, position)
             self.position = position
 
     async def _write(self, text: bytes) -> None:
@@ -269,7 +282,7 @@ async def _first_events(
         parts = _snapshot(deps, recipient, start)
         return _resumed(await anext(parts), parts), start
     position = changes[-1].position if changes else last_event_id
-    text = _change_events(changes) + await _counts(deps, recipient, position)
+    text = _change_events(changes, deps.entry_format) + await _counts(deps, recipient, position)
     return _resumed(text), position
 
 
@@ -286,7 +299,7 @@ async def _snapshot(deps: ApiDeps, recipient: str, position: str) -> AsyncIterat
     `position` was read before the entries, so a change in between is sent again rather than missed.
     """
     begin = b'event: snapshot\nid: %b\ndata: {"data":[' % position.encode()
-    async for part in entry_parts(deps.inbox_reads, InboxQuery(recipient)):
+    async for part in entry_parts(deps.inbox_reads, deps.entry_format, InboxQuery(recipient)):
         yield begin + part
         begin = b""
     yield begin + b"]}\n\n" + await _counts(deps, recipient, position)
@@ -297,17 +310,16 @@ async def _counts(deps: ApiDeps, recipient: str, position: str) -> bytes:
     return _event("counts", {"data": count_resources(counts, deps.catalogue)}, position)
 
 
-def _change_events(changes: Iterable[InboxChange]) -> bytes:
-    return b"".join(_change_event(change) for change in changes)
+def _change_events(changes: Iterable[InboxChange], entry_format: EntryFormat) -> bytes:
+    return b"".join(_change_event(change, entry_format) for change in changes)
 
 
-def _change_event(change: InboxChange) -> bytes:
+def _change_event(change: InboxChange, entry_format: EntryFormat) -> bytes:
     """Return a change as an event; nothing for a new entry that is gone again."""
     if change.kind is InboxChangeKind.new:
         if change.item is None:
             return b""
-        data = {**resource(change.item), "meta": {"line": change.item.line}}
-        return _event("new", {"data": data}, change.position)
+        return _event("new", {"data": entry_format.resource(change.item)}, change.position)
     identifiers = [{"type": "notifications", "id": entry} for entry in change.ids]
     return _event(change.kind.value, {"data": identifiers}, change.position)
 

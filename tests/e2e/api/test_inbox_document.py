@@ -1,5 +1,7 @@
 """Every example in the inbox document."""
 
+import re
+
 import pytest
 
 from service.model.ids import delivery_id, event_key
@@ -40,13 +42,41 @@ async def test_counts_of_an_empty_inbox(api: ApiFixture) -> None:
 
 
 async def test_notifications(api: ApiFixture) -> None:
-    """GET /notifications returns the document's response: oldest first, meta in its order, no links."""
+    """GET /notifications returns the document's response: oldest first, attributes in their order, no links.
+
+    Each resource has a `meta` of ours behind the attributes; without it the bytes are the document's.
+    """
     await api.add(INVOICE, SELLER)
 
     answer = await api.client.get("/notifications", headers=api.bearer())
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, JSON_API)
-    assert answer.content == compact(NOTIFICATIONS)
+    assert re.sub(rb',"meta":\{"line":[^}]*\}', b"", answer.content) == compact(NOTIFICATIONS)
+
+
+async def test_words_and_link(api: ApiFixture) -> None:
+    """An entry has what a list shows: its line and the page that it is about; in pages too."""
+    await api.add(INVOICE, SELLER)
+    words = [
+        {"line": "About message_from_seller", "link": "https://tocsin.test/lots/1/messages"},
+        {"line": "About invoice_attached", "link": "https://tocsin.test/documents/invoice-id"},
+    ]
+
+    for query in ({}, {"page[size]": "5"}, {"filter[status]": "all"}):
+        answer = await api.client.get("/notifications", params=query, headers=api.bearer())
+        assert [entry["meta"] for entry in answer.json()["data"]] == words
+
+
+async def test_an_entry_without_a_line_or_a_type(api: ApiFixture) -> None:
+    """An entry without a line shows its type's title; of a type that is no longer declared, the name and no link."""
+    gone = inbox_item("winner", id="b", at_ms=1_554_733_058_000)._replace(type="gone", line="")
+    await api.add(SELLER._replace(line=""), gone)
+
+    answer = await api.client.get("/notifications", headers=api.bearer())
+
+    first, second = (entry["meta"] for entry in answer.json()["data"])
+    assert first == {"line": "Message from the seller", "link": "https://tocsin.test/lots/1/messages"}
+    assert second == {"line": "gone", "link": None}
 
 
 @pytest.mark.parametrize(
