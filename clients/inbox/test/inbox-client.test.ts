@@ -315,7 +315,7 @@ test("an event that cannot be read is followed by a snapshot", async () => {
 });
 
 test("a preference changes at once, and back if the server refuses", async () => {
-  const cell = (on: boolean) => ({ channel: "email", on, mandatory: false, since: null, blocked: null });
+  const cell = (on: boolean) => ({ channel: "email", on, mandatory: false, since: null, blocked: null, detail: null });
   const document = (on: boolean) => ({ types: [{ type: "overbid", title: "New bid", domain: "auction", channels: [cell(on)] }] });
   api.preferences = document(true);
   const { preferences } = open();

@@ -190,9 +190,11 @@ export class InboxClient {
   private onToken(token: string): void {
     const recipient = recipientOf(token);
     if (this.group && recipient === this.recipient) return;
-    this.group?.leave();
-    this.store.clear();
-    this.preferences.clear();
+    if (this.group) {
+      this.group.leave();
+      this.store.clear();
+      this.preferences.clear();
+    }
     this.recipient = recipient;
     const key = recipient === null ? null : `tocsin-inbox ${this.options.baseUrl} ${recipient}`;
     this.group = new TabGroup(this.platform, key, {

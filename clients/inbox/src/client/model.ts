@@ -1,9 +1,7 @@
 import type { components } from "./openapi.js";
 
-/** An entry as the API sends it. `meta.line` and `meta.link` are its text and its address. */
-export type WireEntry = components["schemas"]["Notification"] & {
-  readonly meta?: { readonly line?: string | null; readonly link?: string | null };
-};
+/** An entry as the API sends it. */
+export type WireEntry = components["schemas"]["Notification"];
 
 /** An inbox entry. Its texts come from events and are not trusted: they are text, never markup. */
 export interface Entry {
@@ -58,8 +56,8 @@ export function entryOf(wire: WireEntry): Entry {
   return {
     id: wire.id,
     type,
-    line: wire.meta?.line ?? "",
-    link: webLink(wire.meta?.link),
+    line: wire.meta.line,
+    link: webLink(wire.meta.link),
     meta,
     createdMs: Date.parse(createdAt),
     readMs: readAt ? Date.parse(readAt) : null,

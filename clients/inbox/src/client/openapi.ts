@@ -68,6 +68,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/inbox/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the caller's preferences
+         * @description List every type that the caller can be notified of, by channel, with what is mandatory and what is stopped.
+         *
+         *     A suppression of the address stops email whatever is chosen; only an operator ends it. 404 if the recipients table
+         *     does not have the caller.
+         */
+        get: operations["inbox_preferences_v1_inbox_preferences_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the caller's preferences
+         * @description Change some of the caller's preferences, all or none, and list all. They are in force once this has answered.
+         *
+         *     To turn email of a type on also ends an unsubscribe. A mandatory type cannot be turned off (422).
+         */
+        patch: operations["change_inbox_preferences_v1_inbox_preferences_patch"];
+        trace?: never;
+    };
     "/v1/inbox/read-all": {
         parameters: {
             query?: never;
@@ -101,10 +130,36 @@ export interface paths {
          *
          *     With Last-Event-ID, the stream begins with the changes after that event, or with a snapshot if they are no longer
          *     known. `counts` follows the snapshot and the changes. A comment every 15 seconds keeps the connection open.
+         *
+         *     A page that reads the response by `fetch` sends its token in the Authorization header. The browser's EventSource
+         *     sends none: it gets a ticket (`POST /v1/inbox/stream-tickets`), and `last_event_id` in the query where it resumes.
          */
         get: operations["stream_v1_inbox_stream_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/inbox/stream-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Issue a ticket for a stream
+         * @description Issue a ticket for the caller's stream, for a browser's own EventSource, which sends no Authorization header.
+         *
+         *     It works once and for half a minute, so that a URL in a log opens nothing. The stream ends when the caller's token
+         *     does.
+         */
+        post: operations["issue_ticket_v1_inbox_stream_tickets_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -146,6 +201,44 @@ export interface components {
         Counts: {
             /** Data */
             data: components["schemas"]["Count"][];
+        };
+        /**
+         * InboxPreference
+         * @description A choice for a type and a channel.
+         */
+        InboxPreference: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "inbox";
+            /** On */
+            on: boolean;
+            /** Type */
+            type: string;
+        };
+        /**
+         * InboxPreferenceChanges
+         * @description Choices to change, all or none; the others stay.
+         */
+        InboxPreferenceChanges: {
+            /** Preferences */
+            preferences: components["schemas"]["InboxPreference"][];
+        };
+        /**
+         * InboxPreferences
+         * @description All that the caller can be notified of. `address` is where emails go, masked; null without one.
+         */
+        InboxPreferences: {
+            /**
+             * Address
+             * @example a•••@e•••.com
+             */
+            address: string | null;
+            /** Locale */
+            locale: string;
+            /** Types */
+            types: components["schemas"]["PreferencesOfType"][];
         };
         /**
          * JsonApiError
@@ -198,6 +291,7 @@ export interface components {
             attributes: components["schemas"]["NotificationAttributes"];
             /** Id */
             id: string;
+            meta: components["schemas"]["NotificationText"];
             /**
              * Type
              * @constant
@@ -261,12 +355,97 @@ export interface components {
             links: components["schemas"]["PageLinks"] | null;
         };
         /**
+         * NotificationText
+         * @description What a person reads of an inbox entry.
+         */
+        NotificationText: {
+            /**
+             * Line
+             * @description One line of plain text, in the recipient's language at the time of the event.
+             * @example New high bidder on lot 1.
+             */
+            line: string;
+            /**
+             * Link
+             * @description The page that the entry is about, below the operator's site; null if the type has none.
+             * @example https://tocsin.test/lots/1
+             */
+            link: string | null;
+        };
+        /**
          * PageLinks
          * @description The link to the next page; null on the last page.
          */
         PageLinks: {
             /** Next */
             next: string | null;
+        };
+        /**
+         * PreferenceBlock
+         * @description What stops email of a type, whatever is chosen.
+         */
+        PreferenceBlock: {
+            /**
+             * Detail
+             * @description A sentence in the language of the response.
+             */
+            detail: string;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "unsubscribed" | "suppressed";
+            /**
+             * Since
+             * @example 2026-11-27T09:00:00Z
+             */
+            since: string | null;
+        };
+        /**
+         * PreferenceOfChannel
+         * @description What is in force for a type and a channel.
+         */
+        PreferenceOfChannel: {
+            blocked: components["schemas"]["PreferenceBlock"] | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "inbox";
+            /**
+             * Detail
+             * @description Why it cannot be turned off, a sentence; null where it can.
+             */
+            detail: string | null;
+            /**
+             * Mandatory
+             * @description Whether it cannot be turned off.
+             */
+            mandatory: boolean;
+            /** On */
+            on: boolean;
+            /**
+             * Since
+             * @description Since when that was chosen; null for the default.
+             */
+            since: string | null;
+        };
+        /**
+         * PreferencesOfType
+         * @description A notification type with its channels.
+         */
+        PreferencesOfType: {
+            /** Channels */
+            channels: components["schemas"]["PreferenceOfChannel"][];
+            /** Domain */
+            domain: string;
+            /**
+             * Title
+             * @description In the language of the response.
+             */
+            title: string;
+            /** Type */
+            type: string;
         };
         /**
          * Problem
@@ -309,6 +488,19 @@ export interface components {
              * @default null
              */
             pointer: string | null;
+        };
+        /**
+         * Ticket
+         * @description A ticket for one live stream: `GET /v1/inbox/stream?ticket=…` opens it once.
+         */
+        Ticket: {
+            /**
+             * Expires In
+             * @description The seconds in which the stream must be opened.
+             */
+            expires_in: number;
+            /** Ticket */
+            ticket: string;
         };
     };
     responses: never;
@@ -794,6 +986,254 @@ export interface operations {
             };
         };
     };
+    inbox_preferences_v1_inbox_preferences_get: {
+        parameters: {
+            query?: {
+                /** @description The language of titles and sentences; the recipient's own by default. */
+                locale?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboxPreferences"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential is missing or not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not allow this operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource does not exist, or it belongs to another caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The path and the query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not one of those documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After gives the number of seconds to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The header fields are too large or too many. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is unavailable; Retry-After gives the number of seconds to wait. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_inbox_preferences_v1_inbox_preferences_patch: {
+        parameters: {
+            query?: {
+                /** @description The language of titles and sentences; the recipient's own by default. */
+                locale?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InboxPreferenceChanges"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboxPreferences"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential is missing or not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not allow this operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The resource does not exist, or it belongs to another caller. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 1 MiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The path and the query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not one of those documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is JSON but does not match the documented schema; `errors` lists the invalid fields. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After gives the number of seconds to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The header fields are too large or too many. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is unavailable; Retry-After gives the number of seconds to wait. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     read_all_v1_inbox_read_all_post: {
         parameters: {
             query?: {
@@ -911,7 +1351,12 @@ export interface operations {
     };
     stream_v1_inbox_stream_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description As the header Last-Event-ID, which comes first. */
+                last_event_id?: string;
+                /** @description A ticket, instead of a token. */
+                ticket?: string;
+            };
             header?: {
                 /** @description The id of the last event that the client received. */
                 "last-event-id"?: string | null;
@@ -964,6 +1409,116 @@ export interface operations {
             };
             /** @description The request took too long to arrive. */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The path and the query are too long. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not one of those documented. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; Retry-After gives the number of seconds to wait. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The header fields are too large or too many. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is unavailable; Retry-After gives the number of seconds to wait. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    issue_ticket_v1_inbox_stream_tickets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential is missing or not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The credential does not allow this operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 1 MiB. */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

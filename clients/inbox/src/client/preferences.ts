@@ -1,41 +1,27 @@
 import { Emitter } from "./emitter.js";
 import type { HttpApi } from "./http.js";
+import type { components } from "./openapi.js";
 
 const PATH = "/v1/inbox/preferences";
 
-/** Why mail of a type is not sent although the preference is on. */
-export interface Block {
-  readonly reason: "unsubscribed" | "suppressed";
-  /** RFC 3339, or null if unknown. */
-  readonly since: string | null;
-  /** One sentence in the requested language. */
-  readonly detail: string;
-}
+type Document = components["schemas"]["InboxPreferences"];
 
-/** Whether a type's notifications reach the recipient by one channel. */
-export interface ChannelPreference {
-  readonly channel: string;
-  readonly on: boolean;
-  /** The recipient cannot switch it off. */
-  readonly mandatory: boolean;
-  readonly since: string | null;
-  readonly blocked: Block | null;
-}
+/** The channels by which a type's notifications reach the recipient. */
+export type TypePreferences = Document["types"][number];
 
-export interface TypePreferences {
-  /** The name of the notification type, as `overbid`. */
-  readonly type: string;
-  readonly title: string;
-  readonly domain: string;
-  readonly channels: readonly ChannelPreference[];
-}
+/** Whether a channel is on, whether the recipient may change that, and what stops it. */
+export type ChannelPreference = TypePreferences["channels"][number];
 
 export interface PreferencesState {
   readonly status: "idle" | "loading" | "ready" | "error";
   /** Why they could not be loaded. */
   readonly error: Error | null;
+  /** Where email goes, masked; null if there is no address. */
+  readonly address: string | null;
   readonly types: readonly TypePreferences[];
 }
+
+export const IDLE: PreferencesState = { status: "idle", error: null, address: null, types: [] };
 
 interface Change {
   readonly type: string;
@@ -46,7 +32,7 @@ interface Change {
 /** The recipient's preferences. A change is shown at once, and taken away if the server refuses it. */
 export class Preferences {
   private readonly emitter = new Emitter();
-  private loaded: PreferencesState = { status: "idle", error: null, types: [] };
+  private loaded = IDLE;
   private changes: readonly Change[] = [];
   private locale = "";
   private sending: Promise<unknown> = Promise.resolve();
@@ -66,8 +52,8 @@ export class Preferences {
     this.update({ ...this.loaded, status: this.loaded.types.length ? "ready" : "loading", error: null });
     try {
       const response = await this.api.send(PATH, { query: { locale } });
-      const { types } = (await response.json()) as { types: TypePreferences[] };
-      if (locale === this.locale) this.update({ status: "ready", error: null, types });
+      const loaded = ready((await response.json()) as Document);
+      if (locale === this.locale) this.update(loaded);
     } catch (error) {
       if (locale === this.locale) this.update({ ...this.loaded, status: "error", error: error as Error });
     }
@@ -81,7 +67,7 @@ export class Preferences {
     const sent = this.sending.then(() => this.send(change));
     this.sending = sent.catch(() => undefined);
     try {
-      this.loaded = { status: "ready", error: null, types: await sent };
+      this.loaded = ready(await sent);
     } finally {
       this.lay(this.changes.filter((other) => other !== change));
     }
@@ -90,16 +76,16 @@ export class Preferences {
   /** Forget everything: another recipient's preferences will be loaded. */
   clear(): void {
     this.changes = [];
-    this.update({ status: "idle", error: null, types: [] });
+    this.update(IDLE);
   }
 
-  private async send(change: Change): Promise<readonly TypePreferences[]> {
+  private async send(change: Change): Promise<Document> {
     const response = await this.api.send(PATH, {
       method: "PATCH",
       query: this.locale ? { locale: this.locale } : {},
       body: { mediaType: "application/json", value: { preferences: [change] } },
     });
-    return ((await response.json()) as { types: TypePreferences[] }).types;
+    return (await response.json()) as Document;
   }
 
   private update(loaded: PreferencesState): void {
@@ -129,6 +115,10 @@ export class Preferences {
 /** Return whether a channel is used, as far as the recipient decides: an unsubscribe counts as switched off. */
 export function isOn({ on, blocked }: ChannelPreference): boolean {
   return on && blocked?.reason !== "unsubscribed";
+}
+
+function ready({ address, types }: Document): PreferencesState {
+  return { status: "ready", error: null, address, types };
 }
 
 /** Switching a channel on ends an unsubscribe; a suppression stays. */

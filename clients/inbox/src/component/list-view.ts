@@ -66,20 +66,20 @@ function textOf(view: View, entry: Entry): string {
   return entry.line.trim() || view.titleOf(entry.type);
 }
 
-/** Return the choice of a type, unless there is only one. */
+/** Return the choice of a type, unless the list has only one. */
 function filter(view: View): TemplateResult | typeof nothing {
-  const types = [...new Set(view.state.entries.map(({ type }) => type))];
+  const isListed = (entry: Entry): boolean => view.tab === "all" || entry.readMs === null;
+  const types = [...new Set(view.state.entries.filter(isListed).map(({ type }) => type))];
   if (view.type && !types.includes(view.type)) types.push(view.type);
   if (types.length < 2) return nothing;
   const options = types.map((type) => [type, view.titleOf(type)] as const);
   options.sort(([, a], [, b]) => a.localeCompare(b, view.locale));
-  return html`<label class="filter" part="filter">
-    <span>${view.strings.filter}</span>
-    <select @change=${(event: Event) => view.filter((event.target as HTMLSelectElement).value)}>
+  return html`<div class="filter" part="filter">
+    <select aria-label=${view.strings.filter} @change=${(event: Event) => view.filter((event.target as HTMLSelectElement).value)}>
       <option value="" ?selected=${!view.type}>${view.strings.allTypes}</option>
       ${options.map(([type, title]) => html`<option value=${type} ?selected=${type === view.type}>${title}</option>`)}
     </select>
-  </label>`;
+  </div>`;
 }
 
 /** Return what follows the last entry: older ones, or why there are none. */

@@ -19,7 +19,7 @@ export function preferencesView(view: View): TemplateResult {
   const types = preferences.types.filter(({ title }) => title.toLocaleLowerCase(locale).includes(wanted));
   const domains = [...new Set(types.map(({ domain }) => domain))];
   return html`<div class="preferences" part="preferences">
-    <p>${strings.preferencesHint}</p>
+    <p>${strings.preferencesHint} ${preferences.address ? strings.address.replace("{address}", () => preferences.address ?? "") : nothing}</p>
     <input class="search" type="search" placeholder=${strings.search} aria-label=${strings.search} .value=${search}
       @input=${(event: Event) => view.searchFor((event.target as HTMLInputElement).value)} />
     ${types.length ? nothing : html`<div class="more">${strings.noMatch}</div>`}
@@ -40,15 +40,12 @@ function domainView(view: View, domain: string, types: readonly TypePreferences[
 }
 
 function preferenceView(view: View, type: TypePreferences, channels: readonly string[]): TemplateResult {
-  const { strings, locale } = view;
-  const mandatory = type.channels.filter((cell) => cell.mandatory);
-  const names = mandatory.map(({ channel }) => nameIn(strings.channels, channel));
-  const why = strings.mandatory.replace("{channels}", new Intl.ListFormat(locale).format(names));
+  const reasons = new Set(type.channels.map(({ detail }) => detail).filter(Boolean));
   const id = (suffix: string): string => `${suffix}-${type.type}`;
   return html`<div class="preference" part="preference" role="group" aria-labelledby=${id("name")}>
     <div class="name">
       <bdi id=${id("name")}>${type.title}</bdi>
-      ${mandatory.length ? html`<div class="why" id=${id("why")}>${LOCK}<span>${why}</span></div>` : nothing}
+      ${reasons.size ? html`<div class="why" id=${id("why")}>${LOCK}<span>${[...reasons].join(" ")}</span></div>` : nothing}
       ${type.channels.map(({ blocked, channel }) =>
         blocked ? html`<div class="why blocked" id=${id(`blocked-${channel}`)}>${WARNING}<bdi>${blocked.detail}</bdi></div>` : nothing,
       )}

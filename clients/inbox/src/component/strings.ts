@@ -32,8 +32,8 @@ export interface Strings {
   readonly preferencesHint: string;
   readonly search: string;
   readonly noMatch: string;
-  /** Why a switch cannot be used; `{channels}` are the names of the channels. */
-  readonly mandatory: string;
+  /** Where email goes: `{address}`, masked. */
+  readonly address: string;
   /** Names of channels and domains of types; one that is missing is shown as the API names it. */
   readonly channels: Readonly<Record<string, string>>;
   readonly domains: Readonly<Record<string, string>>;
@@ -66,7 +66,7 @@ const EN: Strings = {
   preferencesHint: "Choose how each kind of notification reaches you.",
   search: "Search types",
   noMatch: "No type matches.",
-  mandatory: "{channels}: required, cannot be switched off.",
+  address: "Email goes to {address}.",
   channels: { email: "Email", inbox: "Inbox" },
   domains: { account: "Account", auction: "Auctions", group: "Groups" },
 };
@@ -98,7 +98,7 @@ const DE: Strings = {
   preferencesHint: "Wählen Sie, wie Sie benachrichtigt werden.",
   search: "Arten suchen",
   noMatch: "Keine Art passt.",
-  mandatory: "{channels}: vorgeschrieben, nicht abschaltbar.",
+  address: "E-Mails gehen an {address}.",
   channels: { email: "E-Mail", inbox: "Inbox" },
   domains: { account: "Konto", auction: "Auktionen", group: "Gruppen" },
 };

@@ -41,6 +41,7 @@ export const styles = css`
     flex: none; transition: background-color 0.12s, color 0.12s;
   }
   .icon:hover { background: var(--hover); color: var(--text); }
+  .icon[aria-disabled="true"] { opacity: 0.4; cursor: default; background: none; }
 
   .bell { position: relative; inline-size: 44px; block-size: 44px; border-radius: 14px; color: inherit; }
   .bell svg { inline-size: 24px; block-size: 24px; transform-origin: 50% 10%; }
@@ -87,15 +88,15 @@ export const styles = css`
     font-size: 12px; line-height: 18px; font-variant-numeric: tabular-nums;
   }
 
-  .filter { display: flex; align-items: center; gap: 8px; padding: 10px 20px 6px; flex: none; font-size: 13px; color: var(--muted); }
-  .filter select, .search {
-    min-block-size: 32px; max-inline-size: 100%; border: 1px solid var(--control); border-radius: 9px; background: var(--surface);
-    color: var(--text); font-size: 14px; padding: 3px 8px;
+  .filter { display: flex; padding: 10px 16px 4px; flex: none; }
+  .filter select {
+    min-block-size: 32px; min-inline-size: 0; max-inline-size: 100%; padding: 3px 8px; border: 1px solid transparent; border-radius: 9px;
+    background: var(--hover); color: var(--text); font-size: 13px; font-weight: 600; text-overflow: ellipsis; cursor: pointer;
   }
-  .filter select { flex: 0 1 auto; min-inline-size: 0; text-overflow: ellipsis; }
+  .filter select:hover { border-color: var(--border); }
 
   .scroll { flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; scrollbar-width: thin; scrollbar-color: var(--control) transparent; }
-  :host([mode="page"]) .scroll { overflow: visible; min-block-size: 320px; }
+  :host([mode="page"]) .scroll { overflow: visible; min-block-size: 320px; padding-block-end: 8px; }
   .scroll:focus-visible { outline-offset: -2px; }
 
   .entry { position: relative; display: grid; grid-template-columns: 8px 1fr auto; column-gap: 12px; align-items: start; padding-block: 13px; padding-inline: 20px 12px; transition: background-color 0.12s; }
@@ -108,7 +109,7 @@ export const styles = css`
   .body { min-inline-size: 0; }
   .line {
     display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; inline-size: 100%;
-    color: inherit; text-decoration: none; overflow-wrap: anywhere; text-align: start; cursor: pointer; line-height: 1.4;
+    color: inherit; text-decoration: none; overflow-wrap: anywhere; text-align: match-parent; cursor: pointer; line-height: 1.4;
   }
   :host([mode="page"]) .line { -webkit-line-clamp: 6; }
   .unread .line { font-weight: 600; }
@@ -135,6 +136,7 @@ export const styles = css`
   .entry.skeleton:hover { background: none; }
 
   .notice { display: flex; align-items: center; gap: 10px; padding: 9px 20px; font-size: 13px; line-height: 18px; flex: none; border-block-end: 1px solid var(--border); }
+  .notice span, .empty > span, .empty strong, .preferences p { unicode-bidi: plaintext; text-align: match-parent; }
   .notice svg { inline-size: 18px; block-size: 18px; }
   .notice span { flex: 1; min-inline-size: 0; }
   .notice.offline { background: color-mix(in srgb, var(--warning) 9%, var(--surface)); color: var(--warning); }
@@ -147,7 +149,11 @@ export const styles = css`
 
   .preferences { padding: 14px 20px 24px; }
   .preferences > p { margin: 0 0 12px; color: var(--muted); font-size: 14px; }
-  .search { inline-size: 100%; min-block-size: 38px; padding-inline: 12px; }
+  .search {
+    inline-size: 100%; min-block-size: 38px; padding: 6px 12px; border: 1px solid var(--control); border-radius: 10px;
+    background: var(--surface); font-size: 14px;
+  }
+  .search::placeholder { color: var(--muted); opacity: 1; }
   .domain { margin-block-start: 20px; }
   .domain-head { display: flex; align-items: end; gap: 8px; padding-block-end: 8px; border-block-end: 1px solid var(--border); }
   h3 { flex: 1; margin: 0; font-size: 12px; line-height: 18px; font-weight: 700; letter-spacing: 0.05em; text-transform: uppercase; color: var(--muted); }

@@ -1,7 +1,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { InboxClient } from "../client/inbox-client.js";
 import type { Entry, InboxState } from "../client/model.js";
-import type { PreferencesState } from "../client/preferences.js";
+import { IDLE } from "../client/preferences.js";
 import { entriesOf } from "../client/selectors.js";
 import { recipientOf, type GetToken } from "../client/token.js";
 import { Announcer, sentenceOf } from "./announcer.js";
@@ -22,7 +22,6 @@ const MORE_MARGIN = "600px 0px";
 const EMPTY: InboxState = {
   connection: "connecting", error: null, ready: false, entries: [], unreadCount: 0, counts: {}, listings: {},
 };
-const NO_PREFERENCES: PreferencesState = { status: "idle", error: null, types: [] };
 
 /**
  * `<tocsin-inbox>`: a bell with the number of unread entries and a panel below it, or the panel as a page.
@@ -197,7 +196,7 @@ export class TocsinInbox extends LitElement {
   }
 
   private view(): View {
-    const preferences = this.inbox?.preferences.getSnapshot() ?? NO_PREFERENCES;
+    const preferences = this.inbox?.preferences.getSnapshot() ?? IDLE;
     const titles = new Map(preferences.types.map(({ type, title }) => [type, title]));
     const { tab, type, search, origin, chunks } = this;
     return {
