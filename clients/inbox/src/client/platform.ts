@@ -15,18 +15,20 @@ export interface Platform {
 
 /** Return the platform of a browser; in a process without a page, always online and visible. */
 export function browserPlatform(): Platform {
-  const page = typeof document === "undefined" ? null : document;
+  const page = globalThis.document ?? null;
+  const window = globalThis.window ?? null;
+  const browser: Partial<Navigator> = globalThis.navigator ?? {};
   return {
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     random: () => Math.random(),
-    isOnline: () => navigator.onLine ?? true,
+    isOnline: () => browser.onLine ?? true,
     isVisible: () => page?.visibilityState !== "hidden",
     onChange(listener) {
       const targets: [EventTarget | null, string][] = [
-        [globalThis.window ?? null, "online"],
-        [globalThis.window ?? null, "offline"],
-        [globalThis.window ?? null, "pageshow"],
+        [window, "online"],
+        [window, "offline"],
+        [window, "pageshow"],
         [page, "visibilitychange"],
         [page, "resume"],
       ];
@@ -35,8 +37,8 @@ export function browserPlatform(): Platform {
         for (const [target, name] of targets) target?.removeEventListener(name, listener);
       };
     },
-    locks: navigator.locks ?? null,
-    channel: (name) => (typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(name)),
+    locks: browser.locks ?? null,
+    channel: (name) => (!globalThis.BroadcastChannel ? null : new BroadcastChannel(name)),
   };
 }
 
