@@ -75,6 +75,7 @@ export class TocsinInbox extends LitElement {
   private unsubscribe: (() => void)[] = [];
   private origin: Entry | null = null;
   private count = -1;
+  private hadFocus = false;
   private clock: ReturnType<typeof setInterval> | undefined;
   private moreObserver: IntersectionObserver | null = null;
   private readonly chunks = new ChunkWindow(this);
@@ -285,15 +286,22 @@ export class TocsinInbox extends LitElement {
   }
 
   private onBeforeToggle(event: ToggleEvent): void {
-    this.isOpen = event.newState === "open";
+    this.hadFocus = this.panel?.matches(":focus-within") ?? false;
+    if (event.newState !== "open") return;
+    this.isOpen = true;
     const bell = this.renderRoot.querySelector<HTMLElement>(".bell");
-    if (this.isOpen && bell && this.panel) placeBeside(bell, this.panel);
+    if (bell && this.panel) placeBeside(bell, this.panel);
   }
 
   private async onToggle(event: ToggleEvent): Promise<void> {
     this.fire("tocsin-open", { open: event.newState === "open" });
     if (event.newState !== "open") {
+      this.isOpen = false;
       this.show({ type: "" });
+      // Escape and the close button leave the focus in what is hidden now; a click elsewhere has moved it already.
+      const { activeElement } = document;
+      const isLeft = activeElement === document.body || activeElement === this;
+      if (this.hadFocus && isLeft) this.renderRoot.querySelector<HTMLElement>(".bell")?.focus();
       return;
     }
     await this.updateComplete;
