@@ -1,27 +1,22 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
-import { InboxClient } from "../client/inbox-client.js";
-import type { Entry, InboxState } from "../client/model.js";
-import { IDLE } from "../client/preferences.js";
+import type { InboxClient } from "../client/inbox-client.js";
+import type { Entry } from "../client/model.js";
 import { entriesOf } from "../client/selectors.js";
-import { recipientOf, type GetToken } from "../client/token.js";
+import type { GetToken } from "../client/token.js";
 import { Announcer, sentenceOf } from "./announcer.js";
 import { ChunkWindow } from "./chunks.js";
-import { BELL, CHECK_ALL, CLOSE, OFFLINE, WARNING } from "./icons.js";
-import { listView } from "./list-view.js";
+import { BELL } from "./icons.js";
+import { InboxConnection } from "./inbox-connection.js";
 import { directionOf, localeOf } from "./locale.js";
+import { panelView } from "./panel-view.js";
 import { placeBeside } from "./popover.js";
-import { preferencesView } from "./preferences-view.js";
 import { fill, readable, stringsOf, type Strings } from "./strings.js";
 import { styles } from "./styles.js";
-import type { Tab, View } from "./view.js";
+import { TABS, type Tab, type View } from "./view.js";
 
-const TABS: readonly Tab[] = ["unread", "all", "preferences"];
 const MAX_BADGE = 99;
 const TIMES_MS = 30_000;
 const MORE_MARGIN = "600px 0px";
-const EMPTY: InboxState = {
-  connection: "connecting", error: null, ready: false, entries: [], unreadCount: 0, counts: {}, listings: {},
-};
 
 /**
  * `<tocsin-inbox>`: a bell with the number of unread entries and a panel below it, or the panel as a page.
@@ -70,9 +65,7 @@ export class TocsinInbox extends LitElement {
   private declare saveFailed: boolean;
   private declare announcement: string;
 
-  private inbox: InboxClient | null = null;
-  private inboxKey = "";
-  private unsubscribe: (() => void)[] = [];
+  private readonly inbox = new InboxConnection(() => this.onChange(), (entries) => this.onArrival(entries));
   private origin: Entry | null = null;
   private count = -1;
   private hadFocus = false;
@@ -93,17 +86,17 @@ export class TocsinInbox extends LitElement {
 
   /** Return the number of unread entries. */
   get unreadCount(): number {
-    return this.inbox?.getSnapshot().unreadCount ?? 0;
+    return this.inbox.state.unreadCount;
   }
 
   /** Open the panel; nothing in the mode `page`, which always shows it. */
   open(): void {
-    this.panel?.showPopover?.();
+    if (this.mode !== "page" && !this.isOpen) this.panel?.showPopover();
   }
 
   /** Close the panel. */
   close(): void {
-    if (this.mode !== "page") this.panel?.hidePopover?.();
+    if (this.mode !== "page" && this.isOpen) this.panel?.hidePopover();
   }
 
   override connectedCallback(): void {
@@ -116,28 +109,32 @@ export class TocsinInbox extends LitElement {
     super.disconnectedCallback();
     clearInterval(this.clock);
     this.moreObserver?.disconnect();
-    this.detach();
+    this.announcer.clear();
+    this.inbox.drop();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    this.attach();
-    if (changed.has("token") && this.inbox?.getSnapshot().connection === "error") this.inbox.reconnect();
-    if (changed.has("locale") && changed.get("locale") !== undefined) this.loadPreferences();
+    if (this.isConnected && !this.inbox.use(this)) {
+      this.count = -1;
+      this.show({});
+    }
+    if (changed.has("token") && this.inbox.state.connection === "error") this.inbox.client?.reconnect();
+    if (changed.get("locale") !== undefined) this.loadPreferences();
     this.origin ??= this.entries()[0] ?? null;
   }
 
   protected override updated(): void {
-    if (!this.isShown || !this.inbox) return;
-    const { listings } = this.inbox.getSnapshot();
-    const root = this.mode === "page" ? null : this.renderRoot.querySelector(".scroll");
+    const { client, state, preferences } = this.inbox;
+    if (!this.isShown || !client) return;
+    const root = this.mode === "page" ? null : this.find(".scroll");
     this.chunks.observe(this.renderRoot.querySelectorAll<HTMLElement>(".chunk"), root);
-    if (this.tab === "all" && !listings[this.type]) void this.inbox.loadMore(this.type);
-    if (this.inbox.preferences.getSnapshot().status === "idle") this.loadPreferences();
+    if (this.tab === "all" && !state.listings[this.type]) void client.loadMore(this.type);
+    if (preferences.status === "idle") this.loadPreferences();
     this.moreObserver?.disconnect();
-    const more = this.renderRoot.querySelector("#more");
+    const more = this.find("#more");
     if (!more) return;
     const onSeen: IntersectionObserverCallback = (seen) => {
-      if (seen.some((one) => one.isIntersecting)) void this.inbox?.loadMore(this.type);
+      if (seen.some((one) => one.isIntersecting)) void client.loadMore(this.type);
     };
     this.moreObserver = new IntersectionObserver(onSeen, { root, rootMargin: MORE_MARGIN });
     this.moreObserver.observe(more);
@@ -145,11 +142,11 @@ export class TocsinInbox extends LitElement {
 
   protected override render(): TemplateResult {
     const { strings, locale } = this.texts();
-    const { unreadCount } = this.inbox?.getSnapshot() ?? EMPTY;
+    const { unreadCount } = this.inbox.state;
     const label = unreadCount ? fill(strings.bell, locale, { n: unreadCount }) : strings.bellNone;
     const status = html`<div class="hidden-text" role="status">${this.announcement}</div>`;
     if (this.mode === "page") {
-      return html`${status}<section class="panel" part="panel" aria-labelledby="title" dir=${this.direction()}>${this.content()}</section>`;
+      return html`${status}<section class="panel" part="panel" aria-labelledby="title" dir=${this.direction()}>${panelView(this.view())}</section>`;
     }
     return html`${status}
       <button class="icon bell" part="bell" type="button" popovertarget="panel" aria-haspopup="dialog" aria-expanded=${this.isOpen}
@@ -157,61 +154,30 @@ export class TocsinInbox extends LitElement {
         ${BELL}${unreadCount ? html`<span class="badge" part="badge">${unreadCount > MAX_BADGE ? `${MAX_BADGE}+` : unreadCount}</span>` : nothing}
       </button>
       <div class="panel" part="panel" id="panel" popover role="dialog" aria-labelledby="title" dir=${this.direction()}
-        @beforetoggle=${this.onBeforeToggle} @toggle=${this.onToggle}>${this.isOpen ? this.content() : nothing}</div>`;
-  }
-
-  private content(): TemplateResult {
-    const { strings } = this.texts();
-    const { connection, unreadCount, counts } = this.inbox?.getSnapshot() ?? EMPTY;
-    const isList = this.tab !== "preferences";
-    const open = this.type ? (counts[this.type] ?? 0) : unreadCount;
-    return html`
-      <header part="header">
-        <h2 id="title" part="title" tabindex="-1">${strings.title}</h2>
-        ${isList
-          ? html`<button class="icon" part="mark-all" type="button" aria-label=${strings.markAllRead} title=${strings.markAllRead}
-              aria-disabled=${!open} @click=${this.markAllRead}>${CHECK_ALL}</button>`
-          : nothing}
-        ${this.mode === "page"
-          ? nothing
-          : html`<button class="icon" part="close" type="button" aria-label=${strings.close} title=${strings.close} @click=${this.close}>${CLOSE}</button>`}
-      </header>
-      <div role="tablist" part="tabs" aria-label=${strings.views} @keydown=${this.onTabKey}>
-        ${TABS.map((tab) => html`<button role="tab" part="tab" type="button" id="tab-${tab}" aria-controls="view" aria-selected=${tab === this.tab}
-          tabindex=${tab === this.tab ? 0 : -1} @click=${() => this.select(tab)}>${strings[tab]}${tab === "unread" && unreadCount
-            ? html`<span class="number">${unreadCount}</span>` : nothing}</button>`)}
-      </div>
-      ${connection === "offline" ? html`<div class="notice offline" role="status">${OFFLINE}<span>${strings.offline}</span></div>` : nothing}
-      ${connection === "error"
-        ? html`<div class="notice error" role="alert">${WARNING}<span>${strings.loadFailed}</span>
-            <button class="text-button" type="button" @click=${() => this.inbox?.reconnect()}>${strings.retry}</button></div>`
-        : nothing}
-      <div class="scroll" part="view" id="view" role="tabpanel" aria-labelledby="tab-${this.tab}" tabindex="-1">
-        ${isList ? listView(this.view()) : preferencesView(this.view())}
-      </div>
-      ${this.saveFailed
-        ? html`<div class="notice error foot" role="alert">${WARNING}<span>${strings.saveFailed}</span>
-            <button class="icon" type="button" aria-label=${strings.close} @click=${() => (this.saveFailed = false)}>${CLOSE}</button></div>`
-        : nothing}
-    `;
+        @beforetoggle=${this.onBeforeToggle} @toggle=${this.onToggle}>${this.isOpen ? panelView(this.view()) : nothing}</div>`;
   }
 
   private view(): View {
-    const preferences = this.inbox?.preferences.getSnapshot() ?? IDLE;
+    const { client, state, preferences } = this.inbox;
     const titles = new Map(preferences.types.map(({ type, title }) => [type, title]));
-    const { tab, type, search, origin, chunks } = this;
+    const { tab, type, search, saveFailed, origin, chunks } = this;
     return {
       ...this.texts(),
-      ...{ tab, type, search, origin, chunks, preferences },
-      state: this.inbox?.getSnapshot() ?? EMPTY,
+      ...{ state, preferences, tab, type, search, saveFailed, origin, chunks },
       nowMs: Date.now(),
       titleOf: (name) => titles.get(name) ?? readable(name),
+      select: (chosen) => this.show({ tab: chosen, type: "" }),
+      onTabKey: (event) => this.onTabKey(event),
+      close: this.mode === "page" ? null : () => this.close(),
+      reconnect: () => client?.reconnect(),
+      dismiss: () => (this.saveFailed = false),
       openEntry: (entry, event) => this.openEntry(entry, event),
       markRead: (entry) => void this.markRead(entry),
-      loadMore: () => void this.inbox?.loadMore(this.type),
+      markAllRead: () => this.save(client?.markAllRead(type ? [type] : [])),
+      loadMore: () => void client?.loadMore(type),
       filter: (name) => this.show({ type: name }),
       searchFor: (text) => (this.search = text),
-      setPreference: (name, channel, on) => this.save(this.inbox?.preferences.set(name, channel, on)),
+      setPreference: (name, channel, on) => this.save(client?.preferences.set(name, channel, on)),
       loadPreferences: () => this.loadPreferences(),
     };
   }
@@ -230,45 +196,19 @@ export class TocsinInbox extends LitElement {
   }
 
   private get panel(): HTMLElement | null {
-    return this.renderRoot.querySelector<HTMLElement>(".panel");
+    return this.find(".panel");
+  }
+
+  private find(selector: string): HTMLElement | null {
+    return this.renderRoot.querySelector<HTMLElement>(selector);
   }
 
   private entries(): readonly Entry[] {
-    if (!this.inbox || this.tab === "preferences") return [];
-    return entriesOf(this.inbox.getSnapshot(), { status: this.tab, type: this.type });
-  }
-
-  /** Use the client that the properties name; keep the one in use if it is the same recipient's. */
-  private attach(): void {
-    if (!this.isConnected) return;
-    const own = this.baseUrl && (this.getToken ?? this.token);
-    const key = own ? `${this.baseUrl} ${this.getToken ? "" : (recipientOf(this.token) ?? this.token)}` : "";
-    if (this.inbox && (this.client ? this.client === this.inbox : key === this.inboxKey)) return;
-    this.detach();
-    if (!this.client && !own) return;
-    const getToken: GetToken = () => this.getToken?.() ?? Promise.resolve(this.token);
-    this.inbox = this.client ?? new InboxClient({ baseUrl: this.baseUrl, getToken });
-    this.inboxKey = this.client ? "" : key;
-    this.unsubscribe = [
-      this.inbox.subscribe(() => this.onChange()),
-      this.inbox.preferences.subscribe(() => this.requestUpdate()),
-      this.inbox.onArrival((entries) => this.onArrival(entries)),
-    ];
-    this.inbox.start();
-  }
-
-  private detach(): void {
-    for (const end of this.unsubscribe) end();
-    this.unsubscribe = [];
-    if (this.inboxKey) this.inbox?.stop();
-    this.inbox = null;
-    this.inboxKey = "";
-    this.origin = null;
-    this.announcer.clear();
+    return this.tab === "preferences" ? [] : entriesOf(this.inbox.state, { status: this.tab, type: this.type });
   }
 
   private onChange(): void {
-    const { unreadCount: count, counts, ready } = this.inbox?.getSnapshot() ?? EMPTY;
+    const { unreadCount: count, counts, ready } = this.inbox.state;
     if (ready && count !== this.count) {
       this.count = count;
       this.fire("tocsin-count", { count, counts: { ...counts } });
@@ -278,7 +218,7 @@ export class TocsinInbox extends LitElement {
 
   private onArrival(entries: readonly Entry[]): void {
     this.announcer.add(entries);
-    this.renderRoot.querySelector(".bell")?.classList.add("rings");
+    this.find(".bell")?.classList.add("rings");
   }
 
   private endRing(event: Event): void {
@@ -289,7 +229,7 @@ export class TocsinInbox extends LitElement {
     this.hadFocus = this.panel?.matches(":focus-within") ?? false;
     if (event.newState !== "open") return;
     this.isOpen = true;
-    const bell = this.renderRoot.querySelector<HTMLElement>(".bell");
+    const bell = this.find(".bell");
     if (bell && this.panel) placeBeside(bell, this.panel);
   }
 
@@ -301,27 +241,23 @@ export class TocsinInbox extends LitElement {
       // Escape and the close button leave the focus in what is hidden now; a click elsewhere has moved it already.
       const { activeElement } = document;
       const isLeft = activeElement === document.body || activeElement === this;
-      if (this.hadFocus && isLeft) this.renderRoot.querySelector<HTMLElement>(".bell")?.focus();
+      if (this.hadFocus && isLeft) this.find(".bell")?.focus();
       return;
     }
     await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>("#title")?.focus();
+    this.find("#title")?.focus();
   }
 
   private onTabKey(event: KeyboardEvent): void {
     const isRtl = getComputedStyle(event.currentTarget as Element).direction === "rtl";
-    const steps: Record<string, number> = { ArrowRight: isRtl ? -1 : 1, ArrowLeft: isRtl ? 1 : -1 };
+    const step = isRtl ? -1 : 1;
     const at = TABS.indexOf(this.tab);
-    const next = { Home: 0, End: TABS.length - 1 }[event.key] ?? (event.key in steps ? at + (steps[event.key] ?? 0) : -2);
-    const tab = next === -2 ? undefined : TABS.at(next % TABS.length);
+    const next: Record<string, number> = { ArrowRight: at + step, ArrowLeft: at - step, Home: 0, End: -1 };
+    const tab = event.key in next ? TABS.at((next[event.key] ?? 0) % TABS.length) : undefined;
     if (!tab) return;
     event.preventDefault();
-    this.select(tab);
-    this.renderRoot.querySelector<HTMLElement>(`#tab-${tab}`)?.focus();
-  }
-
-  private select(tab: Tab): void {
     this.show({ tab, type: "" });
+    this.find(`#tab-${tab}`)?.focus();
   }
 
   /** Show another list from its beginning. */
@@ -330,13 +266,12 @@ export class TocsinInbox extends LitElement {
     this.search = "";
     this.origin = null;
     this.chunks.reset();
-    this.renderRoot.querySelector(".scroll")?.scrollTo(0, 0);
+    this.find(".scroll")?.scrollTo(0, 0);
   }
 
   private openEntry(entry: Entry, event: Event): void {
     if (event instanceof MouseEvent && event.type === "auxclick" && event.button !== 1) return;
-    const follows = this.fire("tocsin-entry-click", { entry });
-    if (!follows) {
+    if (!this.fire("tocsin-entry-click", { entry })) {
       event.preventDefault();
       this.close();
     }
@@ -346,17 +281,13 @@ export class TocsinInbox extends LitElement {
   private async markRead(entry: Entry): Promise<void> {
     const rows = (): Element[] => [...this.renderRoot.querySelectorAll(".entry")];
     const at = rows().findIndex((row) => row.matches(":focus-within"));
-    if (entry.readMs === null) this.save(this.inbox?.markRead([entry.id]));
+    if (entry.readMs === null) this.save(this.inbox.client?.markRead([entry.id]));
     await new Promise(requestAnimationFrame);
     await this.updateComplete;
     // The row or its button is gone: the focus would fall to the beginning of the page.
     if (at < 0 || !this.isShown || this.shadowRoot?.activeElement) return;
     const row = rows()[Math.min(at, rows().length - 1)];
-    (row?.querySelector<HTMLElement>(".mark") ?? row?.querySelector<HTMLElement>(".line") ?? this.panel?.querySelector<HTMLElement>("#title"))?.focus();
-  }
-
-  private markAllRead(): void {
-    this.save(this.inbox?.markAllRead(this.type ? [this.type] : []));
+    (row?.querySelector<HTMLElement>(".mark") ?? row?.querySelector<HTMLElement>(".line") ?? this.find("#title"))?.focus();
   }
 
   private save(saving: Promise<void> | undefined): void {
@@ -365,7 +296,7 @@ export class TocsinInbox extends LitElement {
   }
 
   private loadPreferences(): void {
-    void this.inbox?.preferences.load(this.texts().locale);
+    void this.inbox.client?.preferences.load(this.texts().locale);
   }
 
   private fire(name: string, detail: object): boolean {

@@ -1,9 +1,11 @@
-import type { InboxState, Entry } from "../client/model.js";
+import type { Entry, InboxState } from "../client/model.js";
 import type { PreferencesState } from "../client/preferences.js";
 import type { ChunkWindow } from "./chunks.js";
 import type { Strings } from "./strings.js";
 
-export type Tab = "unread" | "all" | "preferences";
+export const TABS = ["unread", "all", "preferences"] as const;
+
+export type Tab = (typeof TABS)[number];
 
 /** What the templates show, and what they call. */
 export interface View {
@@ -13,6 +15,8 @@ export interface View {
   /** The type that the list is limited to; `""` for all. */
   readonly type: string;
   readonly search: string;
+  /** Whether the last change was refused. */
+  readonly saveFailed: boolean;
   readonly strings: Strings;
   readonly locale: string;
   readonly nowMs: number;
@@ -21,8 +25,15 @@ export interface View {
   readonly chunks: ChunkWindow;
   /** Return what a type is called. */
   titleOf(type: string): string;
+  select(tab: Tab): void;
+  onTabKey(event: KeyboardEvent): void;
+  /** Null where the panel is always open. */
+  readonly close: (() => void) | null;
+  reconnect(): void;
+  dismiss(): void;
   openEntry(entry: Entry, event: Event): void;
   markRead(entry: Entry): void;
+  markAllRead(): void;
   loadMore(): void;
   filter(type: string): void;
   searchFor(text: string): void;
