@@ -46,7 +46,8 @@
     if (ratio(seen, back) < least) faults.push(`${what} has contrast ${ratio(seen, back).toFixed(2)}`);
     if (sizePx < 11) faults.push(`${what} is ${sizePx} px small`);
     const box = parent.getBoundingClientRect();
-    if (box.right > innerWidth + 1 || box.left < -1) faults.push(`${what} is outside of the page`);
+    const around = parent.closest(".panel")?.getBoundingClientRect() ?? { left: 0, right: innerWidth };
+    if (box.right > around.right + 1 || box.left < around.left - 1) faults.push(`${what} is outside of the panel`);
   }
   for (const part of host.shadowRoot.querySelectorAll(".unread .dot, .switch span, .badge")) {
     if (isHidden(part) || isDisabled(part)) continue;

@@ -183,7 +183,7 @@ async def test_ten_thousand_entries(base: str, browser: Browser) -> None:
     app = await application.open(context)
     await expect(app.badge).to_have_text("99+")
     await app.bell.click()
-    await expect(app.inbox.locator(".number")).to_have_text("10000")
+    await expect(app.inbox.locator(".number")).to_have_text("10,000")
     await expect(app.entries.first).to_contain_text("Entry 9999")
     assert await app.entries.count() < 400
     for place in (1, 5_000, 10_000):

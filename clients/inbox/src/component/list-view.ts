@@ -39,14 +39,15 @@ function entryView(view: View, entry: Entry, place: number, count: number): Temp
   const { strings, locale, nowMs } = view;
   const isUnread = entry.readMs === null;
   const open = (event: Event): void => view.openEntry(entry, event);
-  // A line without a direction of its own, or with control characters, must not disturb what is beside it.
+  // A line has its own direction, also by control characters, which must not reach what is beside it.
+  const text = html`<bdi>${textOf(view, entry)}</bdi>`;
   return html`<div class="entry ${isUnread ? "unread" : ""}" part="entry ${isUnread ? "entry-unread" : ""}"
     role="listitem" aria-posinset=${place} aria-setsize=${count}>
     <span class="dot" part="dot"></span>
     <div class="body">
       ${entry.link
-        ? html`<a class="line" part="line" dir="auto" href=${entry.link} rel="noopener" @click=${open} @auxclick=${open}>${textOf(view, entry)}</a>`
-        : html`<button class="line" part="line" dir="auto" type="button" @click=${open}>${textOf(view, entry)}</button>`}
+        ? html`<a class="line" part="line" href=${entry.link} rel="noopener" @click=${open} @auxclick=${open}>${text}</a>`
+        : html`<button class="line" part="line" type="button" @click=${open}>${text}</button>`}
       <div class="about" part="about">
         ${isUnread ? html`<span class="hidden-text">${strings.unread}</span>` : nothing}
         <span><bdi>${view.titleOf(entry.type)}</bdi></span><span aria-hidden="true">·</span>

@@ -31,11 +31,12 @@ export function panelView(view: View): TemplateResult {
   `;
 }
 
-function tabs({ strings, state: { unreadCount }, tab: chosen, select, onTabKey }: View): TemplateResult {
+function tabs({ strings, locale, state: { unreadCount }, tab: chosen, select, onTabKey }: View): TemplateResult {
+  const number = new Intl.NumberFormat(locale).format(unreadCount);
   return html`<div role="tablist" part="tabs" aria-label=${strings.views} @keydown=${onTabKey}>
     ${TABS.map((tab) => html`<button role="tab" part="tab" type="button" id="tab-${tab}" aria-controls="view"
       aria-selected=${tab === chosen} tabindex=${tab === chosen ? 0 : -1} @click=${() => select(tab)}>${strings[tab]}${
-        tab === "unread" && unreadCount ? html`<span class="number">${unreadCount}</span>` : nothing}</button>`)}
+        tab === "unread" && unreadCount ? html`<span class="number">${number}</span>` : nothing}</button>`)}
   </div>`;
 }
 

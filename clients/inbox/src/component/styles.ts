@@ -73,14 +73,14 @@ export const styles = css`
   h2 { flex: 1; margin: 0; font-size: 19px; line-height: 28px; font-weight: 700; letter-spacing: -0.01em; }
   h2:focus-visible { outline: none; }
 
-  [role="tablist"] { display: flex; gap: 4px; padding-inline: 12px; border-block-end: 1px solid var(--border); flex: none; }
+  [role="tablist"] { display: flex; padding-inline: 12px; box-shadow: inset 0 -1px var(--border); flex: none; overflow: auto hidden; scrollbar-width: none; }
   [role="tab"] {
-    position: relative; padding: 8px 10px 11px; color: var(--muted); font-weight: 600; font-size: 14px; line-height: 21px;
-    border-radius: 8px 8px 0 0; white-space: nowrap; transition: color 0.12s;
+    position: relative; padding: 8px 9px 11px; color: var(--muted); font-weight: 600; font-size: 14px; line-height: 21px;
+    border-radius: 8px 8px 0 0; white-space: nowrap; flex: none; transition: color 0.12s;
   }
   [role="tab"]:hover, [role="tab"][aria-selected="true"] { color: var(--text); }
   [role="tab"][aria-selected="true"]::after {
-    content: ""; position: absolute; inset-inline: 10px; inset-block-end: -1px; block-size: 2px; border-radius: 2px; background: var(--accent);
+    content: ""; position: absolute; inset-inline: 9px; inset-block-end: 0; block-size: 2px; border-radius: 2px; background: var(--accent);
   }
   [role="tab"]:focus-visible { outline-offset: -3px; }
   .number {
@@ -109,14 +109,13 @@ export const styles = css`
   .body { min-inline-size: 0; }
   .line {
     display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; inline-size: 100%;
-    color: inherit; text-decoration: none; overflow-wrap: anywhere; text-align: match-parent; cursor: pointer; line-height: 1.4;
+    color: inherit; text-decoration: none; overflow-wrap: anywhere; text-align: start; cursor: pointer; line-height: 1.4;
   }
   :host([mode="page"]) .line { -webkit-line-clamp: 6; }
   .unread .line { font-weight: 600; }
   .line::after { content: ""; position: absolute; inset: 0; }
   .line:focus-visible { outline: none; }
   .line:focus-visible::after { outline: 2px solid var(--accent); outline-offset: -3px; border-radius: 10px; }
-  a.line:hover { text-decoration: underline; text-decoration-thickness: 1px; text-underline-offset: 3px; }
   .about { display: flex; flex-wrap: wrap; column-gap: 6px; margin-block-start: 3px; font-size: 13px; line-height: 18px; color: var(--muted); }
   .about > span, .about > time { overflow-wrap: anywhere; }
   .mark { position: relative; z-index: 1; inline-size: 32px; block-size: 32px; margin-block-start: -3px; }
@@ -136,7 +135,6 @@ export const styles = css`
   .entry.skeleton:hover { background: none; }
 
   .notice { display: flex; align-items: center; gap: 10px; padding: 9px 20px; font-size: 13px; line-height: 18px; flex: none; border-block-end: 1px solid var(--border); }
-  .notice span, .empty > span, .empty strong, .preferences p { unicode-bidi: plaintext; text-align: match-parent; }
   .notice svg { inline-size: 18px; block-size: 18px; }
   .notice span { flex: 1; min-inline-size: 0; }
   .notice.offline { background: color-mix(in srgb, var(--warning) 9%, var(--surface)); color: var(--warning); }
