@@ -14,6 +14,9 @@ export interface Chunk {
   readonly entries: readonly Entry[];
 }
 
+/** The chunks of the lists, which do not change: a chunk that is the same object need not be rendered again. */
+const known = new WeakMap<readonly Entry[], { origin: Entry | null; chunks: Chunk[] }>();
+
 /**
  * Divide a list, newest first, into chunks.
  *
@@ -21,6 +24,14 @@ export interface Chunk {
  * nothing moves under a reader who has scrolled down.
  */
 export function chunksOf(entries: readonly Entry[], origin: Entry | null): Chunk[] {
+  const last = known.get(entries);
+  if (last?.origin === origin) return last.chunks;
+  const chunks = divide(entries, origin);
+  known.set(entries, { origin, chunks });
+  return chunks;
+}
+
+function divide(entries: readonly Entry[], origin: Entry | null): Chunk[] {
   const at = origin ? entries.findIndex((entry) => entry.id === origin.id || entry.createdMs < origin.createdMs) : 0;
   const newer = at < 0 ? entries.length : at;
   const chunks: Chunk[] = [];

@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from "lit";
+import { guard } from "lit/directives/guard.js";
 import { repeat } from "lit/directives/repeat.js";
 import type { Entry } from "../client/model.js";
 import { entriesOf } from "../client/selectors.js";
@@ -19,7 +20,11 @@ export function listView(view: View): TemplateResult | typeof nothing {
   return html`
     ${filter(view)}
     <div role="list" aria-label=${view.strings[tab]} aria-busy=${isLoading}>
-      ${repeat(chunks, ({ key }) => key, (chunk) => chunkView(view, chunk, entries.length))}
+      ${repeat(chunks, ({ key }) => key, (chunk) => {
+        const { chunks: window, strings, locale, preferences, nowMs } = view;
+        const parts = [chunk, window.isRendered(chunk), strings, locale, preferences, nowMs];
+        return guard(parts, () => chunkView(view, chunk, entries.length));
+      })}
     </div>
     ${end(view)}
   `;
@@ -69,8 +74,8 @@ function textOf(view: View, entry: Entry): string {
 
 /** Return the choice of a type, unless the list has only one. */
 function filter(view: View): TemplateResult | typeof nothing {
-  const isListed = (entry: Entry): boolean => view.tab === "all" || entry.readMs === null;
-  const types = [...new Set(view.state.entries.filter(isListed).map(({ type }) => type))];
+  const { state, tab } = view;
+  const types = tab === "unread" ? Object.keys(state.counts) : [...new Set(state.entries.map(({ type }) => type))];
   if (view.type && !types.includes(view.type)) types.push(view.type);
   if (types.length < 2) return nothing;
   const options = types.map((type) => [type, view.titleOf(type)] as const);

@@ -19,18 +19,41 @@ export function directionOf(locale: string): "ltr" | "rtl" {
 /** Return how long ago something was, up to a week; after that the date. */
 export function relativeTime(atMs: number, nowMs: number, locale: string): string {
   const agoS = Math.max(0, Math.round((nowMs - atMs) / 1000));
-  const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  const { relative, date, dateWithYear } = formatsOf(locale);
   if (agoS < MINUTE_S) return relative.format(0, "second");
   if (agoS < HOUR_S) return relative.format(-Math.floor(agoS / MINUTE_S), "minute");
   if (agoS < DAY_S) return relative.format(-Math.floor(agoS / HOUR_S), "hour");
   if (agoS < RELATIVE_DAYS * DAY_S) return relative.format(-Math.floor(agoS / DAY_S), "day");
-  const isThisYear = new Date(atMs).getFullYear() === new Date(nowMs).getFullYear();
-  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", ...(isThisYear ? {} : { year: "numeric" }) }).format(atMs);
+  return (new Date(atMs).getFullYear() === new Date(nowMs).getFullYear() ? date : dateWithYear).format(atMs);
 }
 
 /** Return a time in full. */
 export function fullTime(atMs: number, locale: string): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(atMs);
+  return formatsOf(locale).full.format(atMs);
+}
+
+interface Formats {
+  readonly relative: Intl.RelativeTimeFormat;
+  readonly date: Intl.DateTimeFormat;
+  readonly dateWithYear: Intl.DateTimeFormat;
+  readonly full: Intl.DateTimeFormat;
+}
+
+/** By locale: to make one takes longer than to render an entry. */
+const formats = new Map<string, Formats>();
+
+function formatsOf(locale: string): Formats {
+  const known = formats.get(locale);
+  if (known) return known;
+  const day: Intl.DateTimeFormatOptions = { day: "numeric", month: "short" };
+  const made: Formats = {
+    relative: new Intl.RelativeTimeFormat(locale, { numeric: "auto" }),
+    date: new Intl.DateTimeFormat(locale, day),
+    dateWithYear: new Intl.DateTimeFormat(locale, { ...day, year: "numeric" }),
+    full: new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }),
+  };
+  formats.set(locale, made);
+  return made;
 }
 
 function isLocale(locale: string): boolean {

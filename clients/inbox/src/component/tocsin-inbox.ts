@@ -69,6 +69,7 @@ export class TocsinInbox extends LitElement {
   private origin: Entry | null = null;
   private count = -1;
   private hadFocus = false;
+  private lastTexts: { locale: string; own: Partial<Strings>; strings: Strings } | null = null;
   private clock: ReturnType<typeof setInterval> | undefined;
   private moreObserver: IntersectionObserver | null = null;
   private readonly chunks = new ChunkWindow(this);
@@ -164,7 +165,7 @@ export class TocsinInbox extends LitElement {
     return {
       ...this.texts(),
       ...{ state, preferences, tab, type, search, saveFailed, origin, chunks },
-      nowMs: Date.now(),
+      nowMs: Math.floor(Date.now() / TIMES_MS) * TIMES_MS,
       titleOf: (name) => titles.get(name) ?? readable(name),
       select: (chosen) => this.show({ tab: chosen, type: "" }),
       onTabKey: (event) => this.onTabKey(event),
@@ -184,7 +185,11 @@ export class TocsinInbox extends LitElement {
 
   private texts(): { strings: Strings; locale: string } {
     const locale = localeOf(this.locale);
-    return { strings: { ...stringsOf(locale), ...this.strings }, locale };
+    const { strings } = this;
+    if (this.lastTexts?.locale !== locale || this.lastTexts.own !== strings) {
+      this.lastTexts = { locale, own: strings, strings: { ...stringsOf(locale), ...strings } };
+    }
+    return { locale, strings: this.lastTexts.strings };
   }
 
   private direction(): string | typeof nothing {
