@@ -206,6 +206,14 @@ def test_types_to_make_mandatory_are_those_that_cost_access_money_or_data() -> N
     }
 
 
+def test_the_documented_line_makes_them_mandatory() -> None:
+    """docs/operations.md has the setting to copy; it names exactly these types."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (line,) = re.findall("^TOCSIN_MANDATORY='(.*)'$", text, re.MULTILINE)
+
+    assert set(json.loads(line)) == {type_.name for type_ in catalogue() if type_.recommend_mandatory}
+
+
 def test_ids_of_persons_are_not_for_people() -> None:
     """Texts may show the number of a lot or an order, not that of a person, unless a field says otherwise."""
     hidden = {(type_.name, field) for type_ in catalogue() for field in type_.meta if not type_.shows(field)}
