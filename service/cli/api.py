@@ -55,6 +55,8 @@ async def _serve(settings: "Settings") -> None:
 @asynccontextmanager
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
+    from service.adapters.brand_file import BrandError
+    from service.adapters.catalogue_file import CatalogueError
     from service.adapters.rate_limits import SharedRateLimits
     from service.adapters.redis.idempotency import RedisIdempotency
     from service.adapters.redis.inbox.changes import RedisInboxChanges
@@ -69,7 +71,10 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from streams.reader.event_log import KafkaEventLog
     from streams.reader.outcome_log import KafkaOutcomeLog
 
-    parts = bootstrap(settings)
+    try:
+        parts = bootstrap(settings)
+    except (CatalogueError, BrandError) as error:
+        raise CliError(str(error)) from error
     producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
 

@@ -84,9 +84,11 @@ def test_a_healthy_system(ready: Tocsin) -> None:
         "redis persistence",
         "tables",
         "catalogue",
+        "brands",
         "templates",
     )
     assert {name: status[name] for name in checks} == dict.fromkeys(checks, "ok")
+    assert status["mandatory types"] == "hint"
     assert status["smtp relay1"] in ("ok", "warn")  # aiosmtpd offers no PIPELINING
 
 
