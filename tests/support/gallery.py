@@ -41,7 +41,7 @@ BRAND = {
     "name": "Example Shop",
     "accent": "#0f766e",
     "logo_url": LOGO,
-    "logo_width": 168,
+    "logo_width": 180,
     "logo_height": 36,
     "postal_address": "Example Shop Ltd\n1 High Street\nExampleton EX1 2AB",
     "support_url": "mailto:help@shop.example",
@@ -52,8 +52,8 @@ BRAND = {
 }
 BRANDED = ("overbid", "reset_password", "callback_requested", "payment_failed")
 _LOGO_SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="168" height="36"><circle cx="18" cy="18" r="14" fill="#0f766e"/>'
-    '<text x="42" y="24" font-family="sans-serif" font-size="17" font-weight="700" fill="#12312e">'
+    '<svg xmlns="http://www.w3.org/2000/svg" width="180" height="36"><circle cx="18" cy="18" r="14" fill="#0f766e"/>'
+    '<text x="42" y="24" font-family="sans-serif" font-size="16" font-weight="700" fill="#12312e">'
     "Example Shop</text></svg>"
 )
 
