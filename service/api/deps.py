@@ -11,6 +11,7 @@ from service.api.auth.tokens import Tokens
 from service.api.representations.entries import EntryFormat
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
+from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
@@ -53,6 +54,7 @@ class ApiDeps:
 
     settings: Settings
     catalogue: Catalogue
+    brands: Brands
     clock: Clock
     writer: TableWriter
     contacts: Contacts

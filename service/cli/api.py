@@ -83,6 +83,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
         yield ApiDeps(
             settings=settings,
             catalogue=parts.catalogue,
+            brands=parts.brands,
             clock=parts.clock,
             writer=parts.table_writer(producer),
             contacts=RedisContacts(parts.store),

@@ -39,6 +39,7 @@ def dev(
 
 
 async def _dev(once: bool, data: Path | None, samples: bool) -> None:
+    from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.dev.errors import DevStackError
@@ -58,7 +59,7 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         print_text("stopping")
-    except (DevStackError, CatalogueError, TemplateFault) as error:
+    except (DevStackError, CatalogueError, BrandError, TemplateFault) as error:
         raise CliError(str(error)) from error
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):

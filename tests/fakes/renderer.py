@@ -9,7 +9,7 @@ from service.ports import RenderFailed
 class FakeRenderer:
     """Implements the Renderer port; fails for deliveries with `unrenderable` in their data."""
 
-    def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
+    def email(self, delivery: Delivery, headers: Mapping[str, str], preferences: str = "") -> bytes:
         self._check(delivery)
         return f"To: {delivery.address}\r\nSubject: {delivery.type}\r\n\r\n{delivery.name}\r\n".encode()
 
