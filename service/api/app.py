@@ -25,11 +25,12 @@ from service.api.routes import (
     inbox_preferences,
     inbox_stream,
     preferences,
+    preferences_page,
     recipients,
     tokens,
     unsubscribe,
 )
-from service.bootstrap import unsubscribe_tokens
+from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
 
 _ROUTE_MODULES = (
@@ -45,6 +46,7 @@ _ROUTE_MODULES = (
     explain,
     bounces,
     unsubscribe,
+    preferences_page,
     health,
 )
 _PLAIN = (inbox.counts, inbox.notifications)
@@ -55,7 +57,10 @@ def create_app(deps: ApiDeps) -> FastAPI:
     app = bare_app(deps.settings)
     app.state.deps = deps
     app.state.authenticators = Authenticators(
-        Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
+        Tokens(deps.settings),
+        Passwords(deps.accounts),
+        unsubscribe_tokens(deps.settings),
+        preference_tokens(deps.settings),
     )
     app.state.hub = Hub(deps.inbox_changes)
     return app

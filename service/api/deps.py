@@ -17,6 +17,7 @@ from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.tables.preference_centre import PreferenceCentre
+from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
 from service.ports import (
@@ -100,6 +101,7 @@ class Authenticators:
     tokens: Tokens
     passwords: Passwords
     unsubscribe: UnsubscribeTokens | None = None
+    preferences: PreferenceTokens | None = None
 
 
 def deps_of(request: Request) -> ApiDeps:

@@ -56,10 +56,10 @@ async def _serve(settings: "Settings") -> None:
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
     from service.adapters.rate_limits import SharedRateLimits
-    from service.adapters.redis.idempotency import RedisIdempotency
+    from service.adapters.redis.http.idempotency import RedisIdempotency
+    from service.adapters.redis.http.stream_tickets import RedisStreamTickets
     from service.adapters.redis.inbox.changes import RedisInboxChanges
     from service.adapters.redis.inbox.pages import RedisInboxReads
-    from service.adapters.redis.stream_tickets import RedisStreamTickets
     from service.adapters.redis.tables.contacts import RedisContacts
     from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
     from service.adapters.redis.tables.directory import RedisRecipientDirectory

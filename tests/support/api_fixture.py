@@ -15,12 +15,12 @@ from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
-from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.stream_tickets import RedisStreamTickets
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory

@@ -73,7 +73,8 @@ _LANGUAGES = {
     "de": PreferenceSentences(
         language="de",
         title="Ihre Benachrichtigungen",
-        intro="Wählen Sie, worüber {product} Sie benachrichtigt. E-Mails gehen an {address}. Jede Änderung gilt sofort.",
+        intro="Wählen Sie, worüber {product} Sie benachrichtigt. E-Mails gehen an {address}. "
+        "Jede Änderung gilt sofort.",
         always="Immer an",
         none="Alle E-Mails abschalten",
         mandatory="Das lässt sich nicht abschalten: Es betrifft Ihr Konto, Ihre Sicherheit oder einen Kauf.",

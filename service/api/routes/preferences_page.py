@@ -17,8 +17,8 @@ from service.api.deps import ApiDeps, Deps, authenticators_of
 from service.api.representations.preference_sheet import PreferenceSentences, sentences_in
 from service.api.routes.unsubscribe_page import NOT_INDEXED
 from service.model.channels import Channel
-from service.model.field_problem import FieldProblem
 from service.model.mask import mask_text
+from service.model.validators import FieldProblem
 from service.pages.brand import Brand
 from service.pages.shell import Shell
 from service.pipeline.tables.preference_centre import (
@@ -35,6 +35,7 @@ PATH = "/preferences"
 router = APIRouter(prefix=PATH, tags=["unsubscribe"], include_in_schema=False)
 log = structlog.get_logger(__name__)
 
+_STATUS = {"expired": 410, "invalid": 404, "gone": 410, "impossible": 422, "unavailable": 503}
 _MAX_BYTES = 4096
 _ALL = "*"
 _CSS = """
@@ -72,55 +73,51 @@ main footer { margin-top: 24px; color: var(--soft); font-size: 14px; }
 async def show_preferences(token: str, request: Request, deps: Deps) -> Response:
     """Return the page with a switch for every type and channel, or the reason why there is none."""
     page = _Page(request, deps)
+    owner = _owner(token, request, deps)
+    if isinstance(owner, str):
+        return page.message(owner)
     try:
-        owner = _owner(token, request, deps)
-        sheet = owner and await deps.preference_centre.read(owner)
-    except TokenExpired:
-        return page.message("expired", 410)
+        sheet = await deps.preference_centre.read(owner)
     except Unavailable as error:
-        log.warning("dependency_unavailable", error=error.reason)
-        return page.message("unavailable", 503)
-    if owner is None:
-        return page.message("invalid", 404)
-    return page.sheet(sheet) if sheet else page.message("gone", 410)
+        return page.unavailable(error)
+    return page.sheet(sheet) if sheet else page.message("gone")
 
 
 @router.post("/{token}")
 async def change_preferences(token: str, request: Request, deps: Deps) -> Response:
     """Make the change of the pressed switch, and show the page again. A repeat changes nothing."""
     page = _Page(request, deps)
+    owner = _owner(token, request, deps)
+    if isinstance(owner, str):
+        return page.message(owner)
+    body = await request.body()
     try:
-        owner = _owner(token, request, deps)
-        if owner is None:
-            return page.message("invalid", 404)
         sheet = await deps.preference_centre.read(owner)
-        changes = _changes(await request.body(), sheet) if sheet else ()
-        sheet = sheet and await deps.preference_centre.change(owner, changes)
-    except TokenExpired:
-        return page.message("expired", 410)
+        changes = _changes(body, sheet) if sheet else ()
+        if changes:
+            sheet = await deps.preference_centre.change(owner, changes)
     except FieldProblem:
-        return page.message("impossible", 422)
+        return page.message("impossible")
     except Unavailable as error:
-        log.warning("dependency_unavailable", error=error.reason)
-        return page.message("unavailable", 503)
-    if sheet is None:
-        return page.message("gone", 410)
-    if not changes:
-        return page.sheet(sheet, status=400)
+        return page.unavailable(error)
+    if not sheet or not changes:
+        return page.sheet(sheet, status=400) if sheet else page.message("gone")
     # See other: a reload shows the page and does not send the form again.
     anchor = f"#{changes[0].type}" if len(changes) == 1 else ""
     return RedirectResponse(f"{request.url.path}{page.query}{anchor}", 303)
 
 
-def _owner(token: str, request: Request, deps: ApiDeps) -> PreferenceOwner | None:
-    """Return the person of a token; None for one that we did not make. Raise TokenExpired."""
+def _owner(token: str, request: Request, deps: ApiDeps) -> PreferenceOwner | str:
+    """Return the person of a token, or the name of the message for a token that has expired or is not ours."""
     tokens = authenticators_of(request).preferences
+    if tokens is None:
+        return "invalid"
     try:
-        return tokens and tokens.read(token, deps.clock.now_ms())
+        return tokens.read(token, deps.clock.now_ms())
     except TokenExpired:
-        raise
+        return "expired"
     except ValueError:
-        return None
+        return "invalid"
 
 
 def _changes(body: bytes, sheet: PreferenceSheet) -> Sequence[PreferenceChange]:
@@ -152,11 +149,16 @@ class _Page:
         self._brand = deps.brands.named(key)
         self.query = f"?{urlencode({'brand': key})}" if self._brand.key else ""
 
-    def message(self, kind: str, status: int) -> Response:
+    def message(self, kind: str) -> Response:
         """Return a page without switches."""
         texts = sentences_in(self._accepted)
         title, text = texts.messages[kind]
-        return self._response(title, f"<p>{escape(text)}</p>", texts, status)
+        return self._response(title, f"<p>{escape(text)}</p>", texts, _STATUS[kind])
+
+    def unavailable(self, error: Unavailable) -> Response:
+        """Return the page of an outage."""
+        log.warning("dependency_unavailable", error=error.reason)
+        return self.message("unavailable")
 
     def sheet(self, sheet: PreferenceSheet, status: int = 200) -> Response:
         """Return the page with the switches."""
@@ -210,7 +212,8 @@ def _switch(name: str, preference: ChannelPreference, names: Mapping[str, str]) 
     """Return the switch of a channel: pressing it sends what it is not."""
     state, turned = ("true", "off") if preference.on else ("false", "on")
     return (
-        f'<button class="switch" role="switch" aria-checked="{state}" aria-describedby="{name}-title" '
+        f'<button class="switch" role="switch" aria-checked="{state}" id="{name}-{preference.channel.value}" '
+        f'aria-labelledby="{name}-{preference.channel.value} {name}-title" '
         f'name="set" value="{name}:{preference.channel.value}:{turned}">'
         f"{escape(names[preference.channel])}</button>"
     )
