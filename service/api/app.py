@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 
@@ -52,9 +52,9 @@ _ROUTE_MODULES = (
 _PLAIN = (inbox.counts, inbox.notifications)
 
 
-def create_app(deps: ApiDeps) -> FastAPI:
-    """Return the API over these ports. Raise ValueError when the authentication settings are unsafe."""
-    app = bare_app(deps.settings)
+def create_app(deps: ApiDeps, *further: APIRouter) -> FastAPI:
+    """Return the API over these ports, with further routes. Raise ValueError for unsafe authentication settings."""
+    app = bare_app(deps.settings, *further)
     app.state.deps = deps
     app.state.authenticators = Authenticators(
         Tokens(deps.settings),
@@ -66,7 +66,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     return app
 
 
-def bare_app(settings: Settings | None = None) -> FastAPI:
+def bare_app(settings: Settings | None = None, *further: APIRouter) -> FastAPI:
     """Return the routes and documents without any ports, which is enough to build the OpenAPI document."""
     app = FastAPI(
         title="Tocsin",
@@ -77,7 +77,7 @@ def bare_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
-    routers = [module.router for module in (*_ROUTE_MODULES, page)]
+    routers = [*(module.router for module in (*_ROUTE_MODULES, page)), *further]
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

@@ -1,6 +1,6 @@
 """`tocsin api`: serve the HTTP API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,8 @@ import typer
 from service.cli.support.output import CliError
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from service.api.deps import ApiDeps
     from service.settings import Settings
 
@@ -42,7 +44,7 @@ async def _serve(settings: "Settings") -> None:
     except ValueError as error:
         raise CliError(str(error)) from error
     async with _deps(settings) as deps:
-        application = create_app(deps)
+        application = create_app(deps, *_start_page(settings))
         collect_less_garbage()
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
         await metrics.start()
@@ -50,6 +52,15 @@ async def _serve(settings: "Settings") -> None:
             await ApiServer(application, settings.http).serve()
         finally:
             await metrics.stop()
+
+
+def _start_page(settings: "Settings") -> "Sequence[APIRouter]":
+    """Return the routes of the start page, which only dev mode has."""
+    if settings.mode != "dev":
+        return ()
+    from service.dev.start.routes import router
+
+    return (router,)
 
 
 @asynccontextmanager

@@ -48,6 +48,7 @@ ul { margin: 8px 0 20px; padding: 0; list-style: none; }
 li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 16px; align-items: center; padding: 14px 0;
   border-bottom: 1px solid var(--line); scroll-margin: 24px; }
 li h2 { margin: 0; font-size: 16px; line-height: 1.4; font-weight: 600; }
+li:not(:has(.soft)) h2 { grid-row: 1 / span 2; }
 li .soft { grid-column: 1; margin: 0; }
 .switches { grid-row: 1 / span 2; grid-column: 2; display: flex; gap: 8px; }
 .switch { display: inline-flex; align-items: center; gap: 8px; min-height: 40px; padding: 6px 12px; border-radius: 20px;
