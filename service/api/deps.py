@@ -80,7 +80,7 @@ class ApiDeps:
     @property
     def entry_format(self) -> EntryFormat:
         """Return the form of inbox entries."""
-        return EntryFormat(self.catalogue, self.settings.mail.site.rstrip("/"))
+        return EntryFormat(self.catalogue, self.brands)
 
     @property
     def preference_centre(self) -> PreferenceCentre:
