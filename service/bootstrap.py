@@ -53,6 +53,7 @@ from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.pipeline.tables.preference_records import PreferenceApplier
+from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.stage import TablesHandler
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableStores, TableWriter
@@ -134,6 +135,7 @@ class Parts:
     transport: RelayTransport
     worker: str
     unsubscribe_tokens: UnsubscribeTokens | None
+    preference_tokens: PreferenceTokens | None
     verp: Verp | None
 
     async def close(self) -> None:
@@ -183,6 +185,7 @@ class Parts:
             owner=self.in_flight.owner,
             sender=self._sender,
             headers=self._headers,
+            preferences_url=self._preferences_url,
             in_flight=self.in_flight,
         )
 
@@ -264,18 +267,24 @@ class Parts:
         return self.settings.mail.bounce_address or self.settings.mail.sender
 
     def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from.
-
-        The link of a brand other than the default names it, for the look of the page.
-        """
+        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from."""
         if self.unsubscribe_tokens is None or not self.catalogue[delivery.type].unsubscribable:
             return {}
-        token, brand = self.unsubscribe_tokens.token(delivery), self.brands.brand_of_delivery(delivery)
-        look = f"?brand={brand.key}" if brand.key else ""
         return {
-            "List-Unsubscribe": f"<{self.settings.mail.unsubscribe_base}/unsubscribe/{token}{look}>",
+            "List-Unsubscribe": f"<{self._page_url('unsubscribe', self.unsubscribe_tokens.token(delivery), delivery)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
+
+    def _preferences_url(self, delivery: Delivery) -> str:
+        """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
+        tokens = self.preference_tokens
+        return self._page_url("preferences", tokens.token(delivery), delivery) if tokens else ""
+
+    def _page_url(self, page: str, token: str, delivery: Delivery) -> str:
+        """Return the URL of one of the API's pages. One of a brand other than the default names it, for its look."""
+        brand = self.brands.brand_of_delivery(delivery)
+        look = f"?brand={brand.key}" if brand.key else ""
+        return f"{self.settings.mail.unsubscribe_base}/{page}/{token}{look}"
 
 
 def _index_s(catalogue: Catalogue) -> int:
@@ -329,6 +338,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
         unsubscribe_tokens=unsubscribe_tokens(settings),
+        preference_tokens=preference_tokens(settings),
         verp=_verp(settings),
     )
 
@@ -342,6 +352,12 @@ def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
     """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
     secrets = settings.mail_secrets
     return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def preference_tokens(settings: Settings) -> PreferenceTokens | None:
+    """Return the maker and reader of the tokens in links to a person's preferences; None without a secret."""
+    secrets = settings.mail_secrets
+    return PreferenceTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
 
 
 def _verp(settings: Settings) -> Verp | None:

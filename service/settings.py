@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from service.model.address import check_address
 from service.model.event import ClockBound
+from service.model.urls import origin_patterns
 from service.model.validators import networks_in
 from service.pages.brand import BrandFields
 from service.relay_settings import SmtpSettings
@@ -28,6 +29,7 @@ RATE = re.compile(
     r"[1-9]\d{0,8} ?(?:/|per) ?[1-9]?\d{0,4} ?(?:second|minute|hour|day|month|year)s?", re.ASCII
 )
 """A rate limit, as the `limits` library reads it."""
+_LOOPBACK_ORIGINS = "http://127.0.0.1:*, http://localhost:*"
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
 
 
@@ -145,7 +147,8 @@ class HttpSettings(BaseModel):
     """Address of the API, the reverse proxies in front of it, and limits of its connections.
 
     `metrics_port` serves /metrics, which the API's own port does not; 0 means no metrics.
-    `forwarded_allow_ips`: addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas.
+    `cors_origins`: the origins whose pages may call the API, and `forwarded_allow_ips`: addresses and networks of the
+    proxies whose X-Forwarded-For is believed, both separated by commas.
     Sizes are in bytes, times in seconds. `max_connections_per_address` 0 means no limit.
     """
 
@@ -154,6 +157,7 @@ class HttpSettings(BaseModel):
     root_path: str = ""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9101
+    cors_origins: str = ""
     forwarded_allow_ips: str = ""
     max_target_bytes: int = Field(default=16_384, ge=256)
     max_header_bytes: int = Field(default=32_768, ge=1024)
@@ -173,19 +177,33 @@ class HttpSettings(BaseModel):
         networks_in(text)
         return text
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, text: str) -> str:
+        origin_patterns(text)
+        return text
+
 
 class AuthSettings(BaseModel):
     """Verification of bearer tokens. `skew` and `jwks_stale` are in seconds.
 
-    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again.
+    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again. `token_secrets` sign the
+    short-lived inbox tokens that the API gives out: the first signs, all verify; without any, `secret` does.
     """
 
     secret: SecretStr = SecretStr("")
+    token_secrets: tuple[SecretStr, ...] = ()
     jwks_url: str = ""
     algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
     audience: str = "tocsin"
     skew: int = 60
     jwks_stale: float = Field(default=3600.0, ge=0)
+
+    @property
+    def inbox_token_secrets(self) -> tuple[str, ...]:
+        """Return the secrets of inbox tokens, newest first; none where the API cannot give any out."""
+        secrets = tuple(secret.get_secret_value() for secret in self.token_secrets or (self.secret,))
+        return tuple(secret for secret in secrets if secret)
 
     @property
     def accepted_algorithms(self) -> tuple[str, ...]:
@@ -209,6 +227,7 @@ class LimitSettings(BaseModel):
     """
 
     inbox: str = "1200/minute"
+    tokens: str = "6000/minute"
     tables: str = "1200/minute"
     account: str = "1200/minute"
     events: str = "12000/minute"
@@ -337,6 +356,11 @@ class Settings(BaseSettings):
         """Return the secrets that sign links and bounce addresses, newest first; in dev mode at least DEV_SECRET."""
         named = tuple(secret.get_secret_value() for secret in self.mail.secrets)
         return named or ((DEV_SECRET,) if self.mode == "dev" else ())
+
+    @property
+    def cors_origins(self) -> str:
+        """Return the origins whose pages may call the API; in dev mode, unless set, those of this machine."""
+        return self.http.cors_origins or (_LOOPBACK_ORIGINS if self.mode == "dev" else "")
 
     @property
     def embedded(self) -> frozenset[str]:

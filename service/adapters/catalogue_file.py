@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.event import WITHDRAW
-from service.model.links import link_fields
+from service.model.urls import link_fields
 
 
 class CatalogueError(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 
@@ -22,17 +22,22 @@ from service.api.routes import (
     groups,
     health,
     inbox,
+    inbox_preferences,
     inbox_stream,
     preferences,
+    preferences_page,
     recipients,
+    tokens,
     unsubscribe,
 )
-from service.bootstrap import unsubscribe_tokens
+from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
 
 _ROUTE_MODULES = (
     inbox,
     inbox_stream,
+    inbox_preferences,
+    tokens,
     groups,
     contacts,
     preferences,
@@ -41,23 +46,27 @@ _ROUTE_MODULES = (
     explain,
     bounces,
     unsubscribe,
+    preferences_page,
     health,
 )
 _PLAIN = (inbox.counts, inbox.notifications)
 
 
-def create_app(deps: ApiDeps) -> FastAPI:
-    """Return the API over these ports. Raise ValueError when the authentication settings are unsafe."""
-    app = bare_app(deps.settings)
+def create_app(deps: ApiDeps, *further: APIRouter) -> FastAPI:
+    """Return the API over these ports, with further routes. Raise ValueError for unsafe authentication settings."""
+    app = bare_app(deps.settings, *further)
     app.state.deps = deps
     app.state.authenticators = Authenticators(
-        Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
+        Tokens(deps.settings),
+        Passwords(deps.accounts),
+        unsubscribe_tokens(deps.settings),
+        preference_tokens(deps.settings),
     )
     app.state.hub = Hub(deps.inbox_changes)
     return app
 
 
-def bare_app(settings: Settings | None = None) -> FastAPI:
+def bare_app(settings: Settings | None = None, *further: APIRouter) -> FastAPI:
     """Return the routes and documents without any ports, which is enough to build the OpenAPI document."""
     app = FastAPI(
         title="Tocsin",
@@ -68,7 +77,7 @@ def bare_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
-    routers = [module.router for module in (*_ROUTE_MODULES, page)]
+    routers = [*(module.router for module in (*_ROUTE_MODULES, page)), *further]
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
@@ -83,6 +92,7 @@ def bare_app(settings: Settings | None = None) -> FastAPI:
         methods=methods,
         root_path=settings.http.root_path if settings else "",
         events_limit=settings.limits.events if settings else "",
+        cors_origins=settings.cors_origins if settings else "",
         behind_proxy=settings is None or bool(settings.http.forwarded_allow_ips),
     )
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -16,6 +16,8 @@ from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
+from service.pipeline.tables.preference_centre import PreferenceCentre
+from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
 from service.ports import (
@@ -31,6 +33,7 @@ from service.ports import (
     Publisher,
     RateLimits,
     RecipientDirectory,
+    StreamTickets,
 )
 from service.settings import Settings
 
@@ -66,6 +69,7 @@ class ApiDeps:
     api_keys: ApiKeys
     rate_limits: RateLimits
     idempotency: Idempotency
+    stream_tickets: StreamTickets
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None
@@ -76,7 +80,12 @@ class ApiDeps:
     @property
     def entry_format(self) -> EntryFormat:
         """Return the form of inbox entries."""
-        return EntryFormat(self.catalogue, self.settings.mail.site.rstrip("/"))
+        return EntryFormat(self.catalogue, self.brands)
+
+    @property
+    def preference_centre(self) -> PreferenceCentre:
+        """Return the reader and writer of one person's preferences."""
+        return PreferenceCentre(self.catalogue, self.writer, self.clock)
 
     @property
     def read_marks(self) -> ReadMarker:
@@ -92,6 +101,7 @@ class Authenticators:
     tokens: Tokens
     passwords: Passwords
     unsubscribe: UnsubscribeTokens | None = None
+    preferences: PreferenceTokens | None = None
 
 
 def deps_of(request: Request) -> ApiDeps:

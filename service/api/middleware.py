@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.cors import CorsPolicy
 from service.api.errors import ApiError, error_of, error_response, route_path
 from service.api.methods import MethodTable
 from service.api.metrics import observe
@@ -45,9 +46,11 @@ class ApiMiddleware:
         root_path: str = "",
         events_limit: str = "",
         *,
+        cors_origins: str = "",
         behind_proxy: bool = True,
     ) -> None:
         self._app = app
+        self._cors = CorsPolicy(cors_origins)
         self._plain = plain
         self._methods = methods
         self._events_limit = events_limit
@@ -63,12 +66,13 @@ class ApiMiddleware:
             scope["root_path"] = self._root_path
         began = time.perf_counter()
         status, started = 500, False
+        cors = self._cors.headers(scope["headers"])
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                message["headers"] = [*message["headers"], *_HEADERS, *scope.get("tocsin.headers", ())]
+                message["headers"] = [*message["headers"], *_HEADERS, *cors, *scope.get("tocsin.headers", ())]
             elif HEAD_ONLY in scope:
                 message["body"] = b""
             await send(message)
@@ -119,6 +123,7 @@ class ApiMiddleware:
         if method == "OPTIONS" and (headers := self._methods.headers(path)):
             if path == EVENTS_PATH:
                 headers |= webhook_permission(scope["headers"], self._events_limit)
+            headers |= self._cors.preflight_headers(scope["headers"], headers["Allow"])
             return Response(status_code=204, headers=headers)
         return None
 

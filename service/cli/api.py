@@ -1,6 +1,6 @@
 """`tocsin api`: serve the HTTP API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,8 @@ import typer
 from service.cli.support.output import CliError
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from service.api.deps import ApiDeps
     from service.settings import Settings
 
@@ -42,7 +44,7 @@ async def _serve(settings: "Settings") -> None:
     except ValueError as error:
         raise CliError(str(error)) from error
     async with _deps(settings) as deps:
-        application = create_app(deps)
+        application = create_app(deps, *_start_page(settings))
         collect_less_garbage()
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
         await metrics.start()
@@ -52,13 +54,23 @@ async def _serve(settings: "Settings") -> None:
             await metrics.stop()
 
 
+def _start_page(settings: "Settings") -> "Sequence[APIRouter]":
+    """Return the routes of the start page, which only dev mode has."""
+    if settings.mode != "dev":
+        return ()
+    from service.dev.start.routes import router
+
+    return (router,)
+
+
 @asynccontextmanager
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
     from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.rate_limits import SharedRateLimits
-    from service.adapters.redis.idempotency import RedisIdempotency
+    from service.adapters.redis.http.idempotency import RedisIdempotency
+    from service.adapters.redis.http.stream_tickets import RedisStreamTickets
     from service.adapters.redis.inbox.changes import RedisInboxChanges
     from service.adapters.redis.inbox.pages import RedisInboxReads
     from service.adapters.redis.tables.contacts import RedisContacts
@@ -101,6 +113,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             api_keys=RedisApiKeys(parts.store),
             rate_limits=SharedRateLimits(parts.store),
             idempotency=RedisIdempotency(parts.store),
+            stream_tickets=RedisStreamTickets(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
             explain=parts.explain(KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)),

@@ -44,16 +44,19 @@ class PreviewServer:
     def app(self) -> Starlette:
         """Return the application. It answers to loopback host names only, which defeats DNS rebinding."""
         return Starlette(
-            routes=[
-                Route("/", self._first),
-                Route("/preview", self._first),
-                Route("/version", self._version),
-                Route("/reload.js", _script),
-                Route("/preview/{type}", self._page),
-                Route("/preview/{type}/html", self._html),
-            ],
+            routes=[Route("/", self._first), *self.routes()],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
         )
+
+    def routes(self) -> list[Route]:
+        """Return the routes but that of the root, for another application that has them too."""
+        return [
+            Route("/preview", self._first),
+            Route("/version", self._version),
+            Route("/reload.js", _script),
+            Route("/preview/{type}", self._page),
+            Route("/preview/{type}/html", self._html),
+        ]
 
     def version(self) -> str:
         """Return a digest of every file's name, size and modification time."""

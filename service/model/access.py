@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCOPES = ("inbox", "tables", "events", "operate")
-"""The rights of a credential: read one's inbox, change tables, publish events, inspect and repair."""
+SCOPES = ("inbox", "tokens", "tables", "events", "operate")
+"""The rights of a credential: read one's inbox, issue tokens for inboxes, change tables, publish events, inspect and
+repair."""
 
 
 class _CredentialRow(BaseModel):

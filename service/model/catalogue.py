@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from service.model.channels import CHANNELS, Channel
-from service.model.links import LINK_PATTERN, linked_url
+from service.model.urls import LINK_PATTERN, linked_url
 from service.model.validators import MAX_DURATION_S, check_time
 
 _LONGEST_KEY = 1024

@@ -10,7 +10,16 @@ from service.ports.credentials import Accounts, ApiKeys
 from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
 from service.ports.fan_outs import FanOut, FanOuts
-from service.ports.http import Idempotency, IdempotencyRecord, IdempotencyState, Quota, RateLimits
+from service.ports.http import (
+    STREAM_TICKET_S,
+    Idempotency,
+    IdempotencyRecord,
+    IdempotencyState,
+    Quota,
+    RateLimits,
+    StreamTicket,
+    StreamTickets,
+)
 from service.ports.inbox import (
     Inbox,
     InboxChange,
@@ -70,6 +79,7 @@ __all__ = [
     "FILLING",
     "MANY",
     "REBUILDING",
+    "STREAM_TICKET_S",
     "AccountPage",
     "Accounts",
     "AddressSearch",
@@ -126,6 +136,8 @@ __all__ = [
     "SendRateLimit",
     "SoftBounceScores",
     "StateHistory",
+    "StreamTicket",
+    "StreamTickets",
     "SupersedableEvent",
     "SupersedeIndex",
     "TableCount",

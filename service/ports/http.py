@@ -1,4 +1,4 @@
-"""State of the HTTP API that all its processes share: request limits and idempotency keys."""
+"""State of the HTTP API that all its processes share: request limits, idempotency keys, tickets of streams."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,4 +57,30 @@ class Idempotency(Protocol):
 
     async def release(self, key: str) -> None:
         """Remove the key of a request that changed nothing, so that it may be sent again."""
+        ...
+
+
+STREAM_TICKET_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTicket:
+    """The right to open one live stream of a recipient's inbox. `until_s`: when the stream ends at the latest (epoch).
+
+    `inf` for a stream that no credential ends.
+    """
+
+    recipient: str
+    until_s: float
+
+
+class StreamTickets(Protocol):
+    """Tickets by their secrets, each kept for STREAM_TICKET_S seconds."""
+
+    async def put(self, secret: str, ticket: StreamTicket) -> None:
+        """Store a ticket. Raise Unavailable."""
+        ...
+
+    async def take(self, secret: str) -> StreamTicket | None:
+        """Return a ticket and remove it; None for one that was taken before, or never stored. Raise Unavailable."""
         ...

@@ -79,6 +79,10 @@ class Renderer(Protocol):
         """Return one line of plain text."""
         ...
 
+    def brand_key(self, delivery: Delivery) -> str:
+        """Return the key of the brand in whose look the delivery is rendered; empty for the default."""
+        ...
+
 
 class RenderFailed(Exception):
     """A template could not be rendered with this data; retrying does not help."""

@@ -1,8 +1,8 @@
-"""Idempotency keys and request limits of the HTTP API, in memory."""
+"""Idempotency keys, request limits and tickets of the HTTP API, in memory."""
 
 from collections import defaultdict
 
-from service.ports import IdempotencyRecord, IdempotencyState, Quota
+from service.ports import IdempotencyRecord, IdempotencyState, Quota, StreamTicket
 
 
 class FakeIdempotency:
@@ -42,3 +42,16 @@ class FakeRateLimits:
         allowed = self.taken[who] + cost <= amount
         self.taken[who] += cost * allowed
         return Quota(allowed, amount, amount - self.taken[who], 60, 60)
+
+
+class FakeStreamTickets:
+    """Implements the StreamTickets port; tickets never expire."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[str, StreamTicket] = {}
+
+    async def put(self, secret: str, ticket: StreamTicket) -> None:
+        self._tickets[secret] = ticket
+
+    async def take(self, secret: str) -> StreamTicket | None:
+        return self._tickets.pop(secret, None)

@@ -20,6 +20,9 @@ class FakeRenderer:
         self._check(delivery)
         return f"{delivery.type} for {delivery.name}"
 
+    def brand_key(self, delivery: Delivery) -> str:
+        return ""
+
     def _check(self, delivery: Delivery) -> None:
         if "unrenderable" in delivery.data:
             raise RenderFailed("data.unrenderable is present")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from math import inf
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,8 @@ from service import settings
 from service.adapters import rate_limits
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
-from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.row_locks import RedisRowLocks
@@ -29,11 +31,13 @@ from service.ports import (
     RateLimits,
     RecipientDirectory,
     RowLocks,
+    StreamTicket,
+    StreamTickets,
     TableWrites,
     Unavailable,
 )
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
-from tests.fakes.http import FakeIdempotency, FakeRateLimits
+from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 from tests.support.completeness import mark_complete
@@ -52,6 +56,7 @@ class ApiPorts:
     writes: TableWrites
     locks: RowLocks
     idempotency: Idempotency
+    tickets: StreamTickets
     limits: RateLimits
 
 
@@ -66,6 +71,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
             tables,
             FakeRowLocks(),
             FakeIdempotency(),
+            FakeStreamTickets(),
             FakeRateLimits(),
         )
         return
@@ -81,6 +87,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
         RedisTableWrites(store),
         RedisRowLocks(store),
         RedisIdempotency(store),
+        RedisStreamTickets(store),
         SharedRateLimits(store, now=lambda: 1_000_000.0),
     )
     await store.close()
@@ -154,6 +161,19 @@ async def test_idempotency(ports: ApiPorts) -> None:
     assert (done.repeat, done.answer) == (IdempotencyState.done, b'{"a":\n1}')
     await ports.idempotency.release("k")
     assert (await ports.idempotency.begin("k", "two")).repeat is IdempotencyState.first
+
+
+async def test_stream_tickets(ports: ApiPorts) -> None:
+    """A ticket is taken once, however many requests race for it; another secret has none."""
+    forever, until = StreamTicket("line\nbreak é", inf), StreamTicket("bob", 1_790_000_000.25)
+    await ports.tickets.put("one", forever)
+    await ports.tickets.put("two", until)
+
+    taken = await asyncio.gather(*(ports.tickets.take("one") for _ in range(5)))
+
+    assert sorted(taken, key=bool) == [None] * 4 + [forever]
+    assert await ports.tickets.take("two") == until
+    assert await ports.tickets.take("\ud800") is None
 
 
 async def test_rate_limits(ports: ApiPorts) -> None:

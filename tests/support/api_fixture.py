@@ -15,7 +15,8 @@ from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
-from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.inbox.pages import RedisInboxReads
@@ -42,7 +43,7 @@ from service.settings import (
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
-from tests.fakes.http import FakeIdempotency, FakeRateLimits
+from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
@@ -139,6 +140,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         api_keys=keys,
         rate_limits=FakeRateLimits(),
         idempotency=FakeIdempotency(),
+        stream_tickets=FakeStreamTickets(),
     )
     async with _serve(deps, tables, tables) as api:
         yield api
@@ -191,4 +193,5 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         api_keys=keys,
         rate_limits=SharedRateLimits(store),
         idempotency=RedisIdempotency(store),
+        stream_tickets=RedisStreamTickets(store),
     )

@@ -6,7 +6,7 @@ from jinja2 import StrictUndefined
 
 from service.model.catalogue import AudienceRule
 from service.model.delivery import Delivery
-from service.model.links import quoted_part
+from service.model.urls import quoted_part
 from service.ports import RenderFailed
 
 

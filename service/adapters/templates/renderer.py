@@ -102,6 +102,10 @@ class TemplateRenderer:
         """Return the inbox text, one line of plain text. Raise RenderFailed."""
         return self.line("inbox", delivery)
 
+    def brand_key(self, delivery: Delivery) -> str:
+        """Return the key of the delivery's brand; empty for the default."""
+        return self._library(delivery).brand.key
+
     def line(self, block: str, delivery: Delivery) -> str:
         """Return a block as one line of plain text. Raise RenderFailed."""
         library = self._library(delivery)

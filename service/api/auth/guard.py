@@ -42,6 +42,22 @@ async def authorize(request: Request, scope: str) -> Principal:
     return principal
 
 
+async def authorize_stream(request: Request) -> Principal:
+    """Return the caller of a live stream: by the `ticket` of the query, which works once, or as `authorize` does.
+
+    Raise ApiError or Unavailable.
+    """
+    secret = request.query_params.get("ticket")
+    if secret is None or "authorization" in request.headers:
+        return await authorize(request, "inbox")
+    ticket = await deps_of(request).stream_tickets.take(secret)
+    if ticket is None:
+        raise _unauthorized("The ticket was used before, or is older than half a minute.")
+    principal = Principal(PrincipalKind.recipient, ticket.recipient, frozenset({"inbox"}), ticket.until_s)
+    await enforce_rate_limit(request, "inbox", principal.name)
+    return principal
+
+
 async def authorize_account(request: Request) -> Principal:
     """Return the account that calls with HTTP Basic. Raise ApiError or Unavailable."""
     encoded = _credential(request, "basic")
@@ -100,6 +116,7 @@ class _Basic(SecurityBase):
 
 
 MayChangeTables = Annotated[Principal, Depends(_Bearer("tables"))]
+MayIssueTokens = Annotated[Principal, Depends(_Bearer("tokens"))]
 MayPublish = Annotated[Principal, Depends(_Bearer("events"))]
 MayReadInbox = Annotated[Principal, Depends(_Bearer("inbox"))]
 MayOperate = Annotated[Principal, Depends(_Bearer("operate"))]

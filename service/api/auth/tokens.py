@@ -1,4 +1,7 @@
-"""Bearer JWTs (RFC 7519, RFC 8725), with algorithms pinned by the settings, and audience and expiry required."""
+"""Bearer JWTs (RFC 7519, RFC 8725) of the issuer, and inbox tokens of our own.
+
+Algorithms are pinned by the settings, audience and expiry required.
+"""
 
 import secrets
 import time
@@ -7,6 +10,8 @@ from typing import Any
 
 import jwt
 
+from service.api.auth.inbox_tokens import TYPE as INBOX_TYPE
+from service.api.auth.inbox_tokens import InboxTokens
 from service.api.auth.jwks import Jwks
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
 from service.settings import DEV_SECRET, Settings
@@ -29,26 +34,33 @@ def _is_date(value: object) -> bool:
 
 
 class Tokens:
-    """The verifier of JWTs: HS256 only by the shared secret, RS256 and ES256 only by the issuer's keys."""
+    """The verifier of JWTs: HS256 only by the shared secret, RS256 and ES256 only by the issuer's keys.
+
+    `inbox` signs the tokens of our own, and verifies them.
+    """
 
     def __init__(self, settings: Settings, jwks: Jwks | None = None) -> None:
         """Raise ValueError for a public or short secret, for a bad JWKS URL, and where no token can be accepted."""
         auth = settings.auth
         secret = auth.secret.get_secret_value()
-        if settings.mode != "dev" and secret == DEV_SECRET:
-            raise ValueError(
-                "TOCSIN_AUTH__SECRET is the secret of `tocsin dev`, which is public; set another"
-            )
-        if secret and len(secret) < _MIN_SECRET_CHARACTERS:
-            raise ValueError(
-                f"TOCSIN_AUTH__SECRET must have at least {_MIN_SECRET_CHARACTERS} characters (RFC 7518, 3.2)"
-            )
+        named = [
+            ("TOCSIN_AUTH__SECRET", secret),
+            *(("TOCSIN_AUTH__TOKEN_SECRETS", one) for one in auth.inbox_token_secrets),
+        ]
+        for name, value in named:
+            if settings.mode != "dev" and value == DEV_SECRET:
+                raise ValueError(f"{name} is the secret of `tocsin dev`, which is public; set another")
+            if value and len(value) < _MIN_SECRET_CHARACTERS:
+                raise ValueError(
+                    f"{name} must have at least {_MIN_SECRET_CHARACTERS} characters (RFC 7518, 3.2)"
+                )
+        self.inbox = InboxTokens(auth.inbox_token_secrets)
         self._algorithms = frozenset(auth.accepted_algorithms)
         if settings.mode != "dev" and not self._algorithms:
-            named = f", for {' and '.join(auth.algorithms)}" if auth.algorithms else ""
+            accepted = f", for {' and '.join(auth.algorithms)}" if auth.algorithms else ""
             raise ValueError(
                 "no caller can sign in to the API: set TOCSIN_AUTH__SECRET (HS256) or TOCSIN_AUTH__JWKS_URL "
-                f"(RS256, ES256){named}"
+                f"(RS256, ES256){accepted}"
             )
         self._jwks = jwks or (Jwks(auth.jwks_url, stale_s=auth.jwks_stale) if auth.jwks_url else None)
         self._secret = secret
@@ -99,6 +111,8 @@ class Tokens:
         if len(token) > _MAX_CHARACTERS:
             raise BadCredential("the token is too long")
         header = jwt.get_unverified_header(token)
+        if header.get("typ") == INBOX_TYPE:
+            return self.inbox.claims(token, str(header.get("kid", "")))
         algorithm = header.get("alg")
         if algorithm not in self._algorithms or header.get("crit"):
             raise BadCredential(_BAD_ALGORITHM)

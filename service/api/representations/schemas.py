@@ -28,6 +28,7 @@ _ERROR_DESCRIPTIONS = {
     422: "The body is JSON but does not match the documented schema; `errors` lists the invalid fields.",
     429: "Too many requests; Retry-After gives the number of seconds to wait.",
     431: "The header fields are too large or too many.",
+    501: "The operator has not configured what this operation needs.",
     503: "A dependency is unavailable; Retry-After gives the number of seconds to wait.",
 }
 

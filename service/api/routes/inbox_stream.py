@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.auth.guard import MayReadInbox
+from service.api.auth.guard import MayReadInbox, authorize_stream
 from service.api.auth.principal import Principal
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
@@ -34,6 +34,13 @@ _RETRY_S = 1.0
 _CLIENT_RETRY_MS = 2000
 _TYPES = query_parameter(
     "filter[type]", {"type": "string"}, "Types by number or name, separated by commas; all types by default."
+)
+_LONGEST_ID = 64
+_TICKET = query_parameter("ticket", {"type": "string"}, "A ticket, instead of a token.")
+_LAST_EVENT_ID = query_parameter(
+    "last_event_id",
+    {"type": "string", "maxLength": _LONGEST_ID},
+    "As the header Last-Event-ID, which comes first.",
 )
 _TEXT = {"type": "string"}
 _EVENT = {
@@ -75,20 +82,26 @@ async def read_all(
         200: response(_EVENT, "Server-sent events; the schema describes one event.", "text/event-stream"),
         **error_responses(400, 401, 403, 429, 503),
     },
+    openapi_extra={"security": [{"bearer": []}, {}], "parameters": [_TICKET, _LAST_EVENT_ID]},
 )
 async def stream(
     request: Request,
-    principal: MayReadInbox,
     deps: Deps,
     last_event_id: Annotated[
-        str | None, Header(max_length=64, description="The id of the last event that the client received.")
+        str | None,
+        Header(max_length=_LONGEST_ID, description="The id of the last event that the client received."),
     ] = None,
 ) -> Response:
     """Stream the inbox as server-sent events: first a `snapshot`, then `new`, `read` and `removed` as they happen.
 
     With Last-Event-ID, the stream begins with the changes after that event, or with a snapshot if they are no longer
     known. `counts` follows the snapshot and the changes. A comment every 15 seconds keeps the connection open.
+
+    A page that reads the response by `fetch` sends its token in the Authorization header. The browser's EventSource
+    sends none: it gets a ticket (`POST /v1/inbox/stream-tickets`), and `last_event_id` in the query where it resumes.
     """
+    principal = await authorize_stream(request)
+    last_event_id = last_event_id or request.query_params.get("last_event_id", "")[:_LONGEST_ID] or None
     hub: Hub = request.app.state.hub
     if hub.closing:
         raise Unavailable("the server is shutting down")

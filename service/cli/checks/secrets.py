@@ -12,11 +12,11 @@ _LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 
 
 def check_secrets(settings: Settings) -> Sequence[Finding]:
-    """Return the findings on tokens, mail secrets, then on passwords of Kafka and Redis.
+    """Return the findings on tokens, inbox tokens, mail secrets, then on passwords of Kafka and Redis.
 
     Relays are not among them: the settings refuse a relay's password without TLS.
     """
-    return [*_tokens(settings), _mail(settings), *_connections(settings)]
+    return [*_tokens(settings), _inbox_tokens(settings), _mail(settings), *_connections(settings)]
 
 
 def _tokens(settings: Settings) -> Iterator[Finding]:
@@ -41,6 +41,28 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
         yield fail(
             "jwks", f"{auth.jwks_url} is without TLS: the keys can be replaced in transit", "use https"
         )
+
+
+def _inbox_tokens(settings: Settings) -> Finding:
+    """Return the finding on the secrets that sign inbox tokens. A leaked one is enough to read every inbox."""
+    name, secrets = "inbox tokens", settings.auth.inbox_token_secrets
+    remedy = "set TOCSIN_AUTH__TOKEN_SECRETS to a JSON list of random secrets of 32 characters or more"
+    if settings.mode == "dev":
+        return ok(name, "dev mode: signed with the dev secret, which is public, where none is set")
+    if DEV_SECRET in secrets:
+        return fail(name, "one of their secrets is that of `tocsin dev`, which is public", remedy)
+    if any(len(secret) < _MIN_SECRET_CHARACTERS for secret in secrets):
+        return fail(name, f"one of their secrets has less than {_MIN_SECRET_CHARACTERS} characters", remedy)
+    if any(len(set(secret)) < _MIN_DISTINCT_CHARACTERS for secret in secrets):
+        return warn(
+            name,
+            f"one of their secrets has less than {_MIN_DISTINCT_CHARACTERS} different characters",
+            remedy,
+        )
+    if not secrets:
+        return ok(name, f"none are issued; for apps that ask for them, {remedy}")
+    setting = "TOKEN_SECRETS" if settings.auth.token_secrets else "SECRET"
+    return ok(name, f"signed with TOCSIN_AUTH__{setting}")
 
 
 def _mail(settings: Settings) -> Finding:

@@ -1,6 +1,7 @@
 """The web view's routes and the headers that keep a hostile message from acting in the viewer's browser."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -81,11 +82,19 @@ class WebView:
         return search(mails, query) if query else mails
 
 
-def web_app(mails: MailStore, smtp_port: int) -> Starlette:
-    """Return the web view and the API together. It answers to loopback host names only, which defeats DNS rebinding."""
+def web_app(mails: MailStore, smtp_port: int, further: Sequence[Route] = ()) -> Starlette:
+    """Return the web view, the API and further routes together.
+
+    It answers to loopback host names only, which defeats DNS rebinding.
+    """
     static = StaticFiles(directory=Path(__file__).with_name("static"))
     return Starlette(
-        routes=[*MailpitApi(mails).routes(), *WebView(mails, smtp_port).routes(), Mount("/static", static)],
+        routes=[
+            *MailpitApi(mails).routes(),
+            *WebView(mails, smtp_port).routes(),
+            *further,
+            Mount("/static", static),
+        ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
     )
 

@@ -79,6 +79,11 @@ class TableWriter:
         self._topics = topics
         self._clock = clock
 
+    @property
+    def tables(self) -> Tables:
+        """Return the tables that it reads, as they are after its writes."""
+        return self._stores.tables
+
     async def group(self, external_id: str, project_id: str, change: Callable[[Group], Group]) -> Group:
         """Change a group's address lists; `change` gets an empty group where none is stored. Return the row."""
         key = GroupKey(external_id, project_id)

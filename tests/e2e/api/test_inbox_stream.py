@@ -132,6 +132,35 @@ async def test_resume(api: ApiFixture, client: httpx.AsyncClient) -> None:
     assert (name, new["data"]["id"]) == ("new", "b")
 
 
+async def test_a_ticket_instead_of_a_token(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    """A browser's EventSource opens the stream of the ticket's owner by the URL alone, and resumes by it."""
+
+    async def ticket() -> str:
+        return str((await client.post(f"{STREAM}-tickets", headers=api.bearer())).json()["ticket"])
+
+    await api.add(inbox_item("overbid", id="a"))
+    async with client.stream("GET", STREAM, params={"ticket": await ticket()}) as answer:
+        events = Events(answer)
+        assert await events.names(2) == ["snapshot", "counts"]
+        last = events.last_id
+    await api.add(inbox_item("winner", id="b"), inbox_item("winner", "bob", id="c"))
+
+    query = {"ticket": await ticket(), "last_event_id": last}
+    async with client.stream("GET", STREAM, params=query) as answer:
+        name, new = await Events(answer).next()
+
+    assert (name, new["data"]["id"]) == ("new", "b")
+
+
+async def test_a_stream_by_ticket_ends_with_the_token(api: ApiFixture, client: httpx.AsyncClient) -> None:
+    """A ticket does not outlive the token that it was issued for."""
+    short = {"Authorization": f"Bearer {token('alice', exp=time.time() + 1)}"}
+    ticket = (await client.post(f"{STREAM}-tickets", headers=short)).json()["ticket"]
+
+    async with client.stream("GET", STREAM, params={"ticket": ticket}) as answer:
+        assert [line async for line in answer.aiter_lines()][-1] == ""
+
+
 @pytest.mark.parametrize("last", ["1-1", "nonsense", "99999999999999999999-0"])
 async def test_snapshot_on_a_gap(api: ApiFixture, client: httpx.AsyncClient, last: str) -> None:
     """An unknown or expired Last-Event-ID gets a snapshot."""

@@ -16,7 +16,14 @@ INBOX = [
     ("DELETE", "/notifications/x"),
     ("POST", "/notifications"),
 ]
-INBOX += [("POST", "/v1/inbox/read-all"), ("GET", "/v1/inbox/stream")]
+INBOX += [
+    ("POST", "/v1/inbox/read-all"),
+    ("GET", "/v1/inbox/stream"),
+    ("POST", "/v1/inbox/stream-tickets"),
+    ("GET", "/v1/inbox/preferences"),
+    ("PATCH", "/v1/inbox/preferences"),
+]
+TOKENS = [("POST", "/v1/tokens")]
 TABLES = [
     ("GET", "/api/v1/notification/"),
     ("PATCH", "/api/v1/notification/configure/"),
@@ -48,7 +55,7 @@ def test_every_route_is_listed(api: ApiFixture) -> None:
     """Every documented route is in the lists above, so that the tests below cover it."""
     known = {
         (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
-        for m, p in INBOX + TABLES + EVENTS + OPERATE + ACCOUNT
+        for m, p in INBOX + TOKENS + TABLES + EVENTS + OPERATE + ACCOUNT
     }
     documented = {
         (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
@@ -60,7 +67,7 @@ def test_every_route_is_listed(api: ApiFixture) -> None:
     assert documented == known
 
 
-@pytest.mark.parametrize(("method", "path"), INBOX + TABLES + EVENTS + OPERATE + ACCOUNT)
+@pytest.mark.parametrize(("method", "path"), INBOX + TOKENS + TABLES + EVENTS + OPERATE + ACCOUNT)
 async def test_every_route_requires_a_credential(api: ApiFixture, method: str, path: str) -> None:
     """401 without a credential, with an invalid one, or with one of the wrong kind."""
     missing = await api.client.request(method, path)
@@ -81,13 +88,14 @@ async def test_every_route_requires_a_credential(api: ApiFixture, method: str, p
 @pytest.mark.parametrize(
     ("method", "path", "scope"),
     [(*route, "inbox") for route in INBOX]
+    + [(*route, "tokens") for route in TOKENS]
     + [(*route, "tables") for route in TABLES]
     + [(*route, "events") for route in EVENTS]
     + [(*route, "operate") for route in OPERATE],
 )
 async def test_every_route_requires_its_scope(api: ApiFixture, method: str, path: str, scope: str) -> None:
     """A token with every scope but the right one is 403, and the response names the missing scope."""
-    others = {"inbox", "tables", "events", "operate"} - {scope}
+    others = {"inbox", "tokens", "tables", "events", "operate"} - {scope}
 
     answer = await api.client.request(method, path, headers=api.bearer("alice", *sorted(others)))
 

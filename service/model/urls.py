@@ -1,4 +1,7 @@
-"""Links to the operator's product: a configured base and a path below it, which no data can leave or climb in."""
+"""Links to the operator's product, and the origins of the web pages that may call the API.
+
+A link is a configured base and a path below it, which no data can leave or climb in.
+"""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +14,11 @@ _SEGMENT = r"(?:[A-Za-z0-9_~-]+|\{[A-Za-z_][A-Za-z0-9_]*\})"
 LINK_PATTERN = rf"^{_SEGMENT}(?:/{_SEGMENT})*$"
 """A path of words and of fields of the event's data: `lots/{lot_id}/messages`."""
 _LONGEST_PART = 2000  # characters; a token in a link may be a JWT
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<any>\*\.)?"
+    r"(?P<host>[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]{2,45}\])(?::(?P<port>\*|[0-9]{1,5}))?"
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def quoted_part(text: str) -> str:
@@ -43,6 +51,31 @@ def linked_url(base: str, path: str, data: Mapping[str, Any]) -> str:
                 break
             url += f"/{quoted_part(text)}"
     return url
+
+
+def origin_patterns(text: str) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of a comma-separated list of origins (RFC 6454, section 6.2). Raise ValueError.
+
+    `*` stands for one label at the beginning of a host (`https://*.example.com`), or for any port. It cannot stand for
+    a whole host: then every page could call the API with a token that it has got hold of.
+    """
+    return tuple(_origin_pattern(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _origin_pattern(text: str) -> re.Pattern[str]:
+    parts = _ORIGIN.fullmatch(text)
+    if parts is None or (parts["any"] and "." not in parts["host"]):
+        raise ValueError(
+            f"{text[:200]!r} is not an origin: write scheme, host in lower case and ASCII, and port, such as "
+            "https://app.example.com, https://*.example.com or http://localhost:3000"
+        )
+    host = (r"[a-z0-9-]{1,63}\." if parts["any"] else "") + re.escape(parts["host"])
+    port = parts["port"]
+    if port == "*":
+        suffix = "(?::[0-9]{1,5})?"
+    else:  # a browser leaves out the default port
+        suffix = "" if port in (None, _DEFAULT_PORTS[parts["scheme"]]) else f":{port}"
+    return re.compile(f"{parts['scheme']}://{host}{suffix}")
 
 
 @lru_cache(maxsize=1024)

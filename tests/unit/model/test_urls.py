@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.model.links import link_fields, linked_url
+from service.model.urls import link_fields, linked_url
 
 SITE = "https://site.test/app"
 

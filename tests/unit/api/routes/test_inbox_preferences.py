@@ -1,0 +1,109 @@
+"""The caller's preferences, as the inbox component shows them."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from service.model.reasons import Reason
+from service.model.recipient import Recipient
+from service.pipeline.tables.preference_centre import PreferenceOwner
+from tests.support.api_fixture import ApiFixture
+
+PATH = "/v1/inbox/preferences"
+
+
+@pytest.fixture(autouse=True)
+async def recipients(api: ApiFixture) -> None:
+    await api.writes.put_recipients(
+        [
+            Recipient(id="alice", address="alice@example.com", locale="de", version=1),
+            Recipient(id="bob", address="bob@example.com", version=1),
+        ]
+    )
+
+
+async def change(api: ApiFixture, *preferences: dict[str, Any], sub: str = "alice") -> httpx.Response:
+    return await api.client.patch(PATH, json={"preferences": preferences}, headers=api.bearer(sub))
+
+
+def row(document: dict[str, Any], type_name: str) -> dict[str, Any]:
+    (found,) = (one for one in document["types"] if one["type"] == type_name)
+    return found  # type: ignore[no-any-return]
+
+
+async def test_a_listing(api: ApiFixture) -> None:
+    """Titles are in the recipient's language unless another is asked for; the address is masked."""
+    german = (await api.client.get(PATH, headers=api.bearer())).json()
+    english = (await api.client.get(PATH, params={"locale": "en-GB"}, headers=api.bearer())).json()
+
+    assert (german["address"], german["locale"], english["locale"]) == ("a•••@e•••.com", "de", "en")
+    assert row(german, "overbid") == {
+        "type": "overbid",
+        "title": "Neues Höchstgebot",
+        "domain": "auction",
+        "channels": [
+            {"channel": name, "on": True, "mandatory": False, "since": None, "blocked": None, "detail": None}
+            for name in ("email", "inbox")
+        ],
+    }
+    assert row(english, "overbid")["title"] == "New high bidder"
+
+
+async def test_a_change(api: ApiFixture) -> None:
+    """The response has what is in force now, and only the caller's row changes."""
+    answer = await change(api, {"type": "overbid", "channel": "email", "on": False})
+
+    email, inbox = row(answer.json(), "overbid")["channels"]
+    assert (answer.status_code, email["on"], inbox["on"]) == (200, False, True)
+    assert email["since"].endswith("Z")
+    assert answer.json() == (await api.client.get(PATH, headers=api.bearer())).json()
+    other = (await api.client.get(PATH, headers=api.bearer("bob"))).json()
+    assert row(other, "overbid")["channels"][0]["on"]
+
+
+async def test_what_stops_email(api: ApiFixture) -> None:
+    """An unsubscribe and a suppression have a sentence in the language of the response."""
+    owner = PreferenceOwner("alice")
+    await api.deps.writer.unsubscribe(owner.unsubscribe_key("overbid"), "overbid", "the link in a mail")
+    english = {"params": {"locale": "en"}, "headers": api.bearer()}
+
+    blocked = row((await api.client.get(PATH, **english)).json(), "overbid")["channels"][0]
+    assert (blocked["on"], blocked["blocked"]["reason"]) == (False, "unsubscribed")
+    assert blocked["blocked"]["detail"] == "You unsubscribed from these emails."
+    await api.deps.writer.suppress("alice@example.com", Reason.complaint_received)
+    blocked = row((await api.client.get(PATH, **english)).json(), "winner")["channels"][0]
+    assert (blocked["on"], blocked["blocked"]["reason"]) == (True, "suppressed")
+    assert "reported as spam" in blocked["blocked"]["detail"]
+    answer = await change(api, {"type": "overbid", "channel": "email", "on": True})
+    assert row(answer.json(), "overbid")["channels"][0]["blocked"]["reason"] == "suppressed"
+    assert await api.deps.writer.read_unsubscribe(owner.unsubscribe_key("overbid")) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/preferences"),
+        ({"preferences": []}, "#/preferences"),
+        ({"preferences": [{"type": "overbid", "channel": "email"}]}, "#/preferences/0/on"),
+        ({"preferences": [{"type": "overbid", "channel": "sms", "on": True}]}, "#/preferences/0/channel"),
+        ({"preferences": [{"type": "overbid", "channel": "email", "on": 1}]}, "#/preferences/0/on"),
+        ({"preferences": [{"type": "payment", "channel": "email", "on": True}]}, "#/preferences/0/type"),
+        ({"preferences": [{"type": "x" * 65, "channel": "email", "on": True}]}, "#/preferences/0/type"),
+        ({"recipient": "bob", "preferences": []}, "#/preferences"),
+    ],
+)
+async def test_bad_changes(api: ApiFixture, body: dict[str, Any], pointer: str) -> None:
+    """422, with a pointer to the field; nothing is written."""
+    answer = await api.client.patch(PATH, json=body, headers=api.bearer())
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert not api.publisher.messages
+
+
+async def test_a_caller_without_a_row(api: ApiFixture) -> None:
+    """404: there is nothing to choose for one who cannot be notified."""
+    assert (await api.client.get(PATH, headers=api.bearer("dave"))).status_code == 404
+    assert (
+        await change(api, {"type": "overbid", "channel": "email", "on": False}, sub="dave")
+    ).status_code == 404
