@@ -11,7 +11,7 @@ import pytest
 from jinja2 import StrictUndefined, Template, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
-from service.model.links import link_fields
+from service.model.urls import link_fields
 
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import Catalogue, NotificationType
