@@ -1,14 +1,18 @@
 """Schemas and helpers for the OpenAPI document, for bodies that FastAPI does not parse or render itself."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from service.api.errors import JSON_API, PROBLEM
 
 Schema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
+Absent = SkipJsonSchema[None]
+"""The type of a field without a value where the field is left out rather than null."""
 
 MODELS: list[type[BaseModel]] = []
 """Models to include in the document's components; `schema_ref` adds to it."""
@@ -102,8 +106,10 @@ class NotificationAttributes(BaseModel):
     type: int | None
     type_str: str
     meta: dict[str, Any]
-    created_at: str = Field(examples=["2019-04-08T14:17:37Z"])
-    read_at: str | None = Field(default=None, description="Present only if the filter includes read entries.")
+    created_at: datetime = Field(examples=["2019-04-08T14:17:37Z"])
+    read_at: datetime | None = Field(
+        default=None, description="Present only if the filter includes read entries."
+    )
 
 
 class Notification(BaseModel):
@@ -135,7 +141,7 @@ class NotificationId(BaseModel):
 
 
 class NotificationIds(BaseModel):
-    """The entries to mark as read."""
+    """Identifiers of inbox entries."""
 
     data: list[NotificationId]
 
