@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test quick unit lint types lock docs classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide capacity gallery simulate chaos chaos-short up down clean audit load
+.PHONY: help setup run test quick unit lint types lock docs classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI
 	$(BIN)/python -m streams.topics.asyncapi > docs/events/asyncapi.json
 	$(BIN)/python -m service.model > docs/reasons.md
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
+
+vendor: ## write the files of others that the API serves, from the npm packages in their manifest
+	@$(PYTHON) .ci/vendor.py
 
 classify: $(VENV)/.ready ## what the classifier says of a folder of bounces or a TSV file of replies: make classify DIR=…
 	$(BIN)/python -m tests.support.classify_report $(DIR)
