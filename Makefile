@@ -45,6 +45,7 @@ types: $(VENV)/.ready ## mypy, strict
 lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile -q tests/interop/openapi/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/openapi/requirements.lock
 
 docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI, reasons, conformance
 	$(BIN)/python -m service.api > docs/api/openapi.json

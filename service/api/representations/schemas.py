@@ -187,14 +187,15 @@ def query_parameter(name: str, schema: Mapping[str, Any], description: str) -> S
 COUNTS = response(schema_ref(Counts), media_type=JSON_API)
 NOTIFICATIONS = response(schema_ref(Notifications), media_type=JSON_API)
 NOTIFICATION_IDS = schema_ref(NotificationIds)
-_STATUS = {"enum": ["unread", "read", "all"], "type": "string", "default": "unread"}
+# Without a default in the schema: clients send it, and of two names for a parameter only one may be sent.
+_STATUS = {"enum": ["unread", "read", "all"], "type": "string"}
 NOTIFICATIONS_QUERY = [
     query_parameter(
         "sort",
         {"enum": ["created_at", "-created_at"], "type": "string", "default": "created_at"},
         "The sort order; a minus sign sorts newest first.",
     ),
-    query_parameter("filter[status]", _STATUS, "Include unread entries, read entries, or all."),
+    query_parameter("filter[status]", _STATUS, "Include unread entries (the default), read entries, or all."),
     query_parameter("status", _STATUS, "Another name for filter[status]."),
     query_parameter("filter[type]", {"type": "string"}, "Types by number or name, separated by commas."),
     query_parameter(

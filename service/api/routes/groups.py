@@ -36,7 +36,7 @@ _MAX_ERRORS = 20  # fields named in one response
 _NAMES = ("external_id", "project_id")
 Email = Annotated[str, Field(json_schema_extra={"format": "email"})]
 _ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 128}
-_PROJECT = {"type": "string", "maxLength": 128, "default": ""}
+_PROJECT = {"type": "string", "maxLength": 128}
 
 
 class GroupAddresses(RootModel[dict[str, list[Email]]]):
