@@ -71,6 +71,7 @@ def bare_app(settings: Settings | None = None, *further: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Tocsin",
         version="1",
+        servers=[{"url": settings.http.root_path or "/" if settings else "/"}],
         docs_url=None,  # `reference.page` serves /docs: FastAPI's page loads a script from another host
         redoc_url=None,
         # ApiMiddleware records requests; FastAPI's own telemetry would add a cost to each of them

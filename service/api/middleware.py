@@ -19,16 +19,18 @@ from service.observability.exception_text import fault_of
 
 HEAD_ONLY = "tocsin.head"
 """In the scope of a GET that was a HEAD: the body is not sent."""
+CACHED = "tocsin.cached"
+"""In the scope of a request whose response says itself how it may be cached."""
 log = structlog.get_logger(__name__)
 _CLIENT_CLOSED = 499
 _INTERNAL = "The request failed for a reason that is not the caller's."
 _BODY_HEADERS = {b"content-length", b"content-encoding"}
-_HEADERS = (
+_CACHED_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
 )
+_HEADERS = (*_CACHED_HEADERS, (b"cache-control", b"no-store"))
 
 
 class ApiMiddleware:
@@ -72,7 +74,8 @@ class ApiMiddleware:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                message["headers"] = [*message["headers"], *_HEADERS, *cors, *scope.get("tocsin.headers", ())]
+                ours = _CACHED_HEADERS if CACHED in scope else _HEADERS
+                message["headers"] = [*message["headers"], *ours, *cors, *scope.get("tocsin.headers", ())]
             elif HEAD_ONLY in scope:
                 message["body"] = b""
             await send(message)
