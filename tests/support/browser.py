@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from playwright.async_api import Page, Route, async_playwright
+from playwright.async_api import Page, Route, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
+expect.set_options(timeout=60_000)  # a condition is waited for, however busy the machine is
 
 
 @dataclass
