@@ -11,10 +11,10 @@ import pytest
 from jinja2 import StrictUndefined, Template, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
-from service.model.urls import link_fields
 
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import Catalogue, NotificationType
+from service.model.urls import link_fields
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.exhaustive
