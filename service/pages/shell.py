@@ -45,11 +45,11 @@ input, select, textarea { padding: 8px 12px; border: 1px solid var(--soft); bord
 """
 )
 _CARD = """
-body { min-height: 100vh; display: grid; place-items: center; padding: 16px; }
-main { width: 100%; max-width: 480px; padding: 32px 28px 24px; border: 1px solid var(--line);
+.card { min-height: 100vh; display: grid; place-items: center; padding: 16px; }
+.card main { width: 100%; max-width: 480px; padding: 32px 28px 24px; border: 1px solid var(--line);
   border-top: 4px solid var(--link); border-radius: 10px; background: var(--card); overflow-wrap: anywhere; }
-form { margin: 20px 0 16px; display: flex; flex-wrap: wrap; align-items: center; gap: 12px; }
-main footer { margin-top: 24px; padding-top: 16px; border-top: 1px solid var(--line); color: var(--soft);
+.card form { margin: 20px 0 16px; display: flex; flex-wrap: wrap; align-items: center; gap: 12px; }
+.card footer { margin-top: 24px; padding-top: 16px; border-top: 1px solid var(--line); color: var(--soft);
   font-size: 14px; }
 """
 
@@ -58,7 +58,7 @@ OWN_BRAND = default_brand(BrandFields(), name="Tocsin", site="", sender_name="")
 
 
 class Shell:
-    """The frame of pages in a brand's look. `css` is the style of pages that are not cards.
+    """The frame of pages in a brand's look. `css` is added to their style.
 
     `headers` belong to every page: its content security policy. It allows the page's own style, the brand's logo, forms
     to this site, and what `sources` names, such as `{"script-src": "'self'"}`.
@@ -66,7 +66,7 @@ class Shell:
 
     def __init__(self, brand: Brand, css: str = "", sources: Mapping[str, str] | None = None) -> None:
         self._brand = brand
-        self._style = brand_style(brand.palette) + _BASE + (css or _CARD)
+        self._style = brand_style(brand.palette) + _BASE + _CARD + css
         policy = {
             "default-src": "'none'",
             "style-src": f"'sha256-{b64encode(sha256(self._style.encode()).digest()).decode()}'",
@@ -80,7 +80,9 @@ class Shell:
             "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items())
         }
 
-    def document(self, title: str, body: str, *, language: str = "en", head: str = "") -> str:
+    def document(
+        self, title: str, body: str, *, language: str = "en", head: str = "", body_class: str = ""
+    ) -> str:
         """Return a page. `title` is text; `body`, the content of the body element, and `head` are markup."""
         base = language.replace("_", "-").partition("-")[0].lower()
         direction = "rtl" if base in _RIGHT_TO_LEFT else "ltr"
@@ -88,13 +90,16 @@ class Shell:
             f'<!doctype html>\n<html lang="{escape(language)}" dir="{direction}"><head><meta charset="utf-8">'
             f"<title>{escape(title)}</title>"
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"{head}<style>{self._style}</style></head><body>{body}</body></html>"
+            f"{head}<style>{self._style}</style></head>"
+            f'<body class="{escape(body_class)}">{body}</body></html>'
         )
 
     def card(self, title: str, content: str, *, language: str = "en", head: str = "") -> str:
         """Return a page of one card: the brand, `title` as its heading, and the markup `content`."""
         main = f'<main><p class="brand">{self.brand_mark}</p><h1>{escape(title)}</h1>{content}{self._support()}</main>'
-        return self.document(f"{title} · {self._brand.name}", main, language=language, head=head)
+        return self.document(
+            f"{title} · {self._brand.name}", main, language=language, head=head, body_class="card"
+        )
 
     @property
     def brand_mark(self) -> str:

@@ -39,9 +39,9 @@ _STATUS = {"expired": 410, "invalid": 404, "gone": 410, "impossible": 422, "unav
 _MAX_BYTES = 4096
 _ALL = "*"
 _CSS = """
-body { display: grid; place-items: start center; min-height: 100vh; padding: 16px; }
-main { width: 100%; max-width: 720px; padding: 32px 28px 24px; border: 1px solid var(--line);
-  border-top: 4px solid var(--link); border-radius: 10px; background: var(--card); overflow-wrap: anywhere; }
+.card { place-items: start center; }
+.card main { max-width: 720px; }
+.card form { display: block; margin: 0; }
 .notice { margin: 0 0 20px; padding: 12px 16px; border-inline-start: 4px solid var(--link); border-radius: 6px;
   background: var(--hover); }
 ul { margin: 8px 0 20px; padding: 0; list-style: none; }
@@ -61,9 +61,8 @@ li .soft { grid-column: 1; margin: 0; }
 [dir="rtl"] .switch::before { transform: scaleX(-1); }
 .always { display: inline-flex; align-items: center; min-height: 40px; padding: 0 12px; color: var(--soft);
   font-size: 14px; }
-main footer { margin-top: 24px; color: var(--soft); font-size: 14px; }
 @media (max-width: 560px) {
-  main { padding: 24px 18px; } li { grid-template-columns: minmax(0, 1fr); }
+  .card main { padding: 24px 18px; } li { grid-template-columns: minmax(0, 1fr); }
   .switches { grid-row: auto; grid-column: 1; flex-wrap: wrap; margin-top: 6px; }
 }
 @media (forced-colors: active) { .switch::before { border: 1px solid ButtonText; forced-color-adjust: none; } }
