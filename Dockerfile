@@ -6,6 +6,7 @@ RUN python -m venv /opt/tocsin && /opt/tocsin/bin/pip install --no-cache-dir --r
 COPY service service
 COPY streams streams
 COPY templates templates
+COPY docs/events/asyncapi.json docs/events/asyncapi.json
 RUN /opt/tocsin/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.11-slim

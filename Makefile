@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load
+.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,6 +45,7 @@ types: $(VENV)/.ready ## mypy, strict
 lock: $(VENV)/.ready ## update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url --extra embedded --extra otel --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-header --no-emit-index-url -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile -q tests/interop/openapi/requirements.in --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o tests/interop/openapi/requirements.lock
 
 docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI, AsyncAPI, reasons, conformance
 	$(BIN)/python -m service.api > docs/api/openapi.json
@@ -54,6 +55,9 @@ docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI
 
 client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
 	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
+
+vendor: ## write the files of others that the API serves, from the npm packages in their manifest
+	@$(PYTHON) .ci/vendor.py
 
 classify: $(VENV)/.ready ## what the classifier says of a folder of bounces or a TSV file of replies: make classify DIR=…
 	$(BIN)/python -m tests.support.classify_report $(DIR)

@@ -59,7 +59,8 @@ def deliveries(renderer: TemplateRenderer, type_: str, locale: str, count: int) 
 def jinja_and_email_message(renderer: TemplateRenderer, delivery: Delivery) -> bytes:
     """Render both texts with Jinja2, and build the message with EmailMessage."""
     page = text_page(renderer.library, delivery.type, delivery.locale)
-    values = renderer._values(page, delivery, HEADERS["List-Unsubscribe"])
+    values = renderer._values(renderer.library, page, delivery)
+    values["unsubscribe"] = HEADERS["List-Unsubscribe"][1:-1]
     subject = page.block("subject", values)
     values["subject"] = subject
     return email_message(
@@ -71,7 +72,7 @@ def jinja_and_email_message(renderer: TemplateRenderer, delivery: Delivery) -> b
 def text_page(library: Library, type_: str, locale: str) -> Page:
     """Return a page whose bodies are text, not encoded."""
     source = read_source(templates_directory() / type_ / f"{locale}.j2")
-    return compile_page(type_, locale, source, library._layout(locale), PartCodeGenerator)
+    return compile_page(type_, locale, source, library.layout(type_, locale), PartCodeGenerator)
 
 
 def email_message(delivery: Delivery, subject: str, text: str, html: str) -> bytes:

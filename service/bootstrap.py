@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_urlsafe
 
+from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
@@ -32,7 +33,7 @@ from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKey
 from service.adapters.redis.tables.row_locks import RedisRowLocks
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
-from service.adapters.smtp.relay import Relay, Timeouts
+from service.adapters.smtp.relay_list import relays
 from service.adapters.smtp.transport import SmtpTransport
 from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
@@ -41,6 +42,7 @@ from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
+from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.soft_bounces import SoftBounceScorer
@@ -51,6 +53,7 @@ from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from service.pipeline.tables.preference_records import PreferenceApplier
+from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.stage import TablesHandler
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableStores, TableWriter
@@ -80,7 +83,7 @@ from service.ports import (
     Withdrawals,
     Workers,
 )
-from service.settings import RelaySettings, Settings, SmtpSettings, TimeoutSettings, templates_directory
+from service.settings import Settings, templates_directory
 
 
 class SystemClock:
@@ -107,6 +110,7 @@ class Parts:
 
     settings: Settings
     catalogue: Catalogue
+    brands: Brands
     clock: Clock
     topics: TopicNames
     store: Store
@@ -131,6 +135,7 @@ class Parts:
     transport: RelayTransport
     worker: str
     unsubscribe_tokens: UnsubscribeTokens | None
+    preference_tokens: PreferenceTokens | None
     verp: Verp | None
 
     async def close(self) -> None:
@@ -180,6 +185,7 @@ class Parts:
             owner=self.in_flight.owner,
             sender=self._sender,
             headers=self._headers,
+            preferences_url=self._preferences_url,
             in_flight=self.in_flight,
         )
 
@@ -261,14 +267,24 @@ class Parts:
         return self.settings.mail.bounce_address or self.settings.mail.sender
 
     def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        """Return the headers of one-click unsubscribe (RFC 8058) for a type that the recipient may switch off."""
-        if self.unsubscribe_tokens is None or self.catalogue[delivery.type].mandatory:
+        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from."""
+        if self.unsubscribe_tokens is None or not self.catalogue[delivery.type].unsubscribable:
             return {}
-        token = self.unsubscribe_tokens.token(delivery)
         return {
-            "List-Unsubscribe": f"<{self.settings.mail.unsubscribe_base}/unsubscribe/{token}>",
+            "List-Unsubscribe": f"<{self._page_url('unsubscribe', self.unsubscribe_tokens.token(delivery), delivery)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
+
+    def _preferences_url(self, delivery: Delivery) -> str:
+        """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
+        tokens = self.preference_tokens
+        return self._page_url("preferences", tokens.token(delivery), delivery) if tokens else ""
+
+    def _page_url(self, page: str, token: str, delivery: Delivery) -> str:
+        """Return the URL of one of the API's pages. One of a brand other than the default names it, for its look."""
+        brand = self.brands.brand_of_delivery(delivery)
+        look = f"?brand={brand.key}" if brand.key else ""
+        return f"{self.settings.mail.unsubscribe_base}/{page}/{token}{look}"
 
 
 def _index_s(catalogue: Catalogue) -> int:
@@ -281,11 +297,12 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
 
     `renderer.check()` renders every template once, which takes a second; call it where email is sent. Only with
-    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, TemplateFault, or
-    ValueError for an invalid DKIM key.
+    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, BrandError,
+    TemplateFault, or ValueError for an invalid DKIM key.
     """
     directory = settings.templates.directory or templates_directory()
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
+    brands, mail = load_brands(settings.mail, settings.brand), settings.mail
     store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
     history = RedisStateHistory(store)
     if not rebuilding:
@@ -296,6 +313,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     return Parts(
         settings=settings,
         catalogue=catalogue,
+        brands=brands,
         clock=clock,
         topics=TopicNames(settings.kafka.prefix),
         store=store,
@@ -316,10 +334,11 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
         relay_reports=RedisRelayReports(store),
-        renderer=TemplateRenderer(settings.mail, settings.templates, catalogue, dkim_signer(settings.mail)),
+        renderer=TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
         unsubscribe_tokens=unsubscribe_tokens(settings),
+        preference_tokens=preference_tokens(settings),
         verp=_verp(settings),
     )
 
@@ -333,6 +352,12 @@ def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
     """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
     secrets = settings.mail_secrets
     return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def preference_tokens(settings: Settings) -> PreferenceTokens | None:
+    """Return the maker and reader of the tokens in links to a person's preferences; None without a secret."""
+    secrets = settings.mail_secrets
+    return PreferenceTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
 
 
 def _verp(settings: Settings) -> Verp | None:
@@ -351,46 +376,3 @@ def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
     if not (rates or smtp.domain_rates or smtp.domain_rate):
         return None
     return RedisSendingRate(store, rates, smtp.domain_rates, smtp.domain_rate)
-
-
-def relays(settings: Settings) -> Sequence[Relay]:
-    """Return the relays in order of preference."""
-    smtp = settings.smtp
-    return [_relay(one, f"relay{n}", smtp) for n, one in enumerate((smtp, *smtp.fallbacks), start=1)]
-
-
-def _timeouts(timeouts: TimeoutSettings, first: TimeoutSettings) -> Timeouts:
-    """Return the timeouts of a relay: those that are not set are the first relay's."""
-    timeouts = first.model_copy(update=timeouts.model_dump(exclude_unset=True))
-    return Timeouts(
-        connect_s=timeouts.connect,
-        greeting_s=timeouts.greeting,
-        mail_s=timeouts.mail,
-        rcpt_s=timeouts.rcpt,
-        data_s=timeouts.data,
-        block_s=timeouts.block,
-        final_s=timeouts.final,
-        quit_s=timeouts.quit,
-        tls_s=timeouts.tls,
-        ehlo_s=timeouts.ehlo,
-        auth_s=timeouts.auth,
-    )
-
-
-def _relay(one: RelaySettings, default_name: str, smtp: SmtpSettings) -> Relay:
-    return Relay(
-        name=one.name or default_name,
-        host=one.host,
-        port=one.port,
-        username=one.username,
-        password=one.password.get_secret_value(),
-        security=one.security,
-        ca_file=one.ca_file,
-        verify=one.verify,
-        local_hostname=smtp.local_hostname,
-        max_connections=one.max_connections,
-        max_mails_per_connection=one.max_mails_per_connection,
-        domain_concurrency=smtp.domain_concurrency,
-        rate=one.rate,
-        timeouts=_timeouts(one.timeouts, smtp.timeouts),
-    )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 
@@ -26,11 +26,12 @@ from service.api.routes import (
     inbox_script,
     inbox_stream,
     preferences,
+    preferences_page,
     recipients,
     tokens,
     unsubscribe,
 )
-from service.bootstrap import unsubscribe_tokens
+from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
 
 _ROUTE_MODULES = (
@@ -47,34 +48,39 @@ _ROUTE_MODULES = (
     explain,
     bounces,
     unsubscribe,
+    preferences_page,
     health,
 )
 _PLAIN = (inbox.counts, inbox.notifications)
 
 
-def create_app(deps: ApiDeps) -> FastAPI:
-    """Return the API over these ports. Raise ValueError when the authentication settings are unsafe."""
-    app = bare_app(deps.settings)
+def create_app(deps: ApiDeps, *further: APIRouter) -> FastAPI:
+    """Return the API over these ports, with further routes. Raise ValueError for unsafe authentication settings."""
+    app = bare_app(deps.settings, *further)
     app.state.deps = deps
     app.state.authenticators = Authenticators(
-        Tokens(deps.settings), Passwords(deps.accounts), unsubscribe_tokens(deps.settings)
+        Tokens(deps.settings),
+        Passwords(deps.accounts),
+        unsubscribe_tokens(deps.settings),
+        preference_tokens(deps.settings),
     )
     app.state.hub = Hub(deps.inbox_changes)
     return app
 
 
-def bare_app(settings: Settings | None = None) -> FastAPI:
+def bare_app(settings: Settings | None = None, *further: APIRouter) -> FastAPI:
     """Return the routes and documents without any ports, which is enough to build the OpenAPI document."""
     app = FastAPI(
         title="Tocsin",
         version="1",
+        servers=[{"url": settings.http.root_path or "/" if settings else "/"}],
         docs_url=None,  # `reference.page` serves /docs: FastAPI's page loads a script from another host
         redoc_url=None,
         # ApiMiddleware records requests; FastAPI's own telemetry would add a cost to each of them
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
-    routers = [module.router for module in (*_ROUTE_MODULES, page)]
+    routers = [*(module.router for module in (*_ROUTE_MODULES, page)), *further]
     for router in routers:
         app.include_router(router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]

@@ -11,11 +11,13 @@ from service.api.auth.tokens import Tokens
 from service.api.representations.entries import EntryFormat
 from service.model.catalogue import Catalogue
 from service.model.topics import TopicNames
+from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.tables.preference_centre import PreferenceCentre
+from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.pipeline.tables.writer import TableWriter
 from service.ports import (
@@ -53,6 +55,7 @@ class ApiDeps:
 
     settings: Settings
     catalogue: Catalogue
+    brands: Brands
     clock: Clock
     writer: TableWriter
     contacts: Contacts
@@ -77,7 +80,7 @@ class ApiDeps:
     @property
     def entry_format(self) -> EntryFormat:
         """Return the form of inbox entries."""
-        return EntryFormat(self.catalogue, self.settings.mail.site.rstrip("/"))
+        return EntryFormat(self.catalogue, self.brands)
 
     @property
     def preference_centre(self) -> PreferenceCentre:
@@ -98,6 +101,7 @@ class Authenticators:
     tokens: Tokens
     passwords: Passwords
     unsubscribe: UnsubscribeTokens | None = None
+    preferences: PreferenceTokens | None = None
 
 
 def deps_of(request: Request) -> ApiDeps:

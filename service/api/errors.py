@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from service.model.field_problem import FieldProblem
+from service.model.validators import FieldProblem
 from service.pipeline.tables.schema import RowRefused
 from service.pipeline.tables.writer import RowTooLarge
 from service.ports import Unavailable

@@ -19,18 +19,20 @@ from service.observability.exception_text import fault_of
 
 HEAD_ONLY = "tocsin.head"
 """In the scope of a GET that was a HEAD: the body is not sent."""
+CACHED = "tocsin.cached"
+"""In the scope of a request whose response says itself how it may be cached."""
+PUBLIC = "tocsin.public"
+"""In the scope of a request whose response says itself that pages of any origin may read it."""
 log = structlog.get_logger(__name__)
 _CLIENT_CLOSED = 499
 _INTERNAL = "The request failed for a reason that is not the caller's."
 _BODY_HEADERS = {b"content-length", b"content-encoding"}
-_HEADERS = (
+_CACHED_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
 )
-_OF_PUBLIC_FILES = frozenset((b"cache-control", b"access-control-allow-origin"))
-"""A route whose response is public has these headers itself."""
+_HEADERS = (*_CACHED_HEADERS, (b"cache-control", b"no-store"))
 
 
 class ApiMiddleware:
@@ -74,10 +76,9 @@ class ApiMiddleware:
             nonlocal status, started
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
-                own = {name for name, _ in message["headers"] if name in _OF_PUBLIC_FILES}
-                added = (*_HEADERS, *cors, *scope.get("tocsin.headers", ()))
-                kept = (header for header in added if header[0] not in own) if own else added
-                message["headers"] = [*message["headers"], *kept]
+                ours = _CACHED_HEADERS if CACHED in scope else _HEADERS
+                theirs = () if PUBLIC in scope else cors
+                message["headers"] = [*message["headers"], *ours, *theirs, *scope.get("tocsin.headers", ())]
             elif HEAD_ONLY in scope:
                 message["body"] = b""
             await send(message)

@@ -1,6 +1,6 @@
 """`tocsin api`: serve the HTTP API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,8 @@ import typer
 from service.cli.support.output import CliError
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from service.api.deps import ApiDeps
     from service.settings import Settings
 
@@ -42,7 +44,7 @@ async def _serve(settings: "Settings") -> None:
     except ValueError as error:
         raise CliError(str(error)) from error
     async with _deps(settings) as deps:
-        application = create_app(deps)
+        application = create_app(deps, *_start_page(settings))
         collect_less_garbage()
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
         await metrics.start()
@@ -52,14 +54,25 @@ async def _serve(settings: "Settings") -> None:
             await metrics.stop()
 
 
+def _start_page(settings: "Settings") -> "Sequence[APIRouter]":
+    """Return the routes of the start page, which only dev mode has."""
+    if settings.mode != "dev":
+        return ()
+    from service.dev.start.routes import router
+
+    return (router,)
+
+
 @asynccontextmanager
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
+    from service.adapters.brand_file import BrandError
+    from service.adapters.catalogue_file import CatalogueError
     from service.adapters.rate_limits import SharedRateLimits
-    from service.adapters.redis.idempotency import RedisIdempotency
+    from service.adapters.redis.http.idempotency import RedisIdempotency
+    from service.adapters.redis.http.stream_tickets import RedisStreamTickets
     from service.adapters.redis.inbox.changes import RedisInboxChanges
     from service.adapters.redis.inbox.pages import RedisInboxReads
-    from service.adapters.redis.stream_tickets import RedisStreamTickets
     from service.adapters.redis.tables.contacts import RedisContacts
     from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
     from service.adapters.redis.tables.directory import RedisRecipientDirectory
@@ -70,7 +83,10 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     from streams.reader.event_log import KafkaEventLog
     from streams.reader.outcome_log import KafkaOutcomeLog
 
-    parts = bootstrap(settings)
+    try:
+        parts = bootstrap(settings)
+    except (CatalogueError, BrandError) as error:
+        raise CliError(str(error)) from error
     producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
 
@@ -83,6 +99,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
         yield ApiDeps(
             settings=settings,
             catalogue=parts.catalogue,
+            brands=parts.brands,
             clock=parts.clock,
             writer=parts.table_writer(producer),
             contacts=RedisContacts(parts.store),

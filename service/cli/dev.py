@@ -39,6 +39,7 @@ def dev(
 
 
 async def _dev(once: bool, data: Path | None, samples: bool) -> None:
+    from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.dev.errors import DevStackError
@@ -58,7 +59,7 @@ async def _dev(once: bool, data: Path | None, samples: bool) -> None:
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         print_text("stopping")
-    except (DevStackError, CatalogueError, TemplateFault) as error:
+    except (DevStackError, CatalogueError, BrandError, TemplateFault) as error:
         raise CliError(str(error)) from error
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -103,6 +104,7 @@ def _print_links(stack: "DevStack") -> None:
     print_text("")
     if stack.catcher is not None:
         print_text(f"  mail        {stack.catcher.url}")
+        print_text(f"  templates   {stack.catcher.url}/preview")
     print_text(f"  API         {stack.http_url}/docs")
     print_text(f"  Kafka       {settings.kafka.bootstrap}  (topic {settings.kafka.events[0]})")
     print_text(f"  Redis       127.0.0.1:{settings.dev.redis_port}" if "redis" in settings.embedded else "")
@@ -111,4 +113,4 @@ def _print_links(stack: "DevStack") -> None:
     print_text("                         .venv/bin/tocsin tail")
     print_text("                         .venv/bin/tocsin token alice")
     print_text("")
-    print_text("Ready. Ctrl-C stops everything.", "bold")
+    print_text(f"Ready. Ctrl-C stops everything. Start here: {stack.http_url}/", "bold")

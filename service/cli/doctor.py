@@ -14,7 +14,7 @@ from service.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
 _HIDDEN = "**********"
-_STYLES = {Status.ok: "green", Status.warn: "yellow", Status.fail: "red"}
+_STYLES = {Status.ok: "green", Status.hint: "cyan", Status.warn: "yellow", Status.fail: "red"}
 Check = Callable[[Settings], Awaitable[Sequence[Finding]]]
 
 
@@ -26,7 +26,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
-    """Check secrets, Kafka, topics, Redis, tables, relays, EHLO name, catalogue, templates. Change and send nothing.
+    """Check secrets, Kafka, topics, Redis, tables, relays, EHLO name, catalogue, brands, templates. Change nothing.
 
     Exit code 1 when a check fails.
     """

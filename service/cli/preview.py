@@ -13,9 +13,7 @@ from service.cli.support.output import CliError, print_note, printable
 from service.settings import load
 
 if TYPE_CHECKING:
-    from service.adapters.templates import Preview, TemplateRenderer
-    from service.model.catalogue import NotificationType
-    from service.settings import MailSettings
+    from service.adapters.templates import Preview
 
 app = typer.Typer(add_completion=False)
 
@@ -38,6 +36,7 @@ def preview(
         PreviewPart | None, typer.Option(help="Print only this part; default: headers and text.")
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the HTML part in a browser.")] = False,
+    brand: Annotated[str, typer.Option(help="A brand of TOCSIN_BRAND__OVERRIDES, by its table's name.")] = "",
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve all types as a page that reloads when files change.")
     ] = False,
@@ -49,7 +48,9 @@ def preview(
         return
     if not type_name:
         raise typer.BadParameter("give a type, or --serve", param_hint="TYPE")
+    from service.adapters.brand_file import BrandError, load_brands
     from service.adapters.templates import TemplateFault, TemplateRenderer, render_preview
+    from service.adapters.templates.preview import render_sample
     from service.ports import RenderFailed
 
     settings = load()
@@ -59,11 +60,16 @@ def preview(
         raise CliError(f"there is no type {type_name}", "`tocsin publish --list` lists the types")
     language = locale or settings.templates.locale
     try:
-        renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
-        if part is PreviewPart.raw:
-            _write_raw(renderer, settings.mail, type_, language)
+        brands = load_brands(settings.mail, settings.brand)
+        if brand and brand not in brands.tables:
+            raise CliError(f"there is no brand {brand}", "see the file that TOCSIN_BRAND__OVERRIDES names")
+        renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
+        if part is PreviewPart.raw:  # byte for byte as a relay receives it
+            sys.stdout.buffer.write(render_sample(renderer, settings.mail, type_.name, language, brand)[1])
             return
-        rendered = render_preview(renderer, settings.mail, type_.name, language)
+        rendered = render_preview(renderer, settings.mail, type_.name, language, brand)
+    except BrandError as error:
+        raise CliError(str(error), "fix the file") from error
     except (TemplateFault, RenderFailed) as fault:
         raise CliError(str(fault), "fix the template") from fault
     if open_browser:
@@ -91,17 +97,6 @@ def _text(rendered: "Preview", part: PreviewPart | None) -> str:
     if part is PreviewPart.headers:
         return headers
     return f"{headers}\n\n{rendered.text}\nInbox: {rendered.inbox}\nSize: {rendered.size} octets"
-
-
-def _write_raw(
-    renderer: "TemplateRenderer", mail: "MailSettings", type_: "NotificationType", locale: str
-) -> None:
-    """Write the message to stdout, byte for byte as a relay receives it."""
-    from service.adapters.templates.preview import sample_headers
-    from service.adapters.templates.sample import sample_delivery
-
-    headers = {} if type_.mandatory else sample_headers(mail)
-    sys.stdout.buffer.write(renderer.email(sample_delivery(type_, locale), headers))
 
 
 def _open(name: str, rendered: "Preview") -> None:

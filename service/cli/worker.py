@@ -23,6 +23,7 @@ def worker(
 
     On SIGTERM begin no further message, wait for the relays' replies up to TOCSIN_WORKER__DRAIN, and stop.
     """
+    from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable
@@ -40,5 +41,5 @@ def worker(
         parts = bootstrap(settings)
         parts.renderer.check()
         run_worker(parts)
-    except (CatalogueError, TemplateFault, TracingUnavailable, UnknownStage) as error:
+    except (CatalogueError, BrandError, TemplateFault, TracingUnavailable, UnknownStage) as error:
         raise CliError(str(error)) from error

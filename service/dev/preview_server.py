@@ -1,6 +1,5 @@
 """The server of `tocsin preview --serve`: every type's mail in a browser, rendered again after each saved file."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -14,20 +13,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from service.adapters.brand_file import BrandError, load_brands
 from service.adapters.catalogue_file import CatalogueError, load_catalogue
 from service.adapters.templates import Preview, TemplateFault, TemplateRenderer, render_preview
 from service.dev.ports import LOOPBACK
-from service.dev.preview_pages import SCRIPT, error_page, preview_page
+from service.dev.preview_pages import SCRIPT, SHELL, PreviewChoice, error_page, preview_page
 from service.ports import RenderFailed
 from service.settings import Settings, templates_directory
 
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-ancestors 'self'; sandbox"
 )
+_FAULTS = (CatalogueError, BrandError, TemplateFault, RenderFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +44,55 @@ class PreviewServer:
     def app(self) -> Starlette:
         """Return the application. It answers to loopback host names only, which defeats DNS rebinding."""
         return Starlette(
-            routes=[
-                Route("/", self._first),
-                Route("/preview", self._first),
-                Route("/version", self._version),
-                Route("/reload.js", _script),
-                Route("/preview/{type}", self._page),
-                Route("/preview/{type}/html", self._html),
-            ],
+            routes=[Route("/", self._first), *self.routes()],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
         )
+
+    def routes(self) -> list[Route]:
+        """Return the routes but that of the root, for another application that has them too."""
+        return [
+            Route("/preview", self._first),
+            Route("/version", self._version),
+            Route("/reload.js", _script),
+            Route("/preview/{type}", self._page),
+            Route("/preview/{type}/html", self._html),
+        ]
 
     def version(self) -> str:
         """Return a digest of every file's name, size and modification time."""
         digest = blake2b(digest_size=8)
-        for path in sorted(self._directory.rglob("*")):
+        overrides = self._settings.brand.overrides
+        for path in (*sorted(self._directory.rglob("*")), *([overrides] if overrides else [])):
             if path.is_file():
                 stat = path.stat()
                 digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
     def _renderer(self) -> TemplateRenderer:
-        """Return the renderer of the current files. Raise CatalogueError, TemplateFault."""
+        """Return the renderer of the current files. Raise CatalogueError, BrandError, TemplateFault."""
         version, settings = self.version(), self._settings
         if self._loaded is None or self._loaded.version != version:
             catalogue = load_catalogue(self._directory, settings.mandatory, settings.templates.locale)
-            self._loaded = _LoadedTemplates(
-                version, TemplateRenderer(settings.mail, settings.templates, catalogue)
-            )
+            brands = load_brands(settings.mail, settings.brand)
+            renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
+            self._loaded = _LoadedTemplates(version, renderer)
         return self._loaded.renderer
 
-    def _preview(self, name: str, locale: str) -> tuple[Sequence[str], Preview]:
-        """Return the names of all types, and the preview of one. Raise KeyError, RenderFailed, and as `_renderer`."""
+    def _render(self, choice: PreviewChoice) -> tuple[TemplateRenderer, Preview]:
+        """Return the renderer, and the preview of a type. Raise KeyError, RenderFailed, and as `_renderer`."""
         renderer = self._renderer()
+        preview = render_preview(renderer, self._settings.mail, choice.type, choice.locale, choice.brand)
+        return renderer, preview
+
+    def _page_text(self, choice: PreviewChoice) -> str:
+        renderer, preview = self._render(choice)
         names = [type_.name for type_ in renderer.library.catalogue]
-        return names, render_preview(renderer, self._settings.mail, name, locale)
+        return preview_page(names, list(renderer.brands.tables), choice, preview)
 
     async def _first(self, _: Request) -> Response:
         try:
             renderer = await run_in_threadpool(self._renderer)
-        except (CatalogueError, TemplateFault) as error:
+        except _FAULTS as error:
             return _html_response(error_page(str(error)))
         return RedirectResponse(f"/preview/{next(iter(renderer.library.catalogue)).name}")
 
@@ -94,28 +100,26 @@ class PreviewServer:
         return PlainTextResponse(await run_in_threadpool(self.version), headers={"Cache-Control": "no-store"})
 
     async def _page(self, request: Request) -> Response:
-        name, locale = request.path_params["type"], self._locale(request)
         try:
-            names, preview = await run_in_threadpool(self._preview, name, locale)
+            return _html_response(await run_in_threadpool(self._page_text, self._choice(request)))
         except KeyError:
-            return _html_response(error_page("There is no such notification type."), 404)
-        except (CatalogueError, TemplateFault, RenderFailed) as error:
+            return _html_response(error_page("There is no such notification type or brand."), 404)
+        except _FAULTS as error:
             return _html_response(error_page(str(error)))
-        return _html_response(
-            preview_page(names, name, locale, request.query_params.get("width", ""), preview)
-        )
 
     async def _html(self, request: Request) -> Response:
         try:
-            _, preview = await run_in_threadpool(
-                self._preview, request.path_params["type"], self._locale(request)
-            )
-        except (KeyError, CatalogueError, TemplateFault, RenderFailed):
+            _, preview = await run_in_threadpool(self._render, self._choice(request))
+        except (KeyError, *_FAULTS):
             return PlainTextResponse("This message cannot be rendered.", 404)
         return _html_response(preview.html, policy=_MAIL_POLICY)
 
-    def _locale(self, request: Request) -> str:
-        return request.query_params.get("locale", "")[:35] or self._settings.templates.locale
+    def _choice(self, request: Request) -> PreviewChoice:
+        query = request.query_params
+        locale = query.get("locale", "")[:35] or self._settings.templates.locale
+        return PreviewChoice(
+            request.path_params["type"], locale, query.get("width", ""), query.get("brand", "")
+        )
 
 
 def serve_previews(settings: Settings, port: int) -> None:
@@ -127,9 +131,9 @@ async def _script(_: Request) -> Response:
     return Response(SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-store"})
 
 
-def _html_response(html: str, status: int = 200, *, policy: str = _PAGE_POLICY) -> Response:
+def _html_response(html: str, status: int = 200, *, policy: str = "") -> Response:
     headers = {
-        "Content-Security-Policy": policy,
+        "Content-Security-Policy": policy or SHELL.headers["Content-Security-Policy"],
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

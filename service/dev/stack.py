@@ -15,6 +15,7 @@ from service.dev.embedded_server import EmbeddedServer
 from service.dev.jars import Progress
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
+from service.dev.preview_server import PreviewServer
 from service.dev.seeding import seed
 from service.dev.tocsin_process import TocsinProcess
 from service.dev.valkey import EmbeddedValkey
@@ -76,7 +77,9 @@ class DevStack:
             self.settings.kafka.bootstrap = kafka.bootstrap
             servers.append(kafka)
         if "smtp" in embedded:
-            self.catcher = Catcher(dev.smtp_port, dev.mail_port)
+            self.catcher = Catcher(
+                dev.smtp_port, dev.mail_port, further=PreviewServer(self.settings).routes()
+            )
             await self.catcher.start()
             self._exit_stack.push_async_callback(self.catcher.stop)
             self.settings.smtp.port = self.catcher.smtp_port
@@ -134,6 +137,8 @@ class DevStack:
             "TOCSIN_REDIS__URL": settings.redis.url.get_secret_value(),
             "TOCSIN_SMTP__HOST": settings.smtp.host,
             "TOCSIN_SMTP__PORT": str(settings.smtp.port),
+            "TOCSIN_DEV__SMTP_PORT": str(settings.dev.smtp_port),
+            "TOCSIN_DEV__MAIL_PORT": str(settings.dev.mail_port),
             "TOCSIN_HTTP__PORT": str(settings.http.port),
             "TOCSIN_MAIL__UNSUBSCRIBE_BASE": settings.mail.unsubscribe_base,
             "TOCSIN_AUTH__SECRET": settings.auth.secret.get_secret_value() or DEV_SECRET,

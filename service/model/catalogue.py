@@ -1,5 +1,6 @@
 """The catalogue: every notification type, with everything known about it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -16,6 +17,10 @@ from service.model.validators import MAX_DURATION_S, check_time
 _LONGEST_KEY = 1024
 """Characters; a supersede key is in each delivery and in Redis."""
 _KEY_HASH_BYTES = 16
+_PERSON_ID = re.compile(
+    r"(?:\w+_)?(?:account|actor|author|buyer|contact|customer|member|owner|participant|person|receiver|recipient|seller"
+    r"|sender|user)_ids?"
+).fullmatch
 
 
 class Lane(StrEnum):
@@ -52,10 +57,14 @@ _PYTHON_TYPES: Mapping[str, Any] = {
 
 
 class MetaField(_CatalogueModel):
-    """A documented field of an event's `data`."""
+    """A documented field of an event's `data`.
+
+    `shown`: whether texts may show it to people; unless set, all but the ids of persons (`sender_id`, `account_id`).
+    """
 
     type: FieldType = "string"
     required: bool = True
+    shown: bool | None = None
     description: str = ""
 
 
@@ -70,8 +79,9 @@ class Audience(_CatalogueModel):
 class NotificationType(_CatalogueModel):
     """A declared kind of event. `title` is in the default locale, `titles` holds those of other locales.
 
-    `link` is the path of the page that it is about, below the product's site. `ttl_s`, `retention_s` and `inbox_ttl_s`
-    are in seconds; the catalogue's files name them without the unit.
+    `link` is the path of the page that it is about, below the product's site. `security`: it concerns access to an
+    account. `recommend_mandatory`: a recipient who misses it may lose access, money or data. `ttl_s`, `retention_s` and
+    `inbox_ttl_s` are in seconds; the catalogue's files name them without the unit.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
@@ -90,6 +100,8 @@ class NotificationType(_CatalogueModel):
     inbox_ttl_s: int = Field(default=7_776_000, gt=0, le=MAX_DURATION_S, alias="inbox_ttl")
     supersede: str | None = None
     mandatory: bool = False
+    recommend_mandatory: bool = False
+    security: bool = False
     notify_actor: bool = False
     actor_field: str | None = None
     skip_email_if_read: bool = False
@@ -101,6 +113,18 @@ class NotificationType(_CatalogueModel):
         """Return the roles of the notification types document: `user` for named users, else the role itself."""
         roles = ("user" if rule.kind is AudienceRule.users else rule.role for rule in self.audience)
         return tuple(role for role in roles if role)
+
+    def shows(self, field: str) -> bool:
+        """Return whether texts may show a declared field of the data to people."""
+        if (shown := self.meta[field].shown) is not None:
+            return shown
+        persons = {self.actor_field, *(rule.field for rule in self.audience)}
+        return field not in persons and not _PERSON_ID(field)
+
+    @property
+    def unsubscribable(self) -> bool:
+        """Return whether its mail has an unsubscribe link: not if it is mandatory or concerns access to an account."""
+        return not (self.mandatory or self.security)
 
     @property
     def suppressible(self) -> bool:

@@ -44,6 +44,19 @@ ROLE = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$"
 """The pattern of a role's name."""
 
 
+class FieldProblem(ValueError):
+    """An invalid field of a form.
+
+    `field` is the path to the field, outermost name first. `message` is a sentence that does not contain the field's
+    value. Names in the path come from the caller and can be of any length.
+    """
+
+    def __init__(self, field: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
 def check_line(text: str) -> str:
     """Return free text that people type. Raise ValueError if it could end a line of a message's header."""
     if not is_text(text):

@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 class InboxItem(NamedTuple):
     """An inbox entry. `number` is the type's documented number, 0 where it has none.
 
-    `expires_ms`: when it expires, 0 never. `read_ms`: when it was read, 0 not yet.
+    `expires_ms`: when it expires, 0 never. `read_ms`: when it was read, 0 not yet. `brand`: the key of the brand whose
+    site its link leads to; empty for the default.
     """
 
     id: str
@@ -22,6 +23,7 @@ class InboxItem(NamedTuple):
     event: str = ""
     expires_ms: int = 0
     read_ms: int = 0
+    brand: str = ""
 
 
 class Inbox(Protocol):

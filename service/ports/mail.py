@@ -64,8 +64,11 @@ class RelayTransport(MailTransport, Protocol):
 class Renderer(Protocol):
     """Rendering of deliveries for people. Raises RenderFailed."""
 
-    def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
-        """Return a whole RFC 5322 message with CRLF lines. `headers` are added to the standard ones."""
+    def email(self, delivery: Delivery, headers: Mapping[str, str], preferences: str = "") -> bytes:
+        """Return a whole RFC 5322 message with CRLF lines. `headers` are added to the standard ones.
+
+        `preferences` is the URL of the page where the recipient chooses what to be notified of, if there is one.
+        """
         ...
 
     def check(self) -> None:
@@ -74,6 +77,10 @@ class Renderer(Protocol):
 
     def inbox_line(self, delivery: Delivery) -> str:
         """Return one line of plain text."""
+        ...
+
+    def brand_key(self, delivery: Delivery) -> str:
+        """Return the key of the brand in whose look the delivery is rendered; empty for the default."""
         ...
 
 

@@ -9,7 +9,7 @@ from service.ports import RenderFailed
 class FakeRenderer:
     """Implements the Renderer port; fails for deliveries with `unrenderable` in their data."""
 
-    def email(self, delivery: Delivery, headers: Mapping[str, str]) -> bytes:
+    def email(self, delivery: Delivery, headers: Mapping[str, str], preferences: str = "") -> bytes:
         self._check(delivery)
         return f"To: {delivery.address}\r\nSubject: {delivery.type}\r\n\r\n{delivery.name}\r\n".encode()
 
@@ -19,6 +19,9 @@ class FakeRenderer:
     def inbox_line(self, delivery: Delivery) -> str:
         self._check(delivery)
         return f"{delivery.type} for {delivery.name}"
+
+    def brand_key(self, delivery: Delivery) -> str:
+        return ""
 
     def _check(self, delivery: Delivery) -> None:
         if "unrenderable" in delivery.data:

@@ -4,51 +4,17 @@ Python always runs. JavaScript, Java and Go run where their tools are installed 
 name; the tests are skipped elsewhere, with the reason.
 """
 
-import asyncio
-import os
-import re
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.interop.tools import built, run
 from tests.support.paths import ROOT
 from tests.support.served_pipeline import bearer, served_pipeline
 
-_BUILDS = ROOT / ".tocsin" / "interop"
-_NO_NETWORK = re.compile(
-    r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|dial tcp|Could not transfer artifact|Network is unreachable"
-)
 _FORMS = ("kafka-structured", "kafka-binary", "http-structured", "http-binary")
-
-
-async def run(*command: str, cwd: Path = ROOT, **variables: str) -> tuple[int, str]:
-    """Run a command; return its exit code and output."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=cwd,
-        env={**os.environ, **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode("utf-8", "replace")
-
-
-async def built(language: str, tools: Sequence[str], command: Sequence[str]) -> Path:
-    """Return a folder with the program of a language, installed or compiled; skip where that is not possible here."""
-    for tool in tools:
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    folder = _BUILDS / language
-    shutil.copytree(ROOT / "tests" / "interop" / language, folder, dirs_exist_ok=True)
-    code, output = await run(*command, cwd=folder)
-    if code and _NO_NETWORK.search(output):
-        pytest.skip(f"{command[0]} cannot reach its registry")
-    assert code == 0, output
-    return folder
 
 
 async def publish_and_check(command: Sequence[str], cwd: Path, ids: Sequence[str]) -> None:

@@ -173,7 +173,9 @@ async def test_interleaved_bodies_share_nothing(note_renderer: TemplateRenderer)
 
     async def render_slowly(number: int) -> str:
         pieces = []
-        values = note_renderer._values(page, make_delivery({"title": "t", "body": " ".join(canary(number))}))
+        values = note_renderer._values(
+            note_renderer.library, page, make_delivery({"title": "t", "body": " ".join(canary(number))})
+        )
         values["subject"] = "t"
         _, html = page.bodies(values)
         for piece in html:

@@ -14,8 +14,8 @@ from service import settings
 from service.adapters import rate_limits
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
-from service.adapters.redis.idempotency import RedisIdempotency
-from service.adapters.redis.stream_tickets import RedisStreamTickets
+from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.row_locks import RedisRowLocks

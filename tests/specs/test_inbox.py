@@ -1,6 +1,7 @@
 """Specs of the inbox ports. The backend's inboxes hold five entries."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ BOB = "bob {x}"
 
 
 def item(
-    name: str, created_ms: int = 1, kind: str = "overbid", recipient: str = BOB, **more: int
+    name: str, created_ms: int = 1, kind: str = "overbid", recipient: str = BOB, **more: Any
 ) -> InboxItem:
     meta = {"lot_id": "1", "tags": [], "deep": {"a": None}}
     return InboxItem(name, recipient, kind, 6, created_ms, meta, "You were overbid", "e1", **more)
@@ -44,9 +45,10 @@ async def test_add_is_idempotent(backend: Backend) -> None:
 
 async def test_an_entry_is_stored_unchanged(backend: Backend) -> None:
     """Nothing of an entry is lost or changed, empty lists and nulls included."""
-    await backend.inbox.add([item("a", expires_ms=backend.clock.now + 5)])
+    items = [item("a", expires_ms=backend.clock.now + 5), item("b", brand="acme")]
+    await backend.inbox.add(items)
 
-    assert list(await backend.inbox.unread(BOB)) == [item("a", expires_ms=backend.clock.now + 5)]
+    assert list(await backend.inbox.unread(BOB)) == items
 
 
 async def test_unread_is_in_order(backend: Backend) -> None:

@@ -11,15 +11,16 @@ import jwt
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 
+from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
-from service.adapters.redis.idempotency import RedisIdempotency
+from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.ledger.ledger import RedisLedger
-from service.adapters.redis.stream_tickets import RedisStreamTickets
 from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
@@ -121,9 +122,11 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
     keys, inbox = FakeApiKeys(), FakeInbox(clock)
     accounts.rows[ACCOUNT] = Account(id=ACCOUNT, credential=_HASH, version=1)
     stores = TableStores(tables, tables, accounts, keys, tables)
+    settings = settings_for(**fields)
     deps = ApiDeps(
-        settings=settings_for(**fields),
+        settings=settings,
         catalogue=CATALOGUE,
+        brands=load_brands(settings.mail, settings.brand),
         clock=clock,
         writer=TableWriter(stores, publisher, FakeRowLocks(), TopicNames(), clock),
         contacts=tables,
@@ -176,6 +179,7 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
     return ApiDeps(
         settings=settings,
         catalogue=CATALOGUE,
+        brands=load_brands(settings.mail, settings.brand),
         clock=clock,
         writer=TableWriter(stores, publisher, RedisRowLocks(store), TopicNames(settings.kafka.prefix), clock),
         contacts=RedisContacts(store),

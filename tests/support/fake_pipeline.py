@@ -31,6 +31,7 @@ from tests.fakes.transport import FakeMailTransport
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.workers import FakeWorkers
 from tests.support.catalogues import small_catalogue
+from tests.support.described import DescribedExplainer
 
 TOPICS = TopicNames("")
 
@@ -81,7 +82,7 @@ class FakePipeline:
     def explain(self) -> Explainer:
         """Return an explainer over the same fakes."""
         search = FakeAddressSearch(self.tables)
-        return Explainer(
+        return DescribedExplainer(
             self.catalogue,
             self.ledger,
             self.ledger,

@@ -1,11 +1,13 @@
 """Take a screenshot of every sample message (`make gallery`), check each for faults of layout, and fail on any.
 
-Writes `build/gallery/index.html` with a contact sheet for each language, width and colour scheme.
+Writes `build/gallery/index.html` with a contact sheet for each language, width and colour scheme: all messages in the
+default look, some in the look of a brand with all its fields, and the pages of ours.
 """
 
 import shutil
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +17,45 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer, render_preview
+from service.adapters.templates.preview import render_sample
+from service.api.routes.unsubscribe_page import UnsubscribePage
+from service.api.routes.unsubscribe_page import page as unsubscribe_page
+from service.dev.catcher import CaughtMail, MailStore
+from service.dev.catcher import pages as catcher_pages
+from service.dev.preview_pages import PreviewChoice, preview_page
 from service.model.catalogue import Catalogue
+from service.pages.brand import Brands, BrandTable
 from service.settings import Settings, templates_directory
 from tests.support.paths import ROOT
 
 LOCALES = ("en", "de")
-WIDTHS = (360, 800)
+WIDTHS = (360, 1280)
 SCHEMES = ("light", "dark")
 FOLDER = ROOT / "build" / "gallery"
+LOGO = "https://brand.test/logo.svg"
+BRAND = {
+    "sources": ["/shop"],
+    "name": "Example Shop",
+    "accent": "#0f766e",
+    "logo_url": LOGO,
+    "logo_width": 180,
+    "logo_height": 36,
+    "postal_address": "Example Shop Ltd\n1 High Street\nExampleton EX1 2AB",
+    "support_url": "mailto:help@shop.example",
+    "footer": {
+        "": "Registered in Exampleton, number 12345.",
+        "de": "Eingetragen in Exampleton, Nummer 12345.",
+    },
+}
+BRANDED = ("overbid", "reset_password", "callback_requested", "payment_failed")
+_LOGO_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="180" height="36"><circle cx="18" cy="18" r="14" fill="#0f766e"/>'
+    '<text x="42" y="24" font-family="sans-serif" font-size="16" font-weight="700" fill="#12312e">'
+    "Example Shop</text></svg>"
+)
 
 # Runs in the page and returns what a reader could not see. A message's own preheader is hidden on purpose.
 _FAULTS = """() => {
@@ -59,7 +90,7 @@ _FAULTS = """() => {
     if (parseFloat(style.fontSize) < 11) faults.push(`${what} is ${style.fontSize} small`);
     const a = light(parse(style.color)), b = light(behind(parent));
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 3) faults.push(`${what} has contrast ${ratio.toFixed(1)}`);
+    if (ratio < 4.5) faults.push(`${what} has contrast ${ratio.toFixed(1)}`);
     seen += text.length;
   }
   if (seen < 40) faults.push(`only ${seen} characters can be seen`);
@@ -102,6 +133,7 @@ def open_page(browser: Browser, view: View) -> Iterator[Page]:
         viewport={"width": view.width, "height": 900}, color_scheme=scheme, java_script_enabled=True
     )
     context.route("**/*", lambda route: route.abort())
+    context.route(LOGO, lambda route: route.fulfill(body=_LOGO_SVG, content_type="image/svg+xml"))
     yield context.new_page()
     context.close()
 
@@ -135,11 +167,45 @@ def take_screenshots(
 
 
 def render_samples(catalogue: Catalogue, settings: Settings, locale: str) -> dict[str, str]:
-    """Return the HTML of each type's sample message, by the type's name."""
-    renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
-    return {
-        type_.name: render_preview(renderer, settings.mail, type_.name, locale).html for type_ in catalogue
+    """Return the HTML of each type's sample message by the type's name, and of some in the look of BRAND."""
+    brands = Brands(load_brands(settings.mail).default, {"shop": BrandTable.model_validate(BRAND)})
+    renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
+    looks = [(type_.name, "") for type_ in catalogue] + [(name, "shop") for name in BRANDED]
+    samples = {
+        " ".join(filter(None, (name, brand))): render_preview(
+            renderer, settings.mail, name, locale, brand
+        ).html
+        for name, brand in looks
     }
+    return samples | render_pages(catalogue, brands, renderer, settings, locale)
+
+
+def render_pages(
+    catalogue: Catalogue, brands: Brands, renderer: TemplateRenderer, settings: Settings, locale: str
+) -> dict[str, str]:
+    """Return pages of ours by name: the unsubscribe page, the mail catcher, the preview of templates."""
+    title = catalogue["overbid"].title_in(locale)
+    pages = {
+        f"page unsubscribe {kind} {brand.key}".strip(): unsubscribe_page(kind, locale, brand, title)
+        for kind in UnsubscribePage
+        for brand in brands
+    }
+    mails = MailStore()
+    for name in ("overbid", "reset_password", "payment_failed"):
+        _, content = render_sample(renderer, settings.mail, name, locale)
+        mails.add(CaughtMail("bounces@tocsin.test", ("alice@example.com",), content))
+    newest = mails.newest_first()
+    pages["page catcher"] = catcher_pages.list_page(mails, newest, "", 1, 1025)
+    pages["page catcher empty"] = catcher_pages.list_page(MailStore(), [], "", 1, 1025)
+    for view in ("text", "headers"):
+        pages[f"page catcher {view}"] = catcher_pages.mail_page(newest[0], view)
+    bell = (Path(catcher_pages.__file__).parent / "static" / "bell.svg").read_bytes()
+    picture = f"data:image/svg+xml;base64,{b64encode(bell).decode()}"
+    pages = {name: html.replace("/static/bell.svg", picture) for name, html in pages.items()}
+    names = [type_.name for type_ in catalogue]
+    preview = render_preview(renderer, settings.mail, "overbid", locale)
+    pages["page preview"] = preview_page(names, ["shop"], PreviewChoice("overbid", locale), preview)
+    return pages
 
 
 def _sheet(view: View, names: Sequence[str], broken: dict[str, list[str]]) -> str:
@@ -176,7 +242,7 @@ def main() -> int:
     for view_name, broken in faults.items():
         for name, texts in broken.items():
             print(f"{view_name} {name}: {'; '.join(texts)}", file=sys.stderr)
-    count = len(views) * len(catalogue)
+    count = sum(len(html[view.locale]) for view in views)
     bad = sum(map(len, faults.values()))
     print(
         f"{count} screenshots, {bad} broken, in {time.monotonic() - started:.0f} s: {FOLDER / 'index.html'}"

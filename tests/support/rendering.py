@@ -31,6 +31,7 @@ FIELDS = {
     "extra": MetaField(type="object", required=False),
     "at": MetaField(type="datetime", required=False),
     "amount": MetaField(type="number", required=False),
+    "sender_id": MetaField(required=False),
 }
 
 

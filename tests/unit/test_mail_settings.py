@@ -3,16 +3,10 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from service.bootstrap import bootstrap, relays
-from service.settings import (
-    DEV_SECRET,
-    DevSettings,
-    MailSettings,
-    RelaySettings,
-    Settings,
-    SmtpSettings,
-    TimeoutSettings,
-)
+from service.adapters.smtp.relay_list import relays
+from service.bootstrap import bootstrap
+from service.relay_settings import RelaySettings, SmtpSettings, TimeoutSettings
+from service.settings import DEV_SECRET, DevSettings, MailSettings, Settings
 
 SECRET = SecretStr("a-secret-of-this-test")
 

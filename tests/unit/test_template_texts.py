@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import Catalogue, NotificationType
+from service.model.urls import link_fields
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.exhaustive
@@ -22,9 +23,11 @@ TEMPLATES = ROOT / "templates"
 LOCALES = ("en", "de")
 BLOCKS = ("subject", "preheader", "text", "html", "inbox")
 ONE_LINE = ("subject", "preheader", "inbox")
-KNOWN_NAMES = frozenset({"data", "recipient", "product", "link", "button"})
-# The recipient's own id, which has no meaning for the recipient.
-NOT_SHOWN = {"message_from_seller": {"receiver_id"}}
+KNOWN_NAMES = frozenset({"data", "recipient", "product", "link", "button", "action_url"})
+# Ids of persons, which say nothing to people.
+NOT_SHOWN = {name: {"sender_id", "receiver_id"} for name in ("message_from_buyer", "message_from_seller")}
+# Of optional fields that are not in a sample, because the document shows the whole event.
+VALUES = {"sender_name": "Bob Example"}
 STRAY = re.compile(r"  | [.,;:!?)]|\( |\.\.|,\.|None|True|False|!|[{}\[\]]|\*\*")
 
 
@@ -78,13 +81,19 @@ def _template(name: str, locale: str, html: bool) -> Template:
 def _block(name: str, locale: str, block: str, data: Mapping[str, Any], role: str) -> str:
     template = _template(name, locale, block == "html")
     recipient = {"name": "Alice", "locale": locale, "role": role}
-    context = template.new_context({"data": data, "recipient": recipient})
+    url = catalogue()[name].url("https://tocsin.test", data) or "https://tocsin.test"
+    context = template.new_context({"data": data, "recipient": recipient, "action_url": url})
     return "".join(template.blocks[block](context)).strip("\n")
+
+
+def _full(type_: NotificationType) -> dict[str, Any]:
+    """Return data with all fields."""
+    return {name: VALUES.get(name) for name in type_.meta} | dict(type_.sample["data"])
 
 
 def _variants(type_: NotificationType) -> Iterator[dict[str, Any]]:
     """Yield data with all fields, without the optional ones, with each of these alone, and with each left out."""
-    full = dict(type_.sample["data"])
+    full = _full(type_)
     optional = [name for name, field in type_.meta.items() if not field.required]
     yield full
     yield {n: None if n in optional else v for n, v in full.items()}
@@ -153,7 +162,8 @@ def test_a_template_knows_the_data(name: str, locale: str) -> None:
     assert not list(tree.find_all(nodes.Getitem))
     assert used["recipient"] <= {"role"}
     assert used["data"] <= declared
-    assert used["data"] == declared - NOT_SHOWN.get(name, set())
+    in_link = set(link_fields(catalogue()[name].link or ""))
+    assert used["data"] | in_link == declared - NOT_SHOWN.get(name, set())
 
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
@@ -172,25 +182,26 @@ def test_a_template_reads_well_with_and_without_each_field(name: str, locale: st
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_a_subject_is_short(name: str, locale: str) -> None:
     """With the sample's data a subject fits a mailbox listing: 60 characters."""
-    rendered = _block(name, locale, "subject", catalogue()[name].sample["data"], "user")
+    rendered = _block(name, locale, "subject", _full(catalogue()[name]), "user")
 
     assert len(rendered) <= 60, rendered
 
 
 @pytest.mark.parametrize(("name", "locale"), FILES)
 def test_the_html_is_plain_and_closed(name: str, locale: str) -> None:
-    """HTML has a few tags, each closed; data is escaped; and each link of the text is a button of the HTML part."""
+    """HTML has a few tags, each closed; data is escaped; and each link of the text is one of the HTML part."""
     type_ = catalogue()[name]
     for html in _renderings(name, locale, "html"):
         tags = _Tags()
         tags.feed(html)
         assert tags.open == []
-    hostile = {n: "<b>&" if f.type == "string" else type_.sample["data"][n] for n, f in type_.meta.items()}
+    full = _full(type_)
+    hostile = {n: "<b>&" if f.type == "string" else full[n] for n, f in type_.meta.items()}
     html = _block(name, locale, "html", hostile, "user")
     assert "<b>" not in html
 
-    text = _block(name, locale, "text", type_.sample["data"], "user")
-    html = _block(name, locale, "html", type_.sample["data"], "user")
+    text = _block(name, locale, "text", full, "user")
+    html = _block(name, locale, "html", full, "user")
     assert re.findall(r"https://\S+", text) == re.findall(r'href="([^"]+)"', html) != []
 
 
@@ -199,9 +210,7 @@ def test_locales_have_the_same_content(name: str) -> None:
     """A translation uses the same data and links in each block as the English original."""
 
     def links(locale: str) -> list[str]:
-        return re.findall(
-            r"https://\S+", _block(name, locale, "text", catalogue()[name].sample["data"], "user")
-        )
+        return re.findall(r"https://\S+", _block(name, locale, "text", _full(catalogue()[name]), "user"))
 
     assert links("en") == links("de")
     assert _source(name, "en") != _source(name, "de")
@@ -217,10 +226,16 @@ def test_no_two_types_read_alike(locale: str, block: str) -> None:
 
 
 def test_a_message_suits_its_reader_and_an_admin() -> None:
-    """The seller reads of their own lot; an admin reads the names of writer and receiver."""
-    data = catalogue()["message_from_buyer"].sample["data"]
+    """The seller reads of their own lot; an admin reads who wrote, and about which lot. No one reads an id."""
+    data = catalogue()["message_from_buyer"].sample["data"] | {
+        "sender_id": "GCFFCRD3",
+        "receiver_id": "GBIOUELR",
+    }
 
     assert "your lot 1" in _block("message_from_buyer", "en", "text", data, "user")
     admin = _block("message_from_buyer", "en", "text", data, "admin")
     assert "your" not in admin
-    assert "From: bob. To: alice." in admin
+    assert "Bob Example, a potential buyer, has written to the seller of lot 1" in admin
+    assert "G" not in admin + _block("message_from_buyer", "en", "html", data, "user")
+    unnamed = _block("message_from_buyer", "en", "text", {**data, "sender_name": None}, "user")
+    assert unnamed.startswith("A potential buyer of your lot 1 has sent you a message.")

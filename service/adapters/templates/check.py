@@ -53,6 +53,40 @@ def _faults(tree: nodes.Template, notification_type: NotificationType) -> Iterat
             yield attribute.lineno, f"data.{attribute.attr} is not a field of {notification_type.name}"
         if parent == "recipient" and attribute.attr not in _RECIPIENT_FIELDS:
             yield attribute.lineno, f"recipient.{attribute.attr} is unknown"
+    yield from _person_ids(tree, notification_type)
+    yield from _button_faults(tree)
+
+
+def _person_ids(node: nodes.Node, notification_type: NotificationType) -> Iterator[tuple[int, str]]:
+    """Yield line and reason of each field that a text may show although it means nothing to people.
+
+    Links and conditions may have it.
+    """
+    if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "data":
+        if node.attr in notification_type.meta and not notification_type.shows(node.attr):
+            reason = "is the id of a person: show a name, or set `shown = true` for it in the catalogue"
+            yield node.lineno, f"data.{node.attr} {reason}"
+    elif not isinstance(node, nodes.Compare | nodes.Test) and not _is_call(node, "link"):
+        conditions = [node.test] if isinstance(node, nodes.If | nodes.CondExpr) else []
+        for child in node.iter_child_nodes():
+            if child not in conditions:
+                yield from _person_ids(child, notification_type)
+
+
+def _button_faults(tree: nodes.Template) -> Iterator[tuple[int, str]]:
+    """Yield line and reason unless the HTML has one button, whatever the data are. Other links are text."""
+    for block in tree.find_all(nodes.Block):
+        if block.name == "html":
+            count = sum(_is_call(call, "button") for call in block.find_all(nodes.Call))
+            branches = block.find_all((nodes.If, nodes.For, nodes.CondExpr))
+            if count != 1:
+                yield block.lineno, f"the HTML has {count} buttons, not one: make other links text"
+            elif any(_is_call(call, "button") for branch in branches for call in branch.find_all(nodes.Call)):
+                yield block.lineno, "the button must not depend on a condition"
+
+
+def _is_call(node: nodes.Node, name: str) -> bool:
+    return isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == name
 
 
 def _trial_deliveries(notification_type: NotificationType, locale: str) -> Iterator[Delivery]:

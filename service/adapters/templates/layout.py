@@ -1,6 +1,7 @@
-"""The layout around every email of a locale: greeting, frame, footer, style. Read once.
+"""The layout around every email of a locale and a brand: greeting, frame, footer, style. Read once.
 
-It is filled in two passes: `[[ … ]]` when it is read, from the words of the locale; `{{ … }}` for each email.
+It is filled in two passes: `[[ … ]]` when it is read, from the words of the locale and from the brand; `{{ … }}` for
+each email. A brand's own texts pass the first as string constants of the second, so they are never compiled.
 """
 
 import re
@@ -8,16 +9,41 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
 
 from service.adapters.templates.environment import read_source
 from service.adapters.templates.formats import locale_of
 from service.adapters.templates.styles import inline_css
+from service.model.catalogue import NotificationType
+from service.pages.brand import Brand
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _INDENT = re.compile(r"\n\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutKind:
+    """What the footer of a type depends on: `why` names its words, `unsubscribable` lets it have an unsubscribe link.
+
+    | `why` | of a type |
+    |---|---|
+    | `why` | that a recipient can switch off |
+    | `why_mandatory` | that none can |
+    | `why_security` | about access to an account: it names no settings, but what to do about a stranger |
+    """
+
+    why: str
+    unsubscribable: bool
+
+    @classmethod
+    def of(cls, notification_type: NotificationType) -> "LayoutKind":
+        """Return the kind of a type."""
+        why = "why_mandatory" if notification_type.mandatory else "why"
+        return cls("why_security" if notification_type.security else why, notification_type.unsubscribable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +56,35 @@ class Layout:
     css: str
 
 
-def read_layout(directory: Path, locale: str) -> Layout:
+def read_layout(directory: Path, locale: str, brand: Brand, kind: LayoutKind) -> Layout:
     """Return the layout in the words of `locale`.toml. Raise OSError, ValueError (not TOML), jinja2.TemplateError."""
     words: Mapping[str, str] = tomllib.loads(read_source(directory / f"{locale}.toml"))
-    css = _COMMENT.sub("", read_source(directory / "style.css"))
-    html = _fill_words(read_source(directory / "html.j2"), words, locale, html=True)
+    values: Mapping[str, Any] = {
+        "words": words,
+        "why": kind.why,
+        "unsubscribable": kind.unsubscribable,
+        "lang": locale.replace("_", "-"),
+        "dir": "rtl" if locale_of(locale).text_direction == "rtl" else "ltr",
+        "light": brand.palette.light,
+        "dark": brand.palette.dark,
+        "logo": brand.logo,
+        "postal_address": brand.postal_address,
+        "support_url": brand.support_url,
+        "footer": brand.footer_in(locale),
+        "shown": _constant,
+    }
+    css = _fill(_COMMENT.sub("", read_source(directory / "style.css")), values, html=False)
+    html = _fill(read_source(directory / "html.j2"), values, html=True)
+    button = _fill(read_source(directory / "button.j2"), values, html=True)
     return Layout(
         html=_INDENT.sub("\n", inline_css(html, css, whole=True)),
-        text=_fill_words(read_source(directory / "text.j2"), words, locale, html=False),
-        button=_INDENT.sub("\n", inline_css(read_source(directory / "button.j2"), css)).strip(),
+        text=_fill(read_source(directory / "text.j2"), values, html=False),
+        button=_INDENT.sub("\n", inline_css(button, css)).strip(),
         css=css,
     )
 
 
-def _fill_words(source: str, words: Mapping[str, str], locale: str, *, html: bool) -> str:
+def _fill(source: str, values: Mapping[str, Any], *, html: bool) -> str:
     """Return the source after the first pass. Words may hold `{{ … }}` for the second one."""
     env: Environment = SandboxedEnvironment(
         variable_start_string="[[",
@@ -56,5 +97,10 @@ def _fill_words(source: str, words: Mapping[str, str], locale: str, *, html: boo
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    direction = "rtl" if locale_of(locale).text_direction == "rtl" else "ltr"
-    return env.from_string(source).render(words=words, lang=locale.replace("_", "-"), dir=direction)
+    return env.from_string(source).render(values)
+
+
+def _constant(text: str) -> Markup:
+    """Return an expression of the second pass that shows a text, whatever is in it, escaped where it has to be."""
+    plain = (char if char.isascii() and char.isalnum() else f"\\U{ord(char):08x}" for char in text)
+    return Markup('{{ "' + "".join(plain) + '" }}')  # noqa: S704 - letters, digits and backslashes

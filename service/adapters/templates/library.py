@@ -1,4 +1,4 @@
-"""All templates of a directory, compiled once, looked up by type and by the recipient's locale."""
+"""All templates of a directory in the look of a brand, compiled once, looked up by type and the recipient's locale."""
 
 import tomllib
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from service.adapters.templates.environment import (
     parse_button,
     read_source,
 )
-from service.adapters.templates.layout import Layout, read_layout
+from service.adapters.templates.layout import Layout, LayoutKind, read_layout
 from service.adapters.templates.page import CheckedLayout, Page, compile_page
 from service.model.catalogue import Catalogue
+from service.pages.brand import Brand
 from service.ports import RenderFailed
-from service.settings import MailSettings
 
 
 class TemplateFault(Exception):
@@ -26,10 +26,17 @@ class TemplateFault(Exception):
 
 
 class Library:
-    """The pages by type and locale. Each is compiled at its first use and kept: there is one for each file."""
+    """The pages of a brand by type and locale. Each is compiled at its first use and kept: one for each file."""
 
-    def __init__(self, directory: Path, catalogue: Catalogue, mail: MailSettings, locale: str) -> None:
-        shared = {"product": mail.product, "site": mail.site.rstrip("/"), "link": Link(mail.site)}
+    def __init__(self, directory: Path, catalogue: Catalogue, brand: Brand, locale: str) -> None:
+        shared = {
+            "product": brand.name,
+            "site": brand.site,
+            "link": Link(brand.site),
+            "unsubscribe": "",
+            "preferences": "",
+        }
+        self.brand = brand
         self.catalogue = catalogue
         self._directory = directory
         self.default_locale = locale
@@ -37,7 +44,7 @@ class Library:
         self._text = make_environment(html=False, shared=shared)
         self.shared = dict(self._text.globals)
         """The names that have the same values in every message."""
-        self._layouts: dict[str, CheckedLayout] = {}
+        self._layouts: dict[tuple[str, LayoutKind], CheckedLayout] = {}
         self._pages: dict[tuple[str, str], Page] = {}
         self._files = {
             (path.parent.name, path.stem)
@@ -73,7 +80,7 @@ class Library:
         name = f"{type_name}/{locale}.j2"
         try:
             source = read_source(self._directory / name)
-            page = compile_page(type_name, locale, source, self._layout(locale))
+            page = compile_page(type_name, locale, source, self.layout(type_name, locale))
         except TemplateSyntaxError as error:
             raise TemplateFault(f"{error.name or name}: line {error.lineno}: {error.message}") from error
         except (OSError, UnicodeDecodeError, TemplateError) as error:
@@ -81,19 +88,22 @@ class Library:
         # Threads may compile the same page at the same time; setdefault keeps one of them for all.
         return self._pages.setdefault((type_name, locale), page)
 
-    def _layout(self, locale: str) -> CheckedLayout:
+    def layout(self, type_name: str, locale: str) -> CheckedLayout:
+        """Return the layout of a type. Raise TemplateFault when it cannot be used."""
+        kind = LayoutKind.of(self.catalogue[type_name])
         for candidate in fallback_locales(locale, self.default_locale):
-            if candidate in self._layouts:
-                return self._layouts[candidate]
+            if (candidate, kind) in self._layouts:
+                return self._layouts[candidate, kind]
             if (self._directory / "layout" / f"{candidate}.toml").is_file():
                 break
         else:
             raise TemplateFault(f"layout/{locale}.toml is missing")
         try:
-            layout = self._check_layout(read_layout(self._directory / "layout", candidate), candidate)
+            sources = read_layout(self._directory / "layout", candidate, self.brand, kind)
+            layout = self._check_layout(sources, candidate)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TemplateError) as error:
             raise TemplateFault(f"layout/{candidate}: {error}") from error
-        return self._layouts.setdefault(candidate, layout)
+        return self._layouts.setdefault((candidate, kind), layout)
 
     def _check_layout(self, layout: Layout, locale: str) -> CheckedLayout:
         """Return a layout that compiles without the blocks of a type, so that a fault names the right file."""

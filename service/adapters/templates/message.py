@@ -25,7 +25,9 @@ class SharedHeaders:
     last: bytes
 
 
-def shared_headers(mail: MailSettings, type_name: str, domain: str, locale: str) -> SharedHeaders:
+def shared_headers(
+    mail: MailSettings, sender_name: str, type_name: str, domain: str, locale: str
+) -> SharedHeaders:
     """Return the headers of a type in a locale. Raise RenderFailed when the sender is not exactly one address."""
     sender_id = "".join(filter(str.isalnum, mail.list_domain))[:15]
     last = (
@@ -36,7 +38,7 @@ def shared_headers(mail: MailSettings, type_name: str, domain: str, locale: str)
         f"Content-Language: {locale.replace('_', '-')}\r\n"
         'Content-Type: multipart/alternative; boundary="=_tocsin"\r\n\r\n'
     )
-    return SharedHeaders(mailbox_header("From", mail.sender_name, mail.sender), last.encode("ascii"))
+    return SharedHeaders(mailbox_header("From", sender_name, mail.sender), last.encode("ascii"))
 
 
 def assemble_message(

@@ -5,6 +5,9 @@ from email import message_from_bytes, policy
 
 from service.adapters.templates.renderer import TemplateRenderer
 from service.adapters.templates.sample import sample_delivery
+from service.model.catalogue import AudienceRule
+from service.model.delivery import Delivery
+from service.pages.brand import Brands
 from service.settings import MailSettings
 
 
@@ -21,11 +24,14 @@ class Preview:
     size: int
 
 
-def render_preview(renderer: TemplateRenderer, mail: MailSettings, type_name: str, locale: str) -> Preview:
-    """Return the preview of a type in a locale. Raise KeyError for an unknown type, RenderFailed."""
-    notification_type = renderer.library.catalogue[type_name]
-    delivery = sample_delivery(notification_type, locale)
-    content = renderer.email(delivery, {} if notification_type.mandatory else sample_headers(mail))
+def render_preview(
+    renderer: TemplateRenderer, mail: MailSettings, type_name: str, locale: str, brand: str = ""
+) -> Preview:
+    """Return the preview of a type in a locale and in the look of a brand, by its key.
+
+    Raise KeyError for an unknown type or brand, RenderFailed.
+    """
+    delivery, content = render_sample(renderer, mail, type_name, locale, brand)
     message = message_from_bytes(content, policy=policy.default)
     text, html = (part.get_content() for part in message.iter_parts())
     return Preview(
@@ -39,9 +45,27 @@ def render_preview(renderer: TemplateRenderer, mail: MailSettings, type_name: st
     )
 
 
-def sample_headers(mail: MailSettings) -> dict[str, str]:
-    """Return the headers that the email stage adds for types that are not mandatory (RFC 8058), with a fake token."""
-    return {
+def render_sample(
+    renderer: TemplateRenderer, mail: MailSettings, type_name: str, locale: str, brand: str = ""
+) -> tuple[Delivery, bytes]:
+    """Return the delivery of a type's sample and its message. Raise as `render_preview`.
+
+    The headers are those that the email stage adds (RFC 8058), with a fake token.
+    """
+    notification_type = renderer.library.catalogue[type_name]
+    delivery = _in_brand(sample_delivery(notification_type, locale), renderer.brands, brand)
+    headers = {
         "List-Unsubscribe": f"<{mail.unsubscribe_base}/unsubscribe/sample>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
+    return delivery, renderer.email(delivery, headers if notification_type.unsubscribable else {})
+
+
+def _in_brand(delivery: Delivery, brands: Brands, key: str) -> Delivery:
+    """Return the delivery with a source or an account of the brand."""
+    if not key:
+        return delivery
+    table = brands.tables[key]
+    if table.accounts:
+        return delivery.replace(rule=AudienceRule.account, matched=table.accounts[0])
+    return delivery.replace(source=table.sources[0].removesuffix("*"))

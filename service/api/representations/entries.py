@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from service.api.errors import JSON_API
 from service.api.representations.jsonapi import timestamp
 from service.model.catalogue import Catalogue
+from service.pages.brand import Brands
 from service.ports import InboxItem, InboxQuery, InboxReads
 from service.ports.turns import Turns
 
@@ -25,10 +26,10 @@ _PAGE_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EntryFormat:
-    """The form of inbox entries. `site` is the base of their links, without a slash at its end."""
+    """The form of inbox entries, with links below the sites of their brands."""
 
     catalogue: Catalogue
-    site: str
+    brands: Brands
 
     def resource(self, item: InboxItem, *, with_read: bool = False) -> dict[str, Any]:
         """Return an entry as a resource object; `with_read` adds the time when it was read.
@@ -46,7 +47,7 @@ class EntryFormat:
             attributes["read_at"] = timestamp(item.read_ms) if item.read_ms else None
         type_ = self.catalogue.get(item.type)
         line = item.line or (type_.title if type_ else item.type)
-        link = type_.url(self.site, item.meta) if type_ else None
+        link = type_.url(self.brands.named(item.brand).site, item.meta) if type_ else None
         meta = {"line": line, "link": link}
         return {"type": "notifications", "id": item.id, "attributes": attributes, "meta": meta}
 

@@ -7,19 +7,14 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import orjson
 from fastapi import Depends, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from service.api.auth.principal import Principal
 from service.api.rate_limits import enforce_rate_limit
-from service.api.representations.schemas import Schema
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 20
-RESOURCE_SCHEMA: Schema = {
-    "type": "object",
-    "required": ["allowed_detail_http_methods", "allowed_list_http_methods", "default_limit", "fields"],
-    "properties": {"fields": {"type": "object", "additionalProperties": {"type": "object"}}},
-}
 _MAX_NUMBER = 2**53
 _ROWS_A_PART = 200
 _OBJECTS_A_PART = 2000
@@ -35,6 +30,35 @@ class AccountJson(JSONResponse):
     def render(self, content: Any) -> bytes:
         """Return the content as JSON, encoded by orjson."""
         return orjson.dumps(content)
+
+
+class FieldDescription(BaseModel):
+    """A field of a resource; `blank`: it may be left out or empty."""
+
+    blank: bool
+    help_text: str
+    nullable: bool
+    readonly: bool
+    type: str
+    unique: bool
+
+
+class ResourceDescription(BaseModel):
+    """A resource as the contacts document's clients read it, with its methods by path."""
+
+    allowed_detail_http_methods: list[str]
+    allowed_list_http_methods: list[str]
+    default_format: str
+    default_limit: int
+    fields: dict[str, FieldDescription]
+
+
+class ListingMeta(BaseModel):
+    """The page that was requested, and the number of objects in all pages."""
+
+    limit: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    total_count: int = Field(ge=0)
 
 
 class PageQuery(NamedTuple):
@@ -111,47 +135,22 @@ async def _text(meta: Any, parts: Iterable[Sequence[Any]]) -> AsyncIterator[byte
 
 
 def resource_schema(
-    fields: Mapping[str, Schema], *, of_list: Sequence[str], of_one: Sequence[str]
+    fields: Mapping[str, FieldDescription], *, of_list: Sequence[str], of_one: Sequence[str]
 ) -> Mapping[str, Any]:
-    """Return the description of a resource as the contacts document's clients read it, with its methods by path."""
-    return {
-        "allowed_detail_http_methods": list(of_one),
-        "allowed_list_http_methods": list(of_list),
-        "default_format": "application/json",
-        "default_limit": DEFAULT_LIMIT,
-        "fields": fields,
-    }
+    """Return a ResourceDescription as JSON."""
+    return ResourceDescription(
+        allowed_detail_http_methods=list(of_one),
+        allowed_list_http_methods=list(of_list),
+        default_format="application/json",
+        default_limit=DEFAULT_LIMIT,
+        fields=dict(fields),
+    ).model_dump()
 
 
 def field_schema(
     type_: str, help_text: str, *, blank: bool = False, nullable: bool = False, readonly: bool = False
-) -> Schema:
-    """Return the description of a field; `blank`: it may be left out or empty."""
-    return {
-        "blank": blank,
-        "help_text": help_text,
-        "nullable": nullable,
-        "readonly": readonly,
-        "type": type_,
-        "unique": False,
-    }
-
-
-def listing_schema(item: Schema) -> Schema:
-    """Return the schema of a listing of these items."""
-    number = {"type": "integer", "minimum": 0}
-    meta = {
-        "type": "object",
-        "required": ["limit", "offset", "total_count"],
-        "properties": {"limit": number, "offset": number, "total_count": number},
-    }
-    return {"type": "object", "required": ["meta", "objects"], "properties": {"meta": meta, **_objects(item)}}
-
-
-def objects_schema(item: Schema) -> Schema:
-    """Return the schema of `objects` without `meta`."""
-    return {"type": "object", "required": ["objects"], "properties": _objects(item)}
-
-
-def _objects(item: Schema) -> Schema:
-    return {"objects": {"type": "array", "items": item}}
+) -> FieldDescription:
+    """Return the description of a field that is not unique."""
+    return FieldDescription(
+        blank=blank, help_text=help_text, nullable=nullable, readonly=readonly, type=type_, unique=False
+    )

@@ -1,7 +1,7 @@
 """A person's preferences as JSON, and the sentences about what stops their mail, in the languages of the pages."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,20 +11,108 @@ from service.model.mask import mask_text
 from service.model.reasons import Reason
 from service.pipeline.tables.preference_centre import ChannelPreference, PreferenceSheet
 
-_SENTENCES: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "unsubscribed": "You unsubscribed from these emails.",
-        "complaint": "An email to this address was reported as spam, so no more are sent to it.",
-        "suppressed": "Emails to this address came back or were stopped, so no more are sent to it.",
-        "mandatory": "You cannot turn this off: it concerns your account, your security or a purchase.",
-    },
-    "de": {
-        "unsubscribed": "Sie haben diese E-Mails abbestellt.",
-        "complaint": "Eine E-Mail an diese Adresse wurde als Spam gemeldet, daher werden keine mehr gesendet.",
-        "suppressed": "E-Mails an diese Adresse kamen zurück oder wurden gestoppt, daher werden keine mehr gesendet.",
-        "mandatory": "Das lässt sich nicht abschalten: Es betrifft Ihr Konto, Ihre Sicherheit oder einen Kauf.",
-    },
+
+class PreferenceSentences(NamedTuple):
+    """The words about preferences in one language. `messages`: title and text of pages without switches."""
+
+    language: str
+    title: str
+    intro: str
+    always: str
+    none: str
+    mandatory: str
+    unsubscribed: str
+    complaint: str
+    suppressed: str
+    channels: Mapping[str, str]
+    messages: Mapping[str, tuple[str, str]]
+
+    def block(self, preference: ChannelPreference) -> str | None:
+        """Return what stops the mail; None where nothing does. A suppression stops more, so it comes first."""
+        if preference.suppression is not None:
+            complaint = preference.suppression.reason is Reason.complaint_received
+            return self.complaint if complaint else self.suppressed
+        return self.unsubscribed if preference.unsubscribed is not None else None
+
+    def note(self, preference: ChannelPreference) -> str | None:
+        """Return what a type's switch needs to be understood: why it is on, or who turned it off; None for nothing."""
+        if preference.mandatory:
+            return self.mandatory
+        return self.unsubscribed if preference.unsubscribed is not None else None
+
+
+_LANGUAGES = {
+    "en": PreferenceSentences(
+        language="en",
+        title="Your notifications",
+        intro="Choose what {product} notifies you of. Emails go to {address}. Each change is saved at once.",
+        always="Always on",
+        none="Turn off all emails",
+        mandatory="This cannot be turned off: it concerns your account, your security or a purchase.",
+        unsubscribed="You unsubscribed from these emails.",
+        complaint="An email to this address was reported as spam, so no more are sent to it.",
+        suppressed="Emails to this address came back or were stopped, so no more are sent to it.",
+        channels={"email": "Email", "inbox": "Inbox"},
+        messages={
+            "expired": ("This link has expired", "Use the link in a newer email. Nothing was changed."),
+            "invalid": (
+                "This link does not work",
+                "It may be incomplete. Open it from the email again. Nothing was changed.",
+            ),
+            "gone": (
+                "There is nothing to choose",
+                "You no longer receive notifications by this address or account.",
+            ),
+            "impossible": ("That cannot be changed", "Go back and load the page again. Nothing was changed."),
+            "unavailable": (
+                "Please try again shortly",
+                "Your preferences cannot be read or saved right now. A change may not have been saved.",
+            ),
+        },
+    ),
+    "de": PreferenceSentences(
+        language="de",
+        title="Ihre Benachrichtigungen",
+        intro="Wählen Sie, worüber {product} Sie benachrichtigt. E-Mails gehen an {address}. "
+        "Jede Änderung gilt sofort.",
+        always="Immer an",
+        none="Alle E-Mails abschalten",
+        mandatory="Das lässt sich nicht abschalten: Es betrifft Ihr Konto, Ihre Sicherheit oder einen Kauf.",
+        unsubscribed="Sie haben diese E-Mails abbestellt.",
+        complaint="Eine E-Mail an diese Adresse wurde als Spam gemeldet, daher werden keine mehr gesendet.",
+        suppressed="E-Mails an diese Adresse kamen zurück oder wurden gestoppt, daher werden keine mehr gesendet.",
+        channels={"email": "E-Mail", "inbox": "Postfach"},
+        messages={
+            "expired": (
+                "Dieser Link ist abgelaufen",
+                "Nutzen Sie den Link in einer neueren E-Mail. Es wurde nichts geändert.",
+            ),
+            "invalid": (
+                "Dieser Link funktioniert nicht",
+                "Vielleicht ist er unvollständig. Öffnen Sie ihn noch einmal aus der E-Mail. Es wurde nichts geändert.",
+            ),
+            "gone": (
+                "Es gibt nichts auszuwählen",
+                "Sie erhalten über diese Adresse oder dieses Konto keine Benachrichtigungen mehr.",
+            ),
+            "impossible": (
+                "Das lässt sich nicht ändern",
+                "Gehen Sie zurück und laden Sie die Seite neu. Es wurde nichts geändert.",
+            ),
+            "unavailable": (
+                "Bitte versuchen Sie es gleich noch einmal",
+                "Ihre Einstellungen können gerade nicht gelesen oder gespeichert werden.",
+            ),
+        },
+    ),
 }
+
+
+def sentences_in(accepted: str) -> PreferenceSentences:
+    """Return the words in the first language of a locale or an Accept-Language header that has any; else in English."""
+    tags = (part.partition(";")[0].strip().lower() for part in accepted[:500].split(","))
+    languages = (tag.replace("_", "-").partition("-")[0] for tag in tags)
+    return next((_LANGUAGES[language] for language in languages if language in _LANGUAGES), _LANGUAGES["en"])
 
 
 class PreferenceBlock(BaseModel):
@@ -81,50 +169,42 @@ class InboxPreferenceChanges(BaseModel):
     preferences: list[InboxPreference] = Field(min_length=1, max_length=500)
 
 
-def language_of(locale: str) -> str:
-    """Return the language of a locale if there are sentences in it; else `en`."""
-    language = locale.replace("_", "-").partition("-")[0].lower()
-    return language if language in _SENTENCES else "en"
-
-
 def sheet_document(sheet: PreferenceSheet, locale: str) -> dict[str, Any]:
     """Return the fields of InboxPreferences, with titles and sentences in the language of `locale`."""
+    sentences = sentences_in(locale)
     return {
         "address": mask_text(sheet.address) or None,
-        "locale": language_of(locale),
+        "locale": sentences.language,
         "types": [
             {
                 "type": row.type.name,
                 "title": row.type.title_in(locale),
                 "domain": row.type.domain,
-                "channels": [_channel_document(preference, locale) for preference in row.channels],
+                "channels": [_channel_document(preference, sentences) for preference in row.channels],
             }
             for row in sheet.types
         ],
     }
 
 
-def _channel_document(preference: ChannelPreference, locale: str) -> dict[str, Any]:
-    sentences = _SENTENCES[language_of(locale)]
+def _channel_document(preference: ChannelPreference, sentences: PreferenceSentences) -> dict[str, Any]:
     return {
         "channel": preference.channel.value,
         "on": preference.on,
         "mandatory": preference.mandatory,
         "since": _time(preference.since_ms),
         "blocked": _block_document(preference, sentences),
-        "detail": sentences["mandatory"] if preference.mandatory else None,
+        "detail": sentences.mandatory if preference.mandatory else None,
     }
 
 
-def _block_document(preference: ChannelPreference, sentences: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return what stops the mail: a suppression stops more, so it comes first."""
-    if (suppression := preference.suppression) is not None:
-        detail = sentences["complaint" if suppression.reason is Reason.complaint_received else "suppressed"]
-        return {"reason": "suppressed", "since": _time(suppression.at_ms), "detail": detail}
-    if (unsubscribed := preference.unsubscribed) is not None:
-        since = _time(unsubscribed.since_ms)
-        return {"reason": "unsubscribed", "since": since, "detail": sentences["unsubscribed"]}
-    return None
+def _block_document(preference: ChannelPreference, sentences: PreferenceSentences) -> dict[str, Any] | None:
+    if (detail := sentences.block(preference)) is None:
+        return None
+    suppression, unsubscribed = preference.suppression, preference.unsubscribed
+    at_ms = suppression.at_ms if suppression else unsubscribed.since_ms if unsubscribed else 0
+    reason = "suppressed" if suppression else "unsubscribed"
+    return {"reason": reason, "since": _time(at_ms), "detail": detail}
 
 
 def _time(at_ms: int) -> str | None:

@@ -7,9 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from service.model.address import check_address
 from service.model.catalogue import Catalogue, NotificationType
-from service.model.field_problem import FieldProblem
 from service.model.recipient import Choice, Recipient, preference_key
-from service.model.validators import ROLE, check_language_tag, check_line, check_time_zone
+from service.model.validators import ROLE, FieldProblem, check_language_tag, check_line, check_time_zone
 
 Role = Annotated[str, StringConstraints(pattern=ROLE)]
 

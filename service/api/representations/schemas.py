@@ -1,14 +1,18 @@
 """Schemas and helpers for the OpenAPI document, for bodies that FastAPI does not parse or render itself."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from service.api.errors import JSON_API, PROBLEM
 
 Schema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
+Absent = SkipJsonSchema[None]
+"""The type of a field without a value where the field is left out rather than null."""
 
 MODELS: list[type[BaseModel]] = []
 """Models to include in the document's components; `schema_ref` adds to it."""
@@ -103,8 +107,10 @@ class NotificationAttributes(BaseModel):
     type: int | None
     type_str: str
     meta: dict[str, Any]
-    created_at: str = Field(examples=["2019-04-08T14:17:37Z"])
-    read_at: str | None = Field(default=None, description="Present only if the filter includes read entries.")
+    created_at: datetime = Field(examples=["2019-04-08T14:17:37Z"])
+    read_at: datetime | None = Field(
+        default=None, description="Present only if the filter includes read entries."
+    )
 
 
 class NotificationText(BaseModel):
@@ -150,7 +156,7 @@ class NotificationId(BaseModel):
 
 
 class NotificationIds(BaseModel):
-    """The entries to mark as read."""
+    """Identifiers of inbox entries."""
 
     data: list[NotificationId]
 
@@ -196,14 +202,15 @@ def query_parameter(name: str, schema: Mapping[str, Any], description: str) -> S
 COUNTS = response(schema_ref(Counts), media_type=JSON_API)
 NOTIFICATIONS = response(schema_ref(Notifications), media_type=JSON_API)
 NOTIFICATION_IDS = schema_ref(NotificationIds)
-_STATUS = {"enum": ["unread", "read", "all"], "type": "string", "default": "unread"}
+# Without a default in the schema: clients send it, and of two names for a parameter only one may be sent.
+_STATUS = {"enum": ["unread", "read", "all"], "type": "string"}
 NOTIFICATIONS_QUERY = [
     query_parameter(
         "sort",
         {"enum": ["created_at", "-created_at"], "type": "string", "default": "created_at"},
         "The sort order; a minus sign sorts newest first.",
     ),
-    query_parameter("filter[status]", _STATUS, "Include unread entries, read entries, or all."),
+    query_parameter("filter[status]", _STATUS, "Include unread entries (the default), read entries, or all."),
     query_parameter("status", _STATUS, "Another name for filter[status]."),
     query_parameter("filter[type]", {"type": "string"}, "Types by number or name, separated by commas."),
     query_parameter(

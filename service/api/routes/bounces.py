@@ -58,6 +58,7 @@ _BODY["requestBody"]["content"][_MESSAGE] = {"schema": {"type": "string", "forma
 
 @router.post(
     "",
+    operation_id="report_bounce",
     summary="Report a bounce or a complaint",
     responses={
         200: response(schema_ref(BounceReceipt)),

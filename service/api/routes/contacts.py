@@ -17,17 +17,16 @@ from service.api.errors import ApiError, body_error, not_found
 from service.api.rate_limits import enforce_rate_limit
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.listing import (
-    RESOURCE_SCHEMA,
     AccountJson,
+    ListingMeta,
     PageParam,
+    ResourceDescription,
     charge_for_objects,
     field_schema,
     listing,
-    listing_schema,
-    objects_schema,
     resource_schema,
 )
-from service.api.representations.schemas import error_responses, request_body, response, schema_ref
+from service.api.representations.schemas import Absent, error_responses, request_body, response, schema_ref
 from service.model.address import check_address
 from service.model.recipient import Contact
 from service.model.validators import check_line
@@ -92,16 +91,30 @@ class ContactView(BaseModel):
     main: bool | None
     name: str
     phone: str
-    pk: str | None = None
+    pk: str | Absent = None
     resource_uri: str
     uuid: str
 
 
+class ContactListing(BaseModel):
+    """A page of contacts."""
+
+    meta: ListingMeta
+    objects: list[ContactView]
+
+
+class AddedContacts(BaseModel):
+    """The contacts that were added."""
+
+    objects: list[ContactView]
+
+
 @router.get(
     "/",
+    operation_id="list_contacts",
     summary="List contacts",
     responses={
-        200: response(listing_schema(schema_ref(ContactView))),
+        200: response(schema_ref(ContactListing)),
         **error_responses(400, 401, 429, 503),
     },
 )
@@ -115,9 +128,10 @@ async def contacts(request: Request, account: CallingAccount, deps: Deps, page: 
 @router.post(
     "/",
     status_code=201,
+    operation_id="add_contacts",
     summary="Add contacts",
     responses={
-        201: response(objects_schema(schema_ref(ContactView))),
+        201: response(schema_ref(AddedContacts)),
         **error_responses(400, 401, 409, 413, 422, 429, 503),
     },
     openapi_extra=request_body(schema_ref(NewContacts)),
@@ -156,9 +170,10 @@ async def add(request: Request, account: CallingAccount, deps: Deps) -> Response
 
 @router.get(
     "/detail/",
+    operation_id="list_contact_details",
     summary="List contacts, as the list does",
     responses={
-        200: response(listing_schema(schema_ref(ContactView))),
+        200: response(schema_ref(ContactListing)),
         **error_responses(400, 401, 429, 503),
     },
 )
@@ -169,8 +184,9 @@ async def details(request: Request, account: CallingAccount, deps: Deps, page: P
 
 @router.get(
     "/schema/",
+    operation_id="describe_contacts",
     summary="Describe contacts",
-    responses={200: response(RESOURCE_SCHEMA), **error_responses(401, 429, 503)},
+    responses={200: response(schema_ref(ResourceDescription)), **error_responses(401, 429, 503)},
 )
 async def schema(account: CallingAccount) -> Response:
     """Describe the fields of a contact and the methods of the resource."""
@@ -179,6 +195,7 @@ async def schema(account: CallingAccount) -> Response:
 
 @router.get(
     "/{uuid}/",
+    operation_id="get_contact",
     summary="Get a contact",
     responses={200: response(schema_ref(ContactView)), **error_responses(400, 401, 404, 429, 503)},
 )
@@ -192,6 +209,7 @@ async def contact(request: Request, account: CallingAccount, deps: Deps, uuid: U
 
 @router.put(
     "/{uuid}/",
+    operation_id="edit_contact",
     summary="Edit a contact",
     responses={
         200: response(schema_ref(ContactView)),
@@ -220,6 +238,7 @@ async def edit(request: Request, account: CallingAccount, deps: Deps, uuid: Uuid
 @router.delete(
     "/{uuid}/",
     status_code=204,
+    operation_id="delete_contact",
     summary="Delete a contact",
     response_class=Response,
     responses=error_responses(400, 401, 404, 409, 429, 503),

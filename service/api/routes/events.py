@@ -16,6 +16,7 @@ from service.api.auth.guard import MayPublish
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import ApiError
 from service.api.protocol.connection_limits import MAX_BODY_BYTES
+from service.api.representations.cloud_event import CloudEvent
 from service.api.representations.listing import in_slices
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent, Withdrawal
@@ -32,22 +33,7 @@ _STATUS = {DeadReason.too_large: 413, DeadReason.unsupported_content_type: 415}
 _QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _TRACE_HEADERS = ("traceparent", "tracestate")
-_EVENT = {
-    "type": "object",
-    "required": ["id", "source", "type"],
-    "properties": {
-        "specversion": {"const": "1.0"},
-        "id": {"type": "string"},
-        "source": {"type": "string"},
-        "type": {
-            "type": "string",
-            "description": "A notification type, with or without a reverse-DNS prefix.",
-        },
-        "time": {"type": "string", "format": "date-time"},
-        "data": {"type": "object"},
-    },
-    "additionalProperties": True,
-}
+_EVENT = schema_ref(CloudEvent)
 _BODY = request_body(_EVENT, _STRUCTURED, "application/json")
 _BODY["requestBody"]["content"][_BATCH] = {"schema": {"type": "array", "items": _EVENT}}
 
@@ -78,6 +64,7 @@ class _EventRecord:
 @router.post(
     "/events",
     status_code=202,
+    operation_id="publish_events",
     summary="Publish events",
     responses={
         202: response(schema_ref(AcceptedEvents)),

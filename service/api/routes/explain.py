@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 from starlette.responses import Response
 
 from service.api.auth.guard import MayOperate
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error
 from service.api.representations.body import parse_model, read_json
+from service.api.representations.cloud_event import CloudEvent
+from service.api.representations.explanations import ChangePrediction, EventPrediction, Explanation
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.event import Event, InvalidEvent
 from service.model.mask import mask_value
@@ -52,7 +54,7 @@ class WhatIfForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    event: dict[str, Any] | None = None
+    event: Annotated[dict[str, Any], WithJsonSchema(schema_ref(CloudEvent))] | None = None
     preferences: list[PreferenceForm] = []
     groups: list[GroupForm] = []
     days: float = Field(default=1, gt=0, le=31)
@@ -73,8 +75,9 @@ class WhatIfForm(BaseModel):
 
 @router.get(
     "/explain",
+    operation_id="explain_deliveries",
     summary="Explain deliveries",
-    responses={200: response({"type": "object"}), **error_responses(400, 401, 403, 404, 429, 503)},
+    responses={200: response(schema_ref(Explanation)), **error_responses(400, 401, 403, 404, 429, 503)},
 )
 async def explain(
     *,
@@ -118,8 +121,12 @@ async def explain(
 
 @router.post(
     "/what-if",
+    operation_id="predict_deliveries",
     summary="Predict deliveries",
-    responses={200: response({"type": "object"}), **error_responses(400, 401, 403, 404, 413, 422, 429, 503)},
+    responses={
+        200: response({"anyOf": [schema_ref(EventPrediction), schema_ref(ChangePrediction)]}),
+        **error_responses(400, 401, 403, 404, 413, 422, 429, 503),
+    },
     openapi_extra=request_body(schema_ref(WhatIfForm)),
 )
 async def what_if(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
@@ -14,11 +15,13 @@ from service.api.errors import ApiError, FieldError, parameter_error, pointer_to
 from service.api.representations.body import read_json
 from service.api.representations.jsonapi import single_parameter
 from service.api.representations.schemas import (
+    Absent,
     Responses,
     error_responses,
     query_parameter,
     request_body,
     response,
+    schema_ref,
 )
 from service.model.address import InvalidAddress, check_address
 from service.model.catalogue import AudienceRule, Catalogue
@@ -31,12 +34,30 @@ MAX_ADDRESSES = 1000
 _MAX_INLINE = 100  # more addresses are checked in a thread: it takes longer than other requests should wait
 _MAX_ERRORS = 20  # fields named in one response
 _NAMES = ("external_id", "project_id")
-_MAP = {
-    "type": "object",
-    "additionalProperties": {"type": "array", "items": {"type": "string", "format": "email"}},
-}
+Email = Annotated[str, Field(json_schema_extra={"format": "email"})]
 _ID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 128}
-_PROJECT = {"type": "string", "maxLength": 128, "default": ""}
+_PROJECT = {"type": "string", "maxLength": 128}
+
+
+class GroupAddresses(RootModel[dict[str, list[Email]]]):
+    """Every group type with its addresses."""
+
+
+class GroupId(BaseModel):
+    """A group, for requests that do not name it in the query."""
+
+    external_id: str | Absent = Field(default=None, min_length=1, max_length=128)
+    project_id: str | Absent = Field(default=None, max_length=128)
+
+
+class GroupChange(GroupId):
+    """The new addresses of group types, by type; at most 1,000 of a type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    __pydantic_extra__: dict[str, list[Email]]
+
+
 _QUERY = [
     query_parameter("external_id", _ID, "The group's id; may be in the body instead."),
     query_parameter(
@@ -45,15 +66,14 @@ _QUERY = [
         "The project's id; may be in the body instead. Empty selects the group's default lists.",
     ),
 ]
-_GET_BODY = request_body(
-    {"type": "object", "properties": {"external_id": _ID, "project_id": _PROJECT}}, required=False
-)
-_PATCH_BODY = request_body({**_MAP, "properties": {"external_id": _ID, "project_id": _PROJECT}})
-_RESPONSE: Responses = {200: response(_MAP, "Every group type with its addresses.")}
+_GET_BODY = request_body(schema_ref(GroupId), required=False)
+_PATCH_BODY = request_body(schema_ref(GroupChange))
+_RESPONSE: Responses = {200: response(schema_ref(GroupAddresses))}
 
 
 @router.get(
     "/",
+    operation_id="get_group_addresses",
     summary="Get the addresses of a group",
     responses={**_RESPONSE, **error_responses(400, 401, 403, 413, 422, 429, 503)},
     openapi_extra={"parameters": _QUERY, **_GET_BODY},
@@ -66,6 +86,7 @@ async def group(request: Request, principal: MayChangeTables, deps: Deps) -> Res
 
 @router.patch(
     "/configure/",
+    operation_id="change_group_addresses",
     summary="Change the addresses of a group",
     responses={**_RESPONSE, **error_responses(400, 401, 403, 413, 422, 429, 503)},
     openapi_extra={"parameters": _QUERY, **_PATCH_BODY},

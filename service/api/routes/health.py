@@ -1,15 +1,17 @@
 """Liveness and readiness of this API process."""
 
 import asyncio
+from typing import Literal
 
 import orjson
 import structlog
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.deps import Deps, ReadinessCheck
-from service.api.representations.schemas import response
+from service.api.representations.schemas import Absent, response, schema_ref
 from service.ports import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -17,30 +19,31 @@ router = APIRouter(tags=["health"])
 
 _CHECK_S = 2.0
 _STALLED_S = 120.0
-_LIVE = {
-    "type": "object",
-    "required": ["status"],
-    "properties": {
-        "status": {"enum": ["ok", "stalled"], "type": "string"},
-        "reasons": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-}
-_READY = {
-    "type": "object",
-    "required": ["status", "reasons"],
-    "properties": {
-        "status": {"enum": ["ready", "not ready"], "type": "string"},
-        "reasons": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-}
+
+
+class Liveness(BaseModel):
+    """Whether this process makes progress; `reasons` by part of the process, if it is stalled."""
+
+    status: Literal["ok", "stalled"]
+    reasons: dict[str, str] | Absent = None
+
+
+class Readiness(BaseModel):
+    """Whether this process can serve requests; `reasons` by dependency."""
+
+    status: Literal["ready", "not ready"]
+    reasons: dict[str, str]
 
 
 @router.get(
     "/livez",
+    operation_id="get_liveness",
     summary="Liveness",
     responses={
-        200: response(_LIVE),
-        503: response(_LIVE, "Stalled; `reasons` has an entry for each part of the process that is."),
+        200: response(schema_ref(Liveness)),
+        503: response(
+            schema_ref(Liveness), "Stalled; `reasons` has an entry for each part of the process that is."
+        ),
     },
 )
 async def livez(request: Request, deps: Deps) -> Response:
@@ -56,10 +59,13 @@ async def livez(request: Request, deps: Deps) -> Response:
 
 @router.get(
     "/readyz",
+    operation_id="get_readiness",
     summary="Readiness",
     responses={
-        200: response(_READY),
-        503: response(_READY, "Not ready; `reasons` has an entry for each dependency that is not."),
+        200: response(schema_ref(Readiness)),
+        503: response(
+            schema_ref(Readiness), "Not ready; `reasons` has an entry for each dependency that is not."
+        ),
     },
 )
 async def readyz(deps: Deps) -> Response:

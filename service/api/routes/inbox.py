@@ -52,6 +52,7 @@ _UNNUMBERED = 1_000_000  # sorts after every type's number
 
 @router.get(
     "/counts",
+    operation_id="get_counts",
     summary="Count unread entries",
     responses={200: COUNTS, **error_responses(400, 401, 403, 406, 429, 503, json_api=True)},
     openapi_extra={"security": [{"bearer": []}]},
@@ -69,6 +70,7 @@ async def counts(request: Request) -> Response:
 
 @router.get(
     "/notifications",
+    operation_id="list_notifications",
     summary="List entries",
     responses={200: NOTIFICATIONS, **error_responses(400, 401, 403, 406, 429, 503, json_api=True)},
     openapi_extra={"security": [{"bearer": []}], "parameters": NOTIFICATIONS_QUERY},
@@ -97,6 +99,7 @@ async def notifications(request: Request) -> Response:
 @router.delete(
     "/notifications/{id}",
     status_code=204,
+    operation_id="mark_notification_read",
     summary="Mark an entry as read",
     response_class=Response,
     responses=error_responses(400, 401, 403, 404, 406, 429, 503, json_api=True),
@@ -121,6 +124,7 @@ async def mark_read(
 @router.post(
     "/notifications",
     status_code=204,
+    operation_id="mark_notifications_read",
     summary="Mark entries as read",
     response_class=Response,
     responses=error_responses(400, 401, 403, 406, 413, 415, 429, 503, json_api=True),

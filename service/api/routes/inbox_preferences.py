@@ -28,6 +28,7 @@ Locale = Annotated[
 
 @router.get(
     "",
+    operation_id="list_inbox_preferences",
     summary="List the caller's preferences",
     responses={
         200: response(schema_ref(InboxPreferences)),
@@ -46,6 +47,7 @@ async def inbox_preferences(principal: MayReadInbox, deps: Deps, locale: Locale 
 
 @router.patch(
     "",
+    operation_id="change_inbox_preferences",
     summary="Change the caller's preferences",
     responses={
         200: response(schema_ref(InboxPreferences)),

@@ -13,27 +13,27 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.errors import not_found
+from service.api.middleware import CACHED, PUBLIC
 
 router = APIRouter(prefix="/assets/inbox", include_in_schema=False)
 
 FOLDER = Path(__file__).parents[1] / "assets"
 _NAME = "tocsin-inbox.js"
-_PUBLIC = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 _FOREVER = "public, max-age=31536000, immutable"
 _SHORT = "public, max-age=300"
 _VERSION = re.compile(r"[0-9A-Za-z.-]{1,40}-[0-9a-f]{8}")
 
 
 @router.get("/manifest.json")
-async def manifest() -> Response:
+async def manifest(request: Request) -> Response:
     """Return the version of the script, its address, and its hashes for `integrity`."""
-    return Response(_manifest(), headers={**_PUBLIC, "Cache-Control": _SHORT}, media_type="application/json")
+    return Response(_manifest(), headers=_headers(request, _SHORT), media_type="application/json")
 
 
 @router.get(f"/{_NAME}")
-async def current() -> Response:
+async def current(request: Request) -> Response:
     """Redirect to the script of this version."""
-    return _redirect(f"./{_path()}")
+    return _redirect(request, f"./{_path()}")
 
 
 @router.get(f"/{{version}}/{_NAME}")
@@ -42,11 +42,11 @@ async def script(version: str, request: Request) -> Response:
     if f"{version}/{_NAME}" != _path():
         if not _VERSION.fullmatch(version):
             raise not_found("script")
-        return _redirect(f"../{_path()}")
+        return _redirect(request, f"../{_path()}")
     plain, compressed = _script()
     is_compressed = _accepts_gzip(request.headers.get("accept-encoding", ""))
     tag = f'"{version}{"-gzip" if is_compressed else ""}"'
-    headers = {**_PUBLIC, "Cache-Control": _FOREVER, "ETag": tag, "Vary": "Accept-Encoding"}
+    headers = {**_headers(request, _FOREVER), "ETag": tag, "Vary": "Accept-Encoding"}
     if tag in re.split(r",\s*", request.headers.get("if-none-match", "").replace("W/", "")):
         return Response(status_code=304, headers=headers)
     if is_compressed:
@@ -73,9 +73,19 @@ def _script() -> tuple[bytes, bytes]:
     return plain, gzip.compress(plain, mtime=0)
 
 
-def _redirect(location: str) -> Response:
+def _redirect(request: Request, location: str) -> Response:
     """Return a redirect to an address that is relative, so that it works behind any path prefix."""
-    return Response(status_code=302, headers={**_PUBLIC, "Cache-Control": _SHORT, "Location": location})
+    return Response(status_code=302, headers={**_headers(request, _SHORT), "Location": location})
+
+
+def _headers(request: Request, cache_control: str) -> dict[str, str]:
+    """Return the headers of a response that any page may read, and caches may keep."""
+    request.scope[CACHED] = request.scope[PUBLIC] = True
+    return {
+        "Access-Control-Allow-Origin": "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Cache-Control": cache_control,
+    }
 
 
 def _accepts_gzip(accept_encoding: str) -> bool:

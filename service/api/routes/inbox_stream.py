@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import structlog
 from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +20,13 @@ from service.api.hub import Hub, TooManyWatchers
 from service.api.middleware import HEAD_ONLY
 from service.api.protocol.response import DetachedResponse, detach
 from service.api.representations.entries import EntryFormat, entry_parts
-from service.api.representations.schemas import error_responses, query_parameter, response
+from service.api.representations.schemas import (
+    error_responses,
+    query_parameter,
+    response,
+    schema_ref,
+)
+from service.api.representations.stream_events import InboxEvent
 from service.api.routes.inbox import count_resources, types_of
 from service.observability.exception_text import fault_of
 from service.ports import InboxChange, InboxChangeKind, InboxQuery, Unavailable
@@ -42,23 +49,20 @@ _LAST_EVENT_ID = query_parameter(
     {"type": "string", "maxLength": _LONGEST_ID},
     "As the header Last-Event-ID, which comes first.",
 )
-_TEXT = {"type": "string"}
-_EVENT = {
-    "type": "object",
-    "properties": {
-        "event": {"enum": ["snapshot", "new", "read", "removed", "counts"], "type": "string"},
-        "id": _TEXT,
-        "data": _TEXT,
-    },
-}
-_MARKED = {"type": "object", "required": ["read"], "properties": {"read": {"type": "integer", "minimum": 0}}}
+
+
+class MarkedEntries(BaseModel):
+    """The number of entries that were marked as read."""
+
+    read: int = Field(ge=0)
 
 
 @router.post(
     "/read-all",
+    operation_id="mark_all_notifications_read",
     summary="Mark all entries as read",
     responses={
-        200: response(_MARKED, "The number of entries that were marked."),
+        200: response(schema_ref(MarkedEntries)),
         **error_responses(400, 401, 403, 413, 429, 503),
     },
     openapi_extra={"parameters": [_TYPES]},
@@ -76,10 +80,13 @@ async def read_all(
 
 @router.get(
     "/stream",
+    operation_id="stream_inbox",
     summary="Stream the inbox",
     response_class=Response,
     responses={
-        200: response(_EVENT, "Server-sent events; the schema describes one event.", "text/event-stream"),
+        200: response(
+            schema_ref(InboxEvent), "Server-sent events; the schema describes one event.", "text/event-stream"
+        ),
         **error_responses(400, 401, 403, 429, 503),
     },
     openapi_extra={"security": [{"bearer": []}, {}], "parameters": [_TICKET, _LAST_EVENT_ID]},

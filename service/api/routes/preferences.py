@@ -14,15 +14,14 @@ from service.api.deps import Deps
 from service.api.errors import body_error, pointer_to
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.listing import (
-    RESOURCE_SCHEMA,
     AccountJson,
+    ListingMeta,
     PageParam,
+    ResourceDescription,
     charge_for_objects,
     field_schema,
     in_slices,
     listing,
-    listing_schema,
-    objects_schema,
     resource_schema,
 )
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
@@ -70,11 +69,25 @@ _SCHEMA = resource_schema(
 _ONE_OR_MANY = {"oneOf": [schema_ref(Preference), {"type": "array", "items": schema_ref(Preference)}]}
 
 
+class PreferenceListing(BaseModel):
+    """A page of preferences."""
+
+    meta: ListingMeta
+    objects: list[Preference]
+
+
+class ChangedPreferences(BaseModel):
+    """The preferences of the request, as they are now."""
+
+    objects: list[Preference]
+
+
 @router.get(
     "/",
+    operation_id="list_preferences",
     summary="List preferences",
     responses={
-        200: response(listing_schema(schema_ref(Preference))),
+        200: response(schema_ref(PreferenceListing)),
         **error_responses(400, 401, 429, 503),
     },
 )
@@ -98,9 +111,10 @@ async def preferences(request: Request, account: CallingAccount, deps: Deps, pag
 
 @router.get(
     "/detail/",
+    operation_id="list_preference_details",
     summary="List preferences, as the list does",
     responses={
-        200: response(listing_schema(schema_ref(Preference))),
+        200: response(schema_ref(PreferenceListing)),
         **error_responses(400, 401, 429, 503),
     },
 )
@@ -111,8 +125,9 @@ async def details(request: Request, account: CallingAccount, deps: Deps, page: P
 
 @router.get(
     "/schema/",
+    operation_id="describe_preferences",
     summary="Describe preferences",
-    responses={200: response(RESOURCE_SCHEMA), **error_responses(401, 429, 503)},
+    responses={200: response(schema_ref(ResourceDescription)), **error_responses(401, 429, 503)},
 )
 async def schema(account: CallingAccount) -> Response:
     """Describe the fields of a preference and the methods of the resource."""
@@ -122,9 +137,10 @@ async def schema(account: CallingAccount) -> Response:
 @router.put(
     "/",
     status_code=202,
+    operation_id="change_preferences",
     summary="Change preferences",
     responses={
-        202: response(objects_schema(schema_ref(Preference))),
+        202: response(schema_ref(ChangedPreferences)),
         **error_responses(400, 401, 404, 413, 422, 429, 503),
     },
     openapi_extra=request_body(_ONE_OR_MANY),

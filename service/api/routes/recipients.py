@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from service.api.auth.guard import MayChangeTables
@@ -13,7 +13,7 @@ from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error, pointer_to
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.etag import check_preconditions, etag_of, is_not_modified
-from service.api.representations.recipient_form import RecipientForm, form_of, recipient_of
+from service.api.representations.recipient_form import RecipientForm, Role, form_of, recipient_of
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.model.recipient import Recipient
 
@@ -31,6 +31,22 @@ class RecipientView(RecipientForm):
     version: int
 
 
+class RecipientPatch(BaseModel):
+    """Changes of a recipient (RFC 7396): null resets a field, a type's preferences, or one preference."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: str | None = Field(default=None, max_length=254)
+    name: str | None = Field(default=None, max_length=256)
+    locale: str | None = Field(default=None, max_length=64, examples=["de-AT"])
+    timezone: str | None = Field(default=None, max_length=64, examples=["Europe/Vienna"])
+    roles: list[Role] | None = Field(default=None, max_length=64)
+    preferences: dict[str, dict[str, bool | None] | None] | None = Field(
+        default=None, examples=[{"overbid": {"email": False}}]
+    )
+    version: int | None = None
+
+
 class RecipientPage(BaseModel):
     """Recipients sorted by id; `next` is the value of `after` for the next page."""
 
@@ -43,6 +59,7 @@ _RECIPIENT = response(schema_ref(RecipientView))
 
 @router.get(
     "",
+    operation_id="list_recipients",
     summary="List recipients",
     responses={200: response(schema_ref(RecipientPage)), **error_responses(400, 401, 403, 429, 503)},
 )
@@ -62,6 +79,7 @@ async def recipients(
 
 @router.get(
     "/{id}",
+    operation_id="get_recipient",
     summary="Get a recipient",
     responses={
         200: _RECIPIENT,
@@ -79,6 +97,7 @@ async def recipient(request: Request, principal: MayChangeTables, deps: Deps, id
 
 @router.put(
     "/{id}",
+    operation_id="put_recipient",
     summary="Write a recipient",
     responses={
         200: _RECIPIENT,
@@ -109,9 +128,10 @@ async def put(request: Request, principal: MayChangeTables, deps: Deps, id: Id) 
 
 @router.patch(
     "/{id}",
+    operation_id="patch_recipient",
     summary="Change a recipient",
     responses={200: _RECIPIENT, **error_responses(400, 401, 403, 404, 409, 412, 413, 422, 429, 503)},
-    openapi_extra=request_body({"type": "object"}, *PATCH_TYPES),
+    openapi_extra=request_body(schema_ref(RecipientPatch), *PATCH_TYPES),
 )
 async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id) -> Response:
     """Apply a merge patch (RFC 7396): change the fields in the body, reset those that are null, keep the others.
@@ -135,6 +155,7 @@ async def patch(request: Request, principal: MayChangeTables, deps: Deps, id: Id
 @router.delete(
     "/{id}",
     status_code=204,
+    operation_id="delete_recipient",
     summary="Delete a recipient",
     response_class=Response,
     responses=error_responses(400, 401, 403, 404, 412, 429, 503),

@@ -59,6 +59,7 @@ class Ticket(BaseModel):
 
 @router.post(
     "/v1/tokens",
+    operation_id="issue_inbox_token",
     tags=["tokens"],
     summary="Issue an inbox token",
     responses={
@@ -87,6 +88,7 @@ async def issue_token(request: Request, principal: MayIssueTokens) -> Response:
 
 @router.post(
     "/v1/inbox/stream-tickets",
+    operation_id="issue_stream_ticket",
     tags=["inbox"],
     summary="Issue a ticket for a stream",
     responses={200: response(schema_ref(Ticket)), **error_responses(400, 401, 403, 413, 429, 503)},

@@ -10,7 +10,15 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from service.api.deps import ApiDeps, Deps, authenticators_of
-from service.api.routes.unsubscribe_page import HEADERS, RESUME, STOP, UnsubscribePage, language, page
+from service.api.routes.unsubscribe_page import (
+    NOT_INDEXED,
+    RESUME,
+    STOP,
+    UnsubscribePage,
+    language,
+    page,
+    shell_of,
+)
 from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTarget
 from service.ports import Unavailable
 
@@ -108,6 +116,9 @@ def _page(
     type_ = deps.catalogue.get(target.type) if target else None
     locale = language(request.headers.get("accept-language", ""))
     title = type_.title_in(locale) if type_ else target.type if target else ""
-    text = page(kind, locale, deps.settings.mail.product, title)
-    headers = HEADERS | ({"Retry-After": "5"} if kind is UnsubscribePage.unavailable else {})
+    brand = deps.brands.named(request.query_params.get("brand", ""))
+    text = page(kind, locale, brand, title)
+    headers = {**shell_of(brand).headers, **NOT_INDEXED} | (
+        {"Retry-After": "5"} if kind is UnsubscribePage.unavailable else {}
+    )
     return HTMLResponse(text, status or _STATUS.get(kind, 200), headers)

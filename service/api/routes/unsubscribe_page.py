@@ -1,10 +1,12 @@
 """The page behind the unsubscribe link: one card, without JavaScript, in the reader's language, light or dark."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from enum import StrEnum
-from hashlib import sha256
+from functools import lru_cache
 from html import escape
+
+from service.pages.brand import Brand
+from service.pages.shell import Shell
 
 
 class UnsubscribePage(StrEnum):
@@ -72,36 +74,7 @@ _TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "once": ("Andere E-Mails sind davon nicht betroffen.", ""),
     },
 }
-_CSS = """
-:root { color-scheme: light dark; --page: #f7f6f3; --card: #fff; --line: #e4e1da; --ink: #1f1d1a; --soft: #6b675f;
-  --accent: #c2410c; --on: #fff; }
-@media (prefers-color-scheme: dark) {
-  :root { --page: #161513; --card: #1f1e1b; --line: #35322d; --ink: #ece9e3; --soft: #a09a8f; --accent: #fb923c;
-    --on: #1f1d1a; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 24px; background: var(--page);
-  color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { width: 100%; max-width: 460px; background: var(--card); border: 1px solid var(--line); border-radius: 14px;
-  padding: 32px; overflow-wrap: anywhere; }
-.brand { margin: 0 0 20px; font-weight: 650; color: var(--soft); }
-h1 { margin: 0 0 8px; font-size: 22px; line-height: 1.3; }
-p { margin: 0 0 16px; }
-.soft { color: var(--soft); font-size: 14px; margin-bottom: 0; }
-form { margin: 20px 0 16px; display: flex; flex-wrap: wrap; align-items: center; gap: 12px; }
-button { font: inherit; font-weight: 600; padding: 10px 20px; border-radius: 9px; border: 1px solid var(--accent);
-  background: var(--accent); color: var(--on); cursor: pointer; }
-.quiet button { background: none; color: var(--accent); }
-button:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
-"""
-_HASH = b64encode(sha256(_CSS.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Robots-Tag": "noindex",
-    "Vary": "Accept-Language",
-}
+NOT_INDEXED = {"X-Robots-Tag": "noindex", "Vary": "Accept-Language"}
 STOP, RESUME = ("List-Unsubscribe", "One-Click"), ("List-Unsubscribe", "Resubscribe")
 
 
@@ -111,17 +84,19 @@ def language(accept: str) -> str:
     return next((tag for tag in tags if tag in _TEXTS), "en")
 
 
-def page(kind: UnsubscribePage, language: str, product: str, type_title: str = "") -> str:
+def page(kind: UnsubscribePage, language: str, brand: Brand, type_title: str = "") -> str:
     """Return the whole page; `type_title` is the notification type's title in that language."""
     texts = _TEXTS[language]
     title, text = texts[kind]
-    text = text.format(product=product, title=type_title)
-    return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
-        f'<style>{_CSS}</style></head><body><main><p class="brand">{escape(product)}</p>'
-        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{_form(kind, texts)}</main></body></html>"
-    )
+    content = f"<p>{escape(text.format(product=brand.name, title=type_title))}</p>{_form(kind, texts)}"
+    robots = '<meta name="robots" content="noindex">'
+    return shell_of(brand).card(title, content, language=language, head=robots)
+
+
+@lru_cache(maxsize=256)
+def shell_of(brand: Brand) -> Shell:
+    """Return the frame of the pages of a brand."""
+    return Shell(brand)
 
 
 def _form(kind: UnsubscribePage, texts: Mapping[str, tuple[str, str]]) -> str:

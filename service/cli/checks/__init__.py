@@ -5,9 +5,13 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The status of a finding. `warn`: it works but should be changed; `fail`: it does not work."""
+    """The status of a finding.
+
+    `hint`: a choice that only the operator can make; `warn`: it works but should be changed; `fail`: it does not work.
+    """
 
     ok = "ok"
+    hint = "hint"
     warn = "warn"
     fail = "fail"
 
@@ -25,6 +29,11 @@ class Finding:
 def ok(check: str, detail: str) -> Finding:
     """Return a finding that needs no action."""
     return Finding(check, Status.ok, detail)
+
+
+def hint(check: str, detail: str, remedy: str) -> Finding:
+    """Return a finding of something that the operator may want to choose otherwise."""
+    return Finding(check, Status.hint, detail, remedy)
 
 
 def warn(check: str, detail: str, remedy: str) -> Finding:

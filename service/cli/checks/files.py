@@ -1,24 +1,36 @@
-"""Check of the catalogue and the templates: loaded and rendered with every sample, as at each start of a worker."""
+"""Check of the catalogue, the brands and the templates: loaded and rendered as at each start of a worker."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
-from service.cli.checks import Finding, fail, ok
+from service.cli.checks import Finding, fail, hint, ok
 from service.cli.support.factories import load_catalogue
 from service.cli.support.output import CliError
+from service.model.catalogue import Catalogue
 from service.settings import Settings
 
 
 def check_files(settings: Settings) -> Sequence[Finding]:
-    """Return the findings on the catalogue, then on the templates of its types."""
+    """Return the findings on the catalogue, on the brands, then on the templates of the types."""
+    from service.adapters.brand_file import BrandError, load_brands
     from service.adapters.templates import TemplateFault, TemplateRenderer
 
     try:
         catalogue = load_catalogue(settings)
     except CliError as failure:
         return [fail("catalogue", str(failure), "fix the file, or set TOCSIN_TEMPLATES__DIRECTORY")]
-    findings = [ok("catalogue", f"{len(catalogue)} notification types")]
+    findings = [
+        ok("catalogue", f"{len(catalogue)} notification types"),
+        *_optional_types(settings, catalogue),
+    ]
     try:
-        renderer = TemplateRenderer(settings.mail, settings.templates, catalogue)
+        brands = load_brands(settings.mail, settings.brand)
+    except BrandError as error:
+        return [*findings, fail("brands", str(error), "fix the file that TOCSIN_BRAND__OVERRIDES names")]
+    names = ", ".join(f"{brand.name} ({brand.key or 'default'})" for brand in brands)
+    findings.append(ok("brands", names))
+    try:
+        renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
         renderer.check()
     except TemplateFault as fault:
         return [
@@ -27,3 +39,12 @@ def check_files(settings: Settings) -> Sequence[Finding]:
         ]
     locales = sorted({locale for type_ in catalogue for locale in renderer.library.locales(type_.name)})
     return [*findings, ok("templates", f"locales {', '.join(locales)}")]
+
+
+def _optional_types(settings: Settings, catalogue: Catalogue) -> Iterator[Finding]:
+    """Yield a hint where recipients can switch off types that the catalogue recommends to make mandatory."""
+    optional = [type_.name for type_ in catalogue if type_.recommend_mandatory and not type_.mandatory]
+    if optional:
+        setting = json.dumps([*settings.mandatory, *optional])
+        detail = f"recipients can switch off {len(optional)} types that they may need: {', '.join(optional)}"
+        yield hint("mandatory types", detail, f"to prevent it, set TOCSIN_MANDATORY='{setting}'")

@@ -22,7 +22,7 @@ _BY_ITSELF = "it is retried by itself"
 
 async def check_smtp(settings: Settings) -> Sequence[Finding]:
     """Return a finding for each relay, in order of preference."""
-    from service.bootstrap import relays
+    from service.adapters.smtp.relay_list import relays
 
     try:
         configured = relays(settings)

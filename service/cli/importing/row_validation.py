@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from service.api.representations.recipient_form import RecipientForm, check_channel, declared_type, row_of
 from service.cli.importing.row_reader import Refusal
 from service.model.catalogue import Catalogue
-from service.model.field_problem import FieldProblem
 from service.model.recipient import Choice, Recipient, preference_key
+from service.model.validators import FieldProblem
 
 _MAX_ID_CHARACTERS = 128
 _MAX_NAME_CHARACTERS = 64  # of a name in the file that a refusal repeats

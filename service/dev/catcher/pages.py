@@ -1,48 +1,35 @@
 """The pages of the web view. Each value from a message passes through `escape`."""
 
 from html import escape
+from pathlib import Path
 
 from service.dev.catcher.mail import Address, CaughtMail
 from service.dev.catcher.smtp import SIMULATOR, SIMULATOR_DOMAIN
 from service.dev.catcher.store import MailStore
+from service.pages.shell import OWN_BRAND, Shell
 
 PAGE_SIZE = 50
 VIEWS = ("html", "text", "headers", "raw")
 
-_FRAME = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="/static/bell.svg" type="image/svg+xml">
-<link rel="stylesheet" href="/static/catcher.css">
-<script src="/static/catcher.js" defer></script>
-</head>
-<body>
-<header class="bar">
+_SOURCES = {"script-src": "'self'", "connect-src": "'self'", "img-src": "'self'", "frame-src": "'self'"}
+_CSS = Path(__file__).with_name("static").joinpath("catcher.css").read_text("utf-8")
+SHELL = Shell(OWN_BRAND, _CSS, _SOURCES)
+_HEAD = '<link rel="icon" href="/static/bell.svg" type="image/svg+xml"><script src="/static/catcher.js" defer></script>'
+_BODY = """<header class="bar">
 <a class="brand" href="/"><img src="/static/bell.svg" alt="" width="22" height="22">
 Tocsin <span>mail catcher</span></a>
 <form class="search" action="/" role="search"><input type="search" name="q" value="{query}"
  placeholder="Search, or to: from: subject:" aria-label="Search messages"></form>
-<button type="button" id="delete" {hidden}>Delete all</button>
+<button type="button" class="quiet" id="delete" {hidden}>Delete all</button>
 </header>
-<main>{body}</main>
-</body>
-</html>
-"""
+<main>{content}</main>"""
 
 
 def list_page(store: MailStore, matching: list[CaughtMail], query: str, page: int, smtp_port: int) -> str:
     """Return the whole page around the list."""
-    body = f'<div id="live" data-query="{escape(query)}" data-page="{page}">'
-    body += mail_list(store, matching, query, page, smtp_port) + "</div>"
-    return _FRAME.format(
-        title=f"Messages ({len(store)})",
-        query=escape(query),
-        body=body,
-        hidden="" if len(store) else "hidden",
-    )
+    mails = mail_list(store, matching, query, page, smtp_port)
+    content = f'<div id="live" data-query="{escape(query)}" data-page="{page}">{mails}</div>'
+    return _page(f"Messages ({len(store)})", content, query=query, deletable=bool(len(store)))
 
 
 def mail_list(store: MailStore, matching: list[CaughtMail], query: str, page: int, smtp_port: int) -> str:
@@ -71,14 +58,28 @@ def mail_page(mail: CaughtMail, view: str) -> str:
         f'<a href="?view={key}"{" aria-current=page" if key == view else ""}>{name}</a>'
         for key, name in names.items()
     )
-    subject = escape(mail.subject) or "(no subject)"
-    body = (
-        f'<article class="mail"><a class="back" href="/">← All messages</a><h1>{subject}</h1><dl>{facts}</dl>'
+    subject = mail.subject or "(no subject)"
+    content = (
+        f'<article class="mail"><a class="back" href="/">← All messages</a><h1>{escape(subject)}</h1>'
+        f'<dl>{facts}</dl><nav class="tabs" aria-label="Views">{tabs}</nav>{_view(mail, view)}{_attachments(mail)}'
+        "</article>"
     )
-    body += (
-        f'<nav class="tabs" aria-label="Views">{tabs}</nav>{_view(mail, view)}{_attachments(mail)}</article>'
+    return _page(subject, content)
+
+
+def missing_page() -> str:
+    """Return the page for a message that does not exist."""
+    return _page(
+        "No such message",
+        '<div class="empty"><h1>No such message</h1><p><a href="/">All messages</a></p></div>',
     )
-    return _FRAME.format(title=subject, query="", body=body, hidden="hidden")
+
+
+def _page(title: str, content: str, *, query: str = "", deletable: bool = False) -> str:
+    hidden = "" if deletable else "hidden"
+    return SHELL.document(
+        title, _BODY.format(query=escape(query), content=content, hidden=hidden), head=_HEAD
+    )
 
 
 def _view(mail: CaughtMail, view: str) -> str:

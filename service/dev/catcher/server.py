@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 from weakref import WeakSet
 
 import uvicorn
 from aiosmtpd.smtp import SMTP
+from starlette.routing import Route
 
 from service.dev.catcher.smtp import CatchingHandler, silence_aiosmtpd, smtp_protocol
 from service.dev.catcher.store import MailStore
@@ -23,15 +24,23 @@ _POLL_S = 0.005
 class Catcher:
     """An SMTP server that keeps every message in `mails`, and a web view of them; both on loopback.
 
-    `keep` bounds the number of messages in memory; `slow_s` is the pause at slow@simulator.test.
+    `keep` bounds the number of messages in memory; `slow_s` is the pause at slow@simulator.test. `further` are routes
+    that the web server has besides its own.
     """
 
     def __init__(
-        self, smtp_port: int = 0, http_port: int = 0, *, keep: int = 20_000, slow_s: float = 5.0
+        self,
+        smtp_port: int = 0,
+        http_port: int = 0,
+        *,
+        keep: int = 20_000,
+        slow_s: float = 5.0,
+        further: Sequence[Route] = (),
     ) -> None:
         self.smtp_port = smtp_port or free_port()
         self.http_port = http_port or free_port()
         self.mails = MailStore(keep)
+        self._further = further
         self._handler = CatchingHandler(self.mails, slow_s)
         self._sessions: WeakSet[SMTP] = WeakSet()
         self._smtp: asyncio.Server | None = None
@@ -56,7 +65,7 @@ class Catcher:
         self._smtp = await asyncio.get_running_loop().create_server(self._session, sock=smtp)
         server = _EmbeddedUvicorn(
             uvicorn.Config(
-                web_app(self.mails, self.smtp_port),
+                web_app(self.mails, self.smtp_port, self._further),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

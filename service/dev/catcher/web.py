@@ -1,6 +1,7 @@
 """The web view's routes and the headers that keep a hostile message from acting in the viewer's browser."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,14 +14,10 @@ from starlette.staticfiles import StaticFiles
 
 from service.dev.catcher.api import MailpitApi
 from service.dev.catcher.mail import CaughtMail
-from service.dev.catcher.pages import VIEWS, list_page, mail_list, mail_page
+from service.dev.catcher.pages import SHELL, VIEWS, list_page, mail_list, mail_page, missing_page
 from service.dev.catcher.search import search
 from service.dev.catcher.store import MailStore
 
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 # A message's HTML may use its own styles and embedded pictures; no script, form or request. Links open a new tab.
 _HTML_PART_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; "
@@ -66,9 +63,7 @@ class WebView:
     async def _mail(self, request: Request) -> Response:
         mail = self._mails.get(request.path_params["id"])
         if mail is None:
-            return _page(
-                "<!doctype html><title>Not found</title><p>No such message. <a href='/'>All messages</a>", 404
-            )
+            return _page(missing_page(), 404)
         self._mails.mark_read(mail)
         view = request.query_params.get("view", "html" if mail.content.html else "text")
         return _page(mail_page(mail, view if view in VIEWS else "text"))
@@ -76,7 +71,7 @@ class WebView:
     async def _html(self, request: Request) -> Response:
         mail = self._mails.get(request.path_params["id"])
         if mail is None:
-            return _page("No such message.", 404)
+            return _page(missing_page(), 404)
         return HTMLResponse(
             _open_links_in_new_tab(mail.content.html),
             headers={**_SAFETY_HEADERS, "Content-Security-Policy": _HTML_PART_POLICY},
@@ -87,17 +82,25 @@ class WebView:
         return search(mails, query) if query else mails
 
 
-def web_app(mails: MailStore, smtp_port: int) -> Starlette:
-    """Return the web view and the API together. It answers to loopback host names only, which defeats DNS rebinding."""
+def web_app(mails: MailStore, smtp_port: int, further: Sequence[Route] = ()) -> Starlette:
+    """Return the web view, the API and further routes together.
+
+    It answers to loopback host names only, which defeats DNS rebinding.
+    """
     static = StaticFiles(directory=Path(__file__).with_name("static"))
     return Starlette(
-        routes=[*MailpitApi(mails).routes(), *WebView(mails, smtp_port).routes(), Mount("/static", static)],
+        routes=[
+            *MailpitApi(mails).routes(),
+            *WebView(mails, smtp_port).routes(),
+            *further,
+            Mount("/static", static),
+        ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
     )
 
 
 def _page(html: str, status: int = 200) -> Response:
-    return HTMLResponse(html, status, headers={**_SAFETY_HEADERS, "Content-Security-Policy": _PAGE_POLICY})
+    return HTMLResponse(html, status, headers={**_SAFETY_HEADERS, **SHELL.headers})
 
 
 def _query(request: Request) -> tuple[str, int]:

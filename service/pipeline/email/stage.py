@@ -90,6 +90,7 @@ class EmailHandler:
         owner: str,
         sender: Callable[[Delivery], str],
         headers: Callable[[Delivery], Mapping[str, str]],
+        preferences_url: Callable[[Delivery], str] = lambda _: "",
         rng: random.Random | None = None,
         in_flight: InFlight | None = None,
     ) -> None:
@@ -98,6 +99,7 @@ class EmailHandler:
         self._topics = topics
         self._sender = sender
         self._headers = headers
+        self._preferences_url = preferences_url
         self._soft = SoftBounceScorer(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
         self._storing: set[asyncio.Task[None]] = set()
@@ -245,7 +247,9 @@ class EmailHandler:
         failed: dict[str, Exception] = {}
         for delivery in deliveries:
             try:
-                content = self._ports.renderer.email(delivery, self._headers(delivery))
+                content = self._ports.renderer.email(
+                    delivery, self._headers(delivery), self._preferences_url(delivery)
+                )
             except RenderFailed as error:
                 failed[delivery.id] = error
             else:

@@ -142,4 +142,5 @@ def inbox_item(delivery: Delivery, catalogue: Catalogue, renderer: Renderer) -> 
         line=renderer.inbox_line(delivery),
         event=delivery.event,
         expires_ms=delivery.received_ms + notification_type.inbox_ttl_s * 1000,
+        brand=renderer.brand_key(delivery),
     )

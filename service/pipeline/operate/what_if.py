@@ -55,7 +55,7 @@ class WhatIf:
         shown: list[dict[str, Any]] = []
         counts: dict[str, int] = {}
         async for predicted in self._predict(event, self._tables, self._clock.now_ms()):
-            state = predicted.decision.state
+            state = predicted.decision.state.value
             counts[state] = counts.get(state, 0) + 1
             if len(shown) < limit:
                 shown.append(_delivery_document(predicted))

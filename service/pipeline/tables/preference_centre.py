@@ -13,12 +13,12 @@ from typing import NamedTuple
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
-from service.model.field_problem import FieldProblem
 from service.model.ids import address_pseudonym
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Recipient, preference_key
 from service.model.suppression import Suppression
 from service.model.unsubscribe import unsubscribe_key
+from service.model.validators import FieldProblem
 from service.pipeline.tables.writer import TableWriter
 from service.ports import Clock, MailBlock
 

@@ -42,7 +42,11 @@ class PreferenceTokens:
 
     def token(self, delivery: Delivery) -> str:
         """Return the token of the person that this delivery is for."""
-        return self._encrypt(PreferenceOwner.of(delivery), delivery.received_ms // _DAY_MS + self._days)
+        return self.token_of(PreferenceOwner.of(delivery), delivery.received_ms)
+
+    def token_of(self, owner: PreferenceOwner, at_ms: int) -> str:
+        """Return the token of a person, valid from this time on."""
+        return self._encrypt(owner, at_ms // _DAY_MS + self._days)
 
     def read(self, token: str, now_ms: int) -> PreferenceOwner:
         """Return the person of a token. Raise TokenExpired, and ValueError for a token that we did not make."""

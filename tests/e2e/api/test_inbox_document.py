@@ -67,6 +67,15 @@ async def test_words_and_link(api: ApiFixture) -> None:
         assert [entry["meta"] for entry in answer.json()["data"]] == words
 
 
+async def test_the_link_of_a_brand(api: ApiFixture) -> None:
+    """The link leads to the site of the brand of the entry's event; of a brand that is gone, to the default one's."""
+    await api.add(SELLER._replace(brand="gone"))
+
+    answer = await api.client.get("/notifications", headers=api.bearer())
+
+    assert answer.json()["data"][0]["meta"]["link"] == "https://tocsin.test/lots/1/messages"
+
+
 async def test_an_entry_without_a_line_or_a_type(api: ApiFixture) -> None:
     """An entry without a line shows its type's title; of a type that is no longer declared, the name and no link."""
     gone = inbox_item("winner", id="b", at_ms=1_554_733_058_000)._replace(type="gone", line="")

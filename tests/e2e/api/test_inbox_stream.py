@@ -12,6 +12,7 @@ import pytest
 
 from service.api.hub import Hub
 from service.api.protocol.response import EXTENSION
+from service.api.representations.stream_events import InboxEvent
 from service.api.routes import inbox_stream
 from service.ports import InboxChange, Unavailable
 from tests.e2e.api.served import served
@@ -42,6 +43,7 @@ class Events:
                     fields[name] = value
                 elif "event" in fields:
                     self.last_id = fields["id"]
+                    InboxEvent.model_validate(fields)  # as the OpenAPI document describes it
                     return fields["event"], orjson.loads(fields["data"])
                 else:
                     fields.clear()

@@ -95,4 +95,5 @@ def test_most_were_authorized(base_url: str) -> None:
         pytest.skip("needs the requests of test_every_route, which did not run")
     assert STATUSES.total() > 100
     assert STATUSES[401] < STATUSES.total() / 4
-    assert STATUSES[200] > STATUSES.total() / 10
+    successes = STATUSES[200] + STATUSES[202] + STATUSES[204]
+    assert successes > STATUSES.total() / 10  # a schema with more fields has more invalid bodies

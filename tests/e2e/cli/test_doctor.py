@@ -84,9 +84,11 @@ def test_a_healthy_system(ready: Tocsin) -> None:
         "redis persistence",
         "tables",
         "catalogue",
+        "brands",
         "templates",
     )
     assert {name: status[name] for name in checks} == dict.fromkeys(checks, "ok")
+    assert status["mandatory types"] == "hint"
     assert status["smtp relay1"] in ("ok", "warn")  # aiosmtpd offers no PIPELINING
 
 
@@ -104,10 +106,10 @@ def test_everything_is_unavailable(tocsin: Tocsin, free_port: int, tmp_path: Pat
 
     assert (result.code, result.err) == (1, "")
     failed = [line.split()[1] for line in result.out.splitlines() if line.startswith("fail")]
-    assert failed == ["tokens", "kafka", "redis", "smtp", "catalogue"]
+    assert failed == ["tokens", "inbox", "kafka", "redis", "smtp", "catalogue"]
     warned = [line for line in result.out.splitlines() if line.startswith("warn")]
     assert [line[6:18] for line in warned] == ["mail secrets"]
-    assert result.out.count("→") == 6
+    assert result.out.count("→") == 7
 
 
 def test_settings_are_shown_without_secrets(tocsin: Tocsin) -> None:

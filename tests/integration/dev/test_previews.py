@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from service.dev.preview_server import PreviewServer
-from service.settings import Settings, TemplateSettings, templates_directory
+from service.settings import BrandSettings, Settings, TemplateSettings, templates_directory
 
 
 def server(tmp_path: Path) -> tuple[PreviewServer, Path]:
@@ -54,6 +54,29 @@ async def test_a_saved_file_changes_the_page_and_an_error_is_shown(tmp_path: Pat
         assert "overbid/en.j2" in broken.text
         path.write_text(original)
         assert "A NEW LINE." not in (await browser.get("/preview/overbid")).text
+
+
+async def test_a_brand_is_chosen_and_its_file_is_watched(tmp_path: Path) -> None:
+    """The page offers the brands of the overrides; a fault of the file is shown until it is fixed."""
+    file = tmp_path / "brands.toml"
+    table = '[shop]\nsources = ["/shop/*"]\nname = "Example Shop"\n'
+    file.write_text(table)
+    previews = PreviewServer(Settings(brand=BrandSettings(overrides=file)))
+    async with client(previews) as browser:
+        page = await browser.get("/preview/overbid", params={"brand": "shop", "locale": "de"})
+        html = await browser.get("/preview/overbid/html", params={"brand": "shop"})
+        default = await browser.get("/preview/overbid/html")
+        unknown = await browser.get("/preview/overbid", params={"brand": "nothing"})
+        before = (await browser.get("/version")).text
+        file.write_text(table + 'accent = "#ffd400"\n')
+        broken = await browser.get("/preview/overbid")
+        assert (await browser.get("/version")).text != before
+
+    assert "?locale=de&amp;brand=shop" in page.text
+    assert "Example Shop" in html.text
+    assert "Example Shop" not in default.text
+    assert unknown.status_code == 404
+    assert "[shop]: accent: " in broken.text
 
 
 async def test_only_loopback_host_names_are_served(tmp_path: Path) -> None:

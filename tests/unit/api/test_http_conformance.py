@@ -22,7 +22,16 @@ RFC_9110_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 def paths() -> Iterator[str]:
     """Yield the path of every route, with an id instead of a parameter."""
     yield from (path.replace("{id}", "a").replace("{uuid}", "u") for path in PATHS)
-    yield from ("/docs", "/docs/reference.js", "/docs/reference.css", "/openapi.json", "/unsubscribe/a")
+    yield from (
+        "/docs",
+        "/docs/scalar.js",
+        "/docs/reference.js",
+        "/docs/reference.css",
+        "/docs/events",
+        "/asyncapi.json",
+        "/openapi.json",
+        "/unsubscribe/a",
+    )
 
 
 def credentials(api: ApiFixture, path: str) -> dict[str, Any]:

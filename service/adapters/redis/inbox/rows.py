@@ -1,10 +1,12 @@
 """The format of an inbox entry: `CREATED⇥READ⇥EXPIRES⇥TYPE⏎JSON`; scripts need not parse the JSON.
 
-The JSON is a list: number, meta, line, and the event's key where the entry's id does not begin with it. An entry's id
-is stored as its 20 bytes, and any other text behind a tilde: no delivery's id begins with one.
+The JSON is a list: number, meta, line, the event's key, the brand's key. The last is left out for the default brand,
+and the event's key then too, where the entry's id begins with it. An entry's id is stored as its 20 bytes, and any
+other text behind a tilde: no delivery's id begins with one.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -30,7 +32,9 @@ def entry_bytes(item: InboxItem) -> bytes:
     """Return an entry as Redis stores it; its id and recipient are in the keys."""
     head = f"{item.created_ms}\t{item.read_ms}\t{item.expires_ms}\t{item.type}\n"
     body: list[object] = [item.number, item.meta, item.line]
-    if item.event != event_of_delivery(item.id):
+    if item.brand:
+        body += (item.event, item.brand)
+    elif item.event != event_of_delivery(item.id):
         body.append(item.event)
     return head.encode() + orjson.dumps(body, default=dict)
 
@@ -39,7 +43,8 @@ def item_of(recipient: str, stored_id: bytes, entry: bytes) -> InboxItem:
     """Return a stored entry."""
     head, _, body = entry.partition(b"\n")
     created, read, expires, type_ = head.decode().split("\t")
-    number, meta, line, *event = orjson.loads(body)
+    fields: list[Any] = [*orjson.loads(body), None, None]
+    number, meta, line, event, brand = fields[:5]
     item = id_of(stored_id)
     return InboxItem(
         id=item,
@@ -49,9 +54,10 @@ def item_of(recipient: str, stored_id: bytes, entry: bytes) -> InboxItem:
         created_ms=int(created),
         meta=meta,
         line=line,
-        event=event[0] if event else event_of_delivery(item),
+        event=event_of_delivery(item) if event is None else event,
         expires_ms=int(expires),
         read_ms=int(read),
+        brand=brand or "",
     )
 
 

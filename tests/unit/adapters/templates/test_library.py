@@ -100,6 +100,31 @@ def test_path_as_locale(tmp_path: Path) -> None:
             "note/en.j2: UndefinedError: 'button' is undefined",
         ),
         ("data.title), data.title)", "data.title))", "note/en.j2: line 8: button() takes a link and a label"),
+        (
+            "{{ data.body }}\n",
+            "{{ data.sender_id }}\n",
+            "line 4: data.sender_id is the id of a person: show a name",
+        ),
+        (
+            "data.title), data.title)",
+            "data.title), data.title if data.title else data.sender_id)",
+            "line 8: data.sender_id is the id of a person",
+        ),
+        (
+            "<p>{{ data.body }}</p>",
+            "{{ button(link('x'), 'y') }}",
+            "line 6: the HTML has 2 buttons, not one: make other links text",
+        ),
+        (
+            '{{ button(link("notes", data.title), data.title) }}',
+            "",
+            "line 6: the HTML has 0 buttons, not one",
+        ),
+        (
+            '{{ button(link("notes", data.title), data.title) }}',
+            '{% if data.extra %}{{ button(link("notes"), data.title) }}{% endif %}',
+            "line 6: the button must not depend on a condition",
+        ),
     ],
 )
 def test_check_names_the_fault(tmp_path: Path, before: str, after: str, line: str) -> None:
@@ -128,5 +153,8 @@ def test_check_needs_a_template_of_every_type(tmp_path: Path) -> None:
 
 
 def test_check_passes_valid_templates(tmp_path: Path) -> None:
-    """Templates that can be rendered raise nothing."""
-    make_renderer(tmp_path, {"note/en": NOTE, "note/de": NOTE}).check()
+    """Templates that can be rendered raise nothing; links and conditions may have the id of a person."""
+    ids = '{% if data.sender_id %}<p><a href="{{ link("users", data.sender_id) }}">x</a></p>{% endif %}'
+    conditions = "{{ 'x' if data.sender_id is none else 'y' }}{{ data.sender_id == 'z' }}"
+    source = NOTE.replace("<p>{{ data.body }}</p>", ids + conditions)
+    make_renderer(tmp_path, {"note/en": NOTE, "note/de": source}).check()

@@ -6,7 +6,11 @@ import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.templates import TemplateRenderer, render_preview
+from service.adapters.templates.sample import sample_delivery
+from service.model.delivery import json_document
+from service.pages.brand import Brands, BrandTable
 from service.settings import MailSettings, TemplateSettings, templates_directory
+from tests.unit.pages.test_brand import base
 
 pytestmark = pytest.mark.exhaustive
 
@@ -21,6 +25,28 @@ def shipped() -> TemplateRenderer:
 def test_check() -> None:
     """Every type can be rendered in each of its locales, with and without optional data."""
     shipped().check()
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_every_type_in_the_look_of_a_brand(locale: str) -> None:
+    """With all fields of a brand each email is whole and small, has one button, and no id of a person."""
+    brands = Brands(base(), {"shop": BrandTable(sources=("/shop",), name="Shop", footer={"de": "Fuß"})})
+    catalogue = load_catalogue(templates_directory())
+    branded = TemplateRenderer(MailSettings(), TemplateSettings(), catalogue, brands=brands)
+    for type_ in catalogue:
+        ids = {field: f"ID-OF-{field}" for field in type_.meta if not type_.shows(field)}
+        for brand in ("", "shop"):
+            preview = render_preview(branded, MailSettings(), type_.name, locale, brand)
+            assert preview.size < GMAIL_CLIP_BYTES
+            assert preview.html.count('class="button-link"') == 1, type_.name
+            assert "1 High Street<br>Exampleton" in preview.html
+            assert ("Fuß" in preview.text) == (brand == "shop" and locale == "de")
+            assert not any(sign in preview.html for sign in ("{{", "}}", "{%", "[[", "jinja")), type_.name
+        if ids:
+            delivery = sample_delivery(type_, locale)
+            delivery = delivery.replace(document=json_document({**delivery.data, **ids}))
+            content = branded.email(delivery, {}).replace(b"=\r\n", b"").replace(b"/ID-OF-", b"/")
+            assert b"ID-OF" not in content + branded.inbox_line(delivery).encode(), type_.name
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])

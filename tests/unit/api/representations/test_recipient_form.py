@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from service.api.representations.recipient_form import RecipientForm, recipient_of
-from service.model.field_problem import FieldProblem
+from service.model.validators import FieldProblem
 from tests.support.api_fixture import CATALOGUE, ApiFixture
 
 

@@ -117,6 +117,9 @@ async def test_what_if_predicts_an_event_and_a_change(resolved: ApiFixture) -> N
         ("carol", "queued"),
     }
     assert "bob@example.com" not in predicted.text
+    unmasked = await post(resolved, {"event": EVENT | {"id": "2", "recipients": ["bob"]}}, personal="true")
+    assert unmasked.status_code == 200
+    assert "bob@example.com" in unmasked.text
     off = {"recipient": "alice", "type": "overbid", "channel": "email", "on": False}
     changed = await post(resolved, {"preferences": [off], "days": 2})
     assert changed.json()["counts"] == {"more": 0, "fewer": 1}

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.catalogue_file import load_catalogue
-from service.api.routes.unsubscribe_page import HEADERS, UnsubscribePage, page
+from service.api.routes.unsubscribe_page import UnsubscribePage, page
 from service.model.unsubscribe import unsubscribe_key
+from service.pages.brand import BrandFields, Brands, BrandTable, default_brand
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
 from service.settings import DEV_SECRET, MailSettings, templates_directory
 from tests.support.api_fixture import ApiFixture, fake_api
@@ -130,21 +131,37 @@ async def test_the_page_is_safe_and_in_the_readers_language(api: ApiFixture) -> 
     """Not cached, its own style only, no referrer (the URL has the token), German for readers who prefer it."""
     answer = await api.client.get(link(), headers={"Accept-Language": "fr, de-AT;q=0.8, en;q=0.5"})
 
-    assert '<html lang="de">' in answer.text
+    assert '<html lang="de" dir="ltr">' in answer.text
     assert "Abbestellen" in answer.text
     assert "„Neues Höchstgebot“" in answer.text
     assert "“New high bidder”" in (await api.client.get(link())).text
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
-    assert "script" not in HEADERS["Content-Security-Policy"]
+    assert "script" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-robots-tag"] == "noindex"
 
 
 async def test_names_cannot_break_out() -> None:
     """The product's name and the type's title are escaped."""
     evil = "<script>alert(1)</script>{0}{x}"
+    brand = default_brand(
+        BrandFields(postal_address=evil), name=evil, site="https://s.test", sender_name=evil
+    )
     for kind in UnsubscribePage:
-        assert "<script" not in page(kind, "en", evil, evil)
+        assert "<script" not in page(kind, "en", brand, evil)
+
+
+async def test_the_page_has_the_look_of_the_brand_in_the_link(api: ApiFixture) -> None:
+    """`?brand=` names one of the operator's brands, for the POST too; any other name gets the default's look."""
+    shop = BrandTable(sources=("/shop",), name="Shop & Co", accent="#0f766e")
+    api.app.state.deps = replace(api.deps, brands=Brands(api.deps.brands.default, {"shop": shop}))
+
+    for method in (api.client.get, api.client.post):
+        branded = await method(link() + "?brand=shop")
+        assert "Shop &amp; Co" in branded.text
+        assert "--link: #0f766e" in branded.text
+        assert (await method(link() + "?brand=nothing")).text == (await method(link())).text
 
 
 async def test_without_a_secret_no_link_works() -> None:

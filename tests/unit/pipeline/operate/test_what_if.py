@@ -15,6 +15,7 @@ from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay, preference_change
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.ingest import parse
+from tests.support.described import DescribedWhatIf
 from tests.support.fake_pipeline import FakePipeline
 from tests.support.resolve_oracle import SOURCE, make_scenario
 
@@ -43,7 +44,7 @@ class Log:
 
 def what_if(pipeline: FakePipeline, *events: dict[str, Any] | bytes) -> WhatIf:
     log = Log(*events, at_ms=pipeline.clock.now_ms() - 1000)
-    return WhatIf(pipeline.catalogue, pipeline.tables, pipeline.inbox, log, pipeline.clock)
+    return DescribedWhatIf(pipeline.catalogue, pipeline.tables, pipeline.inbox, log, pipeline.clock)
 
 
 @pytest.fixture

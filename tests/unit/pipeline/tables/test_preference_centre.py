@@ -7,11 +7,11 @@ import pytest
 from service.adapters.catalogue_file import load_catalogue
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
-from service.model.field_problem import FieldProblem
 from service.model.ids import address_pseudonym
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient, preference_key
 from service.model.topics import TopicNames
+from service.model.validators import FieldProblem
 from service.pipeline.tables.preference_centre import (
     BY_RECIPIENT,
     ChannelPreference,
