@@ -13,7 +13,7 @@ export interface paths {
          *
          *     The id of a count is the type's number, or the type's name if it has no number.
          */
-        get: operations["counts_counts_get"];
+        get: operations["get_counts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -35,13 +35,13 @@ export interface paths {
          *
          *     The response has `links` only if the request asks for pages.
          */
-        get: operations["notifications_notifications_get"];
+        get: operations["list_notifications"];
         put?: never;
         /**
          * Mark entries as read
          * @description Mark the caller's entries as read. Ids that do not exist or belong to another recipient are ignored.
          */
-        post: operations["mark_many_read_notifications_post"];
+        post: operations["mark_notifications_read"];
         delete?: never;
         options?: never;
         head?: never;
@@ -62,7 +62,7 @@ export interface paths {
          * Mark an entry as read
          * @description Mark an entry as read. Marking an entry that is already read changes nothing and succeeds.
          */
-        delete: operations["mark_read_notifications__id__delete"];
+        delete: operations["mark_notification_read"];
         options?: never;
         head?: never;
         patch?: never;
@@ -82,7 +82,7 @@ export interface paths {
          *     A suppression of the address stops email whatever is chosen; only an operator ends it. 404 if the recipients table
          *     does not have the caller.
          */
-        get: operations["inbox_preferences_v1_inbox_preferences_get"];
+        get: operations["list_inbox_preferences"];
         put?: never;
         post?: never;
         delete?: never;
@@ -94,7 +94,7 @@ export interface paths {
          *
          *     To turn email of a type on also ends an unsubscribe. A mandatory type cannot be turned off (422).
          */
-        patch: operations["change_inbox_preferences_v1_inbox_preferences_patch"];
+        patch: operations["change_inbox_preferences"];
         trace?: never;
     };
     "/v1/inbox/read-all": {
@@ -110,7 +110,7 @@ export interface paths {
          * Mark all entries as read
          * @description Mark every unread entry of the caller as read, or only those of some types.
          */
-        post: operations["read_all_v1_inbox_read_all_post"];
+        post: operations["mark_all_notifications_read"];
         delete?: never;
         options?: never;
         head?: never;
@@ -134,7 +134,7 @@ export interface paths {
          *     A page that reads the response by `fetch` sends its token in the Authorization header. The browser's EventSource
          *     sends none: it gets a ticket (`POST /v1/inbox/stream-tickets`), and `last_event_id` in the query where it resumes.
          */
-        get: operations["stream_v1_inbox_stream_get"];
+        get: operations["stream_inbox"];
         put?: never;
         post?: never;
         delete?: never;
@@ -159,7 +159,7 @@ export interface paths {
          *     It works once and for half a minute, so that a URL in a log opens nothing. The stream ends when the caller's token
          *     does.
          */
-        post: operations["issue_ticket_v1_inbox_stream_tickets_post"];
+        post: operations["issue_stream_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -176,12 +176,8 @@ export interface components {
          */
         Count: {
             attributes: components["schemas"]["CountAttributes"];
-            /** Id */
             id: string;
-            /**
-             * Type
-             * @constant
-             */
+            /** @constant */
             type: "notifications";
         };
         /**
@@ -189,9 +185,7 @@ export interface components {
          * @description The number of unread entries of a notification type.
          */
         CountAttributes: {
-            /** Count */
             count: number;
-            /** Type Str */
             type_str: string;
         };
         /**
@@ -199,22 +193,34 @@ export interface components {
          * @description Notification types that have unread entries.
          */
         Counts: {
-            /** Data */
             data: components["schemas"]["Count"][];
         };
+        /**
+         * CountsEvent
+         * @description Unread entries by type, after a snapshot and after changes.
+         */
+        CountsEvent: {
+            data: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            event: "counts";
+            id: string;
+        };
+        /**
+         * InboxEvent
+         * @description An event of the stream. `data` is JSON on one line, of the schema in `contentSchema`.
+         */
+        InboxEvent: components["schemas"]["SnapshotEvent"] | components["schemas"]["NewEvent"] | components["schemas"]["ReadEvent"] | components["schemas"]["RemovedEvent"] | components["schemas"]["CountsEvent"];
         /**
          * InboxPreference
          * @description A choice for a type and a channel.
          */
         InboxPreference: {
-            /**
-             * Channel
-             * @enum {string}
-             */
+            /** @enum {string} */
             channel: "email" | "inbox";
-            /** On */
             on: boolean;
-            /** Type */
             type: string;
         };
         /**
@@ -222,7 +228,6 @@ export interface components {
          * @description Choices to change, all or none; the others stay.
          */
         InboxPreferenceChanges: {
-            /** Preferences */
             preferences: components["schemas"]["InboxPreference"][];
         };
         /**
@@ -230,14 +235,9 @@ export interface components {
          * @description All that the caller can be notified of. `address` is where emails go, masked; null without one.
          */
         InboxPreferences: {
-            /**
-             * Address
-             * @example a•••@e•••.com
-             */
+            /** @example a•••@e•••.com */
             address: string | null;
-            /** Locale */
             locale: string;
-            /** Types */
             types: components["schemas"]["PreferencesOfType"][];
         };
         /**
@@ -245,18 +245,10 @@ export interface components {
          * @description A JSON:API error object.
          */
         JsonApiError: {
-            /**
-             * Code
-             * @default null
-             */
-            code: string | null;
-            /** Detail */
+            code?: string | null;
             detail: string;
-            /** @default null */
-            source: components["schemas"]["JsonApiSource"] | null;
-            /** Status */
+            source?: components["schemas"]["JsonApiSource"] | null;
             status: string;
-            /** Title */
             title: string;
         };
         /**
@@ -264,7 +256,6 @@ export interface components {
          * @description An error response (JSON:API 1.1).
          */
         JsonApiErrors: {
-            /** Errors */
             errors: components["schemas"]["JsonApiError"][];
         };
         /**
@@ -272,16 +263,35 @@ export interface components {
          * @description The location of an error: `pointer` into the body, or the name of a query `parameter`.
          */
         JsonApiSource: {
+            parameter?: string | null;
+            pointer?: string | null;
+        };
+        /**
+         * MarkedEntries
+         * @description The number of entries that were marked as read.
+         */
+        MarkedEntries: {
+            read: number;
+        };
+        /**
+         * NewEvent
+         * @description An entry came.
+         */
+        NewEvent: {
+            data: string;
             /**
-             * Parameter
-             * @default null
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            parameter: string | null;
-            /**
-             * Pointer
-             * @default null
-             */
-            pointer: string | null;
+            event: "new";
+            id: string;
+        };
+        /**
+         * NewNotification
+         * @description An entry that is new.
+         */
+        NewNotification: {
+            data: components["schemas"]["Notification"];
         };
         /**
          * Notification
@@ -289,13 +299,9 @@ export interface components {
          */
         Notification: {
             attributes: components["schemas"]["NotificationAttributes"];
-            /** Id */
             id: string;
             meta: components["schemas"]["NotificationText"];
-            /**
-             * Type
-             * @constant
-             */
+            /** @constant */
             type: "notifications";
         };
         /**
@@ -304,23 +310,16 @@ export interface components {
          */
         NotificationAttributes: {
             /**
-             * Created At
+             * Format: date-time
              * @example 2019-04-08T14:17:37Z
              */
             created_at: string;
-            /** Meta */
             meta: {
                 [key: string]: unknown;
             };
-            /**
-             * Read At
-             * @description Present only if the filter includes read entries.
-             * @default null
-             */
-            read_at: string | null;
-            /** Type */
+            /** @description Present only if the filter includes read entries. */
+            read_at?: string | null;
             type: number | null;
-            /** Type Str */
             type_str: string;
         };
         /**
@@ -328,20 +327,15 @@ export interface components {
          * @description The identifier of an inbox entry.
          */
         NotificationId: {
-            /** Id */
             id: string;
-            /**
-             * Type
-             * @constant
-             */
+            /** @constant */
             type: "notifications";
         };
         /**
          * NotificationIds
-         * @description The entries to mark as read.
+         * @description Identifiers of inbox entries.
          */
         NotificationIds: {
-            /** Data */
             data: components["schemas"]["NotificationId"][];
         };
         /**
@@ -349,10 +343,8 @@ export interface components {
          * @description Inbox entries; `links` is present only if the request asks for pages.
          */
         Notifications: {
-            /** Data */
             data: components["schemas"]["Notification"][];
-            /** @default null */
-            links: components["schemas"]["PageLinks"] | null;
+            links?: components["schemas"]["PageLinks"] | null;
         };
         /**
          * NotificationText
@@ -360,13 +352,11 @@ export interface components {
          */
         NotificationText: {
             /**
-             * Line
              * @description One line of plain text, in the recipient's language at the time of the event.
              * @example New high bidder on lot 1.
              */
             line: string;
             /**
-             * Link
              * @description The page that the entry is about, below the operator's site; null if the type has none.
              * @example https://tocsin.test/lots/1
              */
@@ -377,7 +367,6 @@ export interface components {
          * @description The link to the next page; null on the last page.
          */
         PageLinks: {
-            /** Next */
             next: string | null;
         };
         /**
@@ -385,20 +374,11 @@ export interface components {
          * @description What stops email of a type, whatever is chosen.
          */
         PreferenceBlock: {
-            /**
-             * Detail
-             * @description A sentence in the language of the response.
-             */
+            /** @description A sentence in the language of the response. */
             detail: string;
-            /**
-             * Reason
-             * @enum {string}
-             */
+            /** @enum {string} */
             reason: "unsubscribed" | "suppressed";
-            /**
-             * Since
-             * @example 2026-11-27T09:00:00Z
-             */
+            /** @example 2026-11-27T09:00:00Z */
             since: string | null;
         };
         /**
@@ -407,27 +387,14 @@ export interface components {
          */
         PreferenceOfChannel: {
             blocked: components["schemas"]["PreferenceBlock"] | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
+            /** @enum {string} */
             channel: "email" | "inbox";
-            /**
-             * Detail
-             * @description Why it cannot be turned off, a sentence; null where it can.
-             */
+            /** @description Why it cannot be turned off, a sentence; null where it can. */
             detail: string | null;
-            /**
-             * Mandatory
-             * @description Whether it cannot be turned off.
-             */
+            /** @description Whether it cannot be turned off. */
             mandatory: boolean;
-            /** On */
             on: boolean;
-            /**
-             * Since
-             * @description Since when that was chosen; null for the default.
-             */
+            /** @description Since when that was chosen; null for the default. */
             since: string | null;
         };
         /**
@@ -435,16 +402,10 @@ export interface components {
          * @description A notification type with its channels.
          */
         PreferencesOfType: {
-            /** Channels */
             channels: components["schemas"]["PreferenceOfChannel"][];
-            /** Domain */
             domain: string;
-            /**
-             * Title
-             * @description In the language of the response.
-             */
+            /** @description In the language of the response. */
             title: string;
-            /** Type */
             type: string;
         };
         /**
@@ -452,21 +413,11 @@ export interface components {
          * @description An error (RFC 9457).
          */
         Problem: {
-            /** Detail */
             detail: string;
-            /**
-             * Errors
-             * @default null
-             */
-            errors: components["schemas"]["ProblemField"][] | null;
-            /** Status */
+            errors?: components["schemas"]["ProblemField"][] | null;
             status: number;
-            /** Title */
             title: string;
-            /**
-             * Type
-             * @example urn:tocsin:problem:not-found
-             */
+            /** @example urn:tocsin:problem:not-found */
             type: string;
         } & {
             [key: string]: unknown;
@@ -476,31 +427,64 @@ export interface components {
          * @description An invalid field: `pointer` into the body, or the name of a query `parameter`.
          */
         ProblemField: {
-            /** Detail */
             detail: string;
+            parameter?: string | null;
+            pointer?: string | null;
+        };
+        /**
+         * ReadEvent
+         * @description Entries were marked as read.
+         */
+        ReadEvent: {
+            data: string;
             /**
-             * Parameter
-             * @default null
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            parameter: string | null;
+            event: "read";
+            id: string;
+        };
+        /**
+         * RemovedEvent
+         * @description Entries were withdrawn or have expired.
+         */
+        RemovedEvent: {
+            data: string;
             /**
-             * Pointer
-             * @default null
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            pointer: string | null;
+            event: "removed";
+            id: string;
+        };
+        /**
+         * SnapshotEvent
+         * @description The beginning of a stream, and a new beginning where the changes since then are no longer known.
+         */
+        SnapshotEvent: {
+            data: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            event: "snapshot";
+            id: string;
         };
         /**
          * Ticket
          * @description A ticket for one live stream: `GET /v1/inbox/stream?ticket=…` opens it once.
          */
         Ticket: {
-            /**
-             * Expires In
-             * @description The seconds in which the stream must be opened.
-             */
+            /** @description The seconds in which the stream must be opened. */
             expires_in: number;
-            /** Ticket */
             ticket: string;
+        };
+        /**
+         * UnreadEntries
+         * @description All unread entries, oldest first.
+         */
+        UnreadEntries: {
+            data: components["schemas"]["Notification"][];
         };
     };
     responses: never;
@@ -511,7 +495,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    counts_counts_get: {
+    get_counts: {
         parameters: {
             query?: never;
             header?: never;
@@ -621,10 +605,10 @@ export interface operations {
             };
         };
     };
-    notifications_notifications_get: {
+    list_notifications: {
         parameters: {
             query?: {
-                /** @description Include unread entries, read entries, or all. */
+                /** @description Include unread entries (the default), read entries, or all. */
                 "filter[status]"?: "unread" | "read" | "all";
                 /** @description Types by number or name, separated by commas. */
                 "filter[type]"?: string;
@@ -744,7 +728,7 @@ export interface operations {
             };
         };
     };
-    mark_many_read_notifications_post: {
+    mark_notifications_read: {
         parameters: {
             query?: never;
             header?: never;
@@ -866,7 +850,7 @@ export interface operations {
             };
         };
     };
-    mark_read_notifications__id__delete: {
+    mark_notification_read: {
         parameters: {
             query?: never;
             header?: never;
@@ -986,7 +970,7 @@ export interface operations {
             };
         };
     };
-    inbox_preferences_v1_inbox_preferences_get: {
+    list_inbox_preferences: {
         parameters: {
             query?: {
                 /** @description The language of titles and sentences; the recipient's own by default. */
@@ -1099,7 +1083,7 @@ export interface operations {
             };
         };
     };
-    change_inbox_preferences_v1_inbox_preferences_patch: {
+    change_inbox_preferences: {
         parameters: {
             query?: {
                 /** @description The language of titles and sentences; the recipient's own by default. */
@@ -1234,7 +1218,7 @@ export interface operations {
             };
         };
     };
-    read_all_v1_inbox_read_all_post: {
+    mark_all_notifications_read: {
         parameters: {
             query?: {
                 /** @description Types by number or name, separated by commas; all types by default. */
@@ -1246,15 +1230,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The number of entries that were marked. */
+            /** @description Success. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        read: number;
-                    };
+                    "application/json": components["schemas"]["MarkedEntries"];
                 };
             };
             /** @description The request is malformed. */
@@ -1349,7 +1331,7 @@ export interface operations {
             };
         };
     };
-    stream_v1_inbox_stream_get: {
+    stream_inbox: {
         parameters: {
             query?: {
                 /** @description As the header Last-Event-ID, which comes first. */
@@ -1372,12 +1354,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": {
-                        data?: string;
-                        /** @enum {string} */
-                        event?: "snapshot" | "new" | "read" | "removed" | "counts";
-                        id?: string;
-                    };
+                    "text/event-stream": components["schemas"]["InboxEvent"];
                 };
             };
             /** @description The request is malformed. */
@@ -1463,7 +1440,7 @@ export interface operations {
             };
         };
     };
-    issue_ticket_v1_inbox_stream_tickets_post: {
+    issue_stream_ticket: {
         parameters: {
             query?: never;
             header?: never;
