@@ -17,7 +17,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Harbour Auctions</title>
 <meta name="viewport" content="width=device-width">
-<style>
+<style nonce="app">
   :root { color-scheme: light dark; }
   body {
     margin: 0; font: 16px/1.5 system-ui, sans-serif;
@@ -32,15 +32,19 @@ _PAGE = """<!doctype html>
 </style></head>
 <body>BODY
 <script type="module" src="BASE/assets/inbox/tocsin-inbox.js"></script>
-<script type="module">
+<script type="module" nonce="app">
   await customElements.whenDefined("tocsin-inbox");
   const inbox = document.querySelector("tocsin-inbox");
   window.fired = [];
+  window.violations = [];
+  addEventListener("securitypolicyviolation", event => window.violations.push(event.violatedDirective));
   for (const name of ["tocsin-open", "tocsin-count", "tocsin-entry-click"])
     inbox.addEventListener(name, event => window.fired.push([name, JSON.parse(JSON.stringify(event.detail))]));
   inbox.getToken = async () => (await fetch("/token")).text();
   Object.assign(inbox, PROPERTIES, { baseUrl: "BASE" });
 </script></body></html>"""
+_POLICY = "default-src 'none'; script-src 'nonce-app' BASE; style-src 'nonce-app'; connect-src 'self' BASE"
+"""Strict: no inline style, no images, nothing from elsewhere."""
 _BODY = {
     "bell": "<nav><strong>Harbour Auctions</strong>INBOX</nav><main><h1>Lots</h1><p>Everything that floats.</p></main>",
     "page": "<nav><strong>Harbour Auctions</strong></nav><main>INBOX</main>",
@@ -117,9 +121,11 @@ class Application:
         app = AppPage(page)
         page.on("request", lambda request: app.streams.append(request) if _is_stream(request) else None)
         page.on("pageerror", lambda error: app.errors.append(str(error)))
-        await page.route(
-            f"{self.origin}/", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8")
-        )
+        headers = {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": _POLICY.replace("BASE", self.base),
+        }
+        await page.route(f"{self.origin}/", lambda route: route.fulfill(body=html, headers=headers))
         await page.goto(f"{self.origin}/")
         return app
 

@@ -160,6 +160,7 @@ async def test_states(
             nodes = [f"{node['target']}: {node['failureSummary']}" for node in violation["nodes"][:3]]
             faults.setdefault(state, []).append((violation["id"], nodes))
         assert not app.errors
+        assert not await app.page.evaluate("window.violations"), "a strict policy of the page is respected"
         await context.close()
     assert not faults
 

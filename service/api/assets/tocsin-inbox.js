@@ -11,7 +11,7 @@ ${Ft(i)}
 ${Fe(l,({key:c})=>c,c=>{let{chunks:f,strings:d,locale:p,preferences:m,nowMs:g}=i,v=[c,f.isRendered(c),d,p,m,g];return Lt(v,()=>Nn(i,c,s.length))})}
 </div>
 ${Vt(i)}
-`}function Nn(i,e,t){let n=i.chunks.isRendered(e);return h`<div class="chunk" role="none" data-key=${e.key} style=${n?"":`block-size:${i.chunks.heightPx(e)}px`}>
+`}function Nn(i,e,t){let n=i.chunks.isRendered(e);return h`<div class="chunk" role="none" data-key=${e.key} .style=${n?"":`block-size:${i.chunks.heightPx(e)}px`}>
 ${n?Fe(e.entries,({id:r})=>r,(r,s)=>Hn(i,r,e.start+s+1,t)):u}
 </div>`}function Hn(i,e,t,n){let{strings:r,locale:s,nowMs:o}=i,a=e.readMs===null,l=f=>i.openEntry(e,f),c=h`<bdi>${Dt(i,e)}</bdi>`;return h`<div class="entry ${a?"unread":""}" part="entry ${a?"entry-unread":""}"
 role="listitem" aria-posinset=${t} aria-setsize=${n}>
@@ -35,9 +35,9 @@ ${r.map(([s,o])=>h`<option value=${s} ?selected=${s===i.type}>${o}</option>`)}
 <button class="text-button" type="button" @click=${i.loadMore}>${r.retry}</button></div>`:t==="all"&&!o?.complete?h`<div class="more" id="more">
 <button class="text-button" type="button" aria-disabled=${!!o?.loading} @click=${i.loadMore}>
 ${o?.loading?r.loading:r.loadMore}</button></div>`:s?zn(i):u}function zn({tab:i,strings:e}){let[t,n]=i==="unread"?[e.emptyUnread,e.emptyUnreadHint]:[e.emptyAll,e.emptyAllHint];return h`<div class="empty" part="empty"><span class="picture">${i==="unread"?ze:ce}</span><strong>${t}</strong><span>${n}</span></div>`}function Un({strings:i,state:e}){return e.connection==="error"||e.connection==="offline"?u:h`<div aria-busy="true"><span class="hidden-text">${i.loading}</span>${[88,64,78,70].map(t=>h`<div class="entry skeleton" aria-hidden="true"><span class="dot"></span>
-<div class="body"><div class="bone" style="inline-size:${t}%"></div><div class="bone short"></div></div></div>`)}</div>`}function Gt(i){let{preferences:e,strings:t,search:n,locale:r}=i;if(e.status==="error"&&!e.types.length)return h`<div class="more"><span>${t.loadFailed}</span>
+<div class="body"><div class="bone" .style=${`inline-size:${t}%`}></div><div class="bone short"></div></div></div>`)}</div>`}function Gt(i){let{preferences:e,strings:t,search:n,locale:r}=i;if(e.status==="error"&&!e.types.length)return h`<div class="more"><span>${t.loadFailed}</span>
 <button class="text-button" type="button" @click=${i.loadPreferences}>${t.retry}</button></div>`;if(e.status!=="ready"&&!e.types.length)return h`<div class="preferences" aria-busy="true"><span class="hidden-text">${t.loading}</span>
-${[60,80,45,70].map(l=>h`<div class="preference" aria-hidden="true"><div class="name"><div class="bone" style="inline-size:${l}%"></div></div></div>`)}</div>`;let s=n.trim().toLocaleLowerCase(r),o=e.types.filter(({title:l})=>l.toLocaleLowerCase(r).includes(s)),a=[...new Set(o.map(({domain:l})=>l))];return h`<div class="preferences" part="preferences">
+${[60,80,45,70].map(l=>h`<div class="preference" aria-hidden="true"><div class="name"><div class="bone" .style=${`inline-size:${l}%`}></div></div></div>`)}</div>`;let s=n.trim().toLocaleLowerCase(r),o=e.types.filter(({title:l})=>l.toLocaleLowerCase(r).includes(s)),a=[...new Set(o.map(({domain:l})=>l))];return h`<div class="preferences" part="preferences">
 <p>${t.preferencesHint} ${e.address?t.address.replace("{address}",()=>e.address??""):u}</p>
 <input class="search" type="search" placeholder=${t.search} aria-label=${t.search} .value=${n}
 @input=${l=>i.searchFor(l.target.value)} />

@@ -30,10 +30,10 @@ export function listView(view: View): TemplateResult | typeof nothing {
   `;
 }
 
-/** Return a chunk's entries, or a gap of their height. */
+/** Return a chunk's entries, or a gap of their height; a property, since a page may forbid attributes of style. */
 function chunkView(view: View, chunk: Chunk, count: number): TemplateResult {
   const isRendered = view.chunks.isRendered(chunk);
-  return html`<div class="chunk" role="none" data-key=${chunk.key} style=${isRendered ? "" : `block-size:${view.chunks.heightPx(chunk)}px`}>
+  return html`<div class="chunk" role="none" data-key=${chunk.key} .style=${isRendered ? "" : `block-size:${view.chunks.heightPx(chunk)}px`}>
     ${isRendered
       ? repeat(chunk.entries, ({ id }) => id, (entry, at) => entryView(view, entry, chunk.start + at + 1, count))
       : nothing}
@@ -115,6 +115,6 @@ function skeleton({ strings, state }: View): TemplateResult | typeof nothing {
   if (state.connection === "error" || state.connection === "offline") return nothing; // a notice says why
   return html`<div aria-busy="true"><span class="hidden-text">${strings.loading}</span>${[88, 64, 78, 70].map(
     (percent) => html`<div class="entry skeleton" aria-hidden="true"><span class="dot"></span>
-      <div class="body"><div class="bone" style="inline-size:${percent}%"></div><div class="bone short"></div></div></div>`,
+      <div class="body"><div class="bone" .style=${`inline-size:${percent}%`}></div><div class="bone short"></div></div></div>`,
   )}</div>`;
 }

@@ -13,7 +13,7 @@ export function preferencesView(view: View): TemplateResult {
   }
   if (preferences.status !== "ready" && !preferences.types.length) {
     return html`<div class="preferences" aria-busy="true"><span class="hidden-text">${strings.loading}</span>
-      ${[60, 80, 45, 70].map((percent) => html`<div class="preference" aria-hidden="true"><div class="name"><div class="bone" style="inline-size:${percent}%"></div></div></div>`)}</div>`;
+      ${[60, 80, 45, 70].map((percent) => html`<div class="preference" aria-hidden="true"><div class="name"><div class="bone" .style=${`inline-size:${percent}%`}></div></div></div>`)}</div>`;
   }
   const wanted = search.trim().toLocaleLowerCase(locale);
   const types = preferences.types.filter(({ title }) => title.toLocaleLowerCase(locale).includes(wanted));
