@@ -233,7 +233,7 @@ test("when the leader is closed another tab continues where it was", async () =>
   assert.equal(opened(), 2);
 });
 
-test("a tab that has heard nothing but the state resumes after it", async () => {
+test("a tab that has received nothing but the state resumes after it", async () => {
   api.add("a");
   const [first, second] = [open(), open()];
   await shows(first, "a");
