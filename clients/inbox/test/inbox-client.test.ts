@@ -233,6 +233,27 @@ test("when the leader is closed another tab continues where it was", async () =>
   assert.equal(opened(), 2);
 });
 
+test("a tab whose token the server refuses leaves the stream to another", async () => {
+  api.add("a");
+  const good = jwt({ sub: "alice", session: 2 });
+  api.accepted.add(good);
+  const first = open();
+  await until(() => first.getSnapshot().connection === "error");
+  const second = open(browser.tab(), { getToken: () => Promise.resolve(good) });
+  await Promise.all([shows(first, "a"), shows(second, "a")]);
+  await until(() => first.getSnapshot().connection === "live");
+  assert.equal(api.openStreams, 1);
+});
+
+test("a token that stays refused is no busy loop", async () => {
+  api.accepted.add("another");
+  const client = open();
+  await until(() => client.getSnapshot().connection === "error");
+  for (let count = 0; count < 10; count++) await client.loadMore();
+  assert.equal((client.getSnapshot().listings[""]?.error as InboxError).status, 401);
+  assert.equal(opened(), 2, "one attempt, with two tokens");
+});
+
 test("a tab that has received nothing but the state resumes after it", async () => {
   api.add("a");
   const [first, second] = [open(), open()];

@@ -197,8 +197,9 @@ export class InboxClient {
     }
     this.recipient = recipient;
     const key = recipient === null ? null : `tocsin-inbox ${this.options.baseUrl} ${recipient}`;
+    const stream = this.stream();
     this.group = new TabGroup(this.platform, key, {
-      lead: (signal) => this.lead(signal),
+      lead: (signal) => stream.run(signal),
       state: () => this.tabState(),
       adopt: (state) => this.adopt(state),
       onEvents: (events) => this.receive(events),
@@ -208,21 +209,19 @@ export class InboxClient {
     if (this.isActive) this.group.join();
   }
 
-  private lead(signal: AbortSignal): Promise<void> {
-    const { group, platform } = this;
-    const stream = new LiveStream({
-      platform,
+  private stream(): LiveStream {
+    return new LiveStream({
+      platform: this.platform,
       open: (signal) => this.open(signal),
       onEvents: (events) => {
-        group?.sendEvents(events);
+        this.group?.sendEvents(events);
         this.receive(events);
       },
       onConnection: (connection, error) => {
-        group?.sendConnection(connection, error);
+        this.group?.sendConnection(connection, error);
         this.setConnection(connection, error);
       },
     });
-    return stream.run(signal);
   }
 
   private open(signal: AbortSignal): Promise<Response> {

@@ -20,16 +20,17 @@ export interface LiveStreamOptions {
   readonly watchdogMs?: number;
 }
 
-/** The stream of an inbox, opened again whenever it ends, until it is aborted. */
+/** The stream of an inbox, opened again whenever it ends. */
 export class LiveStream {
   private readonly backoff: Backoff;
   private hasFailed = false;
+  private isRefused = false;
 
   constructor(private readonly options: LiveStreamOptions) {
     this.backoff = new Backoff(options.platform.random);
   }
 
-  /** Read events until the signal aborts. */
+  /** Read events until the signal aborts, or the server has refused the token: another tab may have a better one. */
   async run(signal: AbortSignal): Promise<void> {
     const { platform, onConnection } = this.options;
     while (!signal.aborted) {
@@ -43,6 +44,7 @@ export class LiveStream {
       const waitMs = await this.attempt(signal);
       // A tab that is shown again, or a network that is back, need not wait.
       if (waitMs > 0 && !signal.aborted) await pause(waitMs, signal, (wake) => this.onReturn(wake));
+      if (this.isRefused) return;
     }
   }
 
@@ -50,6 +52,7 @@ export class LiveStream {
   private async attempt(signal: AbortSignal): Promise<number> {
     const { platform, onConnection } = this.options;
     const startMs = platform.now();
+    this.isRefused = false;
     try {
       const hadEvents = await this.read(signal);
       // A stream ends normally when its token expires or the server restarts.
@@ -57,8 +60,9 @@ export class LiveStream {
     } catch (error) {
       if (signal.aborted || !platform.isOnline()) return 0;
       this.hasFailed = true;
-      const refused = !(error instanceof TypeError) && (error as InboxError).status !== 0;
-      onConnection(refused ? "error" : "offline", error as Error);
+      const status = error instanceof InboxError ? error.status : -1; // what `getToken` raises has none
+      this.isRefused = status === 401 || status === 403;
+      onConnection(status === 0 || error instanceof TypeError ? "offline" : "error", error as Error);
       return Math.max(this.backoff.next(), error instanceof InboxError ? error.retryAfterMs : 0);
     }
   }

@@ -11,7 +11,7 @@ export interface TabState {
 
 /** A tab's inbox, as its group sees it. */
 export interface TabMember {
-  /** Read the stream until the signal aborts. */
+  /** Read the stream until the signal aborts, or another tab should try. */
   lead(signal: AbortSignal): Promise<void>;
   /** Return the state, or null if the unread entries are not known yet. */
   state(): TabState | null;
@@ -54,13 +54,15 @@ export class TabGroup {
     const { locks } = this.platform;
     this.channel = this.key && locks ? this.platform.channel(this.key) : null;
     if (!this.key || !locks || !this.channel) {
-      void this.lead(signal);
+      void this.compete(signal, () => this.lead(signal));
       return;
     }
     this.channel.onmessage = (event: MessageEvent<Message>) => this.receive(event.data);
     this.post({ kind: "hello", from: this.tab });
-    // The lock may be refused, for example in a sandboxed frame; being aborted is refused too.
-    locks.request(this.key, { signal }, () => this.lead(signal)).catch(() => this.lead(signal));
+    const { key } = this;
+    const queue = (): Promise<unknown> => locks.request(key, { signal }, () => this.lead(signal));
+    // The lock may be refused, for example in a sandboxed frame; when the signal aborts it is refused too.
+    this.compete(signal, queue).catch(() => this.compete(signal, () => this.lead(signal)));
   }
 
   /** Leave the leadership to another tab, and read nothing more. */
@@ -83,12 +85,18 @@ export class TabGroup {
     if (this.leads) this.post({ kind: "connection", connection, message: error?.message ?? null });
   }
 
+  /** Lead, and queue again when that ends. */
+  private async compete(signal: AbortSignal, lead: () => Promise<unknown>): Promise<void> {
+    while (!signal.aborted) await lead();
+  }
+
   private async lead(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     this.leads = true;
     this.term = `${this.tab}/${Math.random()}`;
     this.number = 0;
     await this.member.lead(signal);
+    if (!signal.aborted) this.leads = false;
   }
 
   private receive(message: Message): void {

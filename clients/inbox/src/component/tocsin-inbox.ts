@@ -75,7 +75,9 @@ export class TocsinInbox extends LitElement {
   private readonly chunks = new ChunkWindow(this);
   private readonly announcer = new Announcer((entries) => {
     const { strings, locale } = this.texts();
-    this.announcement = sentenceOf(entries, strings, locale);
+    const sentence = sentenceOf(entries, strings, locale);
+    // A text that stays the same is not read out again.
+    this.announcement = sentence === this.announcement ? `${sentence}\u00a0` : sentence;
   });
 
   constructor() {
