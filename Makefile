@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
 
-.PHONY: help setup run test quick unit lint types lock docs classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide capacity gallery simulate chaos chaos-short up down clean audit load vendor
+.PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ docs: $(VENV)/.ready ## write the documents that are made from the code: OpenAPI
 	$(BIN)/python -m service.model > docs/reasons.md
 	$(BIN)/python -m tests.support.conformance > docs/conformance.md
 
+client: ## the inbox for browsers: its types, its npm package, and the script that the API serves
+	cd clients/inbox && npm ci --no-audit --no-fund && npm run types && npm run check && npm run build
+
 vendor: ## write the files of others that the API serves, from the npm packages in their manifest
 	@$(PYTHON) .ci/vendor.py
 
@@ -79,6 +82,9 @@ bench-scaling: $(VENV)/.ready ## CPU an event with 1 to 4 workers a stage and 2 
 
 bench-wide: $(VENV)/.ready ## one event for a million recipients, by inbox and mail, each of them audited
 	$(BIN)/python -m bench.wide
+
+bench-inbox: $(VENV)/.ready ## scrolling 10,000 unread entries in Chromium, beside plain lists
+	$(BIN)/python -m bench.inbox
 
 capacity: $(VENV)/.ready ## what a million deliveries cost, and the machines that follow, with a check
 	$(BIN)/python -m bench.capacity --check

@@ -21,6 +21,8 @@ HEAD_ONLY = "tocsin.head"
 """In the scope of a GET that was a HEAD: the body is not sent."""
 CACHED = "tocsin.cached"
 """In the scope of a request whose response says itself how it may be cached."""
+PUBLIC = "tocsin.public"
+"""In the scope of a request whose response says itself that pages of any origin may read it."""
 log = structlog.get_logger(__name__)
 _CLIENT_CLOSED = 499
 _INTERNAL = "The request failed for a reason that is not the caller's."
@@ -75,7 +77,8 @@ class ApiMiddleware:
             if message["type"] == "http.response.start":
                 status, started = message["status"], True
                 ours = _CACHED_HEADERS if CACHED in scope else _HEADERS
-                message["headers"] = [*message["headers"], *ours, *cors, *scope.get("tocsin.headers", ())]
+                theirs = () if PUBLIC in scope else cors
+                message["headers"] = [*message["headers"], *ours, *theirs, *scope.get("tocsin.headers", ())]
             elif HEAD_ONLY in scope:
                 message["body"] = b""
             await send(message)

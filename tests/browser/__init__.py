@@ -1,0 +1,1 @@
+"""The inbox in a browser: clients/inbox, as the API serves it."""
