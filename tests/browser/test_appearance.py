@@ -135,6 +135,12 @@ async def answer(context: BrowserContext, state: str) -> None:
         await context.route("**/v1/inbox/stream", stream)
 
 
+@pytest.mark.conformance(
+    "WCAG",
+    "2.2, level AA",
+    "axe finds no fault in the inbox component, text has a contrast of 4.5, and targets have 24 pixels: in every state,"
+    " light and dark, 360 and 1,280 pixels wide.",
+)
 @pytest.mark.parametrize(("width", "scheme"), _VIEWS, ids=str)
 async def test_states(
     api: ApiFixture, base: str, browser: Browser, axe: str, width: int, scheme: Any

@@ -17,6 +17,8 @@ interface Change {
 export class FakeApi {
   readonly entries = new Map<string, FakeEntry>();
   readonly requests: string[] = [];
+  /** The ids after which streams have resumed; null for one that began with a snapshot. */
+  readonly resumed: (string | null)[] = [];
   /** Answers to the next requests, by path: a status and headers. */
   readonly refusals: { path: string; status: number; headers?: Record<string, string> }[] = [];
   /** Tokens that are accepted; all, if there are none. */
@@ -144,7 +146,9 @@ export class FakeApi {
   private stream(request: IncomingMessage, response: ServerResponse): void {
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write("retry: 5\n\n");
-    const last = Number(request.headers["last-event-id"] ?? NaN);
+    const id = (request.headers["last-event-id"] as string | undefined) ?? null;
+    this.resumed.push(id);
+    const last = Number(id ?? NaN);
     const position = this.changes.length;
     if (last >= this.forgotten && last <= position) {
       for (let at = last; at < position; at++) response.write(this.text(at));

@@ -2,6 +2,8 @@ import type { Platform } from "../src/client/platform.js";
 
 /** The tabs of one browser: they share locks and channels. */
 export class FakeBrowser {
+  /** How many of the next messages get lost. */
+  losses = 0;
   private readonly queues = new Map<string, (() => void)[]>();
   private readonly channels = new Set<FakeChannel>();
 
@@ -32,7 +34,7 @@ export class FakeBrowser {
   }
 
   open(name: string): BroadcastChannel {
-    const channel = new FakeChannel(name, this.channels);
+    const channel = new FakeChannel(name, this.channels, this);
     this.channels.add(channel);
     return channel as unknown as BroadcastChannel;
   }
@@ -44,9 +46,14 @@ class FakeChannel {
   constructor(
     private readonly name: string,
     private readonly all: Set<FakeChannel>,
+    private readonly browser: FakeBrowser,
   ) {}
 
   postMessage(message: unknown): void {
+    if (this.browser.losses > 0) {
+      this.browser.losses -= 1;
+      return;
+    }
     const copy: unknown = structuredClone(message);
     for (const other of this.all) {
       if (other !== this && other.name === this.name) {

@@ -233,6 +233,27 @@ test("when the leader is closed another tab continues where it was", async () =>
   assert.equal(opened(), 2);
 });
 
+test("a tab that has received nothing but the state resumes after it", async () => {
+  api.add("a");
+  const [first, second] = [open(), open()];
+  await shows(first, "a");
+  await shows(second, "a");
+  first.stop();
+  await until(() => opened() === 2);
+  assert.deepEqual(api.resumed, [null, "1"]);
+});
+
+test("a tab that has missed a message of the leader asks for the state", async () => {
+  const [first, second] = [open(), open()];
+  await until(() => first.getSnapshot().connection === "live" && second.getSnapshot().connection === "live");
+  browser.losses = 1;
+  api.add("a");
+  await shows(first, "a");
+  api.add("b");
+  await Promise.all([shows(first, "ba"), shows(second, "ba")]);
+  assert.equal(opened(), 1);
+});
+
 test("a tab that is hidden for long leaves the stream to another, and returns", async () => {
   const tabs = [browser.tab(), browser.tab()] as const;
   const [first, second] = tabs.map((tab) => open(tab, { hiddenPauseMs: 20 })) as [InboxClient, InboxClient];
