@@ -4,8 +4,11 @@ The tools are installed from lock files; the tests are skipped where that is not
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.interop.tools import built, run
 from tests.support.paths import ROOT
@@ -13,10 +16,15 @@ from tests.support.served_pipeline import bearer, served_pipeline
 
 _DOCUMENT = str(ROOT / "docs" / "api" / "openapi.json")
 _NPX = ("npx", "--no-install")
+_OLDEST_NODE = 20  # of Redocly
 
 
 async def node_tools() -> Path:
-    """Return the folder with the tools of npm."""
+    """Return the folder with the tools of npm; skip where they cannot run."""
+    if shutil.which("node") is not None:
+        _, version = await run("node", "--version")
+        if int(version.strip().lstrip("v").partition(".")[0]) < _OLDEST_NODE:
+            pytest.skip(f"node {version.strip()} is older than version {_OLDEST_NODE}")
     return await built("openapi", ("node", "npm"), ("npm", "ci", "--no-audit", "--no-fund"))
 
 

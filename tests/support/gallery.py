@@ -58,7 +58,7 @@ _LOGO_SVG = (
 )
 
 # Runs in the page and returns what a reader could not see. A message's own preheader is hidden on purpose.
-_FAULTS = """() => {
+PAGE_FAULTS = """() => {
   const faults = [], root = document.documentElement;
   if (root.scrollWidth > root.clientWidth) faults.push(`${root.scrollWidth - root.clientWidth} px too wide`);
   const channel = v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4 };
@@ -77,16 +77,20 @@ _FAULTS = """() => {
     }
     return false;
   };
+  const scrolls = e => {
+    for (; e; e = e.parentElement) if (/auto|scroll/.test(getComputedStyle(e).overflowX)) return true;
+    return false;
+  };
   let seen = 0;
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode, text = node.textContent.trim(), parent = node.parentElement;
-    if (!text || hidden(parent)) continue;
+    if (!text || hidden(parent) || parent.localName === 'option') continue;
     const range = document.createRange(); range.selectNodeContents(node);
     const box = range.getBoundingClientRect(), style = getComputedStyle(parent);
     const what = JSON.stringify(text.slice(0, 30));
     if (box.width < 1 || box.height < 1) { faults.push(`${what} has no size`); continue }
-    if (box.right > innerWidth + 1 || box.left < -1) faults.push(`${what} runs out of the page`);
+    if ((box.right > innerWidth + 1 || box.left < -1) && !scrolls(parent)) faults.push(`${what} runs out of the page`);
     if (parseFloat(style.fontSize) < 11) faults.push(`${what} is ${style.fontSize} small`);
     const a = light(parse(style.color)), b = light(behind(parent));
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
@@ -141,7 +145,7 @@ def open_page(browser: Browser, view: View) -> Iterator[Page]:
 def find_faults(page: Page, html: str) -> list[str]:
     """Show a message and return its faults."""
     page.set_content(html, wait_until="domcontentloaded")
-    faults: list[str] = page.evaluate(_FAULTS)
+    faults: list[str] = page.evaluate(PAGE_FAULTS)
     return faults
 
 

@@ -50,7 +50,7 @@ def render_sample(
 ) -> tuple[Delivery, bytes]:
     """Return the delivery of a type's sample and its message. Raise as `render_preview`.
 
-    The headers are those that the email stage adds (RFC 8058), with a fake token.
+    The headers (RFC 8058) and the link to the preferences are those that the email stage adds, with fake tokens.
     """
     notification_type = renderer.library.catalogue[type_name]
     delivery = _in_brand(sample_delivery(notification_type, locale), renderer.brands, brand)
@@ -58,7 +58,8 @@ def render_sample(
         "List-Unsubscribe": f"<{mail.unsubscribe_base}/unsubscribe/sample>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
-    return delivery, renderer.email(delivery, headers if notification_type.unsubscribable else {})
+    preferences = f"{mail.unsubscribe_base}/preferences/sample"
+    return delivery, renderer.email(delivery, headers if notification_type.unsubscribable else {}, preferences)
 
 
 def _in_brand(delivery: Delivery, brands: Brands, key: str) -> Delivery:

@@ -141,7 +141,7 @@ class TemplateRenderer:
         names["data"] = data = Fields(self._absent_data[page.type])
         data.update(delivery.data)
         names["recipient"] = recipient_fields(delivery, locale)
-        names["action_url"] = library.catalogue[page.type].url(names["site"], delivery.data) or names["site"]
+        names["action_url"] = library.catalogue[page.type].url(names["site"], data) or names["site"]
         return names
 
     def _headers(self, library: Library, page: Page) -> SharedHeaders:

@@ -6,6 +6,8 @@ Scalar rather than RapiDoc, for five times the size: headings and a menu that wo
 releases every month.
 """
 
+from dataclasses import asdict
+
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -14,6 +16,7 @@ from service.api.auth.dev_token import dev_token
 from service.api.deps import Deps
 from service.api.reference.events_page import EventsPage
 from service.api.reference.files import ASYNCAPI, FOLDER, ReferenceFile
+from service.pages.shell import OWN_BRAND
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,9 +34,16 @@ def _events_html(document: bytes) -> bytes:
     return EventsPage(orjson.loads(document)).html().encode()
 
 
+def _with_palette(style: bytes) -> bytes:
+    """Return a style sheet behind the colours of all pages, which follow the scheme that an element is shown in."""
+    light, dark = asdict(OWN_BRAND.palette.light), asdict(OWN_BRAND.palette.dark)
+    colours = (f"--palette-{n.replace('_', '-')}: light-dark({light[n]}, {dark[n]});" for n in light)
+    return f":root {{ {' '.join(colours)} }}\n".encode() + style
+
+
 _SCALAR = ReferenceFile(FOLDER / "vendored" / "scalar.js.gz", "text/javascript")
 _SCRIPT = ReferenceFile(FOLDER / "static" / "reference.js", "text/javascript")
-_STYLE = ReferenceFile(FOLDER / "static" / "reference.css", "text/css")
+_STYLE = ReferenceFile(FOLDER / "static" / "reference.css", "text/css", _with_palette)
 _ASYNCAPI = ReferenceFile(ASYNCAPI, "application/json")
 _EVENTS = ReferenceFile(ASYNCAPI, "text/html", _events_html, {"Content-Security-Policy": _POLICY_OF_EVENTS})
 

@@ -26,7 +26,14 @@ from service.api.representations.listing import (
     listing,
     resource_schema,
 )
-from service.api.representations.schemas import Absent, error_responses, request_body, response, schema_ref
+from service.api.representations.schemas import (
+    Absent,
+    Schema,
+    error_responses,
+    request_body,
+    response,
+    schema_ref,
+)
 from service.model.address import check_address
 from service.model.recipient import Contact
 from service.model.validators import check_line
@@ -53,14 +60,19 @@ Uuid = Annotated[str, Path(description="The contact's id.")]
 _MAX_OBJECTS = 1000
 
 
+def _drop_default(schema: Schema) -> None:
+    """Remove the default from a field's schema: a client that sent it would empty the field of a contact."""
+    schema.pop("default", None)
+
+
 class ContactEdit(BaseModel):
     """The writable fields of a contact. Read-only fields of a listing may be sent back and are ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    email: str = Field(default="", max_length=254)
-    name: str = Field(default="", max_length=256)
-    phone: str = Field(default="", max_length=64)
+    email: str = Field(default="", max_length=254, json_schema_extra=_drop_default)
+    name: str = Field(default="", max_length=256, json_schema_extra=_drop_default)
+    phone: str = Field(default="", max_length=64, json_schema_extra=_drop_default)
     main: bool | None = None
     pk: Any = Field(default=None, json_schema_extra={"readOnly": True})
     resource_uri: Any = Field(default=None, json_schema_extra={"readOnly": True})

@@ -184,8 +184,12 @@ def _title(head: Document, catalogue: Catalogue) -> str:
 
 
 def _time(head: Document) -> str:
-    at_ms = head.get("received_ms") or head.get("created_ms") or 0
-    return timestamp(int(at_ms)) if at_ms else ""
+    """Return when an event was received: the time of the day, in UTC; the date is its title."""
+    received_ms = head.get("received_ms")
+    if not received_ms:
+        return ""
+    stamp = timestamp(int(received_ms))
+    return f'<time datetime="{stamp}" title="{stamp}">{stamp[11:19]} UTC</time>'
 
 
 def _person(delivery: Document) -> str:

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from typing import Any
 
 import orjson
@@ -86,6 +86,10 @@ async def publish(deps: Deps, request: Request) -> Response:
     event_id = f"start-{form.type}-{token_hex(4)}"
     stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event = samples.event(deps.catalogue, form.type, event_id, stamp)
+    if (
+        "lot_id" in event["data"]
+    ):  # another lot each time: an event about the same one would supersede the one before
+        event = {**event, "data": {**event["data"], "lot_id": str(randbelow(900) + 100)}}
     await deps.publisher.publish([Message(deps.events_topic, b"", orjson.dumps(event))])
     return JSONResponse({"id": event_id}, 202)
 

@@ -31,6 +31,9 @@ def paths() -> Iterator[str]:
         "/asyncapi.json",
         "/openapi.json",
         "/unsubscribe/a",
+        "/preferences/a",
+        "/assets/inbox/tocsin-inbox.js",
+        "/assets/inbox/manifest.json",
     )
 
 

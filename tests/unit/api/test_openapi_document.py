@@ -108,3 +108,18 @@ def test_events_of_the_stream_have_a_discriminator() -> None:
     union = DOCUMENT["components"]["schemas"]["InboxEvent"]
     assert union["discriminator"]["propertyName"] == "event"
     assert set(union["discriminator"]["mapping"]) == {"snapshot", "new", "read", "removed", "counts"}
+
+
+@pytest.mark.parametrize("name", ["ContactEdit", "RecipientPatch"])
+def test_fields_of_a_partial_change_have_no_default(name: str) -> None:
+    """Generated clients send defaults: what was not to be changed would be reset."""
+    fields = DOCUMENT["components"]["schemas"][name]["properties"]
+    assert [field for field, schema in fields.items() if "default" in schema] == []
+
+
+def test_names_for_the_same_parameter_have_no_default() -> None:
+    """Generated clients send defaults, and the API refuses two names for one parameter in a request."""
+    parameters = OPERATIONS["GET /notifications"]["parameters"]
+    statuses = [parameter["schema"] for parameter in parameters if "status" in parameter["name"]]
+    assert len(statuses) == 2
+    assert not any("default" in schema for schema in statuses)

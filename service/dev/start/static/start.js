@@ -10,7 +10,9 @@ async function getToken() {
   return (await response.json()).access_token;
 }
 
-for (const inbox of document.querySelectorAll("tocsin-inbox")) inbox.getToken = getToken;
+for (const inbox of document.querySelectorAll("tocsin-inbox")) {
+  Object.assign(inbox, { baseUrl: location.origin, getToken });
+}
 
 async function refresh() {
   if (document.hidden) return;

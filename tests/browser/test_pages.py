@@ -1,0 +1,188 @@
+"""Every page of the running stack in Chromium: light and dark, wide and narrow, without faults of axe or of our own.
+
+The screenshots are in build/pages: look at them after a change of a page.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from service.adapters.templates.sample import sample_delivery
+from service.bootstrap import Parts
+from service.dev.ports import free_port
+from service.dev.sample_run import follow, publish_samples
+from service.dev.stack import DevStack
+from service.settings import DevSettings, HttpSettings, Settings
+from tests.support.browser import CHROMIUM, open_page
+from tests.support.gallery import PAGE_FAULTS
+from tests.support.inbox_package import FOLDER, installed
+from tests.support.paths import ROOT
+
+_SHOTS = ROOT / "build" / "pages"
+_AXE = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })"
+_VIEWS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
+    (1280, "light"), (1280, "dark"), (360, "light"), (360, "dark"),
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
+    pytest.mark.timeout(600),
+]
+
+
+@asynccontextmanager
+async def stack_in(folder: Path) -> AsyncIterator[tuple[DevStack, Parts]]:
+    """Yield the stack of `tocsin dev` on ports of its own, with the sample events delivered."""
+    ports = {f"{name}_port": free_port() for name in ("kafka", "redis", "smtp", "mail", "http")}
+    http = HttpSettings(port=ports["http_port"], metrics_port=0)
+    stack = DevStack(Settings(mode="dev", dev=DevSettings(**ports), http=http), folder, print)
+    try:
+        parts = await stack.start()
+        results = await follow(parts, await publish_samples(parts), 120)
+        assert all(result.finished for result in results)
+        yield stack, parts
+    finally:
+        await stack.stop()
+
+
+async def addresses(stack: DevStack, parts: Parts) -> dict[str, str]:
+    """Return the address of every page by its name."""
+    assert stack.catcher is not None
+    assert parts.unsubscribe_tokens is not None
+    base, mail = stack.http_url, stack.catcher.url
+    delivery = sample_delivery(parts.catalogue["overbid"], "en").replace(received_ms=parts.clock.now_ms())
+    async with httpx.AsyncClient() as web:
+        start = (await web.get(f"{base}/")).text
+        message = (await web.get(f"{mail}/api/v1/messages")).json()["messages"][0]["ID"]
+    return {
+        "start": f"{base}/",
+        "explain": base + re.findall(r'href="(/start/explain/[0-9a-f]+)"', start)[0],
+        "preferences": f"{base}/start/preferences",
+        "preferences-invalid": f"{base}/preferences/x",
+        "unsubscribe": f"{base}/unsubscribe/{parts.unsubscribe_tokens.token(delivery)}",
+        "reference": f"{base}/docs",
+        "events": f"{base}/docs/events",
+        "mail-list": f"{mail}/",
+        "mail": f"{mail}/mail/{message}",
+        "preview": f"{mail}/preview/overbid",
+    }
+
+
+async def settled(page: Page, name: str) -> None:
+    """Wait until a page shows what it loads."""
+    if name == "start":
+        await expect(page.locator("tocsin-inbox [role=listitem], tocsin-inbox .entry").first).to_be_visible()
+    elif name == "reference":
+        await expect(page.get_by_role("heading", name="Tocsin", level=1)).to_be_visible()
+
+
+async def test_every_page(tmp_path: Path) -> None:
+    """Text has contrast, nothing is cut or wider than the page, controls have names, and no script fails."""
+    axe = (await installed()).joinpath("node_modules/axe-core/axe.min.js").read_text()
+    _SHOTS.mkdir(parents=True, exist_ok=True)
+    faults: dict[str, list[Any]] = {}
+    async with stack_in(tmp_path) as (stack, parts):
+        pages = await addresses(stack, parts)
+        for width, scheme in _VIEWS:
+            async with open_page("http://127.0.0.1:", width, scheme) as opened:
+                for name, address in pages.items():
+                    await opened.page.goto(address)
+                    await settled(opened.page, name)
+                    await opened.page.screenshot(path=_SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+                    found = await page_faults(opened.page, axe, vendored=name == "reference")
+                    errors = [
+                        text for text in opened.errors if name != "preferences-invalid" or "404" not in text
+                    ]
+                    if found or errors or opened.foreign:
+                        faults[f"{name} {width} {scheme}"] = [*found, *errors, *opened.foreign]
+                    opened.errors.clear()
+    assert not faults, "\n".join(f"{view}: {fault}" for view, found in faults.items() for fault in found)
+
+
+async def page_faults(page: Page, axe: str, *, vendored: bool) -> list[Any]:
+    """Return what our own check and axe find. What others draw is theirs, but for what makes a page unusable."""
+    await page.evaluate(axe)
+    report = await page.evaluate(_AXE)
+    violations = [
+        (one["id"], [f"{node['target']}: {node['failureSummary']}" for node in one["nodes"][:3]])
+        for one in report["violations"]
+        if not vendored or one["impact"] == "critical"
+    ]
+    return violations if vendored else [*await page.evaluate(PAGE_FAULTS), *violations]
+
+
+class _ExamplePage(BaseHTTPRequestHandler):
+    """The page of ten lines from the README of the package, with the addresses of a stack in it."""
+
+    api = ""
+
+    def do_GET(self) -> None:
+        text = (FOLDER / "example" / "index.html").read_text().replace("http://127.0.0.1:8000", self.api)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: requests are no news."""
+
+
+@asynccontextmanager
+async def example_served(api: str) -> AsyncIterator[str]:
+    """Yield the address of the example page, on a port of its own."""
+    handler = type("Handler", (_ExamplePage,), {"api": api})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+async def test_a_person_sees_what_happens(tmp_path: Path) -> None:
+    """An event published on the start page counts in its bell and in a static page of another origin at once.
+
+    What is marked as read in one is read in the other. A preference that is turned off holds for the next event.
+    """
+    async with (
+        stack_in(tmp_path) as (stack, _),
+        example_served(stack.http_url) as example,
+        open_page("http://127.0.0.1:") as here,
+        open_page("http://127.0.0.1:") as there,
+    ):
+        await here.page.goto(f"{stack.http_url}/")
+        await there.page.goto(example)
+        bell = there.page.locator("tocsin-inbox").get_by_role("button", name="1 unread")
+        await expect(bell).to_be_visible()
+
+        await here.page.get_by_role("button", name="Publish").click()
+        await expect(
+            there.page.locator("tocsin-inbox").get_by_role("button", name="2 unread")
+        ).to_be_visible()
+        await expect(
+            here.page.locator("header tocsin-inbox").get_by_role("button", name="2 unread")
+        ).to_be_visible()
+
+        await there.page.locator("tocsin-inbox").get_by_role("button", name="2 unread").click()
+        await there.page.locator("tocsin-inbox [part=mark-all]").click()
+        await expect(here.page.locator("header tocsin-inbox [part=badge]")).to_be_hidden()
+
+        await here.page.goto(f"{stack.http_url}/start/preferences")
+        switch = here.page.get_by_role("switch", name="Inbox New high bidder")
+        await switch.click()
+        await expect(switch).to_have_attribute("aria-checked", "false")
+        await here.page.goto(f"{stack.http_url}/")
+        await here.page.get_by_role("button", name="Publish").click()
+        await expect(here.page.get_by_text("alice · inbox · skipped")).to_be_visible()
+        assert (here.errors, here.foreign, there.errors, there.foreign) == ([], [], [], [])
