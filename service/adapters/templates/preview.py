@@ -59,7 +59,9 @@ def render_sample(
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
     preferences = f"{mail.unsubscribe_base}/preferences/sample"
-    return delivery, renderer.email(delivery, headers if notification_type.unsubscribable else {}, preferences)
+    return delivery, renderer.email(
+        delivery, headers if notification_type.unsubscribable else {}, preferences
+    )
 
 
 def _in_brand(delivery: Delivery, brands: Brands, key: str) -> Delivery:
