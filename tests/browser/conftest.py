@@ -1,6 +1,5 @@
 """Fixtures of the browser tests: Debian's Chromium, and the API on a real Valkey behind a real server."""
 
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,8 +10,8 @@ from service.settings import HttpSettings
 from tests.browser.app_page import APP
 from tests.e2e.api.served import served
 from tests.support.api_fixture import ApiFixture, real_api
+from tests.support.browser import CHROMIUM
 
-_CHROMIUM = shutil.which("chromium")
 # The application is not served from loopback but by the tests, so its page would need a permission to call the API.
 _ARGUMENTS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
 
@@ -20,10 +19,10 @@ _ARGUMENTS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Yield a browser; skip the test where there is none."""
-    if _CHROMIUM is None:
+    if CHROMIUM is None:
         pytest.skip("needs chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         yield browser
         await browser.close()
 

@@ -16,8 +16,6 @@ from tests.support.api_fixture import ApiFixture, inbox_item, real_api
 from tests.support.served_pipeline import bearer, served_pipeline
 from tests.support.wait import eventually
 
-_WAIT_MS = 20_000
-
 
 async def add(api: ApiFixture, *ids: str) -> None:
     """Add entries to alice's inbox, each later than those before."""
@@ -32,10 +30,10 @@ async def add(api: ApiFixture, *ids: str) -> None:
 
 async def shows(app: AppPage, ids: Sequence[str]) -> None:
     """Wait until the unread list has exactly these entries, and the bell counts them."""
-    await expect(app.badge).to_have_text(str(len(ids)), timeout=_WAIT_MS)
+    await expect(app.badge).to_have_text(str(len(ids)))
     if await app.bell.get_attribute("aria-expanded") == "false":
         await app.bell.click()
-    await expect(app.entries).to_have_count(len(ids), timeout=_WAIT_MS)
+    await expect(app.entries).to_have_count(len(ids))
     links = await app.lines.evaluate_all("lines => lines.map(line => line.href)")
     assert sorted(link.rpartition("/")[2] for link in links) == sorted(ids)
 
@@ -67,7 +65,7 @@ async def test_a_published_event_is_counted(browser: Browser) -> None:
         answer = await client.post(f"{base}/v1/events", json=event, headers=headers)
         assert answer.status_code == 202
 
-        await expect(app.badge).to_have_text("1", timeout=_WAIT_MS)
+        await expect(app.badge).to_have_text("1")
         await expect(app.inbox.locator("[role=status]").first).to_contain_text("New notification")
     assert not app.errors
 

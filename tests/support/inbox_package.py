@@ -14,6 +14,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / "clients" / "inbox"
 _MODULES = FOLDER / "node_modules"
+_OLDEST_NODE = 20  # as package.json says
 _NO_NETWORK = re.compile(r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ENETUNREACH")
 
 
@@ -22,6 +23,9 @@ async def installed() -> Path:
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
+    _, version = await run("node", "--version")
+    if int(version.strip().lstrip("v").partition(".")[0]) < _OLDEST_NODE:
+        pytest.skip(f"node {version.strip()} is older than version {_OLDEST_NODE}")
     await asyncio.to_thread(_MODULES.mkdir, exist_ok=True)
     with (FOLDER / "node_modules.lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)  # tests run in several processes

@@ -15,7 +15,7 @@ export class Emitter {
     this.isScheduled = true;
     queueMicrotask(() => {
       this.isScheduled = false;
-      for (const listener of [...this.listeners]) listener();
+      for (const listener of this.listeners) queueMicrotask(listener); // one that fails does not stop the others
     });
   }
 }

@@ -214,8 +214,8 @@ export class InboxClient {
       platform: this.platform,
       open: (signal) => this.open(signal),
       onEvents: (events) => {
+        this.receive(events); // first: events that cannot be read end the connection, and concern no other tab
         this.group?.sendEvents(events);
-        this.receive(events);
       },
       onConnection: (connection, error) => {
         this.group?.sendConnection(connection, error);
@@ -240,7 +240,8 @@ export class InboxClient {
     } finally {
       this.changes.emit();
     }
-    if (added.length) for (const listener of this.arrivals) listener(added);
+    // Later, so that a listener that fails does not end the stream.
+    if (added.length) for (const listener of this.arrivals) queueMicrotask(() => listener(added));
     if (events.some(({ name }) => name === "snapshot")) this.reload();
   }
 
