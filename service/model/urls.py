@@ -3,6 +3,7 @@
 A link is a configured base and a path below it, which no data can leave or climb in.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -54,12 +55,13 @@ def linked_url(base: str, path: str, data: Mapping[str, Any]) -> str:
 
 
 def origin_patterns(text: str) -> tuple[re.Pattern[str], ...]:
-    """Return the patterns of a comma-separated list of origins (RFC 6454, section 6.2). Raise ValueError.
+    """Return the patterns of a list of origins (RFC 6454, section 6.2), separated by commas or as JSON. Raise ValueError.
 
     `*` stands for one label at the beginning of a host (`https://*.example.com`), or for any port. It cannot stand for
     a whole host: then every page could call the API with a token that it has got hold of.
     """
-    return tuple(_origin_pattern(part.strip()) for part in text.split(",") if part.strip())
+    parts = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
+    return tuple(_origin_pattern(text) for part in parts if (text := str(part).strip()))
 
 
 def _origin_pattern(text: str) -> re.Pattern[str]:

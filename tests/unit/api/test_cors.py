@@ -103,6 +103,13 @@ async def test_a_page_reads_errors_too(path: str, status: int) -> None:
     assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
 
 
+async def test_a_list_as_others_are_written() -> None:
+    """JSON means the same as commas."""
+    answer = await ask("GET", "/counts", "https://b.example", '["https://a.example", "https://b.example"]')
+
+    assert answer.headers["access-control-allow-origin"] == "https://b.example"
+
+
 async def test_off_by_default() -> None:
     """No page of another origin may call, and nothing varies; in dev mode those of this machine may."""
     assert Settings(mode="production").cors_origins == ""
