@@ -57,9 +57,8 @@ def linked_url(base: str, path: str, data: Mapping[str, Any]) -> str:
 def origin_patterns(text: str) -> tuple[re.Pattern[str], ...]:
     """Return the patterns of a list of origins (RFC 6454, section 6.2), separated by commas or as JSON.
 
-    Raise ValueError for anything else. `*` stands for one label at the beginning of a host (`https://*.example.com`), or
-    for any port. It cannot stand for a whole host: then every page could call the API with a token that it has got hold
-    of.
+    `*` stands for one label at the beginning of a host (`https://*.example.com`), or for any port. It cannot stand for
+    a whole host: then every page could call the API with a token that it has got hold of. Raise ValueError.
     """
     parts = json.loads(text) if text.lstrip().startswith("[") else text.split(",")
     return tuple(_origin_pattern(text) for part in parts if (text := str(part).strip()))
