@@ -7,6 +7,7 @@ releases every month.
 """
 
 from dataclasses import asdict
+from pathlib import Path
 
 import orjson
 from fastapi import APIRouter, Request
@@ -15,12 +16,16 @@ from starlette.responses import Response
 from service.api.auth.dev_token import dev_token
 from service.api.deps import Deps
 from service.api.reference.events_page import EventsPage
-from service.api.reference.files import ASYNCAPI, FOLDER, ReferenceFile
+from service.api.representations.static_file import StaticFile
 from service.pages.shell import OWN_BRAND
 
 router = APIRouter(include_in_schema=False)
 
-_PAGE = FOLDER / "static" / "reference.html"
+_FOLDER = Path(__file__).parent
+_PACKAGED = _FOLDER.parents[1] / "_documents" / "asyncapi.json"
+_DOCUMENT = _PACKAGED if _PACKAGED.is_file() else _FOLDER.parents[2] / "docs" / "events" / "asyncapi.json"
+"""The AsyncAPI document: in a wheel, or in a checkout."""
+_PAGE = _FOLDER / "static" / "reference.html"
 _CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _POLICY = (
     # Styles: Scalar inserts its style sheet as an element, and positions and sizes as attributes.
@@ -41,11 +46,11 @@ def _with_palette(style: bytes) -> bytes:
     return f":root {{ {' '.join(colours)} }}\n".encode() + style
 
 
-_SCALAR = ReferenceFile(FOLDER / "vendored" / "scalar.js.gz", "text/javascript")
-_SCRIPT = ReferenceFile(FOLDER / "static" / "reference.js", "text/javascript")
-_STYLE = ReferenceFile(FOLDER / "static" / "reference.css", "text/css", _with_palette)
-_ASYNCAPI = ReferenceFile(ASYNCAPI, "application/json")
-_EVENTS = ReferenceFile(ASYNCAPI, "text/html", _events_html, {"Content-Security-Policy": _POLICY_OF_EVENTS})
+_SCALAR = StaticFile(_FOLDER / "vendored" / "scalar.js.gz", "text/javascript")
+_SCRIPT = StaticFile(_FOLDER / "static" / "reference.js", "text/javascript")
+_STYLE = StaticFile(_FOLDER / "static" / "reference.css", "text/css", _with_palette)
+_ASYNCAPI = StaticFile(_DOCUMENT, "application/json")
+_EVENTS = StaticFile(_DOCUMENT, "text/html", _events_html, {"Content-Security-Policy": _POLICY_OF_EVENTS})
 
 
 @router.get("/docs")

@@ -1,4 +1,4 @@
-"""Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13), by the version of a row."""
+"""Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13), by the version of a row or a file."""
 
 import re
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from service.api.errors import ApiError
 _TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
 
 
-def etag_of(version: int) -> str:
+def etag_of(version: int | str) -> str:
     """Return the entity tag of a version; a strong one, because every write changes the version."""
     return f'"{version}"'
 
 
-def is_not_modified(request: Request, version: int) -> bool:
+def is_not_modified(request: Request, version: int | str) -> bool:
     """Return whether the caller has this version already, by If-None-Match: the response is 304 then."""
     return _names(request, "if-none-match", version)
 
@@ -29,7 +29,7 @@ def check_preconditions(request: Request, version: int | None) -> None:
         raise _failed(version)
 
 
-def _names(request: Request, header: str, version: int | None, *, weak: bool = True) -> bool:
+def _names(request: Request, header: str, version: int | str | None, *, weak: bool = True) -> bool:
     """Return whether the header names the version; `*` names every one. Without `weak`, weak tags name none."""
     if version is None:
         return False

@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from service.api.deps import ApiDeps, Deps, authenticators_of
 from service.api.errors import ApiError, not_found
 from service.api.representations.body import parse_model, read_json
+from service.api.representations.static_file import StaticFile
 from service.dev import samples
 from service.dev.start.pages import (
     SHELL,
@@ -32,7 +33,7 @@ from service.pipeline.tables.preference_centre import PreferenceOwner
 _RECIPIENT = "alice"
 _TOKEN_S = 900
 _SHOWN = 8
-_STATIC = Path(__file__).with_name("static")
+_SCRIPT = StaticFile(Path(__file__).with_name("static") / "start.js", "text/javascript")
 _PEOPLE = (
     *(row.id for row in samples.RECIPIENTS),
     samples.MAIN_CONTACT,
@@ -124,9 +125,9 @@ async def explain(key: str, deps: Deps) -> Response:
 
 
 @router.get("/start/start.js")
-async def script() -> Response:
+async def script(request: Request) -> Response:
     """Return the script of the start page."""
-    return FileResponse(_STATIC / "start.js", media_type="text/javascript")
+    return await _SCRIPT.response(request)
 
 
 async def _events(deps: ApiDeps) -> list[dict[str, Any]]:
