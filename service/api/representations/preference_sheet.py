@@ -9,6 +9,7 @@ from service.api.representations.jsonapi import timestamp
 from service.model.channels import Channel
 from service.model.mask import mask_text
 from service.model.reasons import Reason
+from service.pages.language import first_language
 from service.pipeline.tables.preference_centre import ChannelPreference, PreferenceSheet
 
 
@@ -110,9 +111,7 @@ _LANGUAGES = {
 
 def sentences_in(accepted: str) -> PreferenceSentences:
     """Return the words in the first language of a locale or an Accept-Language header that has any; else in English."""
-    tags = (part.partition(";")[0].strip().lower() for part in accepted[:500].split(","))
-    languages = (tag.replace("_", "-").partition("-")[0] for tag in tags)
-    return next((_LANGUAGES[language] for language in languages if language in _LANGUAGES), _LANGUAGES["en"])
+    return _LANGUAGES[first_language(accepted, _LANGUAGES)]
 
 
 class PreferenceBlock(BaseModel):

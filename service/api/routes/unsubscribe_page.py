@@ -6,6 +6,7 @@ from functools import lru_cache
 from html import escape
 
 from service.pages.brand import Brand
+from service.pages.language import first_language
 from service.pages.shell import Shell
 
 
@@ -78,10 +79,9 @@ NOT_INDEXED = {"X-Robots-Tag": "noindex", "Vary": "Accept-Language"}
 STOP, RESUME = ("List-Unsubscribe", "One-Click"), ("List-Unsubscribe", "Resubscribe")
 
 
-def language(accept: str) -> str:
-    """Return the first language of an Accept-Language header that has texts, without regard to qualities; else `en`."""
-    tags = (part.partition(";")[0].strip().lower().partition("-")[0] for part in accept[:500].split(","))
-    return next((tag for tag in tags if tag in _TEXTS), "en")
+def language(accepted: str) -> str:
+    """Return the first language of an Accept-Language header that has texts; else `en`."""
+    return first_language(accepted, _TEXTS)
 
 
 def page(kind: UnsubscribePage, language: str, brand: Brand, type_title: str = "") -> str:
