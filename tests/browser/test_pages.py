@@ -17,11 +17,10 @@ from playwright.async_api import Page, expect
 
 from service.adapters.templates.sample import sample_delivery
 from service.bootstrap import Parts
-from service.dev.ports import free_port
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
-from service.settings import DevSettings, HttpSettings, Settings
 from tests.support.browser import CHROMIUM, open_page
+from tests.support.dev_stack import stack_in
 from tests.support.gallery import PAGE_FAULTS
 from tests.support.inbox_package import FOLDER, installed
 from tests.support.paths import ROOT
@@ -44,10 +43,7 @@ _LARGE = ("reference", "events")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[DevStack, Parts]]:
     """Yield the stack of `tocsin dev` on ports of its own, with the sample events delivered."""
-    folder = tmp_path_factory.mktemp("stack")
-    ports = {f"{name}_port": free_port() for name in ("kafka", "redis", "smtp", "mail", "http")}
-    http = HttpSettings(port=ports["http_port"], metrics_port=0)
-    stack = DevStack(Settings(mode="dev", dev=DevSettings(**ports), http=http), folder, print)
+    stack = stack_in(tmp_path_factory.mktemp("stack"))
     try:
         parts = await stack.start()
         results = await follow(parts, await publish_samples(parts), 120)

@@ -75,8 +75,11 @@ class StaticFile:
         return packed
 
 
-def public_headers(request: Request) -> Mapping[str, str]:
-    """Return the headers of a response that pages of any origin may read, whatever the settings of the API are."""
+def make_public(request: Request) -> Mapping[str, str]:
+    """Exempt the response to a request from the API's own rules on caches and origins; return headers instead.
+
+    They let pages of any origin read it. How long it may be kept is the caller's to say.
+    """
     request.scope[CACHED] = request.scope[PUBLIC] = True
     return _PUBLIC_HEADERS
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.errors import not_found
-from service.api.representations.static_file import FOREVER, StaticFile, public_headers
+from service.api.representations.static_file import FOREVER, StaticFile, make_public
 
 router = APIRouter(prefix="/assets/inbox", include_in_schema=False)
 
@@ -26,7 +26,7 @@ _SCRIPT = StaticFile(FOLDER / _NAME, "text/javascript", cache_control=FOREVER)
 @router.get("/manifest.json")
 async def manifest(request: Request) -> Response:
     """Return the version of the script, its address, and its hashes for `integrity`."""
-    headers = {**public_headers(request), **_SHORT}
+    headers = {**make_public(request), **_SHORT}
     return Response(_manifest(), headers=headers, media_type="application/json")
 
 
@@ -44,7 +44,7 @@ async def script(version: str, request: Request) -> Response:
             raise not_found("script")
         return _redirect(request, f"../{_path()}")
     response = await _SCRIPT.response(request)
-    response.headers.update(public_headers(request))
+    response.headers.update(make_public(request))
     return response
 
 
@@ -62,5 +62,5 @@ def _path() -> str:
 
 def _redirect(request: Request, location: str) -> Response:
     """Return a redirect to an address that is relative, so that it works behind any path prefix."""
-    headers = {**public_headers(request), **_SHORT, "Location": location}
+    headers = {**make_public(request), **_SHORT, "Location": location}
     return Response(status_code=302, headers=headers)

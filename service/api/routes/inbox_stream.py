@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 import orjson
 import structlog
@@ -19,17 +19,17 @@ from service.api.errors import ApiError
 from service.api.hub import Hub, TooManyWatchers
 from service.api.middleware import HEAD_ONLY
 from service.api.protocol.response import DetachedResponse, detach
-from service.api.representations.entries import EntryFormat, entry_parts
+from service.api.representations.entries import entry_parts
 from service.api.representations.schemas import (
     error_responses,
     query_parameter,
     response,
     schema_ref,
 )
-from service.api.representations.stream_events import InboxEvent
+from service.api.representations.stream_events import InboxEvent, changes_text, event_text
 from service.api.routes.inbox import count_resources, types_of
 from service.observability.exception_text import fault_of
-from service.ports import InboxChange, InboxChangeKind, InboxQuery, Unavailable
+from service.ports import InboxQuery, Unavailable
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
@@ -249,7 +249,7 @@ class _LiveStream:
             self.position = position
         elif changes:
             position = changes[-1].position
-            text = _change_events(changes, self._deps.entry_format)
+            text = changes_text(changes, self._deps.entry_format)
             yield text + await _counts(self._deps, self._recipient, position)
             self.position = position
 
@@ -289,7 +289,7 @@ async def _first_events(
         parts = _snapshot(deps, recipient, start)
         return _resumed(await anext(parts), parts), start
     position = changes[-1].position if changes else last_event_id
-    text = _change_events(changes, deps.entry_format) + await _counts(deps, recipient, position)
+    text = changes_text(changes, deps.entry_format) + await _counts(deps, recipient, position)
     return _resumed(text), position
 
 
@@ -314,22 +314,4 @@ async def _snapshot(deps: ApiDeps, recipient: str, position: str) -> AsyncIterat
 
 async def _counts(deps: ApiDeps, recipient: str, position: str) -> bytes:
     counts = await deps.inbox.counts(recipient)
-    return _event("counts", {"data": count_resources(counts, deps.catalogue)}, position)
-
-
-def _change_events(changes: Iterable[InboxChange], entry_format: EntryFormat) -> bytes:
-    return b"".join(_change_event(change, entry_format) for change in changes)
-
-
-def _change_event(change: InboxChange, entry_format: EntryFormat) -> bytes:
-    """Return a change as an event; nothing for a new entry that is gone again."""
-    if change.kind is InboxChangeKind.new:
-        if change.item is None:
-            return b""
-        return _event("new", {"data": entry_format.resource(change.item)}, change.position)
-    identifiers = [{"type": "notifications", "id": entry} for entry in change.ids]
-    return _event(change.kind.value, {"data": identifiers}, change.position)
-
-
-def _event(name: str, data: Any, position: str) -> bytes:
-    return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), position.encode(), orjson.dumps(data))
+    return event_text("counts", {"data": count_resources(counts, deps.catalogue)}, position)

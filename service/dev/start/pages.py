@@ -107,7 +107,7 @@ def _event_row(document: Document, catalogue: Catalogue) -> str:
     chips = "".join(map(_chip, _sorted(document["deliveries"])))
     return (
         f"<li><strong>{escape(_title(head, catalogue))}</strong> "
-        f'<span class="soft">{_time(head)}</span> <a href="/start/explain/{quote(document["key"])}"'
+        f'<span class="soft">{_time(head)}</span> <a href="/start/explain/{quote(str(head["key"]))}"'
         f' aria-label="Why: {escape(_title(head, catalogue))}">Why?</a>'
         f'<p class="chips">{chips or "resolving …"}</p></li>'
     )

@@ -25,7 +25,7 @@ from service.dev.start.pages import (
     missing_page,
     start_page,
 )
-from service.model.ids import address_pseudonym, event_of_delivery
+from service.model.ids import address_pseudonym
 from service.model.record import Message
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.tables.preference_centre import PreferenceOwner
@@ -134,16 +134,15 @@ async def _events(deps: ApiDeps) -> list[dict[str, Any]]:
     """Return the newest events of the seeded recipients, as `tocsin explain` describes them."""
     if deps.explain is None:
         return []
-    found: dict[str, int] = {}
+    received_ms: dict[str, int] = {}
     for recipient in _PEOPLE:
         document = await deps.explain(ExplainQuery(recipient=recipient, limit=_SHOWN))
-        for event in document["events"]:
-            for delivery in event["deliveries"]:
-                found[event_of_delivery(delivery["delivery"])] = int(event["event"].get("received_ms", 0))
+        for head in (event["event"] for event in document["events"]):
+            received_ms[head["key"]] = int(head.get("received_ms", 0))
     events = list[dict[str, Any]]()
-    for key in sorted(found, key=lambda one: -found[one])[:_SHOWN]:
+    for key in sorted(received_ms, key=lambda one: -received_ms[one])[:_SHOWN]:
         document = await deps.explain(ExplainQuery(event=key, limit=20))
-        events += ({**event, "key": key} for event in document["events"])
+        events += document["events"]
     return events
 
 

@@ -6,19 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.dev.ports import free_port
 from service.dev.sample_run import follow, publish_samples, relay_replies
 from service.dev.stack import DevStack
 from service.model.ledger import State
-from service.settings import DevSettings, HttpSettings, Settings
+from tests.support.dev_stack import stack_in
 from tests.support.wait import eventually
-
-
-def stack_in(folder: Path) -> DevStack:
-    names = ("kafka_port", "redis_port", "smtp_port", "mail_port", "http_port")
-    ports = {name: free_port() for name in names}
-    http = HttpSettings(port=ports["http_port"], metrics_port=0)
-    return DevStack(Settings(mode="dev", dev=DevSettings(**ports), http=http), folder, print)
 
 
 async def start_page_works(stack: DevStack) -> None:

@@ -27,10 +27,9 @@ def document(text: str) -> dict[str, Any]:
         "decided": text,
         "steps": [step, {**step, "state": "queued"}],
     }
-    head = {"type": text, "id": text, "source": text, "received_ms": 1_790_000_000_000}
+    head = {"key": text, "type": text, "id": text, "source": text, "received_ms": 1_790_000_000_000}
     return {
         "event": head,
-        "key": text,
         "deliveries": [delivery],
         "not_made": [{"recipient": text, "why": text}],
     }
