@@ -14,11 +14,11 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
-from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
@@ -70,7 +70,6 @@ from service.ports import (
     OutcomeLog,
     PendingRetries,
     Publisher,
-    RelayReports,
     RelayTransport,
     Renderer,
     SoftBounceScores,
@@ -81,6 +80,7 @@ from service.ports import (
     TableWrites,
     Tracer,
     Withdrawals,
+    WorkerReports,
     Workers,
 )
 from service.settings import Settings, templates_directory
@@ -130,7 +130,7 @@ class Parts:
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
-    relay_reports: RelayReports
+    worker_reports: WorkerReports
     renderer: Renderer
     transport: RelayTransport
     worker: str
@@ -226,7 +226,7 @@ class Parts:
             self.tables,
             due=self.due,
             search=search,
-            relays=self.relay_reports,
+            workers=self.worker_reports,
             clock=self.clock,
             outcomes=outcomes,
         )
@@ -333,7 +333,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
-        relay_reports=RedisRelayReports(store),
+        worker_reports=RedisWorkerReports(store),
         renderer=TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",

@@ -54,7 +54,6 @@ from service.ports.operate import (
     TableCount,
 )
 from service.ports.publisher import Publisher
-from service.ports.relays import RelayReports
 from service.ports.state_history import StateHistory
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
@@ -71,7 +70,7 @@ from service.ports.tables import (
     TableWrites,
 )
 from service.ports.tracing import Tracer
-from service.ports.workers import Workers
+from service.ports.workers import WorkerReports, Workers
 
 __all__ = [
     "ABSENT",
@@ -126,7 +125,6 @@ __all__ = [
     "ReadFilter",
     "RecipientDirectory",
     "RecordLog",
-    "RelayReports",
     "RelayTransport",
     "RenderFailed",
     "Renderer",
@@ -146,5 +144,6 @@ __all__ = [
     "Tracer",
     "Unavailable",
     "Withdrawals",
+    "WorkerReports",
     "Workers",
 ]

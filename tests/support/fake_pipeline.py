@@ -22,13 +22,13 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.transport import FakeMailTransport
 from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.fakes.workers import FakeWorkers
 from tests.support.catalogues import small_catalogue
 from tests.support.described import DescribedExplainer
@@ -48,7 +48,7 @@ class FakePipeline:
         self.inbox = FakeInbox(self.clock)
         self.due = FakeDueSet()
         self.scores = FakeSoftBounceScores()
-        self.relays = FakeRelayReports()
+        self.reports = FakeWorkerReports()
         self.workers = FakeWorkers(self.clock)
         self.transport = FakeMailTransport()
         self.renderer = FakeRenderer()
@@ -89,7 +89,7 @@ class FakePipeline:
             self.tables,
             due=self.due,
             search=search,
-            relays=self.relays,
+            workers=self.reports,
             clock=self.clock,
         )
 

@@ -27,9 +27,9 @@ from service.ports import (
     LedgerIndex,
     LookupKeys,
     OutcomeLog,
-    RelayReports,
     Rows,
     Tables,
+    WorkerReports,
 )
 
 _REPLY = re.compile(r"(\S+) (\d{3}(?: .*)?)")
@@ -73,7 +73,7 @@ class Explainer:
         *,
         due: DueSet,
         search: AddressSearch,
-        relays: RelayReports,
+        workers: WorkerReports,
         clock: Clock,
         outcomes: OutcomeLog | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class Explainer:
         self._tables = tables
         self._due = due
         self._search = search
-        self._relays = relays
+        self._workers = workers
         self._clock = clock
         self._blocks = MailBlocks(catalogue, tables)
 
@@ -101,12 +101,13 @@ class Explainer:
         people = [await self._recipient(name) for name in recipients if not is_pseudonym(name)]
         if query.address:
             people += await self._listed_address(query.address)
-        reports = await self._relays.current(self._clock.now_ms())
+        workers = await self._workers.current(self._clock.now_ms())
+        relays = [relay for worker in workers for relay in worker.relays]
         return {
             "asked": {n: v for n, v in asdict(query).items() if v},
             "people": people,
             "events": events,
-            "relays": [one.document() for one in reports if one.state is not RelayState.ok],
+            "relays": [one.document() for one in relays if one.state is not RelayState.ok],
         }
 
     async def _add_acceptances(self, events: Sequence[Mapping[str, Any]]) -> None:

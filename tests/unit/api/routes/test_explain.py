@@ -12,9 +12,9 @@ from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
-from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.support.api_fixture import ApiFixture
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.operate.test_what_if import Log
@@ -51,7 +51,7 @@ async def resolved(api: ApiFixture) -> ApiFixture:
         tables,
         due=due,
         search=search,
-        relays=FakeRelayReports(),
+        workers=FakeWorkerReports(),
         clock=deps.clock,
     )  # type: ignore[arg-type]
     what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)

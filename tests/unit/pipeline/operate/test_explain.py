@@ -10,6 +10,7 @@ from service.model.recipient import Choice
 from service.model.relay import RelayReport, RelayState
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
+from service.model.worker import WorkerReport
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.not_notified import NotNotifiedReason
 from tests.support.fake_pipeline import FakePipeline
@@ -225,9 +226,17 @@ async def test_relays_that_take_no_mail_are_named(pipeline: FakePipeline) -> Non
     """With the worker, since when, why, and what to do; one that works is not named."""
     now = pipeline.clock.now_ms()
     refused = RelayReport(
-        "relay1", RelayState.misconfigured, now - 5000, Reason.sender_refused, "553 not owned"
+        worker="w1",
+        relay="relay1",
+        state=RelayState.misconfigured,
+        since_ms=now - 5000,
+        reason=Reason.sender_refused,
+        detail="553 not owned",
     )
-    await pipeline.relays.put("w1", [refused, refused._replace(relay="relay2", state=RelayState.ok)], now)
+    works = refused.model_copy(update={"relay": "relay2", "state": RelayState.ok})
+    await pipeline.reports.put(
+        WorkerReport(worker="w1", at_ms=now, started_ms=now, version="1", relays=(refused, works))
+    )
     await pipeline.ingest(OVERBID)
     (relay,) = (await pipeline.explain(ExplainQuery("1")))["relays"]
 
