@@ -49,6 +49,7 @@ from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.email.stage import EmailHandler, EmailPorts
 from service.pipeline.inbox.stage import InboxHandler
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Check, Observer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
@@ -226,10 +227,14 @@ class Parts:
             self.tables,
             due=self.due,
             search=search,
-            workers=self.worker_reports,
+            observer=self.observer(),
             clock=self.clock,
             outcomes=outcomes,
         )
+
+    def observer(self, kafka: Check | None = None) -> Observer:
+        """Return the observer of what is wrong. `kafka` checks Kafka, where this process can."""
+        return Observer(self.worker_reports, self.completeness, self.due, self.clock, kafka)
 
     def what_if(self, log: EventLog) -> WhatIf:
         """Return the predictor of deliveries. `log` holds the events of the last days."""

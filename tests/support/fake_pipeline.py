@@ -14,6 +14,7 @@ from service.pipeline.email.schedule import Scheduler
 from service.pipeline.email.stage import EmailHandler, EmailPorts
 from service.pipeline.inbox.stage import InboxHandler
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
@@ -89,7 +90,7 @@ class FakePipeline:
             self.tables,
             due=self.due,
             search=search,
-            workers=self.reports,
+            observer=Observer(self.reports, self.tables, self.due, self.clock),
             clock=self.clock,
         )
 

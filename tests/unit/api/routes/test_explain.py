@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
@@ -13,6 +14,7 @@ from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.supersede_index import FakeSupersedeIndex
+from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
 from tests.fakes.worker_reports import FakeWorkerReports
 from tests.support.api_fixture import ApiFixture
@@ -51,7 +53,7 @@ async def resolved(api: ApiFixture) -> ApiFixture:
         tables,
         due=due,
         search=search,
-        workers=FakeWorkerReports(),
+        observer=Observer(FakeWorkerReports(), FakeTables(), due, deps.clock),
         clock=deps.clock,
     )  # type: ignore[arg-type]
     what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
