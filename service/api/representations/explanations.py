@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.api.representations.operation_state import CurrentProblem
+from service.api.representations.operation_state import ProblemReport
 from service.api.representations.schemas import Absent
 from service.model.channels import Channel
 from service.model.ledger import State
@@ -184,7 +184,7 @@ class Explanation(BaseModel):
     people: list[ExplainedRecipient]
     events: list[ExplainedEvent]
     relays: list[ExplainedRelay]
-    problems: list[CurrentProblem]
+    problems: list[ProblemReport]
 
 
 class PredictedEvent(BaseModel):

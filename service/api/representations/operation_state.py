@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from service.pipeline.operate.problems import ProblemKind, Severity
 
 
-class CurrentProblem(BaseModel):
+class ProblemReport(BaseModel):
     """What is wrong, since when, why, and what to do."""
 
     kind: ProblemKind

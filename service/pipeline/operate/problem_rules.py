@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from service.model.relay import RelayReport, RelayState
 from service.model.worker import REQUIRED_STAGES, StageReport, StageState, WorkerReport
-from service.pipeline.operate.problems import Observation, Problem, ProblemKind, Severity
+from service.pipeline.operate.problems import CurrentProblem, Observation, ProblemKind, Severity
 from service.pipeline.operate.remedies import (
     BY_ITSELF,
     START_ALL,
@@ -37,7 +37,7 @@ _RELAY_KINDS: Mapping[RelayState, ProblemKind] = {
 }
 
 
-def find_problems(seen: Observation) -> Sequence[Problem]:
+def find_problems(seen: Observation) -> Sequence[CurrentProblem]:
     """Return what is wrong, the most severe and the first to be solved first."""
     relays = [*_relays(seen)]
     waits = [*_waits(seen, relays)]
@@ -49,13 +49,13 @@ def find_problems(seen: Observation) -> Sequence[Problem]:
     return sorted(problems, key=lambda problem: problem.order)
 
 
-def problems_of(report: WorkerReport) -> Sequence[Problem]:
+def problems_of(report: WorkerReport) -> Sequence[CurrentProblem]:
     """Return what is wrong by the report of one worker alone: what it waits for, and its relays."""
     seen = Observation(report.at_ms, [report], dict.fromkeys(REQUIRED_STAGES, report.at_ms))
     return [one for one in find_problems(seen) if one.kind is not ProblemKind.stage_not_run]
 
 
-def _waits(seen: Observation, relays: Sequence[Problem]) -> Iterator[Problem]:
+def _waits(seen: Observation, relays: Sequence[CurrentProblem]) -> Iterator[CurrentProblem]:
     """Yield what stages and services wait for, once for each reason; then what only the observer met."""
     waits: dict[str, list[tuple[str, str, int]]] = {}
     for worker in seen.reports:
@@ -89,42 +89,54 @@ def _paused(worker: WorkerReport) -> Iterator[tuple[str, str, int]]:
             yield service.service, service.reason, service.since_ms
 
 
-def _wait(reason: str, names: Sequence[str], seen: Observation, kind: ProblemKind | None = None) -> Problem:
+def _wait(
+    reason: str, names: Sequence[str], seen: Observation, kind: ProblemKind | None = None
+) -> CurrentProblem:
     """Return the problem of a reason for which these stages and services wait."""
     if kind is ProblemKind.redis_incomplete or reason in _MARKS or reason == seen.incomplete:
         remedy = incomplete_remedy(reason)
-        return Problem(ProblemKind.redis_incomplete, "Redis", None, reason, remedy, stages=REQUIRED_STAGES)
+        return CurrentProblem(
+            ProblemKind.redis_incomplete, "Redis", None, reason, remedy, stages=REQUIRED_STAGES
+        )
     if kind is ProblemKind.redis_unavailable or reason.startswith("redis:"):
         remedy = redis_remedy(reason)
-        return Problem(ProblemKind.redis_unavailable, "Redis", None, reason, remedy, stages=REQUIRED_STAGES)
+        return CurrentProblem(
+            ProblemKind.redis_unavailable, "Redis", None, reason, remedy, stages=REQUIRED_STAGES
+        )
     if kind is ProblemKind.kafka_unavailable or reason.startswith("Kafka"):
         remedy = kafka_remedy(reason)
-        return Problem(ProblemKind.kafka_unavailable, "Kafka", None, reason, remedy, stages=REQUIRED_STAGES)
+        return CurrentProblem(
+            ProblemKind.kafka_unavailable, "Kafka", None, reason, remedy, stages=REQUIRED_STAGES
+        )
     subject = ", ".join(names)
-    return Problem(ProblemKind.stage_paused, subject, None, reason, pause_remedy(reason), stages=names)
+    return CurrentProblem(ProblemKind.stage_paused, subject, None, reason, pause_remedy(reason), stages=names)
 
 
-def _not_run(seen: Observation) -> Iterator[Problem]:
+def _not_run(seen: Observation) -> Iterator[CurrentProblem]:
     """Yield the stages that no worker runs; without Redis that is not known."""
     if seen.redis:
         return
     if not seen.reports:
         since_ms = max(seen.last_runs.values(), default=None)
-        yield Problem(ProblemKind.no_worker, "workers", since_ms, "", START_ALL, stages=REQUIRED_STAGES)
+        yield CurrentProblem(
+            ProblemKind.no_worker, "workers", since_ms, "", START_ALL, stages=REQUIRED_STAGES
+        )
         return
     run = {name for worker in seen.reports for name in worker.stage_names}
     for name in REQUIRED_STAGES:
         if name not in run:
             since_ms = seen.last_runs.get(name)
-            yield Problem(ProblemKind.stage_not_run, name, since_ms, "", run_stage(name), stages=(name,))
+            yield CurrentProblem(
+                ProblemKind.stage_not_run, name, since_ms, "", run_stage(name), stages=(name,)
+            )
 
 
-def _topics(seen: Observation) -> Iterator[Problem]:
+def _topics(seen: Observation) -> Iterator[CurrentProblem]:
     """Yield the topics that do not exist, once for all workers."""
     stages = [stage for worker in seen.reports for stage in worker.stages if stage.missing_topics]
     topics = {topic for stage in stages for topic in stage.missing_topics} | {*seen.missing_topics}
     if topics:
-        yield Problem(
+        yield CurrentProblem(
             ProblemKind.topics_missing,
             "Kafka",
             min((stage.since_ms for stage in stages), default=None),
@@ -134,7 +146,7 @@ def _topics(seen: Observation) -> Iterator[Problem]:
         )
 
 
-def _reading(name: str, reports: Sequence[StageReport], seen: Observation) -> Iterator[Problem]:
+def _reading(name: str, reports: Sequence[StageReport], seen: Observation) -> Iterator[CurrentProblem]:
     """Yield what keeps a stage from reading, or from keeping up."""
     unread = sorted({(t, n) for one in reports for t, ns in one.unread_partitions.items() for n in ns})
     stalled = [one for one in reports if one.last_progress_s > _STALLED_S]
@@ -142,7 +154,7 @@ def _reading(name: str, reports: Sequence[StageReport], seen: Observation) -> It
     joined_ms = max(one.since_ms for one in reports)
     late_s = _LATE_S.get(name, 120.0)
     if unread:
-        yield Problem(
+        yield CurrentProblem(
             ProblemKind.partitions_unread,
             name,
             min(one.since_ms for one in reports if one.unread_partitions),
@@ -153,16 +165,18 @@ def _reading(name: str, reports: Sequence[StageReport], seen: Observation) -> It
     elif seen.now_ms - joined_ms >= _JOINING_MS and not any(one.partitions for one in reports):
         remedy = "check its topics and the access rights of its consumer group, then restart the worker"
         detail = "it has not joined its consumer group"
-        yield Problem(ProblemKind.stage_without_partitions, name, joined_ms, detail, remedy, stages=(name,))
+        yield CurrentProblem(
+            ProblemKind.stage_without_partitions, name, joined_ms, detail, remedy, stages=(name,)
+        )
     elif stalled:
         worst = max(stalled, key=lambda one: one.last_progress_s)
         since_ms = seen.now_ms - round(worst.last_progress_s * 1000)
         detail = f"worker {worst.worker} knows no reason for it"
         remedy = "restart the worker, and keep its log"
-        yield Problem(ProblemKind.stage_stalled, name, since_ms, detail, remedy, stages=(name,))
+        yield CurrentProblem(ProblemKind.stage_stalled, name, since_ms, detail, remedy, stages=(name,))
     elif oldest_s > late_s:
         lag = sum(one.lag for one in reports)
-        yield Problem(
+        yield CurrentProblem(
             ProblemKind.stage_late,
             name,
             seen.now_ms - round(oldest_s * 1000),
@@ -173,7 +187,7 @@ def _reading(name: str, reports: Sequence[StageReport], seen: Observation) -> It
         )
 
 
-def _relays(seen: Observation) -> Iterator[Problem]:
+def _relays(seen: Observation) -> Iterator[CurrentProblem]:
     """Yield the relays that cannot be used, once for all workers."""
     relays: dict[str, list[RelayReport]] = {}
     for worker in seen.reports:
@@ -189,7 +203,7 @@ def _relays(seen: Observation) -> Iterator[Problem]:
         lasting = kind is not ProblemKind.relay_resting or seen.now_ms - since_ms >= _RESTING_MS
         words = (worst.reason.text if kind is not ProblemKind.relay_unreachable else "", worst.detail)
         senders = [one for one in seen.reports if one.relays]
-        yield Problem(
+        yield CurrentProblem(
             kind,
             name,
             since_ms,
@@ -204,21 +218,23 @@ def _usable(relay: RelayReport) -> bool:
     return relay.state not in _RELAY_KINDS
 
 
-def _due(seen: Observation) -> Iterator[Problem]:
+def _due(seen: Observation) -> Iterator[CurrentProblem]:
     """Yield deferred deliveries that are past their time, where a worker should put them back."""
     run = {name for worker in seen.reports for name in worker.stage_names}
     if seen.due_ms is not None and seen.now_ms - seen.due_ms > _OVERDUE_MS and "schedule" in run:
         detail = f"the oldest has been due for {_age((seen.now_ms - seen.due_ms) / 1000)}"
         remedy = "check `/readyz` and the log of the workers that run the stage schedule, then Kafka"
-        yield Problem(ProblemKind.due_overdue, "schedule", seen.due_ms, detail, remedy, stages=("schedule",))
+        yield CurrentProblem(
+            ProblemKind.due_overdue, "schedule", seen.due_ms, detail, remedy, stages=("schedule",)
+        )
 
 
-def _dead_letters(seen: Observation) -> Iterator[Problem]:
+def _dead_letters(seen: Observation) -> Iterator[CurrentProblem]:
     for name, reports in _by_stage(seen.reports).items():
         if count := sum(one.recent_dead_letters for one in reports):
             since = [one.dead_letters_since_ms for one in reports if one.dead_letters_since_ms is not None]
             letters = "dead letter" if count == 1 else "dead letters"
-            yield Problem(
+            yield CurrentProblem(
                 ProblemKind.dead_letters,
                 name,
                 min(since, default=None),

@@ -63,7 +63,7 @@ _ORDER = {kind: position for position, kind in enumerate(ProblemKind)}
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class CurrentProblem:
     """A problem. `subject`: the stages, the relay or the server that has it. `since_ms`: None where it is not known.
 
     `detail` is the reason, with the words of a relay or a server; without addresses. `stages`: those whose deliveries

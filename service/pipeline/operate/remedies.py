@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from service.ports import ABSENT, CATCHING_UP, FILLING, REBUILDING
 
-BY_ITSELF = "nothing: it is tried again by itself"
+BY_ITSELF = "nothing: it is retried by itself"
 START_ALL = "start one: `tocsin worker`"
 
 _INCOMPLETE: Mapping[str, str] = {

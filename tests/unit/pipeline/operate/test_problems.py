@@ -9,7 +9,7 @@ from service.model.reasons import Reason, SendReason
 from service.model.relay import RelayReport, RelayState
 from service.model.worker import REQUIRED_STAGES, ServiceReport, StageReport, StageState, WorkerReport
 from service.pipeline.operate.problem_rules import find_problems, problems_of
-from service.pipeline.operate.problems import Observation, Observer, Problem, ProblemKind, Severity
+from service.pipeline.operate.problems import CurrentProblem, Observation, Observer, ProblemKind, Severity
 from service.ports import ABSENT, CATCHING_UP, FILLING, REBUILDING, Unavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.due import FakeDueSet
@@ -54,12 +54,12 @@ def paused(reason: str, *names: str, name: str = "w1", since_ms: int = LONG_AGO)
     return worker(*(stage(one, name, **waits) for one in names or NAMES), name=name)
 
 
-def find(*reports: WorkerReport, **seen: Any) -> Sequence[Problem]:
+def find(*reports: WorkerReport, **seen: Any) -> Sequence[CurrentProblem]:
     """Return the problems of these workers."""
     return find_problems(Observation(NOW, reports, **seen))
 
 
-def only(*reports: WorkerReport, **seen: Any) -> Problem:
+def only(*reports: WorkerReport, **seen: Any) -> CurrentProblem:
     """Return the only problem of these workers."""
     problems = find(*reports, **seen)
     assert len(problems) == 1, [problem.sentence for problem in problems]
@@ -338,7 +338,7 @@ def test_a_worker_knows_its_own_problems() -> None:
 def test_every_kind_has_a_sentence() -> None:
     """Also those that no other test names."""
     for kind in ProblemKind:
-        sentence = Problem(kind, "subject", None, "detail", "remedy").sentence
+        sentence = CurrentProblem(kind, "subject", None, "detail", "remedy").sentence
         assert sentence
         assert "{" not in sentence
 
