@@ -30,6 +30,7 @@ from service.api.routes import (
     recipients,
     tokens,
     unsubscribe,
+    workers,
 )
 from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
@@ -46,6 +47,7 @@ _ROUTE_MODULES = (
     recipients,
     events,
     explain,
+    workers,
     bounces,
     unsubscribe,
     preferences_page,

@@ -1,11 +1,15 @@
 """HTTP metrics. Labels are route templates, never paths, so their number is bounded."""
 
+import asyncio
+
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from starlette.types import Scope
 
 from service.api.methods import METHODS
 from service.observability import metrics
+from service.pipeline.operate.problem_rules import find_problems
+from service.pipeline.operate.problems import Observer, count_problems
 
 
 def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
@@ -16,6 +20,8 @@ def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
         metrics.HTTP_DURATION_S.observe((route,), duration_s)
 
 
-def exposition() -> Response:
-    """Return every metric of this process in Prometheus' text format."""
-    return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def exposition(observer: Observer) -> Response:
+    """Return every metric of this process, and what is wrong now, in Prometheus' text format."""
+    problems = metrics.PROBLEMS.gauge(count_problems(find_problems(await observer.observe())).items())
+    body = await asyncio.to_thread(metrics.exposition, [problems])
+    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

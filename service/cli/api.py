@@ -46,7 +46,7 @@ async def _serve(settings: "Settings") -> None:
     async with _deps(settings) as deps:
         application = create_app(deps, *_start_page(settings))
         collect_less_garbage()
-        metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
+        metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port, deps.observer)
         await metrics.start()
         try:
             await ApiServer(application, settings.http).serve()
@@ -114,6 +114,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             rate_limits=SharedRateLimits(parts.store),
             idempotency=RedisIdempotency(parts.store),
             stream_tickets=RedisStreamTickets(parts.store),
+            observer=parts.observer(producer.not_ready_reason),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
             explain=parts.explain(KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)),

@@ -220,7 +220,8 @@ HTTP_DURATION_S = FastHistogram(
     REGISTRY,
 )
 
-# Collected by a worker's probe at each scrape. A stage of email has its lane in its name: `email.high`.
+# Collected at each scrape, by a worker's probe; the problems also by the API. A stage of email has its lane in its
+# name: `email.high`.
 RECORDS = GaugeFamily("tocsin_records_total", "Records that a stage has finished", ("stage", "result"))
 OLDEST_UNFINISHED = GaugeFamily(
     "tocsin_oldest_unfinished_seconds",
@@ -252,6 +253,11 @@ STAGE_PROGRESS = GaugeFamily(
 )
 LAG = GaugeFamily(
     "tocsin_consumer_lag", "Records that the group has not finished", ("topic", "partition", "group")
+)
+PROBLEMS = GaugeFamily(
+    "tocsin_problems",
+    "What is wrong now, as `tocsin doctor` and GET /v1/problems say it; every worker and API process reports it",
+    ("kind", "severity"),
 )
 DUE = GaugeFamily("tocsin_due_deliveries", "Deliveries in the due set, waiting for their next attempt", ())
 DUE_OVERDUE = GaugeFamily(

@@ -134,7 +134,7 @@ async def test_dashboard_and_alerts_use_every_metric(observed: Observed) -> None
     """Every metric they name is in /metrics of a worker or of the API, and every metric shown is named by them."""
     async with fake_api() as api:
         await api.client.get("/livez")
-    of_api = exposition().body.decode()
+        of_api = bytes((await exposition(api.deps.observer)).body).decode()
     shown = set(re.findall(r"^# TYPE (tocsin_\w+)", observed.metrics, re.MULTILINE))
     shown |= {
         n for n in re.findall(r"^# TYPE (tocsin_\w+)", of_api, re.MULTILINE) if n.startswith("tocsin_http_")

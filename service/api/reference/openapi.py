@@ -29,6 +29,7 @@ TAGS = {
     "contacts": "The contacts of the calling account.",
     "preferences": "The preferences of the calling account's contacts.",
     "explain": "Why a delivery is in its state, and what an event or a change would do.",
+    "workers": "Workers with their stages and relays, and what is wrong now.",
     "bounces": "Bounces and complaints that come back.",
     "health": "Liveness and readiness of the process that answers.",
 }

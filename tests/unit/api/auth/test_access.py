@@ -32,6 +32,7 @@ TABLES = [
 TABLES += [(method, "/v1/recipients/a") for method in ("GET", "PUT", "PATCH", "DELETE")]
 EVENTS = [("POST", "/v1/events")]
 OPERATE = [("POST", "/v1/bounces"), ("GET", "/v1/explain"), ("POST", "/v1/what-if")]
+OPERATE += [("GET", "/v1/workers"), ("GET", "/v1/problems")]
 ACCOUNT = [
     (method, f"/api/2.0/notification_{noun}")
     for method, noun in (
