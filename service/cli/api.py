@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from service.api.deps import ApiDeps
+    from service.bootstrap import Parts
     from service.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -63,6 +65,12 @@ def _start_page(settings: "Settings") -> "Sequence[APIRouter]":
     return (router,)
 
 
+async def _redis_error(parts: "Parts") -> str | None:
+    """Return why Redis cannot serve requests. It is written to: a replica and a full disk answer reads."""
+    await parts.store.probe()  # over the connections of all requests
+    return await parts.completeness.incomplete()
+
+
 @asynccontextmanager
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
@@ -90,11 +98,6 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
 
-    async def redis_error() -> str | None:
-        # a write over the connections of all requests: a replica and a full disk answer reads
-        await parts.store.probe()
-        return await parts.completeness.incomplete()
-
     try:
         yield ApiDeps(
             settings=settings,
@@ -119,7 +122,7 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             bounces=parts.bounces(producer),
             explain=parts.explain(KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": redis_error, "kafka": producer.not_ready_reason},
+            checks={"redis": partial(_redis_error, parts), "kafka": producer.not_ready_reason},
             stalls={"redis": parts.store.stalled_s},
         )
     finally:

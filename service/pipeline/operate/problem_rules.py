@@ -29,6 +29,8 @@ _LATE_S = {"email.high": 30.0, "email.bulk": 3600.0}
 _MOST_NAMED = 5
 _NO_RELAY = "no relay takes mail"
 _MARKS = frozenset({ABSENT, CATCHING_UP, FILLING, REBUILDING})
+_ENDING = frozenset({CATCHING_UP, FILLING})
+"""What a worker does by itself, within minutes."""
 _READING = frozenset({StageState.running, StageState.incomplete, StageState.starting})
 RELAY_KINDS: Mapping[RelayState, ProblemKind] = {
     RelayState.misconfigured: ProblemKind.relay_misconfigured,
@@ -95,9 +97,10 @@ def _wait(
 ) -> CurrentProblem:
     """Return the problem of a reason for which these stages and services wait."""
     if kind is ProblemKind.redis_incomplete or reason in _MARKS or reason == seen.incomplete:
+        severity = Severity.warning if reason in _ENDING else Severity.critical
         remedy = incomplete_remedy(reason)
         return CurrentProblem(
-            ProblemKind.redis_incomplete, "Redis", None, reason, remedy, stages=REQUIRED_STAGES
+            ProblemKind.redis_incomplete, "Redis", None, reason, remedy, severity, REQUIRED_STAGES
         )
     if kind is ProblemKind.redis_unavailable or reason.startswith("redis:"):
         remedy = redis_remedy(reason)
