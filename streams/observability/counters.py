@@ -62,8 +62,12 @@ class MessageCounters:
 
     def _count_dead_letter(self, message: Message) -> None:
         headers = dict(message.headers)
-        stage, reason = ((headers.get(f"tocsin-{name}") or b"").decode() for name in ("stage", "reason"))
+        names = ("stage", "reason", "topic", "partition", "offset")
+        stage, reason, topic, partition, offset = (
+            (headers.get(f"tocsin-{one}") or b"").decode() for one in names
+        )
         DEAD_LETTERS.add((stage, reason))
         if (repeats := self._letter_lines.admit((stage, reason))) is not None:
             ids = record_ids(message.value, message.headers).log_fields()
-            log.info("dead_letter_written", stage=stage, reason=reason, **ids, **repeats)
+            position = {"topic": topic, "partition": int(partition or 0), "offset": int(offset or 0)}
+            log.info("dead_letter_written", stage=stage, reason=reason, **position, **ids, **repeats)

@@ -207,6 +207,27 @@ def test_no_address_is_logged_and_records_are_named(observed: Observed) -> None:
     assert dead_letters.keys() == {"unknown_type", "invalid_json"}
 
 
+def test_log_lines_say_where_they_come_from(observed: Observed) -> None:
+    """The worker in each; the stage in those of stages; at the start what it connects to, and its partitions."""
+    lines = [json.loads(line) for line in observed.logs.splitlines()]
+    ours = [line for line in lines if line["logger"].startswith(("streams.", "service."))]
+    assert len({line["worker"] for line in ours}) == 1
+    of_stages = [line for line in ours if line["logger"].startswith("streams.consumer")]
+    assert not [line for line in of_stages if "stage" not in line and "[^---stage " not in line["event"]]
+
+    (started,) = [line for line in lines if line["event"] == "worker_started"]
+    assert set(started["stages"]) == {"resolve", "inbox", "email", "schedule", "tables"}
+    assert started["redis"].startswith("server 127.0.0.1:")
+    assert [relay.split(":")[0] for relay in started["relays"]] == ["127.0.0.1"]
+    assert started["brokers"][0].startswith("127.0.0.1:")
+    assert started["version"]
+    assigned = {line["stage"]: line["partitions"] for line in lines if line["event"] == "partitions_assigned"}
+    assert assigned.keys() == {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
+    assert [name.partition(".")[2] for name in assigned["resolve"]] == ["events:0-2"]
+    (letter,) = [line for line in lines if line.get("reason") == "unknown_type" and "offset" in line]
+    assert letter["topic"].endswith(".events")
+
+
 def test_one_trace_from_the_upstream_to_the_relay(observed: Observed) -> None:
     """The upstream's trace holds resolve, and under it every delivery with its id, its state and the relay's reply."""
     spans = [span for span in observed.spans if span["trace"] == TRACE]
