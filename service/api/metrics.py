@@ -2,7 +2,6 @@
 
 import asyncio
 
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -20,8 +19,8 @@ def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
         metrics.HTTP_DURATION_S.observe((route,), duration_s)
 
 
-async def exposition(observer: Observer) -> Response:
-    """Return every metric of this process, and what is wrong now, in Prometheus' text format."""
+async def exposition(observer: Observer, accept: str = "") -> Response:
+    """Return every metric of this process, and what is wrong now, in the format that the scrape asks for."""
     problems = metrics.PROBLEMS.gauge(count_problems(find_problems(await observer.observe())).items())
-    body = await asyncio.to_thread(metrics.exposition, [problems])
-    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    body, content_type = await asyncio.to_thread(metrics.exposition, [problems], accept)
+    return Response(body, headers={"Content-Type": content_type})

@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 def metrics_app(observer: Observer) -> Starlette:
     """Return the application that answers /metrics."""
 
-    async def metrics(_: Request) -> Response:
-        return await exposition(observer)
+    async def metrics(request: Request) -> Response:
+        return await exposition(observer, request.headers.get("accept", ""))
 
     return Starlette(routes=[Route("/metrics", metrics)])
 

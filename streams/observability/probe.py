@@ -6,7 +6,6 @@ from typing import Any
 
 import faust
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -81,10 +80,11 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         }
         return _json(body, 503 if reasons else 200)
 
-    async def _metrics(self, _: Request) -> Response:
+    async def _metrics(self, request: Request) -> Response:
         families = await scrape(self._parts, self._app.stages.health(), self._app.stages.waits())
-        body = await asyncio.to_thread(exposition, families)
-        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        accept = request.headers.get("accept", "")
+        body, content_type = await asyncio.to_thread(exposition, families, accept)
+        return Response(body, headers={"Content-Type": content_type})
 
     async def _rates(self, _: Request) -> Response:
         rates = self._app.rates
