@@ -55,7 +55,6 @@ from service.ports.operate import (
 )
 from service.ports.operations import OperationProgress, Operations
 from service.ports.publisher import Publisher
-from service.ports.relays import RelayReports
 from service.ports.state_history import Positions, StateHistory
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
@@ -72,7 +71,7 @@ from service.ports.tables import (
     TableWrites,
 )
 from service.ports.tracing import Tracer
-from service.ports.workers import Workers
+from service.ports.workers import WorkerReports, Workers
 
 __all__ = [
     "ABSENT",
@@ -130,7 +129,6 @@ __all__ = [
     "ReadFilter",
     "RecipientDirectory",
     "RecordLog",
-    "RelayReports",
     "RelayTransport",
     "RenderFailed",
     "Renderer",
@@ -150,5 +148,6 @@ __all__ = [
     "Tracer",
     "Unavailable",
     "Withdrawals",
+    "WorkerReports",
     "Workers",
 ]
