@@ -16,7 +16,8 @@ from service.cli.support.dead_letter_query import (
 )
 from service.cli.support.factories import require_topic
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import json_line, listing, print_note, print_text
+from service.cli.support.output import json_line, print_note, print_text
+from service.cli.support.table import listing
 from service.model.dead_letter import DeadLetter
 from service.model.mask import mask_value
 from service.model.operation import OperationKind, OperationPhase

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from service.cli.support.cells import plural
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import CliError, json_line, print_note, print_text
+from service.cli.support.output import CliError, json_line, print_note, print_wrapped
 from service.cli.support.record_view import printable_value
 from service.cli.support.times import iso
 from service.model.operation import OperationKind, OperationPhase, pseudonym
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
     from service.pipeline.operate.privacy import PrivacyPorts
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+_NOUNS = {
+    "recipients": "recipient",
+    "contacts": "contact",
+    "groups": "group",
+    "suppressions": "suppression",
+    "unsubscribes": "unsubscribe",
+    "inbox": "inbox entry",
+    "ledger": "ledger entry",
+    "due": "due delivery",
+    "stopped": "stopped delivery",
+    "kafka": "Kafka record",
+}
 Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
 Address = Annotated[
     str, typer.Option(help="Every recipient and contact with this address, and its entries in groups.")
@@ -53,7 +66,7 @@ def export(
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2) + b"\n")
-    print_text(f"{out}: {_listed(_sums(document)) or 'no data'}")
+    print_wrapped(f"{out}: {_listed(_sums(document)) or 'no data'}", hanging="  ")
 
 
 @app.command()
@@ -114,7 +127,7 @@ async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_j
     if as_json:
         json_line(counts)
     else:
-        print_text(_listed(counts) or "there was no data to erase")
+        print_wrapped(_listed(counts) or "there was no data to erase", hanging="  ")
 
 
 async def _person(session: "OperatorSession", recipient: str, address: str) -> "DataSubject":
@@ -187,4 +200,4 @@ def _sums(document: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts.items())
+    return ", ".join(plural(number, _NOUNS.get(name, name)) for name, number in counts.items())
