@@ -13,6 +13,7 @@ from service.api.deps import ApiDeps, Authenticators
 from service.api.hub import Hub
 from service.api.methods import MethodTable
 from service.api.middleware import ApiMiddleware
+from service.api.outcome_streams import OutcomeStreams
 from service.api.reference import openapi, page
 from service.api.routes import (
     bounces,
@@ -32,6 +33,16 @@ from service.api.routes import (
     unsubscribe,
     workers,
 )
+from service.api.routes.operate import (
+    dead_letters,
+    deliveries,
+    due_set,
+    event_list,
+    keys,
+    operations,
+    outcomes,
+    suppressions,
+)
 from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
 
@@ -46,8 +57,16 @@ _ROUTE_MODULES = (
     preferences,
     recipients,
     events,
+    event_list,
     explain,
     workers,
+    deliveries,
+    outcomes,
+    due_set,
+    dead_letters,
+    operations,
+    suppressions,
+    keys,
     bounces,
     unsubscribe,
     preferences_page,
@@ -67,6 +86,8 @@ def create_app(deps: ApiDeps, *further: APIRouter) -> FastAPI:
         preference_tokens(deps.settings),
     )
     app.state.hub = Hub(deps.inbox_changes)
+    if deps.operate is not None:
+        app.state.outcome_streams = OutcomeStreams(deps.operate.log)
     return app
 
 
@@ -109,3 +130,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Close the live streams at shutdown, before the server waits for open connections."""
     yield
     await app.state.hub.close()
+    if (streams := getattr(app.state, "outcome_streams", None)) is not None:
+        streams.close()

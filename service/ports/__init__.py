@@ -53,8 +53,9 @@ from service.ports.operate import (
     RecordLog,
     TableCount,
 )
+from service.ports.operations import OperationProgress, Operations
 from service.ports.publisher import Publisher
-from service.ports.state_history import StateHistory
+from service.ports.state_history import Positions, StateHistory
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
     AccountPage,
@@ -116,9 +117,12 @@ __all__ = [
     "MailClaims",
     "MailTransport",
     "OpenAges",
+    "OperationProgress",
+    "Operations",
     "OutcomeLog",
     "PendingRetries",
     "PersonalData",
+    "Positions",
     "Publisher",
     "Quota",
     "RateLimits",

@@ -1,10 +1,11 @@
 """Topics read from a time on, outside any consumer group, to their end or for ever."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.model.record import Record
+from service.ports import Positions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import POLL_MS, StallGuard, reader
@@ -21,11 +22,13 @@ async def follow(
     *,
     since_ms: int | None = None,
     until_end: bool = False,
+    on_start: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Record, None]:
     """Yield the records of topics, those of one partition in their order, all of them roughly by time.
 
     `since_ms`: start at that time (milliseconds since the epoch); 0: at the oldest record; None: at the present end.
-    `until_end`: stop where the topics ended when reading began. Raise UnknownTopic, Unavailable.
+    `until_end`: stop where the topics ended when reading began. `on_start` is called when reading begins. Raise
+    UnknownTopic, Unavailable.
     """
     counts = await partition_counts(connection)
     if missing := [topic for topic in topics if topic not in counts]:
@@ -39,8 +42,28 @@ async def follow(
             ends = await consumer.end_offsets(partitions)
             await _seek(consumer, ends, since_ms)
         unread = dict(ends) if until_end else None
+        on_start()
         async with kafka_errors(connection, None):
             async for record in _read(consumer, unread):
+                yield record
+    finally:
+        await consumer.stop()
+
+
+async def follow_from(connection: KafkaConnection, start: Positions) -> AsyncGenerator[Record, None]:
+    """Yield the records from these positions on, and for ever those that come. Raise Unavailable.
+
+    A partition that no longer has its position is read from its beginning.
+    """
+    consumer = reader(connection)
+    try:
+        async with kafka_errors(connection):
+            await consumer.start()
+            consumer.assign([TopicPartition(*place) for place in start])
+            for place, offset in start.items():
+                consumer.seek(TopicPartition(*place), offset)
+        async with kafka_errors(connection, None):
+            async for record in _read(consumer, None):
                 yield record
     finally:
         await consumer.stop()

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from service.model.ledger import Entry
@@ -23,6 +23,7 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.record_log import FakeRecordLog
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
@@ -173,11 +174,10 @@ class FakePipeline:
             for n, m in enumerate(self.topics.get(topic, []))
         ]
 
-    async def at(self, topic: str, positions: Sequence[tuple[int, int]]) -> AsyncIterator[Record]:
-        """Yield records by partition and offset, as the RecordLog port does."""
-        for record in self.records(topic):
-            if (record.partition, record.offset) in positions:
-                yield record
+    @property
+    def log(self) -> FakeRecordLog:
+        """Return the RecordLog port on what was published."""
+        return FakeRecordLog(self.records)
 
     def email_records(self) -> list[Record]:
         """Return the records of all lanes, with offsets as if they were of one topic."""

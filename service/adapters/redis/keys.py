@@ -49,6 +49,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; stored as an account's contacts |
 | `{t:LIMIT}:taken` | string | requests of a caller in a window of a rate limit; expires with the window |
 | `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
+| `{o:ID}:operation` | hash | how far an operator's operation is, JSON; whether to cancel it; kept for a week |
 | `{q:HASH}:ticket` | string | `UNTIL⏎RECIPIENT`: a ticket of a live stream, by its secret's hash; kept for 30 s |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
 """
@@ -247,6 +248,10 @@ class Keys:
     def stream_ticket(self, hash_: str) -> str:
         """Return the ticket of a live stream, by the hash of its secret."""
         return f"{self.prefix}{{q:{hash_}}}:ticket"
+
+    def operation(self, id_: str) -> str:
+        """Return how far an operation is."""
+        return f"{self.prefix}{{o:{escape(id_)}}}:operation"
 
     def worker_reports(self) -> str:
         """Return the hash of the workers' reports."""

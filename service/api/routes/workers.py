@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from service.api.auth.guard import MayOperate
+from service.api.auth.guard import MayReadOperations
 from service.api.deps import Deps
 from service.api.representations.operation_state import ProblemList, WorkerList
 from service.api.representations.schemas import error_responses, response, schema_ref
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", tags=["workers"])
     summary="List workers",
     responses={200: response(schema_ref(WorkerList)), **error_responses(401, 403, 429, 503)},
 )
-async def list_workers(*, principal: MayOperate, deps: Deps) -> Response:
+async def list_workers(*, principal: MayReadOperations, deps: Deps) -> Response:
     """Return the workers that run, with their stages, the services beside the stages, and their relays.
 
     Each worker reports every two seconds; one that has died is left out 15 seconds later. Times are milliseconds since
@@ -40,7 +40,7 @@ async def list_workers(*, principal: MayOperate, deps: Deps) -> Response:
     summary="List what is wrong now",
     responses={200: response(schema_ref(ProblemList)), **error_responses(401, 403, 429, 503)},
 )
-async def list_problems(*, principal: MayOperate, deps: Deps) -> Response:
+async def list_problems(*, principal: MayReadOperations, deps: Deps) -> Response:
     """Return what is wrong now, with since when, why, and what to do; the most severe and the first to solve first.
 
     The list is empty where nothing is wrong. `tocsin doctor` says the same, and checks the settings too.

@@ -31,8 +31,17 @@ TABLES = [
 ]
 TABLES += [(method, "/v1/recipients/a") for method in ("GET", "PUT", "PATCH", "DELETE")]
 EVENTS = [("POST", "/v1/events")]
-OPERATE = [("POST", "/v1/bounces"), ("GET", "/v1/explain"), ("POST", "/v1/what-if")]
-OPERATE += [("GET", "/v1/workers"), ("GET", "/v1/problems")]
+OPERATE_READ = [("GET", "/v1/explain"), ("POST", "/v1/what-if"), ("GET", "/v1/outcomes/stream")]
+OPERATE_READ += [
+    ("GET", f"/v1/{noun}")
+    for noun in ("deliveries", "events", "dead-letters", "operations", "due", "suppressions", "keys")
+]
+OPERATE_READ += [("GET", f"/v1/{noun}/x") for noun in ("deliveries", "events", "dead-letters", "operations")]
+OPERATE_READ += [("GET", "/v1/workers"), ("GET", "/v1/problems")]
+OPERATE_WRITE = [("POST", "/v1/bounces"), ("POST", "/v1/replays"), ("POST", "/v1/operations/x/cancel")]
+OPERATE_WRITE += [("POST", f"/v1/dead-letters/{verb}") for verb in ("redrive", "discard")]
+OPERATE_WRITE += [("POST", "/v1/suppressions"), ("POST", "/v1/suppressions/remove")]
+OPERATE_WRITE += [("POST", "/v1/keys"), ("DELETE", "/v1/keys/x")]
 ACCOUNT = [
     (method, f"/api/2.0/notification_{noun}")
     for method, noun in (
@@ -56,7 +65,7 @@ def test_every_route_is_listed(api: ApiFixture) -> None:
     """Every documented route is in the lists above, so that the tests below cover it."""
     known = {
         (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
-        for m, p in INBOX + TOKENS + TABLES + EVENTS + OPERATE + ACCOUNT
+        for m, p in INBOX + TOKENS + TABLES + EVENTS + OPERATE_READ + OPERATE_WRITE + ACCOUNT
     }
     documented = {
         (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
@@ -68,7 +77,9 @@ def test_every_route_is_listed(api: ApiFixture) -> None:
     assert documented == known
 
 
-@pytest.mark.parametrize(("method", "path"), INBOX + TOKENS + TABLES + EVENTS + OPERATE + ACCOUNT)
+@pytest.mark.parametrize(
+    ("method", "path"), INBOX + TOKENS + TABLES + EVENTS + OPERATE_READ + OPERATE_WRITE + ACCOUNT
+)
 async def test_every_route_requires_a_credential(api: ApiFixture, method: str, path: str) -> None:
     """401 without a credential, with an invalid one, or with one of the wrong kind."""
     missing = await api.client.request(method, path)
@@ -92,11 +103,12 @@ async def test_every_route_requires_a_credential(api: ApiFixture, method: str, p
     + [(*route, "tokens") for route in TOKENS]
     + [(*route, "tables") for route in TABLES]
     + [(*route, "events") for route in EVENTS]
-    + [(*route, "operate") for route in OPERATE],
+    + [(*route, "operate:read") for route in OPERATE_READ]
+    + [(*route, "operate:write") for route in OPERATE_WRITE],
 )
 async def test_every_route_requires_its_scope(api: ApiFixture, method: str, path: str, scope: str) -> None:
     """A token with every scope but the right one is 403, and the response names the missing scope."""
-    others = {"inbox", "tokens", "tables", "events", "operate"} - {scope}
+    others = {"inbox", "tokens", "tables", "events", "operate:read", "operate:personal"} - {scope}
 
     answer = await api.client.request(method, path, headers=api.bearer("alice", *sorted(others)))
 
