@@ -1,5 +1,6 @@
 """The commands of `tocsin`: how a command is found, imported and run, and how a failure is reported."""
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -36,6 +37,9 @@ COMMANDS: Mapping[str, str] = {
 """Every command with its line of help, in the order of `--help`. The file of a command is `service/cli/<command>.py`,
 with `-` as `_`, and holds a `typer.Typer` named `app`. A command without a file is not listed."""
 
+_SHORT = frozenset({"explain", "token"})
+"""Commands that end before garbage matters, and import most of their code while they run."""
+
 
 class CommandGroup(TyperGroup):
     """The group of all commands. Imports the file of a command only to run it, which keeps the start fast."""
@@ -55,17 +59,21 @@ class CommandGroup(TyperGroup):
         self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         resolved, _, rest = super().resolve_command(ctx, args)
         command: typer.Typer = import_module(_module(str(resolved))).app
+        if resolved not in _SHORT:
+            gc.enable()
         return resolved, typer.main.get_command(command), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run a command. Report an exception as one line on stderr and an exit code."""
-        from service.observability.logs import configure, route_to_stdlib
-
         debug = bool(ctx.params.get("debug"))
         if debug:
+            from service.observability.logs import configure
+
             configure("DEBUG", "console")
         else:
-            route_to_stdlib()  # otherwise structlog would print log lines between the results
+            from service.observability.log_hook import route_when_imported
+
+            route_when_imported()  # otherwise structlog would print log lines between the results
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
