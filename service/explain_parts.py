@@ -9,7 +9,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.delivery.due import RedisDueSet
-from service.adapters.redis.delivery.relay_reports import RedisRelayReports
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.state_history import RedisStateHistory
@@ -17,6 +17,7 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.system_clock import SystemClock
 from service.model.catalogue import Catalogue
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.ports import Clock, OutcomeLog, Tables
 from service.settings import Settings, templates_directory
 
@@ -36,13 +37,21 @@ def explain_parts(settings: Settings, outcomes: OutcomeLog | None = None) -> Exp
     catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
     store = Store(settings.redis, guarded=True)
     store.connection_checks.append(LineageCheck(RedisStateHistory(store).lineage))
-    ledger = RedisLedger(store, index_s=index_s(catalogue))
-    explain = explainer(catalogue, store, ledger, SystemClock(), outcomes)
-    return ExplainParts(explain, RedisTables(store), store)
+    ledger, tables, clock = RedisLedger(store, index_s=index_s(catalogue)), RedisTables(store), SystemClock()
+    observer = Observer(RedisWorkerReports(store), tables, RedisDueSet(store), clock)
+    return ExplainParts(
+        explainer(catalogue, store, ledger, observer, clock=clock, outcomes=outcomes), tables, store
+    )
 
 
 def explainer(
-    catalogue: Catalogue, store: Store, ledger: RedisLedger, clock: Clock, outcomes: OutcomeLog | None
+    catalogue: Catalogue,
+    store: Store,
+    ledger: RedisLedger,
+    observer: Observer,
+    *,
+    clock: Clock,
+    outcomes: OutcomeLog | None,
 ) -> Explainer:
     """Return the explainer of events and recipients. `outcomes` has what relays said to accepted messages."""
     return Explainer(
@@ -52,7 +61,7 @@ def explainer(
         RedisTables(store),
         due=RedisDueSet(store),
         search=RedisAddressSearch(store),
-        relays=RedisRelayReports(store),
+        observer=observer,
         clock=clock,
         outcomes=outcomes,
     )

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from service.observability.lazy_logger import LazyLogger
+
+log = LazyLogger(__name__)
 T = TypeVar("T")
 _LOG_INTERVAL_S = 60.0
 _ERRORS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
@@ -20,15 +23,12 @@ def readable(table: str, parse: Callable[[bytes], T], row: bytes) -> T | None:
 
 
 def _report(table: str, error: str, size_bytes: int) -> None:
-    # imported here: a command that only reads starts faster without metrics and logs
-    import structlog  # noqa: PLC0415
-
+    # imported here: a command that only reads starts faster without metrics
     from service.observability.metrics import UNREADABLE_ROWS  # noqa: PLC0415
 
     UNREADABLE_ROWS.add((table,))
     now = time.monotonic()
     if now - _logged_at.get(table, -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
         _logged_at[table] = now
-        log = structlog.get_logger(__name__)
         # no text of the error: it may quote the row
         log.error("row_unreadable", table=table, error=error, bytes=size_bytes)

@@ -30,18 +30,15 @@ class ExplanationView:
         self._times = times
 
     def print(self, document: Mapping[str, Any]) -> None:
-        """Print people, events and the relays that do not send."""
+        """Print people, events and the problems that deliveries wait for."""
         for person in document["people"]:
             self._person(person)
         for event in document["events"]:
             self._event(event)
-        for relay in document.get("relays", ()):
-            why = ": ".join(filter(None, (relay["reason"], relay["detail"])))
-            since = self._times.since(relay["since_ms"])
-            line = f"relay {relay['relay']} of {relay['worker']}: {relay['state']} {since}: {why}"
-            print_wrapped(
-                f"{line}; {relay['remedy']}" if relay["remedy"] else line, "yellow", hanging=_INDENT
-            )
+        for problem in document.get("problems", ()):
+            since = f" {self._times.since(problem['since_ms'])}" if problem["since_ms"] else ""
+            line = f"waits{since}: {problem['sentence']}; {problem['remedy']}"
+            print_wrapped(line, "yellow", hanging=_INDENT)
 
     def _person(self, person: Mapping[str, Any]) -> None:
         facts = ["not in the recipients table"]
