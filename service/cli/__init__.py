@@ -40,8 +40,22 @@ def _tocsin(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show logs, and the traceback of a failure.")
     ] = False,
+    profile: Annotated[
+        str, typer.Option("--profile", help="Read settings from ~/.config/tocsin/NAME.toml.", metavar="NAME")
+    ] = "",
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Dispatch events as email and inbox notifications, and keep a ledger of every delivery."""
+    if profile:
+        _use_profile(profile)
+
+
+def _use_profile(name: str) -> None:
+    from service.cli.support.output import print_note
+    from service.settings import profile_warning, use_profile
+
+    use_profile(name)
+    if warning := profile_warning():
+        print_note(warning)

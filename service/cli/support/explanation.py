@@ -30,7 +30,7 @@ class ExplanationView:
         self._times = times
 
     def print(self, document: Mapping[str, Any]) -> None:
-        """Print people, events and the problems that deliveries wait for."""
+        """Print people, events, and what deliveries wait for."""
         for person in document["people"]:
             self._person(person)
         for event in document["events"]:
