@@ -353,6 +353,11 @@ def use_profile(name: str) -> None:
     os.environ["TOCSIN_PROFILE"] = name
 
 
+def profile_names() -> list[str]:
+    """Return the names of the profiles that exist."""
+    return sorted(file.stem for file in profile_path("x", os.environ).parent.glob("*.toml"))
+
+
 def profile_settings() -> dict[str, Any]:
     """Return the settings of the profile that `TOCSIN_PROFILE` names; nothing without one. Raise ProfileError."""
     name = os.environ.get("TOCSIN_PROFILE", "")

@@ -26,6 +26,12 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit
 
 
+def _complete_profile(incomplete: str) -> list[str]:
+    from service.cli.support.completion import complete_profile
+
+    return complete_profile(incomplete)
+
+
 app = typer.Typer(
     cls=CommandGroup,
     name="tocsin",
@@ -41,7 +47,13 @@ def _tocsin(
         bool, typer.Option("--debug", help="Show logs, and the traceback of a failure.")
     ] = False,
     profile: Annotated[
-        str, typer.Option("--profile", help="Read settings from ~/.config/tocsin/NAME.toml.", metavar="NAME")
+        str,
+        typer.Option(
+            "--profile",
+            help="Read settings from ~/.config/tocsin/NAME.toml.",
+            metavar="NAME",
+            autocompletion=_complete_profile,
+        ),
     ] = "",
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.support.completion import complete_event, complete_recipient, complete_type
 from service.cli.support.output import CliError, Utc, json_line, time_format
 from service.cli.support.times import moment_ms
 
@@ -22,11 +23,13 @@ app = typer.Typer(add_completion=False)
 @app.command(no_args_is_help=True)
 def explain(
     *,
-    event: Annotated[str, typer.Option(help="An event's id or key.")] = "",
+    event: Annotated[str, typer.Option(help="An event's id or key.", autocompletion=complete_event)] = "",
     source: Annotated[str, typer.Option(help="The event's source; default: every source.")] = "",
-    recipient: Annotated[str, typer.Option(help="A recipient's id.")] = "",
+    recipient: Annotated[str, typer.Option(help="A recipient's id.", autocompletion=complete_recipient)] = "",
     address: Annotated[str, typer.Option(help="An address; explains every recipient that has it.")] = "",
-    type_name: Annotated[str, typer.Option("--type", help="Only this notification type.")] = "",
+    type_name: Annotated[
+        str, typer.Option("--type", help="Only this notification type.", autocompletion=complete_type)
+    ] = "",
     since: Annotated[str, typer.Option(help="Only deliveries since then: 10m (ago), or a time.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of deliveries per event.")] = 100,
     utc: Utc = False,

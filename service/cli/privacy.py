@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from service.cli.support.cells import plural
+from service.cli.support.completion import complete_recipient
 from service.cli.support.operator_session import confirm, operator_session
 from service.cli.support.output import json_line, print_note, print_wrapped
 from service.cli.support.record_view import printable_value
@@ -29,7 +30,12 @@ _NOUNS = {
     "stopped": "stopped delivery",
     "kafka": "Kafka record",
 }
-Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
+Recipient = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.", autocompletion=complete_recipient
+    ),
+]
 Address = Annotated[
     str, typer.Option(help="Every recipient and contact with this address, and its entries in groups.")
 ]
