@@ -6,6 +6,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
+_LOGS = "service.observability.logs"
+
 
 def route_when_imported() -> None:
     """Pass structlog's lines to the standard library's loggers as soon as any module imports structlog."""
@@ -16,9 +18,10 @@ def route_when_imported() -> None:
 
 
 def _route() -> None:
-    from service.observability.logs import route_to_stdlib  # noqa: PLC0415  # it imports structlog
+    if _LOGS not in sys.modules:  # else its importer is about to call `configure`
+        from service.observability.logs import route_to_stdlib  # noqa: PLC0415  # it imports structlog
 
-    route_to_stdlib()
+        route_to_stdlib()
 
 
 class _StructlogFinder(MetaPathFinder):

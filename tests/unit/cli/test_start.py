@@ -70,3 +70,17 @@ structlog.get_logger("x").warning("unexpected")
 print("result")
 """
     assert _imported(script) == {"result"}
+
+
+def test_a_command_that_configures_its_logs_is_not_disturbed() -> None:
+    """As a worker does, and `--debug`: the module that configures structlog is what imports it."""
+    script = """
+from service.observability.log_hook import route_when_imported
+route_when_imported()
+from service.observability.logs import configure
+configure("INFO", "json")
+import structlog
+structlog.get_logger("x").info("to_stderr")
+print("result")
+"""
+    assert _imported(script) == {"result"}
