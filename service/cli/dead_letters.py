@@ -19,6 +19,7 @@ from service.cli.support.output import (
     print_note,
     print_wrapped,
 )
+from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import moment_ms
 from service.model.mask import mask_value
@@ -199,7 +200,8 @@ async def _run(
     async with operator_session() as session:
         dead_letters = session.services.dead_letters
         try:
-            survey = await dead_letters.survey(chosen)
+            with progress("reading dead letters"):
+                survey = await dead_letters.survey(chosen)
         except UnknownDeadLetter as error:
             raise _unknown(error) from error
         rows = [
@@ -221,9 +223,18 @@ async def _run(
         # Recorded before anything is done: a change that is cut off still has its record.
         await log.write(OperationPhase.begun, {"letters": survey.total})
         if kind is OperationKind.redrive:
-            done = await dead_letters.redrive(chosen, session.services.redriver, log)
+            with progress("redriving") as line:
+                done = await dead_letters.redrive(
+                    chosen,
+                    session.services.redriver,
+                    log,
+                    lambda n: line.show(f"{sum(n.values())} of {survey.total}"),
+                )
         else:
-            done = await dead_letters.discard(chosen, log)
+            with progress("discarding") as line:
+                done = await dead_letters.discard(
+                    chosen, log, lambda n: line.show(f"{sum(n.values())} of {survey.total}")
+                )
         await log.write(OperationPhase.ended, done)
     if as_json:
         json_line(dict(done))
@@ -248,11 +259,13 @@ def _unknown(error: LookupError) -> CliError:
 async def _list(chosen: "DeadLetterFilter", limit: int) -> "tuple[list[KnownDeadLetter], int]":
     """Return the newest `limit` dead letters in order of time, and the number of all that match."""
     total, newest = 0, deque["KnownDeadLetter"](maxlen=limit)
-    async with (
-        operator_session() as session,
-        aclosing(session.services.dead_letters.select(chosen)) as selected,
-    ):
-        async for known in selected:
-            total += 1
-            newest.append(known)
+    with progress("reading dead letters") as line:
+        async with (
+            operator_session() as session,
+            aclosing(session.services.dead_letters.select(chosen)) as selected,
+        ):
+            async for known in selected:
+                total += 1
+                newest.append(known)
+                line.show(f"{total} found")
     return sorted(newest, key=lambda known: known.dead_letter.record.timestamp_ms), total

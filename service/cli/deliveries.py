@@ -89,12 +89,12 @@ async def _list(chosen: "OutcomeFilter", limit: int) -> tuple[list[dict[str, Any
     async with operator_session() as session:
         outcomes: list[Outcome] = []
         cursor = ""
-        with progress("searching") as show:
+        with progress("searching") as line:
             while len(outcomes) < limit:
                 wanted = min(limit - len(outcomes), _PAGE)
                 page = await session.services.deliveries.page(chosen, wanted, cursor)
                 outcomes += page.deliveries
-                show(f"{len(outcomes)} found, searched back to {iso(page.searched_to_ms)}")
+                line.show(f"{len(outcomes)} found, searched back to {iso(page.searched_to_ms)}")
                 if not (cursor := page.next):
                     break
         addresses = await _addresses(session, outcomes)

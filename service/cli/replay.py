@@ -9,6 +9,7 @@ from service.cli.support.cells import grouped, plural
 from service.cli.support.operator_session import confirm, operator_session
 from service.cli.support.options import Channels, Events, Reasons, Recipients, Types
 from service.cli.support.output import json_line, print_note, print_wrapped
+from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import moment_ms
 from service.model.ledger import State
@@ -89,7 +90,8 @@ async def _run(filter_: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool
 
     async with operator_session() as session:
         replays = session.services.replays
-        survey = await replays.survey(filter_)
+        with progress("reading outcomes and deliveries"):
+            survey = await replays.survey(filter_)
         rows = [
             {"state": s, "reason": r, "channel": c, "deliveries": n}
             for (s, r, c), n in sorted(survey.counts.items())
@@ -111,7 +113,10 @@ async def _run(filter_: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool
         log = session.operation_log(OperationKind.replay, logged_filter(filter_, rate))
         # Recorded before anything is sent: a replay that is cut off still has its record.
         await log.write(OperationPhase.begun, {"deliveries": survey.total})
-        done = await replays.run(filter_, rate, log)
+        with progress("replaying") as line:
+            done = await replays.run(
+                filter_, rate, log, lambda n: line.show(f"{sum(n.values())} of {survey.total}")
+            )
         await log.write(OperationPhase.ended, done)
     if as_json:
         json_line(dict(done))

@@ -25,7 +25,7 @@ def printable(text: str) -> str:
     """Return text that cannot control a terminal: control and invisible characters become escapes."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _escape(ord(c)) for c in text)
+    return "".join(c if c.isprintable() or c == _NARROW_SPACE else _escape(ord(c)) for c in text)
 
 
 def _escape(code: int) -> str:

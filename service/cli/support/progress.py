@@ -2,44 +2,71 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Lock, Thread
 
 from service.cli.support.cells import cut, printable
 from service.cli.support.output import terminal_width
 
-_DELAY_S, _INTERVAL_S = 1.0, 0.1
+_DELAY_S, _INTERVAL_S = 1.0, 0.2
 _CLEAR = "\r\x1b[2K"
 
 
-@contextmanager
-def progress(label: str) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows how far a command is; clear the line at the end."""
-    line = _ProgressLine(label)
-    try:
-        yield line.show
-    finally:
-        line.clear()
+class ProgressLine:
+    """A line with a label, what the command says of itself, and the seconds that it has taken."""
 
-
-class _ProgressLine:
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, columns: int) -> None:
         self._label = label
-        self._next_s = time.monotonic() + _DELAY_S
+        self._columns = columns
+        self._began_s = time.monotonic()
+        self._text = ""
         self._is_shown = False
+        self._lock = Lock()
 
     def show(self, text: str) -> None:
-        """Replace the line, at most ten times a second."""
-        now_s = time.monotonic()
-        if now_s < self._next_s or (columns := terminal_width(stderr=True)) is None:
-            return
-        self._next_s = now_s + _INTERVAL_S
-        self._is_shown = True
-        sys.stderr.write(_CLEAR + cut(printable(f"{self._label}: {text}"), columns - 1))
-        sys.stderr.flush()
+        """Say how far the command is."""
+        self._text = text
 
     def clear(self) -> None:
-        """Remove the line."""
-        if self._is_shown:
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+        """Remove the line until the next interval, for output of another kind."""
+        with self._lock:
+            if self._is_shown:
+                self._is_shown = False
+                self._write("")
+
+    def draw(self) -> None:
+        """Replace the line, once the command has taken a second."""
+        elapsed_s = time.monotonic() - self._began_s
+        if elapsed_s < _DELAY_S:
+            return
+        text = ", ".join(filter(None, (self._text, f"{elapsed_s:.0f} s")))
+        with self._lock:
+            self._is_shown = True
+            self._write(cut(printable(f"{self._label}: {text}"), self._columns - 1))
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(_CLEAR + text)
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(label: str) -> Iterator[ProgressLine]:
+    """Yield the line of a command that is at work, and draw it five times a second; nothing in a pipe."""
+    columns = terminal_width(stderr=True)
+    line, ended = ProgressLine(label, columns or 0), Event()
+
+    def draw() -> None:
+        while not ended.wait(_INTERVAL_S):
+            line.draw()
+
+    thread = Thread(target=draw, daemon=True)  # a thread, because a command that is busy has no other turn
+    if columns is not None:
+        thread.start()
+    try:
+        yield line
+    finally:
+        ended.set()
+        if columns is not None:
+            thread.join()
+        line.clear()
