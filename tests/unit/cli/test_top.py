@@ -80,7 +80,10 @@ async def test_hostile_data_are_text(width: int) -> None:
         assert "relay1" in str(app.query_one("#summary", Static).render())
         assert "20\u202f000 sent" in str(app.query_one("#rates", Static).render())
         lines = app.screen._compositor.render_strips()
-        assert all(cell_len(strip.text) <= width and strip.text.replace("\u202f", " ").isprintable() for strip in lines)
+        assert all(
+            cell_len(strip.text) <= width and strip.text.replace("\u202f", " ").isprintable()
+            for strip in lines
+        )
 
 
 async def test_enter_explains_the_failure_under_the_cursor() -> None:
