@@ -25,7 +25,7 @@ def printable(text: str) -> str:
     """Return text that cannot control a terminal: control and invisible characters become escapes."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _escape(ord(c)) for c in text)
+    return "".join(c if c.isprintable() or c == _NARROW_SPACE else _escape(ord(c)) for c in text)
 
 
 def _escape(code: int) -> str:
@@ -78,10 +78,11 @@ def pad(text: str, cells: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
-def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "") -> Iterator[str]:
+def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "", whole: bool = False) -> Iterator[str]:
     """Yield a text in lines of at most so many cells, broken between words, or between wide characters.
 
-    The first line begins with `indent`, later ones with `hanging`. A word longer than a line ends in an ellipsis.
+    The first line begins with `indent`, later ones with `hanging`. A word longer than a line ends in an ellipsis; if
+    `whole`, it is broken instead, so that nothing is lost.
     """
     line, blank = indent, ""
     empty = True
@@ -91,6 +92,10 @@ def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "") -> Itera
                 yield line
                 line, empty = hanging, True
             line += part if empty else blank + part
+            while whole and empty and width(line) > cells > width(hanging) + 1:
+                head = _head(line, cells)
+                yield head
+                line = hanging + line[len(head) :]
             if empty and width(line) > cells:
                 line = cut(line, cells)
             blank, empty = "", False

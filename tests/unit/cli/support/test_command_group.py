@@ -105,7 +105,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [name for name in command_group.COMMANDS if find_spec(f"service.cli.{name.replace('-', '_')}")],
+    [name for name in command_group.COMMANDS if find_spec(command_group.module_of(name))],
 )
 @pytest.mark.exhaustive
 def test_every_command_has_help(command: str) -> None:
