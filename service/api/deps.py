@@ -25,6 +25,7 @@ from service.ports import (
     ApiKeys,
     Clock,
     Contacts,
+    EndedSessions,
     Idempotency,
     Inbox,
     InboxChanges,
@@ -70,6 +71,7 @@ class ApiDeps:
     rate_limits: RateLimits
     idempotency: Idempotency
     stream_tickets: StreamTickets
+    ended_sessions: EndedSessions
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None

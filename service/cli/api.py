@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,9 +10,10 @@ import typer
 from service.cli.support.output import CliError
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
+    from fastapi import APIRouter, FastAPI
 
     from service.api.deps import ApiDeps
+    from service.bootstrap import Parts
     from service.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -41,10 +43,13 @@ async def _serve(settings: "Settings") -> None:
 
     try:
         Tokens(settings)  # before any connection: wrong settings must not look like an outage
+        console = _console_routes(settings)
     except ValueError as error:
         raise CliError(str(error)) from error
     async with _deps(settings) as deps:
-        application = create_app(deps, *_start_page(settings))
+        application = create_app(deps, *_start_page(settings), *console)
+        if console:
+            _add_console(application, deps)
         collect_less_garbage()
         metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
         await metrics.start()
@@ -63,12 +68,37 @@ def _start_page(settings: "Settings") -> "Sequence[APIRouter]":
     return (router,)
 
 
+def _console_routes(settings: "Settings") -> "Sequence[APIRouter]":
+    """Return the routes of the console, if there is to be one. Raise ValueError for settings that are not safe."""
+    if not settings.has_console:
+        return ()
+    from service.console.routes import routers
+    from service.console.state import check_settings
+
+    check_settings(settings)
+    return routers()
+
+
+def _add_console(application: "FastAPI", deps: "ApiDeps") -> None:
+    from service.console.state import add_console, make_console
+
+    add_console(application, make_console(deps))
+
+
+async def _redis_error(parts: "Parts") -> str | None:
+    """Return why Redis is not ready."""
+    # a write over the connections of all requests: a replica and a full disk answer reads
+    await parts.store.probe()
+    return await parts.completeness.incomplete()
+
+
 @asynccontextmanager
 async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     """Open the adapters behind the API's ports, and close them."""
     from service.adapters.brand_file import BrandError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.rate_limits import SharedRateLimits
+    from service.adapters.redis.http.ended_sessions import RedisEndedSessions
     from service.adapters.redis.http.idempotency import RedisIdempotency
     from service.adapters.redis.http.stream_tickets import RedisStreamTickets
     from service.adapters.redis.inbox.changes import RedisInboxChanges
@@ -90,11 +120,6 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
     producer = Producer(kafka_connection(settings.kafka))
     await producer.start()
 
-    async def redis_error() -> str | None:
-        # a write over the connections of all requests: a replica and a full disk answer reads
-        await parts.store.probe()
-        return await parts.completeness.incomplete()
-
     try:
         yield ApiDeps(
             settings=settings,
@@ -114,11 +139,12 @@ async def _deps(settings: "Settings") -> AsyncIterator["ApiDeps"]:
             rate_limits=SharedRateLimits(parts.store),
             idempotency=RedisIdempotency(parts.store),
             stream_tickets=RedisStreamTickets(parts.store),
+            ended_sessions=RedisEndedSessions(parts.store),
             events_topic=settings.kafka.events[0],
             bounces=parts.bounces(producer),
             explain=parts.explain(KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)),
             what_if=parts.what_if(KafkaEventLog(kafka_connection(settings.kafka), settings.kafka)),
-            checks={"redis": redis_error, "kafka": producer.not_ready_reason},
+            checks={"redis": partial(_redis_error, parts), "kafka": producer.not_ready_reason},
             stalls={"redis": parts.store.stalled_s},
         )
     finally:

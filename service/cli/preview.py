@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.factories import load_catalogue
-from service.cli.support.output import CliError, print_note, printable
+from service.cli.support.output import CliError, print_note
+from service.model.mask import printable
 from service.settings import load
 
 if TYPE_CHECKING:

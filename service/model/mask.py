@@ -1,4 +1,7 @@
-"""Masking of addresses in what people read: logs, `tocsin tail`, errors. It hides too much rather than too little."""
+"""What people read: addresses masked, and what could control a terminal or a page made visible.
+
+Masking hides too much rather than too little.
+"""
 
 import re
 from collections.abc import Mapping
@@ -49,6 +52,18 @@ def mask_value(value: Any) -> Any:
 def mask_name(text: str) -> str:
     """Return the first character of a person's name or telephone number, and the mask."""
     return f"{text[0]}{HIDDEN}" if text else text
+
+
+def printable(text: str) -> str:
+    """Return text that can control neither a terminal nor the order of what is beside it on a page.
+
+    Control, invisible and direction characters become escapes.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text
+    )
 
 
 def _begin(text: str, end: int, floor: int) -> int:

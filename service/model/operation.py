@@ -28,6 +28,8 @@ class OperationKind(StrEnum):
     erase = "erase"
     suppress = "suppress"
     unsuppress = "unsuppress"
+    reveal = "reveal"
+    """Addresses were shown unmasked."""
 
 
 class OperationPhase(StrEnum):

@@ -15,6 +15,7 @@ from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
@@ -29,6 +30,8 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.api.app import create_app
 from service.api.deps import ApiDeps
+from service.console.routes import routers
+from service.console.state import add_console, make_console
 from service.model.access import Account
 from service.model.topics import TopicNames
 from service.pipeline.tables.writer import TableStores, TableWriter
@@ -43,7 +46,7 @@ from service.settings import (
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
-from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
+from tests.fakes.http import FakeEndedSessions, FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
@@ -108,7 +111,9 @@ def settings_for(url: str = "", **fields: Any) -> Settings:
 
 @asynccontextmanager
 async def _serve(deps: ApiDeps, tables: Tables, writes: TableWrites) -> AsyncIterator[ApiFixture]:
-    app = create_app(deps)
+    app = create_app(deps, *(routers() if deps.settings.has_console else ()))
+    if deps.settings.has_console:
+        add_console(app, make_console(deps))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin.test") as client:
         yield ApiFixture(deps, app, client, tables, writes, deps.publisher, deps.clock)
@@ -141,6 +146,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         rate_limits=FakeRateLimits(),
         idempotency=FakeIdempotency(),
         stream_tickets=FakeStreamTickets(),
+        ended_sessions=FakeEndedSessions(),
     )
     async with _serve(deps, tables, tables) as api:
         yield api
@@ -194,4 +200,5 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         rate_limits=SharedRateLimits(store),
         idempotency=RedisIdempotency(store),
         stream_tickets=RedisStreamTickets(store),
+        ended_sessions=RedisEndedSessions(store),
     )

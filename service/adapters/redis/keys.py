@@ -49,6 +49,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{t:LIMIT}:taken` | string | requests of a caller in a window of a rate limit; expires with the window |
 | `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
 | `{q:HASH}:ticket` | string | `UNTIL⏎RECIPIENT`: a ticket of a live stream, by its secret's hash; kept for 30 s |
+| `{q:SESSION}:ended` | string | a console session that was signed out; kept while it could have been used |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
 """
 
@@ -246,6 +247,10 @@ class Keys:
     def stream_ticket(self, hash_: str) -> str:
         """Return the ticket of a live stream, by the hash of its secret."""
         return f"{self.prefix}{{q:{hash_}}}:ticket"
+
+    def ended_session(self, session: str) -> str:
+        """Return the note that a session of the console was signed out."""
+        return f"{self.prefix}{{q:{escape(session)}}}:ended"
 
     def relay_reports(self) -> str:
         """Return the hash of the workers' reports on their relays."""

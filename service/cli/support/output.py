@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.model.mask import mask_text
+from service.model.mask import mask_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,12 +103,3 @@ def listing(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, as_jso
             [name.replace("_", " ") for name in columns],
             ([row.get(name) for name in columns] for row in rows),
         )
-
-
-def printable(text: str) -> str:
-    """Return text that cannot control a terminal: control and invisible characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text
-    )
