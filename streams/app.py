@@ -13,6 +13,7 @@ from streams.observability.counters import MessageCounters
 from streams.observability.probe import Probe
 from streams.observability.tracing import with_tracing
 from streams.worker.faust_app import FaustOptions, RatesApp, StagesApp, build_app
+from streams.worker.report import WorkerStatus
 from streams.worker.stage_table import resources, specs
 
 
@@ -38,9 +39,10 @@ def app_of(parts: Parts) -> StagesApp | RatesApp:
     stages = specs(parts)
     if (tracer := parts.tracer()) is not None:
         stages = [with_tracing(spec, tracer, parts.topics) for spec in stages]
-    app = build_app(faust_options(settings), stages, partial(resources, parts))
+    status = WorkerStatus(parts)
+    app = build_app(faust_options(settings), stages, partial(resources, parts, status))
     if settings.worker.metrics_port:
-        app.service(Probe(app, parts, settings.worker.metrics_host, settings.worker.metrics_port))
+        app.service(Probe(app, parts, status, settings.worker.metrics_host, settings.worker.metrics_port))
     return app
 
 

@@ -1,29 +1,22 @@
 """`tocsin dead-letters`: list and show dead letters, redrive them after the cause is fixed, or discard them."""
 
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.dead_letter_query import (
-    STATUS_NAMES,
-    DeadLetterFilter,
-    dead_letter_row,
-    open_chunks,
-    select,
-)
 from service.cli.support.factories import require_topic
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import json_line, listing, print_note, print_text
-from service.model.dead_letter import DeadLetter
-from service.model.mask import mask_value
+from service.cli.support.output import CliError, json_line, listing, print_note, print_text
+from service.cli.support.times import iso, moment_ms
+from service.model.mask import mask_text, mask_value
 from service.model.operation import OperationKind, OperationPhase
 
 if TYPE_CHECKING:
-    from service.cli.support.operator_session import OperatorSession
-    from service.pipeline.operate.audit_log import DeadLetterStatus
+    from service.pipeline.operate.dead_letters import DeadLetterFilter, KnownDeadLetter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
@@ -60,10 +53,10 @@ def list_dead_letters(
     """List the newest dead letters with their status, oldest first."""
     import uvloop
 
-    fields = {"reason": reason, "type": type_name, "stage": stage, "topic": topic, "state": state}
-    newest, total = uvloop.run(_list(_filter(None, since, **fields), limit))
+    chosen = _filter(None, since, reasons=reason, types=type_name, stages=stage, topics=topic, states=state)
+    newest, total = uvloop.run(_list(chosen, limit))
     columns = ("id", "time", "state", "reason", "type", "stage", "topic", "detail")
-    rows = (dead_letter_row(dead_letter, status) for dead_letter, status in newest)
+    rows = map(_row, newest)
     listing(columns, rows, as_json=as_json)
     if not as_json:
         shown = f", the newest {len(newest)} are listed" if total > len(newest) else ""
@@ -80,8 +73,9 @@ def show(
     """Show one dead letter: its reason, its headers and its original bytes."""
     import uvloop
 
-    (dead_letter, status), *_ = uvloop.run(_fetch([id_]))
-    document = _document(dead_letter, status)
+    _filter([id_])
+    known = uvloop.run(_find(id_))
+    dead_letter, document = known.dead_letter, _document(known)
     if not show_personal:
         document = mask_value(document)
     if as_json:
@@ -118,8 +112,8 @@ def redrive(
     as_json: Json = False,
 ) -> None:
     """Write originals back to their topics, byte for byte. Fix the catalogue, template or data first."""
-    fields = {"reason": reason, "type": type_name, "stage": stage, "topic": topic}
-    _apply(OperationKind.redrive, _selection(ids, since=since, every=every, **fields), dry_run, yes, as_json)
+    chosen = _filter(ids, since, reasons=reason, types=type_name, stages=stage, topics=topic)
+    _apply(OperationKind.redrive, _checked(chosen, every=every), dry_run, yes, as_json)
 
 
 @app.command()
@@ -137,14 +131,34 @@ def discard(
     as_json: Json = False,
 ) -> None:
     """Mark dead letters as discarded. Nothing is deleted: `show` finds them until Kafka's retention ends."""
-    fields = {"reason": reason, "type": type_name, "stage": stage, "topic": topic}
-    _apply(OperationKind.discard, _selection(ids, since=since, every=every, **fields), dry_run, yes, as_json)
+    chosen = _filter(ids, since, reasons=reason, types=type_name, stages=stage, topics=topic)
+    _apply(OperationKind.discard, _checked(chosen, every=every), dry_run, yes, as_json)
 
 
-def _document(dead_letter: DeadLetter, status: "DeadLetterStatus | None") -> dict[str, Any]:
+def _row(known: "KnownDeadLetter") -> dict[str, Any]:
+    """Return a dead letter's row in a listing, without personal data."""
+    from service.pipeline.operate.dead_letters import status_name
+
+    dead_letter, status = known
+    row: dict[str, Any] = {
+        "id": dead_letter.id,
+        "time": iso(dead_letter.record.timestamp_ms),
+        "state": status_name(status),
+        "reason": dead_letter.reason,
+        "type": dead_letter.type,
+        "stage": dead_letter.stage,
+        "topic": dead_letter.topic,
+        "place": dead_letter.place,
+        "detail": mask_text(dead_letter.detail),
+    }
+    return row if status is None else row | {"by": status.operator, "at": iso(status.at_ms)}
+
+
+def _document(known: "KnownDeadLetter") -> dict[str, Any]:
+    dead_letter = known.dead_letter
     key, value = dead_letter.record.key, dead_letter.record.value
     return {
-        **dead_letter_row(dead_letter, status),
+        **_row(known),
         "key": None if key is None else _decode(key),
         "headers": {name: _decode(header or b"") for name, header in dead_letter.headers},
         "value": None if value is None else _decode(value),
@@ -156,110 +170,97 @@ def _decode(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-def _filter(ids: Sequence[str] | None, since: str = "", **fields: Sequence[str] | None) -> DeadLetterFilter:
-    return DeadLetterFilter(
-        frozenset(ids or ()), {name: values for name, values in fields.items() if values}, since
-    )
+def _filter(ids: list[str] | None, since: str = "", **fields: list[str] | None) -> "DeadLetterFilter":
+    """Return the filter of the options. Raise typer.BadParameter for what is no id or no time."""
+    from service.pipeline.operate.dead_letters import DeadLetterFilter
+
+    since_ms = moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0
+    values = {name: frozenset(chosen or ()) for name, chosen in fields.items()}
+    try:
+        return DeadLetterFilter(frozenset(ids or ()), since_ms=since_ms, **values)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="ID") from error
 
 
-def _selection(
-    ids: Sequence[str] | None, *, since: str, every: bool, **fields: Sequence[str] | None
-) -> DeadLetterFilter:
+def _checked(chosen: "DeadLetterFilter", *, every: bool) -> "DeadLetterFilter":
     """Return the filter of a change. Raise typer.BadParameter unless it has either ids or filters, or `every`."""
-    filter_ = _filter(ids, since, **fields)
-    if filter_.ids and (filter_.fields or since or every):
+    from service.pipeline.operate.dead_letters import DeadLetterFilter
+
+    if chosen.ids and (every or chosen != DeadLetterFilter(chosen.ids)):
         raise typer.BadParameter("give either ids or filters, not both", param_hint="ID")
-    if not (filter_.ids or filter_.fields or since or every):
+    if chosen.is_empty and not every:
         raise typer.BadParameter("give ids, filters or --all", param_hint="ID")
-    return filter_
+    return chosen
 
 
-def _apply(kind: OperationKind, filter_: DeadLetterFilter, dry_run: bool, yes: bool, as_json: bool) -> None:
+def _apply(kind: OperationKind, chosen: "DeadLetterFilter", dry_run: bool, yes: bool, as_json: bool) -> None:
     import uvloop
 
-    uvloop.run(_run(kind, filter_, dry_run, yes, as_json))
+    uvloop.run(_run(kind, chosen, dry_run, yes, as_json))
 
 
 async def _run(
-    kind: OperationKind, filter_: DeadLetterFilter, dry_run: bool, yes: bool, as_json: bool
+    kind: OperationKind, chosen: "DeadLetterFilter", dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     """Count, ask, act and print the result. Dead letters are read again to act on: the question takes time."""
-    from service.pipeline.operate.redrive import CHUNK
+    from service.pipeline.operate.dead_letters import STATUS_NAMES, UnknownDeadLetter
 
     async with operator_session() as session:
-        counts, topics, closed = await _survey(session, filter_)
-        total = sum(counts.values())
-        rows = [{"reason": r, "stage": s, "type": t, "letters": n} for (r, s, t), n in sorted(counts.items())]
+        dead_letters = session.services.dead_letters
+        try:
+            survey = await dead_letters.survey(chosen)
+        except UnknownDeadLetter as error:
+            raise _unknown(error) from error
+        rows = [
+            {"reason": r, "stage": s, "type": t, "letters": n}
+            for (r, s, t), n in sorted(survey.counts.items())
+        ]
         if not as_json or dry_run:
             listing(("reason", "stage", "type", "letters"), rows, as_json=as_json)
-        if closed:
-            print_note(f"{closed} are already redriven or discarded and are skipped")
-        if dry_run or not total:
-            print_note(f"{total} dead letters would be {STATUS_NAMES[kind]}; nothing was done")
+        if survey.closed:
+            print_note(f"{survey.closed} are already redriven or discarded and are skipped")
+        if dry_run or not survey.total:
+            print_note(f"{survey.total} dead letters would be {STATUS_NAMES[kind]}; nothing was done")
             return
-        for topic in topics if kind is OperationKind.redrive else ():
+        for topic in survey.topics if kind is OperationKind.redrive else ():
             await require_topic(session.connection, topic)
-    confirm(f"{kind.value.capitalize()} {total} dead letters?", yes=yes)
-    async with operator_session(sorted(topics)) as session:
-        done = await _act(session, kind, filter_, total, CHUNK)
+        confirm(f"{kind.value.capitalize()} {survey.total} dead letters?", yes=yes)
+        log = session.operation_log(kind, chosen.document())
+        # Recorded before anything is done: a change that is cut off still has its record.
+        await log.write(OperationPhase.begun, {"letters": survey.total})
+        if kind is OperationKind.redrive:
+            done = await dead_letters.redrive(chosen, session.services.redriver, log)
+        else:
+            done = await dead_letters.discard(chosen, log)
+        await log.write(OperationPhase.ended, done)
     if as_json:
-        json_line(done)
+        json_line(dict(done))
     else:
         print_text(", ".join(f"{number} {name}" for name, number in done.items()))
 
 
-async def _act(
-    session: "OperatorSession", kind: OperationKind, filter_: DeadLetterFilter, total: int, size: int
-) -> dict[str, int]:
-    from service.pipeline.operate.redrive import Redriver, discard
-    from streams.reader.fetch_at import KafkaRecordLog
+async def _find(id_: str) -> "KnownDeadLetter":
+    from service.pipeline.operate.dead_letters import UnknownDeadLetter
 
-    parts, log = session.parts, session.operation_log(kind, filter_.document())
-    # Recorded before anything is done: a change that is cut off still has its record.
-    await log.write(OperationPhase.begun, {"letters": total})
-    redriver = Redriver(
-        parts.ledger, session.producer, KafkaRecordLog(session.connection), parts.topics, parts.clock
-    )
-    counts: Counter[str] = Counter()
-    async for chunk in open_chunks(session, filter_, size):
-        if kind is OperationKind.redrive:
-            counts += await redriver(chunk, log)
-        else:
-            await discard(chunk, log)
-            counts["discarded"] += len(chunk)
-    await log.write(OperationPhase.ended, counts)
-    return dict(counts)
-
-
-async def _survey(
-    session: "OperatorSession", filter_: DeadLetterFilter
-) -> tuple[Counter[tuple[str, str, str]], set[str], int]:
-    """Return open dead letters by reason, stage and type, the topics they came from, and the number not open."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    topics: set[str] = set()
-    closed = 0
-    async with aclosing(select(session, filter_)) as selected:
-        async for dead_letter, status in selected:
-            if status is None:
-                counts[dead_letter.reason, dead_letter.stage, dead_letter.type] += 1
-                topics.add(dead_letter.topic)
-            else:
-                closed += 1
-    return counts, topics, closed
-
-
-async def _fetch(ids: Sequence[str]) -> "list[tuple[DeadLetter, DeadLetterStatus | None]]":
     async with operator_session() as session:
-        return [pair async for pair in select(session, DeadLetterFilter(frozenset(ids), {}))]
+        try:
+            return await session.services.dead_letters.find(id_)
+        except UnknownDeadLetter as error:
+            raise _unknown(error) from error
 
 
-async def _list(
-    filter_: DeadLetterFilter, limit: int
-) -> "tuple[list[tuple[DeadLetter, DeadLetterStatus | None]], int]":
+def _unknown(error: LookupError) -> CliError:
+    return CliError(str(error), "`tocsin dead-letters list` lists them")
+
+
+async def _list(chosen: "DeadLetterFilter", limit: int) -> "tuple[list[KnownDeadLetter], int]":
     """Return the newest `limit` dead letters in order of time, and the number of all that match."""
-    total, newest = 0, deque[tuple[DeadLetter, "DeadLetterStatus | None"]](maxlen=limit)
-    async with operator_session() as session:
-        async for pair in select(session, filter_):
+    total, newest = 0, deque["KnownDeadLetter"](maxlen=limit)
+    async with (
+        operator_session() as session,
+        aclosing(session.services.dead_letters.select(chosen)) as selected,
+    ):
+        async for known in selected:
             total += 1
-            newest.append(pair)
-    return sorted(newest, key=lambda pair: pair[0].record.timestamp_ms), total
+            newest.append(known)
+    return sorted(newest, key=lambda known: known.dead_letter.record.timestamp_ms), total

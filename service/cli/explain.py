@@ -80,10 +80,9 @@ def _print(document: Mapping[str, Any]) -> None:
         _print_person(person)
     for event in document["events"]:
         _print_event(event)
-    for relay in document.get("relays", ()):
-        why = ": ".join(filter(None, (relay["reason"], relay["detail"])))
-        line = f"relay {relay['relay']} of {relay['worker']}: {relay['state']} since {iso(relay['since_ms'])}: {why}"
-        print_wrapped(f"{line}; {relay['remedy']}" if relay["remedy"] else line, hanging="  ")
+    for problem in document.get("problems", ()):
+        since = f" since {iso(problem['since_ms'])}" if problem["since_ms"] else ""
+        print_wrapped(f"waits{since}: {problem['sentence']}; {problem['remedy']}", hanging="  ")
 
 
 def _print_person(person: Mapping[str, Any]) -> None:

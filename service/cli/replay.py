@@ -1,12 +1,7 @@
 """`tocsin replay`: send failed deliveries again, after the cause is fixed."""
 
-import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +10,10 @@ from service.cli.support.output import json_line, listing, print_note, print_tex
 from service.cli.support.times import moment_ms
 from service.model.channels import Channel
 from service.model.ledger import State
-from service.model.operation import OperationKind, OperationPhase, pseudonym
+from service.model.operation import OperationKind, OperationPhase
 
 if TYPE_CHECKING:
-    from service.cli.support.operator_session import OperatorSession
-    from service.pipeline.operate.replay import PlannedReplay, ReplayCandidates, ReplayFilter
+    from service.pipeline.operate.replay import ReplayFilter
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
@@ -86,109 +80,36 @@ def replay(
 
 
 async def _run(filter_: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Count, ask, replay and print the result."""
+    from service.pipeline.operate.replays import logged_filter
+
     async with operator_session() as session:
-        counts, delivered, lost = await _survey(session, filter_)
-        total = sum(counts.values())
+        replays = session.services.replays
+        survey = await replays.survey(filter_)
         rows = [
             {"state": s, "reason": r, "channel": c, "deliveries": n}
-            for (s, r, c), n in sorted(counts.items())
+            for (s, r, c), n in sorted(survey.counts.items())
         ]
         if dry_run or not as_json:
             listing(("state", "reason", "channel", "deliveries"), rows, as_json=as_json)
-        if delivered:
-            print_note(f"{delivered} are already sent or delivered and are skipped; --again sends them too")
-        if lost:
+        if survey.delivered:
             print_note(
-                f"{lost} cannot be replayed: they have no record on a dispatch topic, or it is past retention"
+                f"{survey.delivered} are already sent or delivered and are skipped; --again sends them too"
             )
-        if dry_run or not total:
-            print_note(f"{total} deliveries would be replayed; nothing was done")
+        if survey.lost:
+            print_note(
+                f"{survey.lost} cannot be replayed: they have no record on a dispatch topic, or it is past retention"
+            )
+        if dry_run or not survey.total:
+            print_note(f"{survey.total} deliveries would be replayed; nothing was done")
             return
-        confirm(f"Replay {total} deliveries at {rate:g} per second?", yes=yes)
-        done = await _replay(session, filter_, rate, total)
+        confirm(f"Replay {survey.total} deliveries at {rate:g} per second?", yes=yes)
+        log = session.operation_log(OperationKind.replay, logged_filter(filter_, rate))
+        # Recorded before anything is sent: a replay that is cut off still has its record.
+        await log.write(OperationPhase.begun, {"deliveries": survey.total})
+        done = await replays.run(filter_, rate, log)
+        await log.write(OperationPhase.ended, done)
     if as_json:
-        json_line(done)
+        json_line(dict(done))
     else:
         print_text(", ".join(f"{number} {name}" for name, number in done.items()))
-
-
-async def _survey(
-    session: "OperatorSession", filter_: "ReplayFilter"
-) -> tuple[Counter[tuple[str, str, str]], int, int]:
-    """Return the counts by state, reason and channel, the number delivered, and the number without a record."""
-    candidates = await _candidates(session, filter_)
-    counts: Counter[tuple[str, str, str]] = Counter()
-    async with aclosing(_planned(session, candidates)) as plan:
-        async for _, outcome in plan:
-            counts[outcome.state, outcome.reason, outcome.channel] += 1
-    return counts, len(candidates.delivered), len(candidates.latest)
-
-
-async def _replay(
-    session: "OperatorSession", filter_: "ReplayFilter", rate: float, total: int
-) -> dict[str, int]:
-    """Replay what matches now and return the counts: it is read again, because the question takes time."""
-    from service.pipeline.operate.replay import Pacer, Replayer
-
-    parts, log = session.parts, session.operation_log(OperationKind.replay, _logged(filter_, rate))
-    # Recorded before anything is sent: a replay that is cut off still has its record.
-    await log.write(OperationPhase.begun, {"deliveries": total})
-    replayer = Replayer(
-        parts.catalogue,
-        parts.ledger,
-        parts.due,
-        session.producer,
-        topics=parts.topics,
-        clock=parts.clock,
-    )
-    pacer = Pacer(rate, asyncio.get_running_loop().time)
-    counts: Counter[str] = Counter()
-    batch: list[PlannedReplay] = []
-
-    async def flush() -> None:
-        await pacer.wait(len(batch))
-        counts.update(await replayer(batch, filter_.replay, log))
-        batch.clear()
-
-    async with aclosing(_planned(session, await _candidates(session, filter_))) as plan:
-        async for planned in plan:
-            batch.append(planned)
-            if len(batch) >= pacer.batch:
-                await flush()
-    if batch:
-        await flush()
-    await log.write(OperationPhase.ended, counts)
-    return dict(counts)
-
-
-async def _candidates(session: "OperatorSession", filter_: "ReplayFilter") -> "ReplayCandidates":
-    from service.pipeline.operate.replay import ReplayCandidates
-
-    candidates = ReplayCandidates(filter_)
-    async for record in session.read(session.parts.topics.outcomes, since_ms=filter_.since_ms):
-        candidates.read(record)
-    return candidates
-
-
-async def _planned(
-    session: "OperatorSession", candidates: "ReplayCandidates"
-) -> "AsyncGenerator[PlannedReplay, None]":
-    from service.pipeline.operate.replay import plan_replay
-
-    if not candidates.latest:
-        return
-    async for record in session.read(*sorted(session.parts.topics.dispatches())):
-        if (planned := plan_replay(candidates, record)) is not None:
-            yield planned
-
-
-def _logged(filter_: "ReplayFilter", rate: float) -> dict[str, Any]:
-    """Return the filter for the operation log, with pseudonyms instead of recipients."""
-    fields = {
-        name: sorted(map(str, value)) if isinstance(value, frozenset) else value
-        for name, value in asdict(filter_).items()
-        if value
-    }
-    if filter_.recipients:
-        fields["recipients"] = sorted(map(pseudonym, filter_.recipients))
-    return fields | {"rate": rate}

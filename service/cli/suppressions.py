@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.support.operator_session import operator_session
 from service.cli.support.output import CliError, listing, print_note, print_text
 from service.cli.support.times import iso
-from service.settings import load
 
 if TYPE_CHECKING:
     from service.model.suppression import Suppression
@@ -53,22 +53,12 @@ def remove(*, address: Address, reason: Why = "") -> None:
 
 
 async def _rows(address: str) -> list[dict[str, Any]]:
-    from service.adapters.redis.operate.suppressions import suppressions as all_suppressions
-    from service.bootstrap import bootstrap
-    from service.model.ids import address_key
-
-    parts = bootstrap(load())
-    try:
-        if address:
-            row = await parts.tables.suppression(address)
-            rows = [(address_key(address), row)] if row else []
-        else:
-            rows = [pair async for pair in all_suppressions(parts.store)]
-    finally:
-        await parts.store.close()
-    now_ms = parts.clock.now_ms()
-    current = [pair for pair in rows if pair[1].in_force(now_ms)]
-    return [_row(key, row) for key, row in sorted(current, key=lambda pair: -pair[1].at_ms)]
+    async with operator_session() as session:
+        suppressions = session.services.suppressions
+        if not address:
+            return [_row(*one) for one in await suppressions.all()]
+        found = await suppressions.find(address)
+        return [_row(*found)] if found else []
 
 
 def _row(key: str, suppression: "Suppression") -> dict[str, Any]:
@@ -86,31 +76,22 @@ async def _change(address: str, *, suppress: bool, why: str) -> bool:
 
     The operation log gets a record before and after: a change that is cut off still has its record.
     """
-    from service.cli.support.operator_session import operator_session
     from service.model.address import check_address
-    from service.model.ids import address_key
-    from service.model.mask import mask_text
-    from service.model.operation import OperationKind, OperationPhase, pseudonym
-    from service.model.reasons import Reason
-    from service.model.record import Message
+    from service.model.operation import OperationKind, OperationPhase
+    from service.pipeline.operate.suppressions import logged_change
 
     try:
         check_address(address)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ADDRESS") from error
     async with operator_session() as session:
-        parts, kind = session.parts, OperationKind.suppress if suppress else OperationKind.unsuppress
-        log = session.operation_log(kind, {"address": pseudonym(address), "reason": mask_text(why)[:300]})
-        writer = parts.table_writer(session.producer)
+        suppressions, changed = session.services.suppressions, True
+        kind = OperationKind.suppress if suppress else OperationKind.unsuppress
+        log = session.operation_log(kind, logged_change(address, why))
         await log.write(OperationPhase.begun, {})
-        changed = True
         if suppress:
-            detail = f"by {log.operator}: {why}" if why else f"by {log.operator}"
-            await writer.suppress(address, Reason.by_operator, detail)
+            await suppressions.add(address, why, log)
         else:
-            changed = await writer.unsuppress(address)
-            key = address_key(address)
-            await session.producer.publish([Message(parts.topics.soft_bounces, key.encode(), None)])
-            await parts.scores.clear(key)
+            changed = await suppressions.remove(address)
         await log.write(OperationPhase.ended, {"changed": int(changed)})
         return changed

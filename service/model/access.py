@@ -1,10 +1,32 @@
 """Credentials for the API: accounts with a password, services with a key. Only hashes are kept."""
 
+from collections.abc import Iterable, Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
-SCOPES = ("inbox", "tokens", "tables", "events", "operate")
+SCOPES = (
+    "inbox",
+    "tokens",
+    "tables",
+    "events",
+    "operate",
+    "operate:read",
+    "operate:write",
+    "operate:personal",
+)
 """The rights of a credential: read one's inbox, issue tokens for inboxes, change tables, publish events, inspect and
-repair."""
+repair. `operate` has all three parts of it: `read`, `write` (which includes `read`), and `personal`: see addresses."""
+
+_INCLUDED: Mapping[str, frozenset[str]] = {
+    "operate": frozenset({"operate:read", "operate:write", "operate:personal"}),
+    "operate:write": frozenset({"operate:read"}),
+}
+
+
+def scopes_of(granted: Iterable[str]) -> frozenset[str]:
+    """Return granted scopes with those that they include."""
+    scopes = frozenset(granted)
+    return scopes.union(*(_INCLUDED[one] for one in scopes & _INCLUDED.keys()))
 
 
 class _CredentialRow(BaseModel):

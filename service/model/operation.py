@@ -19,7 +19,7 @@ def pseudonym(person: str) -> str:
 
 
 class OperationKind(StrEnum):
-    """The kinds of operations on deliveries, dead letters and persons."""
+    """The kinds of operations on deliveries, dead letters, persons and keys."""
 
     redrive = "redrive"
     discard = "discard"
@@ -28,16 +28,25 @@ class OperationKind(StrEnum):
     erase = "erase"
     suppress = "suppress"
     unsuppress = "unsuppress"
+    create_key = "create_key"
+    revoke_key = "revoke_key"
     reveal = "reveal"
     """Addresses were shown unmasked."""
+    cancel = "cancel"
+    """Another operation was cancelled."""
 
 
 class OperationPhase(StrEnum):
-    """The phases of an operation: `begun` is written before any of it is done, `part` after some, `ended` after all."""
+    """The phases of an operation: `begun` is written before any of it is done, `part` after some, `ended` after all.
+
+    Instead of `ended`: `cancelled` by an operator, or `failed`. Without any of them the operation was cut off.
+    """
 
     begun = "begun"
     part = "part"
     ended = "ended"
+    cancelled = "cancelled"
+    failed = "failed"
 
 
 class Operation(NamedTuple):

@@ -1,12 +1,16 @@
 """The health of a relay, as readiness, metrics and `doctor` report it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict
+
+from service.model.mail import Reply
 from service.model.mask import mask_text
-from service.model.reasons import Reason, ResultReason, SendReason, result_reason
+from service.model.reasons import Reason, ResultReason, SendReason
+
+_MOST_CHARACTERS = 300
 
 
 class RelayState(StrEnum):
@@ -23,7 +27,8 @@ class RelayState(StrEnum):
 class RelayHealth:
     """One relay, for readiness and metrics. `cooldown_left_s`: seconds until the next try, 0.0 for now.
 
-    `since_ms`: since when it is in this state.
+    `since_ms`: since when it is in this state. `accepted` counts messages since the start. `replies`: the last ones,
+    with their times (ms), the newest first.
     """
 
     relay: str
@@ -35,12 +40,32 @@ class RelayHealth:
     in_flight: int
     queued: int
     since_ms: int = 0
+    accepted: int = 0
+    replies: Sequence[tuple[int, Reply]] = ()
 
     @property
     def report(self) -> "RelayReport":
         """Return what other processes learn about it. A reply often repeats the recipient's address: it is masked."""
-        detail = mask_text(self.detail)[:300]
-        return RelayReport(self.relay, self.state, self.since_ms, self.reason or Reason.none, detail)
+        return RelayReport(
+            relay=self.relay,
+            state=self.state,
+            since_ms=self.since_ms,
+            reason=self.reason or Reason.none,
+            detail=_shown(self.detail),
+            connections=self.connections,
+            in_flight=self.in_flight,
+            queued=self.queued,
+            replies=[
+                RelayReply(
+                    at_ms=at_ms, code=reply.code, text=_shown(f"{reply.enhanced} {reply.text}".strip())
+                )
+                for at_ms, reply in self.replies
+            ],
+        )
+
+
+def _shown(text: str) -> str:
+    return mask_text(text)[:_MOST_CHARACTERS]
 
 
 REMEDIES: Mapping[str, str] = {
@@ -57,15 +82,35 @@ REMEDIES: Mapping[str, str] = {
 """What an operator can do, by the reason for the state of a relay."""
 
 
-class RelayReport(NamedTuple):
-    """A relay as one worker sees it, for `explain` and `doctor`. `since_ms`: since when it is in this state."""
+class RelayReply(BaseModel):
+    """A reply of a relay to a message: when it came (ms), its code, and its text without addresses."""
 
+    model_config = ConfigDict(frozen=True)
+
+    at_ms: int
+    code: int
+    text: str
+
+
+class RelayReport(BaseModel):
+    """A relay as one worker sees it. `since_ms`: since when it is in this state.
+
+    `rate`: messages a second that it accepted in the last minute. `replies`: its last ones, the newest first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    worker: str = ""
     relay: str
     state: RelayState
     since_ms: int
-    reason: ResultReason
-    detail: str
-    worker: str = ""
+    reason: ResultReason = Reason.none
+    detail: str = ""
+    rate: float = 0.0
+    connections: int = 0
+    in_flight: int = 0
+    queued: int = 0
+    replies: tuple[RelayReply, ...] = ()
 
     @property
     def remedy(self) -> str:
@@ -73,7 +118,7 @@ class RelayReport(NamedTuple):
         return "" if self.state is RelayState.ok else REMEDIES.get(self.reason, "")
 
     def document(self) -> dict[str, str | int]:
-        """Return it as JSON holds it."""
+        """Return it as `explain` shows it."""
         return {
             "worker": self.worker,
             "relay": self.relay,
@@ -83,15 +128,3 @@ class RelayReport(NamedTuple):
             "detail": self.detail,
             "remedy": self.remedy,
         }
-
-    @classmethod
-    def from_document(cls, fields: Mapping[str, Any]) -> "RelayReport":
-        """Return the report in a document. Raise KeyError, TypeError or ValueError for any other."""
-        return cls(
-            str(fields["relay"]),
-            RelayState(fields["state"]),
-            int(fields["since_ms"]),
-            result_reason(str(fields["reason"])),
-            str(fields["detail"]),
-            str(fields["worker"]),
-        )

@@ -1,14 +1,17 @@
-"""Suppressions: addresses that are not mailed, known only by `address_key`."""
+"""Suppressions, addresses that are not mailed, and scores of soft bounces; both known only by `address_key`."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from service.model.ids import address_key
 from service.model.mask import mask_text
 from service.model.reasons import Reason
+from service.model.validators import is_time_ms
+
+_MOST_SCORE = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,28 @@ def suppression(
     if bare := address.strip():
         detail = re.sub(re.escape(bare), "…", detail, flags=re.IGNORECASE)
     return address_key(address), Suppression(reason, at_ms, mask_text(detail)[:300], until_ms)
+
+
+class SoftBounceScore(NamedTuple):
+    """How often a mailbox could not take mail recently: the score at `at_ms`, which halves every week from then on.
+
+    Rounded to six digits, as Redis keeps it.
+    """
+
+    value: float
+    at_ms: int
+
+    def to_bytes(self) -> bytes:
+        """Return the score as its topic holds it."""
+        return orjson.dumps({"score": self.value, "at_ms": self.at_ms})
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "SoftBounceScore":
+        """Return the score in a record of the topic. Raise ValueError when it holds none."""
+        document: Any = orjson.loads(value)
+        match document:
+            case {"score": float() | int() as score, "at_ms": at_ms} if (
+                0 <= score <= _MOST_SCORE and is_time_ms(at_ms)
+            ):
+                return cls(float(score), at_ms)
+        raise ValueError("not a score")

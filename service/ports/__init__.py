@@ -54,9 +54,9 @@ from service.ports.operate import (
     RecordLog,
     TableCount,
 )
+from service.ports.operations import OperationProgress, Operations
 from service.ports.publisher import Publisher
-from service.ports.relays import RelayReports
-from service.ports.state_history import StateHistory
+from service.ports.state_history import Positions, StateHistory
 from service.ports.supersede import SupersedableEvent, SupersedeIndex, Withdrawals
 from service.ports.tables import (
     AccountPage,
@@ -72,7 +72,7 @@ from service.ports.tables import (
     TableWrites,
 )
 from service.ports.tracing import Tracer
-from service.ports.workers import Workers
+from service.ports.workers import WorkerReports, Workers
 
 __all__ = [
     "ABSENT",
@@ -119,16 +119,18 @@ __all__ = [
     "MailClaims",
     "MailTransport",
     "OpenAges",
+    "OperationProgress",
+    "Operations",
     "OutcomeLog",
     "PendingRetries",
     "PersonalData",
+    "Positions",
     "Publisher",
     "Quota",
     "RateLimits",
     "ReadFilter",
     "RecipientDirectory",
     "RecordLog",
-    "RelayReports",
     "RelayTransport",
     "RenderFailed",
     "Renderer",
@@ -148,5 +150,6 @@ __all__ = [
     "Tracer",
     "Unavailable",
     "Withdrawals",
+    "WorkerReports",
     "Workers",
 ]

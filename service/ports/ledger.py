@@ -51,6 +51,10 @@ class Ledger(Protocol):
         """Return a delivery with its history; None where there is none."""
         ...
 
+    async def entries_of(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[Entry | None]:
+        """Return each (event, delivery id) with its history, in order; None for one that is not there."""
+        ...
+
     def entries(self, event: str) -> AsyncIterator[Entry]:
         """Yield all deliveries of an event, in no order."""
         ...

@@ -7,7 +7,7 @@ from typing import Protocol
 from service.model.delivery import Delivery
 from service.model.mail import OutgoingMail, SendResult
 from service.model.relay import RelayHealth
-from service.model.soft_bounce import SoftBounceScore
+from service.model.suppression import SoftBounceScore
 
 
 class Lease(Protocol):

@@ -1,6 +1,6 @@
 """Ports of operators' tools: scans of a whole Redis, logs in Kafka, the data of a person."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from service.model.ledger import Entry
 from service.model.outcome import Outcome
 from service.model.record import Record
 from service.ports.inbox import InboxItem
+from service.ports.state_history import Positions
 
 
 class LedgerScan(Protocol):
@@ -63,10 +64,29 @@ class OutcomeLog(Protocol):
 
 
 class RecordLog(Protocol):
-    """Any record that Kafka keeps, by its position."""
+    """Records as Kafka keeps them, of any topics, read outside any consumer group.
+
+    Every method raises Unavailable, those for whole topics also where one does not exist.
+    """
 
     def at(self, topic: str, positions: Sequence[tuple[int, int]]) -> AsyncIterator[Record]:
-        """Yield the records at these (partition, offset), without those that are gone. Raise Unavailable."""
+        """Yield the records at these (partition, offset), without those that are gone."""
+        ...
+
+    def since(self, topics: Sequence[str], since_ms: int = 0) -> AsyncIterator[Record]:
+        """Yield the records since a time (ms), roughly by time, up to the present ends of the topics."""
+        ...
+
+    async def ends(self, topics: Sequence[str], at_ms: int | None = None) -> Positions:
+        """Return where each partition ends now, or before its first record since a time (ms)."""
+        ...
+
+    def newest(self, before: Positions) -> AsyncGenerator[Record, None]:
+        """Yield the records before these positions, newest first; those of one partition in reverse order."""
+        ...
+
+    def follow(self, start: Positions) -> AsyncGenerator[Record, None]:
+        """Yield the records from these positions on, and for ever those that come."""
         ...
 
 

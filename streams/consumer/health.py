@@ -3,22 +3,10 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from aiokafka import TopicPartition
 
-
-class StageState(StrEnum):
-    """State of a stage. `paused` has a reason, loses nothing, and ends by itself.
-
-    `incomplete`: it reads, and a topic is missing or a partition has no reader; the reason says which.
-    """
-
-    starting = "starting"
-    running = "running"
-    incomplete = "incomplete"
-    paused = "paused"
-    stopped = "stopped"
+from service.model.worker import StageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,9 @@ class StageHealth:
     finished: int
     dead: int
     group: str = ""
-    unread: int = 0
+    assigned: Sequence[TopicPartition] = ()
+    """Partitions that this member reads."""
+    unread: Sequence[TopicPartition] = ()
     """Partitions that no member of the group reads."""
     missing: Sequence[str] = ()
     """Topics that do not exist."""

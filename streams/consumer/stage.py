@@ -12,10 +12,11 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from structlog.contextvars import bind_contextvars
 
 from service.model.record import Handler
+from service.model.worker import StageState
 from service.ports import Publisher, Unavailable
 from streams.consumer.batch import StageConfig, ToDeadLetter
 from streams.consumer.client import Subscription
-from streams.consumer.health import Counters, StageHealth, StageState
+from streams.consumer.health import Counters, StageHealth
 from streams.consumer.lag import Lag
 from streams.consumer.limits import StageLimits
 from streams.consumer.session import ConsumerSession
@@ -115,7 +116,8 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             finished=self._counters.finished,
             dead=self._counters.dead,
             group=self._subscription.group,
-            unread=len(self._topics.unread),
+            assigned=sorted(session.consumer.assignment()) if session else (),
+            unread=sorted(self._topics.unread),
             missing=self._topics.missing,
             resets=self._counters.resets,
             removed_unread=self._counters.removed_unread,

@@ -14,11 +14,13 @@ from starlette.routing import Route
 
 from service.bootstrap import Parts
 from service.model.relay import RelayReport, RelayState
+from service.model.worker import StageState
 from service.observability.http_server import observability_server
 from service.observability.metrics import exposition
-from streams.consumer.health import StageHealth, StageState
+from streams.consumer.health import StageHealth
 from streams.observability.scrape import scrape
 from streams.worker.faust_app import RatesApp, StagesApp
+from streams.worker.report import WorkerStatus
 
 
 class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
@@ -27,8 +29,17 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
     /metrics is for Prometheus.
     """
 
-    def __init__(self, app: StagesApp | RatesApp, parts: Parts, host: str, port: int, **service: Any) -> None:
+    def __init__(
+        self,
+        app: StagesApp | RatesApp,
+        parts: Parts,
+        status: WorkerStatus,
+        host: str,
+        port: int,
+        **service: Any,
+    ) -> None:
         super().__init__(**service)
+        self._status = status
         self._app = app
         self._parts = parts
         routes = [
@@ -94,7 +105,7 @@ def _stage(health: StageHealth) -> dict[str, Any]:
         "finished": health.finished,
         "dead_letters": health.dead,
         "lag": sum(health.lag.values()),
-        "unread_partitions": health.unread,
+        "unread_partitions": len(health.unread),
         "missing_topics": list(health.missing),
         "offset_resets": health.resets,
         "removed_unread": health.removed_unread,

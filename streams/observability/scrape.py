@@ -8,9 +8,10 @@ from prometheus_client.metrics_core import Metric
 
 from service.bootstrap import Parts
 from service.model.relay import RelayHealth, RelayState
+from service.model.worker import StageState
 from service.observability import metrics
 from service.ports import DueSet, Unavailable
-from streams.consumer.health import StageHealth, StageState
+from streams.consumer.health import StageHealth
 from streams.observability.open_ages import open_ages
 
 _DUE_TIMEOUT_S = 1.0
@@ -40,7 +41,7 @@ def _stages(stages: Sequence[StageHealth]) -> Iterator[Metric]:
     yield metrics.RECORDS.counter(finished + [((h.name, "dead_letter"), h.dead) for h in stages])
     yield metrics.OLDEST_UNFINISHED.gauge(((h.name,), h.oldest_unfinished_s) for h in stages)
     yield metrics.IN_FLIGHT.gauge(((h.name,), h.in_flight) for h in stages)
-    yield metrics.UNREAD_PARTITIONS.gauge(((h.name,), h.unread) for h in stages)
+    yield metrics.UNREAD_PARTITIONS.gauge(((h.name,), len(h.unread)) for h in stages)
     yield metrics.MISSING_TOPICS.gauge(((h.name,), len(h.missing)) for h in stages)
     yield metrics.STAGE_PROGRESS.gauge(((h.name,), h.last_progress_s) for h in stages)
     yield metrics.LAG.gauge(

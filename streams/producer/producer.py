@@ -33,7 +33,8 @@ class Producer:
     error that makes the sequence numbers useless, the client is replaced and callers receive `Unavailable`. They retry;
     messages that were written but not acknowledged are then written twice, which the ledger absorbs.
 
-    `limits` are `max.message.bytes` of topics that differ from Kafka's default.
+    `limits` are `max.message.bytes` of topics that differ from the others, `limit_bytes` that of the others: by default
+    Kafka's own.
     `acknowledged` is called with the messages that Kafka has, for counting; it must not raise.
     """
 
@@ -45,6 +46,7 @@ class Producer:
         batch_bytes: int = 262_144,
         compression: str | None = None,
         limits: Mapping[str, int] | None = None,
+        limit_bytes: int = LIMIT_BYTES,
         acknowledged: Callable[[Sequence[Message]], None] | None = None,
     ) -> None:
         self._kafka = connection
@@ -52,6 +54,7 @@ class Producer:
         self._batch_bytes = batch_bytes
         self._compression = compression
         self._limits = limits or {}
+        self._limit_bytes = limit_bytes
         self._acknowledged = acknowledged
         self._connection: ProducerConnection | None = None
         self._opening = asyncio.Lock()
@@ -159,15 +162,14 @@ class Producer:
             size = _FRAMING_BYTES + len(message.key or b"") + len(message.value or b"")
             for name, value in message.headers:
                 size += _HEADER_FRAMING_BYTES + len(name) + len(value or b"")
-            if size > (limit := self._limits.get(message.topic, LIMIT_BYTES)):
+            if size > (limit := self._limits.get(message.topic, self._limit_bytes)):
                 raise TooLarge(message.topic, size, limit)
 
     def _error_of(self, messages: Sequence[Message], failure: BaseException) -> Exception:
         if isinstance(failure, MessageSizeTooLargeError | RecordListTooLargeError):
             largest = max(messages, key=lambda message: len(message.value or b""))
-            return TooLarge(
-                largest.topic, len(largest.value or b""), self._limits.get(largest.topic, LIMIT_BYTES)
-            )
+            limit = self._limits.get(largest.topic, self._limit_bytes)
+            return TooLarge(largest.topic, len(largest.value or b""), limit)
         return self._unavailable(messages, failure)
 
     def _unavailable(self, messages: Sequence[Message], error: BaseException) -> Unavailable:

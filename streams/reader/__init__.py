@@ -4,6 +4,7 @@
 2. `merged_reader` reads topics from some positions to their end, ordered by time; `rebuild` fills a Redis from it, and
    `catch_up` adds what a Redis with older data lacks.
 3. `positions` reads the positions that a checkpoint records.
-4. `fetch_at` reads single records by partition and offset.
+4. `record_log` is the operators' way to records: `fetch_at` reads single ones by partition and offset, `newest_first`
+   reads topics backwards.
 5. `publish_once` writes records and returns their positions.
 """

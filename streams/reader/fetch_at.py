@@ -1,6 +1,6 @@
 """Single records, fetched by partition and offset."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -11,17 +11,6 @@ from streams.kafka.reader import reader
 from streams.kafka.records import to_records
 
 _POLL_MS = 500
-
-
-class KafkaRecordLog:
-    """The RecordLog port."""
-
-    def __init__(self, connection: KafkaConnection) -> None:
-        self._connection = connection
-
-    def at(self, topic: str, positions: Sequence[tuple[int, int]]) -> AsyncIterator[Record]:
-        """Yield the records at these (partition, offset), without those that are gone. Raise Unavailable."""
-        return fetch_at(self._connection, topic, positions)
 
 
 async def fetch_at(

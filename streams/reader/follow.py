@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.model.record import Record
+from service.ports import Positions
 from streams.kafka.connection import KafkaConnection
 from streams.kafka.errors import kafka_errors, partition_counts
 from streams.kafka.reader import POLL_MS, StallGuard, reader
@@ -41,6 +42,25 @@ async def follow(
         unread = dict(ends) if until_end else None
         async with kafka_errors(connection, None):
             async for record in _read(consumer, unread):
+                yield record
+    finally:
+        await consumer.stop()
+
+
+async def follow_from(connection: KafkaConnection, start: Positions) -> AsyncGenerator[Record, None]:
+    """Yield the records from these positions on, and for ever those that come. Raise Unavailable.
+
+    A partition that no longer has its position is read from its beginning.
+    """
+    consumer = reader(connection)
+    try:
+        async with kafka_errors(connection):
+            await consumer.start()
+            consumer.assign([TopicPartition(*place) for place in start])
+            for place, offset in start.items():
+                consumer.seek(TopicPartition(*place), offset)
+        async with kafka_errors(connection, None):
+            async for record in _read(consumer, None):
                 yield record
     finally:
         await consumer.stop()

@@ -22,7 +22,7 @@ from streams.worker.stages import Resources, Stages, StageSpec
 
 
 @asynccontextmanager
-async def no_resources(producer: Producer) -> AsyncIterator[Sequence[faust.Service]]:
+async def no_resources(producer: Producer, stages: Stages) -> AsyncIterator[Sequence[faust.Service]]:
     """Yield no services: for stages that need nothing but Kafka."""
     yield ()
 

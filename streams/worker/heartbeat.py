@@ -9,7 +9,7 @@ import faust
 import structlog
 
 from service.pipeline.email.in_flight import InFlight
-from service.ports import Clock, RelayReports, RelayTransport, Unavailable, Workers
+from service.ports import RelayTransport, Unavailable, Workers
 from streams.kafka.cancellation import raise_if_cancelled
 
 log = structlog.get_logger(__name__)
@@ -66,31 +66,6 @@ class RelayDrain(faust.Service):  # type: ignore[misc]  # faust has no usable ty
     async def on_stop(self) -> None:
         """Drain, then close every connection."""
         await self._transport.close(self._drain_s)
-
-
-class RelayReporter(faust.Service):  # type: ignore[misc]
-    """Reports the relays of this worker, so that `explain` and `doctor` can say why mail waits."""
-
-    _EVERY_S: ClassVar[float] = 2.0
-
-    def __init__(
-        self, worker: str, transport: RelayTransport, reports: RelayReports, clock: Clock, **service: Any
-    ) -> None:
-        super().__init__(**service)
-        self._worker = worker
-        self._transport = transport
-        self._reports = reports
-        self._clock = clock
-
-    @faust.Service.task  # type: ignore[untyped-decorator]
-    async def _report(self) -> None:
-        while not self.should_stop:
-            reports = [health.report for health in self._transport.state()]
-            try:
-                await self._reports.put(self._worker, reports, self._clock.now_ms())
-            except Unavailable as error:
-                log.warning("relays_not_reported", reason=error.reason)
-            await self.sleep(self._EVERY_S)
 
 
 class PeriodicTask(faust.Service):  # type: ignore[misc]

@@ -19,8 +19,9 @@ from streams.kafka.connection import kafka_connection
 from streams.kafka.record_batches import MAX_RECORD_BYTES
 from streams.producer.producer import Producer
 from streams.worker.bounce_listener import BounceListener
-from streams.worker.heartbeat import PeriodicTask, RelayDrain, RelayReporter, heartbeats
-from streams.worker.stages import StageSpec
+from streams.worker.heartbeat import PeriodicTask, RelayDrain, heartbeats
+from streams.worker.report import WorkerStatus, reported
+from streams.worker.stages import Stages, StageSpec
 from streams.worker.state_keeper import state_keeper
 
 STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
@@ -121,13 +122,14 @@ async def _nothing() -> int:
 
 
 @asynccontextmanager
-async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[faust.Service]]:
+async def resources(
+    parts: Parts, status: WorkerStatus, producer: Producer, stages: Stages
+) -> AsyncIterator[Sequence[faust.Service]]:
     """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
     names = _stage_names(parts)
     services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
     if "email" in names:
         await parts.transport.start()
-        services.append(RelayReporter(parts.worker, parts.transport, parts.relay_reports, parts.clock))
         services.append(RelayDrain(parts.transport, parts.settings.worker.drain))
     if "schedule" in names:
         scheduler = Scheduler(parts.due, producer, parts.topics, parts.clock)
@@ -141,6 +143,7 @@ async def resources(parts: Parts, producer: Producer) -> AsyncIterator[Sequence[
         services.append(PeriodicTask("bounces", _nothing, parts.completeness.incomplete, idle_s=1.0))
     async with AsyncExitStack() as closing:
         closing.push_async_callback(parts.close)
+        await closing.enter_async_context(reported(parts, partial(status.report, stages)))
         if "email" in names:
             # To the very end: while the stages drain, the claims of the messages at the relays need a heartbeat, or
             # another worker takes them over and sends the messages too.

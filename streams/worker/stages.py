@@ -48,7 +48,7 @@ class Waiting(Protocol):
     """Why it waits; None while it does not."""
 
 
-Resources = Callable[[Producer], AbstractAsyncContextManager[Sequence[faust.Service]]]
+Resources = Callable[[Producer, "Stages"], AbstractAsyncContextManager[Sequence[faust.Service]]]
 """Opened before the stages and closed after them; yields further services that run as long as the stages do."""
 
 
@@ -84,7 +84,7 @@ class Stages(faust.Service):  # type: ignore[misc]  # faust has no usable types
         self.producer = self._make_producer()
         self._exit_stack.push_async_callback(self.producer.stop)
         await self.producer.start()
-        self._beside = await self._exit_stack.enter_async_context(self._resources(self.producer))
+        self._beside = await self._exit_stack.enter_async_context(self._resources(self.producer, self))
         self.running = [self._stage(spec, self.producer) for spec in self._specs]
         self._services = [*self.running, *self._beside]
         for service in self._services:

@@ -72,6 +72,9 @@ class FakeLedger:
         row = self._event(event).rows.get(delivery)
         return row.entry if row else None
 
+    async def entries_of(self, deliveries: Sequence[tuple[str, str]]) -> list[Entry | None]:
+        return [await self.entry(event, delivery) for event, delivery in deliveries]
+
     async def entries(self, event: str) -> AsyncIterator[Entry]:
         self.outage.check()
         for row in list(self._event(event).rows.values()):
@@ -116,7 +119,7 @@ class FakeLedger:
         return [self._restore(one) for one in logged]
 
     async def restored(self, deliveries: Sequence[tuple[str, str]]) -> list[Entry | None]:
-        return [await self.entry(event, delivery) for event, delivery in deliveries]
+        return await self.entries_of(deliveries)
 
     async def named(self, event_id: str) -> list[str]:
         self.outage.check()

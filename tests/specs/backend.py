@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
-from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.changes import RedisInboxChanges
 from service.adapters.redis.inbox.inbox import RedisInbox
@@ -32,12 +32,12 @@ from service.ports import (
     Ledger,
     LedgerIndex,
     LedgerRestore,
-    RelayReports,
     SoftBounceScores,
     SupersedeIndex,
     Tables,
     TableWrites,
     Withdrawals,
+    WorkerReports,
     Workers,
 )
 from tests.fakes.clock import FakeClock
@@ -45,11 +45,11 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.fakes.workers import FakeWorkers
 
 CAP = 5
@@ -92,7 +92,7 @@ class Backend:
     due: CountedDueSet
     workers: Workers
     scores: SoftBounceScores
-    relays: RelayReports
+    reports: WorkerReports
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -120,7 +120,7 @@ def fake_backend() -> Backend:
         FakeDueSet(),
         FakeWorkers(clock),
         FakeSoftBounceScores(),
-        FakeRelayReports(),
+        FakeWorkerReports(),
         no_drift,
     )
 
@@ -145,6 +145,6 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisDueSet(store),
         RedisWorkers(store),
         RedisSoftBounceScores(store),
-        RedisRelayReports(store),
+        RedisWorkerReports(store),
         lambda recipient: inbox_drift(store, clock, recipient),
     )

@@ -19,7 +19,7 @@ from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
-from service.model.soft_bounce import SoftBounceScore
+from service.model.suppression import SoftBounceScore
 from service.ports import ABSENT, EventHead, InboxItem, LookupKeys, SupersedableEvent, Unavailable
 from tests.specs.backend import Backend, redis_backend
 from tests.support.completeness import mark_complete

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from service.model.ledger import Entry
@@ -14,6 +14,7 @@ from service.pipeline.email.schedule import Scheduler
 from service.pipeline.email.stage import EmailHandler, EmailPorts
 from service.pipeline.inbox.stage import InboxHandler
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
@@ -22,13 +23,14 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.relay_reports import FakeRelayReports
+from tests.fakes.record_log import FakeRecordLog
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.transport import FakeMailTransport
 from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.fakes.workers import FakeWorkers
 from tests.support.catalogues import small_catalogue
 from tests.support.described import DescribedExplainer
@@ -48,7 +50,7 @@ class FakePipeline:
         self.inbox = FakeInbox(self.clock)
         self.due = FakeDueSet()
         self.scores = FakeSoftBounceScores()
-        self.relays = FakeRelayReports()
+        self.reports = FakeWorkerReports()
         self.workers = FakeWorkers(self.clock)
         self.transport = FakeMailTransport()
         self.renderer = FakeRenderer()
@@ -89,7 +91,7 @@ class FakePipeline:
             self.tables,
             due=self.due,
             search=search,
-            relays=self.relays,
+            observer=Observer(self.reports, self.tables, self.due, self.clock),
             clock=self.clock,
         )
 
@@ -172,11 +174,10 @@ class FakePipeline:
             for n, m in enumerate(self.topics.get(topic, []))
         ]
 
-    async def at(self, topic: str, positions: Sequence[tuple[int, int]]) -> AsyncIterator[Record]:
-        """Yield records by partition and offset, as the RecordLog port does."""
-        for record in self.records(topic):
-            if (record.partition, record.offset) in positions:
-                yield record
+    @property
+    def log(self) -> FakeRecordLog:
+        """Return the RecordLog port on what was published."""
+        return FakeRecordLog(self.records)
 
     def email_records(self) -> list[Record]:
         """Return the records of all lanes, with offsets as if they were of one topic."""

@@ -43,11 +43,13 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event was received (ms) |
 | `{d:LANE}:held` | sorted set | `EVENT:DELIVERY` by time (ms): held for an operator, or decided since |
 | `{w:OWNER}:alive` | string | heartbeat of a worker's owner epoch; exists until its TTL is over |
-| `{w}:relays` | hash | worker → report on its relays, JSON: for `explain` and `doctor`; kept for an hour |
+| `{w}:workers` | hash | worker → report on its stages and relays, JSON; kept for an hour |
+| `{w}:stages` | hash | stage → when a worker last reported that it runs it (ms); kept for 30 days |
 | `{c:ACCOUNT}:credential` | string | an account's credential, JSON; after deletion a tombstone |
 | `{k}:keys`, `:order`, `:gone` | | API key id → API key, JSON; stored as an account's contacts |
 | `{t:LIMIT}:taken` | string | requests of a caller in a window of a rate limit; expires with the window |
 | `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
+| `{o:ID}:operation` | hash | how far an operator's operation is, JSON; whether to cancel it; kept for a week |
 | `{q:HASH}:ticket` | string | `UNTIL⏎RECIPIENT`: a ticket of a live stream, by its secret's hash; kept for 30 s |
 | `{q:SESSION}:ended` | string | a console session that was signed out; kept while it could have been used |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
@@ -248,6 +250,7 @@ class Keys:
         """Return the ticket of a live stream, by the hash of its secret."""
         return f"{self.prefix}{{q:{hash_}}}:ticket"
 
+<<<<<<< HEAD
     def ended_session(self, session: str) -> str:
         """Return the note that a session of the console was signed out."""
         return f"{self.prefix}{{q:{escape(session)}}}:ended"
@@ -255,6 +258,19 @@ class Keys:
     def relay_reports(self) -> str:
         """Return the hash of the workers' reports on their relays."""
         return f"{self.prefix}{{w}}:relays"
+=======
+    def operation(self, id_: str) -> str:
+        """Return how far an operation is."""
+        return f"{self.prefix}{{o:{escape(id_)}}}:operation"
+
+    def worker_reports(self) -> str:
+        """Return the hash of the workers' reports."""
+        return f"{self.prefix}{{w}}:workers"
+
+    def stage_runs(self) -> str:
+        """Return the hash of the times at which a worker last ran each stage."""
+        return f"{self.prefix}{{w}}:stages"
+>>>>>>> records
 
     def heartbeat(self, owner: str) -> str:
         """Return the heartbeat of an owner epoch."""

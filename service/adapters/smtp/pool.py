@@ -16,6 +16,7 @@ from service.adapters.smtp.rate import SteadyRate, Throttle
 from service.adapters.smtp.refusal_log import log_refusal
 from service.adapters.smtp.relay import Relay
 from service.adapters.smtp.replies import accepted_result, to_reply
+from service.adapters.smtp.reply_log import ReplyLog
 from service.model.classifier import Diagnosis, RelayEffect, SmtpPhase, classify
 from service.model.mail import Reply, SendResult, SendStatus
 from service.model.reasons import Reason, ResultReason, SendReason
@@ -45,7 +46,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._growth_paused_until = 0.0
-        self._answers = 0  # replies to messages
+        self._replies = ReplyLog()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._drained: asyncio.Event | None = None  # not None: closing
         self._closed = False
@@ -77,12 +78,12 @@ class Pool:
 
     def state(self) -> RelayHealth:
         """Return this relay for readiness and metrics."""
-        health = self.health
-        queued = len(self._queue) + (len(self._throttle) if self._throttle is not None else 0)
+        health, throttle = self.health, self._throttle
+        queued = len(self._queue) + (0 if throttle is None else len(throttle))
         return RelayHealth(
             self.relay.name, health.state, health.reason, health.detail, health.cooldown_left_s(),
-            connections=len(self._connections), in_flight=self._queue.active, queued=queued,
-            since_ms=health.since_ms,
+            connections=len(self._connections), in_flight=self._queue.active, queued=queued, since_ms=health.since_ms,
+            accepted=self._replies.accepted, replies=self._replies.newest(),
         )  # fmt: skip
 
     async def drain(self, timeout_s: float) -> None:
@@ -125,7 +126,6 @@ class Pool:
             connection.abort("closing")
 
     # called by connections
-
     def next_message(self, leader: PendingMail | None) -> PendingMail | None:
         """Return the next message if the relay is usable; in a trial one at a time."""
         health = self.health
@@ -168,7 +168,7 @@ class Pool:
     def message_accepted(self, pending: PendingMail, code: int, text: bytes) -> None:
         """Resolve the message: the relay is responsible for it now (RFC 5321 section 6.1)."""
         self._queue.release(pending)
-        self._answers += 1
+        self._replies.note_accepted(code, text)
         if not self.health.pristine:
             self.health.record_accepted()
         pending.resolve(accepted_result(code, text, self.relay.name))
@@ -182,7 +182,7 @@ class Pool:
         """Apply the meaning of the reply to the message and to the relay; return True if the connection must close."""
         reply = to_reply(code, text)
         diagnosis = classify(reply, phase)
-        self._answers += 1
+        self._replies.note_refused(reply)
         if _stdlib_log.isEnabledFor(logging.DEBUG):
             log_refusal(pending.mail.delivery_id, self.relay.name, phase, reply, diagnosis)
         self._queue.release(pending)
@@ -356,11 +356,11 @@ class Pool:
         self._dispatch()
 
     async def _connect(self) -> None:
-        answers = self._answers
+        answers = self._replies.answers
         try:
             transport, offered = await open_connection(self.relay, self._context)
         except RelayFault as fault:
-            self._open_failed(fault, answered=self._answers != answers)
+            self._open_failed(fault, answered=self._replies.answers != answers)
             return
         connection = Connection(self, self.relay, transport, offered)
         self._connections.add(connection)

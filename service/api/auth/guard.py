@@ -38,7 +38,7 @@ async def authorize(request: Request, scope: str) -> Principal:
         challenge = f'Bearer realm="tocsin", error="insufficient_scope", scope="{scope}"'
         headers = {"WWW-Authenticate": challenge}
         raise ApiError(403, f"The scope {scope} is required.", code="forbidden", headers=headers)
-    await enforce_rate_limit(request, scope, principal.name)
+    await enforce_rate_limit(request, scope.partition(":")[0], principal.name)
     return principal
 
 
@@ -119,5 +119,6 @@ MayChangeTables = Annotated[Principal, Depends(_Bearer("tables"))]
 MayIssueTokens = Annotated[Principal, Depends(_Bearer("tokens"))]
 MayPublish = Annotated[Principal, Depends(_Bearer("events"))]
 MayReadInbox = Annotated[Principal, Depends(_Bearer("inbox"))]
-MayOperate = Annotated[Principal, Depends(_Bearer("operate"))]
+MayReadOperations = Annotated[Principal, Depends(_Bearer("operate:read"))]
+MayWriteOperations = Annotated[Principal, Depends(_Bearer("operate:write"))]
 CallingAccount = Annotated[Principal, Depends(_Basic())]

@@ -3,6 +3,7 @@
 from hmac import compare_digest
 
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
+from service.model.access import scopes_of
 from service.pipeline.tables.credentials import split_key
 from service.ports import ApiKeys
 
@@ -15,4 +16,4 @@ async def service_of(text: str, keys: ApiKeys) -> Principal:
         raise BadCredential("the API key is not known")
     if row.revoked_ms:
         raise BadCredential("the API key is revoked")
-    return Principal(PrincipalKind.service, row.id, frozenset(row.scopes))
+    return Principal(PrincipalKind.service, row.id, scopes_of(row.scopes))

@@ -15,7 +15,10 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller and its scopes. `until` is when its credential expires, in seconds since the epoch."""
+    """An authenticated caller and its scopes, with those that they include.
+
+    `until` is when its credential expires, in seconds since the epoch.
+    """
 
     kind: PrincipalKind
     id: str

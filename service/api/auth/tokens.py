@@ -14,6 +14,7 @@ from service.api.auth.inbox_tokens import TYPE as INBOX_TYPE
 from service.api.auth.inbox_tokens import InboxTokens
 from service.api.auth.jwks import Jwks
 from service.api.auth.principal import BadCredential, Principal, PrincipalKind
+from service.model.access import scopes_of
 from service.settings import DEV_SECRET, Settings
 
 _MAX_CHARACTERS = 8192
@@ -105,7 +106,7 @@ class Tokens:
             raise BadCredential("the token's sub claim is not a recipient id")
         if not isinstance(scope, str):
             raise BadCredential("the token's scope claim is not a string")
-        return Principal(PrincipalKind.recipient, subject, frozenset(scope.split()), float(claims["exp"]))
+        return Principal(PrincipalKind.recipient, subject, scopes_of(scope.split()), float(claims["exp"]))
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > _MAX_CHARACTERS:

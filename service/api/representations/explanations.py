@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from service.api.representations.operation_state import ProblemReport
 from service.api.representations.schemas import Absent
 from service.model.channels import Channel
 from service.model.ledger import State
@@ -174,12 +175,16 @@ class ExplainedRelay(BaseModel):
 
 
 class Explanation(BaseModel):
-    """The events that a query matches, the recipients that it names, and relays in trouble."""
+    """The events that a query matches, the recipients that it names, and relays in trouble.
+
+    `problems`: what is wrong now, where a delivery that is shown waits for it; the first to be solved first.
+    """
 
     query: ExplainFilter = Field(alias="asked")
     people: list[ExplainedRecipient]
     events: list[ExplainedEvent]
     relays: list[ExplainedRelay]
+    problems: list[ProblemReport]
 
 
 class PredictedEvent(BaseModel):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from service.api.auth.guard import MayOperate
+from service.api.auth.guard import MayWriteOperations
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found
 from service.api.representations.body import parse_model, read_json
@@ -68,7 +68,7 @@ _BODY["requestBody"]["content"][_MESSAGE] = {"schema": {"type": "string", "forma
 )
 async def report(
     request: Request,
-    principal: MayOperate,
+    principal: MayWriteOperations,
     deps: Deps,
     recipient: Annotated[
         str,

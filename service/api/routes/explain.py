@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 from starlette.responses import Response
 
-from service.api.auth.guard import MayOperate
+from service.api.auth.guard import MayReadOperations
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error
 from service.api.representations.body import parse_model, read_json
@@ -81,7 +81,7 @@ class WhatIfForm(BaseModel):
 )
 async def explain(
     *,
-    principal: MayOperate,
+    principal: MayReadOperations,
     deps: Deps,
     event: Annotated[
         str, Query(max_length=_MAX_CHARACTERS, description="The event's id, or its key in the ledger.")
@@ -131,7 +131,7 @@ async def explain(
 )
 async def what_if(
     request: Request,
-    principal: MayOperate,
+    principal: MayReadOperations,
     deps: Deps,
     personal: Annotated[bool, Query(description="Include addresses unmasked.")] = False,
 ) -> Response:

@@ -63,7 +63,7 @@ async def _connect(relay: "Relay") -> Finding:
 async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
     """Return a finding for each relay that a running worker does not use now: since when, why, and what to do."""
     from service.adapters.redis.client import Store
-    from service.adapters.redis.delivery.relay_reports import RedisRelayReports
+    from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
     from service.cli.support.times import iso
     from service.ports import Unavailable
 
@@ -72,7 +72,7 @@ async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
     except (OSError, ValueError):
         return []  # the check of Redis names it
     try:
-        reports = await RedisRelayReports(store).current(time.time_ns() // 1_000_000)
+        workers = await RedisWorkerReports(store).current(time.time_ns() // 1_000_000)
     except Unavailable:
         return []
     finally:
@@ -84,7 +84,8 @@ async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
             + ": ".join(filter(None, (one.reason.text, one.detail))),
             one.remedy or _BY_ITSELF,
         )
-        for one in reports
+        for worker in workers
+        for one in worker.relays
         if one.state not in (RelayState.ok, RelayState.trial)
     ]
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
-from service.model.channels import Channel
+from service.model.channels import CHANNELS, Channel
 from service.model.ids import address_pseudonym, delivery_id, event_key, is_pseudonym
 from service.model.keys import ContactKey
 from service.model.ledger import Entry, HistoryStep, State, is_open
@@ -19,6 +19,8 @@ from service.model.recipient import Choice, preference_key
 from service.model.relay import RelayState
 from service.pipeline.operate.blocks import MailBlocks, keys_of
 from service.pipeline.operate.not_notified import NotNotified, channels_left_out, keys_for, not_matched
+from service.pipeline.operate.problem_rules import find_problems
+from service.pipeline.operate.problems import Observer
 from service.ports import (
     AddressSearch,
     Clock,
@@ -27,7 +29,6 @@ from service.ports import (
     LedgerIndex,
     LookupKeys,
     OutcomeLog,
-    RelayReports,
     Rows,
     Tables,
 )
@@ -73,7 +74,7 @@ class Explainer:
         *,
         due: DueSet,
         search: AddressSearch,
-        relays: RelayReports,
+        observer: Observer,
         clock: Clock,
         outcomes: OutcomeLog | None = None,
     ) -> None:
@@ -84,7 +85,7 @@ class Explainer:
         self._tables = tables
         self._due = due
         self._search = search
-        self._relays = relays
+        self._observer = observer
         self._clock = clock
         self._blocks = MailBlocks(catalogue, tables)
 
@@ -101,12 +102,26 @@ class Explainer:
         people = [await self._recipient(name) for name in recipients if not is_pseudonym(name)]
         if query.address:
             people += await self._listed_address(query.address)
-        reports = await self._relays.current(self._clock.now_ms())
+        seen = await self._observer.observe()
+        relays = [relay for worker in seen.reports for relay in worker.relays]
+        waits = self._waits(events) or ({"resolve"} if query.event and not events else set())
         return {
             "asked": {n: v for n, v in asdict(query).items() if v},
             "people": people,
             "events": events,
-            "relays": [one.document() for one in reports if one.state is not RelayState.ok],
+            "relays": [one.document() for one in relays if one.state is not RelayState.ok],
+            "problems": [
+                problem.document() for problem in find_problems(seen) if any(map(problem.concerns, waits))
+            ],
+        }
+
+    def _waits(self, events: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Return the stages, with lanes, for which the deliveries that are shown wait."""
+        return {
+            stage
+            for event in events
+            for delivery in event["deliveries"]
+            for stage in _next_stages(delivery, self._catalogue.get(str(event["event"].get("type", ""))))
         }
 
     async def _add_acceptances(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -283,6 +298,19 @@ class _Sums:
             "open": pending,
             "balanced": self._resolved == sum(final.values()) + sum(pending.values()),
         }
+
+
+def _next_stages(delivery: Mapping[str, Any], notification_type: NotificationType | None) -> Sequence[str]:
+    """Return the stages that have to act on a delivery next; none where it is final or an operator decides."""
+    channel = Channel(delivery["channel"])
+    lane = f".{notification_type.lane}" if CHANNELS[channel].lanes and notification_type else ""
+    stage = f"{channel}{lane}"
+    match State(delivery["state"]):
+        case State.queued | State.sending:
+            return (stage,)
+        case State.deferred | State.ambiguous:
+            return ("schedule", stage)
+    return ()
 
 
 def _rule(kind: AudienceRule, role: str | None, head: Mapping[str, object]) -> dict[str, Any]:

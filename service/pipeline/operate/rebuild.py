@@ -18,7 +18,7 @@ from service.model.ledger import WAITING, Entry, HistoryStep, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
-from service.model.soft_bounce import SoftBounceScore
+from service.model.suppression import SoftBounceScore
 from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.from_log import event_of, event_of_outcome, logged_dispatch, logged_outcomes

@@ -21,6 +21,7 @@ from service.model.record import Record
 from service.model.topics import TopicNames
 from service.pipeline.messages import dispatch_message, outcome_message
 from service.pipeline.operate.audit_log import OperationLog
+from service.pipeline.operate.outcome_filter import OutcomeFilter
 from service.ports import Clock, DueSet, Ledger, Publisher
 
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
@@ -30,23 +31,12 @@ REPLAYED = "replayed"
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayFilter:
-    """A filter for deliveries by their latest outcome; an empty set matches everything.
+class ReplayFilter(OutcomeFilter):
+    """A filter for deliveries to replay. Without `states`: those that ended undelivered or wait for an operator.
 
-    Without `states`: deliveries that ended undelivered, and those that wait for an operator. Times are milliseconds.
+    With `again` also those that were delivered.
     """
 
-    events: frozenset[str] = frozenset()
-    sources: frozenset[str] = frozenset()
-    types: frozenset[str] = frozenset()
-    recipients: frozenset[str] = frozenset()
-    channels: frozenset[str] = frozenset()
-    states: frozenset[State] = frozenset()
-    relays: frozenset[str] = frozenset()
-    codes: frozenset[str] = frozenset()
-    reasons: frozenset[str] = frozenset()
-    since_ms: int = 0
-    until_ms: int = 2**63
     again: bool = False
 
     @property
@@ -54,30 +44,9 @@ class ReplayFilter:
         """Return the kind of transition that this filter needs."""
         return ReplayKind.again if self.again else ReplayKind.missed
 
-    def matches_delivery(self, outcome: Outcome) -> bool:
-        """Return whether the filter matches the delivery, whatever its state."""
-        return (
-            (not self.events or outcome.event in self.events or outcome.event_id in self.events)
-            and (not self.sources or outcome.source in self.sources)
-            and (not self.types or outcome.type in self.types)
-            and (not self.recipients or outcome.recipient in self.recipients)
-            and (not self.channels or outcome.channel in self.channels)
-        )
-
-    def matches_outcome(self, outcome: Outcome) -> bool:
-        """Return whether the filter matches a delivery's latest outcome; `again` is not taken into account."""
-        return (
-            self._matches_state(outcome)
-            and self.since_ms <= outcome.at_ms < self.until_ms
-            and (not self.relays or outcome.relay in self.relays)
-            and (not self.codes or not self.codes.isdisjoint(outcome.reply.split(" ", 2)[:2]))
-            and (not self.reasons or outcome.reason in self.reasons)
-        )
-
-    def _matches_state(self, outcome: Outcome) -> bool:
-        if self.states:
-            return outcome.state in self.states
-        return outcome.state in REPLAYABLE - WAITING
+    def matches_state(self, state: State) -> bool:
+        """Return whether the filter matches a state; `again` is not taken into account."""
+        return state in (self.states or REPLAYABLE - WAITING)
 
 
 class LatestOutcome(NamedTuple):

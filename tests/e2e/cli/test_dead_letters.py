@@ -13,6 +13,9 @@ from service.settings import templates_directory
 from tests.support.real_pipeline import RealPipeline
 from tests.support.wait import eventually
 
+RUN = (OperationPhase.begun, OperationPhase.part, OperationPhase.ended)
+"""The phases of an operation with one part."""
+
 
 async def listed(pipeline: RealPipeline, *filters: str) -> dict[str, str]:
     code, dead_letters, output = await pipeline.tocsin("dead-letters", "list", "--json", *filters)
@@ -83,7 +86,7 @@ async def test_listed_shown_redriven_and_discarded() -> None:
 
         operations = await _operations(pipeline)
         assert {(o.action.value, o.phase) for o in operations} == {
-            (action, phase) for action in ("redrive", "discard") for phase in OperationPhase
+            (action, phase) for action in ("redrive", "discard") for phase in RUN
         }
         assert {o.who for o in operations} == {getpass.getuser()}
         assert next(
@@ -147,7 +150,7 @@ async def test_a_dead_email_is_redriven_and_arrives_once(tmp_path: Path) -> None
         assert f"redriven by {getpass.getuser()}" in mail.steps[2].detail
         assert await listed(pipeline) == {"render_failed": "redriven"}
         operations = await _operations(pipeline)
-        assert [(o.action, o.phase) for o in operations] == [("redrive", phase) for phase in OperationPhase]
+        assert [(o.action, o.phase) for o in operations] == [("redrive", phase) for phase in RUN]
         assert len(next(o for o in operations if o.phase is OperationPhase.part).items) == 2
 
 

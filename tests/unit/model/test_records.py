@@ -11,7 +11,7 @@ from service.model.ids import delivery_id, event_key
 from service.model.operation import Operation
 from service.model.outcome import Outcome, ReadMark
 from service.model.record import Record
-from service.model.soft_bounce import SoftBounceScore
+from service.model.suppression import SoftBounceScore
 from service.model.withdrawal import WithdrawalRecord
 
 AT = 1_790_000_000_000

@@ -18,7 +18,7 @@ def test_a_report_masks_the_addresses_in_a_reply() -> None:
         7,
     )
     assert "ann@shop.test" not in health.report.detail
-    assert RelayReport.from_document(health.report.document()) == health.report
+    assert RelayReport.model_validate_json(health.report.model_dump_json()) == health.report
     assert health.report.remedy
 
 

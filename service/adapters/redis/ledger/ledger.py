@@ -111,8 +111,14 @@ class RedisLedger:
 
     async def entry(self, event: str, delivery: str) -> Entry | None:
         """Return a delivery with its history; None where there is none."""
-        (row,) = await self.rows([(event, delivery)])
-        return _readable_entry(event, delivery, row) if row else None
+        return (await self.entries_of([(event, delivery)]))[0]
+
+    async def entries_of(self, deliveries: Sequence[tuple[str, str]]) -> Sequence[Entry | None]:
+        """Return each (event, delivery id) with its history, in order; None for one that is not there."""
+        return [
+            _readable_entry(event, delivery, row) if row else None
+            for (event, delivery), row in zip(deliveries, await self.rows(deliveries), strict=True)
+        ]
 
     async def entries(self, event: str) -> AsyncIterator[Entry]:
         """Yield all deliveries of an event, in no order."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import free_port
-from streams.consumer.health import StageState
+from service.model.worker import StageState
 from tests.integration.streams.rig import QUICK, Rig
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import eventually

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from streams.consumer.health import StageState
+from service.model.worker import StageState
 from streams.consumer.stage import BatchStage
 from tests.integration.streams.rig import QUICK, Rig
 from tests.support.wait import eventually

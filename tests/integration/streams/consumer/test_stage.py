@@ -11,8 +11,8 @@ import structlog.testing
 from aiokafka import AIOKafkaProducer
 
 from service.model.record import Done, Message, Record
+from service.model.worker import StageState
 from service.ports import Unavailable
-from streams.consumer.health import StageState
 from streams.producer.producer import Producer
 from tests.integration.streams.rig import QUICK, Rig
 from tests.support.wait import eventually

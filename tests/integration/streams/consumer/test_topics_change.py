@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from service.model.record import Message
-from streams.consumer.health import StageState
+from service.model.worker import StageState
 from streams.consumer.stage import BatchStage
 from streams.producer.producer import Producer
 from tests.integration.streams.rig import Rig
@@ -105,12 +105,12 @@ async def test_a_partition_that_nobody_reads_is_in_readiness_and_lag(
             await eventually(lambda: stage.health().state is StageState.incomplete, SECONDS)
             assert not stage.health().ready
             assert stage.health().reason == f"no worker reads {rig.source}-4"
-            assert stage.health().unread == 1
+            assert len(stage.health().unread) == 1
             await write(rig, unread, 7)
             await eventually(lambda: stage.health().lag.get(unread) == 7, SECONDS)
         await eventually(lambda: stage.health().ready, SECONDS)
         await eventually(lambda: stage.health().finished == 7)
-        assert (stage.health().unread, stage.health().reason) == (0, None)
+        assert (stage.health().unread, stage.health().reason) == ([], None)
 
 
 async def test_a_topic_that_does_not_exist_yet_is_named_and_read_when_it_does(

@@ -31,7 +31,8 @@ TABLES = [
 ]
 TABLES += [(method, "/v1/recipients/a") for method in ("GET", "PUT", "PATCH", "DELETE")]
 EVENTS = [("POST", "/v1/events")]
-OPERATE = [("POST", "/v1/bounces"), ("GET", "/v1/explain"), ("POST", "/v1/what-if")]
+OPERATE_READ = [("GET", "/v1/explain"), ("POST", "/v1/what-if")]
+OPERATE_WRITE = [("POST", "/v1/bounces")]
 ACCOUNT = [
     (method, f"/api/2.0/notification_{noun}")
     for method, noun in (
@@ -55,7 +56,7 @@ def test_every_route_is_listed(api: ApiFixture) -> None:
     """Every documented route is in the lists above, so that the tests below cover it."""
     known = {
         (m, p.replace("/x", "/{}").replace("recipients/a", "recipients/{}"))
-        for m, p in INBOX + TOKENS + TABLES + EVENTS + OPERATE + ACCOUNT
+        for m, p in INBOX + TOKENS + TABLES + EVENTS + OPERATE_READ + OPERATE_WRITE + ACCOUNT
     }
     documented = {
         (method.upper(), path.replace("{id}", "{}").replace("{uuid}", "{}"))
@@ -67,7 +68,9 @@ def test_every_route_is_listed(api: ApiFixture) -> None:
     assert documented == known
 
 
-@pytest.mark.parametrize(("method", "path"), INBOX + TOKENS + TABLES + EVENTS + OPERATE + ACCOUNT)
+@pytest.mark.parametrize(
+    ("method", "path"), INBOX + TOKENS + TABLES + EVENTS + OPERATE_READ + OPERATE_WRITE + ACCOUNT
+)
 async def test_every_route_requires_a_credential(api: ApiFixture, method: str, path: str) -> None:
     """401 without a credential, with an invalid one, or with one of the wrong kind."""
     missing = await api.client.request(method, path)
@@ -91,11 +94,12 @@ async def test_every_route_requires_a_credential(api: ApiFixture, method: str, p
     + [(*route, "tokens") for route in TOKENS]
     + [(*route, "tables") for route in TABLES]
     + [(*route, "events") for route in EVENTS]
-    + [(*route, "operate") for route in OPERATE],
+    + [(*route, "operate:read") for route in OPERATE_READ]
+    + [(*route, "operate:write") for route in OPERATE_WRITE],
 )
 async def test_every_route_requires_its_scope(api: ApiFixture, method: str, path: str, scope: str) -> None:
     """A token with every scope but the right one is 403, and the response names the missing scope."""
-    others = {"inbox", "tokens", "tables", "events", "operate"} - {scope}
+    others = {"inbox", "tokens", "tables", "events", "operate:read", "operate:personal"} - {scope}
 
     answer = await api.client.request(method, path, headers=api.bearer("alice", *sorted(others)))
 

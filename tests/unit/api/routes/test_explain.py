@@ -6,15 +6,17 @@ from typing import Any
 import pytest
 
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
-from tests.fakes.relay_reports import FakeRelayReports
 from tests.fakes.supersede_index import FakeSupersedeIndex
+from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.support.api_fixture import ApiFixture
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.operate.test_what_if import Log
@@ -51,7 +53,7 @@ async def resolved(api: ApiFixture) -> ApiFixture:
         tables,
         due=due,
         search=search,
-        relays=FakeRelayReports(),
+        observer=Observer(FakeWorkerReports(), FakeTables(), due, deps.clock),
         clock=deps.clock,
     )  # type: ignore[arg-type]
     what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)

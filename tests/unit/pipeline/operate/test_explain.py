@@ -10,6 +10,7 @@ from service.model.recipient import Choice
 from service.model.relay import RelayReport, RelayState
 from service.model.suppression import suppression
 from service.model.unsubscribe import Unsubscribe, unsubscribe_key
+from service.model.worker import StageReport, StageState, WorkerReport
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.not_notified import NotNotifiedReason
 from tests.support.fake_pipeline import FakePipeline
@@ -225,9 +226,17 @@ async def test_relays_that_take_no_mail_are_named(pipeline: FakePipeline) -> Non
     """With the worker, since when, why, and what to do; one that works is not named."""
     now = pipeline.clock.now_ms()
     refused = RelayReport(
-        "relay1", RelayState.misconfigured, now - 5000, Reason.sender_refused, "553 not owned"
+        worker="w1",
+        relay="relay1",
+        state=RelayState.misconfigured,
+        since_ms=now - 5000,
+        reason=Reason.sender_refused,
+        detail="553 not owned",
     )
-    await pipeline.relays.put("w1", [refused, refused._replace(relay="relay2", state=RelayState.ok)], now)
+    works = refused.model_copy(update={"relay": "relay2", "state": RelayState.ok})
+    await pipeline.reports.put(
+        WorkerReport(worker="w1", at_ms=now, started_ms=now, version="1", relays=(refused, works))
+    )
     await pipeline.ingest(OVERBID)
     (relay,) = (await pipeline.explain(ExplainQuery("1")))["relays"]
 
@@ -238,3 +247,32 @@ async def test_relays_that_take_no_mail_are_named(pipeline: FakePipeline) -> Non
         now - 5000,
     )
     assert "TOCSIN_MAIL__SENDER" in relay["remedy"]
+
+
+async def test_what_a_delivery_waits_for(pipeline: FakePipeline) -> None:
+    """The relay for mail that is queued, since when and what to do; nothing that concerns other stages."""
+    now = pipeline.clock.now_ms()
+    away = RelayReport(
+        worker="w1", relay="main", state=RelayState.breaker_open, since_ms=now - 5000, detail="refused"
+    )
+    stages = tuple(
+        StageReport(worker="w1", stage=name, state=StageState.running, since_ms=now, partitions={name: (0,)})
+        for name in ("resolve", "email.high", "email.normal", "email.bulk", "tables")
+    )
+    report = WorkerReport(worker="w1", at_ms=now, started_ms=now, version="1", stages=stages, relays=(away,))
+    await pipeline.reports.put(report)
+    await pipeline.ingest(OVERBID)
+
+    problems = (await pipeline.explain(ExplainQuery("1")))["problems"]
+    assert [(one["kind"], one["subject"], one["since_ms"]) for one in problems] == [
+        ("stage_not_run", "inbox", None),
+        ("relay_unreachable", "main", now - 5000),
+    ]
+    await pipeline.deliver()
+    assert (await pipeline.explain(ExplainQuery("1")))["problems"] == []
+
+
+async def test_an_event_that_is_not_in_the_ledger_may_wait_for_resolve(pipeline: FakePipeline) -> None:
+    """Without a worker no event is resolved; that is said instead of nothing."""
+    (problem,) = (await pipeline.explain(ExplainQuery("unknown")))["problems"]
+    assert (problem["kind"], problem["remedy"]) == ("no_worker", "start one: `tocsin worker`")

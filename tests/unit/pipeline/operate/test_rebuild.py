@@ -18,7 +18,7 @@ from service.model.ledger import State
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
-from service.model.soft_bounce import SoftBounceScore
+from service.model.suppression import SoftBounceScore
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts

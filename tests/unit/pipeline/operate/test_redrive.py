@@ -1,5 +1,7 @@
 """Redrive: written back byte for byte, the ledger first; the status of a dead letter is in the operation log alone."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from service.model.dead_letter import DeadLetter
@@ -9,7 +11,7 @@ from service.model.operation import Operation, OperationKind, OperationPhase
 from service.model.reasons import DeadReason, Reason
 from service.model.record import Message, PartialValue, Record
 from service.pipeline.messages import dead_letter as dead_letter_message
-from service.pipeline.operate.audit_log import OperationLog, dead_letter_statuses
+from service.pipeline.operate.audit_log import AuditLog, DeadLetterStatus, OperationLog, operations_in
 from service.pipeline.operate.redrive import REDRIVEN, Redriver, discard
 from service.ports import RenderFailed, Unavailable
 from tests.support.fake_pipeline import TOPICS, FakePipeline
@@ -25,8 +27,12 @@ def dead_letters(pipeline: FakePipeline) -> list[DeadLetter]:
     return [DeadLetter.from_record(record) for record in pipeline.records(TOPICS.dead_letter)]
 
 
+async def statuses_of(pipeline: FakePipeline) -> Mapping[str, DeadLetterStatus]:
+    return await AuditLog(pipeline.log, TOPICS.audit).dead_letter_statuses()
+
+
 def redriver(pipeline: FakePipeline) -> Redriver:
-    return Redriver(pipeline.ledger, pipeline, pipeline, TOPICS, pipeline.clock)
+    return Redriver(pipeline.ledger, pipeline, pipeline.log, TOPICS, pipeline.clock)
 
 
 async def render_failure(pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +75,7 @@ async def test_an_event_goes_back_and_is_logged() -> None:
     assert await redriver(pipeline)([second], operation_log(pipeline)) == {REDRIVEN: 1}
 
     assert [m.value for m in pipeline.topics["events"]] == [second.record.value]
-    statuses = dead_letter_statuses(pipeline.records(TOPICS.audit))
+    statuses = await statuses_of(pipeline)
     assert first.id not in statuses
     assert (statuses[second.id].operation, statuses[second.id].operator) == (OperationKind.redrive, "ops")
 
@@ -118,7 +124,7 @@ async def test_the_original_of_a_large_dead_letter_is_read_where_it_was() -> Non
         "no longer in its topic": 1,
     }
     assert pipeline.topics["events"][2:] == [Message("events", b"k", large, [("h", None)])]
-    statuses = dead_letter_statuses(pipeline.records(TOPICS.audit))
+    statuses = await statuses_of(pipeline)
     assert list(statuses) == [f"{TOPICS.dead_letter}:0:0"]
 
 
@@ -176,7 +182,7 @@ async def test_a_delivery_that_ended_since_is_left_alone(monkeypatch: pytest.Mon
     counts = await redriver(pipeline)([dead_letter, gone], operation_log(pipeline))
 
     assert counts == {"sent by now": 1, "not in the ledger any more": 1, REDRIVEN: 0}
-    assert dead_letter_statuses(pipeline.records(TOPICS.audit)) == {}
+    assert (await statuses_of(pipeline)) == {}
     assert len(pipeline.email_records()) == 1
 
 
@@ -189,11 +195,11 @@ async def test_cut_off_before_kafka_has_it_a_dead_letter_stays_open() -> None:
         async def publish(self, messages: object) -> None:
             raise Unavailable("Kafka is unavailable")
 
-    work = Redriver(pipeline.ledger, UnavailablePublisher(), pipeline, TOPICS, pipeline.clock)
+    work = Redriver(pipeline.ledger, UnavailablePublisher(), pipeline.log, TOPICS, pipeline.clock)
     with pytest.raises(Unavailable):
         await work(dead_letters(pipeline), operation_log(pipeline))
 
-    assert dead_letter_statuses(pipeline.records(TOPICS.audit)) == {}
+    assert (await statuses_of(pipeline)) == {}
 
 
 async def test_discarding_is_a_record_and_nothing_else() -> None:
@@ -205,10 +211,7 @@ async def test_discarding_is_a_record_and_nothing_else() -> None:
     pipeline.clock.advance(1000)
     await discard(selected, operation_log(pipeline, OperationKind.discard))
 
-    assert (
-        dead_letter_statuses(pipeline.records(TOPICS.audit))[selected[0].id].operation
-        is OperationKind.discard
-    )
+    assert (await statuses_of(pipeline))[selected[0].id].operation is OperationKind.discard
     assert [(x.id, x.original()) for x in dead_letters(pipeline)] == [(x.id, x.original()) for x in selected]
 
 
@@ -228,7 +231,7 @@ def test_an_operation_survives_the_topic() -> None:
     junk = [
         Record("a", 0, 0, 0, None, value) for value in (None, b"{", b"[]", b'{"id": 1}', b'{"action": "x"}')
     ]
-    assert dead_letter_statuses(junk) == {}
+    assert list(operations_in(junk)) == []
 
 
 def _event(dead_letter: DeadLetter) -> str:

@@ -43,7 +43,7 @@ async def test_services_without_topics_say_why_they_wait(free_port: int) -> None
     dependency = Dependency()
 
     @asynccontextmanager
-    async def resources(_: Producer) -> AsyncIterator[Sequence[faust.Service]]:
+    async def resources(_: Producer, __: Stages) -> AsyncIterator[Sequence[faust.Service]]:
         yield [
             PeriodicTask("schedule", step, dependency.readiness, idle_s=0.01),
             StateKeeperService(dependency, close),  # type: ignore[arg-type]  # it only ticks

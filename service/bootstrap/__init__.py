@@ -14,11 +14,11 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
-from service.adapters.redis.delivery.relay_reports import RedisRelayReports
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
@@ -49,6 +49,7 @@ from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.email.stage import EmailHandler, EmailPorts
 from service.pipeline.inbox.stage import InboxHandler
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Check, Observer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
@@ -70,7 +71,6 @@ from service.ports import (
     OutcomeLog,
     PendingRetries,
     Publisher,
-    RelayReports,
     RelayTransport,
     Renderer,
     SoftBounceScores,
@@ -81,6 +81,7 @@ from service.ports import (
     TableWrites,
     Tracer,
     Withdrawals,
+    WorkerReports,
     Workers,
 )
 from service.settings import Settings, templates_directory
@@ -130,7 +131,7 @@ class Parts:
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
-    relay_reports: RelayReports
+    worker_reports: WorkerReports
     renderer: Renderer
     transport: RelayTransport
     worker: str
@@ -226,10 +227,14 @@ class Parts:
             self.tables,
             due=self.due,
             search=search,
-            relays=self.relay_reports,
+            observer=self.observer(),
             clock=self.clock,
             outcomes=outcomes,
         )
+
+    def observer(self, kafka: Check | None = None) -> Observer:
+        """Return the observer of what is wrong. `kafka` checks Kafka, where this process can."""
+        return Observer(self.worker_reports, self.completeness, self.due, self.clock, kafka)
 
     def what_if(self, log: EventLog) -> WhatIf:
         """Return the predictor of deliveries. `log` holds the events of the last days."""
@@ -333,7 +338,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
-        relay_reports=RedisRelayReports(store),
+        worker_reports=RedisWorkerReports(store),
         renderer=TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands),
         transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
         worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",

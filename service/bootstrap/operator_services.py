@@ -1,0 +1,64 @@
+"""The services of operators, on adapters."""
+
+from functools import partial
+
+from service.adapters.redis.operate.operations import RedisOperations
+from service.adapters.redis.operate.personal_data import RedisPersonalData
+from service.adapters.redis.operate.suppressions import suppressions
+from service.bootstrap import Parts
+from service.pipeline.operate.audit_log import AuditLog
+from service.pipeline.operate.data_requests import DataRequests
+from service.pipeline.operate.dead_letters import DeadLetters
+from service.pipeline.operate.deliveries import DeliverySearch
+from service.pipeline.operate.operations import OperationRunner
+from service.pipeline.operate.privacy import PrivacyPorts
+from service.pipeline.operate.redrive import Redriver
+from service.pipeline.operate.replay import Replayer
+from service.pipeline.operate.replays import Replays
+from service.pipeline.operate.services import OperatorServices
+from service.pipeline.operate.suppressions import Suppressions
+from service.ports import OutcomeLog, Publisher, RecordLog
+
+
+def operator_services(
+    parts: Parts, publisher: Publisher, log: RecordLog, outcomes: OutcomeLog
+) -> OperatorServices:
+    """Return what operators see and do. `publisher` takes records as large as the original of a dead letter."""
+    topics, clock = parts.topics, parts.clock
+    audit, writer = AuditLog(log, topics.audit), parts.table_writer(publisher)
+    replayer = Replayer(parts.catalogue, parts.ledger, parts.due, publisher, topics=topics, clock=clock)
+    privacy = PrivacyPorts(
+        tables=parts.tables,
+        ledger=parts.ledger,
+        inbox=parts.inbox,
+        due=parts.due,
+        personal=RedisPersonalData(parts.store, parts.ledger, clock),
+        writer=writer,
+        publisher=publisher,
+        topics=topics,
+        clock=clock,
+        types=[one.name for one in parts.catalogue],
+    )
+    return OperatorServices(
+        log=log,
+        audit=audit,
+        operations=OperationRunner(RedisOperations(parts.store), audit, clock),
+        deliveries=DeliverySearch(log, parts.ledger, parts.ledger_index, outcomes, topics),
+        due=parts.due,
+        dead_letters=DeadLetters(log, audit, topics),
+        redriver=Redriver(parts.ledger, publisher, log, topics, clock),
+        replays=Replays(log, replayer, topics),
+        suppressions=Suppressions(
+            parts.tables,
+            writer,
+            parts.scores,
+            publisher,
+            scan=partial(suppressions, parts.store),
+            topics=topics,
+            clock=clock,
+        ),
+        data_requests=DataRequests(privacy, log),
+        publisher=publisher,
+        topics=topics,
+        clock=clock,
+    )

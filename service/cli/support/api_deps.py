@@ -1,0 +1,95 @@
+"""The API's ports on their adapters, opened and closed. Everything is imported at once: only `tocsin api` needs it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.adapters.brand_file import BrandError
+from service.adapters.catalogue_file import CatalogueError
+from service.adapters.rate_limits import SharedRateLimits
+from service.adapters.redis.http.ended_sessions import RedisEndedSessions
+from service.adapters.redis.http.idempotency import RedisIdempotency
+from service.adapters.redis.http.stream_tickets import RedisStreamTickets
+from service.adapters.redis.inbox.changes import RedisInboxChanges
+from service.adapters.redis.inbox.pages import RedisInboxReads
+from service.adapters.redis.tables.contacts import RedisContacts
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.directory import RedisRecipientDirectory
+from service.api.deps import ApiDeps
+from service.bootstrap import Parts, bootstrap
+from service.bootstrap.operator_services import operator_services
+from service.cli.support.output import CliError
+from service.pipeline.operate.services import OperatorServices
+from service.ports import OutcomeLog
+from service.settings import Settings
+from streams.kafka.connection import KafkaConnection, kafka_connection
+from streams.producer.producer import Producer
+from streams.reader.event_log import KafkaEventLog
+from streams.reader.outcome_log import KafkaOutcomeLog
+from streams.reader.record_log import KafkaRecordLog
+from streams.topics.table import DEAD_LETTER_BYTES
+
+
+@asynccontextmanager
+async def api_deps(settings: Settings) -> AsyncIterator[ApiDeps]:
+    """Open the adapters behind the API's ports, and close them. Raise CliError for a file that cannot be used."""
+    try:
+        parts = bootstrap(settings)
+    except (CatalogueError, BrandError) as error:
+        raise CliError(str(error)) from error
+    connection = kafka_connection(settings.kafka)
+    producer = Producer(connection)
+    await producer.start()
+    outcomes = KafkaOutcomeLog(connection, parts.topics.outcomes)
+
+    async def redis_error() -> str | None:
+        # a write over the connections of all requests: a replica and a full disk answer reads
+        await parts.store.probe()
+        return await parts.completeness.incomplete()
+
+    try:
+        async with _operator_services(parts, connection, outcomes) as operate:
+            yield ApiDeps(
+                settings=settings,
+                catalogue=parts.catalogue,
+                brands=parts.brands,
+                clock=parts.clock,
+                writer=parts.table_writer(producer),
+                contacts=RedisContacts(parts.store),
+                directory=RedisRecipientDirectory(parts.store),
+                inbox=parts.inbox,
+                inbox_reads=RedisInboxReads(parts.store, parts.clock),
+                inbox_changes=RedisInboxChanges(parts.store),
+                ledger=parts.ledger,
+                publisher=producer,
+                accounts=RedisAccounts(parts.store),
+                api_keys=RedisApiKeys(parts.store),
+                rate_limits=SharedRateLimits(parts.store),
+                idempotency=RedisIdempotency(parts.store),
+                stream_tickets=RedisStreamTickets(parts.store),
+                ended_sessions=RedisEndedSessions(parts.store),
+                events_topic=settings.kafka.events[0],
+                bounces=parts.bounces(producer),
+                explain=parts.explain(outcomes),
+                what_if=parts.what_if(KafkaEventLog(connection, settings.kafka)),
+                operate=operate,
+                checks={"redis": redis_error, "kafka": producer.not_ready_reason},
+                stalls={"redis": parts.store.stalled_s},
+            )
+    finally:
+        await producer.stop()
+        await parts.store.close()
+
+
+@asynccontextmanager
+async def _operator_services(
+    parts: Parts, connection: KafkaConnection, outcomes: OutcomeLog
+) -> AsyncIterator[OperatorServices]:
+    """Open what operators use, and cut off at the end what they have begun."""
+    # A producer of its own: the original of a dead letter may be larger than what a request may publish.
+    producer = Producer(connection, limit_bytes=DEAD_LETTER_BYTES)
+    services = operator_services(parts, producer, KafkaRecordLog(connection), outcomes)
+    try:
+        yield services
+    finally:
+        await services.operations.close()
+        await producer.stop()
