@@ -15,6 +15,7 @@ from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.pipeline.operate.services import OperatorServices
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.tables.preference_centre import PreferenceCentre
@@ -78,6 +79,7 @@ class ApiDeps:
     explain: Explainer | None = None
     what_if: WhatIf | None = None
     operate: OperatorServices | None = None
+    observer: Observer | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     stalls: Mapping[str, StallCheck] = field(default_factory=dict)
 

@@ -5,10 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.support.output import CliError, json_line, print_note, print_text, table
-from service.cli.support.times import iso
+from service.cli.support.cells import grouped, plural
+from service.cli.support.output import CliError, Utc, json_line, print_note, print_wrapped, time_format
+from service.cli.support.table import Column, Kind, print_table
 
 app = typer.Typer(add_completion=False)
+_DRIFT = (
+    Column("kind", priority=8, heading="difference"),
+    Column("what", Kind.id, priority=9, narrow=16, heading="of"),
+    Column("said", priority=6, heading="detail"),
+    Column("repaired", priority=7, narrow=8),
+)
 
 
 @app.command()
@@ -19,6 +26,7 @@ def audit(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds that a delivery may take from the due set to its stage.")
     ] = 5.0,
+    utc: Utc = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Count every delivery in retention, and compare the due set and the inboxes with the ledger.
@@ -32,7 +40,7 @@ def audit(
     if as_json:
         json_line(document)
     else:
-        _show(document)
+        _show(document, utc=utc)
     if document["drift_left"]:
         raise typer.Exit(1)
 
@@ -59,23 +67,22 @@ async def _audit(repair: bool, patience_s: float) -> dict[str, Any]:
         await parts.store.close()
 
 
-def _show(document: Mapping[str, Any]) -> None:
+def _show(document: Mapping[str, Any], *, utc: bool) -> None:
+    times = time_format(utc=utc)
     by_state = {**document["final"], **document["open"]}
     equal = "=" if document["balanced"] else "≠"
-    counts = " + ".join(f"{n} {state}" for state, n in by_state.items())
-    print_text(f"{document['events']} events, {document['resolved']} deliveries {equal} {counts or 'none'}")
-    print_text(f"{document['waiting']} deliveries in the due set; {document['inboxes']} inboxes")
+    counts = " + ".join(f"{grouped(n)} {state}" for state, n in by_state.items())
+    resolved = f"{plural(document['events'], 'event')}, {plural(document['resolved'], 'delivery')}"
+    print_wrapped(f"{resolved} {equal} {counts or 'none'}", hanging="  ")
+    waiting, inboxes = plural(document["waiting"], "delivery"), plural(document["inboxes"], "inbox")
+    print_wrapped(f"{waiting} in the due set; {inboxes}", hanging="  ")
     for state, oldest in document["oldest_open"].items():
-        print_text(f"oldest {state}: {iso(oldest['since_ms'])}  {oldest['delivery']}")
+        print_wrapped(f"oldest {state}: {times(oldest['since_ms'])}  {oldest['delivery']}", hanging="  ")
     if document["drift"]:
-        rows = (
-            (drift["kind"], drift["what"], drift["said"], "repaired" if drift["repaired"] else "")
-            for drift in document["drift"]
-        )
-        table(("difference", "of", "detail", ""), rows)
+        print_table(_DRIFT, document["drift"])
     if last := document["catch_up"]:
         print_note(
-            f"Redis was last caught up from Kafka at {iso(last['began_ms'])}: {last['records']} records"
+            f"Redis was last caught up from Kafka {times(last['began_ms'])}: {plural(last['records'], 'record')}"
         )
     left = document["drift_left"]
     print_note(f"differences left: {left or 'none'}")

@@ -10,7 +10,8 @@ import typer
 
 from service.cli.support.factories import require_topic
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import CliError, json_line, listing, print_note, print_text
+from service.cli.support.output import CliError, json_line, print_note, print_text
+from service.cli.support.table import listing
 from service.cli.support.times import iso, moment_ms
 from service.model.mask import mask_text, mask_value
 from service.model.operation import OperationKind, OperationPhase

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.output import CliError, print_text, table
+from service.cli.support.output import CliError, print_text
+from service.cli.support.table import Column, Kind, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 _SAMPLE_TIMEOUT_S = 30.0
+_SAMPLES = (
+    Column("event", priority=9, narrow=16),
+    Column("recipient", Kind.id, priority=8, narrow=14),
+    Column("channel", priority=7, narrow=7),
+    Column("state", Kind.state, priority=8),
+    Column("reason", priority=5),
+    Column("detail", priority=4),
+)
 
 
 @app.command()
@@ -82,15 +91,19 @@ async def _run_samples(parts: "Parts", *, must_finish: bool) -> None:
 def _print(results: "Sequence[SampleResult]", replies: "Mapping[str, str]") -> None:
     """Print the final states; `replies` has what the relay said, by delivery."""
     rows = [
-        (
-            *(result.type, entry.recipient, entry.channel, entry.state),
-            *(entry.newest_step.reason, entry.newest_step.detail or replies.get(entry.delivery, "")),
-        )
+        {
+            "event": result.type,
+            "recipient": entry.recipient,
+            "channel": entry.channel,
+            "state": entry.state,
+            "reason": entry.newest_step.reason,
+            "detail": entry.newest_step.detail or replies.get(entry.delivery, ""),
+        }
         for result in results
         for entry in result.entries
     ]
     print_text("")
-    table(("event", "recipient", "channel", "state", "reason", "detail"), rows)
+    print_table(_SAMPLES, rows)
 
 
 def _states(result: "SampleResult") -> str:

@@ -1,20 +1,20 @@
 """`tocsin doctor`: check the settings and every dependency, and print a remedy for each problem."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated
 
 import typer
 
 from service.cli.checks import Finding, Status, fail
-from service.cli.support.output import json_line, print_text, table
+from service.cli.support.output import STYLES, json_line, print_text, print_wrapped
+from service.cli.support.settings_view import SETTING_COLUMNS, setting_rows
+from service.cli.support.table import listing
 from service.settings import Settings, load
 
 app = typer.Typer(add_completion=False)
-_HIDDEN = "**********"
-_STYLES = {Status.ok: "green", Status.hint: "cyan", Status.warn: "yellow", Status.fail: "red"}
+_HANGING = " " * 25  # under the detail of a finding
 Check = Callable[[Settings], Awaitable[Sequence[Finding]]]
 
 
@@ -38,9 +38,10 @@ def doctor(
         if as_json:
             json_line(asdict(finding))
             continue
-        print_text(f"{finding.status:<5} {finding.check:<18} {finding.detail}", _STYLES[finding.status])
+        style = STYLES[finding.status]
+        print_wrapped(f"{finding.status:<5} {finding.check:<18} {finding.detail}", style, hanging=_HANGING)
         if finding.remedy:
-            print_text(f"      {'':<18} → {finding.remedy}")
+            print_wrapped(f"→ {finding.remedy}", indent=_HANGING, hanging=f"{_HANGING}  ")
     if any(finding.status is Status.fail for finding in findings):
         raise typer.Exit(1)
 
@@ -82,30 +83,6 @@ async def _guarded(name: str, check: Check, settings: Settings) -> Sequence[Find
 
 
 def _print_settings(settings: Settings, as_json: bool) -> None:
-    rows = list(_variables("TOCSIN", _without_secrets(settings)))
-    if as_json:
-        for name, value in rows:
-            json_line({"setting": name, "value": value})
-    else:
-        table(("setting", "value"), rows)
+    listing(SETTING_COLUMNS, setting_rows(settings), as_json=as_json)
+    if not as_json:
         print_text("")
-
-
-def _without_secrets(settings: Settings) -> dict[str, Any]:
-    """Return the settings with secrets hidden; of the Redis URL only the password is hidden."""
-    document = settings.model_dump(mode="json")
-    url = urlsplit(settings.redis.url.get_secret_value())
-    if url.password:
-        user, _, host = url.netloc.rpartition("@")
-        url = url._replace(netloc=f"{user.partition(':')[0]}:{_HIDDEN}@{host}")
-    document["redis"]["url"] = urlunsplit(url)
-    return document
-
-
-def _variables(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each setting by the name of its environment variable."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _variables(f"{prefix}{'_' if prefix == 'TOCSIN' else '__'}{name.upper()}", inner)
-    else:
-        yield prefix, value

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.support.factories import kafka_connection, require_topic
-from service.cli.support.output import CliError, json_line, listing, print_note, print_text
+from service.cli.support.output import CliError, Utc, json_line, print_note, print_text
+from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import iso
 from service.settings import load
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_COLUMNS = (
+    Column("id", Kind.id, priority=9),
+    Column("name", priority=8),
+    Column("scopes", priority=7, narrow=8),
+    Column("created", Kind.time, priority=5),
+    Column("revoked", Kind.time, priority=6),
+)
 
 
 @app.callback()
@@ -47,10 +55,10 @@ def create(
 
 
 @app.command("list")
-def list_keys(*, as_json: Json = False) -> None:
+def list_keys(*, utc: Utc = False, as_json: Json = False) -> None:
     """List every key, also revoked ones, without secrets."""
     keys = asyncio.run(_all())
-    listing(("id", "name", "scopes", "created", "revoked"), map(_row, keys), as_json=as_json)
+    listing(_COLUMNS, map(_row, keys), as_json=as_json, utc=utc)
 
 
 @app.command()

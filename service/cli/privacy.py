@@ -8,14 +8,27 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from service.cli.support.cells import plural
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import json_line, print_note, print_text
+from service.cli.support.output import json_line, print_note, print_wrapped
 from service.cli.support.record_view import printable_value
 from service.cli.support.times import iso
 from service.model.operation import OperationKind, OperationPhase, pseudonym
 from service.model.record import Record
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+_NOUNS = {
+    "recipients": "recipient",
+    "contacts": "contact",
+    "groups": "group",
+    "suppressions": "suppression",
+    "unsubscribes": "unsubscribe",
+    "inbox": "inbox entry",
+    "ledger": "ledger entry",
+    "due": "due delivery",
+    "stopped": "stopped delivery",
+    "kafka": "Kafka record",
+}
 Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
 Address = Annotated[
     str, typer.Option(help="Every recipient and contact with this address, and its entries in groups.")
@@ -49,7 +62,7 @@ def export(
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2) + b"\n")
-    print_text(f"{out}: {_listed(item_counts(document)) or 'no data'}")
+    print_wrapped(f"{out}: {_listed(item_counts(document)) or 'no data'}", hanging="  ")
 
 
 @app.command()
@@ -109,7 +122,7 @@ async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_j
     if as_json:
         json_line(counts)
     else:
-        print_text(_listed(counts) or "there was no data to erase")
+        print_wrapped(_listed(counts) or "there was no data to erase", hanging="  ")
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -123,4 +136,4 @@ def _row(record: Record) -> dict[str, Any]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts.items())
+    return ", ".join(plural(number, _NOUNS.get(name, name)) for name, number in counts.items())

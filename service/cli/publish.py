@@ -13,7 +13,8 @@ import typer
 
 from service.cli.support.factories import kafka_connection, load_catalogue
 from service.cli.support.option_input import read_input
-from service.cli.support.output import CliError, json_line, listing, print_text
+from service.cli.support.output import CliError, json_line, print_text
+from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import iso, moment_ms
 from service.settings import Settings, load
 
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 _BATCH = 500
+_TYPES = (
+    Column("name", priority=9, narrow=20),
+    Column("title", priority=6, narrow=20),
+    Column("channels", priority=7, narrow=8),
+    Column("audience", priority=8),
+    Column("domain", priority=5, narrow=8),
+    Column("number", Kind.number, priority=3),
+)
 
 
 @app.command(no_args_is_help=True)
@@ -187,8 +196,7 @@ def _data(text: str) -> dict[str, Any]:
 
 
 def _list(catalogue: "Catalogue", as_json: bool) -> None:
-    columns = ("name", "domain", "number", "title", "channels", "audience")
-    listing(columns, map(_type_row, catalogue), as_json=as_json)
+    listing(_TYPES, map(_type_row, catalogue), as_json=as_json)
 
 
 def _type_row(type_: "NotificationType") -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.output import CliError, json_line, listing, print_note
+from service.cli.support.cells import plural
+from service.cli.support.output import CliError, json_line, print_note
+from service.cli.support.table import Column, Kind, listing
 
 if TYPE_CHECKING:
     from service.bootstrap import Parts
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from streams.reader.rebuild import RebuildReport
 
 app = typer.Typer(add_completion=False)
+_COLUMNS = (
+    Column("table", priority=9),
+    Column("rows", Kind.number, priority=8),
+    Column("checksum", Kind.id, priority=7),
+)
 
 
 @app.command()
@@ -48,7 +55,7 @@ def rebuild(
         raise typer.Exit(1)
     report = uvloop.run(_rebuild())
     for topic, records in report.refused.items():
-        print_note(f"{records} records of {topic} were skipped: they cannot be decoded")
+        print_note(f"{plural(records, 'record')} of {topic} skipped: not decodable")
     if as_json:
         json_line({"read": dict(report.read), "refused": dict(report.refused)})
     _print(report.sums, as_json)
@@ -119,4 +126,4 @@ class _Progress:
 
 
 def _print(sums: "Sequence[TableCount]", as_json: bool) -> None:
-    listing(("table", "rows", "checksum"), map(asdict, sums), as_json=as_json)
+    listing(_COLUMNS, map(asdict, sums), as_json=as_json)

@@ -13,8 +13,9 @@ import typer
 
 from service.cli.importing.checkpoint import Checkpoint, checkpoint_path, load_checkpoint, new_checkpoint
 from service.cli.importing.row_reader import BadFile, Format
+from service.cli.support.cells import grouped, plural
 from service.cli.support.factories import kafka_connection, require_topic
-from service.cli.support.output import CliError, console, json_line, print_note, print_text
+from service.cli.support.output import CliError, console, json_line, print_note, print_wrapped
 from service.ports import Unavailable
 from service.settings import Settings, load
 
@@ -82,7 +83,7 @@ def load_file(
     _report(end, time.monotonic() - started_s, as_json=as_json, dry_run=dry_run)
     if end.counts.refused:
         raise CliError(
-            f"{end.counts.refused} of {end.counts.rows} rows were refused",
+            f"{grouped(end.counts.refused)} of {plural(end.counts.rows, 'row')} were refused",
             "" if refused else "--refused FILE writes them to a file",
         )
 
@@ -177,7 +178,10 @@ def _report(end: Checkpoint, duration_s: float, *, as_json: bool, dry_run: bool)
     if as_json:
         json_line({**counts, "lines": end.place.line, "seconds": round(duration_s, 3), "dry_run": dry_run})
         return
-    results = ", ".join(f"{number} {name}" for name, number in counts.items() if name != "rows" and number)
+    results = ", ".join(
+        f"{grouped(number)} {name}" for name, number in counts.items() if name != "rows" and number
+    )
     summary = f": {results}" if results else ", all valid" if dry_run else ""
     end_note = "; nothing was written" if dry_run else ""
-    print_text(f"{counts['rows']} rows{summary}, in {duration_s:.1f} s{end_note}")
+    line = f"{plural(counts['rows'], 'row')}{summary}, in {duration_s:.1f} s{end_note}"
+    print_wrapped(line, hanging="  ")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import json_line, listing, print_note, print_text
+from service.cli.support.output import json_line, print_note, print_text
+from service.cli.support.table import listing
 from service.cli.support.times import moment_ms
 from service.model.channels import Channel
 from service.model.ledger import State

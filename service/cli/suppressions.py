@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.support.operator_session import operator_session
-from service.cli.support.output import CliError, listing, print_note, print_text
+from service.cli.support.output import CliError, Utc, print_note, print_text
+from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import iso
 
 if TYPE_CHECKING:
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="An email address.")]
+_COLUMNS = (
+    Column("address_key", Kind.id, priority=9, narrow=13),
+    Column("reason", priority=8, narrow=17),
+    Column("since", Kind.time, priority=7),
+    Column("until", Kind.time, priority=6),
+    Column("detail", priority=4),
+)
 Why = Annotated[str, typer.Option("--reason", help="Why; kept in the operation log.")]
 
 
@@ -28,13 +36,14 @@ def list_suppressions(
     address: Annotated[
         str, typer.Option(help="Only this address; exit code 1 when it is not suppressed.")
     ] = "",
+    utc: Utc = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
     """List the suppressions with reason, start and end, newest first."""
     rows = asyncio.run(_rows(address))
     if address and not rows:
         raise CliError("this address is not suppressed")
-    listing(("address_key", "reason", "since", "until", "detail"), rows, as_json=as_json)
+    listing(_COLUMNS, rows, as_json=as_json, utc=utc)
 
 
 @app.command()

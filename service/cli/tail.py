@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.factories import kafka_connection
-from service.cli.support.output import CliError, json_line, print_wrapped
-from service.cli.support.times import moment_ms
+from service.cli.support.output import CliError, Utc, json_line, print_note
+from service.cli.support.times import iso, moment_ms
 from service.model.catalogue import Lane
 from service.model.channels import CHANNELS, Channel
 from service.model.topics import TopicNames
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
-_STYLES = {
-    "sent": "green",
-    "delivered": "green",
-    "deferred": "yellow",
-    "ambiguous": "yellow",
-    "held": "yellow",
-    "returned": "yellow",
-    "bounced": "red",
-    "dead": "red",
-    "skipped": "dim",
-}
-_HANGING = " " * 14  # later lines of a record begin under its topic, right of the time
 _CHANNEL_TOPICS = [
     short
     for channel in Channel
@@ -53,6 +41,13 @@ class TailFilter:
     def matches(self, view: "RecordView") -> bool:
         """Return True when each field of the filter has one of its values in the record."""
         return all(not values.isdisjoint(view.fields.get(name, ())) for name, values in self.fields.items())
+
+    def described(self, topics: Sequence[str]) -> str:
+        """Return which records are shown, as a sentence."""
+        only = "".join(f"; only {name} {' or '.join(sorted(values))}" for name, values in self.fields.items())
+        begin = "now" if self.since_ms is None else iso(self.since_ms) if self.since_ms else "the beginning"
+        end = "to the present end" if self.until_end else "on; Ctrl-C stops"
+        return f"following {', '.join(topics)}{only}; from {begin} {end}"
 
 
 @app.command()
@@ -86,6 +81,7 @@ def tail(
     show_personal: Annotated[
         bool, typer.Option("--show-personal", help="Do not mask addresses and names.")
     ] = False,
+    utc: Utc = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
 ) -> None:
     """Follow topics; default: outcomes and dead letters. Ctrl-C stops it."""
@@ -99,15 +95,20 @@ def tail(
     values = {name: frozenset(values) for name, values in fields.items() if values}
     filter_ = TailFilter(values, since_ms, until_end, limit)
     settings = load()
-    show = _printer(settings, show_personal, as_json)
+    show = _printer(settings, show_personal, as_json, utc)
+    say = (lambda _: None) if as_json else print_note
     try:
-        asyncio.run(_tail(settings, topic or ["dispatch", "outcomes", "dead-letter"], filter_, show))
+        asyncio.run(_tail(settings, topic or ["dispatch", "outcomes", "dead-letter"], filter_, show, say))
     except KeyboardInterrupt:
         raise typer.Exit from None  # the usual way to stop it
 
 
 async def _tail(
-    settings: Settings, topics: Sequence[str], filter_: TailFilter, show: "Callable[[RecordView], None]"
+    settings: Settings,
+    topics: Sequence[str],
+    filter_: TailFilter,
+    show: "Callable[[RecordView], None]",
+    say: Callable[[str], None],
 ) -> None:
     from service.cli.support.record_view import record_view
     from streams.reader.follow import UnknownTopic, follow
@@ -115,7 +116,11 @@ async def _tail(
     names, shown = TopicNames(settings.kafka.prefix), 0
     full_names = list(dict.fromkeys(full for name in topics for full in topic_names(name, settings)))
     records = follow(
-        kafka_connection(settings), full_names, since_ms=filter_.since_ms, until_end=filter_.until_end
+        kafka_connection(settings),
+        full_names,
+        since_ms=filter_.since_ms,
+        until_end=filter_.until_end,
+        on_start=lambda: say(filter_.described(full_names)),
     )
     try:
         async with aclosing(records):
@@ -132,15 +137,12 @@ async def _tail(
         ) from error
 
 
-def _printer(settings: Settings, personal: bool, as_json: bool) -> "Callable[[RecordView], None]":
-    from service.cli.support.record_view import view_line
+def _printer(settings: Settings, personal: bool, as_json: bool, utc: bool) -> "Callable[[RecordView], None]":
+    from service.cli.support.record_line import RecordPrinter
 
-    names = TopicNames(settings.kafka.prefix)
     if as_json:
         return lambda view: json_line(view.document(personal=personal), flush=True)
-    return lambda view: print_wrapped(
-        view_line(view, names, personal=personal), _STYLES.get(view.first("state"), ""), hanging=_HANGING
-    )
+    return RecordPrinter(TopicNames(settings.kafka.prefix), personal=personal, utc=utc)
 
 
 def topic_names(name: str, settings: Settings) -> Sequence[str]:

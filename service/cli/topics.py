@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.support.cells import plural
 from service.cli.support.factories import kafka_connection
-from service.cli.support.output import listing, print_note
+from service.cli.support.output import print_note
+from service.cli.support.table import Column, Kind, listing
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
+_CHANGES = (Column("topic", Kind.id, priority=9, narrow=20), Column("done", priority=8))
+_TOPICS = (
+    Column("topic", Kind.id, priority=9, narrow=20),
+    Column("partitions", Kind.number, priority=8),
+    Column("replication", Kind.number, priority=4),
+    Column("cleanup", priority=6, narrow=7),
+    Column("retention_days", Kind.number, priority=5),
+    Column("key", priority=3),
+    Column("differs", priority=7),
+)
 
 
 @app.callback()
@@ -28,10 +40,10 @@ def apply(as_json: Json = False) -> None:
     Topics of the upstream services are created and get partitions; their settings are not changed.
     """
     changes = asyncio.run(_apply(load()))
-    listing(("topic", "done"), (change._asdict() for change in changes), as_json=as_json)
+    listing(_CHANGES, (change._asdict() for change in changes), as_json=as_json)
     if not as_json:
         changed = sum(change.done != "unchanged" for change in changes)
-        print_note(f"{len(changes)} topics, {changed or 'none'} changed")
+        print_note(f"{plural(len(changes), 'topic')}, {changed or 'none'} changed")
 
 
 @app.command("list")
@@ -50,8 +62,7 @@ def list_topics(as_json: Json = False) -> None:
             events=kafka.events,
         )
     )
-    columns = ("topic", "partitions", "replication", "cleanup", "retention_days", "key", "differs")
-    listing(columns, (status._asdict() for status in statuses), as_json=as_json)
+    listing(_TOPICS, (status._asdict() for status in statuses), as_json=as_json)
 
 
 async def _apply(settings: Settings) -> "list[TopicChange]":

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.support.cells import plural
 from service.cli.support.option_input import read_input
-from service.cli.support.output import CliError, json_line, print_text, table
+from service.cli.support.output import CliError, json_line, print_wrapped
+from service.cli.support.table import Column, Kind, print_table
 from service.cli.support.times import duration_s
 from service.model.channels import Channel
 
@@ -19,6 +21,25 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 _CHANNELS = " or ".join(Channel)
 _S_PER_DAY = 86_400
+_PREDICTED = (
+    Column("recipient", Kind.id, priority=9, narrow=14),
+    Column("channel", priority=8, narrow=7),
+    Column("rule", priority=4),
+    Column("address", priority=5),
+    Column("state", Kind.state, priority=8),
+    Column("reason", priority=6),
+    Column("detail", priority=7, narrow=16),
+)
+_DIFFERENCES = (
+    Column("event", Kind.id, priority=7),
+    Column("type", priority=6),
+    Column("recipient", Kind.id, priority=9),
+    Column("channel", priority=8, narrow=7),
+    Column("before", Kind.state, priority=8),
+    Column("before_detail", priority=3, heading="detail"),
+    Column("after", Kind.state, priority=8),
+    Column("after_detail", priority=4, heading="detail"),
+)
 
 
 @app.command(no_args_is_help=True)
@@ -118,33 +139,35 @@ def _parse(text: str, parts: "Parts") -> "Event":
 
 
 def _print_event(document: Mapping[str, Any]) -> None:
-    rows = (
-        (d["recipient"], d["channel"], f"{d['found']} {d['scope']}".strip(), d["address"], *_decision(d))
-        for d in document["would"]
-    )
-    table(("recipient", "channel", "rule", "address", "state", "reason", "detail"), rows)
+    rows = [
+        {
+            **{name: predicted[name] for name in ("recipient", "channel", "address", "reason")},
+            "rule": f"{predicted['found']} {predicted['scope'].removesuffix('|')}".strip(),
+            "state": predicted["state"] or "none",
+            "detail": predicted["why"],
+        }
+        for predicted in document["would"]
+    ]
+    print_table(_PREDICTED, rows)
     counts = ", ".join(f"{n} {state}" for state, n in document["counts"].items())
-    print_text(f"{document['event']['type']}: {counts or 'no deliveries'}")
-
-
-def _decision(document: Mapping[str, Any]) -> tuple[str, str, str]:
-    return document["state"] or "none", document["reason"], document["why"]
+    print_wrapped(f"{document['event']['type']}: {counts or 'no deliveries'}", hanging="  ")
 
 
 def _print_change(document: Mapping[str, Any]) -> None:
-    rows = (
-        (
-            *(change["event"]["id"], change["event"]["type"], change["recipient"], change["channel"]),
-            *_state_and_detail(change["before"]),
-            *_state_and_detail(change["after"]),
-        )
+    rows = [
+        {
+            "event": change["event"]["id"],
+            "type": change["event"]["type"],
+            "recipient": change["recipient"],
+            "channel": change["channel"],
+            "before": change["before"]["state"] or "none",
+            "before_detail": change["before"]["why"],
+            "after": change["after"]["state"] or "none",
+            "after_detail": change["after"]["why"],
+        }
         for change in document["differences"]
-    )
-    table(("event", "type", "recipient", "channel", "before", "detail", "after", "detail"), rows)
+    ]
+    print_table(_DIFFERENCES, rows)
     counts = document["counts"]
-    print_text(f"{document['events']} events: {counts['more']} deliveries more, {counts['fewer']} fewer")
-
-
-def _state_and_detail(document: Mapping[str, Any]) -> tuple[str, str]:
-    state, _, detail = _decision(document)
-    return state, detail
+    more, events = plural(counts["more"], "delivery"), plural(document["events"], "event")
+    print_wrapped(f"{events}: {more} more, {counts['fewer']} fewer", hanging="  ")

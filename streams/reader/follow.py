@@ -1,6 +1,6 @@
 """Topics read from a time on, outside any consumer group, to their end or for ever."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -22,11 +22,13 @@ async def follow(
     *,
     since_ms: int | None = None,
     until_end: bool = False,
+    on_start: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Record, None]:
     """Yield the records of topics, those of one partition in their order, all of them roughly by time.
 
     `since_ms`: start at that time (milliseconds since the epoch); 0: at the oldest record; None: at the present end.
-    `until_end`: stop where the topics ended when reading began. Raise UnknownTopic, Unavailable.
+    `until_end`: stop where the topics ended when reading began. `on_start` is called when reading begins. Raise
+    UnknownTopic, Unavailable.
     """
     counts = await partition_counts(connection)
     if missing := [topic for topic in topics if topic not in counts]:
@@ -40,6 +42,7 @@ async def follow(
             ends = await consumer.end_offsets(partitions)
             await _seek(consumer, ends, since_ms)
         unread = dict(ends) if until_end else None
+        on_start()
         async with kafka_errors(connection, None):
             async for record in _read(consumer, unread):
                 yield record

@@ -250,15 +250,10 @@ class Keys:
         """Return the ticket of a live stream, by the hash of its secret."""
         return f"{self.prefix}{{q:{hash_}}}:ticket"
 
-<<<<<<< HEAD
     def ended_session(self, session: str) -> str:
         """Return the note that a session of the console was signed out."""
         return f"{self.prefix}{{q:{escape(session)}}}:ended"
 
-    def relay_reports(self) -> str:
-        """Return the hash of the workers' reports on their relays."""
-        return f"{self.prefix}{{w}}:relays"
-=======
     def operation(self, id_: str) -> str:
         """Return how far an operation is."""
         return f"{self.prefix}{{o:{escape(id_)}}}:operation"
@@ -270,7 +265,6 @@ class Keys:
     def stage_runs(self) -> str:
         """Return the hash of the times at which a worker last ran each stage."""
         return f"{self.prefix}{{w}}:stages"
->>>>>>> records
 
     def heartbeat(self, owner: str) -> str:
         """Return the heartbeat of an owner epoch."""

@@ -72,6 +72,7 @@ async def api_deps(settings: Settings) -> AsyncIterator[ApiDeps]:
                 explain=parts.explain(outcomes),
                 what_if=parts.what_if(KafkaEventLog(connection, settings.kafka)),
                 operate=operate,
+                observer=parts.observer(producer.not_ready_reason),
                 checks={"redis": redis_error, "kafka": producer.not_ready_reason},
                 stalls={"redis": parts.store.stalled_s},
             )

@@ -1,19 +1,34 @@
-"""Output of commands: results on stdout, as text or JSON; notes and errors on stderr, one line each."""
+"""Output of commands: results on stdout, as text or JSON; notes and errors on stderr.
+
+On a terminal a line is broken between words at the terminal's width; a pipe gets whole lines, for `grep`.
+"""
 
 import sys
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+import time
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
+import typer
 
-from service.model.mask import mask_text, printable
+from service.cli.support.cells import printable, wrap
+from service.cli.support.times import TimeFormat
+from service.model.mask import mask_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PIPE_WIDTH = 10_000  # a pipe has no width: no line is cut off or wrapped
+_PIPE_WIDTH = 10_000  # for rich, which cuts or wraps at some width
+_LEAST_WIDTH = 40
+Utc = Annotated[bool, typer.Option("--utc", help="Show times in full, in UTC, as a pipe gets them.")]
+STYLES = {
+    **dict.fromkeys(("sent", "delivered", "ok", "on", "redriven", "active"), "green"),
+    **dict.fromkeys(("queued", "sending", "hint", "running"), "cyan"),
+    **dict.fromkeys(("deferred", "ambiguous", "held", "returned", "warn", "paused", "resting"), "yellow"),
+    **dict.fromkeys(("bounced", "dead", "expired", "fail", "open", "stopped", "misconfigured"), "red"),
+    **dict.fromkeys(("skipped", "superseded", "withdrawn", "discarded", "revoked", "off"), "dim"),
+}
+"""The colour of each state: of deliveries, dead letters, relays, stages, keys and the findings of `doctor`."""
 
 
 class CliError(Exception):
@@ -34,40 +49,43 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
+def terminal_width(*, stderr: bool = False) -> int | None:
+    """Return the columns of the terminal that stdout or stderr is; None where it is none."""
+    target = console(stderr=stderr)
+    return max(target.width, _LEAST_WIDTH) if target.is_terminal else None
+
+
+def time_format(*, utc: bool = False) -> TimeFormat:
+    """Return how times are shown: relative to now on a terminal; in full if `utc`, and in a pipe."""
+    return TimeFormat(utc or terminal_width() is None, time.time_ns() // 1_000_000)
+
+
 def print_error(message: str, remedy: str = "") -> None:
-    """Print an error as one line on stderr, with addresses masked."""
-    line = printable(mask_text(" ".join(f"{message}; {remedy}".split() if remedy else message.split())))
-    console(stderr=True).print(f"tocsin: {line}", style="red", soft_wrap=True)
+    """Print an error on stderr, with addresses masked; as one line where stderr is no terminal."""
+    line = mask_text(" ".join(f"{message}; {remedy}".split() if remedy else message.split()))
+    print_wrapped(f"tocsin: {line}", "red", hanging="  ", stderr=True)
 
 
 def print_note(message: str) -> None:
-    """Print a line on stderr that is not part of the result."""
-    console(stderr=True).print(printable(message), style="dim", soft_wrap=True)
+    """Print a note on stderr, which is not part of the result."""
+    print_wrapped(message, "dim", hanging="  ", stderr=True)
 
 
 def print_text(message: str, style: str = "") -> None:
-    """Print a line of the result."""
+    """Print a line of the result as it is, of any length: what is copied must not be broken."""
     console().print(printable(message), style=style or None, soft_wrap=True)
 
 
-def print_wrapped(message: str, style: str = "", *, indent: str = "", hanging: str = "") -> None:
-    """Print a line of the result; on a terminal break it between words, with later lines indented by `hanging`.
-
-    A pipe gets one line, so that `grep` finds whole records.
-    """
-    text = printable(message)
+def print_wrapped(
+    message: str, style: str = "", *, indent: str = "", hanging: str = "", stderr: bool = False
+) -> None:
+    """Print a paragraph; on a terminal break it between words, with later lines indented by `hanging`."""
+    text, columns = printable(message), terminal_width(stderr=stderr)
     lines = [indent + text]
-    if console().is_terminal:
-        lines = textwrap.wrap(
-            text,
-            max(console().width, 40),
-            initial_indent=indent,
-            subsequent_indent=hanging or indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+    if columns is not None:
+        lines = list(wrap(text, columns, indent=indent, hanging=hanging or indent))
     for line in lines:
-        console().print(line, style=style or None, soft_wrap=True)
+        console(stderr=stderr).print(line, style=style or None, soft_wrap=True)
 
 
 def json_line(document: Any, *, flush: bool = False) -> None:
@@ -75,31 +93,3 @@ def json_line(document: Any, *, flush: bool = False) -> None:
     sys.stdout.buffer.write(orjson.dumps(document, default=str) + b"\n")
     if flush:
         sys.stdout.buffer.flush()
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; columns of numbers are aligned to the right."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    lines = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
-    for index, column in enumerate(columns):
-        number = bool(lines) and all(line[index].replace(".", "", 1).isdigit() for line in lines)
-        grid.add_column(column, justify="right" if number else "left", overflow="fold")
-    for line in lines:
-        grid.add_row(*map(Text, line))
-    console().print(grid)
-
-
-def listing(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows as a table of these columns, or as JSON Lines with all their fields."""
-    if as_json:
-        for row in rows:
-            json_line(row)
-        sys.stdout.buffer.flush()
-    else:
-        table(
-            [name.replace("_", " ") for name in columns],
-            ([row.get(name) for name in columns] for row in rows),
-        )

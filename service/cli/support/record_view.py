@@ -6,17 +6,14 @@ from typing import Any
 
 import orjson
 
-from service.cli.support.reason_text import reason_line
 from service.cli.support.times import iso
 from service.model.ids import event_key
-from service.model.mask import HIDDEN, mask_name, mask_text, mask_value
-from service.model.reasons import DeadReason, Reason
+from service.model.mask import HIDDEN, mask_name, mask_value
 from service.model.record import Record
 from service.model.topics import TopicNames
 
 _PERSONAL_FIELDS = ("name", "phone")
 _HEADER_PREFIX = "tocsin-"
-_MAX_RECIPIENTS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +57,10 @@ def record_view(record: Record, topics: TopicNames) -> RecordView:
         reason = headers.get(f"{_HEADER_PREFIX}reason", "")
         fields = {**_event_fields(body, headers), "reason": (reason,), "state": ("dead",)}
     elif record.topic.startswith(f"{topics.prefix}tables."):
-        fields = {"recipient": _texts(body.get("id") or body.get("uuid") or _key(record))}
+        fields = {"recipient": texts(body.get("id") or body.get("uuid") or _key(record))}
     elif record.topic.startswith(f"{topics.prefix}dispatch."):
-        fields = {
-            name: _texts(body.get(name)) for name in ("type", "recipient", "channel", "state", "reason")
-        }
-        fields["event"] = _texts(body.get("event"), body.get("event_id"))
+        fields = {name: texts(body.get(name)) for name in ("type", "recipient", "channel", "state", "reason")}
+        fields["event"] = texts(body.get("event"), body.get("event_id"))
         if record.topic in topics.dispatches() and not (body.get("attempt") or body.get("replayed_ms")):
             fields["state"] = ("queued",)  # the record itself says so, and no outcome repeats it
     else:
@@ -89,13 +84,13 @@ def _event_fields(body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[s
             if recipients.startswith("[")
             else [name.strip() for name in recipients.split(",")]
         )
-    identity = _texts(attribute["id"])
+    identity = texts(attribute["id"])
     if identity and isinstance(attribute["source"], str):
         identity = (event_key(attribute["source"], identity[0]), *identity)
     return {
-        "type": _texts(str(attribute["type"] or "").rpartition(".")[2], attribute["type"]),
+        "type": texts(str(attribute["type"] or "").rpartition(".")[2], attribute["type"]),
         "event": identity,
-        "recipient": _texts(*recipients) if isinstance(recipients, list) else (),
+        "recipient": texts(*recipients) if isinstance(recipients, list) else (),
     }
 
 
@@ -111,7 +106,8 @@ def printable_value(value: bytes | None) -> Any:
     return document
 
 
-def _texts(*values: Any) -> tuple[str, ...]:
+def texts(*values: Any) -> tuple[str, ...]:
+    """Return those of the values that are texts and not empty."""
     return tuple(value for value in values if isinstance(value, str) and value)
 
 
@@ -130,46 +126,3 @@ def _masked(document: dict[str, Any]) -> dict[str, Any]:
         if "data_base64" in value:
             value["data_base64"] = HIDDEN  # an address in base64 is not recognized, so all of it is hidden
     return masked
-
-
-def view_line(view: RecordView, topics: TopicNames, *, personal: bool) -> str:
-    """Return the record as one line, with the sentence of its reason."""
-    record = view.record
-    topic = record.topic.removeprefix(topics.prefix).removeprefix("dispatch.")
-    detail = _detail(view, topics)
-    if not detail and not view.fields:
-        detail = str(view.value)
-    kind = DeadReason if record.topic == topics.dead_letter else Reason
-    fields = (
-        view.first("type"),
-        view.first("channel"),
-        _recipients(view),
-        view.first("state"),
-        reason_line(view.first("reason"), kind),
-    )
-    line = "  ".join(filter(None, (f"{topic:<12}", *fields, detail, view.first("event"))))
-    return f"{iso(record.timestamp_ms)[11:23]}  {line if personal else mask_text(line)}"
-
-
-def _detail(view: RecordView, topics: TopicNames) -> str:
-    """Return where a dead letter comes from, or the relay's reply, detail and address of any other record."""
-    body = view.value if isinstance(view.value, dict) else {}
-    if view.record.topic == topics.dead_letter:
-
-        def header(name: str, default: str = "?") -> str:
-            return view.headers.get(f"{_HEADER_PREFIX}{name}", default)
-
-        origin = ":".join(map(header, ("topic", "partition", "offset")))
-        return f"{header('detail', '')} (from {origin}, by {header('stage')})".lstrip()
-    if view.record.value is None:
-        return "deleted"
-    reply = " ".join(_texts(body.get("relay"), body.get("reply")))
-    # The ledger's detail repeats relay and reply, which the outcome has in fields of their own.
-    detail = None if body.get("detail") == reply else body.get("detail")
-    return " ".join(_texts(detail, body.get("decided"), reply, body.get("address")))
-
-
-def _recipients(view: RecordView) -> str:
-    ids = view.fields.get("recipient", ())
-    more = len(ids) - _MAX_RECIPIENTS_SHOWN
-    return ",".join(ids[:_MAX_RECIPIENTS_SHOWN]) + (f" and {more} more" if more > 0 else "")

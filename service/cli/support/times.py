@@ -1,6 +1,7 @@
-"""Durations (`10m`, `2h30m`) and times (RFC 3339) as options take them."""
+"""Durations (`10m`, `2h30m`) and times (RFC 3339) as options take them, and times as they are shown."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import typer
@@ -49,3 +50,40 @@ def iso(at_ms: int) -> str:
     """Return a time as RFC 3339 in UTC, to the millisecond; the nearest that can be shown."""
     moment = datetime.fromtimestamp(clamp_ms(at_ms) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_DAYS_SHOWN = 30
+
+
+def age(at_ms: int, now_ms: int) -> str:
+    """Return a time relative to now: `12 s ago`, `3 min ago`, `in 4 h`; the date where it is over 30 days away."""
+    span_s = abs(now_ms - at_ms) // 1000
+    if span_s >= _DAYS_SHOWN * 86_400:
+        return iso(at_ms)[:10]
+    for unit_s, unit in _AGES:
+        if span_s >= unit_s:
+            text = f"{span_s // unit_s} {unit}"
+            return f"{text} ago" if at_ms <= now_ms else f"in {text}"
+    return "now"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFormat:
+    """How times are shown: relative to `now_ms`, or in full, as RFC 3339 in UTC, if `utc`."""
+
+    utc: bool
+    now_ms: int
+
+    def __call__(self, at_ms: int) -> str:
+        """Return a time in milliseconds since the epoch as text."""
+        return iso(at_ms) if self.utc else age(at_ms, self.now_ms)
+
+    def since(self, at_ms: int) -> str:
+        """Return `since TIME` in full, or how long it has been so: `for 3 min`."""
+        text = self(at_ms)
+        return f"for {text.removesuffix(' ago')}" if text.endswith(" ago") else f"since {text}"
+
+    def of_text(self, text: str) -> str:
+        """Return a time that is RFC 3339 already, as in a row for `--json`."""
+        return text if self.utc or not text else age(nearest_time_ms(text), self.now_ms)

@@ -1,7 +1,7 @@
 """Blocks in force, for `explain`: the suppressions and unsubscribes that stop a recipient's mail now, with times."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from service.model.catalogue import AudienceRule, Catalogue
 from service.model.channels import CHANNELS, Channel
@@ -14,7 +14,38 @@ from service.ports import LookupKeys, MailBlock, Rows, Tables
 _NO_BLOCK = MailBlock()
 
 
-def keys_of(entries: Iterable[Entry]) -> LookupKeys:
+class Resolution(Protocol):
+    """How a recipient of a delivery was found: by which rule, and through which row or role."""
+
+    @property
+    def recipient(self) -> str:
+        """Return the recipient's id."""
+
+    @property
+    def rule(self) -> str:
+        """Return the rule of the audience."""
+
+    @property
+    def matched(self) -> str:
+        """Return the row or role that the rule matched."""
+
+
+class ResolvedRecipient(NamedTuple):
+    """A Resolution without the rest of a delivery."""
+
+    recipient: str
+    rule: str
+    matched: str
+
+
+async def addresses_of(tables: Tables, resolved: Sequence[Resolution], type_name: str) -> list[str]:
+    """Return the current address of each recipient; empty where the tables have none. Raise Unavailable."""
+    rows = await tables.lookup(keys_of(resolved))
+    listed = _addresses_by_pseudonym(rows, type_name)
+    return [_address(one, rows, listed) for one in resolved]
+
+
+def keys_of(entries: Iterable[Resolution]) -> LookupKeys:
     """Return the keys of the rows through which the recipients of these deliveries were found."""
     keys = LookupKeys()
     for entry in entries:
@@ -96,7 +127,7 @@ def _addresses_by_pseudonym(rows: Rows, type_name: str) -> Mapping[GroupKey, Map
     }
 
 
-def _address(entry: Entry, rows: Rows, listed: Mapping[GroupKey, Mapping[str, str]]) -> str:
+def _address(entry: Resolution, rows: Rows, listed: Mapping[GroupKey, Mapping[str, str]]) -> str:
     """Return the recipient's current address; empty where the tables have none."""
     if entry.rule == AudienceRule.account:
         contact = rows.contacts.get(ContactKey(entry.matched, entry.recipient))

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from service.cli import explain
-from service.cli.support import output
+from service.cli.support import explanation, output
+from service.cli.support.explanation import ExplanationView
+from service.cli.support.times import TimeFormat
 from service.model.reasons import Reason
 
 AT_MS = 1_790_000_000_000
@@ -66,30 +67,36 @@ def _document(*deliveries: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _printed(monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]) -> list[str]:
+def _printed(
+    monkeypatch: pytest.MonkeyPatch, document: dict[str, Any], *, utc: bool = True, width: int = 80
+) -> list[str]:
     file = io.StringIO()
     console = Console(
-        file=file, width=80, force_terminal=True, color_system=None, highlight=False, markup=False
+        file=file, width=width, force_terminal=True, color_system=None, highlight=False, markup=False
     )
-    monkeypatch.setattr(output, "console", lambda *, stderr=False: console)
-    explain._print(document)
+    for module in (output, explanation):
+        monkeypatch.setattr(module, "console", lambda *, stderr=False: console)
+    ExplanationView({"d": "a•••@e•••.com"}, TimeFormat(utc, AT_MS + 200_000)).print(document)
     return file.getvalue().splitlines()
 
 
+@pytest.mark.parametrize("width", [60, 80])
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason])
-def test_the_reason_is_below_its_delivery(monkeypatch: pytest.MonkeyPatch, reason: Reason) -> None:
-    """Code and sentence, with or without `reason_text` in the document; no line is longer than 80 columns."""
+def test_the_reason_is_below_its_delivery(
+    monkeypatch: pytest.MonkeyPatch, reason: Reason, width: int
+) -> None:
+    """Code, sentence and the relay's reply; no line is longer than the terminal is wide."""
     reply = {"relay": "relay1", "reply": "550 5.1.1 no such mailbox here, and no other at this host either"}
     step = {"state": "bounced", "at_ms": AT_MS, "attempt": 1, "reason": reason.value, "detail": "", **reply}
     first = _delivery("alice", "bounced", reason, steps=[step], reason_text=reason.text)
 
-    lines = _printed(monkeypatch, _document(first, _delivery("bob", "sent")))
+    lines = _printed(monkeypatch, _document(first, _delivery("bob", "sent")), utc=False, width=width)
 
-    start = next(n for n, line in enumerate(lines) if line.startswith("  alice  email  bounced  2026-"))
-    end = next(n for n, line in enumerate(lines) if line.startswith("  bob    email  sent     2026-"))
-    assert f"{reason.value}: {reason.text}" in " ".join(" ".join(lines[start + 1 : end]).split())
-    assert "550 5.1.1" in " ".join(lines[start + 1 : end])
-    assert all(len(line) <= 80 for line in lines), lines
+    start = lines.index("  bounced  email  alice  a•••@e•••.com  3 min ago")
+    end = lines.index("  sent     email  bob    a•••@e•••.com  3 min ago")
+    text = " ".join(" ".join(lines[start + 1 : end]).split())
+    assert f"{reason.value}: {reason.text} relay1: 550 5.1.1 no such mailbox here" in text
+    assert all(len(line) <= width for line in lines), lines
 
 
 def test_current_blocks_and_missing_deliveries_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,32 +109,30 @@ def test_current_blocks_and_missing_deliveries_are_printed(monkeypatch: pytest.M
 
     text = " ".join(" ".join(_printed(monkeypatch, _document(delivery))).split())
 
-    assert (
-        "current: suppressed since 2026-09-21T14:13:20.000Z until 2026-09-21T14:13:20.001Z: mailbox_full: "
-        in text
-    )
-    assert "current: preference off since 2026-09-21T14:13:20.000Z by alice" in text
-    assert "next attempt 2026-09-21T14:13:20.000Z" in text
-    assert "zoe inbox not notified, not_in_audience: not named" in text
-    assert (
-        f"suppressed since 2026-09-21T14:13:20.000Z: mailbox_unknown: {Reason.mailbox_unknown.text}" in text
-    )
+    at = "2026-09-21T14:13:20.000Z"
+    assert f"current: suppressed since {at}, until 2026-09-21T14:13:20.001Z: mailbox_full: " in text
+    assert f"current: preference off since {at} by alice" in text
+    assert f"next attempt {at}" in text
+    assert "not notified: zoe by inbox, not_in_audience: not named" in text
+    assert f"suppressed since {at}: mailbox_unknown: {Reason.mailbox_unknown.text}" in text
 
 
 def test_earlier_states_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with its time, its reason, the relay and its reply, newest first, below the current state."""
+    """Each with its age, its reason, the relay and its reply, newest first, below the current state."""
     reply = {"relay": "main", "reply": "451 4.7.1 greylisted"}
     steps = [
         {"state": "sent", "at_ms": AT_MS, "attempt": 2, "reason": "", "detail": ""},
         {"state": "deferred", "at_ms": AT_MS, "attempt": 1, "reason": "greylisted", "detail": "", **reply},
-        {"state": "queued", "at_ms": AT_MS, "attempt": 0, "reason": "", "detail": "a rule"},
+        {"state": "queued", "at_ms": AT_MS - 10_000_000, "attempt": 0, "reason": "", "detail": "a rule"},
     ]
 
-    lines = _printed(monkeypatch, _document(_delivery("alice", "sent", steps=steps)))
+    lines = _printed(monkeypatch, _document(_delivery("alice", "sent", steps=steps)), utc=False)
 
-    assert [line.strip() for line in lines if "before:" in line] == [
-        "before: deferred 2026-09-21T14:13:20.000Z; greylisted; main 451 4.7.1",
-        "before: queued 2026-09-21T14:13:20.000Z; a rule",
+    begin = next(n for n, line in enumerate(lines) if line.startswith("  sent  email  alice"))
+    assert lines[begin + 1 : begin + 4] == [
+        "    rule users; 1 attempt",
+        "      3 min ago  deferred  greylisted: main: 451 4.7.1 greylisted",
+        "        2 h ago  queued    a rule",
     ]
 
 

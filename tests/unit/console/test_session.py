@@ -21,7 +21,7 @@ def test_a_session_is_sealed() -> None:
 
     assert SessionSeal(seal, 60, 600).open(text, 1000.0) == _SESSION
     assert seal.open("sign-in", text) is None
-    for position in range(0, len(text), 7):
+    for position in range(0, len(text) - 1, 7):  # the last character has bits that mean nothing
         changed = text[:position] + ("A" if text[position] != "A" else "B") + text[position + 1 :]
         assert SessionSeal(seal, 60, 600).open(changed, 1000.0) is None
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cli.support.record_view import record_view, view_line
+from service.cli.support.record_line import view_line
+from service.cli.support.record_view import record_view
 from service.model.event import InvalidEvent
 from service.model.ids import event_key
 from service.model.ledger import State

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from service.cli.support.times import duration_s, iso, moment_ms
+from service.cli.support.times import TimeFormat, duration_s, iso, moment_ms
 from service.model.validators import MAX_TIME_MS
 
 NOW = 1_790_000_000_000
@@ -52,3 +52,30 @@ def test_a_moment_is_a_duration_from_now_or_a_time() -> None:
 def test_iso_is_utc_to_the_millisecond() -> None:
     """Every command prints times in this one form."""
     assert iso(NOW + 7) == "2026-09-21T14:13:20.007Z"
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "text", "since"),
+    [
+        (NOW, "now", "since now"),
+        (NOW - 12_999, "12 s ago", "for 12 s"),
+        (NOW - 180_000, "3 min ago", "for 3 min"),
+        (NOW - 5 * 3_600_000, "5 h ago", "for 5 h"),
+        (NOW - 29 * 86_400_000, "29 d ago", "for 29 d"),
+        (NOW + 4 * 3_600_000, "in 4 h", "since in 4 h"),
+        (0, "1970-01-01", "since 1970-01-01"),
+    ],
+)
+def test_ages(at_ms: int, text: str, since: str) -> None:
+    """The largest unit, rounded down; the date where it is over a month away."""
+    times = TimeFormat(utc=False, now_ms=NOW)
+
+    assert (times(at_ms), times.since(at_ms)) == (text, since)
+    assert times.of_text(iso(at_ms)) == text
+
+
+def test_utc_times_are_in_full() -> None:
+    """As RFC 3339."""
+    times = TimeFormat(utc=True, now_ms=NOW)
+
+    assert times(0) == times.of_text("1970-01-01T00:00:00.000Z") == "1970-01-01T00:00:00.000Z"
