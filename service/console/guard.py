@@ -14,11 +14,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
 from service.api.deps import deps_of
-from service.api.errors import ApiError, error_of, route_path
+from service.api.errors import ApiError, error_of, not_found, route_path
 from service.console.access import PERSONAL, READ, WRITE
 from service.console.pages import PATH
 from service.console.session import ConsoleSession
 from service.console.state import console_of
+from service.pipeline.operate.services import OperatorServices
 
 Form = Mapping[str, str]
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -147,6 +148,14 @@ def _having(right: str) -> Any:
         return session
 
     return Depends(check)
+
+
+def services_of(request: Request) -> OperatorServices:
+    """Return what operators see and do. Raise ApiError where this process has none of it."""
+    services = deps_of(request).operate
+    if services is None:
+        raise not_found("service")
+    return services
 
 
 Reader = Annotated[ConsoleSession, _having(READ)]

@@ -34,7 +34,14 @@ PATH = "/console"
 _PLACES = (
     ("", "Overview", READ),
     ("/search", "Search", READ),
+    ("/deliveries", "Deliveries", READ),
+    ("/tail", "Live", READ),
+    ("/dead-letters", "Dead letters", READ),
+    ("/replays", "Replay", WRITE),
+    ("/suppressions", "Suppressions", READ),
     ("/what-if", "What if", READ),
+    ("/privacy", "Export and erase", PERSONAL),
+    ("/audit", "Audit log", READ),
 )
 """Path, name, and the right that a page needs."""
 _KNOWN_STATES = frozenset((*State, *RelayState))

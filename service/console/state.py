@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps
+from service.console.feed import OutcomeFeed
 from service.console.openid import OpenIdProvider, SignInAttempt
 from service.console.pages import PATH, Pages
 from service.console.session import ConsoleSession, Seal, SessionSeal
@@ -30,6 +31,7 @@ class Console:
     ended: EndedSessions
     pages: Pages
     provider: OpenIdProvider | None
+    feed: OutcomeFeed | None
 
     @property
     def is_secure(self) -> bool:
@@ -101,7 +103,7 @@ def make_console(deps: ApiDeps) -> Console:
     """Return the console over the API's ports. Raise ValueError for settings with which it cannot be safe."""
     settings, own = deps.settings, deps.settings.console
     check_settings(settings)
-    seal = Seal(_secrets(settings))
+    seal, operate = Seal(_secrets(settings)), deps.operate
     return Console(
         settings=settings,
         url=_url(settings),
@@ -110,6 +112,7 @@ def make_console(deps: ApiDeps) -> Console:
         ended=deps.ended_sessions,
         pages=Pages(deps.catalogue, deps.clock, is_dev=settings.mode == "dev"),
         provider=_provider(settings),
+        feed=OutcomeFeed(operate.log, operate.topics.outcomes, deps.clock) if operate else None,
     )
 
 

@@ -5,7 +5,31 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from service.console import assets, sign_in
-from service.console.routes import overview, search, what_if
+from service.console.routes import (
+    dead_letters,
+    deliveries,
+    operations,
+    overview,
+    privacy,
+    replays,
+    search,
+    suppressions,
+    tail,
+    what_if,
+)
+
+_PAGES = (
+    overview,
+    search,
+    deliveries,
+    tail,
+    dead_letters,
+    replays,
+    suppressions,
+    what_if,
+    privacy,
+    operations,
+)
 
 
 def routers() -> Sequence[APIRouter]:
@@ -14,5 +38,5 @@ def routers() -> Sequence[APIRouter]:
         assets.router,
         sign_in.router,
         sign_in.session_router,
-        *(module.router for module in (overview, search, what_if)),
+        *(module.router for module in _PAGES),
     )
