@@ -22,6 +22,10 @@ from service.model.catalogue import Catalogue
 from service.model.ledger import State
 from service.model.mask import printable
 from service.model.relay import RelayState
+from service.model.worker import StageState
+from service.pipeline.operate.dead_letters import OPEN, STATUS_NAMES
+from service.pipeline.operate.operations import OperationState
+from service.pipeline.operate.problems import Severity
 from service.ports import Clock
 
 HEADERS = {
@@ -44,7 +48,9 @@ _PLACES = (
     ("/audit", "Audit log", READ),
 )
 """Path, name, and the right that a page needs."""
-_KNOWN_STATES = frozenset((*State, *RelayState))
+_KNOWN_STATES = frozenset(
+    (*State, *RelayState, *StageState, *OperationState, *Severity, OPEN, *STATUS_NAMES.values())
+)
 _LONGEST = 400
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -152,13 +158,8 @@ def moment(at_ms: float | None, now_ms: float) -> Markup:
     if not at_ms:
         return Markup("")
     distance_s = (now_ms - at_ms) / 1000
-    text = (
-        "now"
-        if abs(distance_s) < 1
-        else f"{span(distance_s)} ago"
-        if distance_s > 0
-        else f"in {span(-distance_s)}"
-    )
+    rough = " ".join(span(abs(distance_s)).split()[:2])
+    text = f"{rough} ago" if distance_s >= 1 else f"in {rough}" if distance_s <= -1 else "now"
     return Markup('<time title="{}">{}</time>').format(stamp(at_ms), text)
 
 

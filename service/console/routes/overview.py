@@ -47,7 +47,7 @@ async def overview(request: Request, session: Reader, deps: Deps) -> Response:
 @router.get("/now")
 async def now(request: Request, session: Reader, deps: Deps) -> Response:
     """Return the part of the page that changes."""
-    return console_of(request).pages.render(request, "now.html", await _now(console_of(request), deps))
+    return console_of(request).pages.render(request, "now-parts.html", await _now(console_of(request), deps))
 
 
 @router.get("/rates")

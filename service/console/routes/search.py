@@ -19,7 +19,7 @@ router = APIRouter(prefix=PATH, include_in_schema=False, route_class=GuardedRout
 
 _LONGEST = 1024
 _EVENTS, _DELIVERIES = 20, 200
-_EMPTY: dict[str, Any] = {"people": [], "events": [], "relays": []}
+_EMPTY: dict[str, Any] = {"people": [], "events": [], "relays": [], "problems": []}
 
 
 @router.get("/search")

@@ -13,6 +13,10 @@ function colours() {
   return { lines: [of("--link"), of("--good"), of("--warn"), of("--bad"), of("--soft")], soft: of("--soft"), grid: of("--line") };
 }
 
+function time(seconds) {
+  return new Date(seconds * 1000).toISOString().slice(11, 19).replace(/:00$/, "");
+}
+
 function make(names, data) {
   const { lines, soft, grid } = colours();
   const axis = { stroke: soft, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: "12px system-ui" };
@@ -21,9 +25,10 @@ function make(names, data) {
     height: HEIGHT,
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (self, low, high) => [0, Math.max(1, high * 1.1)] } },
-    axes: [axis, { ...axis, size: 46 }],
+    tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    axes: [{ ...axis, values: (self, times) => times.map(time) }, { ...axis, size: 46 }],
     series: [
-      {},
+      { label: "time", value: (self, at) => (at === null ? "–" : time(at)) },
       ...names.map((name, n) => ({ label: name, stroke: lines[n], width: 2, points: { show: false },
         value: (self, value) => (value === null ? "–" : value.toFixed(1)) })),
     ],
