@@ -13,6 +13,7 @@ from service.api.deps import ApiDeps, Authenticators
 from service.api.hub import Hub
 from service.api.methods import MethodTable
 from service.api.middleware import ApiMiddleware
+from service.api.outcome_streams import OutcomeStreams
 from service.api.reference import openapi, page
 from service.api.routes import (
     bounces,
@@ -31,6 +32,16 @@ from service.api.routes import (
     tokens,
     unsubscribe,
 )
+from service.api.routes.operate import (
+    dead_letters,
+    deliveries,
+    event_list,
+    keys,
+    operations,
+    outcomes,
+    suppressions,
+    waiting,
+)
 from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
 
@@ -45,7 +56,15 @@ _ROUTE_MODULES = (
     preferences,
     recipients,
     events,
+    event_list,
     explain,
+    deliveries,
+    outcomes,
+    waiting,
+    dead_letters,
+    operations,
+    suppressions,
+    keys,
     bounces,
     unsubscribe,
     preferences_page,
@@ -65,6 +84,8 @@ def create_app(deps: ApiDeps, *further: APIRouter) -> FastAPI:
         preference_tokens(deps.settings),
     )
     app.state.hub = Hub(deps.inbox_changes)
+    if deps.operate is not None:
+        app.state.outcome_streams = OutcomeStreams(deps.operate.log)
     return app
 
 
@@ -107,3 +128,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Close the live streams at shutdown, before the server waits for open connections."""
     yield
     await app.state.hub.close()
+    if (streams := getattr(app.state, "outcome_streams", None)) is not None:
+        streams.close()

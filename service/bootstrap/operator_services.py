@@ -5,11 +5,13 @@ from functools import partial
 from service.adapters.redis.operate.operations import RedisOperations
 from service.adapters.redis.operate.personal_data import RedisPersonalData
 from service.adapters.redis.operate.suppressions import suppressions
+from service.adapters.redis.tables.credentials import RedisApiKeys
 from service.bootstrap import Parts
 from service.pipeline.operate.audit_log import AuditLog
 from service.pipeline.operate.data_requests import DataRequests
 from service.pipeline.operate.dead_letters import DeadLetters
 from service.pipeline.operate.deliveries import DeliverySearch
+from service.pipeline.operate.event_search import EventSearch
 from service.pipeline.operate.operations import OperationRunner
 from service.pipeline.operate.privacy import PrivacyPorts
 from service.pipeline.operate.redrive import Redriver
@@ -24,7 +26,7 @@ def operator_services(
     parts: Parts, publisher: Publisher, log: RecordLog, outcomes: OutcomeLog
 ) -> OperatorServices:
     """Return what operators see and do. `publisher` takes records as large as the original of a dead letter."""
-    topics, clock = parts.topics, parts.clock
+    topics, clock, kafka = parts.topics, parts.clock, parts.settings.kafka
     audit, writer = AuditLog(log, topics.audit), parts.table_writer(publisher)
     replayer = Replayer(parts.catalogue, parts.ledger, parts.due, publisher, topics=topics, clock=clock)
     privacy = PrivacyPorts(
@@ -44,6 +46,9 @@ def operator_services(
         audit=audit,
         operations=OperationRunner(RedisOperations(parts.store), audit, clock),
         deliveries=DeliverySearch(log, parts.ledger, parts.ledger_index, outcomes, topics),
+        events=EventSearch(
+            log, parts.catalogue, kafka.events, kafka.events_pattern, parts.settings.clock_bound
+        ),
         due=parts.due,
         dead_letters=DeadLetters(log, audit, topics),
         redriver=Redriver(parts.ledger, publisher, log, topics, clock),
@@ -57,7 +62,9 @@ def operator_services(
             topics=topics,
             clock=clock,
         ),
+        keys=RedisApiKeys(parts.store),
         data_requests=DataRequests(privacy, log),
+        writer=writer,
         publisher=publisher,
         topics=topics,
         clock=clock,

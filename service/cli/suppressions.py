@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.operator_session import operator_session
+from service.cli.support.operator_session import operator, operator_session
 from service.cli.support.output import CliError, Utc, print_note, print_text
 from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import iso
@@ -81,26 +81,12 @@ def _row(key: str, suppression: "Suppression") -> dict[str, Any]:
 
 
 async def _change(address: str, *, suppress: bool, why: str) -> bool:
-    """Write or delete the suppression; return False when there was none to delete. Raise Unavailable.
-
-    The operation log gets a record before and after: a change that is cut off still has its record.
-    """
+    """Write or delete the suppression; return False when there was none to delete. Raise Unavailable."""
     from service.model.address import check_address
-    from service.model.operation import OperationKind, OperationPhase
-    from service.pipeline.operate.suppressions import logged_change
 
     try:
         check_address(address)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="ADDRESS") from error
     async with operator_session() as session:
-        suppressions, changed = session.services.suppressions, True
-        kind = OperationKind.suppress if suppress else OperationKind.unsuppress
-        log = session.operation_log(kind, logged_change(address, why))
-        await log.write(OperationPhase.begun, {})
-        if suppress:
-            await suppressions.add(address, why, log)
-        else:
-            changed = await suppressions.remove(address)
-        await log.write(OperationPhase.ended, {"changed": int(changed)})
-        return changed
+        return await session.services.change_suppression(operator(), address, why, suppress=suppress)

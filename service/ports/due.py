@@ -45,6 +45,14 @@ class DueSet(Protocol):
         """Return how many deliveries wait."""
         ...
 
+    async def count_between(self, bounds_ms: Sequence[int]) -> Sequence[int]:
+        """Return how many are due from each time (ms) until before the next one: one number less than times."""
+        ...
+
+    async def standing(self) -> Mapping[tuple[Lane, State], int]:
+        """Return how many wait in each lane and state, without those that have none."""
+        ...
+
     async def oldest_ms(self) -> int | None:
         """Return the earliest due time (ms); None when no delivery waits."""
         ...

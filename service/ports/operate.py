@@ -77,6 +77,10 @@ class RecordLog(Protocol):
         """Yield the records since a time (ms), roughly by time, up to the present ends of the topics."""
         ...
 
+    async def matching(self, pattern: str) -> Sequence[str]:
+        """Return the topics whose names match a regular expression from their beginning."""
+        ...
+
     async def ends(self, topics: Sequence[str], at_ms: int | None = None) -> Positions:
         """Return where each partition ends now, or before its first record since a time (ms)."""
         ...

@@ -1,14 +1,13 @@
 """Events as Kafka keeps them, for `explain` and `what-if`."""
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from service.model.record import Record
 from service.settings import KafkaSettings
 from streams.kafka.connection import KafkaConnection
-from streams.kafka.errors import partition_counts
 from streams.reader.follow import follow
+from streams.reader.record_log import KafkaRecordLog
 
 
 class KafkaEventLog:
@@ -29,7 +28,5 @@ class KafkaEventLog:
     async def _topics(self) -> Sequence[str]:
         if not self._kafka.events_pattern:
             return self._kafka.events
-        pattern = re.compile(self._kafka.events_pattern)
-        existing = await partition_counts(self._connection)
-        matching = (topic for topic in existing if pattern.match(topic) and topic not in self._kafka.events)
-        return [*self._kafka.events, *matching]
+        matching = await KafkaRecordLog(self._connection).matching(self._kafka.events_pattern)
+        return list(dict.fromkeys([*self._kafka.events, *matching]))

@@ -1,5 +1,6 @@
 """Records as Kafka keeps them, for operators' tools: by position, since a time, backwards, or as they come."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
@@ -34,6 +35,11 @@ class KafkaRecordLog:
                     yield record
         except UnknownTopic as error:
             raise _unavailable(str(error)) from error
+
+    async def matching(self, pattern: str) -> Sequence[str]:
+        """Return the topics whose names match a regular expression from their beginning. Raise Unavailable."""
+        matches = re.compile(pattern).match
+        return sorted(filter(matches, await partition_counts(self._connection)))
 
     async def ends(self, topics: Sequence[str], at_ms: int | None = None) -> Positions:
         """Return where each partition ends now, or before its first record since a time (ms). Raise Unavailable."""

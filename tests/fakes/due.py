@@ -1,9 +1,11 @@
 """The due set in memory."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 
+from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.ports import Due
@@ -14,6 +16,7 @@ from tests.fakes.outage import Outage
 class _Waiting:
     delivery: Delivery
     due_ms: int
+    state: State = State.deferred
     token: str = ""
 
 
@@ -31,8 +34,10 @@ class FakeDueSet:
     ) -> None:
         self.outage.check()
         assert len(states) in (0, len(deliveries))
-        for delivery, at in zip(deliveries, due_ms, strict=True):
-            self._waiting[delivery.id] = _Waiting(delivery, at)
+        for delivery, at, state in zip(
+            deliveries, due_ms, states or [State.deferred] * len(deliveries), strict=True
+        ):
+            self._waiting[delivery.id] = _Waiting(delivery, at, state)
 
     async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
         self.outage.check()
@@ -52,6 +57,15 @@ class FakeDueSet:
             waiting = self._waiting.get(one.delivery.id)
             if waiting and waiting.token == one.token:
                 del self._waiting[one.delivery.id]
+
+    async def count_between(self, bounds_ms: Sequence[int]) -> Sequence[int]:
+        self.outage.check()
+        due_ms = [waiting.due_ms for waiting in self._waiting.values()]
+        return [sum(start <= at < end for at in due_ms) for start, end in pairwise(bounds_ms)]
+
+    async def standing(self) -> Mapping[tuple[Lane, State], int]:
+        self.outage.check()
+        return Counter((waiting.delivery.lane, waiting.state) for waiting in self._waiting.values())
 
     async def oldest_ms(self) -> int | None:
         self.outage.check()

@@ -30,6 +30,10 @@ class FakeRecordLog:
             if record.timestamp_ms >= since_ms:
                 yield record
 
+    async def matching(self, pattern: str) -> Sequence[str]:
+        """Return no topics: the port's records are found by name."""
+        return []
+
     async def ends(self, topics: Sequence[str], at_ms: int | None = None) -> Positions:
         """Return where each partition ends, now or at a time; an empty topic has one partition."""
         ends: dict[tuple[str, int], int] = {}

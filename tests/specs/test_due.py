@@ -1,9 +1,10 @@
 """Spec of the DueSet port."""
 
-from service.model.catalogue import AudienceRule
+from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
 from service.model.ids import delivery_id, event_key
+from service.model.ledger import State
 from tests.specs.backend import Backend
 
 EVENT = event_key("s", "1")
@@ -106,3 +107,18 @@ async def test_waiting_deliveries_can_be_read(backend: Backend) -> None:
 
     assert list(await backend.due.waiting([two.id, "none", one.id])) == [two, None, retried]
     assert list(await backend.due.waiting([])) == []
+
+
+async def test_how_many_wait_and_until_when(backend: Backend) -> None:
+    """By spans of time, by lane and state; leased ones are due when their lease ends."""
+    bulk = delivery(3).replace(lane=Lane.bulk)
+    await backend.due.add([delivery(1), delivery(2)], [100, 199])
+    await backend.due.add([bulk], [200], [State.ambiguous])
+
+    assert list(await backend.due.count_between([0, 100, 200, 1000])) == [0, 2, 1]
+    assert dict(await backend.due.standing()) == {
+        (Lane.normal, State.deferred): 2,
+        (Lane.bulk, State.ambiguous): 1,
+    }
+    await backend.due.take(100, 1, 1000)
+    assert list(await backend.due.count_between([0, 200, 2000])) == [1, 2]

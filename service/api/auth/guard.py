@@ -38,7 +38,8 @@ async def authorize(request: Request, scope: str) -> Principal:
         challenge = f'Bearer realm="tocsin", error="insufficient_scope", scope="{scope}"'
         headers = {"WWW-Authenticate": challenge}
         raise ApiError(403, f"The scope {scope} is required.", code="forbidden", headers=headers)
-    await enforce_rate_limit(request, scope.partition(":")[0], principal.name)
+    limit = "operate" if scope.startswith("operate:") else scope
+    await enforce_rate_limit(request, limit, principal.name)
     return principal
 
 

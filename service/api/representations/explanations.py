@@ -28,6 +28,7 @@ class ExplainFilter(BaseModel):
     type: str | Absent = None
     since_ms: int | Absent = None
     limit: int
+    delivery: str | Absent = None
 
 
 class Suppressed(BaseModel):

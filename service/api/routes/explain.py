@@ -15,8 +15,10 @@ from service.api.representations.body import parse_model, read_json
 from service.api.representations.cloud_event import CloudEvent
 from service.api.representations.explanations import ChangePrediction, EventPrediction, Explanation
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
+from service.api.routes.operate.access import check_personal, services_of
 from service.model.event import Event, InvalidEvent
-from service.model.mask import mask_value
+from service.model.mask import mask_text, mask_value
+from service.model.operation import pseudonym
 from service.model.recipient import Group, preference_key
 from service.model.validators import clamp_ms, nearest_time_ms
 from service.pipeline.operate.explain import ExplainQuery
@@ -111,6 +113,10 @@ async def explain(
         raise parameter_error("event", "an event, a recipient or an address is required")
     if recipient and address:
         raise parameter_error("address", "cannot be combined with recipient")
+    if personal:
+        people = {"recipient": recipient, "address": address}
+        filters = {name: pseudonym(value) for name, value in people.items() if value}
+        await check_personal(services_of(deps), principal, personal, {"event": mask_text(event), **filters})
     document = await deps.explain(
         ExplainQuery(event, source, recipient, address, type, _since_ms(since), limit)
     )
@@ -143,6 +149,8 @@ async def what_if(
         raise not_found("what-if")
     form = parse_model(WhatIfForm, await read_json(request))
     if form.event is None:
+        if personal:
+            await check_personal(services_of(deps), principal, personal, {"what_if": "a change"})
         return await _json(await deps.what_if.change(form.overlay(), form.days), personal=personal)
     try:
         event = ingest.parse(
@@ -157,6 +165,8 @@ async def what_if(
         raise ApiError(422, str(error), code="invalid-event", extra=reason) from None
     if not isinstance(event, Event):
         raise ApiError(422, "A withdrawal has no deliveries.", code="invalid-event")
+    if personal:
+        await check_personal(services_of(deps), principal, personal, {"what_if": mask_text(event.id)})
     return await _json(await deps.what_if.event(event), personal=personal)
 
 

@@ -12,7 +12,13 @@ from typing import Any
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import CHANNELS, Channel
-from service.model.ids import address_pseudonym, delivery_id, event_key, is_pseudonym
+from service.model.ids import (
+    address_pseudonym,
+    delivery_id,
+    event_key,
+    event_of_delivery,
+    is_pseudonym,
+)
 from service.model.keys import ContactKey
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
@@ -46,6 +52,8 @@ _MAX_ACCEPTANCES = 100
 class ExplainQuery:
     """A query for an event (by its id or key), for a recipient, for all holders of an address, or for both.
 
+    Or for one delivery by its id.
+
     `source` is optional. `type` and `since_ms` narrow a recipient's deliveries. `limit`: deliveries shown per event,
     and events shown; never more than 100 events, the newest.
     """
@@ -57,6 +65,7 @@ class ExplainQuery:
     type: str = ""
     since_ms: int = 0
     limit: int = 1000
+    delivery: str = ""
 
 
 class Explainer:
@@ -154,6 +163,8 @@ class Explainer:
 
     async def _events(self, query: ExplainQuery, recipients: Sequence[str]) -> Sequence[str]:
         """Return the keys of the events to explain, each once."""
+        if query.delivery:
+            return [event_of_delivery(query.delivery)]
         if query.event:
             if query.source:
                 return [event_key(query.source, query.event)]
@@ -173,6 +184,12 @@ class Explainer:
         notification_type = self._catalogue.get(type_name)
         sums = _Sums()
         entries = [entry async for entry in self._entries_of(key, recipients)]
+        if query.delivery:
+            entries = [
+                one for one in await self._ledger.entries_of([(key, query.delivery)]) if one is not None
+            ]
+            if not entries:
+                return None
         if query.event:
             async for entry in self._ledger.entries(key):
                 sums.add(entry)
@@ -184,7 +201,8 @@ class Explainer:
         missing: list[NotNotified] = []
         audience: list[dict[str, Any]] = []
         if notification_type is not None:
-            missing = await self._missing(notification_type, head, recipients, entries)
+            if not query.delivery:
+                missing = await self._missing(notification_type, head, recipients, entries)
             audience = [_rule(rule.kind, rule.role, head) for rule in notification_type.audience]
         return {
             "event": dict(head),

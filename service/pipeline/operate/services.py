@@ -1,20 +1,25 @@
 """What operators see and do, in one place: the API, the console and the command line use the same."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from service.model.address import check_address
 from service.model.operation import OperationKind, OperationPhase
 from service.model.topics import TopicNames
 from service.pipeline.operate.audit_log import AuditLog, OperationLog
 from service.pipeline.operate.data_requests import DataRequests
-from service.pipeline.operate.dead_letters import DeadLetters
+from service.pipeline.operate.dead_letters import DeadLetterFilter, DeadLetters
 from service.pipeline.operate.deliveries import DeliverySearch
-from service.pipeline.operate.operations import OperationRunner
+from service.pipeline.operate.event_search import EventSearch
+from service.pipeline.operate.operations import OperationRunner, Progress
 from service.pipeline.operate.redrive import Redriver
-from service.pipeline.operate.replays import Replays
-from service.pipeline.operate.suppressions import Suppressions
-from service.ports import Clock, DueSet, Publisher, RecordLog
+from service.pipeline.operate.replay import ReplayFilter
+from service.pipeline.operate.replays import Replays, logged_filter
+from service.pipeline.operate.suppressions import Suppressions, logged_change
+from service.pipeline.tables.writer import TableWriter
+from service.ports import ApiKeys, Clock, DueSet, Publisher, RecordLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,15 @@ class OperatorServices:
     audit: AuditLog
     operations: OperationRunner
     deliveries: DeliverySearch
+    events: EventSearch
     due: DueSet
     dead_letters: DeadLetters
     redriver: Redriver
     replays: Replays
     suppressions: Suppressions
+    keys: ApiKeys
     data_requests: DataRequests
+    writer: TableWriter
     publisher: Publisher
     topics: TopicNames
     clock: Clock
@@ -44,3 +52,56 @@ class OperatorServices:
     async def record(self, operator: str, kind: OperationKind, filters: Mapping[str, Any]) -> None:
         """Record an operation that is over as soon as it is recorded. Raise Unavailable."""
         await self.operation_log(operator, kind, filters).write(OperationPhase.ended, {})
+
+    @asynccontextmanager
+    async def recorded(
+        self, operator: str, kind: OperationKind, filters: Mapping[str, Any]
+    ) -> AsyncIterator[dict[str, int]]:
+        """Record the begin of an operation and, after the block, its end with the counts that the block has put.
+
+        An operation that is cut off still has its begin. Raise Unavailable.
+        """
+        log, counts = self.operation_log(operator, kind, filters), dict[str, int]()
+        await log.write(OperationPhase.begun, {})
+        yield counts
+        await log.write(OperationPhase.ended, counts)
+
+    async def begin_dead_letter_change(
+        self, operator: str, kind: OperationKind, chosen: DeadLetterFilter, total: int
+    ) -> str:
+        """Begin to redrive or discard the chosen dead letters; return the id of the operation. Raise Unavailable."""
+        log = self.operation_log(operator, kind, chosen.document())
+
+        async def work(progress: Progress) -> Mapping[str, int]:
+            if kind is OperationKind.redrive:
+                return await self.dead_letters.redrive(chosen, self.redriver, log, progress)
+            return await self.dead_letters.discard(chosen, log, progress)
+
+        await self.operations.start(log, total, work)
+        return log.id
+
+    async def begin_replay(self, operator: str, chosen: ReplayFilter, rate: float, total: int) -> str:
+        """Begin a replay; return the id of the operation. Raise Unavailable."""
+        log = self.operation_log(operator, OperationKind.replay, logged_filter(chosen, rate))
+
+        async def work(progress: Progress) -> Mapping[str, int]:
+            return await self.replays.run(chosen, rate, log, progress)
+
+        await self.operations.start(log, total, work)
+        return log.id
+
+    async def change_suppression(self, operator: str, address: str, why: str, *, suppress: bool) -> bool:
+        """Add or end a suppression; return whether anything was changed.
+
+        Raise ValueError for what is no address, Unavailable.
+        """
+        check_address(address)
+        kind = OperationKind.suppress if suppress else OperationKind.unsuppress
+        changed = True
+        async with self.recorded(operator, kind, logged_change(address, why)) as counts:
+            if suppress:
+                await self.suppressions.add(address, why, operator)
+            else:
+                changed = await self.suppressions.remove(address)
+            counts["changed"] = int(changed)
+        return changed

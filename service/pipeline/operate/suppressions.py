@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from service.model.address import check_address
 from service.model.ids import address_key
 from service.model.mask import mask_text
 from service.model.operation import pseudonym
@@ -11,7 +10,6 @@ from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.suppression import Suppression
 from service.model.topics import TopicNames
-from service.pipeline.operate.audit_log import OperationLog
 from service.pipeline.tables.writer import TableWriter
 from service.ports import Clock, Publisher, SoftBounceScores, Tables
 
@@ -59,15 +57,13 @@ class Suppressions:
         current = [one for one in rows if one.suppression.in_force(now_ms)]
         return sorted(current, key=lambda one: (-one.suppression.at_ms, one.address_key))
 
-    async def add(self, address: str, why: str, log: OperationLog) -> None:
-        """Send no mail to an address from now on, except of mandatory types. Raise ValueError for what is none."""
-        check_address(address)
-        detail = f"by {log.operator}: {why}" if why else f"by {log.operator}"
+    async def add(self, address: str, why: str, operator: str) -> None:
+        """Send no mail to an address from now on, except of mandatory types."""
+        detail = f"by {operator}: {why}" if why else f"by {operator}"
         await self._writer.suppress(address, Reason.by_operator, detail)
 
     async def remove(self, address: str) -> bool:
         """Allow mail to an address again, and clear its soft-bounce score. Return False if it was not suppressed."""
-        check_address(address)
         changed = await self._writer.unsuppress(address)
         key = address_key(address)
         await self._publisher.publish([Message(self._topics.soft_bounces, key.encode(), None)])

@@ -1,15 +1,16 @@
 """The due set: deferred and ambiguous deliveries that wait for their time, in 16 shards; and held ones."""
 
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Mapping, Sequence
+from itertools import count, pairwise
 from secrets import token_hex
 
 from service.adapters.redis.client import Store
 from service.adapters.redis.keys import DUE_SHARDS
 from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.adapters.redis.unreadable_rows import readable
+from service.model.catalogue import Lane
 from service.model.delivery import Delivery
-from service.model.ledger import State
+from service.model.ledger import WAITING, State
 from service.ports import Due
 from service.ports.turns import Turns
 
@@ -104,6 +105,23 @@ class RedisDueSet:
         ids = [(key, first[0]) for key, first in zip(self._shards, firsts, strict=True) if first]
         scores = await self._store.pipeline([("ZSCORE", key, member) for key, member in ids])
         return min((int(score) for score in scores if score is not None), default=None)
+
+    async def count_between(self, bounds_ms: Sequence[int]) -> Sequence[int]:
+        """Return how many are due from each time (ms) until before the next one: one number less than times."""
+        spans = list(pairwise(bounds_ms))
+        counts = await self._store.pipeline(
+            [("ZCOUNT", key, start, f"({end}") for start, end in spans for key in self._shards]
+        )
+        return [sum(counts[n : n + DUE_SHARDS]) for n in range(0, len(counts), DUE_SHARDS)]
+
+    async def standing(self) -> Mapping[tuple[Lane, State], int]:
+        """Return how many wait in each lane and state, without those that have none."""
+        groups = [(lane, state) for lane in Lane for state in sorted(WAITING)]
+        counts = await self._store.pipeline(
+            [("ZCARD", f"{key}:{lane}:{state}") for lane, state in groups for key in self._shards]
+        )
+        sums = (sum(counts[n : n + DUE_SHARDS]) for n in range(0, len(counts), DUE_SHARDS))
+        return {group: count for group, count in zip(groups, sums, strict=True) if count}
 
     async def times(self, deliveries: Sequence[str]) -> Sequence[int | None]:
         """Return for each delivery id when it is due, or its lease ends (ms); None for one that does not wait."""

@@ -1,0 +1,1 @@
+"""The routes of operators: what happened, what waits, what went wrong, and what is done about it."""
