@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
 from service.api.deps import deps_of
-from service.api.errors import ApiError, error_of, not_found, route_path
+from service.api.errors import ApiError, error_of, route_path
+from service.api.routes.operate.access import services_of as operator_services_of
 from service.console.access import PERSONAL, READ, WRITE
 from service.console.pages import PATH
 from service.console.session import ConsoleSession
@@ -152,10 +153,7 @@ def _having(right: str) -> Any:
 
 def services_of(request: Request) -> OperatorServices:
     """Return what operators see and do. Raise ApiError where this process has none of it."""
-    services = deps_of(request).operate
-    if services is None:
-        raise not_found("service")
-    return services
+    return operator_services_of(deps_of(request))
 
 
 Reader = Annotated[ConsoleSession, _having(READ)]

@@ -9,9 +9,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps
-from service.console.feed import OutcomeFeed
 from service.console.openid import OpenIdProvider, SignInAttempt
 from service.console.pages import PATH, Pages
+from service.console.recent_outcomes import RecentOutcomes
 from service.console.session import ConsoleSession, Seal, SessionSeal
 from service.ports import EndedSessions, Unavailable
 from service.settings import DEV_SECRET, Settings
@@ -31,7 +31,7 @@ class Console:
     ended: EndedSessions
     pages: Pages
     provider: OpenIdProvider | None
-    feed: OutcomeFeed | None
+    recent: RecentOutcomes | None
 
     @property
     def is_secure(self) -> bool:
@@ -112,7 +112,7 @@ def make_console(deps: ApiDeps) -> Console:
         ended=deps.ended_sessions,
         pages=Pages(deps.catalogue, deps.clock, is_dev=settings.mode == "dev"),
         provider=_provider(settings),
-        feed=OutcomeFeed(operate.log, operate.topics.outcomes, deps.clock) if operate else None,
+        recent=RecentOutcomes(operate.log, operate.topics.outcomes, deps.clock) if operate else None,
     )
 
 

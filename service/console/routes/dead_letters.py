@@ -1,6 +1,6 @@
 """Dead letters: the list, one with its record, and redrive or discard, after a count of what it would do."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -24,7 +24,6 @@ from service.pipeline.operate.dead_letters import (
     UnknownDeadLetter,
     status_name,
 )
-from service.pipeline.operate.operations import Progress
 
 router = APIRouter(prefix=f"{PATH}/dead-letters", include_in_schema=False, route_class=GuardedRoute)
 
@@ -94,17 +93,8 @@ async def apply(request: Request, session: Writer) -> Response:
         total = (await services.dead_letters.survey(chosen)).total
     except UnknownDeadLetter as error:
         raise ApiError(404, f"{error}.", code="not-found") from None
-    log = services.operation_log(session.operator, _ACTIONS[action], chosen.document())
-
-    async def redrive(progress: Progress) -> Mapping[str, int]:
-        return await services.dead_letters.redrive(chosen, services.redriver, log, progress)
-
-    async def discard(progress: Progress) -> Mapping[str, int]:
-        return await services.dead_letters.discard(chosen, log, progress)
-
-    work: Callable[[Progress], Awaitable[Mapping[str, int]]] = redrive if action == "redrive" else discard
-    await services.operations.start(log, total, work)
-    return to_operation(request, log.id)
+    id_ = await services.begin_dead_letter_change(session.operator, _ACTIONS[action], chosen, total)
+    return to_operation(request, id_)
 
 
 def _choice(fields: Sequence[tuple[str, str]]) -> tuple[str, DeadLetterFilter]:

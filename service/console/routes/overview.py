@@ -9,14 +9,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import not_found
-from service.console.feed import BUCKET_MS
 from service.console.guard import GuardedRoute, PrivacyOfficer, Reader, form_of
 from service.console.pages import PATH
+from service.console.recent_outcomes import BUCKET_MS
 from service.console.sign_in import next_path
 from service.console.state import Console, console_of
 from service.model.ledger import State
 from service.model.relay import RelayReport, RelayState
 from service.model.worker import StageReport, StageState
+from service.pipeline.operate.due_hours import DueHours, due_hours
 from service.pipeline.operate.problem_rules import find_problems
 from service.pipeline.operate.problems import Observation
 from service.ports import Unavailable
@@ -53,12 +54,12 @@ async def now(request: Request, session: Reader, deps: Deps) -> Response:
 @router.get("/rates")
 async def rates(request: Request, session: Reader) -> Response:
     """Return the data of the chart: times (s), then outcomes a second for each line."""
-    feed = console_of(request).feed
-    if feed is None:
-        raise not_found("feed")
-    feed.want()
+    recent = console_of(request).recent
+    if recent is None:
+        raise not_found("recent")
+    recent.want()
     lines: dict[str, list[float]] = {name: [] for name in _GROUPS}
-    buckets = feed.buckets()[:-1]  # the newest is not over
+    buckets = recent.buckets()[:-1]  # the newest is not over
     for _, counts in buckets:
         sums: Counter[str] = Counter()
         for (state, _), number in counts.items():
@@ -66,7 +67,7 @@ async def rates(request: Request, session: Reader) -> Response:
         for name, values in lines.items():
             values.append(sums[name] * 1000 / BUCKET_MS)
     times = [begin_ms / 1000 for begin_ms, _ in buckets]
-    return JSONResponse({"names": list(lines), "data": [times, *lines.values()], "error": feed.error})
+    return JSONResponse({"names": list(lines), "data": [times, *lines.values()], "error": recent.error})
 
 
 @router.post("/addresses")
@@ -82,8 +83,8 @@ async def _now(console: Console, deps: ApiDeps) -> dict[str, Any]:
     """Return what the overview shows. An outage is a problem on the page, not an error of it."""
     if deps.observer is None:
         raise not_found("observer")
-    if console.feed is not None:
-        console.feed.want()
+    if console.recent is not None:
+        console.recent.want()
     seen = await deps.observer.observe()
     return {
         "problems": find_problems(seen),
@@ -92,7 +93,7 @@ async def _now(console: Console, deps: ApiDeps) -> dict[str, Any]:
         "relays": _relays(seen),
         "types_seen": _types(console),
         "waiting": await _waiting(deps),
-        "feed_error": console.feed.error if console.feed else "",
+        "outcomes_error": console.recent.error if console.recent else "",
     }
 
 
@@ -152,7 +153,7 @@ def _relays(seen: Observation) -> Sequence[dict[str, Any]]:
 def _types(console: Console) -> Sequence[tuple[str, dict[str, int], int]]:
     """Return the types with the most outcomes of the last ten minutes: name, counts by line of the chart, their sum."""
     sums: dict[str, Counter[str]] = {}
-    for _, counts in console.feed.buckets() if console.feed else ():
+    for _, counts in console.recent.buckets() if console.recent else ():
         for (state, name), number in counts.items():
             if group := _GROUP_OF.get(State(state)):
                 sums.setdefault(name, Counter())[group] += number
@@ -160,11 +161,9 @@ def _types(console: Console) -> Sequence[tuple[str, dict[str, int], int]]:
     return [(name, dict(counts), counts.total()) for name, counts in rows]
 
 
-async def _waiting(deps: ApiDeps) -> dict[str, Any]:
-    """Return how many deliveries wait in the due set, and when the first is due; empty during an outage of Redis."""
-    if deps.operate is None:
-        return {}
+async def _waiting(deps: ApiDeps) -> DueHours | None:
+    """Return what waits in the due set by the hour; None during an outage of Redis."""
     try:
-        return {"number": await deps.operate.due.count(), "next_ms": await deps.operate.due.oldest_ms()}
+        return await due_hours(deps.operate.due, deps.clock.now_ms()) if deps.operate else None
     except Unavailable:
-        return {}
+        return None

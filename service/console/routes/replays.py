@@ -1,7 +1,5 @@
 """The replay wizard: a filter, a count of what it would send again, and the sending, which can be cancelled."""
 
-from collections.abc import Mapping
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -14,11 +12,9 @@ from service.console.routes.operations import to_operation
 from service.console.state import console_of
 from service.model.ids import event_of_delivery, is_delivery_id
 from service.model.ledger import State
-from service.model.operation import OperationKind
 from service.model.reasons import Reason
-from service.pipeline.operate.operations import Progress
 from service.pipeline.operate.replay import REPLAYABLE, ReplayFilter
-from service.pipeline.operate.replays import ReplaySurvey, logged_filter
+from service.pipeline.operate.replays import ReplaySurvey
 
 router = APIRouter(prefix=f"{PATH}/replays", include_in_schema=False, route_class=GuardedRoute)
 
@@ -51,13 +47,7 @@ async def start(request: Request, session: Writer, deps: Deps) -> Response:
     services = services_of(request)
     chosen, rate = _filter(deps, await form_of(request))
     total = (await services.replays.survey(chosen)).total
-    log = services.operation_log(session.operator, OperationKind.replay, logged_filter(chosen, rate))
-
-    async def work(progress: Progress) -> Mapping[str, int]:
-        return await services.replays.run(chosen, rate, log, progress)
-
-    await services.operations.start(log, total, work)
-    return to_operation(request, log.id)
+    return to_operation(request, await services.begin_replay(session.operator, chosen, rate, total))
 
 
 async def _of_delivery(deps: ApiDeps, delivery: str) -> Form:

@@ -6,12 +6,11 @@ from starlette.responses import RedirectResponse, Response
 from service.api.deps import Deps
 from service.api.errors import ApiError
 from service.console.disclosure import disclosed
-from service.console.guard import Form, GuardedRoute, Reader, Writer, form_of, services_of
+from service.console.guard import GuardedRoute, Reader, Writer, form_of, services_of
 from service.console.pages import PATH
+from service.console.session import ConsoleSession
 from service.console.state import console_of
-from service.model.address import check_address
-from service.model.operation import OperationKind, OperationPhase
-from service.pipeline.operate.suppressions import KnownSuppression, logged_change
+from service.pipeline.operate.suppressions import KnownSuppression
 
 router = APIRouter(prefix=f"{PATH}/suppressions", include_in_schema=False, route_class=GuardedRoute)
 
@@ -42,35 +41,26 @@ async def suppressions(
 @router.post("/add")
 async def add(request: Request, session: Writer) -> Response:
     """Send no mail to an address, except of mandatory types. It is recorded before it is done, and after."""
-    services = services_of(request)
-    address, why = _change(await form_of(request))
-    log = services.operation_log(session.operator, OperationKind.suppress, logged_change(address, why))
-    await log.write(OperationPhase.begun, {})
-    await services.suppressions.add(address, why, log)
-    await log.write(OperationPhase.ended, {"changed": 1})
+    await _change(request, session, suppress=True)
     return _back(request, "added")
 
 
 @router.post("/remove")
 async def remove(request: Request, session: Writer) -> Response:
     """Allow mail to an address again."""
-    services = services_of(request)
-    address, why = _change(await form_of(request))
-    log = services.operation_log(session.operator, OperationKind.unsuppress, logged_change(address, why))
-    await log.write(OperationPhase.begun, {})
-    changed = await services.suppressions.remove(address)
-    await log.write(OperationPhase.ended, {"changed": int(changed)})
-    return _back(request, "removed" if changed else "none")
+    return _back(request, "removed" if await _change(request, session, suppress=False) else "none")
 
 
-def _change(form: Form) -> tuple[str, str]:
-    """Return the address and the reason of a form. Raise ApiError."""
-    address = form.get("address", "").strip()
+async def _change(request: Request, session: ConsoleSession, *, suppress: bool) -> bool:
+    """Add or end the suppression of a form; return whether anything was changed. Raise ApiError, Unavailable."""
+    form = await form_of(request)
+    address, why = form.get("address", "").strip(), form.get("reason", "").strip()[:_LONGEST_REASON]
     try:
-        check_address(address)
+        return await services_of(request).change_suppression(
+            session.operator, address, why, suppress=suppress
+        )
     except ValueError as error:
         raise ApiError(422, f"address: {error}", code="invalid-body") from None
-    return address, form.get("reason", "").strip()[:_LONGEST_REASON]
 
 
 def _row(one: KnownSuppression) -> dict[str, object]:

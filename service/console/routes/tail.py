@@ -12,10 +12,10 @@ from service.api.deps import Deps
 from service.api.errors import ApiError, not_found
 from service.api.hub import Hub
 from service.console.disclosure import disclosed
-from service.console.feed import OutcomeFeed
 from service.console.guard import GuardedRoute, Reader
 from service.console.outcome_form import outcome_filter, query_of
 from service.console.pages import HEADERS, PATH
+from service.console.recent_outcomes import RecentOutcomes
 from service.console.state import console_of
 from service.model.ledger import State
 from service.model.mask import mask_text, printable
@@ -45,34 +45,34 @@ async def tail(request: Request, session: Reader) -> Response:
 async def stream(request: Request, session: Reader, deps: Deps) -> Response:
     """Stream the outcomes that match, several times a second; until the session would end."""
     console, hub = console_of(request), request.app.state.hub
-    if console.feed is None:
-        raise not_found("feed")
-    if console.feed.watches >= _MOST_STREAMS:
+    if console.recent is None:
+        raise not_found("recent")
+    if console.recent.watches >= _MOST_STREAMS:
         raise ApiError(429, "There are too many open tails.", code="too-many-streams")
     chosen = outcome_filter(deps, query_of(request))
     is_masked = not session.shows_addresses or await disclosed(request, deps, _PROBE) != _PROBE
     left_s = console.sessions.end_s(session) - deps.clock.now_ms() / 1000
-    events = _events(console.feed, hub, chosen, is_masked=is_masked, left_s=left_s)
+    events = _events(console.recent, hub, chosen, is_masked=is_masked, left_s=left_s)
     headers = {**HEADERS, "X-Accel-Buffering": "no"}
     return StreamingResponse(events, headers=headers, media_type="text/event-stream")
 
 
 async def _events(
-    feed: OutcomeFeed, hub: Hub, chosen: OutcomeFilter, *, is_masked: bool, left_s: float
+    recent: RecentOutcomes, hub: Hub, chosen: OutcomeFilter, *, is_masked: bool, left_s: float
 ) -> AsyncIterator[bytes]:
     """Yield events with the rows that have come, and a comment now and then."""
     loop = asyncio.get_running_loop()
     end_s, alive_s, error = loop.time() + left_s, loop.time(), ""
     yield b"retry: 2000\n\n"
-    with feed.watch() as watch:
-        feed.want()
+    with recent.watch() as watch:
+        recent.want()
         while not hub.closing and loop.time() < end_s:
             await asyncio.sleep(_EVERY_S)
             outcomes, skipped = watch.take()
             rows = [one for one in outcomes if chosen.matches(one)]
             skipped += max(0, len(rows) - _MOST_ROWS)
-            if rows or skipped or feed.error != error:
-                error, alive_s = feed.error, loop.time()
+            if rows or skipped or recent.error != error:
+                error, alive_s = recent.error, loop.time()
                 document = {
                     "rows": [_row(one, is_masked=is_masked) for one in rows[-_MOST_ROWS:]],
                     "skipped": skipped,

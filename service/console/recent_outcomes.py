@@ -1,4 +1,4 @@
-"""The feed of outcomes: what has just happened to deliveries, for the live tail and for the rates of the overview.
+"""The recent of outcomes: what has just happened to deliveries, for the live tail and for the rates of the overview.
 
 One reader of `dispatch.outcomes` serves all pages of this process. It begins when a page first wants it, a few minutes
 back, and ends when none has for two minutes.
@@ -28,7 +28,7 @@ _SLICE = 500
 
 
 @dataclass(eq=False)
-class FeedWatch:
+class OutcomeWatch:
     """The outcomes that have come since a page last took them. `skipped` counts those that it did not get."""
 
     waiting: deque[Outcome] = field(default_factory=lambda: deque(maxlen=_WAITING))
@@ -47,7 +47,7 @@ class FeedWatch:
         return taken, skipped
 
 
-class OutcomeFeed:
+class RecentOutcomes:
     """Counts by time, state and type, and watches that get each outcome as it comes."""
 
     def __init__(self, records: RecordLog, topic: str, clock: Clock) -> None:
@@ -55,11 +55,11 @@ class OutcomeFeed:
         self._topic = topic
         self._clock = clock
         self._counts: dict[int, Counter[tuple[str, str]]] = {}
-        self._watches: set[FeedWatch] = set()
+        self._watches: set[OutcomeWatch] = set()
         self._task: asyncio.Task[None] | None = None
         self._wanted_s = 0.0
         self.error = ""
-        """Why nothing is read now; empty while the feed is up to date, or on the way there."""
+        """Why nothing is read now; empty while the recent is up to date, or on the way there."""
 
     @property
     def watches(self) -> int:
@@ -70,12 +70,12 @@ class OutcomeFeed:
         """Begin to read, or continue for another two minutes."""
         self._wanted_s = _now_s()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="outcome-feed")
+            self._task = asyncio.create_task(self._run(), name="recent-outcomes")
 
     @contextmanager
-    def watch(self) -> Iterator[FeedWatch]:
+    def watch(self) -> Iterator[OutcomeWatch]:
         """Yield a watch of what comes from now on."""
-        watch = FeedWatch()
+        watch = OutcomeWatch()
         self._watches.add(watch)
         try:
             yield watch
@@ -102,7 +102,7 @@ class OutcomeFeed:
                 self.error = error.reason
                 await asyncio.sleep(_RETRY_S)
             except Exception as error:
-                log.error("outcome_feed_failed", **fault_of(error))
+                log.error("recent_outcomes_failed", **fault_of(error))
                 self.error = type(error).__name__
                 await asyncio.sleep(_RETRY_S)
             finally:
