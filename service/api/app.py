@@ -35,12 +35,12 @@ from service.api.routes import (
 from service.api.routes.operate import (
     dead_letters,
     deliveries,
+    due_set,
     event_list,
     keys,
     operations,
     outcomes,
     suppressions,
-    waiting,
 )
 from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
@@ -60,7 +60,7 @@ _ROUTE_MODULES = (
     explain,
     deliveries,
     outcomes,
-    waiting,
+    due_set,
     dead_letters,
     operations,
     suppressions,

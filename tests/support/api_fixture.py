@@ -53,6 +53,7 @@ from tests.fakes.publisher import FakePublisher
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 from tests.support.completeness import mark_complete
+from tests.support.operator_services import fake_operator_services
 
 CATALOGUE = load_catalogue(templates_directory())
 ACCOUNT, PASSWORD = "acme", "acme-dev-only"
@@ -123,23 +124,24 @@ async def _serve(deps: ApiDeps, tables: Tables, writes: TableWrites) -> AsyncIte
 @asynccontextmanager
 async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
     """Yield the API over ports in memory."""
-    clock, tables, publisher, accounts = FakeClock(), FakeTables(), FakePublisher(), FakeAccounts()
-    keys, inbox = FakeApiKeys(), FakeInbox(clock)
+    clock, tables, accounts, keys = FakeClock(), FakeTables(), FakeAccounts(), FakeApiKeys()
+    publisher, inbox, ledger = FakePublisher(clock), FakeInbox(clock), FakeLedger()
     accounts.rows[ACCOUNT] = Account(id=ACCOUNT, credential=_HASH, version=1)
     stores = TableStores(tables, tables, accounts, keys, tables)
     settings = settings_for(**fields)
+    writer = TableWriter(stores, publisher, FakeRowLocks(), TopicNames(), clock)
     deps = ApiDeps(
         settings=settings,
         catalogue=CATALOGUE,
         brands=load_brands(settings.mail, settings.brand),
         clock=clock,
-        writer=TableWriter(stores, publisher, FakeRowLocks(), TopicNames(), clock),
+        writer=writer,
         contacts=tables,
         directory=FakeRecipientDirectory(tables),
         inbox=inbox,
         inbox_reads=inbox,
         inbox_changes=inbox,
-        ledger=FakeLedger(),
+        ledger=ledger,
         publisher=publisher,
         accounts=accounts,
         api_keys=keys,
@@ -147,6 +149,9 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         idempotency=FakeIdempotency(),
         stream_tickets=FakeStreamTickets(),
         ended_sessions=FakeEndedSessions(),
+        operate=fake_operator_services(
+            clock, tables, writer, publisher, ledger=ledger, inbox=inbox, keys=keys
+        ),
     )
     async with _serve(deps, tables, tables) as api:
         yield api

@@ -79,7 +79,7 @@ async def list_events(
 
 
 @router.get(
-    "/{key}",
+    "/{id}",
     operation_id="get_event",
     summary="Get an event",
     responses={
@@ -92,15 +92,15 @@ async def get_event(
     principal: MayReadOperations,
     deps: Deps,
     services: Services,
-    key: Annotated[str, Path(max_length=1024, description="The event's key or id.")],
+    id: Annotated[str, Path(max_length=1024, description="The event's key or id.")],
     limit: Limit = 100,
     personal: Personal = False,
 ) -> Response:
     """Get an event with the sums of its deliveries, and up to `limit` of them with their histories."""
-    await check_personal(services, principal, personal, {"event": mask_text(key)})
+    await check_personal(services, principal, personal, {"event": mask_text(id)})
     body: dict[str, Any] = {"events": []}
     if deps.explain is not None:
-        body = await deps.explain(ExplainQuery(event=key, limit=limit))
+        body = await deps.explain(ExplainQuery(event=id, limit=limit))
     if not body["events"]:
         raise not_found("event")
     return await document(body, personal=personal)

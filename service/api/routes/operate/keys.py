@@ -62,6 +62,7 @@ async def list_keys(principal: MayReadOperations, services: Services) -> Respons
 
 @router.post(
     "",
+    status_code=201,
     operation_id="create_key",
     summary="Create an API key",
     responses={
@@ -75,13 +76,11 @@ async def create(request: Request, principal: MayWriteOperations, services: Serv
     form = parse_model(KeyForm, await read_json(request))
     if foreign := sorted(scopes_of(form.scopes).intersection(SCOPES) - principal.scopes):
         raise ApiError(403, f"The caller does not have the scope {foreign[0]} itself.", code="forbidden")
-    try:
+    if unknown := sorted(set(form.scopes) - set(SCOPES)):
+        raise body_error(f"There is no scope {unknown[0]}; there are {', '.join(SCOPES)}.", "/scopes")
+    filters = {"name": form.name, "scopes": form.scopes}
+    async with services.recorded(principal.name, OperationKind.create_key, filters):
         key, text = await create_key(services.writer, services.clock, form.name, form.scopes)
-    except ValueError as error:
-        raise body_error(f"{error}.", "/scopes") from None
-    await services.record(
-        principal.name, OperationKind.create_key, {"key": key.id, "scopes": list(key.scopes)}
-    )
     return await document({**_row(key), "key": text}, personal=True, status=201)
 
 

@@ -38,7 +38,7 @@ class OperationView(BaseModel):
     who: str = Field(description="The operator: a user of the system, `service:` a key, `console:` a person.")
     began_ms: int
     at_ms: int = Field(description="The time of its newest record.")
-    asked: dict[str, Any] = Field(
+    filters: dict[str, Any] = Field(
         description="What it was to affect, without names and addresses of persons."
     )
     counts: dict[str, int]
@@ -203,6 +203,7 @@ async def get_operation(principal: MayReadOperations, services: Services, id: _I
 
 @router.post(
     "/operations/{id}/cancel",
+    status_code=202,
     operation_id="cancel_operation",
     summary="Cancel an operation",
     responses={
@@ -245,7 +246,7 @@ def operation_document(status: OperationStatus) -> dict[str, Any]:
         "who": one.operator,
         "began_ms": one.began_ms,
         "at_ms": one.at_ms,
-        "asked": dict(one.filters),
+        "filters": dict(one.filters),
         "counts": dict(status.counts),
     }
     if status.total is not None:

@@ -31,8 +31,16 @@ TABLES = [
 ]
 TABLES += [(method, "/v1/recipients/a") for method in ("GET", "PUT", "PATCH", "DELETE")]
 EVENTS = [("POST", "/v1/events")]
-OPERATE_READ = [("GET", "/v1/explain"), ("POST", "/v1/what-if")]
-OPERATE_WRITE = [("POST", "/v1/bounces")]
+OPERATE_READ = [("GET", "/v1/explain"), ("POST", "/v1/what-if"), ("GET", "/v1/outcomes/stream")]
+OPERATE_READ += [
+    ("GET", f"/v1/{noun}")
+    for noun in ("deliveries", "events", "dead-letters", "operations", "due", "suppressions", "keys")
+]
+OPERATE_READ += [("GET", f"/v1/{noun}/x") for noun in ("deliveries", "events", "dead-letters", "operations")]
+OPERATE_WRITE = [("POST", "/v1/bounces"), ("POST", "/v1/replays"), ("POST", "/v1/operations/x/cancel")]
+OPERATE_WRITE += [("POST", f"/v1/dead-letters/{verb}") for verb in ("redrive", "discard")]
+OPERATE_WRITE += [("POST", "/v1/suppressions"), ("POST", "/v1/suppressions/remove")]
+OPERATE_WRITE += [("POST", "/v1/keys"), ("DELETE", "/v1/keys/x")]
 ACCOUNT = [
     (method, f"/api/2.0/notification_{noun}")
     for method, noun in (

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.model.operation import Operation, pseudonym
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.problems import Observer
 from service.pipeline.operate.what_if import WhatIf
@@ -82,7 +83,15 @@ async def test_an_event_is_explained_with_addresses_masked(resolved: ApiFixture)
     (event,) = answer.json()["events"]
     assert {d["state"] for d in event["deliveries"]} == {"queued"}
     assert "alice@example.com" not in answer.text
-    assert "alice@example.com" in (await get(resolved, event="1", recipient="alice", personal="true")).text
+    whole = await get(resolved, event="1", recipient="alice", personal="true")
+    assert "alice@example.com" in whole.text
+    (revealed,) = [Operation.from_bytes(one.value or b"") for one in resolved.publisher.records(TOPICS.audit)]
+    assert (revealed.action, revealed.who, revealed.filters) == (
+        "reveal",
+        "recipient:op",
+        {"event": "1", "recipient": pseudonym("alice")},
+    )
+    assert (await get(resolved, "operate:read", event="1", personal="true")).status_code == 403
 
 
 async def test_only_operators_have_access(resolved: ApiFixture) -> None:
@@ -126,7 +135,7 @@ async def test_what_if_predicts_an_event_and_a_change(resolved: ApiFixture) -> N
     changed = await post(resolved, {"preferences": [off], "days": 2})
     assert changed.json()["counts"] == {"more": 0, "fewer": 1}
     assert (await get(resolved, event="2")).status_code == 404
-    assert resolved.publisher.messages == []
+    assert {one.topic for one in resolved.publisher.messages} == {TOPICS.audit}  # who saw addresses
 
 
 @pytest.mark.parametrize(
