@@ -34,6 +34,7 @@ from service.console.routes import routers
 from service.console.state import add_console, make_console
 from service.model.access import Account
 from service.model.topics import TopicNames
+from service.pipeline.operate.problems import Observer
 from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import Clock, InboxItem, Publisher, Tables, TableWrites
 from service.settings import (
@@ -46,12 +47,14 @@ from service.settings import (
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.due import FakeDueSet
 from tests.fakes.http import FakeEndedSessions, FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.support.completeness import mark_complete
 from tests.support.operator_services import fake_operator_services
 
@@ -152,6 +155,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         operate=fake_operator_services(
             clock, tables, writer, publisher, ledger=ledger, inbox=inbox, keys=keys
         ),
+        observer=Observer(FakeWorkerReports(), tables, FakeDueSet(), clock),
     )
     async with _serve(deps, tables, tables) as api:
         yield api

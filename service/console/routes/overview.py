@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from service.api.deps import ApiDeps, Deps
 from service.api.errors import not_found
 from service.console.guard import GuardedRoute, PrivacyOfficer, Reader, form_of
-from service.console.pages import PATH
+from service.console.pages import HEADERS, PATH
 from service.console.recent_outcomes import BUCKET_MS
 from service.console.sign_in import next_path
 from service.console.state import Console, console_of
@@ -67,7 +67,8 @@ async def rates(request: Request, session: Reader) -> Response:
         for name, values in lines.items():
             values.append(sums[name] * 1000 / BUCKET_MS)
     times = [begin_ms / 1000 for begin_ms, _ in buckets]
-    return JSONResponse({"names": list(lines), "data": [times, *lines.values()], "error": recent.error})
+    document = {"names": list(lines), "data": [times, *lines.values()], "error": recent.error}
+    return JSONResponse(document, headers=HEADERS)
 
 
 @router.post("/addresses")
