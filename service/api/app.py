@@ -31,7 +31,6 @@ from service.api.routes import (
     recipients,
     tokens,
     unsubscribe,
-    workers,
 )
 from service.api.routes.operate import (
     dead_letters,
@@ -42,6 +41,7 @@ from service.api.routes.operate import (
     operations,
     outcomes,
     suppressions,
+    workers,
 )
 from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
@@ -59,7 +59,6 @@ _ROUTE_MODULES = (
     events,
     event_list,
     explain,
-    workers,
     deliveries,
     outcomes,
     due_set,
@@ -67,6 +66,7 @@ _ROUTE_MODULES = (
     operations,
     suppressions,
     keys,
+    workers,
     bounces,
     unsubscribe,
     preferences_page,

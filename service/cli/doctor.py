@@ -45,7 +45,7 @@ def doctor(
         if finding.remedy:
             print_wrapped(f"→ {finding.remedy}", indent=_HANGING, hanging=f"{_HANGING}  ")
     if not as_json and (first := _first_step(findings)):
-        print_text(f"next: {first.remedy} ({first.check})", "bold")
+        print_wrapped(f"next: {first.remedy} ({first.check})", "bold", hanging="  ")
     if any(finding.status is Status.fail for finding in findings):
         raise typer.Exit(1)
 

@@ -14,8 +14,10 @@ from service import settings
 from service.adapters import rate_limits
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
+from service.adapters.redis.operate.operations import RedisOperations
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.row_locks import RedisRowLocks
@@ -26,8 +28,11 @@ from service.model.recipient import Recipient
 from service.ports import (
     Accounts,
     ApiKeys,
+    EndedSessions,
     Idempotency,
     IdempotencyState,
+    OperationProgress,
+    Operations,
     RateLimits,
     RecipientDirectory,
     RowLocks,
@@ -37,7 +42,8 @@ from service.ports import (
     Unavailable,
 )
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
-from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
+from tests.fakes.http import FakeEndedSessions, FakeIdempotency, FakeRateLimits, FakeStreamTickets
+from tests.fakes.operations import FakeOperations
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 from tests.support.completeness import mark_complete
@@ -57,7 +63,9 @@ class ApiPorts:
     locks: RowLocks
     idempotency: Idempotency
     tickets: StreamTickets
+    ended: EndedSessions
     limits: RateLimits
+    operations: Operations
 
 
 @pytest.fixture(params=["fake", "valkey", "cluster"])
@@ -72,7 +80,9 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
             FakeRowLocks(),
             FakeIdempotency(),
             FakeStreamTickets(),
+            FakeEndedSessions(),
             FakeRateLimits(),
+            FakeOperations(),
         )
         return
     cluster = request.param == "cluster"
@@ -88,7 +98,9 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
         RedisRowLocks(store),
         RedisIdempotency(store),
         RedisStreamTickets(store),
+        RedisEndedSessions(store),
         SharedRateLimits(store, now=lambda: 1_000_000.0),
+        RedisOperations(store),
     )
     await store.close()
 
@@ -174,6 +186,14 @@ async def test_stream_tickets(ports: ApiPorts) -> None:
     assert sorted(taken, key=bool) == [None] * 4 + [forever]
     assert await ports.tickets.take("two") == until
     assert await ports.tickets.take("\ud800") is None
+
+
+async def test_ended_sessions(ports: ApiPorts) -> None:
+    """A session that was signed out is known; no other is."""
+    await ports.ended.add("one", 60)
+
+    assert await ports.ended.contains("one")
+    assert not await ports.ended.contains("two")
 
 
 async def test_rate_limits(ports: ApiPorts) -> None:
@@ -285,3 +305,18 @@ async def test_a_lock_expires(valkey_url: str) -> None:
             pass
     await entered.__aexit__(None, None, None)
     await store.close()
+
+
+async def test_progress_is_seen_and_an_operation_can_be_cancelled(ports: ApiPorts) -> None:
+    """The process that runs it learns of the wish with its next progress."""
+    first = OperationProgress("a", 10, {"replayed": 3}, 5)
+    assert list(await ports.operations.progress(["a", "b"])) == [None, None]
+
+    assert not await ports.operations.put(first)
+    assert list(await ports.operations.progress(["b", "a"])) == [None, first]
+    await ports.operations.cancel("a")
+    last = OperationProgress("a", 10, {"replayed": 4}, 6, "cut off")
+    assert await ports.operations.put(last)
+    assert list(await ports.operations.progress(["a"])) == [last]
+    assert not await ports.operations.put(OperationProgress("b", 1))
+    assert list(await ports.operations.progress([])) == []

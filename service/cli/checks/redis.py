@@ -120,7 +120,7 @@ async def _rows_are_only_here(settings: Settings, store: "Store") -> bool:
 async def _tables(settings: Settings) -> Finding:
     from service.adapters.redis.client import Store
     from service.adapters.redis.tables.tables import RedisTables
-    from service.bootstrap import SystemClock
+    from service.adapters.system_clock import SystemClock
 
     store = Store(settings.redis)
     only_here = False

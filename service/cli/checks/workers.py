@@ -37,7 +37,7 @@ async def observe(settings: Settings) -> Observation | None:
     from service.adapters.redis.delivery.due import RedisDueSet
     from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
     from service.adapters.redis.tables.tables import RedisTables
-    from service.bootstrap import SystemClock
+    from service.adapters.system_clock import SystemClock
     from service.pipeline.operate.problems import Observer
 
     try:
