@@ -69,4 +69,7 @@ def _is_cut(word: str, words: set[str]) -> bool:
     """Return whether a word is a piece of one in the pipe. Between wide characters a line may be broken."""
     if "…" in word or word in words or _VARYING.fullmatch(word.rstrip(",:;")):
         return False
-    return cell_len(word) == len(word) or not any(word in whole for whole in words)
+    if cell_len(word) == len(word):
+        wide = {whole for whole in words if cell_len(whole) > len(whole)}
+        return not any(word in re.split(r"[\u1100-\uffff]+", whole) for whole in wide)
+    return not any(word in whole for whole in words)
