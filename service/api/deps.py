@@ -15,6 +15,7 @@ from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.inbox.mark_read import ReadMarker
 from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Observer
 from service.pipeline.operate.services import OperatorServices
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.tables.preference_centre import PreferenceCentre
@@ -71,6 +72,7 @@ class ApiDeps:
     rate_limits: RateLimits
     idempotency: Idempotency
     stream_tickets: StreamTickets
+    observer: Observer
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None

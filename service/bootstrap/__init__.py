@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from secrets import token_urlsafe
 
 from service.adapters.brand_file import load_brands
@@ -11,6 +12,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
+from service.adapters.redis.connect.url import describe
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
@@ -316,6 +318,18 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         preference_tokens=preference_tokens(settings),
         verp=_verp(settings),
     )
+
+
+def connections(settings: Settings) -> dict[str, str | list[str]]:
+    """Return the version, and what a process connects to, for its first log line. No credentials."""
+    kafka, relays = settings.kafka, (settings.smtp, *settings.smtp.fallbacks)
+    return {
+        "version": version("tocsin"),
+        "brokers": kafka.bootstrap.split(","),
+        "security": kafka.security,
+        "redis": describe(settings.redis),
+        "relays": [f"{relay.host}:{relay.port} {relay.security}" for relay in relays],
+    }
 
 
 def shipped_catalogue() -> Catalogue:

@@ -15,6 +15,8 @@ from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
@@ -31,6 +33,7 @@ from service.api.app import create_app
 from service.api.deps import ApiDeps
 from service.model.access import Account
 from service.model.topics import TopicNames
+from service.pipeline.operate.problems import Observer
 from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import Clock, InboxItem, Publisher, Tables, TableWrites
 from service.settings import (
@@ -43,12 +46,14 @@ from service.settings import (
 )
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.due import FakeDueSet
 from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
+from tests.fakes.worker_reports import FakeWorkerReports
 from tests.support.completeness import mark_complete
 from tests.support.operator_services import fake_operator_services
 
@@ -146,6 +151,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         operate=fake_operator_services(
             clock, tables, writer, publisher, ledger=ledger, inbox=inbox, keys=keys
         ),
+        observer=Observer(FakeWorkerReports(), tables, FakeDueSet(), clock),
     )
     async with _serve(deps, tables, tables) as api:
         yield api
@@ -199,4 +205,5 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         rate_limits=SharedRateLimits(store),
         idempotency=RedisIdempotency(store),
         stream_tickets=RedisStreamTickets(store),
+        observer=Observer(RedisWorkerReports(store), RedisTables(store), RedisDueSet(store), clock),
     )
