@@ -1,6 +1,6 @@
-"""`make vendor`: write the files of others that the API serves, from the npm packages that the manifest names.
+"""`make vendor`: write the files of others that the API serves, from the npm packages that the manifests name.
 
-To update one: change its `version` and `integrity` in the manifest (`npm view PACKAGE@VERSION dist.integrity`), and
+To update one: change its `version` and `integrity` in its manifest (`npm view PACKAGE@VERSION dist.integrity`), and
 run this.
 """
 
@@ -14,7 +14,8 @@ from base64 import b64encode
 from hashlib import sha256, sha512
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "service" / "api" / "reference" / "vendored"
+SERVICE = Path(__file__).parent.parent / "service"
+FOLDERS = (SERVICE / "api" / "reference" / "vendored", SERVICE / "console" / "vendored")
 
 
 def content_of(package: str, version: str, integrity: str, path: str) -> bytes:
@@ -33,13 +34,14 @@ def content_of(package: str, version: str, integrity: str, path: str) -> bytes:
 
 
 def main() -> None:
-    """Write each file of the manifest, compressed, and its hash."""
-    manifest = json.loads((FOLDER / "manifest.json").read_text())
-    for name, about in manifest.items():
-        content = content_of(about["package"], about["version"], about["integrity"], about["path"])
-        about["sha256"] = sha256(content).hexdigest()
-        (FOLDER / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
-    (FOLDER / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    """Write each file of the manifests, compressed, and its hash."""
+    for folder in FOLDERS:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        for name, about in manifest.items():
+            content = content_of(about["package"], about["version"], about["integrity"], about["path"])
+            about["sha256"] = sha256(content).hexdigest()
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 if __name__ == "__main__":

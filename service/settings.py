@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from service.console_settings import ConsoleSettings
 from service.limit_settings import LimitSettings
 from service.model.address import check_address
 from service.model.event import ClockBound
@@ -270,6 +271,7 @@ class Settings(BaseSettings):
     events: EventSettings = Field(default_factory=EventSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     limits: LimitSettings = LimitSettings()
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     otel: OtelSettings = Field(default_factory=OtelSettings)
@@ -332,6 +334,12 @@ class Settings(BaseSettings):
     def cors_origins(self) -> str:
         """Return the origins whose pages may call the API; in dev mode, unless set, those of this machine."""
         return self.http.cors_origins or (_LOOPBACK_ORIGINS if self.mode == "dev" else "")
+
+    @property
+    def has_console(self) -> bool:
+        """Return whether the API serves the console."""
+        enabled = self.console.enabled
+        return enabled if enabled is not None else self.mode == "dev" or bool(self.console.issuer)
 
     @property
     def embedded(self) -> frozenset[str]:

@@ -27,6 +27,7 @@ from service.ports import (
     ApiKeys,
     Clock,
     Contacts,
+    EndedSessions,
     Idempotency,
     Inbox,
     InboxChanges,
@@ -73,6 +74,7 @@ class ApiDeps:
     idempotency: Idempotency
     stream_tickets: StreamTickets
     observer: Observer
+    ended_sessions: EndedSessions
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None

@@ -8,8 +8,9 @@ import typer
 from service.cli.support.output import CliError
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
+    from fastapi import APIRouter, FastAPI
 
+    from service.api.deps import ApiDeps
     from service.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -43,10 +44,13 @@ async def _serve(settings: "Settings") -> None:
 
     try:
         Tokens(settings)  # before any connection: wrong settings must not look like an outage
+        console = _console_routes(settings)
     except ValueError as error:
         raise CliError(str(error)) from error
     async with api_deps(settings) as deps:
-        application = create_app(deps, *_start_page(settings))
+        application = create_app(deps, *_start_page(settings), *console)
+        if console:
+            _add_console(application, deps)
         collect_less_garbage()
         log = structlog.get_logger(__name__)
         log.info("api_started", host=settings.http.host, port=settings.http.port, **connections(settings))
@@ -65,3 +69,20 @@ def _start_page(settings: "Settings") -> "Sequence[APIRouter]":
     from service.dev.start.routes import router
 
     return (router,)
+
+
+def _console_routes(settings: "Settings") -> "Sequence[APIRouter]":
+    """Return the routes of the console, if there is to be one. Raise ValueError for settings that are not safe."""
+    if not settings.has_console:
+        return ()
+    from service.console.routes import routers
+    from service.console.state import check_settings
+
+    check_settings(settings)
+    return routers()
+
+
+def _add_console(application: "FastAPI", deps: "ApiDeps") -> None:
+    from service.console.state import add_console, make_console
+
+    add_console(application, make_console(deps))

@@ -119,6 +119,7 @@ def _print_links(stack: "DevStack") -> None:
         print_text(f"  mail        {stack.catcher.url}")
         print_text(f"  templates   {stack.catcher.url}/preview")
     print_text(f"  API         {stack.http_url}/docs")
+    print_text(f"  console     {stack.http_url}/console")
     print_text(f"  Kafka       {settings.kafka.bootstrap}  (topic {settings.kafka.events[0]})")
     print_text(f"  Redis       127.0.0.1:{settings.dev.redis_port}" if "redis" in settings.embedded else "")
     print_text("")

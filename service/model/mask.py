@@ -1,4 +1,7 @@
-"""Masking of addresses in what people read: logs, `tocsin tail`, errors. It hides too much rather than too little."""
+"""What people read: addresses masked, and what could control a terminal or a page made visible.
+
+Masking hides too much rather than too little.
+"""
 
 import re
 from collections.abc import Mapping
@@ -12,6 +15,9 @@ _BLANKS = re.compile(r"\s*")
 _DELIMITERS = frozenset(" \t\r\n\"'<>,;:@＠﹫[]")
 _DOMAIN = re.compile(r"""\[[^\]\r\n]{0,255}\]?|[^\s"'<>,;:@＠﹫\[\]{}|\\/?#&=%]+""")
 _LONGEST_LOCAL = 320  # RFC 5321 allows 64 octets; the bound keeps the search linear
+
+
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 
 def mask_text(text: str) -> str:
@@ -49,6 +55,20 @@ def mask_value(value: Any) -> Any:
 def mask_name(text: str) -> str:
     """Return the first character of a person's name or telephone number, and the mask."""
     return f"{text[0]}{HIDDEN}" if text else text
+
+
+def printable(text: str) -> str:
+    """Return text that can control neither a terminal nor the order of what is beside it on a page.
+
+    Control, invisible and direction characters become escapes. The narrow space that groups digits stays.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == NARROW_SPACE else _escape(ord(c)) for c in text)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _begin(text: str, end: int, floor: int) -> int:

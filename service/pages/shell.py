@@ -19,7 +19,7 @@ from service.pages.palette import Palette
 
 _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
-_BASE = (
+BASE_STYLE = (
     """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.55 """
@@ -44,6 +44,7 @@ input, select, textarea { padding: 8px 12px; border: 1px solid var(--soft); bord
 }
 """
 )
+"""The style that all pages share, over the variables of `brand_style`."""
 _CARD = """
 .card { min-height: 100vh; display: grid; place-items: center; padding: 16px; }
 .card main { width: 100%; max-width: 480px; padding: 32px 28px 24px; border: 1px solid var(--line);
@@ -66,7 +67,7 @@ class Shell:
 
     def __init__(self, brand: Brand, css: str = "", sources: Mapping[str, str] | None = None) -> None:
         self._brand = brand
-        self._style = brand_style(brand.palette) + _BASE + _CARD + css
+        self._style = brand_style(brand.palette) + BASE_STYLE + _CARD + css
         policy = {
             "default-src": "'none'",
             "style-src": f"'sha256-{b64encode(sha256(self._style.encode()).digest()).decode()}'",

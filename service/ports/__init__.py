@@ -12,6 +12,7 @@ from service.ports.errors import Unavailable
 from service.ports.fan_outs import FanOut, FanOuts
 from service.ports.http import (
     STREAM_TICKET_S,
+    EndedSessions,
     Idempotency,
     IdempotencyRecord,
     IdempotencyState,
@@ -91,6 +92,7 @@ __all__ = [
     "DeliveryLog",
     "Due",
     "DueSet",
+    "EndedSessions",
     "EventHead",
     "EventLog",
     "EventPosition",

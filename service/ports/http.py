@@ -84,3 +84,15 @@ class StreamTickets(Protocol):
     async def take(self, secret: str) -> StreamTicket | None:
         """Return a ticket and remove it; None for one that was taken before, or never stored. Raise Unavailable."""
         ...
+
+
+class EndedSessions(Protocol):
+    """Sessions of the console that were signed out before their time."""
+
+    async def add(self, session: str, lifetime_s: int) -> None:
+        """Note that a session has ended, for as long as it could have been used. Raise Unavailable."""
+        ...
+
+    async def contains(self, session: str) -> bool:
+        """Return whether a session has ended. Raise Unavailable."""
+        ...

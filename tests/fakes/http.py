@@ -55,3 +55,16 @@ class FakeStreamTickets:
 
     async def take(self, secret: str) -> StreamTicket | None:
         return self._tickets.pop(secret, None)
+
+
+class FakeEndedSessions:
+    """Implements the EndedSessions port; nothing expires."""
+
+    def __init__(self) -> None:
+        self._sessions: set[str] = set()
+
+    async def add(self, session: str, lifetime_s: int) -> None:
+        self._sessions.add(session)
+
+    async def contains(self, session: str) -> bool:
+        return session in self._sessions

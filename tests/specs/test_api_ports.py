@@ -14,6 +14,7 @@ from service import settings
 from service.adapters import rate_limits
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.operate.operations import RedisOperations
@@ -27,6 +28,7 @@ from service.model.recipient import Recipient
 from service.ports import (
     Accounts,
     ApiKeys,
+    EndedSessions,
     Idempotency,
     IdempotencyState,
     OperationProgress,
@@ -40,7 +42,7 @@ from service.ports import (
     Unavailable,
 )
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
-from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
+from tests.fakes.http import FakeEndedSessions, FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.operations import FakeOperations
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
@@ -61,6 +63,7 @@ class ApiPorts:
     locks: RowLocks
     idempotency: Idempotency
     tickets: StreamTickets
+    ended: EndedSessions
     limits: RateLimits
     operations: Operations
 
@@ -77,6 +80,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
             FakeRowLocks(),
             FakeIdempotency(),
             FakeStreamTickets(),
+            FakeEndedSessions(),
             FakeRateLimits(),
             FakeOperations(),
         )
@@ -94,6 +98,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
         RedisRowLocks(store),
         RedisIdempotency(store),
         RedisStreamTickets(store),
+        RedisEndedSessions(store),
         SharedRateLimits(store, now=lambda: 1_000_000.0),
         RedisOperations(store),
     )
@@ -181,6 +186,14 @@ async def test_stream_tickets(ports: ApiPorts) -> None:
     assert sorted(taken, key=bool) == [None] * 4 + [forever]
     assert await ports.tickets.take("two") == until
     assert await ports.tickets.take("\ud800") is None
+
+
+async def test_ended_sessions(ports: ApiPorts) -> None:
+    """A session that was signed out is known; no other is."""
+    await ports.ended.add("one", 60)
+
+    assert await ports.ended.contains("one")
+    assert not await ports.ended.contains("two")
 
 
 async def test_rate_limits(ports: ApiPorts) -> None:

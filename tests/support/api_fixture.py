@@ -17,6 +17,7 @@ from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
+from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
@@ -31,6 +32,8 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.api.app import create_app
 from service.api.deps import ApiDeps
+from service.console.routes import routers
+from service.console.state import add_console, make_console
 from service.model.access import Account
 from service.model.topics import TopicNames
 from service.pipeline.operate.problems import Observer
@@ -47,7 +50,7 @@ from service.settings import (
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
 from tests.fakes.due import FakeDueSet
-from tests.fakes.http import FakeIdempotency, FakeRateLimits, FakeStreamTickets
+from tests.fakes.http import FakeEndedSessions, FakeIdempotency, FakeRateLimits, FakeStreamTickets
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.publisher import FakePublisher
@@ -114,7 +117,9 @@ def settings_for(url: str = "", **fields: Any) -> Settings:
 
 @asynccontextmanager
 async def _serve(deps: ApiDeps, tables: Tables, writes: TableWrites) -> AsyncIterator[ApiFixture]:
-    app = create_app(deps)
+    app = create_app(deps, *(routers() if deps.settings.has_console else ()))
+    if deps.settings.has_console:
+        add_console(app, make_console(deps))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin.test") as client:
         yield ApiFixture(deps, app, client, tables, writes, deps.publisher, deps.clock)
@@ -148,6 +153,7 @@ async def fake_api(**fields: Any) -> AsyncIterator[ApiFixture]:
         rate_limits=FakeRateLimits(),
         idempotency=FakeIdempotency(),
         stream_tickets=FakeStreamTickets(),
+        ended_sessions=FakeEndedSessions(),
         operate=fake_operator_services(
             clock, tables, writer, publisher, ledger=ledger, inbox=inbox, keys=keys
         ),
@@ -206,4 +212,5 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         idempotency=RedisIdempotency(store),
         stream_tickets=RedisStreamTickets(store),
         observer=Observer(RedisWorkerReports(store), RedisTables(store), RedisDueSet(store), clock),
+        ended_sessions=RedisEndedSessions(store),
     )

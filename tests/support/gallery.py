@@ -85,7 +85,7 @@ PAGE_FAULTS = """() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode, text = node.textContent.trim(), parent = node.parentElement;
-    if (!text || hidden(parent) || parent.localName === 'option') continue;
+    if (!text || hidden(parent) || /^(option|textarea)$/.test(parent.localName)) continue;
     const range = document.createRange(); range.selectNodeContents(node);
     const box = range.getBoundingClientRect(), style = getComputedStyle(parent);
     const what = JSON.stringify(text.slice(0, 30));

@@ -14,7 +14,12 @@ from service.settings import KafkaSettings, Settings
 from tests.support.paths import ROOT
 
 ROW = re.compile(r"^\| `(TOCSIN_\w+)` \|.*\| (?:`(.*?)`|none)[^|`]*\|$", re.MULTILINE)
-READ_AS = {"smtp": {"smtp", "one"}, "bounces": {"_settings"}, "brand": {"brand", "fields"}}
+READ_AS = {
+    "smtp": {"smtp", "one"},
+    "bounces": {"_settings"},
+    "brand": {"brand", "fields"},
+    "console": {"console", "own", "_settings"},
+}
 """Names under which a section is read, where they differ from its own."""
 
 Place = tuple[str, ...]

@@ -51,6 +51,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{l:ROW}:lock` | string | token of the row's writer; expires by itself |
 | `{o:ID}:operation` | hash | how far an operator's operation is, JSON; whether to cancel it; kept for a week |
 | `{q:HASH}:ticket` | string | `UNTIL⏎RECIPIENT`: a ticket of a live stream, by its secret's hash; kept for 30 s |
+| `{q:SESSION}:ended` | string | a console session that was signed out; kept while it could have been used |
 | `{q:KEY}:request` | string | `FINGERPRINT⏎ANSWER` of an Idempotency-Key; no answer yet while the request runs |
 """
 
@@ -248,6 +249,10 @@ class Keys:
     def stream_ticket(self, hash_: str) -> str:
         """Return the ticket of a live stream, by the hash of its secret."""
         return f"{self.prefix}{{q:{hash_}}}:ticket"
+
+    def ended_session(self, session: str) -> str:
+        """Return the note that a session of the console was signed out."""
+        return f"{self.prefix}{{q:{escape(session)}}}:ended"
 
     def operation(self, id_: str) -> str:
         """Return how far an operation is."""

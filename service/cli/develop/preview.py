@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.cells import printable
 from service.cli.support.completion import complete_type
 from service.cli.support.factories import load_catalogue
 from service.cli.support.output import CliError, print_note
+from service.model.mask import printable
 from service.settings import load
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from functools import partial
 from service.adapters.brand_file import BrandError
 from service.adapters.catalogue_file import CatalogueError
 from service.adapters.rate_limits import SharedRateLimits
+from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
 from service.adapters.redis.inbox.changes import RedisInboxChanges
@@ -62,6 +63,7 @@ async def api_deps(settings: Settings) -> AsyncIterator[ApiDeps]:
                 idempotency=RedisIdempotency(parts.store),
                 stream_tickets=RedisStreamTickets(parts.store),
                 observer=parts.observer(producer.not_ready_reason),
+                ended_sessions=RedisEndedSessions(parts.store),
                 events_topic=settings.kafka.events[0],
                 bounces=parts.bounces(producer),
                 explain=parts.explain(outcomes),

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from service.model.mask import NARROW_SPACE
+
 ELLIPSIS = "…"
-_NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _FIRST_WIDE = "\u1100"  # no character before it takes two cells
 _LEAST_GROUPED = 10_000  # a number of four digits is read at a glance
 
@@ -19,17 +20,6 @@ class Sized(Protocol):
     @property
     def least(self) -> int:
         """Return the width below which the column is dropped rather than cut; 0: it is never cut."""
-
-
-def printable(text: str) -> str:
-    """Return text that cannot control a terminal: control and invisible characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == _NARROW_SPACE else _escape(ord(c)) for c in text)
-
-
-def _escape(code: int) -> str:
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def width(text: str) -> int:
@@ -155,4 +145,4 @@ def grouped(number: float) -> str:
     """Return a number with thin blanks between its groups of three digits, from 10 000 on."""
     if abs(number) < _LEAST_GROUPED:
         return str(number)
-    return f"{number:,}".replace(",", _NARROW_SPACE)
+    return f"{number:,}".replace(",", NARROW_SPACE)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from service.cli.support.cells import printable, wrap
+from service.cli.support.cells import wrap
 from service.cli.support.times import TimeFormat
-from service.model.mask import mask_text
+from service.model.mask import mask_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 
-from service.cli.support.cells import cut, printable
+from service.cli.support.cells import cut
 from service.cli.support.output import terminal_width
+from service.model.mask import printable
 
 _DELAY_S, _INTERVAL_S = 1.0, 0.2
 _CLEAR = "\r\x1b[2K"

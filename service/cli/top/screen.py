@@ -11,12 +11,12 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
-from service.cli.support.cells import grouped, plural, printable
+from service.cli.support.cells import grouped, plural
 from service.cli.support.output import STYLES
 from service.cli.support.reason_text import reason_line
 from service.cli.support.times import age
 from service.cli.top.snapshot import Failure, Snapshot
-from service.model.mask import mask_text, mask_value
+from service.model.mask import mask_text, mask_value, printable
 from service.ports import Unavailable
 
 _INTERVAL_S = 1.0

@@ -83,6 +83,7 @@ def start_page(catalogue: Catalogue, links: StartLinks, events: str) -> str:
 def _links(links: StartLinks) -> Iterator[str]:
     rows = (
         (links.mail, "Caught mail", "every message that the stages have sent"),
+        ("/console", "Console", "what operators see and do: search, dead letters, replays, audit log"),
         (links.preview, "Template preview", "all types of mail, in both languages"),
         ("/docs", "API reference", "try the routes with a token of Alice’s"),
         ("/docs/events", "Event reference", "the topics of Kafka and their records"),

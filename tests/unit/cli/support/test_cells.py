@@ -13,11 +13,11 @@ from service.cli.support.cells import (
     pad,
     plural,
     plural_noun,
-    printable,
     width,
     wrap,
 )
 from service.cli.support.table import Column, Kind
+from service.model.mask import printable
 
 TEXTS = st.text().map(printable)
 COLUMNS = st.lists(

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.cli.support import command_group, output
-from service.cli.support.cells import printable
 from service.cli.support.output import CliError
+from service.model.mask import printable
 from service.ports import Unavailable
 
 RUN = CliRunner()
