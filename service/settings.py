@@ -4,32 +4,32 @@ No other module reads the environment. docs/settings.md describes every setting.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
 from service.console_settings import ConsoleSettings
+from service.limit_settings import LimitSettings
 from service.model.address import check_address
 from service.model.event import ClockBound
 from service.model.urls import origin_patterns
 from service.model.validators import networks_in
 from service.pages.brand import BrandFields
+from service.profile import exposed_secrets, profile_path, read_profile
 from service.relay_settings import SmtpSettings
 
-RATE = re.compile(
-    r"[1-9]\d{0,8} ?(?:/|per) ?[1-9]?\d{0,4} ?(?:second|minute|hour|day|month|year)s?", re.ASCII
-)
-"""A rate limit, as the `limits` library reads it."""
 _LOOPBACK_ORIGINS = "http://127.0.0.1:*, http://localhost:*"
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
 
@@ -218,35 +218,6 @@ class AuthSettings(BaseModel):
         return tuple(name for name in having_key if name in (self.algorithms or having_key))
 
 
-class LimitSettings(BaseModel):
-    """Rate limits of the API for each caller, as `600/minute`; empty means no limit. All API processes share them.
-
-    The last three limit password verifications, which are slow by design: `passwords` those from one client address,
-    `passwords_per_account` those for one account from all addresses, `passwords_per_account_and_address` for one
-    account from one address. `contacts` is the largest number of contacts of an account; `new_contacts` limits how many
-    it creates.
-    """
-
-    inbox: str = "1200/minute"
-    tokens: str = "6000/minute"
-    tables: str = "1200/minute"
-    account: str = "1200/minute"
-    events: str = "12000/minute"
-    operate: str = "1200/minute"
-    contacts: int = Field(default=10_000, ge=1)
-    new_contacts: str = "20000/day"
-    passwords: str = "30/minute"
-    passwords_per_account: str = "300/hour"
-    passwords_per_account_and_address: str = "10/minute"
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _is_rate(cls, value: str | int) -> str | int:
-        if isinstance(value, str) and value and not RATE.fullmatch(value):
-            raise ValueError("must be a rate such as 600/minute, or empty")
-        return value
-
-
 class OtelSettings(BaseModel):
     """Export of traces by OTLP over HTTP; off without an endpoint. `ratio` samples the traces that begin in Tocsin."""
 
@@ -322,11 +293,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources by precedence: arguments, environment, then secret files named as the variables."""
+        """Return the sources by precedence: arguments, environment, secret files named as the variables, profile."""
         files = NestedSecretsSettingsSource(
             file_secret_settings, secrets_prefix="TOCSIN_", secrets_nested_delimiter="__"
         )
-        return init_settings, env_settings, files
+        return init_settings, env_settings, files, InitSettingsSource(settings_cls, profile_settings())
 
     @model_validator(mode="after")
     def _follow_dev_ports(self) -> Self:
@@ -379,9 +350,50 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Return the settings of this process. Raise pydantic.ValidationError, which names the wrong setting.
 
-    `TOCSIN_SECRETS_DIR` names a folder with one file for each secret (`TOCSIN_AUTH__SECRET`, …).
+    `TOCSIN_SECRETS_DIR` names a folder with one file for each secret (`TOCSIN_AUTH__SECRET`, …), `TOCSIN_PROFILE` a
+    profile. Raise ProfileError for a profile that cannot be used.
     """
     return Settings(_secrets_dir=os.environ.get("TOCSIN_SECRETS_DIR"))
+
+
+def use_profile(name: str) -> None:
+    """Read this profile's settings in this process and in those that it starts."""
+    os.environ["TOCSIN_PROFILE"] = name
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that exist."""
+    return sorted(file.stem for file in profile_path("x", os.environ).parent.glob("*.toml"))
+
+
+def profile_settings() -> dict[str, Any]:
+    """Return the settings of the profile that `TOCSIN_PROFILE` names; nothing without one. Raise ProfileError."""
+    name = os.environ.get("TOCSIN_PROFILE", "")
+    return read_profile(profile_path(name, os.environ), Settings) if name else {}
+
+
+def profile_warning() -> str:
+    """Return what is wrong with the mode of the profile's file; empty where nothing is. Raise ProfileError."""
+    if not (document := profile_settings()):
+        return ""
+    path = profile_path(os.environ["TOCSIN_PROFILE"], os.environ)
+    if not exposed_secrets(path, document, Settings):
+        return ""
+    return f"{path} holds secrets and other users may read it: chmod 600 {path}"
+
+
+def setting_origins() -> Mapping[str, Mapping[str, Any]]:
+    """Return the settings that are set, nested, by where they are set, in the order of precedence."""
+    folder = os.environ.get("TOCSIN_SECRETS_DIR")
+    files = NestedSecretsSettingsSource(
+        SecretsSettingsSource(Settings, folder), secrets_prefix="TOCSIN_", secrets_nested_delimiter="__"
+    )
+    profile = f"profile {os.environ.get('TOCSIN_PROFILE', '')}"
+    return {
+        "environment": EnvSettingsSource(Settings)(),
+        "secret file": files() if folder else {},
+        profile: profile_settings(),
+    }
 
 
 @cache

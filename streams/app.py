@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+from structlog.contextvars import bind_contextvars
+
 from service.bootstrap import Parts, bootstrap
 from service.model.topics import TopicNames
 from service.settings import Settings, load
@@ -34,6 +36,7 @@ def faust_options(settings: Settings) -> FaustOptions:
 def app_of(parts: Parts) -> StagesApp | RatesApp:
     """Return the app of one worker, with its probe. Raise UnknownStage or TracingUnavailable."""
     settings = parts.settings
+    bind_contextvars(worker=parts.worker)  # in every log line of this process
     if settings.fault_at:
         parts = with_fault_points(parts, kill_at(settings.fault_at))
     stages = specs(parts)

@@ -41,6 +41,7 @@ from service.api.routes.operate import (
     operations,
     outcomes,
     suppressions,
+    workers,
 )
 from service.bootstrap import preference_tokens, unsubscribe_tokens
 from service.settings import Settings
@@ -65,6 +66,7 @@ _ROUTE_MODULES = (
     operations,
     suppressions,
     keys,
+    workers,
     bounces,
     unsubscribe,
     preferences_page,

@@ -73,13 +73,13 @@ class ApiDeps:
     rate_limits: RateLimits
     idempotency: Idempotency
     stream_tickets: StreamTickets
+    observer: Observer
     ended_sessions: EndedSessions
     events_topic: str = "events"
     bounces: BounceProcessor | None = None
     explain: Explainer | None = None
     what_if: WhatIf | None = None
     operate: OperatorServices | None = None
-    observer: Observer | None = None
     checks: Mapping[str, ReadinessCheck] = field(default_factory=dict)
     stalls: Mapping[str, StallCheck] = field(default_factory=dict)
 

@@ -1,11 +1,14 @@
 """HTTP metrics. Labels are route templates, never paths, so their number is bounded."""
 
-from prometheus_client import CONTENT_TYPE_LATEST
+import asyncio
+
 from starlette.responses import Response
 from starlette.types import Scope
 
 from service.api.methods import METHODS
 from service.observability import metrics
+from service.pipeline.operate.problem_rules import find_problems
+from service.pipeline.operate.problems import Observer, count_problems
 
 
 def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
@@ -16,6 +19,8 @@ def observe(scope: Scope, method: str, status: int, duration_s: float) -> None:
         metrics.HTTP_DURATION_S.observe((route,), duration_s)
 
 
-def exposition() -> Response:
-    """Return every metric of this process in Prometheus' text format."""
-    return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def exposition(observer: Observer, accept: str = "") -> Response:
+    """Return every metric of this process, and what is wrong now, in the format that the scrape asks for."""
+    problems = metrics.PROBLEMS.gauge(count_problems(find_problems(await observer.observe())).items())
+    body, content_type = await asyncio.to_thread(metrics.exposition, [problems], accept)
+    return Response(body, headers={"Content-Type": content_type})

@@ -13,20 +13,26 @@ from starlette.routing import Route
 
 from service.api.metrics import exposition
 from service.observability.http_server import observability_server
+from service.pipeline.operate.problems import Observer
 
 log = structlog.get_logger(__name__)
 
 
-def metrics_app() -> Starlette:
+def metrics_app(observer: Observer) -> Starlette:
     """Return the application that answers /metrics."""
-    return Starlette(routes=[Route("/metrics", _metrics)])
+
+    async def metrics(request: Request) -> Response:
+        return await exposition(observer, request.headers.get("accept", ""))
+
+    return Starlette(routes=[Route("/metrics", metrics)])
 
 
 class MetricsServer:
     """The server while it runs. A port that is in use is logged: the API itself must not depend on its metrics."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, observer: Observer) -> None:
         self._address = (host, port)
+        self._observer = observer
         self._server: uvicorn.Server | None = None
         self._loop: asyncio.Task[None] | None = None
 
@@ -44,7 +50,7 @@ class MetricsServer:
             listener.close()
             log.error("metrics_port_unavailable", host=host, port=port, error=error.strerror)
             return
-        self._server = observability_server(metrics_app())
+        self._server = observability_server(metrics_app(self._observer))
         await self._server.startup([listener])
         self._loop = asyncio.create_task(self._server.main_loop(), name="metrics-server")
 
@@ -56,7 +62,3 @@ class MetricsServer:
         with suppress(asyncio.CancelledError):
             await self._loop
         await self._server.shutdown()
-
-
-async def _metrics(_: Request) -> Response:
-    return await asyncio.to_thread(exposition)

@@ -2,9 +2,9 @@
 
 import os
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from secrets import token_urlsafe
 
 from service.adapters.brand_file import load_brands
@@ -12,6 +12,7 @@ from service.adapters.catalogue_file import load_catalogue
 from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
+from service.adapters.redis.connect.url import describe
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
@@ -23,7 +24,6 @@ from service.adapters.redis.delivery.workers import RedisWorkers
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.ledger.restore import RedisLedgerRestore
-from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.inventory import inventory
 from service.adapters.redis.operate.open_ages import RedisOpenAges
 from service.adapters.redis.operate.pending_retries import RedisPendingRetries
@@ -35,8 +35,10 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.adapters.smtp.relay_list import relays
 from service.adapters.smtp.transport import SmtpTransport
+from service.adapters.system_clock import SystemClock
 from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
+from service.explain_parts import explainer, index_s
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.record import Handler
@@ -85,21 +87,6 @@ from service.ports import (
     Workers,
 )
 from service.settings import Settings, templates_directory
-
-
-class SystemClock:
-    """The clocks of this machine."""
-
-    # Linux's monotonic clock stands still while the machine is suspended; elsewhere there is no other one
-    _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-    def now_ms(self) -> int:
-        """Return milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
-
-    def boot_s(self) -> float:
-        """Return seconds on a clock that is never set, and that counts the time for which the machine was suspended."""
-        return time.clock_gettime(self._BOOT_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +206,8 @@ class Parts:
 
     def explain(self, outcomes: OutcomeLog | None = None) -> Explainer:
         """Return the explainer of events and recipients. `outcomes` has what relays said to accepted messages."""
-        search = RedisAddressSearch(self.store)
-        return Explainer(
-            self.catalogue,
-            self.ledger,
-            self.ledger_index,
-            self.tables,
-            due=self.due,
-            search=search,
-            observer=self.observer(),
-            clock=self.clock,
-            outcomes=outcomes,
+        return explainer(
+            self.catalogue, self.store, self.ledger, self.observer(), clock=self.clock, outcomes=outcomes
         )
 
     def observer(self, kafka: Check | None = None) -> Observer:
@@ -292,12 +270,6 @@ class Parts:
         return f"{self.settings.mail.unsubscribe_base}/{page}/{token}{look}"
 
 
-def _index_s(catalogue: Catalogue) -> int:
-    """Return how long the index by recipient keeps a delivery, in seconds: longer than the ledger keeps its row."""
-    longest_s = max((one.retention_s for one in catalogue), default=0)
-    return max(RedisLedger.INDEX_S, longest_s * 3 // 2)
-
-
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
 
@@ -312,7 +284,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
     history = RedisStateHistory(store)
     if not rebuilding:
         store.connection_checks.append(LineageCheck(history.lineage))
-    tables, ledger = RedisTables(store), RedisLedger(store, index_s=_index_s(catalogue))
+    tables, ledger = RedisTables(store), RedisLedger(store, index_s=index_s(catalogue))
     # The owner of claims is short: each delivery that is claimed has it in its row, of which a field holds 64 bytes.
     owner = token_urlsafe(6)
     return Parts(
@@ -346,6 +318,18 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         preference_tokens=preference_tokens(settings),
         verp=_verp(settings),
     )
+
+
+def connections(settings: Settings) -> dict[str, str | list[str]]:
+    """Return the version, and what a process connects to, for its first log line. No credentials."""
+    kafka, relays = settings.kafka, (settings.smtp, *settings.smtp.fallbacks)
+    return {
+        "version": version("tocsin"),
+        "brokers": kafka.bootstrap.split(","),
+        "security": kafka.security,
+        "redis": describe(settings.redis),
+        "relays": [f"{relay.host}:{relay.port} {relay.security}" for relay in relays],
+    }
 
 
 def shipped_catalogue() -> Catalogue:

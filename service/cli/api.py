@@ -33,10 +33,13 @@ def api() -> None:
 
 
 async def _serve(settings: "Settings") -> None:
+    import structlog
+
     from service.api.app import create_app
     from service.api.auth.tokens import Tokens
     from service.api.metrics_server import MetricsServer
     from service.api.server import ApiServer, collect_less_garbage
+    from service.bootstrap import connections
     from service.cli.support.api_deps import api_deps
 
     try:
@@ -49,7 +52,9 @@ async def _serve(settings: "Settings") -> None:
         if console:
             _add_console(application, deps)
         collect_less_garbage()
-        metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port)
+        log = structlog.get_logger(__name__)
+        log.info("api_started", host=settings.http.host, port=settings.http.port, **connections(settings))
+        metrics = MetricsServer(settings.http.metrics_host, settings.http.metrics_port, deps.observer)
         await metrics.start()
         try:
             await ApiServer(application, settings.http).serve()

@@ -7,6 +7,7 @@ import typer
 
 from service.cli.support.cells import grouped, plural
 from service.cli.support.output import CliError, Utc, json_line, print_note, print_wrapped, time_format
+from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, print_table
 
 app = typer.Typer(add_completion=False)
@@ -62,7 +63,9 @@ async def _audit(repair: bool, patience_s: float) -> dict[str, Any]:
         auditor = Auditor(parts.ledger, parts.due, scan, parts.clock, patience_s=patience_s)
         log = KafkaDeliveryLog(kafka_connection(settings), parts.topics) if repair else None
         last = await parts.history.last_catch_up()
-        return (await auditor(log)).document() | {"catch_up": last._asdict() if last else None}
+        with progress("reading the ledger"):
+            report = await auditor(log)
+        return report.document() | {"catch_up": last._asdict() if last else None}
     finally:
         await parts.store.close()
 

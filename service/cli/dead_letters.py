@@ -2,18 +2,27 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.support.cells import grouped, plural
+from service.cli.support.completion import complete_dead_letter, complete_dead_reason, complete_type
+from service.cli.support.dead_letter_view import dead_letter_document, dead_letter_row, print_dead_letter
 from service.cli.support.factories import require_topic
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import CliError, json_line, print_note, print_text
-from service.cli.support.table import listing
-from service.cli.support.times import iso, moment_ms
-from service.model.mask import mask_text, mask_value
+from service.cli.support.output import (
+    CliError,
+    Utc,
+    json_line,
+    print_note,
+    print_wrapped,
+)
+from service.cli.support.progress import progress
+from service.cli.support.table import Column, Kind, listing
+from service.cli.support.times import moment_ms
+from service.model.mask import mask_value
 from service.model.operation import OperationKind, OperationPhase
 
 if TYPE_CHECKING:
@@ -24,11 +33,38 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Only count what would be done.")]
 All = Annotated[bool, typer.Option("--all", help="Every open dead letter.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids as `list` prints them.")]
-Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only these reason codes; repeatable.")]
-Types = Annotated[list[str] | None, typer.Option("--type", help="Only these notification types; repeatable.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ID", help="Ids as `list` prints them.", autocompletion=complete_dead_letter),
+]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason", help="Only these reason codes; repeatable.", autocompletion=complete_dead_reason
+    ),
+]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--type", help="Only these notification types; repeatable.", autocompletion=complete_type),
+]
 Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only from these stages; repeatable.")]
 Origins = Annotated[list[str] | None, typer.Option("--topic", help="Only from these topics; repeatable.")]
+_COLUMNS = (
+    Column("id", Kind.id, priority=9, narrow=25),
+    Column("time", Kind.time, priority=6),
+    Column("state", Kind.state, priority=8),
+    Column("reason", priority=8, narrow=15),
+    Column("type", priority=7),
+    Column("stage", priority=4, narrow=7),
+    Column("topic", Kind.id, priority=3),
+    Column("detail", priority=5, narrow=16),
+)
+_COUNTS = (
+    Column("reason", priority=9),
+    Column("stage", priority=7),
+    Column("type", priority=8),
+    Column("letters", Kind.number, priority=9, heading="dead letters"),
+)
 Since = Annotated[str, typer.Option(help="Only dead letters since then: 10m (ago), or a time.")]
 
 
@@ -49,6 +85,7 @@ def list_dead_letters(
         list[str] | None, typer.Option(help="Only open, redriven or discarded ones; default: all.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Number of dead letters to list, the newest.")] = 100,
+    utc: Utc = False,
     as_json: Json = False,
 ) -> None:
     """List the newest dead letters with their status, oldest first."""
@@ -56,19 +93,21 @@ def list_dead_letters(
 
     chosen = _filter(None, since, reasons=reason, types=type_name, stages=stage, topics=topic, states=state)
     newest, total = uvloop.run(_list(chosen, limit))
-    columns = ("id", "time", "state", "reason", "type", "stage", "topic", "detail")
-    rows = map(_row, newest)
-    listing(columns, rows, as_json=as_json)
+    listing(_COLUMNS, map(dead_letter_row, newest), as_json=as_json, utc=utc)
     if not as_json:
         shown = f", the newest {len(newest)} are listed" if total > len(newest) else ""
-        print_note(f"{total} dead letters{shown}")
+        print_note(f"{plural(total, 'dead letter')}{shown}")
 
 
 @app.command()
 def show(
     *,
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The id as `list` prints it.")],
+    id_: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The id as `list` prints it.", autocompletion=complete_dead_letter),
+    ],
     show_personal: Annotated[bool, typer.Option("--show-personal", help="Do not mask addresses.")] = False,
+    utc: Utc = False,
     as_json: Json = False,
 ) -> None:
     """Show one dead letter: its reason, its headers and its original bytes."""
@@ -76,26 +115,13 @@ def show(
 
     _filter([id_])
     known = uvloop.run(_find(id_))
-    dead_letter, document = known.dead_letter, _document(known)
+    dead_letter, document = known.dead_letter, dead_letter_document(known)
     if not show_personal:
         document = mask_value(document)
     if as_json:
         json_line(document)
         return
-    headers: Mapping[str, str] = document.pop("headers")
-    value = document.pop("value")
-    for name, field in document.items():
-        print_text(f"{name:<10} {field}")
-    for name, header in headers.items():
-        print_text(f"header     {name}: {header}")
-    size = len(dead_letter.record.value or b"")
-    if dead_letter.partial:
-        whole = "a batch that cannot be read" if dead_letter.size is None else f"{dead_letter.size} bytes"
-        print_text(f"the first {size} bytes of {whole}; the whole is in {dead_letter.topic}")
-    else:
-        print_text("no value" if value is None else f"{size} bytes")
-    if value is not None:
-        print_text(value)
+    print_dead_letter(dead_letter, document, utc=utc)
 
 
 @app.command()
@@ -136,41 +162,6 @@ def discard(
     _apply(OperationKind.discard, _checked(chosen, every=every), dry_run, yes, as_json)
 
 
-def _row(known: "KnownDeadLetter") -> dict[str, Any]:
-    """Return a dead letter's row in a listing, without personal data."""
-    from service.pipeline.operate.dead_letters import status_name
-
-    dead_letter, status = known
-    row: dict[str, Any] = {
-        "id": dead_letter.id,
-        "time": iso(dead_letter.record.timestamp_ms),
-        "state": status_name(status),
-        "reason": dead_letter.reason,
-        "type": dead_letter.type,
-        "stage": dead_letter.stage,
-        "topic": dead_letter.topic,
-        "place": dead_letter.place,
-        "detail": mask_text(dead_letter.detail),
-    }
-    return row if status is None else row | {"by": status.operator, "at": iso(status.at_ms)}
-
-
-def _document(known: "KnownDeadLetter") -> dict[str, Any]:
-    dead_letter = known.dead_letter
-    key, value = dead_letter.record.key, dead_letter.record.value
-    return {
-        **_row(known),
-        "key": None if key is None else _decode(key),
-        "headers": {name: _decode(header or b"") for name, header in dead_letter.headers},
-        "value": None if value is None else _decode(value),
-        **({"partial": True, "size": dead_letter.size} if dead_letter.partial else {}),
-    }
-
-
-def _decode(value: bytes) -> str:
-    return value.decode("utf-8", "backslashreplace")
-
-
 def _filter(ids: list[str] | None, since: str = "", **fields: list[str] | None) -> "DeadLetterFilter":
     """Return the filter of the options. Raise typer.BadParameter for what is no id or no time."""
     from service.pipeline.operate.dead_letters import DeadLetterFilter
@@ -209,7 +200,8 @@ async def _run(
     async with operator_session() as session:
         dead_letters = session.services.dead_letters
         try:
-            survey = await dead_letters.survey(chosen)
+            with progress("reading dead letters"):
+                survey = await dead_letters.survey(chosen)
         except UnknownDeadLetter as error:
             raise _unknown(error) from error
         rows = [
@@ -217,27 +209,37 @@ async def _run(
             for (r, s, t), n in sorted(survey.counts.items())
         ]
         if not as_json or dry_run:
-            listing(("reason", "stage", "type", "letters"), rows, as_json=as_json)
+            listing(_COUNTS, rows, as_json=as_json)
         if survey.closed:
-            print_note(f"{survey.closed} are already redriven or discarded and are skipped")
+            print_note(f"{grouped(survey.closed)} already redriven or discarded, skipped")
         if dry_run or not survey.total:
-            print_note(f"{survey.total} dead letters would be {STATUS_NAMES[kind]}; nothing was done")
+            total = plural(survey.total, "dead letter")
+            print_note(f"{total} would be {STATUS_NAMES[kind]}; nothing was done")
             return
         for topic in survey.topics if kind is OperationKind.redrive else ():
             await require_topic(session.connection, topic)
-        confirm(f"{kind.value.capitalize()} {survey.total} dead letters?", yes=yes)
+        confirm(f"{kind.value.capitalize()} {plural(survey.total, 'dead letter')}?", yes=yes)
         log = session.operation_log(kind, chosen.document())
         # Recorded before anything is done: a change that is cut off still has its record.
         await log.write(OperationPhase.begun, {"letters": survey.total})
         if kind is OperationKind.redrive:
-            done = await dead_letters.redrive(chosen, session.services.redriver, log)
+            with progress("redriving") as line:
+                done = await dead_letters.redrive(
+                    chosen,
+                    session.services.redriver,
+                    log,
+                    lambda n: line.show(f"{sum(n.values())} of {survey.total}"),
+                )
         else:
-            done = await dead_letters.discard(chosen, log)
+            with progress("discarding") as line:
+                done = await dead_letters.discard(
+                    chosen, log, lambda n: line.show(f"{sum(n.values())} of {survey.total}")
+                )
         await log.write(OperationPhase.ended, done)
     if as_json:
         json_line(dict(done))
     else:
-        print_text(", ".join(f"{number} {name}" for name, number in done.items()))
+        print_wrapped(", ".join(f"{grouped(number)} {name}" for name, number in done.items()), hanging="  ")
 
 
 async def _find(id_: str) -> "KnownDeadLetter":
@@ -257,11 +259,13 @@ def _unknown(error: LookupError) -> CliError:
 async def _list(chosen: "DeadLetterFilter", limit: int) -> "tuple[list[KnownDeadLetter], int]":
     """Return the newest `limit` dead letters in order of time, and the number of all that match."""
     total, newest = 0, deque["KnownDeadLetter"](maxlen=limit)
-    async with (
-        operator_session() as session,
-        aclosing(session.services.dead_letters.select(chosen)) as selected,
-    ):
-        async for known in selected:
-            total += 1
-            newest.append(known)
+    with progress("reading dead letters") as line:
+        async with (
+            operator_session() as session,
+            aclosing(session.services.dead_letters.select(chosen)) as selected,
+        ):
+            async for known in selected:
+                total += 1
+                newest.append(known)
+                line.show(f"{total} found")
     return sorted(newest, key=lambda known: known.dead_letter.record.timestamp_ms), total

@@ -1,17 +1,21 @@
 """`tocsin explain`: explain the deliveries of an event or a recipient, and why a recipient got none."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.support.completion import complete_event, complete_recipient, complete_type
 from service.cli.support.output import CliError, Utc, json_line, time_format
 from service.cli.support.times import moment_ms
 
 if TYPE_CHECKING:
-    from service.bootstrap import Parts
+    from service.explain_parts import ExplainParts
+    from service.model.outcome import Outcome
     from service.pipeline.operate.explain import ExplainQuery
+    from service.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -19,11 +23,13 @@ app = typer.Typer(add_completion=False)
 @app.command(no_args_is_help=True)
 def explain(
     *,
-    event: Annotated[str, typer.Option(help="An event's id or key.")] = "",
+    event: Annotated[str, typer.Option(help="An event's id or key.", autocompletion=complete_event)] = "",
     source: Annotated[str, typer.Option(help="The event's source; default: every source.")] = "",
-    recipient: Annotated[str, typer.Option(help="A recipient's id.")] = "",
+    recipient: Annotated[str, typer.Option(help="A recipient's id.", autocompletion=complete_recipient)] = "",
     address: Annotated[str, typer.Option(help="An address; explains every recipient that has it.")] = "",
-    type_name: Annotated[str, typer.Option("--type", help="Only this notification type.")] = "",
+    type_name: Annotated[
+        str, typer.Option("--type", help="Only this notification type.", autocompletion=complete_type)
+    ] = "",
     since: Annotated[str, typer.Option(help="Only deliveries since then: 10m (ago), or a time.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of deliveries per event.")] = 100,
     utc: Utc = False,
@@ -65,22 +71,36 @@ def explain(
 
 async def _explain(query: "ExplainQuery", *, with_addresses: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the answer, and the addresses that are known, by delivery: a pseudonym says little by itself."""
-    from service.bootstrap import bootstrap
+    from service.explain_parts import explain_parts
     from service.settings import load
-    from streams.kafka.connection import kafka_connection
-    from streams.reader.outcome_log import KafkaOutcomeLog
 
     settings = load()
-    parts = bootstrap(settings)
-    outcomes = KafkaOutcomeLog(kafka_connection(settings.kafka), parts.topics.outcomes)
+    parts = explain_parts(settings, _OutcomeLog(settings))
     try:
-        document = await parts.explain(outcomes)(query)
+        document = await parts.explain(query)
         return document, await _addresses(parts, document) if with_addresses else {}
     finally:
         await parts.store.close()
 
 
-async def _addresses(parts: "Parts", document: Mapping[str, Any]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _OutcomeLog:
+    """The OutcomeLog port; the code that reads Kafka is imported when there is something to look for."""
+
+    settings: "Settings"
+
+    async def acceptances(self, sent: Sequence[tuple[str, int]]) -> "Mapping[tuple[str, int], Outcome]":
+        if not sent:
+            return {}
+        from service.model.topics import TopicNames
+        from streams.kafka.connection import kafka_connection
+        from streams.reader.outcome_log import KafkaOutcomeLog
+
+        topic = TopicNames(self.settings.kafka.prefix).outcomes
+        return await KafkaOutcomeLog(kafka_connection(self.settings.kafka), topic).acceptances(sent)
+
+
+async def _addresses(parts: "ExplainParts", document: Mapping[str, Any]) -> dict[str, str]:
     from service.pipeline.operate.blocks import ResolvedRecipient, addresses_of
 
     addresses: dict[str, str] = {}

@@ -9,8 +9,10 @@ import orjson
 import typer
 
 from service.cli.support.cells import plural
+from service.cli.support.completion import complete_recipient
 from service.cli.support.operator_session import confirm, operator_session
 from service.cli.support.output import json_line, print_note, print_wrapped
+from service.cli.support.progress import progress
 from service.cli.support.record_view import printable_value
 from service.cli.support.times import iso
 from service.model.operation import OperationKind, OperationPhase, pseudonym
@@ -29,7 +31,12 @@ _NOUNS = {
     "stopped": "stopped delivery",
     "kafka": "Kafka record",
 }
-Recipient = Annotated[str, typer.Argument(metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.")]
+Recipient = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPIENT", help="A recipient's id, or a contact's uuid.", autocompletion=complete_recipient
+    ),
+]
 Address = Annotated[
     str, typer.Option(help="Every recipient and contact with this address, and its entries in groups.")
 ]
@@ -94,8 +101,9 @@ async def _export(recipient: str, address: str) -> dict[str, Any]:
 
     async with operator_session() as session:
         requests = session.services.data_requests
-        found = await requests.find(recipient, address)
-        document = await requests.export(found)
+        with progress("reading tables and records"):
+            found = await requests.find(recipient, address)
+            document = await requests.export(found)
         document["kafka"] = [_row(record) for record in found.records]
         log = session.operation_log(OperationKind.export, {"person": pseudonym(recipient or address)})
         await log.write(OperationPhase.ended, item_counts(document))
@@ -107,8 +115,9 @@ async def _erase(recipient: str, address: str, *, dry_run: bool, yes: bool, as_j
 
     async with operator_session() as session:
         requests = session.services.data_requests
-        found = await requests.find(recipient, address)
-        stored = item_counts(await requests.export(found))
+        with progress("reading tables and records"):
+            found = await requests.find(recipient, address)
+            stored = item_counts(await requests.export(found))
         print_note(f"stored: {_listed(stored) or 'no data'}")
         if dry_run:
             print_note("nothing was done")

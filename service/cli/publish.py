@@ -3,46 +3,45 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.factories import kafka_connection, load_catalogue
+from service.cli.develop.types import TYPE_COLUMNS, type_row
+from service.cli.support.completion import complete_recipient, complete_type
+from service.cli.support.factories import find_type, kafka_connection, load_catalogue
 from service.cli.support.option_input import read_input
 from service.cli.support.output import CliError, json_line, print_text
-from service.cli.support.table import Column, Kind, listing
+from service.cli.support.table import listing
 from service.cli.support.times import iso, moment_ms
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
     from service.cli.support.event_draft import EventDraft
-    from service.model.catalogue import Catalogue, NotificationType
+    from service.model.catalogue import Catalogue
     from service.model.event import Event, Withdrawal
     from service.model.record import Message
     from streams.reader.publish_once import RecordPosition
 
 app = typer.Typer(add_completion=False)
 _BATCH = 500
-_TYPES = (
-    Column("name", priority=9, narrow=20),
-    Column("title", priority=6, narrow=20),
-    Column("channels", priority=7, narrow=8),
-    Column("audience", priority=8),
-    Column("domain", priority=5, narrow=8),
-    Column("number", Kind.number, priority=3),
-)
+TypeName = Annotated[
+    str,
+    typer.Argument(
+        metavar="TYPE",
+        help="A notification type, or withdraw; --list prints the types.",
+        autocompletion=complete_type,
+    ),
+]
 
 
 @app.command(no_args_is_help=True)
 def publish(
     *,
-    type_name: Annotated[
-        str, typer.Argument(metavar="TYPE", help="A notification type, or withdraw; --list prints the types.")
-    ] = "",
+    type_name: TypeName = "",
     sample: Annotated[
         bool, typer.Option("--sample", help="Take missing fields from the type's sample event.")
     ] = False,
@@ -50,7 +49,8 @@ def publish(
         str, typer.Option(help="The data as a JSON object, @FILE, or - for standard input.")
     ] = "",
     recipient: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="A recipient's id; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="A recipient's id; repeatable.", autocompletion=complete_recipient),
     ] = None,
     external_id: Annotated[str | None, typer.Option(help="The group's external id.")] = None,
     project_id: Annotated[str | None, typer.Option(help="The group's project.")] = None,
@@ -75,12 +75,12 @@ def publish(
     settings = load()
     catalogue = load_catalogue(settings)
     if show_types:
-        _list(catalogue, as_json)
+        listing(TYPE_COLUMNS, map(type_row, catalogue), as_json=as_json)
         return
     if not type_name:
         raise typer.BadParameter("missing; --list prints the types", param_hint="TYPE")
     is_withdrawal = type_name.rpartition(".")[2] == "withdraw"
-    type_ = None if is_withdrawal else _find_type(catalogue, type_name)
+    type_ = None if is_withdrawal else find_type(catalogue, type_name, "refused: unknown_type: ")
     now_ms = time.time_ns() // 1_000_000
     options = {"external_id": external_id, "project_id": project_id, "account": account, "actor": actor}
     options["recipients"] = recipients_text(recipient or ())
@@ -167,18 +167,6 @@ def _remedy(reason: str) -> str:
     return "--sample has valid data" if reason == "invalid_data" else ""
 
 
-def _find_type(catalogue: "Catalogue", name: str) -> "NotificationType":
-    type_ = catalogue.get(name)
-    if type_ is None:
-        names = [type_.name for type_ in catalogue]
-        near = get_close_matches(name.rpartition(".")[2], names, n=3, cutoff=0.5)
-        raise CliError(
-            f"refused: unknown_type: there is no type {name}",
-            f"did you mean {' or '.join(near)}?" if near else "`tocsin publish --list` lists the types",
-        )
-    return type_
-
-
 def _data(text: str) -> dict[str, Any]:
     """Return the JSON object of --data. Raise CliError with the reason that a dead letter would have."""
     from service.model.event import InvalidEvent
@@ -193,21 +181,3 @@ def _data(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise CliError("refused: --data: invalid_data: must be a JSON object")
     return document
-
-
-def _list(catalogue: "Catalogue", as_json: bool) -> None:
-    listing(_TYPES, map(_type_row, catalogue), as_json=as_json)
-
-
-def _type_row(type_: "NotificationType") -> dict[str, Any]:
-    audience: Sequence[str] = [
-        f"{rule.kind} {rule.role}" if rule.role else str(rule.kind) for rule in type_.audience
-    ]
-    return {
-        "name": type_.name,
-        "domain": type_.domain,
-        "number": type_.number,
-        "title": type_.title,
-        "channels": ", ".join(type_.channels),
-        "audience": ", ".join(audience),
-    }

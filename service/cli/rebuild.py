@@ -1,14 +1,14 @@
 """`tocsin rebuild`: refill an empty Redis from Kafka, or print the checksums of its tables."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.cells import plural
+from service.cli.support.cells import grouped, plural
 from service.cli.support.output import CliError, json_line, print_note
+from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, listing
 
 if TYPE_CHECKING:
@@ -110,19 +110,14 @@ async def _rebuild() -> "RebuildReport":
 
     parts = _parts()
     try:
-        return await refill(parts, kafka_connection(parts.settings), _Progress())
+        with progress("rebuilding") as line:
+
+            def show(step: str, read: int, left: int) -> None:
+                line.show(f"{step}, {plural(read, 'record')} read, about {grouped(left)} left")
+
+            return await refill(parts, kafka_connection(parts.settings), show)
     finally:
         await parts.store.close()
-
-
-class _Progress:
-    """A progress line on a terminal; no output elsewhere."""
-
-    def __call__(self, step: str, read: int, left: int) -> None:
-        if sys.stderr.isatty():
-            line = f"{step}: {read:,} records read, about {left:,} left"
-            sys.stderr.write(f"\r{line:<78}" + ("" if left else "\n"))
-            sys.stderr.flush()
 
 
 def _print(sums: "Sequence[TableCount]", as_json: bool) -> None:

@@ -15,7 +15,8 @@ from service.cli.importing.checkpoint import Checkpoint, checkpoint_path, load_c
 from service.cli.importing.row_reader import BadFile, Format
 from service.cli.support.cells import grouped, plural
 from service.cli.support.factories import kafka_connection, require_topic
-from service.cli.support.output import CliError, console, json_line, print_note, print_wrapped
+from service.cli.support.output import CliError, json_line, print_note, print_wrapped
+from service.cli.support.progress import ProgressLine, progress
 from service.ports import Unavailable
 from service.settings import Settings, load
 
@@ -59,8 +60,11 @@ def load_file(
     started_s = time.monotonic()
     try:
         begin = load_checkpoint(file, saved_to) if resume else new_checkpoint(file)
-        with _refusals(refused, append=bool(begin.place.offset)) as on_refused, _progress(file) as show:
-            on_batch = _on_batch(None if dry_run else saved_to, show)
+        with (
+            progress(file.name) as line,
+            _refusals(refused, line, append=bool(begin.place.offset)) as on_refused,
+        ):
+            on_batch = _on_batch(None if dry_run else saved_to, line, file.stat().st_size)
             run = _import(
                 file=file,
                 file_format=file_format,
@@ -126,25 +130,29 @@ async def _write_nothing(rows: "Sequence[Recipient]") -> "ImportResult":
     return ImportResult()
 
 
-def _on_batch(path: Path | None, show: Callable[[Checkpoint], None]) -> Callable[[Checkpoint], None]:
-    """Return a function that saves a checkpoint to the path, if there is one, and shows it."""
+def _on_batch(path: Path | None, line: ProgressLine, size_bytes: int) -> Callable[[Checkpoint], None]:
+    """Return a function that saves a checkpoint to the path, if there is one, and shows how far the import is."""
 
     def on_batch(checkpoint: Checkpoint) -> None:
         if path is not None:
             checkpoint.save(path)
-        show(checkpoint)
+        percent = 100 * checkpoint.place.offset // max(size_bytes, 1)
+        line.show(f"{plural(checkpoint.counts.rows, 'row')}, {percent} %")
 
     return on_batch
 
 
 @contextmanager
-def _refusals(path: Path | None, *, append: bool) -> "Iterator[Callable[[RefusedRow], None]]":
+def _refusals(
+    path: Path | None, line: ProgressLine, *, append: bool
+) -> "Iterator[Callable[[RefusedRow], None]]":
     """Write refused rows to a file, and the line and reason of the first ones, without their values, to stderr."""
     count = 0
 
     def on_refused(row: "RefusedRow") -> None:
         nonlocal count
         count += 1
+        line.clear()
         if count <= _MAX_REFUSALS_SHOWN:
             print_note(f"line {row.line}: {row.reason}")
         elif count == _MAX_REFUSALS_SHOWN + 1:
@@ -158,19 +166,6 @@ def _refusals(path: Path | None, *, append: bool) -> "Iterator[Callable[[Refused
     opened = nullcontext(None) if path is None else path.open("ab" if append else "wb")
     with opened as file:
         yield on_refused
-
-
-@contextmanager
-def _progress(path: Path) -> Iterator[Callable[[Checkpoint], None]]:
-    """Show a progress bar on a terminal; show nothing elsewhere."""
-    from rich.progress import Progress
-
-    err = console(stderr=True)
-    with Progress(console=err, disable=not err.is_terminal, transient=True) as progress:
-        task = progress.add_task(path.name, total=path.stat().st_size)
-        yield lambda checkpoint: progress.update(
-            task, completed=checkpoint.place.offset, description=f"{path.name}, {checkpoint.counts.rows} rows"
-        )
 
 
 def _report(end: Checkpoint, duration_s: float, *, as_json: bool, dry_run: bool) -> None:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.support.cells import grouped, plural
 from service.cli.support.operator_session import confirm, operator_session
-from service.cli.support.output import json_line, print_note, print_text
-from service.cli.support.table import listing
+from service.cli.support.options import Channels, Events, Reasons, Recipients, Types
+from service.cli.support.output import json_line, print_note, print_wrapped
+from service.cli.support.progress import progress
+from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import moment_ms
-from service.model.channels import Channel
 from service.model.ledger import State
 from service.model.operation import OperationKind, OperationPhase
 
@@ -18,27 +20,29 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 Texts = list[str] | None
+_COLUMNS = (
+    Column("state", Kind.state, priority=9),
+    Column("reason", priority=8),
+    Column("channel", priority=7, narrow=7),
+    Column("deliveries", Kind.number, priority=9),
+)
 
 
 @app.command(no_args_is_help=True)
 def replay(
     *,
-    event: Annotated[Texts, typer.Option(help="Only these events, by id or key; repeatable.")] = None,
+    event: Events = None,
     source: Annotated[Texts, typer.Option(help="Only events of these sources; repeatable.")] = None,
-    type_name: Annotated[
-        Texts, typer.Option("--type", help="Only these notification types; repeatable.")
-    ] = None,
-    recipient: Annotated[Texts, typer.Option(help="Only these recipient ids; repeatable.")] = None,
-    channel: Annotated[
-        Texts, typer.Option(help=f"Only this channel: {' or '.join(Channel)}; repeatable.")
-    ] = None,
+    type_name: Types = None,
+    recipient: Recipients = None,
+    channel: Channels = None,
     state: Annotated[
         list[State] | None,
         typer.Option(help="Only these current states; default: failed, or waiting for an operator."),
     ] = None,
     relay: Annotated[Texts, typer.Option(help="Only deliveries that these relays replied to.")] = None,
     reply_code: Annotated[Texts, typer.Option(help="Only these reply codes: 550, or 5.1.1.")] = None,
-    reason: Annotated[Texts, typer.Option(help="Only these reason codes; repeatable.")] = None,
+    reason: Reasons = None,
     since: Annotated[str, typer.Option(help="Latest outcome since then: 2h (ago), or a time.")] = "7d",
     until: Annotated[str, typer.Option(help="Latest outcome before then.")] = "",
     rate: Annotated[float, typer.Option(min=0.1, help="Rate limit in deliveries per second.")] = 50.0,
@@ -86,31 +90,35 @@ async def _run(filter_: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool
 
     async with operator_session() as session:
         replays = session.services.replays
-        survey = await replays.survey(filter_)
+        with progress("reading outcomes and deliveries"):
+            survey = await replays.survey(filter_)
         rows = [
             {"state": s, "reason": r, "channel": c, "deliveries": n}
             for (s, r, c), n in sorted(survey.counts.items())
         ]
         if dry_run or not as_json:
-            listing(("state", "reason", "channel", "deliveries"), rows, as_json=as_json)
+            listing(_COLUMNS, rows, as_json=as_json)
         if survey.delivered:
             print_note(
-                f"{survey.delivered} are already sent or delivered and are skipped; --again sends them too"
+                f"{grouped(survey.delivered)} already sent or delivered, skipped; --again sends them too"
             )
         if survey.lost:
             print_note(
-                f"{survey.lost} cannot be replayed: they have no record on a dispatch topic, or it is past retention"
+                f"{grouped(survey.lost)} without a record on a dispatch topic, or past its retention: not replayed"
             )
         if dry_run or not survey.total:
-            print_note(f"{survey.total} deliveries would be replayed; nothing was done")
+            print_note(f"{plural(survey.total, 'delivery')} would be replayed; nothing was done")
             return
-        confirm(f"Replay {survey.total} deliveries at {rate:g} per second?", yes=yes)
+        confirm(f"Replay {plural(survey.total, 'delivery')} at {rate:g} per second?", yes=yes)
         log = session.operation_log(OperationKind.replay, logged_filter(filter_, rate))
         # Recorded before anything is sent: a replay that is cut off still has its record.
         await log.write(OperationPhase.begun, {"deliveries": survey.total})
-        done = await replays.run(filter_, rate, log)
+        with progress("replaying") as line:
+            done = await replays.run(
+                filter_, rate, log, lambda n: line.show(f"{sum(n.values())} of {survey.total}")
+            )
         await log.write(OperationPhase.ended, done)
     if as_json:
         json_line(dict(done))
     else:
-        print_text(", ".join(f"{number} {name}" for name, number in done.items()))
+        print_wrapped(", ".join(f"{grouped(number)} {name}" for name, number in done.items()), hanging="  ")

@@ -2,16 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.support.completion import complete_topic
 from service.cli.support.factories import kafka_connection
+from service.cli.support.options import Channels, Events, Reasons, Recipients, States, Types
 from service.cli.support.output import CliError, Utc, json_line, print_note
-from service.cli.support.times import iso, moment_ms
+from service.cli.support.record_filter import RecordFilter
+from service.cli.support.times import moment_ms
 from service.model.catalogue import Lane
 from service.model.channels import CHANNELS, Channel
 from service.model.topics import TopicNames
@@ -29,27 +31,6 @@ _CHANNEL_TOPICS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TailFilter:
-    """The records to show: for each field the values that match; and where to begin and to stop."""
-
-    fields: Mapping[str, frozenset[str]]
-    since_ms: int | None
-    until_end: bool
-    limit: int
-
-    def matches(self, view: "RecordView") -> bool:
-        """Return True when each field of the filter has one of its values in the record."""
-        return all(not values.isdisjoint(view.fields.get(name, ())) for name, values in self.fields.items())
-
-    def described(self, topics: Sequence[str]) -> str:
-        """Return which records are shown, as a sentence."""
-        only = "".join(f"; only {name} {' or '.join(sorted(values))}" for name, values in self.fields.items())
-        begin = "now" if self.since_ms is None else iso(self.since_ms) if self.since_ms else "the beginning"
-        end = "to the present end" if self.until_end else "on; Ctrl-C stops"
-        return f"following {', '.join(topics)}{only}; from {begin} {end}"
-
-
 @app.command()
 def tail(
     *,
@@ -58,18 +39,15 @@ def tail(
         typer.Argument(
             metavar="[TOPIC]...",
             help=f"outcomes, dead-letter, audit, {', '.join(_CHANNEL_TOPICS)}, events, tables.NAME, or a full name.",
+            autocompletion=complete_topic,
         ),
     ] = None,
-    type_name: Annotated[
-        Texts, typer.Option("--type", help="Only these notification types; repeatable.")
-    ] = None,
-    recipient: Annotated[Texts, typer.Option(help="Only these recipient ids; repeatable.")] = None,
-    state: Annotated[Texts, typer.Option(help="Only these states; repeatable.")] = None,
-    event: Annotated[Texts, typer.Option(help="Only these events, by id or key; repeatable.")] = None,
-    channel: Annotated[
-        Texts, typer.Option(help=f"Only this channel: {' or '.join(Channel)}; repeatable.")
-    ] = None,
-    reason: Annotated[Texts, typer.Option(help="Only these reason codes; repeatable.")] = None,
+    type_name: Types = None,
+    recipient: Recipients = None,
+    state: States = None,
+    event: Events = None,
+    channel: Channels = None,
+    reason: Reasons = None,
     since: Annotated[str, typer.Option(help="Begin then: 10m (ago), or a time; default: now.")] = "",
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Begin with the oldest record in Kafka.")
@@ -92,8 +70,7 @@ def tail(
     since_ms = (
         moment_ms(since, time.time_ns() // 1_000_000, ago=True) if since else 0 if from_beginning else None
     )
-    values = {name: frozenset(values) for name, values in fields.items() if values}
-    filter_ = TailFilter(values, since_ms, until_end, limit)
+    filter_ = RecordFilter.of_options(fields, since_ms, until_end=until_end, limit=limit)
     settings = load()
     show = _printer(settings, show_personal, as_json, utc)
     say = (lambda _: None) if as_json else print_note
@@ -106,7 +83,7 @@ def tail(
 async def _tail(
     settings: Settings,
     topics: Sequence[str],
-    filter_: TailFilter,
+    filter_: RecordFilter,
     show: "Callable[[RecordView], None]",
     say: Callable[[str], None],
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.cli.support.cells import plural
+from service.cli.support.completion import complete_recipient, complete_type
 from service.cli.support.option_input import read_input
 from service.cli.support.output import CliError, json_line, print_wrapped
 from service.cli.support.table import Column, Kind, print_table
@@ -49,14 +50,20 @@ def what_if(
         str, typer.Option(help="Predict the deliveries of this event: JSON, @FILE, or - for standard input.")
     ] = "",
     recipient: Annotated[
-        str, typer.Option(help="A recipient's or contact's id; changes its preference for --type.")
+        str,
+        typer.Option(
+            help="A recipient's or contact's id; changes its preference for --type.",
+            autocompletion=complete_recipient,
+        ),
     ] = "",
     external_id: Annotated[
         str, typer.Option(help="A group's external id; changes its addresses for --type.")
     ] = "",
     project_id: Annotated[str, typer.Option(help="The group's project.")] = "",
     address: Annotated[list[str] | None, typer.Option(help="An address of the group; repeatable.")] = None,
-    type_name: Annotated[str, typer.Option("--type", help="The notification type of the change.")] = "",
+    type_name: Annotated[
+        str, typer.Option("--type", help="The notification type of the change.", autocompletion=complete_type)
+    ] = "",
     channel: Annotated[str, typer.Option(help=f"The channel of the change: {_CHANNELS}.")] = "email",
     on: Annotated[bool, typer.Option("--on/--off", help="The preference to try.")] = False,
     over: Annotated[str, typer.Option(help="Apply the change to events of this period: 12h, 7d.")] = "1d",

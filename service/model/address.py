@@ -6,14 +6,12 @@ accepts too. `mailbox` is the spelling for comparisons and keys: never for sendi
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address
-
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from types import ModuleType
 
 _ALLOWED_RESERVED = ("test", "local")
-# The library's documented way to allow reserved domains is to change its list.
-SPECIAL_USE_DOMAIN_NAMES[:] = [name for name in SPECIAL_USE_DOMAIN_NAMES if name not in _ALLOWED_RESERVED]
 
 # RFC 5321 section 4.1.2 (Mailbox, Dot-string, Quoted-string), section 4.1.3 (address literals), RFC 6531 section 3.3
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
@@ -37,9 +35,10 @@ def check_address(text: str) -> str:
     Reserved domains (`.test`, `.local`) are allowed, because internal relays use them; a domain of a single
     label and one whose last label is a number are not. Quoted local parts and address literals are refused.
     """
+    library = _library()
     try:
-        validated = validate_email(text, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as error:
+        validated = library.validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except library.EmailNotValidError as error:
         raise InvalidAddress(_without_input(str(error), text)) from None
     _, dot, last_label = (validated.ascii_domain or "").rpartition(".")
     if not dot or last_label.isdigit():
@@ -52,6 +51,16 @@ def check_address(text: str) -> str:
     if address_domain(text) is None:
         raise InvalidAddress("The email address is not one that SMTP can transmit.")
     return text
+
+
+@cache
+def _library() -> ModuleType:
+    """Return email_validator, imported where an address is checked: settings and commands start faster without it."""
+    library = import_module("email_validator")
+    # The library's documented way to allow reserved domains is to change its list.
+    names = library.SPECIAL_USE_DOMAIN_NAMES
+    names[:] = [name for name in names if name not in _ALLOWED_RESERVED]
+    return library
 
 
 def mailbox(address: str) -> str:
@@ -100,11 +109,15 @@ def ascii_domain(domain: str) -> str | None:
     """Return a domain as A-labels (IDNA 2008, RFC 5891 section 4); None when it has none."""
     if domain.isascii():
         return domain
+    library = _library()
     try:
-        validated = validate_email(f"x@{domain}", check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
+        validated = library.validate_email(
+            f"x@{domain}", check_deliverability=False, globally_deliverable=False
+        )
+    except library.EmailNotValidError:
         return None
-    return validated.ascii_domain
+    a_labels: str | None = validated.ascii_domain
+    return a_labels
 
 
 def ascii_address(address: str) -> str | None:

@@ -17,6 +17,9 @@ _DOMAIN = re.compile(r"""\[[^\]\r\n]{0,255}\]?|[^\s"'<>,;:@＠﹫\[\]{}|\\/?#&=%
 _LONGEST_LOCAL = 320  # RFC 5321 allows 64 octets; the bound keeps the search linear
 
 
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
+
 def mask_text(text: str) -> str:
     """Return the text with every address in it as `a•••@e•••.com`. Idempotent."""
     done, parts = 0, []
@@ -57,11 +60,11 @@ def mask_name(text: str) -> str:
 def printable(text: str) -> str:
     """Return text that can control neither a terminal nor the order of what is beside it on a page.
 
-    Control, invisible and direction characters become escapes.
+    Control, invisible and direction characters become escapes. The narrow space that groups digits stays.
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else _escape(ord(c)) for c in text)
+    return "".join(c if c.isprintable() or c == NARROW_SPACE else _escape(ord(c)) for c in text)
 
 
 def _escape(code: int) -> str:

@@ -73,7 +73,7 @@ class ServiceReport(BaseModel):
 
 
 class WorkerReport(BaseModel):
-    """All that a worker reports, at one time (ms)."""
+    """All that a worker reports, at one time (ms). `mode`: TOCSIN_MODE."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -81,6 +81,7 @@ class WorkerReport(BaseModel):
     at_ms: int
     started_ms: int
     version: str
+    mode: str = ""
     stages: tuple[StageReport, ...] = ()
     services: tuple[ServiceReport, ...] = ()
     relays: tuple[RelayReport, ...] = ()

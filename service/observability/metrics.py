@@ -6,14 +6,18 @@ prometheus_client takes a lock for each increment. One event loop writes; a scra
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from time import time
 from typing import NamedTuple
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 Labels = tuple[str, ...]
+_SAMPLED = 1  # W3C Trace Context: the flag of a trace that is kept
 
 
 class FastCounter(Collector):
@@ -45,7 +49,10 @@ class FastCounter(Collector):
 
 
 class FastHistogram(Collector):
-    """A histogram of durations in seconds."""
+    """A histogram of durations in seconds. A bucket may have an exemplar: a trace that leads to one of its durations.
+
+    Exemplars are set apart from observations, so that they cost nothing while tracing is off.
+    """
 
     def __init__(
         self,
@@ -58,6 +65,7 @@ class FastHistogram(Collector):
         self._declared = name, help_text, labels
         self._bounds = bounds
         self._series: dict[Labels, tuple[list[int], list[float]]] = {}  # (count a bucket, [sum])
+        self._exemplars: dict[tuple[Labels, int], Exemplar] = {}
         registry.register(self)
 
     def observe(self, labels: Labels, duration_s: float) -> None:
@@ -68,15 +76,25 @@ class FastHistogram(Collector):
         series[0][bisect_left(self._bounds, duration_s)] += 1
         series[1][0] += duration_s
 
+    def exemplify(self, labels: Labels, duration_s: float, traceparent: str) -> None:
+        """Make a trace that is kept the exemplar of the bucket that this duration is in; others lead nowhere."""
+        _, trace, span, flags = traceparent.split("-")
+        if int(flags, 16) & _SAMPLED:
+            ids = {"trace_id": trace, "span_id": span}
+            self._exemplars[labels, bisect_left(self._bounds, duration_s)] = Exemplar(ids, duration_s, time())
+
     def collect(self) -> Iterator[Metric]:
         """Yield the metric as prometheus_client exposes it; each bucket counts all durations up to its bound."""
         name, help_text, labels = self._declared
         family = HistogramMetricFamily(name, help_text, labels=labels)
         for values, (counts, total) in list(self._series.items()):
-            cumulative, buckets = 0, []
-            for bound, n in zip([*map(str, self._bounds), "+Inf"], list(counts), strict=True):
+            cumulative = 0
+            buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+            bounds = [*map(str, self._bounds), "+Inf"]
+            for number, (bound, n) in enumerate(zip(bounds, list(counts), strict=True)):
                 cumulative += n
-                buckets.append((bound, cumulative))
+                exemplar = self._exemplars.get((values, number))
+                buckets.append((bound, cumulative, exemplar) if exemplar else (bound, cumulative))
             family.add_metric(values, buckets, sum_value=total[0])
         yield family
 
@@ -103,22 +121,24 @@ class GaugeFamily(NamedTuple):
         return family
 
 
-class ScrapeCollector(Collector):
-    """A collector of metric families that were built for one scrape."""
+class _Both(Collector):
+    """The metrics of this process, followed by those of one scrape."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
 
-    def collect(self) -> Iterable[Metric]:
-        """Return the families."""
-        return self._families
+    def collect(self) -> Iterator[Metric]:
+        yield from REGISTRY.collect()
+        yield from self._families
 
 
-def exposition(families: Iterable[Metric] = ()) -> bytes:
-    """Return this process's metrics in Prometheus' text format, followed by `families`."""
-    scraped = CollectorRegistry(auto_describe=False)
-    scraped.register(ScrapeCollector(families))
-    return generate_latest(REGISTRY) + generate_latest(scraped)
+def exposition(families: Iterable[Metric] = (), accept: str = "") -> tuple[bytes, str]:
+    """Return this process's metrics, followed by `families`, and the content type.
+
+    `accept`: the header of the scrape. OpenMetrics, which Prometheus prefers, has exemplars; the text format has none.
+    """
+    encode, content_type = choose_encoder(accept)
+    return encode(_Both(families)), content_type
 
 
 # Counted by a worker when Kafka acknowledges the messages of its stages.
@@ -220,7 +240,8 @@ HTTP_DURATION_S = FastHistogram(
     REGISTRY,
 )
 
-# Collected by a worker's probe at each scrape. A stage of email has its lane in its name: `email.high`.
+# Collected at each scrape, by a worker's probe; the problems also by the API. A stage of email has its lane in its
+# name: `email.high`.
 RECORDS = GaugeFamily("tocsin_records_total", "Records that a stage has finished", ("stage", "result"))
 OLDEST_UNFINISHED = GaugeFamily(
     "tocsin_oldest_unfinished_seconds",
@@ -252,6 +273,11 @@ STAGE_PROGRESS = GaugeFamily(
 )
 LAG = GaugeFamily(
     "tocsin_consumer_lag", "Records that the group has not finished", ("topic", "partition", "group")
+)
+PROBLEMS = GaugeFamily(
+    "tocsin_problems",
+    "What is wrong now, as `tocsin doctor` and GET /v1/problems say it; every worker and API process reports it",
+    ("kind", "severity"),
 )
 DUE = GaugeFamily("tocsin_due_deliveries", "Deliveries in the due set, waiting for their next attempt", ())
 DUE_OVERDUE = GaugeFamily(

@@ -5,7 +5,7 @@ import random
 import time
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from streams.consumer.assignment import PartitionSlice
 from streams.consumer.limits import StageLimits
 from streams.faults.points import Fault
 from streams.kafka.cancellation import raise_if_cancelled
+from streams.kafka.partition_names import partition_names
 from streams.kafka.record_ids import record_ids
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,11 @@ class RecordBatch:
         """True when so little is left that the batch need not keep another from starting."""
         return len(self._open) * 8 <= self._size
 
+    @property
+    def partitions(self) -> Iterator[tuple[str, int]]:
+        """Yield topic and partition of its unfinished records."""
+        return ((topic, number) for topic, number, _ in self._open)
+
     def oldest_ms(self) -> int | None:
         """Return Kafka's timestamp of its oldest unfinished record; None when all are finished, or it is unknown."""
         stamps = [record.timestamp_ms for record in self._still_open(self._records)]
@@ -97,7 +103,8 @@ class RecordBatch:
                 if chunk := self._still_open(chunks.popleft()):
                     chunks.extendleft(reversed(await self._attempt(chunk)))
         except _DrainStarted:
-            log.info("records_left_unfinished", records=len(self._open))
+            names = partition_names(self.partitions)
+            log.info("records_left_unfinished", records=len(self._open), partitions=names)
 
     async def _attempt(self, chunk: list[Record]) -> list[list[Record]]:
         """Run the handler on a chunk once; return the chunks to attempt next, in order."""
@@ -163,11 +170,11 @@ class RecordBatch:
     async def _bisect(self, chunk: list[Record], error: Exception) -> list[list[Record]]:
         left = self._still_open(chunk)
         if not left:
-            log.error("handler_failed_after_finish", error=_where(error))
+            log.error("handler_failed_after_finish", partitions=_names(chunk), error=_where(error))
             return []
         if len(chunk) == 1:
             return await self._dead_letter(chunk, error)
-        log.warning("batch_bisected", records=len(left), error=_where(error))
+        log.warning("batch_bisected", records=len(left), partitions=_names(left), error=_where(error))
         half = (len(left) + 1) // 2
         return [part for part in (left[:half], left[half:]) if part]
 
@@ -212,7 +219,7 @@ class RecordBatch:
         if self.draining:
             raise _DrainStarted
         if self.reason is None:
-            log.warning("stage_paused", reason=reason)
+            log.warning("stage_paused", reason=reason, partitions=_names(chunk))
         self.reason = reason
         limits = self._config.limits
         delay_s = min(limits.retry_most_s, limits.retry_first_s * 2 ** min(self._attempts, 20))
@@ -258,3 +265,7 @@ def _where(error: BaseException) -> str:
     return " at ".join(
         [type(error).__name__, *(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)]
     )
+
+
+def _names(records: Sequence[Record]) -> list[str]:
+    return partition_names((record.topic, record.partition) for record in records)

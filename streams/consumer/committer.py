@@ -13,6 +13,7 @@ from streams.consumer.limits import StageLimits
 from streams.consumer.partition import Partition
 from streams.faults.points import Fault
 from streams.kafka.cancellation import raise_if_cancelled
+from streams.kafka.partition_names import partition_names
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class Committer:
                     )
             except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
                 raise_if_cancelled()
-                log.warning("commit_failed", partitions=len(offsets), error=repr(error))
+                log.warning("commit_failed", partitions=partition_names(offsets), error=repr(error))
                 self._failing_since = self._failing_since or time.monotonic()
                 return
             self._failing_since = None

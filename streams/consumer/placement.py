@@ -16,6 +16,7 @@ from streams.consumer.positions import ResetReason, Start, start_of
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.cluster_view import ClusterView
 from streams.kafka.group_offsets import offsets_of_member
+from streams.kafka.partition_names import partition_names
 from streams.kafka.topic_requests import TopicDescription
 
 log = structlog.get_logger(__name__)
@@ -75,7 +76,7 @@ class Placement:
                 await self._place(sorted(self.pending))
         except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
             raise_if_cancelled()
-            log.warning("partitions_not_placed", partitions=len(self.pending), error=repr(error))
+            log.warning("partitions_not_placed", partitions=partition_names(self.pending), error=repr(error))
 
     async def _place(self, partitions: list[TopicPartition]) -> None:
         topics = await self._view.topics(sorted({tp.topic for tp in partitions}))

@@ -19,6 +19,7 @@ from streams.consumer.committer import Committer
 from streams.consumer.health import Counters
 from streams.consumer.partition import Partition
 from streams.consumer.placement import Placement
+from streams.kafka.partition_names import partition_names
 
 log = structlog.get_logger(__name__)
 
@@ -183,11 +184,14 @@ class ConsumerSession:
         self.assignment.add(tp for tp in assigned if tp not in self.assignment.partitions)
         self.placement.assigned(assigned)
         self.assigned = True
+        log.info("partitions_assigned", partitions=partition_names(assigned))
 
     async def _on_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Drain and commit before the group continues: else the next owner repeats what is nearly done."""
         self.assigned = False
         self.placement.revoked()
+        if revoked:
+            log.info("partitions_revoked", partitions=partition_names(revoked))
         self._fault("after_revoke_before_drain")
         await self._drain_and_commit(revoked, min(self._limits.drain_s, self._limits.rebalance_drain_s))
 
@@ -212,8 +216,10 @@ class ConsumerSession:
             for task in late:
                 task.cancel()
             if late:
-                unfinished = sum(batch.unfinished for batch in batches if self.running.get(batch) in late)
-                log.warning("drain_timed_out", batches=len(late), records=unfinished)
+                cut = [batch for batch in batches if self.running.get(batch) in late]
+                unfinished = sum(batch.unfinished for batch in cut)
+                names = partition_names(tp for batch in cut for tp in batch.partitions)
+                log.warning("drain_timed_out", batches=len(late), records=unfinished, partitions=names)
                 await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_S)
 
     async def _leave(self, *, stopping: bool) -> None:

@@ -84,6 +84,11 @@ class BatchStage(faust.Service):  # type: ignore[misc]  # faust has no usable ty
             await asyncio.wait([self._serving], timeout=self._config.limits.drain_s + _STOP_TIMEOUT_S)
 
     @property
+    def label(self) -> str:
+        """The name of the stage in the log lines of Faust about its services."""
+        return f"stage {self.name}"
+
+    @property
     def reason(self) -> str | None:
         """Reason for which the stage is paused, or for which it does not read everything; None when it does."""
         return self._pause_reason or (self._topics.reason if self._session else None)

@@ -15,6 +15,7 @@ from streams.consumer.session import ConsumerSession
 from streams.kafka.cancellation import raise_if_cancelled
 from streams.kafka.cluster_view import ClusterView
 from streams.kafka.group_offsets import offsets_of_member
+from streams.kafka.partition_names import partition_names
 from streams.kafka.topic_requests import TopicDescription
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,7 @@ class TopicWatch:
 
     def _note_unread(self, unread: Mapping[TopicPartition, int]) -> None:
         if unread and not self.unread:
-            log.error("partitions_unread", partitions=[f"{tp.topic}-{tp.partition}" for tp in sorted(unread)])
+            log.error("partitions_unread", partitions=partition_names(unread))
         elif self.unread and not unread:
             log.info("partitions_read_again")
         self.unread = unread

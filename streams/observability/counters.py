@@ -22,6 +22,16 @@ _FINAL = frozenset({"sent", "delivered"})
 _CLASS = {"2": "2xx", "4": "4xx", "5": "5xx"}
 
 
+def add_exemplar(outcome: Outcome, traceparent: str) -> None:
+    """Let the histogram of delivery times lead to the trace of this delivery, if it was delivered."""
+    if traceparent and outcome.state in _FINAL and outcome.received_ms:
+        EVENT_TO_FINAL.exemplify((outcome.channel,), _event_to_final_s(outcome), traceparent)
+
+
+def _event_to_final_s(outcome: Outcome) -> float:
+    return max(outcome.at_ms - outcome.received_ms, 0) / 1000
+
+
 class MessageCounters:
     """Counts acknowledged messages by the objects they carry.
 
@@ -48,7 +58,7 @@ class MessageCounters:
     def _count_outcome(self, outcome: Outcome) -> None:
         OUTCOMES.add((outcome.state, outcome.channel, outcome.type, outcome.reason))
         if outcome.state in _FINAL and outcome.received_ms:
-            EVENT_TO_FINAL.observe((outcome.channel,), max(outcome.at_ms - outcome.received_ms, 0) / 1000)
+            EVENT_TO_FINAL.observe((outcome.channel,), _event_to_final_s(outcome))
         if outcome.reply:
             SMTP_REPLIES.add((outcome.relay, _CLASS.get(outcome.reply[0], "other")))
         if self._log_outcomes:
@@ -62,8 +72,12 @@ class MessageCounters:
 
     def _count_dead_letter(self, message: Message) -> None:
         headers = dict(message.headers)
-        stage, reason = ((headers.get(f"tocsin-{name}") or b"").decode() for name in ("stage", "reason"))
+        names = ("stage", "reason", "topic", "partition", "offset")
+        stage, reason, topic, partition, offset = (
+            (headers.get(f"tocsin-{one}") or b"").decode() for one in names
+        )
         DEAD_LETTERS.add((stage, reason))
         if (repeats := self._letter_lines.admit((stage, reason))) is not None:
             ids = record_ids(message.value, message.headers).log_fields()
-            log.info("dead_letter_written", stage=stage, reason=reason, **ids, **repeats)
+            position = {"topic": topic, "partition": int(partition or 0), "offset": int(offset or 0)}
+            log.info("dead_letter_written", stage=stage, reason=reason, **position, **ids, **repeats)

@@ -6,17 +6,17 @@ from typing import Any
 
 import faust
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from service.bootstrap import Parts
-from service.model.relay import RelayReport, RelayState
 from service.model.worker import StageState
 from service.observability.http_server import observability_server
 from service.observability.metrics import exposition
+from service.pipeline.operate.problem_rules import RELAY_KINDS, problems_of
+from service.pipeline.operate.problems import CurrentProblem
 from streams.consumer.health import StageHealth
 from streams.observability.scrape import scrape
 from streams.worker.faust_app import RatesApp, StagesApp
@@ -69,21 +69,22 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         stages = self._app.stages.health()
         reasons = {h.name: h.reason or h.state.value for h in stages if h.state is not StageState.running}
         reasons |= {name: reason for name, reason in self._app.stages.waits().items() if reason}
-        if "email" in self._parts.settings.worker.stages:
-            for relay in self._parts.transport.state():
-                if relay.state is not RelayState.ok:
-                    reasons[f"relay {relay.relay}"] = _relay(relay.report)
+        problems = problems_of(self._status.report(self._app.stages))
+        relays = [problem for problem in problems if problem.kind in RELAY_KINDS.values()]
+        reasons |= {f"relay {problem.subject}": _reason(problem) for problem in relays}
         body = {
             "status": "not ready" if reasons else "ready",
             "reasons": reasons,
+            "problems": [problem.document() for problem in problems],
             "stages": {h.name: _stage(h) for h in stages},
         }
         return _json(body, 503 if reasons else 200)
 
-    async def _metrics(self, _: Request) -> Response:
+    async def _metrics(self, request: Request) -> Response:
         families = await scrape(self._parts, self._app.stages.health(), self._app.stages.waits())
-        body = await asyncio.to_thread(exposition, families)
-        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        accept = request.headers.get("accept", "")
+        body, content_type = await asyncio.to_thread(exposition, families, accept)
+        return Response(body, headers={"Content-Type": content_type})
 
     async def _rates(self, _: Request) -> Response:
         rates = self._app.rates
@@ -91,11 +92,10 @@ class Probe(faust.Service):  # type: ignore[misc]  # faust has no usable types
         return _json({"/".join(key): n for key, n in counts.items()}, 200)
 
 
-def _relay(report: RelayReport) -> str:
-    """Return the state of a relay, since when, why, and what to do."""
-    since = datetime.fromtimestamp(report.since_ms / 1000, UTC).isoformat(timespec="seconds")
-    text = ": ".join(filter(None, (f"{report.state.value} since {since}", report.reason.text, report.detail)))
-    return f"{text}; {report.remedy}" if report.remedy else text
+def _reason(problem: CurrentProblem) -> str:
+    """Return what is wrong, since when, and what to do."""
+    since = datetime.fromtimestamp((problem.since_ms or 0) / 1000, UTC).isoformat(timespec="seconds")
+    return f"{problem.sentence}, since {since}; {problem.remedy}"
 
 
 def _stage(health: StageHealth) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from service.bootstrap import Parts
 from service.model.relay import RelayHealth, RelayState
 from service.model.worker import StageState
 from service.observability import metrics
+from service.pipeline.operate.problem_rules import find_problems
+from service.pipeline.operate.problems import count_problems
 from service.ports import DueSet, Unavailable
 from streams.consumer.health import StageHealth
 from streams.observability.open_ages import open_ages
@@ -33,6 +35,8 @@ async def scrape(
     families += _relays(parts.transport.state() if "email" in running else ())
     families += await _due(parts.due) if "schedule" in running else ()
     families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
+    problems = find_problems(await parts.observer().observe())
+    families.append(metrics.PROBLEMS.gauge(count_problems(problems).items()))
     return families
 
 

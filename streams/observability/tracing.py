@@ -19,6 +19,7 @@ from service.model.topics import TopicNames
 from service.ports import Tracer
 from service.ports.turns import Turns
 from streams.kafka.record_ids import RecordIds, record_ids
+from streams.observability.counters import add_exemplar
 from streams.worker.stages import StageSpec
 
 _FAILED = frozenset({State.bounced, State.dead, State.ambiguous})
@@ -119,7 +120,8 @@ class DeliveryTracer:
             attributes["smtp.reply_code"] = int(code)
         kind: Any = "client" if CHANNELS[Channel(outcome.channel)].retried else "consumer"
         name, failed = f"deliver {outcome.channel}", outcome.state in _FAILED
-        self._tracer.span(name, parent, started_ns, attributes, kind=kind, failed=failed)
+        traceparent = self._tracer.span(name, parent, started_ns, attributes, kind=kind, failed=failed)
+        add_exemplar(outcome, traceparent)
 
 
 async def _ids_of(records: Sequence[Record]) -> list[RecordIds]:

@@ -14,7 +14,7 @@ from service.ports import Unavailable
 from service.settings import BounceSettings
 from streams.worker.bounce_smtp import BoundedSmtp
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__, stage="bounces")  # its lines belong to the tasks of connections
 
 _MAX_RECIPIENTS = 10  # a bounce has one recipient: the envelope sender of the message it is about
 

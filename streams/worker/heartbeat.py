@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import faust
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from service.pipeline.email.in_flight import InFlight
 from service.ports import RelayTransport, Unavailable, Workers
@@ -30,6 +31,7 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Send heartbeats until cancelled."""
+        bind_contextvars(stage="email")
         while True:
             try:
                 await self._in_flight.heartbeat(self._workers)
@@ -88,8 +90,14 @@ class PeriodicTask(faust.Service):  # type: ignore[misc]
         self._readiness = readiness
         self._idle_s = idle_s
 
+    @property
+    def label(self) -> str:
+        """The name of the stage in the log lines of Faust about its services."""
+        return f"stage {self.name}"
+
     @faust.Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
+        bind_contextvars(stage=self.name)
         while not self.should_stop:
             processed = 0
             try:
@@ -100,7 +108,7 @@ class PeriodicTask(faust.Service):  # type: ignore[misc]
                 self.reason = unavailable.reason
             except (Exception, asyncio.CancelledError) as error:
                 raise_if_cancelled()
-                log.exception("periodic_task_failed", task=self.name)
+                log.exception("periodic_task_failed")
                 self.reason = f"a step failed: {type(error).__name__}"
             if not processed:
                 await self.sleep(self._idle_s)

@@ -74,6 +74,7 @@ class WorkerStatus:
             at_ms=now_ms,
             started_ms=self._started_ms,
             version=self._version,
+            mode=self._parts.settings.mode,
             stages=tuple(self._stage(health, now_ms) for health in stages.health()),
             services=tuple(
                 ServiceReport(

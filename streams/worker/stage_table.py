@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 import faust
+import structlog
 
-from service.bootstrap import Parts
+from service.bootstrap import Parts, connections
 from service.model.catalogue import Lane
 from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES
@@ -23,6 +24,8 @@ from streams.worker.heartbeat import PeriodicTask, RelayDrain, heartbeats
 from streams.worker.report import WorkerStatus, reported
 from streams.worker.stages import Stages, StageSpec
 from streams.worker.state_keeper import state_keeper
+
+log = structlog.get_logger(__name__)
 
 STAGES = ("resolve", "inbox", "email", "schedule", "tables", "bounces", "rates")
 """The stages that a worker can run (TOCSIN_WORKER__STAGES)."""
@@ -127,6 +130,7 @@ async def resources(
 ) -> AsyncIterator[Sequence[faust.Service]]:
     """Open what the stages share: relays, heartbeat, scheduler, bounce listener. Close it at the end."""
     names = _stage_names(parts)
+    log.info("worker_started", stages=list(names), **connections(parts.settings))
     services: list[faust.Service] = [state_keeper(parts, kafka_connection(parts.settings.kafka))]
     if "email" in names:
         await parts.transport.start()

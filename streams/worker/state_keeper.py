@@ -17,6 +17,7 @@ from typing import ClassVar
 
 import faust
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from service.bootstrap import Parts, bootstrap
 from service.observability.metrics import CATCH_UPS
@@ -274,6 +275,7 @@ class StateKeeperService(faust.Service):  # type: ignore[misc]  # faust has no u
 
     @faust.Service.task  # type: ignore[untyped-decorator]
     async def _keep(self) -> None:
+        bind_contextvars(stage=self.name)
         while not self.should_stop:
             try:
                 await self._keeper.tick()

@@ -113,7 +113,11 @@ def test_every_module_is_imported() -> None:
     """A module that nothing imports is dead, unless it is an entry point or a command, which is found by its name."""
     imported = set().union(*_imports().values())
     packages = {module_of(name) for name in product() if name.endswith("__init__.py")}
-    commands = {module for module in map(module_of, product()) if re.fullmatch(r"service\.cli\.\w+", module)}
+    commands = {
+        module
+        for module in map(module_of, product())
+        if re.fullmatch(r"service\.cli(\.develop)?\.\w+", module)
+    }
     assert not _imports().keys() - imported - packages - commands - _ENTRY_POINTS
 
 

@@ -22,6 +22,7 @@ from service.model.catalogue import Lane
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.observability.metrics import GaugeFamily
+from service.pipeline.operate.problems import ProblemKind, Severity
 from tests.support.api_fixture import fake_api
 from tests.support.otlp_collector import Collector
 from tests.support.paths import ROOT
@@ -134,20 +135,23 @@ async def test_dashboard_and_alerts_use_every_metric(observed: Observed) -> None
     """Every metric they name is in /metrics of a worker or of the API, and every metric shown is named by them."""
     async with fake_api() as api:
         await api.client.get("/livez")
-    of_api = exposition().body.decode()
+        of_api = bytes((await exposition(api.deps.observer)).body).decode()
     shown = set(re.findall(r"^# TYPE (tocsin_\w+)", observed.metrics, re.MULTILINE))
     shown |= {
         n for n in re.findall(r"^# TYPE (tocsin_\w+)", of_api, re.MULTILINE) if n.startswith("tocsin_http_")
     }
     used = {name for expression in expressions() for name in metric_names(expression)}
     assert used == {name for name in shown if not name.endswith("_created")}
+    of_processes = {name for expression in expressions() for name in re.findall(r"\bprocess_\w+", expression)}
+    assert of_processes <= {*re.findall(r"^# TYPE (process_\w+)", observed.metrics, re.MULTILINE)}
 
 
 def test_labels_that_dashboard_and_alerts_select_exist(observed: Observed) -> None:
     """Labels they select or group by are labels of that metric, and states, reasons and stages are real ones."""
     stages = {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
     known = {"state": {*State, "ok", "trial", "resting", "breaker_open", "misconfigured"}, "reason": {*Reason},
-             "stage": stages, "reply": {"2xx", "4xx", "5xx", "other"}}  # fmt: skip
+             "stage": stages, "kind": {*ProblemKind}, "severity": {*Severity},
+             "reply": {"2xx", "4xx", "5xx", "other"}}  # fmt: skip
     import service.observability.metrics as declared
 
     labels = {m.name: {*m.labels} for m in vars(declared).values() if isinstance(m, GaugeFamily)}
@@ -158,7 +162,8 @@ def test_labels_that_dashboard_and_alerts_select_exist(observed: Observed) -> No
     for expression in expressions():
         for name, selector in re.findall(r"(tocsin_\w+)\{([^}]*)\}", expression):
             for label, texts in re.findall(r'(\w+)[!=]~?"([^"]*)"', selector):
-                assert label in labels[name], expression
+                own = labels[re.sub(r"_(bucket|sum|count)$", "", name)]
+                assert label in own | {"job", "instance"}, expression  # those two are of the scrape
                 if label in known:
                     assert {*texts.split("|")} <= known[label], expression
         grouped = {
@@ -205,6 +210,27 @@ def test_no_address_is_logged_and_records_are_named(observed: Observed) -> None:
     dead_letters = {line["reason"]: line for line in lines if line["event"] == "dead_letter_written"}
     assert dead_letters["unknown_type"]["event_id"] == "refused"
     assert dead_letters.keys() == {"unknown_type", "invalid_json"}
+
+
+def test_log_lines_say_where_they_come_from(observed: Observed) -> None:
+    """The worker in each; the stage in those of stages; at the start what it connects to, and its partitions."""
+    lines = [json.loads(line) for line in observed.logs.splitlines()]
+    ours = [line for line in lines if line["logger"].startswith(("streams.", "service."))]
+    assert len({line["worker"] for line in ours}) == 1
+    of_stages = [line for line in ours if line["logger"].startswith("streams.consumer")]
+    assert not [line for line in of_stages if "stage" not in line and "[^---stage " not in line["event"]]
+
+    (started,) = [line for line in lines if line["event"] == "worker_started"]
+    assert set(started["stages"]) == {"resolve", "inbox", "email", "schedule", "tables"}
+    assert started["redis"].startswith("server 127.0.0.1:")
+    assert [relay.split(":")[0] for relay in started["relays"]] == ["127.0.0.1"]
+    assert started["brokers"][0].startswith("127.0.0.1:")
+    assert started["version"]
+    assigned = {line["stage"]: line["partitions"] for line in lines if line["event"] == "partitions_assigned"}
+    assert assigned.keys() == {"resolve", "inbox", "tables", *(f"email.{lane}" for lane in Lane)}
+    assert [name.partition(".")[2] for name in assigned["resolve"]] == ["events:0-2"]
+    (letter,) = [line for line in lines if line.get("reason") == "unknown_type" and "offset" in line]
+    assert letter["topic"].endswith(".events")
 
 
 def test_one_trace_from_the_upstream_to_the_relay(observed: Observed) -> None:

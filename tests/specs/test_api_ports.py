@@ -17,6 +17,7 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
+from service.adapters.redis.operate.operations import RedisOperations
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.adapters.redis.tables.row_locks import RedisRowLocks
@@ -30,6 +31,8 @@ from service.ports import (
     EndedSessions,
     Idempotency,
     IdempotencyState,
+    OperationProgress,
+    Operations,
     RateLimits,
     RecipientDirectory,
     RowLocks,
@@ -40,6 +43,7 @@ from service.ports import (
 )
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
 from tests.fakes.http import FakeEndedSessions, FakeIdempotency, FakeRateLimits, FakeStreamTickets
+from tests.fakes.operations import FakeOperations
 from tests.fakes.row_locks import FakeRowLocks
 from tests.fakes.tables import FakeRecipientDirectory, FakeTables
 from tests.support.completeness import mark_complete
@@ -61,6 +65,7 @@ class ApiPorts:
     tickets: StreamTickets
     ended: EndedSessions
     limits: RateLimits
+    operations: Operations
 
 
 @pytest.fixture(params=["fake", "valkey", "cluster"])
@@ -77,6 +82,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
             FakeStreamTickets(),
             FakeEndedSessions(),
             FakeRateLimits(),
+            FakeOperations(),
         )
         return
     cluster = request.param == "cluster"
@@ -94,6 +100,7 @@ async def ports(request: pytest.FixtureRequest) -> AsyncIterator[ApiPorts]:
         RedisStreamTickets(store),
         RedisEndedSessions(store),
         SharedRateLimits(store, now=lambda: 1_000_000.0),
+        RedisOperations(store),
     )
     await store.close()
 
@@ -298,3 +305,18 @@ async def test_a_lock_expires(valkey_url: str) -> None:
             pass
     await entered.__aexit__(None, None, None)
     await store.close()
+
+
+async def test_progress_is_seen_and_an_operation_can_be_cancelled(ports: ApiPorts) -> None:
+    """The process that runs it learns of the wish with its next progress."""
+    first = OperationProgress("a", 10, {"replayed": 3}, 5)
+    assert list(await ports.operations.progress(["a", "b"])) == [None, None]
+
+    assert not await ports.operations.put(first)
+    assert list(await ports.operations.progress(["b", "a"])) == [None, first]
+    await ports.operations.cancel("a")
+    last = OperationProgress("a", 10, {"replayed": 4}, 6, "cut off")
+    assert await ports.operations.put(last)
+    assert list(await ports.operations.progress(["a"])) == [last]
+    assert not await ports.operations.put(OperationProgress("b", 1))
+    assert list(await ports.operations.progress([])) == []

@@ -15,6 +15,8 @@ from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.rate_limits import SharedRateLimits
 from service.adapters.redis.client import Store
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.http.ended_sessions import RedisEndedSessions
 from service.adapters.redis.http.idempotency import RedisIdempotency
 from service.adapters.redis.http.stream_tickets import RedisStreamTickets
@@ -209,5 +211,6 @@ def real_deps(settings: Settings, store: Store, clock: Clock, publisher: Publish
         rate_limits=SharedRateLimits(store),
         idempotency=RedisIdempotency(store),
         stream_tickets=RedisStreamTickets(store),
+        observer=Observer(RedisWorkerReports(store), RedisTables(store), RedisDueSet(store), clock),
         ended_sessions=RedisEndedSessions(store),
     )

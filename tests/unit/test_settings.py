@@ -61,7 +61,11 @@ def test_each_is_documented_with_its_default() -> None:
 def test_no_document_names_another() -> None:
     """Every variable in a document, in the container files or in the code's messages exists."""
     known = {variable(place) for place in SETTINGS}
-    known |= {name.rpartition("__")[0] + "__" for name in known} | {"TOCSIN_", "TOCSIN_SECRETS_DIR"}
+    known |= {name.rpartition("__")[0] + "__" for name in known} | {
+        "TOCSIN_",
+        "TOCSIN_SECRETS_DIR",
+        "TOCSIN_PROFILE",
+    }
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "docker-compose.yml", ROOT / "Dockerfile"]
     files += [file for folder in ("service", "streams") for file in (ROOT / folder).rglob("*.py")]
 

@@ -4,12 +4,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import structlog
+from service.observability.lazy_logger import LazyLogger
 
-from service.observability.metrics import UNREADABLE_ROWS
-
-log = structlog.get_logger(__name__)
-
+log = LazyLogger(__name__)
 T = TypeVar("T")
 _LOG_INTERVAL_S = 60.0
 _ERRORS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
@@ -21,10 +18,17 @@ def readable(table: str, parse: Callable[[bytes], T], row: bytes) -> T | None:
     try:
         return parse(row)
     except _ERRORS as error:
-        UNREADABLE_ROWS.add((table,))
-        now = time.monotonic()
-        if now - _logged_at.get(table, -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
-            _logged_at[table] = now
-            # no text of the error: it may quote the row
-            log.error("row_unreadable", table=table, error=type(error).__name__, bytes=len(row))
+        _report(table, type(error).__name__, len(row))
         return None
+
+
+def _report(table: str, error: str, size_bytes: int) -> None:
+    # imported here: a command that only reads starts faster without metrics
+    from service.observability.metrics import UNREADABLE_ROWS  # noqa: PLC0415
+
+    UNREADABLE_ROWS.add((table,))
+    now = time.monotonic()
+    if now - _logged_at.get(table, -_LOG_INTERVAL_S) >= _LOG_INTERVAL_S:
+        _logged_at[table] = now
+        # no text of the error: it may quote the row
+        log.error("row_unreadable", table=table, error=error, bytes=size_bytes)

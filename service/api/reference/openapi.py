@@ -34,6 +34,7 @@ TAGS = {
     "suppressions": "Operators: addresses to which no mail is sent.",
     "keys": "Operators: API keys of services.",
     "explain": "Why a delivery is in its state, and what an event or a change would do.",
+    "workers": "Workers with their stages and relays, and what is wrong now.",
     "bounces": "Bounces and complaints that come back.",
     "health": "Liveness and readiness of the process that answers.",
 }

@@ -2,7 +2,14 @@
 
 from pydantic import BaseModel, Field
 
+from service.model.worker import WorkerReport
 from service.pipeline.operate.problems import ProblemKind, Severity
+
+
+class WorkerList(BaseModel):
+    """The workers that run."""
+
+    workers: list[WorkerReport]
 
 
 class ProblemReport(BaseModel):
@@ -16,3 +23,9 @@ class ProblemReport(BaseModel):
     detail: str = Field(description="The reason, with the words of the relay or the server.")
     remedy: str = Field(description="What to do, with the exact command or setting.")
     stages: list[str] = Field(description="The stages, or lanes of email, whose deliveries wait for it.")
+
+
+class ProblemList(BaseModel):
+    """What is wrong now; empty where nothing is."""
+
+    problems: list[ProblemReport]

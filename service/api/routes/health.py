@@ -1,7 +1,8 @@
 """Liveness and readiness of this API process."""
 
 import asyncio
-from typing import Literal
+from contextlib import suppress
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -12,6 +13,8 @@ from starlette.responses import Response
 
 from service.api.deps import Deps, ReadinessCheck
 from service.api.representations.schemas import Absent, response, schema_ref
+from service.pipeline.operate.problem_rules import find_problems
+from service.pipeline.operate.problems import Observer, ProblemKind, Severity
 from service.ports import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -28,11 +31,23 @@ class Liveness(BaseModel):
     reasons: dict[str, str] | Absent = None
 
 
+class ReadinessProblem(BaseModel):
+    """What is wrong anywhere in the installation. GET /v1/problems has the details, for operators."""
+
+    kind: ProblemKind
+    severity: Severity
+    since_ms: int | None
+
+
 class Readiness(BaseModel):
-    """Whether this process can serve requests; `reasons` by dependency."""
+    """Whether this process can serve requests; `reasons` by dependency.
+
+    `problems` do not change the status: requests are served while no worker runs, or no relay takes mail.
+    """
 
     status: Literal["ready", "not ready"]
     reasons: dict[str, str]
+    problems: list[ReadinessProblem]
 
 
 @router.get(
@@ -70,10 +85,23 @@ async def livez(request: Request, deps: Deps) -> Response:
 )
 async def readyz(deps: Deps) -> Response:
     """Report whether requests can be served, with a reason for each dependency that is not ready."""
-    results = await asyncio.gather(*(_reason(name, check) for name, check in deps.checks.items()))
+    problems, *results = await asyncio.gather(
+        _problems(deps.observer), *(_reason(name, check) for name, check in deps.checks.items())
+    )
     reasons = {name: reason for name, reason in zip(deps.checks, results, strict=True) if reason}
-    body = {"status": "not ready" if reasons else "ready", "reasons": reasons}
+    body = {"status": "not ready" if reasons else "ready", "reasons": reasons, "problems": problems}
     return Response(orjson.dumps(body), 503 if reasons else 200, media_type="application/json")
+
+
+async def _problems(observer: Observer) -> list[dict[str, Any]]:
+    """Return what is wrong, without the words of a relay or a server: this route asks for no credential."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CHECK_S):
+            problems = find_problems(await observer.observe())
+            return [
+                {name: one.document()[name] for name in ReadinessProblem.model_fields} for one in problems
+            ]
+    return []
 
 
 async def _reason(name: str, check: ReadinessCheck) -> str | None:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+NEXT_STEPS = ("workers", "recipients", "api keys", "first event")
+"""The checks of what a new installation lacks."""
+
 
 class Status(StrEnum):
     """The status of a finding.

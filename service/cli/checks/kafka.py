@@ -1,6 +1,7 @@
 """Check of Kafka: the brokers answer, and the topics agree with the topic table."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
@@ -38,13 +39,27 @@ async def check_kafka(settings: Settings) -> Sequence[Finding]:
     missing = [topic.topic for topic in topics if not topic.partitions]
     differing = [f"{topic.topic} ({topic.differs})" for topic in topics if topic.partitions and topic.differs]
     if missing:
-        findings.append(fail("topics", f"missing: {', '.join(missing)}", "run `tocsin topics apply`"))
+        findings.append(
+            fail("topics", f"topics are missing: {', '.join(missing)}", "run `tocsin topics apply`")
+        )
     elif differing:
         detail = f"differ from the topic table: {', '.join(differing)}"
         findings.append(warn("topics", detail, "run `tocsin topics apply`"))
     else:
         findings.append(ok("topics", f"{len(topics)} topics agree with the topic table"))
     return [*findings, *_replication(topics, kafka)]
+
+
+async def nothing_dispatched(settings: Settings) -> bool:
+    """Return whether no delivery was ever dispatched; False where Kafka does not say."""
+    from service.model.topics import TopicNames
+    from streams.reader import positions
+
+    with suppress(Unavailable, CliError):
+        return await positions.nothing_dispatched(
+            kafka_connection(settings), TopicNames(settings.kafka.prefix)
+        )
+    return False
 
 
 def _replication(topics: "Sequence[TopicStatus]", kafka: KafkaSettings) -> Iterator[Finding]:

@@ -5,8 +5,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
+from service.cli.checks.kafka import nothing_dispatched
+from service.cli.checks.workers import problem_finding
 from service.cli.support.times import iso
-from service.ports import ABSENT, CATCHING_UP, FILLING, Unavailable
+from service.pipeline.operate.problem_rules import find_problems
+from service.pipeline.operate.problems import Observation, ProblemKind
+from service.ports import ABSENT, Unavailable
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,17 +103,6 @@ async def _history(settings: Settings) -> Sequence[Finding]:
     return findings
 
 
-async def _nothing_dispatched(settings: Settings) -> bool:
-    """Return whether no delivery was ever dispatched; False where Kafka does not say."""
-    from service.cli.support.factories import kafka_connection
-    from service.model.topics import TopicNames
-    from streams.reader.positions import nothing_dispatched
-
-    with suppress(Unavailable):
-        return await nothing_dispatched(kafka_connection(settings), TopicNames(settings.kafka.prefix))
-    return False
-
-
 async def _rows_are_only_here(settings: Settings, store: "Store") -> bool:
     """Return whether Redis has rows and Kafka never had one; False where Kafka does not say."""
     from service.adapters.redis.operate.inventory import holds_rows
@@ -127,6 +120,7 @@ async def _rows_are_only_here(settings: Settings, store: "Store") -> bool:
 async def _tables(settings: Settings) -> Finding:
     from service.adapters.redis.client import Store
     from service.adapters.redis.tables.tables import RedisTables
+    from service.adapters.system_clock import SystemClock
 
     store = Store(settings.redis)
     only_here = False
@@ -146,10 +140,8 @@ async def _tables(settings: Settings) -> Finding:
         )
     if reason is None:
         return ok("tables", "complete")
-    if reason == ABSENT and await _nothing_dispatched(settings):
+    if reason == ABSENT and await nothing_dispatched(settings):
         return ok("tables", "a new installation: the first worker fills them")
-    if reason in (CATCHING_UP, FILLING):
-        return warn(
-            "tables", f"{reason}; nothing is sent until it has ended", "start a worker, if none is running"
-        )
-    return fail("tables", f"{reason}; nothing is sent until they are complete", "run `tocsin rebuild`")
+    seen = Observation(SystemClock().now_ms(), incomplete=reason)
+    (problem,) = (one for one in find_problems(seen) if one.kind is ProblemKind.redis_incomplete)
+    return problem_finding(problem, seen)

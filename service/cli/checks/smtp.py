@@ -1,16 +1,12 @@
-"""Checks of the relays: connect with the settings of each, log in, and quit; then what the workers report on them.
-
-No message is sent.
-"""
+"""Check of the relays: connect with the settings of each, log in, and quit. No message is sent."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.cli.checks import Finding, fail, ok, warn
-from service.model.relay import REMEDIES, RelayState
+from service.model.relay import REMEDIES
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,10 +24,10 @@ async def check_smtp(settings: Settings) -> Sequence[Finding]:
         configured = relays(settings)
     except ValueError as error:
         return [fail("smtp", str(error), "set TOCSIN_SMTP__SECURITY to starttls or tls")]
-    return await asyncio.gather(*map(_connect, configured))
+    return await asyncio.gather(*(_connect(relay, settings) for relay in configured))
 
 
-async def _connect(relay: "Relay") -> Finding:
+async def _connect(relay: "Relay", settings: Settings) -> Finding:
     from service.adapters.smtp.connect import RelayFault, open_connection, tls_context
 
     name = f"smtp {relay.name}"
@@ -53,41 +49,13 @@ async def _connect(relay: "Relay") -> Finding:
         return fail(name, f"{where}: {error or 'no answer in time'}", "check the relay and TOCSIN_SMTP__…")
     transport.write(b"QUIT\r\n")
     transport.close()
+    if not extensions.pipelining and settings.mode == "dev":
+        return ok(name, f"{where}, no PIPELINING, as the mail catcher")
     if not extensions.pipelining:
         return warn(
             name, f"{where}, no PIPELINING: about four times slower", "enable PIPELINING on the relay"
         )
     return ok(name, f"{where}, PIPELINING{', as ' + relay.username if relay.username else ''}")
-
-
-async def check_reported_relays(settings: Settings) -> Sequence[Finding]:
-    """Return a finding for each relay that a running worker does not use now: since when, why, and what to do."""
-    from service.adapters.redis.client import Store
-    from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
-    from service.cli.support.times import iso
-    from service.ports import Unavailable
-
-    try:
-        store = Store(settings.redis)
-    except (OSError, ValueError):
-        return []  # the check of Redis names it
-    try:
-        workers = await RedisWorkerReports(store).current(time.time_ns() // 1_000_000)
-    except Unavailable:
-        return []
-    finally:
-        await store.close()
-    return [
-        (fail if one.state is RelayState.misconfigured else warn)(
-            f"relay {one.relay}",
-            f"{one.worker}: {one.state.value} since {iso(one.since_ms)}: "
-            + ": ".join(filter(None, (one.reason.text, one.detail))),
-            one.remedy or _BY_ITSELF,
-        )
-        for worker in workers
-        for one in worker.relays
-        if one.state not in (RelayState.ok, RelayState.trial)
-    ]
 
 
 async def check_local_name(settings: Settings) -> Sequence[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from service.adapters.brand_file import BrandError
 from service.adapters.catalogue_file import CatalogueError
@@ -41,11 +42,6 @@ async def api_deps(settings: Settings) -> AsyncIterator[ApiDeps]:
     await producer.start()
     outcomes = KafkaOutcomeLog(connection, parts.topics.outcomes)
 
-    async def redis_error() -> str | None:
-        # a write over the connections of all requests: a replica and a full disk answer reads
-        await parts.store.probe()
-        return await parts.completeness.incomplete()
-
     try:
         async with _operator_services(parts, connection, outcomes) as operate:
             yield ApiDeps(
@@ -66,19 +62,25 @@ async def api_deps(settings: Settings) -> AsyncIterator[ApiDeps]:
                 rate_limits=SharedRateLimits(parts.store),
                 idempotency=RedisIdempotency(parts.store),
                 stream_tickets=RedisStreamTickets(parts.store),
+                observer=parts.observer(producer.not_ready_reason),
                 ended_sessions=RedisEndedSessions(parts.store),
                 events_topic=settings.kafka.events[0],
                 bounces=parts.bounces(producer),
                 explain=parts.explain(outcomes),
                 what_if=parts.what_if(KafkaEventLog(connection, settings.kafka)),
                 operate=operate,
-                observer=parts.observer(producer.not_ready_reason),
-                checks={"redis": redis_error, "kafka": producer.not_ready_reason},
+                checks={"redis": partial(_redis_error, parts), "kafka": producer.not_ready_reason},
                 stalls={"redis": parts.store.stalled_s},
             )
     finally:
         await producer.stop()
         await parts.store.close()
+
+
+async def _redis_error(parts: Parts) -> str | None:
+    """Return why Redis cannot serve requests. It is written to: a replica and a full disk answer reads."""
+    await parts.store.probe()  # over the connections of all requests
+    return await parts.completeness.incomplete()
 
 
 @asynccontextmanager

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from service.model.mask import printable as printable  # noqa: PLC0414 - commands have it from here
+from service.model.mask import NARROW_SPACE
 
 ELLIPSIS = "…"
-_NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _FIRST_WIDE = "\u1100"  # no character before it takes two cells
 _LEAST_GROUPED = 10_000  # a number of four digits is read at a glance
 
@@ -69,10 +68,11 @@ def pad(text: str, cells: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
-def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "") -> Iterator[str]:
+def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "", whole: bool = False) -> Iterator[str]:
     """Yield a text in lines of at most so many cells, broken between words, or between wide characters.
 
-    The first line begins with `indent`, later ones with `hanging`. A word longer than a line ends in an ellipsis.
+    The first line begins with `indent`, later ones with `hanging`. A word longer than a line ends in an ellipsis; if
+    `whole`, it is broken instead, so that nothing is lost.
     """
     line, blank = indent, ""
     empty = True
@@ -82,6 +82,10 @@ def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "") -> Itera
                 yield line
                 line, empty = hanging, True
             line += part if empty else blank + part
+            while whole and empty and width(line) > cells > width(hanging) + 1:
+                head = _head(line, cells)
+                yield head
+                line = hanging + line[len(head) :]
             if empty and width(line) > cells:
                 line = cut(line, cells)
             blank, empty = "", False
@@ -141,4 +145,4 @@ def grouped(number: float) -> str:
     """Return a number with thin blanks between its groups of three digits, from 10 000 on."""
     if abs(number) < _LEAST_GROUPED:
         return str(number)
-    return f"{number:,}".replace(",", _NARROW_SPACE)
+    return f"{number:,}".replace(",", NARROW_SPACE)

@@ -1,5 +1,6 @@
 """The commands of `tocsin`: how a command is found, imported and run, and how a failure is reported."""
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,13 @@ COMMANDS: Mapping[str, str] = {
     "tail": "Follow outcomes, dead letters or any other topic.",
     "explain": "Explain the deliveries of an event or a recipient.",
     "preview": "Render the message of a notification type.",
+    "types": "List, show and make notification types.",
+    "templates": "Export the shipped templates, to change them.",
+    "listen": "Forward outcomes to a local server, as signed webhooks.",
+    "deliveries": "List deliveries by any of their fields.",
+    "due": "Show the deliveries that wait, by hour.",
+    "relays": "Show the relays as the workers see them.",
+    "top": "Watch stages, relays and deliveries, and act on them.",
     "dead-letters": "List, show, redrive and discard dead letters.",
     "replay": "Send failed deliveries again.",
     "what-if": "Predict the deliveries of an event; send nothing.",
@@ -31,10 +39,18 @@ COMMANDS: Mapping[str, str] = {
     "keys": "Create, list and revoke API keys of services.",
     "privacy": "Export or erase the data of a person.",
     "rebuild": "Refill an empty Redis from Kafka.",
+    "config": "Show every setting, its value and where it comes from.",
     "doctor": "Check the settings and every dependency.",
 }
 """Every command with its line of help, in the order of `--help`. The file of a command is `service/cli/<command>.py`,
-with `-` as `_`, and holds a `typer.Typer` named `app`. A command without a file is not listed."""
+with `-` as `_`, or in the folder `develop`, and holds a `typer.Typer` named `app`. A command without a file is not
+listed."""
+
+_FOR_DEVELOPMENT = frozenset({"listen", "preview", "templates", "token", "types"})
+"""Commands whose file is in `service/cli/develop`."""
+
+_SHORT = frozenset({"explain", "token"})
+"""Commands that end before garbage matters, and import most of their code while they run."""
 
 
 class CommandGroup(TyperGroup):
@@ -42,7 +58,7 @@ class CommandGroup(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own Context
         """Return the names of the commands that have a file."""
-        return [name for name in COMMANDS if find_spec(_module(name))]
+        return [name for name in COMMANDS if find_spec(module_of(name))]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         """Return a command with its line of help only, without an import of its file."""
@@ -54,18 +70,22 @@ class CommandGroup(TyperGroup):
         """Return the command to run, with its file imported."""
         self.commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         resolved, _, rest = super().resolve_command(ctx, args)
-        command: typer.Typer = import_module(_module(str(resolved))).app
+        command: typer.Typer = import_module(module_of(str(resolved))).app
+        if resolved not in _SHORT:
+            gc.enable()
         return resolved, typer.main.get_command(command), rest
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run a command. Report an exception as one line on stderr and an exit code."""
-        from service.observability.logs import configure, route_to_stdlib
-
         debug = bool(ctx.params.get("debug"))
         if debug:
+            from service.observability.logs import configure
+
             configure("DEBUG", "console")
         else:
-            route_to_stdlib()  # otherwise structlog would print log lines between the results
+            from service.observability.log_hook import route_when_imported
+
+            route_when_imported()  # otherwise structlog would print log lines between the results
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
@@ -84,8 +104,10 @@ class CommandGroup(TyperGroup):
         raise typer.Exit(1)
 
 
-def _module(command: str) -> str:
-    return f"service.cli.{command.replace('-', '_')}"
+def module_of(command: str) -> str:
+    """Return the module of a command."""
+    folder = "service.cli.develop" if command in _FOR_DEVELOPMENT else "service.cli"
+    return f"{folder}.{command.replace('-', '_')}"
 
 
 def _is_usage(error: Exception) -> bool:
@@ -95,8 +117,9 @@ def _is_usage(error: Exception) -> bool:
 
 def _is_expected(error: Exception) -> bool:
     from service.ports import Unavailable
+    from service.profile import ProfileError
 
-    return isinstance(error, OSError | Unavailable) or _is_settings_error(error)
+    return isinstance(error, OSError | Unavailable | ProfileError) or _is_settings_error(error)
 
 
 def _is_settings_error(error: Exception) -> bool:

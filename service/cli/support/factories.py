@@ -1,12 +1,13 @@
 """Objects that several commands build from the settings. Heavy imports are inside the functions."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from service.cli.support.output import CliError
 from service.settings import Settings, templates_directory
 
 if TYPE_CHECKING:
-    from service.model.catalogue import Catalogue
+    from service.model.catalogue import Catalogue, NotificationType
     from streams.kafka.connection import KafkaConnection
 
 
@@ -19,6 +20,19 @@ def load_catalogue(settings: Settings) -> "Catalogue":
         return catalogue_file.load_catalogue(directory, settings.mandatory, settings.templates.locale)
     except catalogue_file.CatalogueError as error:
         raise CliError(f"the catalogue cannot be used: {error}") from error
+
+
+def find_type(catalogue: "Catalogue", name: str, prefix: str = "") -> "NotificationType":
+    """Return a notification type. Raise CliError, which begins with `prefix`, with the nearest names."""
+    type_ = catalogue.get(name)
+    if type_ is None:
+        names = [one.name for one in catalogue]
+        near = get_close_matches(name.rpartition(".")[2], names, n=3, cutoff=0.5)
+        raise CliError(
+            f"{prefix}there is no type {name}",
+            f"did you mean {' or '.join(near)}?" if near else "`tocsin types list` lists the types",
+        )
+    return type_
 
 
 def kafka_connection(settings: Settings) -> "KafkaConnection":

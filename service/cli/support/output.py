@@ -5,15 +5,16 @@ On a terminal a line is broken between words at the terminal's width; a pipe get
 
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
-from service.cli.support.cells import printable, wrap
+from service.cli.support.cells import wrap
 from service.cli.support.times import TimeFormat
-from service.model.mask import mask_text
+from service.model.mask import mask_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,6 +87,22 @@ def print_wrapped(
         lines = list(wrap(text, columns, indent=indent, hanging=hanging or indent))
     for line in lines:
         console(stderr=stderr).print(line, style=style or None, soft_wrap=True)
+
+
+def print_data(text: str, *, hanging: str = "") -> None:
+    """Print data as they are in a pipe; on a terminal indent JSON, and break long lines, also inside of words."""
+    columns = terminal_width()
+    if columns is None:
+        print_text(text)
+        return
+    with suppress(orjson.JSONDecodeError):
+        text = orjson.dumps(orjson.loads(text), option=orjson.OPT_INDENT_2).decode()
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip(" ")))
+        for part in wrap(
+            printable(line.lstrip(" ")), columns, indent=indent, hanging=hanging or indent, whole=True
+        ):
+            console().print(part, soft_wrap=True)
 
 
 def json_line(document: Any, *, flush: bool = False) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from service.cli.support.cells import printable
 from service.cli.support.output import console, terminal_width
 from service.cli.support.reason_text import reason_line
 from service.cli.support.record_view import RecordView, texts
 from service.cli.support.table import Column, Kind, Table
 from service.cli.support.times import iso
-from service.model.mask import mask_text
+from service.model.mask import mask_text, printable
 from service.model.reasons import DeadReason, Reason
 from service.model.topics import TopicNames
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from service.cli.support.cells import cut, fit, grouped, pad, printable, width
+from service.cli.support.cells import cut, fit, grouped, pad, width
 from service.cli.support.output import STYLES, console, json_line, terminal_width, time_format
 from service.cli.support.times import TimeFormat
+from service.model.mask import printable
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -29,12 +29,15 @@ _LATE_S = {"email.high": 30.0, "email.bulk": 3600.0}
 _MOST_NAMED = 5
 _NO_RELAY = "no relay takes mail"
 _MARKS = frozenset({ABSENT, CATCHING_UP, FILLING, REBUILDING})
+_ENDING = frozenset({CATCHING_UP, FILLING})
+"""What a worker does by itself, within minutes."""
 _READING = frozenset({StageState.running, StageState.incomplete, StageState.starting})
-_RELAY_KINDS: Mapping[RelayState, ProblemKind] = {
+RELAY_KINDS: Mapping[RelayState, ProblemKind] = {
     RelayState.misconfigured: ProblemKind.relay_misconfigured,
     RelayState.breaker_open: ProblemKind.relay_unreachable,
     RelayState.cooldown: ProblemKind.relay_resting,
 }
+"""The kind of problem that a relay in this state is; in any other it takes mail."""
 
 
 def find_problems(seen: Observation) -> Sequence[CurrentProblem]:
@@ -94,9 +97,10 @@ def _wait(
 ) -> CurrentProblem:
     """Return the problem of a reason for which these stages and services wait."""
     if kind is ProblemKind.redis_incomplete or reason in _MARKS or reason == seen.incomplete:
+        severity = Severity.warning if reason in _ENDING else Severity.critical
         remedy = incomplete_remedy(reason)
         return CurrentProblem(
-            ProblemKind.redis_incomplete, "Redis", None, reason, remedy, stages=REQUIRED_STAGES
+            ProblemKind.redis_incomplete, "Redis", None, reason, remedy, severity, REQUIRED_STAGES
         )
     if kind is ProblemKind.redis_unavailable or reason.startswith("redis:"):
         remedy = redis_remedy(reason)
@@ -195,11 +199,11 @@ def _relays(seen: Observation) -> Iterator[CurrentProblem]:
             relays.setdefault(relay.relay, []).append(relay)
     without = any(w.relays and not any(map(_usable, w.relays)) for w in seen.reports)
     for name, reports in relays.items():
-        bad = sorted((one for one in reports if one.state in _RELAY_KINDS), key=lambda one: one.since_ms)
+        bad = sorted((one for one in reports if one.state in RELAY_KINDS), key=lambda one: one.since_ms)
         if not bad:
             continue
         worst = min(bad, key=lambda one: one.state is not RelayState.misconfigured)
-        kind, since_ms = _RELAY_KINDS[worst.state], bad[0].since_ms
+        kind, since_ms = RELAY_KINDS[worst.state], bad[0].since_ms
         lasting = kind is not ProblemKind.relay_resting or seen.now_ms - since_ms >= _RESTING_MS
         words = (worst.reason.text if kind is not ProblemKind.relay_unreachable else "", worst.detail)
         senders = [one for one in seen.reports if one.relays]
@@ -215,7 +219,7 @@ def _relays(seen: Observation) -> Iterator[CurrentProblem]:
 
 
 def _usable(relay: RelayReport) -> bool:
-    return relay.state not in _RELAY_KINDS
+    return relay.state not in RELAY_KINDS
 
 
 def _due(seen: Observation) -> Iterator[CurrentProblem]:

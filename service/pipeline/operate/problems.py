@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -105,6 +106,16 @@ class CurrentProblem:
         """Return whether deliveries wait for it that are to be handled by this stage, or this lane of it, next."""
         family = stage.partition(".")[0]
         return any(one in (stage, family) or one.startswith(f"{stage}.") for one in self.stages)
+
+
+def count_problems(problems: Sequence[CurrentProblem]) -> Mapping[tuple[str, str], int]:
+    """Return the number of problems of each kind and severity, 0 where there is none."""
+    counts = Counter((one.kind.value, one.severity.value) for one in problems)
+    return {
+        (kind.value, severity.value): counts[kind.value, severity.value]
+        for kind in ProblemKind
+        for severity in Severity
+    }
 
 
 @dataclass(frozen=True, slots=True)

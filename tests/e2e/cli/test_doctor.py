@@ -90,6 +90,26 @@ def test_a_healthy_system(ready: Tocsin) -> None:
     assert {name: status[name] for name in checks} == dict.fromkeys(checks, "ok")
     assert status["mandatory types"] == "hint"
     assert status["smtp relay1"] in ("ok", "warn")  # aiosmtpd offers no PIPELINING
+    steps = ("workers", "recipients", "api keys", "first event")  # what a new installation lacks
+    assert [f["check"] for f in result.documents if f["check"] in steps] == [*steps]
+    assert {name: status[name] for name in steps} == {"workers": "warn", **dict.fromkeys(steps[1:], "hint")}
+
+
+def test_a_new_installation_learns_what_to_do_next(tocsin: Tocsin) -> None:
+    """One step after the other: the topics, then a worker; the exact command each time."""
+    with _smtp() as port:
+        environment = {
+            "TOCSIN_SMTP__PORT": str(port),
+            "TOCSIN_AUTH__SECRET": SECRET,
+            "TOCSIN_MAIL__SECRETS": f'["{SECRET}"]',
+        }
+
+        def next_step() -> str:
+            return tocsin.run("doctor", **environment).out.splitlines()[-1]
+
+        assert next_step() == "next: run `tocsin topics apply` (topics)"
+        tocsin.run("topics", "apply")
+        assert next_step() == "next: start one: `tocsin worker` (workers)"
 
 
 def test_everything_is_unavailable(tocsin: Tocsin, free_port: int, tmp_path: Path) -> None:

@@ -62,6 +62,14 @@ def parse(redis: settings.RedisSettings) -> RedisUrl:
     return RedisUrl(servers, service, arguments)
 
 
+def describe(redis: settings.RedisSettings) -> str:
+    """Return the kind of Redis and its servers, for logs: without credentials and path. Raise ValueError as `parse`."""
+    url = parse(redis)
+    kind = "cluster" if redis.cluster else f"sentinels of {url.service}" if url.service else "server"
+    servers = ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in url.servers)
+    return f"{kind} {servers or 'at a socket'}"
+
+
 def _address(host: str, default_port: int) -> Address:
     try:
         parts = urlsplit(f"//{host}")  # knows IPv6 in brackets

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import structlog
-
 from service.adapters.redis.client import Store
 from service.model.worker import WorkerReport
+from service.observability.lazy_logger import LazyLogger
 
-log = structlog.get_logger(__name__)
+log = LazyLogger(__name__)
 
 _FRESH_MS = 15_000  # a worker reports every two seconds
 _KEEP_S = 3600

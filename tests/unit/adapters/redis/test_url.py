@@ -6,7 +6,7 @@ from redis.asyncio.connection import SSLConnection
 
 from service import settings
 from service.adapters.redis.connect.sentinel import sentinel_arguments
-from service.adapters.redis.connect.url import RedisUrl, parse
+from service.adapters.redis.connect.url import RedisUrl, describe, parse
 
 
 def parsed(url: str, **redis: object) -> RedisUrl:
@@ -43,6 +43,18 @@ def test_sentinels() -> None:
         "ssl_cert_reqs": "none",
         "connection_class": SSLConnection,
     }
+
+
+def test_a_description_for_logs() -> None:
+    """Kind and servers; no login, no database."""
+
+    def described(url: str, **redis: object) -> str:
+        return describe(settings.RedisSettings(url=SecretStr(url), **redis))  # type: ignore[arg-type]
+
+    assert described("redis://user:p%40ss@redis.example:7000/3") == "server redis.example:7000"
+    assert described("rediss://:pw@a:1,[::1]:3/0", cluster=True) == "cluster a:1, [::1]:3"
+    assert described("redis+sentinel://:pw@a,b/mymaster/2") == "sentinels of mymaster a:26379, b:26379"
+    assert described("unix:///run/redis.sock") == "server at a socket"
 
 
 @pytest.mark.parametrize(

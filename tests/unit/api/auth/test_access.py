@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from service.limit_settings import LimitSettings
 from service.pipeline.tables.credentials import create_key, revoke_key, set_password
-from service.settings import LimitSettings
 from tests.support.api_fixture import ACCOUNT as ACME
 from tests.support.api_fixture import PASSWORD, ApiFixture, basic, fake_api
 
@@ -36,6 +36,7 @@ OPERATE_READ += [
     ("GET", f"/v1/{noun}")
     for noun in ("deliveries", "events", "dead-letters", "operations", "due", "suppressions", "keys")
 ]
+OPERATE_READ += [("GET", "/v1/workers"), ("GET", "/v1/problems")]
 OPERATE_READ += [("GET", f"/v1/{noun}/x") for noun in ("deliveries", "events", "dead-letters", "operations")]
 OPERATE_WRITE = [("POST", "/v1/bounces"), ("POST", "/v1/replays"), ("POST", "/v1/operations/x/cancel")]
 OPERATE_WRITE += [("POST", f"/v1/dead-letters/{verb}") for verb in ("redrive", "discard")]

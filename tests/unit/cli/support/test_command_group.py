@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.cli.support import command_group, output
-from service.cli.support.cells import printable
 from service.cli.support.output import CliError
+from service.model.mask import printable
 from service.ports import Unavailable
 
 RUN = CliRunner()
@@ -105,7 +105,7 @@ def test_a_misspelt_command_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [name for name in command_group.COMMANDS if find_spec(f"service.cli.{name.replace('-', '_')}")],
+    [name for name in command_group.COMMANDS if find_spec(command_group.module_of(name))],
 )
 @pytest.mark.exhaustive
 def test_every_command_has_help(command: str) -> None:

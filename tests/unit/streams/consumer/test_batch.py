@@ -270,8 +270,13 @@ async def test_logs_once_that_it_is_paused() -> None:
         await made.run()
 
     assert logged == [
-        {"event": "stage_paused", "log_level": "warning", "reason": "Redis is unavailable"},
-        {"event": "records_left_unfinished", "log_level": "info", "records": 2},
+        {
+            "event": "stage_paused",
+            "log_level": "warning",
+            "reason": "Redis is unavailable",
+            "partitions": ["t:0"],
+        },
+        {"event": "records_left_unfinished", "log_level": "info", "records": 2, "partitions": ["t:0"]},
     ]
 
 

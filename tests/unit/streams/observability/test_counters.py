@@ -62,14 +62,14 @@ def test_outcomes_replies_and_durations() -> None:
     }
     assert states == {"sent": 1, "deferred": 1, "queued": 1}
     assert (SMTP_REPLIES.value("r9", "2xx"), SMTP_REPLIES.value("r9", "4xx")) == (1, 1)
-    assert 'tocsin_event_to_final_seconds_bucket{channel="email",le="2.5"}' in exposition().decode()
+    assert 'tocsin_event_to_final_seconds_bucket{channel="email",le="2.5"}' in exposition()[0].decode()
     assert EVENT_TO_FINAL.collect()
 
 
 def test_dead_letters_begin_at_zero() -> None:
     """Prometheus sees no increase in a series that begins with 1."""
     counted = MessageCounters(TOPICS, ("begun",))
-    assert 'reason="too_deep",stage="begun"} 0.0' in exposition().decode()
+    assert 'reason="too_deep",stage="begun"} 0.0' in exposition()[0].decode()
     record = Record("events", 0, 1, 1, None, b"{")
     counted([dead_letter(TOPICS.dead_letter, "begun", record, InvalidEvent(DeadReason.too_deep))])
     assert DEAD_LETTERS.value("begun", "too_deep") == 1

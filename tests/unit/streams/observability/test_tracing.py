@@ -7,6 +7,7 @@ import orjson
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from service.adapters.tracing import OtelTracer, tracing
 from service.model.catalogue import AudienceRule, Lane
@@ -17,6 +18,7 @@ from service.model.ledger import State
 from service.model.outcome import Outcome
 from service.model.record import Done, Handler, Message, Record
 from service.model.topics import TopicNames
+from service.observability.metrics import EVENT_TO_FINAL, exposition
 from service.pipeline.messages import dispatch_message, message_of
 from service.settings import OtelSettings
 from streams.observability.tracing import DeliveryTracer, ResolveTracer
@@ -119,3 +121,26 @@ def test_a_malformed_traceparent_begins_a_trace(tracer: OtelTracer, spans: InMem
 def test_off_without_an_endpoint() -> None:
     """There is nothing to call then."""
     assert tracing(OtelSettings()) is None
+
+
+@pytest.mark.parametrize("sampled", ["00", "01"])
+def test_a_kept_trace_is_an_exemplar_of_its_delivery(tracer: OtelTracer, sampled: str) -> None:
+    """The bucket of the delivery's time leads to its trace, in OpenMetrics; of a trace that is not kept, to none."""
+    trace = TRACE[:-1] + sampled[-1]
+    made = Outcome(ID, EVENT, "overbid", "alice", "email", State.sent, 9_000, event_id="1", received_ms=2_000)
+    record = orjson.dumps(
+        {"id": ID, "event_id": "1", "source": "/s", "traceparent": f"00-{trace}-b7ad6b7169203331-{sampled}"}
+    )
+    EVENT_TO_FINAL.observe(("email",), 7.0)
+    run(DeliveryTracer("email.high", handler(message_of(TOPICS, made)), tracer), record)
+
+    text, content_type = exposition(accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.3")
+    assert content_type.startswith("application/openmetrics-text")
+    families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+    exemplars = [
+        (sample.labels["le"], sample.exemplar.labels["trace_id"], sample.exemplar.value)
+        for sample in families["tocsin_event_to_final_seconds"].samples
+        if sample.exemplar and sample.exemplar.labels["trace_id"] == trace
+    ]
+    assert exemplars == ([("10", trace, 7.0)] if sampled == "01" else [])
+    assert "trace_id" not in exposition()[0].decode()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.support.cells import printable
+from service.cli.support.completion import complete_type
 from service.cli.support.factories import load_catalogue
 from service.cli.support.output import CliError, print_note
+from service.model.mask import printable
 from service.settings import load
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ class PreviewPart(StrEnum):
 @app.command(no_args_is_help=True)
 def preview(
     *,
-    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="A notification type.")] = "",
+    type_name: Annotated[
+        str, typer.Argument(metavar="TYPE", help="A notification type.", autocompletion=complete_type)
+    ] = "",
     locale: Annotated[str, typer.Option(help="Locale; default: TOCSIN_TEMPLATES__LOCALE.")] = "",
     part: Annotated[
         PreviewPart | None, typer.Option(help="Print only this part; default: headers and text.")

@@ -1,0 +1,42 @@
+"""`tocsin templates export`: the shipped templates and catalogue as files of one's own."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.support.cells import plural
+from service.cli.support.output import CliError, print_note, print_text
+from service.settings import templates_directory
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def templates() -> None:
+    """Export the shipped templates, to change them."""
+
+
+@app.command()
+def export(
+    *,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+) -> None:
+    """Write the shipped templates and the catalogue to a folder, which TOCSIN_TEMPLATES__DIRECTORY then names."""
+    shipped = templates_directory()
+    names = sorted(file.relative_to(shipped) for file in shipped.rglob("*") if file.is_file())
+    existing = [name for name in names if (directory / name).exists()]
+    if existing and not force:
+        raise CliError(
+            f"{directory} has {plural(len(existing), 'file')} that would be overwritten, such as {existing[0]}",
+            "choose another folder, or overwrite them with --force",
+        )
+    for name in names:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(shipped / name, directory / name)
+    print_text(str(directory))
+    print_note(
+        f"{plural(len(names), 'file')} written; set TOCSIN_TEMPLATES__DIRECTORY={directory.absolute()}"
+    )
