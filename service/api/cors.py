@@ -1,7 +1,7 @@
 """Cross-origin requests of web pages (WHATWG Fetch, section 3.3): which origins may read responses.
 
-The API has no cookies, and its responses never allow credentials: a page calls with a token that it holds, or not at
-all. So an origin that is refused can do nothing that a program without a browser could not do.
+The API has no cookies but the console's, and its responses never allow credentials: a page calls with a token that it
+holds, or not at all. So an origin that is refused can do nothing that a program without a browser could not do.
 """
 
 from collections.abc import Iterable, Sequence

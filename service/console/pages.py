@@ -4,7 +4,7 @@ Each value passes through `_visible`: what could control a page or the order of 
 seen. Then it is escaped as HTML.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from service.model.catalogue import Catalogue
 from service.model.ledger import State
 from service.model.mask import printable
 from service.model.relay import RelayState
+from service.model.validators import MAX_TIME_MS
 from service.model.worker import StageState
 from service.pipeline.operate.dead_letters import OPEN, STATUS_NAMES
 from service.pipeline.operate.operations import OperationState
@@ -70,7 +71,7 @@ class Pages:
             auto_reload=False,
         )
         self._environment.filters |= {
-            one.__name__: one for one in (own, kept, lines, stamp, moment, span, count)
+            one.__name__: one for one in (own, kept, lines, stamp, moment, span, count, choices)
         }
         self._environment.globals |= {
             "READ": READ,
@@ -173,6 +174,21 @@ def span(duration_s: float) -> str:
             more = f" {rest // below[0]} {below[1]}" if below and whole < 10 and rest // below[0] else ""
             return f"{whole} {name}{more}"
     return "0 s"
+
+
+def choices(filters: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """Return the filters of an operation as people read them: lists as words, times as times, and no empty one."""
+    shown = []
+    for name, value in filters.items():
+        if isinstance(value, list | tuple):
+            text = ", ".join(map(str, value))
+        elif name.endswith("_ms"):
+            text = stamp(value) if isinstance(value, int) and 0 < value < MAX_TIME_MS else ""
+        else:
+            text = str(value)
+        if text:
+            shown.append((name.removesuffix("_ms").replace("_", " "), text))
+    return shown
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from service.api.deps import Deps
 from service.api.errors import ApiError, not_found
 from service.api.hub import Hub
+from service.api.middleware import HEAD_ONLY
 from service.console.disclosure import disclosed
 from service.console.guard import GuardedRoute, Reader
 from service.console.outcome_form import outcome_filter, query_of
@@ -54,6 +55,8 @@ async def stream(request: Request, session: Reader, deps: Deps) -> Response:
     left_s = console.sessions.end_s(session) - deps.clock.now_ms() / 1000
     events = _events(console.recent, hub, chosen, is_masked=is_masked, left_s=left_s)
     headers = {**HEADERS, "X-Accel-Buffering": "no"}
+    if HEAD_ONLY in request.scope:
+        return Response(headers=headers, media_type="text/event-stream")
     return StreamingResponse(events, headers=headers, media_type="text/event-stream")
 
 

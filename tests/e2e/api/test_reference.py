@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -19,32 +20,46 @@ from tests.support.browser import CHROMIUM, open_page
 from tests.support.paths import ROOT
 
 _FOLDER = ROOT / "service" / "api" / "reference"
-_VENDORED = _FOLDER / "vendored"
-_MANIFEST: dict[str, dict[str, str]] = json.loads((_VENDORED / "manifest.json").read_text())
+_VENDORED = [_FOLDER / "vendored", ROOT / "service" / "console" / "vendored"]
+_MANIFESTS: dict[Path, dict[str, dict[str, str]]] = {
+    folder: json.loads((folder / "manifest.json").read_text()) for folder in _VENDORED
+}
 _FILES = ("/docs/scalar.js", "/docs/reference.js", "/docs/reference.css", "/docs/events", "/asyncapi.json")
 _OWN_SECRET = "a-secret-of-this-test-and-of-no-other"
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
 
-@pytest.mark.parametrize("path", sorted((_FOLDER / "static").iterdir()), ids=lambda path: path.name)
+_OWN = [path for folder in _VENDORED for path in sorted((folder.parent / "static").iterdir())]
+
+
+@pytest.mark.parametrize("path", _OWN, ids=lambda path: path.name)
 def test_nothing_names_another_host(path: Any) -> None:
     """Our own files reference no other host, so the pages work without Internet access."""
-    assert not re.findall(r"https?://|//[a-z0-9-]+\.[a-z]|@import|url\(", path.read_text())
+    text = path.read_text().replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert not re.findall(r"https?://|//[a-z0-9-]+\.[a-z]|@import|url\(", text)
 
 
-@pytest.mark.parametrize("name", _MANIFEST)
-def test_a_vendored_file_is_that_of_its_package(name: str) -> None:
+@pytest.mark.parametrize(
+    ("folder", "name"), [(folder, name) for folder in _VENDORED for name in _MANIFESTS[folder]]
+)
+def test_a_vendored_file_is_that_of_its_package(folder: Path, name: str) -> None:
     """Its hash is that of the manifest, which names package, version, integrity, path and licence."""
-    about = _MANIFEST[name]
+    about = _MANIFESTS[folder][name]
     assert all(about[key] for key in ("package", "version", "integrity", "path", "license"))
-    content = gzip.decompress((_VENDORED / f"{name}.gz").read_bytes())
+    content = gzip.decompress((folder / f"{name}.gz").read_bytes())
     assert sha256(content).hexdigest() == about["sha256"]
 
 
-def test_every_vendored_file_is_in_the_manifest() -> None:
+@pytest.mark.parametrize("folder", _VENDORED)
+def test_every_vendored_file_is_in_the_manifest(folder: Path) -> None:
     """And has its licence beside it."""
-    files = {path.name for path in _VENDORED.iterdir()}
-    assert files == {"manifest.json", "LICENSE.scalar", *(f"{name}.gz" for name in _MANIFEST)}
+    files = {path.name for path in folder.iterdir() if not path.name.startswith("LICENSE.")}
+    assert files == {"manifest.json", *(f"{name}.gz" for name in _MANIFESTS[folder])}
+    packages = {
+        about["package"].partition(".")[0].partition("/")[0].strip("@")
+        for about in _MANIFESTS[folder].values()
+    }
+    assert {path.suffix.strip(".") for path in folder.glob("LICENSE.*")} == packages
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/events"])

@@ -205,6 +205,17 @@ async def test_tail_says_what_it_follows_and_colours_states(running: Running) ->
 
 
 @_shared
+async def test_top_runs_until_it_is_closed(running: Running) -> None:
+    """At every width; it shows the stages of the worker."""
+    for columns in WIDTHS:
+        code, output = run_in_terminal(
+            [*COMMAND, "top"], running.environment, columns, keys=(b"resolve", b"q")
+        )
+        assert code == 0, output
+        assert "running" in output
+
+
+@_shared
 async def test_the_audit_is_green_after_every_operation(running: Running, tmp_path: Path) -> None:
     """Suppress and release, redrive, discard, replay, replay with --again, import, erase; each leaves no difference."""
     rows = tmp_path / "rows.jsonl"
