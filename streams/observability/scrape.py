@@ -27,6 +27,9 @@ async def scrape(
     `waits`: why services that read no topic wait; None for those that do not.
     """
     running = parts.settings.worker.stages
+    observing = asyncio.create_task(
+        parts.observer().observe()
+    )  # beside the rest: a scrape must not last long
     families = list(_stages(stages))
     paused = [((h.name,), h.state is StageState.paused) for h in stages]
     families.append(
@@ -35,7 +38,7 @@ async def scrape(
     families += _relays(parts.transport.state() if "email" in running else ())
     families += await _due(parts.due) if "schedule" in running else ()
     families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
-    problems = find_problems(await parts.observer().observe())
+    problems = find_problems(await observing)
     families.append(metrics.PROBLEMS.gauge(count_problems(problems).items()))
     return families
 

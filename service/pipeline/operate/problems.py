@@ -138,7 +138,7 @@ class Observation:
 
 Check = Callable[[], Awaitable[str | None]]
 """Returns why a dependency cannot be used; None while it can. May raise Unavailable."""
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 2.0
 
 
 class Observer:
@@ -162,7 +162,7 @@ class Observer:
         self._kafka = kafka
 
     async def observe(self) -> Observation:
-        """Return what is seen now. Raise nothing; take at most ten seconds."""
+        """Return what is seen now. Raise nothing; take at most two seconds."""
         kafka = asyncio.create_task(self._kafka_reason())
         now_ms = self._clock.now_ms()
         try:
