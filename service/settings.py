@@ -20,8 +20,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from service.api_settings import AuthSettings, LimitSettings
 from service.console_settings import ConsoleSettings
-from service.limit_settings import LimitSettings
 from service.model.address import check_address
 from service.model.event import ClockBound
 from service.model.urls import origin_patterns
@@ -183,39 +183,6 @@ class HttpSettings(BaseModel):
     def _are_origins(cls, text: str) -> str:
         origin_patterns(text)
         return text
-
-
-class AuthSettings(BaseModel):
-    """Verification of bearer tokens. `skew` and `jwks_stale` are in seconds.
-
-    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again. `token_secrets` sign the
-    short-lived inbox tokens that the API gives out: the first signs, all verify; without any, `secret` does.
-    """
-
-    secret: SecretStr = SecretStr("")
-    token_secrets: tuple[SecretStr, ...] = ()
-    jwks_url: str = ""
-    algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
-    audience: str = "tocsin"
-    skew: int = 60
-    jwks_stale: float = Field(default=3600.0, ge=0)
-
-    @property
-    def inbox_token_secrets(self) -> tuple[str, ...]:
-        """Return the secrets of inbox tokens, newest first; none where the API cannot give any out."""
-        secrets = tuple(secret.get_secret_value() for secret in self.token_secrets or (self.secret,))
-        return tuple(secret for secret in secrets if secret)
-
-    @property
-    def accepted_algorithms(self) -> tuple[str, ...]:
-        """Return the algorithms that have a key: HS256 with a secret, RS256 and ES256 with a JWKS URL.
-
-        `algorithms` leaves out those that it does not name, if it names any.
-        """
-        having_key = (("HS256",) if self.secret.get_secret_value() else ()) + (
-            ("RS256", "ES256") if self.jwks_url else ()
-        )
-        return tuple(name for name in having_key if name in (self.algorithms or having_key))
 
 
 class OtelSettings(BaseModel):

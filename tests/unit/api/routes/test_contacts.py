@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.limit_settings import LimitSettings
+from service.api_settings import LimitSettings
 from service.model.recipient import Choice, Contact
 from tests.support.api_fixture import ApiFixture, basic, fake_api
 
