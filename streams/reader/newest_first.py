@@ -39,7 +39,9 @@ async def newest_first(connection: KafkaConnection, before: Positions) -> AsyncG
             yield record
             read += 1
             if read % _RECORDS_A_TURN == 0:
-                await asyncio.sleep(0)  # a process that serves others too must not be busy for the time of a whole part
+                await asyncio.sleep(
+                    0
+                )  # a process that serves others too must not be busy for the time of a whole part
     finally:
         await consumer.stop()
 
