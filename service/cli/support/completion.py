@@ -84,7 +84,7 @@ def complete_dead_letter(incomplete: str) -> list[str]:
 
 def complete_profile(incomplete: str) -> list[str]:
     """Return the names of profiles."""
-    from service.settings import profile_names
+    from service.settings.origins import profile_names
 
     return _beginning(profile_names(), incomplete)
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
 from service.model.ids import delivery_id, event_key

@@ -11,8 +11,8 @@ from service.api.app import bare_app, create_app
 from service.api.errors import is_json_api
 from service.api.reference.openapi import document
 from service.api.webhook import per_minute
-from service.api_settings import LimitSettings
 from service.ports import Unavailable
+from service.settings.limits import LimitSettings
 from tests.support.api_fixture import ApiFixture, basic, fake_api, inbox_item
 
 PATHS = document(bare_app())["paths"]

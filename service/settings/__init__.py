@@ -12,23 +12,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
-    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
-from service.api_settings import AuthSettings, LimitSettings
-from service.console_settings import ConsoleSettings
 from service.model.address import check_address
 from service.model.event import ClockBound
 from service.model.urls import origin_patterns
 from service.model.validators import networks_in
 from service.pages.brand import BrandFields
-from service.profile import exposed_secrets, profile_path, read_profile
-from service.relay_settings import SmtpSettings
+from service.settings.console import ConsoleSettings
+from service.settings.limits import LimitSettings
+from service.settings.profile import profile_path, read_profile
+from service.settings.relays import SmtpSettings
 
 _LOOPBACK_ORIGINS = "http://127.0.0.1:*, http://localhost:*"
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
@@ -185,6 +183,39 @@ class HttpSettings(BaseModel):
         return text
 
 
+class AuthSettings(BaseModel):
+    """Verification of bearer tokens. `skew` and `jwks_stale` are in seconds.
+
+    `jwks_stale`: how long the issuer's keys stay in use while they cannot be fetched again. `token_secrets` sign the
+    short-lived inbox tokens that the API gives out: the first signs, all verify; without any, `secret` does.
+    """
+
+    secret: SecretStr = SecretStr("")
+    token_secrets: tuple[SecretStr, ...] = ()
+    jwks_url: str = ""
+    algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = ()
+    audience: str = "tocsin"
+    skew: int = 60
+    jwks_stale: float = Field(default=3600.0, ge=0)
+
+    @property
+    def inbox_token_secrets(self) -> tuple[str, ...]:
+        """Return the secrets of inbox tokens, newest first; none where the API cannot give any out."""
+        secrets = tuple(secret.get_secret_value() for secret in self.token_secrets or (self.secret,))
+        return tuple(secret for secret in secrets if secret)
+
+    @property
+    def accepted_algorithms(self) -> tuple[str, ...]:
+        """Return the algorithms that have a key: HS256 with a secret, RS256 and ES256 with a JWKS URL.
+
+        `algorithms` leaves out those that it does not name, if it names any.
+        """
+        having_key = (("HS256",) if self.secret.get_secret_value() else ()) + (
+            ("RS256", "ES256") if self.jwks_url else ()
+        )
+        return tuple(name for name in having_key if name in (self.algorithms or having_key))
+
+
 class OtelSettings(BaseModel):
     """Export of traces by OTLP over HTTP; off without an endpoint. `ratio` samples the traces that begin in Tocsin."""
 
@@ -323,48 +354,15 @@ def load() -> Settings:
     return Settings(_secrets_dir=os.environ.get("TOCSIN_SECRETS_DIR"))
 
 
-def use_profile(name: str) -> None:
-    """Read this profile's settings in this process and in those that it starts."""
-    os.environ["TOCSIN_PROFILE"] = name
-
-
-def profile_names() -> list[str]:
-    """Return the names of the profiles that exist."""
-    return sorted(file.stem for file in profile_path("x", os.environ).parent.glob("*.toml"))
-
-
 def profile_settings() -> dict[str, Any]:
     """Return the settings of the profile that `TOCSIN_PROFILE` names; nothing without one. Raise ProfileError."""
     name = os.environ.get("TOCSIN_PROFILE", "")
     return read_profile(profile_path(name, os.environ), Settings) if name else {}
 
 
-def profile_warning() -> str:
-    """Return what is wrong with the mode of the profile's file; empty where nothing is. Raise ProfileError."""
-    if not (document := profile_settings()):
-        return ""
-    path = profile_path(os.environ["TOCSIN_PROFILE"], os.environ)
-    if not exposed_secrets(path, document, Settings):
-        return ""
-    return f"{path} holds secrets and other users may read it: chmod 600 {path}"
-
-
-def setting_origins() -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings that are set, nested, by where they are set, in the order of precedence."""
-    folder = os.environ.get("TOCSIN_SECRETS_DIR")
-    files = NestedSecretsSettingsSource(
-        SecretsSettingsSource(Settings, folder), secrets_prefix="TOCSIN_", secrets_nested_delimiter="__"
-    )
-    profile = f"profile {os.environ.get('TOCSIN_PROFILE', '')}"
-    return {
-        "environment": EnvSettingsSource(Settings)(),
-        "secret file": files() if folder else {},
-        profile: profile_settings(),
-    }
-
-
 @cache
 def templates_directory() -> Path:
-    """Return the folder of the packaged templates: beside this file in a wheel, one folder up in a checkout."""
-    packaged = Path(__file__).parent / "_templates"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+    """Return the folder of the packaged templates: in the package in a wheel, beside it in a checkout."""
+    service = Path(__file__).parents[1]
+    packaged = service / "_templates"
+    return packaged if packaged.is_dir() else service.parent / "templates"
