@@ -81,16 +81,28 @@ def wrap(text: str, cells: int, *, indent: str = "", hanging: str = "", whole: b
             if not empty and width(line) + len(blank) + width(part) > cells:
                 yield line
                 line, empty = hanging, True
-            line += part if empty else blank + part
-            while whole and empty and width(line) > cells > width(hanging) + 1:
-                head = _head(line, cells)
-                yield head
-                line = hanging + line[len(head) :]
+            if whole and empty:
+                *pieces, rest = _pieces(part, cells - width(line), cells - width(hanging))
+                for piece in pieces:
+                    yield line + piece
+                    line = hanging
+                line += rest
+            else:
+                line += part if empty else blank + part
             if empty and width(line) > cells:
                 line = cut(line, cells)
             blank, empty = "", False
         blank = " "
     yield line.rstrip()
+
+
+def _pieces(word: str, first: int, later: int) -> Iterator[str]:
+    """Yield a word in pieces that fit a line, of which the first has another width."""
+    cells = first
+    while len(head := _head(word, max(cells, 2))) < len(word):
+        yield head
+        word, cells = word[len(head) :], later
+    yield word
 
 
 def _breakable(word: str) -> Iterator[str]:
@@ -112,6 +124,7 @@ def fit(wanted: Sequence[int], columns: Sequence[Sized], cells: int, gap: int = 
     The widest columns are cut first, down to `least`. Where that does not suffice, the column with the lowest priority
     is dropped, of equals the last one. One column always remains.
     """
+    wanted = [min(size, cells) for size in wanted]
     kept = [i for i, size in enumerate(wanted) if size]
     while True:
         floors = {i: min(wanted[i], columns[i].least or wanted[i]) for i in kept}

@@ -86,6 +86,15 @@ def test_wrapped_lines_fit_and_lose_no_word(text: str, cells: int, indent: str) 
         assert "".join("".join(lines).split()) == "".join(text.split())
 
 
+@given(TEXTS, st.integers(10, 80), st.sampled_from(["", "  "]))
+def test_data_lose_nothing(text: str, cells: int, indent: str) -> None:
+    """A word that is longer than a line is broken instead of cut."""
+    lines = list(wrap(text, cells, indent=indent, hanging=indent, whole=True))
+
+    assert all(cell_len(line) <= cells for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
 def test_lines_are_broken_between_words_or_wide_characters() -> None:
     """Later lines hang."""
     assert list(wrap("one two three", 9, hanging="  ")) == ["one two", "  three"]
