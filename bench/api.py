@@ -26,7 +26,7 @@ from bench.api_report import Figures, report
 from bench.cpu import CpuMeter
 from bench.http_load import HttpLoad
 from bench.sides import Processes
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.ports import LOOPBACK, free_port
 from service.dev.valkey import EmbeddedValkey

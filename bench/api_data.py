@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.tables.credentials import RedisAccounts
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.access import Account
 from service.model.recipient import Choice, Contact
 from service.ports import InboxItem

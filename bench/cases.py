@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.recipient import Choice, Contact, Group, preference_key
 
 SOURCE = "/bench"

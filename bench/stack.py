@@ -16,7 +16,7 @@ from bench.peers.modes import LEDGER, MODES
 from bench.sides import LeanPeer, LedgerPeer, Processes, Side, Tocsin
 from bench.sink import Sink
 from bench.warm import warm
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
 from service.settings import KafkaSettings, RedisSettings, Settings

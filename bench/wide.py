@@ -32,7 +32,7 @@ from bench.load import Load
 from bench.outcomes import OutcomeLog
 from bench.stack import Stack
 from bench.wide_audit import Audit, audit
-from service.bootstrap import Parts, bootstrap
+from service.bootstrap.parts import Parts, bootstrap
 from service.model.catalogue import Lane
 from service.model.ids import event_key
 from service.model.recipient import Recipient

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from service.adapters.redis.ledger.rows import entry_of
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.channels import Channel
 from service.model.ids import delivery_id
 from service.model.ledger import State

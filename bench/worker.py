@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.settings import load
 from streams.run import run_worker
 

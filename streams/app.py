@@ -5,7 +5,7 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
-from service.bootstrap import Parts, bootstrap
+from service.bootstrap.parts import Parts, bootstrap
 from service.model.topics import TopicNames
 from service.settings import Settings, load
 from streams.faults.points import kill_at

@@ -6,7 +6,7 @@ from typing import Any
 import mode.loop
 import structlog
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 
 log = structlog.get_logger(__name__)
 

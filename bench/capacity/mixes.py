@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from bench import cases
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.recipient import Recipient
 from service.settings import templates_directory
 

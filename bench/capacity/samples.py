@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bench.capacity.stack import CapacityStack
 from service.adapters.dkim import DkimSigner
 from service.adapters.redis.inbox.inbox import RedisInbox
-from service.bootstrap import Parts, bootstrap
+from service.bootstrap.parts import Parts, bootstrap
 from service.model.channels import Channel
 from service.model.ids import DELIVERY_BYTES, event_of_delivery
 from service.model.ledger import NewEntry, State

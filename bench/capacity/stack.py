@@ -16,7 +16,7 @@ from bench.capacity.mixes import seed, write_templates
 from bench.sides import Processes
 from bench.sink import Sink
 from bench.warm import warm
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.dev.kafka import EmbeddedKafka
 from service.dev.valkey import EmbeddedValkey
 from service.settings import KafkaSettings, RedisSettings, Settings

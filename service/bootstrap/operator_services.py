@@ -6,7 +6,7 @@ from service.adapters.redis.operate.operations import RedisOperations
 from service.adapters.redis.operate.personal_data import RedisPersonalData
 from service.adapters.redis.operate.suppressions import suppressions
 from service.adapters.redis.tables.credentials import RedisApiKeys
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.pipeline.operate.audit_log import AuditLog
 from service.pipeline.operate.data_requests import DataRequests
 from service.pipeline.operate.dead_letters import DeadLetters

@@ -66,7 +66,7 @@ def _tocsin(
 
 def _use_profile(name: str) -> None:
     from service.cli.support.output import print_note
-    from service.settings import profile_warning, use_profile
+    from service.settings.origins import profile_warning, use_profile
 
     use_profile(name)
     if warning := profile_warning():

@@ -39,7 +39,7 @@ async def _serve(settings: "Settings") -> None:
     from service.api.auth.tokens import Tokens
     from service.api.metrics_server import MetricsServer
     from service.api.server import ApiServer, collect_less_garbage
-    from service.bootstrap import connections
+    from service.bootstrap.parts import connections
     from service.cli.support.api_deps import api_deps
 
     try:

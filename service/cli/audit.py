@@ -48,7 +48,7 @@ def audit(
 
 async def _audit(repair: bool, patience_s: float) -> dict[str, Any]:
     from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.cli.support.factories import kafka_connection
     from service.pipeline.operate.audit import Auditor
     from service.settings import load

@@ -13,7 +13,7 @@ from service.cli.support.table import Column, Kind, print_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from service.bootstrap import Parts
+    from service.bootstrap.parts import Parts
     from service.dev.sample_run import SampleResult
     from service.dev.stack import DevStack
 

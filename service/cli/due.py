@@ -50,7 +50,7 @@ def due(
 
 
 async def _due() -> "DueHours":
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.pipeline.operate.due_hours import due_hours
     from service.settings import load
 

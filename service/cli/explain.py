@@ -12,7 +12,7 @@ from service.cli.support.output import CliError, Utc, json_line, time_format
 from service.cli.support.times import moment_ms
 
 if TYPE_CHECKING:
-    from service.explain_parts import ExplainParts
+    from service.bootstrap.explain_parts import ExplainParts
     from service.model.outcome import Outcome
     from service.pipeline.operate.explain import ExplainQuery
     from service.settings import Settings
@@ -71,7 +71,7 @@ def explain(
 
 async def _explain(query: "ExplainQuery", *, with_addresses: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the answer, and the addresses that are known, by delivery: a pseudonym says little by itself."""
-    from service.explain_parts import explain_parts
+    from service.bootstrap.explain_parts import explain_parts
     from service.settings import load
 
     settings = load()

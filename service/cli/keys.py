@@ -102,7 +102,7 @@ async def _all() -> "list[ApiKey]":
 @asynccontextmanager
 async def _table_writer() -> "AsyncIterator[tuple[TableWriter, Clock]]":
     """Open the writer that the API uses too, which writes to the topic first and then to Redis."""
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from streams.producer.producer import Producer
 
     settings = load()

@@ -12,7 +12,7 @@ from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, listing
 
 if TYPE_CHECKING:
-    from service.bootstrap import Parts
+    from service.bootstrap.parts import Parts
     from service.ports import TableCount
     from streams.reader.rebuild import RebuildReport
 
@@ -62,7 +62,7 @@ def rebuild(
 
 
 def _parts() -> "Parts":
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.settings import load
 
     return bootstrap(load(), rebuilding=True)

@@ -21,7 +21,7 @@ from service.ports import Unavailable
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.bootstrap import Parts
+    from service.bootstrap.parts import Parts
     from service.cli.importing.import_run import RefusedRow, WriteBatch
     from service.model.recipient import Recipient
     from service.pipeline.tables.bulk_import import ImportResult
@@ -101,7 +101,7 @@ async def _import(
     on_batch: Callable[[Checkpoint], None],
     dry_run: bool,
 ) -> Checkpoint:
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.cli.importing.import_run import Import
 
     settings = load()

@@ -62,7 +62,7 @@ def _print_replies(reports: "Sequence[RelayReport]", *, utc: bool) -> None:
 
 
 async def _reports() -> "list[RelayReport]":
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.settings import load
 
     parts = bootstrap(load())

@@ -15,7 +15,7 @@ from service.cli.support.times import duration_s
 from service.model.channels import Channel
 
 if TYPE_CHECKING:
-    from service.bootstrap import Parts
+    from service.bootstrap.parts import Parts
     from service.model.event import Event
     from service.pipeline.operate.table_overlay import TableOverlay
 
@@ -113,7 +113,7 @@ def _group_change(
 
 
 async def _predict(event: str, change: "TableOverlay | None", days: float) -> dict[str, Any]:
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.cli.support.factories import kafka_connection
     from service.settings import load
     from streams.reader.event_log import KafkaEventLog

@@ -27,7 +27,7 @@ def worker(
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.templates import TemplateFault
     from service.adapters.tracing import TracingUnavailable
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.observability.logs import configure
     from service.settings import load
     from streams.run import run_worker

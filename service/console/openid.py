@@ -23,8 +23,8 @@ import structlog
 
 from service.api.auth.jwks import Jwks, fetch
 from service.api.auth.principal import BadCredential
-from service.console_settings import ConsoleSettings
 from service.ports import Unavailable
+from service.settings.console import ConsoleSettings
 
 log = structlog.get_logger(__name__)
 

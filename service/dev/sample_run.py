@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.dev import samples
 from service.model.ids import event_key
 from service.model.ledger import Entry, State, is_open

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from service.bootstrap import Parts, bootstrap
+from service.bootstrap.parts import Parts, bootstrap
 from service.dev.catcher import Catcher
 from service.dev.embedded_server import EmbeddedServer
 from service.dev.jars import Progress

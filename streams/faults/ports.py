@@ -6,7 +6,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.mail import SendStatus
 from streams.faults.points import Fault
 

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.catalogue import Lane
 from service.model.channels import Channel
 from service.model.ledger import WAITING, State

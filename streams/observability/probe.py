@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.worker import StageState
 from service.observability.http_server import observability_server
 from service.observability.metrics import exposition

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import Metric
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.relay import RelayHealth, RelayState
 from service.model.worker import StageState
 from service.observability import metrics

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.ports.state_history import Positions
 from streams.kafka.connection import KafkaConnection
 from streams.reader.positions import KafkaPositions

@@ -1,5 +1,6 @@
 """Topics read backwards, from given positions to their beginnings."""
 
+import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Iterable, Mapping
 
@@ -15,6 +16,7 @@ from streams.kafka.records import to_records
 _FIRST_RECORDS, _MOST_RECORDS = 32, 4096
 """Offsets of a partition that are read at a time: few at first, since most readers want a page of the newest."""
 _FETCH_WAIT_MS = 20
+_RECORDS_A_TURN = 500
 
 
 async def newest_first(connection: KafkaConnection, before: Positions) -> AsyncGenerator[Record, None]:
@@ -32,8 +34,14 @@ async def newest_first(connection: KafkaConnection, before: Positions) -> AsyncG
             consumer.assign(list(partitions))
             begins = await consumer.beginning_offsets(list(partitions))
         backward = _Backward(connection, consumer, begins, partitions)
+        read = 0
         while (record := await backward.next()) is not None:
             yield record
+            read += 1
+            if read % _RECORDS_A_TURN == 0:
+                await asyncio.sleep(
+                    0
+                )  # a process that serves others too must not be busy for the time of a whole part
     finally:
         await consumer.stop()
 

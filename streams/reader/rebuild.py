@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
 from service.ports import REBUILDING, TableCount
 from service.ports.state_history import Lineage, Positions

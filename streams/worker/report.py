@@ -10,7 +10,7 @@ from typing import ClassVar
 import structlog
 from aiokafka import TopicPartition
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.model.relay import RelayReport
 from service.model.worker import ServiceReport, StageReport, WorkerReport
 from service.ports import Unavailable, WorkerReports

@@ -8,7 +8,7 @@ from functools import partial
 import faust
 import structlog
 
-from service.bootstrap import Parts, connections
+from service.bootstrap.parts import Parts, connections
 from service.model.catalogue import Lane
 from service.model.record import Handler, Message, Record
 from service.model.topics import TABLES

@@ -19,7 +19,7 @@ import faust
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from service.bootstrap import Parts, bootstrap
+from service.bootstrap.parts import Parts, bootstrap
 from service.observability.metrics import CATCH_UPS
 from service.pipeline.email.lease import ALIVE_S
 from service.ports import ABSENT, CATCHING_UP, FILLING, Clock, Completeness, StateHistory, Unavailable

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.dev.ports import free_port
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 from pydantic import SecretStr
 
-from service.console_settings import ConsoleSettings
+from service.settings.console import ConsoleSettings
 from tests.e2e.api.served import served
 from tests.support.api_fixture import fake_api
 from tests.support.browser import CHROMIUM, open_page

@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from service.adapters.templates.sample import sample_delivery
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
 from tests.support.browser import CHROMIUM, open_page

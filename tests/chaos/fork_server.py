@@ -117,7 +117,7 @@ def main() -> None:
     mode.loop.use("uvloop")
     for module in ("streams.app", "streams.run"):
         import_module(module)  # before the fork, so that no worker spends time on imports
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.settings import load
 
     shorten_timeouts()
@@ -133,7 +133,7 @@ def main() -> None:
 def _run_worker(variables: dict[str, str]) -> None:
     import ctypes
 
-    from service.bootstrap import bootstrap
+    from service.bootstrap.parts import bootstrap
     from service.dev.die_with_parent import PR_SET_PDEATHSIG
     from service.observability.logs import configure
     from service.settings import load

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.model.event import InvalidEvent
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.resolve import ingest

@@ -12,7 +12,7 @@ from service.adapters.redis.inbox.pages import RedisInboxReads
 from service.adapters.redis.inbox.rows import id_bytes
 from service.adapters.redis.operate.inventory import TableCount, inventory
 from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.dev import samples
 from service.dev.ports import free_port
 from service.dev.seeding import seed

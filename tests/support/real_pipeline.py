@@ -17,7 +17,7 @@ from typing import IO, Any, Self
 from aiokafka import AIOKafkaConsumer
 
 from service.adapters.redis.operate.inventory import inventory
-from service.bootstrap import Parts, bootstrap
+from service.bootstrap.parts import Parts, bootstrap
 from service.dev import samples
 from service.dev.catcher import Catcher
 from service.dev.kafka import EmbeddedKafka

@@ -19,9 +19,16 @@ _VARYING = re.compile(
 
 
 def run_in_terminal(
-    command: Sequence[str], environment: Mapping[str, str], columns: int, timeout_s: float = 120
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    columns: int,
+    keys: tuple[bytes, bytes] | None = None,
+    timeout_s: float = 120,
 ) -> tuple[int, str]:
-    """Run a command with stdout and stderr on a pseudo-terminal; return its exit code and what it printed."""
+    """Run a command with stdout and stderr on a pseudo-terminal; return its exit code and what it printed.
+
+    `keys`: a text, and the keys to press once it is printed.
+    """
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     variables = {name: value for name, value in environment.items() if name not in ("COLUMNS", "NO_COLOR")}
@@ -29,8 +36,11 @@ def run_in_terminal(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables | {"TERM": "xterm-256color"}
     ) as process:
         os.close(theirs)
-        chunks = []
+        chunks: list[bytes] = []
         while True:
+            if keys is not None and keys[0] in b"".join(chunks):
+                os.write(ours, keys[1])
+                keys = None
             try:
                 chunk = os.read(ours, 65_536)
             except OSError:  # Linux: the other side is closed
@@ -69,4 +79,7 @@ def _is_cut(word: str, words: set[str]) -> bool:
     """Return whether a word is a piece of one in the pipe. Between wide characters a line may be broken."""
     if "…" in word or word in words or _VARYING.fullmatch(word.rstrip(",:;")):
         return False
-    return cell_len(word) == len(word) or not any(word in whole for whole in words)
+    if cell_len(word) == len(word):
+        wide = {whole for whole in words if cell_len(whole) > len(whole)}
+        return not any(word in re.split(r"[\u1100-\uffff]+", whole) for whole in wide)
+    return not any(word in whole for whole in words)

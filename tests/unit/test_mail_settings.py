@@ -4,9 +4,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from service.adapters.smtp.relay_list import relays
-from service.bootstrap import bootstrap
-from service.relay_settings import RelaySettings, SmtpSettings, TimeoutSettings
+from service.bootstrap.parts import bootstrap
 from service.settings import DEV_SECRET, DevSettings, MailSettings, Settings
+from service.settings.relays import RelaySettings, SmtpSettings, TimeoutSettings
 
 SECRET = SecretStr("a-secret-of-this-test")
 

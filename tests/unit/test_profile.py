@@ -6,7 +6,8 @@ import pytest
 
 from service import settings
 from service.cli.support.settings_view import config_rows
-from service.profile import ProfileError, profile_path
+from service.settings import origins
+from service.settings.profile import ProfileError, profile_path
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def _write(folder: Path, text: str, mode: int = 0o600) -> None:
     file = folder / "prod.toml"
     file.write_text(text)
     file.chmod(mode)
-    settings.use_profile("prod")
+    origins.use_profile("prod")
 
 
 def test_the_environment_wins_over_a_profile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +83,7 @@ def test_a_name_is_no_path(name: str) -> None:
 
 def test_a_missing_profile_is_named(folder: Path) -> None:
     """With its whole path."""
-    settings.use_profile("nosuch")
+    origins.use_profile("nosuch")
 
     with pytest.raises(ProfileError, match=f"there is no profile {folder}/nosuch.toml"):
         settings.load()
@@ -103,4 +104,4 @@ def test_a_secret_that_others_can_read_is_warned_of(folder: Path, text: str, mod
     """Only a file that holds one."""
     _write(folder, text, mode)
 
-    assert ("chmod 600" in settings.profile_warning()) == warned
+    assert ("chmod 600" in origins.profile_warning()) == warned

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from service.adapters.smtp.relay import Relay, Timeouts
-from service.relay_settings import RelaySettings, SmtpSettings, TimeoutSettings
 from service.settings import Settings
+from service.settings.relays import RelaySettings, SmtpSettings, TimeoutSettings
 
 
 def relays(settings: Settings) -> Sequence[Relay]:

@@ -16,8 +16,8 @@ from service.adapters.redis.tables.contacts import RedisContacts
 from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
 from service.adapters.redis.tables.directory import RedisRecipientDirectory
 from service.api.deps import ApiDeps
-from service.bootstrap import Parts, bootstrap
 from service.bootstrap.operator_services import operator_services
+from service.bootstrap.parts import Parts, bootstrap
 from service.cli.support.output import CliError
 from service.pipeline.operate.services import OperatorServices
 from service.ports import OutcomeLog

@@ -117,7 +117,7 @@ def _is_usage(error: Exception) -> bool:
 
 def _is_expected(error: Exception) -> bool:
     from service.ports import Unavailable
-    from service.profile import ProfileError
+    from service.settings.profile import ProfileError
 
     return isinstance(error, OSError | Unavailable | ProfileError) or _is_settings_error(error)
 

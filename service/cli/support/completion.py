@@ -16,7 +16,7 @@ from service.model.topics import TABLES, TopicNames
 
 if TYPE_CHECKING:
     from service.model.record import Record
-    from service.settings import Settings
+    from service.ports import RecordLog
 
 _TIMEOUT_S = 0.5
 _MOST_RECORDS = 500
@@ -84,7 +84,7 @@ def complete_dead_letter(incomplete: str) -> list[str]:
 
 def complete_profile(incomplete: str) -> list[str]:
     """Return the names of profiles."""
-    from service.settings import profile_names
+    from service.settings.origins import profile_names
 
     return _beginning(profile_names(), incomplete)
 
@@ -112,12 +112,17 @@ def _position(record: "Record") -> str:
 
 
 def _run(incomplete: str, topic: Callable[[TopicNames], str], value: "Callable[[Record], str]") -> list[str]:
+    from service.cli.support.factories import kafka_connection
     from service.settings import load
+    from streams.reader.record_log import (
+        KafkaRecordLog,  # before the time runs: it is half a second of imports
+    )
 
     settings, values = load(), dict[str, None]()
+    log = KafkaRecordLog(kafka_connection(settings))
 
     async def collect() -> None:
-        async for record in _newest(settings, topic(TopicNames(settings.kafka.prefix))):
+        async for record in _newest(log, topic(TopicNames(settings.kafka.prefix))):
             text = value(record)
             if text.isprintable() and text.startswith(incomplete) and text:
                 values[text] = None
@@ -133,11 +138,7 @@ def _run(incomplete: str, topic: Callable[[TopicNames], str], value: "Callable[[
     return list(values)
 
 
-async def _newest(settings: "Settings", topic: str) -> "AsyncIterator[Record]":
-    from service.cli.support.factories import kafka_connection
-    from streams.reader.record_log import KafkaRecordLog
-
-    log = KafkaRecordLog(kafka_connection(settings))
+async def _newest(log: "RecordLog", topic: str) -> "AsyncIterator[Record]":
     async with aclosing(log.newest(await log.ends([topic]))) as records:
         count = 0
         async for record in records:

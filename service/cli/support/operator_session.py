@@ -15,7 +15,7 @@ from service.model.operation import OperationKind
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.bootstrap import Parts
+    from service.bootstrap.parts import Parts
     from service.pipeline.operate.audit_log import OperationLog
     from service.pipeline.operate.services import OperatorServices
     from streams.kafka.connection import KafkaConnection
@@ -38,8 +38,8 @@ class OperatorSession:
 @asynccontextmanager
 async def operator_session() -> AsyncIterator[OperatorSession]:
     """Open and close a session. It may write records as large as the original of a dead letter."""
-    from service.bootstrap import bootstrap
     from service.bootstrap.operator_services import operator_services
+    from service.bootstrap.parts import bootstrap
     from service.settings import load
     from streams.producer.producer import Producer
     from streams.reader.outcome_log import KafkaOutcomeLog

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel
 
 from service.cli.support.table import Column
-from service.settings import Settings, setting_origins
+from service.settings import Settings
+from service.settings.origins import setting_origins
 
 SETTING_COLUMNS = (Column("setting", priority=9, narrow=30), Column("value", priority=8))
 CONFIG_COLUMNS = (*SETTING_COLUMNS, Column("origin", priority=7, narrow=11))

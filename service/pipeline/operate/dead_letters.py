@@ -17,7 +17,7 @@ from service.ports import Positions, RecordLog
 OPEN = "open"
 STATUS_NAMES = {OperationKind.redrive: "redriven", OperationKind.discard: "discarded"}
 _MOST_DIGITS = 19  # of a number of 64 bits
-_MOST_READ = 20_000
+_MOST_READ = 50_000
 """Dead letters that are read for one page."""
 
 
@@ -102,7 +102,7 @@ class DeadLetterSurvey:
 class DeadLetterPage(NamedTuple):
     """A page, newest first. `before` is where the next page begins; None where there is none.
 
-    A page may be short, even empty, and have a next one: a page reads 20,000 records at most.
+    A page may be short, even empty, and have a next one: a page reads 50,000 records at most.
     """
 
     dead_letters: list[KnownDeadLetter]

@@ -13,7 +13,7 @@ from service.pipeline.operate.cursors import cursor_of, positions_in
 from service.pipeline.resolve import ingest
 from service.ports import RecordLog
 
-_MOST_READ = 20_000
+_MOST_READ = 50_000
 """Records that are read for one page."""
 
 

@@ -64,7 +64,7 @@ def event(id_: str, *recipients: str, **data: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(240)
-async def test_what_went_wrong_is_found_mended_and_sent() -> None:
+async def test_what_went_wrong_is_found_corrected_and_sent() -> None:
     """A refused address is found by its state, its history has the relay's words, and the replay sends it once."""
     async with served_pipeline() as (pipeline, base), client_of(base) as client:
         bob = Recipient(id="bob", address="bounced@simulator.test", roles=("user",), version=2)
@@ -92,8 +92,8 @@ async def test_what_went_wrong_is_found_mended_and_sent() -> None:
         (row,) = (await client.get("/events")).json()["events"]
         assert (row["id"], row["recipients"]) == ("1", 2)
 
-        mended = bob.model_copy(update={"address": "bob.new@example.com", "version": 3})
-        await pipeline.parts.writes.put_recipients([mended])
+        corrected = bob.model_copy(update={"address": "bob.new@example.com", "version": 3})
+        await pipeline.parts.writes.put_recipients([corrected])
         form = {"events": ["1"], "states": ["bounced"]}
         plan = (await client.post("/replays", json=form | {"dry_run": True})).json()
         assert plan["counts"] == [
@@ -110,7 +110,7 @@ async def test_what_went_wrong_is_found_mended_and_sent() -> None:
 
 @pytest.mark.timeout(240)
 async def test_dead_letters_are_redriven_by_id() -> None:
-    """The record is on its topic again, and becomes another dead letter, since nothing was mended."""
+    """The record is on its topic again, and becomes another dead letter, since nothing was corrected."""
     async with served_pipeline() as (pipeline, base), client_of(base) as client:
         await pipeline.publish(b"{\xff", event("1", "alice") | {"type": "no_such"})
         await eventually(lambda: _dead(client, 2), 60)

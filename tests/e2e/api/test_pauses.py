@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from service.api.server import collect_less_garbage
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.model.event import Event
 from service.model.ids import address_pseudonym, delivery_id, event_key
 from service.model.ledger import NewEntry, State

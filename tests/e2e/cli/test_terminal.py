@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from service.bootstrap import Parts
+from service.bootstrap.parts import Parts
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
 from service.model.ids import delivery_id, event_key
@@ -202,6 +202,17 @@ async def test_tail_says_what_it_follows_and_colours_states(running: Running) ->
     assert lines[0] == ("following dispatch.outcomes; only state sent; from the beginning to the present end")
     assert len({line.index("sent") for line in lines[1:]}) == 1
     assert "\x1b[32msent" in output
+
+
+@_shared
+async def test_top_runs_until_it_is_closed(running: Running) -> None:
+    """At every width; it shows the stages of the worker."""
+    for columns in WIDTHS:
+        code, output = run_in_terminal(
+            [*COMMAND, "top"], running.environment, columns, keys=(b"resolve", b"q")
+        )
+        assert code == 0, output
+        assert "running" in output
 
 
 @_shared

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.adapters.brand_file import BrandError, load_brands
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.cli.checks import Status
 from service.cli.checks.files import check_files
 from service.settings import BrandSettings, MailSettings, Settings

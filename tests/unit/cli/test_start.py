@@ -18,7 +18,7 @@ _HEAVY = {
     "prometheus_client",
     "service.adapters.smtp",
     "service.adapters.templates",
-    "service.bootstrap",
+    "service.bootstrap.parts",
     "service.model.classifier",
     "streams",
     "structlog",
@@ -51,7 +51,7 @@ def test_explain_imports_only_what_it_needs() -> None:
     """Until its first command to Redis. A test of seconds would depend on the machine."""
     imported = _imported(_SCRIPT)
 
-    assert {"service.explain_parts", "redis.asyncio.connection"} <= imported
+    assert {"service.bootstrap.explain_parts", "redis.asyncio.connection"} <= imported
     assert not _HEAVY & imported
 
 

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from service.console.openid import OpenIdProvider
-from service.console_settings import ConsoleSettings
 from service.ports import Unavailable
 from service.settings import LimitSettings
+from service.settings.console import ConsoleSettings
 from tests.support.api_fixture import ApiFixture, fake_api
 from tests.support.openid_provider import CLIENT, SECRET, Provider, openid_provider
 from tests.unit.console.conftest import SAME_ORIGIN, console_of, current

@@ -5,8 +5,8 @@ from pydantic import SecretStr
 
 from service.console.session import ConsoleSession, Seal, SessionSeal
 from service.console.state import check_settings
-from service.console_settings import ConsoleSettings
 from service.settings import Settings
+from service.settings.console import ConsoleSettings
 from tests.support.api_fixture import ApiFixture
 from tests.unit.console.conftest import SAME_ORIGIN, console_of, current, keep, signed_in
 

@@ -152,7 +152,7 @@ async def list_dead_letters(
     limit: Limit = 100,
     after: After = "",
 ) -> Response:
-    """List dead letters, newest first. A page searches 20,000 of them at most."""
+    """List dead letters, newest first. A page searches 50,000 of them at most."""
     chosen = DeadLetterFilter(
         reasons=frozenset(reason or ()),
         types=frozenset(type or ()),

@@ -122,7 +122,7 @@ async def list_deliveries(
 ) -> Response:
     """List deliveries by their latest outcomes, newest first; those of a recipient by when they were made.
 
-    A page searches 20,000 records of Kafka at most: with a filter that few deliveries match, follow `next`.
+    A page searches 50,000 records of Kafka at most: with a filter that few deliveries match, follow `next`.
     """
     await check_personal(services, principal, personal, {"list": "deliveries"})
     try:

@@ -69,7 +69,7 @@ async def list_events(
     limit: Limit = 100,
     after: After = "",
 ) -> Response:
-    """List the events of upstream services as Kafka keeps them, newest first. A page reads 20,000 records at most."""
+    """List the events of upstream services as Kafka keeps them, newest first. A page reads 50,000 records at most."""
     chosen = EventFilter(frozenset(type or ()), frozenset(source or ()), time_ms("since", since, 0), refused)
     try:
         page = await services.events.page(chosen, limit, after)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.adapters.templates import TemplateRenderer
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.model.catalogue import AudienceRule, Catalogue
 from service.pages.brand import BrandFields, Brands, BrandTable, default_brand
 from service.settings import BrandSettings, MailSettings, Settings, TemplateSettings

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from service.limit_settings import LimitSettings
 from service.pipeline.tables.credentials import create_key, revoke_key, set_password
+from service.settings.limits import LimitSettings
 from tests.support.api_fixture import ACCOUNT as ACME
 from tests.support.api_fixture import PASSWORD, ApiFixture, basic, fake_api
 

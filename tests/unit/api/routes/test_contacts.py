@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.limit_settings import LimitSettings
 from service.model.recipient import Choice, Contact
+from service.settings.limits import LimitSettings
 from tests.support.api_fixture import ApiFixture, basic, fake_api
 
 CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"

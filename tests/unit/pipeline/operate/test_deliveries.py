@@ -1,4 +1,4 @@
-"""Deliveries are listed newest first, each once, by its latest outcome, from the log and from the index."""
+"""Deliveries are listed newest first, each once, by its latest outcome, from the log and from the index (ADR 15)."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
 """The stages of a worker, from its settings."""
 
-from service.bootstrap import bootstrap
+from service.bootstrap.parts import bootstrap
 from service.settings import Settings, WorkerSettings
 from streams.worker.stage_table import specs
 

@@ -12,23 +12,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
-    SecretsSettingsSource,
     SettingsConfigDict,
 )
 
-from service.console_settings import ConsoleSettings
-from service.limit_settings import LimitSettings
 from service.model.address import check_address
 from service.model.event import ClockBound
 from service.model.urls import origin_patterns
 from service.model.validators import networks_in
 from service.pages.brand import BrandFields
-from service.profile import exposed_secrets, profile_path, read_profile
-from service.relay_settings import SmtpSettings
+from service.settings.console import ConsoleSettings
+from service.settings.limits import LimitSettings
+from service.settings.profile import profile_path, read_profile
+from service.settings.relays import SmtpSettings
 
 _LOOPBACK_ORIGINS = "http://127.0.0.1:*, http://localhost:*"
 DEV_SECRET = "tocsin-dev-only-secret-never-use-elsewhere"  # noqa: S105 - refused outside `tocsin dev`
@@ -356,48 +354,15 @@ def load() -> Settings:
     return Settings(_secrets_dir=os.environ.get("TOCSIN_SECRETS_DIR"))
 
 
-def use_profile(name: str) -> None:
-    """Read this profile's settings in this process and in those that it starts."""
-    os.environ["TOCSIN_PROFILE"] = name
-
-
-def profile_names() -> list[str]:
-    """Return the names of the profiles that exist."""
-    return sorted(file.stem for file in profile_path("x", os.environ).parent.glob("*.toml"))
-
-
 def profile_settings() -> dict[str, Any]:
     """Return the settings of the profile that `TOCSIN_PROFILE` names; nothing without one. Raise ProfileError."""
     name = os.environ.get("TOCSIN_PROFILE", "")
     return read_profile(profile_path(name, os.environ), Settings) if name else {}
 
 
-def profile_warning() -> str:
-    """Return what is wrong with the mode of the profile's file; empty where nothing is. Raise ProfileError."""
-    if not (document := profile_settings()):
-        return ""
-    path = profile_path(os.environ["TOCSIN_PROFILE"], os.environ)
-    if not exposed_secrets(path, document, Settings):
-        return ""
-    return f"{path} holds secrets and other users may read it: chmod 600 {path}"
-
-
-def setting_origins() -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings that are set, nested, by where they are set, in the order of precedence."""
-    folder = os.environ.get("TOCSIN_SECRETS_DIR")
-    files = NestedSecretsSettingsSource(
-        SecretsSettingsSource(Settings, folder), secrets_prefix="TOCSIN_", secrets_nested_delimiter="__"
-    )
-    profile = f"profile {os.environ.get('TOCSIN_PROFILE', '')}"
-    return {
-        "environment": EnvSettingsSource(Settings)(),
-        "secret file": files() if folder else {},
-        profile: profile_settings(),
-    }
-
-
 @cache
 def templates_directory() -> Path:
-    """Return the folder of the packaged templates: beside this file in a wheel, one folder up in a checkout."""
-    packaged = Path(__file__).parent / "_templates"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+    """Return the folder of the packaged templates: in the package in a wheel, beside it in a checkout."""
+    service = Path(__file__).parents[1]
+    packaged = service / "_templates"
+    return packaged if packaged.is_dir() else service.parent / "templates"

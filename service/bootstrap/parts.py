@@ -1,0 +1,367 @@
+"""The one place that puts adapters behind ports: settings in, ports out."""
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from secrets import token_urlsafe
+
+from service.adapters.brand_file import load_brands
+from service.adapters.catalogue_file import load_catalogue
+from service.adapters.dkim import dkim_signer
+from service.adapters.redis.client import Store
+from service.adapters.redis.connect.lineage import LineageCheck
+from service.adapters.redis.connect.url import describe
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.fan_outs import RedisFanOuts
+from service.adapters.redis.delivery.sending_rate import RedisSendingRate
+from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
+from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
+from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
+from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
+from service.adapters.redis.delivery.workers import RedisWorkers
+from service.adapters.redis.inbox.inbox import RedisInbox
+from service.adapters.redis.ledger.ledger import RedisLedger
+from service.adapters.redis.ledger.restore import RedisLedgerRestore
+from service.adapters.redis.operate.inventory import inventory
+from service.adapters.redis.operate.open_ages import RedisOpenAges
+from service.adapters.redis.operate.pending_retries import RedisPendingRetries
+from service.adapters.redis.state_history import RedisStateHistory
+from service.adapters.redis.tables.contacts import RedisContacts
+from service.adapters.redis.tables.credentials import RedisAccounts, RedisApiKeys
+from service.adapters.redis.tables.row_locks import RedisRowLocks
+from service.adapters.redis.tables.tables import RedisTables
+from service.adapters.redis.tables.writes import RedisTableWrites
+from service.adapters.smtp.relay_list import relays
+from service.adapters.smtp.transport import SmtpTransport
+from service.adapters.system_clock import SystemClock
+from service.adapters.templates import TemplateRenderer
+from service.adapters.tracing import tracing
+from service.bootstrap.explain_parts import explainer, index_s
+from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
+from service.model.record import Handler
+from service.model.topics import TopicNames
+from service.model.verp import Verp
+from service.pages.brand import Brands
+from service.pipeline.bounces.process import BounceProcessor
+from service.pipeline.email.in_flight import InFlight
+from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.email.stage import EmailHandler, EmailPorts
+from service.pipeline.inbox.stage import InboxHandler
+from service.pipeline.operate.explain import Explainer
+from service.pipeline.operate.problems import Check, Observer
+from service.pipeline.operate.what_if import WhatIf
+from service.pipeline.resolve.stage import ResolveHandler
+from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.pipeline.tables.preference_records import PreferenceApplier
+from service.pipeline.tables.preference_tokens import PreferenceTokens
+from service.pipeline.tables.stage import TablesHandler
+from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
+from service.pipeline.tables.writer import TableStores, TableWriter
+from service.ports import (
+    Clock,
+    Completeness,
+    DueSet,
+    EventLog,
+    FanOuts,
+    Inbox,
+    LedgerIndex,
+    LedgerRestore,
+    OpenAges,
+    OutcomeLog,
+    PendingRetries,
+    Publisher,
+    RelayTransport,
+    Renderer,
+    SoftBounceScores,
+    StateHistory,
+    SupersedeIndex,
+    TableCount,
+    Tables,
+    TableWrites,
+    Tracer,
+    Withdrawals,
+    WorkerReports,
+    Workers,
+)
+from service.settings import Settings, templates_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Every port on its adapter. A port that is not used connects to nothing.
+
+    `store` is the connection to Redis that the adapters share: for tools that make adapters of their own.
+    """
+
+    settings: Settings
+    catalogue: Catalogue
+    brands: Brands
+    clock: Clock
+    topics: TopicNames
+    store: Store
+    completeness: Completeness
+    history: StateHistory
+    tables: Tables
+    writes: TableWrites
+    ledger: RedisLedger
+    ledger_index: LedgerIndex
+    restore: LedgerRestore
+    supersedes: SupersedeIndex
+    withdrawals: Withdrawals
+    fan_outs: FanOuts
+    inbox: Inbox
+    due: DueSet
+    open_ages: OpenAges
+    in_flight: InFlight
+    workers: Workers
+    scores: SoftBounceScores
+    worker_reports: WorkerReports
+    renderer: Renderer
+    transport: RelayTransport
+    worker: str
+    unsubscribe_tokens: UnsubscribeTokens | None
+    preference_tokens: PreferenceTokens | None
+    verp: Verp | None
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self.store.close()
+
+    def resolve(self) -> Handler:
+        """Return the handler of the resolve stage: events to deliveries."""
+        withdraw = WithdrawalProcessor(
+            self.ledger, self.inbox, self.due, self.withdrawals, topics=self.topics, clock=self.clock
+        )
+        return ResolveHandler(
+            self.catalogue,
+            self.tables,
+            self.ledger,
+            self.supersedes,
+            withdraw,
+            fan_outs=self.fan_outs,
+            topics=self.topics,
+            clock=self.clock,
+            bound=self.settings.clock_bound,
+        )
+
+    def deliver_inbox(self) -> Handler:
+        """Return the handler of the inbox stage: deliveries to inbox entries."""
+        return InboxHandler(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
+
+    def deliver_email(self) -> Handler:
+        """Return the handler of the email stage: deliveries to messages at a relay."""
+        ports = EmailPorts(
+            tables=self.tables,
+            writes=self.writes,
+            ledger=self.ledger,
+            supersedes=self.supersedes,
+            inbox=self.inbox,
+            scores=self.scores,
+            due=self.due,
+            workers=self.workers,
+            transport=self.transport,
+            renderer=self.renderer,
+            clock=self.clock,
+        )
+        return EmailHandler(
+            self.catalogue,
+            ports,
+            self.topics,
+            owner=self.in_flight.owner,
+            sender=self._sender,
+            headers=self._headers,
+            preferences_url=self._preferences_url,
+            in_flight=self.in_flight,
+        )
+
+    def bounces(self, publisher: Publisher) -> BounceProcessor | None:
+        """Return the processor of bounces and complaints; None without a domain for return addresses."""
+        if self.verp is None:
+            return None
+        soft = SoftBounceScorer(self.scores, self.tables, self.writes, self.topics, self.clock)
+        return BounceProcessor(
+            self.verp,
+            self.ledger,
+            tables=self.tables,
+            writes=self.writes,
+            soft=soft,
+            topics=self.topics,
+            clock=self.clock,
+            publisher=publisher,
+            tokens=self.unsubscribe_tokens,
+        )
+
+    def table_writer(self, publisher: Publisher) -> TableWriter:
+        """Return the writer of the tables, which writes each row to its topic first."""
+        return TableWriter(self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock)
+
+    def apply_tables(self) -> Handler:
+        """Return the handler of the tables stage: records of `tables.*` to rows."""
+        stores, locks = self.table_stores(), RedisRowLocks(self.store)
+        preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
+        return TablesHandler(stores, preferences, self.topics, self.clock)
+
+    def explain(self, outcomes: OutcomeLog | None = None) -> Explainer:
+        """Return the explainer of events and recipients. `outcomes` has what relays said to accepted messages."""
+        return explainer(
+            self.catalogue, self.store, self.ledger, self.observer(), clock=self.clock, outcomes=outcomes
+        )
+
+    def observer(self, kafka: Check | None = None) -> Observer:
+        """Return the observer of what is wrong. `kafka` checks Kafka, where this process can."""
+        return Observer(self.worker_reports, self.completeness, self.due, self.clock, kafka)
+
+    def what_if(self, log: EventLog) -> WhatIf:
+        """Return the predictor of deliveries. `log` holds the events of the last days."""
+        return WhatIf(self.catalogue, self.tables, self.inbox, log, self.clock)
+
+    def tracer(self) -> Tracer | None:
+        """Return the tracer; None without an endpoint. Raise TracingUnavailable without the extra `otel`."""
+        return tracing(self.settings.otel)
+
+    def pending_retries(self) -> PendingRetries:
+        """Return the notes of a rebuild on which deliveries wait for their next attempt."""
+        return RedisPendingRetries(self.store)
+
+    def unchecked_completeness(self) -> Completeness:
+        """Return the completeness marks of servers that are not accepted, too: for what checks them."""
+        return RedisTables(self.store.unchecked)
+
+    async def table_counts(self) -> Sequence[TableCount]:
+        """Return the rows and the checksum of every table in Redis. Raise Unavailable."""
+        return await inventory(self.store)
+
+    def table_stores(self) -> TableStores:
+        """Return the ports of the tables."""
+        return TableStores(
+            self.tables,
+            self.writes,
+            RedisAccounts(self.store),
+            RedisApiKeys(self.store),
+            RedisContacts(self.store),
+        )
+
+    def _sender(self, delivery: Delivery) -> str:
+        if self.verp is not None:
+            return self.verp.address(delivery)
+        return self.settings.mail.bounce_address or self.settings.mail.sender
+
+    def _headers(self, delivery: Delivery) -> Mapping[str, str]:
+        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from."""
+        if self.unsubscribe_tokens is None or not self.catalogue[delivery.type].unsubscribable:
+            return {}
+        return {
+            "List-Unsubscribe": f"<{self._page_url('unsubscribe', self.unsubscribe_tokens.token(delivery), delivery)}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+
+    def _preferences_url(self, delivery: Delivery) -> str:
+        """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
+        tokens = self.preference_tokens
+        return self._page_url("preferences", tokens.token(delivery), delivery) if tokens else ""
+
+    def _page_url(self, page: str, token: str, delivery: Delivery) -> str:
+        """Return the URL of one of the API's pages. One of a brand other than the default names it, for its look."""
+        brand = self.brands.brand_of_delivery(delivery)
+        look = f"?brand={brand.key}" if brand.key else ""
+        return f"{self.settings.mail.unsubscribe_base}/{page}/{token}{look}"
+
+
+def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
+    """Load catalogue and templates, and return the ports. Connect to nothing: adapters connect when first used.
+
+    `renderer.check()` renders every template once, which takes a second; call it where email is sent. Only with
+    `rebuilding` may deliveries be written to a Redis that is not complete. Raise CatalogueError, BrandError,
+    TemplateFault, or ValueError for an invalid DKIM key.
+    """
+    directory = settings.templates.directory or templates_directory()
+    catalogue = load_catalogue(directory, settings.mandatory, settings.templates.locale)
+    brands, mail = load_brands(settings.mail, settings.brand), settings.mail
+    store, clock = Store(settings.redis, guarded=not rebuilding), SystemClock()
+    history = RedisStateHistory(store)
+    if not rebuilding:
+        store.connection_checks.append(LineageCheck(history.lineage))
+    tables, ledger = RedisTables(store), RedisLedger(store, index_s=index_s(catalogue))
+    # The owner of claims is short: each delivery that is claimed has it in its row, of which a field holds 64 bytes.
+    owner = token_urlsafe(6)
+    return Parts(
+        settings=settings,
+        catalogue=catalogue,
+        brands=brands,
+        clock=clock,
+        topics=TopicNames(settings.kafka.prefix),
+        store=store,
+        completeness=tables,
+        history=history,
+        tables=tables,
+        writes=RedisTableWrites(store),
+        ledger=ledger,
+        ledger_index=ledger,
+        restore=RedisLedgerRestore(store, ledger),
+        supersedes=RedisSupersedeIndex(store),
+        withdrawals=RedisWithdrawals(store),
+        fan_outs=RedisFanOuts(store),
+        inbox=RedisInbox(store, clock),
+        due=RedisDueSet(store),
+        open_ages=RedisOpenAges(store, ledger),
+        in_flight=InFlight(owner, clock),
+        workers=RedisWorkers(store),
+        scores=RedisSoftBounceScores(store),
+        worker_reports=RedisWorkerReports(store),
+        renderer=TemplateRenderer(mail, settings.templates, catalogue, dkim_signer(mail), brands),
+        transport=SmtpTransport(relays(settings), limit=_limit(settings, store)),
+        worker=f"{socket.gethostname()}-{os.getpid()}-{owner}",
+        unsubscribe_tokens=unsubscribe_tokens(settings),
+        preference_tokens=preference_tokens(settings),
+        verp=_verp(settings),
+    )
+
+
+def connections(settings: Settings) -> dict[str, str | list[str]]:
+    """Return the version, and what a process connects to, for its first log line. No credentials."""
+    kafka, relays = settings.kafka, (settings.smtp, *settings.smtp.fallbacks)
+    return {
+        "version": version("tocsin"),
+        "brokers": kafka.bootstrap.split(","),
+        "security": kafka.security,
+        "redis": describe(settings.redis),
+        "relays": [f"{relay.host}:{relay.port} {relay.security}" for relay in relays],
+    }
+
+
+def shipped_catalogue() -> Catalogue:
+    """Return the catalogue of the shipped templates, independent of any setting. Raise CatalogueError."""
+    return load_catalogue(templates_directory())
+
+
+def unsubscribe_tokens(settings: Settings) -> UnsubscribeTokens | None:
+    """Return the maker and reader of the tokens in unsubscribe links; None without a secret."""
+    secrets = settings.mail_secrets
+    return UnsubscribeTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def preference_tokens(settings: Settings) -> PreferenceTokens | None:
+    """Return the maker and reader of the tokens in links to a person's preferences; None without a secret."""
+    secrets = settings.mail_secrets
+    return PreferenceTokens(secrets, settings.mail.unsubscribe_days) if secrets else None
+
+
+def _verp(settings: Settings) -> Verp | None:
+    domain, secrets = settings.mail.bounce_domain, settings.mail_secrets
+    if domain and not secrets:
+        raise ValueError(
+            "TOCSIN_MAIL__BOUNCE_DOMAIN needs TOCSIN_MAIL__SECRETS: unsigned bounces are not believed"
+        )
+    return Verp(secrets, domain) if domain else None
+
+
+def _limit(settings: Settings, store: Store) -> RedisSendingRate | None:
+    """Return the rate limit that all workers share; None where no rate is set."""
+    smtp = settings.smtp
+    rates = {relay.name: relay.rate for relay in relays(settings) if relay.rate}
+    if not (rates or smtp.domain_rates or smtp.domain_rate):
+        return None
+    return RedisSendingRate(store, rates, smtp.domain_rates, smtp.domain_rate)
