@@ -170,7 +170,7 @@ async def test_the_overview_works_while_redis_does_not(
     response = await api.client.get("/console")
     assert response.status_code == 200
     assert "Redis cannot be used: redis: connection refused" in response.text
-    assert "What to do: start Redis" in response.text
+    assert "start Redis, or check TOCSIN_REDIS__URL" in response.text
 
 
 async def test_an_outage_is_a_page(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
