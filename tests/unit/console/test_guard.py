@@ -193,3 +193,15 @@ async def test_a_slash_at_the_end(api: ApiFixture) -> None:
     response = await api.client.get("/console/", follow_redirects=True)
     assert response.status_code == 200
     assert response.url.path == "/console"
+
+
+@pytest.mark.parametrize("path", WRITES)
+async def test_each_role_writes_its_own(api: ApiFixture, path: str) -> None:
+    """An operator exports, erases and unmasks nothing; a privacy officer sends, settles and suppresses nothing."""
+    is_personal = path.startswith("/console/privacy") or path == "/console/addresses"
+    role = "operator" if is_personal else "privacy"
+    session = signed_in(api, role)
+    response = await api.client.post(path, data={"csrf": session.token}, headers=SAME_ORIGIN)
+
+    assert response.status_code == 403 or path in _OF_EVERY_ROLE
+    assert api.publisher.messages == []
