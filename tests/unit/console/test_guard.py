@@ -12,7 +12,7 @@ from service.console.routes import routers
 from service.model.worker import WorkerReport
 from service.ports import Unavailable
 from tests.support.api_fixture import ApiFixture
-from tests.unit.console.conftest import ORIGIN, SAME_ORIGIN, console_of, signed_in
+from tests.unit.console.conftest import ORIGIN, SAME_ORIGIN, console_of, current, signed_in
 
 _OF_EVERY_ROLE = {"/console/sign-out", "/console/what-if"}
 """Routes with POST that change nothing but the caller's session, or nothing at all."""
@@ -153,6 +153,9 @@ class _Away:
     async def contains(self, session: str) -> bool:
         raise Unavailable("redis: connection refused")
 
+    async def add(self, session: str, lifetime_s: int) -> None:
+        raise Unavailable("redis: connection refused")
+
     async def current(self, now_ms: int) -> Sequence[WorkerReport]:
         raise Unavailable("redis: connection refused")
 
@@ -171,6 +174,15 @@ async def test_the_overview_works_while_redis_does_not(
     assert response.status_code == 200
     assert "Redis cannot be used: redis: connection refused" in response.text
     assert "start Redis, or check TOCSIN_REDIS__URL" in response.text
+
+
+async def test_a_sign_out_while_redis_does_not_work(api: ApiFixture) -> None:
+    """The browser forgets the session."""
+    session = signed_in(api, "viewer")
+    api.app.state.console = replace(console_of(api), ended=_Away())
+    response = await api.client.post("/console/sign-out", data={"csrf": session.token}, headers=SAME_ORIGIN)
+    assert response.status_code == 200
+    assert current(api) is None
 
 
 async def test_an_outage_is_a_page(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
