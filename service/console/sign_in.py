@@ -18,6 +18,7 @@ from service.console.openid import SignInAttempt
 from service.console.pages import PATH
 from service.console.session import ConsoleSession
 from service.console.state import Console, console_of
+from service.ports import Unavailable
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix=PATH, include_in_schema=False, route_class=OpenRoute)
@@ -101,7 +102,10 @@ async def sign_out(request: Request) -> Response:
     """End the session, here and, where it has a page for that, at the provider."""
     console = console_of(request)
     session: ConsoleSession = request.state.session
-    await console.ended.add(session.id, console.settings.console.lifetime)
+    try:
+        await console.ended.add(session.id, console.settings.console.lifetime)
+    except Unavailable as error:  # this browser forgets the session all the same
+        log.warning("console_sign_out_not_noted", operator=session.operator, error=error.reason)
     request.state.session = None
     log.info("console_sign_out", operator=session.operator)
     url = await console.provider.sign_out_url(f"{console.url}{PATH}/sign-in") if console.provider else ""

@@ -1,15 +1,18 @@
 """What reaches a route: requests of those who are signed in, have the right, and come from a page of ours."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from fastapi.routing import APIRoute
 
 from service.console.guard import GuardedRoute
 from service.console.routes import routers
+from service.model.worker import WorkerReport
+from service.ports import Unavailable
 from tests.support.api_fixture import ApiFixture
-from tests.unit.console.conftest import ORIGIN, SAME_ORIGIN, signed_in
+from tests.unit.console.conftest import ORIGIN, SAME_ORIGIN, console_of, current, signed_in
 
 _OF_EVERY_ROLE = {"/console/sign-out", "/console/what-if"}
 """Routes with POST that change nothing but the caller's session, or nothing at all."""
@@ -142,3 +145,75 @@ async def test_the_policy_of_every_page(api: ApiFixture) -> None:
         assert response.headers["cache-control"] == "no-store"
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son[a-z]+=|\sstyle=|javascript:", response.text)
         assert not re.search(r"https?://(?!127\.0\.0\.1|localhost)", response.text)
+
+
+class _Away:
+    """Redis while it does not answer, as the ports of the console meet it."""
+
+    async def contains(self, session: str) -> bool:
+        raise Unavailable("redis: connection refused")
+
+    async def add(self, session: str, lifetime_s: int) -> None:
+        raise Unavailable("redis: connection refused")
+
+    async def current(self, now_ms: int) -> Sequence[WorkerReport]:
+        raise Unavailable("redis: connection refused")
+
+    async def last_runs(self) -> Mapping[str, int]:
+        raise Unavailable("redis: connection refused")
+
+
+async def test_the_overview_works_while_redis_does_not(
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is needed most: it says what is wrong, to those who were signed in before."""
+    signed_in(api, "viewer")
+    api.app.state.console = replace(console_of(api), ended=_Away())
+    monkeypatch.setattr(api.deps.observer, "_workers", _Away())
+    response = await api.client.get("/console")
+    assert response.status_code == 200
+    assert "Redis cannot be used: redis: connection refused" in response.text
+    assert "start Redis, or check TOCSIN_REDIS__URL" in response.text
+
+
+async def test_a_sign_out_while_redis_does_not_work(api: ApiFixture) -> None:
+    """The browser forgets the session."""
+    session = signed_in(api, "viewer")
+    api.app.state.console = replace(console_of(api), ended=_Away())
+    response = await api.client.post("/console/sign-out", data={"csrf": session.token}, headers=SAME_ORIGIN)
+    assert response.status_code == 200
+    assert current(api) is None
+
+
+async def test_an_outage_is_a_page(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the status for programs; a part of a page gets the line that it shows."""
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("redis: connection refused")
+
+    signed_in(api, "viewer")
+    monkeypatch.setattr(type(api.deps.operate.operations), "statuses", away)
+    page = await api.client.get("/console/audit")
+    part = await api.client.get("/console/audit", headers={"HX-Request": "true"})
+    assert (page.status_code, part.status_code) == (503, 503)
+    assert "<h1>Not available</h1>" in page.text
+    assert part.text.startswith('<p class="notice bad">')
+
+
+async def test_a_slash_at_the_end(api: ApiFixture) -> None:
+    signed_in(api, "viewer")
+    response = await api.client.get("/console/", follow_redirects=True)
+    assert response.status_code == 200
+    assert response.url.path == "/console"
+
+
+@pytest.mark.parametrize("path", WRITES)
+async def test_each_role_writes_its_own(api: ApiFixture, path: str) -> None:
+    """An operator exports, erases and unmasks nothing; a privacy officer sends, settles and suppresses nothing."""
+    is_personal = path.startswith("/console/privacy") or path == "/console/addresses"
+    role = "operator" if is_personal else "privacy"
+    session = signed_in(api, role)
+    response = await api.client.post(path, data={"csrf": session.token}, headers=SAME_ORIGIN)
+
+    assert response.status_code == 403 or path in _OF_EVERY_ROLE
+    assert api.publisher.messages == []
