@@ -29,7 +29,7 @@ TAGS = {
     "contacts": "The contacts of the calling account.",
     "preferences": "The preferences of the calling account's contacts.",
     "deliveries": "Operators: what became of deliveries, what waits, and what happens now.",
-    "dead letters": "Operators: records that no retry can help.",
+    "dead-letters": "Operators: records that no retry can help.",
     "operations": "Operators: send deliveries again; what operators have done.",
     "suppressions": "Operators: addresses to which no mail is sent.",
     "keys": "Operators: API keys of services.",

@@ -35,7 +35,7 @@ from service.pipeline.operate.dead_letters import (
 )
 from service.pipeline.operate.services import OperatorServices
 
-router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead-letters"])
 
 Status = Literal["open", "redriven", "discarded"]
 Names = list[str]
