@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.support.factories import kafka_connection, require_topic
+from service.cli.support.factories import require_topic
+from service.cli.support.operator_session import operator, operator_session
 from service.cli.support.output import CliError, Utc, json_line, print_note, print_text
 from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import iso
 from service.settings import load
 
 if TYPE_CHECKING:
+    from service.cli.support.operator_session import OperatorSession
     from service.model.access import ApiKey
-    from service.pipeline.tables.writer import TableWriter
-    from service.ports import Clock
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -69,21 +69,17 @@ def revoke(*, id_: Annotated[str, typer.Argument(metavar="ID", help="The key's i
 
 
 async def _create(name: str, scopes: list[str]) -> "tuple[ApiKey, str]":
-    from service.pipeline.tables.credentials import create_key
-
-    async with _table_writer() as (writer, clock):
+    async with _operator_session() as session:
         try:
-            return await create_key(writer, clock, name, scopes)
+            return await session.services.create_key(operator(), name, scopes)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--scope") from error
 
 
 async def _revoke(id_: str) -> "ApiKey":
-    from service.pipeline.tables.credentials import revoke_key
-
-    async with _table_writer() as (writer, clock):
+    async with _operator_session() as session:
         try:
-            return await revoke_key(writer, clock, id_)
+            return await session.services.revoke_key(operator(), id_)
         except KeyError as error:
             raise CliError(f"there is no key {id_}", "`tocsin keys list` lists them") from error
 
@@ -100,21 +96,11 @@ async def _all() -> "list[ApiKey]":
 
 
 @asynccontextmanager
-async def _table_writer() -> "AsyncIterator[tuple[TableWriter, Clock]]":
-    """Open the writer that the API uses too, which writes to the topic first and then to Redis."""
-    from service.bootstrap.parts import bootstrap
-    from streams.producer.producer import Producer
-
-    settings = load()
-    parts = bootstrap(settings)
-    connection = kafka_connection(settings)
-    producer = Producer(connection, timeout_s=10.0)
-    try:
-        await require_topic(connection, parts.topics.table("api-keys"))
-        yield parts.table_writer(producer), parts.clock
-    finally:
-        await producer.stop()
-        await parts.store.close()
+async def _operator_session() -> "AsyncIterator[OperatorSession]":
+    async with operator_session() as session:
+        for topic in (session.parts.topics.table("api-keys"), session.parts.topics.audit):
+            await require_topic(session.connection, topic)
+        yield session
 
 
 def _row(key: "ApiKey") -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """What operators see and do, in one place: the API, the console and the command line use the same."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from service.model.access import ApiKey
 from service.model.address import check_address
 from service.model.operation import OperationKind, OperationPhase
 from service.model.topics import TopicNames
@@ -18,6 +19,7 @@ from service.pipeline.operate.redrive import Redriver
 from service.pipeline.operate.replay import ReplayFilter
 from service.pipeline.operate.replays import Replays, logged_filter
 from service.pipeline.operate.suppressions import Suppressions, logged_change
+from service.pipeline.tables.credentials import check_scopes, create_key, revoke_key
 from service.pipeline.tables.writer import TableWriter
 from service.ports import ApiKeys, Clock, DueSet, Publisher, RecordLog
 
@@ -89,6 +91,22 @@ class OperatorServices:
 
         await self.operations.start(log, total, work)
         return log.id
+
+    async def create_key(self, operator: str, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
+        """Create an API key; return its row and its text, which is shown once and not stored.
+
+        Raise ValueError for an unknown scope, Unavailable.
+        """
+        check_scopes(scopes)
+        async with self.recorded(operator, OperationKind.create_key, {"name": name, "scopes": list(scopes)}):
+            return await create_key(self.writer, self.clock, name, scopes)
+
+    async def revoke_key(self, operator: str, id_: str) -> ApiKey:
+        """Revoke an API key. Raise KeyError when there is none with this id, Unavailable."""
+        if await self.keys.get(id_) is None:
+            raise KeyError(id_)
+        async with self.recorded(operator, OperationKind.revoke_key, {"key": id_}):
+            return await revoke_key(self.writer, self.clock, id_)
 
     async def change_suppression(self, operator: str, address: str, why: str, *, suppress: bool) -> bool:
         """Add or end a suppression; return whether anything was changed.

@@ -25,6 +25,12 @@ def looks_like_key(text: str) -> bool:
     return text.startswith("tocsin_")
 
 
+def check_scopes(scopes: Sequence[str]) -> None:
+    """Raise ValueError for an unknown scope."""
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise ValueError(f"no such scope: {', '.join(unknown)}; there are {', '.join(SCOPES)}")
+
+
 async def create_key(
     writer: TableWriter, clock: Clock, name: str, scopes: Sequence[str]
 ) -> tuple[ApiKey, str]:
@@ -32,8 +38,7 @@ async def create_key(
 
     Raise ValueError for an unknown scope.
     """
-    if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise ValueError(f"no such scope: {', '.join(unknown)}; there are {', '.join(SCOPES)}")
+    check_scopes(scopes)
     key, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     row = ApiKey(id=key, name=name, scopes=tuple(scopes), hash=_hash(secret), created_ms=clock.now_ms())
     return await writer.api_key(key, lambda _: row), f"tocsin_{key}_{secret}"

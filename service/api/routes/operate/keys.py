@@ -12,8 +12,6 @@ from service.api.representations.body import parse_model, read_json
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
 from service.api.routes.operate.access import Services, document
 from service.model.access import SCOPES, ApiKey, scopes_of
-from service.model.operation import OperationKind
-from service.pipeline.tables.credentials import create_key, revoke_key
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
@@ -76,11 +74,10 @@ async def create(request: Request, principal: MayWriteOperations, services: Serv
     form = parse_model(KeyForm, await read_json(request))
     if foreign := sorted(scopes_of(form.scopes).intersection(SCOPES) - principal.scopes):
         raise ApiError(403, f"The caller does not have the scope {foreign[0]} itself.", code="forbidden")
-    if unknown := sorted(set(form.scopes) - set(SCOPES)):
-        raise body_error(f"There is no scope {unknown[0]}; there are {', '.join(SCOPES)}.", "/scopes")
-    filters = {"name": form.name, "scopes": form.scopes}
-    async with services.recorded(principal.name, OperationKind.create_key, filters):
-        key, text = await create_key(services.writer, services.clock, form.name, form.scopes)
+    try:
+        key, text = await services.create_key(principal.name, form.name, form.scopes)
+    except ValueError as error:
+        raise body_error(f"{error}.", "/scopes") from None
     return await document({**_row(key), "key": text}, personal=True, status=201)
 
 
@@ -98,10 +95,10 @@ async def revoke(
     id: Annotated[str, Path(max_length=64, description="The key's id.")],
 ) -> Response:
     """Revoke an API key: it is refused from now on. It stays in the list."""
-    if await services.keys.get(id) is None:
-        raise not_found("key")
-    async with services.recorded(principal.name, OperationKind.revoke_key, {"key": id}):
-        await revoke_key(services.writer, services.clock, id)
+    try:
+        await services.revoke_key(principal.name, id)
+    except KeyError:
+        raise not_found("key") from None
     return Response(status_code=204)
 
 
