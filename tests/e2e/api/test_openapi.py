@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from service.api import outcome_streams
 from service.api.app import bare_app
 from service.api.reference.openapi import document
 from service.api.routes import inbox_stream
@@ -55,14 +56,18 @@ def base_url() -> Iterator[str]:
             servers.append(_Server(api.app, HttpSettings(), port=0))
             await servers[0].serve()
 
-    max_stream_s, inbox_stream._MAX_STREAM_S = inbox_stream._MAX_STREAM_S, 0.05
+    streams = (inbox_stream, outcome_streams)
+    max_stream_s = [module._MAX_STREAM_S for module in streams]
+    for module in streams:
+        module._MAX_STREAM_S = 0.05
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
     assert until(lambda: bool(servers and servers[0].started))
     yield f"http://127.0.0.1:{servers[0].port}"
     servers[0].should_exit = True
     thread.join(10)
-    inbox_stream._MAX_STREAM_S = max_stream_s
+    for module, seconds in zip(streams, max_stream_s, strict=True):
+        module._MAX_STREAM_S = seconds
 
 
 schema = schemathesis.openapi.from_dict(document(bare_app()))
@@ -77,7 +82,7 @@ schema = schemathesis.openapi.from_dict(document(bare_app()))
 )
 def test_every_route(base_url: str, case: schemathesis.Case) -> None:
     """No 5xx, and no undocumented status, media type or body."""
-    scopes = ("inbox", "tables", "events")
+    scopes = ("inbox", "tokens", "tables", "events", "operate")
     if "/2.0/" in case.path:
         answer = case.call(base_url=base_url, auth=(ACCOUNT, PASSWORD), timeout=20)
     else:
