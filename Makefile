@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 UV_VERSION := 0.13.9
+# One more than there are processors: many tests wait for servers.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .PHONY: help setup run test quick unit lint types lock docs client classify bench bench-smtp bench-render bench-api bench-lanes bench-scaling bench-wide bench-inbox capacity gallery simulate chaos chaos-short up down clean audit load vendor
 
@@ -27,7 +29,7 @@ run: $(VENV)/.ready ## the whole product on one machine: broker, Redis, mail cat
 	@exec $(BIN)/tocsin dev
 
 test: $(VENV)/.ready ## every test, on real servers that it starts itself
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 quick: $(VENV)/.ready ## unit and architecture tests without the exhaustive ones, for every save
 	$(BIN)/python -m pytest -q -m "not exhaustive" tests/unit tests/architecture
