@@ -11,7 +11,7 @@ from service.cli.support.cells import grouped, plural
 from service.cli.support.completion import complete_dead_letter, complete_dead_reason, complete_type
 from service.cli.support.dead_letter_view import dead_letter_document, dead_letter_row, print_dead_letter
 from service.cli.support.factories import require_topic
-from service.cli.support.operator_session import confirm, operator_session
+from service.cli.support.operator_session import confirm, operator, operator_session
 from service.cli.support.output import (
     CliError,
     Utc,
@@ -23,7 +23,7 @@ from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import moment_ms
 from service.model.mask import mask_value
-from service.model.operation import OperationKind, OperationPhase
+from service.model.operation import OperationKind
 
 if TYPE_CHECKING:
     from service.pipeline.operate.dead_letters import DeadLetterFilter, KnownDeadLetter
@@ -219,23 +219,14 @@ async def _run(
         for topic in survey.topics if kind is OperationKind.redrive else ():
             await require_topic(session.connection, topic)
         confirm(f"{kind.value.capitalize()} {plural(survey.total, 'dead letter')}?", yes=yes)
-        log = session.operation_log(kind, chosen.document())
-        # Recorded before anything is done: a change that is cut off still has its record.
-        await log.write(OperationPhase.begun, {"letters": survey.total})
-        if kind is OperationKind.redrive:
-            with progress("redriving") as line:
-                done = await dead_letters.redrive(
-                    chosen,
-                    session.services.redriver,
-                    log,
-                    lambda n: line.show(f"{sum(n.values())} of {survey.total}"),
-                )
-        else:
-            with progress("discarding") as line:
-                done = await dead_letters.discard(
-                    chosen, log, lambda n: line.show(f"{sum(n.values())} of {survey.total}")
-                )
-        await log.write(OperationPhase.ended, done)
+        with progress("redriving" if kind is OperationKind.redrive else "discarding") as line:
+            done = await session.services.change_dead_letters(
+                operator(),
+                kind,
+                chosen,
+                survey.total,
+                lambda n: line.show(f"{sum(n.values())} of {survey.total}"),
+            )
     if as_json:
         json_line(dict(done))
     else:

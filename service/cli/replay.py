@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.support.cells import grouped, plural
-from service.cli.support.operator_session import confirm, operator_session
+from service.cli.support.operator_session import confirm, operator, operator_session
 from service.cli.support.options import Channels, Events, Reasons, Recipients, Types
 from service.cli.support.output import json_line, print_note, print_wrapped
 from service.cli.support.progress import progress
 from service.cli.support.table import Column, Kind, listing
 from service.cli.support.times import moment_ms
 from service.model.ledger import State
-from service.model.operation import OperationKind, OperationPhase
 
 if TYPE_CHECKING:
     from service.pipeline.operate.replay import ReplayFilter
@@ -86,12 +85,9 @@ def replay(
 
 async def _run(filter_: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Count, ask, replay and print the result."""
-    from service.pipeline.operate.replays import logged_filter
-
     async with operator_session() as session:
-        replays = session.services.replays
         with progress("reading outcomes and deliveries"):
-            survey = await replays.survey(filter_)
+            survey = await session.services.replays.survey(filter_)
         rows = [
             {"state": s, "reason": r, "channel": c, "deliveries": n}
             for (s, r, c), n in sorted(survey.counts.items())
@@ -110,14 +106,14 @@ async def _run(filter_: "ReplayFilter", rate: float, *, dry_run: bool, yes: bool
             print_note(f"{plural(survey.total, 'delivery')} would be replayed; nothing was done")
             return
         confirm(f"Replay {plural(survey.total, 'delivery')} at {rate:g} per second?", yes=yes)
-        log = session.operation_log(OperationKind.replay, logged_filter(filter_, rate))
-        # Recorded before anything is sent: a replay that is cut off still has its record.
-        await log.write(OperationPhase.begun, {"deliveries": survey.total})
         with progress("replaying") as line:
-            done = await replays.run(
-                filter_, rate, log, lambda n: line.show(f"{sum(n.values())} of {survey.total}")
+            done = await session.services.replay(
+                operator(),
+                filter_,
+                rate,
+                survey.total,
+                lambda n: line.show(f"{sum(n.values())} of {survey.total}"),
             )
-        await log.write(OperationPhase.ended, done)
     if as_json:
         json_line(dict(done))
     else:

@@ -1,6 +1,5 @@
 """GET /v1/explain and POST /v1/what-if: the history of deliveries, and predictions for an event or a change."""
 
-import asyncio
 from typing import Annotated, Any
 
 import orjson
@@ -15,12 +14,11 @@ from service.api.representations.body import parse_model, read_json
 from service.api.representations.cloud_event import CloudEvent
 from service.api.representations.explanations import ChangePrediction, EventPrediction, Explanation
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
-from service.api.routes.operate.access import check_personal, services_of
+from service.api.routes.operate.access import check_personal, document, time_ms
 from service.model.event import Event, InvalidEvent
-from service.model.mask import mask_text, mask_value
+from service.model.mask import mask_text
 from service.model.operation import pseudonym
 from service.model.recipient import Group, preference_key
-from service.model.validators import clamp_ms, nearest_time_ms
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay
 from service.pipeline.resolve import ingest
@@ -113,16 +111,15 @@ async def explain(
         raise parameter_error("event", "an event, a recipient or an address is required")
     if recipient and address:
         raise parameter_error("address", "cannot be combined with recipient")
-    if personal:
-        people = {"recipient": recipient, "address": address}
-        filters = {name: pseudonym(value) for name, value in people.items() if value}
-        await check_personal(services_of(deps), principal, personal, {"event": mask_text(event), **filters})
-    document = await deps.explain(
-        ExplainQuery(event, source, recipient, address, type, _since_ms(since), limit)
+    people = {"recipient": recipient, "address": address}
+    filters = {name: pseudonym(value) for name, value in people.items() if value}
+    await check_personal(deps, principal, personal, {"event": mask_text(event), **filters})
+    body = await deps.explain(
+        ExplainQuery(event, source, recipient, address, type, time_ms("since", since, 0), limit)
     )
-    if not document["events"]:
+    if not body["events"]:
         raise not_found("event" if event else "delivery")
-    return await _json(document, personal=personal)
+    return await document(body, personal=personal)
 
 
 @router.post(
@@ -149,9 +146,8 @@ async def what_if(
         raise not_found("what-if")
     form = parse_model(WhatIfForm, await read_json(request))
     if form.event is None:
-        if personal:
-            await check_personal(services_of(deps), principal, personal, {"what_if": "a change"})
-        return await _json(await deps.what_if.change(form.overlay(), form.days), personal=personal)
+        await check_personal(deps, principal, personal, {"what_if": "a change"})
+        return await document(await deps.what_if.change(form.overlay(), form.days), personal=personal)
     try:
         event = ingest.parse(
             orjson.dumps(form.event),
@@ -165,22 +161,5 @@ async def what_if(
         raise ApiError(422, str(error), code="invalid-event", extra=reason) from None
     if not isinstance(event, Event):
         raise ApiError(422, "A withdrawal has no deliveries.", code="invalid-event")
-    if personal:
-        await check_personal(services_of(deps), principal, personal, {"what_if": mask_text(event.id)})
-    return await _json(await deps.what_if.event(event), personal=personal)
-
-
-def _since_ms(text: str) -> int:
-    """Return the time in milliseconds since the epoch; 0 for an empty text. Raise ApiError."""
-    if text.isdigit() and text.isascii() and len(text) < 16:
-        return clamp_ms(int(text))
-    try:
-        return nearest_time_ms(text) if text else 0
-    except ValueError:
-        raise parameter_error("since", "must be a time with a zone (RFC 3339), or milliseconds") from None
-
-
-async def _json(document: Any, *, personal: bool) -> Response:
-    # In a thread: masking the thousand deliveries that a response may have takes a tenth of a second.
-    body = document if personal else await asyncio.to_thread(mask_value, document)
-    return Response(orjson.dumps(body), media_type="application/json")
+    await check_personal(deps, principal, personal, {"what_if": mask_text(event.id)})
+    return await document(await deps.what_if.event(event), personal=personal)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
-from service.cli.support.operator_session import OperatorSession, operator_session
+from service.cli.support.operator_session import OperatorSession, operator, operator_session
 from service.cli.top.screen import TopApp
 from service.cli.top.snapshot import FAILURES, Failure, OutcomeWindow, Snapshot
 from service.model.dead_letter import DeadLetter
-from service.model.operation import OperationKind, OperationPhase
+from service.model.operation import OperationKind
 from service.model.outcome import Outcome
 from service.pipeline.operate.dead_letters import OPEN, DeadLetterFilter
 from service.pipeline.operate.due_hours import due_hours
@@ -17,7 +17,6 @@ from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.outcome_filter import OutcomeFilter
 from service.pipeline.operate.problem_rules import find_problems
 from service.pipeline.operate.replay import ReplayFilter
-from service.pipeline.operate.replays import logged_filter
 from service.ports import Unavailable
 
 _FAILURES_AT_START = 50
@@ -112,19 +111,14 @@ class TopSource:
         services = self._session.services
         if failure.dead_letter:
             chosen = DeadLetterFilter(frozenset({failure.dead_letter}))
-            log = self._session.operation_log(OperationKind.redrive, chosen.document())
-            await log.write(OperationPhase.begun, {"letters": 1})
-            done = await services.dead_letters.redrive(chosen, services.redriver, log)
+            done = await services.change_dead_letters(operator(), OperationKind.redrive, chosen, 1)
         else:
             replayed = ReplayFilter(
                 events=frozenset({failure.event}),
                 recipients=frozenset({failure.recipient}),
                 channels=frozenset({failure.channel}),
             )
-            log = self._session.operation_log(OperationKind.replay, logged_filter(replayed, 1.0))
-            await log.write(OperationPhase.begun, {"deliveries": 1})
-            done = await services.replays.run(replayed, 1.0, log)
-        await log.write(OperationPhase.ended, done)
+            done = await services.replay(operator(), replayed, 1.0, 1)
         return ", ".join(f"{number} {name}" for name, number in done.items()) or "nothing to send"
 
 

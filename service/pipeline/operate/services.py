@@ -14,7 +14,7 @@ from service.pipeline.operate.data_requests import DataRequests
 from service.pipeline.operate.dead_letters import DeadLetterFilter, DeadLetters
 from service.pipeline.operate.deliveries import DeliverySearch
 from service.pipeline.operate.event_search import EventSearch
-from service.pipeline.operate.operations import OperationRunner, Progress
+from service.pipeline.operate.operations import OperationRunner, Progress, unobserved
 from service.pipeline.operate.redrive import Redriver
 from service.pipeline.operate.replay import ReplayFilter
 from service.pipeline.operate.replays import Replays, logged_filter
@@ -68,6 +68,22 @@ class OperatorServices:
         yield counts
         await log.write(OperationPhase.ended, counts)
 
+    async def change_dead_letters(
+        self,
+        operator: str,
+        kind: OperationKind,
+        chosen: DeadLetterFilter,
+        total: int,
+        progress: Progress = unobserved,
+    ) -> Mapping[str, int]:
+        """Redrive or discard the chosen dead letters now; return the counts. Raise Unavailable, UnknownDeadLetter."""
+        log = self.operation_log(operator, kind, chosen.document())
+        # Recorded before anything is done: a change that is cut off still has its record.
+        await log.write(OperationPhase.begun, {"letters": total})
+        done = await self._change(kind, chosen, log, progress)
+        await log.write(OperationPhase.ended, done)
+        return done
+
     async def begin_dead_letter_change(
         self, operator: str, kind: OperationKind, chosen: DeadLetterFilter, total: int
     ) -> str:
@@ -75,15 +91,31 @@ class OperatorServices:
         log = self.operation_log(operator, kind, chosen.document())
 
         async def work(progress: Progress) -> Mapping[str, int]:
-            if kind is OperationKind.redrive:
-                return await self.dead_letters.redrive(chosen, self.redriver, log, progress)
-            return await self.dead_letters.discard(chosen, log, progress)
+            return await self._change(kind, chosen, log, progress)
 
         await self.operations.start(log, total, work)
         return log.id
 
+    async def _change(
+        self, kind: OperationKind, chosen: DeadLetterFilter, log: OperationLog, progress: Progress
+    ) -> Mapping[str, int]:
+        if kind is OperationKind.redrive:
+            return await self.dead_letters.redrive(chosen, self.redriver, log, progress)
+        return await self.dead_letters.discard(chosen, log, progress)
+
+    async def replay(
+        self, operator: str, chosen: ReplayFilter, rate: float, total: int, progress: Progress = unobserved
+    ) -> Mapping[str, int]:
+        """Send deliveries again now; return the counts. Raise Unavailable."""
+        log = self.operation_log(operator, OperationKind.replay, logged_filter(chosen, rate))
+        # Recorded before anything is sent: a replay that is cut off still has its record.
+        await log.write(OperationPhase.begun, {"deliveries": total})
+        done = await self.replays.run(chosen, rate, log, progress)
+        await log.write(OperationPhase.ended, done)
+        return done
+
     async def begin_replay(self, operator: str, chosen: ReplayFilter, rate: float, total: int) -> str:
-        """Begin a replay; return the id of the operation. Raise Unavailable."""
+        """Begin to send deliveries again; return the id of the operation. Raise Unavailable."""
         log = self.operation_log(operator, OperationKind.replay, logged_filter(chosen, rate))
 
         async def work(progress: Progress) -> Mapping[str, int]:

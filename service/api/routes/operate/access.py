@@ -43,7 +43,7 @@ Services = Annotated[OperatorServices, Depends(_services)]
 
 
 async def check_personal(
-    services: OperatorServices, principal: Principal, personal: bool, filters: Mapping[str, Any]
+    deps: ApiDeps, principal: Principal, personal: bool, filters: Mapping[str, Any]
 ) -> None:
     """Before addresses are shown unmasked: check the scope, and record who sees what. Raise ApiError 403, Unavailable.
 
@@ -52,7 +52,7 @@ async def check_personal(
     if personal:
         if PERSONAL not in principal.scopes:
             raise ApiError(403, f"The scope {PERSONAL} is required.", code="forbidden")
-        await services.record(principal.name, OperationKind.reveal, filters)
+        await services_of(deps).record(principal.name, OperationKind.reveal, filters)
 
 
 async def document(body: Any, *, personal: bool = False, status: int = 200) -> Response:

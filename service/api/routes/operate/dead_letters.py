@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from service.api.auth.guard import MayReadOperations, MayWriteOperations
 from service.api.auth.principal import Principal
+from service.api.deps import Deps
 from service.api.errors import ApiError, body_error, not_found
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.schemas import Absent, error_responses, request_body, response, schema_ref
@@ -185,6 +186,7 @@ async def list_dead_letters(
 )
 async def get_dead_letter(
     principal: MayReadOperations,
+    deps: Deps,
     services: Services,
     id: Annotated[str, Path(max_length=300, description="The dead letter's id.")],
     personal: Personal = False,
@@ -194,7 +196,7 @@ async def get_dead_letter(
         known = await services.dead_letters.find(id)
     except (ValueError, UnknownDeadLetter):
         raise not_found("dead letter") from None
-    await check_personal(services, principal, personal, {"dead_letter": known.dead_letter.id})
+    await check_personal(deps, principal, personal, {"dead_letter": known.dead_letter.id})
     return await document(dead_letter_document(known), personal=personal)
 
 

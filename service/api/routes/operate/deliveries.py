@@ -114,6 +114,7 @@ Chosen = Annotated[OutcomeFilter, Depends(outcome_filter)]
 async def list_deliveries(
     *,
     principal: MayReadOperations,
+    deps: Deps,
     services: Services,
     chosen: Chosen,
     limit: Limit = 100,
@@ -124,7 +125,7 @@ async def list_deliveries(
 
     A page searches 50,000 records of Kafka at most: with a filter that few deliveries match, follow `next`.
     """
-    await check_personal(services, principal, personal, {"list": "deliveries"})
+    await check_personal(deps, principal, personal, {"list": "deliveries"})
     try:
         page = await services.deliveries.page(chosen, limit, after)
     except ValueError:
@@ -150,7 +151,7 @@ async def get_delivery(
     principal: MayReadOperations, deps: Deps, services: Services, id: _ID, personal: Personal = False
 ) -> Response:
     """Get one delivery with its event, its whole history, what relays have said, and what it waits for."""
-    await check_personal(services, principal, personal, {"delivery": id})
+    await check_personal(deps, principal, personal, {"delivery": id})
     body = await deps.explain(ExplainQuery(delivery=id)) if deps.explain is not None else {"events": []}
     if not body["events"]:
         raise not_found("delivery")

@@ -97,7 +97,7 @@ async def get_event(
     personal: Personal = False,
 ) -> Response:
     """Get an event with the sums of its deliveries, and up to `limit` of them with their histories."""
-    await check_personal(services, principal, personal, {"event": mask_text(id)})
+    await check_personal(deps, principal, personal, {"event": mask_text(id)})
     body: dict[str, Any] = {"events": []}
     if deps.explain is not None:
         body = await deps.explain(ExplainQuery(event=id, limit=limit))

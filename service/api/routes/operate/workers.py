@@ -1,8 +1,5 @@
 """GET /v1/workers and GET /v1/problems: the workers with their stages and relays, and what is wrong now."""
 
-from typing import Any
-
-import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -10,6 +7,7 @@ from service.api.auth.guard import MayReadOperations
 from service.api.deps import Deps
 from service.api.representations.operation_state import ProblemList, WorkerList
 from service.api.representations.schemas import error_responses, response, schema_ref
+from service.api.routes.operate.access import document
 from service.pipeline.operate.problem_rules import find_problems
 from service.ports import Unavailable
 
@@ -31,7 +29,9 @@ async def list_workers(*, principal: MayReadOperations, deps: Deps) -> Response:
     seen = await deps.observer.observe()
     if seen.redis:
         raise Unavailable(seen.redis)
-    return _json({"workers": [worker.model_dump(mode="json") for worker in seen.reports]})
+    return await document(
+        {"workers": [worker.model_dump(mode="json") for worker in seen.reports]}, personal=True
+    )
 
 
 @router.get(
@@ -46,8 +46,4 @@ async def list_problems(*, principal: MayReadOperations, deps: Deps) -> Response
     The list is empty where nothing is wrong. `tocsin doctor` says the same, and checks the settings too.
     """
     problems = find_problems(await deps.observer.observe())
-    return _json({"problems": [problem.document() for problem in problems]})
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json")
+    return await document({"problems": [problem.document() for problem in problems]}, personal=True)
