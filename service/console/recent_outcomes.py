@@ -1,4 +1,4 @@
-"""The recent of outcomes: what has just happened to deliveries, for the live tail and for the rates of the overview.
+"""Recent outcomes: what has just happened to deliveries, for the live tail and for the rates of the overview.
 
 One reader of `dispatch.outcomes` serves all pages of this process. It begins when a page first wants it, a few minutes
 back, and ends when none has for two minutes.
@@ -59,7 +59,7 @@ class RecentOutcomes:
         self._task: asyncio.Task[None] | None = None
         self._wanted_s = 0.0
         self.error = ""
-        """Why nothing is read now; empty while the recent is up to date, or on the way there."""
+        """Why nothing is read now; empty while all is read that has come, or soon will be."""
 
     @property
     def watches(self) -> int:

@@ -56,7 +56,7 @@ async def rates(request: Request, session: Reader) -> Response:
     """Return the data of the chart: times (s), then outcomes a second for each line."""
     recent = console_of(request).recent
     if recent is None:
-        raise not_found("recent")
+        raise not_found("chart")
     recent.want()
     lines: dict[str, list[float]] = {name: [] for name in _GROUPS}
     buckets = recent.buckets()[:-1]  # the newest is not over

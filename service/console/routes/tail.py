@@ -47,7 +47,7 @@ async def stream(request: Request, session: Reader, deps: Deps) -> Response:
     """Stream the outcomes that match, several times a second; until the session would end."""
     console, hub = console_of(request), request.app.state.hub
     if console.recent is None:
-        raise not_found("recent")
+        raise not_found("live tail")
     if console.recent.watches >= _MOST_STREAMS:
         raise ApiError(429, "There are too many open tails.", code="too-many-streams")
     chosen = outcome_filter(deps, query_of(request))
