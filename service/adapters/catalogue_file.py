@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.model.catalogue import AudienceRule, Catalogue, NotificationType
+from service.model.catalogue import DIGEST, AudienceRule, Catalogue, NotificationType
+from service.model.channels import Channel
 from service.model.event import WITHDRAW
 from service.model.urls import link_fields
 
@@ -42,6 +43,8 @@ def load_catalogue(directory: Path, mandatory: Sequence[str] = (), locale: str =
         if name not in types:
             raise CatalogueError(f"settings: mandatory: {_on_one_line(name)} is not a type of the catalogue")
     catalogue = Catalogue(types)
+    for name, problem in _differing_groups(catalogue):
+        raise CatalogueError(f"{files[name]}: {name}: {problem}")
     for notification_type in catalogue:
         if errors := catalogue.meta_errors(notification_type, notification_type.sample.get("data", {})):
             name = notification_type.name
@@ -91,6 +94,9 @@ def _contradictions(notification_type: NotificationType) -> Iterator[tuple[str, 
     """Yield field and reason of each value that is well-formed but would fail at the first event."""
     if notification_type.name == WITHDRAW:
         yield "name", "reserved for events that withdraw others"
+    if notification_type.name == DIGEST:
+        yield "name", "reserved for digests"
+    yield from _waits_in_vain(notification_type)
     for number, rule in enumerate(notification_type.audience):
         if (rule.kind is AudienceRule.role) != bool(rule.role):
             yield f"audience.{number}.role", "belongs to kind role, and to no other"
@@ -104,14 +110,49 @@ def _contradictions(notification_type: NotificationType) -> Iterator[tuple[str, 
         declared = notification_type.meta.get(name)
         if declared is None or declared.type not in ("string", "integer"):
             yield "link", f"{{{name}}} is not a string or an integer in meta"
+    yield from _unknown_fields(notification_type, "supersede", notification_type.supersede or "")
+    if notification_type.digest:
+        yield from _unknown_fields(notification_type, "digest.key", notification_type.digest.key)
+
+
+def _unknown_fields(
+    notification_type: NotificationType, name: str, template: str
+) -> Iterator[tuple[str, str]]:
     try:
-        parts = list(Formatter().parse(notification_type.supersede or ""))
+        parts = list(Formatter().parse(template))
     except ValueError as error:
-        yield "supersede", str(error)
+        yield name, str(error)
     else:
         for _, field, _, _ in parts:
             if field is not None and field not in notification_type.meta:
-                yield "supersede", f"{{{field}}} is not in meta"
+                yield name, f"{{{field}}} is not in meta"
+
+
+def _waits_in_vain(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
+    """Yield what holds mail of a type for which nothing may hold it, or which has no mail or no inbox for it."""
+    mailed, shown = (channel in notification_type.channels for channel in (Channel.email, Channel.inbox))
+    for field in ("digest", "limit", "quiet_hours", "mail_if_unread_s"):
+        if not getattr(notification_type, field):
+            continue
+        name = field.removesuffix("_s")
+        if not mailed:
+            yield name, "the type has no mail"
+        if notification_type.mandatory:
+            yield name, "mail of a mandatory type is sent at once"
+    for field in ("mail_if_unread_s", "reminders"):
+        if getattr(notification_type, field) and not shown:
+            yield field.removesuffix("_s"), "the type has no inbox to be read in"
+
+
+def _differing_groups(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """Yield type and problem where types of one group differ in what belongs to the whole digest."""
+    for group, types in catalogue.digest_groups().items():
+        first = types[0]
+        for notification_type in types[1:]:
+            for field in ("at", "day", "most"):
+                if getattr(notification_type.digest, field) != getattr(first.digest, field):
+                    problem = f"digest.{field}: differs from that of {first.name}, which is in the group {group} too"
+                    yield notification_type.name, problem
 
 
 def _short_path(file: Path) -> str:

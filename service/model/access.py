@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.model.calendar import QuietHours
+
 SCOPES = (
     "inbox",
     "tokens",
@@ -34,10 +36,11 @@ class _CredentialRow(BaseModel):
 
 
 class Account(_CredentialRow):
-    """An account's credential: an argon2id hash in PHC form."""
+    """An account: its credential is an argon2id hash in PHC form; `quiet_hours` are those of contacts without any."""
 
     id: str = Field(min_length=1, max_length=128)
     credential: str
+    quiet_hours: QuietHours | None = None
     version: int = 0
 
 

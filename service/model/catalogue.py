@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from service.model.calendar import WEEK, Frequency, LocalTime, QuietHours, Weekday
 from service.model.channels import CHANNELS, Channel
 from service.model.urls import LINK_PATTERN, linked_url
 from service.model.validators import MAX_DURATION_S, check_time
@@ -17,6 +18,10 @@ from service.model.validators import MAX_DURATION_S, check_time
 _LONGEST_KEY = 1024
 """Characters; a supersede key is in each delivery and in Redis."""
 _KEY_HASH_BYTES = 16
+MAX_DELIVER_AHEAD_S = 366 * 86_400
+"""How long a delivery can wait for its time."""
+_LONGEST_DIGEST_WAIT_S = 9 * 86_400
+"""A week, and two days for quiet hours, limits and further attempts."""
 _PERSON_ID = re.compile(
     r"(?:\w+_)?(?:account|actor|author|buyer|contact|customer|member|owner|participant|person|receiver|recipient|seller"
     r"|sender|user)_ids?"
@@ -76,12 +81,56 @@ class Audience(_CatalogueModel):
     field: str | None = None
 
 
+class DigestRule(_CatalogueModel):
+    """How mail of a type is put together: types of one group share a digest.
+
+    `group`: empty for a group of this type alone. `key`: a template of data fields, as of `supersede`; items with the
+    same key become one line. `frequency`: the one of recipients who have chosen none. `wait_s`: with `instant`, how
+    long mail waits for more after the first item, in seconds. `at`, `day`: local time of daily and weekly digests, and
+    the day of weekly ones. `most`: lines of a digest; the rest is counted.
+    """
+
+    group: str = Field(default="", pattern=r"^(?:[a-z][a-z0-9_]{0,63})?$")
+    key: str = Field(default="", max_length=500)
+    frequency: Frequency = Frequency.instant
+    wait_s: int = Field(default=0, ge=0, le=86_400, alias="wait")
+    at: LocalTime = "08:00"
+    day: Weekday = Weekday.mon
+    most: int = Field(default=20, ge=1, le=100)
+
+
+class MailLimitRule(_CatalogueModel):
+    """The most mails of a type that a recipient gets an hour and a day; `over`: what happens to more."""
+
+    hour: int | None = Field(default=None, gt=0, le=100_000)
+    day: int | None = Field(default=None, gt=0, le=100_000)
+    over: Literal["hold", "skip"] = "hold"
+
+
+class Schedule(_CatalogueModel):
+    """When events of a type are delivered: `delay_s` after their receipt, then at the local time `at` on these days."""
+
+    delay_s: int = Field(default=0, ge=0, le=MAX_DELIVER_AHEAD_S, alias="delay")
+    at: LocalTime | None = None
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] = WEEK
+
+
+class Reminders(_CatalogueModel):
+    """How often a recipient is reminded while the notification is unread: every `every_s` seconds, `most` times."""
+
+    every_s: int = Field(ge=60, le=MAX_DELIVER_AHEAD_S, alias="every")
+    most: int = Field(default=1, ge=1, le=10)
+
+
 class NotificationType(_CatalogueModel):
     """A declared kind of event. `title` is in the default locale, `titles` holds those of other locales.
 
     `link` is the path of the page that it is about, below the product's site. `security`: it concerns access to an
     account. `recommend_mandatory`: a recipient who misses it may lose access, money or data. `ttl_s`, `retention_s` and
     `inbox_ttl_s` are in seconds; the catalogue's files name them without the unit.
+
+    `quiet_hours`: those of recipients whose rows and account have none. `mail_if_unread_s`: mail follows only if the
+    notification is unread in the inbox so many seconds after its delivery.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
@@ -106,6 +155,12 @@ class NotificationType(_CatalogueModel):
     actor_field: str | None = None
     skip_email_if_read: bool = False
     on_ambiguous: Literal["resend", "hold"] = "resend"
+    digest: DigestRule | None = None
+    limit: MailLimitRule | None = None
+    quiet_hours: QuietHours | None = None
+    schedule: Schedule | None = None
+    mail_if_unread_s: int = Field(default=0, ge=0, le=MAX_DELIVER_AHEAD_S, alias="mail_if_unread")
+    reminders: Reminders | None = None
     sample: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
@@ -125,6 +180,25 @@ class NotificationType(_CatalogueModel):
     def unsubscribable(self) -> bool:
         """Return whether its mail has an unsubscribe link: not if it is mandatory or concerns access to an account."""
         return not (self.mandatory or self.security)
+
+    @property
+    def kept_s(self) -> int:
+        """Return how long the ledger keeps an event of this type, in seconds: longer than a digest may wait."""
+        return max(self.retention_s, _LONGEST_DIGEST_WAIT_S) if self.digest else self.retention_s
+
+    @property
+    def digest_group(self) -> str:
+        """Return the group whose digests mail of this type is in; empty where it is always sent alone."""
+        return (self.digest.group or self.name) if self.digest else ""
+
+    def digest_key(self, data: Mapping[str, Any]) -> str:
+        """Return what items have in common that become one line of a digest; empty for a line of its own."""
+        return _filled(self.digest.key, data) if self.digest and self.digest.key else ""
+
+    @property
+    def skips_read(self) -> bool:
+        """Return whether no mail is sent once the notification has been read in the inbox."""
+        return self.skip_email_if_read or bool(self.mail_if_unread_s) or self.reminders is not None
 
     @property
     def suppressible(self) -> bool:
@@ -152,11 +226,7 @@ class NotificationType(_CatalogueModel):
         if key is None:
             if self.supersede is None:
                 return ""
-            key = self.supersede.format_map(
-                {name: str(data.get(name, "")) for name in _fields_of(self.supersede)}
-            )
-            if len(key) > _LONGEST_KEY:
-                key = blake2b(key.encode(), digest_size=_KEY_HASH_BYTES).hexdigest()
+            key = _filled(self.supersede, data)
         return f"{self.name}|{key}"
 
     def meta_model(self) -> type[BaseModel]:
@@ -171,10 +241,33 @@ class NotificationType(_CatalogueModel):
         return create_model(f"Meta_{self.name}", __config__=config, **fields)
 
 
+DIGEST = "digest"
+"""The reserved type of digests: mail that several deliveries of one recipient are put together in."""
+
+DIGEST_TYPE = NotificationType(
+    name=DIGEST,
+    domain=DIGEST,
+    title="Digest",
+    description="Notifications that are sent together",
+    audience=(Audience(kind=AudienceRule.users),),
+    channels=(Channel.email,),
+    ttl=172_800,
+    retention=_LONGEST_DIGEST_WAIT_S,
+)
+
+
 @lru_cache(maxsize=256)
 def _fields_of(template: str) -> tuple[str, ...]:
-    """Return the names of the data fields in a template of a supersede key."""
+    """Return the names of the data fields in a template of a key."""
     return tuple(name for _, name, _, _ in Formatter().parse(template) if name is not None)
+
+
+def _filled(template: str, data: Mapping[str, Any]) -> str:
+    """Return the text of a template of data fields; of a long one it is a hash."""
+    text = template.format_map({name: str(data.get(name, "")) for name in _fields_of(template)})
+    return (
+        text if len(text) <= _LONGEST_KEY else blake2b(text.encode(), digest_size=_KEY_HASH_BYTES).hexdigest()
+    )
 
 
 class Catalogue:
@@ -182,6 +275,10 @@ class Catalogue:
 
     def __init__(self, types: Mapping[str, NotificationType]) -> None:
         self._types = dict(types)
+        self._groups: dict[str, tuple[NotificationType, ...]] = {}
+        for declared in self._types.values():
+            if group := declared.digest_group:
+                self._groups[group] = (*self._groups.get(group, ()), declared)
         models = {name: declared.meta_model() for name, declared in self._types.items()}
         self._check_data = {
             name: model.__pydantic_validator__.validate_python for name, model in models.items()
@@ -192,7 +289,8 @@ class Catalogue:
         return self._types.get(name) or self._types.get(name.rpartition(".")[2])
 
     def __getitem__(self, name: str) -> NotificationType:
-        return self._types[name]
+        """Return the type of a name, that of digests included, which no event has. Raise KeyError."""
+        return DIGEST_TYPE if name == DIGEST else self._types[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._types
@@ -202,6 +300,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._types)
+
+    def digest_groups(self) -> Mapping[str, tuple[NotificationType, ...]]:
+        """Return the types of each group that shares digests."""
+        return self._groups
 
     def domain(self, domain: str) -> tuple[NotificationType, ...]:
         """Return the types of a domain, in the order of their document."""

@@ -15,6 +15,7 @@ from service.model.validators import MAX_TIME_MS, MAX_VERSION, MIN_TIME_MS
 
 _TimeMs = Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, le=MAX_TIME_MS)]
 _MAX_ATTEMPT = 2**31 - 1
+_MAX_REMINDERS = 100
 _NO_DATA = msgspec.Raw(b"{}")
 _FIELD = re.compile(r"`\$\.(\w+)|missing required field `(\w+)`")
 
@@ -32,6 +33,10 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     sending, the address and the name are taken from the newer row. `document` is the event's data, as JSON. On the
     wire they are `found`, `scope`, `seen`, `data`. `queued_ms` is when resolve queued the delivery, and `decided` why,
     in words. `replayed_ms` is the time of the newest replay, 0 without one.
+
+    `expires_ms` is the deadline that the event itself states; `deadline_ms` is that, or follows from the type's `ttl`.
+    `deliver_ms`: it is not delivered before. `retimed_ms`: an operator's time, which takes the place of every rule that
+    holds a delivery. `reminder`: which reminder of its event it is, 0 for none. 0 stands for no time.
     """
 
     id: str
@@ -58,6 +63,10 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     supersede: str = ""
     attempt: Annotated[int, msgspec.Meta(ge=0, le=_MAX_ATTEMPT)] = 0
     replayed_ms: _TimeMs = 0
+    expires_ms: _TimeMs = 0
+    deliver_ms: _TimeMs = 0
+    retimed_ms: _TimeMs = 0
+    reminder: Annotated[int, msgspec.Meta(ge=0, le=_MAX_REMINDERS)] = 0
     traceparent: str = ""
 
     @property

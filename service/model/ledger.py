@@ -32,6 +32,7 @@ class State(StrEnum):
     superseded = "superseded"
     withdrawn = "withdrawn"
     dead = "dead"
+    digested = "digested"
 
 
 _OPEN = frozenset({State.queued, State.sending, State.held, State.deferred, State.ambiguous})
@@ -43,14 +44,17 @@ _WAITS = frozenset({State.held, State.deferred})
 # sent → bounced: an asynchronous bounce (RFC 3464) arrives after the relay took the message.
 # sent → returned: something came back that cannot be judged; a bounce that can be may follow.
 # delivered → withdrawn: the producer withdraws the event, so the inbox entry goes.
+# held → sending, digested: its time has come. digested → an end: it ended before the digest was sent.
 # bounced, dead, expired, … → queued happens only by an operator's replay, which is then its reason.
 TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     None: frozenset({State.queued, State.held, *_ENDS}),
     State.queued: frozenset(  # on itself, where no relay took the message
-        {State.queued, State.sending, State.delivered, State.bounced, *_WAITS, *_ENDS}
+        {State.queued, State.sending, State.delivered, State.digested, State.bounced, *_WAITS, *_ENDS}
     ),
-    # a held delivery is queued before it is sent: a record that is read again must not send it
-    State.held: frozenset({State.queued, *_ENDS}),
+    # one that an operator decides on has an attempt that no record has, so none can send it
+    State.held: frozenset(
+        {State.queued, State.sending, State.held, State.delivered, State.digested, State.bounced, *_ENDS}
+    ),
     State.deferred: frozenset(
         {State.queued, State.sending, State.deferred, State.held, State.bounced, *_ENDS}
     ),
@@ -63,6 +67,7 @@ TRANSITIONS: Mapping[State | None, frozenset[State]] = {
     State.sent: frozenset({State.bounced, State.returned}),
     State.returned: frozenset({State.bounced}),
     State.delivered: frozenset({State.withdrawn}),
+    State.digested: frozenset({State.queued, *_ENDS}),
     **{end: frozenset({State.queued}) for end in (State.bounced, *sorted(_ENDS - {State.withdrawn}))},
     State.withdrawn: frozenset(),
 }
@@ -89,7 +94,7 @@ REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
     for kind, states in (
         (ReplayKind.dead, {State.dead}),
         (ReplayKind.missed, _MISSED),
-        (ReplayKind.again, _MISSED | {State.sent, State.returned, State.delivered}),
+        (ReplayKind.again, _MISSED | {State.sent, State.returned, State.delivered, State.digested}),
     )
 }
 
@@ -122,8 +127,8 @@ def _targets(replay: ReplayKind) -> Mapping[Any, frozenset[State]]:
     return REPLAY_TRANSITIONS[replay] if replay else TRANSITIONS
 
 
-WAITING = frozenset({State.deferred, State.ambiguous})
-"""The states in which a delivery waits for the record of its next attempt."""
+WAITING = frozenset({State.deferred, State.ambiguous, State.held})
+"""The states in which a delivery waits for a record: of its next attempt, or of the time until which it is held."""
 
 
 def is_open(state: State) -> bool:

@@ -64,6 +64,14 @@ class Reason(StrEnum):
     # by an operator
     by_operator = "by_operator"
     replayed = "replayed"
+    retimed = "retimed"
+    # held until a time, or sent with others
+    scheduled = "scheduled"
+    inbox_first = "inbox_first"
+    quiet_hours = "quiet_hours"
+    limit = "limit"
+    digest = "digest"
+    empty_digest = "empty_digest"
     # after a loss of data in Redis
     state_lost = "state_lost"
     retention_over = "retention_over"
@@ -124,10 +132,29 @@ REASON_TEXT: Mapping[Reason, str] = {
     Reason.complaint_received: "the recipient reported the message as spam",
     Reason.by_operator: "an operator stopped the delivery",
     Reason.replayed: "an operator sent the delivery again",
+    Reason.retimed: "an operator has set the time of the delivery",
+    Reason.scheduled: "the event or its type says when it is delivered",
+    Reason.inbox_first: "mail follows only if the notification is still unread in the inbox then",
+    Reason.quiet_hours: "the recipient gets no mail at this time of the day",
+    Reason.limit: "the recipient has had as much mail as the limit allows",
+    Reason.digest: "it is sent together with others in a digest",
+    Reason.empty_digest: "nothing in the digest was left to be sent",
     Reason.state_lost: "the delivery was lost in Redis and entered again from its record in Kafka",
     Reason.retention_over: "its entry has left the ledger, so whether it was sent before is unknown",
 }
 
+
+HELD_UNTIL_A_TIME = frozenset(
+    {
+        Reason.retimed,
+        Reason.scheduled,
+        Reason.inbox_first,
+        Reason.quiet_hours,
+        Reason.limit,
+        Reason.digest,
+    }
+)
+"""The reasons for which a delivery is held and goes by itself; for any other, an operator decides."""
 
 RETURN_REASONS = frozenset(
     {Reason.bounce_received, Reason.expired_in_transit, Reason.unjudged_return, Reason.complaint_received}

@@ -4,21 +4,30 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.model.calendar import Frequency, QuietHours
+
 
 class _TableRow(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Choice(_TableRow):
-    """A stored preference: on or off, since when (ms), and set by whom."""
+    """A stored preference: on or off, since when (ms), and set by whom.
+
+    `frequency`: how often mail of the type is sent while it is on; None for the type's own.
+    """
 
     on: bool
     since_ms: int = 0
     by: str = ""
+    frequency: Frequency | None = None
 
 
 class Recipient(_TableRow):
-    """A row of the recipients table. `preferences` holds only those that were set, by `type:channel`."""
+    """A row of the recipients table. `preferences` holds only those that were set, by `type:channel`.
+
+    `quiet_hours` None: those of the account or the type; an empty list stands for none.
+    """
 
     id: str = Field(min_length=1, max_length=128)
     address: str = ""
@@ -27,11 +36,15 @@ class Recipient(_TableRow):
     timezone: str = "UTC"
     roles: tuple[str, ...] = ()
     preferences: Mapping[str, Choice] = Field(default_factory=dict)
+    quiet_hours: QuietHours | None = None
     version: int = 0
 
 
 class Contact(_TableRow):
-    """A contact of an account. The `main` contact cannot be deleted, and there is only one."""
+    """A contact of an account. The `main` contact cannot be deleted, and there is only one.
+
+    `quiet_hours` None: those of the account or the type; an empty list stands for none.
+    """
 
     uuid: str
     account: str
@@ -42,6 +55,7 @@ class Contact(_TableRow):
     locale: str = "en"
     timezone: str = "UTC"
     preferences: Mapping[str, Choice] = Field(default_factory=dict)
+    quiet_hours: QuietHours | None = None
     version: int = 0
 
 

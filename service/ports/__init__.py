@@ -72,6 +72,14 @@ from service.ports.tables import (
     TableWrites,
 )
 from service.ports.tracing import Tracer
+from service.ports.waiting import (
+    DigestContent,
+    DigestPlace,
+    DigestWindows,
+    LimitedMail,
+    MailAllowance,
+    MailLimits,
+)
 from service.ports.workers import WorkerReports, Workers
 
 __all__ = [
@@ -90,6 +98,9 @@ __all__ = [
     "ContactPage",
     "Contacts",
     "DeliveryLog",
+    "DigestContent",
+    "DigestPlace",
+    "DigestWindows",
     "Due",
     "DueSet",
     "EndedSessions",
@@ -114,9 +125,12 @@ __all__ = [
     "LedgerIndex",
     "LedgerRestore",
     "LedgerScan",
+    "LimitedMail",
     "LookupKeys",
+    "MailAllowance",
     "MailBlock",
     "MailClaims",
+    "MailLimits",
     "MailTransport",
     "OpenAges",
     "OperationProgress",

@@ -7,6 +7,7 @@ from typing import Protocol
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.model.ledger import State
+from service.model.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,15 @@ class DueSet(Protocol):
     """Deliveries that wait in Redis for their next attempt; and since when others are held."""
 
     async def add(
-        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+        self,
+        deliveries: Sequence[Delivery],
+        due_ms: Sequence[int],
+        states: Sequence[State] = (),
+        reasons: Sequence[Reason] = (),
     ) -> None:
-        """Store deliveries with the times of their next attempts (ms); adding one again replaces its time.
+        """Store deliveries with the times at which they are dispatched (ms); adding one again replaces its time.
 
-        `states`: the state in which each waits, `deferred` where none is passed.
+        `states`: the state in which each waits, `deferred` where none is passed. `reasons`: why, of held ones.
         """
         ...
 
@@ -51,6 +56,34 @@ class DueSet(Protocol):
 
     async def standing(self) -> Mapping[tuple[Lane, State], int]:
         """Return how many wait in each lane and state, without those that have none."""
+        ...
+
+    async def held_by_reason(self) -> Mapping[tuple[Lane, Reason], int]:
+        """Return how many are held until a time for each lane and reason, without those that have none."""
+        ...
+
+    async def page(
+        self, after: tuple[int, str] = (0, ""), limit: int = 100
+    ) -> Sequence[tuple[int, Delivery]]:
+        """Return deliveries that wait with the times (ms) at which they are due, in the order of (time, id).
+
+        Only those after this place. Raise Unavailable.
+        """
+        ...
+
+    async def held_of(self, recipient: str) -> Sequence[str]:
+        """Return the ids of the deliveries of a recipient that are held until a time."""
+        ...
+
+    async def with_held(self, recipients: Sequence[str]) -> Sequence[bool]:
+        """Return for each recipient whether any delivery may be held until a time: cheap, for every change of a row."""
+        ...
+
+    async def hasten(self, delivery_ids: Sequence[str], at_ms: int) -> int:
+        """Make deliveries that wait due at a time (ms) at the latest, and return of how many the time has changed.
+
+        The email stage then decides anew whether and until when they are held. Leased ones are left alone.
+        """
         ...
 
     async def oldest_ms(self) -> int | None:

@@ -1,7 +1,8 @@
 """The codes of states, reasons, channels, rules and common details in the ledger's rows.
 
-A code is a place in its list, from 1 on: new members go to the end, and none is ever removed, since rows have them. The
-scripts know some codes of states by their numbers (`ledger_functions.lua`).
+A code is a place in its list, from 1 on: new members go to the end, and none is ever removed, since rows have them. A
+state has four bits, so the code of the sixteenth is 0. The scripts know some codes of states by their numbers
+(`ledger_functions.lua`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ STATES: Sequence[State] = (
     State.superseded,
     State.withdrawn,
     State.dead,
+    State.digested,
 )
 
 REASONS: Sequence[Reason] = (
@@ -84,6 +86,13 @@ REASONS: Sequence[Reason] = (
     Reason.replayed,
     Reason.state_lost,
     Reason.retention_over,
+    Reason.retimed,
+    Reason.scheduled,
+    Reason.inbox_first,
+    Reason.quiet_hours,
+    Reason.limit,
+    Reason.digest,
+    Reason.empty_digest,
 )
 
 CHANNELS: Sequence[Channel] = (Channel.email, Channel.inbox)
@@ -114,7 +123,7 @@ def _codes(members: Sequence[T]) -> Mapping[T, int]:
     return {member: code for code, member in enumerate(members, 1)}
 
 
-STATE_CODES = _codes(STATES)
+STATE_CODES = {state: code % 16 for state, code in _codes(STATES).items()}
 REASON_CODES = _codes(REASONS)
 CHANNEL_CODES = _codes(CHANNELS)
 RULE_CODES = _codes(RULES)

@@ -241,7 +241,7 @@ def _length(octets: bytes, place: int) -> tuple[int, int]:
 
 
 def _member(states: Sequence[State], code: int) -> State:
-    if not 0 < code <= len(states):
+    if code > len(states):  # code 0 is the last one's
         raise ValueError("not a state of the ledger")
     return states[code - 1]
 

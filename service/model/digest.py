@@ -1,0 +1,71 @@
+"""Digests: deliveries of one recipient that are sent in one message.
+
+A digest is a delivery of its own, of the type `digest`, with its own event, so that everything that can happen to a
+message happens to it in the same way. Its items are the deliveries that it stands for; the ledger says of each of them
+in which digest it is, by the step `digested` with the digest's id.
+"""
+
+from typing import NamedTuple
+
+from service.model.catalogue import DIGEST, AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery, json_document
+from service.model.ids import delivery_id, event_key
+
+DIGEST_SOURCE = "tocsin/digest"
+"""The source of the events of digests."""
+
+
+class DigestItem(NamedTuple):
+    """A delivery that is put into the open window of its recipient and group, or opens it.
+
+    `window`: recipient, group, and where the recipient's row is. `digest`: the delivery of the digest that the item
+    opens if no window is open. `due_ms`: when the window closes then.
+    """
+
+    delivery: Delivery
+    window: str
+    digest: Delivery
+    due_ms: int
+
+
+def window_key(delivery: Delivery, group: str) -> str:
+    """Return which items can be in one digest: those of one group for one recipient, found in one table.
+
+    Contacts and addresses in groups are found by the account or the group that they belong to.
+    """
+    in_recipients = delivery.rule in {AudienceRule.users, AudienceRule.role}
+    return f"{group}|{'' if in_recipients else f'{delivery.rule}|{delivery.matched}'}"
+
+
+def digest_of(first: Delivery, group: str, opened_ms: int, deadline_ms: int) -> Delivery:
+    """Return the delivery of the digest that an item opens (ms); the same for the same item."""
+    event = event_key(DIGEST_SOURCE, first.id)
+    return Delivery(
+        id=delivery_id(event, first.recipient, Channel.email),
+        event=event,
+        event_id=first.id,
+        source=DIGEST_SOURCE,
+        type=DIGEST,
+        channel=Channel.email,
+        recipient=first.recipient,
+        rule=first.rule,
+        matched=first.matched,
+        created_ms=opened_ms,
+        received_ms=opened_ms,
+        queued_ms=opened_ms,
+        deadline_ms=deadline_ms,
+        decided="items that wait for a digest",
+        row_version=first.row_version,
+        address=first.address,
+        name=first.name,
+        locale=first.locale,
+        timezone=first.timezone,
+        document=json_document({"group": group}),
+        lane=first.lane,
+    )
+
+
+def is_digest(delivery: Delivery) -> bool:
+    """Return whether a delivery is a digest."""
+    return delivery.type == DIGEST
