@@ -131,13 +131,13 @@ def _unknown_fields(
 def _waits_in_vain(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
     """Yield what holds mail of a type for which nothing may hold it, or which has no mail or no inbox for it."""
     mailed, shown = (channel in notification_type.channels for channel in (Channel.email, Channel.inbox))
-    for field in ("digest", "limit", "quiet_hours", "mail_if_unread_s"):
+    for field in ("digest", "limit", "quiet_hours", "mail_if_unread_s", "reminders"):
         if not getattr(notification_type, field):
             continue
         name = field.removesuffix("_s")
         if not mailed:
             yield name, "the type has no mail"
-        if notification_type.mandatory:
+        if notification_type.mandatory and field in {"digest", "limit", "quiet_hours"}:
             yield name, "mail of a mandatory type is sent at once"
     for field in ("mail_if_unread_s", "reminders"):
         if getattr(notification_type, field) and not shown:

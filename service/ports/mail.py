@@ -71,6 +71,16 @@ class Renderer(Protocol):
         """
         ...
 
+    def digest(
+        self,
+        delivery: Delivery,
+        items: Sequence[Delivery],
+        headers: Mapping[str, str],
+        preferences: str = "",
+    ) -> bytes:
+        """Return the message of a digest, as `email` does. `items`: oldest first, of one or several types."""
+        ...
+
     def check(self) -> None:
         """Render every template once. Raise TemplateFault for the first that fails."""
         ...
