@@ -15,7 +15,13 @@ from starlette.routing import Route
 
 from service.adapters.brand_file import BrandError, load_brands
 from service.adapters.catalogue_file import CatalogueError, load_catalogue
-from service.adapters.templates import Preview, TemplateFault, TemplateRenderer, render_preview
+from service.adapters.templates import (
+    Preview,
+    TemplateFault,
+    TemplateRenderer,
+    digest_samples,
+    render_preview,
+)
 from service.dev.ports import LOOPBACK
 from service.dev.preview_pages import SCRIPT, SHELL, PreviewChoice, error_page, preview_page
 from service.ports import RenderFailed
@@ -86,7 +92,8 @@ class PreviewServer:
 
     def _page_text(self, choice: PreviewChoice) -> str:
         renderer, preview = self._render(choice)
-        names = [type_.name for type_ in renderer.library.catalogue]
+        catalogue = renderer.library.catalogue
+        names = [*digest_samples(catalogue), *(type_.name for type_ in catalogue)]
         return preview_page(names, list(renderer.brands.tables), choice, preview)
 
     async def _first(self, _: Request) -> Response:

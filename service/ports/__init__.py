@@ -34,6 +34,7 @@ from service.ports.inbox import (
 )
 from service.ports.ledger import MANY, EventHead, EventPosition, Ledger, LedgerIndex, LedgerRestore
 from service.ports.mail import (
+    DigestItemsFailed,
     Lease,
     MailClaims,
     MailTransport,
@@ -99,6 +100,7 @@ __all__ = [
     "Contacts",
     "DeliveryLog",
     "DigestContent",
+    "DigestItemsFailed",
     "DigestPlace",
     "DigestWindows",
     "Due",

@@ -78,7 +78,11 @@ class Renderer(Protocol):
         headers: Mapping[str, str],
         preferences: str = "",
     ) -> bytes:
-        """Return the message of a digest, as `email` does. `items`: oldest first, of one or several types."""
+        """Return the message of a digest with its items, oldest first; the rest as `email`.
+
+        Raise DigestItemsFailed for items that cannot be rendered: without them, the digest can be. Any other
+        RenderFailed is of the digest itself.
+        """
         ...
 
     def check(self) -> None:
@@ -96,6 +100,14 @@ class Renderer(Protocol):
 
 class RenderFailed(Exception):
     """A template could not be rendered with this data; retrying does not help."""
+
+
+class DigestItemsFailed(RenderFailed):
+    """Items of a digest could not be rendered: `reasons` has the reason of each by the id of its delivery."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__(f"{len(reasons)} items of the digest cannot be rendered")
+        self.reasons = reasons
 
 
 class SoftBounceScores(Protocol):

@@ -1,9 +1,9 @@
 """A renderer of the few fields that tests check."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from service.model.delivery import Delivery
-from service.ports import RenderFailed
+from service.ports import DigestItemsFailed, RenderFailed
 
 
 class FakeRenderer:
@@ -12,6 +12,18 @@ class FakeRenderer:
     def email(self, delivery: Delivery, headers: Mapping[str, str], preferences: str = "") -> bytes:
         self._check(delivery)
         return f"To: {delivery.address}\r\nSubject: {delivery.type}\r\n\r\n{delivery.name}\r\n".encode()
+
+    def digest(
+        self,
+        delivery: Delivery,
+        items: Sequence[Delivery],
+        headers: Mapping[str, str],
+        preferences: str = "",
+    ) -> bytes:
+        if failed := [item.id for item in items if "unrenderable" in item.data]:
+            raise DigestItemsFailed(dict.fromkeys(failed, "data.unrenderable is present"))
+        lines = "".join(f"{item.id}\r\n" for item in items)
+        return f"To: {delivery.address}\r\nSubject: {delivery.type}\r\n\r\n{lines}".encode()
 
     def check(self) -> None:
         """Nothing to check: it has no templates."""

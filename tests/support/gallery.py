@@ -19,14 +19,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from service.adapters.brand_file import load_brands
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.templates import TemplateRenderer, render_preview
+from service.adapters.templates import TemplateRenderer, digest_samples, render_preview
 from service.adapters.templates.preview import render_sample
 from service.api.routes.unsubscribe_page import UnsubscribePage
 from service.api.routes.unsubscribe_page import page as unsubscribe_page
 from service.dev.catcher import CaughtMail, MailStore
 from service.dev.catcher import pages as catcher_pages
 from service.dev.preview_pages import PreviewChoice, preview_page
-from service.model.catalogue import Catalogue
+from service.model.catalogue import Catalogue, DigestRule
 from service.pages.brand import Brands, BrandTable
 from service.settings import Settings, templates_directory
 from tests.support.paths import ROOT
@@ -51,6 +51,7 @@ BRAND = {
     },
 }
 BRANDED = ("overbid", "reset_password", "callback_requested", "payment_failed")
+DIGEST_GROUP = "auctions"
 _LOGO_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="180" height="36"><circle cx="18" cy="18" r="14" fill="#0f766e"/>'
     '<text x="42" y="24" font-family="sans-serif" font-size="16" font-weight="700" fill="#12312e">'
@@ -173,8 +174,10 @@ def take_screenshots(
 def render_samples(catalogue: Catalogue, settings: Settings, locale: str) -> dict[str, str]:
     """Return the HTML of each type's sample message by the type's name, and of some in the look of BRAND."""
     brands = Brands(load_brands(settings.mail).default, {"shop": BrandTable.model_validate(BRAND)})
+    catalogue = _with_digests(catalogue)
     renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
     looks = [(type_.name, "") for type_ in catalogue] + [(name, "shop") for name in BRANDED]
+    looks += [(name, "") for name in digest_samples(catalogue)] + [(f"digest:{DIGEST_GROUP}", "shop")]
     samples = {
         " ".join(filter(None, (name, brand))): render_preview(
             renderer, settings.mail, name, locale, brand
@@ -182,6 +185,15 @@ def render_samples(catalogue: Catalogue, settings: Settings, locale: str) -> dic
         for name, brand in looks
     }
     return samples | render_pages(catalogue, brands, renderer, settings, locale)
+
+
+def _with_digests(catalogue: Catalogue) -> Catalogue:
+    """Return the catalogue with a group of three types whose mail is sent in digests."""
+    types = {type_.name: type_ for type_ in catalogue}
+    for name in ("overbid", "auction_finished", "message_from_buyer"):
+        rule = DigestRule(group=DIGEST_GROUP, key="{lot_id}", most=6)
+        types[name] = types[name].model_copy(update={"digest": rule})
+    return Catalogue(types)
 
 
 def render_pages(

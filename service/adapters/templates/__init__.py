@@ -6,13 +6,13 @@ How an email is made:
 2. `context` gives the template its names: the event's data, the recipient, links to the product.
 3. `environment` runs the template, sandboxed; `formats` writes dates, numbers and money.
 4. `headers` and `quoted_printable` encode the pieces; `message` joins them to an RFC 5322 message.
-5. `renderer` ties these together and adds the DKIM signature.
+5. `renderer` ties these together and adds the DKIM signature; `digest` has the lines of a digest.
 
 `check` tests every template at the start, `preview` and `sample` render a type without an event.
 """
 
 from service.adapters.templates.library import TemplateFault
-from service.adapters.templates.preview import Preview, render_preview
+from service.adapters.templates.preview import Preview, digest_samples, render_preview
 from service.adapters.templates.renderer import TemplateRenderer
 
-__all__ = ["Preview", "TemplateFault", "TemplateRenderer", "render_preview"]
+__all__ = ["Preview", "TemplateFault", "TemplateRenderer", "digest_samples", "render_preview"]

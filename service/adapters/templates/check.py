@@ -1,18 +1,20 @@
 """The start-up check: render every template of every type, or name in one line the one that cannot be used."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 
+from service.adapters.templates.digest import DIGEST_PAGES
 from service.adapters.templates.library import Library, TemplateFault
-from service.adapters.templates.sample import sample_delivery
+from service.adapters.templates.sample import sample_delivery, sample_digest, sample_items
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.delivery import Delivery, json_document
 from service.ports import RenderFailed
 
 _NAMES = {"data", "recipient", "product", "link", "plural", "button", "action_url"}
 _RECIPIENT_FIELDS = {"name", "locale", "role", "timezone"}
+_DIGEST_NAMES = {"recipient", "product", "link", "plural", "button", "action_url", "count", "more", "types"}
 _DISALLOWED = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
@@ -36,25 +38,61 @@ def check_templates(library: Library, render: Callable[[Delivery], object]) -> N
                     raise TemplateFault(f"{failure} (with the sample of {name})") from failure
 
 
+def check_digests(library: Library, render: Callable[[Delivery, Sequence[Delivery]], object]) -> None:
+    """Raise TemplateFault for the first fault in a template of digests, as `check_templates`; without groups, for none.
+
+    Call `render` with digests of each group in each locale that its types are written in: of one item, of each type
+    alone with more items than are shown, and of all types.
+    """
+    groups = library.catalogue.digest_groups()
+    for name in DIGEST_PAGES if groups else ():
+        for locale in library.locales(name):
+            for line, fault in (
+                *_unknown_names(tree := library.parse(name, locale), _DIGEST_NAMES),
+                *_button_faults(tree),
+            ):
+                raise TemplateFault(f"{name}/{locale}.j2: line {line}: {fault}")
+    for group, types in groups.items():
+        for locale in sorted({locale for type_ in types for locale in library.locales(type_.name)}):
+            for name in DIGEST_PAGES:
+                written = library.page(name, locale).locale
+                if written.partition("-")[0] != locale.partition("-")[0]:
+                    raise TemplateFault(
+                        f"{name}/{locale}.j2 is missing: types of {group} are written in {locale}"
+                    )
+            for digest, items in _trial_digests(group, types, locale):
+                try:
+                    render(digest, items)
+                except RenderFailed as failure:
+                    raise TemplateFault(f"{failure} (with a digest of {group})") from failure
+
+
 def _faults(tree: nodes.Template, notification_type: NotificationType) -> Iterator[tuple[int, str]]:
     """Yield line and reason of each use of a name that fails, or is always undefined, for some event.
 
     Reading the parsed template needs no event, so a branch that the samples do not reach is checked too.
     """
+    yield from _unknown_names(tree, _NAMES)
+    for attribute in tree.find_all(nodes.Getattr):
+        parent = attribute.node.name if isinstance(attribute.node, nodes.Name) else ""
+        if parent == "data" and attribute.attr not in notification_type.meta:
+            yield attribute.lineno, f"data.{attribute.attr} is not a field of {notification_type.name}"
+    yield from _person_ids(tree, notification_type)
+    yield from _button_faults(tree)
+
+
+def _unknown_names(tree: nodes.Template, names: Set[str]) -> Iterator[tuple[int, str]]:
+    """Yield line and reason of each statement that is not allowed, and of each name that is always undefined."""
     for node in tree.find_all(_DISALLOWED):
-        yield node.lineno, f"{type(node).__name__.lower()} is not allowed in the template of a type"
-    unknown = find_undeclared_variables(tree) - _NAMES
+        yield node.lineno, f"{type(node).__name__.lower()} is not allowed in a template"
+    unknown = find_undeclared_variables(tree) - names
     for name in tree.find_all(nodes.Name):
         if name.name in unknown:
             yield name.lineno, f"{name.name} is unknown"
     for attribute in tree.find_all(nodes.Getattr):
         parent = attribute.node.name if isinstance(attribute.node, nodes.Name) else ""
-        if parent == "data" and attribute.attr not in notification_type.meta:
-            yield attribute.lineno, f"data.{attribute.attr} is not a field of {notification_type.name}"
         if parent == "recipient" and attribute.attr not in _RECIPIENT_FIELDS:
             yield attribute.lineno, f"recipient.{attribute.attr} is unknown"
-    yield from _person_ids(tree, notification_type)
-    yield from _button_faults(tree)
 
 
 def _person_ids(node: nodes.Node, notification_type: NotificationType) -> Iterator[tuple[int, str]]:
@@ -96,3 +134,15 @@ def _trial_deliveries(notification_type: NotificationType, locale: str) -> Itera
     required = {name: value for name, value in full.data.items() if name in meta and meta[name].required}
     yield full
     yield full.replace(document=json_document(required), name="", rule=AudienceRule.role, matched="admin")
+
+
+def _trial_digests(
+    group: str, types: Sequence[NotificationType], locale: str
+) -> Iterator[tuple[Delivery, Sequence[Delivery]]]:
+    """Yield digests and their items: of one item, of more than are shown of each type alone, of all types."""
+    digest = sample_digest(group, types[0], locale)
+    yield digest, sample_items(types[:1], locale, 1)
+    for notification_type in types:
+        most = notification_type.digest.most if notification_type.digest else 0
+        yield digest, sample_items([notification_type], locale, 2 * most + 1)
+    yield digest.replace(name=""), sample_items(types, locale, 2 * len(types))

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 
 from service.adapters.templates.context import Link
+from service.adapters.templates.digest import DIGEST_PAGES
 from service.adapters.templates.environment import (
     compile_template,
     make_environment,
@@ -15,10 +16,11 @@ from service.adapters.templates.environment import (
     read_source,
 )
 from service.adapters.templates.layout import Layout, LayoutKind, read_layout
-from service.adapters.templates.page import CheckedLayout, Page, compile_page
+from service.adapters.templates.page import BLOCKS, DIGEST_BLOCKS, CheckedLayout, Page, compile_page
 from service.model.catalogue import Catalogue
 from service.pages.brand import Brand
 from service.ports import RenderFailed
+from service.settings import templates_directory
 
 
 class TemplateFault(Exception):
@@ -46,8 +48,9 @@ class Library:
         """The names that have the same values in every message."""
         self._layouts: dict[tuple[str, LayoutKind], CheckedLayout] = {}
         self._pages: dict[tuple[str, str], Page] = {}
-        self._files = {
-            (path.parent.name, path.stem)
+        self._files = _digest_files(templates_directory()) | _digest_files(directory)
+        self._files |= {
+            (path.parent.name, path.stem): path
             for path in directory.glob("*/*.j2")
             if path.parent.name in catalogue
         }
@@ -56,19 +59,21 @@ class Library:
     def page(self, type_name: str, locale: str) -> Page:
         """Return the page of a type; for de-AT the first that exists of de-AT, de, the default locale, en.
 
+        Digests have the pages of `DIGEST_PAGES`, the shipped ones where the directory has none.
+
         Raise RenderFailed when none of them exists, TemplateFault when it cannot be compiled.
         """
         key = (type_name, self._template_locale(type_name, locale))
         return self._pages.get(key) or self._load(*key)
 
     def locales(self, type_name: str) -> tuple[str, ...]:
-        """Return the locales that a type is written in, sorted."""
+        """Return the locales that a type, or a template of digests, is written in, sorted."""
         return tuple(sorted(locale for name, locale in self._files if name == type_name))
 
     def parse(self, type_name: str, locale: str) -> nodes.Template:
         """Return the syntax tree of a template. Raise TemplateFault when it cannot be compiled."""
         self.page(type_name, locale)  # first: it turns a fault of the file into a TemplateFault
-        return self._text.parse(read_source(self._directory / type_name / f"{locale}.j2"))
+        return self._text.parse(read_source(self._files[type_name, locale]))
 
     def _choose_locale(self, type_name: str, locale: str) -> str:
         for candidate in fallback_locales(locale, self.default_locale):
@@ -79,8 +84,9 @@ class Library:
     def _load(self, type_name: str, locale: str) -> Page:
         name = f"{type_name}/{locale}.j2"
         try:
-            source = read_source(self._directory / name)
-            page = compile_page(type_name, locale, source, self.layout(type_name, locale))
+            source = read_source(self._files[type_name, locale])
+            blocks = DIGEST_BLOCKS if type_name in DIGEST_PAGES else BLOCKS
+            page = compile_page(type_name, locale, source, self.layout(type_name, locale), expected=blocks)
         except TemplateSyntaxError as error:
             raise TemplateFault(f"{error.name or name}: line {error.lineno}: {error.message}") from error
         except (OSError, UnicodeDecodeError, TemplateError) as error:
@@ -90,7 +96,7 @@ class Library:
 
     def layout(self, type_name: str, locale: str) -> CheckedLayout:
         """Return the layout of a type. Raise TemplateFault when it cannot be used."""
-        kind = LayoutKind.of(self.catalogue[type_name])
+        kind = LayoutKind.of(self.catalogue[type_name.partition("/")[0]])
         for candidate in fallback_locales(locale, self.default_locale):
             if (candidate, kind) in self._layouts:
                 return self._layouts[candidate, kind]
@@ -110,6 +116,11 @@ class Library:
         compile_template(self._html, layout.html, f"layout/html.j2 ({locale})")
         compile_template(self._text, layout.text, f"layout/text.j2 ({locale})")
         return CheckedLayout(layout, self._html, self._text, parse_button(self._html, layout.button))
+
+
+def _digest_files(directory: Path) -> dict[tuple[str, str], Path]:
+    """Return the templates of digests in a directory, by name and locale."""
+    return {(name, path.stem): path for name in DIGEST_PAGES for path in (directory / name).glob("*.j2")}
 
 
 def fallback_locales(locale: str, default: str) -> Iterator[str]:

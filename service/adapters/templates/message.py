@@ -26,15 +26,18 @@ class SharedHeaders:
 
 
 def shared_headers(
-    mail: MailSettings, sender_name: str, type_name: str, domain: str, locale: str
+    mail: MailSettings, sender_name: str, list_name: str, domain: str, locale: str
 ) -> SharedHeaders:
-    """Return the headers of a type in a locale. Raise RenderFailed when the sender is not exactly one address."""
+    """Return the headers of a type, or of a group's digests, in a locale.
+
+    Raise RenderFailed when the sender is not exactly one address.
+    """
     sender_id = "".join(filter(str.isalnum, mail.list_domain))[:15]
     last = (
         "MIME-Version: 1.0\r\n"
         "Auto-Submitted: auto-generated\r\n"  # RFC 3834: no automatic reply, such as a vacation notice
-        f"List-Id: <{type_name}.{mail.list_domain}>\r\n"
-        f"Feedback-ID: {type_name}:{domain}:{locale}:{sender_id}\r\n"
+        f"List-Id: <{list_name}.{mail.list_domain}>\r\n"
+        f"Feedback-ID: {list_name}:{domain}:{locale}:{sender_id}\r\n"
         f"Content-Language: {locale.replace('_', '-')}\r\n"
         'Content-Type: multipart/alternative; boundary="=_tocsin"\r\n\r\n'
     )

@@ -21,6 +21,7 @@ from service.adapters.templates.styles import inline_css
 
 LINES = ("subject", "preheader", "inbox")
 BLOCKS = (*LINES, "text", "html")
+DIGEST_BLOCKS = ("subject", "preheader", "text", "html")
 _BLOCK = re.compile(r"\{%-?\s*block\s+(\w+)\s*-?%\}(.*?)\{%-?\s*endblock(?:\s+\w+)?\s*-?%\}", re.DOTALL)
 
 
@@ -54,20 +55,20 @@ class Page:
         return "".join(part_pieces(self.lines[name], names))
 
 
-def split_blocks(source: str, name: str) -> dict[str, str]:
-    """Return the source of each block, without the white space around it.
+def split_blocks(source: str, name: str, expected: Sequence[str] = BLOCKS) -> dict[str, str]:
+    """Return the source of each expected block, without the white space around it.
 
     Raise TemplateSyntaxError when a block is missing, repeated or unknown.
     """
     names = [match[1] for match in _BLOCK.finditer(source)]
-    for block in BLOCKS:
+    for block in expected:
         if names.count(block) != 1:
             raise TemplateSyntaxError(
                 f"block {block!r} is {'missing' if block not in names else 'repeated'}", 1, name
             )
     for block in names:
-        if block not in BLOCKS:
-            raise TemplateSyntaxError(f"block {block!r} is not one of {', '.join(BLOCKS)}", 1, name)
+        if block not in expected:
+            raise TemplateSyntaxError(f"block {block!r} is not one of {', '.join(expected)}", 1, name)
     return {match[1]: match[2].strip() for match in _BLOCK.finditer(source)}
 
 
@@ -77,13 +78,15 @@ def compile_page(
     source: str,
     layout: CheckedLayout,
     body: type[PartCodeGenerator] = BodyCodeGenerator,
+    *,
+    expected: Sequence[str] = BLOCKS,
 ) -> Page:
-    """Return the page of a template; `body` writes the code of its bodies.
+    """Return the page of a template of the `expected` blocks; `body` writes the code of its bodies.
 
     Raise TemplateSyntaxError with the line of `source`.
     """
     name = f"{type_name}/{locale}.j2"
-    blocks = split_blocks(source, name)
+    blocks = split_blocks(source, name, expected)
     blocks["html"] = inline_css(blocks["html"], layout.source.css)
     html, text = layout.html, layout.text
     try:
@@ -94,7 +97,11 @@ def compile_page(
             locale,
             compile_part(body, html, layout.source.html, name, bodies=in_html, button=layout.button),
             compile_part(body, text, layout.source.text, name, bodies=in_text),
-            {block: compile_part(PartCodeGenerator, text, blocks[block], name) for block in LINES},
+            {
+                block: compile_part(PartCodeGenerator, text, blocks[block], name)
+                for block in LINES
+                if block in blocks
+            },
         )
     except TemplateSyntaxError:
         # The joined blocks have other line numbers. Compiling the whole source raises with the author's line.

@@ -1,14 +1,18 @@
-"""A preview of a type as its recipients will see it, made from the catalogue's sample."""
+"""A preview of a type, or of digests, as recipients will see it, made from the catalogue's samples."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 
 from service.adapters.templates.renderer import TemplateRenderer
-from service.adapters.templates.sample import sample_delivery
-from service.model.catalogue import AudienceRule
+from service.adapters.templates.sample import sample_delivery, sample_digest, sample_items
+from service.model.catalogue import DIGEST, AudienceRule, Catalogue, NotificationType
 from service.model.delivery import Delivery
+from service.model.digest import is_digest
 from service.pages.brand import Brands
 from service.settings import MailSettings
+
+_DIGEST_PREFIX = f"{DIGEST}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,9 @@ class Preview:
 def render_preview(
     renderer: TemplateRenderer, mail: MailSettings, type_name: str, locale: str, brand: str = ""
 ) -> Preview:
-    """Return the preview of a type in a locale and in the look of a brand, by its key.
+    """Return the preview of a type, or of a digest by its name, in a locale and in the look of a brand, by its key.
 
-    Raise KeyError for an unknown type or brand, RenderFailed.
+    Raise KeyError for an unknown type, digest or brand, RenderFailed.
     """
     delivery, content = render_sample(renderer, mail, type_name, locale, brand)
     message = message_from_bytes(content, policy=policy.default)
@@ -38,8 +42,8 @@ def render_preview(
         html=html,
         text=text,
         subject=str(message["Subject"]),
-        preheader=renderer.line("preheader", delivery),
-        inbox=renderer.inbox_line(delivery),
+        preheader=_preheader(renderer, delivery, type_name, locale, brand),
+        inbox="" if is_digest(delivery) else renderer.inbox_line(delivery),
         headers=tuple((name, str(value)) for name, value in message.items()),
         size=len(content),
     )
@@ -48,20 +52,57 @@ def render_preview(
 def render_sample(
     renderer: TemplateRenderer, mail: MailSettings, type_name: str, locale: str, brand: str = ""
 ) -> tuple[Delivery, bytes]:
-    """Return the delivery of a type's sample and its message. Raise as `render_preview`.
+    """Return the delivery of a sample and its message. Raise as `render_preview`.
 
     The headers (RFC 8058) and the link to the preferences are those that the email stage adds, with fake tokens.
     """
-    notification_type = renderer.library.catalogue[type_name]
-    delivery = _in_brand(sample_delivery(notification_type, locale), renderer.brands, brand)
     headers = {
         "List-Unsubscribe": f"<{mail.unsubscribe_base}/unsubscribe/sample>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
     preferences = f"{mail.unsubscribe_base}/preferences/sample"
+    if type_name.startswith(_DIGEST_PREFIX):
+        digest, items = _sample_digest(renderer, type_name, locale, brand)
+        return digest, renderer.digest(digest, items, headers, preferences)
+    notification_type = renderer.library.catalogue[type_name]
+    delivery = _in_brand(sample_delivery(notification_type, locale), renderer.brands, brand)
     return delivery, renderer.email(
         delivery, headers if notification_type.unsubscribable else {}, preferences
     )
+
+
+def digest_samples(catalogue: Catalogue) -> Mapping[str, tuple[str, Sequence[NotificationType]]]:
+    """Return the digests that can be shown by their names, with the group and the types of their items.
+
+    `digest:GROUP` has items of all types of a group, `digest:TYPE` of one of several.
+    """
+    samples: dict[str, tuple[str, Sequence[NotificationType]]] = {}
+    for group, types in catalogue.digest_groups().items():
+        samples |= {f"{_DIGEST_PREFIX}{declared.name}": (group, [declared]) for declared in types}
+    for group, types in catalogue.digest_groups().items():
+        samples[f"{_DIGEST_PREFIX}{group}"] = (group, types)
+        if len(types) == 1 and types[0].name != group:
+            del samples[f"{_DIGEST_PREFIX}{types[0].name}"]
+    return samples
+
+
+def _sample_digest(
+    renderer: TemplateRenderer, name: str, locale: str, brand: str
+) -> tuple[Delivery, Sequence[Delivery]]:
+    """Return the delivery of a digest and its items: more than it shows. Raise KeyError."""
+    group, types = digest_samples(renderer.library.catalogue)[name]
+    most = types[0].digest.most if types[0].digest else 0
+    items = [
+        _in_brand(item, renderer.brands, brand) for item in sample_items(types, locale, 2 * most + len(types))
+    ]
+    return sample_digest(group, types[0], locale), items
+
+
+def _preheader(renderer: TemplateRenderer, delivery: Delivery, name: str, locale: str, brand: str) -> str:
+    """Return the preheader of a sample."""
+    if not is_digest(delivery):
+        return renderer.line("preheader", delivery)
+    return renderer.digest_line("preheader", *_sample_digest(renderer, name, locale, brand))
 
 
 def _in_brand(delivery: Delivery, brands: Brands, key: str) -> Delivery:

@@ -1,8 +1,13 @@
-"""A delivery of a type's sample event, for the start-up check and for previews."""
+"""A delivery of a type's sample event, and a digest of several, for the start-up check and for previews."""
+
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
 
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
+from service.model.digest import digest_of
 from service.model.ids import delivery_id, event_key
 
 SAMPLE_MS = 1_790_000_000_000  # 21 September 2026: fixed, so that screenshots of samples can be compared
@@ -34,3 +39,41 @@ def sample_delivery(
         document=json_document(notification_type.sample.get("data", {})),
         lane=notification_type.lane,
     )
+
+
+def sample_items(types: Sequence[NotificationType], locale: str, count: int) -> Sequence[Delivery]:
+    """Return `count` deliveries of the sample events of `types` in turn, one a minute, oldest first.
+
+    The fields of a type's digest key differ in every second one.
+    """
+    samples = [(declared, sample_delivery(declared, locale)) for declared in types]
+    items = []
+    for number in range(count):
+        declared, sample = samples[number % len(types)]
+        event = event_key(sample.source, f"{sample.type} {number}")
+        at_ms = SAMPLE_MS + number * 60_000
+        items.append(
+            sample.replace(
+                id=delivery_id(event, sample.recipient, sample.channel),
+                event=event,
+                created_ms=at_ms,
+                received_ms=at_ms,
+                document=json_document(_other_key(declared, sample.data, number // len(types) // 2)),
+            )
+        )
+    return items
+
+
+def _other_key(declared: NotificationType, data: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    """Return data with another digest key, where it is made of texts and whole numbers; at 0 the same."""
+    values = dict(data)
+    for _, field, _, _ in Formatter().parse(declared.digest.key if declared.digest else ""):
+        if number and field and declared.meta[field].type in ("string", "integer"):
+            value = values.get(field, 0)
+            values[field] = value + number if isinstance(value, int) else f"{value}{number}"
+    return values
+
+
+def sample_digest(group: str, notification_type: NotificationType, locale: str) -> Delivery:
+    """Return the delivery of a digest of a group, opened by the sample event of a type; the same at every call."""
+    return digest_of(sample_delivery(notification_type, locale), group, SAMPLE_MS, SAMPLE_MS + 86_400_000)

@@ -33,7 +33,12 @@ class PreviewPart(StrEnum):
 def preview(
     *,
     type_name: Annotated[
-        str, typer.Argument(metavar="TYPE", help="A notification type.", autocompletion=complete_type)
+        str,
+        typer.Argument(
+            metavar="TYPE",
+            help="A notification type; or digest:GROUP, digest:TYPE.",
+            autocompletion=complete_type,
+        ),
     ] = "",
     locale: Annotated[str, typer.Option(help="Locale; default: TOCSIN_TEMPLATES__LOCALE.")] = "",
     part: Annotated[
@@ -53,15 +58,17 @@ def preview(
     if not type_name:
         raise typer.BadParameter("give a type, or --serve", param_hint="TYPE")
     from service.adapters.brand_file import BrandError, load_brands
-    from service.adapters.templates import TemplateFault, TemplateRenderer, render_preview
+    from service.adapters.templates import TemplateFault, TemplateRenderer, digest_samples, render_preview
     from service.adapters.templates.preview import render_sample
     from service.ports import RenderFailed
 
     settings = load()
     catalogue = load_catalogue(settings)
-    type_ = catalogue.get(type_name)
-    if type_ is None:
-        raise CliError(f"there is no type {type_name}", "`tocsin publish --list` lists the types")
+    declared = catalogue.get(type_name)
+    name = declared.name if declared else type_name
+    if declared is None and name not in (digests := digest_samples(catalogue)):
+        hint = f"; digests: {', '.join(digests)}" if digests else ""
+        raise CliError(f"there is no type {type_name}", f"`tocsin publish --list` lists the types{hint}")
     language = locale or settings.templates.locale
     try:
         brands = load_brands(settings.mail, settings.brand)
@@ -69,15 +76,15 @@ def preview(
             raise CliError(f"there is no brand {brand}", "see the file that TOCSIN_BRAND__OVERRIDES names")
         renderer = TemplateRenderer(settings.mail, settings.templates, catalogue, brands=brands)
         if part is PreviewPart.raw:  # byte for byte as a relay receives it
-            sys.stdout.buffer.write(render_sample(renderer, settings.mail, type_.name, language, brand)[1])
+            sys.stdout.buffer.write(render_sample(renderer, settings.mail, name, language, brand)[1])
             return
-        rendered = render_preview(renderer, settings.mail, type_.name, language, brand)
+        rendered = render_preview(renderer, settings.mail, name, language, brand)
     except BrandError as error:
         raise CliError(str(error), "fix the file") from error
     except (TemplateFault, RenderFailed) as fault:
         raise CliError(str(fault), "fix the template") from fault
     if open_browser:
-        _open(type_.name, rendered)
+        _open(name.replace(":", "-"), rendered)
     else:
         typer.echo(_text(rendered, part))
 

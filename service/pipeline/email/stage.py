@@ -45,6 +45,7 @@ from service.pipeline.holds import Holds
 from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
+    DigestItemsFailed,
     DigestWindows,
     DueSet,
     Inbox,
@@ -324,7 +325,13 @@ class EmailHandler:
         headers, preferences = self._headers(delivery), self._preferences_url(delivery)
         if not is_digest(delivery):
             return self._ports.renderer.email(delivery, headers, preferences)
-        return self._ports.renderer.digest(delivery, digests.rendered(delivery.id), headers, preferences)
+        try:
+            items = digests.rendered(delivery.id)
+            return self._ports.renderer.digest(delivery, items, headers, preferences)
+        except DigestItemsFailed as failed:
+            digests.drop(delivery.id, failed.reasons)
+            items = digests.rendered(delivery.id)
+            return self._ports.renderer.digest(delivery, items, headers, preferences)
 
     async def _dead_letter(
         self, batch: DeliveryBatch, digests: DigestBatch, failed: Mapping[str, Exception]

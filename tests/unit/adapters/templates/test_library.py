@@ -91,7 +91,7 @@ def test_path_as_locale(tmp_path: Path) -> None:
         (
             "{{ data.body }}\n",
             "{% include 'x' %}\n",
-            "note/en.j2: line 4: include is not allowed in the template of a type",
+            "note/en.j2: line 4: include is not allowed in a template",
         ),
         ("{{ data.body }}\n", "{{ data.extra.x }}\n", "note/en.j2: UndefinedError: "),
         (
