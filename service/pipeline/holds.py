@@ -69,7 +69,9 @@ class Holds:
                 decisions[i] = decisions[i]._replace(detail=place.digest, until_ms=place.due_ms)
                 if place.opened:
                     digest = digest_of(held[i].delivery, group_of(decisions[i]), place.opened_ms)
-                    digests[digest.id] = HeldDelivery(digest, decisions[i]._replace(detail="", window=""))
+                    digests[digest.id] = HeldDelivery(
+                        digest, decisions[i]._replace(detail=decisions[i].window)
+                    )
         messages = await self._open(list(digests.values())) if digests else []
         await add_to_due_set(self._due, alone, self._clock.now_ms())
         return StoredHolds(decisions, messages)
@@ -121,7 +123,14 @@ def _item(held: HeldDelivery, now_ms: int) -> DigestItem:
 def _opening(held: HeldDelivery) -> Transition:
     """Return the step with which a digest enters the ledger."""
     digest = held.delivery
-    return Transition(digest.event, digest.id, State.held, held.decision.reason, digest.received_ms)
+    return Transition(
+        digest.event,
+        digest.id,
+        State.held,
+        held.decision.reason,
+        digest.received_ms,
+        detail=held.decision.detail,
+    )
 
 
 def _new_entry(held: HeldDelivery) -> NewEntry:
@@ -134,7 +143,7 @@ def _new_entry(held: HeldDelivery) -> NewEntry:
         State.held,
         held.decision.reason,
         digest.received_ms,
-        "",
+        held.decision.detail,
         digest.rule,
         digest.matched,
     )

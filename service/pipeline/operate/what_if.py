@@ -18,7 +18,7 @@ from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, further_candidates
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
-from service.pipeline.resolve.precedence import Decision
+from service.pipeline.resolve.precedence import Decision, hold_scheduled
 from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
 
 _CHUNK = 500
@@ -34,8 +34,8 @@ class PredictedDelivery(NamedTuple):
 
     @property
     def is_notified(self) -> bool:
-        """Return whether the recipient would be notified."""
-        return self.decision.state is State.queued
+        """Return whether the recipient would be notified, now or later."""
+        return self.decision.state is State.queued or bool(self.decision.until_ms)
 
 
 class WhatIf:
@@ -128,6 +128,8 @@ class WhatIf:
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
             rechecked = {checked.delivery.id: checked.decision for checked in last}
             for delivery, decision in decided:
+                if decision.state is State.queued and not CHANNELS[delivery.channel].suppressible:
+                    decision = hold_scheduled(delivery, at_ms) or decision
                 yield PredictedDelivery(delivery, rechecked.get(delivery.id, decision))
 
     async def _candidates(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
@@ -168,9 +170,23 @@ def _decision_document(predicted: PredictedDelivery | None) -> dict[str, Any]:
     """Return the decision on a delivery; None stands for a recipient that no rule matches."""
     if predicted is None:
         words = "no rule matches the recipient"
-        return {"state": "", "reason": "not_found", "reason_text": words, "why": words}
-    state, reason, why = predicted.decision
-    return {"state": state.value, "reason": reason.value, "reason_text": reason.text, "why": why}
+        return {
+            "state": "",
+            "reason": "not_found",
+            "reason_text": words,
+            "why": words,
+            "until_ms": None,
+            "digest": "",
+        }
+    decision = predicted.decision
+    return {
+        "state": decision.state.value,
+        "reason": decision.reason.value,
+        "reason_text": decision.reason.text,
+        "why": decision.detail,
+        "until_ms": decision.until_ms or None,
+        "digest": decision.window.partition("|")[0],
+    }
 
 
 def _delivery_document(predicted: PredictedDelivery) -> dict[str, Any]:
