@@ -15,6 +15,7 @@ from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
+from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
@@ -69,6 +70,7 @@ from service.ports import (
     Inbox,
     LedgerIndex,
     LedgerRestore,
+    MailLimits,
     OpenAges,
     OutcomeLog,
     PendingRetries,
@@ -115,6 +117,7 @@ class Parts:
     inbox: Inbox
     due: DueSet
     open_ages: OpenAges
+    mail_limits: MailLimits
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
@@ -307,6 +310,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
+        mail_limits=RedisMailLimits(store),
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),

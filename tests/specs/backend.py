@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from service.adapters.redis.client import Store
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
+from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
@@ -32,6 +33,7 @@ from service.ports import (
     Ledger,
     LedgerIndex,
     LedgerRestore,
+    MailLimits,
     SoftBounceScores,
     SupersedeIndex,
     Tables,
@@ -45,6 +47,7 @@ from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
@@ -93,6 +96,7 @@ class Backend:
     workers: Workers
     scores: SoftBounceScores
     reports: WorkerReports
+    limits: MailLimits
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -121,6 +125,7 @@ def fake_backend() -> Backend:
         FakeWorkers(clock),
         FakeSoftBounceScores(),
         FakeWorkerReports(),
+        FakeMailLimits(),
         no_drift,
     )
 
@@ -146,5 +151,6 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisWorkers(store),
         RedisSoftBounceScores(store),
         RedisWorkerReports(store),
+        RedisMailLimits(store),
         lambda recipient: inbox_drift(store, clock, recipient),
     )
