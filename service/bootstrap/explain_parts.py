@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.ledger.ledger import RedisLedger
@@ -60,6 +61,7 @@ def explainer(
         ledger,
         RedisTables(store),
         due=RedisDueSet(store),
+        windows=RedisDigestWindows(store),
         search=RedisAddressSearch(store),
         observer=observer,
         clock=clock,
@@ -69,5 +71,5 @@ def explainer(
 
 def index_s(catalogue: Catalogue) -> int:
     """Return how long the index by recipient keeps a delivery, in seconds: longer than the ledger keeps its row."""
-    longest_s = max((one.retention_s for one in catalogue), default=0)
+    longest_s = max((one.kept_s for one in catalogue), default=0)
     return max(RedisLedger.INDEX_S, longest_s * 3 // 2)

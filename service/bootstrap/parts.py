@@ -13,6 +13,7 @@ from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.mail_limits import RedisMailLimits
@@ -64,12 +65,14 @@ from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import (
     Clock,
     Completeness,
+    DigestWindows,
     DueSet,
     EventLog,
     FanOuts,
     Inbox,
     LedgerIndex,
     LedgerRestore,
+    MailAllowance,
     MailLimits,
     OpenAges,
     OutcomeLog,
@@ -118,6 +121,7 @@ class Parts:
     due: DueSet
     open_ages: OpenAges
     mail_limits: MailLimits
+    windows: DigestWindows
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
@@ -152,7 +156,15 @@ class Parts:
 
     def deliver_inbox(self) -> Handler:
         """Return the handler of the inbox stage: deliveries to inbox entries."""
-        return InboxHandler(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
+        return InboxHandler(
+            self.catalogue,
+            self.inbox,
+            self.ledger,
+            self.renderer,
+            due=self.due,
+            topics=self.topics,
+            clock=self.clock,
+        )
 
     def deliver_email(self) -> Handler:
         """Return the handler of the email stage: deliveries to messages at a relay."""
@@ -167,8 +179,11 @@ class Parts:
             workers=self.workers,
             transport=self.transport,
             renderer=self.renderer,
+            windows=self.windows,
+            limits=self.mail_limits,
             clock=self.clock,
         )
+        mail = self.settings.mail
         return EmailHandler(
             self.catalogue,
             ports,
@@ -177,6 +192,7 @@ class Parts:
             sender=self._sender,
             headers=self._headers,
             preferences_url=self._preferences_url,
+            allowance=MailAllowance(mail.limit_per_hour, mail.limit_per_day),
             in_flight=self.in_flight,
         )
 
@@ -311,6 +327,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
         mail_limits=RedisMailLimits(store),
+        windows=RedisDigestWindows(store),
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),

@@ -30,12 +30,13 @@ from service.ports.turns import Turns
 class InboxHandler:
     """The handler of the inbox stage."""
 
-    def __init__(  # noqa: PLR0917 - the ports, in the order of their use
+    def __init__(
         self,
         catalogue: Catalogue,
         inbox: Inbox,
         ledger: Ledger,
         renderer: Renderer,
+        *,
         due: DueSet,
         topics: TopicNames,
         clock: Clock,

@@ -374,7 +374,7 @@ def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:
 
 
 def _preference(choice: Choice | None) -> dict[str, Any] | None:
-    return None if choice is None else choice.model_dump()
+    return None if choice is None else choice.model_dump(exclude_none=True)
 
 
 def _step(step: HistoryStep) -> dict[str, Any]:

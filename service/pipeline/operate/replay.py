@@ -50,7 +50,7 @@ class ReplayFilter(OutcomeFilter):
     def matches_outcome(self, outcome: Outcome) -> bool:
         """Return whether the filter matches the latest outcome; what goes by itself only if its state is named."""
         by_itself = outcome.state is State.held and outcome.reason in HELD_UNTIL_A_TIME
-        return super().matches_outcome(outcome) and (bool(self.states) or not by_itself)
+        return OutcomeFilter.matches_outcome(self, outcome) and (bool(self.states) or not by_itself)
 
 
 class LatestOutcome(NamedTuple):
