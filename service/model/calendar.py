@@ -5,6 +5,7 @@ the start of quiet hours or as the time of a digest, the first of the two, and a
 comes on each date does not come for a date that a zone skips (Pacific/Apia, 30 December 2011): the next date has it.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -47,7 +48,21 @@ class Frequency(StrEnum):
     weekly = "weekly"
 
 
-LocalTime = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", examples=["08:00"])]
+_LOCAL_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def check_local_time(text: str) -> str:
+    """Return an hour and minute of the day. Raise ValueError for any other text."""
+    if not re.fullmatch(_LOCAL_TIME, text, re.ASCII):
+        raise ValueError("Must be a time such as 08:00.")
+    return text
+
+
+LocalTime = Annotated[
+    str,
+    AfterValidator(check_local_time),
+    Field(examples=["08:00"], json_schema_extra={"pattern": f"^{_LOCAL_TIME}$"}),
+]
 """An hour and minute of the day, in the recipient's zone."""
 
 
