@@ -54,7 +54,7 @@ async def recheck(
     rows = await tables.lookup(_lookup_keys(deliveries))
     recipients = [_current_recipient(delivery, rows) for delivery in deliveries]
     blocks = await _blocks(deliveries, recipients, catalogue, tables)
-    read = await _read_in_inbox(deliveries, catalogue, inbox)
+    read = await _read_in_inbox(deliveries, catalogue, inbox, all_types=together is not None)
     supersede_keys = [delivery.supersede_key for delivery in deliveries]
     keys = sorted({key for key in supersede_keys if key})
     newest = dict(zip(keys, await supersedes.newest(keys) if keys else (), strict=True))
@@ -103,12 +103,17 @@ async def _blocks(
     return blocks
 
 
-async def _read_in_inbox(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox) -> set[str]:
-    """Return the ids of deliveries whose recipient has read the inbox entry, for types that then send no mail."""
+async def _read_in_inbox(
+    deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox, *, all_types: bool
+) -> set[str]:
+    """Return the ids of deliveries whose recipient has read the inbox entry, for types that then send no mail.
+
+    In a digest that is every type: nothing is new in what has been read.
+    """
     skippable = [
         delivery
         for delivery in deliveries
-        if (notification_type := catalogue[delivery.type]).skips_read
+        if ((notification_type := catalogue[delivery.type]).skips_read or all_types)
         and not notification_type.mandatory
         and Channel.inbox in notification_type.channels
     ]

@@ -144,7 +144,16 @@ def from_recipient(row: Recipient | None, recipient: str, rule: AudienceRule, ma
     if row is None:
         return Candidate(recipient, rule, matched, known=False)
     return Candidate(
-        row.id, rule, matched, row.address, row.name, row.locale, row.timezone, row.version, row.preferences
+        row.id,
+        rule,
+        matched,
+        row.address,
+        row.name,
+        row.locale,
+        row.timezone,
+        row.version,
+        row.preferences,
+        quiet_hours=row.quiet_hours,
     )
 
 
@@ -160,6 +169,7 @@ def from_contact(row: Contact) -> Candidate:
         row.timezone,
         row.version,
         row.preferences,
+        quiet_hours=row.quiet_hours,
     )
 
 
