@@ -13,6 +13,7 @@ from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.mail_limits import RedisMailLimits
@@ -64,6 +65,7 @@ from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import (
     Clock,
     Completeness,
+    DigestWindows,
     DueSet,
     EventLog,
     FanOuts,
@@ -118,6 +120,7 @@ class Parts:
     due: DueSet
     open_ages: OpenAges
     mail_limits: MailLimits
+    digest_windows: DigestWindows
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
@@ -311,6 +314,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
         mail_limits=RedisMailLimits(store),
+        digest_windows=RedisDigestWindows(store),
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),
