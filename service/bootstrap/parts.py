@@ -121,7 +121,7 @@ class Parts:
     due: DueSet
     open_ages: OpenAges
     mail_limits: MailLimits
-    windows: DigestWindows
+    digest_windows: DigestWindows
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
@@ -179,7 +179,7 @@ class Parts:
             workers=self.workers,
             transport=self.transport,
             renderer=self.renderer,
-            windows=self.windows,
+            windows=self.digest_windows,
             limits=self.mail_limits,
             clock=self.clock,
         )
@@ -327,7 +327,7 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
         mail_limits=RedisMailLimits(store),
-        windows=RedisDigestWindows(store),
+        digest_windows=RedisDigestWindows(store),
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),

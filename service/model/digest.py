@@ -43,13 +43,14 @@ def window_key(delivery: Delivery, window: str) -> str:
 def digest_of(first: Delivery, group: str, opened_ms: int = 0) -> Delivery:
     """Return the delivery of the digest that an item opens at a time (ms), with the same id for the same item.
 
-    It expires shortly before the ledger forgets it.
+    An item that is sent again opens another one. The digest expires shortly before the ledger forgets it.
     """
-    event = event_key(DIGEST_SOURCE, first.id)
+    event_id = f"{first.id}-{first.replayed_ms}" if first.replayed_ms else first.id
+    event = event_key(DIGEST_SOURCE, event_id)
     return Delivery(
         id=delivery_id(event, first.recipient, Channel.email),
         event=event,
-        event_id=first.id,
+        event_id=event_id,
         source=DIGEST_SOURCE,
         type=DIGEST,
         channel=Channel.email,

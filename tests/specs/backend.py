@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
 from service.adapters.redis.delivery.mail_limits import RedisMailLimits
@@ -25,6 +26,7 @@ from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.suppression import Suppression
 from service.ports import (
     Contacts,
+    DigestWindows,
     DueSet,
     FanOuts,
     Inbox,
@@ -43,6 +45,7 @@ from service.ports import (
     Workers,
 )
 from tests.fakes.clock import FakeClock
+from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
@@ -97,6 +100,7 @@ class Backend:
     scores: SoftBounceScores
     reports: WorkerReports
     limits: MailLimits
+    windows: DigestWindows
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -126,6 +130,7 @@ def fake_backend() -> Backend:
         FakeSoftBounceScores(),
         FakeWorkerReports(),
         FakeMailLimits(),
+        FakeDigestWindows(),
         no_drift,
     )
 
@@ -152,5 +157,6 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisSoftBounceScores(store),
         RedisWorkerReports(store),
         RedisMailLimits(store),
+        RedisDigestWindows(store),
         lambda recipient: inbox_drift(store, clock, recipient),
     )

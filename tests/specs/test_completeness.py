@@ -14,6 +14,7 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
+from service.model.digest import DigestItem, digest_of
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
@@ -92,6 +93,11 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
     "take room": lambda b, n: b.limits.take([limited(n)], 1),
     "give room back": lambda b, n: b.limits.give_back([(f"person{n}", delivery_of(n))]),
+    "add to digest": lambda b, n: b.windows.add(
+        [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1, 9), 5)]
+    ),
+    "seal digest": lambda b, n: b.windows.seal([delivery(n)]),
+    "remove digest": lambda b, n: b.windows.remove([("alice", delivery_of(n))]),
     "withdraw": lambda b, n: b.ledger.withdraw(event(n), 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
     "remove": lambda b, n: b.inbox.remove(f"person{n}", [delivery_of(n)]),

@@ -90,8 +90,11 @@ class DigestBatch:
         return [self._decided(self._digests[digest.id], now_ms) for digest in digests]
 
     async def seal(self, checked: Sequence[RecheckedDelivery], now_ms: int) -> list[RecheckedDelivery]:
-        """Seal the windows of the digests that are to be sent, and decide again where items came meanwhile."""
-        going = [c for c in checked if c.delivery.id in self and c.decision.state is State.queued]
+        """Seal the windows of the digests that are not held, and decide again where items came meanwhile.
+
+        Those that end unsent, too: an item that came after they were read would end with its window.
+        """
+        going = [c for c in checked if c.delivery.id in self and c.decision.state is not State.held]
         if not going:
             return list(checked)
         contents = await self._windows.seal([c.delivery for c in going])
