@@ -94,7 +94,7 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "take room": lambda b, n: b.limits.take([limited(n)], 1),
     "give room back": lambda b, n: b.limits.give_back([(f"person{n}", delivery_of(n))]),
     "add to digest": lambda b, n: b.windows.add(
-        [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1, 9), 5)]
+        [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1), 5)]
     ),
     "seal digest": lambda b, n: b.windows.seal([delivery(n)]),
     "remove digest": lambda b, n: b.windows.remove([("alice", delivery_of(n))]),
