@@ -292,6 +292,10 @@ class Catalogue:
         """Return the type of a name, that of digests included, which no event has. Raise KeyError."""
         return DIGEST_TYPE if name == DIGEST else self._types[name]
 
+    def of_delivery(self, name: str) -> NotificationType | None:
+        """Return the type of a delivery by its name, that of digests included; None for one that is not declared."""
+        return DIGEST_TYPE if name == DIGEST else self._types.get(name)
+
     def __contains__(self, name: object) -> bool:
         return name in self._types
 

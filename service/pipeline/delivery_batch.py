@@ -36,7 +36,7 @@ class DeliveryBatch:
             await turns.worked(len(record.value or b""))
             try:
                 delivery = Delivery.from_bytes(record.value)
-                if delivery.type not in catalogue:
+                if catalogue.of_delivery(delivery.type) is None:
                     raise InvalidEvent(DeadReason.unknown_type, ascii(delivery.type[:128]))
             except InvalidEvent as invalid:
                 reason = invalid

@@ -93,7 +93,7 @@ def _deadline_ms(event: Event, notification_type: NotificationType) -> int:
     """Return when a delivery expires (ms): as the event says, yet not after its ledger entries do."""
     if event.expires_ms is None:
         return event.received_ms + notification_type.ttl_s * 1000
-    last_s = max(notification_type.ttl_s, notification_type.retention_s)
+    last_s = max(notification_type.ttl_s, notification_type.kept_s)
     return min(event.expires_ms, event.received_ms + last_s * 1000)
 
 

@@ -33,7 +33,7 @@ class IncomingEvent(EventInProgress):
     @property
     def head(self) -> EventHead:
         """Return what the ledger keeps of the event."""
-        return EventHead(self.event, self.notification_type.retention_s, self.deliveries, self.position)
+        return EventHead(self.event, self.notification_type.kept_s, self.deliveries, self.position)
 
     @property
     def position(self) -> EventPosition:
