@@ -43,6 +43,7 @@ from service.adapters.tracing import tracing
 from service.bootstrap.explain_parts import explainer, index_s
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
+from service.model.digest import is_digest
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
@@ -269,13 +270,27 @@ class Parts:
         return self.settings.mail.bounce_address or self.settings.mail.sender
 
     def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from."""
-        if self.unsubscribe_tokens is None or not self.catalogue[delivery.type].unsubscribable:
+        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from.
+
+        For a digest it is from all types of its group, if there is one among them.
+        """
+        if not (token := self._unsubscribe_token(delivery)):
             return {}
         return {
-            "List-Unsubscribe": f"<{self._page_url('unsubscribe', self.unsubscribe_tokens.token(delivery), delivery)}>",
+            "List-Unsubscribe": f"<{self._page_url('unsubscribe', token, delivery)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
+
+    def _unsubscribe_token(self, delivery: Delivery) -> str:
+        """Return the token of an unsubscribe link; empty for mail that cannot be unsubscribed from."""
+        tokens = self.unsubscribe_tokens
+        if tokens is None:
+            return ""
+        if is_digest(delivery):
+            group = delivery.data["group"]
+            types = self.catalogue.digest_groups().get(group, ())
+            return tokens.digest_token(delivery, group) if any(one.unsubscribable for one in types) else ""
+        return tokens.token(delivery) if self.catalogue[delivery.type].unsubscribable else ""
 
     def _preferences_url(self, delivery: Delivery) -> str:
         """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""

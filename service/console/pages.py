@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse
 from service.console.access import PERSONAL, READ, WRITE
 from service.console.assets import asset_path
 from service.console.session import ConsoleSession
-from service.model.catalogue import Catalogue
+from service.model.catalogue import DIGEST_TYPE, Catalogue
 from service.model.ledger import State
 from service.model.mask import printable
 from service.model.relay import RelayState
@@ -79,6 +79,7 @@ class Pages:
             "PERSONAL": PERSONAL,
             "is_dev": is_dev,
             "types": {one.name: one.title for one in catalogue},
+            "delivery_types": {one.name: one.title for one in (*catalogue, DIGEST_TYPE)},
             "places": _PLACES,
             "known_states": _KNOWN_STATES,
         }

@@ -298,6 +298,10 @@ class Catalogue:
         """Return the type of a name, that of digests included, which no event has. Raise KeyError."""
         return DIGEST_TYPE if name == DIGEST else self._types[name]
 
+    def of_delivery(self, name: str) -> NotificationType | None:
+        """Return the type of a delivery by its name, that of digests included; None for one that is not declared."""
+        return DIGEST_TYPE if name == DIGEST else self._types.get(name)
+
     def __contains__(self, name: object) -> bool:
         return name in self._types
 
@@ -306,11 +310,6 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._types)
-
-    def kept_s(self, name: str) -> int:
-        """Return how long the ledger keeps events of a type, in seconds; 0 for a type that is not declared."""
-        declared = DIGEST_TYPE if name == DIGEST else self._types.get(name)
-        return declared.kept_s if declared else 0
 
     def digest_groups(self) -> Mapping[str, tuple[NotificationType, ...]]:
         """Return the types of each group that shares digests."""

@@ -46,5 +46,9 @@ def unsubscribe_key_of(delivery: Delivery) -> str:
 
     A contact unsubscribes within its account; every other recipient is known by its id alone.
     """
-    account = delivery.matched if delivery.rule is AudienceRule.account else ""
-    return unsubscribe_key(account, delivery.recipient, delivery.type)
+    return unsubscribe_key(unsubscribe_account(delivery), delivery.recipient, delivery.type)
+
+
+def unsubscribe_account(delivery: Delivery) -> str:
+    """Return the account within which the recipient of a delivery unsubscribes; empty for none."""
+    return delivery.matched if delivery.rule is AudienceRule.account else ""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -202,9 +203,14 @@ def render_pages(
     """Return pages of ours by name: the unsubscribe page, the mail catcher, the preview of templates."""
     title = catalogue["overbid"].title_in(locale)
     pages = {
-        f"page unsubscribe {kind} {brand.key}".strip(): unsubscribe_page(kind, locale, brand, title)
+        f"page unsubscribe {kind} {brand.key}".strip(): unsubscribe_page(kind, locale, brand, [title])
         for kind in UnsubscribePage
         for brand in brands
+    }
+    titles = [type_.title_in(locale) for type_ in islice(catalogue, 5)]
+    pages |= {
+        f"page unsubscribe digest {kind}": unsubscribe_page(kind, locale, brands.default, titles)
+        for kind in UnsubscribePage
     }
     mails = MailStore()
     for name in ("overbid", "reset_password", "payment_failed"):

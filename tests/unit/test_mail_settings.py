@@ -1,12 +1,18 @@
 """Settings of mail that depend on each other."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from service.adapters.smtp.relay_list import relays
 from service.bootstrap.parts import bootstrap
+from service.model.catalogue import Catalogue, DigestRule
+from service.model.digest import digest_of
+from service.pipeline.tables.unsubscribe_tokens import token_candidates
 from service.settings import DEV_SECRET, DevSettings, MailSettings, Settings
 from service.settings.relays import RelaySettings, SmtpSettings, TimeoutSettings
+from tests.unit.pipeline.tables.test_unsubscribe_tokens import NOW, delivery
 
 SECRET = SecretStr("a-secret-of-this-test")
 
@@ -28,6 +34,22 @@ def test_bounces_need_a_secret() -> None:
     with pytest.raises(ValueError, match="TOCSIN_MAIL__SECRETS"):
         bootstrap(Settings(mail=MailSettings(bounce_domain="b.test")))
     assert bootstrap(Settings(mail=MailSettings(bounce_domain="b.test", secrets=(SECRET,)))).verp
+
+
+def test_a_digest_is_unsubscribed_from_by_its_group() -> None:
+    """The link is for all types of the group; there is none where no type can be stopped."""
+    parts = bootstrap(Settings(mode="dev"))
+    types = {one.name: one for one in parts.catalogue}
+    for name, group in (("overbid", "bids"), ("winner", "bids"), ("reset_password", "access")):
+        types[name] = types[name].model_copy(update={"digest": DigestRule(group=group)})
+    parts = replace(parts, catalogue=Catalogue(types))
+    tokens = parts.unsubscribe_tokens
+    assert tokens is not None
+
+    header = parts._headers(digest_of(delivery(), "bids", NOW, NOW))["List-Unsubscribe"]
+    assert tokens.read(token_candidates(header)[0], NOW) == ("", "alice", "bids")
+    assert parts._headers(digest_of(delivery(), "access", NOW, NOW)) == {}
+    assert parts._headers(digest_of(delivery(), "gone", NOW, NOW)) == {}
 
 
 def test_fallbacks_wait_as_long_as_the_first_relay() -> None:

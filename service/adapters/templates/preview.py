@@ -1,6 +1,6 @@
 """A preview of a type, or of digests, as recipients will see it, made from the catalogue's samples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 
@@ -64,33 +64,32 @@ def render_sample(
     if type_name.startswith(_DIGEST_PREFIX):
         digest, items = _sample_digest(renderer, type_name, locale, brand)
         return digest, renderer.digest(digest, items, headers, preferences)
-    notification_type = renderer.library.catalogue[type_name]
+    if (notification_type := renderer.library.catalogue.get(type_name)) is None:
+        raise KeyError(type_name)
     delivery = _in_brand(sample_delivery(notification_type, locale), renderer.brands, brand)
     return delivery, renderer.email(
         delivery, headers if notification_type.unsubscribable else {}, preferences
     )
 
 
-def digest_samples(catalogue: Catalogue) -> Mapping[str, tuple[str, Sequence[NotificationType]]]:
-    """Return the digests that can be shown by their names, with the group and the types of their items.
+def digest_samples(catalogue: Catalogue) -> Sequence[str]:
+    """Return the names of one digest of each group, and of one of its first type alone.
 
-    `digest:GROUP` has items of all types of a group, `digest:TYPE` of one of several.
+    `digest:GROUP` has items of all types of a group, `digest:TYPE` of one of them.
     """
-    samples: dict[str, tuple[str, Sequence[NotificationType]]] = {}
-    for group, types in catalogue.digest_groups().items():
-        samples |= {f"{_DIGEST_PREFIX}{declared.name}": (group, [declared]) for declared in types}
-    for group, types in catalogue.digest_groups().items():
-        samples[f"{_DIGEST_PREFIX}{group}"] = (group, types)
-        if len(types) == 1 and types[0].name != group:
-            del samples[f"{_DIGEST_PREFIX}{types[0].name}"]
-    return samples
+    groups = catalogue.digest_groups()
+    names = [(group, types[0].name if len(types) > 1 else group) for group, types in groups.items()]
+    return list(dict.fromkeys(f"{_DIGEST_PREFIX}{name}" for pair in names for name in pair))
 
 
 def _sample_digest(
     renderer: TemplateRenderer, name: str, locale: str, brand: str
 ) -> tuple[Delivery, Sequence[Delivery]]:
     """Return the delivery of a digest and its items: more than it shows. Raise KeyError."""
-    group, types = digest_samples(renderer.library.catalogue)[name]
+    catalogue, name = renderer.library.catalogue, name.removeprefix(_DIGEST_PREFIX)
+    types: Sequence[NotificationType] = catalogue.digest_groups().get(name) or [catalogue[name]]
+    if not (group := types[0].digest_group):
+        raise KeyError(name)
     most = types[0].digest.most if types[0].digest else 0
     items = [
         _in_brand(item, renderer.brands, brand) for item in sample_items(types, locale, 2 * most + len(types))

@@ -1,6 +1,6 @@
 """The page behind the unsubscribe link: one card, without JavaScript, in the reader's language, light or dark."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from html import escape
@@ -20,6 +20,7 @@ class UnsubscribePage(StrEnum):
     expired = "expired"
     invalid = "invalid"
     unavailable = "unavailable"
+    partly = "partly"
 
 
 _TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -43,6 +44,10 @@ _TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "unavailable": (
             "Please try again shortly",
             "The change could not be saved right now. Nothing was changed.",
+        ),
+        "partly": (
+            "Please try again shortly",
+            "Only a part of the change could be saved right now: “{title}”.",
         ),
         "stop": ("Unsubscribe", ""),
         "resume": ("Subscribe again", ""),
@@ -69,12 +74,33 @@ _TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "Bitte versuchen Sie es gleich noch einmal",
             "Das konnte gerade nicht gespeichert werden. Es wurde nichts geändert.",
         ),
+        "partly": (
+            "Bitte versuchen Sie es gleich noch einmal",
+            "Nur ein Teil der Änderung konnte gerade gespeichert werden: „{title}“.",
+        ),
         "stop": ("Abbestellen", ""),
         "resume": ("Wieder anmelden", ""),
         "undo": ("War das ein Versehen?", ""),
         "once": ("Andere E-Mails sind davon nicht betroffen.", ""),
     },
 }
+_OF_SEVERAL: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "ask": "{product} will no longer send you emails about these subjects:",
+        "done": "{product} will no longer send you emails about these subjects:",
+        "back": "{product} will send you emails about these subjects again:",
+        "mandatory": "{product} has to inform you about these subjects. Nothing was changed.",
+        "partly": "Only a part of the change could be saved right now. It is about emails on these subjects:",
+    },
+    "de": {
+        "ask": "Sie erhalten von {product} keine E-Mails mehr zu diesen Themen:",
+        "done": "{product} sendet Ihnen keine E-Mails mehr zu diesen Themen:",
+        "back": "{product} sendet Ihnen wieder E-Mails zu diesen Themen:",
+        "mandatory": "Zu diesen Themen muss {product} Sie informieren. Es wurde nichts geändert.",
+        "partly": "Nur ein Teil der Änderung konnte gerade gespeichert werden. Es geht um E-Mails zu diesen Themen:",
+    },
+}
+"""The texts of links that are about several types, whose titles follow as a list."""
 NOT_INDEXED = {"X-Robots-Tag": "noindex", "Vary": "Accept-Language"}
 STOP, RESUME = ("List-Unsubscribe", "One-Click"), ("List-Unsubscribe", "Resubscribe")
 
@@ -84,11 +110,16 @@ def language(accepted: str) -> str:
     return first_language(accepted, _TEXTS)
 
 
-def page(kind: UnsubscribePage, language: str, brand: Brand, type_title: str = "") -> str:
-    """Return the whole page; `type_title` is the notification type's title in that language."""
+def page(kind: UnsubscribePage, language: str, brand: Brand, titles: Sequence[str] = ()) -> str:
+    """Return the whole page; `titles` are those of the notification types that it is about, in that language."""
     texts = _TEXTS[language]
     title, text = texts[kind]
-    content = f"<p>{escape(text.format(product=brand.name, title=type_title))}</p>{_form(kind, texts)}"
+    listed = ""
+    if len(titles) > 1 and kind in (several := _OF_SEVERAL[language]):
+        text, items = several[kind], "".join(f"<li>{escape(one)}</li>" for one in titles)
+        listed = f"<ul>{items}</ul>"
+    shown = text.format(product=brand.name, title=", ".join(titles))
+    content = f"<p>{escape(shown)}</p>{listed}{_form(kind, texts)}"
     robots = '<meta name="robots" content="noindex">'
     return shell_of(brand).card(title, content, language=language, head=robots)
 

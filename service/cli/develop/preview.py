@@ -66,9 +66,6 @@ def preview(
     catalogue = load_catalogue(settings)
     declared = catalogue.get(type_name)
     name = declared.name if declared else type_name
-    if declared is None and name not in (digests := digest_samples(catalogue)):
-        hint = f"; digests: {', '.join(digests)}" if digests else ""
-        raise CliError(f"there is no type {type_name}", f"`tocsin publish --list` lists the types{hint}")
     language = locale or settings.templates.locale
     try:
         brands = load_brands(settings.mail, settings.brand)
@@ -79,6 +76,12 @@ def preview(
             sys.stdout.buffer.write(render_sample(renderer, settings.mail, name, language, brand)[1])
             return
         rendered = render_preview(renderer, settings.mail, name, language, brand)
+    except KeyError:
+        digests = ", ".join(digest_samples(catalogue))
+        hint = f"; digests: {digests}" if digests else ""
+        raise CliError(
+            f"there is no type {type_name}", f"`tocsin publish --list` lists the types{hint}"
+        ) from None
     except BrandError as error:
         raise CliError(str(error), "fix the file") from error
     except (TemplateFault, RenderFailed) as fault:

@@ -180,7 +180,7 @@ def _sorted(deliveries: Sequence[Document]) -> Sequence[Document]:
 
 
 def _title(head: Document, catalogue: Catalogue) -> str:
-    type_ = catalogue.get(str(head.get("type", "")))
+    type_ = catalogue.of_delivery(str(head.get("type", "")))
     return type_.title if type_ else str(head.get("type", ""))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from service.model.catalogue import AudienceRule, Catalogue
+from service.model.catalogue import DIGEST, AudienceRule, Catalogue
 from service.model.channels import CHANNELS, Channel
 from service.model.ids import address_pseudonym
 from service.model.keys import ContactKey, GroupKey
@@ -120,9 +120,17 @@ def _unsubscribe_key(entry: Entry, type_name: str) -> str:
 
 
 def _addresses_by_pseudonym(rows: Rows, type_name: str) -> Mapping[GroupKey, Mapping[str, str]]:
-    """Return the addresses that each group lists for a type, by their pseudonyms: made once, not for each delivery."""
+    """Return the addresses that each group lists for a type, by their pseudonyms: made once, not for each delivery.
+
+    A digest may be for an address that is listed for any type.
+    """
     return {
-        key: {address_pseudonym(address): address for address in group.addresses.get(type_name, ())}
+        key: {
+            address_pseudonym(address): address
+            for listed_type, addresses in group.addresses.items()
+            if type_name in (listed_type, DIGEST)
+            for address in addresses
+        }
         for key, group in rows.groups.items()
     }
 

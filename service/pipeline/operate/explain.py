@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.model.catalogue import AudienceRule, Catalogue, NotificationType
+from service.model.catalogue import DIGEST, AudienceRule, Catalogue, Lane, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.ids import (
     address_pseudonym,
@@ -134,7 +134,9 @@ class Explainer:
             stage
             for event in events
             for delivery in event["deliveries"]
-            for stage in _next_stages(delivery, self._catalogue.get(str(event["event"].get("type", ""))))
+            for stage in _next_stages(
+                delivery, self._catalogue.of_delivery(str(event["event"].get("type", "")))
+            )
         }
 
     async def _add_acceptances(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -185,7 +187,7 @@ class Explainer:
         if head is None or (query.type and head.get("type") != query.type):
             return None
         type_name = str(head.get("type", ""))
-        notification_type = self._catalogue.get(type_name)
+        notification_type = self._catalogue.get(type_name)  # None for a digest, which has no audience
         sums = _Sums()
         entries = await self._entries_of(key, recipients, notification_type)
         if query.delivery:
@@ -335,15 +337,18 @@ class _Sums:
 def _next_stages(delivery: Mapping[str, Any], notification_type: NotificationType | None) -> Sequence[str]:
     """Return the stages that have to act on a delivery next; none where it is final or an operator decides."""
     channel = Channel(delivery["channel"])
-    lane = f".{notification_type.lane}" if CHANNELS[channel].lanes and notification_type else ""
-    stage = f"{channel}{lane}"
+    stages: Sequence[str] = (channel.value,)
+    if CHANNELS[channel].lanes and notification_type:
+        # A digest is in the lane of its first item, which the ledger does not know.
+        lanes = Lane if notification_type.name == DIGEST else (notification_type.lane,)
+        stages = [f"{channel}.{lane}" for lane in lanes]
     match State(delivery["state"]):
         case State.queued | State.sending:
-            return (stage,)
+            return stages
         case State.deferred | State.ambiguous:
-            return ("schedule", stage)
+            return ("schedule", *stages)
         case State.held if delivery["next_ms"] is not None:
-            return ("schedule", stage)
+            return ("schedule", *stages)
     return ()
 
 

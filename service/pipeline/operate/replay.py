@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from service.model.catalogue import Catalogue, Lane
 from service.model.delivery import Delivery
+from service.model.digest import is_digest
 from service.model.ledger import REPLAY_TRANSITIONS, RETRIED, ReplayKind, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import HELD_UNTIL_A_TIME, Reason
@@ -27,6 +28,8 @@ REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that a filter may name."""
 _DELIVERED = frozenset({State.sent, State.returned, State.delivered, State.digested})
 REPLAYED = "replayed"
+_OF_DIGESTS = "digests, whose items can be replayed"
+_OF_NO_TYPE = "of a type that is not in the catalogue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,9 @@ class Replayer:
         self, plan: Sequence[PlannedReplay], replay: ReplayKind, operation_log: OperationLog
     ) -> Counter[str]:
         """Send these again; return how many, and why the others were left alone. Raise Unavailable."""
+        digests = sum(is_digest(planned.delivery) for planned in plan)
         known = [planned for planned in plan if planned.delivery.type in self._catalogue]
-        counts = Counter({"of a type that is not in the catalogue": len(plan) - len(known)})
+        counts = Counter({_OF_DIGESTS: digests, _OF_NO_TYPE: len(plan) - len(known) - digests})
         now = self._clock.now_ms()
         transitions = [self._transition(planned, replay, operation_log, now) for planned in known]
         # Ledger before topic: it refuses deliveries that were sent or withdrawn meanwhile, and a record that is read

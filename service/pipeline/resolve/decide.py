@@ -145,7 +145,7 @@ def _deadline_ms(event: Event, notification_type: NotificationType, at_ms: int) 
     from_ms = max(at_ms, event.received_ms)
     if event.expires_ms is None:
         return from_ms + notification_type.ttl_s * 1000
-    last_s = max(notification_type.ttl_s, notification_type.retention_s)
+    last_s = max(notification_type.ttl_s, notification_type.kept_s)
     return min(event.expires_ms, from_ms + last_s * 1000)
 
 

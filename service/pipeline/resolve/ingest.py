@@ -168,7 +168,7 @@ def _withdrawn_target(data: Mapping[str, Any], source: str, catalogue: Catalogue
         key = notification_type.supersede_key({}, _nonempty(_text(data, "key"), "key"))
     else:
         key = notification_type.supersede_key(_key_fields(notification_type, data["data"]))
-    return {"supersede": key, "keep_s": notification_type.retention_s}
+    return {"supersede": key, "keep_s": notification_type.kept_s}
 
 
 def _nonempty(value: Any, name: str) -> str:

@@ -1,4 +1,8 @@
-"""Tokens of unsubscribe links (RFC 8058): signed, expiring, for one recipient and type, without personal data."""
+"""Tokens of unsubscribe links (RFC 8058): signed, expiring, for one recipient and type, without personal data.
+
+Those of digests are for all types of a group. Each type has an unsubscribe of its own, whose key cannot be made without
+the recipient, and which types the group has is known when the link is used. So the recipient is in it, encrypted.
+"""
 
 import hmac
 import re
@@ -12,13 +16,21 @@ from itsdangerous.signer import SigningAlgorithm
 
 from service.model.delivery import Delivery
 from service.model.ids import address_key
-from service.model.unsubscribe import unsubscribe_key_of
+from service.model.unsubscribe import unsubscribe_account, unsubscribe_key, unsubscribe_key_of
+from service.pipeline.tables.token_cipher import TokenCipher
 
 _DAY_MS = 86_400_000
 _TOKEN = re.compile(
     r"(?<![0-9a-f])([0-9a-f]{24})\.([0-9]{1,6})\.([a-z][a-z0-9_]{0,63})\.([0-9a-f]{24})\.[A-Za-z0-9_-]{43}",
     re.ASCII,
 )
+_DIGEST_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{32,600}+)\.([0-9]{1,6})\.([a-z][a-z0-9_]{0,63})\.([0-9a-f]{24})"
+    r"\.[A-Za-z0-9_-]{43}",
+    re.ASCII,
+)
+_LONGEST_RECIPIENT = 600
+"""Characters: a line of a header holds 998 octets, the URL before the token included."""
 
 
 class UnsubscribeTarget(NamedTuple):
@@ -28,9 +40,21 @@ class UnsubscribeTarget(NamedTuple):
     type: str
 
 
+class DigestTarget(NamedTuple):
+    """The content of a token of digests: their group, and the recipient, within an account or without one."""
+
+    account: str
+    recipient: str
+    group: str
+
+    def of_type(self, type_name: str) -> UnsubscribeTarget:
+        """Return the target of one of the group's types."""
+        return UnsubscribeTarget(unsubscribe_key(self.account, self.recipient, type_name), type_name)
+
+
 def token_candidates(text: str) -> list[str]:
     """Return the texts that may be tokens; the signature decides."""
-    return [match[0] for match in _TOKEN.finditer(text)]
+    return [match[0] for pattern in (_TOKEN, _DIGEST_TOKEN) for match in pattern.finditer(text)]
 
 
 class TokenExpired(ValueError):
@@ -59,7 +83,17 @@ class UnsubscribeTokens:
         self._days = days
         keys = [sha256(b"tocsin unsubscribe\0" + secret.encode()).digest() for secret in reversed(secrets)]
         self._signer = Signer(keys, sep=".", key_derivation="none", algorithm=_HmacSha256())
+        self._cipher = TokenCipher(secrets, b"tocsin-unsub")
         self._sign = lru_cache(maxsize=20_000)(self._signed)
+        self._encrypted = lru_cache(maxsize=20_000)(self._cipher.encrypt)
+
+    def digest_token(self, delivery: Delivery, group: str) -> str:
+        """Return the token for the recipient of a digest and the types of its group; empty where it is too long."""
+        recipient = self._encrypted((unsubscribe_account(delivery), delivery.recipient))
+        if len(recipient) > _LONGEST_RECIPIENT:
+            return ""
+        until_day = delivery.received_ms // _DAY_MS + self._days
+        return self._sign(recipient, until_day, group, address_key(delivery.address))
 
     def token(self, delivery: Delivery) -> str:
         """Return the token for the recipient and the type of this delivery."""
@@ -70,12 +104,15 @@ class UnsubscribeTokens:
             address_key(delivery.address),
         )
 
-    def read(self, token: str, now_ms: int) -> UnsubscribeTarget:
+    def read(self, token: str, now_ms: int) -> UnsubscribeTarget | DigestTarget:
         """Return the content of a token. Raise TokenExpired, and ValueError for a token that we did not sign."""
         match = self._verified(token)
         if int(match[2]) * _DAY_MS < now_ms:
             raise TokenExpired("the token has expired")
-        return UnsubscribeTarget(match[1], match[3])
+        if match.re is _TOKEN:
+            return UnsubscribeTarget(match[1], match[3])
+        account, recipient = self._cipher.decrypt(match[1])
+        return DigestTarget(account, recipient, match[3])
 
     def address_key(self, token: str) -> str:
         """Return the `address_key` of the address that the token was mailed to, even after the token has expired.
@@ -86,7 +123,7 @@ class UnsubscribeTokens:
         return self._verified(token)[4]
 
     def _verified(self, token: str) -> re.Match[str]:
-        if (match := _TOKEN.fullmatch(token)) is None:
+        if (match := _TOKEN.fullmatch(token) or _DIGEST_TOKEN.fullmatch(token)) is None:
             raise ValueError("not a token")
         try:
             self._signer.unsign(token)
@@ -94,5 +131,5 @@ class UnsubscribeTokens:
             raise ValueError("not a token") from None
         return match
 
-    def _signed(self, key: str, until_day: int, type_name: str, address: str) -> str:
-        return self._signer.sign(f"{key}.{until_day}.{type_name}.{address}".encode()).decode("ascii")
+    def _signed(self, key: str, until_day: int, name: str, address: str) -> str:
+        return self._signer.sign(f"{key}.{until_day}.{name}.{address}".encode()).decode("ascii")

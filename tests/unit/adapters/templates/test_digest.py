@@ -284,10 +284,11 @@ def test_previews(tmp_path: Path) -> None:
     preview = render_preview(renderer, MailSettings(), "digest:note", "en")
     _, content = render_sample(renderer, MailSettings(), "digest:news", "de")
 
-    assert names == ["digest:note", "digest:news"]
+    assert names == ["digest:news", "digest:note"]
     assert preview.subject == "A note: 7 notifications"
     assert preview.preheader == "Hello Hello Hello"
     assert "and 4 more notifications" in preview.text
     assert parse_message(content)["Subject"] == "8 Benachrichtigungen von Tocsin"
-    with pytest.raises(KeyError):
-        render_preview(renderer, MailSettings(), "digest:other", "en")
+    for unknown in ("digest:other", "digest"):
+        with pytest.raises(KeyError):
+            render_preview(renderer, MailSettings(), unknown, "en")

@@ -1,12 +1,15 @@
 """The page behind the unsubscribe link."""
 
 import re
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from service.adapters.catalogue_file import load_catalogue
 from service.api.routes.unsubscribe_page import UnsubscribePage, page
+from service.model.catalogue import Catalogue, DigestRule
+from service.model.record import Message
 from service.model.unsubscribe import unsubscribe_key
 from service.pages.brand import BrandFields, Brands, BrandTable, default_brand
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
@@ -149,7 +152,7 @@ async def test_names_cannot_break_out() -> None:
         BrandFields(postal_address=evil), name=evil, site="https://s.test", sender_name=evil
     )
     for kind in UnsubscribePage:
-        assert "<script" not in page(kind, "en", brand, evil)
+        assert "<script" not in page(kind, "en", brand, [evil])
 
 
 async def test_the_page_has_the_look_of_the_brand_in_the_link(api: ApiFixture) -> None:
@@ -170,3 +173,103 @@ async def test_without_a_secret_no_link_works() -> None:
         current = api.app.state.authenticators
         api.app.state.authenticators = replace(current, unsubscribe=None)
         assert (await api.client.post(link(), data=ONE_CLICK)).status_code == 404
+
+
+TYPES = ("overbid", "auction_finished", "winner")
+
+
+@pytest.fixture
+async def digests() -> AsyncIterator[ApiFixture]:
+    """An API whose catalogue has the group `bids` of three types, and one of security types only."""
+    async with fake_api() as api:
+        types = {type_.name: type_ for type_ in api.deps.catalogue}
+        for name in TYPES:
+            types[name] = types[name].model_copy(update={"digest": DigestRule(group="bids")})
+        for name in ("reset_password", "carfax_purchase"):
+            types[name] = types[name].model_copy(
+                update={"digest": DigestRule(group="access"), "security": True}
+            )
+        api.app.state.deps = replace(api.deps, catalogue=Catalogue(types))
+        yield api
+
+
+def digest_link(group: str = "bids") -> str:
+    return "/unsubscribe/" + UnsubscribeTokens([DEV_SECRET], 90).digest_token(delivery(type="digest"), group)
+
+
+async def stopped(api: ApiFixture) -> dict[str, str]:
+    """Return who has stopped each type for Alice."""
+    rows = [await api.tables.unsubscribed(unsubscribe_key("", "alice", name)) for name in TYPES]
+    return {row.type: row.by for row in rows if row}
+
+
+async def test_a_digest_stops_all_types_of_its_group(digests: ApiFixture) -> None:
+    """The page names them; one click writes a row for each; the other button resumes them all."""
+    asked = await digests.client.get(digest_link())
+    assert not await stopped(digests)
+    done = await digests.client.post(digest_link(), data=ONE_CLICK)
+
+    assert await stopped(digests) == dict.fromkeys(TYPES, "the link in a digest")
+    for answer in (asked, done, await digests.client.get(digest_link())):
+        assert answer.status_code == 200
+        for title in ("New high bidder", "Auction finished", "Lot won"):
+            assert f"<li>{title}</li>" in answer.text
+    assert "Stop these emails?" in asked.text
+    assert "You are unsubscribed" in done.text
+
+    back = await digests.client.post(digest_link(), data={"List-Unsubscribe": "Resubscribe"})
+    assert "You are subscribed again" in back.text
+    assert not await stopped(digests)
+    assert "Stop these emails?" in (await digests.client.get(digest_link())).text
+
+
+async def test_what_was_stopped_before_stays_stopped(digests: ApiFixture) -> None:
+    """To undo the click in a digest does not undo an older one in a mail of a type; of those alone, it undoes them."""
+    await digests.client.post(link("winner"), data=ONE_CLICK)
+    assert "Stop these emails?" in (await digests.client.get(digest_link())).text
+    await digests.client.post(digest_link(), data=ONE_CLICK)
+    back = await digests.client.post(digest_link(), data={"List-Unsubscribe": "Resubscribe"})
+
+    assert await stopped(digests) == {"winner": "the link in a mail"}
+    assert "<li>Lot won</li>" not in back.text
+    for name in TYPES:
+        await digests.client.post(link(name), data=ONE_CLICK)
+    await digests.client.post(digest_link(), data={"List-Unsubscribe": "Resubscribe"})
+    assert not await stopped(digests)
+
+
+async def test_a_digest_of_types_that_cannot_be_stopped(digests: ApiFixture) -> None:
+    """Nothing is written where no type of the group can be stopped; a mandatory one of several stays on."""
+    refused = await digests.client.post(digest_link("access"), data=ONE_CLICK)
+    assert (refused.status_code, "cannot be turned off" in refused.text) == (403, True)
+    assert not digests.tables.unsubscribes
+    types = {type_.name: type_ for type_ in digests.app.state.deps.catalogue}
+    types["winner"] = types["winner"].model_copy(update={"mandatory": True})
+    digests.app.state.deps = replace(digests.deps, catalogue=Catalogue(types))
+    await digests.client.post(digest_link(), data=ONE_CLICK)
+    assert set(await stopped(digests)) == {"overbid", "auction_finished"}
+
+
+async def test_a_digest_of_a_group_that_is_gone(digests: ApiFixture) -> None:
+    """Its types are not known any more: a newer mail has a link that works."""
+    answer = await digests.client.post(digest_link("gone"), data=ONE_CLICK)
+    assert (answer.status_code, "has expired" in answer.text) == (410, True)
+
+
+async def test_a_part_of_the_types_is_stopped(digests: ApiFixture) -> None:
+    """Redis fails between two rows: the page does not say that nothing was changed, and a repeat does the rest."""
+    good, publish = digest_link(), digests.publisher.publish
+
+    async def fails_after_one(messages: Sequence[Message]) -> None:
+        await publish(messages)
+        digests.tables.outage.reason = "redis: unavailable" if len(digests.publisher.messages) > 1 else None
+
+    digests.publisher.publish = fails_after_one  # type: ignore[method-assign]
+    answer = await digests.client.post(good, data=ONE_CLICK)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Only a part of the change" in answer.text
+    digests.tables.outage.reason = None
+    digests.publisher.publish = publish  # type: ignore[method-assign]
+    assert len(await stopped(digests)) == 1
+    await digests.client.post(good, data=ONE_CLICK)
+    assert len(await stopped(digests)) == 3

@@ -3,6 +3,7 @@
 import pytest
 
 from service.model.delivery import Delivery
+from service.model.digest import digest_of
 from service.model.ids import address_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome
@@ -10,8 +11,9 @@ from service.model.reasons import Reason
 from service.model.verp import Verp
 from service.pipeline.bounces.process import BounceProcessor
 from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.from_log import event_of
 from service.pipeline.tables.unsubscribe_tokens import UnsubscribeTokens
-from service.ports import Unavailable
+from service.ports import EventHead, Unavailable
 from tests.support.bounce_messages import (
     auto_reply,
     complaint,
@@ -325,6 +327,38 @@ async def test_a_complaint_is_proven_by_the_unsubscribe_link() -> None:
     assert set(pipeline.tables.suppressions) == {KEY}
     assert pipeline.tables.suppressions[KEY].reason is Reason.complaint_received
     assert [m.key for m in pipeline.topics["tables.suppressions"]] == [KEY.encode()]
+
+
+async def test_a_complaint_about_a_digest_is_proven_by_its_link() -> None:
+    """Its link is for a group of types; the mailbox that it was mailed to is suppressed."""
+    pipeline, bounces, _ = await sent()
+    digest = digest_of(delivery_of(pipeline), "bids", pipeline.clock.now_ms(), pipeline.clock.now_ms())
+    link = f"List-Unsubscribe: <https://shop.test/unsubscribe/{TOKENS.digest_token(digest, 'bids')}>"
+
+    result = await bounces.process_message(feedback("Feedback-Type: abuse", link), [COMPLAINTS])
+    assert result == ("complained", "by_token")
+    assert set(pipeline.tables.suppressions) == {KEY}
+
+
+async def test_a_bounce_of_a_digest() -> None:
+    """A digest bounces as any mail: found by its return address, closed in the ledger, its mailbox suppressed."""
+    pipeline, bounces, _ = await sent()
+    digest = digest_of(delivery_of(pipeline), "bids", pipeline.clock.now_ms(), pipeline.clock.now_ms())
+    now_ms = pipeline.clock.now_ms()
+    entry = NewEntry(
+        digest.event, digest.id, "alice", "email", State.queued, Reason.none, now_ms, "", digest.rule, ""
+    )
+    await pipeline.ledger.open([EventHead(event_of(digest), 86_400)], [entry])
+    for state in (State.sending, State.sent):
+        await pipeline.ledger.transition([Transition(digest.event, digest.id, state, Reason.none, now_ms)])
+    sender = bounces.verp.address(digest)
+
+    assert (await bounces.process_message(dsn(sender), [sender])).result == "bounced"
+    found = await pipeline.ledger.entry(digest.event, digest.id)
+    assert found is not None
+    assert found.state is State.bounced
+    assert set(pipeline.tables.suppressions) == {KEY}
+    assert [one.type for one in pipeline.outcomes() if one.delivery == digest.id] == ["digest"]
 
 
 async def test_a_forged_complaint_is_dropped() -> None:

@@ -9,7 +9,13 @@ from service.model.channels import Channel
 from service.model.delivery import Delivery
 from service.model.ids import address_key
 from service.model.unsubscribe import unsubscribe_key
-from service.pipeline.tables.unsubscribe_tokens import TokenExpired, UnsubscribeTokens, token_candidates
+from service.pipeline.tables.unsubscribe_tokens import (
+    DigestTarget,
+    TokenExpired,
+    UnsubscribeTokens,
+    token_candidates,
+)
+from tests.support.cost_growth import assert_linear
 
 DAY_MS = 86_400_000
 NOW = 1_700_000_000_000
@@ -69,6 +75,56 @@ def test_a_contact_belongs_to_its_account() -> None:
         for rule, matched in [(AudienceRule.group, "1|"), (AudienceRule.role, "admin")]
     }
     assert same == {tokens.token(delivery())}
+
+
+def test_a_token_of_digests_names_the_group_and_the_recipient() -> None:
+    """The recipient is encrypted. Each type has the key of its own link; a digest has the same token each time."""
+    tokens = UnsubscribeTokens([NEW], 30)
+    contact = delivery(AudienceRule.account, matched="acme", type="digest")
+    token = tokens.digest_token(delivery(type="digest"), "auction")
+
+    target = tokens.read(token, NOW)
+    assert target == DigestTarget("", "alice", "auction")
+    assert isinstance(target, DigestTarget)
+    assert target.of_type("overbid") == tokens.read(tokens.token(delivery()), NOW)
+    assert tokens.read(tokens.digest_token(contact, "auction"), NOW) == ("acme", "alice", "auction")
+    assert "alice" not in token
+    assert b"alice" not in urlsafe_b64decode(token.partition(".")[0] + "==")
+    assert tokens.digest_token(delivery(type="digest", attempt=3), "auction") == token
+    with pytest.raises(TokenExpired):
+        tokens.read(token, NOW + 31 * DAY_MS)
+
+
+def test_a_token_of_digests_proves_the_address_of_a_complaint() -> None:
+    """As that of a type does; a changed one proves nothing, and it cannot be made of other tokens."""
+    tokens = UnsubscribeTokens([NEW, OLD], 30)
+    token = tokens.digest_token(delivery(type="digest"), "auction")
+    old = UnsubscribeTokens([OLD], 30).digest_token(delivery(type="digest"), "auction")
+    other = tokens.digest_token(delivery(type="digest", recipient="bob"), "auction")
+
+    assert tokens.address_key(token) == address_key("alice@example.com")
+    assert tokens.read(old, NOW) == tokens.read(token, NOW)
+    assert token_candidates(f"<https://x.test/unsubscribe/{token}?brand=shop>") == [token]
+    mixed = f"{other.partition('.')[0]}.{token.partition('.')[2]}"
+    forged = [token[:n] + ("1" if token[n] != "1" else "2") + token[n + 1 :] for n in range(len(token) - 1)]
+    for text in [*forged, mixed, token.replace("auction", "account"), token[1:]]:
+        with pytest.raises(ValueError, match="token"):
+            tokens.address_key(text)
+
+
+def test_a_token_fits_a_header() -> None:
+    """A line of a header is limited: a digest for ids longer than that has no such link."""
+    tokens = UnsubscribeTokens([NEW], 30)
+
+    assert len(tokens.digest_token(delivery(recipient="x" * 128), "g" * 64)) < 700
+    assert tokens.digest_token(delivery(recipient="\N{OLD PERSIAN SIGN A}" * 128), "g") == ""
+
+
+def test_looking_for_tokens_takes_linear_time() -> None:
+    """Text that looks like the beginning of many tokens costs no more than other text."""
+    assert_linear(
+        lambda size: "a" * size + ".1.x" + "-0123456789abcdef" * (size // 17), token_candidates, size=20_000
+    )
 
 
 def test_secrets_can_be_replaced() -> None:
