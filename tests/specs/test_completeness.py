@@ -98,6 +98,7 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     ),
     "seal digest": lambda b, n: b.windows.seal([delivery(n)]),
     "remove digest": lambda b, n: b.windows.remove([("alice", delivery_of(n))]),
+    "hasten": lambda b, n: b.due.hasten([delivery_of(n)], 1),
     "withdraw": lambda b, n: b.ledger.withdraw(event(n), 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
     "remove": lambda b, n: b.inbox.remove(f"person{n}", [delivery_of(n)]),
