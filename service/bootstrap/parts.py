@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from secrets import token_urlsafe
@@ -41,9 +41,8 @@ from service.adapters.system_clock import SystemClock
 from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
 from service.bootstrap.explain_parts import explainer, index_s
+from service.bootstrap.mail_links import MailLinks
 from service.model.catalogue import Catalogue
-from service.model.delivery import Delivery
-from service.model.digest import is_digest
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
@@ -184,15 +183,15 @@ class Parts:
             limits=self.mail_limits,
             clock=self.clock,
         )
-        mail = self.settings.mail
+        mail, links = self.settings.mail, self.mail_links
         return EmailHandler(
             self.catalogue,
             ports,
             self.topics,
             owner=self.in_flight.owner,
-            sender=self._sender,
-            headers=self._headers,
-            preferences_url=self._preferences_url,
+            sender=links.sender,
+            headers=links.headers,
+            preferences_url=links.preferences_url,
             allowance=MailAllowance(mail.limit_per_hour, mail.limit_per_day),
             in_flight=self.in_flight,
         )
@@ -264,44 +263,17 @@ class Parts:
             RedisContacts(self.store),
         )
 
-    def _sender(self, delivery: Delivery) -> str:
-        if self.verp is not None:
-            return self.verp.address(delivery)
-        return self.settings.mail.bounce_address or self.settings.mail.sender
-
-    def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from.
-
-        For a digest it is from all types of its group, if there is one among them.
-        """
-        if not (token := self._unsubscribe_token(delivery)):
-            return {}
-        return {
-            "List-Unsubscribe": f"<{self._page_url('unsubscribe', token, delivery)}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
-
-    def _unsubscribe_token(self, delivery: Delivery) -> str:
-        """Return the token of an unsubscribe link; empty for mail that cannot be unsubscribed from."""
-        tokens = self.unsubscribe_tokens
-        if tokens is None:
-            return ""
-        if is_digest(delivery):
-            group = delivery.data["group"]
-            types = self.catalogue.digest_groups().get(group, ())
-            return tokens.digest_token(delivery, group) if any(one.unsubscribable for one in types) else ""
-        return tokens.token(delivery) if self.catalogue[delivery.type].unsubscribable else ""
-
-    def _preferences_url(self, delivery: Delivery) -> str:
-        """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
-        tokens = self.preference_tokens
-        return self._page_url("preferences", tokens.token(delivery), delivery) if tokens else ""
-
-    def _page_url(self, page: str, token: str, delivery: Delivery) -> str:
-        """Return the URL of one of the API's pages. One of a brand other than the default names it, for its look."""
-        brand = self.brands.brand_of_delivery(delivery)
-        look = f"?brand={brand.key}" if brand.key else ""
-        return f"{self.settings.mail.unsubscribe_base}/{page}/{token}{look}"
+    @property
+    def mail_links(self) -> MailLinks:
+        """Return what makes the sender and the links of each message."""
+        return MailLinks(
+            self.settings.mail,
+            self.catalogue,
+            self.brands,
+            self.unsubscribe_tokens,
+            self.preference_tokens,
+            self.verp,
+        )
 
 
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
