@@ -282,6 +282,10 @@ class TableWriter:
             recipient
         )
 
+    async def read_account(self, account: str) -> Account | None:
+        """Return the stored account, or None."""
+        return await self._stores.accounts.get(account)
+
     async def read_contact(self, account: str, uuid: str) -> Contact | None:
         """Return a stored contact with its preferences, or None."""
         rows = await self._stores.tables.lookup(LookupKeys(contacts={ContactKey(account, uuid)}))
