@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from secrets import token_urlsafe
 
@@ -57,6 +57,7 @@ from service.pipeline.operate.problems import Check, Observer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.pipeline.tables.held_mail import HeldMail
 from service.pipeline.tables.preference_records import PreferenceApplier
 from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.stage import TablesHandler
@@ -215,11 +216,13 @@ class Parts:
 
     def table_writer(self, publisher: Publisher) -> TableWriter:
         """Return the writer of the tables, which writes each row to its topic first."""
-        return TableWriter(self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock)
+        return TableWriter(
+            self._held_mail_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock
+        )
 
     def apply_tables(self) -> Handler:
         """Return the handler of the tables stage: records of `tables.*` to rows."""
-        stores, locks = self.table_stores(), RedisRowLocks(self.store)
+        stores, locks = self._held_mail_stores(), RedisRowLocks(self.store)
         preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
         return TablesHandler(stores, preferences, self.topics, self.clock)
 
@@ -254,7 +257,7 @@ class Parts:
         return await inventory(self.store)
 
     def table_stores(self) -> TableStores:
-        """Return the ports of the tables."""
+        """Return the ports of the tables, for rows that are not new."""
         return TableStores(
             self.tables,
             self.writes,
@@ -274,6 +277,10 @@ class Parts:
             self.preference_tokens,
             self.verp,
         )
+
+    def _held_mail_stores(self) -> TableStores:
+        """Return the ports of the tables, for rows that decide until when mail is held."""
+        return replace(self.table_stores(), held=HeldMail(self.due, self.tables, self.clock))
 
 
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
