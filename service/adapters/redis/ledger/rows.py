@@ -64,9 +64,9 @@ ALLOWED: Mapping[State, bytes] = {to: _codes_of(sources_of(to)) for to in STATES
 """For each state the codes of the states from which it may follow."""
 
 REPLAYABLE: Mapping[ReplayKind, bytes] = {
-    kind: _codes_of(sources_of(State.queued, kind)) for kind in REPLAY_TRANSITIONS
+    kind: _codes_of(frozenset(targets)) for kind, targets in REPLAY_TRANSITIONS.items()
 }
-"""The same for an operator's transitions, which all lead to `queued`."""
+"""The same for an operator's transitions: each kind leads to one state."""
 
 
 def step_bytes(
