@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 from service.model.delivery import Delivery
 from service.model.digest import is_digest
@@ -42,6 +43,18 @@ class DueSurvey:
     def total(self) -> int:
         """Return the number of deliveries that would be changed."""
         return sum(self.counts.values())
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "total": self.total,
+            "items": self.items,
+            "counts": [
+                {"state": state or None, "reason": reason, "type": type_, "count": count}
+                for (state, reason, type_), count in sorted(self.counts.items())
+            ],
+            "others": dict(self.others),
+        }
 
 
 class DueChanges:

@@ -91,6 +91,25 @@ class WaitingDelivery(NamedTuple):
         """Return until when it waits: it may be decided again before, because the due set holds it for days at most."""
         return max(self.due_ms, self.delivery.retimed_ms or self.delivery.deliver_ms)
 
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        one = self.delivery
+        return {
+            "delivery": one.id,
+            "event": one.event,
+            "event_id": one.event_id,
+            "source": one.source,
+            "type": one.type,
+            "recipient": one.recipient,
+            "channel": one.channel.value,
+            "lane": one.lane.value,
+            "state": self.state.value if self.state else None,
+            "reason": self.reason.value,
+            "until_ms": self.until_ms,
+            **({"digest": self.digest} if self.digest else {}),
+            **({"items": self.items} if self.items else {}),
+        }
+
 
 class DuePage(NamedTuple):
     """A page in the order of times. `next` is the cursor of the next page, or empty.

@@ -1,6 +1,6 @@
 """What waits in Redis: how much, why and until when; and its release, another time for it, or its cancellation."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,9 +27,8 @@ from service.model.channels import Channel
 from service.model.ledger import State
 from service.model.operation import OperationKind
 from service.model.validators import MAX_TIME_MS
-from service.pipeline.operate.due_changes import DueSurvey
 from service.pipeline.operate.due_hours import due_hours
-from service.pipeline.operate.due_list import DueFilter, WaitingDelivery
+from service.pipeline.operate.due_list import DueFilter
 from service.pipeline.operate.services import OperatorServices
 
 router = APIRouter(prefix="/v1/due", tags=["deliveries"])
@@ -203,7 +202,7 @@ async def list_waiting(
         page = await services.due_list.page(chosen, limit, after)
     except ValueError:
         raise bad_cursor() from None
-    body = {"deliveries": [waiting_document(one) for one in page.rows], "next": page.next or None}
+    body = {"deliveries": [one.document() for one in page.rows], "next": page.next or None}
     return await document(body, personal=personal)
 
 
@@ -258,7 +257,7 @@ async def _change(
         raise body_error(f"{error}.", "/ids") from None
     survey = await services.due_changes.survey(chosen)
     if form.dry_run or not survey.total:
-        return await document(due_survey_document(survey))
+        return await document(survey.document())
     id_ = await services.begin_due_change(principal.name, kind, chosen, at_ms, total=survey.total)
     status = await services.operations.status(id_)
     assert status is not None
@@ -275,36 +274,3 @@ def due_filter(
     """Return the filter of some values; None and no values match everything. Raise ValueError for what is no id."""
     values = (ids, events, recipients, types, reasons)
     return DueFilter(*(frozenset(one or ()) for one in values))
-
-
-def waiting_document(row: WaitingDelivery) -> dict[str, Any]:
-    """Return a delivery that waits as JSON."""
-    one = row.delivery
-    return {
-        "delivery": one.id,
-        "event": one.event,
-        "event_id": one.event_id,
-        "source": one.source,
-        "type": one.type,
-        "recipient": one.recipient,
-        "channel": one.channel.value,
-        "lane": one.lane.value,
-        "state": row.state.value if row.state else None,
-        "reason": row.reason.value,
-        "until_ms": row.until_ms,
-        **({"digest": row.digest} if row.digest else {}),
-        **({"items": row.items} if row.items else {}),
-    }
-
-
-def due_survey_document(survey: DueSurvey) -> dict[str, Any]:
-    """Return a survey as JSON."""
-    return {
-        "total": survey.total,
-        "items": survey.items,
-        "counts": [
-            {"state": state or None, "reason": reason, "type": type_, "count": count}
-            for (state, reason, type_), count in sorted(survey.counts.items())
-        ],
-        "others": dict(survey.others),
-    }
