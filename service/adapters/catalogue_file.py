@@ -13,6 +13,15 @@ from service.model.channels import Channel
 from service.model.event import WITHDRAW
 from service.model.urls import link_fields
 
+_SENT_AT_ONCE: Mapping[str, Any] = {
+    "mandatory": True,
+    "digest": None,
+    "limit": None,
+    "quiet_hours": None,
+    "mail_if_unread_s": 0,
+}
+"""What the setting `mandatory` changes in a type: nothing holds its mail any more."""
+
 
 class CatalogueError(Exception):
     """A catalogue that cannot be used; the text is one line that names the file, the type and the field."""
@@ -21,8 +30,8 @@ class CatalogueError(Exception):
 def load_catalogue(directory: Path, mandatory: Sequence[str] = (), locale: str = "en") -> Catalogue:
     """Return the types declared in `directory`/catalogue/*.toml; a file's name is the domain of its types.
 
-    Recipients cannot turn off the types named in `mandatory`. Each type needs its template in the default `locale`,
-    as `directory`/<type>/<locale>.j2. Raise CatalogueError for the first fault.
+    Recipients cannot turn off the types named in `mandatory`, and nothing holds their mail. Each type needs its
+    template in the default `locale`, as `directory`/<type>/<locale>.j2. Raise CatalogueError for the first fault.
     """
     types: dict[str, NotificationType] = {}
     files: dict[str, str] = {}
@@ -76,8 +85,6 @@ def _parse_type(place: str, domain: str, name: str, table: Any, mandatory: bool)
         if derived in table:
             raise CatalogueError(f"{place}: {derived}: must not be set: it is the {origin}")
     fields = {**table, "name": name, "domain": domain}
-    if mandatory:
-        fields["mandatory"] = True
     try:
         notification_type = NotificationType.model_validate(fields)
     except ValidationError as error:
@@ -87,7 +94,7 @@ def _parse_type(place: str, domain: str, name: str, table: Any, mandatory: bool)
         raise CatalogueError(f"{place}: {field}: {_on_one_line(reason)}") from error
     for field, reason in _contradictions(notification_type):
         raise CatalogueError(f"{place}: {field}: {reason}")
-    return notification_type
+    return notification_type.model_copy(update=_SENT_AT_ONCE) if mandatory else notification_type
 
 
 def _contradictions(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
@@ -131,13 +138,13 @@ def _unknown_fields(
 def _waits_in_vain(notification_type: NotificationType) -> Iterator[tuple[str, str]]:
     """Yield what holds mail of a type for which nothing may hold it, or which has no mail or no inbox for it."""
     mailed, shown = (channel in notification_type.channels for channel in (Channel.email, Channel.inbox))
-    for field in ("digest", "limit", "quiet_hours", "mail_if_unread_s"):
+    for field in ("digest", "limit", "quiet_hours", "mail_if_unread_s", "reminders"):
         if not getattr(notification_type, field):
             continue
         name = field.removesuffix("_s")
         if not mailed:
             yield name, "the type has no mail"
-        if notification_type.mandatory:
+        if notification_type.mandatory and field in {"digest", "limit", "quiet_hours"}:
             yield name, "mail of a mandatory type is sent at once"
     for field in ("mail_if_unread_s", "reminders"):
         if getattr(notification_type, field) and not shown:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.worker_reports import RedisWorkerReports
 from service.adapters.redis.ledger.ledger import RedisLedger
@@ -15,7 +16,7 @@ from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.state_history import RedisStateHistory
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.system_clock import SystemClock
-from service.model.catalogue import DIGEST_TYPE, Catalogue
+from service.model.catalogue import Catalogue
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.problems import Observer
 from service.ports import Clock, OutcomeLog, Tables
@@ -60,6 +61,7 @@ def explainer(
         ledger,
         RedisTables(store),
         due=RedisDueSet(store),
+        windows=RedisDigestWindows(store),
         search=RedisAddressSearch(store),
         observer=observer,
         clock=clock,
@@ -69,5 +71,5 @@ def explainer(
 
 def index_s(catalogue: Catalogue) -> int:
     """Return how long the index by recipient keeps a delivery, in seconds: longer than the ledger keeps its row."""
-    longest_s: int = max(one.kept_s for one in (*catalogue, DIGEST_TYPE))
+    longest_s = max((one.kept_s for one in catalogue), default=0)
     return max(RedisLedger.INDEX_S, longest_s * 3 // 2)

@@ -13,8 +13,10 @@ from service.adapters.dkim import dkim_signer
 from service.adapters.redis.client import Store
 from service.adapters.redis.connect.lineage import LineageCheck
 from service.adapters.redis.connect.url import describe
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
+from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.adapters.redis.delivery.sending_rate import RedisSendingRate
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
@@ -41,7 +43,6 @@ from service.adapters.tracing import tracing
 from service.bootstrap.explain_parts import explainer, index_s
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
@@ -64,12 +65,15 @@ from service.pipeline.tables.writer import TableStores, TableWriter
 from service.ports import (
     Clock,
     Completeness,
+    DigestWindows,
     DueSet,
     EventLog,
     FanOuts,
     Inbox,
     LedgerIndex,
     LedgerRestore,
+    MailAllowance,
+    MailLimits,
     OpenAges,
     OutcomeLog,
     PendingRetries,
@@ -116,6 +120,8 @@ class Parts:
     inbox: Inbox
     due: DueSet
     open_ages: OpenAges
+    mail_limits: MailLimits
+    digest_windows: DigestWindows
     in_flight: InFlight
     workers: Workers
     scores: SoftBounceScores
@@ -150,7 +156,15 @@ class Parts:
 
     def deliver_inbox(self) -> Handler:
         """Return the handler of the inbox stage: deliveries to inbox entries."""
-        return InboxHandler(self.catalogue, self.inbox, self.ledger, self.renderer, self.topics, self.clock)
+        return InboxHandler(
+            self.catalogue,
+            self.inbox,
+            self.ledger,
+            self.renderer,
+            due=self.due,
+            topics=self.topics,
+            clock=self.clock,
+        )
 
     def deliver_email(self) -> Handler:
         """Return the handler of the email stage: deliveries to messages at a relay."""
@@ -165,8 +179,11 @@ class Parts:
             workers=self.workers,
             transport=self.transport,
             renderer=self.renderer,
+            windows=self.digest_windows,
+            limits=self.mail_limits,
             clock=self.clock,
         )
+        mail = self.settings.mail
         return EmailHandler(
             self.catalogue,
             ports,
@@ -175,6 +192,7 @@ class Parts:
             sender=self._sender,
             headers=self._headers,
             preferences_url=self._preferences_url,
+            allowance=MailAllowance(mail.limit_per_hour, mail.limit_per_day),
             in_flight=self.in_flight,
         )
 
@@ -255,23 +273,13 @@ class Parts:
 
         For a digest it is from all types of its group, if there is one among them.
         """
-        if not (token := self._unsubscribe_token(delivery)):
+        tokens = self.unsubscribe_tokens
+        if tokens is None or not (token := tokens.mail_token(delivery, self.catalogue)):
             return {}
         return {
             "List-Unsubscribe": f"<{self._page_url('unsubscribe', token, delivery)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-
-    def _unsubscribe_token(self, delivery: Delivery) -> str:
-        """Return the token of an unsubscribe link; empty for mail that cannot be unsubscribed from."""
-        tokens = self.unsubscribe_tokens
-        if tokens is None:
-            return ""
-        if is_digest(delivery):
-            group = delivery.data["group"]
-            types = self.catalogue.digest_groups().get(group, ())
-            return tokens.digest_token(delivery, group) if any(one.unsubscribable for one in types) else ""
-        return tokens.token(delivery) if self.catalogue[delivery.type].unsubscribable else ""
 
     def _preferences_url(self, delivery: Delivery) -> str:
         """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
@@ -322,6 +330,8 @@ def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:
         inbox=RedisInbox(store, clock),
         due=RedisDueSet(store),
         open_ages=RedisOpenAges(store, ledger),
+        mail_limits=RedisMailLimits(store),
+        digest_windows=RedisDigestWindows(store),
         in_flight=InFlight(owner, clock),
         workers=RedisWorkers(store),
         scores=RedisSoftBounceScores(store),

@@ -30,6 +30,7 @@ _PREDICTED = (
     Column("state", Kind.state, priority=8),
     Column("reason", priority=6),
     Column("detail", priority=7, narrow=16),
+    Column("until", Kind.time, priority=7),
 )
 _DIFFERENCES = (
     Column("event", Kind.id, priority=7),
@@ -152,6 +153,7 @@ def _print_event(document: Mapping[str, Any]) -> None:
             "rule": f"{predicted['found']} {predicted['scope'].removesuffix('|')}".strip(),
             "state": predicted["state"] or "none",
             "detail": predicted["why"],
+            "until": predicted["until_ms"],
         }
         for predicted in document["would"]
     ]

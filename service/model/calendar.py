@@ -1,11 +1,13 @@
 """Local time: quiet hours, the times of digests and schedules, in any zone of the time zone database.
 
 The rule for clock changes: a local time that a change skips is the moment of the change. One that comes twice is, as
-the start of quiet hours or as the time of a digest, the first of the two, and as the end of quiet hours the last.
+the start of quiet hours or as the time of a digest, the first of the two, and as the end of quiet hours the last. What
+comes on each date does not come for a date that a zone skips (Pacific/Apia, 30 December 2011): the next date has it.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated
@@ -13,11 +15,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-_DAY = timedelta(days=1)
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 _MINUTES_A_WEEK = 7 * 24 * 60
 _MIN_FREE_MINUTES = 60
 _MOST_WINDOWS = 14
+_MOST_SPANS = 2 * 7 * _MOST_WINDOWS
+"""Of two weeks: a clock change may skip the only free hour of one."""
+_CACHED_SPANS = 65_536
 
 
 class Weekday(StrEnum):
@@ -44,7 +48,21 @@ class Frequency(StrEnum):
     weekly = "weekly"
 
 
-LocalTime = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", examples=["08:00"])]
+_LOCAL_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def check_local_time(text: str) -> str:
+    """Return an hour and minute of the day. Raise ValueError for any other text."""
+    if not re.fullmatch(_LOCAL_TIME, text, re.ASCII):
+        raise ValueError("Must be a time such as 08:00.")
+    return text
+
+
+LocalTime = Annotated[
+    str,
+    AfterValidator(check_local_time),
+    Field(examples=["08:00"], json_schema_extra={"pattern": f"^{_LOCAL_TIME}$"}),
+]
 """An hour and minute of the day, in the recipient's zone."""
 
 
@@ -83,17 +101,12 @@ QuietHours = Annotated[
 
 def quiet_until_ms(windows: Sequence[QuietWindow], zone: str, at_ms: int) -> int:
     """Return when the quiet hours end that a time (ms) is in; 0 where it is in none. Adjacent windows count as one."""
-    until_ms, tz = at_ms, zone_of(zone)
-    for _ in range(8 * _MOST_WINDOWS):
-        ends = [
-            end
-            for window in windows
-            for start, end in _spans(window, tz, until_ms)
-            if start <= until_ms < end
-        ]
-        if not ends:
+    until_ms = at_ms
+    for _ in range(_MOST_SPANS if windows else 0):
+        end_ms = _longest_end_ms(windows, zone, until_ms)
+        if end_ms == until_ms:
             break
-        until_ms = max(ends)
+        until_ms = end_ms
     return until_ms if until_ms > at_ms else 0
 
 
@@ -115,12 +128,11 @@ def next_digest_ms(frequency: Frequency, zone: str, at: str, day: Weekday, after
 
 def next_local_ms(days: Sequence[Weekday], at: str, zone: str, after_ms: int) -> int:
     """Return the first time (ms) after another at which it is `at` in a zone, on one of these days."""
-    tz = zone_of(zone)
-    first = _local(tz, after_ms).date() - _DAY
-    wanted = {WEEK.index(day) for day in days}
-    for n in range(10):
-        local = first + n * _DAY
-        if local.weekday() in wanted and (found := _instant_ms(local, at, tz)) > after_ms:
+    first = _local_day(after_ms, zone) - 1
+    for day in range(first, first + 10):
+        if _weekday(day) not in days or (_weekday(day + 1) in days and not _exists(day, zone)):
+            continue
+        if (found := _instant_ms(day, at, zone)) > after_ms:
             return found
     raise ValueError("no such local time within a week")
 
@@ -134,23 +146,44 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _spans(window: QuietWindow, tz: ZoneInfo, at_ms: int) -> Iterator[tuple[int, int]]:
-    """Yield start and end (ms) of a window on the days around a time."""
-    today = _local(tz, at_ms).date()
-    days = {WEEK.index(day) for day in window.days}
-    for local in (today - 2 * _DAY, today - _DAY, today, today + _DAY):
-        if local.weekday() in days:
-            ends = local + _DAY if window.end <= window.start else local
-            yield _instant_ms(local, window.start, tz), _instant_ms(ends, window.end, tz, last=True)
+def _longest_end_ms(windows: Sequence[QuietWindow], zone: str, at_ms: int) -> int:
+    """Return the latest end (ms) of the windows that a time is in; the time itself where it is in none."""
+    today, latest = _local_day(at_ms, zone), at_ms
+    for window in windows:
+        for day in range(today - 2, today + 2):  # a clock change may make a window a day longer
+            if _weekday(day) in window.days:
+                start, end = _span(window.start, window.end, day, zone)
+                if start <= at_ms and latest < end:
+                    latest = end
+    return latest
 
 
-def _local(tz: ZoneInfo, at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms // 1000, tz)
+# Each mail asks for the same few spans: days around now, in the zones and windows that recipients have.
+@lru_cache(maxsize=_CACHED_SPANS)
+def _span(start: str, end: str, day: int, zone: str) -> tuple[int, int]:
+    """Return start and end (ms) of a window that starts on a day (`date.toordinal`)."""
+    last = day + 1 if end <= start else day
+    return _instant_ms(day, start, zone), _instant_ms(last, end, zone, last=True)
 
 
-def _instant_ms(local: date, at: str, tz: ZoneInfo, *, last: bool = False) -> int:
+def _weekday(day: int) -> Weekday:
+    return WEEK[(day - 1) % 7]
+
+
+def _local_day(at_ms: int, zone: str) -> int:
+    """Return the local date of a time (ms), by its number (`date.toordinal`)."""
+    return datetime.fromtimestamp(at_ms // 1000, zone_of(zone)).toordinal()
+
+
+def _exists(day: int, zone: str) -> bool:
+    """Return whether a local date has any time: its beginning is before that of the next one."""
+    return _instant_ms(day, "00:00", zone) < _instant_ms(day + 1, "00:00", zone)
+
+
+def _instant_ms(day: int, at: str, zone: str, *, last: bool = False) -> int:
     """Return when a local time is (ms); of two such times the first, or the last."""
-    naive = datetime.combine(local, time.fromisoformat(at))
+    tz = zone_of(zone)
+    naive = datetime.combine(date.fromordinal(day), time.fromisoformat(at))
     instant = naive.replace(tzinfo=tz, fold=int(last)).astimezone(UTC)
     if instant.astimezone(tz).replace(tzinfo=None) != naive:
         instant = _change(

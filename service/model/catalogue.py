@@ -191,6 +191,12 @@ class NotificationType(_CatalogueModel):
         """Return the group whose digests mail of this type is in; empty where it is always sent alone."""
         return (self.digest.group or self.name) if self.digest else ""
 
+    def check_frequency(self, channel: str, frequency: Frequency | None) -> None:
+        """Raise ValueError where what comes by a channel cannot be put into the digests of this frequency."""
+        at_once = frequency is None or frequency is Frequency.instant
+        if not at_once and (self.digest is None or not CHANNELS[Channel(channel)].digested):
+            raise ValueError("This cannot be put into a digest.")
+
     def digest_key(self, data: Mapping[str, Any]) -> str:
         """Return what items have in common that become one line of a digest; empty for a line of its own."""
         return _filled(self.digest.key, data) if self.digest and self.digest.key else ""
@@ -304,6 +310,11 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._types)
+
+    def kept_s(self, name: str) -> int:
+        """Return how long the ledger keeps events of a type, in seconds; 0 for a type that is not declared."""
+        declared = DIGEST_TYPE if name == DIGEST else self._types.get(name)
+        return declared.kept_s if declared else 0
 
     def digest_groups(self) -> Mapping[str, tuple[NotificationType, ...]]:
         """Return the types of each group that shares digests."""

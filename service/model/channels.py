@@ -20,7 +20,8 @@ class ChannelProperties(NamedTuple):
 
     `addressed`: needs an address, so it reaches the members of a group, who are addresses and nothing else.
     `suppressible`: suppressions and unsubscribes apply. `retried`: a failed attempt is deferred to the due set.
-    `lanes`: it has one dispatch topic a lane, so that a burst in one lane delays no other.
+    `lanes`: it has one dispatch topic a lane, so that a burst in one lane delays no other. `digested`: what comes by it
+    can be put together in digests.
     """
 
     medium: str
@@ -28,10 +29,13 @@ class ChannelProperties(NamedTuple):
     suppressible: bool = False
     retried: bool = False
     lanes: bool = False
+    digested: bool = False
 
 
 CHANNELS: Mapping[Channel, ChannelProperties] = {
-    Channel.email: ChannelProperties("email", addressed=True, suppressible=True, retried=True, lanes=True),
+    Channel.email: ChannelProperties(
+        "email", addressed=True, suppressible=True, retried=True, lanes=True, digested=True
+    ),
     Channel.inbox: ChannelProperties("api"),
 }
 """A channel outside this table fails with KeyError instead of being routed by accident."""

@@ -7,11 +7,12 @@ in which digest it is, by the step `digested` with the digest's id.
 
 from typing import NamedTuple
 
-from service.model.catalogue import DIGEST, AudienceRule
+from service.model.catalogue import DIGEST, DIGEST_TYPE, AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
 from service.model.ids import delivery_id, event_key
 
+_HOUR_MS = 3_600_000
 DIGEST_SOURCE = "tocsin/digest"
 """The source of the events of digests."""
 
@@ -29,22 +30,27 @@ class DigestItem(NamedTuple):
     due_ms: int
 
 
-def window_key(delivery: Delivery, group: str) -> str:
-    """Return which items can be in one digest: those of one group for one recipient, found in one table.
+def window_key(delivery: Delivery, window: str) -> str:
+    """Return which items of a recipient can be in one digest.
 
-    Contacts and addresses in groups are found by the account or the group that they belong to.
+    They are of one group and frequency, which are `window`, and of one lane, and the recipient's row is in one table:
+    contacts and addresses in groups are found by the account or the group that they belong to.
     """
     in_recipients = delivery.rule in {AudienceRule.users, AudienceRule.role}
-    return f"{group}|{'' if in_recipients else f'{delivery.rule}|{delivery.matched}'}"
+    return f"{window}|{delivery.lane}|{'' if in_recipients else f'{delivery.rule}|{delivery.matched}'}"
 
 
-def digest_of(first: Delivery, group: str, opened_ms: int, deadline_ms: int) -> Delivery:
-    """Return the delivery of the digest that an item opens (ms); the same for the same item."""
-    event = event_key(DIGEST_SOURCE, first.id)
+def digest_of(first: Delivery, group: str, opened_ms: int = 0) -> Delivery:
+    """Return the delivery of the digest that an item opens at a time (ms), with the same id for the same item.
+
+    An item that is sent again opens another one. The digest expires shortly before the ledger forgets it.
+    """
+    event_id = f"{first.id}-{first.replayed_ms}" if first.replayed_ms else first.id
+    event = event_key(DIGEST_SOURCE, event_id)
     return Delivery(
         id=delivery_id(event, first.recipient, Channel.email),
         event=event,
-        event_id=first.id,
+        event_id=event_id,
         source=DIGEST_SOURCE,
         type=DIGEST,
         channel=Channel.email,
@@ -54,7 +60,7 @@ def digest_of(first: Delivery, group: str, opened_ms: int, deadline_ms: int) -> 
         created_ms=opened_ms,
         received_ms=opened_ms,
         queued_ms=opened_ms,
-        deadline_ms=deadline_ms,
+        deadline_ms=opened_ms + DIGEST_TYPE.kept_s * 1000 - _HOUR_MS,
         decided="items that wait for a digest",
         row_version=first.row_version,
         address=first.address,

@@ -13,7 +13,7 @@ class Event(NamedTuple):
 
     `recipients` is None when the event has no such field, empty when it is for no recipient on purpose. `supersede`
     overrides the supersede key of the type. `time_ms` is never after `received_ms`; `stated_ms` is the event's own time
-    where that is further ahead than clocks may differ.
+    where that is further ahead than clocks may differ. `deliver_ms`: it is not delivered before; 0 for no such time.
     """
 
     key: str
@@ -33,6 +33,7 @@ class Event(NamedTuple):
     extensions: Mapping[str, Any] = MappingProxyType({})
     supersede: str | None = None
     stated_ms: int | None = None
+    deliver_ms: int = 0
 
 
 WITHDRAW = "withdraw"

@@ -34,6 +34,11 @@ def delivery_id(event: str, recipient: str, channel: str) -> str:
     return event + _hash(f"{event}\0{recipient}\0{channel}", _OWN_BYTES)
 
 
+def reminder_id(event: str, recipient: str, number: int) -> str:
+    """Return the delivery id of a reminder by mail, the first of an event being number 1."""
+    return delivery_id(event, recipient, f"email {number}")
+
+
 def event_of_delivery(delivery: str) -> str:
     """Return the key of a delivery's event."""
     return delivery[: 2 * EVENT_BYTES]

@@ -127,7 +127,10 @@ def _targets(replay: ReplayKind) -> Mapping[Any, frozenset[State]]:
     return REPLAY_TRANSITIONS[replay] if replay else TRANSITIONS
 
 
-WAITING = frozenset({State.deferred, State.ambiguous, State.held})
+RETRIED = frozenset({State.deferred, State.ambiguous})
+"""The states in which a delivery waits for its next attempt."""
+
+WAITING = RETRIED | {State.held}
 """The states in which a delivery waits for a record: of its next attempt, or of the time until which it is held."""
 
 

@@ -22,6 +22,22 @@ class Choice(_TableRow):
     by: str = ""
     frequency: Frequency | None = None
 
+    def turned(self, *, on: bool, since_ms: int, by: str) -> "Choice":
+        """Return the choice on or off, with its frequency; itself where it is so already, which keeps its date."""
+        return self if self.on is on else Choice(on=on, since_ms=since_ms, by=by, frequency=self.frequency)
+
+    def replacing(self, before: "Choice | None") -> "Choice":
+        """Return the choice to store in place of another: that one, with its date, where both say the same.
+
+        One that is off and states no frequency keeps that of the other for when it is turned on.
+        """
+        if before is None:
+            return self
+        frequency = self.frequency if self.on or self.frequency else before.frequency
+        if (self.on, frequency) == (before.on, before.frequency):
+            return before
+        return self.model_copy(update={"frequency": frequency})
+
 
 class Recipient(_TableRow):
     """A row of the recipients table. `preferences` holds only those that were set, by `type:channel`.

@@ -5,6 +5,7 @@ from typing import Self
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
+from service.model.digest import is_digest
 from service.model.event import InvalidEvent
 from service.model.reasons import DeadReason
 from service.model.record import Done, Message, Record
@@ -16,7 +17,7 @@ class DeliveryBatch:
     """The deliveries of a batch, each once, with its records. Records that cannot be decoded are dead letters.
 
     A record that is read again may be in one batch with that of the next attempt. The later attempt is kept, since the
-    earlier one has been made.
+    earlier one has been made; of one attempt the later record, which has the time that an operator has set.
     """
 
     def __init__(self) -> None:
@@ -36,14 +37,14 @@ class DeliveryBatch:
             await turns.worked(len(record.value or b""))
             try:
                 delivery = Delivery.from_bytes(record.value)
-                if catalogue.of_delivery(delivery.type) is None:
+                if delivery.type not in catalogue and not is_digest(delivery):
                     raise InvalidEvent(DeadReason.unknown_type, ascii(delivery.type[:128]))
             except InvalidEvent as invalid:
                 reason = invalid
             except ValueError as error:
                 reason = InvalidEvent(DeadReason.invalid_data, str(error))
             else:
-                if delivery.attempt > batch.deliveries.setdefault(delivery.id, delivery).attempt:
+                if delivery.attempt >= batch.deliveries.setdefault(delivery.id, delivery).attempt:
                     batch.deliveries[delivery.id] = delivery
                 batch.records.setdefault(delivery.id, []).append(record)
                 continue

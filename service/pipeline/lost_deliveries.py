@@ -56,9 +56,9 @@ class LostDeliveries:
 
     def _left_s(self, delivery: Delivery, now_ms: int) -> int:
         """Return how long the ledger keeps an event from now on, in seconds; 0 once its retention is over."""
-        notification_type = self._catalogue.of_delivery(delivery.type)
-        kept_s = notification_type.kept_s if notification_type else 0
-        return max(0, -(-(delivery.received_ms + kept_s * 1000 - now_ms) // 1000))
+        kept_s = self._catalogue.kept_s(delivery.type)
+        from_ms = max(delivery.received_ms, delivery.deliver_ms)
+        return max(0, -(-(from_ms + kept_s * 1000 - now_ms) // 1000))
 
     def _report(self, deliveries: Sequence[Delivery], entered: set[str]) -> None:
         for delivery in deliveries:

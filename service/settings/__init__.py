@@ -82,7 +82,8 @@ class MailSettings(BaseModel):
     rotated. Without secrets, email has no unsubscribe link. With `bounce_domain`, each message has its own signed
     envelope sender in that domain, which authenticates a bounce. Links are valid for `unsubscribe_days` days.
 
-    `dkim_key` is an RSA private key in PEM for the sender's domain; without it, email is not signed.
+    `dkim_key` is an RSA private key in PEM for the sender's domain; without it, email is not signed. `limit_per_hour`
+    and `limit_per_day`: the most mails that a recipient gets; 0 for no limit.
     """
 
     sender: str = "notifications@tocsin.test"
@@ -97,6 +98,8 @@ class MailSettings(BaseModel):
     unsubscribe_days: int = Field(default=90, ge=1)
     dkim_selector: str = "tocsin"
     dkim_key: SecretStr = SecretStr("")
+    limit_per_hour: int = Field(default=0, ge=0, le=100_000)
+    limit_per_day: int = Field(default=0, ge=0, le=100_000)
 
     @field_validator("sender", "bounce_address")
     @classmethod

@@ -85,6 +85,7 @@ def _ports(parts: Parts) -> RebuildPorts:
         withdrawals=parts.withdrawals,
         scores=parts.scores,
         due=parts.due,
+        windows=parts.digest_windows,
         notes=parts.pending_retries(),
         renderer=parts.renderer,
         clock=parts.clock,

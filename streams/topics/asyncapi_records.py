@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from pydantic import BaseModel, Field, create_model
 
+from service.model.calendar import Frequency
 from service.model.delivery import Delivery
 from service.model.operation import OPERATION_WIRE_NAMES, Operation
 from service.model.outcome import Outcome
@@ -65,10 +66,16 @@ _BY_HAND: Mapping[str, Schema] = {
         },
     },
     "Preference": {
-        "description": "On or off; a tombstone restores the default.",
+        "description": "On or off, and how often mail is sent while it is on; a tombstone restores the default.",
         "type": "object",
         "required": ["on"],
-        "properties": {"on": {"type": "boolean"}},
+        "properties": {
+            "on": {"type": "boolean"},
+            "frequency": {
+                "description": "Without it, the frequency that is set stays; null: that of the type.",
+                "enum": [*Frequency, None],
+            },
+        },
     },
 }
 _ROWS = {name: form.__name__ for name, form in ROW_MODELS.items()} | {

@@ -8,6 +8,7 @@ from itertools import count, pairwise
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
 from service.model.ledger import State
+from service.model.reasons import Reason
 from service.ports import Due
 from tests.fakes.outage import Outage
 
@@ -30,9 +31,14 @@ class FakeDueSet:
         self.held: dict[str, int] = {}
 
     async def add(
-        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+        self,
+        deliveries: Sequence[Delivery],
+        due_ms: Sequence[int],
+        states: Sequence[State] = (),
+        reasons: Sequence[Reason] = (),
     ) -> None:
         self.outage.check()
+        assert len(reasons) in (0, len(deliveries))
         assert len(states) in (0, len(deliveries))
         for delivery, at, state in zip(
             deliveries, due_ms, states or [State.deferred] * len(deliveries), strict=True

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from service.model.ledger import (
     UNCLAIMED,
+    WAITING,
     Entry,
     HistoryStep,
     IllegalTransition,
@@ -21,7 +22,7 @@ from service.ports import EventHead
 from tests.fakes.outage import Outage
 
 _MOST_STEPS = 40
-_WAITING = frozenset({State.deferred, State.ambiguous})
+_ENDED_BY_WITHDRAWAL = frozenset({State.sending, State.digested})
 
 
 @dataclass
@@ -194,7 +195,7 @@ class FakeLedger:
         )
         if current == step and row.owner == transition.owner and transition.to is not State.sending:
             return TransitionResult(True, transition.to, transition.owner, transition.attempt)
-        stale = transition.owner and current.state in _WAITING and current.attempt + 1 != transition.attempt
+        stale = transition.owner and current.state in WAITING and current.attempt + 1 != transition.attempt
         if transition.to is State.sending and stale and event.withdrawn_ms is None:
             return TransitionResult(False, current.state, row.owner, current.attempt)
         if transition.held_by and not _has_claim(row, transition.held_by):
@@ -202,7 +203,7 @@ class FakeLedger:
         if not _allowed(current.state, transition.to, transition.replay):
             return TransitionResult(False, current.state, row.owner, current.attempt)
         applied, owner = True, transition.owner
-        if transition.to is State.sending and event.withdrawn_ms is not None:
+        if transition.to in _ENDED_BY_WITHDRAWAL and event.withdrawn_ms is not None:
             applied, owner = False, ""
             step = HistoryStep(
                 State.withdrawn, Reason.withdrawn_by_source, transition.at_ms, transition.attempt

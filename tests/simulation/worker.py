@@ -25,6 +25,8 @@ _FAULTY_PORTS = (
     "supersedes",
     "inbox",
     "due",
+    "windows",
+    "limits",
     "scores",
     "workers",
     "withdrawals",

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.adapters.redis.delivery.due import RedisDueSet
 from service.adapters.redis.delivery.fan_outs import RedisFanOuts
+from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.adapters.redis.delivery.soft_bounces import RedisSoftBounceScores
 from service.adapters.redis.delivery.supersede_index import RedisSupersedeIndex
 from service.adapters.redis.delivery.withdrawals import RedisWithdrawals
@@ -24,6 +26,7 @@ from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.suppression import Suppression
 from service.ports import (
     Contacts,
+    DigestWindows,
     DueSet,
     FanOuts,
     Inbox,
@@ -32,6 +35,7 @@ from service.ports import (
     Ledger,
     LedgerIndex,
     LedgerRestore,
+    MailLimits,
     SoftBounceScores,
     SupersedeIndex,
     Tables,
@@ -41,10 +45,12 @@ from service.ports import (
     Workers,
 )
 from tests.fakes.clock import FakeClock
+from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
@@ -93,6 +99,8 @@ class Backend:
     workers: Workers
     scores: SoftBounceScores
     reports: WorkerReports
+    limits: MailLimits
+    windows: DigestWindows
     drift: Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
@@ -121,6 +129,8 @@ def fake_backend() -> Backend:
         FakeWorkers(clock),
         FakeSoftBounceScores(),
         FakeWorkerReports(),
+        FakeMailLimits(),
+        FakeDigestWindows(),
         no_drift,
     )
 
@@ -146,5 +156,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisWorkers(store),
         RedisSoftBounceScores(store),
         RedisWorkerReports(store),
+        RedisMailLimits(store),
+        RedisDigestWindows(store),
         lambda recipient: inbox_drift(store, clock, recipient),
     )

@@ -11,16 +11,26 @@ from service import settings
 from service.adapters.redis.client import Store
 from service.adapters.redis.operate.inventory import holds_rows, inventory
 from service.adapters.redis.tables.tables import RedisTables
-from service.model.catalogue import AudienceRule
+from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
+from service.model.digest import DigestItem, digest_of
 from service.model.event import Event
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.suppression import SoftBounceScore
-from service.ports import ABSENT, EventHead, InboxItem, LookupKeys, SupersedableEvent, Unavailable
+from service.ports import (
+    ABSENT,
+    EventHead,
+    InboxItem,
+    LimitedMail,
+    LookupKeys,
+    MailAllowance,
+    SupersedableEvent,
+    Unavailable,
+)
 from tests.specs.backend import Backend, redis_backend
 from tests.support.completeness import mark_complete
 from tests.support.redis_cluster import shared_cluster
@@ -66,6 +76,10 @@ def delivery(n: int) -> Delivery:
     )  # fmt: skip
 
 
+def limited(n: int) -> LimitedMail:
+    return LimitedMail(f"person{n}", delivery_of(n), "overbid", Lane.normal, MailAllowance(hour=1))
+
+
 MANY = range(60)
 WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "open": lambda b, n: b.ledger.open([head(n)], [new_entry(n)]),
@@ -77,6 +91,13 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "withdraw key": lambda b, n: b.withdrawals.withdraw(f"t|{n}", 1, 60),
     "score": lambda b, n: b.scores.add([(f"{n:024x}", "d")], 1),
     "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
+    "take room": lambda b, n: b.limits.take([limited(n)], 1),
+    "give room back": lambda b, n: b.limits.give_back([(f"person{n}", delivery_of(n))]),
+    "add to digest": lambda b, n: b.windows.add(
+        [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1, 9), 5)]
+    ),
+    "seal digest": lambda b, n: b.windows.seal([delivery(n)]),
+    "remove digest": lambda b, n: b.windows.remove([("alice", delivery_of(n))]),
     "withdraw": lambda b, n: b.ledger.withdraw(event(n), 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
     "remove": lambda b, n: b.inbox.remove(f"person{n}", [delivery_of(n)]),

@@ -50,6 +50,7 @@ def small_catalogue() -> Catalogue:
         make_type("held_when_unsure", audience=(USERS,), channels=(Channel.email,), on_ambiguous="hold"),
         make_type("read_or_mailed", audience=(USERS,), skip_email_if_read=True),
         make_type("own_news", audience=(USERS,), notify_actor=True),
+        make_type("weekly_news", audience=(USERS,), digest={"group": "news", "frequency": "weekly"}),
         make_type("mixed", audience=(USERS, Audience(kind=AudienceRule.group)), channels=(Channel.email,)),
     ]
     return Catalogue({type_.name: type_ for type_ in types})

@@ -17,12 +17,15 @@ from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.problems import Observer
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.ports import MailAllowance
 from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.clock import FakeClock
+from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.record_log import FakeRecordLog
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
@@ -49,6 +52,9 @@ class FakePipeline:
         self.supersedes = FakeSupersedeIndex()
         self.inbox = FakeInbox(self.clock)
         self.due = FakeDueSet()
+        self.windows = FakeDigestWindows()
+        self.limits = FakeMailLimits()
+        self.allowance = MailAllowance()
         self.scores = FakeSoftBounceScores()
         self.reports = FakeWorkerReports()
         self.workers = FakeWorkers(self.clock)
@@ -75,7 +81,13 @@ class FakePipeline:
             clock=self.clock,
         )
         self.deliver_inbox = InboxHandler(
-            self.catalogue, self.inbox, self.ledger, self.renderer, TOPICS, self.clock
+            self.catalogue,
+            self.inbox,
+            self.ledger,
+            self.renderer,
+            due=self.due,
+            topics=TOPICS,
+            clock=self.clock,
         )
         self.schedule = Scheduler(self.due, self, TOPICS, self.clock)
         self.deliver_email = self.email_worker(owner)
@@ -90,6 +102,7 @@ class FakePipeline:
             self.ledger,
             self.tables,
             due=self.due,
+            windows=self.windows,
             search=search,
             observer=Observer(self.reports, self.tables, self.due, self.clock),
             clock=self.clock,
@@ -108,6 +121,8 @@ class FakePipeline:
             workers=self.workers,
             transport=self.transport,
             renderer=self.renderer,
+            windows=self.windows,
+            limits=self.limits,
             clock=self.clock,
         )
         return EmailHandler(
@@ -117,6 +132,7 @@ class FakePipeline:
             owner=owner,
             sender=lambda _: "from@example.com",
             headers=lambda _: {},
+            allowance=self.allowance,
             rng=random.Random(1),
         )
 

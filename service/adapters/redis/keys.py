@@ -21,6 +21,12 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{r:ID}:inbox:counts` | hash | type → unread entries; `@next`, `@last`: first and last expiry (ms) |
 | `{r:ID}:inbox:seen` | sorted set | ids of dropped entries, by their expiry (ms): no replay adds them again |
 | `{r:ID}:inbox:changes` | stream | entry id → `new`, `read`, `removed`; kept while a client listens, an hour longer |
+| `{r:ID}:mails` | sorted set | counted mails by time (ms), 20 bytes each; kept for 25 h after the last use |
+| `{r:ID}:mails:type:TYPE` | sorted set | those of a type that has a limit; `{r:ID}:mails:types` are these types |
+| `…:waiting`, `…:times` | sorted set | of both: mails that wait for room, by lane and arrival; by their time (ms) |
+| `{r:ID}:digests` | hash | digest → `OPENED DUE SEALED BYTES WINDOW`; kept for 10 days after the last is due |
+| `{r:ID}:digests:open`, `:items` | hash | window key → its open digest; item (20 bytes) → its digest |
+| `{r:ID}:digests:DIGEST` | list | the items of a digest: id (20 bytes) and delivery, JSON |
 | `{g:EXT\x7fPROJECT}:row` | string | a group, JSON; tombstone as a recipient's |
 | `{a:ACCOUNT}:contacts` | hash | uuid → contact, JSON |
 | `{a:ACCOUNT}:contacts:order` | sorted set | uuids, the main contact's with score 0, the others' with 1 |
@@ -162,6 +168,14 @@ class Keys:
     def inbox(self, recipient: str) -> str:
         """Return a recipient's inbox; scripts derive its other keys from this one."""
         return f"{self.prefix}{{r:{escape(recipient)}}}:inbox"
+
+    def mails(self, recipient: str) -> str:
+        """Return the counts of a recipient's mails; scripts derive its other keys from this one."""
+        return f"{self.prefix}{{r:{escape(recipient)}}}:mails"
+
+    def digests(self, recipient: str) -> str:
+        """Return a recipient's digests; scripts derive its other keys from this one."""
+        return f"{self.prefix}{{r:{escape(recipient)}}}:digests"
 
     def fan_out(self, event: str) -> str:
         """Return how far a wide event has been dispatched."""

@@ -76,4 +76,4 @@ def _other_key(declared: NotificationType, data: Mapping[str, Any], number: int)
 
 def sample_digest(group: str, notification_type: NotificationType, locale: str) -> Delivery:
     """Return the delivery of a digest of a group, opened by the sample event of a type; the same at every call."""
-    return digest_of(sample_delivery(notification_type, locale), group, SAMPLE_MS, SAMPLE_MS + 86_400_000)
+    return digest_of(sample_delivery(notification_type, locale), group, SAMPLE_MS)

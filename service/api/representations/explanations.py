@@ -113,6 +113,28 @@ class ExplainedStep(BaseModel):
     reply: str | Absent = None
 
 
+class ExplainedDigest(BaseModel):
+    """The digest that a delivery is in: a delivery of its own, with its present state."""
+
+    delivery: str
+    event: str
+    state: State | Literal[""] = Field(description="Empty where the ledger no longer has it.")
+    reason: str = Field(description=_REASON)
+    reason_text: str
+    detail: str
+    at_ms: int
+    next_ms: int | None = Field(description="When the digest goes, or is attempted again.")
+
+
+class DigestItemReport(BaseModel):
+    """A delivery in a digest. Of one that was sent, only the ids are known."""
+
+    delivery: str
+    event: str
+    event_id: str | Absent = None
+    type: str | Absent = None
+
+
 class ExplainedDelivery(BaseModel):
     """A delivery with its history, the newest step first."""
 
@@ -129,7 +151,9 @@ class ExplainedDelivery(BaseModel):
     preference: Choice | None = Field(description="The current one; null if it was never set.")
     stopped: Blocked | None
     attempts: int
-    next_ms: int | None = Field(description="When the next attempt is due.")
+    next_ms: int | None = Field(description="Until when it is held, or when the next attempt is due.")
+    digest: ExplainedDigest | None = Field(description="The digest that it is in; null if it goes alone.")
+    items: list[DigestItemReport] = Field(description="Of a digest: what is in it.")
     steps: list[ExplainedStep]
 
 
@@ -205,6 +229,8 @@ class PredictedDecision(BaseModel):
     reason: str = Field(description=_REASON)
     reason_text: str
     why: str
+    until_ms: int | None = Field(description="Until when it would be held; null if it would go at once.")
+    digest: str = Field(description="The group of the digest that it would be in; empty if it goes alone.")
 
 
 class DeliveryPrediction(PredictedDecision):
@@ -214,6 +240,7 @@ class DeliveryPrediction(PredictedDecision):
     channel: Channel
     found: str = Field(description=_FOUND)
     scope: str
+    reminder: int = Field(description="Which reminder of its event it is; 0 for none.")
     address: str
 
 

@@ -214,8 +214,8 @@ def _channel(preference: Preference, catalogue: Catalogue, location: tuple[int, 
 def _with_choice(contact: Contact, preference: Preference, channel: Channel, now_ms: int, by: str) -> Contact:
     """Return the contact with this choice; a choice equal to the current one keeps its date."""
     key = preference_key(preference.type, channel)
-    current = contact.preferences.get(key)
-    if (current.on if current else True) is preference.value:
+    current = contact.preferences.get(key) or Choice(on=True)
+    choice = current.turned(on=preference.value, since_ms=now_ms, by=by)
+    if choice is current:
         return contact
-    choice = Choice(on=preference.value, since_ms=now_ms, by=by)
     return contact.model_copy(update={"preferences": {**contact.preferences, key: choice}})

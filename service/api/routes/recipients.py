@@ -13,8 +13,15 @@ from service.api.deps import Deps
 from service.api.errors import ApiError, not_found, parameter_error, pointer_to
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.etag import check_preconditions, etag_of, is_not_modified
-from service.api.representations.recipient_form import RecipientForm, Role, form_of, recipient_of
+from service.api.representations.recipient_form import (
+    PreferenceValue,
+    RecipientForm,
+    Role,
+    form_of,
+    recipient_of,
+)
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
+from service.model.calendar import QuietHours
 from service.model.recipient import Recipient
 
 PATH = "/v1/recipients"
@@ -41,9 +48,10 @@ class RecipientPatch(BaseModel):
     locale: str | None = Field(default=None, max_length=64, examples=["de-AT"])
     timezone: str | None = Field(default=None, max_length=64, examples=["Europe/Vienna"])
     roles: list[Role] | None = Field(default=None, max_length=64)
-    preferences: dict[str, dict[str, bool | None] | None] | None = Field(
-        default=None, examples=[{"overbid": {"email": False}}]
+    preferences: dict[str, dict[str, PreferenceValue | None] | None] | None = Field(
+        default=None, examples=[{"overbid": {"email": "daily"}}]
     )
+    quiet_hours: QuietHours | None = None
     version: int | None = None
 
 

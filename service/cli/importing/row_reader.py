@@ -1,18 +1,23 @@
 """Rows of a file, read one at a time in bounded memory, each with the place in the file after it."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from service.model.calendar import Frequency
 from service.model.event import InvalidEvent
 from service.pipeline.resolve import strict_json
 
 MAX_LINE_BYTES = 64 * 1024
-_COLUMNS = frozenset({"id", "address", "name", "locale", "timezone", "roles"})
-_ON = {
+_COLUMNS = frozenset({"id", "address", "name", "locale", "timezone", "roles", "quiet_hours"})
+_WINDOW = re.compile(r"(?:([a-z]{3}(?:,[a-z]{3})*) )?([0-9:]{5})-([0-9:]{5})")
+_NO_WINDOWS = "none"
+_ON: Mapping[str, bool | str] = {
+    **{frequency.value: frequency.value for frequency in Frequency},
     "on": True,
     "true": True,
     "yes": True,
@@ -178,7 +183,7 @@ def _fields(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any] |
     if len(cells) != len(columns):
         return Refusal(f"{len(cells)} cells under {len(columns)} columns")
     fields: dict[str, Any] = {}
-    preferences: dict[str, bool] = {}
+    preferences: dict[str, bool | str] = {}
     for name, cell in zip(columns, cells, strict=True):
         if any("\udc80" <= character <= "\udcff" for character in cell):
             return Refusal(f"{name}: not UTF-8")
@@ -186,10 +191,27 @@ def _fields(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any] |
             continue
         if name == "roles":
             fields[name] = [role.strip() for role in cell.split(";") if role.strip()]
+        elif name == "quiet_hours":
+            if (windows := _quiet_hours(cell)) is None:
+                return Refusal(f"{name}: must be such as 22:00-07:00; sat,sun 07:00-10:00")
+            fields[name] = windows
         elif name in _COLUMNS:
             fields[name] = cell
         elif (on := _ON.get(cell.strip().lower())) is None:
-            return Refusal(f"{name}: must be on or off")
+            return Refusal(f"{name}: must be on, off, or one of {', '.join(Frequency)}")
         else:
             preferences[name] = on
     return {**fields, "preferences": preferences} if preferences else fields
+
+
+def _quiet_hours(cell: str) -> list[dict[str, Any]] | None:
+    """Return windows that are separated by semicolons; none for the word `none`, and None for any other text."""
+    if cell.strip().lower() == _NO_WINDOWS:
+        return []
+    windows: list[dict[str, Any]] = []
+    for part in cell.split(";"):
+        if not (match := _WINDOW.fullmatch(part.strip().lower())):
+            return None
+        days = {"days": match[1].split(",")} if match[1] else {}
+        windows.append({"start": match[2], "end": match[3], **days})
+    return windows

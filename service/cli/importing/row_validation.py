@@ -7,7 +7,7 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 from pydantic import ValidationError
 
-from service.api.representations.recipient_form import RecipientForm, check_channel, declared_type, row_of
+from service.api.representations.recipient_form import RecipientForm, check_choice, choice_of, row_of
 from service.cli.importing.row_reader import Refusal
 from service.model.catalogue import Catalogue
 from service.model.recipient import Choice, Recipient, preference_key
@@ -20,7 +20,7 @@ _MAX_NAME_CHARACTERS = 64  # of a name in the file that a refusal repeats
 def recipient_of(fields: Mapping[str, Any], catalogue: Catalogue) -> Recipient:
     """Return the recipient that a row describes; fields that are left out get their defaults. Raise Refusal.
 
-    Preferences are `{"overbid": {"email": false}}` or `{"overbid:email": false}`; their dates are set when written.
+    Preferences are `{"overbid": {"email": false}}` or `{"overbid:email": "daily"}`; their dates are set when written.
     """
     id_ = fields.get("id")
     if not isinstance(id_, str) or not 0 < len(id_) <= _MAX_ID_CHARACTERS:
@@ -59,13 +59,13 @@ def _nested(preferences: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _preferences(form: RecipientForm, catalogue: Catalogue) -> dict[str, Choice]:
-    """Return the preferences of a row by preference key. Raise FieldProblem for an unknown type or channel."""
+    """Return the preferences of a row by key. Raise FieldProblem for one that the catalogue does not allow."""
     choices = {}
     for name, channels in form.preferences.items():
-        type_ = declared_type(catalogue, name)
-        for channel, on in channels.items():
-            check_channel(type_, channel)
-            choices[preference_key(name, channel)] = Choice(on=on, by="import")
+        for channel, value in channels.items():
+            choice = choice_of(value, by="import")
+            check_choice(catalogue, name, channel, choice)
+            choices[preference_key(name, channel)] = choice
     return choices
 
 

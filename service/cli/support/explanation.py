@@ -13,6 +13,7 @@ from service.cli.support.table import Column, Kind, Table
 from service.cli.support.times import TimeFormat
 
 _INDENT, _DETAIL, _LATER = "  ", "    ", "      "
+_MOST_ITEMS = 10
 _COLUMNS = (
     Column("state", Kind.state, priority=9),
     Column("channel", priority=7, narrow=5),
@@ -119,11 +120,14 @@ class ExplanationView:
         last, attempts = delivery["steps"][0], delivery["attempts"]
         if delivery["reason"]:
             print_wrapped(reason_line(delivery["reason"]), indent=_DETAIL, hanging=_LATER)
-        if text := _words(last):
+        if (text := _words(last)) and not delivery["digest"]:
             print_wrapped(text, indent=_DETAIL, hanging=_LATER)
-        if delivery["next_ms"]:
-            line = f"next attempt {self._times(delivery['next_ms'])}"
+        if line := self._waits(delivery):
             print_wrapped(line, "yellow", indent=_DETAIL, hanging=_LATER)
+        if items := delivery["items"]:
+            ids = ", ".join(item.get("event_id", item["delivery"]) for item in items[:_MOST_ITEMS])
+            more = f" and {len(items) - _MOST_ITEMS} more" if len(items) > _MOST_ITEMS else ""
+            print_wrapped(f"{plural(len(items), 'item')}: {ids}{more}", indent=_DETAIL, hanging=_LATER)
         decided = delivery["decided"] if delivery["decided"] != last["detail"] else ""
         facts = (
             f"rule {delivery['found']} {delivery['scope'].removesuffix('|')}".strip(),
@@ -134,6 +138,16 @@ class ExplanationView:
         for block in self._current_blocks(delivery):
             print_wrapped(f"current: {block}", "yellow", indent=_DETAIL, hanging=_LATER)
         self._history(delivery["steps"][1:])
+
+    def _waits(self, delivery: Mapping[str, Any]) -> str:
+        """Return until when a delivery is held or deferred, or which digest it is in."""
+        at = self._times(delivery["next_ms"]) if delivery["next_ms"] else ""
+        if digest := delivery["digest"]:
+            until = f", held until {at}" if at else ""
+            return f"in the digest {digest['delivery']}, {digest['state'] or 'which has ended'}{until}"
+        if not at:
+            return ""
+        return f"held until {at}" if delivery["state"] == "held" else f"next attempt {at}"
 
     def _history(self, steps: Sequence[Mapping[str, Any]]) -> None:
         """Print the earlier states, newest first, each with its time, reason, relay and reply."""

@@ -26,6 +26,7 @@ router = APIRouter(prefix=PATH, include_in_schema=False, route_class=GuardedRout
 
 _GROUPS = {
     "sent": (State.sent,),
+    "in digests": (State.digested,),
     "in inboxes": (State.delivered,),
     "deferred": (State.deferred, State.held, State.ambiguous),
     "failed": (State.bounced, State.dead, State.expired, State.returned),

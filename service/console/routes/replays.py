@@ -56,7 +56,7 @@ async def _of_delivery(deps: ApiDeps, delivery: str) -> Form:
     entry = await deps.ledger.entry(event, delivery)
     if entry is None:
         raise not_found("delivery")
-    was_delivered = entry.state in (State.sent, State.returned, State.delivered)
+    was_delivered = entry.state in (State.sent, State.returned, State.delivered, State.digested)
     again = {"again": "yes"} if was_delivered else {}
     return {"event": event, "recipient": entry.recipient, "channel": entry.channel, **again}
 

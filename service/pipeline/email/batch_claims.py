@@ -2,7 +2,8 @@
 
 1. Where the recheck of the batch is too old by then, recheck the group again.
 2. A message whose recipient's address or name has changed since is not claimed: it must be rendered again.
-3. Claim the others in one call.
+3. Claim the items of digests. A digest that has lost one must be rendered again, too.
+4. Claim the others in one call.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -11,6 +12,7 @@ from service.model.delivery import Delivery
 from service.model.ledger import State
 from service.model.mail import OutgoingMail
 from service.pipeline.email.claim import Claimer, ClaimResults
+from service.pipeline.email.digest_batch import DigestBatch
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.ports import Clock, Lease
 
@@ -33,10 +35,13 @@ class BatchClaims:
         self,
         claimer: Claimer,
         recheck: Recheck,
+        digests: DigestBatch,
         checked: Iterable[RecheckedDelivery],
+        *,
         clock: Clock,
         checked_s: float,
     ) -> None:
+        self._digests = digests
         self.results = ClaimResults()
         self.again: list[Delivery] = []
         self.unsent: list[str] = []
@@ -73,7 +78,7 @@ class BatchClaims:
 
     def unfinished(self) -> list[str]:
         """Return the deliveries that came back unsent, and about which claiming has found out nothing."""
-        found = {d.id for d, _ in self.results.closed} | {d.id for d in self.results.settled}
+        found = {one.delivery.id for one in self.results.closed} | {d.id for d in self.results.settled}
         found |= {c.delivery.id for c in self.results.wait} | {d.id for d in self.again}
         return [delivery_id for delivery_id in self.unsent if delivery_id not in found]
 
@@ -84,14 +89,24 @@ class BatchClaims:
 
     async def _claim(self, ids: Sequence[str]) -> tuple[str, Collection[str]]:
         """Return the owner of the claims, and the deliveries that were claimed. Raise Unavailable."""
-        results = await self._claimer.claim(await self._recent([self._checked[id_] for id_ in ids]))
+        recent = await self._recent([self._checked[id_] for id_ in ids])
+        recent = await self._with_items(recent)
+        results = await self._claimer.claim(recent)
         claimed = {delivery.id for delivery in results.send}
         self._claimed |= claimed
         self.results.send += results.send
         self.results.closed += results.closed
         self.results.settled += results.settled
         self.results.wait += results.wait
+        self.results.messages += results.messages
         return results.owner, claimed
+
+    async def _with_items(self, checked: Sequence[RecheckedDelivery]) -> Sequence[RecheckedDelivery]:
+        """Claim the items of the digests that are sent; leave out digests that have lost one. Raise Unavailable."""
+        going = [c.delivery.id for c in checked if c.decision.state is State.queued]
+        lost = await self._digests.claim(going)
+        self.again += [c.delivery for c in checked if c.delivery.id in lost]
+        return [c for c in checked if c.delivery.id not in lost]
 
     async def _recent(self, checked: Sequence[RecheckedDelivery]) -> Sequence[RecheckedDelivery]:
         """Return these with a recent recheck, without those that must be rendered again. Raise Unavailable."""
@@ -102,7 +117,10 @@ class BatchClaims:
         rechecked = await self._recheck([c.delivery for c in checked])
         unchanged: list[RecheckedDelivery] = []
         for before, after in zip(checked, rechecked, strict=True):
-            if after.decision.state is State.queued and not _renders_alike(before.delivery, after.delivery):
+            same_items = self._digests.renders_alike(after.delivery.id)
+            if after.decision.state is State.queued and not (
+                same_items and _renders_alike(before.delivery, after.delivery)
+            ):
                 self.again.append(after.delivery)
             else:
                 unchanged.append(after)

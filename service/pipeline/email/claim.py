@@ -11,15 +11,27 @@ connection is about to send:
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.ledger import WAITING, State, Transition, TransitionResult
 from service.model.reasons import Reason
+from service.model.record import Message
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery
+from service.pipeline.holds import HeldDelivery, Holds
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.ports import Clock, DueSet, Ledger, Workers
+
+
+class ClosedDelivery(NamedTuple):
+    """A delivery with its transition; `next_ms`: when one that is held is decided anew, 0 for any other."""
+
+    delivery: Delivery
+    transition: Transition
+    next_ms: int = 0
+
 
 _Contested = tuple[RecheckedDelivery, TransitionResult]
 """A delivery that was `sending` before this worker claimed it, and the result that says under which owner."""
@@ -31,14 +43,15 @@ class ClaimResults:
 
     `send`: to be claimed, or claimed. `closed`: in a final state, or held, by the transition beside them. `settled`:
     refused, since an earlier record, another worker or a withdrawal has settled them. `wait`: in flight under an owner
-    with a heartbeat.
+    with a heartbeat. `messages`: outcomes of the digests that items have opened.
     """
 
     owner: str = ""
     send: list[Delivery] = field(default_factory=list)
-    closed: list[tuple[Delivery, Transition]] = field(default_factory=list)
+    closed: list[ClosedDelivery] = field(default_factory=list)
     settled: list[Delivery] = field(default_factory=list)
     wait: list[RecheckedDelivery] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
 
 
 class Claimer:
@@ -50,10 +63,12 @@ class Claimer:
         ledger: Ledger,
         workers: Workers,
         due: DueSet,
+        holds: Holds,
         *,
         clock: Clock,
         in_flight: InFlight,
     ) -> None:
+        self._holds = holds
         self._catalogue = catalogue
         self._ledger = ledger
         self._workers = workers
@@ -70,13 +85,13 @@ class Claimer:
         """
         looked = ClaimResults()
         if closing := [c for c in checked if c.decision.state is not State.queued]:
-            await self._claim(closing, looked)
+            await self._claim(await self._held(closing, looked), looked)
         if not (sending := [c for c in checked if c.decision.state is State.queued]):
             return looked
         current = await self._ledger.current([(c.delivery.event, c.delivery.id) for c in sending])
         contested: list[_Contested] = []
         for check, result in zip(sending, current, strict=True):
-            if result.state is State.sending and result.attempt <= check.delivery.attempt + 1:
+            if _is_contested(check, result):
                 contested.append((check, result))
             elif _is_settled(check.delivery, result):
                 looked.settled.append(check.delivery)
@@ -93,11 +108,40 @@ class Claimer:
         claims = ClaimResults(await self.in_flight.leased_owner(self._workers))
         with self.in_flight.claiming(claims.owner):
             try:
-                await self._claim(checked, claims)
+                await self._claim(await self._held(checked, claims), claims)
             except BaseException:  # the caller does not learn of the claims that were made already
                 self.in_flight.renew_epoch(delivery.id for delivery in claims.send)
                 raise
         return claims
+
+    async def _held(
+        self, checked: Sequence[RecheckedDelivery], claims: ClaimResults
+    ) -> Sequence[RecheckedDelivery]:
+        """Store those that are held until a time. Return all whose transitions are still to be written."""
+        held = [c for c in checked if c.decision.until_ms]
+        if not held:
+            return checked
+        # The ledger first: a record that is read again must not take the place of what came after it in the due set.
+        current = await self._ledger.current([(c.delivery.event, c.delivery.id) for c in held])
+        contested = [one for one in zip(held, current, strict=True) if _is_contested(*one)]
+        settled = {
+            c.delivery.id for c, now in zip(held, current, strict=True) if _is_settled(c.delivery, now)
+        }
+        in_flight = {c.delivery.id for c, _ in contested}
+        claims.settled += [c.delivery for c in held if c.delivery.id in settled - in_flight]
+        abandoned = await self._without_owner(contested, claims) if contested else []
+        storing = [c for c in held if c.delivery.id not in settled] + [c for c, _ in abandoned]
+        stored = await self._holds.store([HeldDelivery(c.delivery, c.decision) for c in storing])
+        claims.messages += stored.messages
+        decisions = {c.delivery.id: decision for c, decision in zip(storing, stored.decisions, strict=True)}
+        if abandoned:
+            again = [(c._replace(decision=decisions[c.delivery.id]), now) for c, now in abandoned]
+            await self._take_over(again, claims)
+        return [
+            c._replace(decision=decisions.get(c.delivery.id, c.decision))
+            for c in checked
+            if c.delivery.id not in settled
+        ]
 
     async def _claim(self, checked: Sequence[RecheckedDelivery], claims: ClaimResults) -> None:
         transitions = [self._transition(c, claims.owner) for c in checked]
@@ -105,11 +149,7 @@ class Claimer:
         results = list(await self._write(transitions))
         await self._enter_lost(checked, transitions, results)
         for check, transition, result in zip(checked, transitions, results, strict=True):
-            if (
-                result.state is State.sending
-                and not result.applied
-                and result.attempt <= check.delivery.attempt + 1
-            ):
+            if not result.applied and _is_contested(check, result):
                 contested.append((check, result))
             else:  # a later attempt than this record's has its own record
                 self._sort(check, transition, result, claims)
@@ -188,7 +228,8 @@ class Claimer:
             self.in_flight.add(checked.delivery, transition.at_ms, transition.owner)
             claims.send.append(checked.delivery)
         elif result.applied or result.state is transition.to:
-            claims.closed.append((checked.delivery, transition))
+            next_ms = checked.decision.until_ms if transition.to is State.held else 0
+            claims.closed.append(ClosedDelivery(checked.delivery, transition, next_ms))
         else:
             claims.settled.append(checked.delivery)
 
@@ -279,6 +320,11 @@ class Claimer:
         return self._catalogue[checked.delivery.type].on_ambiguous == "resend"
 
 
+def _is_contested(checked: RecheckedDelivery, result: TransitionResult) -> bool:
+    """Return whether a delivery is in flight under a claim; a later attempt than this record's has its own record."""
+    return result.state is State.sending and result.attempt <= checked.delivery.attempt + 1
+
+
 def _is_settled(delivery: Delivery, result: TransitionResult) -> bool:
     """Return whether a record has nothing to do: another state, or a later attempt, which has its own record."""
     if result.state is None or result.state is State.queued:  # the claim decides about one without a row
@@ -287,9 +333,10 @@ def _is_settled(delivery: Delivery, result: TransitionResult) -> bool:
 
 
 def _hold(checked: RecheckedDelivery, now_ms: int) -> Transition:
+    """Return the transition that leaves a delivery to an operator, with an attempt that no record has."""
     delivery = checked.delivery
     return Transition(
-        delivery.event, delivery.id, State.held, Reason.awaiting_operator, now_ms, delivery.attempt
+        delivery.event, delivery.id, State.held, Reason.awaiting_operator, now_ms, delivery.attempt + 1
     )
 
 

@@ -2,10 +2,10 @@
 
 1. Look up the rows of the batch, then what blocks its addresses, in one pipeline each.
 2. Look up which inbox entries were read, and the newest event of each supersede key.
-3. Decide each delivery by the same precedence as resolve.
+3. Decide each delivery by the same precedence as resolve, and then until when it is held.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
@@ -17,18 +17,23 @@ from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.model.unsubscribe import unsubscribe_key_of
+from service.model.validators import MAX_TIME_MS
 from service.pipeline.resolve.audience import Candidate, from_contact, from_recipient, group_members
-from service.pipeline.resolve.precedence import Decision, decide
+from service.pipeline.resolve.precedence import Decision, decide, hold
 from service.ports import Inbox, LookupKeys, MailBlock, Rows, SupersedeIndex, Tables
 
 _NO_BLOCK = MailBlock()
 
 
 class RecheckedDelivery(NamedTuple):
-    """A delivery with the current address and name of its recipient, and the decision on it."""
+    """A delivery with the current address and name of its recipient, the decision on it, and the recipient.
+
+    `recipient` None: the tables no longer have it.
+    """
 
     delivery: Delivery
     decision: Decision
+    recipient: Candidate | None = None
 
 
 async def recheck(
@@ -39,29 +44,43 @@ async def recheck(
     inbox: Inbox,
     *,
     now_ms: int,
+    together: Collection[str] | None = None,
 ) -> list[RecheckedDelivery]:
-    """Look up the rows of a batch once and decide each delivery. Raise Unavailable."""
+    """Look up the rows of a batch once and decide each delivery. Raise Unavailable.
+
+    `together`: the events of items of digests, which the deliveries are then. Items are held no longer, expire only
+    when their event says so, and an event of a digest does not supersede an item of it that has the same line.
+    """
     rows = await tables.lookup(_lookup_keys(deliveries))
     recipients = [_current_recipient(delivery, rows) for delivery in deliveries]
     blocks = await _blocks(deliveries, recipients, catalogue, tables)
-    read = await _read_in_inbox(deliveries, catalogue, inbox)
+    read = await _read_in_inbox(deliveries, catalogue, inbox, all_types=together is not None)
     supersede_keys = [delivery.supersede_key for delivery in deliveries]
     keys = sorted({key for key in supersede_keys if key})
     newest = dict(zip(keys, await supersedes.newest(keys) if keys else (), strict=True))
-    return [
-        _decide(
+    checked: list[RecheckedDelivery] = []
+    for delivery, recipient, block, key in zip(deliveries, recipients, blocks, supersede_keys, strict=True):
+        notification_type = catalogue[delivery.type]
+        newer, deadline_ms = newest.get(key), delivery.deadline_ms
+        if together is not None:
+            deadline_ms = delivery.expires_ms or MAX_TIME_MS
+            if newer in together and notification_type.digest and notification_type.digest.key:
+                newer = None
+        decided = _decide(
             delivery,
             recipient,
             block,
             read=delivery.id in read,
-            newest=newest.get(key),
-            notification_type=catalogue[delivery.type],
+            newest=newer,
+            notification_type=notification_type,
             now_ms=now_ms,
+            deadline_ms=deadline_ms,
         )
-        for delivery, recipient, block, key in zip(
-            deliveries, recipients, blocks, supersede_keys, strict=True
-        )
-    ]
+        if recipient and decided.decision.state is State.queued and together is None:
+            held = hold(decided.delivery, notification_type, recipient, now_ms)
+            decided = decided._replace(decision=held) if held else decided
+        checked.append(decided)
+    return checked
 
 
 async def _blocks(
@@ -84,12 +103,17 @@ async def _blocks(
     return blocks
 
 
-async def _read_in_inbox(deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox) -> set[str]:
-    """Return the ids of deliveries whose recipient has read the inbox entry, for types with `skip_email_if_read`."""
+async def _read_in_inbox(
+    deliveries: Sequence[Delivery], catalogue: Catalogue, inbox: Inbox, *, all_types: bool
+) -> set[str]:
+    """Return the ids of deliveries whose recipient has read the inbox entry, for types that then send no mail.
+
+    In a digest that is every type: nothing is new in what has been read.
+    """
     skippable = [
         delivery
         for delivery in deliveries
-        if (notification_type := catalogue[delivery.type]).skip_email_if_read
+        if ((notification_type := catalogue[delivery.type]).skips_read or all_types)
         and not notification_type.mandatory
         and Channel.inbox in notification_type.channels
     ]
@@ -133,10 +157,11 @@ def _decide(
     newest: str | None,
     notification_type: NotificationType,
     now_ms: int,
+    deadline_ms: int,
 ) -> RecheckedDelivery:
-    if delivery.deadline_ms <= now_ms:
+    if deadline_ms <= now_ms:
         return RecheckedDelivery(
-            delivery, Decision(State.expired, Reason.past_deadline, f"deadline {delivery.deadline_ms}")
+            delivery, Decision(State.expired, Reason.past_deadline, f"deadline {deadline_ms}")
         )
     if newest and newest != delivery.event:
         return RecheckedDelivery(
@@ -161,11 +186,12 @@ def _decide(
         listed=delivery.rule is AudienceRule.group,
     )
     if recipient.row_version != delivery.row_version:
-        delivery = _readdressed(delivery, recipient)
-    return RecheckedDelivery(delivery, decision)
+        delivery = readdressed(delivery, recipient)
+    return RecheckedDelivery(delivery, decision, recipient)
 
 
-def _readdressed(delivery: Delivery, recipient: Candidate) -> Delivery:
+def readdressed(delivery: Delivery, recipient: Candidate) -> Delivery:
+    """Return a delivery with what its recipient's row has now."""
     return delivery.replace(
         address=recipient.address,
         name=recipient.name,

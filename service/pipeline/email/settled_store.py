@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
 from service.model.ledger import State, Transition, TransitionResult, sources_of
-from service.model.reasons import Reason
+from service.model.reasons import HELD_UNTIL_A_TIME, Reason
 from service.model.suppression import Suppression, suppression
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.settle import SettledDelivery
@@ -49,7 +49,7 @@ class SettledStore:
                 # The due set before the ledger: a crash in the other order leaves `deferred` without a next attempt,
                 # which nothing would ever make.
                 await self._add_next_attempts(settled)
-                await self.note_held([s[:2] for s in settled])
+                await self.note_held([(s.delivery, s.transition) for s in settled])
                 refused = await self._write_transitions(settled)
                 for s in settled:
                     if s.result.suppress:
@@ -80,8 +80,13 @@ class SettledStore:
             await self._due.add(deliveries, [s.next_ms for s in retried], states)
 
     async def note_held(self, transitions: Sequence[tuple[Delivery, Transition]]) -> None:
-        """List the deliveries that are held now in the due set. Raise Unavailable."""
-        if held := [delivery for delivery, transition in transitions if transition.to is State.held]:
+        """Note the deliveries on which an operator decides now. Raise Unavailable."""
+        held = [
+            delivery
+            for delivery, transition in transitions
+            if transition.to is State.held and transition.reason not in HELD_UNTIL_A_TIME
+        ]
+        if held:
             await self._due.hold(held, self._clock.now_ms())
 
     async def _write_transitions(self, settled: Sequence[SettledDelivery]) -> set[str]:

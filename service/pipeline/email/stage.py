@@ -1,7 +1,8 @@
 """The email stage: deliveries are rechecked, rendered, submitted to a relay, claimed, sent, and settled.
 
 1. Decode the batch; records without a delivery become dead letters.
-2. Recheck what may have changed since resolve (`recheck`).
+2. Recheck what may have changed since resolve (`recheck`), read the items of digests (`digest_batch`), and take room
+   within the recipients' limits (`allowances`). What is held until a time is stored, and its record finished.
 3. Look at the ledger: finish the records of deliveries that are closed or settled already (`claim`).
 4. Render the messages and submit them. A template that fails makes its delivery `dead`.
 5. When a connection is about to send messages, the transport has them claimed: `sending` is written under an owner
@@ -13,35 +14,44 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
+from service.model.digest import is_digest
 from service.model.event import InvalidEvent
 from service.model.ids import address_key
-from service.model.ledger import UNCLAIMED, WAITING, State, Transition
+from service.model.ledger import UNCLAIMED, WAITING, State, Transition, is_open
 from service.model.mail import OutgoingMail, SendStatus
 from service.model.reasons import DeadReason, Reason, SendReason
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
+from service.pipeline.email.allowances import NO_LIMIT, Allowances
 from service.pipeline.email.batch_claims import BatchClaims
 from service.pipeline.email.claim import Claimer, ClaimResults
+from service.pipeline.email.digest_batch import DigestBatch
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
 from service.pipeline.email.results import DeliveryResult, SendResults
 from service.pipeline.email.settle import SettledDelivery, settle
 from service.pipeline.email.settled_store import SettledStore, suppression_of
 from service.pipeline.email.soft_bounces import SoftBounceScorer
+from service.pipeline.holds import Holds
 from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
+    DigestItemsFailed,
+    DigestWindows,
     DueSet,
     Inbox,
     Ledger,
+    MailAllowance,
+    MailLimits,
     MailTransport,
     Renderer,
     RenderFailed,
@@ -75,6 +85,8 @@ class EmailPorts:
     workers: Workers
     transport: MailTransport
     renderer: Renderer
+    windows: DigestWindows
+    limits: MailLimits
     clock: Clock
 
 
@@ -91,6 +103,7 @@ class EmailHandler:
         sender: Callable[[Delivery], str],
         headers: Callable[[Delivery], Mapping[str, str]],
         preferences_url: Callable[[Delivery], str] = lambda _: "",
+        allowance: MailAllowance = NO_LIMIT,
         rng: random.Random | None = None,
         in_flight: InFlight | None = None,
     ) -> None:
@@ -104,8 +117,15 @@ class EmailHandler:
         self._rng = rng or random.Random()
         self._storing: set[asyncio.Task[None]] = set()
         self._in_flight = in_flight or InFlight(owner, ports.clock)
+        self._allowances = Allowances(catalogue, ports.limits, allowance)
         self._claimer = Claimer(
-            catalogue, ports.ledger, ports.workers, ports.due, clock=ports.clock, in_flight=self._in_flight
+            catalogue,
+            ports.ledger,
+            ports.workers,
+            ports.due,
+            Holds(ports.due, ports.windows, ports.ledger, topics, ports.clock),
+            clock=ports.clock,
+            in_flight=self._in_flight,
         )
         self._settled = SettledStore(
             catalogue, ports.ledger, ports.due, ports.writes, clock=ports.clock, in_flight=self._in_flight
@@ -117,13 +137,24 @@ class EmailHandler:
         if batch.refused.records:
             yield batch.refused
         pending = list(batch.deliveries.values())
+        digests = DigestBatch(
+            self._catalogue,
+            self._ports.windows,
+            self._ports.ledger,
+            self._recheck_items,
+            topics=self._topics,
+            clock=self._ports.clock,
+        )
+        recheck = partial(self._recheck, digests)
         while pending:
             checked_s = self._ports.clock.boot_s()
-            checked = await self._recheck(pending)
+            checked = await recheck(pending)
             looked = await self._claimer.look(checked)
-            yield await self._finish_closed(batch, looked)
-            claims = BatchClaims(self._claimer, self._recheck, checked, self._ports.clock, checked_s)
-            async for done in self._send(batch, looked.send, claims):
+            yield await self._finish_closed(batch, digests, looked)
+            claims = BatchClaims(
+                self._claimer, recheck, digests, checked, clock=self._ports.clock, checked_s=checked_s
+            )
+            async for done in self._send(batch, digests, looked.send, claims):
                 yield done
             waiting = [c.delivery for c in (*looked.wait, *claims.results.wait)]
             pending = waiting + claims.again
@@ -132,43 +163,73 @@ class EmailHandler:
                     raise Unavailable(_STOPPING)
                 await asyncio.sleep(_WAIT_FOR_OWNER_S)
 
-    async def _recheck(self, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
+    async def _recheck(self, digests: DigestBatch, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
         """Recheck before each look, also after a wait, since rows may have changed during it."""
+        now_ms = self._ports.clock.now_ms()
+        alone = [delivery for delivery in deliveries if not is_digest(delivery)]
+        checked = await self._recheck_rows(alone, now_ms) if alone else []
+        checked += await digests.look([delivery for delivery in deliveries if is_digest(delivery)], now_ms)
+        # The limit after all other rules, and before windows are sealed: what is held takes no room and no items.
+        return await digests.seal(await self._allowances.apply(checked, now_ms), now_ms)
+
+    async def _recheck_items(
+        self, items: Sequence[Delivery], events: Collection[str]
+    ) -> list[RecheckedDelivery]:
+        return await self._recheck_rows(items, self._ports.clock.now_ms(), events)
+
+    async def _recheck_rows(
+        self, deliveries: Sequence[Delivery], now_ms: int, together: Collection[str] | None = None
+    ) -> list[RecheckedDelivery]:
         return await recheck(
             deliveries,
             self._catalogue,
             self._ports.tables,
             self._ports.supersedes,
             self._ports.inbox,
-            now_ms=self._ports.clock.now_ms(),
+            now_ms=now_ms,
+            together=together,
         )
 
-    async def _finish_closed(self, batch: DeliveryBatch, claims: ClaimResults) -> Done:
-        """Finish the records of deliveries that are not sent now: closed by the claim, or settled before."""
-        await self._settled.note_held(claims.closed)
-        messages = [self._outcome_message(delivery, transition) for delivery, transition in claims.closed]
+    async def _finish_closed(self, batch: DeliveryBatch, digests: DigestBatch, claims: ClaimResults) -> Done:
+        """Finish the records of deliveries that are not sent now: closed by the claim, held, or settled before."""
+        await self._settled.note_held([(one.delivery, one.transition) for one in claims.closed])
+        messages = [
+            outcome_message(self._topics, one.delivery, one.transition, next_ms=one.next_ms)
+            for one in claims.closed
+        ]
+        messages += claims.messages
         messages += [message for d in claims.settled for message in await self._re_emit(d)]
-        finished = [d.id for d, _ in claims.closed] + [d.id for d in claims.settled]
-        return Done(batch.records_of(finished), messages)
+        ends = {one.delivery.id: one.transition for one in claims.closed if not is_open(one.transition.to)}
+        ended = await digests.finish([*ends, *(d.id for d in claims.settled)], ends)
+        finished = [one.delivery.id for one in claims.closed] + [d.id for d in claims.settled]
+        return Done(batch.records_of(finished), [*messages, *ended.messages], ended.then)
 
     async def _send(
-        self, batch: DeliveryBatch, deliveries: Sequence[Delivery], claims: BatchClaims
+        self,
+        batch: DeliveryBatch,
+        digests: DigestBatch,
+        deliveries: Sequence[Delivery],
+        claims: BatchClaims,
     ) -> AsyncIterator[Done]:
         """Submit messages, and finish the records of those that were sent or need not be.
 
         Raise Unavailable when some are left that no relay took, and the error of a claim that failed.
         """
         by_id = {delivery.id: delivery for delivery in deliveries}
-        messages, failed = await self._render(deliveries)
+        messages, failed = await self._render(deliveries, digests)
         if failed:
-            yield await self._dead_letter(batch, failed)
+            yield await self._dead_letter(batch, digests, failed)
         futures = {m.delivery_id: self._ports.transport.submit(m, claims) for m in messages}
         # Records are finished only once their results are stored: a commit before that could leave a delivery
         # `sending` for ever, with no record to settle it.
         try:
             async for settled, refused in self._stored_groups(by_id, SendResults(futures), claims):
                 applied = [s for s in settled if s.delivery.id not in refused]
-                yield self._finish(batch, applied, await self._soft.count_settled(applied))
+                ended = await digests.finish(
+                    s.delivery.id for s in applied if s.result.status is not SendStatus.unsent
+                )
+                done = self._finish(batch, applied, await self._soft.count_settled(applied))
+                yield done._replace(messages=[*done.messages, *ended.messages], then=ended.then)
                 for s in settled:
                     if s.delivery.id in refused and s.result.status is not SendStatus.unsent:
                         yield Done(batch.records_of([s.delivery.id]), await self._re_emit(s.delivery))
@@ -178,7 +239,7 @@ class EmailHandler:
             for delivery_id, future in futures.items():
                 if delivery_id not in begun:
                     future.cancel()
-        yield await self._finish_closed(batch, claims.results)
+        yield await self._finish_closed(batch, digests, claims.results)
         if claims.error is not None:
             raise claims.error
         if claims.unfinished():
@@ -240,16 +301,14 @@ class EmailHandler:
                 await self._ports.ledger.transition(notes)
 
     async def _render(
-        self, deliveries: Iterable[Delivery]
+        self, deliveries: Iterable[Delivery], digests: DigestBatch
     ) -> tuple[list[OutgoingMail], dict[str, Exception]]:
         turns = Turns()
         messages: list[OutgoingMail] = []
         failed: dict[str, Exception] = {}
         for delivery in deliveries:
             try:
-                content = self._ports.renderer.email(
-                    delivery, self._headers(delivery), self._preferences_url(delivery)
-                )
+                content = self._message(delivery, digests)
             except RenderFailed as error:
                 failed[delivery.id] = error
             else:
@@ -261,7 +320,22 @@ class EmailHandler:
                 await turns.worked(len(content))
         return messages, failed
 
-    async def _dead_letter(self, batch: DeliveryBatch, failed: Mapping[str, Exception]) -> Done:
+    def _message(self, delivery: Delivery, digests: DigestBatch) -> bytes:
+        """Return the message of a delivery. Raise RenderFailed; an item that fails is left out of its digest."""
+        headers, preferences = self._headers(delivery), self._preferences_url(delivery)
+        if not is_digest(delivery):
+            return self._ports.renderer.email(delivery, headers, preferences)
+        try:
+            items = digests.rendered(delivery.id)
+            return self._ports.renderer.digest(delivery, items, headers, preferences)
+        except DigestItemsFailed as failed:
+            digests.drop(delivery.id, failed.reasons)
+            items = digests.rendered(delivery.id)
+            return self._ports.renderer.digest(delivery, items, headers, preferences)
+
+    async def _dead_letter(
+        self, batch: DeliveryBatch, digests: DigestBatch, failed: Mapping[str, Exception]
+    ) -> Done:
         """Write `dead` to the ledger and a dead letter for each delivery that cannot be rendered."""
         now_ms = self._ports.clock.now_ms()
         transitions = [
@@ -276,7 +350,8 @@ class EmailHandler:
         for id_, error in failed.items():
             invalid = InvalidEvent(DeadReason.render_failed, str(error))
             messages.append(dead_letter(self._topics.dead_letter, "email", batch.records[id_][0], invalid))
-        return Done(batch.records_of(failed), messages)
+        ended = await digests.finish(failed, {one.delivery: one for one in transitions})
+        return Done(batch.records_of(failed), [*messages, *ended.messages], ended.then)
 
     def _settle(
         self, by_id: Mapping[str, Delivery], group: Sequence[DeliveryResult]

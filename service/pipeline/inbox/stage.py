@@ -1,7 +1,7 @@
 """The inbox stage: deliveries become entries that a recipient can read.
 
 1. Decode the batch; records without a delivery become dead letters.
-2. Render an entry of each delivery that has not expired.
+2. Store those in the due set whose time has not come. Render an entry of each other one that has not expired.
 3. Add the entries to the inboxes.
 4. Write the transitions, mostly to `delivered`, to the ledger.
 5. Enter deliveries that the ledger does not hold, and write theirs.
@@ -9,7 +9,7 @@
 7. Yield the outcomes and finish the records.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
@@ -19,24 +19,29 @@ from service.model.reasons import DeadReason, Reason
 from service.model.record import Done, Message, Record
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
+from service.pipeline.holds import HeldDelivery, add_to_due_set
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.messages import dead_letter, outcome_message
-from service.ports import Clock, Inbox, InboxItem, Ledger, Renderer, RenderFailed
+from service.pipeline.resolve.precedence import hold_scheduled
+from service.ports import Clock, DueSet, Inbox, InboxItem, Ledger, Renderer, RenderFailed
 from service.ports.turns import Turns
 
 
 class InboxHandler:
     """The handler of the inbox stage."""
 
-    def __init__(  # noqa: PLR0917 - the ports, in the order of their use
+    def __init__(
         self,
         catalogue: Catalogue,
         inbox: Inbox,
         ledger: Ledger,
         renderer: Renderer,
+        *,
+        due: DueSet,
         topics: TopicNames,
         clock: Clock,
     ) -> None:
+        self._due = due
         self._catalogue = catalogue
         self._inbox = inbox
         self._ledger = ledger
@@ -49,6 +54,12 @@ class InboxHandler:
         """Add entries, then write the ledger, then remove the entries that it refused."""
         batch = await DeliveryBatch.read(records, self._catalogue, self._topics.dead_letter, "inbox")
         now_ms = self._clock.now_ms()
+        held = {
+            delivery.id: HeldDelivery(delivery, decision)
+            for delivery in batch.deliveries.values()
+            if (decision := hold_scheduled(delivery, now_ms)) is not None and delivery.deadline_ms > now_ms
+        }
+        await add_to_due_set(self._due, list(held.values()), now_ms)
         items: list[InboxItem] = []
         transitions: list[Transition] = []
         dead_letters: list[Message] = list(batch.refused.messages)
@@ -56,7 +67,9 @@ class InboxHandler:
         for delivery in batch.deliveries.values():
             await turns.worked(len(batch.records[delivery.id][0].value or b""))
             state, reason = State.delivered, Reason.none
-            if delivery.deadline_ms <= now_ms:
+            if delivery.id in held:
+                state, reason = State.held, held[delivery.id].decision.reason
+            elif delivery.deadline_ms <= now_ms:
                 state, reason = State.expired, Reason.past_deadline
             else:
                 try:
@@ -75,7 +88,8 @@ class InboxHandler:
         await self._enter_lost(batch, transitions, results)
         # Removal after the refusal: only the ledger knows of a withdrawal that came before the entry was added.
         await self._remove_refused(batch, transitions, results)
-        yield Done(records, [*dead_letters, *self._outcomes(batch, transitions, results)])
+        until_ms = {id_: one.decision.until_ms for id_, one in held.items()}
+        yield Done(records, [*dead_letters, *self._outcomes(batch, transitions, results, until_ms)])
 
     async def _enter_lost(
         self, batch: DeliveryBatch, transitions: Sequence[Transition], results: list[TransitionResult]
@@ -103,14 +117,18 @@ class InboxHandler:
         """Remove the entries of deliveries that are not `delivered`, also where a rebuild has added them."""
         ids_by_recipient: dict[str, list[str]] = {}
         for transition, result in zip(transitions, results, strict=True):
-            if result.state is not State.delivered:
+            if result.state not in {State.delivered, State.held}:
                 recipient = batch.deliveries[transition.delivery].recipient
                 ids_by_recipient.setdefault(recipient, []).append(transition.delivery)
         for recipient, ids in ids_by_recipient.items():
             await self._inbox.remove(recipient, ids)
 
     def _outcomes(
-        self, batch: DeliveryBatch, transitions: Sequence[Transition], results: Sequence[TransitionResult]
+        self,
+        batch: DeliveryBatch,
+        transitions: Sequence[Transition],
+        results: Sequence[TransitionResult],
+        until_ms: Mapping[str, int],
     ) -> list[Message]:
         """Return the outcomes, also of deliveries settled before: their outcomes may have been lost with a worker.
 
@@ -124,7 +142,12 @@ class InboxHandler:
             if result.applied or result.state in (transition.to, State.delivered)
         ]
         return [
-            outcome_message(self._topics, batch.deliveries[transition.delivery], transition)
+            outcome_message(
+                self._topics,
+                batch.deliveries[transition.delivery],
+                transition,
+                next_ms=until_ms.get(transition.delivery, 0) if transition.to is State.held else 0,
+            )
             for transition in settled
         ]
 

@@ -6,7 +6,7 @@ said to accepted messages, from `dispatch.outcomes`. Read-only.
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,18 +18,21 @@ from service.model.ids import (
     event_key,
     event_of_delivery,
     is_pseudonym,
+    reminder_id,
 )
 from service.model.keys import ContactKey
 from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.recipient import Choice, preference_key
 from service.model.relay import RelayState
 from service.pipeline.operate.blocks import MailBlocks, keys_of
+from service.pipeline.operate.digest_links import DigestLinks
 from service.pipeline.operate.not_notified import NotNotified, channels_left_out, keys_for, not_matched
 from service.pipeline.operate.problem_rules import find_problems
 from service.pipeline.operate.problems import Observer
 from service.ports import (
     AddressSearch,
     Clock,
+    DigestWindows,
     DueSet,
     Ledger,
     LedgerIndex,
@@ -82,6 +85,7 @@ class Explainer:
         tables: Tables,
         *,
         due: DueSet,
+        windows: DigestWindows,
         search: AddressSearch,
         observer: Observer,
         clock: Clock,
@@ -92,7 +96,7 @@ class Explainer:
         self._ledger = ledger
         self._index = index
         self._tables = tables
-        self._due = due
+        self._digests = DigestLinks(ledger, index, due, windows)
         self._search = search
         self._observer = observer
         self._clock = clock
@@ -185,7 +189,7 @@ class Explainer:
         type_name = str(head.get("type", ""))
         notification_type = self._catalogue.get(type_name)  # None for a digest, which has no audience
         sums = _Sums()
-        entries = [entry async for entry in self._entries_of(key, recipients)]
+        entries = await self._entries_of(key, recipients, notification_type)
         if query.delivery:
             entries = [
                 one for one in await self._ledger.entries_of([(key, query.delivery)]) if one is not None
@@ -214,12 +218,19 @@ class Explainer:
             "sums": sums.document(),
         }
 
-    async def _entries_of(self, key: str, recipients: Iterable[str]) -> AsyncIterator[Entry]:
-        for recipient in recipients:
-            for channel in Channel:
-                entry = await self._ledger.entry(key, delivery_id(key, recipient, channel))
-                if entry is not None:
-                    yield entry
+    async def _entries_of(
+        self, key: str, recipients: Iterable[str], notification_type: NotificationType | None
+    ) -> list[Entry]:
+        reminders = notification_type.reminders if notification_type else None
+        ids = [
+            id_
+            for recipient in recipients
+            for id_ in (
+                *(delivery_id(key, recipient, channel) for channel in Channel),
+                *(reminder_id(key, recipient, n + 1) for n in range(reminders.most if reminders else 0)),
+            )
+        ]
+        return [one for one in await self._ledger.entries_of([(key, id_) for id_ in ids]) if one is not None]
 
     async def _missing(
         self,
@@ -248,7 +259,8 @@ class Explainer:
         return missing
 
     async def _deliveries(self, entries: Sequence[Entry], type_name: str) -> list[dict[str, Any]]:
-        times = await self._due.times([entry.delivery for entry in entries])
+        times = await self._digests.until_ms(entries)
+        digests = await self._digests.of_items(entries)
         rows = await self._tables.lookup(keys_of(entries))
         blocks = await self._blocks.of_entries(entries, type_name, rows, self._clock.now_ms())
         return [
@@ -267,9 +279,11 @@ class Explainer:
                 "stopped": block,
                 "attempts": max(step.attempt for step in entry.steps),
                 "next_ms": next_ms,
+                "digest": digest,
+                "items": await self._digests.items_of(entry, type_name),
                 "steps": [_step(step) for step in entry.steps],
             }
-            for entry, next_ms, block in zip(entries, times, blocks, strict=True)
+            for entry, next_ms, block, digest in zip(entries, times, blocks, digests, strict=True)
         ]
 
     async def _recipient(self, recipient: str) -> dict[str, Any]:
@@ -333,6 +347,8 @@ def _next_stages(delivery: Mapping[str, Any], notification_type: NotificationTyp
             return stages
         case State.deferred | State.ambiguous:
             return ("schedule", *stages)
+        case State.held if delivery["next_ms"] is not None:
+            return ("schedule", *stages)
     return ()
 
 
@@ -363,7 +379,7 @@ def _choice(entry: Entry, type_name: str, rows: Rows) -> Choice | None:
 
 
 def _preference(choice: Choice | None) -> dict[str, Any] | None:
-    return None if choice is None else choice.model_dump()
+    return None if choice is None else choice.model_dump(exclude_none=True)
 
 
 def _step(step: HistoryStep) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.model.catalogue import Catalogue, Lane
-from service.model.channels import Channel
+from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import WAITING, Entry, HistoryStep, State
+from service.model.ledger import Entry, HistoryStep, State
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
@@ -23,6 +23,7 @@ from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.from_log import event_of, event_of_outcome, logged_dispatch, logged_outcomes
 from service.pipeline.inbox.stage import inbox_item
+from service.pipeline.operate.rebuild_due import DueRestorer, RestoredDelivery
 from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.tables.records import (
     RowChange,
@@ -36,6 +37,7 @@ from service.pipeline.tables.writer import TableStores
 from service.ports import (
     MANY,
     Clock,
+    DigestWindows,
     DueSet,
     EventHead,
     Inbox,
@@ -53,6 +55,7 @@ from service.ports import (
 from service.ports.turns import Turns
 
 _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.superseded})
+_UNFINISHED = frozenset({State.queued, State.sending})
 _NO_OFFSETS: Mapping[tuple[str, int], int] = {}
 _CLOCK_SKEW_MS = 1000
 _WIDE = 64
@@ -71,6 +74,7 @@ class RebuildPorts:
     withdrawals: Withdrawals
     scores: SoftBounceScores
     due: DueSet
+    windows: DigestWindows
     notes: PendingRetries
     renderer: Renderer
     clock: Clock
@@ -104,6 +108,7 @@ class Rebuilder:
         self._ports = ports
         self._topics = topics
         self._committed = committed
+        self._due = DueRestorer(ports.due, ports.windows, ports.ledger, ports.notes, ports.clock)
         self._table_of = {topics.table(name): name for name in TABLES}
 
     def phases(self) -> Sequence[RebuildPhase]:
@@ -123,7 +128,7 @@ class Rebuilder:
             RebuildPhase("reads", [topics.outcomes], self.reads),
             RebuildPhase("withdrawals", [topics.withdrawals], self.withdrawals),
             RebuildPhase("scores", [topics.soft_bounces], self.scores),
-            RebuildPhase("due", lanes, self.due),
+            RebuildPhase("due", [*lanes, topics.inbox], self.due),
         )
 
     async def tables(self, records: Sequence[Record]) -> None:
@@ -158,7 +163,8 @@ class Rebuilder:
         for delivery, record in deliveries:
             # The records of a wide event come together, and how many there are in all no record says.
             size = MANY if together[delivery.event] > _WIDE else 0
-            self._add_head(heads, event_of(delivery), record.timestamp_ms, size)
+            at_ms = max(record.timestamp_ms, delivery.deliver_ms)
+            self._add_head(heads, event_of(delivery), at_ms, size)
         if heads:
             await ports.ledger.open(list(heads.values()), [])
         if superseding := [(d.supersede_key, d.event, d.created_ms) for d, _ in deliveries if d.supersede]:
@@ -252,30 +258,20 @@ class Rebuilder:
             await self._ports.scores.put(scores, self._ports.clock.now_ms())
 
     async def due(self, records: Sequence[Record]) -> None:
-        """Put the deliveries in email records into the due set that wait for their next attempt.
+        """Put the deliveries that wait into the due set, and items of digests into their windows.
 
-        One whose record the stage has finished, and that is neither closed nor waits, was lost: it is due now.
+        Mail whose record the stage has finished, and that is neither closed nor waits, was lost: it is due now.
         """
         deliveries = {d.id: (d, record) for d, record in await self._deliveries(records)}
-        entries = {i: one for i, one in (await self._entries(deliveries)).items() if one is not None}
-        waiting = [entry for entry in entries.values() if entry.state in WAITING]
-        noted = await self._ports.notes.noted([(one.delivery, one.newest_step.attempt) for one in waiting])
-        now_ms = self._ports.clock.now_ms()
-        due: list[tuple[Delivery, int, State]] = []
-        for entry, next_ms in zip(waiting, noted, strict=True):
-            again = deliveries[entry.delivery][0].replace(attempt=entry.newest_step.attempt)
-            due.append((again, now_ms if next_ms is None else next_ms, entry.state))
-        held: list[tuple[Delivery, int]] = []
-        for entry in entries.values():
-            delivery, record = deliveries[entry.delivery]
-            if entry.state is State.held:
-                held.append((delivery, entry.newest_step.at_ms))
-            elif entry.state in {State.queued, State.sending} and self._is_finished(record, entry):
-                due.append((delivery, now_ms, State.deferred))
-        if due:
-            await self._ports.due.add(*map(list, zip(*due, strict=True)))
-        for delivery, at_ms in held:
-            await self._ports.due.hold([delivery], at_ms)
+        entries = await self._entries(deliveries)
+        restored: list[RestoredDelivery] = []
+        for delivery, record in deliveries.values():
+            entry = entries[delivery.id]
+            if entry is not None:
+                is_open_mail = CHANNELS[delivery.channel].retried and entry.state in _UNFINISHED
+                lost = is_open_mail and self._is_finished(record, entry)
+                restored.append(RestoredDelivery(delivery, entry, lost))
+        await self._due.restore(restored)
 
     async def _entries(self, deliveries: Mapping[str, tuple[Delivery, Record]]) -> Mapping[str, Entry | None]:
         """Return the ledger's entries of deliveries by id; one that no outcome has entered is entered as queued."""
@@ -307,9 +303,7 @@ class Rebuilder:
 
     def _add_head(self, heads: dict[str, EventHead], event: Event, at_ms: int, deliveries: int = 0) -> bool:
         """Add the head of an event; return False for one whose retention in the ledger is over."""
-        notification_type = self._catalogue.of_delivery(event.type)
-        retention_ms = notification_type.kept_s * 1000 if notification_type else 0
-        left_ms = at_ms + retention_ms - self._ports.clock.now_ms()
+        left_ms = at_ms + self._catalogue.kept_s(event.type) * 1000 - self._ports.clock.now_ms()
         if left_ms <= 0:
             return False
         heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000), deliveries))

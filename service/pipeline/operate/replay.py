@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.model.catalogue import Catalogue, Lane
-from service.model.channels import CHANNELS
 from service.model.delivery import Delivery
 from service.model.digest import is_digest
-from service.model.ledger import REPLAY_TRANSITIONS, WAITING, ReplayKind, State, Transition
+from service.model.ledger import REPLAY_TRANSITIONS, RETRIED, ReplayKind, State, Transition
 from service.model.outcome import Outcome
-from service.model.reasons import Reason
+from service.model.reasons import HELD_UNTIL_A_TIME, Reason
 from service.model.record import Record
 from service.model.topics import TopicNames
 from service.pipeline.messages import dispatch_message, outcome_message
@@ -27,7 +26,7 @@ from service.ports import Clock, DueSet, Ledger, Publisher
 
 REPLAYABLE = frozenset(REPLAY_TRANSITIONS[ReplayKind.again])
 """The states that a filter may name."""
-_DELIVERED = frozenset({State.sent, State.returned, State.delivered})
+_DELIVERED = frozenset({State.sent, State.returned, State.delivered, State.digested})
 REPLAYED = "replayed"
 _OF_DIGESTS = "digests, whose items can be replayed"
 _OF_NO_TYPE = "of a type that is not in the catalogue"
@@ -49,7 +48,12 @@ class ReplayFilter(OutcomeFilter):
 
     def matches_state(self, state: State) -> bool:
         """Return whether the filter matches a state; `again` is not taken into account."""
-        return state in (self.states or REPLAYABLE - WAITING)
+        return state in (self.states or REPLAYABLE - RETRIED)
+
+    def matches_outcome(self, outcome: Outcome) -> bool:
+        """Return whether the filter matches the latest outcome; what goes by itself only if its state is named."""
+        by_itself = outcome.state is State.held and outcome.reason in HELD_UNTIL_A_TIME
+        return OutcomeFilter.matches_outcome(self, outcome) and (bool(self.states) or not by_itself)
 
 
 class LatestOutcome(NamedTuple):
@@ -162,7 +166,7 @@ class Replayer:
             [outcome_message(self._topics, delivery, transition) for delivery, transition in queued]
         )
         # The due set last: cut off before, a deferred delivery is still there for its next attempt.
-        await self._due.drop([delivery.id for delivery, _ in queued if CHANNELS[delivery.channel].retried])
+        await self._due.drop([delivery.id for delivery, _ in queued])
         counts[REPLAYED] = len(queued)
         return +counts
 

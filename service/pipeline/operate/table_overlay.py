@@ -11,6 +11,7 @@ from service.model.unsubscribe import Unsubscribe
 from service.ports import AccountPage, LookupKeys, MailBlock, RolePage, Rows, Tables
 
 _Row = TypeVar("_Row", Recipient, Contact)
+_DEFAULT = Choice(on=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +91,8 @@ class OverlaidTables:
         chosen = self._change.preferences.get(name)
         if not chosen:
             return row
-        choices = {key: Choice(on=on, by="what-if") for key, on in chosen.items()}
+        choices = {
+            key: Choice(on=on, by="what-if", frequency=row.preferences.get(key, _DEFAULT).frequency)
+            for key, on in chosen.items()
+        }
         return row.model_copy(update={"preferences": {**row.preferences, **choices}})

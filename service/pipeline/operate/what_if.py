@@ -18,12 +18,13 @@ from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
 from service.pipeline.resolve.audience import Candidate, add_lookup_keys, candidates, further_candidates
 from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
-from service.pipeline.resolve.precedence import Decision
+from service.pipeline.resolve.precedence import Decision, hold_scheduled
 from service.ports import Clock, EventLog, Inbox, LookupKeys, Tables
 
 _CHUNK = 500
 _MAX_SHOWN = 1000
 _DAY_MS = 86_400_000
+_NOTIFIED = frozenset({State.queued, State.held})
 
 
 class PredictedDelivery(NamedTuple):
@@ -34,8 +35,8 @@ class PredictedDelivery(NamedTuple):
 
     @property
     def is_notified(self) -> bool:
-        """Return whether the recipient would be notified."""
-        return self.decision.state is State.queued
+        """Return whether the recipient would be notified, now or later."""
+        return self.decision.state is State.queued or bool(self.decision.until_ms)
 
 
 class WhatIf:
@@ -77,7 +78,7 @@ class WhatIf:
             seen.add(event.key)
             checked += 1
             for difference in await self._differences(event, changed):
-                counts["more" if difference["after"]["state"] == State.queued else "fewer"] += 1
+                counts["more" if difference["after"]["state"] in _NOTIFIED else "fewer"] += 1
                 if len(differences) < limit:
                     differences.append(difference)
         return {"events": checked, "counts": counts, "differences": differences}
@@ -98,7 +99,10 @@ class WhatIf:
     async def _differences(self, event: Event, changed: Tables) -> list[dict[str, Any]]:
         """Return the recipient × channel of an event that are notified only with, or only without, the change."""
         before, after = [
-            {(p.delivery.recipient, p.delivery.channel): p async for p in self._predict(event, tables, None)}
+            {
+                (p.delivery.recipient, p.delivery.channel, p.delivery.reminder): p
+                async for p in self._predict(event, tables, None)
+            }
             for tables in (self._tables, changed)
         ]
         return [
@@ -127,8 +131,11 @@ class WhatIf:
             # The order of the pipeline: resolve decides before the recheck, which decides queued mail once more.
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
             rechecked = {checked.delivery.id: checked.decision for checked in last}
-            for delivery, decision in decided:
-                yield PredictedDelivery(delivery, rechecked.get(delivery.id, decision))
+            for delivery, first in decided:
+                scheduled = None
+                if first.state is State.queued and not CHANNELS[delivery.channel].suppressible:
+                    scheduled = hold_scheduled(delivery, at_ms)
+                yield PredictedDelivery(delivery, rechecked.get(delivery.id, scheduled or first))
 
     async def _candidates(self, case: EventInProgress, tables: Tables) -> AsyncIterator[Sequence[Candidate]]:
         """Yield the candidates of an event, some hundreds at a time."""
@@ -168,9 +175,23 @@ def _decision_document(predicted: PredictedDelivery | None) -> dict[str, Any]:
     """Return the decision on a delivery; None stands for a recipient that no rule matches."""
     if predicted is None:
         words = "no rule matches the recipient"
-        return {"state": "", "reason": "not_found", "reason_text": words, "why": words}
-    state, reason, why = predicted.decision
-    return {"state": state.value, "reason": reason.value, "reason_text": reason.text, "why": why}
+        return {
+            "state": "",
+            "reason": "not_found",
+            "reason_text": words,
+            "why": words,
+            "until_ms": None,
+            "digest": "",
+        }
+    decision = predicted.decision
+    return {
+        "state": decision.state.value,
+        "reason": decision.reason.value,
+        "reason_text": decision.reason.text,
+        "why": decision.detail,
+        "until_ms": decision.until_ms or None,
+        "digest": decision.window.partition("|")[0],
+    }
 
 
 def _delivery_document(predicted: PredictedDelivery) -> dict[str, Any]:
@@ -180,6 +201,7 @@ def _delivery_document(predicted: PredictedDelivery) -> dict[str, Any]:
         "channel": delivery.channel.value,
         "found": delivery.rule.value,
         "scope": delivery.matched,
+        "reminder": delivery.reminder,
         "address": delivery.address,
         **_decision_document(predicted),
     }

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from service.model.calendar import QuietHours
 from service.model.catalogue import Audience, AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.event import Event
@@ -17,7 +18,10 @@ _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.
 
 
 class Candidate(NamedTuple):
-    """A recipient that a rule found. `known` is false for an id that is not in the recipients table."""
+    """A recipient that a rule found. `known` is false for an id that is not in the recipients table.
+
+    `quiet_hours` None: those of the type.
+    """
 
     recipient: str
     rule: AudienceRule
@@ -29,6 +33,7 @@ class Candidate(NamedTuple):
     row_version: int = 0
     preferences: Mapping[str, Choice] = MappingProxyType({})
     known: bool = True
+    quiet_hours: QuietHours | None = None
 
 
 class AudiencePosition(NamedTuple):
@@ -139,7 +144,16 @@ def from_recipient(row: Recipient | None, recipient: str, rule: AudienceRule, ma
     if row is None:
         return Candidate(recipient, rule, matched, known=False)
     return Candidate(
-        row.id, rule, matched, row.address, row.name, row.locale, row.timezone, row.version, row.preferences
+        row.id,
+        rule,
+        matched,
+        row.address,
+        row.name,
+        row.locale,
+        row.timezone,
+        row.version,
+        row.preferences,
+        quiet_hours=row.quiet_hours,
     )
 
 
@@ -155,6 +169,7 @@ def from_contact(row: Contact) -> Candidate:
         row.timezone,
         row.version,
         row.preferences,
+        quiet_hours=row.quiet_hours,
     )
 
 

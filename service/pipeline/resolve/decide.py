@@ -1,4 +1,7 @@
-"""Deliveries of a candidate, one a channel, each with its decision. Writes nothing, so what-if uses it too."""
+"""Deliveries of a candidate, one a channel, each with its decision. Writes nothing, so what-if uses it too.
+
+A type with reminders has further deliveries by mail, each with its own time; reading the notification ends them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,17 +9,22 @@ from dataclasses import dataclass, field
 from msgspec import Raw
 
 from service.model.address import mailbox
+from service.model.calendar import next_local_ms
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery, json_document
 from service.model.event import Event
-from service.model.ids import delivery_id
+from service.model.ids import delivery_id, reminder_id
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import preference_key
 from service.pipeline.resolve.audience import Candidate, channels
 from service.pipeline.resolve.precedence import Decision, decide
 from service.pipeline.resolve.wide import MailboxUse, WideMailboxes, WideRecipients
+
+_GROUP = AudienceRule.group
+_LONGEST_SCHEDULE_S = 8 * 86_400
+"""A week and a clock change, until the next local time on a day of the week."""
 
 
 @dataclass(slots=True)
@@ -30,13 +38,11 @@ class EventInProgress:
     supersede: str = field(init=False)
     """The supersede key of the event; empty for one that none replaces. Made once: the data may be large."""
     document: Raw = field(init=False)
-    deadline_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what all deliveries of the event have in common."""
         event = self.event
         self.document = json_document(event.data)
-        self.deadline_ms = _deadline_ms(event, self.notification_type)
         self.supersede = self.notification_type.supersede_key(event.data, event.supersede)
 
     def widen(self) -> None:
@@ -55,13 +61,53 @@ def decide_deliveries(
         decision = _first_decision(progress, candidate, channel, now_ms)
         if CHANNELS[channel].addressed and candidate.address:
             decision = _once_a_mailbox(progress, candidate, decision)
-        yield _delivery(progress, candidate, channel, decision, now_ms), decision
+        delivery = _delivery(progress, candidate, channel, decision, now_ms)
+        yield delivery, decision
+        if channel is Channel.email and decision.state is State.queued and candidate.rule is not _GROUP:
+            for reminder in _reminders(progress, delivery):
+                yield reminder, decision
+
+
+def deliver_ms(event: Event, notification_type: NotificationType, zone: str) -> int:
+    """Return before when an event is not delivered (ms), as it says itself or else its type; 0 for no such time."""
+    schedule = notification_type.schedule
+    if event.deliver_ms or schedule is None:
+        return event.deliver_ms
+    at_ms = event.received_ms + schedule.delay_s * 1000
+    if schedule.at is not None:
+        at_ms = next_local_ms(schedule.days, schedule.at, zone, at_ms - 1)
+    return at_ms if at_ms > event.received_ms else 0
+
+
+def longest_wait_s(event: Event, notification_type: NotificationType) -> int:
+    """Return how long the last delivery of an event waits for its time at most, in seconds after the receipt."""
+    schedule, reminders = notification_type.schedule, notification_type.reminders
+    wait_s = max(0, event.deliver_ms - event.received_ms) // 1000
+    if schedule and not wait_s:
+        wait_s = schedule.delay_s + (_LONGEST_SCHEDULE_S if schedule.at else 0)
+    wait_s += notification_type.mail_if_unread_s
+    return wait_s + (reminders.every_s * reminders.most if reminders else 0)
+
+
+def _reminders(progress: EventInProgress, first: Delivery) -> Iterator[Delivery]:
+    """Yield the reminders that follow a mail."""
+    event, notification_type = progress.event, progress.notification_type
+    if notification_type.reminders is None:
+        return
+    base_ms = (first.deliver_ms or event.received_ms) + notification_type.mail_if_unread_s * 1000
+    for number in range(1, notification_type.reminders.most + 1):
+        at_ms = base_ms + number * notification_type.reminders.every_s * 1000
+        deadline_ms = _deadline_ms(event, notification_type, at_ms)
+        if at_ms < deadline_ms:
+            id_ = reminder_id(event.key, first.recipient, number)
+            yield first.replace(id=id_, reminder=number, deliver_ms=at_ms, deadline_ms=deadline_ms)
 
 
 def _delivery(
     progress: EventInProgress, candidate: Candidate, channel: Channel, decision: Decision, now_ms: int
 ) -> Delivery:
     event, queued = progress.event, decision.state is State.queued
+    at_ms = deliver_ms(event, progress.notification_type, candidate.timezone)
     return Delivery(
         id=delivery_id(event.key, candidate.recipient, channel),
         event=event.key,
@@ -73,7 +119,9 @@ def _delivery(
         rule=candidate.rule,
         created_ms=event.time_ms,
         received_ms=event.received_ms,
-        deadline_ms=progress.deadline_ms,
+        deadline_ms=_deadline_ms(event, progress.notification_type, at_ms),
+        expires_ms=event.expires_ms or 0,
+        deliver_ms=at_ms,
         queued_ms=now_ms if queued else 0,
         decided=decision.detail if queued else "",
         matched=candidate.matched,
@@ -89,12 +137,16 @@ def _delivery(
     )
 
 
-def _deadline_ms(event: Event, notification_type: NotificationType) -> int:
-    """Return when a delivery expires (ms): as the event says, yet not after its ledger entries do."""
+def _deadline_ms(event: Event, notification_type: NotificationType, at_ms: int) -> int:
+    """Return when a delivery that goes at a time (ms) expires: as the event says, yet not after its ledger entries do.
+
+    The time to live of the type counts from that time, or from the receipt.
+    """
+    from_ms = max(at_ms, event.received_ms)
     if event.expires_ms is None:
-        return event.received_ms + notification_type.ttl_s * 1000
+        return from_ms + notification_type.ttl_s * 1000
     last_s = max(notification_type.ttl_s, notification_type.kept_s)
-    return min(event.expires_ms, event.received_ms + last_s * 1000)
+    return min(event.expires_ms, from_ms + last_s * 1000)
 
 
 def _first_decision(
@@ -108,8 +160,9 @@ def _first_decision(
         return Decision(State.skipped, Reason.own_action, "the recipient did this")
     if CHANNELS[channel].addressed and not candidate.address:
         return Decision(State.skipped, Reason.no_address, "the recipient has no address")
-    if progress.deadline_ms <= now_ms:
-        return Decision(State.expired, Reason.past_deadline, f"deadline {progress.deadline_ms}")
+    at_ms = deliver_ms(event, notification_type, candidate.timezone)
+    if (deadline_ms := _deadline_ms(event, notification_type, at_ms)) <= max(now_ms, at_ms):
+        return Decision(State.expired, Reason.past_deadline, f"deadline {deadline_ms}")
     choice = candidate.preferences.get(preference_key(notification_type.name, channel))
     return decide(notification_type, channel, choice=choice, listed=candidate.rule is AudienceRule.group)
 

@@ -12,7 +12,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Any
 
-from service.model.catalogue import AudienceRule, Catalogue, NotificationType
+from service.model.catalogue import MAX_DELIVER_AHEAD_S, AudienceRule, Catalogue, NotificationType
 from service.model.event import DEFAULT_BOUND, WITHDRAW, ClockBound, Event, InvalidEvent, Withdrawal
 from service.model.ids import event_key
 from service.model.reasons import DeadReason
@@ -43,7 +43,17 @@ _SPELLINGS = {
     "expirytime": "expires",  # the CloudEvents extension of that name
 }
 _EXTENSIONS = frozenset(
-    {"recipients", "external_id", "project_id", "account", "actor", "expires", "supersede_key", *_SPELLINGS}
+    {
+        "recipients",
+        "external_id",
+        "project_id",
+        "account",
+        "actor",
+        "expires",
+        "deliverat",
+        "supersede_key",
+        *_SPELLINGS,
+    }
 )
 _KNOWN = _CORE | _EXTENSIONS
 _NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
@@ -113,6 +123,7 @@ def parse(
         extensions=_others(fields),
         supersede=_text(extensions, "supersede_key") or None,
         stated_ms=stated_ms,
+        deliver_ms=_deliver_ms(extensions, received_ms),
     )
     _check_audience(event, notification_type)
     return event
@@ -214,6 +225,17 @@ def _expires_ms(extensions: Mapping[str, Any]) -> int | None:
         return None if value is None else nearest_time_ms(value)
     except ValueError as error:
         raise InvalidEvent(DeadReason.invalid_attribute, f"expires: {error}") from None
+
+
+def _deliver_ms(extensions: Mapping[str, Any], received_ms: int) -> int:
+    """Return before when the event is not delivered (ms); 0 for one that may be at once."""
+    at_ms = _time(extensions, "deliverat")
+    if at_ms is None or at_ms <= received_ms:
+        return 0
+    if at_ms - received_ms > MAX_DELIVER_AHEAD_S * 1000:
+        days = MAX_DELIVER_AHEAD_S // 86_400
+        raise InvalidEvent(DeadReason.invalid_attribute, f"deliverat: is more than {days} days ahead")
+    return at_ms
 
 
 def _traceparent(fields: Mapping[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from service.pipeline.resolve.audience import (
     further_candidates,
     has_further,
 )
-from service.pipeline.resolve.decide import EventInProgress, decide_deliveries
+from service.pipeline.resolve.decide import EventInProgress, decide_deliveries, longest_wait_s
 from service.ports import MANY, Clock, EventHead, EventPosition, FanOut, FanOuts, LookupKeys, Tables
 
 _LOOKUP_WEIGHT, _ACCOUNT_WEIGHT = 5000, 50
@@ -33,7 +33,8 @@ class IncomingEvent(EventInProgress):
     @property
     def head(self) -> EventHead:
         """Return what the ledger keeps of the event."""
-        return EventHead(self.event, self.notification_type.kept_s, self.deliveries, self.position)
+        kept_s = self.notification_type.kept_s + longest_wait_s(self.event, self.notification_type)
+        return EventHead(self.event, kept_s, self.deliveries, self.position)
 
     @property
     def position(self) -> EventPosition:
@@ -81,7 +82,8 @@ class AudienceReader:
                 event, notification_type = incoming.event, incoming.notification_type
                 first = list(candidates(event, notification_type, rows))
                 if not has_further(event, notification_type, rows):
-                    incoming.deliveries = len(first) * len(CHANNELS)
+                    reminders = notification_type.reminders.most if notification_type.reminders else 0
+                    incoming.deliveries = len(first) * (len(CHANNELS) + reminders)
                     yield AudiencePart(incoming, first or (None,))
                     yield AudiencePart(incoming, last=True)
                     continue

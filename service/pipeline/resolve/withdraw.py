@@ -27,7 +27,9 @@ from service.ports import Clock, DueSet, Inbox, Ledger, SupersedableEvent, Withd
 
 _CHUNK = 500
 _CONCURRENT = 50
-_STOPPABLE = sources_of(State.withdrawn)
+# An item of a digest that may have been sent is not stopped: before another attempt the email stage leaves it out.
+_STOPPABLE = sources_of(State.withdrawn) - {State.digested}
+_IN_DUE_SET = frozenset({State.held, State.withdrawn})
 
 
 class WithdrawalProcessor:
@@ -109,7 +111,10 @@ class WithdrawalProcessor:
         # undoes its part. In the other order it could put back what was removed here. Deliveries that a worker which
         # died withdrew before are removed again.
         stopped = [e for e in entries if e.delivery in applied or e.state is State.withdrawn]
-        await self._due.drop([e.delivery for e in stopped if CHANNELS[Channel(e.channel)].retried])
+        waited = [
+            e.delivery for e in stopped if CHANNELS[Channel(e.channel)].retried or e.state in _IN_DUE_SET
+        ]
+        await self._due.drop(waited)
         await self._remove_from_inboxes(stopped)
         return [self._outcome_message(entry, applied.get(entry.delivery), head) for entry in stopped]
 

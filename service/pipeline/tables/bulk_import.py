@@ -7,7 +7,7 @@ another writer was faster, its row is published once more, so that the newest ro
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from service.model.recipient import Choice, Recipient, row_bytes
+from service.model.recipient import Recipient, row_bytes
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.ports import Clock, LookupKeys, Publisher, Tables, TableWrites
@@ -80,9 +80,7 @@ def _versioned(new: Recipient, stored: Recipient | None, now_ms: int) -> Recipie
     """Return the row with its version; None when it equals the stored row. An unchanged choice keeps its date."""
     known = stored.preferences if stored else {}
     preferences = {
-        key: before
-        if (before := known.get(key)) and before.on is choice.on
-        else Choice(on=choice.on, since_ms=now_ms, by=choice.by)
+        key: choice.model_copy(update={"since_ms": now_ms}).replacing(known.get(key))
         for key, choice in new.preferences.items()
     }
     version = stored.version if stored else 0

@@ -6,9 +6,10 @@ undo it.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from service.model.catalogue import Catalogue
+from service.model.calendar import Frequency
+from service.model.catalogue import Catalogue, NotificationType
 from service.model.recipient import Choice, Contact, Recipient, preference_key, row_bytes
 from service.model.record import Message, Record
 from service.model.topics import TopicNames
@@ -50,19 +51,23 @@ class PreferenceApplier:
         A recipient that is not in the table yet gets a row without an address, in which the choice waits for it.
         Raise InvalidEvent, which names the field, and Unavailable.
         """
-        row_key, type_name, channel = self._split_key(record)
-        preference, version = preference_key(type_name, channel), record_version(record, self._clock.now_ms())
-        choice = _choice(record, version)
+        row_key, notification_type, channel = self._split_key(record)
+        preference = preference_key(notification_type.name, channel)
+        stated = _stated(record, record_version(record, self._clock.now_ms()))
+        try:
+            notification_type.check_frequency(channel, stated.choice.frequency)
+        except ValueError as error:
+            raise bad_field("frequency", str(error)) from None
         for target in _targets(row_key):
             # Lock before reading: the API's writer holds the same lock, and a row that it writes between our read
             # and our write would be replaced by one without its change.
             async with self._locks.hold(_lock(target)):
                 current = await self._current(target)
                 if current is not None:
-                    return await self._set_choice(target, current, preference, choice)
+                    return await self._set_choice(target, current, preference, stated)
         if "|" in row_key:
             raise bad_field("key", "names no known contact or recipient")
-        stub = Recipient(id=row_key, preferences={preference: choice}, version=_STUB_VERSION)
+        stub = Recipient(id=row_key, preferences={preference: stated.choice}, version=_STUB_VERSION)
         return await self._put(RowChange("recipients", row_key, stub, stub.version))
 
     async def merge(self, change: RowChange) -> list[Message]:
@@ -77,12 +82,13 @@ class PreferenceApplier:
             return messages if merged is not change else []
 
     async def _set_choice(
-        self, target: RowChange, current: Recipient | Contact, preference: str, choice: Choice
+        self, target: RowChange, current: Recipient | Contact, preference: str, stated: "_Stated"
     ) -> list[Message]:
         for _ in range(_ATTEMPTS):
             known = current.preferences.get(preference)
-            if known is not None and known.since_ms > choice.since_ms:
+            if known is not None and known.since_ms > stated.choice.since_ms:
                 return []
+            choice = stated.over(known)
             if (
                 known == choice
             ):  # stored before, but perhaps not published: the worker may have stopped in between
@@ -114,7 +120,7 @@ class PreferenceApplier:
         assert isinstance(change.row, Recipient | Contact)
         return Message(self._topics.table(change.table), change.key.encode(), row_bytes(change.row))
 
-    def _split_key(self, record: Record) -> tuple[str, str, str]:
+    def _split_key(self, record: Record) -> tuple[str, NotificationType, str]:
         """Return row key, type and channel of a record's key. Raise InvalidEvent."""
         parts = record_key(record).rsplit("|", 2)
         if len(parts) != 3 or not parts[0]:
@@ -127,7 +133,7 @@ class PreferenceApplier:
             raise bad_field("channel", "is not a channel of the type")
         if len(row_key) > 128 and "|" not in row_key:
             raise bad_field("recipient", "is longer than 128 characters")
-        return row_key, type_name, channel
+        return row_key, notification_type, channel
 
 
 def preserve_choices(change: RowChange, current: Recipient | Contact) -> RowChange:
@@ -163,11 +169,28 @@ def _lock(change: RowChange) -> str:
     )
 
 
-def _choice(record: Record, version: int) -> Choice:
+class _Stated(NamedTuple):
+    """What a record says. `whole`: it says the frequency, too; else the one that is set stays."""
+
+    choice: Choice
+    whole: bool
+
+    def over(self, known: Choice | None) -> Choice:
+        """Return the choice in place of a stored one."""
+        if self.whole or known is None:
+            return self.choice
+        return self.choice.model_copy(update={"frequency": known.frequency})
+
+
+def _stated(record: Record, version: int) -> _Stated:
     if record.value is None:
-        return Choice(on=True, since_ms=version, by=BY_TOMBSTONE)
+        return _Stated(Choice(on=True, since_ms=version, by=BY_TOMBSTONE), whole=True)
     document: Any = loads(record.value)
     on = document.get("on") if isinstance(document, dict) else None
     if not isinstance(on, bool):
         raise bad_field("on", "must be true or false")
-    return Choice(on=on, since_ms=version, by=BY_RECORD)
+    frequency = document.get("frequency")
+    if frequency is not None and frequency not in list(Frequency):
+        raise bad_field("frequency", f"must be one of {', '.join(Frequency)}, or null for that of the type")
+    choice = Choice(on=on, since_ms=version, by=BY_RECORD, frequency=frequency and Frequency(frequency))
+    return _Stated(choice, whole="frequency" in document)

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, FailFast, Field, StringConstraints, Validat
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
-from service.model.channels import Channel
+from service.model.calendar import Frequency
+from service.model.channels import CHANNELS, Channel
 from service.model.ids import address_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
@@ -31,6 +32,7 @@ from service.model.validators import (
 )
 
 _MAX_ADDRESSES = 1000
+_AT_ONCE = (None, Frequency.instant)
 _PREFERENCE = re.compile(rf"[a-z][a-z0-9_]{{0,63}}:(?:{'|'.join(Channel)})")
 
 Row = Recipient | Group | Contact | Account | ApiKey | Suppression | Unsubscribe
@@ -67,7 +69,13 @@ def _check_keys(choices: Mapping[str, Choice]) -> Mapping[str, Choice]:
         raise ValueError("Must have keys such as overbid:email.")
     if not all(MIN_TIME_MS <= choice.since_ms <= MAX_TIME_MS for choice in choices.values()):
         raise ValueError("since_ms must be a time in milliseconds.")
+    if any(choice.frequency not in _AT_ONCE and not _is_digested(key) for key, choice in choices.items()):
+        raise ValueError("Only email can have a frequency other than instant.")
     return choices
+
+
+def _is_digested(preference: str) -> bool:
+    return CHANNELS[Channel(preference.rpartition(":")[2])].digested
 
 
 _Preferences = Annotated[Mapping[str, Choice], AfterValidator(_check_keys)]

@@ -189,12 +189,13 @@ class TableWriter:
         return await self._until_written(f"account:{account}", attempt)
 
     async def account(self, account: str, credential: str) -> Account:
-        """Set an account's credential hash and return the row."""
+        """Set an account's credential hash, keep the rest of its row, and return it."""
 
         async def attempt() -> Account | None:
             current = await self._stores.accounts.get(account)
             version = self._after(current.version if current else 0)
-            row = Account(id=account, credential=credential, version=version)
+            quiet_hours = current.quiet_hours if current else None
+            row = Account(id=account, credential=credential, quiet_hours=quiet_hours, version=version)
             await self._publish("accounts", [(account, row_bytes(row))])
             written = await self._stores.accounts.put(row)
             return row if written or row == await self._stores.accounts.get(account) else None

@@ -72,6 +72,20 @@ def test_settings_make_a_type_mandatory(folder: Path) -> None:
     assert {type_.name: type_.mandatory for type_ in catalogue} == {"overbid": False, "winner": True}
 
 
+def test_nothing_holds_mail_of_a_type_that_settings_make_mandatory(folder: Path) -> None:
+    """The rules of its table that hold mail are left out; in the table of a mandatory type they are a fault."""
+    held = _OVERBID.replace(
+        "number = 6", 'number = 6\ndigest = { key = "{lot_id}" }\nlimit = { hour = 1 }\nmail_if_unread = 60'
+    )
+    _write(folder, held)
+    type_ = load_catalogue(folder, ["overbid"])["overbid"]
+    assert (type_.digest, type_.limit, type_.quiet_hours, type_.mail_if_unread_s) == (None, None, None, 0)
+
+    _write(folder, held.replace("number = 6", "number = 6\nmandatory = true"))
+    expected = "catalogue/auction.toml: overbid: digest: mail of a mandatory type is sent at once"
+    assert _load_error(folder) == expected
+
+
 def test_an_unknown_mandatory_name_is_refused(folder: Path) -> None:
     """A misspelt mandatory name would leave a type optional without notice, so it stops the start."""
     error = _load_error(folder, ("overbit",))

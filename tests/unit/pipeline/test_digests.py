@@ -36,7 +36,7 @@ def digest(now_ms: int, **changes: object) -> Delivery:
         channel=Channel.email, recipient="alice", rule=AudienceRule.users, created_ms=now_ms, received_ms=now_ms,
         deadline_ms=now_ms + DAY_MS, address="alice@example.com",
     )  # fmt: skip
-    return digest_of(first.replace(**changes), "bids", now_ms, now_ms + DAY_MS)
+    return digest_of(first.replace(**changes), "bids", now_ms)
 
 
 async def entered(**changes: object) -> tuple[FakePipeline, Delivery]:

@@ -17,7 +17,8 @@ end
 local function attempt_of(step) return byte(step) % 16 * 256 + byte(step, 2) end
 local function text_of(step) return sub(step, 12) end
 
--- Returns whether a claim is stale. A delivery that waits is claimed by the record of its next attempt; a record of
+-- Returns whether a claim is stale. A delivery that waits is claimed by the record of its next attempt, and a held one by
+-- that of the attempt that it had when it was held; a record of
 -- another attempt is left over and was read again: claiming by it would send the delivery before its time. A claim
 -- without an owner only records what has happened, so it is never stale.
 local function is_stale_claim(row, step) return #step > 9 and attempt_of(step) ~= attempt_of(sub(row, 3, 4)) + 1 end
@@ -36,14 +37,14 @@ local function make(shard, field, rest, kind, step)
   local known = heads[head_field]
   if not (known and known.wide) then
     bucket = segment.prefix .. hash % segment.buckets
-    if to == SENDING then
+    if to == SENDING or to == DIGESTED then
       local found = call('HMGET', bucket, field, head_field)
       first, head = found[1], found[2]
     else
       first = call('HGET', bucket, field)
     end
   end
-  if not first or to == SENDING and not head then -- not in the newest segment, or of a wide event
+  if not first or (to == SENDING or to == DIGESTED) and not head then -- not in the newest segment, or of a wide event
     known = head_of(shard, hash, head_field)
     head = head or known.head
     if not first and known.wide then
@@ -56,14 +57,14 @@ local function make(shard, field, rest, kind, step)
   end
   local row, state, withdrawn = whole(bucket, field, first), state_of(first), head and has(head, WITHDRAWN)
   if to == SENDING then
-    local waits = state == DEFERRED or state == AMBIGUOUS
+    local waits = state == DEFERRED or state == AMBIGUOUS or state == HELD
     if waits and not withdrawn and is_stale_claim(row, step) then return newest_step(row) end
   elseif to == state and newest_step(row) == step then
     return '1' -- the same transition again: the client repeats a batch that timed out
   end
   if ends_lost_claim(row, state, kind.owner) or not kind.from[state] then return newest_step(row) end
   local answer = '1'
-  if to == SENDING and withdrawn then -- the last moment at which a withdrawal can stop a message
+  if (to == SENDING or to == DIGESTED) and withdrawn then -- the last moment at which a withdrawal can stop a message
     step = char(byte(withdrawn_step) + byte(step) % 16) .. sub(step, 2, 2) .. sub(withdrawn_step, 3, 3) .. sub(step, 4, 9)
     answer = step
   end

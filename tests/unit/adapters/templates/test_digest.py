@@ -79,7 +79,7 @@ def item(number: int, title: str, type_name: str = "note", **changes: Any) -> De
 
 
 def digest(items: Sequence[Delivery], **changes: Any) -> Delivery:
-    return digest_of(items[0], "news", items[0].received_ms, items[0].deadline_ms).replace(**changes)
+    return digest_of(items[0], "news", items[0].received_ms).replace(**changes)
 
 
 def test_one_type(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from service.model.calendar import Frequency
 from service.model.recipient import Choice, Contact
 from service.settings.limits import LimitSettings
+from tests.fakes.tables import FakeTables
 from tests.support.api_fixture import ApiFixture, basic, fake_api
 
 CONTACTS, PREFERENCES = "/api/2.0/notification_contacts/", "/api/2.0/notification_preferences/"
@@ -127,6 +129,22 @@ async def test_a_choice_keeps_its_date(api: ApiFixture) -> None:
     assert row.preferences == {
         "payment_withheld:inbox": Choice(on=False, since_ms=1_700_000_000_000, by="account:acme")
     }
+
+
+async def test_a_frequency_that_was_set_stays(api: ApiFixture) -> None:
+    """The document knows on and off only: off and on again, a digest is a digest as before."""
+    uuid = await add(api)
+    tables: FakeTables = api.tables  # type: ignore[assignment]
+    daily = Choice(on=True, since_ms=1, frequency=Frequency.daily)
+    row = tables.contacts["acme"][uuid]
+    tables.contacts["acme"][uuid] = row.model_copy(update={"preferences": {"payment:email": daily}})
+    preference = {"contact": f"{CONTACTS}{uuid}/", "medium": "email", "type": "payment"}
+
+    for on in (True, False, True):
+        answer = await api.client.put(PREFERENCES, json={**preference, "value": on}, auth=basic())
+        assert answer.json()["objects"] == [{**preference, "value": on}]
+        choice = tables.contacts["acme"][uuid].preferences["payment:email"]
+        assert (choice.on, choice.frequency) == (on, "daily")
 
 
 async def test_deletion_is_a_tombstone(api: ApiFixture) -> None:

@@ -12,6 +12,7 @@ from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
 from tests.fakes.address_search import FakeAddressSearch
+from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
 from tests.fakes.supersede_index import FakeSupersedeIndex
@@ -53,6 +54,7 @@ async def resolved(api: ApiFixture) -> ApiFixture:
         ledger,
         tables,
         due=due,
+        windows=FakeDigestWindows(),
         search=search,
         observer=Observer(FakeWorkerReports(), FakeTables(), due, deps.clock),
         clock=deps.clock,

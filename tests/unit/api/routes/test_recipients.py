@@ -13,6 +13,7 @@ ALICE = {
     "timezone": "Europe/Vienna",
     "roles": ["admin"],
     "preferences": {"overbid": {"email": False}},
+    "quiet_hours": None,
 }
 
 
@@ -42,6 +43,41 @@ async def test_merge_patch(api: ApiFixture) -> None:
 
     expected = {**ALICE, "name": "", "preferences": {"winner": {"inbox": False}}}
     assert answer.json() == {"id": "alice", **expected, "version": 1_700_000_000_001}
+
+
+async def test_frequencies(api: ApiFixture) -> None:
+    """A word is read back as it was written, but `off` as false, and `true` removes the frequency that was set."""
+
+    async def overbid(value: Any) -> Any:
+        patch = {"preferences": {"overbid": {"email": value}}}
+        return (await call(api, "PATCH", "alice", patch)).json()["preferences"]["overbid"]["email"]
+
+    await call(api, "PUT", "alice", {})
+    for written, read in (("daily", "daily"), ("instant", "instant"), ("off", False), (True, True)):
+        assert await overbid(written) == read
+    inbox = {"preferences": {"overbid": {"inbox": "off"}}}
+    assert (await call(api, "PATCH", "alice", inbox)).json()["preferences"]["overbid"]["inbox"] is False
+
+
+async def test_a_frequency_keeps_its_date(api: ApiFixture) -> None:
+    """The same one again changes nothing; another one has the time of its change."""
+    for value in ("daily", "daily", "weekly"):
+        await call(api, "PUT", "alice", {"preferences": {"overbid": {"email": value}}})
+        api.clock.advance(1000)
+
+    choice = api.tables.recipients["alice"].preferences["overbid:email"]  # type: ignore[attr-defined]
+    assert (choice.frequency, choice.since_ms) == ("weekly", 1_700_000_002_000)
+    assert len(api.publisher.messages) == 2
+
+
+async def test_quiet_hours(api: ApiFixture) -> None:
+    """They are read back with all days where none was stated; null is the type's, an empty list none at all."""
+    night = {"start": "22:00", "end": "07:00"}
+    answer = await call(api, "PUT", "alice", {"quiet_hours": [night]})
+    week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    assert answer.json()["quiet_hours"] == [{**night, "days": week}]
+    for value in ([], None):
+        assert (await call(api, "PATCH", "alice", {"quiet_hours": value})).json()["quiet_hours"] == value
 
 
 async def test_delete(api: ApiFixture) -> None:
@@ -82,6 +118,13 @@ async def test_versions(api: ApiFixture) -> None:
         ({"preferences": {"nope": {"email": True}}}, "#/preferences/nope"),
         ({"preferences": {"overbid": {"sms": True}}}, "#/preferences/overbid/sms"),
         ({"preferences": {"overbid": {"email": "no"}}}, "#/preferences/overbid/email"),
+        ({"preferences": {"overbid": {"email": 1}}}, "#/preferences/overbid/email"),
+        ({"preferences": {"overbid": {"inbox": "daily"}}}, "#/preferences/overbid/inbox"),
+        ({"preferences": {"reset_password": {"email": "weekly"}}}, "#/preferences/reset_password/email"),
+        ({"quiet_hours": [{"start": "22:00", "end": "24:00"}]}, "#/quiet_hours/0/end"),
+        ({"quiet_hours": [{"start": "22:00", "end": "07:00", "days": ["day"]}]}, "#/quiet_hours/0/days/0"),
+        ({"quiet_hours": [{"start": "00:00", "end": "00:00"}]}, "#/quiet_hours"),
+        ({"quiet_hours": [{"start": "01:00", "end": "02:00"}] * 15}, "#/quiet_hours"),
         ({"id": "bob"}, "#/id"),
     ],
 )

@@ -1,6 +1,7 @@
 """Rows of an import file: line numbers, refusals, and resumption at any place."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,9 +40,35 @@ def test_csv_rows_have_the_names_of_json(tmp_path: Path) -> None:
         "preferences": {"overbid:email": False},
     }
     assert rows[1].fields == {"id": "b"}
-    assert str(rows[2].fields) == "overbid:email: must be on or off"
+    assert str(rows[2].fields) == "overbid:email: must be on, off, or one of instant, hourly, daily, weekly"
     assert str(rows[3].fields) == "2 cells under 5 columns"
     assert rows[4].fields == {"id": "e", "preferences": {"overbid:email": True}}
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("22:00-07:00", [{"start": "22:00", "end": "07:00"}]),
+        (
+            "Mon,Tue 22:00-07:00; 12:00-13:00",
+            [
+                {"start": "22:00", "end": "07:00", "days": ["mon", "tue"]},
+                {"start": "12:00", "end": "13:00"},
+            ],
+        ),
+        ("none", []),
+        ("at night", None),
+    ],
+)
+def test_quiet_hours_of_a_cell(tmp_path: Path, cell: str, expected: Any) -> None:
+    """Windows are separated by semicolons, each with its days before it; `none` is no quiet hours at all."""
+    content = f'id,quiet_hours,overbid:email\na,"{cell}",daily\n'
+    (row,) = read_rows(_write(tmp_path, content.encode()), Format.csv)
+
+    if expected is None:
+        assert str(row.fields) == "quiet_hours: must be such as 22:00-07:00; sat,sun 07:00-10:00"
+    else:
+        assert row.fields == {"id": "a", "quiet_hours": expected, "preferences": {"overbid:email": "daily"}}
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path: Path) -> None:

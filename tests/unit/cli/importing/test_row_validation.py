@@ -7,6 +7,7 @@ import pytest
 from service.cli.importing.row_reader import Refusal
 from service.cli.importing.row_validation import recipient_of
 from service.cli.support.factories import load_catalogue
+from service.model.calendar import QuietWindow
 from service.model.catalogue import Catalogue
 from service.settings import Settings
 
@@ -26,7 +27,8 @@ def test_a_whole_row(catalogue: Catalogue) -> None:
             "locale": "de-AT",
             "timezone": "Europe/Vienna",
             "roles": ["admin", "admin"],
-            "preferences": {"overbid": {"email": False}, "winner:inbox": True},
+            "preferences": {"overbid": {"email": "daily", "inbox": "off"}, "winner:inbox": True},
+            "quiet_hours": [{"start": "22:00", "end": "07:00"}],
             "version": 7,
         },
         catalogue,
@@ -39,10 +41,12 @@ def test_a_whole_row(catalogue: Catalogue) -> None:
         "Europe/Vienna",
     )
     assert row.roles == ("admin",)
-    assert {name: choice.on for name, choice in row.preferences.items()} == {
-        "overbid:email": False,
-        "winner:inbox": True,
+    assert {name: (choice.on, choice.frequency) for name, choice in row.preferences.items()} == {
+        "overbid:email": (True, "daily"),
+        "overbid:inbox": (False, None),
+        "winner:inbox": (True, None),
     }
+    assert row.quiet_hours == (QuietWindow(start="22:00", end="07:00"),)
     assert row.version == 0
 
 
@@ -68,6 +72,10 @@ def test_a_whole_row(catalogue: Catalogue) -> None:
         ("preferences", {"nope": {"email": True}}),
         ("preferences", {"overbid": {"pigeon": True}}),
         ("preferences", {"overbid": {"email": "yes"}}),
+        ("preferences", {"overbid": {"inbox": "daily"}}),
+        ("preferences", {"reset_password:email": "daily"}),
+        ("quiet_hours", [{"start": "22:00"}]),
+        ("quiet_hours", "22:00-07:00"),
         ("preferences", {"overbid": True}),
         ("preferences", [1]),
         ("adress", "a@example.com"),

@@ -332,7 +332,7 @@ async def test_a_complaint_is_proven_by_the_unsubscribe_link() -> None:
 async def test_a_complaint_about_a_digest_is_proven_by_its_link() -> None:
     """Its link is for a group of types; the mailbox that it was mailed to is suppressed."""
     pipeline, bounces, _ = await sent()
-    digest = digest_of(delivery_of(pipeline), "bids", pipeline.clock.now_ms(), pipeline.clock.now_ms())
+    digest = digest_of(delivery_of(pipeline), "bids", pipeline.clock.now_ms())
     link = f"List-Unsubscribe: <https://shop.test/unsubscribe/{TOKENS.digest_token(digest, 'bids')}>"
 
     result = await bounces.process_message(feedback("Feedback-Type: abuse", link), [COMPLAINTS])
@@ -343,7 +343,7 @@ async def test_a_complaint_about_a_digest_is_proven_by_its_link() -> None:
 async def test_a_bounce_of_a_digest() -> None:
     """A digest bounces as any mail: found by its return address, closed in the ledger, its mailbox suppressed."""
     pipeline, bounces, _ = await sent()
-    digest = digest_of(delivery_of(pipeline), "bids", pipeline.clock.now_ms(), pipeline.clock.now_ms())
+    digest = digest_of(delivery_of(pipeline), "bids", pipeline.clock.now_ms())
     now_ms = pipeline.clock.now_ms()
     entry = NewEntry(
         digest.event, digest.id, "alice", "email", State.queued, Reason.none, now_ms, "", digest.rule, ""

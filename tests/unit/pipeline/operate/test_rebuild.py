@@ -26,6 +26,7 @@ from service.pipeline.tables.writer import TableStores
 from service.ports import InboxQuery, ReadFilter, SupersedableEvent
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
+from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
@@ -64,6 +65,7 @@ class Rig:
     def __init__(self) -> None:
         self.clock, self.tables = FakeClock(NOW), FakeTables()
         self.inbox, self.ledger = FakeInbox(self.clock), FakeLedger()
+        self.windows = FakeDigestWindows()
         self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersedeIndex()
         self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounceScores()
         ports = RebuildPorts(
@@ -75,6 +77,7 @@ class Rig:
             withdrawals=self.withdrawals,
             scores=self.scores,
             due=self.due,
+            windows=self.windows,
             notes=self.notes,
             renderer=FakeRenderer(),
             clock=self.clock,

@@ -148,6 +148,31 @@ async def test_applying_twice_is_applying_once(rig: Rig) -> None:
         ("recipients", "alice", {"id": "alice", "locale": "../x"}, "locale"),
         ("recipients", "alice", {"id": "alice", "roles": ["a b"]}, "roles.0"),
         ("recipients", "alice", {"id": "alice", "preferences": {"overbid": {"on": True}}}, "preferences"),
+        (
+            "recipients",
+            "alice",
+            {"id": "alice", "preferences": {"overbid:inbox": {"on": True, "frequency": "daily"}}},
+            "preferences",
+        ),
+        (
+            "recipients",
+            "alice",
+            {"id": "alice", "preferences": {"overbid:email": {"on": True, "frequency": "often"}}},
+            "preferences.overbid:email.frequency",
+        ),
+        ("recipients", "alice", {"id": "alice", "quiet_hours": [{"start": "7:00", "end": "08:00"}]}, "start"),
+        (
+            "contacts",
+            "acme|u",
+            {
+                "uuid": "u",
+                "account": "acme",
+                "email": "a@example.com",
+                "quiet_hours": [{"start": "00:00", "end": "00:00"}],
+            },
+            "quiet_hours",
+        ),
+        ("accounts", "acme", {"id": "acme", "credential": "x", "quiet_hours": 1}, "quiet_hours"),
         ("recipients", "alice", {"id": "alice", "version": -1}, "version"),
         ("recipients", "bob", {"id": "alice"}, "key"),
         ("recipients", "alice", b"[]", "not_an_object"),
@@ -236,6 +261,27 @@ async def test_a_preference_is_merged_into_its_row(rig: Rig) -> None:
     assert (await choices(rig))[OVERBID].on
 
 
+async def test_a_preference_may_say_the_frequency(rig: Rig) -> None:
+    """A record that says none keeps the one that is set; null and a tombstone remove it."""
+    await rig.apply(rig.record("recipients", "alice", rig.alice(version=5)))
+    for at, (value, on, frequency) in enumerate(
+        [
+            ({"on": True, "frequency": "daily"}, True, "daily"),
+            ({"on": False}, False, "daily"),
+            ({"on": True}, True, "daily"),
+            ({"on": True, "frequency": None}, True, None),
+            ({"on": True, "frequency": "weekly"}, True, "weekly"),
+            (None, True, None),
+        ],
+        100,
+    ):
+        record = rig.record("preferences", "alice|weekly_news|email", value, at=at)
+        messages = await rig.apply(record)
+        choice = (await choices(rig))["weekly_news:email"]
+        assert (choice.on, choice.frequency, choice.since_ms) == (on, frequency, at)
+        assert await rig.apply(record) == messages, "its message may have been lost"
+
+
 async def test_an_applied_choice_survives_a_row_that_lacks_it(rig: Rig) -> None:
     """One upstream publishes rows, another preferences: neither undoes the other, and the merged row is published."""
     await rig.apply(rig.record("recipients", "alice", rig.alice(version=5)))
@@ -273,6 +319,10 @@ async def test_a_preference_of_a_contact(rig: Rig) -> None:
         ("alice|overbidd|email", {"on": True}, "type"),
         ("alice|payment_failed|inbox", {"on": True}, "channel"),
         ("alice|overbid|email", {"on": 1}, "on"),
+        ("alice|weekly_news|email", {"on": True, "frequency": "off"}, "frequency"),
+        ("alice|weekly_news|email", {"on": True, "frequency": ["daily"]}, "frequency"),
+        ("alice|weekly_news|inbox", {"on": True, "frequency": "daily"}, "frequency"),
+        ("alice|payment_failed|email", {"on": True, "frequency": "daily"}, "frequency"),
         ("acme|nobody|payment_failed|email", {"on": True}, "key"),
     ],
 )

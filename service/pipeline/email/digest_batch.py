@@ -1,0 +1,280 @@
+"""The digests of a batch: their items are rechecked, put together, claimed and finished.
+
+1. Read the windows' items, recheck them, and decide until when each digest is held.
+2. Seal the windows of those that are to be sent: later items open another one.
+3. Before a digest is claimed, move its items to `digested` with the digest's id. That step of the ledger decides in
+   which digest an item is; an item that was lost to another one, or was sent alone, makes the digest be rendered again.
+4. When the digest is settled, publish the outcomes of its items; when it has ended, remove its window.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
+from service.model.ledger import Entry, HistoryStep, State, Transition, is_open
+from service.model.reasons import Reason
+from service.model.record import Message
+from service.model.topics import TopicNames
+from service.pipeline.email.recheck import RecheckedDelivery, readdressed
+from service.pipeline.messages import outcome_message
+from service.pipeline.resolve.precedence import Decision, hold_digest
+from service.ports import Clock, DigestContent, DigestWindows, Ledger
+
+Recheck = Callable[[Sequence[Delivery], Collection[str]], Awaitable[Sequence[RecheckedDelivery]]]
+"""Rechecks items of digests, with the events of all of them."""
+
+_SENT_ALONE = frozenset({State.queued, State.held})
+
+
+class _EndedItem(NamedTuple):
+    """An item that is not in its digest, with the decision that ends it."""
+
+    item: Delivery
+    decision: Decision
+
+
+@dataclass(slots=True)
+class _Digest:
+    """A digest with its items. `claimed`: those that the ledger has as `digested` in it, and since when (ms)."""
+
+    delivery: Delivery
+    content_ids: Sequence[str] = ()
+    opened_ms: int = 0
+    items: list[RecheckedDelivery] = field(default_factory=list)
+    ended: list[_EndedItem] = field(default_factory=list)
+    claimed: dict[str, int] = field(default_factory=dict)
+
+
+class FinishedDigests(NamedTuple):
+    """The outcomes of the items of digests, and what removes the windows of those that have ended."""
+
+    messages: Sequence[Message]
+    then: Callable[[], Awaitable[None]] | None = None
+
+
+class DigestBatch:
+    """The digests of one batch of the email stage."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        windows: DigestWindows,
+        ledger: Ledger,
+        recheck: Recheck,
+        *,
+        topics: TopicNames,
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._windows = windows
+        self._ledger = ledger
+        self._recheck = recheck
+        self._topics = topics
+        self._clock = clock
+        self._digests: dict[str, _Digest] = {}
+        self._rendered: dict[str, list[str]] = {}
+
+    def __contains__(self, delivery_id: object) -> bool:
+        return delivery_id in self._digests
+
+    async def look(self, digests: Sequence[Delivery], now_ms: int) -> list[RecheckedDelivery]:
+        """Read the items of digests, and decide whether each is held or sent. Raise Unavailable."""
+        if not digests:
+            return []
+        contents = await self._windows.content([(d.recipient, d.id) for d in digests])
+        await self._read(digests, contents)
+        return [self._decided(self._digests[digest.id], now_ms) for digest in digests]
+
+    async def seal(self, checked: Sequence[RecheckedDelivery], now_ms: int) -> list[RecheckedDelivery]:
+        """Seal the windows of the digests that are not held, and decide again where items came meanwhile.
+
+        Those that end unsent, too: an item that came after they were read would end with its window.
+        """
+        going = [c for c in checked if c.delivery.id in self and c.decision.state is not State.held]
+        if not going:
+            return list(checked)
+        contents = await self._windows.seal([c.delivery for c in going])
+        changed = {
+            c.delivery.id: (c.delivery, content)
+            for c, content in zip(going, contents, strict=True)
+            if _ids(content) != self._digests[c.delivery.id].content_ids
+        }
+        if not changed:
+            return list(checked)
+        await self._read([digest for digest, _ in changed.values()], [one for _, one in changed.values()])
+        return [
+            self._decided(self._digests[c.delivery.id], now_ms) if c.delivery.id in changed else c
+            for c in checked
+        ]
+
+    def rendered(self, digest: str) -> list[Delivery]:
+        """Return the items of a digest that is rendered now, oldest first."""
+        items = [checked.delivery for checked in self._digests[digest].items]
+        self._rendered[digest] = [item.id for item in items]
+        return items
+
+    def renders_alike(self, delivery_id: str) -> bool:
+        """Return whether a delivery is no digest, or one whose items are those with which it was rendered."""
+        if delivery_id not in self:
+            return True
+        return self._rendered.get(delivery_id) == [c.delivery.id for c in self._digests[delivery_id].items]
+
+    def drop(self, digest: str, failed: Mapping[str, str]) -> None:
+        """Leave items out whose template fails, with the reasons in words: they end as `dead`."""
+        own = self._digests[digest]
+        for checked in own.items:
+            if (detail := failed.get(checked.delivery.id)) is not None:
+                decision = Decision(State.dead, Reason.render_failed, detail)
+                own.ended.append(_EndedItem(checked.delivery, decision))
+        own.items = [checked for checked in own.items if checked.delivery.id not in failed]
+
+    async def claim(self, ids: Iterable[str]) -> set[str]:
+        """Move the items of digests to `digested`. Return the digests that have lost one. Raise Unavailable."""
+        now_ms = self._clock.now_ms()
+        moves = [
+            (digest, _move(checked.delivery, digest, now_ms))
+            for digest in ids
+            if digest in self
+            for checked in self._digests[digest].items
+            if checked.delivery.id not in self._digests[digest].claimed
+        ]
+        results = await self._ledger.transition([move for _, move in moves]) if moves else ()
+        lost: set[str] = set()
+        for (digest, move), result in zip(moves, results, strict=True):
+            if result.applied:
+                self._digests[digest].claimed[move.delivery] = move.at_ms
+            else:
+                lost.add(digest)
+        return lost
+
+    async def finish(
+        self, ids: Iterable[str], ends: Mapping[str, Transition] | None = None
+    ) -> FinishedDigests:
+        """End the items that are in no digest, and return the outcomes of the others. Raise Unavailable.
+
+        `ends`: the transitions that ended digests before they were sent; they end their items, too.
+        """
+        ends = ends or {}
+        digests = [digest for digest in ids if digest in self]
+        if not digests:
+            return FinishedDigests(())
+        now_ms = self._clock.now_ms()
+        ended = [
+            (one.item, _transition(one.item, one.decision, now_ms))
+            for digest in digests
+            for one in self._left_out(digest, ends.get(digest))
+        ]
+        results = await self._ledger.transition([move for _, move in ended]) if ended else ()
+        messages = [
+            outcome_message(self._topics, item, move)
+            for (item, move), result in zip(ended, results, strict=True)
+            if result.applied or result.state is move.to
+        ]
+        messages += [message for digest in digests for message in self._digested(digest)]
+        own = [self._digests[digest].delivery for digest in digests]
+        states = await self._ledger.current([(one.event, one.id) for one in own])
+        over = [
+            (one.recipient, one.id)
+            for one, now in zip(own, states, strict=True)
+            if now.state is not None and not is_open(now.state)
+        ]
+        return FinishedDigests(messages, partial(self._windows.remove, over) if over else None)
+
+    async def _read(self, digests: Sequence[Delivery], contents: Sequence[DigestContent | None]) -> None:
+        """Recheck the items of digests, and leave out those that the ledger has elsewhere."""
+        items = [item for content in contents if content for item in content.items]
+        events = frozenset(item.event for item in items)
+        checked = await self._recheck(items, events) if items else ()
+        entries = await self._ledger.entries_of([(item.event, item.id) for item in items]) if items else ()
+        known = iter(zip(checked, entries, strict=True))
+        for digest, content in zip(digests, contents, strict=True):
+            own = self._digests[digest.id] = _Digest(digest, _ids(content))
+            own.opened_ms = content.opened_ms if content else digest.received_ms
+            for _ in own.content_ids:
+                await self._sort(own, *next(known))
+
+    async def _sort(self, own: _Digest, checked: RecheckedDelivery, entry: Entry | None) -> None:
+        """Put an item into its digest, or leave it out."""
+        item, step = checked.delivery, entry.newest_step if entry else None
+        if step is None or not _is_in(own.delivery.id, step):
+            return
+        decision = checked.decision
+        if step.state is State.digested:
+            head = await self._ledger.head(item.event)
+            if head is not None and "withdrawn_ms" in head:
+                decision = Decision(State.withdrawn, Reason.withdrawn_by_source, "")
+        if decision.state is not State.queued:
+            own.ended.append(_EndedItem(item, decision))
+            return
+        own.items.append(checked)
+        if step.state is State.digested:
+            own.claimed[item.id] = step.at_ms
+
+    def _decided(self, own: _Digest, now_ms: int) -> RecheckedDelivery:
+        digest = own.delivery
+        first = own.items[0] if own.items else None
+        if first is None or first.recipient is None:
+            decision = Decision(State.skipped, Reason.empty_digest, _words(own.ended))
+            return RecheckedDelivery(digest, decision)
+        if digest.deadline_ms <= now_ms:
+            decision = Decision(State.expired, Reason.past_deadline, f"deadline {digest.deadline_ms}")
+            return RecheckedDelivery(digest, decision, first.recipient)
+        parts = [(self._catalogue[one.delivery.type], one.recipient) for one in own.items if one.recipient]
+        decision = hold_digest(digest, parts, own.opened_ms, now_ms) or Decision(
+            State.queued, Reason.none, ""
+        )
+        return RecheckedDelivery(readdressed(digest, first.recipient), decision, first.recipient)
+
+    def _left_out(self, digest: str, end: Transition | None) -> list[_EndedItem]:
+        """Return the items that end otherwise; with the digest those that were not in it when it was last attempted."""
+        own = self._digests[digest]
+        if end is None:
+            return own.ended
+        unsent = [c.delivery for c in own.items if c.delivery.id not in own.claimed]
+        decision = Decision(end.to, end.reason, end.detail)
+        return [*own.ended, *(_EndedItem(item, decision) for item in unsent)]
+
+    def _digested(self, digest: str) -> list[Message]:
+        """Return the outcomes of the items that the ledger has in a digest."""
+        own = self._digests[digest]
+        ended = {one.item.id for one in own.ended}
+        return [
+            outcome_message(
+                self._topics,
+                checked.delivery,
+                _move(checked.delivery, digest, own.claimed[checked.delivery.id]),
+            )
+            for checked in own.items
+            if checked.delivery.id in own.claimed and checked.delivery.id not in ended
+        ]
+
+
+def _ids(content: DigestContent | None) -> Sequence[str]:
+    return tuple(item.id for item in content.items) if content else ()
+
+
+def _is_in(digest: str, step: HistoryStep) -> bool:
+    """Return whether this is the newest step of an item that is in a digest, or can be put into it."""
+    if step.state is State.queued:
+        return True
+    return step.state in {State.held, State.digested} and step.detail == digest
+
+
+def _move(item: Delivery, digest: str, at_ms: int) -> Transition:
+    return Transition(item.event, item.id, State.digested, Reason.none, at_ms, item.attempt, digest)
+
+
+def _transition(item: Delivery, decision: Decision, at_ms: int) -> Transition:
+    return Transition(
+        item.event, item.id, decision.state, decision.reason, at_ms, item.attempt, decision.detail
+    )
+
+
+def _words(ended: Sequence[_EndedItem]) -> str:
+    """Return why nothing is left of a digest, in words."""
+    counts = Counter(one.decision.reason for one in ended)
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
