@@ -16,7 +16,7 @@ from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.state_history import RedisStateHistory
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.system_clock import SystemClock
-from service.model.catalogue import Catalogue
+from service.model.catalogue import DIGEST_TYPE, Catalogue
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.problems import Observer
 from service.ports import Clock, OutcomeLog, Tables
@@ -71,5 +71,5 @@ def explainer(
 
 def index_s(catalogue: Catalogue) -> int:
     """Return how long the index by recipient keeps a delivery, in seconds: longer than the ledger keeps its row."""
-    longest_s = max((one.kept_s for one in catalogue), default=0)
+    longest_s: int = max(one.kept_s for one in (*catalogue, DIGEST_TYPE))
     return max(RedisLedger.INDEX_S, longest_s * 3 // 2)

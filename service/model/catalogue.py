@@ -311,11 +311,6 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._types)
 
-    def kept_s(self, name: str) -> int:
-        """Return how long the ledger keeps events of a type, in seconds; 0 for a type that is not declared."""
-        declared = DIGEST_TYPE if name == DIGEST else self._types.get(name)
-        return declared.kept_s if declared else 0
-
     def digest_groups(self) -> Mapping[str, tuple[NotificationType, ...]]:
         """Return the types of each group that shares digests."""
         return self._groups

@@ -5,7 +5,6 @@ from typing import Self
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
 from service.model.event import InvalidEvent
 from service.model.reasons import DeadReason
 from service.model.record import Done, Message, Record
@@ -37,7 +36,7 @@ class DeliveryBatch:
             await turns.worked(len(record.value or b""))
             try:
                 delivery = Delivery.from_bytes(record.value)
-                if delivery.type not in catalogue and not is_digest(delivery):
+                if catalogue.of_delivery(delivery.type) is None:
                     raise InvalidEvent(DeadReason.unknown_type, ascii(delivery.type[:128]))
             except InvalidEvent as invalid:
                 reason = invalid

@@ -56,7 +56,8 @@ class LostDeliveries:
 
     def _left_s(self, delivery: Delivery, now_ms: int) -> int:
         """Return how long the ledger keeps an event from now on, in seconds; 0 once its retention is over."""
-        kept_s = self._catalogue.kept_s(delivery.type)
+        notification_type = self._catalogue.of_delivery(delivery.type)
+        kept_s = notification_type.kept_s if notification_type else 0
         from_ms = max(delivery.received_ms, delivery.deliver_ms)
         return max(0, -(-(from_ms + kept_s * 1000 - now_ms) // 1000))
 

@@ -12,10 +12,14 @@ from service.model.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A leased delivery, with the token that `settle` requires."""
+    """A leased delivery, with the token that `remove_dispatched` requires.
+
+    `due_ms`: the time at which it was due, also where an earlier lease of it has ended.
+    """
 
     delivery: Delivery
     token: str
+    due_ms: int
 
 
 class DueSet(Protocol):
@@ -82,7 +86,7 @@ class DueSet(Protocol):
     async def hasten(self, delivery_ids: Sequence[str], at_ms: int) -> int:
         """Make deliveries that wait due at a time (ms) at the latest, and return of how many the time has changed.
 
-        The email stage then decides anew whether and until when they are held. Leased ones are left alone.
+        The email stage then decides again whether and until when they are held. Leased ones are left alone.
         """
         ...
 
@@ -108,6 +112,10 @@ class OpenAges(Protocol):
 
     async def waiting(self) -> Mapping[tuple[Lane, State], int]:
         """Return for each lane and state of the due set that has any when its oldest event was received (ms)."""
+        ...
+
+    async def held_by_reason(self) -> Mapping[tuple[Lane, Reason], int]:
+        """Return for each lane and reason that has any when the oldest event held until a time was received (ms)."""
         ...
 
     async def held(self) -> Mapping[Lane, int]:

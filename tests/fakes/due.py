@@ -1,7 +1,7 @@
 """The due set in memory."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
 
@@ -18,7 +18,9 @@ class _Waiting:
     delivery: Delivery
     due_ms: int
     state: State = State.deferred
+    reason: Reason = Reason.none
     token: str = ""
+    first_ms: int = 0
 
 
 class FakeDueSet:
@@ -40,10 +42,11 @@ class FakeDueSet:
         self.outage.check()
         assert len(reasons) in (0, len(deliveries))
         assert len(states) in (0, len(deliveries))
-        for delivery, at, state in zip(
-            deliveries, due_ms, states or [State.deferred] * len(deliveries), strict=True
-        ):
-            self._waiting[delivery.id] = _Waiting(delivery, at, state)
+        assert len(reasons) in (0, len(deliveries))
+        states = states or [State.deferred] * len(deliveries)
+        reasons = reasons or [Reason.none] * len(deliveries)
+        for delivery, at, state, reason in zip(deliveries, due_ms, states, reasons, strict=True):
+            self._waiting[delivery.id] = _Waiting(delivery, at, state, reason)
 
     async def hold(self, deliveries: Sequence[Delivery], at_ms: int) -> None:
         self.outage.check()
@@ -54,8 +57,10 @@ class FakeDueSet:
         due = sorted((w for w in self._waiting.values() if w.due_ms <= now_ms), key=lambda w: w.due_ms)
         token = str(next(self._tokens))
         for waiting in due[:limit]:
+            if not waiting.token:
+                waiting.first_ms = waiting.due_ms
             waiting.due_ms, waiting.token = now_ms + lease_ms, token
-        return [Due(waiting.delivery, token) for waiting in due[:limit]]
+        return [Due(waiting.delivery, token, waiting.first_ms) for waiting in due[:limit]]
 
     async def remove_dispatched(self, due: Sequence[Due]) -> None:
         self.outage.check()
@@ -72,6 +77,35 @@ class FakeDueSet:
     async def standing(self) -> Mapping[tuple[Lane, State], int]:
         self.outage.check()
         return Counter((waiting.delivery.lane, waiting.state) for waiting in self._waiting.values())
+
+    async def held_by_reason(self) -> Mapping[tuple[Lane, Reason], int]:
+        self.outage.check()
+        return Counter((waiting.delivery.lane, waiting.reason) for waiting in self._held())
+
+    async def page(
+        self, after: tuple[int, str] = (0, ""), limit: int = 100
+    ) -> Sequence[tuple[int, Delivery]]:
+        self.outage.check()
+        rows = sorted((waiting.due_ms, id_, waiting.delivery) for id_, waiting in self._waiting.items())
+        return [(at_ms, one) for at_ms, id_, one in rows if (at_ms, id_) > after][:limit]
+
+    async def held_of(self, recipient: str) -> Sequence[str]:
+        self.outage.check()
+        return [held.delivery.id for held in self._held() if held.delivery.recipient == recipient]
+
+    async def with_held(self, recipients: Sequence[str]) -> Sequence[bool]:
+        return [bool(await self.held_of(recipient)) for recipient in recipients]
+
+    async def hasten(self, delivery_ids: Sequence[str], at_ms: int) -> int:
+        self.outage.check()
+        later = [
+            waiting
+            for id_ in dict.fromkeys(delivery_ids)
+            if (waiting := self._waiting.get(id_)) and waiting.due_ms > at_ms and not waiting.token
+        ]
+        for waiting in later:
+            waiting.due_ms = at_ms
+        return len(later)
 
     async def oldest_ms(self) -> int | None:
         self.outage.check()
@@ -93,3 +127,6 @@ class FakeDueSet:
     async def count(self) -> int:
         self.outage.check()
         return len(self._waiting)
+
+    def _held(self) -> Iterator[_Waiting]:
+        return (waiting for waiting in self._waiting.values() if waiting.state is State.held)

@@ -70,7 +70,7 @@ def stale_preference() -> AbstractContextManager[Any]:
 def early_attempt() -> AbstractContextManager[Any]:
     """Claim a deferred delivery by any record of it, before its next attempt is due."""
     faults = ExitStack()
-    faults.enter_context(patch("tests.fakes.ledger._WAITING", frozenset()))
+    faults.enter_context(patch("tests.fakes.ledger.WAITING", frozenset()))
     faults.enter_context(patch("service.pipeline.email.claim._is_settled", _is_closed))
     return faults
 

@@ -94,10 +94,11 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "take room": lambda b, n: b.limits.take([limited(n)], 1),
     "give room back": lambda b, n: b.limits.give_back([(f"person{n}", delivery_of(n))]),
     "add to digest": lambda b, n: b.windows.add(
-        [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1, 9), 5)]
+        [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1), 5)]
     ),
     "seal digest": lambda b, n: b.windows.seal([delivery(n)]),
     "remove digest": lambda b, n: b.windows.remove([("alice", delivery_of(n))]),
+    "hasten": lambda b, n: b.due.hasten([delivery_of(n)], 1),
     "withdraw": lambda b, n: b.ledger.withdraw(event(n), 1, 60),
     "add": lambda b, n: b.inbox.add([item(n)]),
     "remove": lambda b, n: b.inbox.remove(f"person{n}", [delivery_of(n)]),

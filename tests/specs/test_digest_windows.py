@@ -32,7 +32,7 @@ def item(
     n: int, recipient: str = "alice", window: str = "bids|", text: str = "", due_ms: int = DUE
 ) -> DigestItem:
     one = delivery(n, recipient, text)
-    return DigestItem(one, window, digest_of(one, "bids", NOW + n, DUE * 2), due_ms)
+    return DigestItem(one, window, digest_of(one, "bids", NOW + n), due_ms)
 
 
 async def items_of(backend: Backend, *digests: Delivery) -> list[list[int] | None]:

@@ -212,6 +212,8 @@ def _end(
             return "superseded", "newer_event"
     if match[1].lower() in scenario.suppressed and not type_.mandatory:
         return "suppressed", "suppressed_address"
+    if type_.digest and type_.digest.frequency != "instant":
+        return "held", "digest"
     return "sent", ""
 
 

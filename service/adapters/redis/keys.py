@@ -24,6 +24,7 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{r:ID}:mails` | sorted set | counted mails by time (ms), 20 bytes each; kept for 25 h after the last use |
 | `{r:ID}:mails:type:TYPE` | sorted set | those of a type that has a limit; `{r:ID}:mails:types` are these types |
 | `…:waiting`, `…:times` | sorted set | of both: mails that wait for room, by lane and arrival; by their time (ms) |
+| `{r:ID}:held` | sorted set | ids (20 bytes) of deliveries in the due set that may be held, by until when (ms) |
 | `{r:ID}:digests` | hash | digest → `OPENED DUE SEALED BYTES WINDOW`; kept for 10 days after the last is due |
 | `{r:ID}:digests:open`, `:items` | hash | window key → its open digest; item (20 bytes) → its digest |
 | `{r:ID}:digests:DIGEST` | list | the items of a digest: id (20 bytes) and delivery, JSON |
@@ -44,9 +45,9 @@ use all of them. Ids are escaped, because an id with a brace in it would otherwi
 | `{v:RELAY}:rate`, `{v:RELAY\x7fDOMAIN}:rate` | string | when the next message may go there (µs) |
 | `{f:EVENT}:position` | string | how far a wide event has been dispatched, JSON; kept for a day at most |
 | `{d:SHARD}:due` | sorted set | delivery id → when it is due, or its lease ends (ms) |
-| `{d:SHARD}:due:deliveries`, `:tokens` | hash | delivery id → delivery, JSON; → token of its lease |
+| `{d:SHARD}:due:deliveries`, `:tokens` | hash | delivery id → delivery, JSON; → `TOKEN DUE` of its lease |
 | `{d:SHARD}:due:standing` | hash | delivery id → `LANE:STATE`, the sorted set below that it is in |
-| `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event was received (ms) |
+| `{d:SHARD}:due:LANE:STATE` | sorted set | delivery id by when its event was received (ms); `LANE:held:REASON` |
 | `{d:LANE}:held` | sorted set | `EVENT:DELIVERY` by time (ms): held for an operator, or decided since |
 | `{w:OWNER}:alive` | string | heartbeat of a worker's owner epoch; exists until its TTL is over |
 | `{w}:workers` | hash | worker → report on its stages and relays, JSON; kept for an hour |
@@ -176,6 +177,10 @@ class Keys:
     def digests(self, recipient: str) -> str:
         """Return a recipient's digests; scripts derive its other keys from this one."""
         return f"{self.prefix}{{r:{escape(recipient)}}}:digests"
+
+    def held_of(self, recipient: str) -> str:
+        """Return the index of the deliveries that are held for a recipient until a time."""
+        return f"{self.prefix}{{r:{escape(recipient)}}}:held"
 
     def fan_out(self, event: str) -> str:
         """Return how far a wide event has been dispatched."""

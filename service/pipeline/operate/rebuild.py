@@ -303,7 +303,9 @@ class Rebuilder:
 
     def _add_head(self, heads: dict[str, EventHead], event: Event, at_ms: int, deliveries: int = 0) -> bool:
         """Add the head of an event; return False for one whose retention in the ledger is over."""
-        left_ms = at_ms + self._catalogue.kept_s(event.type) * 1000 - self._ports.clock.now_ms()
+        notification_type = self._catalogue.of_delivery(event.type)
+        retention_ms = notification_type.kept_s * 1000 if notification_type else 0
+        left_ms = at_ms + retention_ms - self._ports.clock.now_ms()
         if left_ms <= 0:
             return False
         heads.setdefault(event.key, EventHead(event, -(-left_ms // 1000), deliveries))

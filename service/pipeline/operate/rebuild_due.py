@@ -70,17 +70,15 @@ class DueRestorer:
         unique = list(dict.fromkeys(ids))
         entries = await self.ledger.entries_of([(event_of_delivery(id_), id_) for id_ in unique])
         digests = dict(zip(unique, entries, strict=True))
-        alone: list[RestoredDelivery] = []
+        now_ms, alone = self.clock.now_ms(), list[RestoredDelivery]()
         by_digest: dict[str, list[RestoredDelivery]] = {}
         for one, id_ in zip(items, ids, strict=True):
             entry = digests[id_]
             if entry is not None and is_open(entry.state):
                 by_digest.setdefault(id_, []).append(one)
-            elif (
-                one.entry.state is State.held
-            ):  # its digest is lost, or has ended without it: it is decided anew
-                alone.append(one)
-        now_ms = self.clock.now_ms()
+            elif one.entry.state is State.held:
+                # Its digest is lost, or has ended without it. It is decided anew, and opens another digest than before.
+                alone.append(one._replace(delivery=one.delivery.replace(replayed_ms=now_ms)))
         await self._add(alone, [now_ms] * len(alone))
         open_entries = [entry for id_ in by_digest if (entry := digests[id_]) is not None]
         for entry, due_ms in zip(open_entries, await self._noted(open_entries), strict=True):

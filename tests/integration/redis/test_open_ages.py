@@ -52,6 +52,26 @@ async def test_the_oldest_of_each_lane_and_state(store: Store, ages: RedisOpenAg
     }
 
 
+async def test_the_oldest_of_each_reason_to_hold(store: Store, ages: RedisOpenAges) -> None:
+    """They count for their state, too; those of other states count for no reason."""
+    held = [delivery(n, lane) for n, lane in ((5, HIGH), (6, HIGH), (7, BULK), (8, BULK))]
+    reasons = [Reason.quiet_hours, Reason.limit, Reason.digest, Reason.digest]
+    await RedisDueSet(store).add(
+        [delivery(1), *held], range(5), [State.deferred, *[State.held] * 4], [Reason.none, *reasons]
+    )
+
+    assert await ages.held_by_reason() == {
+        (HIGH, Reason.quiet_hours): 1005,
+        (HIGH, Reason.limit): 1006,
+        (BULK, Reason.digest): 1007,
+    }
+    assert await ages.waiting() == {
+        (HIGH, State.deferred): 1001,
+        (HIGH, State.held): 1005,
+        (BULK, State.held): 1007,
+    }
+
+
 async def test_a_deferred_delivery_has_one_state(store: Store, ages: RedisOpenAges) -> None:
     """An ambiguous delivery that is deferred the next time no longer counts as ambiguous."""
     due = RedisDueSet(store)

@@ -18,6 +18,9 @@ _REMOVE = Script("digest_functions", "digest_remove", complete_only=True)
 _DIGEST_SIZE = 25
 """What a digest counts for in the limit of a script call: it may have a thousand items."""
 
+_TOGETHER = 50
+"""Digests that are read at a time: each may have 1 MiB."""
+
 
 class RedisDigestWindows:
     """Implements the DigestWindows port."""
@@ -53,14 +56,15 @@ class RedisDigestWindows:
         """Return the items of digests by (recipient, digest id); None for one without a window."""
         contents: list[DigestContent | None] = []
         turns = Turns()
-        for recipient, digest in digests:
-            key = self._store.keys.digests(recipient)
-            window, rows = await self._store.pipeline(
-                [("HGET", key, digest), ("LRANGE", f"{key}:{digest}", 0, -1)]
-            )
-            contents.append(
-                None if window is None else await _content(window.partition(b" ")[0], rows, turns)
-            )
+        for start in range(0, len(digests), _TOGETHER):
+            commands: list[tuple[str | int, ...]] = []
+            for recipient, digest in digests[start : start + _TOGETHER]:
+                key = self._store.keys.digests(recipient)
+                commands += [("HGET", key, digest), ("LRANGE", f"{key}:{digest}", 0, -1)]
+            replies = await self._store.pipeline(commands)
+            for window, rows in zip(replies[::2], replies[1::2], strict=True):
+                opened = None if window is None else window.partition(b" ")[0]
+                contents.append(None if opened is None else await _content(opened, rows, turns))
         return contents
 
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:

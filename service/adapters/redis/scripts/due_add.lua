@@ -1,6 +1,7 @@
 -- Stores deliveries in the due set; one that is already there gets the new time, and its lease ends.
 -- KEYS     shards of the due set
--- ARGV     for each key: n, then n times: delivery id, due (ms), delivery, when its event was received (ms), LANE:STATE
+-- ARGV     for each key: n, then n times: delivery id, due (ms), delivery, when its event was received (ms), and LANE:STATE,
+--          of held ones LANE:held:REASON
 -- Returns  1 for each delivery
 -- Atomic   the five keys of a shard change together: a worker cannot lease a delivery that is half written
 -- Slot     the shard's: all its keys have the same hash tag
