@@ -70,7 +70,7 @@ class World:
 
     async def put_into_digest(self, items: Sequence[Delivery], due_ms: int) -> Delivery:
         """Hold items for a digest, as the email stage does; return the digest."""
-        digest = digest_of(items[0], "bids", NOW, NOW + 20 * DAY)
+        digest = digest_of(items[0], "bids", NOW)
         await self.windows.add([DigestItem(one, "bids|", digest, due_ms) for one in items])
         for one in items:
             await self.enter(one, State.held, Reason.digest, digest.id)

@@ -21,7 +21,7 @@ from service.model.record import Record
 from service.model.suppression import SoftBounceScore
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord
-from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
+from service.pipeline.rebuild.rebuilder import Rebuilder, RebuildPorts
 from service.pipeline.tables.writer import TableStores
 from service.ports import InboxQuery, ReadFilter, SupersedableEvent
 from tests.fakes.clock import FakeClock
