@@ -89,6 +89,10 @@ class DigestWindows(Protocol):
         """Return the number of items of digests by (recipient, digest id); 0 for one without a window."""
         ...
 
+    async def digests_of(self, items: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the digest in whose window each (recipient, item) is; empty for one that is in none."""
+        ...
+
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         """Put items into a certain digest, for a rebuild. With `due_ms` 0 its window is sealed, else open again.
 

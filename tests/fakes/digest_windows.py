@@ -60,6 +60,20 @@ class FakeDigestWindows:
         self.outage.check()
         return [len(window.items) if (window := self.windows.get(name)) else 0 for name in digests]
 
+    async def digests_of(self, items: Sequence[tuple[str, str]]) -> Sequence[str]:
+        self.outage.check()
+        return [
+            next(
+                (
+                    digest
+                    for (owner, digest), window in self.windows.items()
+                    if owner == recipient and item in window.items
+                ),
+                "",
+            )
+            for recipient, item in items
+        ]
+
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         self.outage.check()
         other = self._open_one(digest.recipient, window)

@@ -134,6 +134,7 @@ async def test_a_complete_redis_accepts_every_write(guarded: Store) -> None:
         "withdrawals": 2,
         "soft-bounces": 1,
         "due": 1,
+        "digests": 1,
     }
     await tables.mark_incomplete("an operator says so")
     with pytest.raises(Unavailable):

@@ -74,6 +74,14 @@ class RedisDigestWindows:
             [("LLEN", f"{keys.digests(recipient)}:{digest}") for recipient, digest in digests]
         )
 
+    async def digests_of(self, items: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the digest in whose window each (recipient, item) is; empty for one that is in none."""
+        keys = self._store.keys
+        digests = await self._store.pipeline(
+            [("HGET", f"{keys.digests(recipient)}:items", bytes.fromhex(item)) for recipient, item in items]
+        )
+        return [(digest or b"").decode() for digest in digests]
+
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         """Put items into a certain digest; one that is in another digest leaves that. `due_ms` 0: it is sealed."""
         key = self._store.keys.digests(digest.recipient)

@@ -87,7 +87,7 @@ end
 
 -- Returns when a scope has room for a mail, which keeps the room of its earlier attempt; 0 for now.
 local function room_for(scope, id, order, now)
-  local own = tonumber(redis.call('ZSCORE', scope.key, id) or 0)
+  local own = tonumber(redis.call('ZSCORE', scope.key, id)) or -math.huge
   if own > now - HOUR then return 0 end
   local ahead = redis.call('ZCOUNT', scope.key .. ':waiting', '-inf', '(' .. string.format('%.0f', order))
   return room(scope.key, scope.hour, own > now - DAY and 0 or scope.day, now, ahead)
