@@ -239,7 +239,7 @@ def test_replays_have_their_own_transitions() -> None:
     with pytest.raises(IllegalTransition):
         check_transition(State.sent, State.queued, ReplayKind.missed)
     check_transition(State.sent, State.queued, ReplayKind.again)
-    for kind in REPLAY_TRANSITIONS:
+    for kind in REPLAY_TRANSITIONS.keys() - {ReplayKind.retimed}:
         assert sources_of(State.queued, kind).isdisjoint({State.sending, State.withdrawn, State.queued})
         assert all(targets == {State.queued} for targets in REPLAY_TRANSITIONS[kind].values())
     assert sources_of(State.queued, ReplayKind.dead) == {State.dead}
