@@ -11,6 +11,8 @@ from service.pipeline.operate.audit_log import AuditLog
 from service.pipeline.operate.data_requests import DataRequests
 from service.pipeline.operate.dead_letters import DeadLetters
 from service.pipeline.operate.deliveries import DeliverySearch
+from service.pipeline.operate.due_changes import DueChanges
+from service.pipeline.operate.due_list import DueList
 from service.pipeline.operate.event_search import EventSearch
 from service.pipeline.operate.operations import OperationRunner
 from service.pipeline.operate.privacy import PrivacyPorts
@@ -41,6 +43,7 @@ def operator_services(
         clock=clock,
         types=[one.name for one in parts.catalogue],
     )
+    due_list = DueList(parts.due, parts.digest_windows, parts.ledger, parts.ledger_index)
     return OperatorServices(
         log=log,
         audit=audit,
@@ -50,6 +53,17 @@ def operator_services(
             log, parts.catalogue, kafka.events, kafka.events_pattern, parts.settings.clock_bound
         ),
         due=parts.due,
+        due_list=due_list,
+        due_changes=DueChanges(
+            due_list,
+            parts.due,
+            parts.digest_windows,
+            parts.mail_limits,
+            ledger=parts.ledger,
+            publisher=publisher,
+            topics=topics,
+            clock=clock,
+        ),
         dead_letters=DeadLetters(log, audit, topics),
         redriver=Redriver(parts.ledger, publisher, log, topics, clock),
         replays=Replays(log, replayer, topics),

@@ -2,8 +2,8 @@
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from secrets import token_urlsafe
 
@@ -41,8 +41,8 @@ from service.adapters.system_clock import SystemClock
 from service.adapters.templates import TemplateRenderer
 from service.adapters.tracing import tracing
 from service.bootstrap.explain_parts import explainer, index_s
+from service.bootstrap.mail_links import MailLinks
 from service.model.catalogue import Catalogue
-from service.model.delivery import Delivery
 from service.model.record import Handler
 from service.model.topics import TopicNames
 from service.model.verp import Verp
@@ -57,6 +57,7 @@ from service.pipeline.operate.problems import Check, Observer
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.stage import ResolveHandler
 from service.pipeline.resolve.withdraw import WithdrawalProcessor
+from service.pipeline.tables.held_mail import HeldMail
 from service.pipeline.tables.preference_records import PreferenceApplier
 from service.pipeline.tables.preference_tokens import PreferenceTokens
 from service.pipeline.tables.stage import TablesHandler
@@ -183,15 +184,15 @@ class Parts:
             limits=self.mail_limits,
             clock=self.clock,
         )
-        mail = self.settings.mail
+        mail, links = self.settings.mail, self.mail_links
         return EmailHandler(
             self.catalogue,
             ports,
             self.topics,
             owner=self.in_flight.owner,
-            sender=self._sender,
-            headers=self._headers,
-            preferences_url=self._preferences_url,
+            sender=links.sender,
+            headers=links.headers,
+            preferences_url=links.preferences_url,
             allowance=MailAllowance(mail.limit_per_hour, mail.limit_per_day),
             in_flight=self.in_flight,
         )
@@ -215,11 +216,13 @@ class Parts:
 
     def table_writer(self, publisher: Publisher) -> TableWriter:
         """Return the writer of the tables, which writes each row to its topic first."""
-        return TableWriter(self.table_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock)
+        return TableWriter(
+            self._held_mail_stores(), publisher, RedisRowLocks(self.store), self.topics, self.clock
+        )
 
     def apply_tables(self) -> Handler:
         """Return the handler of the tables stage: records of `tables.*` to rows."""
-        stores, locks = self.table_stores(), RedisRowLocks(self.store)
+        stores, locks = self._held_mail_stores(), RedisRowLocks(self.store)
         preferences = PreferenceApplier(stores, locks, self.catalogue, self.topics, self.clock)
         return TablesHandler(stores, preferences, self.topics, self.clock)
 
@@ -254,7 +257,7 @@ class Parts:
         return await inventory(self.store)
 
     def table_stores(self) -> TableStores:
-        """Return the ports of the tables."""
+        """Return the ports of the tables, for rows that are not new."""
         return TableStores(
             self.tables,
             self.writes,
@@ -263,34 +266,21 @@ class Parts:
             RedisContacts(self.store),
         )
 
-    def _sender(self, delivery: Delivery) -> str:
-        if self.verp is not None:
-            return self.verp.address(delivery)
-        return self.settings.mail.bounce_address or self.settings.mail.sender
+    @property
+    def mail_links(self) -> MailLinks:
+        """Return what makes the sender and the links of each message."""
+        return MailLinks(
+            self.settings.mail,
+            self.catalogue,
+            self.brands,
+            self.unsubscribe_tokens,
+            self.preference_tokens,
+            self.verp,
+        )
 
-    def _headers(self, delivery: Delivery) -> Mapping[str, str]:
-        """Return the headers of one-click unsubscribe (RFC 8058) for a type whose mail can be unsubscribed from.
-
-        For a digest it is from all types of its group, if there is one among them.
-        """
-        tokens = self.unsubscribe_tokens
-        if tokens is None or not (token := tokens.mail_token(delivery, self.catalogue)):
-            return {}
-        return {
-            "List-Unsubscribe": f"<{self._page_url('unsubscribe', token, delivery)}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
-
-    def _preferences_url(self, delivery: Delivery) -> str:
-        """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
-        tokens = self.preference_tokens
-        return self._page_url("preferences", tokens.token(delivery), delivery) if tokens else ""
-
-    def _page_url(self, page: str, token: str, delivery: Delivery) -> str:
-        """Return the URL of one of the API's pages. One of a brand other than the default names it, for its look."""
-        brand = self.brands.brand_of_delivery(delivery)
-        look = f"?brand={brand.key}" if brand.key else ""
-        return f"{self.settings.mail.unsubscribe_base}/{page}/{token}{look}"
+    def _held_mail_stores(self) -> TableStores:
+        """Return the ports of the tables, for rows that decide until when mail is held."""
+        return replace(self.table_stores(), held=HeldMail(self.due, self.tables, self.clock))
 
 
 def bootstrap(settings: Settings, *, rebuilding: bool = False) -> Parts:

@@ -40,6 +40,7 @@ _PLACES = (
     ("", "Overview", READ),
     ("/search", "Search", READ),
     ("/deliveries", "Deliveries", READ),
+    ("/waiting", "Waiting", READ),
     ("/tail", "Live", READ),
     ("/dead-letters", "Dead letters", READ),
     ("/replays", "Replay", WRITE),

@@ -83,6 +83,8 @@ class ReplayKind(StrEnum):
     """Send again what was not delivered."""
     again = "again"
     """Send again what was delivered, too."""
+    retimed = "retimed"
+    """Hold what waits until another time."""
 
 
 _MISSED = frozenset(
@@ -90,6 +92,8 @@ _MISSED = frozenset(
 )
 # Apart from TRANSITIONS, so that no stage can send a message twice. `sending` is in none: that message is in flight.
 REPLAY_TRANSITIONS: Mapping[ReplayKind, Mapping[State, frozenset[State]]] = {
+    ReplayKind.retimed: dict.fromkeys((State.held, State.deferred, State.ambiguous), frozenset({State.held}))
+} | {
     kind: dict.fromkeys(sorted(states), frozenset({State.queued}))
     for kind, states in (
         (ReplayKind.dead, {State.dead}),

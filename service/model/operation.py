@@ -34,6 +34,12 @@ class OperationKind(StrEnum):
     """Addresses were shown unmasked."""
     cancel = "cancel"
     """Another operation was cancelled."""
+    release = "release"
+    """What waited for a time was sent at once."""
+    retime = "retime"
+    """What waited got another time."""
+    cancel_due = "cancel_due"
+    """What waited was cancelled."""
 
 
 class OperationPhase(StrEnum):

@@ -99,7 +99,7 @@ class Holds:
 
 
 async def add_to_due_set(due: DueSet, held: Sequence[HeldDelivery], now_ms: int) -> None:
-    """Store deliveries that go alone until they are decided anew: at their time, or when they expire before that."""
+    """Store deliveries that go alone until they are decided again: at their time, or when they expire before that."""
     if held:
         await due.add(
             [one.delivery for one in held],

@@ -10,6 +10,14 @@ from service.ports.credentials import Accounts, ApiKeys
 from service.ports.due import Due, DueSet, OpenAges
 from service.ports.errors import Unavailable
 from service.ports.fan_outs import FanOut, FanOuts
+from service.ports.holds import (
+    DigestContent,
+    DigestPlace,
+    DigestWindows,
+    LimitedMail,
+    MailAllowance,
+    MailLimits,
+)
 from service.ports.http import (
     STREAM_TICKET_S,
     EndedSessions,
@@ -73,14 +81,6 @@ from service.ports.tables import (
     TableWrites,
 )
 from service.ports.tracing import Tracer
-from service.ports.waiting import (
-    DigestContent,
-    DigestPlace,
-    DigestWindows,
-    LimitedMail,
-    MailAllowance,
-    MailLimits,
-)
 from service.ports.workers import WorkerReports, Workers
 
 __all__ = [

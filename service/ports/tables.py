@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from service.model.calendar import QuietHours
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression
@@ -27,10 +28,14 @@ class LookupKeys:
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """Some contacts of an account; `cursor` continues after them, None when there are no more."""
+    """Some contacts of an account; `cursor` continues after them, None when there are no more.
+
+    `quiet_hours`: those of contacts that have none of their own.
+    """
 
     contacts: Sequence[Contact]
     cursor: str | None
+    quiet_hours: QuietHours | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,17 @@ class RolePage:
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of a lookup. A recipient, group, account or contact that does not exist is absent here too."""
+    """The rows of a lookup. A recipient, group, account or contact that does not exist is absent here too.
+
+    `quiet_hours`: of the accounts of `contacts` those that have any, for contacts that have none of their own.
+    """
 
     recipients: Mapping[str, Recipient] = field(default_factory=dict)
     groups: Mapping[GroupKey, Group] = field(default_factory=dict)
     roles: Mapping[str, RolePage] = field(default_factory=dict)
     contacts: Mapping[ContactKey, Contact] = field(default_factory=dict)
     account_pages: Mapping[str, AccountPage] = field(default_factory=dict)
+    quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
 
 
 class MailBlock(NamedTuple):

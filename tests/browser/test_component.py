@@ -266,6 +266,11 @@ async def test_preferences(api: ApiFixture, base: str, browser: Browser) -> None
     await email.click()
     await expect(email).to_have_attribute("aria-checked", "false")
 
+    await email.click()
+    await row.get_by_role("combobox", name="Email").select_option("once a day")
+    await expect(row.get_by_role("combobox")).to_have_value("daily")
+    await email.click()
+
     await app.page.route("**/v1/inbox/preferences*", lambda route: route.abort())
     await email.click()
     await expect(app.inbox.locator(".notice.foot")).to_be_visible()
@@ -276,7 +281,7 @@ async def test_preferences(api: ApiFixture, base: str, browser: Browser) -> None
     await expect(app.inbox.locator(".preference")).to_have_count(1)
     document = (await api.client.get("/v1/inbox/preferences", headers=api.bearer())).json()
     (overbid,) = (one for one in document["types"] if one["type"] == "overbid")
-    assert [one["on"] for one in overbid["channels"]] == [False, True]
+    assert [(one["on"], one["frequency"]) for one in overbid["channels"]] == [(False, "daily"), (True, None)]
 
 
 async def test_hostile_text_stays_text(api: ApiFixture, base: str, browser: Browser) -> None:

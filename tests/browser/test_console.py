@@ -347,6 +347,7 @@ async def test_every_page(console: ConsoleStack) -> None:
                 "overview": "",
                 "search": "/search?q=alice",
                 "deliveries": "/deliveries",
+                "waiting": "/waiting",
                 "tail": "/tail",
                 "dead-letters": "/dead-letters?state=",
                 "dead-letter": letter,

@@ -84,6 +84,29 @@ async def settled(page: Page, name: str) -> None:
         await expect(page.get_by_role("heading", name="Tocsin", level=1)).to_be_visible()
 
 
+async def choose_times(page: Page) -> None:
+    """Choose a frequency, quiet hours and a zone on the page of preferences."""
+    bids = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="New high bidder"))
+    await bids.get_by_text("Emails: at once").click()
+    await bids.get_by_role("button", name="once a day").click()
+    await expect(bids.get_by_text("Emails: once a day")).to_be_visible()
+
+    first, second = (page.get_by_role("group", name=f"Quiet hours {number}") for number in (1, 2))
+    await first.get_by_label("From").fill("22:00")
+    await first.get_by_label("Until").fill("07:00")
+    await first.get_by_label("Sun").uncheck()
+    await page.get_by_role("button", name="Save").first.click()
+    await expect(second.get_by_label("From")).to_have_value("")
+    await expect(first.get_by_label("From")).to_have_value("22:00")
+    await expect(first.get_by_label("Sun")).not_to_be_checked()
+    await page.get_by_role("button", name="Use the default").click()
+    await expect(first.get_by_label("From")).to_have_value("")
+
+    await page.get_by_label("Time zone").select_option("Pacific/Apia")
+    await page.get_by_role("button", name="Save").last.click()
+    await expect(page.get_by_label("Time zone")).to_have_value("Pacific/Apia")
+
+
 async def test_every_page(running: tuple[DevStack, Parts]) -> None:
     """Text has contrast, nothing is cut or wider than the page, controls have names, and no script fails."""
     axe = (await installed()).joinpath("node_modules/axe-core/axe.min.js").read_text()
@@ -183,6 +206,7 @@ async def test_a_person_sees_what_happens(running: tuple[DevStack, Parts]) -> No
         switch = here.page.get_by_role("switch", name="Inbox New high bidder")
         await switch.click()
         await expect(switch).to_have_attribute("aria-checked", "false")
+        await choose_times(here.page)
         await here.page.goto(f"{stack.http_url}/")
         await here.page.get_by_role("button", name="Publish").click()
         await expect(here.page.get_by_text("alice · inbox · skipped")).to_be_visible()

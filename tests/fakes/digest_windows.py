@@ -56,6 +56,10 @@ class FakeDigestWindows:
             for name in digests
         ]
 
+    async def sizes(self, digests: Sequence[tuple[str, str]]) -> Sequence[int]:
+        self.outage.check()
+        return [len(window.items) if (window := self.windows.get(name)) else 0 for name in digests]
+
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         self.outage.check()
         other = self._open_one(digest.recipient, window)

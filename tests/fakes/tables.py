@@ -18,6 +18,7 @@ from service.ports import (
     Rows,
     Unavailable,
 )
+from tests.fakes.credentials import FakeAccounts
 from tests.fakes.outage import Outage
 
 K = TypeVar("K", bound=Hashable)
@@ -38,6 +39,7 @@ class FakeTables:
         self.contacts: dict[str, dict[str, Contact]] = {}
         self.suppressions: dict[str, Suppression] = {}
         self.unsubscribes: dict[str, Unsubscribe] = {}
+        self.accounts = FakeAccounts()
         self._tombstones: dict[tuple[str, ...], int] = {}
 
     async def lookup(self, keys: LookupKeys) -> Rows:
@@ -51,6 +53,11 @@ class FakeTables:
                 ContactKey(account, uuid): row
                 for account, uuid in keys.contacts
                 if (row := self.contacts.get(account, {}).get(uuid))
+            },
+            quiet_hours={
+                account: row.quiet_hours
+                for account in {*keys.account_pages, *(account for account, _ in keys.contacts)}
+                if (row := self.accounts.rows.get(account)) and row.quiet_hours is not None
             },
         )
 
@@ -78,7 +85,9 @@ class FakeTables:
         again = (
             [] if more or len(after) == len(by_cursor) else [key for key in by_cursor if key.startswith("0:")]
         )
-        return AccountPage([by_cursor[key] for key in page + again], page[-1] if more else None)
+        row = self.accounts.rows.get(account)
+        contacts = [by_cursor[key] for key in page + again]
+        return AccountPage(contacts, page[-1] if more else None, row.quiet_hours if row else None)
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         self._check()

@@ -21,10 +21,12 @@ from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.ledger.restore import RedisLedgerRestore
 from service.adapters.redis.operate.inbox_drift import inbox_drift
 from service.adapters.redis.tables.contacts import RedisContacts
+from service.adapters.redis.tables.credentials import RedisAccounts
 from service.adapters.redis.tables.tables import RedisTables
 from service.adapters.redis.tables.writes import RedisTableWrites
 from service.model.suppression import Suppression
 from service.ports import (
+    Accounts,
     Contacts,
     DigestWindows,
     DueSet,
@@ -87,6 +89,7 @@ class Backend:
     tables: MarkedTables
     writes: TableWrites
     contacts: Contacts
+    accounts: Accounts
     ledger: IndexedLedger
     restore: LedgerRestore
     supersedes: SupersedeIndex
@@ -117,6 +120,7 @@ def fake_backend() -> Backend:
         tables,
         tables,
         tables,
+        tables.accounts,
         ledger,
         ledger,
         FakeSupersedeIndex(),
@@ -144,6 +148,7 @@ def redis_backend(store: Store, **inbox: Any) -> Backend:
         RedisTables(store),
         RedisTableWrites(store),
         RedisContacts(store),
+        RedisAccounts(store),
         ledger,
         RedisLedgerRestore(store, ledger),
         RedisSupersedeIndex(store),

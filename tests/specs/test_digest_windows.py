@@ -62,6 +62,7 @@ async def test_the_first_item_opens_a_window_and_the_next_ones_are_put_into_it(b
         DigestContent(NOW + 1, [first.delivery, second.delivery]),
         None,
     ]
+    assert list(await backend.windows.sizes([("alice", first.digest.id), ("alice", "0")])) == [2, 0]
 
 
 async def test_recipients_and_window_keys_have_windows_of_their_own(backend: Backend) -> None:

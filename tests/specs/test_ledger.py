@@ -1,6 +1,7 @@
 """Spec of the Ledger and LedgerIndex ports."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import pytest
 
@@ -359,18 +360,19 @@ async def test_the_rule_that_matched_a_recipient_is_kept(backend: Backend) -> No
 
 
 async def test_an_operators_transition_has_its_own_table(backend: Backend) -> None:
-    """From each state, each kind of replay goes to `queued` where its own table says so, and nowhere else."""
-    for number, (state, kind) in enumerate((s, k) for s in State for k in REPLAY_TRANSITIONS):
+    """From each state, each kind goes to `queued` or `held` where its own table says so, and nowhere else."""
+    cases = product(State, REPLAY_TRANSITIONS, (State.queued, State.held))
+    for number, (state, kind, wanted) in enumerate(cases):
         one = new_entry(E1, f"r{number}")
         await backend.ledger.open([head(E1)], [one])
         for to in _path_to(state):
             await backend.ledger.transition([transition(one, to)])
         assert await states(backend, [one]) == [state]
 
-        (result,) = await backend.ledger.transition([transition(one, State.queued, 30, replay=kind)])
+        (result,) = await backend.ledger.transition([transition(one, wanted, 30, replay=kind)])
 
-        allowed = State.queued in REPLAY_TRANSITIONS[kind].get(state, ())
-        assert (result.applied, result.state) == (allowed, State.queued if allowed else state)
+        allowed = wanted in REPLAY_TRANSITIONS[kind].get(state, ())
+        assert (result.applied, result.state) == (allowed, wanted if allowed else state)
 
 
 def _path_to(state: State) -> list[State]:

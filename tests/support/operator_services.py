@@ -10,6 +10,8 @@ from service.pipeline.operate.audit_log import AuditLog
 from service.pipeline.operate.data_requests import DataRequests
 from service.pipeline.operate.dead_letters import DeadLetters
 from service.pipeline.operate.deliveries import DeliverySearch
+from service.pipeline.operate.due_changes import DueChanges
+from service.pipeline.operate.due_list import DueList
 from service.pipeline.operate.event_search import EventSearch
 from service.pipeline.operate.operations import OperationRunner
 from service.pipeline.operate.privacy import PrivacyPorts
@@ -22,9 +24,11 @@ from service.pipeline.tables.writer import TableWriter
 from service.ports import InboxItem
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeApiKeys
+from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.operations import FakeOperations
 from tests.fakes.publisher import FakePublisher
 from tests.fakes.record_log import FakeRecordLog
@@ -84,6 +88,18 @@ def fake_operator_services(
         for pair in tables.suppressions.items():
             yield pair
 
+    windows = FakeDigestWindows()
+    due_list = DueList(due, windows, ledger, ledger)
+    due_changes = DueChanges(
+        due_list,
+        due,
+        windows,
+        FakeMailLimits(),
+        ledger=ledger,
+        publisher=publisher,
+        topics=TOPICS,
+        clock=clock,
+    )
     return OperatorServices(
         log=log,
         audit=audit,
@@ -91,6 +107,8 @@ def fake_operator_services(
         deliveries=DeliverySearch(log, ledger, ledger, _NoAcceptances(), TOPICS),
         events=EventSearch(log, catalogue, ["events"], "", DEFAULT_BOUND),
         due=due,
+        due_list=due_list,
+        due_changes=due_changes,
         dead_letters=DeadLetters(log, audit, TOPICS),
         redriver=Redriver(ledger, publisher, log, TOPICS, clock),
         replays=Replays(log, replayer, TOPICS),

@@ -186,6 +186,37 @@ def test_lanes_follow_urgency() -> None:
     assert [name for name, lane in lanes.items() if lane is Lane.bulk] == ["random_upgrade"]
 
 
+def test_mail_that_is_of_use_later_can_be_in_digests() -> None:
+    """Of one group a domain; not what concerns access, money or data, nor what is about the next hours."""
+    soon = {name for name in NAMES if re.search(r"_3h$|_very_soon$", name)}
+    expected = {
+        type_.name
+        for type_ in catalogue()
+        if Channel.email in type_.channels and not (type_.recommend_mandatory or type_.security)
+    } - soon
+
+    assert {type_.name for type_ in catalogue() if type_.digest} == expected
+    assert all(not type_.digest or type_.digest_group == type_.domain for type_ in catalogue())
+    assert len(soon) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("overbid", "9"),
+        ("winner", "9"),
+        ("message_from_buyer", "9 bob"),
+        ("order_update", "7"),
+        ("subscription_expire", "disk"),
+        ("deposit_pending", ""),
+    ],
+)
+def test_items_about_one_thing_are_one_line_of_a_digest(name: str, key: str) -> None:
+    """All bids on one lot, all updates of one order; what names no such thing has a line of its own."""
+    data = {"lot_id": "9", "sender_id": "bob", "order_id": "7", "subscription": "disk"}
+    assert catalogue()[name].digest_key(data) == key
+
+
 def test_types_to_make_mandatory_are_those_that_cost_access_money_or_data() -> None:
     """Mail about access to an account is among them; the operator decides, so none is mandatory as shipped."""
     types = catalogue()

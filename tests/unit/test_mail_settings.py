@@ -46,10 +46,10 @@ def test_a_digest_is_unsubscribed_from_by_its_group() -> None:
     tokens = parts.unsubscribe_tokens
     assert tokens is not None
 
-    header = parts._headers(digest_of(delivery(), "bids", NOW))["List-Unsubscribe"]
+    header = parts.mail_links.headers(digest_of(delivery(), "bids", NOW))["List-Unsubscribe"]
     assert tokens.read(token_candidates(header)[0], NOW) == ("", "alice", "bids")
-    assert parts._headers(digest_of(delivery(), "access", NOW)) == {}
-    assert parts._headers(digest_of(delivery(), "gone", NOW)) == {}
+    assert parts.mail_links.headers(digest_of(delivery(), "access", NOW)) == {}
+    assert parts.mail_links.headers(digest_of(delivery(), "gone", NOW)) == {}
 
 
 def test_fallbacks_wait_as_long_as_the_first_relay() -> None:

@@ -23,7 +23,7 @@ export class FakeApi {
   readonly refusals: { path: string; status: number; headers?: Record<string, string> }[] = [];
   /** Tokens that are accepted; all, if there are none. */
   readonly accepted = new Set<string>();
-  preferences: unknown = { types: [] };
+  preferences: unknown = { types: [], timezone: "UTC", quiet_hours: null };
   isSilent = false;
   private readonly changes: Change[] = [];
   private forgotten = 0;

@@ -357,8 +357,8 @@ test("an event that cannot be read is followed by a snapshot", async () => {
 });
 
 test("a preference changes at once, and back if the server refuses", async () => {
-  const cell = (on: boolean) => ({ channel: "email", on, mandatory: false, since: null, blocked: null, detail: null });
-  const document = (on: boolean) => ({ types: [{ type: "overbid", title: "New bid", domain: "auction", channels: [cell(on)] }] });
+  const cell = (on: boolean) => ({ channel: "email", on, frequency: "instant", mandatory: false, since: null, blocked: null, detail: null });
+  const document = (on: boolean) => ({ timezone: "UTC", quiet_hours: null, types: [{ type: "overbid", title: "New bid", domain: "auction", channels: [cell(on)] }] });
   api.preferences = document(true);
   const { preferences } = open();
   const isOn = (): boolean | undefined => preferences.getSnapshot().types[0]?.channels[0]?.on;
@@ -371,4 +371,18 @@ test("a preference changes at once, and back if the server refuses", async () =>
   api.preferences = document(false);
   await preferences.set("overbid", "email", false);
   assert.equal(isOn(), false);
+  const daily = preferences.set("overbid", "email", true, "daily");
+  assert.equal(preferences.getSnapshot().types[0]?.channels[0]?.frequency, "daily");
+  await daily;
+});
+
+test("zone and quiet hours are what the server has saved", async () => {
+  const { preferences } = open();
+  api.preferences = { types: [], timezone: "Europe/Vienna", quiet_hours: [] };
+  await preferences.setTimes({ timezone: "Europe/Vienna", quiet_hours: [] });
+  assert.equal(preferences.getSnapshot().timezone, "Europe/Vienna");
+  assert.deepEqual(preferences.getSnapshot().quietHours, []);
+  api.refusals.push({ path: "/v1/inbox/preferences", status: 422 });
+  await assert.rejects(preferences.setTimes({ timezone: "x" }), InboxError);
+  assert.equal(preferences.getSnapshot().timezone, "Europe/Vienna");
 });

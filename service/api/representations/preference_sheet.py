@@ -1,16 +1,18 @@
 """A person's preferences as JSON, and the sentences about what stops their mail, in the languages of the pages."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.api.representations.jsonapi import timestamp
+from service.model.calendar import Frequency, QuietHours, QuietWindow
 from service.model.channels import Channel
 from service.model.mask import mask_text
 from service.model.reasons import Reason
+from service.model.validators import check_time_zone
 from service.pages.language import first_language
-from service.pipeline.tables.preference_centre import ChannelPreference, PreferenceSheet
+from service.pipeline.tables.preference_centre import ChannelPreference, LocalTimes, PreferenceSheet
 
 
 class PreferenceSentences(NamedTuple):
@@ -26,6 +28,8 @@ class PreferenceSentences(NamedTuple):
     complaint: str
     suppressed: str
     channels: Mapping[str, str]
+    frequency: str
+    frequencies: Mapping[str, str]
     messages: Mapping[str, tuple[str, str]]
 
     def block(self, preference: ChannelPreference) -> str | None:
@@ -54,6 +58,13 @@ _LANGUAGES = {
         complaint="An email to this address was reported as spam, so no more are sent to it.",
         suppressed="Emails to this address came back or were stopped, so no more are sent to it.",
         channels={"email": "Email", "inbox": "Inbox"},
+        frequency="Emails: {frequency}",
+        frequencies={
+            "instant": "at once",
+            "hourly": "once an hour",
+            "daily": "once a day",
+            "weekly": "once a week",
+        },
         messages={
             "expired": ("This link has expired", "Use the link in a newer email. Nothing was changed."),
             "invalid": (
@@ -83,6 +94,13 @@ _LANGUAGES = {
         complaint="Eine E-Mail an diese Adresse wurde als Spam gemeldet, daher werden keine mehr gesendet.",
         suppressed="E-Mails an diese Adresse kamen zurück oder wurden gestoppt, daher werden keine mehr gesendet.",
         channels={"email": "E-Mail", "inbox": "Postfach"},
+        frequency="E-Mails: {frequency}",
+        frequencies={
+            "instant": "sofort",
+            "hourly": "einmal pro Stunde",
+            "daily": "einmal am Tag",
+            "weekly": "einmal pro Woche",
+        },
         messages={
             "expired": (
                 "Dieser Link ist abgelaufen",
@@ -129,6 +147,9 @@ class PreferenceOfChannel(BaseModel):
     on: bool
     mandatory: bool = Field(description="Whether it cannot be turned off.")
     since: str | None = Field(description="Since when that was chosen; null for the default.")
+    frequency: Frequency | None = Field(
+        description="How often it comes: at once, or in a digest; null where that cannot be chosen."
+    )
     blocked: PreferenceBlock | None
     detail: str | None = Field(description="Why it cannot be turned off, a sentence; null where it can.")
 
@@ -147,6 +168,10 @@ class InboxPreferences(BaseModel):
 
     address: str | None = Field(examples=["a•••@e•••.com"])
     locale: str
+    timezone: str = Field(examples=["Europe/Vienna"])
+    quiet_hours: list[QuietWindow] | None = Field(
+        description="Spans of local time without email, but for urgent ones; null for the default."
+    )
     types: list[PreferencesOfType]
 
 
@@ -158,14 +183,21 @@ class InboxPreference(BaseModel):
     type: str = Field(max_length=64)
     channel: Literal[tuple(Channel)]  # type: ignore[valid-type]
     on: bool
+    frequency: Frequency | None = Field(
+        default=None, strict=False, description="Null keeps the one that was chosen."
+    )
 
 
 class InboxPreferenceChanges(BaseModel):
-    """Choices to change, all or none; the others stay."""
+    """What to change, all or none; the rest stays."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    preferences: list[InboxPreference] = Field(min_length=1, max_length=500)
+    preferences: list[InboxPreference] = Field(default_factory=list, min_length=1, max_length=500)
+    timezone: Annotated[str, Field(max_length=64), AfterValidator(check_time_zone)] | None = Field(
+        default=None, examples=["Europe/Vienna"]
+    )
+    quiet_hours: QuietHours | None = Field(default=None, strict=False)
 
 
 def sheet_document(sheet: PreferenceSheet, locale: str) -> dict[str, Any]:
@@ -174,6 +206,8 @@ def sheet_document(sheet: PreferenceSheet, locale: str) -> dict[str, Any]:
     return {
         "address": mask_text(sheet.address) or None,
         "locale": sentences.language,
+        "timezone": sheet.times.timezone if sheet.times else "UTC",
+        "quiet_hours": _quiet_hours(sheet.times),
         "types": [
             {
                 "type": row.type.name,
@@ -186,12 +220,19 @@ def sheet_document(sheet: PreferenceSheet, locale: str) -> dict[str, Any]:
     }
 
 
+def _quiet_hours(times: LocalTimes | None) -> list[dict[str, Any]] | None:
+    if times is None or times.quiet_hours is None:
+        return None
+    return [window.model_dump() for window in times.quiet_hours]
+
+
 def _channel_document(preference: ChannelPreference, sentences: PreferenceSentences) -> dict[str, Any]:
     return {
         "channel": preference.channel.value,
         "on": preference.on,
         "mandatory": preference.mandatory,
         "since": _time(preference.since_ms),
+        "frequency": preference.frequency,
         "blocked": _block_document(preference, sentences),
         "detail": sentences.mandatory if preference.mandatory else None,
     }

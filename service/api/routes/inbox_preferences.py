@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.api.auth.guard import MayReadInbox
 from service.api.deps import Deps
-from service.api.errors import not_found
+from service.api.errors import body_error, not_found, pointer_to
 from service.api.representations.body import parse_model, read_json
 from service.api.representations.preference_sheet import (
     InboxPreferenceChanges,
@@ -16,7 +16,12 @@ from service.api.representations.preference_sheet import (
     sheet_document,
 )
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
-from service.pipeline.tables.preference_centre import PreferenceChange, PreferenceOwner, PreferenceSheet
+from service.pipeline.tables.preference_centre import (
+    PreferenceChange,
+    PreferenceOwner,
+    PreferenceSheet,
+    TimesChange,
+)
 
 router = APIRouter(prefix="/v1/inbox/preferences", tags=["inbox"])
 
@@ -60,11 +65,19 @@ async def change_inbox_preferences(
 ) -> Response:
     """Change some of the caller's preferences, all or none, and list all. They are in force once this has answered.
 
-    To turn email of a type on also ends an unsubscribe. A mandatory type cannot be turned off (422).
+    To turn email of a type on also ends an unsubscribe. A mandatory type cannot be turned off (422). Mail that is held
+    is timed again by a new frequency, zone or quiet hours; null stands for the default quiet hours.
     """
     form = parse_model(InboxPreferenceChanges, await read_json(request))
-    changes = [PreferenceChange(row.type, row.channel, row.on) for row in form.preferences]
-    sheet = await deps.preference_centre.change(PreferenceOwner(principal.id), changes)
+    if not form.model_fields_set:
+        raise body_error("There is nothing to change.", pointer_to("preferences"))
+    changes = [PreferenceChange(row.type, row.channel, row.on, row.frequency) for row in form.preferences]
+    times = TimesChange()
+    if form.timezone is not None:
+        times["timezone"] = form.timezone
+    if "quiet_hours" in form.model_fields_set:
+        times["quiet_hours"] = form.quiet_hours
+    sheet = await deps.preference_centre.change(PreferenceOwner(principal.id), changes, times)
     return _document(sheet, locale)
 
 

@@ -1,7 +1,8 @@
 """/preferences/{token}: the page where a person chooses what to be notified of, reached from the footer of their mail.
 
 The token is the credential, and opens the preferences of one person. GET changes nothing, because mail scanners follow
-links. Each switch is a button of one form, so a change acts at once and needs no script.
+links. Each switch is a button of one form, so a change acts at once and needs no script; zone and quiet hours have
+forms of their own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +15,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from service.api.deps import ApiDeps, Deps, authenticators_of
+from service.api.representations import local_times
+from service.api.representations.local_times import read_times, time_sentences, times_section
 from service.api.representations.preference_sheet import PreferenceSentences, sentences_in
 from service.api.routes.unsubscribe_page import NOT_INDEXED
+from service.model.calendar import Frequency
 from service.model.channels import Channel
 from service.model.mask import mask_text
 from service.model.validators import FieldProblem
@@ -36,9 +40,12 @@ router = APIRouter(prefix=PATH, tags=["unsubscribe"], include_in_schema=False)
 log = structlog.get_logger(__name__)
 
 _STATUS = {"expired": 410, "invalid": 404, "gone": 410, "impossible": 422, "unavailable": 503}
-_MAX_BYTES = 4096
+_MAX_BYTES = 8192
+_MAX_FIELDS = 200  # 15 rows of quiet hours
 _ALL = "*"
-_CSS = """
+_Fields = Mapping[str, Sequence[str]]
+_CSS = (
+    """
 .card { place-items: start center; }
 .card main { max-width: 720px; }
 .card form { display: block; margin: 0; }
@@ -59,14 +66,23 @@ li .soft { grid-column: 1; margin: 0; }
 .switch[aria-checked="true"]::before { background-color: var(--button);
   background-image: radial-gradient(circle at 21px 9px, var(--card) 6px, transparent 6.5px); }
 [dir="rtl"] .switch::before { transform: scaleX(-1); }
+.often { grid-column: 1 / -1; font-size: 14px; } .often summary { cursor: pointer; padding: 4px 0; color: var(--soft); }
+.often div { display: flex; flex-wrap: wrap; gap: 8px; padding: 6px 0; }
+.often button { padding: 6px 12px; border-radius: 20px; border-color: var(--soft); background: none; color: var(--text);
+  font-size: 14px; font-weight: 500; }
+.often button[aria-pressed="true"] { border-color: var(--button); background: var(--button);
+  color: var(--button-label); }
 .always { display: inline-flex; align-items: center; min-height: 40px; padding: 0 12px; color: var(--soft);
   font-size: 14px; }
 @media (max-width: 560px) {
   .card main { padding: 24px 18px; } li { grid-template-columns: minmax(0, 1fr); }
   .switches { grid-row: auto; grid-column: 1; flex-wrap: wrap; margin-top: 6px; }
 }
-@media (forced-colors: active) { .switch::before { border: 1px solid ButtonText; forced-color-adjust: none; } }
+@media (forced-colors: active) { .switch::before { border: 1px solid ButtonText; forced-color-adjust: none; }
+  .often button[aria-pressed="true"] { border-width: 3px; } }
 """
+    + local_times.CSS
+)
 
 
 @router.get("/{token}")
@@ -85,26 +101,45 @@ async def show_preferences(token: str, request: Request, deps: Deps) -> Response
 
 @router.post("/{token}")
 async def change_preferences(token: str, request: Request, deps: Deps) -> Response:
-    """Make the change of the pressed switch, and show the page again. A repeat changes nothing."""
+    """Make the change of the pressed button, and show the page again. A repeat changes nothing."""
     page = _Page(request, deps)
     owner = _owner(token, request, deps)
     if isinstance(owner, str):
         return page.message(owner)
-    body = await request.body()
+    fields = _fields(await request.body())
     try:
         sheet = await deps.preference_centre.read(owner)
-        changes = _changes(body, sheet) if sheet else ()
-        if changes:
-            sheet = await deps.preference_centre.change(owner, changes)
+        if sheet is None:
+            return page.message("gone")
+        change = _change_times if "times" in fields else _change_choices
+        return await change(owner, fields, sheet, page, deps)
     except FieldProblem:
         return page.message("impossible")
     except Unavailable as error:
         return page.unavailable(error)
-    if not sheet or not changes:
-        return page.sheet(sheet, status=400) if sheet else page.message("gone")
-    # See other: a reload shows the page and does not send the form again.
-    anchor = f"#{changes[0].type}" if len(changes) == 1 else ""
-    return RedirectResponse(f"{request.url.path}{page.query}{anchor}", 303)
+
+
+async def _change_choices(
+    owner: PreferenceOwner, fields: _Fields, sheet: PreferenceSheet, page: "_Page", deps: ApiDeps
+) -> Response:
+    """Change what the pressed switch or frequency says; show the page as it is where the form says nothing."""
+    changes = _changes(fields, sheet)
+    if not changes:
+        return page.sheet(sheet, status=400)
+    await deps.preference_centre.change(owner, changes)
+    return page.again(changes[0].type if len(changes) == 1 else "")
+
+
+async def _change_times(
+    owner: PreferenceOwner, fields: _Fields, sheet: PreferenceSheet, page: "_Page", deps: ApiDeps
+) -> Response:
+    """Change zone or quiet hours; show the page with an error where they cannot be saved."""
+    try:
+        times = read_times(fields)
+    except FieldProblem:
+        return page.sheet(sheet, status=422, wrong_times=True)
+    await deps.preference_centre.change(owner, [], times)
+    return page.again(local_times.SECTION)
 
 
 def _owner(token: str, request: Request, deps: ApiDeps) -> PreferenceOwner | str:
@@ -120,14 +155,23 @@ def _owner(token: str, request: Request, deps: ApiDeps) -> PreferenceOwner | str
         return "invalid"
 
 
-def _changes(body: bytes, sheet: PreferenceSheet) -> Sequence[PreferenceChange]:
-    """Return the changes of the pressed button, `TYPE:CHANNEL:on`; none where the form names none."""
+def _fields(body: bytes) -> _Fields:
+    """Return the fields of a form; none for what is not a form, or too large for one of this page."""
     try:
-        values = parse_qs(body[:_MAX_BYTES].decode("ascii"), max_num_fields=10).get("set", [""])
+        return parse_qs(body[:_MAX_BYTES].decode("ascii"), max_num_fields=_MAX_FIELDS)
     except ValueError:
-        return ()
-    type_name, _, rest = values[0].partition(":")
+        return {}
+
+
+def _changes(fields: _Fields, sheet: PreferenceSheet) -> Sequence[PreferenceChange]:
+    """Return the changes of the pressed button, `TYPE:CHANNEL:on`; none where the form names none.
+
+    Instead of `on` it may have a frequency.
+    """
+    type_name, _, rest = fields.get("set", [""])[0].partition(":")
     channel, _, state = rest.partition(":")
+    if type_name and state in list(Frequency):
+        return [PreferenceChange(type_name, channel, on=True, frequency=Frequency(state))]
     if not type_name or state not in ("on", "off"):
         return ()
     if type_name == _ALL:
@@ -147,7 +191,8 @@ class _Page:
         self._accepted = request.headers.get("accept-language", "")
         key = request.query_params.get("brand", "")
         self._brand = deps.brands.named(key)
-        self.query = f"?{urlencode({'brand': key})}" if self._brand.key else ""
+        self._path = request.url.path
+        self._query = f"?{urlencode({'brand': key})}" if self._brand.key else ""
 
     def message(self, kind: str) -> Response:
         """Return a page without switches."""
@@ -160,10 +205,17 @@ class _Page:
         log.warning("dependency_unavailable", error=error.reason)
         return self.message("unavailable")
 
-    def sheet(self, sheet: PreferenceSheet, status: int = 200) -> Response:
+    def again(self, anchor: str) -> Response:
+        """Return a redirection to a place of the page: a reload shows it and does not send the form again."""
+        return RedirectResponse(f"{self._path}{self._query}{anchor and '#'}{anchor}", 303)
+
+    def sheet(self, sheet: PreferenceSheet, status: int = 200, *, wrong_times: bool = False) -> Response:
         """Return the page with the switches."""
         texts = sentences_in(self._accepted or sheet.locale)
         content = "".join(_content(sheet, texts, self._brand))
+        if sheet.times is not None:
+            words = time_sentences(texts.language)
+            content += "".join(times_section(sheet.times, words, wrong=wrong_times))
         return self._response(texts.title, content, texts, status)
 
     def _response(self, title: str, content: str, texts: PreferenceSentences, status: int) -> Response:
@@ -205,7 +257,23 @@ def _item(row: TypePreference, texts: PreferenceSentences) -> Iterator[str]:
         yield f'<span class="always">{escape(texts.always)}</span>'
     else:
         yield from (_switch(name, one, texts.channels) for one in row.channels)
-    yield "</div></li>"
+    yield "</div>"
+    yield from (_often(name, one, one.frequency, texts) for one in row.channels if one.on and one.frequency)
+    yield "</li>"
+
+
+def _often(name: str, preference: ChannelPreference, frequency: Frequency, texts: PreferenceSentences) -> str:
+    """Return the choice of a frequency, which opens without a script: a button each, that in force is pressed."""
+    summary = texts.frequency.format(frequency=texts.frequencies[frequency])
+    buttons = "".join(
+        f'<button name="set" value="{name}:{preference.channel.value}:{one.value}" '
+        f'aria-pressed="{str(one is frequency).lower()}">{escape(texts.frequencies[one])}</button>'
+        for one in Frequency
+    )
+    return (
+        f'<details class="often"><summary>{escape(summary)}</summary>'
+        f'<div role="group" aria-labelledby="{name}-title">{buttons}</div></details>'
+    )
 
 
 def _switch(name: str, preference: ChannelPreference, names: Mapping[str, str]) -> str:

@@ -35,6 +35,7 @@ class TypeDraft:
     def table(self) -> str:
         """Return the table of the type, as in a file of `catalogue`."""
         rule, sample = _AUDIENCES[self.audience]
+        digest = ['digest = { key = "{reference}" }'] if Channel.email in self.channels else []
         return "\n".join(
             (
                 f"[{self.name}]",
@@ -43,6 +44,7 @@ class TypeDraft:
                 f"audience = [{rule}]",
                 f'link = "{self.name.replace("_", "-")}/{{reference}}"',
                 f"channels = {json.dumps(list(self.channels))}",
+                *digest,
                 f'sample = {{ {sample}data = {{ reference = "A-1001" }} }}',
                 f"[{self.name}.meta]",
                 'reference = { description = "the number of what the event is about" }',

@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "templates": "Export the shipped templates, to change them.",
     "listen": "Forward outcomes to a local server, as signed webhooks.",
     "deliveries": "List deliveries by any of their fields.",
-    "due": "Show the deliveries that wait, by hour.",
+    "due": "Show what waits until a time; release, retime or cancel it.",
     "relays": "Show the relays as the workers see them.",
     "top": "Watch stages, relays and deliveries, and act on them.",
     "dead-letters": "List, show, redrive and discard dead letters.",

@@ -15,6 +15,7 @@ from service.console.routes import (
     search,
     suppressions,
     tail,
+    waiting,
     what_if,
 )
 
@@ -22,6 +23,7 @@ _PAGES = (
     overview,
     search,
     deliveries,
+    waiting,
     tail,
     dead_letters,
     replays,

@@ -26,7 +26,7 @@ from service.ports import Clock, DueSet, Ledger, Workers
 
 
 class ClosedDelivery(NamedTuple):
-    """A delivery with its transition; `next_ms`: when one that is held is decided anew, 0 for any other."""
+    """A delivery with its transition; `next_ms`: when one that is held is decided again, 0 for any other."""
 
     delivery: Delivery
     transition: Transition

@@ -143,7 +143,7 @@ def _current_recipient(delivery: Delivery, rows: Rows) -> Candidate | None:
         return next((m for m in members if m.recipient == delivery.recipient), None)
     if delivery.rule is AudienceRule.account:
         contact = rows.contacts.get(ContactKey(delivery.matched, delivery.recipient))
-        return from_contact(contact) if contact else None
+        return from_contact(contact, rows.quiet_hours.get(delivery.matched)) if contact else None
     row = rows.recipients.get(delivery.recipient)
     return from_recipient(row, delivery.recipient, delivery.rule, delivery.matched) if row else None
 

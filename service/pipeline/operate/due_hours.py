@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from service.model.catalogue import Lane
 from service.model.ledger import State
+from service.model.reasons import Reason
 from service.model.validators import MAX_TIME_MS
 from service.ports import DueSet
 
@@ -22,6 +23,7 @@ class DueHours(NamedTuple):
     later: int
     groups: Mapping[tuple[Lane, State], int]
     oldest_ms: int | None
+    held: Mapping[tuple[Lane, Reason], int]
 
     @property
     def total(self) -> int:
@@ -43,6 +45,10 @@ class DueHours(NamedTuple):
                 {"lane": lane.value, "state": state.value, "count": count}
                 for (lane, state), count in sorted(self.groups.items())
             ],
+            "held": [
+                {"lane": lane.value, "reason": reason.value, "count": count}
+                for (lane, reason), count in sorted(self.held.items())
+            ],
         }
 
 
@@ -51,4 +57,12 @@ async def due_hours(due: DueSet, now_ms: int) -> DueHours:
     first_ms = now_ms - now_ms % _HOUR_MS + _HOUR_MS
     bounds_ms = [now_ms, *(first_ms + n * _HOUR_MS for n in range(_HOURS))]
     overdue, *hours, later = await due.count_between([0, *bounds_ms, MAX_TIME_MS])
-    return DueHours(overdue, bounds_ms, hours, later, await due.standing(), await due.oldest_ms())
+    return DueHours(
+        overdue,
+        bounds_ms,
+        hours,
+        later,
+        await due.standing(),
+        await due.oldest_ms(),
+        await due.held_by_reason(),
+    )

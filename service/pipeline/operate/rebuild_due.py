@@ -77,7 +77,7 @@ class DueRestorer:
             if entry is not None and is_open(entry.state):
                 by_digest.setdefault(id_, []).append(one)
             elif one.entry.state is State.held:
-                # Its digest is lost, or has ended without it. It is decided anew, and opens another digest than before.
+                # Its digest is lost, or has ended without it: it is decided again, and opens another one.
                 alone.append(one._replace(delivery=one.delivery.replace(replayed_ms=now_ms)))
         await self._add(alone, [now_ms] * len(alone))
         open_entries = [entry for id_ in by_digest if (entry := digests[id_]) is not None]

@@ -13,6 +13,8 @@ from service.pipeline.operate.audit_log import AuditLog, OperationLog
 from service.pipeline.operate.data_requests import DataRequests
 from service.pipeline.operate.dead_letters import DeadLetterFilter, DeadLetters
 from service.pipeline.operate.deliveries import DeliverySearch
+from service.pipeline.operate.due_changes import DueChanges
+from service.pipeline.operate.due_list import DueFilter, DueList
 from service.pipeline.operate.event_search import EventSearch
 from service.pipeline.operate.operations import OperationRunner, Progress, unobserved
 from service.pipeline.operate.redrive import Redriver
@@ -34,6 +36,8 @@ class OperatorServices:
     deliveries: DeliverySearch
     events: EventSearch
     due: DueSet
+    due_list: DueList
+    due_changes: DueChanges
     dead_letters: DeadLetters
     redriver: Redriver
     replays: Replays
@@ -123,6 +127,48 @@ class OperatorServices:
 
         await self.operations.start(log, total, work)
         return log.id
+
+    async def change_due(
+        self,
+        operator: str,
+        kind: OperationKind,
+        chosen: DueFilter,
+        at_ms: int,
+        *,
+        total: int,
+        progress: Progress = unobserved,
+    ) -> Mapping[str, int]:
+        """Release, retime or cancel what waits now; return the counts. `at_ms`: the new time. Raise Unavailable."""
+        log = self._due_log(operator, kind, chosen, at_ms)
+        # Recorded before anything is done: a change that is cut off still has its record.
+        await log.write(OperationPhase.begun, {"deliveries": total})
+        done = await self._change_due(kind, chosen, at_ms, log, progress)
+        await log.write(OperationPhase.ended, done)
+        return done
+
+    async def begin_due_change(
+        self, operator: str, kind: OperationKind, chosen: DueFilter, at_ms: int, *, total: int
+    ) -> str:
+        """Begin to release, retime or cancel what waits; return the id of the operation. Raise Unavailable."""
+        log = self._due_log(operator, kind, chosen, at_ms)
+
+        async def work(progress: Progress) -> Mapping[str, int]:
+            return await self._change_due(kind, chosen, at_ms, log, progress)
+
+        await self.operations.start(log, total, work)
+        return log.id
+
+    def _due_log(self, operator: str, kind: OperationKind, chosen: DueFilter, at_ms: int) -> OperationLog:
+        time = {"at_ms": at_ms} if kind is OperationKind.retime else {}
+        return self.operation_log(operator, kind, chosen.document() | time)
+
+    async def _change_due(
+        self, kind: OperationKind, chosen: DueFilter, at_ms: int, log: OperationLog, progress: Progress
+    ) -> Mapping[str, int]:
+        if kind is OperationKind.cancel_due:
+            return await self.due_changes.cancel(chosen, log, progress)
+        at_ms = self.clock.now_ms() if kind is OperationKind.release else at_ms
+        return await self.due_changes.retime(chosen, at_ms, log, progress)
 
     async def create_key(self, operator: str, name: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
         """Create an API key; return its row and its text, which is shown once and not stored.

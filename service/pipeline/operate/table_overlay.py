@@ -1,7 +1,7 @@
 """Table overlay: the tables as a hypothetical change would make them, for what-if."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from service.model.keys import GroupKey
@@ -55,6 +55,7 @@ class OverlaidTables:
             roles={role: self._page(page) for role, page in rows.roles.items()},
             account_pages={name: self._account_page(page) for name, page in rows.account_pages.items()},
             contacts={pair: self._changed(row, row.uuid) for pair, row in rows.contacts.items()},
+            quiet_hours=rows.quiet_hours,
         )
 
     async def role(self, role: str, cursor: str, limit: int = 1000) -> RolePage:
@@ -82,7 +83,7 @@ class OverlaidTables:
         return self._account_page(await self._tables.account(account, cursor, limit))
 
     def _account_page(self, page: AccountPage) -> AccountPage:
-        return AccountPage(tuple(self._changed(row, row.uuid) for row in page.contacts), page.cursor)
+        return replace(page, contacts=tuple(self._changed(row, row.uuid) for row in page.contacts))
 
     def _page(self, page: RolePage) -> RolePage:
         return RolePage(tuple(self._changed(row, row.id) for row in page.members), page.cursor)

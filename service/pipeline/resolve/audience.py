@@ -11,7 +11,7 @@ from service.model.event import Event
 from service.model.ids import address_pseudonym
 from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Recipient
-from service.ports import LookupKeys, Rows, Tables
+from service.ports import AccountPage, LookupKeys, Rows, Tables
 
 # an attribute of an enum's class costs a call each time in Python 3.11
 _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.account
@@ -20,7 +20,7 @@ _USERS, _GROUP, _ACCOUNT = AudienceRule.users, AudienceRule.group, AudienceRule.
 class Candidate(NamedTuple):
     """A recipient that a rule found. `known` is false for an id that is not in the recipients table.
 
-    `quiet_hours` None: those of the type.
+    `quiet_hours`: those of the row, for a contact else those of the account; None for those of the type.
     """
 
     recipient: str
@@ -77,8 +77,8 @@ def candidates(event: Event, notification_type: NotificationType, rows: Rows) ->
                 GroupKey(event.external_id, event.project_id), notification_type.name, rows
             )
         elif rule.kind is _ACCOUNT and event.account:
-            page = rows.account_pages.get(event.account)
-            yield from map(from_contact, page.contacts if page else ())
+            if page := rows.account_pages.get(event.account):
+                yield from contacts_of(page)
         elif rule.role:
             holders = rows.roles.get(rule.role)
             yield from role_members(rule.role, holders.members if holders else ())
@@ -124,7 +124,7 @@ async def _further_of(
         while cursor is not None:
             contacts = await tables.account(account, cursor, FIRST)
             cursor = contacts.cursor
-            yield cursor, [from_contact(contact) for contact in contacts.contacts]
+            yield cursor, list(contacts_of(contacts))
     elif role in rows.roles:
         cursor = rows.roles[role].cursor
         while cursor is not None:
@@ -157,8 +157,14 @@ def from_recipient(row: Recipient | None, recipient: str, rule: AudienceRule, ma
     )
 
 
-def from_contact(row: Contact) -> Candidate:
-    """Return the candidate of a contact of an account."""
+def contacts_of(page: AccountPage) -> Iterator[Candidate]:
+    """Yield the contacts of a page of an account."""
+    for contact in page.contacts:
+        yield from_contact(contact, page.quiet_hours)
+
+
+def from_contact(row: Contact, account_hours: QuietHours | None) -> Candidate:
+    """Return the candidate of a contact of an account, which has these quiet hours (None: none of its own)."""
     return Candidate(
         row.uuid,
         _ACCOUNT,
@@ -169,7 +175,7 @@ def from_contact(row: Contact) -> Candidate:
         row.timezone,
         row.version,
         row.preferences,
-        quiet_hours=row.quiet_hours,
+        quiet_hours=account_hours if row.quiet_hours is None else row.quiet_hours,
     )
 
 

@@ -80,8 +80,7 @@ def parse(
     `timestamp_ms` is the record's, or that of the request. `now_ms`: the clock's, where the record's may be wrong.
     """
     fields = read_event(value, headers)
-    data = fields.get("data", {})
-    if not isinstance(data, dict):
+    if not isinstance(data := fields.get("data", {}), dict):
         raise InvalidEvent(DeadReason.invalid_data, "data: must be an object")
     event_id, source, name = (_required(fields, attribute) for attribute in ("id", "source", "type"))
     _check_optional(fields)

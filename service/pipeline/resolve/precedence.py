@@ -20,7 +20,7 @@ from service.model.suppression import Suppression
 from service.pipeline.resolve.audience import Candidate
 
 
-class Rule(StrEnum):
+class PrecedenceRule(StrEnum):
     """A rule that decides about a delivery."""
 
     mandatory = "mandatory"
@@ -33,14 +33,14 @@ class Rule(StrEnum):
     at_once = "at once"
 
 
-PRECEDENCE = tuple(Rule)
+PRECEDENCE = tuple(PrecedenceRule)
 """The rules: an earlier one wins over the later ones."""
 
 
 class Decision(NamedTuple):
     """The state that a delivery gets, the reason, and the rule that decided, in words for `explain`.
 
-    `until_ms`: when a held delivery is decided anew; 0 where an operator decides. `window`: the group and frequency of
+    `until_ms`: when a held delivery is decided again; 0 where an operator decides. `window`: the group and frequency of
     the digest that it is put into, empty where it goes alone.
     """
 

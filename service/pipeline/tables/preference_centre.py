@@ -3,13 +3,14 @@
 1. Look up the person's row: a recipient, a contact of an account, or an address that a group lists.
 2. Take the types that the row can be notified of, with the stored choices.
 3. Look up what blocks their mail, in one pipeline.
-4. For a change: write the choices into the row, then end or begin unsubscribes.
+4. For a change: write the choices, the zone and the quiet hours into the row, then end or begin unsubscribes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
+from service.model.calendar import Frequency, QuietHours
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
@@ -55,7 +56,8 @@ class ChannelPreference:
     """What is in force for a type and a channel.
 
     `on`: whether the person wants it. `since_ms`: since when that was chosen; 0 for the default. `unsubscribed`: the
-    unsubscribe that turned it off, `suppression`: what stops all mail to the address, whatever is chosen.
+    unsubscribe that turned it off, `suppression`: what stops all mail to the address, whatever is chosen. `frequency`:
+    how often it comes; None where the person cannot choose that.
     """
 
     channel: Channel
@@ -64,6 +66,7 @@ class ChannelPreference:
     since_ms: int = 0
     unsubscribed: Choice | None = None
     suppression: Suppression | None = None
+    frequency: Frequency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +77,44 @@ class TypePreference:
     channels: Sequence[ChannelPreference]
 
 
+class LocalTimes(NamedTuple):
+    """The zone of a person, and their quiet hours; None for the default, which for a contact is the account's."""
+
+    timezone: str
+    quiet_hours: QuietHours | None
+    default: QuietHours | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PreferenceSheet:
-    """All that a person can choose, in the order of the catalogue. `address` is where their mail goes; "" for none."""
+    """All that a person can choose, in the order of the catalogue. `address` is where their mail goes; "" for none.
+
+    `times` is None for an address that a group lists, which has no row of its own.
+    """
 
     address: str
     locale: str
     types: Sequence[TypePreference]
+    times: LocalTimes | None = None
 
 
 class PreferenceChange(NamedTuple):
-    """A choice for a type and a channel."""
+    """A choice for a type and a channel. `frequency` None keeps the one that was chosen."""
 
     type: str
     channel: str
     on: bool
+    frequency: Frequency | None = None
+
+
+class TimesChange(TypedDict, total=False):
+    """A new zone, or new quiet hours: None for the default, empty for none at all."""
+
+    timezone: str
+    quiet_hours: QuietHours | None
+
+
+_NO_CHANGE = TimesChange()
 
 
 class _Person(NamedTuple):
@@ -99,6 +125,7 @@ class _Person(NamedTuple):
     preferences: Mapping[str, Choice]
     types: Sequence[NotificationType]
     channels: frozenset[Channel]
+    times: LocalTimes | None
 
 
 class PreferenceCentre:
@@ -118,29 +145,35 @@ class PreferenceCentre:
         blocks = await self._blocks(owner, person)
         now_ms = self._clock.now_ms()
         types = [_type_preference(type_, person, blocks, now_ms) for type_ in person.types]
-        return PreferenceSheet(person.address, person.locale, types)
+        return PreferenceSheet(person.address, person.locale, types, person.times)
 
     async def change(
-        self, owner: PreferenceOwner, changes: Sequence[PreferenceChange]
+        self,
+        owner: PreferenceOwner,
+        changes: Sequence[PreferenceChange],
+        times: TimesChange = _NO_CHANGE,
     ) -> PreferenceSheet | None:
-        """Write choices, all or none; return what is in force then, None where the tables do not have the person.
+        """Write choices and times, all or none; return what is in force then, None where the tables lack the person.
 
-        Raise FieldProblem for a type or a channel that the person cannot be notified of or not turn off.
+        Raise FieldProblem for a type or a channel that the person cannot be notified of or not turn off, for a
+        frequency that it does not have, and for times of an address in a group.
         """
         person = await self._person(owner)
         if person is None:
             return None
         types = {type_.name: type_ for type_ in person.types}
         for number, change in enumerate(changes):
-            _check(number, change, types.get(change.type), person.channels)
+            _check(number, change, types.get(change.type), person)
+        if times and person.times is None:
+            raise FieldProblem((next(iter(times)),), "An address that a group lists has no times of its own.")
         if owner.group:
             # A group lists addresses, not choices: mail to one of them is stopped by an unsubscribe.
             for change in changes:
                 key = owner.unsubscribe_key(change.type)
                 if not change.on:
                     await self._writer.unsubscribe(key, change.type, BY_RECIPIENT)
-        elif changes:
-            await self._write_choices(owner, changes)
+        elif changes or times:
+            await self._write(owner, changes, times)
         # After the choices: an unsubscribe that ends first would let mail pass that the choices turn off.
         await self._resubscribe(owner, [change for change in changes if change.on])
         return await self.read(owner)
@@ -154,14 +187,17 @@ class PreferenceCentre:
         if row is None:
             return None
         types = [type_ for type_ in self._catalogue if _reaches(type_, row.roles)]
-        return _Person(row.address, row.locale, row.preferences, types, frozenset(Channel))
+        times = LocalTimes(row.timezone, row.quiet_hours)
+        return _Person(row.address, row.locale, row.preferences, types, frozenset(Channel), times)
 
     async def _contact(self, key: ContactKey) -> _Person | None:
         row = await self._writer.read_contact(*key)
         if row is None:
             return None
         types = [type_ for type_ in self._catalogue if type_.needs(AudienceRule.account)]
-        return _Person(row.email, row.locale, row.preferences, types, frozenset(Channel))
+        account = await self._writer.read_account(key.account)
+        times = LocalTimes(row.timezone, row.quiet_hours, account.quiet_hours if account else None)
+        return _Person(row.email, row.locale, row.preferences, types, frozenset(Channel), times)
 
     async def _group_member(self, key: GroupKey, pseudonym: str) -> _Person | None:
         """Return the address behind a pseudonym with the types for which the group lists it."""
@@ -173,7 +209,7 @@ class PreferenceCentre:
                 address = found
                 types.append(type_)
         addressed = frozenset(channel for channel in Channel if CHANNELS[channel].addressed)
-        return _Person(address, "en", {}, types, addressed) if types else None
+        return _Person(address, "en", {}, types, addressed, None) if types else None
 
     async def _blocks(self, owner: PreferenceOwner, person: _Person) -> Mapping[str, MailBlock]:
         """Return what blocks mail of each type that can be blocked."""
@@ -181,24 +217,23 @@ class PreferenceCentre:
         blocks = await self._tables.blocks([(person.address, owner.unsubscribe_key(name)) for name in names])
         return dict(zip(names, blocks, strict=True))
 
-    async def _write_choices(self, owner: PreferenceOwner, changes: Sequence[PreferenceChange]) -> None:
+    async def _write(
+        self, owner: PreferenceOwner, changes: Sequence[PreferenceChange], times: TimesChange
+    ) -> None:
         now_ms = self._clock.now_ms()
 
-        def chosen(current: Mapping[str, Choice]) -> Mapping[str, Choice]:
-            """Return the choices with the new ones; one that is as before keeps its time."""
-            new = dict(current)
+        def changed(current: Mapping[str, Choice]) -> Mapping[str, Any]:
+            """Return the fields of the row that change; a choice that is as before keeps its time."""
+            choices = dict(current)
             for change in changes:
                 key = preference_key(change.type, change.channel)
-                if key not in new or new[key].on is not change.on:
-                    new[key] = Choice(on=change.on, since_ms=now_ms, by=BY_RECIPIENT)
-            return new
+                choices[key] = _chosen(change, choices.get(key), now_ms)
+            return {"preferences": choices, **times}
 
         if owner.account:
 
             async def change_contact(rows: Mapping[str, Contact]) -> Sequence[Contact]:
-                return [
-                    row.model_copy(update={"preferences": chosen(row.preferences)}) for row in rows.values()
-                ]
+                return [row.model_copy(update=changed(row.preferences)) for row in rows.values()]
 
             await self._writer.change_contacts(owner.account, [owner.recipient], change_contact)
             return
@@ -206,7 +241,7 @@ class PreferenceCentre:
         def change_recipient(row: Recipient | None) -> Recipient:
             if row is None:
                 raise FieldProblem(("preferences",), "The recipient has been deleted.")
-            return row.model_copy(update={"preferences": chosen(row.preferences)})
+            return row.model_copy(update=changed(row.preferences))
 
         await self._writer.recipient(owner.recipient, change_recipient)
 
@@ -227,16 +262,30 @@ def _reaches(type_: NotificationType, roles: Sequence[str]) -> bool:
     )
 
 
-def _check(
-    number: int, change: PreferenceChange, type_: NotificationType | None, channels: frozenset[Channel]
-) -> None:
+def _chosen(change: PreferenceChange, before: Choice | None, now_ms: int) -> Choice:
+    """Return the choice that a change makes of the stored one."""
+    if before is not None and change.frequency is None:
+        return before.turned(on=change.on, since_ms=now_ms, by=BY_RECIPIENT)
+    choice = Choice(on=change.on, since_ms=now_ms, by=BY_RECIPIENT, frequency=change.frequency)
+    return choice.replacing(before)
+
+
+def _check(number: int, change: PreferenceChange, type_: NotificationType | None, person: _Person) -> None:
     place = ("preferences", str(number))
     if type_ is None:
         raise FieldProblem((*place, "type"), "There is no such type for this recipient.")
-    if change.channel not in type_.channels or change.channel not in channels:
+    if change.channel not in type_.channels or change.channel not in person.channels:
         raise FieldProblem((*place, "channel"), "The type does not have this channel.")
     if type_.mandatory and not change.on:
         raise FieldProblem((*place, "on"), "This type is mandatory: it cannot be turned off.")
+    if change.frequency is not None and person.times is None:
+        raise FieldProblem(
+            (*place, "frequency"), "An address that a group lists has no frequency of its own."
+        )
+    try:
+        type_.check_frequency(change.channel, change.frequency)
+    except ValueError as error:
+        raise FieldProblem((*place, "frequency"), str(error)) from None
 
 
 def _type_preference(
@@ -261,6 +310,7 @@ def _channel_preference(
     choice = person.preferences.get(preference_key(type_.name, channel)) or Choice(on=True)
     if not CHANNELS[channel].suppressible:
         return ChannelPreference(channel, on=choice.on, mandatory=False, since_ms=choice.since_ms)
+    digested = CHANNELS[channel].digested and person.times is not None
     suppression = block.suppression
     if suppression is not None and not suppression.in_force(now_ms):
         suppression = None
@@ -272,4 +322,5 @@ def _channel_preference(
         since_ms=(unsubscribed or choice).since_ms,
         unsubscribed=unsubscribed,
         suppression=suppression,
+        frequency=(choice.frequency or type_.digest.frequency) if digested and type_.digest else None,
     )

@@ -175,9 +175,9 @@ async def apply_changes(stores: TableStores, changes: Sequence[RowChange]) -> li
     others = [c for c in changes if not isinstance(c.row, Recipient | Contact)]
     written: list[bool] = []
     if recipients:
-        written += await stores.writes.put_recipients([cast(Recipient, c.row) for c in recipients])
+        written += await stores.put_recipients([cast(Recipient, c.row) for c in recipients])
     if contacts:
-        written += await stores.writes.put_contacts([cast(Contact, c.row) for c in contacts])
+        written += await stores.put_contacts([cast(Contact, c.row) for c in contacts])
     written += await _gather_bounded([_put(stores, change) for change in others])
     return [c for c, done in zip([*recipients, *contacts, *others], written, strict=True) if not done]
 
@@ -230,7 +230,7 @@ async def _put(stores: TableStores, change: RowChange) -> bool:
         case Unsubscribe():
             return await stores.writes.put_unsubscribe(change.row)
         case Account():
-            return await stores.accounts.put(change.row)
+            return await stores.put_account(change.row)
         case ApiKey():
             return await stores.api_keys.put(change.row)
     return await _delete(stores, change)

@@ -6,6 +6,8 @@ A preference is part of its row: `recipient()` writes a recipient with its prefe
 - Lock before publish: otherwise two writers could publish in one order and store in the other, and after a rebuild
   the other row would be in force.
 - Publish before store: otherwise a write could be confirmed that a rebuild from the topic does not bring back.
+- Held mail after the store: the stage that decides again when it goes must read the new row. A writer that stops in
+  between leaves this to the tables stage, which reads the record.
 - A version on every row: an upstream system that publishes to the topic itself takes no lock, and must not undo a
   newer row.
 """
@@ -24,6 +26,7 @@ from service.model.record import Message
 from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.model.unsubscribe import Unsubscribe
+from service.pipeline.tables.held_mail import HeldMail
 from service.pipeline.tables.schema import ROW_MODELS, RowRefused, read_row
 from service.ports import (
     Accounts,
@@ -54,13 +57,48 @@ class RowTooLarge(RowRefused):
 
 @dataclass(frozen=True, slots=True)
 class TableStores:
-    """The ports that read and store rows."""
+    """The ports that read and store rows.
+
+    `held`: the mail whose time may change with a row; None where no row is new, as for a rebuild.
+    """
 
     tables: Tables
     writes: TableWrites
     accounts: Accounts
     api_keys: ApiKeys
     contacts: Contacts
+    held: HeldMail | None = None
+
+    async def put_recipients(self, rows: Sequence[Recipient]) -> Sequence[bool]:
+        """Write rows; return for each whether no newer one is stored. Raise Unavailable."""
+        written = await self.writes.put_recipients(rows)
+        if self.held is not None:
+            await self.held.retime([row.id for row, done in zip(rows, written, strict=True) if done])
+        return written
+
+    async def put_contacts(self, rows: Sequence[Contact]) -> Sequence[bool]:
+        """Write rows; return for each whether no newer one is stored. Raise Unavailable."""
+        written = await self.writes.put_contacts(rows)
+        if self.held is not None:
+            await self.held.retime([row.uuid for row, done in zip(rows, written, strict=True) if done])
+        return written
+
+    async def put_account(self, row: Account) -> bool:
+        """Write a row; return whether no newer one is stored. Raise Unavailable."""
+        if self.held is None:
+            return await self.accounts.put(row)
+        before = await self.accounts.get(row.id)
+        written = await self.accounts.put(row)
+        if written and _has_other_hours(row, before):
+            await self.held.retime_account(row.id)
+        return written
+
+
+def _has_other_hours(row: Account, before: Account | None) -> bool:
+    """Return whether quiet hours change with a row. One that is written again may have been left halfway."""
+    if before is not None and before.version == row.version:
+        return True
+    return row.quiet_hours != (before.quiet_hours if before else None)
 
 
 class TableWriter:
@@ -111,7 +149,7 @@ class TableWriter:
             row = row.model_copy(update={"version": self._after(current.version if current else 0)})
             # Before the store: once confirmed, the row must be in the topic that a rebuild reads.
             await self._publish("recipients", [(recipient, row_bytes(row))])
-            written = all(await self._stores.writes.put_recipients([row]))
+            written = all(await self._stores.put_recipients([row]))
             return row if written or row == await self.read_recipient(recipient) else None
 
         return await self._until_written(f"recipient:{recipient}", attempt)
@@ -197,7 +235,7 @@ class TableWriter:
             quiet_hours = current.quiet_hours if current else None
             row = Account(id=account, credential=credential, quiet_hours=quiet_hours, version=version)
             await self._publish("accounts", [(account, row_bytes(row))])
-            written = await self._stores.accounts.put(row)
+            written = await self._stores.put_account(row)
             return row if written or row == await self._stores.accounts.get(account) else None
 
         return await self._until_written(f"credential:{account}", attempt)
@@ -282,6 +320,10 @@ class TableWriter:
             recipient
         )
 
+    async def read_account(self, account: str) -> Account | None:
+        """Return the stored account, or None."""
+        return await self._stores.accounts.get(account)
+
     async def read_contact(self, account: str, uuid: str) -> Contact | None:
         """Return a stored contact with its preferences, or None."""
         rows = await self._stores.tables.lookup(LookupKeys(contacts={ContactKey(account, uuid)}))
@@ -307,7 +349,7 @@ class TableWriter:
             await self._publish(
                 "contacts", [(str(ContactKey(row.account, row.uuid)), row_bytes(row)) for row in part]
             )
-            if not all(await self._stores.writes.put_contacts(part)):
+            if not all(await self._stores.put_contacts(part)):
                 stored = await self._contacts_of(part[0].account, [row.uuid for row in part])
                 if any(stored.get(row.uuid) != row for row in part):
                     return None

@@ -136,6 +136,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "dead-letters redrive": ("dead-letters", "redrive", "--all", "--dry-run"),
     "deliveries list": ("deliveries", "list"),
     "due": ("due",),
+    "due list": ("due", "list"),
+    "due release": ("due", "release", "--all", "--dry-run"),
     "relays": ("relays", "--replies"),
     "replay": ("replay", "--since", "1h", "--dry-run"),
     "suppressions list": ("suppressions", "list"),

@@ -6,8 +6,13 @@ import httpx
 import orjson
 import pytest
 
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
+from service.model.ledger import NewEntry, State
 from service.model.operation import Operation, pseudonym
+from service.model.reasons import Reason
 from service.model.recipient import Recipient
 from service.model.record import Message
 from service.model.topics import TopicNames
@@ -232,3 +237,66 @@ async def test_the_audit_log(api: ApiFixture) -> None:
     assert page.index(">unsuppress</a>") < page.index(">suppress</a>")
     assert ">unsuppress</a>" not in (await api.client.get("/console/audit?kind=suppress")).text
     assert "No operation matches" in (await api.client.get("/console/audit?operator=other")).text
+
+
+async def _hold(api: ApiFixture, n: int, recipient: str) -> str:
+    """Hold a delivery for an hour; return its id."""
+    key, now_ms = event_key("s", str(n)), api.clock.now_ms()
+    one = Delivery(
+        id=delivery_id(key, recipient, "email"), event=key, event_id=str(n), source="s", type="overbid",
+        channel=Channel.email, recipient=recipient, rule=AudienceRule.users, created_ms=now_ms,
+        received_ms=now_ms, deadline_ms=now_ms + 9 * 86_400_000,
+    )  # fmt: skip
+    await api.deps.ledger.open(
+        [], [NewEntry(key, one.id, recipient, "email", State.held, Reason.quiet_hours, now_ms)]
+    )
+    assert api.deps.operate is not None
+    await api.deps.operate.due.add([one], [now_ms + 3_600_000], [State.held], [Reason.quiet_hours])
+    return one.id
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "counts"),
+    [
+        ("release", "release", {"retimed": 1}),
+        ("retime", "retime", {"retimed": 1}),
+        ("cancel", "cancel_due", {"cancelled": 1}),
+    ],
+)
+async def test_what_waits(api: ApiFixture, action: str, kind: str, counts: dict[str, int]) -> None:
+    """Listed with until when and why; a change is counted first, and recorded."""
+    signed_in(api, "operator")
+    one, other = await _hold(api, 1, "alice"), await _hold(api, 2, "bob@example.com")
+    page = (await api.client.get("/console/waiting")).text
+    assert "in 1 h" in page
+    assert "gets no mail at this time" in page
+    assert "bob@example.com" not in page
+    assert other not in (await api.client.get("/console/waiting?recipient=alice")).text
+    form = {"recipient": "alice", "action": action, "at": "2023-11-20T08:00"}
+    counted = await post(api, "/waiting", **form)
+    assert "1 delivery" in counted.text
+    assert recorded(api) == []
+
+    response = await post(api, "/waiting/start", **form)
+    await eventually(lambda: [each.phase for each in recorded(api)][-1:] == ["ended"])
+    assert response.status_code == 303
+    assert (recorded(api)[-1].action, recorded(api)[-1].counts) == (kind, counts)
+    assert recorded(api)[-1].filters["recipients"] == [pseudonym("alice")]
+    assert one in (await api.client.get(f"/console/waiting?delivery={one}")).text or action == "cancel"
+
+
+async def test_a_change_of_what_waits_that_cannot_be_read(api: ApiFixture) -> None:
+    """An action, a time and an id that are none; a viewer changes nothing."""
+    signed_in(api, "operator")
+    for form in (
+        {},
+        {"action": "erase"},
+        {"action": "retime", "at": "soon"},
+        {"action": "cancel", "delivery": "x"},
+    ):
+        assert (await post(api, "/waiting", **form)).status_code == 422, form
+        assert (await post(api, "/waiting/start", **form)).status_code == 422, form
+    assert (await api.client.get("/console/waiting?after=x")).status_code == 400
+    signed_in(api, "viewer")
+    assert (await post(api, "/waiting", action="release")).status_code == 403
+    assert "Count it" not in (await api.client.get("/console/waiting")).text

@@ -92,7 +92,8 @@ export interface paths {
          * Change the caller's preferences
          * @description Change some of the caller's preferences, all or none, and list all. They are in force once this has answered.
          *
-         *     To turn email of a type on also ends an unsubscribe. A mandatory type cannot be turned off (422).
+         *     To turn email of a type on also ends an unsubscribe. A mandatory type cannot be turned off (422). Mail that is held
+         *     is timed again by a new frequency, zone or quiet hours; null stands for the default quiet hours.
          */
         patch: operations["change_inbox_preferences"];
         trace?: never;
@@ -209,6 +210,12 @@ export interface components {
             id: string;
         };
         /**
+         * Frequency
+         * @description How often mail of a type is sent: each one at once, or together in a digest.
+         * @enum {string}
+         */
+        Frequency: "instant" | "hourly" | "daily" | "weekly";
+        /**
          * InboxEvent
          * @description An event of the stream. `data` is JSON on one line, of the schema in `contentSchema`.
          */
@@ -220,15 +227,20 @@ export interface components {
         InboxPreference: {
             /** @enum {string} */
             channel: "email" | "inbox";
+            /** @description Null keeps the one that was chosen. */
+            frequency?: components["schemas"]["Frequency"] | null;
             on: boolean;
             type: string;
         };
         /**
          * InboxPreferenceChanges
-         * @description Choices to change, all or none; the others stay.
+         * @description What to change, all or none; the rest stays.
          */
         InboxPreferenceChanges: {
-            preferences: components["schemas"]["InboxPreference"][];
+            preferences?: components["schemas"]["InboxPreference"][];
+            quiet_hours?: components["schemas"]["QuietWindow"][] | null;
+            /** @example Europe/Vienna */
+            timezone?: string | null;
         };
         /**
          * InboxPreferences
@@ -238,6 +250,10 @@ export interface components {
             /** @example a•••@e•••.com */
             address: string | null;
             locale: string;
+            /** @description Spans of local time without email, but for urgent ones; null for the default. */
+            quiet_hours: components["schemas"]["QuietWindow"][] | null;
+            /** @example Europe/Vienna */
+            timezone: string;
             types: components["schemas"]["PreferencesOfType"][];
         };
         /**
@@ -391,6 +407,8 @@ export interface components {
             channel: "email" | "inbox";
             /** @description Why it cannot be turned off, a sentence; null where it can. */
             detail: string | null;
+            /** @description How often it comes: at once, or in a digest; null where that cannot be chosen. */
+            frequency: components["schemas"]["Frequency"] | null;
             /** @description Whether it cannot be turned off. */
             mandatory: boolean;
             on: boolean;
@@ -430,6 +448,30 @@ export interface components {
             detail: string;
             parameter?: string | null;
             pointer?: string | null;
+        };
+        /**
+         * QuietWindow
+         * @description A span of local time without mail.
+         *
+         *     `days`: those on which it starts. One that ends at or before its start ends on the next day.
+         */
+        QuietWindow: {
+            /**
+             * @default [
+             *       "mon",
+             *       "tue",
+             *       "wed",
+             *       "thu",
+             *       "fri",
+             *       "sat",
+             *       "sun"
+             *     ]
+             */
+            days: components["schemas"]["Weekday"][];
+            /** @example 08:00 */
+            end: string;
+            /** @example 08:00 */
+            start: string;
         };
         /**
          * ReadEvent
@@ -486,6 +528,12 @@ export interface components {
         UnreadEntries: {
             data: components["schemas"]["Notification"][];
         };
+        /**
+         * Weekday
+         * @description A day of the week, Monday first.
+         * @enum {string}
+         */
+        Weekday: "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
     };
     responses: never;
     parameters: never;

@@ -12,6 +12,15 @@ export type TypePreferences = Document["types"][number];
 /** Whether a channel is on, whether the recipient may change that, and what stops it. */
 export type ChannelPreference = TypePreferences["channels"][number];
 
+/** How often email of a type comes. */
+export type Frequency = NonNullable<ChannelPreference["frequency"]>;
+
+/** A span of local time without email. */
+export type QuietWindow = NonNullable<Document["quiet_hours"]>[number];
+
+/** A new zone, or new quiet hours: null for the default, empty for none at all. */
+export type TimesChange = Pick<components["schemas"]["InboxPreferenceChanges"], "timezone" | "quiet_hours">;
+
 export interface PreferencesState {
   readonly status: "idle" | "loading" | "ready" | "error";
   /** Why they could not be loaded. */
@@ -19,14 +28,18 @@ export interface PreferencesState {
   /** Where email goes, masked; null if there is no address. */
   readonly address: string | null;
   readonly types: readonly TypePreferences[];
+  readonly timezone: string;
+  /** Null for the default. */
+  readonly quietHours: readonly QuietWindow[] | null;
 }
 
-export const IDLE: PreferencesState = { status: "idle", error: null, address: null, types: [] };
+export const IDLE: PreferencesState = { status: "idle", error: null, address: null, types: [], timezone: "UTC", quietHours: null };
 
 interface Change {
   readonly type: string;
   readonly channel: string;
   readonly on: boolean;
+  readonly frequency?: Frequency;
 }
 
 /** The recipient's preferences. A change is shown at once, and taken away if the server refuses it. */
@@ -59,17 +72,26 @@ export class Preferences {
     }
   }
 
-  /** Switch a channel of a type on or off. Raise what the server refuses it with, after the state is as before. */
-  async set(type: string, channel: string, on: boolean): Promise<void> {
-    const change: Change = { type, channel, on };
+  /**
+   * Switch a channel of a type on or off, and choose how often it comes. Raise what the server refuses it with, after
+   * the state is as before.
+   */
+  async set(type: string, channel: string, on: boolean, frequency?: Frequency): Promise<void> {
+    const change: Change = { type, channel, on, ...(frequency && { frequency }) };
     this.lay([...this.changes, change]);
-    // One after the other: a response has all of the document, and the last must be the newest.
-    const sent = this.sending.then(() => this.send(change));
-    this.sending = sent.catch(() => undefined);
     try {
-      this.loaded = ready(await sent);
+      this.loaded = ready(await this.inTurn({ preferences: [change] }));
     } finally {
       this.lay(this.changes.filter((other) => other !== change));
+    }
+  }
+
+  /** Change the zone or the quiet hours, which are shown once they are saved. Raise what the server refuses it with. */
+  async setTimes(times: TimesChange): Promise<void> {
+    try {
+      this.loaded = ready(await this.inTurn(times));
+    } finally {
+      this.lay(this.changes);
     }
   }
 
@@ -79,11 +101,18 @@ export class Preferences {
     this.update(IDLE);
   }
 
-  private async send(change: Change): Promise<Document> {
+  /** Send one after the other: a response has all of the document, and the last must be the newest. */
+  private inTurn(body: object): Promise<Document> {
+    const sent = this.sending.then(() => this.send(body));
+    this.sending = sent.catch(() => undefined);
+    return sent;
+  }
+
+  private async send(value: object): Promise<Document> {
     const response = await this.api.send(PATH, {
       method: "PATCH",
       query: this.locale ? { locale: this.locale } : {},
-      body: { mediaType: "application/json", value: { preferences: [change] } },
+      body: { mediaType: "application/json", value },
     });
     return (await response.json()) as Document;
   }
@@ -105,7 +134,7 @@ export class Preferences {
       ...row,
       channels: row.channels.map((cell) => {
         const change = this.changes.findLast(({ type, channel }) => type === row.type && channel === cell.channel);
-        return change ? changed(cell, change.on) : cell;
+        return change ? changed(cell, change) : cell;
       }),
     }));
     return { ...this.loaded, types };
@@ -117,11 +146,11 @@ export function isOn({ on, blocked }: ChannelPreference): boolean {
   return on && blocked?.reason !== "unsubscribed";
 }
 
-function ready({ address, types }: Document): PreferencesState {
-  return { status: "ready", error: null, address, types };
+function ready({ address, types, timezone, quiet_hours }: Document): PreferencesState {
+  return { status: "ready", error: null, address, types, timezone, quietHours: quiet_hours };
 }
 
 /** Switching a channel on ends an unsubscribe; a suppression stays. */
-function changed(cell: ChannelPreference, on: boolean): ChannelPreference {
-  return { ...cell, on, blocked: on && cell.blocked?.reason === "unsubscribed" ? null : cell.blocked };
+function changed(cell: ChannelPreference, { on, frequency = cell.frequency ?? undefined }: Change): ChannelPreference {
+  return { ...cell, on, frequency: frequency ?? null, blocked: on && cell.blocked?.reason === "unsubscribed" ? null : cell.blocked };
 }

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit";
-import { isOn, type ChannelPreference, type TypePreferences } from "../client/preferences.js";
+import { live } from "lit/directives/live.js";
+import { isOn, type ChannelPreference, type Frequency, type TypePreferences } from "../client/preferences.js";
 import { LOCK, WARNING } from "./icons.js";
 import { nameIn } from "./strings.js";
 import type { View } from "./view.js";
@@ -49,12 +50,23 @@ function preferenceView(view: View, type: TypePreferences, channels: readonly st
       ${type.channels.map(({ blocked, channel }) =>
         blocked ? html`<div class="why blocked" id=${id(`blocked-${channel}`)}>${WARNING}<bdi>${blocked.detail}</bdi></div>` : nothing,
       )}
+      ${type.channels.map((cell) => (cell.frequency && isOn(cell) ? frequencyView(view, type, cell) : nothing))}
     </div>
     ${channels.map((channel) => {
       const cell = type.channels.find((one) => one.channel === channel);
       return cell ? switchView(view, type, cell) : html`<span class="channel"></span>`;
     })}
   </div>`;
+}
+
+const FREQUENCIES: readonly Frequency[] = ["instant", "hourly", "daily", "weekly"];
+
+function frequencyView({ strings, setPreference }: View, { type }: TypePreferences, { channel, frequency }: ChannelPreference): TemplateResult {
+  const choose = ({ target }: Event): void => setPreference(type, channel, true, (target as HTMLSelectElement).value as Frequency);
+  return html`<label class="often">${nameIn(strings.channels, channel)}
+    <select part="frequency" @change=${choose}>${FREQUENCIES.map(
+      (one) => html`<option value=${one} .selected=${live(one === frequency)}>${nameIn(strings.frequencies, one)}</option>`,
+    )}</select></label>`;
 }
 
 function switchView(view: View, { type }: TypePreferences, cell: ChannelPreference): TemplateResult {

@@ -37,6 +37,8 @@ export interface Strings {
   /** Names of channels and domains of types; one that is missing is shown as the API names it. */
   readonly channels: Readonly<Record<string, string>>;
   readonly domains: Readonly<Record<string, string>>;
+  /** How often email comes: `instant`, `hourly`, `daily` and `weekly`. */
+  readonly frequencies: Readonly<Record<string, string>>;
 }
 
 const EN: Strings = {
@@ -69,6 +71,7 @@ const EN: Strings = {
   address: "Email goes to {address}.",
   channels: { email: "Email", inbox: "Inbox" },
   domains: { account: "Account", auction: "Auctions", group: "Groups" },
+  frequencies: { instant: "at once", hourly: "once an hour", daily: "once a day", weekly: "once a week" },
 };
 
 const DE: Strings = {
@@ -101,6 +104,7 @@ const DE: Strings = {
   address: "E-Mails gehen an {address}.",
   channels: { email: "E-Mail", inbox: "Inbox" },
   domains: { account: "Konto", auction: "Auktionen", group: "Gruppen" },
+  frequencies: { instant: "sofort", hourly: "einmal pro Stunde", daily: "einmal am Tag", weekly: "einmal pro Woche" },
 };
 
 const languages = new Map<string, Strings>([

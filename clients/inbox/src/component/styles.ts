@@ -161,6 +161,11 @@ export const styles = css`
   .why { display: flex; gap: 6px; margin-block-start: 4px; font-size: 13px; line-height: 18px; color: var(--muted); }
   .why svg { inline-size: 15px; block-size: 15px; margin-block-start: 1px; }
   .why.blocked { color: var(--warning); }
+  .often select {
+    min-block-size: 32px; padding: 3px 8px; border: 1px solid var(--control); border-radius: 8px;
+    background: var(--surface); color: inherit; font: inherit; font-size: 14px;
+  }
+  .often { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin-block-start: 6px; font-size: 13px; color: var(--muted); }
   .switch { display: grid; place-items: center; inline-size: 60px; block-size: 26px; border-radius: 13px; }
   .switch span { position: relative; inline-size: 40px; block-size: 24px; border-radius: 12px; background: var(--control); transition: background-color 0.15s; }
   .switch span::after {

@@ -180,7 +180,7 @@ export class TocsinInbox extends LitElement {
       loadMore: () => void client?.loadMore(type),
       filter: (name) => this.show({ type: name }),
       searchFor: (text) => (this.search = text),
-      setPreference: (name, channel, on) => this.save(client?.preferences.set(name, channel, on)),
+      setPreference: (...choice) => this.save(client?.preferences.set(...choice)),
       loadPreferences: () => this.loadPreferences(),
     };
   }

@@ -1,5 +1,5 @@
 import type { Entry, InboxState } from "../client/model.js";
-import type { PreferencesState } from "../client/preferences.js";
+import type { Frequency, PreferencesState } from "../client/preferences.js";
 import type { ChunkWindow } from "./chunks.js";
 import type { Strings } from "./strings.js";
 
@@ -37,6 +37,6 @@ export interface View {
   loadMore(): void;
   filter(type: string): void;
   searchFor(text: string): void;
-  setPreference(type: string, channel: string, on: boolean): void;
+  setPreference(type: string, channel: string, on: boolean, frequency?: Frequency): void;
   loadPreferences(): void;
 }

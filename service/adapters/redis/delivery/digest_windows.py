@@ -67,6 +67,13 @@ class RedisDigestWindows:
                 contents.append(None if opened is None else await _content(opened, rows, turns))
         return contents
 
+    async def sizes(self, digests: Sequence[tuple[str, str]]) -> Sequence[int]:
+        """Return the number of items of digests by (recipient, digest id); 0 for one without a window."""
+        keys = self._store.keys
+        return await self._store.pipeline(
+            [("LLEN", f"{keys.digests(recipient)}:{digest}") for recipient, digest in digests]
+        )
+
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         """Put items into a certain digest; one that is in another digest leaves that. `due_ms` 0: it is sealed."""
         key = self._store.keys.digests(digest.recipient)

@@ -231,7 +231,7 @@ class RedisLedger:
         kinds: dict[tuple[bytes, str], bytes] = {}
         pieces: dict[str, list[Piece]] = {}
         for i, one in enumerate(transitions):
-            kind = (REPLAYABLE[one.replay] if one.replay else ALLOWED[one.to], one.held_by)
+            kind = (REPLAYABLE[one.replay, one.to] if one.replay else ALLOWED[one.to], one.held_by)
             code = kinds.get(kind) or kinds.setdefault(kind, (len(kinds) + 1).to_bytes(2, "big"))
             place = self.place(one.event)
             change = place.rest + code + transition_step(one)

@@ -63,10 +63,10 @@ def _codes_of(states: frozenset[State]) -> bytes:
 ALLOWED: Mapping[State, bytes] = {to: _codes_of(sources_of(to)) for to in STATES if to in TRANSITIONS}
 """For each state the codes of the states from which it may follow."""
 
-REPLAYABLE: Mapping[ReplayKind, bytes] = {
-    kind: _codes_of(sources_of(State.queued, kind)) for kind in REPLAY_TRANSITIONS
+REPLAYABLE: Mapping[tuple[ReplayKind, State], bytes] = {
+    (kind, to): _codes_of(sources_of(to, kind)) for kind in REPLAY_TRANSITIONS for to in STATES
 }
-"""The same for an operator's transitions, which all lead to `queued`."""
+"""The same for an operator's transitions, by their kind and state."""
 
 
 def step_bytes(

@@ -5,6 +5,8 @@ from functools import lru_cache
 from typing import TypeGuard, TypeVar
 
 from service.adapters.redis.unreadable_rows import readable
+from service.model.access import Account
+from service.model.calendar import QuietHours
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import UNREADABLE, Suppression
 
@@ -30,6 +32,16 @@ def contact_of(row: bytes) -> Contact:
 def group_of(row: bytes) -> Group:
     """Return a group that `row_bytes` wrote."""
     return Group.model_validate_json(row)
+
+
+@lru_cache(maxsize=_CACHED_ROWS)
+def _quiet_hours_of(row: bytes) -> QuietHours | None:
+    return Account.model_validate_json(row).quiet_hours
+
+
+def account_hours(row: bytes | None) -> QuietHours | None:
+    """Return the quiet hours in the row of an account; None where it has none, and without a row."""
+    return readable("accounts", _quiet_hours_of, row) if is_current(row) else None
 
 
 def suppression_of(row: bytes) -> Suppression:

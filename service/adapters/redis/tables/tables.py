@@ -8,6 +8,7 @@ from service.adapters.redis.completeness import YES, require_complete, why_incom
 from service.adapters.redis.script_batch import Command
 from service.adapters.redis.tables.contacts import AccountRead, ContactLookup, whole_account_of
 from service.adapters.redis.tables.rows import (
+    account_hours,
     group_of,
     is_current,
     recipient_of,
@@ -42,8 +43,13 @@ class RedisTables:
         names, ids = self._store.keys, list(keys.recipients)
         groups, roles, accounts = list(keys.groups), list(keys.roles), list(keys.account_pages)
         contacts = ContactLookup(self._store, keys)
+        owners = list({*keys.account_pages, *(account for account, _ in keys.contacts)})
         strings, replies = await self._store.fetch(
-            [*(names.recipient(i) for i in ids), *(names.group(*group) for group in groups)],
+            [
+                *(names.recipient(i) for i in ids),
+                *(names.group(*group) for group in groups),
+                *(names.credential(account) for account in owners),
+            ],
             *contacts.commands,
             *(self._role_members(role, "", _PAGE) for role in roles),
             *(("HSCAN", names.contacts(account), 0, "COUNT", _PAGE) for account in accounts),
@@ -54,15 +60,22 @@ class RedisTables:
         accounts_start = roles_start + len(roles)
         marks_start = accounts_start + len(accounts)
         require_complete(replies[marks_start:])
+        groups_end = len(ids) + len(groups)
+        quiet_hours = {
+            account: hours
+            for account, row in zip(owners, strings[groups_end:], strict=True)
+            if (hours := account_hours(row)) is not None
+        }
         return Rows(
             recipients=rows_by_key("recipients", recipient_of, ids, strings[: len(ids)]),
-            groups=rows_by_key("groups", group_of, groups, strings[len(ids) :]),
+            groups=rows_by_key("groups", group_of, groups, strings[len(ids) : groups_end]),
             roles=await self._pages(roles, replies[roles_start:accounts_start]),
             contacts=contacts.contacts(replies[:roles_start]),
             account_pages={
-                account: whole_account_of(reply) or await self.account(account, "")
+                account: whole_account_of(reply, quiet_hours.get(account)) or await self.account(account, "")
                 for account, reply in zip(accounts, replies[accounts_start:marks_start], strict=True)
             },
+            quiet_hours=quiet_hours,
         )
 
     async def role(self, role: str, cursor: str, limit: int = _PAGE) -> RolePage:
@@ -76,9 +89,14 @@ class RedisTables:
     async def account(self, account: str, cursor: str, limit: int = _PAGE) -> AccountPage:
         """Return contacts of an account after `cursor`, at most `limit`, the main one first, then by uuid."""
         read = AccountRead(self._store, account, cursor, limit)
-        reply, *marks = await self._store.pipeline([*read.batch.commands(), *self._read_marks()], read.batch)
+        (row,), (reply, *marks) = await self._store.fetch(
+            [self._store.keys.credential(account)],
+            *read.batch.commands(),
+            *self._read_marks(),
+            batches=[read.batch],
+        )
         require_complete(marks)
-        return read.page(reply)
+        return read.page(reply, account_hours(row))
 
     async def blocks(self, queries: Sequence[tuple[str, str]]) -> Sequence[MailBlock]:
         """Return what blocks each (address, unsubscribe key), in one pipeline."""

@@ -43,10 +43,12 @@ async def test_a_listing(api: ApiFixture) -> None:
         "title": "Neues Höchstgebot",
         "domain": "auction",
         "channels": [
-            {"channel": name, "on": True, "mandatory": False, "since": None, "blocked": None, "detail": None}
-            for name in ("email", "inbox")
+            {"channel": name, "on": True, "mandatory": False, "since": None}
+            | {"frequency": frequency, "blocked": None, "detail": None}
+            for name, frequency in (("email", "instant"), ("inbox", None))
         ],
     }
+    assert (german["timezone"], german["quiet_hours"]) == ("UTC", None)
     assert row(english, "overbid")["title"] == "New high bidder"
 
 
@@ -60,6 +62,29 @@ async def test_a_change(api: ApiFixture) -> None:
     assert answer.json() == (await api.client.get(PATH, headers=api.bearer())).json()
     other = (await api.client.get(PATH, headers=api.bearer("bob"))).json()
     assert row(other, "overbid")["channels"][0]["on"]
+
+
+async def test_a_frequency(api: ApiFixture) -> None:
+    """It stays when the channel is turned off and on again."""
+    mail = {"type": "overbid", "channel": "email"}
+    for body in (mail | {"on": True, "frequency": "daily"}, mail | {"on": False}, mail | {"on": True}):
+        answer = await change(api, body)
+        email = row(answer.json(), "overbid")["channels"][0]
+        assert (answer.status_code, email["on"], email["frequency"]) == (200, body["on"], "daily")
+
+
+async def test_zone_and_quiet_hours(api: ApiFixture) -> None:
+    """Each may be changed alone; null is the default, an empty list no quiet hours at all."""
+    night = {"start": "22:00", "end": "07:00", "days": ["mon", "tue"]}
+    for body, zone, quiet_hours in (
+        ({"timezone": "Europe/Vienna"}, "Europe/Vienna", None),
+        ({"quiet_hours": [night]}, "Europe/Vienna", [night]),
+        ({"quiet_hours": []}, "Europe/Vienna", []),
+        ({"quiet_hours": None, "timezone": "UTC"}, "UTC", None),
+    ):
+        answer = await api.client.patch(PATH, json=body, headers=api.bearer())
+        assert answer.status_code == 200
+        assert (answer.json()["timezone"], answer.json()["quiet_hours"]) == (zone, quiet_hours)
 
 
 async def test_what_stops_email(api: ApiFixture) -> None:
@@ -91,6 +116,16 @@ async def test_what_stops_email(api: ApiFixture) -> None:
         ({"preferences": [{"type": "payment", "channel": "email", "on": True}]}, "#/preferences/0/type"),
         ({"preferences": [{"type": "x" * 65, "channel": "email", "on": True}]}, "#/preferences/0/type"),
         ({"recipient": "bob", "preferences": []}, "#/preferences"),
+        ({"timezone": "Mars/Base"}, "#/timezone"),
+        ({"quiet_hours": [{"start": "1", "end": "2"}]}, "#/quiet_hours/0/start"),
+        (
+            {"preferences": [{"type": "overbid", "channel": "inbox", "on": True, "frequency": "daily"}]},
+            "#/preferences/0/frequency",
+        ),
+        (
+            {"preferences": [{"type": "overbid", "channel": "email", "on": True, "frequency": "off"}]},
+            "#/preferences/0/frequency",
+        ),
     ],
 )
 async def test_bad_changes(api: ApiFixture, body: dict[str, Any], pointer: str) -> None:

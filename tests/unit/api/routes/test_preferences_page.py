@@ -5,6 +5,8 @@ import re
 import httpx
 import pytest
 
+from service.model.access import Account
+from service.model.calendar import WEEK, QuietWindow
 from service.model.catalogue import AudienceRule
 from service.model.ids import address_pseudonym
 from service.model.reasons import Reason
@@ -97,6 +99,93 @@ async def test_contacts_and_group_addresses(api: ApiFixture) -> None:
     assert not row.preferences["payment_failed:email"].on
     assert switches(await press(api, member, "order_confirm:email:off")) == {"order_confirm:email": "false"}
     assert switches(await press(api, member, "order_confirm:email:on")) == {"order_confirm:email": "true"}
+
+
+async def test_a_frequency(api: ApiFixture) -> None:
+    """A type whose mail can be in digests has a button for each; off and on again, the one that was pressed stays."""
+    path = link(api)
+    page = await api.client.get(path)
+    assert "Emails: at once" in page.text
+    assert 'value="reset_password:email:daily"' not in page.text
+
+    daily = await press(api, path, "overbid:email:daily")
+
+    assert "Emails: once a day" in daily.text
+    assert re.search(r'value="overbid:email:daily" aria-pressed="true"', daily.text)
+    assert 'value="overbid:email:weekly"' not in (await press(api, path, "overbid:email:off")).text
+    assert "Emails: once a day" in (await press(api, path, "overbid:email:on")).text
+
+
+async def send(api: ApiFixture, path: str, **fields: object) -> httpx.Response:
+    """Return the page after a form of times was sent."""
+    answer = await api.client.post(path, data=fields)
+    if answer.status_code != 303:
+        return answer
+    assert answer.headers["location"].endswith("#times")
+    return await api.client.get(answer.headers["location"])
+
+
+async def test_quiet_hours(api: ApiFixture) -> None:
+    """The form has those in force and a row for more; a row without times is left out."""
+    path = link(api)
+    first = {"start0": "22:00", "end0": "07:00", "days0": ["mon", "sun"]}
+    page = await send(api, path, times="quiet", **first, start1="", end1="", days1=["mon"])
+    row = await api.deps.writer.read_recipient("alice")
+    assert row is not None
+    assert row.quiet_hours == (QuietWindow(start="22:00", end="07:00", days=("mon", "sun")),)
+    assert 'name="start0" value="22:00"' in page.text
+    assert page.text.count("<fieldset>") == 2
+    assert page.text.count(" checked") == 2 + 7
+
+    for button, stored in (("none", ()), ("default", None)):
+        await send(api, path, times=button)
+        row = await api.deps.writer.read_recipient("alice")
+        assert row is not None
+        assert row.quiet_hours == stored
+
+
+async def test_a_contact_has_the_quiet_hours_of_its_account(api: ApiFixture) -> None:
+    """The form shows them, and says whose they are, until the contact has its own."""
+    account = Account(
+        id="acme", credential="x", quiet_hours=(QuietWindow(start="21:00", end="06:00"),), version=9
+    )
+    await api.deps.writer._stores.accounts.put(account)
+    contact = link(api, "u", rule=AudienceRule.account, matched="acme", type="payment_failed")
+
+    page = await api.client.get(contact)
+    assert ("your account" in page.text, 'value="21:00"' in page.text) == (True, True)
+    page = await send(api, contact, times="none")
+    assert ("your account" in page.text, 'value="21:00"' in page.text) == (False, False)
+
+
+async def test_a_zone(api: ApiFixture) -> None:
+    """It is one of a list; old names are chosen only where the row has one."""
+    page = await send(api, link(api), times="zone", zone="Europe/Vienna")
+    assert "<option selected>Europe/Vienna</option>" in page.text
+    assert "US/Eastern" not in page.text
+    member = link(api, address_pseudonym("d@example.com"), rule=AudienceRule.group, matched="1|")
+    assert 'id="times"' not in (await api.client.get(member)).text
+    assert (await send(api, member, times="zone", zone="Europe/Vienna")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"times": "zone", "zone": HOSTILE},
+        {"times": "quiet", "start0": "22:00", "end0": "", "days0": "mon"},
+        {"times": "quiet", "start0": "22:00", "end0": "07:00"},
+        {"times": "quiet", "start0": HOSTILE, "end0": "07:00", "days0": "mon"},
+        {"times": "quiet", "start0": "00:00", "end0": "00:00", "days0": list(WEEK)},
+        {"times": "nothing"},
+    ],
+)
+async def test_times_that_cannot_be_saved(api: ApiFixture, fields: dict[str, object]) -> None:
+    """422 with the page, which says what is missing; nothing is written."""
+    answer = await send(api, link(api), **fields)
+
+    assert (answer.status_code, "onerror" in answer.text) == (422, False)
+    assert 'role="alert"' in answer.text
+    assert not api.publisher.messages
 
 
 async def test_get_changes_nothing(api: ApiFixture) -> None:

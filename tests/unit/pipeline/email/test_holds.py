@@ -179,7 +179,7 @@ async def test_urgent_and_mandatory_mail_passes_quiet_hours(rig: Rig, type_name:
 
 
 async def test_other_quiet_hours_count_as_soon_as_the_delivery_is_hastened(rig: Rig) -> None:
-    """What is held is decided anew."""
+    """What is held is decided again."""
     await rig.recipient(quiet_hours=[{"start": "11:00", "end": "14:00"}])
     await rig.notify("plain")
     await rig.recipient(quiet_hours=[{"start": "11:00", "end": "13:00"}])

@@ -85,6 +85,10 @@ class DigestWindows(Protocol):
         """Return the items of digests by (recipient, digest id), and change nothing; None for one without a window."""
         ...
 
+    async def sizes(self, digests: Sequence[tuple[str, str]]) -> Sequence[int]:
+        """Return the number of items of digests by (recipient, digest id); 0 for one without a window."""
+        ...
+
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         """Put items into a certain digest, for a rebuild. With `due_ms` 0 its window is sealed, else open again.
 
