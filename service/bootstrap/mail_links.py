@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
 from service.model.verp import Verp
 from service.pages.brand import Brands
 from service.pipeline.tables.preference_tokens import PreferenceTokens
@@ -35,7 +34,8 @@ class MailLinks:
 
         For a digest it is from all types of its group, if there is one among them.
         """
-        if not (token := self._unsubscribe_token(delivery)):
+        tokens = self.unsubscribe_tokens
+        if tokens is None or not (token := tokens.mail_token(delivery, self.catalogue)):
             return {}
         return {
             "List-Unsubscribe": f"<{self._page_url('unsubscribe', token, delivery)}>",
@@ -46,17 +46,6 @@ class MailLinks:
         """Return the URL of the page where the recipient chooses what to be notified of; empty without a secret."""
         tokens = self.preference_tokens
         return self._page_url("preferences", tokens.token(delivery), delivery) if tokens else ""
-
-    def _unsubscribe_token(self, delivery: Delivery) -> str:
-        """Return the token of an unsubscribe link; empty for mail that cannot be unsubscribed from."""
-        tokens = self.unsubscribe_tokens
-        if tokens is None:
-            return ""
-        if is_digest(delivery):
-            group = delivery.data["group"]
-            types = self.catalogue.digest_groups().get(group, ())
-            return tokens.digest_token(delivery, group) if any(one.unsubscribable for one in types) else ""
-        return tokens.token(delivery) if self.catalogue[delivery.type].unsubscribable else ""
 
     def _page_url(self, page: str, token: str, delivery: Delivery) -> str:
         """Return the URL of one of the API's pages. One of a brand other than the default names it, for its look."""

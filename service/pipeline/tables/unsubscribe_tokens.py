@@ -14,7 +14,9 @@ from typing import NamedTuple
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
+from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
+from service.model.digest import is_digest
 from service.model.ids import address_key
 from service.model.unsubscribe import unsubscribe_account, unsubscribe_key, unsubscribe_key_of
 from service.pipeline.tables.token_cipher import TokenCipher
@@ -86,6 +88,14 @@ class UnsubscribeTokens:
         self._cipher = TokenCipher(secrets, b"tocsin-unsub")
         self._sign = lru_cache(maxsize=20_000)(self._signed)
         self._encrypted = lru_cache(maxsize=20_000)(self._cipher.encrypt)
+
+    def mail_token(self, delivery: Delivery, catalogue: Catalogue) -> str:
+        """Return the token for a mail; empty for one that cannot be unsubscribed from."""
+        if is_digest(delivery):
+            group = delivery.data["group"]
+            types = catalogue.digest_groups().get(group, ())
+            return self.digest_token(delivery, group) if any(one.unsubscribable for one in types) else ""
+        return self.token(delivery) if catalogue[delivery.type].unsubscribable else ""
 
     def digest_token(self, delivery: Delivery, group: str) -> str:
         """Return the token for the recipient of a digest and the types of its group; empty where it is too long."""
