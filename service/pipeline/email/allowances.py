@@ -1,8 +1,9 @@
 """Limits: the most mails that a recipient gets an hour and a day. Room is taken right before a mail is claimed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from service.model.catalogue import Catalogue
+from service.model.delivery import Delivery
 from service.model.digest import is_digest
 from service.model.ledger import State
 from service.pipeline.email.recheck import RecheckedDelivery
@@ -22,20 +23,11 @@ class Allowances:
         self._is_limited = any(overall) or any(declared.limit for declared in catalogue)
 
     async def apply(self, checked: Sequence[RecheckedDelivery], now_ms: int) -> list[RecheckedDelivery]:
-        """Return the deliveries, those over a limit held until there is room. Raise Unavailable.
-
-        Those that are not sent lose the room that they had, or their place among those that wait for it.
-        """
+        """Return the deliveries, those over a limit held until there is room. Raise Unavailable."""
         if not self._is_limited:
             return list(checked)
         decided = list(checked)
         sending = [(i, mail) for i, one in enumerate(checked) if (mail := self._limited(one)) is not None]
-        if ended := [
-            (one.delivery.recipient, one.delivery.id)
-            for one in checked
-            if one.decision.state not in {State.queued, State.held}
-        ]:
-            await self._limits.give_back(ended)
         room_ms = await self._limits.take([mail for _, mail in sending], now_ms) if sending else ()
         for (i, _), at_ms in zip(sending, room_ms, strict=True):
             delivery, _, recipient = checked[i]
@@ -51,6 +43,16 @@ class Allowances:
         ]:
             await self._limits.give_back(left)
         return decided
+
+    async def release(self, ended: Iterable[Delivery]) -> None:
+        """Free the room of deliveries that the ledger has as ended, or end their waiting for it. Raise Unavailable.
+
+        The ledger first: the record of a mail that was sent may be read again, when nothing is left to be sent. One
+        that has been attempted keeps its room: a relay may have taken it.
+        """
+        unsent = [(one.recipient, one.id) for one in ended if not one.attempt]
+        if self._is_limited and unsent:
+            await self._limits.give_back(unsent)
 
     def _limited(self, checked: RecheckedDelivery) -> LimitedMail | None:
         """Return the mail that a limit concerns; None where there is none, or nothing is to be sent."""
