@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem
+from service.model.holds.digest import DigestItem
 
 
 class MailAllowance(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem
+from service.model.holds.digest import DigestItem
 from service.ports import DigestContent, DigestPlace
 from tests.fakes.outage import Outage
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.model import calendar
-from service.model.calendar import (
+from service.model.holds.calendar import (
     WEEK,
     Frequency,
     QuietWindow,

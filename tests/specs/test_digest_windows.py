@@ -11,7 +11,7 @@ from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
-from service.model.digest import DigestItem, digest_of
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.ports import DigestContent, DigestPlace
 from tests.specs.backend import Backend

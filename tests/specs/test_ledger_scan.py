@@ -8,8 +8,8 @@ from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
 from service.model.catalogue import AudienceRule, Lane
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of
 from service.model.event import Event
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import HistoryStep, NewEntry, State, Transition
 from service.model.reasons import Reason

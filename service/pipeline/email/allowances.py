@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.ledger import State
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.pipeline.resolve.precedence import over_limit

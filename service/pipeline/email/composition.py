@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.mail import OutgoingMail
 from service.pipeline.email.digest_batch import DigestBatch
 from service.ports import DigestItemsFailed, Renderer, RenderFailed

@@ -21,8 +21,8 @@ from functools import partial
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
 from service.model.event import InvalidEvent
+from service.model.holds.digest import is_digest
 from service.model.ids import address_key
 from service.model.ledger import UNCLAIMED, WAITING, State, Transition, is_open
 from service.model.mail import SendStatus

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.ledger import ReplayKind, State, Transition, TransitionResult, is_open
 from service.model.reasons import Reason
 from service.model.topics import TopicNames

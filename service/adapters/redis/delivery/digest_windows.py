@@ -6,7 +6,7 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.adapters.redis.unreadable_rows import readable
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem
+from service.model.holds.digest import DigestItem
 from service.model.ids import DELIVERY_BYTES
 from service.ports import DigestContent, DigestPlace
 from service.ports.turns import Turns

@@ -7,7 +7,7 @@ import pytest
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State
 from service.model.operation import Operation, OperationKind, OperationPhase
