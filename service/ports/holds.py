@@ -39,6 +39,10 @@ class MailLimits(Protocol):
         """
         ...
 
+    async def room(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
+        """Return what `take` would, and count nothing: for what-if."""
+        ...
+
     async def give_back(self, mails: Sequence[tuple[str, str]]) -> None:
         """Free the room of (recipient, delivery) pairs that are not sent, and end their waiting."""
         ...
