@@ -15,14 +15,13 @@ from service.model.holds.digest import is_digest
 from service.model.ledger import ReplayKind, State, Transition, TransitionResult, is_open
 from service.model.reasons import Reason
 from service.model.topics import TopicNames
+from service.pipeline.holds import HOP_MS
 from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog
 from service.pipeline.operate.due_list import DueFilter, DueList, WaitingDelivery
 from service.pipeline.operate.operations import Progress, unobserved
 from service.ports import Clock, DigestWindows, DueSet, Ledger, MailLimits, Publisher
 
-_HOP_MS = 5 * 86_400_000
-"""The longest time in the due set: then a delivery is dispatched and held again, so that Kafka still has its record."""
 RETIMED, CANCELLED, ITEMS = "retimed", "cancelled", "items of cancelled digests"
 _TOO_LATE = "would expire before"
 _CHUNK = 200
@@ -132,7 +131,7 @@ class DueChanges:
         number = len(again)
         # The due set before the ledger: a crash between must not leave a delivery that waits for nothing.
         await self._due.add(
-            again, [min(at_ms, now_ms + _HOP_MS)] * number, [State.held] * number, [Reason.retimed] * number
+            again, [min(at_ms, now_ms + HOP_MS)] * number, [State.held] * number, [Reason.retimed] * number
         )
         transitions = [
             Transition(
