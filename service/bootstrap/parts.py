@@ -48,6 +48,7 @@ from service.model.topics import TopicNames
 from service.model.verp import Verp
 from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.email.stage import EmailHandler, EmailPorts
@@ -184,7 +185,7 @@ class Parts:
             limits=self.mail_limits,
             clock=self.clock,
         )
-        mail, links = self.settings.mail, self.mail_links
+        links = self.mail_links
         return EmailHandler(
             self.catalogue,
             ports,
@@ -193,7 +194,7 @@ class Parts:
             sender=links.sender,
             headers=links.headers,
             preferences_url=links.preferences_url,
-            allowance=MailAllowance(mail.limit_per_hour, mail.limit_per_day),
+            allowance=self._allowance,
             in_flight=self.in_flight,
         )
 
@@ -238,7 +239,14 @@ class Parts:
 
     def what_if(self, log: EventLog) -> WhatIf:
         """Return the predictor of deliveries. `log` holds the events of the last days."""
-        return WhatIf(self.catalogue, self.tables, self.inbox, log, self.clock)
+        return WhatIf(
+            self.catalogue,
+            self.tables,
+            self.inbox,
+            log,
+            allowances=Allowances(self.catalogue, self.mail_limits, self._allowance),
+            clock=self.clock,
+        )
 
     def tracer(self) -> Tracer | None:
         """Return the tracer; None without an endpoint. Raise TracingUnavailable without the extra `otel`."""
@@ -265,6 +273,10 @@ class Parts:
             RedisApiKeys(self.store),
             RedisContacts(self.store),
         )
+
+    @property
+    def _allowance(self) -> MailAllowance:
+        return MailAllowance(self.settings.mail.limit_per_hour, self.settings.mail.limit_per_day)
 
     @property
     def mail_links(self) -> MailLinks:

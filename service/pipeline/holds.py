@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from service.model.catalogue import DIGEST_TYPE
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of, window_key
+from service.model.holds.digest import DigestItem, digest_of, window_key
 from service.model.ids import event_of_delivery
 from service.model.ledger import NewEntry, State, Transition, TransitionResult
 from service.model.record import Message

@@ -38,6 +38,7 @@ EXTENSIONS: Mapping[str, Schema] = {
     "project_id": _TEXT | {"description": "The group whose list is used."},
     "account": _TEXT | {"description": "The account whose contacts are notified."},
     "actor": _TEXT | {"description": "Id of the user who caused the event, and is not notified of it."},
+    "deliverat": _TIME | {"description": "The event is not delivered before this time."},
     "expires": _TIME | {"description": "The event is void after this time."},
     "expirytime": _TIME | {"description": "The same, as the CloudEvents extension names it."},
     "supersede_key": _TEXT | {"description": "In place of the type's own supersede key."},

@@ -54,9 +54,9 @@ class Topic:
 
 
 TOPICS = (
-    Topic("dispatch.email.high", "recipient id", 7),
-    Topic("dispatch.email.normal", "recipient id", 7),
-    Topic("dispatch.email.bulk", "recipient id", 7),
+    Topic("dispatch.email.high", "recipient id", 10),
+    Topic("dispatch.email.normal", "recipient id", 10),
+    Topic("dispatch.email.bulk", "recipient id", 10),
     Topic("dispatch.inbox", "recipient id", 90),
     Topic("dispatch.outcomes", "recipient id", 90),
     Topic("dispatch.dead-letter", "key of the original", 90, DEAD_LETTER_BYTES, compressed=True),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -60,6 +61,13 @@ class FakeMailLimits:
     async def take(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
         self.outage.check()
         return [self._take(mail, now_ms) for mail in mails]
+
+    async def room(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
+        self.outage.check()
+        kept = deepcopy(self.scopes)
+        times = [self._take(mail, now_ms) for mail in mails]
+        self.scopes = kept
+        return times
 
     async def give_back(self, mails: Sequence[tuple[str, str]]) -> None:
         self.outage.check()

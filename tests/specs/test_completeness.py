@@ -14,8 +14,8 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of
 from service.model.event import Event
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
@@ -134,6 +134,7 @@ async def test_a_complete_redis_accepts_every_write(guarded: Store) -> None:
         "withdrawals": 2,
         "soft-bounces": 1,
         "due": 1,
+        "digests": 1,
     }
     await tables.mark_incomplete("an operator says so")
     with pytest.raises(Unavailable):

@@ -169,3 +169,13 @@ async def test_a_waiting_mail_rarely_comes_in_vain(backend: Backend) -> None:
             sent.append(at_ms)
     assert takes < 2.7 * mails
     assert max(sent) < NOW + 2 * DAY + 10 * HOUR + 60_000
+
+
+async def test_looking_for_room_counts_nothing(backend: Backend) -> None:
+    """What-if sees the time that a mail would get, however often it looks."""
+    one = MailAllowance(hour=1)
+    assert list(await backend.limits.room([mail(1, one)], NOW)) == [0]
+    assert await take(backend, NOW, mail(1, one)) == [0]
+    looked = [list(await backend.limits.room([mail(2, one)], NOW)) for _ in range(3)]
+
+    assert looked == [await take(backend, NOW, mail(2, one))] * 3 == [[NOW + HOUR]] * 3

@@ -143,8 +143,8 @@ class ExplanationView:
         """Return until when a delivery is held or deferred, or which digest it is in."""
         at = self._times(delivery["next_ms"]) if delivery["next_ms"] else ""
         if digest := delivery["digest"]:
-            until = f", held until {at}" if at else ""
-            return f"in the digest {digest['delivery']}, {digest['state'] or 'which has ended'}{until}"
+            state = f"held until {at}" if at else digest["state"] or "which has ended"
+            return f"in the digest {digest['delivery']}, {state}"
         if not at:
             return ""
         return f"held until {at}" if delivery["state"] == "held" else f"next attempt {at}"

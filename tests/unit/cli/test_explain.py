@@ -29,6 +29,8 @@ def _delivery(recipient: str, state: str, reason: Reason = Reason.none, **change
         "stopped": None,
         "attempts": 1,
         "next_ms": None,
+        "digest": None,
+        "items": [],
         "steps": [{"state": state, "at_ms": AT_MS, "attempt": 1, "reason": reason.value, "detail": ""}],
         **changes,
     }

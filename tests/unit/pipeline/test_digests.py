@@ -5,7 +5,7 @@ import pytest
 from service.model.catalogue import DIGEST, DIGEST_TYPE, AudienceRule, Catalogue, DigestRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import digest_of
+from service.model.holds.digest import digest_of
 from service.model.ids import address_pseudonym, delivery_id, event_key
 from service.model.ledger import NewEntry, ReplayKind, State, Transition
 from service.model.operation import OperationKind

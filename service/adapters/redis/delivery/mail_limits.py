@@ -25,9 +25,16 @@ class RedisMailLimits:
 
     async def take(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
         """Count mails that may be sent now and return 0 for each; of any other, return when there will be room (ms)."""
+        return await self._run(mails, now_ms, counts=True)
+
+    async def room(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
+        """Return what `take` would, and count nothing."""
+        return await self._run(mails, now_ms, counts=False)
+
+    async def _run(self, mails: Sequence[LimitedMail], now_ms: int, *, counts: bool) -> Sequence[int]:
         times = [0] * len(mails)
         limited = [i for i, mail in enumerate(mails) if any(mail.allowance)]
-        batch = ScriptBatch(_TAKE, self._store.cluster, (now_ms,))
+        batch = ScriptBatch(_TAKE, self._store.cluster, (now_ms, int(counts)))
         for n, args in batch.grouped((mails[i].recipient for i in limited), self._store.keys.mails):
             mail = mails[limited[n]]
             args.extend((bytes.fromhex(mail.delivery), mail.type, _ORDER[mail.lane], *mail.allowance))

@@ -1,5 +1,6 @@
 """mandatory type > suppression > unsubscribe > preference > group list > type default."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from service.model.channels import Channel
 from service.model.reasons import Reason
 from service.model.recipient import Choice
 from service.model.suppression import Suppression
-from service.pipeline.resolve.precedence import decide
+from service.pipeline.resolve.precedence import PRECEDENCE, decide
 from tests.support.catalogues import small_catalogue
+from tests.support.paths import ROOT
 
 CATALOGUE = small_catalogue()
 BOUNCED = Suppression(Reason.mailbox_unknown, 5)
@@ -52,3 +54,11 @@ def test_a_suppressed_address_still_has_its_inbox() -> None:
 def test_the_decision_says_since_when_and_by_whom() -> None:
     """explain shows the time and the author of a preference."""
     assert decide(CATALOGUE["winner"], Channel.email, choice=OFF).detail == "preference off since 5 by alice"
+
+
+def test_the_documents_have_the_rules_in_their_order() -> None:
+    """The table of docs/architecture/holds.md is that of the code."""
+    text = (ROOT / "docs" / "architecture" / "holds.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \|", text.partition("## The mechanism")[0], re.MULTILINE)
+
+    assert rows == ["rule", *PRECEDENCE]

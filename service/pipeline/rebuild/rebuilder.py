@@ -23,7 +23,7 @@ from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
 from service.pipeline.from_log import event_of, event_of_outcome, logged_dispatch, logged_outcomes
 from service.pipeline.inbox.stage import inbox_item
-from service.pipeline.operate.rebuild_due import DueRestorer, RestoredDelivery
+from service.pipeline.rebuild.due_restorer import DueRestorer, RestoredDelivery
 from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.tables.records import (
     RowChange,
