@@ -182,7 +182,6 @@ class Parts:
             transport=self.transport,
             renderer=self.renderer,
             windows=self.digest_windows,
-            limits=self.mail_limits,
             clock=self.clock,
         )
         links = self.mail_links
@@ -194,7 +193,7 @@ class Parts:
             sender=links.sender,
             headers=links.headers,
             preferences_url=links.preferences_url,
-            allowance=self._allowance,
+            allowances=self.allowances,
             in_flight=self.in_flight,
         )
 
@@ -244,7 +243,7 @@ class Parts:
             self.tables,
             self.inbox,
             log,
-            allowances=Allowances(self.catalogue, self.mail_limits, self._allowance),
+            allowances=self.allowances,
             clock=self.clock,
         )
 
@@ -275,8 +274,11 @@ class Parts:
         )
 
     @property
-    def _allowance(self) -> MailAllowance:
-        return MailAllowance(self.settings.mail.limit_per_hour, self.settings.mail.limit_per_day)
+    def allowances(self) -> Allowances:
+        """Return what applies the limits of recipients' mail."""
+        mail = self.settings.mail
+        allowance = MailAllowance(mail.limit_per_hour, mail.limit_per_day)
+        return Allowances(self.catalogue, self.mail_limits, allowance)
 
     @property
     def mail_links(self) -> MailLinks:

@@ -86,6 +86,7 @@ def _ports(parts: Parts) -> RebuildPorts:
         scores=parts.scores,
         due=parts.due,
         windows=parts.digest_windows,
+        allowances=parts.allowances,
         notes=parts.pending_retries(),
         renderer=parts.renderer,
         clock=parts.clock,

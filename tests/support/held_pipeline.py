@@ -5,6 +5,7 @@ from typing import Any
 from service.model.catalogue import Catalogue, NotificationType
 from service.model.ids import delivery_id, event_key
 from service.model.recipient import Recipient
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.rebuild.rebuilder import Rebuilder, RebuildPorts
 from service.pipeline.tables.writer import TableStores
 from tests.fakes.credentials import FakeAccounts, FakeApiKeys
@@ -122,6 +123,7 @@ async def rebuilt(lost: HeldPipeline) -> HeldPipeline:
         scores=fresh.scores,
         due=fresh.due,
         windows=fresh.windows,
+        allowances=Allowances(fresh.catalogue, fresh.limits, fresh.allowance),
         notes=FakePendingRetries(),
         renderer=fresh.renderer,
         clock=fresh.clock,

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from service.model.catalogue import Catalogue
+from service.model.catalogue import Catalogue, MailLimitRule
 from service.model.delivery import Delivery
-from service.model.holds.digest import is_digest
 from service.model.ledger import State
+from service.model.outcome import Outcome
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.pipeline.resolve.precedence import over_limit
 from service.ports import LimitedMail, MailAllowance, MailLimits
@@ -40,6 +40,18 @@ class Allowances:
         sending, mails = self._limited(checked)
         return self._decided(checked, sending, await self._limits.room(mails, now_ms) if mails else ())
 
+    async def restore(self, outcomes: Iterable[Outcome]) -> None:
+        """Count the mails that were sent in the last day by these outcomes, for a rebuild. Raise Unavailable."""
+        mails, sent_ms = list[LimitedMail](), list[int]()
+        for one in outcomes:
+            declared = self._catalogue.of_delivery(one.type)
+            if one.state is State.sent and declared is not None and self._is_limited:
+                allowance = self._allowance(declared.limit)
+                mails.append(LimitedMail(one.recipient, one.delivery, one.type, declared.lane, allowance))
+                sent_ms.append(one.at_ms)
+        if mails:
+            await self._limits.restore(mails, sent_ms)
+
     async def release(self, ended: Iterable[Delivery]) -> None:
         """Free the room of deliveries that the ledger has as ended, or end their waiting for it. Raise Unavailable.
 
@@ -60,16 +72,17 @@ class Allowances:
             if one.decision.state is not State.queued:
                 continue
             declared = self._catalogue[delivery.type]
-            limit = None if is_digest(delivery) else declared.limit
-            allowance = self._overall._replace(
-                type_hour=(limit.hour if limit else None) or 0, type_day=(limit.day if limit else None) or 0
-            )
+            allowance = self._allowance(declared.limit)
             if any(allowance):
                 exempt = declared.mandatory or bool(delivery.retimed_ms)
                 names = (delivery.recipient, delivery.id, delivery.type, delivery.lane)
                 places.append(i)
                 mails.append(LimitedMail(*names, allowance, exempt=exempt))
         return places, mails
+
+    def _allowance(self, limit: MailLimitRule | None) -> MailAllowance:
+        hour, day = (limit.hour, limit.day) if limit else (None, None)
+        return self._overall._replace(type_hour=hour or 0, type_day=day or 0)
 
     def _decided(
         self, checked: Sequence[RecheckedDelivery], places: Sequence[int], room_ms: Sequence[int]

@@ -31,7 +31,7 @@ from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
-from service.pipeline.email.allowances import NO_LIMIT, Allowances
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.batch_claims import BatchClaims
 from service.pipeline.email.claim import Claimer, ClaimResults
 from service.pipeline.email.composition import Composer
@@ -50,8 +50,6 @@ from service.ports import (
     DueSet,
     Inbox,
     Ledger,
-    MailAllowance,
-    MailLimits,
     MailTransport,
     Renderer,
     SoftBounceScores,
@@ -84,7 +82,6 @@ class EmailPorts:
     transport: MailTransport
     renderer: Renderer
     windows: DigestWindows
-    limits: MailLimits
     clock: Clock
 
 
@@ -101,7 +98,7 @@ class EmailHandler:
         sender: Callable[[Delivery], str],
         headers: Callable[[Delivery], Mapping[str, str]],
         preferences_url: Callable[[Delivery], str] = lambda _: "",
-        allowance: MailAllowance = NO_LIMIT,
+        allowances: Allowances,
         rng: random.Random | None = None,
         in_flight: InFlight | None = None,
     ) -> None:
@@ -113,7 +110,7 @@ class EmailHandler:
         self._rng = rng or random.Random()
         self._storing: set[asyncio.Task[None]] = set()
         self._in_flight = in_flight or InFlight(owner, ports.clock)
-        self._allowances = Allowances(catalogue, ports.limits, allowance)
+        self._allowances = allowances
         self._claimer = Claimer(
             catalogue,
             ports.ledger,

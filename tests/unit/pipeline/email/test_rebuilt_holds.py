@@ -85,3 +85,15 @@ async def test_an_item_whose_digest_is_lost_goes_with_another_one() -> None:
 
     assert fresh.mails() == ["digest"]
     assert await fresh.state("news", 1) == ("digested", "")
+
+
+async def test_mail_of_the_last_day_still_counts() -> None:
+    """A limit holds after the rebuild, too."""
+    lost = await pipeline()
+    await lost.notify("capped", 1)
+    await lost.notify("capped", 2)
+    fresh = await rebuilt(lost)
+    await fresh.notify("capped", 3)
+
+    assert fresh.mails() == ["capped"] * 2
+    assert await fresh.state("capped", 3) == ("held", "limit")

@@ -21,6 +21,7 @@ from service.model.record import Record
 from service.model.suppression import SoftBounceScore
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord
+from service.pipeline.email.allowances import NO_LIMIT, Allowances
 from service.pipeline.rebuild.rebuilder import Rebuilder, RebuildPorts
 from service.pipeline.tables.writer import TableStores
 from service.ports import InboxQuery, ReadFilter, SupersedableEvent
@@ -30,6 +31,7 @@ from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.pending_retries import FakePendingRetries
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
@@ -63,6 +65,7 @@ class Rig:
             scores=self.scores,
             due=self.due,
             windows=self.windows,
+            allowances=Allowances(small_catalogue(), FakeMailLimits(), NO_LIMIT),
             notes=self.notes,
             renderer=FakeRenderer(),
             clock=self.clock,
