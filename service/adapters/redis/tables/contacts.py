@@ -8,7 +8,7 @@ from service.adapters.redis.completeness import require_complete
 from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.adapters.redis.tables.rows import contact_of
 from service.adapters.redis.unreadable_rows import readable
-from service.model.calendar import QuietHours
+from service.model.holds.calendar import QuietHours
 from service.model.keys import ContactKey
 from service.model.recipient import Contact
 from service.ports import AccountPage, ContactPage, LookupKeys

@@ -3,8 +3,8 @@
 from typing import Any
 
 from service.model.access import Account
-from service.model.calendar import QuietHours, QuietWindow
 from service.model.event import Event
+from service.model.holds.calendar import QuietHours, QuietWindow
 from service.model.recipient import Contact, Recipient
 from service.pipeline.resolve.audience import FIRST, add_lookup_keys, candidates, further_candidates
 from service.ports import LookupKeys
