@@ -181,6 +181,7 @@ class DigestBatch:
             for (item, move), result in zip(ended, results, strict=True)
             if result.applied or result.state is move.to
         ]
+        await self._claim_lost(digests)
         messages += [message for digest in digests for message in self._digested(digest)]
         own = [self._digests[digest].delivery for digest in digests]
         states = await self._ledger.current([(one.event, one.id) for one in own])
@@ -190,6 +191,25 @@ class DigestBatch:
             if now.state is not None and not is_open(now.state)
         ]
         return FinishedDigests(messages, partial(self._windows.remove, over) if over else None)
+
+    async def _claim_lost(self, digests: Sequence[str]) -> None:
+        """Move items to `digested` again of which Redis has lost that, by coming back with older data meanwhile."""
+        claimed = [
+            (digest, checked.delivery)
+            for digest in digests
+            for checked in self._digests[digest].items
+            if checked.delivery.id in self._digests[digest].claimed
+        ]
+        entries = (
+            await self._ledger.entries_of([(item.event, item.id) for _, item in claimed]) if claimed else ()
+        )
+        lost = [
+            _move(item, digest, self._digests[digest].claimed[item.id])
+            for (digest, item), entry in zip(claimed, entries, strict=True)
+            if entry is not None and _has_lost_its_digest(digest, entry.newest_step)
+        ]
+        if lost:
+            await self._ledger.transition(lost)
 
     async def _read(self, digests: Sequence[Delivery], contents: Sequence[DigestContent | None]) -> None:
         """Recheck the items of digests, and leave out those that the ledger has elsewhere."""
@@ -269,6 +289,11 @@ def _is_in(digest: str, step: HistoryStep) -> bool:
     if step.state is State.queued:
         return True
     return step.state in {State.held, State.digested} and step.detail == digest
+
+
+def _has_lost_its_digest(digest: str, step: HistoryStep) -> bool:
+    """Return whether this is a step from before an item was moved into this digest, and no replay of it."""
+    return _is_in(digest, step) and step.state is not State.digested and step.reason is not Reason.replayed
 
 
 def _move(item: Delivery, digest: str, at_ms: int) -> Transition:
