@@ -28,7 +28,7 @@ from service.ports import Clock, DigestContent, DigestWindows, Ledger
 Recheck = Callable[[Sequence[Delivery], Collection[str]], Awaitable[Sequence[RecheckedDelivery]]]
 """Rechecks items of digests, with the events of all of them."""
 
-_SENT_ALONE = frozenset({State.queued, State.held})
+_SENT = frozenset({State.sent, State.returned, State.bounced})
 
 
 class _EndedItem(NamedTuple):
@@ -181,10 +181,11 @@ class DigestBatch:
             for (item, move), result in zip(ended, results, strict=True)
             if result.applied or result.state is move.to
         ]
-        await self._claim_lost(digests)
-        messages += [message for digest in digests for message in self._digested(digest)]
         own = [self._digests[digest].delivery for digest in digests]
         states = await self._ledger.current([(one.event, one.id) for one in own])
+        sent = {one.id for one, now in zip(own, states, strict=True) if now.state in _SENT}
+        await self._claim_lost(digests, sent, now_ms)
+        messages += [message for digest in digests for message in self._digested(digest)]
         over = [
             (one.recipient, one.id)
             for one, now in zip(own, states, strict=True)
@@ -192,24 +193,27 @@ class DigestBatch:
         ]
         return FinishedDigests(messages, partial(self._windows.remove, over) if over else None)
 
-    async def _claim_lost(self, digests: Sequence[str]) -> None:
-        """Move items to `digested` again of which Redis has lost that, by coming back with older data meanwhile."""
-        claimed = [
-            (digest, checked.delivery)
+    async def _claim_lost(self, digests: Sequence[str], sent: Collection[str], now_ms: int) -> None:
+        """Move items to `digested` again of which Redis has lost that, by coming back with older data meanwhile.
+
+        Also those of a digest that was sent before its record was read again: they were moved before it was claimed.
+        """
+        items = [
+            (self._digests[digest], checked.delivery)
             for digest in digests
             for checked in self._digests[digest].items
-            if checked.delivery.id in self._digests[digest].claimed
+            if digest in sent or checked.delivery.id in self._digests[digest].claimed
         ]
-        entries = (
-            await self._ledger.entries_of([(item.event, item.id) for _, item in claimed]) if claimed else ()
-        )
+        entries = await self._ledger.entries_of([(item.event, item.id) for _, item in items]) if items else ()
         lost = [
-            _move(item, digest, self._digests[digest].claimed[item.id])
-            for (digest, item), entry in zip(claimed, entries, strict=True)
-            if entry is not None and _has_lost_its_digest(digest, entry.newest_step)
+            (own, _move(item, own.delivery.id, own.claimed.get(item.id, now_ms)))
+            for (own, item), entry in zip(items, entries, strict=True)
+            if entry is not None and _has_lost_its_digest(own.delivery.id, entry.newest_step)
         ]
-        if lost:
-            await self._ledger.transition(lost)
+        results = await self._ledger.transition([move for _, move in lost]) if lost else ()
+        for (own, move), result in zip(lost, results, strict=True):
+            if result.applied:
+                own.claimed[move.delivery] = move.at_ms
 
     async def _read(self, digests: Sequence[Delivery], contents: Sequence[DigestContent | None]) -> None:
         """Recheck the items of digests, and leave out those that the ledger has elsewhere."""
