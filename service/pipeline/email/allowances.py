@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from service.model.catalogue import Catalogue
-from service.model.digest import is_digest
+from service.model.catalogue import Catalogue, NotificationType
 from service.model.ledger import State
 from service.pipeline.email.recheck import RecheckedDelivery
 from service.pipeline.resolve.precedence import over_limit
 from service.ports import LimitedMail, MailAllowance, MailLimits
 
 NO_LIMIT = MailAllowance()
+_SENT_OR_WAITING = frozenset({State.queued, State.held})
 
 
 class Allowances:
@@ -19,7 +19,8 @@ class Allowances:
         self._catalogue = catalogue
         self._limits = limits
         self._overall = overall
-        self._is_limited = any(overall) or any(declared.limit for declared in catalogue)
+        self._of_type = {declared.name: _allowance_of(declared, overall) for declared in catalogue}
+        self._is_limited = any(map(any, (overall, *self._of_type.values())))
 
     async def apply(self, checked: Sequence[RecheckedDelivery], now_ms: int) -> list[RecheckedDelivery]:
         """Return the deliveries, those over a limit held until there is room. Raise Unavailable.
@@ -33,7 +34,7 @@ class Allowances:
         if ended := [
             (one.delivery.recipient, one.delivery.id)
             for one in checked
-            if one.decision.state not in {State.queued, State.held}
+            if one.decision.state not in _SENT_OR_WAITING
         ]:
             await self._limits.give_back(ended)
         room_ms = await self._limits.take([mail for _, mail in sending], now_ms) if sending else ()
@@ -57,14 +58,16 @@ class Allowances:
         delivery = checked.delivery
         if checked.decision.state is not State.queued:
             return None
-        declared = self._catalogue[delivery.type]
-        limit = None if is_digest(delivery) else declared.limit
-        allowance = self._overall._replace(
-            type_hour=(limit.hour if limit else None) or 0, type_day=(limit.day if limit else None) or 0
-        )
+        allowance = self._of_type.get(delivery.type, self._overall)  # a digest has those of all types
         if not any(allowance):
             return None
-        exempt = declared.mandatory or bool(delivery.retimed_ms)
+        exempt = self._catalogue[delivery.type].mandatory or bool(delivery.retimed_ms)
         return LimitedMail(
             delivery.recipient, delivery.id, delivery.type, delivery.lane, allowance, exempt=exempt
         )
+
+
+def _allowance_of(declared: NotificationType, overall: MailAllowance) -> MailAllowance:
+    """Return the limits of a type: those of all types, and its own."""
+    limit = declared.limit
+    return overall._replace(type_hour=limit.hour or 0, type_day=limit.day or 0) if limit else overall

@@ -94,6 +94,8 @@ class DigestBatch:
 
         Those that end unsent, too: an item that came after they were read would end with its window.
         """
+        if not self._digests:
+            return list(checked)
         going = [c for c in checked if c.delivery.id in self and c.decision.state is not State.held]
         if not going:
             return list(checked)
@@ -134,6 +136,8 @@ class DigestBatch:
 
     async def claim(self, ids: Iterable[str]) -> set[str]:
         """Move the items of digests to `digested`. Return the digests that have lost one. Raise Unavailable."""
+        if not self._digests:
+            return set()
         now_ms = self._clock.now_ms()
         moves = [
             (digest, _move(checked.delivery, digest, now_ms))
@@ -159,7 +163,7 @@ class DigestBatch:
         `ends`: the transitions that ended digests before they were sent; they end their items, too.
         """
         ends = ends or {}
-        digests = [digest for digest in ids if digest in self]
+        digests = [digest for digest in ids if digest in self] if self._digests else []
         if not digests:
             return FinishedDigests(())
         now_ms = self._clock.now_ms()
