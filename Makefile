@@ -99,7 +99,7 @@ gallery: $(VENV)/.ready ## a picture of every sample message, checked in Chromiu
 	$(BIN)/python -m tests.support.gallery
 
 simulate: $(VENV)/.ready ## the deterministic simulation of the pipeline, from a new seed, ten times as long
-	export PYTHONHASHSEED=$$RANDOM; echo PYTHONHASHSEED=$$PYTHONHASHSEED; TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py
+	export PYTHONHASHSEED=$$RANDOM; echo PYTHONHASHSEED=$$PYTHONHASHSEED; TOCSIN_SIMULATION_SEED=$$RANDOM$$RANDOM TOCSIN_SIMULATION_STEPS=900000 TOCSIN_SIMULATION_EXAMPLES=1000 $(BIN)/python -m pytest tests/properties/test_simulation.py tests/properties/test_timed_simulation.py
 
 chaos: $(VENV)/.ready ## every fault, on real servers, counting losses and duplicates; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run --write

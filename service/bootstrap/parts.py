@@ -48,6 +48,7 @@ from service.model.topics import TopicNames
 from service.model.verp import Verp
 from service.pages.brand import Brands
 from service.pipeline.bounces.process import BounceProcessor
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.soft_bounces import SoftBounceScorer
 from service.pipeline.email.stage import EmailHandler, EmailPorts
@@ -181,10 +182,9 @@ class Parts:
             transport=self.transport,
             renderer=self.renderer,
             windows=self.digest_windows,
-            limits=self.mail_limits,
             clock=self.clock,
         )
-        mail, links = self.settings.mail, self.mail_links
+        links = self.mail_links
         return EmailHandler(
             self.catalogue,
             ports,
@@ -193,7 +193,7 @@ class Parts:
             sender=links.sender,
             headers=links.headers,
             preferences_url=links.preferences_url,
-            allowance=MailAllowance(mail.limit_per_hour, mail.limit_per_day),
+            allowances=self.allowances,
             in_flight=self.in_flight,
         )
 
@@ -238,7 +238,14 @@ class Parts:
 
     def what_if(self, log: EventLog) -> WhatIf:
         """Return the predictor of deliveries. `log` holds the events of the last days."""
-        return WhatIf(self.catalogue, self.tables, self.inbox, log, self.clock)
+        return WhatIf(
+            self.catalogue,
+            self.tables,
+            self.inbox,
+            log,
+            allowances=self.allowances,
+            clock=self.clock,
+        )
 
     def tracer(self) -> Tracer | None:
         """Return the tracer; None without an endpoint. Raise TracingUnavailable without the extra `otel`."""
@@ -265,6 +272,13 @@ class Parts:
             RedisApiKeys(self.store),
             RedisContacts(self.store),
         )
+
+    @property
+    def allowances(self) -> Allowances:
+        """Return what applies the limits of recipients' mail."""
+        mail = self.settings.mail
+        allowance = MailAllowance(mail.limit_per_hour, mail.limit_per_day)
+        return Allowances(self.catalogue, self.mail_limits, allowance)
 
     @property
     def mail_links(self) -> MailLinks:

@@ -60,7 +60,9 @@ async def _audit(repair: bool, patience_s: float) -> dict[str, Any]:
         if (reason := await parts.completeness.incomplete()) is not None:
             raise CliError(f"there is no whole ledger to audit: {reason}")
         scan = RedisLedgerScan(parts.store, parts.clock)
-        auditor = Auditor(parts.ledger, parts.due, scan, parts.clock, patience_s=patience_s)
+        auditor = Auditor(
+            parts.ledger, parts.due, parts.digest_windows, scan, parts.clock, patience_s=patience_s
+        )
         log = KafkaDeliveryLog(kafka_connection(settings), parts.topics) if repair else None
         last = await parts.history.last_catch_up()
         with progress("reading the ledger"):

@@ -58,6 +58,9 @@ def publish(
     actor: Annotated[
         str | None, typer.Option(help="The recipient who caused the event, and is not notified.")
     ] = None,
+    deliver_at: Annotated[
+        str, typer.Option(help="When the event is delivered: 10m (from now), or a time.")
+    ] = "",
     expires: Annotated[str, typer.Option(help="When the event expires: 10m (from now), or a time.")] = "",
     event_id: Annotated[str, typer.Option("--id", help="The event's id; with --count, ID-1, ID-2, …")] = "",
     source: Annotated[str, typer.Option(help="The event's source.")] = "/tocsin/cli",
@@ -85,6 +88,7 @@ def publish(
     options = {"external_id": external_id, "project_id": project_id, "account": account, "actor": actor}
     options["recipients"] = recipients_text(recipient or ())
     options["expires"] = _time(expires, now_ms, ago=False) or None
+    options["deliverat"] = _time(deliver_at, now_ms, ago=False) or None
     draft = draft_event(
         type_name,
         type_.sample if type_ and sample else {},

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.model.calendar import QuietHours
+from service.model.holds.calendar import QuietHours
 
 SCOPES = (
     "inbox",

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from service.model.calendar import WEEK, Frequency, LocalTime, QuietHours, Weekday
 from service.model.channels import CHANNELS, Channel
+from service.model.holds.calendar import WEEK, Frequency, LocalTime, QuietHours, Weekday
 from service.model.urls import LINK_PATTERN, linked_url
 from service.model.validators import MAX_DURATION_S, check_time
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.model.calendar import Frequency, QuietHours
+from service.model.holds.calendar import Frequency, QuietHours
 
 
 class _TableRow(BaseModel):

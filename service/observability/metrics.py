@@ -49,9 +49,10 @@ class FastCounter(Collector):
 
 
 class FastHistogram(Collector):
-    """A histogram of durations in seconds. A bucket may have an exemplar: a trace that leads to one of its durations.
+    """A histogram, of durations in seconds unless its name says otherwise.
 
-    Exemplars are set apart from observations, so that they cost nothing while tracing is off.
+    A bucket may have an exemplar: a trace that leads to one of its durations. Exemplars are set apart from
+    observations, so that they cost nothing while tracing is off.
     """
 
     def __init__(
@@ -132,6 +133,11 @@ class _Both(Collector):
         yield from self._families
 
 
+def observe_digest(items: int) -> None:
+    """Count a digest that is sent by the number of its items."""
+    DIGEST_ITEMS.observe((), items)
+
+
 def exposition(families: Iterable[Metric] = (), accept: str = "") -> tuple[bytes, str]:
     """Return this process's metrics, followed by `families`, and the content type.
 
@@ -166,6 +172,20 @@ EVENT_TO_FINAL = FastHistogram(
 )
 
 # Counted where it happens.
+RELEASE_LATENESS = FastHistogram(
+    "tocsin_release_lateness_seconds",
+    "Time from when a delivery of the due set was due until Kafka has acknowledged it",
+    ("lane",),
+    (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 900, 3600, 21600),
+    REGISTRY,
+)
+DIGEST_ITEMS = FastHistogram(
+    "tocsin_digest_items",
+    "Notifications in a digest that was handed to a relay",
+    (),
+    (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000),
+    REGISTRY,
+)
 CLOCK_AHEAD = FastCounter(
     "tocsin_events_ahead_of_clock_total",
     "Events whose time was further ahead of their receipt than clocks may differ; the receipt counts",
@@ -280,6 +300,14 @@ PROBLEMS = GaugeFamily(
     ("kind", "severity"),
 )
 DUE = GaugeFamily("tocsin_due_deliveries", "Deliveries in the due set, waiting for their next attempt", ())
+HELD = GaugeFamily(
+    "tocsin_held_deliveries", "Deliveries that are held until a time, by reason", ("lane", "reason")
+)
+OLDEST_HELD = GaugeFamily(
+    "tocsin_oldest_held_seconds",
+    "Age of the event of the oldest delivery that is held until a time; 0 when there is none",
+    ("lane", "reason"),
+)
 DUE_OVERDUE = GaugeFamily(
     "tocsin_due_overdue_seconds", "Time that the oldest due delivery is overdue; 0 when there is none", ()
 )

@@ -1,20 +1,22 @@
 """Storage of deliveries that are held until a time: in the due set, or in the window of a digest.
 
 1. Put items of digests into their windows; the first item of a window opens it.
-2. Enter the digests that were opened into the ledger.
-3. Add them, and the deliveries that go alone, to the due set.
+2. Add the digests that were opened to the due set, then enter them into the ledger.
+3. Add the deliveries that go alone to the due set.
 
 The caller writes the ledger's transitions after that. A delivery whose worker dies in between is read again, and meets
-the same window and the same place in the due set.
+the same window and the same place in the due set. It may be decided otherwise by then: so the next item of a window
+whose digest is in no due set completes the digest, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from service.model.catalogue import DIGEST_TYPE
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of, window_key
-from service.model.ledger import NewEntry, State, Transition
+from service.model.holds.digest import DigestItem, digest_of, window_key
+from service.model.ids import event_of_delivery
+from service.model.ledger import NewEntry, State, Transition, TransitionResult
 from service.model.record import Message
 from service.model.topics import TopicNames
 from service.pipeline.from_log import event_of
@@ -65,37 +67,66 @@ class Holds:
         if together:
             now_ms = self._clock.now_ms()
             places = await self._windows.add([_item(held[i], now_ms) for i in together])
+            joined: dict[str, HeldDelivery] = {}
             for i, place in zip(together, places, strict=True):
+                # A digest that comes late into the due set is decided again at once: choices may have changed since.
+                due_ms = place.due_ms if place.opened_ms == now_ms else now_ms
                 decisions[i] = decisions[i]._replace(detail=place.digest, until_ms=place.due_ms)
+                own = decisions[i]._replace(detail=decisions[i].window, until_ms=due_ms)
+                joined[place.digest] = HeldDelivery(held[i].delivery, own)
                 if place.opened:
-                    digest = digest_of(held[i].delivery, group_of(decisions[i]), place.opened_ms)
-                    digests[digest.id] = HeldDelivery(
-                        digest, decisions[i]._replace(detail=decisions[i].window)
-                    )
+                    digest = digest_of(held[i].delivery, group_of(own), place.opened_ms)
+                    digests[digest.id] = HeldDelivery(digest, own)
+            left = await self._left({id_: one for id_, one in joined.items() if id_ not in digests})
+            digests |= {one.delivery.id: one for one in left}
         messages = await self._open(list(digests.values())) if digests else []
         await add_to_due_set(self._due, alone, self._clock.now_ms())
         return StoredHolds(decisions, messages)
 
     async def _open(self, digests: Sequence[HeldDelivery]) -> list[Message]:
-        """Enter digests into the ledger and the due set; return their outcomes.
+        """Enter digests into the due set and the ledger; return their outcomes.
 
         The opening item's record is not finished before that, so a window without its digest is completed when the
         record is read again.
         """
-        heads = [EventHead(event_of(one.delivery), DIGEST_TYPE.kept_s) for one in digests]
-        await self._ledger.open(heads, [_new_entry(one) for one in digests])
         current = await self._ledger.current([(one.delivery.event, one.delivery.id) for one in digests])
         # One that has been attempted is in the due set with its next attempt, which must not be replaced.
-        new = [
-            one
-            for one, now in zip(digests, current, strict=True)
-            if now.state is State.held and not now.attempt
-        ]
+        new = [one for one, now in zip(digests, current, strict=True) if _is_unattempted(now)]
+        # The due set first: a digest that only the ledger has would be held for ever.
         await add_to_due_set(self._due, new, self._clock.now_ms())
+        heads = [EventHead(event_of(one.delivery), DIGEST_TYPE.kept_s) for one in digests]
+        await self._ledger.open(heads, [_new_entry(one) for one in digests])
         return [
             outcome_message(self._topics, one.delivery, _opening(one), next_ms=one.decision.until_ms)
             for one in digests
         ]
+
+    async def _left(self, joined: Mapping[str, HeldDelivery]) -> list[HeldDelivery]:
+        """Return the digests of open windows that no due set has: their worker died, or they are being dispatched.
+
+        `joined`: an item of each by the digest's id. To add a digest once more that is being dispatched does no harm:
+        its second record meets what the first one has made of it.
+        """
+        times = await self._due.times(list(joined)) if joined else ()
+        missing = [digest for digest, due_ms in zip(joined, times, strict=True) if due_ms is None]
+        if not missing:
+            return []
+        current = await self._ledger.current([(event_of_delivery(digest), digest) for digest in missing])
+        left = [digest for digest, now in zip(missing, current, strict=True) if _is_unattempted(now)]
+        contents = await self._windows.content([(joined[id_].delivery.recipient, id_) for id_ in left])
+        digests: list[HeldDelivery] = []
+        for id_, content in zip(left, contents, strict=True):
+            decision = joined[id_].decision
+            for item in content.items if content else ():
+                digest = digest_of(item, group_of(decision), content.opened_ms if content else 0)
+                if digest.id == id_:  # of the item that has opened it
+                    digests.append(HeldDelivery(digest, decision))
+        return digests
+
+
+def _is_unattempted(now: TransitionResult) -> bool:
+    """Return whether the ledger has no digest yet, or one that waits for its first attempt."""
+    return now.state is None or (now.state is State.held and not now.attempt)
 
 
 async def add_to_due_set(due: DueSet, held: Sequence[HeldDelivery], now_ms: int) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from service.model.catalogue import Lane
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem
+from service.model.holds.digest import DigestItem
 
 
 class MailAllowance(NamedTuple):
@@ -39,8 +39,16 @@ class MailLimits(Protocol):
         """
         ...
 
+    async def room(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
+        """Return what `take` would, and count nothing: for what-if."""
+        ...
+
     async def give_back(self, mails: Sequence[tuple[str, str]]) -> None:
         """Free the room of (recipient, delivery) pairs that are not sent, and end their waiting."""
+        ...
+
+    async def restore(self, mails: Sequence[LimitedMail], sent_ms: Sequence[int]) -> None:
+        """Count mails that were sent at these times (ms), in any order, for a rebuild. Nothing is held for it."""
         ...
 
 
@@ -87,6 +95,10 @@ class DigestWindows(Protocol):
 
     async def sizes(self, digests: Sequence[tuple[str, str]]) -> Sequence[int]:
         """Return the number of items of digests by (recipient, digest id); 0 for one without a window."""
+        ...
+
+    async def digests_of(self, items: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the digest in whose window each (recipient, item) is; empty for one that is in none."""
         ...
 
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:

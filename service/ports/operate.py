@@ -121,12 +121,20 @@ class PersonalData(Protocol):
         """Return the whole inbox of a recipient."""
         ...
 
+    async def digests(self, recipient: str) -> Mapping[str, Sequence[Delivery]]:
+        """Return the items of the digests that a recipient's notifications wait for, by the digest's delivery id."""
+        ...
+
+    async def mails(self, recipient: str) -> Mapping[str, int]:
+        """Return when the mails of a recipient were counted for the limits of an hour and a day (ms), by delivery."""
+        ...
+
     async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
         """Replace the recipient of deliveries by `stand_in`, keeping their states. Return how many there were."""
         ...
 
     async def forget(self, recipient: str) -> None:
-        """Remove a recipient's inbox with its change stream, and the ledger's index."""
+        """Remove a recipient's inbox with its change stream, digests, counted mails, and the ledger's index."""
         ...
 
 

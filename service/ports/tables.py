@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from service.model.calendar import QuietHours
+from service.model.holds.calendar import QuietHours
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
 from service.model.suppression import Suppression

@@ -8,12 +8,16 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 
+from prometheus_client.metrics_core import Metric
+
 from service.bootstrap.parts import Parts
 from service.model.catalogue import Lane
 from service.model.channels import Channel
 from service.model.ledger import WAITING, State
+from service.model.reasons import HELD_UNTIL_A_TIME
+from service.observability import metrics
 from service.observability.metrics import Labels
-from service.ports import OpenAges, Unavailable
+from service.ports import DueSet, OpenAges, Unavailable
 from streams.consumer.health import StageHealth
 
 _TIMEOUT_S = 1.0
@@ -48,9 +52,23 @@ async def _waiting(ages: OpenAges) -> list[tuple[Labels, float]]:
     rows: list[tuple[Labels, float]] = [
         (("schedule", lane, state), _age_s(deferred.get((lane, state))))
         for lane in Lane
-        for state in sorted(WAITING)
+        for state in sorted(WAITING - {State.held})
     ]
     return rows + [(("email", lane, State.held), _age_s(held.get(lane))) for lane in Lane]
+
+
+async def held_until_a_time(due: DueSet, ages: OpenAges) -> list[Metric]:
+    """Return how many deliveries are held until a time, and the age of the oldest, by lane and reason. Never raise."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            numbers, oldest = await asyncio.gather(due.held_by_reason(), ages.held_by_reason())
+    except (TimeoutError, Unavailable):
+        return []
+    groups = [(lane, reason) for lane in Lane for reason in sorted(HELD_UNTIL_A_TIME)]
+    return [
+        metrics.HELD.gauge((group, numbers.get(group, 0)) for group in groups),
+        metrics.OLDEST_HELD.gauge((group, _age_s(oldest.get(group))) for group in groups),
+    ]
 
 
 def _age_s(since_ms: int | None) -> float:

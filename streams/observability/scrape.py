@@ -14,7 +14,7 @@ from service.pipeline.operate.problem_rules import find_problems
 from service.pipeline.operate.problems import count_problems
 from service.ports import DueSet, Unavailable
 from streams.consumer.health import StageHealth
-from streams.observability.open_ages import open_ages
+from streams.observability.open_ages import held_until_a_time, open_ages
 
 _DUE_TIMEOUT_S = 1.0
 
@@ -36,7 +36,8 @@ async def scrape(
         metrics.STAGE_PAUSED.gauge(paused + [((name,), reason is not None) for name, reason in waits.items()])
     )
     families += _relays(parts.transport.state() if "email" in running else ())
-    families += await _due(parts.due) if "schedule" in running else ()
+    if "schedule" in running:
+        families += [*await _due(parts.due), *await held_until_a_time(parts.due, parts.open_ages)]
     families.append(metrics.OLDEST_OPEN.gauge(await open_ages(parts, stages)))
     problems = find_problems(await observing)
     families.append(metrics.PROBLEMS.gauge(count_problems(problems).items()))

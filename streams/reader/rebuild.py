@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.bootstrap.parts import Parts
-from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
+from service.pipeline.rebuild.rebuilder import Rebuilder, RebuildPorts
 from service.ports import REBUILDING, TableCount
 from service.ports.state_history import Lineage, Positions
 from streams.kafka.connection import KafkaConnection
@@ -86,6 +86,7 @@ def _ports(parts: Parts) -> RebuildPorts:
         scores=parts.scores,
         due=parts.due,
         windows=parts.digest_windows,
+        allowances=parts.allowances,
         notes=parts.pending_retries(),
         renderer=parts.renderer,
         clock=parts.clock,

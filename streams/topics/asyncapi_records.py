@@ -6,8 +6,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 from pydantic import BaseModel, Field, create_model
 
-from service.model.calendar import Frequency
 from service.model.delivery import Delivery
+from service.model.holds.calendar import Frequency
 from service.model.operation import OPERATION_WIRE_NAMES, Operation
 from service.model.outcome import Outcome
 from service.model.reasons import DEAD_REASON_TEXT, REASON_TEXT, DeadReason, Reason

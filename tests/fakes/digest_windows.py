@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem
+from service.model.holds.digest import DigestItem
 from service.ports import DigestContent, DigestPlace
 from tests.fakes.outage import Outage
 
@@ -59,6 +59,20 @@ class FakeDigestWindows:
     async def sizes(self, digests: Sequence[tuple[str, str]]) -> Sequence[int]:
         self.outage.check()
         return [len(window.items) if (window := self.windows.get(name)) else 0 for name in digests]
+
+    async def digests_of(self, items: Sequence[tuple[str, str]]) -> Sequence[str]:
+        self.outage.check()
+        return [
+            next(
+                (
+                    digest
+                    for (owner, digest), window in self.windows.items()
+                    if owner == recipient and item in window.items
+                ),
+                "",
+            )
+            for recipient, item in items
+        ]
 
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         self.outage.check()

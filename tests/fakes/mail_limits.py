@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -61,12 +62,28 @@ class FakeMailLimits:
         self.outage.check()
         return [self._take(mail, now_ms) for mail in mails]
 
+    async def room(self, mails: Sequence[LimitedMail], now_ms: int) -> Sequence[int]:
+        self.outage.check()
+        kept = deepcopy(self.scopes)
+        times = [self._take(mail, now_ms) for mail in mails]
+        self.scopes = kept
+        return times
+
     async def give_back(self, mails: Sequence[tuple[str, str]]) -> None:
         self.outage.check()
         for recipient, delivery in mails:
             for (owner, _), scope in self.scopes.items():
                 if owner == recipient:
                     scope.forget(delivery)
+
+    async def restore(self, mails: Sequence[LimitedMail], sent_ms: Sequence[int]) -> None:
+        self.outage.check()
+        for mail, at_ms in zip(mails, sent_ms, strict=True):
+            allowance = mail.allowance
+            for name, limits in (("", allowance[:2]), (mail.type, allowance[2:])):
+                if any(limits):
+                    counted = self.scopes[mail.recipient, name].counted
+                    counted[mail.delivery] = max(at_ms, counted.get(mail.delivery, 0))
 
     def _take(self, mail: LimitedMail, now_ms: int) -> int:
         allowance, delivery = mail.allowance, mail.delivery

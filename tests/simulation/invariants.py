@@ -3,11 +3,9 @@
 import json
 from collections import Counter
 
-from service.model.ids import delivery_id
 from service.model.ledger import State, is_open
 from service.model.reasons import Reason
-from tests.simulation.simulation import RECIPIENTS, EventSpec, Simulation
-from tests.simulation.worker import STAGES
+from tests.simulation.simulation import RECIPIENTS, Simulation
 
 _MAX_ROUNDS = 400
 
@@ -50,26 +48,24 @@ def settle(simulation: Simulation, *, restart: bool = True) -> None:
         simulation.restart(index)
     for _ in range(_MAX_ROUNDS):
         simulation.rebalance(0.5)
-        before = _progress(simulation)
+        before = progress_of(simulation)
         for index in (0, 1):
             simulation.dispatch_due(index)
-            for stage in STAGES:
+            for stage in simulation.stages:
                 simulation.work(index, stage)
                 simulation.commit(index, stage)
-        if _progress(simulation) == before:
+        if progress_of(simulation) == before:
             due_ms = simulation.loop.done(simulation.pipeline.due.oldest_ms())
-            if due_ms is None and not _lag(simulation):
+            if due_ms is None and not lag_of(simulation):
                 return
             simulation.pass_time(max(30_000, (due_ms or 0) - simulation.clock.now))
-    raise AssertionError(f"work is left: lag {_lag(simulation)}, open {_open_deliveries(simulation)}")
+    raise AssertionError(f"work is left: lag {lag_of(simulation)}, open {_open_deliveries(simulation)}")
 
 
 def check_settled(simulation: Simulation) -> None:
     """Check that each recipient × channel is in one final state, which agrees with relay, inbox and outcomes."""
     for key, spec in simulation.published.items():
-        for recipient, channel in expected_deliveries(spec):
-            name = f"{spec.id} for {recipient} by {channel}"
-            delivery = delivery_id(key, recipient, channel)
+        for delivery, name in simulation.expected(spec).items():
             assert delivery in simulation.ledger.known, f"{name} is lost: the ledger does not know it"
             entry = simulation.loop.done(simulation.ledger.entry(key, delivery))
             state, reason = entry.state, entry.newest_step.reason
@@ -85,17 +81,6 @@ def check_settled(simulation: Simulation) -> None:
     reasons = {dict(dead_letter.headers)["tocsin-reason"] for dead_letter in dead_letters}
     assert len(dead_letters) >= simulation.invalid, "an invalid event is lost"
     assert reasons <= {b"unknown_type"}, f"unexpected dead letters: {reasons}"
-
-
-def expected_deliveries(spec: EventSpec) -> set[tuple[str, str]]:
-    """Return the recipients and channels that the ledger must have for an event, by a second implementation."""
-    recipients = set(spec.recipients)
-    if spec.type == "payment_failed":
-        return {("c1", "email"), ("c2", "email")}
-    if spec.type == "overbid":
-        recipients |= {"carol"}
-    channels = ("email", "inbox") if spec.type in {"overbid", "winner"} else ("email",)
-    return {(recipient, channel) for recipient in recipients for channel in channels}
 
 
 def _check_inboxes(simulation: Simulation) -> None:
@@ -126,15 +111,16 @@ def _check_outcomes(simulation: Simulation) -> None:
     assert not missing, f"without an outcome: {missing}"
 
 
-def _progress(simulation: Simulation) -> tuple[object, ...]:
+def progress_of(simulation: Simulation) -> tuple[object, ...]:
+    """Return what grows with every piece of work."""
     records = sum(len(log) for log in simulation.kafka.logs.values())
     return records, dict(simulation.kafka.committed), simulation.relay.accepted.total()
 
 
-def _lag(simulation: Simulation) -> dict[str, int]:
+def lag_of(simulation: Simulation) -> dict[str, int]:
     """Return by stage and partition the number of records that the group has not committed."""
     lag = {}
-    for stage, topics in STAGES.items():
+    for stage, topics in simulation.stages.items():
         for tp, log in simulation.kafka.logs.items():
             committed = simulation.kafka.committed.get((stage, tp), 0)
             if tp.topic in topics and (left := sum(r.offset >= committed for r in log)):

@@ -157,6 +157,13 @@ class ProcessClock:
         return self._process.paused_s
 
 
+class RunningClock(ProcessClock):
+    """The Clock port of one process whose leases end while one of its effects stalls, too, so that it claims again."""
+
+    def boot_s(self) -> float:
+        return self._clock.now_ms() / 1000
+
+
 class FaultyPort:
     """A port as one process uses it: every call is an effect, which may meet a fault."""
 

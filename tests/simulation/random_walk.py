@@ -20,10 +20,13 @@ class InvariantBroken(AssertionError):
 class RandomWalk:
     """One walk through one simulation, by its seed."""
 
+    types = TYPES
+    times_ms = TIMES_MS
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.rng = rng = random.Random(seed)
-        self.simulation = simulation = Simulation()
+        self.simulation = simulation = self._new_simulation()
         self._steps: list[tuple[int, Callable[[], None]]] = [
             (4, self._publish),
             (1, lambda: simulation.withdraw(self._spec(), rng.randrange(5))),
@@ -44,11 +47,16 @@ class RandomWalk:
             (2, lambda: simulation.rebalance(rng.choice((0, 0.5, 1)), rng.choice((0.0, 20.0)))),
             (1, lambda: simulation.steal_partitions(self._index(), rng.choice(list(STAGES)))),
             (4, self._script_replies),
-            (1, lambda: simulation.set_preference(self._recipient(), rng.choice(TYPES), rng.random() < 0.5)),
+            (
+                1,
+                lambda: simulation.set_preference(
+                    self._recipient(), rng.choice(self.types), rng.random() < 0.5
+                ),
+            ),
             (1, lambda: simulation.change_address(self._recipient(), rng.randrange(9))),
             (1, lambda: simulation.suppress(self._recipient(), rng.random() < 0.4)),
             (1, lambda: simulation.read(self._recipient())),
-            (4, lambda: simulation.pass_time(rng.choice(TIMES_MS))),
+            (4, lambda: simulation.pass_time(rng.choice(self.times_ms))),
         ]
 
     def run(self, steps: int) -> None:
@@ -61,11 +69,17 @@ class RandomWalk:
                 check_step(self.simulation)
             settle(self.simulation)
             check_step(self.simulation)
-            check_settled(self.simulation)
+            self._check_settled()
         except AssertionError as error:
             raise InvariantBroken(f"seed {self.seed}: {error}") from error
         finally:
             self.simulation.close()
+
+    def _new_simulation(self) -> Simulation:
+        return Simulation()
+
+    def _check_settled(self) -> None:
+        check_settled(self.simulation)
 
     def _spec(self) -> EventSpec:
         rng = self.rng

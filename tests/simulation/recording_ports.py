@@ -8,6 +8,7 @@ from typing import NamedTuple
 from service.model.delivery import Delivery
 from service.model.event import Event
 from service.model.ledger import TRANSITIONS, NewEntry, State, Transition, TransitionResult
+from service.model.reasons import Reason
 from service.model.suppression import Suppression
 from service.ports import EventHead, LookupKeys, Rows
 from tests.fakes.clock import FakeClock
@@ -54,6 +55,7 @@ class RecordingLedger(FakeLedger):
         self.known: dict[str, NewEntry] = {}
         self.changed: dict[str, str] = {}
         self.claimed_at: dict[str, int] = {}
+        self.digested_at: dict[str, int] = {}
         self.withdrawn_at: dict[str, int] = {}
         self._changes = changes
 
@@ -69,6 +71,8 @@ class RecordingLedger(FakeLedger):
             self.changed[transition.delivery] = transition.event
             if result.applied and transition.to is State.sending:
                 self.claimed_at[transition.delivery] = self._changes.next()
+            if result.applied and transition.to is State.digested:
+                self.digested_at[transition.delivery] = self._changes.next()
         return results
 
     async def withdraw(self, event: str, at_ms: int, keep_s: int) -> None:
@@ -140,14 +144,26 @@ class RecordingSupersede(FakeSupersedeIndex):
 
 
 class RecordingDueSet(FakeDueSet):
-    """Records the last due time (ms) of each delivery."""
+    """Records when each delivery is attempted again at the earliest (ms). One that is held may go before its time.
 
-    def __init__(self) -> None:
+    `added_at`: the changes that it was decided after, and stored after.
+    """
+
+    def __init__(self, changes: ChangeCounter) -> None:
         super().__init__()
-        self.last_due_ms: dict[str, int] = {}
+        self.next_attempt_ms: dict[str, int] = {}
+        self.added_at: dict[str, tuple[int, int]] = {}
+        self._changes = changes
 
     async def add(
-        self, deliveries: Sequence[Delivery], due_ms: Sequence[int], states: Sequence[State] = ()
+        self,
+        deliveries: Sequence[Delivery],
+        due_ms: Sequence[int],
+        states: Sequence[State] = (),
+        reasons: Sequence[Reason] = (),
     ) -> None:
-        await super().add(deliveries, due_ms, states)
-        self.last_due_ms.update(zip((delivery.id for delivery in deliveries), due_ms, strict=True))
+        await super().add(deliveries, due_ms, states, reasons)
+        for delivery, at_ms in zip(deliveries, due_ms, strict=True):
+            held = self._waiting[delivery.id].state is State.held
+            self.next_attempt_ms[delivery.id] = 0 if held else at_ms
+            self.added_at[delivery.id] = LOOKUP.get().change, self._changes.moment().change

@@ -1,6 +1,7 @@
 """The rules for each message at the moment it is submitted to a relay: which recipient may be mailed, and when."""
 
 from collections import Counter, defaultdict
+from collections.abc import Set
 
 from service.model.event import Event
 from service.model.ids import address_key
@@ -16,6 +17,8 @@ from tests.simulation.recording_ports import (
     RecordingSupersede,
     RecordingTables,
 )
+
+_MANDATORY = frozenset({"reset_password", "must"})
 
 
 class SendRules:
@@ -69,19 +72,26 @@ class SendRules:
         state, owner = self._ledger.state_and_owner(new_entry)
         claimed = (state, owner.partition("+")[0]) == (State.sending, process.owner)
         assert claimed, f"{name} was mailed by {process.owner} though it is {state} of {owner}"
-        withdrawn = self._ledger.withdrawn_at.get(new_entry.event)
-        late = withdrawn is not None and withdrawn < self._ledger.claimed_at[mail.delivery_id]
-        assert not late, f"{name} was mailed after it was withdrawn"
-        expired = event.expires_ms is not None and event.expires_ms <= lookup.at_ms
-        assert not expired, f"{name} was mailed after its deadline"
-        early_ms = self._due.last_due_ms.get(mail.delivery_id, 0) - self._changes.moment().at_ms
+        early_ms = self._due.next_attempt_ms.get(mail.delivery_id, 0) - self._changes.moment().at_ms
         assert early_ms <= 0, f"{name} was attempted {early_ms} ms before its time"
         known = [address for at, address in self._addresses[new_entry.recipient] if at <= lookup.change]
         assert not known or known[-1] == mail.recipient, f"{name} was mailed to an old address"
+        self.check_notification(mail, new_entry, self._ledger.claimed_at[mail.delivery_id], {event.key})
+
+    def check_notification(
+        self, mail: OutgoingMail, new_entry: NewEntry, claimed_at: int, together: Set[str]
+    ) -> None:
+        """Raise AssertionError for a delivery that must not be in a message with deliveries of these events."""
+        event, lookup = self._ledger.event(new_entry.event), LOOKUP.get()
+        name = f"{event.type} {event.id} to {new_entry.recipient}"
+        withdrawn = self._ledger.withdrawn_at.get(new_entry.event)
+        assert withdrawn is None or withdrawn >= claimed_at, f"{name} was mailed after it was withdrawn"
+        expired = event.expires_ms is not None and event.expires_ms <= lookup.at_ms
+        assert not expired, f"{name} was mailed after its deadline"
         key = f"{event.type}|{event.data.get('lot_id')}|{new_entry.recipient}"
         newest = [newer for at, newer in self._supersedes.newest_at.get(key, ()) if at <= lookup.change]
-        assert not newest or newest[-1] == event.key, f"{name} was mailed after a newer one"
-        if event.type != "reset_password":
+        assert not newest or newest[-1] in together, f"{name} was mailed after a newer one"
+        if event.type not in _MANDATORY:
             self._check_blocks(mail, event, new_entry, lookup)
 
     def _check_blocks(self, mail: OutgoingMail, event: Event, new_entry: NewEntry, lookup: Moment) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from service.model.ids import address_key, event_key
+from service.model.ids import address_key, delivery_id, event_key
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Message
@@ -19,7 +19,7 @@ from service.pipeline.email.lease import ALIVE_S
 from service.ports import Unavailable
 from tests.simulation.kafka import FakeKafka
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.process import FaultKind, InjectedFault, Process
+from tests.simulation.process import FaultKind, InjectedFault, Process, ProcessClock
 from tests.simulation.recording_ports import (
     ChangeCounter,
     RecordingDueSet,
@@ -70,25 +70,30 @@ class EventSpec:
 class Simulation:
     """One run. Workers, stages and shares are chosen by the caller; nothing else decides what happens."""
 
-    def __init__(self) -> None:
-        self.pipeline = FakePipeline()
+    process_clock: type[ProcessClock] = ProcessClock
+    stages = STAGES
+    """The topics of each stage."""
+
+    def __init__(self, pipeline: FakePipeline | None = None) -> None:
+        self.pipeline = pipeline or FakePipeline()
         self.clock = self.pipeline.clock
         self.start_ms = self.clock.now
         self.loop = VirtualLoop(self.clock)
         changes = ChangeCounter(self.clock)
         self.ledger, self.tables = RecordingLedger(changes), RecordingTables(changes)
-        supersedes, due = RecordingSupersede(changes), RecordingDueSet()
+        supersedes, self.due = RecordingSupersede(changes), RecordingDueSet(changes)
         ports = {
             "ledger": self.ledger,
             "tables": self.tables,
             "supersedes": supersedes,
-            "due": due,
+            "due": self.due,
             "workers": SimulatedHeartbeats(self),
         }
         assert ports.keys() <= vars(self.pipeline).keys(), "a port has another name in the pipeline"
         vars(self.pipeline).update(ports)
         self.kafka = FakeKafka(self.clock)
-        self.rules = SendRules(changes, self.ledger, self.tables, supersedes, due)
+        self.changes = changes
+        self.rules = SendRules(changes, self.ledger, self.tables, supersedes, self.due)
         self.broken: list[AssertionError] = []
         self.relay = ScriptedRelay(self._check_mail)
         self.died_ms: dict[str, int] = {}
@@ -113,7 +118,15 @@ class Simulation:
         self._starts[index] += 1
         name = f"w{index}-{self._starts[index]}"
         return SimulatedWorker(
-            name, self.pipeline, self.kafka, self.relay, self.loop, self._died, self._paused
+            name,
+            self.pipeline,
+            self.kafka,
+            self.relay,
+            self.loop,
+            self._died,
+            self._paused,
+            clock=self.process_clock,
+            topics=self.stages,
         )
 
     def _died(self, process: Process) -> None:
@@ -152,12 +165,34 @@ class Simulation:
             "type": spec.type,
             "recipients": list(spec.recipients),
         }
-        value |= {"time": _rfc3339(self.start_ms - spec.age_s * 1000), "data": {"lot_id": str(spec.lot)}}
+        value |= {"time": rfc3339(self.start_ms - spec.age_s * 1000), "data": {"lot_id": str(spec.lot)}}
         if spec.type == "payment_failed":
             value["account"] = "acme"
         if spec.ttl_s:
-            value["expires"] = _rfc3339(self.start_ms + spec.ttl_s * 1000)
-        self._append(f"{spec.number}", value)
+            value["expires"] = rfc3339(self.start_ms + spec.ttl_s * 1000)
+        self._append(f"{spec.number}", value | self._extensions(spec))
+
+    def _extensions(self, spec: EventSpec) -> dict[str, object]:
+        """Return further attributes of an event."""
+        return {}
+
+    def expected(self, spec: EventSpec) -> dict[str, str]:
+        """Return the ids of the deliveries that the ledger must have for an event, and what they are, in words.
+
+        It is a second implementation of how recipients are found.
+        """
+        recipients = set(spec.recipients)
+        if spec.type == "overbid":
+            recipients |= {"carol"}
+        channels = ("email", "inbox") if spec.type in {"overbid", "winner"} else ("email",)
+        pairs = [(recipient, channel) for recipient in recipients for channel in channels]
+        if spec.type == "payment_failed":
+            pairs = [("c1", "email"), ("c2", "email")]
+        key = event_key(SOURCE, spec.id)
+        return {
+            delivery_id(key, recipient, channel): f"{spec.id} for {recipient} by {channel}"
+            for recipient, channel in pairs
+        }
 
     def publish_invalid(self, key: int) -> None:
         """Publish an event that can only become a dead letter."""
@@ -240,8 +275,8 @@ class Simulation:
         self._revoking.clear()
         running = [w for w in self.workers if w.process.running]
         plan: list[tuple[SimulatedWorker, str, set[TopicPartition]]] = []
-        for stage in STAGES if running else ():
-            every = all_partitions(stage)
+        for stage in self.stages if running else ():
+            every = all_partitions(self.stages[stage])
             cut = len(every) if len(running) == 1 else round(share * len(every))
             shares = (set(every[:cut]), set(every[cut:]))
             plan += [(worker, stage, assigned) for worker, assigned in zip(running, shares, strict=False)]
@@ -264,8 +299,8 @@ class Simulation:
         """Assign all partitions to one worker, while the other, whose session has timed out, does not know of it."""
         worker = self.workers[index]
         if worker.process.running:
-            worker.stages[stage].assign(set(all_partitions(stage)))
-            for tp in all_partitions(stage):
+            worker.stages[stage].assign(set(all_partitions(self.stages[stage])))
+            for tp in all_partitions(self.stages[stage]):
                 self.kafka.owners[stage, tp] = worker.process.owner
 
     def pass_time(self, ms: int) -> None:
@@ -312,5 +347,6 @@ class Simulation:
             self.loop.done(self.pipeline.inbox.mark_read(recipient, [unread[0].id], self.clock.now))
 
 
-def _rfc3339(ms: int) -> str:
+def rfc3339(ms: int) -> str:
+    """Return a time (ms) as events have it."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat()

@@ -14,8 +14,8 @@ from service.adapters.redis.tables.tables import RedisTables
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of
 from service.model.event import Event
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
@@ -92,6 +92,7 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "score": lambda b, n: b.scores.add([(f"{n:024x}", "d")], 1),
     "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
     "take room": lambda b, n: b.limits.take([limited(n)], 1),
+    "restore room": lambda b, n: b.limits.restore([limited(n)], [1]),
     "give room back": lambda b, n: b.limits.give_back([(f"person{n}", delivery_of(n))]),
     "add to digest": lambda b, n: b.windows.add(
         [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1), 5)]
@@ -134,6 +135,7 @@ async def test_a_complete_redis_accepts_every_write(guarded: Store) -> None:
         "withdrawals": 2,
         "soft-bounces": 1,
         "due": 1,
+        "digests": 1,
     }
     await tables.mark_incomplete("an operator says so")
     with pytest.raises(Unavailable):

@@ -11,7 +11,7 @@ from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
-from service.model.digest import DigestItem, digest_of
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.ports import DigestContent, DigestPlace
 from tests.specs.backend import Backend
@@ -63,6 +63,8 @@ async def test_the_first_item_opens_a_window_and_the_next_ones_are_put_into_it(b
         None,
     ]
     assert list(await backend.windows.sizes([("alice", first.digest.id), ("alice", "0")])) == [2, 0]
+    items = [("alice", first.delivery.id), ("bob", first.delivery.id), ("alice", item(9).delivery.id)]
+    assert list(await backend.windows.digests_of(items)) == [first.digest.id, "", ""]
 
 
 async def test_recipients_and_window_keys_have_windows_of_their_own(backend: Backend) -> None:

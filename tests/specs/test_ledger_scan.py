@@ -6,9 +6,10 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.ledger.rows import restored_row
 from service.adapters.redis.operate.address_search import RedisAddressSearch
 from service.adapters.redis.operate.ledger_scan import RedisLedgerScan
-from service.model.catalogue import AudienceRule
+from service.model.catalogue import AudienceRule, Lane
 from service.model.delivery import Delivery
 from service.model.event import Event
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import HistoryStep, NewEntry, State, Transition
 from service.model.reasons import Reason
@@ -55,7 +56,7 @@ def delivery(event: str, recipient: str) -> Delivery:
 
 def audit_of(store: Store, backend: Backend) -> Auditor:
     scan = RedisLedgerScan(store, FakeClock())
-    return Auditor(backend.ledger, backend.due, scan, FakeClock(), patience_s=0)
+    return Auditor(backend.ledger, backend.due, backend.windows, scan, FakeClock(), patience_s=0)
 
 
 async def test_everything_is_counted_once(store: Store) -> None:
@@ -107,6 +108,41 @@ async def test_drift_is_detected_and_repaired(store: Store) -> None:
     assert await backend.drift("{r}") == []
     assert await backend.inbox.mark_read("{r}", ["i1"], 9) == [True]
     assert await backend.drift("{r}") == []
+
+
+async def test_what_is_held_is_in_the_due_set_or_in_its_digest(store: Store) -> None:
+    """An item waits in the window of its digest while that has not ended; for an operator nothing waits anywhere."""
+    backend = redis_backend(store)
+    item, lost, alone, stopped = (delivery(f"{n:024x}", "r") for n in range(4))
+    digest = digest_of(item, "g", 5, 10**13)
+    await backend.windows.add([DigestItem(item, "g|", digest, 10**13)])
+    await backend.due.add([digest], [10**13], [State.held], [Reason.digest])
+    held = [
+        NewEntry(one.event, one.id, "r", "email", State.held, reason, 5, detail)
+        for one, reason, detail in (
+            (item, Reason.digest, digest.id),
+            (lost, Reason.digest, digest.id),
+            (alone, Reason.quiet_hours, ""),
+            (stopped, Reason.awaiting_operator, ""),
+            (digest, Reason.digest, "g"),
+        )
+    ]
+    await backend.ledger.open([], held)
+    audit = audit_of(store, backend)
+    assert {(one.kind, one.name) for one in (await audit()).drift} == {
+        ("due missing", f"{one.event}:{one.id}") for one in (lost, alone)
+    }
+    repaired = await audit(Log(lost, alone))
+    assert [one.repaired for one in repaired.drift] == [True, True]
+    assert (await audit()).drift == []
+    assert await backend.due.held_by_reason() == {
+        (Lane.normal, Reason.digest): 2,
+        (Lane.normal, Reason.quiet_hours): 1,
+    }
+    end = Transition(digest.event, digest.id, State.skipped, Reason.by_operator, 9)
+    await backend.ledger.transition([end])
+    await backend.due.drop([digest.id])
+    assert [one.name for one in (await audit()).drift] == [f"{item.event}:{item.id}"]
 
 
 async def test_a_replay_is_no_drift(store: Store) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from service.adapters.redis.tables.tables import RedisTables
 from service.model.access import Account
-from service.model.calendar import QuietWindow
+from service.model.holds.calendar import QuietWindow
 from service.model.ids import address_key
 from service.model.keys import ContactKey
 from service.model.reasons import Reason

@@ -10,6 +10,7 @@ from service.model.outcome import Outcome
 from service.model.recipient import Contact, Group, Recipient
 from service.model.record import Done, Handler, Message, Record
 from service.model.topics import TopicNames
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.schedule import Scheduler
 from service.pipeline.email.stage import EmailHandler, EmailPorts
 from service.pipeline.inbox.stage import InboxHandler
@@ -122,7 +123,6 @@ class FakePipeline:
             transport=self.transport,
             renderer=self.renderer,
             windows=self.windows,
-            limits=self.limits,
             clock=self.clock,
         )
         return EmailHandler(
@@ -132,7 +132,7 @@ class FakePipeline:
             owner=owner,
             sender=lambda _: "from@example.com",
             headers=lambda _: {},
-            allowance=self.allowance,
+            allowances=Allowances(self.catalogue, self.limits, self.allowance),
             rng=random.Random(1),
         )
 

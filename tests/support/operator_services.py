@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from service.model.delivery import Delivery
 from service.model.event import DEFAULT_BOUND
 from service.model.outcome import Outcome
 from service.model.suppression import Suppression
@@ -50,6 +51,12 @@ class _NoPersonalData:
 
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
         return []
+
+    async def digests(self, recipient: str) -> Mapping[str, Sequence[Delivery]]:
+        return {}
+
+    async def mails(self, recipient: str) -> Mapping[str, int]:
+        return {}
 
     async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
         return 0

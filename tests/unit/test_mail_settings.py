@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from service.adapters.smtp.relay_list import relays
 from service.bootstrap.parts import bootstrap
 from service.model.catalogue import Catalogue, DigestRule
-from service.model.digest import digest_of
+from service.model.holds.digest import digest_of
 from service.pipeline.tables.unsubscribe_tokens import token_candidates
 from service.settings import DEV_SECRET, DevSettings, MailSettings, Settings
 from service.settings.relays import RelaySettings, SmtpSettings, TimeoutSettings

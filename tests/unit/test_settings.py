@@ -15,6 +15,7 @@ from tests.support.paths import ROOT
 
 ROW = re.compile(r"^\| `(TOCSIN_\w+)` \|.*\| (?:`(.*?)`|none)[^|`]*\|$", re.MULTILINE)
 READ_AS = {
+    "mail": {"mail", "settings"},
     "smtp": {"smtp", "one"},
     "bounces": {"_settings"},
     "brand": {"brand", "fields"},

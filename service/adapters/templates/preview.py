@@ -8,7 +8,7 @@ from service.adapters.templates.renderer import TemplateRenderer
 from service.adapters.templates.sample import sample_delivery, sample_digest, sample_items
 from service.model.catalogue import DIGEST, AudienceRule, Catalogue, NotificationType
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.pages.brand import Brands
 from service.settings import MailSettings
 

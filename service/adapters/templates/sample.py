@@ -7,7 +7,7 @@ from typing import Any
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import Channel
 from service.model.delivery import Delivery, json_document
-from service.model.digest import digest_of
+from service.model.holds.digest import digest_of
 from service.model.ids import delivery_id, event_key
 
 SAMPLE_MS = 1_790_000_000_000  # 21 September 2026: fixed, so that screenshots of samples can be compared

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.model.calendar import WEEK, QuietHours, QuietWindow
+from service.model.holds.calendar import WEEK, QuietHours, QuietWindow
 from service.model.validators import FieldProblem, check_time_zone
 from service.pipeline.tables.preference_centre import LocalTimes, TimesChange
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.api.representations.jsonapi import timestamp
-from service.model.calendar import Frequency, QuietHours, QuietWindow
 from service.model.channels import Channel
+from service.model.holds.calendar import Frequency, QuietHours, QuietWindow
 from service.model.mask import mask_text
 from service.model.reasons import Reason
 from service.model.validators import check_time_zone

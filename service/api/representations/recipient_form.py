@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from service.model.address import check_address
-from service.model.calendar import Frequency, QuietHours
 from service.model.catalogue import Catalogue, NotificationType
+from service.model.holds.calendar import Frequency, QuietHours
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.validators import ROLE, FieldProblem, check_language_tag, check_line, check_time_zone
 

@@ -19,8 +19,8 @@ from service.api.representations import local_times
 from service.api.representations.local_times import read_times, time_sentences, times_section
 from service.api.representations.preference_sheet import PreferenceSentences, sentences_in
 from service.api.routes.unsubscribe_page import NOT_INDEXED
-from service.model.calendar import Frequency
 from service.model.channels import Channel
+from service.model.holds.calendar import Frequency
 from service.model.mask import mask_text
 from service.model.validators import FieldProblem
 from service.pages.brand import Brand

@@ -21,7 +21,7 @@ from service.api.representations.recipient_form import (
     recipient_of,
 )
 from service.api.representations.schemas import error_responses, request_body, response, schema_ref
-from service.model.calendar import QuietHours
+from service.model.holds.calendar import QuietHours
 from service.model.recipient import Recipient
 
 PATH = "/v1/recipients"

@@ -12,14 +12,14 @@ from service.cli.support.completion import complete_type
 from service.cli.support.factories import find_type, load_catalogue
 from service.cli.support.output import CliError, json_line, print_note, print_text, print_wrapped
 from service.cli.support.table import Column, Kind, listing, print_table
-from service.model.calendar import WEEK
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
+from service.model.holds.calendar import WEEK
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
-    from service.model.calendar import QuietHours
     from service.model.catalogue import DigestRule, MailLimitRule, NotificationType, Schedule
+    from service.model.holds.calendar import QuietHours
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from service.model.calendar import Frequency
 from service.model.event import InvalidEvent
+from service.model.holds.calendar import Frequency
 from service.pipeline.resolve import strict_json
 
 MAX_LINE_BYTES = 64 * 1024

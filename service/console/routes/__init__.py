@@ -8,6 +8,7 @@ from service.console import assets, sign_in
 from service.console.routes import (
     dead_letters,
     deliveries,
+    due_set,
     operations,
     overview,
     privacy,
@@ -15,7 +16,6 @@ from service.console.routes import (
     search,
     suppressions,
     tail,
-    waiting,
     what_if,
 )
 
@@ -23,7 +23,7 @@ _PAGES = (
     overview,
     search,
     deliveries,
-    waiting,
+    due_set,
     tail,
     dead_letters,
     replays,

@@ -19,6 +19,7 @@ from service.model.ledger import Entry, HistoryStep, State, Transition, is_open
 from service.model.reasons import Reason
 from service.model.record import Message
 from service.model.topics import TopicNames
+from service.observability.metrics import observe_digest
 from service.pipeline.email.recheck import RecheckedDelivery, readdressed
 from service.pipeline.messages import outcome_message
 from service.pipeline.resolve.precedence import Decision, hold_digest
@@ -154,6 +155,12 @@ class DigestBatch:
             else:
                 lost.add(digest)
         return lost
+
+    def count_sent(self, ids: Iterable[str]) -> None:
+        """Count the items of digests that a relay has accepted."""
+        for digest in ids:
+            if digest in self:
+                observe_digest(len(self._digests[digest].items))
 
     async def finish(
         self, ids: Iterable[str], ends: Mapping[str, Transition] | None = None

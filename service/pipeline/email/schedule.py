@@ -3,10 +3,13 @@
 1. Lease deliveries that are due.
 2. Publish each to the topic of its lane.
 3. Remove them from the due set.
+
+How late each was is a metric.
 """
 
 from service.model.record import Message
 from service.model.topics import TopicNames
+from service.observability.metrics import RELEASE_LATENESS
 from service.pipeline.messages import dispatch_message
 from service.ports import Clock, DueSet, Publisher
 from service.ports.turns import Turns
@@ -32,5 +35,8 @@ class Scheduler:
                 messages.append(dispatch_message(self._topics, due.delivery))
                 await turns.worked(len(messages[-1].value or b""))
             await self._publisher.publish(messages)
+            now_ms = self._clock.now_ms()
+            for due in leased:
+                RELEASE_LATENESS.observe((due.delivery.lane,), max(now_ms - due.due_ms, 0) / 1000)
             await self._due.remove_dispatched(leased)
         return len(leased)

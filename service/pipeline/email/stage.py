@@ -14,26 +14,27 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
 from service.model.event import InvalidEvent
+from service.model.holds.digest import is_digest
 from service.model.ids import address_key
 from service.model.ledger import UNCLAIMED, WAITING, State, Transition, is_open
-from service.model.mail import OutgoingMail, SendStatus
+from service.model.mail import SendStatus
 from service.model.reasons import DeadReason, Reason, SendReason
 from service.model.record import Done, Message, Record
 from service.model.suppression import Suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
-from service.pipeline.email.allowances import NO_LIMIT, Allowances
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.batch_claims import BatchClaims
 from service.pipeline.email.claim import Claimer, ClaimResults
+from service.pipeline.email.composition import Composer
 from service.pipeline.email.digest_batch import DigestBatch
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.email.recheck import RecheckedDelivery, recheck
@@ -45,16 +46,12 @@ from service.pipeline.holds import Holds
 from service.pipeline.messages import dead_letter, outcome_message
 from service.ports import (
     Clock,
-    DigestItemsFailed,
     DigestWindows,
     DueSet,
     Inbox,
     Ledger,
-    MailAllowance,
-    MailLimits,
     MailTransport,
     Renderer,
-    RenderFailed,
     SoftBounceScores,
     SupersedeIndex,
     Tables,
@@ -62,7 +59,6 @@ from service.ports import (
     Unavailable,
     Workers,
 )
-from service.ports.turns import Turns
 
 _WAIT_FOR_OWNER_S = 0.5
 _STOPPING = "the worker is stopping"
@@ -86,7 +82,6 @@ class EmailPorts:
     transport: MailTransport
     renderer: Renderer
     windows: DigestWindows
-    limits: MailLimits
     clock: Clock
 
 
@@ -103,21 +98,19 @@ class EmailHandler:
         sender: Callable[[Delivery], str],
         headers: Callable[[Delivery], Mapping[str, str]],
         preferences_url: Callable[[Delivery], str] = lambda _: "",
-        allowance: MailAllowance = NO_LIMIT,
+        allowances: Allowances,
         rng: random.Random | None = None,
         in_flight: InFlight | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._ports = ports
         self._topics = topics
-        self._sender = sender
-        self._headers = headers
-        self._preferences_url = preferences_url
+        self._composer = Composer(ports.renderer, sender, headers, preferences_url)
         self._soft = SoftBounceScorer(ports.scores, ports.tables, ports.writes, topics, ports.clock)
         self._rng = rng or random.Random()
         self._storing: set[asyncio.Task[None]] = set()
         self._in_flight = in_flight or InFlight(owner, ports.clock)
-        self._allowances = Allowances(catalogue, ports.limits, allowance)
+        self._allowances = allowances
         self._claimer = Claimer(
             catalogue,
             ports.ledger,
@@ -201,6 +194,7 @@ class EmailHandler:
         messages += claims.messages
         messages += [message for d in claims.settled for message in await self._re_emit(d)]
         ends = {one.delivery.id: one.transition for one in claims.closed if not is_open(one.transition.to)}
+        await self._allowances.release(one.delivery for one in claims.closed if one.delivery.id in ends)
         ended = await digests.finish([*ends, *(d.id for d in claims.settled)], ends)
         finished = [one.delivery.id for one in claims.closed] + [d.id for d in claims.settled]
         return Done(batch.records_of(finished), [*messages, *ended.messages], ended.then)
@@ -217,7 +211,7 @@ class EmailHandler:
         Raise Unavailable when some are left that no relay took, and the error of a claim that failed.
         """
         by_id = {delivery.id: delivery for delivery in deliveries}
-        messages, failed = await self._render(deliveries, digests)
+        messages, failed = await self._composer.compose(deliveries, digests)
         if failed:
             yield await self._dead_letter(batch, digests, failed)
         futures = {m.delivery_id: self._ports.transport.submit(m, claims) for m in messages}
@@ -226,6 +220,7 @@ class EmailHandler:
         try:
             async for settled, refused in self._stored_groups(by_id, SendResults(futures), claims):
                 applied = [s for s in settled if s.delivery.id not in refused]
+                digests.count_sent(s.delivery.id for s in applied if s.result.status is SendStatus.accepted)
                 ended = await digests.finish(
                     s.delivery.id for s in applied if s.result.status is not SendStatus.unsent
                 )
@@ -300,39 +295,6 @@ class EmailHandler:
             notes = [s.transition._replace(held_by=UNCLAIMED) for s in self._settle(by_id, refused)]
             with suppress(Unavailable):
                 await self._ports.ledger.transition(notes)
-
-    async def _render(
-        self, deliveries: Iterable[Delivery], digests: DigestBatch
-    ) -> tuple[list[OutgoingMail], dict[str, Exception]]:
-        turns = Turns()
-        messages: list[OutgoingMail] = []
-        failed: dict[str, Exception] = {}
-        for delivery in deliveries:
-            try:
-                content = self._message(delivery, digests)
-            except RenderFailed as error:
-                failed[delivery.id] = error
-            else:
-                messages.append(
-                    OutgoingMail(
-                        delivery.id, self._sender(delivery), delivery.address, content, delivery.lane
-                    )
-                )
-                await turns.worked(len(content))
-        return messages, failed
-
-    def _message(self, delivery: Delivery, digests: DigestBatch) -> bytes:
-        """Return the message of a delivery. Raise RenderFailed; an item that fails is left out of its digest."""
-        headers, preferences = self._headers(delivery), self._preferences_url(delivery)
-        if not is_digest(delivery):
-            return self._ports.renderer.email(delivery, headers, preferences)
-        try:
-            items = digests.rendered(delivery.id)
-            return self._ports.renderer.digest(delivery, items, headers, preferences)
-        except DigestItemsFailed as failed:
-            digests.drop(delivery.id, failed.reasons)
-            items = digests.rendered(delivery.id)
-            return self._ports.renderer.digest(delivery, items, headers, preferences)
 
     async def _dead_letter(
         self, batch: DeliveryBatch, digests: DigestBatch, failed: Mapping[str, Exception]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.model.ids import event_of_delivery
 from service.model.ledger import (
     TRANSITIONS,
     WAITING,
@@ -19,8 +20,9 @@ from service.model.ledger import (
     is_open,
     sources_of,
 )
-from service.model.reasons import Reason
-from service.ports import Clock, DeliveryLog, DueSet, Ledger, LedgerScan
+from service.model.reasons import HELD_UNTIL_A_TIME, Reason
+from service.pipeline.operate.due_list import digest_of_item
+from service.ports import Clock, DeliveryLog, DigestWindows, DueSet, Ledger, LedgerScan
 
 _COMPLETE_STEPS = 10  # of longer histories the middle may have been cut out
 _CHUNK = 500
@@ -86,10 +88,18 @@ class Auditor:
     """
 
     def __init__(
-        self, ledger: Ledger, due: DueSet, scan: LedgerScan, clock: Clock, *, patience_s: float = 5.0
+        self,
+        ledger: Ledger,
+        due: DueSet,
+        windows: DigestWindows,
+        scan: LedgerScan,
+        clock: Clock,
+        *,
+        patience_s: float = 5.0,
     ) -> None:
         self._ledger = ledger
         self._due = due
+        self._windows = windows
         self._scan = scan
         self._clock = clock
         self._patience_s = patience_s
@@ -107,7 +117,7 @@ class Auditor:
         return report
 
     async def _check_ledger(self, report: AuditReport) -> list[Entry]:
-        """Count the ledger; return the deliveries that should be in the due set and are not."""
+        """Count the ledger; return the deliveries that should be in the due set or in a digest and are not."""
         suspects: list[Entry] = []
         events: set[str] = set()
         async for entries, unreadable in self._scan.ledger():
@@ -116,7 +126,7 @@ class Auditor:
             report.drift += (Drift("ledger", name, "the row cannot be read") for name in unreadable)
             for entry in entries:
                 self._check_entry(entry, report)
-            suspects += await self._without_due([e for e in entries if e.state in WAITING])
+            suspects += await self._missing(entries)
         report.events = len(events)
         return suspects
 
@@ -136,13 +146,37 @@ class Auditor:
                     report.drift.append(Drift("ledger", name, detail))
                 before = step.state
 
-    async def _without_due(self, entries: Sequence[Entry]) -> list[Entry]:
-        times = await self._due.times([entry.delivery for entry in entries])
-        return [entry for entry, at_ms in zip(entries, times, strict=True) if at_ms is None]
+    async def _missing(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those that wait, and are neither in the due set nor in a digest that is still to be sent.
+
+        One that is held for an operator waits for no record.
+        """
+        waiting = [
+            entry
+            for entry in entries
+            if entry.state in WAITING
+            and (entry.state is not State.held or entry.newest_step.reason in HELD_UNTIL_A_TIME)
+        ]
+        times = await self._due.times([entry.delivery for entry in waiting])
+        absent = [entry for entry, at_ms in zip(waiting, times, strict=True) if at_ms is None]
+        items = [entry for entry in absent if digest_of_item(entry)]
+        together = await self._in_digests(items)
+        return [entry for entry in absent if entry.delivery not in together]
+
+    async def _in_digests(self, items: Sequence[Entry]) -> set[str]:
+        """Return the items that are in the window of their digest, while the digest has not ended."""
+        digests = [digest_of_item(item) for item in items]
+        windows = await self._windows.digests_of([(item.recipient, item.delivery) for item in items])
+        entries = await self._ledger.entries_of([(event_of_delivery(one), one) for one in digests])
+        return {
+            item.delivery
+            for item, digest, window, entry in zip(items, digests, windows, entries, strict=True)
+            if digest == window and entry is not None and is_open(entry.state)
+        }
 
     async def _still_missing(self, suspects: Iterable[Entry]) -> list[Entry]:
         current = [await self._ledger.entry(entry.event, entry.delivery) for entry in suspects]
-        return await self._without_due([entry for entry in current if entry and entry.state in WAITING])
+        return await self._missing([entry for entry in current if entry])
 
     async def _report_missing(
         self, report: AuditReport, missing: Sequence[Entry], log: DeliveryLog | None
@@ -152,8 +186,10 @@ class Auditor:
             delivery = logged.get(entry.delivery)
             if delivery is not None:
                 again = delivery.replace(attempt=entry.newest_step.attempt)
-                await self._due.add([again], [self._clock.now_ms()], [entry.state])
-            detail = f"{entry.state} since {entry.newest_step.at_ms}, and not in the due set"
+                now_ms, reason = self._clock.now_ms(), entry.newest_step.reason
+                await self._due.add([again], [now_ms], [entry.state], [reason])
+            where = "the digest that it is put into" if digest_of_item(entry) else "the due set"
+            detail = f"{entry.state} since {entry.newest_step.at_ms}, and not in {where}"
             if log and delivery is None:
                 detail += "; the delivery is no longer in Kafka"
             name = f"{entry.event}:{entry.delivery}"

@@ -5,24 +5,23 @@ was cut off is completed by the same change again.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.ledger import ReplayKind, State, Transition, TransitionResult, is_open
 from service.model.reasons import Reason
 from service.model.topics import TopicNames
+from service.pipeline.holds import HOP_MS
 from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog
 from service.pipeline.operate.due_list import DueFilter, DueList, WaitingDelivery
 from service.pipeline.operate.operations import Progress, unobserved
 from service.ports import Clock, DigestWindows, DueSet, Ledger, MailLimits, Publisher
 
-_HOP_MS = 5 * 86_400_000
-"""The longest time in the due set: then a delivery is dispatched and held again, so that Kafka still has its record."""
 RETIMED, CANCELLED, ITEMS = "retimed", "cancelled", "items of cancelled digests"
 _TOO_LATE = "would expire before"
 _CHUNK = 200
@@ -132,7 +131,7 @@ class DueChanges:
         number = len(again)
         # The due set before the ledger: a crash between must not leave a delivery that waits for nothing.
         await self._due.add(
-            again, [min(at_ms, now_ms + _HOP_MS)] * number, [State.held] * number, [Reason.retimed] * number
+            again, [min(at_ms, now_ms + HOP_MS)] * number, [State.held] * number, [Reason.retimed] * number
         )
         transitions = [
             Transition(
@@ -143,8 +142,11 @@ class DueChanges:
         ]  # fmt: skip
         results = await self._ledger.transition(transitions)
         applied, refused = _by_result(again, transitions, results)
-        # What has ended is never dispatched again. One that is being sent may have been added by its worker meanwhile.
-        await self._due.drop([one.id for one, result in refused if _has_ended(result)])
+        # What has ended is never dispatched again. One that is being sent may have been added by its worker meanwhile,
+        # and the stage enters one that the ledger has lost again.
+        await self._due.drop(
+            [one.id for one, result in refused if result.state is not None and not is_open(result.state)]
+        )
         await self._publish(applied, at_ms)
         # They wait for no room any more.
         await self._limits.give_back(
@@ -154,8 +156,9 @@ class DueChanges:
         return +(counts + _by_now(Counter(result.state or "unknown" for _, result in refused)))
 
     async def _cancel(self, rows: Sequence[WaitingDelivery], detail: str) -> Counter[str]:
+        cut_off = {row.delivery.id for row in rows if row.state is State.skipped}
         # The digest itself first: once it cannot be sent, no item of it is sent either.
-        cancelled, counts = await self._end([row.delivery for row in rows], detail)
+        cancelled, counts = await self._end([row.delivery for row in rows], cut_off, detail)
         counts[CANCELLED] = len(cancelled)
         digests = [(one.recipient, one.id) for one in cancelled if is_digest(one)]
         for window in digests:
@@ -174,23 +177,23 @@ class DueChanges:
     async def _end_items(self, digest: str, items: Sequence[Delivery], detail: str) -> list[Delivery]:
         """Cancel the items that are in a digest by the ledger; return them."""
         entries = await self._ledger.entries_of([(one.event, one.id) for one in items])
-        return (
-            await self._end(
-                [
-                    one
-                    for one, entry in zip(items, entries, strict=True)
-                    if entry is not None
-                    and entry.state in {State.held, State.digested}
-                    and entry.newest_step.detail == digest
-                ],
-                detail,
-            )
-        )[0]
+        own, cut_off = list[Delivery](), set[str]()
+        for item, entry in zip(items, entries, strict=True):
+            # the step before that of a cancellation which was cut off
+            steps = entry.steps if entry else ()
+            is_ended = bool(steps) and steps[0].reason is Reason.by_operator
+            step = next(iter(steps[is_ended:]), None)
+            if step and step.state in {State.held, State.digested} and step.detail == digest:
+                own.append(item)
+                cut_off |= {item.id} if is_ended else set()
+        return (await self._end(own, cut_off, detail))[0]
 
-    async def _end(self, deliveries: Sequence[Delivery], detail: str) -> tuple[list[Delivery], Counter[str]]:
+    async def _end(
+        self, deliveries: Sequence[Delivery], cut_off: Set[str], detail: str
+    ) -> tuple[list[Delivery], Counter[str]]:
         """End deliveries in the ledger and publish it; return those that are cancelled, and the states of the others.
 
-        One that was cancelled before is published again: that may have been cut off.
+        `cut_off`: those that are cancelled already, which may not have been published.
         """
         now_ms = self._clock.now_ms()
         transitions = [
@@ -199,7 +202,7 @@ class DueChanges:
         ]
         results = await self._ledger.transition(transitions) if transitions else []
         applied, refused = _by_result(deliveries, transitions, results)
-        again = {one.id for one, result in refused if result.state is State.skipped}
+        again = {one.id for one, _ in refused} & cut_off
         applied += [pair for pair in zip(deliveries, transitions, strict=True) if pair[0].id in again]
         await self._publish(applied)
         others = Counter(result.state or "unknown" for one, result in refused if one.id not in again)
@@ -227,10 +230,6 @@ def _by_result(
         else:
             refused.append((delivery, result))
     return applied, refused
-
-
-def _has_ended(result: TransitionResult) -> bool:
-    return result.state is None or not is_open(result.state)
 
 
 def _by_now(states: Counter[str]) -> Counter[str]:

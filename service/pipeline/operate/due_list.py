@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.ids import event_of_delivery, is_delivery_id, is_event_key
 from service.model.ledger import Entry, State, is_open
 from service.model.operation import pseudonym

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
+import orjson
+
 from service.model.address import mailbox
 from service.model.ledger import State, Transition, sources_of
 from service.model.outcome import Outcome
@@ -64,6 +66,16 @@ async def export(subject: DataSubject, refs: Iterable[DeliveryRef], ports: Priva
         "inbox": [item for name in sorted(subject.ids) for item in await ports.personal.entries(name)],
         "ledger": [entry for entry in entries if entry],
         "due": {delivery: at for (_, delivery), at in zip(pairs, times, strict=True) if at is not None},
+        "digests": {
+            digest: [orjson.loads(item.to_bytes()) for item in items]
+            for name in sorted(subject.ids)
+            for digest, items in (await ports.personal.digests(name)).items()
+        },
+        "mails": {
+            delivery: at_ms
+            for name in sorted(subject.ids)
+            for delivery, at_ms in (await ports.personal.mails(name)).items()
+        },
     }
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from service.model.catalogue import Catalogue, Lane
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.ledger import REPLAY_TRANSITIONS, RETRIED, ReplayKind, State, Transition
 from service.model.outcome import Outcome
 from service.model.reasons import HELD_UNTIL_A_TIME, Reason

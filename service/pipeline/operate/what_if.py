@@ -13,6 +13,7 @@ from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
 from service.model.ledger import State
 from service.model.record import Record
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.email.recheck import recheck
 from service.pipeline.operate.table_overlay import OverlaidTables, TableOverlay
 from service.pipeline.resolve import ingest
@@ -43,8 +44,16 @@ class WhatIf:
     """Predictions as documents that JSON can hold; addresses are in `address` fields, which the caller masks."""
 
     def __init__(
-        self, catalogue: Catalogue, tables: Tables, inbox: Inbox, log: EventLog, clock: Clock
+        self,
+        catalogue: Catalogue,
+        tables: Tables,
+        inbox: Inbox,
+        log: EventLog,
+        *,
+        allowances: Allowances,
+        clock: Clock,
     ) -> None:
+        self._allowances = allowances
         self._catalogue = catalogue
         self._tables = tables
         self._inbox = inbox
@@ -130,6 +139,8 @@ class WhatIf:
             ]
             # The order of the pipeline: resolve decides before the recheck, which decides queued mail once more.
             last = await recheck(mail, self._catalogue, tables, _NoSupersedes(), self._inbox, now_ms=at_ms)
+            if now_ms is not None:  # how much mail there was in the past is not kept
+                last = await self._allowances.predict(last, now_ms)
             rechecked = {checked.delivery.id: checked.decision for checked in last}
             for delivery, first in decided:
                 scheduled = None

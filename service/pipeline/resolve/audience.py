@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from service.model.calendar import QuietHours
 from service.model.catalogue import Audience, AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.event import Event
+from service.model.holds.calendar import QuietHours
 from service.model.ids import address_pseudonym
 from service.model.keys import GroupKey
 from service.model.recipient import Choice, Contact, Recipient

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from msgspec import Raw
 
 from service.model.address import mailbox
-from service.model.calendar import next_local_ms
 from service.model.catalogue import AudienceRule, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery, json_document
 from service.model.event import Event
+from service.model.holds.calendar import next_local_ms
 from service.model.ids import delivery_id, reminder_id
 from service.model.ledger import State
 from service.model.reasons import Reason

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from service.model.calendar import Frequency, next_digest_ms, quiet_until_ms
 from service.model.catalogue import Lane, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
+from service.model.holds.calendar import Frequency, next_digest_ms, quiet_until_ms
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import Choice, preference_key

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
-from service.model.calendar import Frequency, QuietHours
 from service.model.catalogue import AudienceRule, Catalogue, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
+from service.model.holds.calendar import Frequency, QuietHours
 from service.model.ids import address_pseudonym
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Recipient, preference_key

@@ -8,8 +8,8 @@ undo it.
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from service.model.calendar import Frequency
 from service.model.catalogue import Catalogue, NotificationType
+from service.model.holds.calendar import Frequency
 from service.model.recipient import Choice, Contact, Recipient, preference_key, row_bytes
 from service.model.record import Message, Record
 from service.model.topics import TopicNames

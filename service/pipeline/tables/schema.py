@@ -12,8 +12,8 @@ from pydantic import AfterValidator, FailFast, Field, StringConstraints, Validat
 
 from service.model.access import Account, ApiKey
 from service.model.address import check_address
-from service.model.calendar import Frequency
 from service.model.channels import CHANNELS, Channel
+from service.model.holds.calendar import Frequency
 from service.model.ids import address_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient

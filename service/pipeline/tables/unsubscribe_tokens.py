@@ -16,7 +16,7 @@ from itsdangerous.signer import SigningAlgorithm
 
 from service.model.catalogue import Catalogue
 from service.model.delivery import Delivery
-from service.model.digest import is_digest
+from service.model.holds.digest import is_digest
 from service.model.ids import address_key
 from service.model.unsubscribe import unsubscribe_account, unsubscribe_key, unsubscribe_key_of
 from service.pipeline.tables.token_cipher import TokenCipher

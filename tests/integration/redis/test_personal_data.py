@@ -3,15 +3,31 @@
 from redis.asyncio import Redis
 
 from service.adapters.redis.client import Store
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
+from service.adapters.redis.delivery.due import RedisDueSet
+from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.adapters.redis.inbox.inbox import RedisInbox
 from service.adapters.redis.ledger.ledger import RedisLedger
 from service.adapters.redis.operate.personal_data import RedisPersonalData
+from service.model.catalogue import AudienceRule, Lane
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.event import Event
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.reasons import Reason
-from service.ports import EventHead, InboxItem
+from service.ports import EventHead, InboxItem, LimitedMail, MailAllowance
 from tests.fakes.clock import FakeClock
+
+
+def delivery_of(n: int) -> Delivery:
+    event = event_key("d", str(n))
+    return Delivery(
+        id=delivery_id(event, "alice", "email"), event=event, event_id=str(n), source="d", type="overbid",
+        channel=Channel.email, recipient="alice", rule=AudienceRule.users, created_ms=1, received_ms=n,
+        deadline_ms=9 * 10**12,
+    )  # fmt: skip
 
 
 async def test_no_key_or_value_is_left(store: Store, raw: "Redis[bytes]") -> None:
@@ -51,11 +67,28 @@ async def test_no_key_or_value_is_left(store: Store, raw: "Redis[bytes]") -> Non
     await inbox.mark_read("alice", ["i1", "i2"], 5)
     await inbox.remove("alice", ["i619"])
 
+    windows, limits = RedisDigestWindows(store), RedisMailLimits(store)
+    waiting = [delivery_of(n) for n in range(3)]
+    digest = digest_of(waiting[0], "g", 5, 9 * 10**12)
+    await windows.add([DigestItem(one, "g|", digest, 9 * 10**12) for one in waiting])
+    await limits.take(
+        [
+            LimitedMail("alice", one.id, "overbid", Lane.normal, MailAllowance(hour=2, type_day=2))
+            for one in waiting
+        ],
+        9,
+    )
+    await RedisDueSet(store).add([digest], [9 * 10**12], [State.held], [Reason.digest])
+
+    assert {name: list(of) for name, of in (await personal.digests("alice")).items()} == {digest.id: waiting}
+    assert await personal.mails("alice") == {one.id: 9 for one in waiting[:2]}
+    assert await personal.digests("bob") == await personal.mails("bob") == {}
     assert [item.id for item in await personal.entries("alice")] == [item.id for item in items[:619]]
     pairs = await personal.deliveries("alice")
     assert len(pairs) == 2
     assert await personal.anonymise([*pairs, (pairs[0][0], "0" * 24)], "erased-1") == 2
     await inbox.remove("alice", [item.id for item in items])
+    await RedisDueSet(store).drop([digest.id])
     await personal.forget("alice")
 
     prefix = store.keys.prefix

@@ -7,7 +7,9 @@ import orjson
 import pytest
 
 from service.model.recipient import Recipient
+from service.pipeline.email.allowances import NO_LIMIT, Allowances
 from service.pipeline.operate.what_if import WhatIf
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.record_log import FakeRecordLog
 from tests.support.api_fixture import ApiFixture
 from tests.unit.console.conftest import SAME_ORIGIN, current, signed_in
@@ -30,7 +32,9 @@ async def alice(api: ApiFixture) -> None:
     """Put a recipient into the tables, and predictions into the API."""
     deps = api.deps
     log = FakeRecordLog(api.publisher.records)
-    what_if = WhatIf(deps.catalogue, api.tables, deps.inbox, _Events(log), api.clock)
+    allowances = Allowances(deps.catalogue, FakeMailLimits(), NO_LIMIT)
+    events = _Events(log)
+    what_if = WhatIf(deps.catalogue, api.tables, deps.inbox, events, allowances=allowances, clock=api.clock)
     api.app.state.deps = replace(deps, what_if=what_if)
     await deps.writer.recipient("alice", lambda _: Recipient(id="alice", address="alice@example.com"))
     signed_in(api, "viewer")

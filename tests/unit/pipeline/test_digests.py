@@ -5,22 +5,25 @@ import pytest
 from service.model.catalogue import DIGEST, DIGEST_TYPE, AudienceRule, Catalogue, DigestRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import digest_of
+from service.model.holds.digest import digest_of
 from service.model.ids import address_pseudonym, delivery_id, event_key
 from service.model.ledger import NewEntry, ReplayKind, State, Transition
 from service.model.operation import OperationKind
 from service.model.reasons import Reason
+from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Record
 from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.from_log import event_of
+from service.pipeline.holds import HeldDelivery, Holds
 from service.pipeline.lost_deliveries import LostDeliveries
 from service.pipeline.operate.audit_log import OperationLog
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.replay import LatestOutcome, PlannedReplay, Replayer
+from service.pipeline.resolve.precedence import Decision
 from service.pipeline.resolve.read import IncomingEvent
-from service.ports import EventHead
+from service.ports import EventHead, MailAllowance, Unavailable
 from tests.support.catalogues import small_catalogue
 from tests.support.fake_pipeline import TOPICS, FakePipeline
 from tests.unit.pipeline.operate.test_rebuild import NOW, Rig
@@ -160,3 +163,61 @@ async def test_a_digest_is_not_replayed() -> None:
     assert dict(await replayer(planned, ReplayKind.missed, log)) == {
         "digests, whose items can be replayed": 1
     }
+
+
+def _held(pipeline: FakePipeline, number: int) -> HeldDelivery:
+    """Return an item of Alice's weekly digest that is due in a week."""
+    now_ms = pipeline.clock.now_ms()
+    event = event_key("/t", f"news-{number}")
+    item = digest(now_ms).replace(
+        id=delivery_id(event, "alice", Channel.email),
+        event=event,
+        event_id=f"news-{number}",
+        type="weekly_news",
+    )
+    decision = Decision(State.held, Reason.digest, "", now_ms + 7 * DAY_MS, "news|weekly")
+    return HeldDelivery(item, decision)
+
+
+async def test_a_window_whose_worker_died_is_completed_by_its_next_item() -> None:
+    """The item that opened it may have ended meanwhile: the others are not held for ever."""
+    pipeline = FakePipeline()
+    holds = Holds(pipeline.due, pipeline.windows, pipeline.ledger, TOPICS, pipeline.clock)
+    first, second, third = (_held(pipeline, number) for number in (1, 2, 3))
+    pipeline.due.outage.reason = "redis: unavailable"
+    with pytest.raises(Unavailable):
+        await holds.store([first])
+    pipeline.due.outage.reason = None
+    assert await pipeline.due.count() == 0
+
+    pipeline.clock.advance(1000)
+    stored = await holds.store([second])
+    (decision,) = stored.decisions
+    one = digest_of(first.delivery, "news", first.delivery.received_ms)
+    assert decision.detail == one.id
+    assert await pipeline.due.times([one.id]) == [pipeline.clock.now_ms()]
+    entry = await pipeline.ledger.entry(one.event, one.id)
+    assert entry is not None
+    assert entry.state is State.held
+    assert len(stored.messages) == 1
+    pipeline.clock.advance(1000)
+    assert not (await holds.store([third])).messages
+
+
+async def test_a_mail_that_was_sent_keeps_its_room() -> None:
+    """Its record is read again when its recipient wants no more of them: that frees nothing."""
+    pipeline = FakePipeline()
+    await pipeline.seed()
+    pipeline.allowance = MailAllowance(hour=1)
+    pipeline.build("worker-1")
+    event = {"type": "winner", "recipients": ["alice"], "data": {"lot_id": "1"}}
+    await pipeline.ingest(event | {"id": "1"})
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+    assert len(pipeline.transport.accepted) == 1
+    off = {preference_key("winner", "email"): Choice(on=False)}
+    row = Recipient(id="alice", address="alice@example.com", preferences=off, version=2)
+    await pipeline.tables.put_recipients([row])
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+    await pipeline.ingest(event | {"id": "2", "type": "direct_sale_rejected"})
+    await pipeline.run(pipeline.deliver_email, pipeline.email_records())
+    assert len(pipeline.transport.accepted) == 1

@@ -6,7 +6,7 @@ from service.adapters.redis.client import Store
 from service.adapters.redis.script_batch import CHUNK, Script, ScriptBatch
 from service.adapters.redis.unreadable_rows import readable
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem
+from service.model.holds.digest import DigestItem
 from service.model.ids import DELIVERY_BYTES
 from service.ports import DigestContent, DigestPlace
 from service.ports.turns import Turns
@@ -73,6 +73,14 @@ class RedisDigestWindows:
         return await self._store.pipeline(
             [("LLEN", f"{keys.digests(recipient)}:{digest}") for recipient, digest in digests]
         )
+
+    async def digests_of(self, items: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the digest in whose window each (recipient, item) is; empty for one that is in none."""
+        keys = self._store.keys
+        digests = await self._store.pipeline(
+            [("HGET", f"{keys.digests(recipient)}:items", bytes.fromhex(item)) for recipient, item in items]
+        )
+        return [(digest or b"").decode() for digest in digests]
 
     async def restore(self, digest: Delivery, window: str, items: Sequence[Delivery], due_ms: int) -> None:
         """Put items into a certain digest; one that is in another digest leaves that. `due_ms` 0: it is sealed."""

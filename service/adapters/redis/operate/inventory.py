@@ -33,6 +33,7 @@ TABLES = (
     "withdrawals",
     "soft-bounces",
     "due",
+    "digests",
 )
 _KEYS_A_CALL = 100
 # letter of the hash tag and suffix of a key → its table, the command that reads it
@@ -48,6 +49,7 @@ _TABLE_OF: Mapping[tuple[str, str], tuple[str, str]] = {
     ("k", "keys"): ("api-keys", "HGETALL"),
     ("r", "inbox"): ("inbox", "HGETALL"),
     ("d", "due"): ("due", "ZRANGE"),
+    ("r", "digests:items"): ("digests", "HGETALL"),
 }
 _KEY = re.compile(r"\{([a-z])(?::(.*))?\}(?::(.*))?", re.DOTALL)
 
@@ -123,7 +125,7 @@ def _rows(table: str, reply: Any) -> Iterator[tuple[str, bytes]]:
     match table:
         case "contacts" | "api-keys":
             yield from ((table, row) for row in reply.values())
-        case "inbox":
+        case "inbox" | "digests":
             yield from ((table, item + b"\0" + entry) for item, entry in reply.items())
         case "due":
             yield from ((table, delivery) for delivery in reply)

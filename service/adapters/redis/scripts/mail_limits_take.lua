@@ -1,6 +1,6 @@
 -- Counts mails of recipients within their limits of an hour and a day, or says when there will be room.
 -- KEYS     counts of recipients
--- ARGV     now (ms); for each key: n, then n times: delivery, type, number of its lane, most mails an hour, a day, of
+-- ARGV     now (ms), 1 to count the mails or 0 only to look; for each key: n, then n times: delivery, type, number of its lane, most mails an hour, a day, of
 --          its type an hour, a day (0: no limit), 1 if it is never held
 -- Returns  for each delivery 0 if it may be sent now, else when there will be room (ms)
 -- Atomic   two workers that count at once must not both take the last room
@@ -87,7 +87,7 @@ end
 
 -- Returns when a scope has room for a mail, which keeps the room of its earlier attempt; 0 for now.
 local function room_for(scope, id, order, now)
-  local own = tonumber(redis.call('ZSCORE', scope.key, id) or 0)
+  local own = tonumber(redis.call('ZSCORE', scope.key, id)) or -math.huge
   if own > now - HOUR then return 0 end
   local ahead = redis.call('ZCOUNT', scope.key .. ':waiting', '-inf', '(' .. string.format('%.0f', order))
   return room(scope.key, scope.hour, own > now - DAY and 0 or scope.day, now, ahead)
@@ -97,7 +97,7 @@ local function expire(key)
   redis.call('EXPIRE', key, KEEP)
 end
 
-local function take(scopes, id, lane, exempt, clock)
+local function take(scopes, id, lane, exempt, clock, counts)
   local now = newest_ms(scopes, clock)
   for _, scope in ipairs(scopes) do clean(scope, now) end
   local order, waits = order_of(scopes, id, lane, now)
@@ -106,6 +106,7 @@ local function take(scopes, id, lane, exempt, clock)
     local scope_at = room_for(scope, id, order, now)
     if scope_at > at then at, last = scope_at, scope end
   end
+  if not counts then return at end
   for _, scope in ipairs(scopes) do
     if at == 0 then
       redis.call('ZADD', scope.key, now, id)
@@ -124,7 +125,8 @@ local function take(scopes, id, lane, exempt, clock)
   return at
 end
 
-local a, out = 2, {}
+local counts = ARGV[2] == '1'
+local a, out = 3, {}
 for _, key in ipairs(KEYS) do
   local n = tonumber(ARGV[a])
   a = a + 1
@@ -134,10 +136,12 @@ for _, key in ipairs(KEYS) do
     if limits[1] + limits[2] > 0 then scopes[1] = { key = key, hour = limits[1], day = limits[2] } end
     if limits[3] + limits[4] > 0 then
       scopes[#scopes + 1] = { key = key .. ':type:' .. ARGV[a + 1], hour = limits[3], day = limits[4] }
-      redis.call('SADD', key .. ':types', ARGV[a + 1])
-      expire(key .. ':types')
+      if counts then
+        redis.call('SADD', key .. ':types', ARGV[a + 1])
+        expire(key .. ':types')
+      end
     end
-    out[#out + 1] = take(scopes, ARGV[a], tonumber(ARGV[a + 2]), ARGV[a + 7] == '1', tonumber(ARGV[1]))
+    out[#out + 1] = take(scopes, ARGV[a], tonumber(ARGV[a + 2]), ARGV[a + 7] == '1', tonumber(ARGV[1]), counts)
     a = a + 8
   end
 end

@@ -6,7 +6,7 @@ from typing import TypeGuard, TypeVar
 
 from service.adapters.redis.unreadable_rows import readable
 from service.model.access import Account
-from service.model.calendar import QuietHours
+from service.model.holds.calendar import QuietHours
 from service.model.recipient import Contact, Group, Recipient
 from service.model.suppression import UNREADABLE, Suppression
 

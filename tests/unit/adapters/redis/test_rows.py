@@ -28,5 +28,7 @@ def test_scripts_allow_the_transitions_of_the_model() -> None:
     assert {to: set(states) for to, states in allowed_by_script.items()} == {
         to: set(sources_of(to)) for to in State
     }
-    replayable = {kind: {STATES[code - 1] for code in codes} for kind, codes in REPLAYABLE.items()}
-    assert replayable == {kind: set(sources_of(State.queued, kind)) for kind in REPLAY_TRANSITIONS}
+    replayable = {key: {STATES[code - 1] for code in codes} for key, codes in REPLAYABLE.items()}
+    assert replayable == {
+        (kind, to): set(sources_of(to, kind)) for kind in REPLAY_TRANSITIONS for to in State
+    }

@@ -139,9 +139,9 @@ def test_headers_follow_the_type_and_the_brand(tmp_path: Path) -> None:
     account = {"rule": AudienceRule.account, "matched": "acme"}
 
     for type_ in ("reset_password", "new_account", "overbid"):
-        assert parts._headers(make_delivery(type=type_)) == {}
-    plain = parts._headers(make_delivery(type="winner"))
-    branded = parts._headers(make_delivery(type="payment", **account))
+        assert parts.mail_links.headers(make_delivery(type=type_)) == {}
+    plain = parts.mail_links.headers(make_delivery(type="winner"))
+    branded = parts.mail_links.headers(make_delivery(type="payment", **account))
     assert set(plain) == set(branded) == {"List-Unsubscribe", "List-Unsubscribe-Post"}
     assert "?" not in plain["List-Unsubscribe"]
     assert branded["List-Unsubscribe"].endswith("?brand=acme>")

@@ -11,7 +11,7 @@ from service.adapters.templates import TemplateFault, TemplateRenderer, digest_s
 from service.adapters.templates.preview import render_sample
 from service.model.catalogue import Catalogue, DigestRule, NotificationType
 from service.model.delivery import Delivery, json_document
-from service.model.digest import digest_of
+from service.model.holds.digest import digest_of
 from service.pages.brand import Brands, BrandTable
 from service.ports import DigestItemsFailed, RenderFailed
 from service.settings import MailSettings, TemplateSettings, templates_directory

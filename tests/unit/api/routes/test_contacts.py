@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.model.calendar import Frequency
+from service.model.holds.calendar import Frequency
 from service.model.recipient import Choice, Contact
 from service.settings.limits import LimitSettings
 from tests.fakes.tables import FakeTables

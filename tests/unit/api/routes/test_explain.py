@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.model.operation import Operation, pseudonym
+from service.pipeline.email.allowances import NO_LIMIT, Allowances
 from service.pipeline.operate.explain import Explainer
 from service.pipeline.operate.problems import Observer
 from service.pipeline.operate.what_if import WhatIf
@@ -15,6 +16,7 @@ from tests.fakes.address_search import FakeAddressSearch
 from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.fan_outs import FakeFanOuts
+from tests.fakes.mail_limits import FakeMailLimits
 from tests.fakes.supersede_index import FakeSupersedeIndex
 from tests.fakes.tables import FakeTables
 from tests.fakes.withdrawals import FakeWithdrawals
@@ -59,7 +61,8 @@ async def resolved(api: ApiFixture) -> ApiFixture:
         observer=Observer(FakeWorkerReports(), FakeTables(), due, deps.clock),
         clock=deps.clock,
     )  # type: ignore[arg-type]
-    what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, deps.clock)
+    allowances = Allowances(deps.catalogue, FakeMailLimits(), NO_LIMIT)
+    what_if = WhatIf(deps.catalogue, tables, deps.inbox, log, allowances=allowances, clock=deps.clock)
     api.app.state.deps = replace(deps, explain=explain, what_if=what_if)
     return api
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from service.model.access import Account
-from service.model.calendar import WEEK, QuietWindow
 from service.model.catalogue import AudienceRule
+from service.model.holds.calendar import WEEK, QuietWindow
 from service.model.ids import address_pseudonym
 from service.model.reasons import Reason
 from service.model.recipient import Contact, Group, Recipient

@@ -7,8 +7,8 @@ import pytest
 from service.cli.importing.row_reader import Refusal
 from service.cli.importing.row_validation import recipient_of
 from service.cli.support.factories import load_catalogue
-from service.model.calendar import QuietWindow
 from service.model.catalogue import Catalogue
+from service.model.holds.calendar import QuietWindow
 from service.settings import Settings
 
 

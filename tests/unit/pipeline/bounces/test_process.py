@@ -3,7 +3,7 @@
 import pytest
 
 from service.model.delivery import Delivery
-from service.model.digest import digest_of
+from service.model.holds.digest import digest_of
 from service.model.ids import address_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.outcome import Outcome

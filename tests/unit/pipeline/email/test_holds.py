@@ -1,119 +1,23 @@
 """Mail that waits: for its time, for the end of quiet hours, for room within a limit, for an unread notification."""
 
-from typing import Any
-
 import pytest
 
-from service.model.catalogue import Catalogue, NotificationType
 from service.model.ids import delivery_id, event_key
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
-from service.model.recipient import Choice, Recipient
+from service.model.recipient import Choice
 from service.ports import MailAllowance
-from tests.support.catalogues import small_catalogue
-from tests.support.fake_pipeline import FakePipeline
-
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-NOON = 1_796_040_000_000
-"""2026-11-30 12:00 UTC, a Monday."""
-TYPES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "urgent": {"lane": "high"},
-    "must": {"mandatory": True},
-    "news": {"digest": {"group": "bids", "key": "{lot_id}"}, "meta": {"lot_id": {"required": False}}},
-    "batched": {"digest": {"group": "bids", "wait": 600}},
-    "capped": {"limit": {"hour": 2}},
-    "dropped": {"limit": {"hour": 1, "over": "skip"}},
-    "unread_first": {"mail_if_unread": 900},
-    "nagging": {"reminders": {"every": 3600, "most": 2}},
-    "office": {"schedule": {"at": "09:00", "days": ["mon", "tue"]}},
-    "later": {"schedule": {"delay": 1800}},
-}
-
-
-def catalogue() -> Catalogue:
-    """Return the small catalogue with the types above."""
-    base = {
-        "domain": "test",
-        "title": "t",
-        "description": "",
-        "audience": ({"kind": "users"},),
-        "channels": ("email", "inbox"),
-        "retention": 30 * 86_400,
-    }
-    types = {
-        name: NotificationType.model_validate(base | {"name": name} | own) for name, own in TYPES.items()
-    }
-    return Catalogue({one.name: one for one in small_catalogue()} | types)
-
-
-class Rig(FakePipeline):
-    """A pipeline at noon of a Monday, with one recipient."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.catalogue = catalogue()
-        self.clock.now = NOON
-        self.build("worker-1")
-        self.offsets: dict[str, int] = {}
-
-    async def recipient(self, **fields: Any) -> None:
-        """Write alice's row."""
-        row = {"id": "alice", "address": "alice@example.com", "version": self.clock.now_ms()}
-        await self.tables.put_recipients([Recipient.model_validate(row | fields)])
-
-    async def notify(self, type_name: str, number: int = 1, **fields: Any) -> None:
-        """Publish an event for alice, and run all stages on what is new."""
-        event = {"id": f"{type_name}-{number}", "type": type_name, "recipients": ["alice"], "data": {}}
-        await self.ingest(event | fields)
-        await self.work()
-
-    async def work(self) -> None:
-        """Dispatch what is due, and run the stages until nothing is new."""
-        while True:
-            dispatched = await self.schedule.run_once()
-            ran = 0
-            for topic, handler in (
-                ("dispatch.inbox", self.deliver_inbox),
-                ("dispatch.email.high", self.deliver_email),
-                ("dispatch.email.normal", self.deliver_email),
-            ):
-                records = self.records(topic)[self.offsets.get(topic, 0) :]
-                self.offsets[topic] = self.offsets.get(topic, 0) + len(records)
-                ran += len(records)
-                if records:
-                    await self.run(handler, records)
-            if not (dispatched or ran):
-                return
-
-    async def at(self, ms: int) -> None:
-        """Let time pass until then, and work."""
-        self.clock.now = ms
-        await self.work()
-
-    async def state(self, type_name: str, number: int = 1, channel: str = "email") -> tuple[str, str]:
-        """Return state and reason of a delivery of alice."""
-        return (await self.states(f"{type_name}-{number}"))["alice", channel]
-
-    async def read(self, type_name: str, number: int = 1) -> None:
-        """Mark alice's notification of an event as read."""
-        id_ = delivery_id(event_key("/t", f"{type_name}-{number}"), "alice", "inbox")
-        await self.inbox.mark_read("alice", [id_], self.clock.now_ms())
-
-    def mails(self) -> list[str]:
-        """Return the subjects of the messages that were sent, in order."""
-        texts = [mail.content.decode() for mail in self.transport.accepted]
-        return [text.split("Subject: ")[1].split("\r\n")[0] for text in texts]
+from tests.support.held_pipeline import DAY, HOUR, MINUTE, NOON, HeldPipeline
 
 
 @pytest.fixture
-async def rig() -> Rig:
-    rig = Rig()
+async def rig() -> HeldPipeline:
+    rig = HeldPipeline()
     await rig.recipient()
     return rig
 
 
-async def test_an_event_is_delivered_at_its_time_on_every_channel(rig: Rig) -> None:
+async def test_an_event_is_delivered_at_its_time_on_every_channel(rig: HeldPipeline) -> None:
     """`deliverat` holds mail and inbox entry."""
     await rig.notify("plain", deliverat="2026-11-30T13:00:00Z")
 
@@ -126,14 +30,14 @@ async def test_an_event_is_delivered_at_its_time_on_every_channel(rig: Rig) -> N
     assert await rig.state("plain", channel="inbox") == ("delivered", "")
 
 
-async def test_a_deadline_before_the_time_ends_it_at_once(rig: Rig) -> None:
+async def test_a_deadline_before_the_time_ends_it_at_once(rig: HeldPipeline) -> None:
     """Nothing waits for a time that comes too late."""
     await rig.notify("plain", deliverat="2026-11-30T13:00:00Z", expires="2026-11-30T12:30:00Z")
 
     assert await rig.state("plain") == ("expired", "past_deadline")
 
 
-async def test_the_time_to_live_counts_from_the_time_of_delivery(rig: Rig) -> None:
+async def test_the_time_to_live_counts_from_the_time_of_delivery(rig: HeldPipeline) -> None:
     """An event for next week does not expire tomorrow; it passes through Kafka again on the way."""
     await rig.notify("plain", deliverat="2026-12-12T12:00:00Z")
     for day in range(1, 12):
@@ -147,7 +51,7 @@ async def test_the_time_to_live_counts_from_the_time_of_delivery(rig: Rig) -> No
 @pytest.mark.parametrize(
     ("type_name", "sent_ms"), [("later", NOON + HOUR // 2), ("office", NOON + 20 * HOUR)]
 )
-async def test_a_type_has_a_schedule_of_its_own(rig: Rig, type_name: str, sent_ms: int) -> None:
+async def test_a_type_has_a_schedule_of_its_own(rig: HeldPipeline, type_name: str, sent_ms: int) -> None:
     """After a delay, or at the next local time in the recipient's zone."""
     await rig.recipient(timezone="Europe/Vienna")
     await rig.notify(type_name)
@@ -158,7 +62,7 @@ async def test_a_type_has_a_schedule_of_its_own(rig: Rig, type_name: str, sent_m
     assert rig.mails() == [type_name]
 
 
-async def test_quiet_hours_hold_mail_and_no_inbox_entry(rig: Rig) -> None:
+async def test_quiet_hours_hold_mail_and_no_inbox_entry(rig: HeldPipeline) -> None:
     """Held mail goes at the end of the window."""
     await rig.recipient(timezone="Europe/Vienna", quiet_hours=[{"start": "12:30", "end": "14:00"}])
     await rig.notify("plain")
@@ -170,7 +74,7 @@ async def test_quiet_hours_hold_mail_and_no_inbox_entry(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("type_name", ["urgent", "must"])
-async def test_urgent_and_mandatory_mail_passes_quiet_hours(rig: Rig, type_name: str) -> None:
+async def test_urgent_and_mandatory_mail_passes_quiet_hours(rig: HeldPipeline, type_name: str) -> None:
     """The lane `high` and mandatory types are exempt."""
     await rig.recipient(quiet_hours=[{"start": "11:00", "end": "14:00"}])
     await rig.notify(type_name)
@@ -178,7 +82,7 @@ async def test_urgent_and_mandatory_mail_passes_quiet_hours(rig: Rig, type_name:
     assert rig.mails() == [type_name]
 
 
-async def test_other_quiet_hours_count_as_soon_as_the_delivery_is_hastened(rig: Rig) -> None:
+async def test_other_quiet_hours_count_as_soon_as_the_delivery_is_hastened(rig: HeldPipeline) -> None:
     """What is held is decided again."""
     await rig.recipient(quiet_hours=[{"start": "11:00", "end": "14:00"}])
     await rig.notify("plain")
@@ -192,7 +96,7 @@ async def test_other_quiet_hours_count_as_soon_as_the_delivery_is_hastened(rig: 
     assert rig.mails() == ["plain"]
 
 
-async def test_a_limit_holds_what_is_over_it_and_loses_nothing(rig: Rig) -> None:
+async def test_a_limit_holds_what_is_over_it_and_loses_nothing(rig: HeldPipeline) -> None:
     """Two an hour: the third waits for room."""
     for number in range(5):
         await rig.notify("capped", number)
@@ -204,7 +108,7 @@ async def test_a_limit_holds_what_is_over_it_and_loses_nothing(rig: Rig) -> None
     assert rig.mails() == ["capped"] * 5
 
 
-async def test_a_type_may_skip_what_is_over_its_limit(rig: Rig) -> None:
+async def test_a_type_may_skip_what_is_over_its_limit(rig: HeldPipeline) -> None:
     """The ledger says so."""
     await rig.notify("dropped", 1)
     await rig.notify("dropped", 2)
@@ -212,7 +116,7 @@ async def test_a_type_may_skip_what_is_over_its_limit(rig: Rig) -> None:
     assert await rig.state("dropped", 2) == ("skipped", "limit")
 
 
-async def test_mail_of_all_types_counts_and_mandatory_mail_passes(rig: Rig) -> None:
+async def test_mail_of_all_types_counts_and_mandatory_mail_passes(rig: HeldPipeline) -> None:
     """One an hour of all types together."""
     rig.allowance = MailAllowance(hour=1)
     rig.build("worker-2")
@@ -224,7 +128,7 @@ async def test_mail_of_all_types_counts_and_mandatory_mail_passes(rig: Rig) -> N
     assert await rig.state("urgent") == ("held", "limit")
 
 
-async def test_mail_follows_only_if_the_notification_is_unread(rig: Rig) -> None:
+async def test_mail_follows_only_if_the_notification_is_unread(rig: HeldPipeline) -> None:
     """Inbox first; reading it ends the mail."""
     await rig.notify("unread_first", 1)
     await rig.notify("unread_first", 2)
@@ -235,7 +139,7 @@ async def test_mail_follows_only_if_the_notification_is_unread(rig: Rig) -> None
     assert rig.mails() == ["unread_first"]
 
 
-async def test_reminders_stop_when_the_notification_is_read(rig: Rig) -> None:
+async def test_reminders_stop_when_the_notification_is_read(rig: HeldPipeline) -> None:
     """Twice at most, one hour after another."""
     await rig.notify("nagging")
     assert rig.mails() == ["nagging"]
@@ -246,7 +150,7 @@ async def test_reminders_stop_when_the_notification_is_read(rig: Rig) -> None:
     assert rig.mails() == ["nagging"] * 2
 
 
-async def test_reminders_stop_when_the_event_is_withdrawn(rig: Rig) -> None:
+async def test_reminders_stop_when_the_event_is_withdrawn(rig: HeldPipeline) -> None:
     """None is left in the due set."""
     await rig.notify("nagging")
     await rig.ingest({"id": "w", "type": "withdraw", "data": {"id": "nagging-1"}})
@@ -256,7 +160,7 @@ async def test_reminders_stop_when_the_event_is_withdrawn(rig: Rig) -> None:
     assert await rig.due.count() == 0
 
 
-async def test_a_withdrawn_event_leaves_the_due_set_on_every_channel(rig: Rig) -> None:
+async def test_a_withdrawn_event_leaves_the_due_set_on_every_channel(rig: HeldPipeline) -> None:
     """Held entries of inboxes, too."""
     await rig.notify("plain", deliverat="2026-11-30T13:00:00Z")
     await rig.ingest({"id": "w", "type": "withdraw", "data": {"id": "plain-1"}})
@@ -266,8 +170,8 @@ async def test_a_withdrawn_event_leaves_the_due_set_on_every_channel(rig: Rig) -
     assert rig.mails() == []
 
 
-async def test_items_go_together_at_the_time_of_the_digest(rig: Rig) -> None:
-    """Hourly: on the hour, in one message, and the ledger says in which."""
+async def test_items_go_together_at_the_time_of_the_digest(rig: HeldPipeline) -> None:
+    """Hourly: on the hour, in one message, and the ledger says in which (ADR 16)."""
     await rig.recipient(preferences={"news:email": Choice(on=True, frequency="hourly")})
     rig.clock.now = NOON + 10 * MINUTE
     for number in range(3):
@@ -285,7 +189,7 @@ async def test_items_go_together_at_the_time_of_the_digest(rig: Rig) -> None:
     assert not rig.windows.windows
 
 
-async def test_what_quiet_hours_held_comes_as_one_digest(rig: Rig) -> None:
+async def test_what_quiet_hours_held_comes_as_one_digest(rig: HeldPipeline) -> None:
     """Where the type allows it; each type without a digest goes alone."""
     await rig.recipient(quiet_hours=[{"start": "11:00", "end": "13:00"}])
     await rig.notify("news", 1)
@@ -296,7 +200,7 @@ async def test_what_quiet_hours_held_comes_as_one_digest(rig: Rig) -> None:
     assert sorted(rig.mails()) == ["digest", "plain"]
 
 
-async def test_mail_waits_a_while_for_more(rig: Rig) -> None:
+async def test_mail_waits_a_while_for_more(rig: HeldPipeline) -> None:
     """`wait`: so many seconds after the first item."""
     await rig.notify("batched", 1)
     await rig.at(NOON + 5 * MINUTE)
@@ -307,7 +211,7 @@ async def test_mail_waits_a_while_for_more(rig: Rig) -> None:
     assert await rig.state("batched", 2) == ("digested", "")
 
 
-async def test_items_that_have_ended_are_left_out(rig: Rig) -> None:
+async def test_items_that_have_ended_are_left_out(rig: HeldPipeline) -> None:
     """Withdrawn, read, and switched off; the rest is sent."""
     await rig.recipient(preferences={"news:email": Choice(on=True, frequency="hourly")})
     for number in range(3):
@@ -322,7 +226,7 @@ async def test_items_that_have_ended_are_left_out(rig: Rig) -> None:
     assert mail.content.count(b"\r\n") == 4
 
 
-async def test_an_empty_digest_is_not_sent(rig: Rig) -> None:
+async def test_an_empty_digest_is_not_sent(rig: HeldPipeline) -> None:
     """All items have ended before."""
     await rig.recipient(preferences={"news:email": Choice(on=True, frequency="hourly")})
     await rig.notify("news")
@@ -334,7 +238,7 @@ async def test_an_empty_digest_is_not_sent(rig: Rig) -> None:
     assert not rig.windows.windows
 
 
-async def test_an_item_that_cannot_be_rendered_does_not_take_the_digest_with_it(rig: Rig) -> None:
+async def test_an_item_that_cannot_be_rendered_does_not_take_the_digest_with_it(rig: HeldPipeline) -> None:
     """It ends as dead."""
     await rig.recipient(preferences={"news:email": Choice(on=True, frequency="hourly")})
     await rig.notify("news", 1, data={"unrenderable": 1})
@@ -346,7 +250,7 @@ async def test_an_item_that_cannot_be_rendered_does_not_take_the_digest_with_it(
     assert await rig.state("news", 2) == ("digested", "")
 
 
-async def test_a_deferred_digest_keeps_its_items_and_takes_no_others(rig: Rig) -> None:
+async def test_a_deferred_digest_keeps_its_items_and_takes_no_others(rig: HeldPipeline) -> None:
     """The next items are in the next digest; an item withdrawn meanwhile is left out of the next attempt."""
     await rig.recipient(preferences={"news:email": Choice(on=True, frequency="hourly")})
     await rig.notify("news", 1)

@@ -8,8 +8,8 @@ import pytest
 from service.model.catalogue import AudienceRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of
 from service.model.event import Event
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State, Transition
 from service.model.operation import OperationKind
@@ -70,7 +70,7 @@ class World:
 
     async def put_into_digest(self, items: Sequence[Delivery], due_ms: int) -> Delivery:
         """Hold items for a digest, as the email stage does; return the digest."""
-        digest = digest_of(items[0], "bids", NOW, NOW + 20 * DAY)
+        digest = digest_of(items[0], "bids", NOW)
         await self.windows.add([DigestItem(one, "bids|", digest, due_ms) for one in items])
         for one in items:
             await self.enter(one, State.held, Reason.digest, digest.id)
@@ -285,13 +285,17 @@ class CutOff:
 async def test_a_cancellation_that_was_cut_off_is_completed_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ledger has ended it, and nothing else is done: it is still found."""
+    """The ledger has ended it, and nothing else is done: it is still found. At the digest, then at its items."""
     digest = await world.put_into_digest([delivery(3)], NOW + HOUR)
-    with monkeypatch.context() as patched:
-        patched.setattr(world.publisher, "publish", CutOff())
-        with pytest.raises(OperationCancelled):
-            await world.cancel(types=one_of("digest"))
-    assert (await world.step(digest))[0] is State.skipped
+    publish = world.publisher.publish
+    for failing in (1, 2):
+        calls = iter((publish,) * (failing - 1))
+        with monkeypatch.context() as patched:
+            patched.setattr(world.publisher, "publish", lambda sent, left=calls: next(left, CutOff())(sent))
+            with pytest.raises(OperationCancelled):
+                await world.cancel(types=one_of("digest"))
+        assert (await world.step(digest))[0] is State.skipped
+    assert (await world.step(delivery(3)))[0] is State.skipped
     assert await world.cancel(types=one_of("digest")) == {"cancelled": 1, "items of cancelled digests": 1}
     assert {one[0] for one in world.outcomes()} == {digest.id, delivery(3).id}
     assert await world.due.count() == 0
@@ -304,3 +308,21 @@ def test_a_filter_names_no_person_in_the_log() -> None:
     assert "alice" not in str(logged)
     with pytest.raises(ValueError, match="not the id"):
         DueFilter(ids=one_of("x"))
+
+
+async def test_what_the_ledger_has_lost_is_not_lost_by_a_change(world: World) -> None:
+    """The stage enters it again when it is dispatched, so it stays in the due set."""
+    await world.due.add([delivery(1)], [NOW + HOUR])
+    assert await world.retime(NOW, types=one_of("overbid")) == {"unknown by now": 1}
+    assert await world.cancel(types=one_of("overbid")) == {"unknown by now": 1}
+    assert await world.due.times([delivery(1).id]) == [NOW]
+
+
+async def test_one_that_ends_otherwise_meanwhile_is_not_cancelled(world: World) -> None:
+    """Its reason stays, and no outcome contradicts it."""
+    one = delivery(1)
+    await world.hold(one, NOW + HOUR)
+    rows = [row async for chunk, _ in world.list.chunks(DueFilter()) for row in chunk]
+    await world.ledger.transition([Transition(one.event, one.id, State.skipped, Reason.preference_off, NOW)])
+    assert dict(await world.changes._cancel(rows, "")) == {"skipped by now": 1}
+    assert world.outcomes() == []

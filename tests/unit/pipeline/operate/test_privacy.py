@@ -1,7 +1,7 @@
 """Privacy: export returns all data kept of a data subject, erase leaves only what must stay (ADR 6)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +39,13 @@ class FakePersonal:
 
     async def entries(self, recipient: str) -> Sequence[InboxItem]:
         return (await self._pipeline.inbox.page(InboxQuery(recipient, ReadFilter.all, limit=1000))).items
+
+    async def digests(self, recipient: str) -> Mapping[str, Sequence[Delivery]]:
+        waiting = [await self._pipeline.due.waiting([id_]) for _, id_ in await self.deliveries(recipient)]
+        return {"d" * 40: [one for (one,) in waiting if one]} if recipient == "alice" else {}
+
+    async def mails(self, recipient: str) -> Mapping[str, int]:
+        return {"a" * 40: 7} if recipient == "alice" else {"b" * 40: 8}
 
     async def anonymise(self, deliveries: Sequence[tuple[str, str]], stand_in: str) -> int:
         anonymised = 0
@@ -151,6 +158,8 @@ async def test_export_holds_everything() -> None:
         "sent",
     ]
     assert len(document["due"]) == 1
+    assert [item["recipient"] for item in document["digests"]["d" * 40]] == ["alice"]
+    assert document["mails"]["a" * 40] == 7
     assert list(document["suppressions"]) == [ALICE]
     assert [(row["type"], row["version"]) for row in document["unsubscribes"]] == [
         ("winner", 5),

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +21,8 @@ from service.model.record import Record
 from service.model.suppression import SoftBounceScore
 from service.model.topics import TopicNames
 from service.model.withdrawal import WithdrawalRecord
-from service.pipeline.operate.rebuild import Rebuilder, RebuildPorts
+from service.pipeline.email.allowances import NO_LIMIT, Allowances
+from service.pipeline.rebuild.rebuilder import Rebuilder, RebuildPorts
 from service.pipeline.tables.writer import TableStores
 from service.ports import InboxQuery, ReadFilter, SupersedableEvent
 from tests.fakes.clock import FakeClock
@@ -30,6 +31,8 @@ from tests.fakes.digest_windows import FakeDigestWindows
 from tests.fakes.due import FakeDueSet
 from tests.fakes.inbox import FakeInbox
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.mail_limits import FakeMailLimits
+from tests.fakes.pending_retries import FakePendingRetries
 from tests.fakes.renderer import FakeRenderer
 from tests.fakes.soft_bounces import FakeSoftBounceScores
 from tests.fakes.supersede_index import FakeSupersedeIndex
@@ -43,22 +46,6 @@ TOPICS = TopicNames()
 EVENT, UNSEEN, LATE = (event_key("/s", name) for name in ("1", "unseen", "late"))
 
 
-class FakeNotes:
-    """The PendingRetries port."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, int], int] = {}
-
-    async def note(self, next_ms: Mapping[tuple[str, int], int]) -> None:
-        self.kept |= next_ms
-
-    async def noted(self, attempts: Sequence[tuple[str, int]]) -> Sequence[int | None]:
-        return [self.kept.get(attempt) for attempt in attempts]
-
-    async def clear(self) -> None:
-        self.kept.clear()
-
-
 class Rig:
     """A rebuild, and records of history for it."""
 
@@ -66,7 +53,7 @@ class Rig:
         self.clock, self.tables = FakeClock(NOW), FakeTables()
         self.inbox, self.ledger = FakeInbox(self.clock), FakeLedger()
         self.windows = FakeDigestWindows()
-        self.due, self.notes, self.supersedes = FakeDueSet(), FakeNotes(), FakeSupersedeIndex()
+        self.due, self.notes, self.supersedes = FakeDueSet(), FakePendingRetries(), FakeSupersedeIndex()
         self.withdrawals, self.scores = FakeWithdrawals(), FakeSoftBounceScores()
         ports = RebuildPorts(
             stores=TableStores(self.tables, self.tables, FakeAccounts(), FakeApiKeys(), self.tables),
@@ -78,6 +65,7 @@ class Rig:
             scores=self.scores,
             due=self.due,
             windows=self.windows,
+            allowances=Allowances(small_catalogue(), FakeMailLimits(), NO_LIMIT),
             notes=self.notes,
             renderer=FakeRenderer(),
             clock=self.clock,

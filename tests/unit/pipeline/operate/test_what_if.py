@@ -11,12 +11,14 @@ from service.model.reasons import Reason
 from service.model.recipient import Group
 from service.model.record import Record
 from service.model.suppression import suppression
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.table_overlay import TableOverlay, preference_change
 from service.pipeline.operate.what_if import WhatIf
 from service.pipeline.resolve.ingest import parse
 from tests.support.described import DescribedWhatIf
 from tests.support.fake_pipeline import FakePipeline
+from tests.support.held_pipeline import HOUR, MINUTE, NOON, HeldPipeline
 from tests.support.resolve_oracle import SOURCE, make_scenario
 
 OVERBID = {
@@ -44,7 +46,10 @@ class Log:
 
 def what_if(pipeline: FakePipeline, *events: dict[str, Any] | bytes) -> WhatIf:
     log = Log(*events, at_ms=pipeline.clock.now_ms() - 1000)
-    return DescribedWhatIf(pipeline.catalogue, pipeline.tables, pipeline.inbox, log, pipeline.clock)
+    allowances = Allowances(pipeline.catalogue, pipeline.limits, pipeline.allowance)
+    return DescribedWhatIf(
+        pipeline.catalogue, pipeline.tables, pipeline.inbox, log, allowances=allowances, clock=pipeline.clock
+    )
 
 
 @pytest.fixture
@@ -134,3 +139,33 @@ async def test_only_the_last_days_count(pipeline: FakePipeline) -> None:
     change = preference_change("bob", "overbid", "email", on=False)
 
     assert (await what_if(pipeline, OVERBID).change(change, days=0.5 / 86_400))["events"] == 0
+
+
+async def test_what_would_hold_a_mail_and_until_when() -> None:
+    """Quiet hours, the time of the event, a digest and a limit; nothing is counted by asking."""
+    pipeline = HeldPipeline()
+    await pipeline.recipient(quiet_hours=[{"start": "22:00", "end": "07:00"}])
+    await pipeline.notify("capped", 1)
+    await pipeline.notify("capped", 2)
+
+    async def predicted(type_name: str, **fields: object) -> tuple[str, str, int | None, str]:
+        event = {"id": "x", "source": "/t", "type": type_name, "recipients": ["alice"], "data": {}} | fields
+        now_ms = pipeline.clock.now_ms()
+        parsed = parse(json.dumps(event).encode(), (), pipeline.catalogue, now_ms)
+        assert isinstance(parsed, Event)
+        document = await what_if(pipeline).event(parsed)
+        (mail,) = [one for one in document["would"] if one["channel"] == "email" and not one["reminder"]]
+        return mail["state"], mail["reason"], mail["until_ms"], mail["digest"]
+
+    for _ in range(2):
+        assert await predicted("capped") == ("held", "limit", NOON + HOUR, "")
+    assert await predicted("plain", deliverat="2026-11-30T13:00:00Z") == (
+        "held",
+        "scheduled",
+        NOON + HOUR,
+        "",
+    )
+    assert await predicted("batched") == ("held", "digest", NOON + 10 * MINUTE, "bids")
+    pipeline.clock.now = NOON + 11 * HOUR
+    assert await predicted("plain") == ("held", "quiet_hours", NOON + 19 * HOUR, "")
+    assert await predicted("urgent") == ("queued", "", None, "")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.model.calendar import QuietHours, QuietWindow
 from service.model.event import Event
+from service.model.holds.calendar import QuietHours, QuietWindow
 from service.model.recipient import Contact, Recipient
 from service.pipeline.resolve.audience import add_lookup_keys, candidates, from_contact, further_candidates
 from service.ports import LookupKeys

@@ -3,8 +3,8 @@
 import pytest
 
 from service.model.access import Account
-from service.model.calendar import Frequency, QuietHours, QuietWindow
 from service.model.channels import Channel
+from service.model.holds.calendar import Frequency, QuietHours, QuietWindow
 from service.model.ids import delivery_id
 from service.model.ledger import State
 from service.model.reasons import Reason

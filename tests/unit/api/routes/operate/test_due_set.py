@@ -7,7 +7,7 @@ import pytest
 from service.model.catalogue import AudienceRule
 from service.model.channels import Channel
 from service.model.delivery import Delivery
-from service.model.digest import DigestItem, digest_of
+from service.model.holds.digest import DigestItem, digest_of
 from service.model.ids import delivery_id, event_key
 from service.model.ledger import NewEntry, State
 from service.model.operation import Operation, OperationKind, OperationPhase
@@ -96,7 +96,7 @@ async def test_what_waits_is_counted_and_listed(api: ApiFixture) -> None:
 async def test_a_digest_is_listed_with_the_number_of_its_items(api: ApiFixture) -> None:
     """And its items with the digest that they are in, where they are asked for."""
     item, now_ms = delivery(api, 1), api.clock.now_ms()
-    digest = digest_of(item, "bids", now_ms, now_ms + DAY)
+    digest = digest_of(item, "bids", now_ms)
     windows = services(api).due_list._windows
     assert isinstance(windows, FakeDigestWindows)
     await windows.add([DigestItem(item, "bids|", digest, now_ms + HOUR)])

@@ -21,7 +21,7 @@ _MIN_FREE_MINUTES = 60
 _MOST_WINDOWS = 14
 _MOST_SPANS = 2 * 7 * _MOST_WINDOWS
 """Of two weeks: a clock change may skip the only free hour of one."""
-_CACHED_SPANS = 65_536
+_CACHED = 16_384
 
 
 class Weekday(StrEnum):
@@ -158,8 +158,8 @@ def _longest_end_ms(windows: Sequence[QuietWindow], zone: str, at_ms: int) -> in
     return latest
 
 
-# Each mail asks for the same few spans: days around now, in the zones and windows that recipients have.
-@lru_cache(maxsize=_CACHED_SPANS)
+# All mail needs the same few times: those of the days around now, in the zones and windows that recipients have.
+@lru_cache(maxsize=_CACHED)
 def _span(start: str, end: str, day: int, zone: str) -> tuple[int, int]:
     """Return start and end (ms) of a window that starts on a day (`date.toordinal`)."""
     last = day + 1 if end <= start else day
@@ -180,6 +180,7 @@ def _exists(day: int, zone: str) -> bool:
     return _instant_ms(day, "00:00", zone) < _instant_ms(day + 1, "00:00", zone)
 
 
+@lru_cache(maxsize=_CACHED)
 def _instant_ms(day: int, at: str, zone: str, *, last: bool = False) -> int:
     """Return when a local time is (ms); of two such times the first, or the last."""
     tz = zone_of(zone)

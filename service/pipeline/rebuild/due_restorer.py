@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.model.delivery import Delivery
-from service.model.digest import digest_of, window_key
+from service.model.holds.digest import digest_of, window_key
 from service.model.ids import event_of_delivery, is_delivery_id
 from service.model.ledger import RETRIED, Entry, State, is_open
 from service.model.reasons import HELD_UNTIL_A_TIME, Reason

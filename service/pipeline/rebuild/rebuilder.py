@@ -21,9 +21,10 @@ from service.model.record import Record
 from service.model.suppression import SoftBounceScore
 from service.model.topics import TABLES, TopicNames
 from service.model.withdrawal import WithdrawalRecord
+from service.pipeline.email.allowances import Allowances
 from service.pipeline.from_log import event_of, event_of_outcome, logged_dispatch, logged_outcomes
 from service.pipeline.inbox.stage import inbox_item
-from service.pipeline.operate.rebuild_due import DueRestorer, RestoredDelivery
+from service.pipeline.rebuild.due_restorer import DueRestorer, RestoredDelivery
 from service.pipeline.resolve.event_time import EARLIEST_MS
 from service.pipeline.tables.records import (
     RowChange,
@@ -58,6 +59,7 @@ _NOT_SHOWN = frozenset({State.expired, State.dead, State.withdrawn, State.supers
 _UNFINISHED = frozenset({State.queued, State.sending})
 _NO_OFFSETS: Mapping[tuple[str, int], int] = {}
 _CLOCK_SKEW_MS = 1000
+_DAY_MS = 86_400_000
 _WIDE = 64
 """Deliveries of one event in a batch, after which it counts as a wide one."""
 
@@ -75,6 +77,7 @@ class RebuildPorts:
     scores: SoftBounceScores
     due: DueSet
     windows: DigestWindows
+    allowances: Allowances
     notes: PendingRetries
     renderer: Renderer
     clock: Clock
@@ -179,6 +182,8 @@ class Rebuilder:
             self._add_head(heads, event_of_outcome(outcome), outcome.received_ms or outcome.at_ms)
         if outcomes:
             await self._ports.restore.restore(list(heads.values()), logged_outcomes(outcomes))
+        since_ms = self._ports.clock.now_ms() - _DAY_MS
+        await self._ports.allowances.restore(one for one in outcomes if one.at_ms > since_ms)
         await self._ports.notes.note(
             {(one.delivery, one.attempt): one.next_ms for one in outcomes if one.next_ms}
         )

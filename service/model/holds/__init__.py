@@ -1,0 +1,1 @@
+"""What holds mail: local time, and digests."""

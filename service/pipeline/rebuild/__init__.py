@@ -1,0 +1,1 @@
+"""Rebuild: Redis is filled from Kafka."""
