@@ -39,7 +39,7 @@ _STEP_MS = 60_000 / 1_000_000
 """Between two mails that are due: a million in a minute."""
 _WARM_UP, _WARM_UP_MAILS = "warm-up", 5_000
 _POLL_S, _STALL_TIMEOUT_S = 0.1, 180.0
-_MARGIN, _LEAST_HOLD_S = 1.6, 20
+_MARGIN, _LEAST_HOLD_S = 1.2, 20
 """How much longer than to send mails it may take to hold them, before the first is due."""
 
 
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--steady-s", type=int, default=30, help="for how long")
     parser.add_argument("--partitions", type=int, default=2)
     parser.add_argument("--profile", type=Path, help="folder for CPU profiles of the workers")
+    parser.add_argument("--save", action="store_true", help="write bench/capacity/holds.json")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all processes are stopped
     asyncio.run(run(parser.parse_args()))
 
@@ -76,6 +77,8 @@ async def run(options: argparse.Namespace) -> None:
                 await bench.digests(size)
             await bench.limits()
             await bench.steps()
+    if options.save:
+        bench.figures.costs(_DIGEST_SIZES).save()
     report(bench.figures, options)
 
 
@@ -117,7 +120,9 @@ class Bench:
         templates = write_templates(self._directory, 2, limits=False)
         async with self._workers(case, templates) as side:
             await self._warm_up(side, case)
+            before = await bytes_by_class(self._stack.redis)
             plain = await self._send(side, "never held", case, mails)
+            self.figures.add_bytes("never held", before, await bytes_by_class(self._stack.redis), mails)
             hold_s = _LEAST_HOLD_S + _MARGIN * mails / plain.rate
             due = replace(case, due_ms=_now_ms() + int(hold_s * 1000), step_ms=_STEP_MS)
             await self._hold_and_release(side, due, mails, "")
@@ -145,6 +150,7 @@ class Bench:
             self.figures.add_bytes(name, before, await bytes_by_class(self._stack.redis), items)
             await self._until_due(await self._parts.due.oldest_ms() or 0)
             await self._phase(side, f"{name}: sent", items, None, self._outcomes.count, 2 * (items + digests))
+            self.figures.add_bytes(f"{name}: sent", before, await bytes_by_class(self._stack.redis), items)
             await self._audit(run, items, "digested")
 
     async def limits(self) -> None:
@@ -205,6 +211,7 @@ class Bench:
         await self._until_due(case.due_ms)
         name = f"released{suffix}"
         await self._phase(side, name, count, None, self._outcomes.count, 2 * count)
+        self.figures.add_bytes(name, before, await bytes_by_class(self._stack.redis), count)
         finished = await self._audit(run, count, case.final)
         self.figures.late_ms[name] = sorted(at - case.due(i) for i, at in finished.items())
 

@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
+from bench.capacity.holds import HoldCost, HoldFigures
+
 _console = Console(width=150)
+_PROCESSES = {
+    "resolve": "resolve",
+    "email": "email",
+    "schedule": "schedule",
+    "kafka": "kafka",
+    "valkey": "redis",
+}
+"""The workers and servers of a phase, as the capacity model names them."""
+_WAITING = ("due set", "windows", "limits")
 _NOT_OURS = frozenset({"load", "sink"})
 _PLAIN, _HELD, _RELEASED = "never held", "held", "released"
 
@@ -62,6 +73,28 @@ class Figures:
             for name, late in self.late_ms.items()
             if late
         }
+
+    def costs(self, sizes: Sequence[int]) -> HoldFigures:
+        """Return what held mail costs beyond mail that is sent at once, of digests by these sizes."""
+        alone = self._cost(_HELD, _RELEASED, "alone", _RELEASED)
+        items = {}
+        for size in sizes:
+            name = f"digests of {size}"
+            items[size] = self._cost(f"{name}: held", f"{name}: sent", name, f"{name}: sent")
+        return HoldFigures(alone, items)
+
+    def _cost(self, held: str, sent: str, waiting: str, ended: str) -> HoldCost:
+        phases = self.phases
+        return HoldCost(
+            round(sum(self.redis_bytes[waiting].get(of, 0.0) for of in _WAITING), 1),
+            round(self.redis_bytes[ended]["ledger"] - self.redis_bytes[_PLAIN]["ledger"], 1),
+            {
+                model: round(
+                    phases[held].cpu_us[own] + phases[sent].cpu_us[own] - phases[_PLAIN].cpu_us[own], 1
+                )
+                for own, model in _PROCESSES.items()
+            },
+        )
 
     def document(self) -> dict[str, object]:
         """Return the line of JSON."""
