@@ -47,6 +47,10 @@ class MailLimits(Protocol):
         """Free the room of (recipient, delivery) pairs that are not sent, and end their waiting."""
         ...
 
+    async def restore(self, mails: Sequence[LimitedMail], sent_ms: Sequence[int]) -> None:
+        """Count mails that were sent at these times (ms), in any order, for a rebuild. Nothing is held for it."""
+        ...
+
 
 class DigestPlace(NamedTuple):
     """The digest that an item is in: its delivery id, when its window opened and when it closes (ms).

@@ -20,9 +20,13 @@ from service.dev.ports import free_port
 from service.dev.sample_run import follow, publish_samples
 from service.dev.stack import DevStack
 from service.dev.tocsin_process import TocsinProcess
+from service.model.catalogue import AudienceRule
+from service.model.channels import Channel
+from service.model.delivery import Delivery
 from service.model.ids import delivery_id, event_key
-from service.model.ledger import State
+from service.model.ledger import NewEntry, State
 from service.model.outcome import Outcome
+from service.model.reasons import Reason
 from service.model.record import Message
 from service.ports import LookupKeys
 from service.settings import templates_directory
@@ -73,6 +77,18 @@ class ConsoleStack:
         event.setdefault("data", {"lot_id": event_id})
         await self.producer.publish([Message("events", b"", json.dumps(event).encode())])
         return event_key("/console", event_id)
+
+    async def hold(self, event_id: str, hours: int) -> None:
+        """Hold mail for alice until it is so many hours later."""
+        key, now_ms = event_key("/console", event_id), self.parts.clock.now_ms()
+        one = Delivery(
+            id=delivery_id(key, "alice", "email"), event=key, event_id=event_id, source="/console",
+            type="overbid", channel=Channel.email, recipient="alice", rule=AudienceRule.users,
+            created_ms=now_ms, received_ms=now_ms, deadline_ms=now_ms + 86_400_000,
+        )  # fmt: skip
+        held = (State.held, Reason.quiet_hours)
+        await self.parts.due.add([one], [now_ms + hours * 3_600_000], [held[0]], [held[1]])
+        await self.parts.ledger.open([], [NewEntry(key, one.id, "alice", "email", *held, now_ms)])
 
     async def start_mail(self) -> None:
         """Start the stage of mail, with the templates as they are now; after one that ran has stopped."""
@@ -334,6 +350,7 @@ async def test_a_thousand_outcomes_a_second(console: ConsoleStack) -> None:
 async def test_every_page(console: ConsoleStack) -> None:
     """Text has contrast, nothing is cut or wider than the page, and controls have names; light, dark, wide, narrow."""
     await console.publish("unknown", type="overbidd")
+    await console.hold("held", hours=5)
     axe = (await installed()).joinpath("node_modules/axe-core/axe.min.js").read_text()
     faults: dict[str, list[Any]] = {}
     for width, scheme in _VIEWS:
@@ -379,6 +396,11 @@ async def _fill_forms(
     await page.get_by_role("button", name="Count them").click()
     await expect(page.get_by_role("heading", name="2.")).to_be_visible()
     await _look(opened, axe, "replay-count", faults, view)
+    await page.goto(f"{console.url}/waiting?recipient=alice")
+    await page.get_by_label("What").select_option("cancel it")
+    await page.get_by_role("button", name="Count it").click()
+    await expect(page.get_by_role("heading", name="Cancel: 1 delivery")).to_be_visible()
+    await _look(opened, axe, "waiting-count", faults, view)
     await page.goto(f"{console.url}/privacy?recipient=alice")
     await page.get_by_role("button", name="Look").click()
     await expect(page.get_by_role("heading", name="Erase", exact=True)).to_be_visible()

@@ -76,6 +76,15 @@ class FakeMailLimits:
                 if owner == recipient:
                     scope.forget(delivery)
 
+    async def restore(self, mails: Sequence[LimitedMail], sent_ms: Sequence[int]) -> None:
+        self.outage.check()
+        for mail, at_ms in zip(mails, sent_ms, strict=True):
+            allowance = mail.allowance
+            for name, limits in (("", allowance[:2]), (mail.type, allowance[2:])):
+                if any(limits):
+                    counted = self.scopes[mail.recipient, name].counted
+                    counted[mail.delivery] = max(at_ms, counted.get(mail.delivery, 0))
+
     def _take(self, mail: LimitedMail, now_ms: int) -> int:
         allowance, delivery = mail.allowance, mail.delivery
         scopes: list[tuple[Scope, Sequence[tuple[int, int]]]] = []

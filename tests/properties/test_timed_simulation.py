@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.model.calendar import Frequency, QuietWindow, Weekday
+from service.model.holds.calendar import Frequency, QuietWindow, Weekday
 from tests.properties.test_simulation import SEED, STEPS, STEPS_PER_WALK
 from tests.simulation import time_faults
 from tests.simulation.invariants import settle

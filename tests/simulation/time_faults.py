@@ -7,8 +7,8 @@ from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from service.model.calendar import quiet_until_ms
 from service.model.delivery import Delivery
+from service.model.holds.calendar import quiet_until_ms
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.pipeline.email.allowances import Allowances

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from service.model.calendar import Frequency, QuietWindow, Weekday
 from service.model.catalogue import Catalogue, NotificationType
+from service.model.holds.calendar import Frequency, QuietWindow, Weekday
 from service.model.ids import delivery_id, event_key, reminder_id
 from service.model.ledger import State
 from service.model.recipient import Choice, Recipient, preference_key

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from service.model.calendar import Frequency
+from service.model.holds.calendar import Frequency
 from tests.simulation.random_walk import TIMES_MS, RandomWalk
 from tests.simulation.simulation import RECIPIENTS, Simulation
 from tests.simulation.time_invariants import check_timed_settled, tick

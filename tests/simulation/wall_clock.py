@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from service.model.calendar import WEEK, Frequency, QuietWindow, Weekday
+from service.model.holds.calendar import WEEK, Frequency, QuietWindow, Weekday
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 

@@ -92,6 +92,7 @@ WRITES: dict[str, Callable[[Backend, int], Awaitable[object]]] = {
     "score": lambda b, n: b.scores.add([(f"{n:024x}", "d")], 1),
     "put score": lambda b, n: b.scores.put({f"{n:024x}": SoftBounceScore(1.0, 1)}, 1),
     "take room": lambda b, n: b.limits.take([limited(n)], 1),
+    "restore room": lambda b, n: b.limits.restore([limited(n)], [1]),
     "give room back": lambda b, n: b.limits.give_back([(f"person{n}", delivery_of(n))]),
     "add to digest": lambda b, n: b.windows.add(
         [DigestItem(delivery(n), "", digest_of(delivery(n), "", 1), 5)]

@@ -141,6 +141,16 @@ async def test_room_is_given_back(backend: Backend) -> None:
     assert await take(backend, NOW + 1, mail(4, allowance), mail(5, allowance)) == [0, NOW + DAY]
 
 
+async def test_counts_are_restored(backend: Backend) -> None:
+    """In any order; of several times of a mail the newest counts, and a later take counts them."""
+    allowance = MailAllowance(hour=2, type_day=3)
+    mails = [mail(n, allowance) for n in (1, 2, 1)]
+    await backend.limits.restore([*mails, mail(3, MailAllowance())], [NOW + 9, NOW - 2 * HOUR, NOW, NOW])
+    await backend.limits.restore([], [])
+    assert await take(backend, NOW + 10, mail(4, allowance), mail(5, allowance)) == [0, NOW + DAY - 2 * HOUR]
+    assert await take(backend, NOW + 11, mail(6, allowance, type_="winner")) == [NOW + HOUR + 9]
+
+
 async def test_clocks_that_differ_do_not_exceed_a_limit(backend: Backend) -> None:
     """The newest clock of a recipient's takes counts; one that was years ahead does not."""
     one = MailAllowance(hour=1)

@@ -7,10 +7,9 @@ from service.adapters.redis.script_batch import Script, ScriptBatch
 from service.model.catalogue import Lane
 from service.ports import LimitedMail
 
-_TAKE, _GIVE_BACK = (
-    Script("mail_limits_take", complete_only=True),
-    Script("mail_limits_give_back", complete_only=True),
-)
+_TAKE = Script("mail_limits_take", complete_only=True)
+_GIVE_BACK = Script("mail_limits_give_back", complete_only=True)
+_RESTORE = Script("mail_limits_restore", complete_only=True)
 _ORDER = {lane: n for n, lane in enumerate(Lane)}
 
 
@@ -48,4 +47,13 @@ class RedisMailLimits:
         batch = ScriptBatch(_GIVE_BACK, self._store.cluster)
         for i, args in batch.grouped((recipient for recipient, _ in mails), self._store.keys.mails):
             args.append(bytes.fromhex(mails[i][1]))
+        await self._store.run(batch)
+
+    async def restore(self, mails: Sequence[LimitedMail], sent_ms: Sequence[int]) -> None:
+        """Count mails that were sent at these times (ms), in any order, for a rebuild."""
+        batch = ScriptBatch(_RESTORE, self._store.cluster)
+        for i, args in batch.grouped((mail.recipient for mail in mails), self._store.keys.mails):
+            mail, (hour, day, type_hour, type_day) = mails[i], mails[i].allowance
+            args.extend((bytes.fromhex(mail.delivery), mail.type))
+            args.extend((int(hour + day > 0), int(type_hour + type_day > 0), sent_ms[i]))
         await self._store.run(batch)
