@@ -281,6 +281,7 @@ class Catalogue:
 
     def __init__(self, types: Mapping[str, NotificationType]) -> None:
         self._types = dict(types)
+        self._of_deliveries = {**types, DIGEST: DIGEST_TYPE}
         self._groups: dict[str, tuple[NotificationType, ...]] = {}
         for declared in self._types.values():
             if group := declared.digest_group:
@@ -296,11 +297,11 @@ class Catalogue:
 
     def __getitem__(self, name: str) -> NotificationType:
         """Return the type of a name, that of digests included, which no event has. Raise KeyError."""
-        return DIGEST_TYPE if name == DIGEST else self._types[name]
+        return self._of_deliveries[name]
 
     def of_delivery(self, name: str) -> NotificationType | None:
         """Return the type of a delivery by its name, that of digests included; None for one that is not declared."""
-        return DIGEST_TYPE if name == DIGEST else self._types.get(name)
+        return self._of_deliveries.get(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._types

@@ -28,14 +28,10 @@ class LookupKeys:
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """Some contacts of an account; `cursor` continues after them, None when there are no more.
-
-    `quiet_hours`: those of contacts that have none of their own.
-    """
+    """Some contacts of an account; `cursor` continues after them, None when there are no more."""
 
     contacts: Sequence[Contact]
     cursor: str | None
-    quiet_hours: QuietHours | None = None
 
 
 @dataclass(frozen=True, slots=True)

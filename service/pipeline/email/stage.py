@@ -170,9 +170,10 @@ class EmailHandler:
     async def _recheck(self, digests: DigestBatch, deliveries: Sequence[Delivery]) -> list[RecheckedDelivery]:
         """Recheck before each look, also after a wait, since rows may have changed during it."""
         now_ms = self._ports.clock.now_ms()
-        alone = [delivery for delivery in deliveries if not is_digest(delivery)]
+        together = [delivery for delivery in deliveries if is_digest(delivery)]
+        alone = [delivery for delivery in deliveries if not is_digest(delivery)] if together else deliveries
         checked = await self._recheck_rows(alone, now_ms) if alone else []
-        checked += await digests.look([delivery for delivery in deliveries if is_digest(delivery)], now_ms)
+        checked += await digests.look(together, now_ms)
         # The limit after all other rules, and before windows are sealed: what is held takes no room and no items.
         return await digests.seal(await self._allowances.apply(checked, now_ms), now_ms)
 

@@ -38,12 +38,20 @@ class EventInProgress:
     supersede: str = field(init=False)
     """The supersede key of the event; empty for one that none replaces. Made once: the data may be large."""
     document: Raw = field(init=False)
+    _times: dict[str, tuple[int, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make what all deliveries of the event have in common."""
         event = self.event
         self.document = json_document(event.data)
         self.supersede = self.notification_type.supersede_key(event.data, event.supersede)
+
+    def times(self, zone: str) -> tuple[int, int]:
+        """Return before when nothing is delivered in a zone, 0 for no such time, and when it expires (ms)."""
+        if (times := self._times.get(zone)) is None:
+            at_ms = deliver_ms(self.event, self.notification_type, zone)
+            times = self._times[zone] = at_ms, _deadline_ms(self.event, self.notification_type, at_ms)
+        return times
 
     def widen(self) -> None:
         """Remember the recipients in a few bytes each, since there may be a million. Call it before the first one."""
@@ -57,11 +65,12 @@ def decide_deliveries(
     if candidate.recipient in progress.recipients:
         return
     progress.recipients.add(candidate.recipient)
+    times = progress.times(candidate.timezone)
     for channel in channels(progress.notification_type, candidate):
-        decision = _first_decision(progress, candidate, channel, now_ms)
+        decision = _first_decision(progress, candidate, channel, now_ms, times)
         if CHANNELS[channel].addressed and candidate.address:
             decision = _once_a_mailbox(progress, candidate, decision)
-        delivery = _delivery(progress, candidate, channel, decision, now_ms)
+        delivery = _delivery(progress, candidate, channel, decision, now_ms, times=times)
         yield delivery, decision
         if channel is Channel.email and candidate.rule is not _GROUP:
             # Whatever is decided: where a worker died, the record is read again, and what was queued is dispatched.
@@ -83,6 +92,8 @@ def deliver_ms(event: Event, notification_type: NotificationType, zone: str) -> 
 def longest_wait_s(event: Event, notification_type: NotificationType) -> int:
     """Return how long the last delivery of an event waits for its time at most, in seconds after the receipt."""
     schedule, reminders = notification_type.schedule, notification_type.reminders
+    if not (event.deliver_ms or schedule or reminders):
+        return notification_type.mail_if_unread_s
     wait_s = max(0, event.deliver_ms - event.received_ms) // 1000
     if schedule and not event.deliver_ms:
         wait_s = schedule.delay_s + (_LONGEST_SCHEDULE_S if schedule.at else 0)
@@ -105,10 +116,16 @@ def _reminders(progress: EventInProgress, first: Delivery) -> Iterator[Delivery]
 
 
 def _delivery(
-    progress: EventInProgress, candidate: Candidate, channel: Channel, decision: Decision, now_ms: int
+    progress: EventInProgress,
+    candidate: Candidate,
+    channel: Channel,
+    decision: Decision,
+    now_ms: int,
+    *,
+    times: tuple[int, int],
 ) -> Delivery:
     event, queued = progress.event, decision.state is State.queued
-    at_ms = deliver_ms(event, progress.notification_type, candidate.timezone)
+    at_ms, deadline_ms = times
     return Delivery(
         id=delivery_id(event.key, candidate.recipient, channel),
         event=event.key,
@@ -120,7 +137,7 @@ def _delivery(
         rule=candidate.rule,
         created_ms=event.time_ms,
         received_ms=event.received_ms,
-        deadline_ms=_deadline_ms(event, progress.notification_type, at_ms),
+        deadline_ms=deadline_ms,
         expires_ms=event.expires_ms or 0,
         deliver_ms=at_ms,
         queued_ms=now_ms if queued else 0,
@@ -141,9 +158,9 @@ def _delivery(
 def _deadline_ms(event: Event, notification_type: NotificationType, at_ms: int) -> int:
     """Return when a delivery that goes at a time (ms) expires: as the event says, yet not after its ledger entries do.
 
-    The time to live of the type counts from that time, or from the receipt.
+    The time to live of the type counts from that time, which is after the receipt, or from the receipt (0).
     """
-    from_ms = max(at_ms, event.received_ms)
+    from_ms = at_ms or event.received_ms
     if event.expires_ms is None:
         return from_ms + notification_type.ttl_s * 1000
     last_s = max(notification_type.ttl_s, notification_type.kept_s)
@@ -151,7 +168,7 @@ def _deadline_ms(event: Event, notification_type: NotificationType, at_ms: int) 
 
 
 def _first_decision(
-    progress: EventInProgress, candidate: Candidate, channel: Channel, now_ms: int
+    progress: EventInProgress, candidate: Candidate, channel: Channel, now_ms: int, times: tuple[int, int]
 ) -> Decision:
     """Return the decision for one recipient × channel: first what rules the delivery out, then by precedence."""
     event, notification_type = progress.event, progress.notification_type
@@ -161,8 +178,8 @@ def _first_decision(
         return Decision(State.skipped, Reason.own_action, "the recipient did this")
     if CHANNELS[channel].addressed and not candidate.address:
         return Decision(State.skipped, Reason.no_address, "the recipient has no address")
-    at_ms = deliver_ms(event, notification_type, candidate.timezone)
-    if (deadline_ms := _deadline_ms(event, notification_type, at_ms)) <= max(now_ms, at_ms):
+    at_ms, deadline_ms = times
+    if deadline_ms <= now_ms or deadline_ms <= at_ms:
         return Decision(State.expired, Reason.past_deadline, f"deadline {deadline_ms}")
     choice = candidate.preferences.get(preference_key(notification_type.name, channel))
     return decide(notification_type, channel, choice=choice, listed=candidate.rule is AudienceRule.group)

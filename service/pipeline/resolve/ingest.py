@@ -122,7 +122,7 @@ def parse(
         extensions=_others(fields),
         supersede=_text(extensions, "supersede_key") or None,
         stated_ms=stated_ms,
-        deliver_ms=_deliver_ms(extensions, received_ms),
+        deliver_ms=_deliver_ms(extensions, received_ms) if "deliverat" in extensions else 0,
     )
     _check_audience(event, notification_type)
     return event
