@@ -157,6 +157,8 @@ class DigestBatch:
 
     def count_sent(self, ids: Iterable[str]) -> None:
         """Count the items of digests that a relay has accepted."""
+        if not self._digests:
+            return
         for digest in ids:
             if digest in self:
                 observe_digest(len(self._digests[digest].items))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from msgspec import Raw
 
 from service.model.address import mailbox
-from service.model.catalogue import AudienceRule, NotificationType
+from service.model.catalogue import AudienceRule, NotificationType, Reminders
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery, json_document
 from service.model.event import Event
@@ -38,20 +38,25 @@ class EventInProgress:
     supersede: str = field(init=False)
     """The supersede key of the event; empty for one that none replaces. Made once: the data may be large."""
     document: Raw = field(init=False)
-    _times: dict[str, tuple[int, int]] = field(init=False, default_factory=dict)
+    _times: tuple[int, int] | None = field(init=False, default=None)
+    """The same in every zone; None where they are not."""
 
     def __post_init__(self) -> None:
         """Make what all deliveries of the event have in common."""
         event = self.event
         self.document = json_document(event.data)
         self.supersede = self.notification_type.supersede_key(event.data, event.supersede)
+        schedule = self.notification_type.schedule
+        if schedule is None or schedule.at is None:
+            self._times = self._times_in("")
 
     def times(self, zone: str) -> tuple[int, int]:
         """Return before when nothing is delivered in a zone, 0 for no such time, and when it expires (ms)."""
-        if (times := self._times.get(zone)) is None:
-            at_ms = deliver_ms(self.event, self.notification_type, zone)
-            times = self._times[zone] = at_ms, _deadline_ms(self.event, self.notification_type, at_ms)
-        return times
+        return self._times or self._times_in(zone)
+
+    def _times_in(self, zone: str) -> tuple[int, int]:
+        at_ms = deliver_ms(self.event, self.notification_type, zone)
+        return at_ms, _deadline_ms(self.event, self.notification_type, at_ms)
 
     def widen(self) -> None:
         """Remember the recipients in a few bytes each, since there may be a million. Call it before the first one."""
@@ -66,15 +71,16 @@ def decide_deliveries(
         return
     progress.recipients.add(candidate.recipient)
     times = progress.times(candidate.timezone)
+    reminders = None if candidate.rule is _GROUP else progress.notification_type.reminders
     for channel in channels(progress.notification_type, candidate):
         decision = _first_decision(progress, candidate, channel, now_ms, times)
         if CHANNELS[channel].addressed and candidate.address:
             decision = _once_a_mailbox(progress, candidate, decision)
         delivery = _delivery(progress, candidate, channel, decision, now_ms, times=times)
         yield delivery, decision
-        if channel is Channel.email and candidate.rule is not _GROUP:
+        if reminders and channel is Channel.email:
             # Whatever is decided: where a worker died, the record is read again, and what was queued is dispatched.
-            for reminder in _reminders(progress, delivery):
+            for reminder in _reminders(progress, delivery, reminders):
                 yield reminder, decision
 
 
@@ -101,14 +107,12 @@ def longest_wait_s(event: Event, notification_type: NotificationType) -> int:
     return wait_s + (reminders.every_s * reminders.most if reminders else 0)
 
 
-def _reminders(progress: EventInProgress, first: Delivery) -> Iterator[Delivery]:
+def _reminders(progress: EventInProgress, first: Delivery, rule: Reminders) -> Iterator[Delivery]:
     """Yield the reminders that follow a mail."""
     event, notification_type = progress.event, progress.notification_type
-    if notification_type.reminders is None:
-        return
     base_ms = (first.deliver_ms or event.received_ms) + notification_type.mail_if_unread_s * 1000
-    for number in range(1, notification_type.reminders.most + 1):
-        at_ms = base_ms + number * notification_type.reminders.every_s * 1000
+    for number in range(1, rule.most + 1):
+        at_ms = base_ms + number * rule.every_s * 1000
         deadline_ms = _deadline_ms(event, notification_type, at_ms)
         if at_ms < deadline_ms:
             id_ = reminder_id(event.key, first.recipient, number)

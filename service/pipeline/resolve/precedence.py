@@ -89,6 +89,8 @@ def hold(
     """
     if delivery.retimed_ms or delivery.deliver_ms > now_ms:
         return hold_scheduled(delivery, now_ms)
+    if notification_type.is_sent_at_once and not recipient.preferences and not recipient.quiet_hours:
+        return None
     if (wait_s := notification_type.mail_if_unread_s) and not delivery.reminder:
         unread_ms = (delivery.deliver_ms or delivery.received_ms) + wait_s * 1000
         if unread_ms > now_ms:
