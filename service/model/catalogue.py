@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -181,14 +181,14 @@ class NotificationType(_CatalogueModel):
         """Return whether its mail has an unsubscribe link: not if it is mandatory or concerns access to an account."""
         return not (self.mandatory or self.security)
 
-    @cached_property
+    @property
     def is_sent_at_once(self) -> bool:
         """Return whether its mail is never held for recipients without preferences and quiet hours of their own."""
         rule = self.digest
         together = rule is not None and (rule.wait_s or rule.frequency is not Frequency.instant)
         return not (together or self.quiet_hours or self.mail_if_unread_s)
 
-    @cached_property
+    @property
     def kept_s(self) -> int:
         """Return how long the ledger keeps an event of this type, in seconds: longer than a digest may wait."""
         return max(self.retention_s, _LONGEST_DIGEST_WAIT_S) if self.digest else self.retention_s
