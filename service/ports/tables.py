@@ -5,11 +5,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.holds.calendar import QuietHours
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Choice, Contact, Group, Recipient
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 
 
 @dataclass(slots=True)

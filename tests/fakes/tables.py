@@ -3,11 +3,11 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.ids import address_key
 from service.model.keys import ContactKey, GroupKey
 from service.model.recipient import Contact, Group, Recipient
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.ports import (
     ABSENT,
     AccountPage,

@@ -4,13 +4,13 @@ import pytest
 
 from service.adapters.redis.tables.tables import RedisTables
 from service.model.access import Account
+from service.model.blocks.suppression import suppression
+from service.model.blocks.unsubscribe import Unsubscribe, unsubscribe_key
 from service.model.holds.calendar import QuietWindow
 from service.model.ids import address_key
 from service.model.keys import ContactKey
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Contact, Group, Recipient
-from service.model.suppression import suppression
-from service.model.unsubscribe import Unsubscribe, unsubscribe_key
 from service.ports import LookupKeys, MailBlock, Unavailable
 from tests.specs.backend import Backend
 from tests.support.completeness import mark_complete

@@ -78,7 +78,8 @@ def decide_deliveries(
             decision = _once_a_mailbox(progress, candidate, decision)
         delivery = _delivery(progress, candidate, channel, decision, now_ms, times=times)
         yield delivery, decision
-        if reminders and channel is Channel.email and decision.state is State.queued:
+        if reminders and channel is Channel.email:
+            # Whatever is decided: where a worker died, the record is read again, and what was queued is dispatched.
             for reminder in _reminders(progress, delivery, reminders):
                 yield reminder, decision
 
@@ -87,7 +88,7 @@ def deliver_ms(event: Event, notification_type: NotificationType, zone: str) -> 
     """Return before when an event is not delivered (ms), as it says itself or else its type; 0 for no such time."""
     schedule = notification_type.schedule
     if event.deliver_ms or schedule is None:
-        return event.deliver_ms
+        return event.deliver_ms if event.deliver_ms > event.received_ms else 0
     at_ms = event.received_ms + schedule.delay_s * 1000
     if schedule.at is not None:
         at_ms = next_local_ms(schedule.days, schedule.at, zone, at_ms - 1)
@@ -100,7 +101,7 @@ def longest_wait_s(event: Event, notification_type: NotificationType) -> int:
     if not (event.deliver_ms or schedule or reminders):
         return notification_type.mail_if_unread_s
     wait_s = max(0, event.deliver_ms - event.received_ms) // 1000
-    if schedule and not wait_s:
+    if schedule and not event.deliver_ms:
         wait_s = schedule.delay_s + (_LONGEST_SCHEDULE_S if schedule.at else 0)
     wait_s += notification_type.mail_if_unread_s
     return wait_s + (reminders.every_s * reminders.most if reminders else 0)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from service.model.blocks.suppression import Suppression
 from service.model.catalogue import Lane, NotificationType
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
@@ -16,7 +17,6 @@ from service.model.holds.calendar import Frequency, next_digest_ms, quiet_until_
 from service.model.ledger import State
 from service.model.reasons import Reason
 from service.model.recipient import Choice, preference_key
-from service.model.suppression import Suppression
 from service.pipeline.resolve.audience import Candidate
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.model.blocks.suppression import suppression
 from service.model.catalogue import DIGEST, DIGEST_TYPE, AudienceRule, Catalogue, DigestRule, Lane
 from service.model.channels import Channel
 from service.model.delivery import Delivery
@@ -12,12 +13,12 @@ from service.model.operation import OperationKind
 from service.model.reasons import Reason
 from service.model.recipient import Choice, Recipient, preference_key
 from service.model.record import Record
-from service.model.suppression import suppression
 from service.model.topics import TopicNames
 from service.pipeline.delivery_batch import DeliveryBatch
 from service.pipeline.from_log import event_of
 from service.pipeline.holds import HeldDelivery, Holds
 from service.pipeline.lost_deliveries import LostDeliveries
+from service.pipeline.messages import outcome_message
 from service.pipeline.operate.audit_log import OperationLog
 from service.pipeline.operate.explain import ExplainQuery
 from service.pipeline.operate.replay import LatestOutcome, PlannedReplay, Replayer
@@ -104,6 +105,22 @@ async def test_a_rebuild_enters_a_digest() -> None:
     head = await rig.ledger.head(one.event)
     assert head is not None
     assert head["type"] == DIGEST
+
+
+async def test_a_rebuild_keeps_the_first_step_of_a_digest() -> None:
+    """A digest is entered as held, with its group: its record says of no step before that (ADR 16)."""
+    rig = Rig()
+    one = digest(NOW)
+    opening = Transition(one.event, one.id, State.held, Reason.digest, NOW, detail="bids|hourly")
+    await rig.run(
+        [
+            Record("dispatch.outcomes", 0, 0, NOW, b"alice", outcome_message(TOPICS, one, opening).value),
+            Record("dispatch.email.normal", 0, 0, NOW, b"alice", one.to_bytes()),
+        ]
+    )
+    entry = await rig.ledger.entry(one.event, one.id)
+    assert entry is not None
+    assert [(step.state, step.detail) for step in entry.steps] == [(State.held, "bids|hourly")]
 
 
 def test_events_are_kept_for_as_long_as_a_digest_waits() -> None:

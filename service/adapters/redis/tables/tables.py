@@ -16,9 +16,9 @@ from service.adapters.redis.tables.rows import (
     suppression_of,
 )
 from service.adapters.redis.unreadable_rows import readable
+from service.model.blocks.suppression import Suppression
+from service.model.blocks.unsubscribe import Unsubscribe
 from service.model.ids import address_key
-from service.model.suppression import Suppression
-from service.model.unsubscribe import Unsubscribe
 from service.ports import ABSENT, AccountPage, LookupKeys, MailBlock, RolePage, Rows, Unavailable
 
 _PAGE = 1000
