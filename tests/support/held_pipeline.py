@@ -1,6 +1,11 @@
 """A pipeline over fakes at noon of a Monday, with types whose mail waits, and one recipient."""
 
+import copy
+import copyreg
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 from service.model.catalogue import Catalogue, NotificationType
 from service.model.ids import delivery_id, event_key
@@ -45,6 +50,9 @@ def catalogue() -> Catalogue:
         name: NotificationType.model_validate(base | {"name": name} | own) for name, own in TYPES.items()
     }
     return Catalogue({one.name: one for one in small_catalogue()} | types)
+
+
+_EMPTY: Mapping[str, Any] = {}
 
 
 class HeldPipeline(FakePipeline):
@@ -106,9 +114,16 @@ class HeldPipeline(FakePipeline):
         return [text.split("Subject: ")[1].split("\r\n")[0] for text in texts]
 
 
-async def rebuilt(lost: HeldPipeline) -> HeldPipeline:
-    """Return a pipeline whose Redis was emptied, and rebuilt from what the lost one has published."""
+def older_state(pipeline: HeldPipeline) -> Mapping[str, Any]:
+    """Return the state of the Redis that a pipeline has now, for one that is behind when it is promoted."""
+    with patch.dict(copyreg.dispatch_table, {MappingProxyType: lambda one: (MappingProxyType, (dict(one),))}):
+        return copy.deepcopy({name: getattr(pipeline, name) for name in ("ledger", "due", "windows")})
+
+
+async def rebuilt(lost: HeldPipeline, older: Mapping[str, Any] = _EMPTY) -> HeldPipeline:
+    """Return a pipeline whose Redis was emptied, or is behind, and rebuilt from what the lost one has published."""
     fresh = HeldPipeline()
+    vars(fresh).update(older)
     fresh.clock.now = lost.clock.now
     fresh.topics, fresh.offsets, fresh.tables = lost.topics, lost.offsets, lost.tables
     fresh.transport, fresh.allowance = lost.transport, lost.allowance

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.model.blocks.suppression import SoftBounceScore
-from service.model.catalogue import Catalogue, Lane
+from service.model.catalogue import DIGEST, Catalogue, Lane
 from service.model.channels import CHANNELS, Channel
 from service.model.delivery import Delivery
 from service.model.event import Event, InvalidEvent
-from service.model.ledger import Entry, HistoryStep, State
+from service.model.ledger import Entry, HistoryStep, State, is_open
 from service.model.outcome import Outcome, ReadMark
 from service.model.reasons import Reason
 from service.model.record import Record
@@ -175,13 +175,19 @@ class Rebuilder:
             await self._note_supersede_keys(deliveries, heads)
 
     async def outcomes(self, records: Sequence[Record]) -> None:
-        """Put outcomes into the histories of their deliveries, and note next attempts."""
+        """Put outcomes into the histories of their deliveries, note next attempts, and remove windows that are over."""
         outcomes = [one for one in self._outcomes(records, count=True) if isinstance(one, Outcome)]
         heads: dict[str, EventHead] = {}
         for outcome in outcomes:
             self._add_head(heads, event_of_outcome(outcome), outcome.received_ms or outcome.at_ms)
         if outcomes:
             await self._ports.restore.restore(list(heads.values()), logged_outcomes(outcomes))
+        # An older Redis may have them open still: what came into one would be removed with it, and never sent.
+        ended = [
+            (one.recipient, one.delivery) for one in outcomes if one.type == DIGEST and not is_open(one.state)
+        ]
+        if ended:
+            await self._ports.windows.remove(ended)
         since_ms = self._ports.clock.now_ms() - _DAY_MS
         await self._ports.allowances.restore(one for one in outcomes if one.at_ms > since_ms)
         await self._ports.notes.note(

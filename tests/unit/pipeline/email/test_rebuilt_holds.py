@@ -3,7 +3,7 @@
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
 from service.model.recipient import Choice
-from tests.support.held_pipeline import HOUR, MINUTE, NOON, HeldPipeline, rebuilt
+from tests.support.held_pipeline import HOUR, MINUTE, NOON, HeldPipeline, older_state, rebuilt
 
 HOURLY = {"news:email": Choice(on=True, frequency="hourly")}
 
@@ -70,6 +70,25 @@ async def test_a_digest_that_was_sent_is_not_sent_again() -> None:
 
     assert fresh.mails() == ["digest"]
     assert await fresh.state("news", 1) == ("digested", "")
+    assert await fresh.due.count() == 0
+
+
+async def test_an_older_window_takes_nothing_after_its_digest_was_sent() -> None:
+    """A replica that is behind has it open; what came into it would be removed with it, and never sent."""
+    lost = await pipeline(preferences=HOURLY)
+    await lost.notify("news", 1)
+    older = older_state(lost)
+    await lost.recipient()
+    await lost.due.hasten(await lost.due.held_of("alice"), NOON)
+    await lost.at(NOON + MINUTE)
+    assert lost.mails() == ["digest"]
+    await lost.recipient(preferences=HOURLY)
+    fresh = await rebuilt(lost, older)
+    await fresh.notify("news", 2)
+    await fresh.at(NOON + 2 * HOUR)
+
+    assert fresh.mails() == ["digest", "digest"]
+    assert [await fresh.state("news", n) for n in (1, 2)] == [("digested", "")] * 2
     assert await fresh.due.count() == 0
 
 
