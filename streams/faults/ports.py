@@ -10,6 +10,17 @@ from service.bootstrap.parts import Parts
 from service.model.mail import SendStatus
 from streams.faults.points import Fault
 
+DIGEST_POINTS = (
+    "after_windows.add_before_ledger",
+    "after_ledger.open_digest",
+    "after_due.add_held_before_mark",
+    "after_windows.seal_before_claim",
+    "before_digested",
+    "after_digested_before_claim",
+    "before_windows.remove",
+)
+"""The points that only digests pass, from the opening of a window to its removal."""
+
 POINTS = (
     "before_ledger.open",
     "after_ledger.open",
@@ -19,6 +30,7 @@ POINTS = (
     "after_mark_before_outcome",
     "after_due.add_before_mark",
     "after_due.take_before_produce",
+    *DIGEST_POINTS,
 )
 
 
@@ -90,23 +102,52 @@ class _FaultTransport:
 
 
 class _FaultLedger(_FaultPort):
-    """A ledger that passes a point after the transition that follows sending, not after the claim before it."""
+    """A ledger that passes a point after the transition that follows sending, not after the claim before it.
+
+    Two others are before and after the transition of items that a digest is about to be sent with. A digest is entered
+    as held, unlike other deliveries, and passes its own point then.
+    """
+
+    async def open(self, heads: Any, entries: Any) -> Any:
+        if any(entry.state == "held" for entry in entries):
+            answer = await self._port.open(heads, entries)
+            self._fault("after_ledger.open_digest")
+            return answer
+        self._fault("before_ledger.open")
+        answer = await self._port.open(heads, entries)
+        self._fault("after_ledger.open")
+        return answer
 
     async def transition(self, transitions: Any) -> Any:
+        digested = any(transition.to == "digested" for transition in transitions)
+        if digested:
+            self._fault("before_digested")
         answer = await self._port.transition(transitions)
         if any(transition.to in ("sent", "delivered") for transition in transitions):
             self._fault("after_mark_before_outcome")
+        if digested:
+            self._fault("after_digested_before_claim")
         return answer
+
+
+class _FaultDueSet(_FaultPort):
+    """A due set that passes one point after the storage of next attempts, and another after that of held deliveries."""
+
+    async def add(self, deliveries: Any, due_ms: Any, states: Any = (), *more: Any) -> None:
+        await self._port.add(deliveries, due_ms, states, *more)
+        self._fault("after_due.add_held_before_mark" if "held" in states else "after_due.add_before_mark")
 
 
 def with_fault_points(parts: Parts, fault: Fault) -> Parts:
     """Return the same parts with fault points in their ports."""
-    opening = ({"open": "before_ledger.open"}, {"open": "after_ledger.open"})
-    due = {"add": "after_due.add_before_mark", "take": "after_due.take_before_produce"}
+    windows = {"add": "after_windows.add_before_ledger", "seal": "after_windows.seal_before_claim"}
     ports: dict[str, Any] = {
-        "ledger": _FaultLedger(parts.ledger, *opening, fault),
+        "ledger": _FaultLedger(parts.ledger, {}, {}, fault),
         "inbox": _FaultPort(parts.inbox, {}, {"add": "after_inbox.add_before_mark"}, fault),
-        "due": _FaultPort(parts.due, {}, due, fault),
+        "due": _FaultDueSet(parts.due, {}, {"take": "after_due.take_before_produce"}, fault),
+        "digest_windows": _FaultPort(
+            parts.digest_windows, {"remove": "before_windows.remove"}, windows, fault
+        ),
         "transport": _FaultTransport(parts.transport, fault),
     }
     return replace(parts, **ports)

@@ -7,21 +7,33 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Expected:
-    """The deliveries that must arrive: (event id, address) by email, (event id, recipient) in an inbox."""
+    """The deliveries that must arrive: (event id, address) by email, (event id, recipient) in an inbox.
+
+    Mails that are `optional` may arrive.
+    """
 
     mails: set[tuple[str, str]] = field(default_factory=set)
     entries: set[tuple[str, str]] = field(default_factory=set)
+    optional: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass
 class Arrived:
-    """The deliveries that arrived: messages counted by the sink, entries and unread counts read from the inboxes."""
+    """The deliveries that arrived: messages counted by the sink, entries and unread counts read from the inboxes.
+
+    A digest counts for each of its items. `message_ids` are those of the messages that each delivery came in.
+    `ledger_differences`: deliveries that came in another message than the one that the ledger says. `over_limit`:
+    messages that came to a recipient over a limit.
+    """
 
     mails: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: Counter[tuple[str, str]] = field(default_factory=Counter)
     unread_counts: Mapping[str, int] = field(default_factory=dict)
     unread_lists: Mapping[str, int] = field(default_factory=dict)
     open_deliveries: int = 0
+    message_ids: Mapping[tuple[str, str], set[str]] = field(default_factory=dict)
+    ledger_differences: int = 0
+    over_limit: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,9 @@ class CheckResult:
     wrong_recipients: int
     unread_drift: int
     open_deliveries: int
+    in_two_messages: int = 0
+    ledger_differences: int = 0
+    over_limit: int = 0
 
     @property
     def lost(self) -> int:
@@ -50,6 +65,9 @@ class CheckResult:
             (self.wrong_recipients, 0, "to a wrong recipient"),
             (self.unread_drift, 0, "unread counts that differ from their lists"),
             (self.open_deliveries, 0, "deliveries left open"),
+            (self.in_two_messages, 0, "in two different messages"),
+            (self.ledger_differences, 0, "in other messages than the ledger says"),
+            (self.over_limit, 0, "over a limit"),
         ]
         return [f"{count} {name} (at most {bound})" for count, bound, name in counts if count > bound]
 
@@ -61,11 +79,14 @@ def compare(expected: Expected, arrived: Arrived) -> CheckResult:
         lost_entries=len(expected.entries - set(arrived.entries)),
         mail_duplicates=sum(n - 1 for n in arrived.mails.values()),
         inbox_duplicates=sum(n - 1 for n in arrived.entries.values()),
-        wrong_recipients=len(set(arrived.mails) - expected.mails)
+        wrong_recipients=len(set(arrived.mails) - expected.mails - expected.optional)
         + len(set(arrived.entries) - expected.entries),
         unread_drift=sum(
             arrived.unread_counts.get(recipient, 0) != length
             for recipient, length in arrived.unread_lists.items()
         ),
         open_deliveries=arrived.open_deliveries,
+        in_two_messages=sum(len(ids) > 1 for ids in arrived.message_ids.values()),
+        ledger_differences=arrived.ledger_differences,
+        over_limit=arrived.over_limit,
     )

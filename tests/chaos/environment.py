@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from service.dev.catcher import CaughtMail
-from service.model.ids import event_key
+from service.model.channels import Channel
+from service.model.ids import event_key, event_of_delivery
 from service.model.ledger import Entry, State, is_open
 from service.model.recipient import Recipient
 from service.ports import Unavailable
@@ -33,9 +35,38 @@ _DAY_S = 86_400.0
 _QUIET_READS, _MOST_READS = 4, 15
 
 
-def _event_and_address(mail: CaughtMail) -> tuple[str, str]:
-    canary = _CANARY.search(mail.subject) or _CANARY.search(mail.content.text or "")
-    return canary[1] if canary else "?", mail.recipients[0]
+def deliveries_in(mail: CaughtMail) -> list[tuple[str, str]]:
+    """Return event and address of each delivery in a message: one, or the items of a digest."""
+    canaries = _CANARY.findall(mail.subject) or _CANARY.findall(mail.content.text or "")
+    return [(canary, mail.recipients[0]) for canary in canaries or ["?"]]
+
+
+def _as_its_digest(entry: Entry, digests: Mapping[str, Entry]) -> Entry:
+    """Return the entry of an item with the id and the history of its digest; held where the ledger has no digest."""
+    if entry.state is not State.digested:
+        return entry
+    if (digest := digests.get(entry.newest_step.detail)) is None:
+        return replace(entry, steps=(entry.newest_step._replace(state=State.held),))
+    return replace(entry, delivery=digest.delivery, steps=digest.steps)
+
+
+def ledger_differences(
+    message_ids: Mapping[tuple[str, str], set[str]], entries_by_event: Mapping[str, Sequence[Entry]]
+) -> int:
+    """Count the deliveries that came in another message than the one that the ledger says, or in none."""
+    arrived = {
+        (event_id, message_id.partition("@")[0])
+        for (event_id, _), ids in message_ids.items()
+        if event_id in entries_by_event
+        for message_id in ids
+    }
+    sent = {
+        (event_id, entry.delivery)
+        for event_id, entries in entries_by_event.items()
+        for entry in entries
+        if entry.channel == Channel.email and entry.state is State.sent
+    }
+    return len(arrived ^ sent)
 
 
 class Killable(Protocol):
@@ -79,19 +110,21 @@ class ChaosEnvironment:
         self.mail_count: Callable[[], int] = lambda: pipeline.catcher.mails.received
         self.newest_first = True
         self.claimed_count = 0
+        self.over_limit = 0
+        self._ended_digests: dict[str, Entry] = {}
         self._unsettled: set[str] = set()
-        self._claims: set[tuple[str, int]] = set()
+        self._claims: set[tuple[str, str, int]] = set()
         self._at_relay: set[tuple[str, str]] = set()
         self._mails_read = 0
         self._recovery: asyncio.Task[float] | None = None
         assert hasattr(pipeline.catcher.mails, "keep")
         pipeline.catcher.mails.keep = 1_000_000
 
-    async def prepare(self) -> None:
-        """Write the recipients to Kafka and Redis."""
+    async def prepare(self, **fields: Any) -> None:
+        """Write the recipients to Kafka and Redis, with more fields of their rows."""
         writer = self.pipeline.parts.table_writer(self.pipeline.producer)
         for name in self.recipients:
-            row = Recipient(id=name, address=f"{name}@chaos.test", name=name.upper(), version=1)
+            row = Recipient(id=name, address=f"{name}@chaos.test", name=name.upper(), version=1, **fields)
             await writer.recipient(name, lambda _, row=row: row)  # type: ignore[misc]
 
     def expected_event(self, **fields: Any) -> dict[str, Any]:
@@ -176,16 +209,19 @@ class ChaosEnvironment:
         worker.wait()
         await self.count_claims()
 
-    async def count_claims(self) -> None:
+    async def count_claims(self, *, of_all: bool = False) -> None:
         """Raise the bound by the claims whose message the relay has and whose result is not stored.
 
-        Only these may come twice. What was claimed and had not reached the relay may not.
+        Only these may come twice. What was claimed and had not reached the relay may not; `of_all` counts it, too.
         """
         await self._wait_for_the_wire()
-        entries_by_event = await self._read_ledger(sorted(self._unsettled))
         self._read_mails()
+        at_relay = {event_id for event_id, _ in self._at_relay}
+        entries_by_event = await self._read_ledger(
+            sorted(self._unsettled if of_all else self._unsettled & at_relay)
+        )
         claims = {
-            (entry.delivery, entry.newest_step.at_ms)
+            (event_id, entry.delivery, entry.newest_step.at_ms)
             for event_id, entries in entries_by_event.items()
             for entry in entries
             if entry.state is State.sending and (event_id, f"{entry.recipient}@chaos.test") in self._at_relay
@@ -211,7 +247,7 @@ class ChaosEnvironment:
         mails = self.mails()
         new = mails[: len(mails) - self._mails_read] if self.newest_first else mails[self._mails_read :]
         self._mails_read = len(mails)
-        self._at_relay |= {_event_and_address(mail) for mail in new}
+        self._at_relay |= {delivery for mail in new for delivery in deliveries_in(mail)}
 
     def replace_ended_workers(self, **worker: Any) -> None:
         """Start a worker for each that has ended, with these arguments of `RealPipeline.start_worker`."""
@@ -260,6 +296,11 @@ class ChaosEnvironment:
         )
         return loop.time() - started
 
+    async def mail_entries(self, event_ids: Sequence[str] | None = None) -> list[Entry]:
+        """Return the ledger's entries of mail, of these events or of all; an item as its digest."""
+        entries = await self._read_ledger(self.published if event_ids is None else event_ids)
+        return [e for of_event in entries.values() for e in of_event if e.channel == Channel.email]
+
     async def wait_until_some_settled(self, event_ids: Sequence[str], count: int, timeout_s: float) -> None:
         """Wait until `count` of these events have no open delivery."""
 
@@ -270,7 +311,10 @@ class ChaosEnvironment:
         await eventually(settled, timeout_s)
 
     async def _read_ledger(self, event_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Return the ledger's entries of events, and note the events that have no open delivery."""
+        """Return the ledger's entries of events, and note the events that have no open delivery.
+
+        An item of a digest has the id and the history of the digest: it arrives when the digest does.
+        """
         entries_by_event: dict[str, list[Entry]] = {}
         for first in range(0, len(event_ids), _EVENTS_PER_READ):
             part = event_ids[first : first + _EVENTS_PER_READ]
@@ -278,17 +322,36 @@ class ChaosEnvironment:
             read = await asyncio.gather(
                 *(entries_of(store, event_key(SOURCE, event_id)) for event_id in part)
             )
-            entries_by_event |= zip(part, read, strict=True)
+            entries_by_event |= zip(part, await self._in_digests(read), strict=True)
         for event_id, entries in entries_by_event.items():
             if entries and not any(is_open(e.state) for e in entries):
                 self._unsettled.discard(event_id)
         return entries_by_event
 
+    async def _in_digests(self, entries_by_event: Sequence[Sequence[Entry]]) -> list[list[Entry]]:
+        """Return entries, those of items with the id and the history of their digests."""
+        ids = {
+            entry.newest_step.detail
+            for entries in entries_by_event
+            for entry in entries
+            if entry.state is State.digested
+        }
+        store, unknown = self.pipeline.parts.store, sorted(ids - set(self._ended_digests))
+        read = await asyncio.gather(*(entries_of(store, event_of_delivery(id_)) for id_ in unknown))
+        digests = {entry.delivery: entry for entries in read for entry in entries}
+        self._ended_digests |= {id_: entry for id_, entry in digests.items() if not is_open(entry.state)}
+        digests |= self._ended_digests
+        return [[_as_its_digest(entry, digests) for entry in entries] for entries in entries_by_event]
+
     async def check(self) -> CheckResult:
         """Count what the sink and the inboxes hold, and compare it with what was published."""
         arrived = Arrived()
+        message_ids: dict[tuple[str, str], set[str]] = {}
         for mail in self.mails():
-            arrived.mails[_event_and_address(mail)] += 1
+            for delivery in deliveries_in(mail):
+                arrived.mails[delivery] += 1
+                message_ids.setdefault(delivery, set()).add(mail.message_id)
+        arrived.message_ids = message_ids
         lengths: dict[str, int] = {}
         counts: dict[str, int] = {}
         for recipient in self.recipients:
@@ -299,4 +362,9 @@ class ChaosEnvironment:
         arrived.unread_counts, arrived.unread_lists = counts, lengths
         entries_by_event = await self._read_ledger(self.published)
         arrived.open_deliveries = sum(is_open(e.state) for es in entries_by_event.values() for e in es)
+        optional = {event_id for event_id, _ in self.expected.optional}
+        arrived.ledger_differences = ledger_differences(
+            message_ids, {e: entries for e, entries in entries_by_event.items() if e not in optional}
+        )
+        arrived.over_limit = self.over_limit
         return compare(self.expected, arrived)

@@ -153,10 +153,10 @@ async def redis_wiped(environment: ChaosEnvironment) -> None:
     async with environment.continuous_load():
         await environment.wait_for_mail(200)
         before = await ledger_rows(environment)
-        await asyncio.to_thread(_flush, environment.servers.valkey.url)
+        await asyncio.to_thread(flush, environment.servers.valkey.url)
         paused = ("resolve", "inbox", "email.high", "tables")
-        await _wait_until_paused(f"http://127.0.0.1:{probe}/readyz", paused)
-        count = await _wait_until_quiet(environment)
+        await wait_until_paused(f"http://127.0.0.1:{probe}/readyz", paused)
+        count = await wait_until_quiet(environment)
         await asyncio.sleep(5.0)
         assert environment.mail_count() == count, "a message was sent from an empty Redis"
         code, _, output = await environment.pipeline.tocsin("rebuild", "--yes", "--json")
@@ -167,7 +167,7 @@ async def redis_wiped(environment: ChaosEnvironment) -> None:
     environment.note = f"{count} messages before, none until rebuilt; {len(before)} rows as before"
 
 
-async def _wait_until_paused(probe: str, stages: Sequence[str]) -> None:
+async def wait_until_paused(probe: str, stages: Sequence[str]) -> None:
     async def paused() -> bool:
         reasons_by_stage = await not_ready_reasons(probe)
         return all("tocsin rebuild" in reasons_by_stage.get(stage, "") for stage in stages)
@@ -175,7 +175,7 @@ async def _wait_until_paused(probe: str, stages: Sequence[str]) -> None:
     await eventually(paused, 120, lambda: "stages run without their tables")
 
 
-async def _wait_until_quiet(environment: ChaosEnvironment) -> int:
+async def wait_until_quiet(environment: ChaosEnvironment) -> int:
     """Wait until no message has come for a second: those in flight when Redis was wiped have been answered."""
     before, unchanged = -1, 0
     while unchanged < 10:
@@ -191,7 +191,7 @@ def _command(url: str, *command: str) -> None:
         client.execute_command(*command)
 
 
-def _flush(url: str) -> None:
+def flush(url: str) -> None:
     with redis.Redis.from_url(url) as client:
         client.flushall()
 

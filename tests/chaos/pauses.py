@@ -58,7 +58,7 @@ def email_worker_paused(*, blocked: bool = False) -> Act:
             await environment.publish_load(_BACKLOG, rate_per_s=2000)
             await environment.wait_for_mail(60)
             fault(paused)
-            await environment.count_claims()
+            await environment.count_claims(of_all=True)
             await asyncio.sleep(lasts_s)
             paused.send_signal(signal.SIGCONT)
             environment.end_fault()
@@ -130,7 +130,7 @@ async def scheduler_paused(environment: ChaosEnvironment) -> None:
         paused = environment.pipeline.start_worker(
             "schedule", TOCSIN_FAULT_AT="after_due.take_before_produce:1:stop"
         )
-        await eventually(lambda: _state(paused.pid) == "T", 120)
+        await eventually(lambda: state_of(paused.pid) == "T", 120)
         environment.pipeline.start_worker("schedule")
         await asyncio.sleep(_LEASED_S)
         paused.send_signal(signal.SIGCONT)
@@ -141,7 +141,7 @@ async def scheduler_paused(environment: ChaosEnvironment) -> None:
         environment.note = f"{len(relay.deferred)} deferred"
 
 
-def _state(pid: int) -> str:
+def state_of(pid: int) -> str:
     """Return the state of a process, as in /proc."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 

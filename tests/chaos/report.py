@@ -45,7 +45,7 @@ class Report:
             return []
         violations = self.result.violations(self.mail_bound) if self.result else []
         if self.scenario.planted:
-            caught = self.result is not None and self.result.lost > 0
+            caught = self.result is not None and getattr(self.result, self.scenario.planted) > 0
             return (
                 []
                 if caught

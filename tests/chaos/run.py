@@ -32,9 +32,10 @@ async def run(scenario: Scenario, seed: int, older_revision: str = "") -> Report
         await stack.enter_async_context(asyncio.timeout(_SCENARIO_TIMEOUT_S))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-chaos-")))
         servers = await scenario.servers(stack, folder) if scenario.servers else Servers()
+        variables = scenario.variables(folder) if scenario.variables else {}
         kafka = servers.own_brokers or servers.own_kafka
         pipeline = await stack.enter_async_context(
-            RealPipeline(scenario.partitions, kafka=kafka, redis=servers.redis)
+            RealPipeline(scenario.partitions, variables, kafka=kafka, redis=servers.redis)
         )
         environment = ChaosEnvironment(pipeline, seed, servers, scenario.mail_bound, older_revision)
         await environment.prepare()

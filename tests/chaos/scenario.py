@@ -1,7 +1,8 @@
 """A scenario: a fault, the servers that it may harm, and its bound for duplicate messages."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from tests.chaos.servers import ServerFactory
 
 Act = Callable[["ChaosEnvironment"], Awaitable[None]]
+VariablesFactory = Callable[[Path], Mapping[str, str]]
 
 
 class Skipped(Exception):
@@ -21,7 +23,8 @@ class Scenario:
 
     `ref` names the kinds of fault as docs/reliability.md does. Without `servers` the scenario shares those of the run.
     `partitions` are those of each topic at first. `points` are the kill points that it passes. A `planted` one has a
-    fault in the product, which must be noticed.
+    fault in the product, which must be noticed: `planted` names the count of the result that shows it. `variables`
+    writes files into a folder, and returns the environment variables with which the product uses them.
     """
 
     name: str
@@ -32,4 +35,5 @@ class Scenario:
     settle_s: float = 240.0
     partitions: int = 3
     points: frozenset[str] = frozenset()
-    planted: bool = False
+    planted: str = ""
+    variables: VariablesFactory | None = None

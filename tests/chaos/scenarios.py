@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 
 from streams.faults.points import POINTS as STAGE_POINTS
+from streams.faults.ports import DIGEST_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
 from tests.chaos import (
+    acceptance,
     brokers,
     clock,
+    digests,
     failover,
+    held,
     inputs,
     kills,
     outages,
@@ -28,6 +32,7 @@ from tests.chaos.scenario import Act, Scenario
 _BROKER = servers.kafka()
 _REDIS = servers.valkey()
 _PAIR = servers.replicated_valkey
+_DIGESTS = digests.with_digests()
 _QUICK_BROKER = servers.kafka("group.min.session.timeout.ms=1000")
 
 _LEADS = {
@@ -46,14 +51,22 @@ _ACTS: Mapping[str, Act] = {"after_failure_before_dead_letter": kills.kill_befor
 
 def _kill_at(point: str) -> Scenario:
     act = _ACTS.get(point) or kills.kill_at(point, _PASSES.get(point, 1), _LEADS.get(point))
-    return Scenario(f"kill -9 {point}", "F1 F2", act, points=frozenset({point}))
+    variables = _DIGESTS if point in DIGEST_POINTS else None
+    return Scenario(f"kill -9 {point}", "F1 F2", act, points=frozenset({point}), variables=variables)
 
 
 KILL_POINTS = [_kill_at(point) for point in (*HANDLER_POINTS, *STAGE_POINTS)]
 LONG = [
     Scenario(
         "kill -9 at 200 random times, four workers", "F1 F2", kills.many_kills(200), servers=_QUICK_BROKER
-    )
+    ),
+    Scenario(
+        "10,000 events in hourly digests of 100 recipients",
+        "F1 F2",
+        acceptance.hourly_digests(10_000, 100, rate_per_s=60, kill_every_s=4),
+        servers=_QUICK_BROKER,
+        variables=_DIGESTS,
+    ),
 ]
 WORKERS = [
     Scenario("no fault", "-", kills.no_fault),
@@ -176,11 +189,67 @@ INPUTS = [
     Scenario("events deleted and recreated", "F23", topics.events_recreated),
     Scenario("compression bombs beside events", "F24", topics.compression_bombs),
 ]
+DIGESTS = [
+    Scenario(
+        "hourly digests, a few kills",
+        "F1 F2",
+        acceptance.hourly_digests(400, 20, rate_per_s=60, kill_every_s=2.5),
+        servers=_QUICK_BROKER,
+        variables=_DIGESTS,
+    ),
+    Scenario(
+        "kill -9 after_250_before_mark, digests",
+        "F1 F2",
+        kills.kill_at("after_250_before_mark", 3),
+        variables=_DIGESTS,
+    ),
+    *(
+        Scenario(f"stopped {point}, digests", "F25", digests.stopped_at(point), variables=_DIGESTS)
+        for point in (
+            "after_windows.seal_before_claim",
+            "after_digested_before_claim",
+            "before_windows.remove",
+        )
+    ),
+    Scenario("Redis wiped, rebuilt, digests", "F7", held.redis_wiped, servers=_REDIS, variables=_DIGESTS),
+    Scenario(
+        "Redis killed, its replica 5 s behind, digests",
+        "F6",
+        stale_redis.stale_failover_with_digests,
+        servers=_PAIR,
+        variables=_DIGESTS,
+    ),
+    Scenario("clock jumps past quiet hours and back", "F16", held.quiet_hours_jump, variables=_DIGESTS),
+    Scenario("items released and retimed, digests", "-", held.operators_change, variables=_DIGESTS),
+    Scenario("digests and later items in one batch", "F1", held.digests_with_later_items, variables=_DIGESTS),
+    Scenario("items withdrawn that opened windows", "F1", held.opening_items_withdrawn, variables=_DIGESTS),
+    Scenario("items withdrawn before the claim", "F25", held.withdrawn_while_closing, variables=_DIGESTS),
+    Scenario("items withdrawn while digests are sent", "-", held.withdrawn_while_sent, variables=_DIGESTS),
+    Scenario("limits, four workers, three hours", "F16", held.limits),
+]
 PLANTED = [
-    Scenario("planted: commit one too far", "-", planted_faults.commit_one_too_far, settle_s=20, planted=True)
+    Scenario(
+        "planted: commit one too far", "-", planted_faults.commit_one_too_far, settle_s=20, planted="lost"
+    ),
+    Scenario(
+        "planted: items unclaimed",
+        "-",
+        planted_faults.items_unclaimed,
+        planted="wrong_recipients",
+        variables=_DIGESTS,
+    ),
+    Scenario(
+        "planted: window unsealed",
+        "-",
+        planted_faults.window_unsealed,
+        settle_s=20,
+        planted="lost",
+        variables=_DIGESTS,
+    ),
+    Scenario("planted: limit ignored", "-", planted_faults.limit_ignored, settle_s=5, planted="over_limit"),
 ]
 
-ALL = [*LONG, *WORKERS, *PAUSES, *SERVERS, *FAILOVER, *NETWORK, *INPUTS, *KILL_POINTS, *PLANTED]
+ALL = [*LONG, *WORKERS, *PAUSES, *SERVERS, *FAILOVER, *NETWORK, *INPUTS, *KILL_POINTS, *DIGESTS, *PLANTED]
 _SHORT = (
     "SIGTERM under load",
     "bad, oversized, repeated and unordered records",
@@ -189,5 +258,6 @@ _SHORT = (
     "kill -9 before_ledger.open",
     "kill -9 after_ledger.open",
     "kill -9 after_produce_before_finish",
+    "hourly digests, a few kills",
 )
 SHORT = [scenario for scenario in ALL if scenario.name in _SHORT]

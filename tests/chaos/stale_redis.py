@@ -10,7 +10,7 @@ from service.model.recipient import Choice, Recipient, preference_key
 from service.ports import Unavailable
 from tests.chaos.environment import SOURCE, STAGES, ChaosEnvironment
 from tests.chaos.scenario import Act
-from tests.support.readiness import wait_until_ready
+from tests.support.readiness import start_ready_worker, wait_until_ready
 from tests.support.wait import eventually
 
 _GAP_S = 5.0
@@ -33,6 +33,23 @@ def stale_failover(*, killed: bool) -> Act:
         await _act(environment, pair.wait_until_replicated, pair.hold_replication, go_back)
 
     return act
+
+
+async def stale_failover_with_digests(environment: ChaosEnvironment) -> None:
+    """Promote a replica that is five seconds behind, while digests are opened and sent: it lacks items and digests."""
+    pair = environment.servers.lagging
+    await start_ready_worker(environment.pipeline, stages=f"{STAGES},tables")
+    async with environment.continuous_load(20):
+        await environment.wait_for_mail(20)
+        await pair.wait_until_replicated()
+        pair.hold_replication()
+        await environment.wait_for_mail(10)
+        await asyncio.sleep(_GAP_S)
+        await asyncio.to_thread(pair.primary.kill)
+        await pair.fail_over(demote=False)
+        environment.note = f"caught up, {await _wait_until_caught_up(environment)} records"
+        environment.end_fault()
+        await environment.wait_for_mail(10)
 
 
 async def stale_cluster_failover(environment: ChaosEnvironment) -> None:

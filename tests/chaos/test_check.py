@@ -1,4 +1,4 @@
-"""The check sees what is planted: one loss, one duplicate, one wrong recipient, one drifted count."""
+"""The check sees what is planted: one loss, one duplicate, one wrong recipient, one drifted count, one item twice."""
 
 from collections import Counter
 from dataclasses import replace
@@ -48,3 +48,18 @@ def test_a_drifted_count_and_an_open_delivery_are_seen() -> None:
         "1 unread counts that differ from their lists (at most 0)"
     ]
     assert violations_with(open_deliveries=3) == ["3 deliveries left open (at most 0)"]
+
+
+def test_a_delivery_in_two_different_messages_is_seen() -> None:
+    """A second copy of a message has the same Message-ID; an item of two digests has two, which no fault allows."""
+    twice = replace(PERFECT, mails=Counter({("1", "a@x"): 2, ("2", "b@x"): 1}))
+    same = replace(twice, message_ids={("1", "a@x"): {"w1@x"}, ("2", "b@x"): {"w2@x"}})
+    assert compare(EXPECTED, same).violations(mail_bound=1) == []
+    other = replace(twice, message_ids={("1", "a@x"): {"w1@x", "w3@x"}, ("2", "b@x"): {"w2@x"}})
+    assert compare(EXPECTED, other).violations(mail_bound=1) == ["1 in two different messages (at most 0)"]
+
+
+def test_what_the_ledger_says_and_limits_are_seen() -> None:
+    """The ledger must name the message that came, and no recipient may get more than the limit."""
+    assert violations_with(ledger_differences=2) == ["2 in other messages than the ledger says (at most 0)"]
+    assert violations_with(over_limit=1) == ["1 over a limit (at most 0)"]

@@ -4,29 +4,48 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from service.adapters.catalogue_file import load_catalogue
+from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
+from service.adapters.redis.delivery.mail_limits import RedisMailLimits
 from service.bootstrap.parts import bootstrap
+from service.dev.catcher import CaughtMail
+from service.model.catalogue import Lane
 from service.model.event import InvalidEvent
+from service.model.ledger import Entry, HistoryStep, State
+from service.model.reasons import Reason
+from service.pipeline.email.digest_batch import DigestBatch
 from service.pipeline.email.in_flight import InFlight
 from service.pipeline.resolve import ingest
+from service.ports import LimitedMail, MailAllowance
 from service.settings import Settings, WorkerSettings
 from streams.consumer.offset_tracker import OffsetTracker
 from streams.faults.points import POINTS as STAGE_POINTS
 from streams.faults.ports import POINTS as HANDLER_POINTS
 from streams.worker import stage_table
 from tests.chaos.check import Arrived, Expected, compare
+from tests.chaos.digests import with_digests
 from tests.chaos.disk import SmallDisk
+from tests.chaos.environment import deliveries_in, ledger_differences
 from tests.chaos.fork_server import HEARTBEAT_TTL_S, SESSION_TIMEOUT_S, shorten_timeouts
 from tests.chaos.patches import replace_attribute
 from tests.chaos.report import RESULTS, Report, write
 from tests.chaos.scenario import Scenario, Skipped
 from tests.chaos.scenarios import ALL, SHORT
 from tests.chaos.versions import unpack_older
-from tests.chaos.worker import FAILING_EVENT, commit_one_too_far, handler_failure
+from tests.chaos.worker import (
+    FAILING_EVENT,
+    commit_one_too_far,
+    handler_failure,
+    items_unclaimed,
+    limit_ignored,
+    window_unsealed,
+)
 from tests.support.catalogues import small_catalogue
 from tests.support.paths import ROOT
 
@@ -52,10 +71,10 @@ def test_every_point_in_the_code_is_in_the_list() -> None:
 
 
 def test_names_are_unique() -> None:
-    """`--only` and the table need that; the short selection names seven that exist."""
+    """`--only` and the table need that; the short selection names eight that exist."""
     names = [scenario.name for scenario in ALL]
     assert len(set(names)) == len(names)
-    assert len(SHORT) == 7
+    assert len(SHORT) == 8
 
 
 def test_the_results_table_names_every_scenario() -> None:
@@ -67,7 +86,7 @@ def test_the_results_table_names_every_scenario() -> None:
 
 def test_a_planted_fault_must_be_caught() -> None:
     """A planted fault loses deliveries; a harness that counts none is broken."""
-    scenario = Scenario("x", "-", _nothing, planted=True)
+    scenario = Scenario("x", "-", _nothing, planted="lost")
     missed = Report(scenario, 1, result=_PERFECT)
     assert missed.outcome == "caught: no"
     assert missed.violations == ["the planted fault was not caught"]
@@ -201,3 +220,61 @@ def test_the_planted_handler_failure_is_no_refusal(monkeypatch: pytest.MonkeyPat
         ingest.parse(FAILING_EVENT, (), small_catalogue(), 0)
     with pytest.raises(InvalidEvent):
         ingest.parse(b"{", (), small_catalogue(), 0)
+
+
+async def test_the_planted_faults_of_digests_and_limits_take_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused items are sent, windows stay open, and every third mail finds room."""
+
+    async def refusing(self: object, ids: object) -> set[str]:
+        return {"digest"}
+
+    async def full(self: object, mails: Sequence[object], now_ms: int) -> list[int]:
+        return [now_ms + 1] * len(mails)
+
+    class Windows(RedisDigestWindows):
+        def __init__(self) -> None:
+            """Store nothing."""
+
+        async def content(self, digests: Sequence[tuple[str, str]]) -> list[None]:
+            return [None] * len(digests)
+
+    monkeypatch.setattr(DigestBatch, "claim", refusing)
+    monkeypatch.setattr(RedisMailLimits, "take", full)
+    items_unclaimed(monkeypatch.setattr)
+    window_unsealed(monkeypatch.setattr)
+    limit_ignored(monkeypatch.setattr)
+
+    assert await DigestBatch.claim(object(), ["digest"]) == set()  # type: ignore[arg-type]
+    mails = [LimitedMail("alice", one, "winner", Lane.normal, MailAllowance(1)) for one in ("03", "04", "05")]
+    assert await RedisMailLimits.take(object(), mails, 7) == [0, 8, 8]  # type: ignore[arg-type]
+    assert await Windows().seal([]) == []
+
+
+def test_the_catalogue_of_digests_lists_each_item(tmp_path: Path) -> None:
+    """Each item has a line, so that the sink can count all of them."""
+    folder = Path(with_digests(3)(tmp_path)["TOCSIN_TEMPLATES__DIRECTORY"])
+    winner = load_catalogue(folder)["winner"]
+    assert winner.digest is not None
+    assert (winner.digest.wait_s, winner.digest.most, winner.lane) == (3, 100, Lane.normal)
+
+
+def test_the_items_of_a_digest_are_counted() -> None:
+    """A mail that is sent alone has its lot in its subject, a digest one in each line."""
+    alone = CaughtMail(
+        "", ("a@x",), b"Subject: You won lot c1-1\r\n\r\nYour bid on lot c1-1 was the winning one.\r\n"
+    )
+    assert deliveries_in(alone) == [("c1-1", "a@x")]
+    digest = CaughtMail(
+        "", ("a@x",), b"Subject: Lot won: 2\r\n\r\n- You won lot c1-1.\r\n- You won lot c1-2.\r\n"
+    )
+    assert deliveries_in(digest) == [("c1-1", "a@x"), ("c1-2", "a@x")]
+
+
+def test_an_item_must_come_in_the_message_that_the_ledger_says() -> None:
+    """In its digest, or alone; one that is sent and did not come is a difference, too."""
+    steps = (HistoryStep(State.sent, Reason.none, 1),)
+    entries = {"1": [Entry("e1", "w", "a", "email", steps)], "2": [Entry("e2", "d2", "a", "email", steps)]}
+    same = {("1", "a@x"): {"w@host"}, ("2", "a@x"): {"d2@host"}}
+    assert ledger_differences(same, entries) == 0
+    assert ledger_differences(same | {("1", "a@x"): {"other@host"}}, entries) == 2
+    assert ledger_differences({("1", "a@x"): {"w@host"}}, entries) == 1

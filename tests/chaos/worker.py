@@ -8,7 +8,7 @@ BLOCK_SIGNAL blocks the event loop for BLOCKED_S seconds, while all threads run 
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,50 @@ def handler_failure(replace: Replace = replace_attribute) -> None:
     replace(ingest, "parse", failing_parse)
 
 
+def items_unclaimed(replace: Replace = replace_attribute) -> None:
+    """Send a digest with the items that were read, whatever the ledger says of them by then."""
+    from service.pipeline.email.digest_batch import DigestBatch
+
+    claim = DigestBatch.claim
+
+    async def claim_anyway(self: DigestBatch, ids: Iterable[str]) -> set[str]:
+        await claim(self, ids)
+        return set()
+
+    replace(DigestBatch, "claim", claim_anyway)
+
+
+def window_unsealed(replace: Replace = replace_attribute) -> None:
+    """Leave the windows of digests open until they are removed."""
+    from service.adapters.redis.delivery.digest_windows import RedisDigestWindows
+
+    async def read(self: RedisDigestWindows, digests: Sequence[Any]) -> Any:
+        return await self.content([(digest.recipient, digest.id) for digest in digests])
+
+    replace(RedisDigestWindows, "seal", read)
+
+
+def limit_ignored(replace: Replace = replace_attribute) -> None:
+    """Find room for every third mail that is over its limit."""
+    from service.adapters.redis.delivery.mail_limits import RedisMailLimits
+
+    take = RedisMailLimits.take
+
+    async def take_anyway(self: RedisMailLimits, mails: Sequence[Any], now_ms: int) -> Sequence[int]:
+        taken = await take(self, mails, now_ms)
+        return [
+            0 if int(mail.delivery, 16) % 3 == 0 else at_ms for mail, at_ms in zip(mails, taken, strict=True)
+        ]
+
+    replace(RedisMailLimits, "take", take_anyway)
+
+
 PLANTED_FAULTS: Mapping[str, Callable[[], None]] = {
     "commit one too far": commit_one_too_far,
     "handler failure": handler_failure,
+    "items unclaimed": items_unclaimed,
+    "window unsealed": window_unsealed,
+    "limit ignored": limit_ignored,
 }
 
 

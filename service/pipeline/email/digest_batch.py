@@ -28,7 +28,7 @@ from service.ports import Clock, DigestContent, DigestWindows, Ledger
 Recheck = Callable[[Sequence[Delivery], Collection[str]], Awaitable[Sequence[RecheckedDelivery]]]
 """Rechecks items of digests, with the events of all of them."""
 
-_SENT_ALONE = frozenset({State.queued, State.held})
+_SENT = frozenset({State.sent, State.returned, State.bounced})
 
 
 class _EndedItem(NamedTuple):
@@ -186,15 +186,39 @@ class DigestBatch:
             for (item, move), result in zip(ended, results, strict=True)
             if result.applied or result.state is move.to
         ]
-        messages += [message for digest in digests for message in self._digested(digest)]
         own = [self._digests[digest].delivery for digest in digests]
         states = await self._ledger.current([(one.event, one.id) for one in own])
+        sent = {one.id for one, now in zip(own, states, strict=True) if now.state in _SENT}
+        await self._claim_lost(digests, sent, now_ms)
+        messages += [message for digest in digests for message in self._digested(digest)]
         over = [
             (one.recipient, one.id)
             for one, now in zip(own, states, strict=True)
             if now.state is not None and not is_open(now.state)
         ]
         return FinishedDigests(messages, partial(self._windows.remove, over) if over else None)
+
+    async def _claim_lost(self, digests: Sequence[str], sent: Collection[str], now_ms: int) -> None:
+        """Move items to `digested` again of which Redis has lost that, by coming back with older data meanwhile.
+
+        Also those of a digest that was sent before its record was read again: they were moved before it was claimed.
+        """
+        items = [
+            (self._digests[digest], checked.delivery)
+            for digest in digests
+            for checked in self._digests[digest].items
+            if digest in sent or checked.delivery.id in self._digests[digest].claimed
+        ]
+        steps = await self._ledger.newest_steps([(item.event, item.id) for _, item in items]) if items else ()
+        lost = [
+            (own, _move(item, own.delivery.id, own.claimed.get(item.id, now_ms)))
+            for (own, item), step in zip(items, steps, strict=True)
+            if step is not None and _has_lost_its_digest(own.delivery.id, step)
+        ]
+        results = await self._ledger.transition([move for _, move in lost]) if lost else ()
+        for (own, move), result in zip(lost, results, strict=True):
+            if result.applied:
+                own.claimed[move.delivery] = move.at_ms
 
     async def _read(self, digests: Sequence[Delivery]) -> None:
         """Read and recheck the items of digests, and leave out those that the ledger has elsewhere."""
@@ -275,6 +299,11 @@ def _is_in(digest: str, step: HistoryStep) -> bool:
     if step.state is State.queued:
         return True
     return step.state in {State.held, State.digested} and step.detail == digest
+
+
+def _has_lost_its_digest(digest: str, step: HistoryStep) -> bool:
+    """Return whether this is a step from before an item was moved into this digest, and no replay of it."""
+    return _is_in(digest, step) and step.state is not State.digested and step.reason is not Reason.replayed
 
 
 def _move(item: Delivery, digest: str, at_ms: int) -> Transition:

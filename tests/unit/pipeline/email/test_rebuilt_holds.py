@@ -1,8 +1,15 @@
 """Redis is emptied and rebuilt from Kafka while mail waits: each item is sent once."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from service.model.mail import SendResult, SendStatus
 from service.model.reasons import Reason
 from service.model.recipient import Choice
+from service.pipeline.email.settle import SettledDelivery
+from service.pipeline.email.settled_store import SettledStore
+from service.ports import Unavailable
 from tests.support.held_pipeline import HOUR, MINUTE, NOON, HeldPipeline, older_state, rebuilt
 
 HOURLY = {"news:email": Choice(on=True, frequency="hourly")}
@@ -90,6 +97,34 @@ async def test_an_older_window_takes_nothing_after_its_digest_was_sent() -> None
     assert fresh.mails() == ["digest", "digest"]
     assert [await fresh.state("news", n) for n in (1, 2)] == [("digested", "")] * 2
     assert await fresh.due.count() == 0
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+async def test_items_are_in_their_digest_after_redis_lost_that(
+    monkeypatch: pytest.MonkeyPatch, *, is_cut_off: bool
+) -> None:
+    """Redis comes back with older data while the relay has the digest: its items do not stay held for ever."""
+    rig = await pipeline(preferences=HOURLY)
+    await rig.notify("news", 1)
+    older, store = older_state(rig), SettledStore.store
+
+    async def store_in_older(self: SettledStore, settled: Sequence[SettledDelivery]) -> set[str]:
+        vars(rig.ledger).update(vars(older["ledger"]))
+        refused = await store(self, settled)
+        if is_cut_off:  # and the record of the digest is read again
+            monkeypatch.setattr(SettledStore, "store", store)
+            raise Unavailable("cut off")
+        return refused
+
+    monkeypatch.setattr(SettledStore, "store", store_in_older)
+    if is_cut_off:
+        with pytest.raises(Unavailable):
+            await rig.at(NOON + HOUR)
+        rig.offsets["dispatch.email.normal"] -= 1
+    await rig.at(NOON + HOUR)
+
+    assert rig.mails() == ["digest"]
+    assert await rig.state("news", 1) == ("digested", "")
 
 
 async def test_an_item_whose_digest_is_lost_goes_with_another_one() -> None:
